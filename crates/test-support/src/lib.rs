@@ -1,1 +1,15 @@
-//! Under construction.
+//! What tests share: real parts of their own, and ways to wait for them.
+//!
+//! Nothing here stands in for a part of Godwit. A test that needs a database gets a real
+//! PostgreSQL, one that needs mTLS gets a real certificate authority, and one that needs
+//! hypervisors gets real libvirt daemons. Everything belongs to the test that asked for it and
+//! goes away with it, so tests never share a port, a database or a directory.
+
+mod child;
+
+pub mod ca;
+pub mod postgres;
+pub mod token;
+pub mod wait;
+
+pub use wait::{wait_for, wait_for_blocking};
