@@ -1,1 +1,28 @@
-//! Under construction.
+//! The pure domain of Godwit.
+//!
+//! Everything that decides what may happen to a migration lives here, and nothing
+//! here does anything: no I/O, no clock, no randomness, no async. Time is an
+//! argument, and what shall be done comes back as a list of [`effect::Effect`]s.
+//! That makes the promises in the documentation provable by walking the whole
+//! state space in a test.
+//!
+//! ```text
+//!   row + event + now ──► transition::step ──► next row, server change, effects
+//! ```
+//!
+//! - [`status`]: every status Nova's API can show, and the sets the API asks about.
+//! - [`migration`]: what the tables look at.
+//! - [`transition`]: the one entry point; [`live`] is the live-migration table.
+//! - [`recovery`]: who runs a guest after a crash, as one pure function.
+
+pub mod effect;
+pub mod event;
+pub mod failure;
+pub mod ids;
+pub mod live;
+pub mod migration;
+pub mod recovery;
+pub mod server;
+pub mod status;
+pub mod time;
+pub mod transition;

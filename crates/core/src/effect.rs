@@ -1,0 +1,65 @@
+//! What shall be done outside: rows of the outbox, performed at least once.
+//!
+//! An effect carries no payload. Whoever performs it reads the migration's row anew, so
+//! an effect can never act on yesterday's destination; its identity towards an agent is
+//! (migration uuid, sequence).
+
+use crate::status::words;
+
+words!(
+    /// One thing to do for a migration.
+    Effect, "effect", {
+        /// Choose a destination, claim its room, have both sides pre-check.
+        Schedule = "schedule",
+        /// Nothing has begun: end it without asking any agent.
+        Cancel = "cancel",
+        /// Destination: make ready.
+        Prepare = "prepare",
+        /// Source: begin to move.
+        Start = "start",
+        /// Source: follow the move until it ends.
+        Watch = "watch",
+        /// Destination while preparing, source while running: give up.
+        Abort = "abort",
+        /// Source: get it over with.
+        ForceComplete = "force_complete",
+        /// Both: confirm the guest at the destination, clean the source.
+        Finish = "finish",
+        /// Both: confirm the guest at the source, clean the destination.
+        RollBack = "roll_back",
+    }
+);
+
+impl Effect {
+    /// May this be performed while earlier effects of its migration are not done yet?
+    ///
+    /// An abort must reach a preparation that hangs. Everything else keeps its order,
+    /// except that nobody waits for [`Effect::Watch`], which lasts as long as the move.
+    pub const fn overtakes(self) -> bool {
+        match self {
+            Self::Abort | Self::Cancel => true,
+            Self::Schedule
+            | Self::Prepare
+            | Self::Start
+            | Self::Watch
+            | Self::ForceComplete
+            | Self::Finish
+            | Self::RollBack => false,
+        }
+    }
+
+    /// Must later effects wait until this one is done?
+    pub const fn blocks_later(self) -> bool {
+        match self {
+            Self::Watch => false,
+            Self::Schedule
+            | Self::Cancel
+            | Self::Prepare
+            | Self::Start
+            | Self::Abort
+            | Self::ForceComplete
+            | Self::Finish
+            | Self::RollBack => true,
+        }
+    }
+}

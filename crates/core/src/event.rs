@@ -1,0 +1,65 @@
+//! What can happen to a migration: requests, reports of agents, the clock.
+
+use crate::failure::Failure;
+use crate::migration::Placement;
+
+/// One happening. [`crate::transition::step`] says what follows from it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A user asked for an abort.
+    AbortRequested,
+    /// A user asked to get it over with.
+    ForceCompleteRequested,
+    /// A destination was found and both sides' pre-checks passed.
+    Placed(Placement),
+    /// No destination, for the given reason.
+    NotPlaced(Failure),
+    /// Slots at source and destination are free, and are taken with this event.
+    Admitted,
+    /// An abort was performed before anything had begun.
+    CancelledUnstarted,
+    /// The destination is ready.
+    Prepared,
+    /// The destination could not be made ready (or was told to stop).
+    NotPrepared(Failure),
+    /// The guest now executes at the destination, memory follows.
+    PostCopyStarted,
+    /// The source reports that the guest was handed over.
+    HandedOver,
+    /// The move ended on an abort; the guest executes at the source.
+    MoveCancelled,
+    /// The move failed; the guest executes at the source.
+    MoveFailed(Failure),
+    /// The guest executes nowhere, and nobody may guess.
+    GuestLost(Failure),
+    /// The destination confirmed the guest and the source is clean.
+    Finished,
+    /// The source confirmed the guest and the destination is clean.
+    RolledBack,
+    /// The row's deadline is behind us.
+    DeadlinePassed,
+}
+
+impl Event {
+    /// The event's name in the event log.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::AbortRequested => "abort_requested",
+            Self::ForceCompleteRequested => "force_complete_requested",
+            Self::Placed(_) => "placed",
+            Self::NotPlaced(_) => "not_placed",
+            Self::Admitted => "admitted",
+            Self::CancelledUnstarted => "cancelled_unstarted",
+            Self::Prepared => "prepared",
+            Self::NotPrepared(_) => "not_prepared",
+            Self::PostCopyStarted => "post_copy_started",
+            Self::HandedOver => "handed_over",
+            Self::MoveCancelled => "move_cancelled",
+            Self::MoveFailed(_) => "move_failed",
+            Self::GuestLost(_) => "guest_lost",
+            Self::Finished => "finished",
+            Self::RolledBack => "rolled_back",
+            Self::DeadlinePassed => "deadline_passed",
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Why something did not work: a stable code for programs beside a text for people.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::status::words;
+
+words!(
+    /// Stable codes. They never change meaning; new ones are added.
+    FailureCode, "failure code", {
+        /// No host fits, or every host that fits refused.
+        NoValidHost = "no-valid-host",
+        /// The source's or the named destination's agent is down.
+        ComputeServiceUnavailable = "compute-service-unavailable",
+        /// The named destination is the host where the server already is.
+        SameHost = "same-host",
+        /// The hypervisors are of different types.
+        HypervisorType = "hypervisor-type",
+        /// The destination's hypervisor is older than the source's.
+        HypervisorTooOld = "hypervisor-too-old",
+        /// The destination cannot run the guest's CPU.
+        CpuIncompatible = "cpu-incompatible",
+        /// A copy of local disks was asked for, but the storage is shared.
+        NotLocalStorage = "not-local-storage",
+        /// No copy was asked for, but the storage is not shared.
+        NotSharedStorage = "not-shared-storage",
+        /// The guest is in a power state that cannot be moved.
+        PowerState = "power-state",
+        /// Any other reason that a pre-check found.
+        PreCheck = "pre-check",
+        /// The destination could not be made ready.
+        PrepareFailed = "prepare-failed",
+        /// The destination has no room left for the disks.
+        DestinationFull = "destination-full",
+        /// The hypervisor reported an error while it moved the guest.
+        HypervisorError = "hypervisor-error",
+        /// The connection between the hosts broke.
+        LinkLost = "link-lost",
+        /// No byte moved for longer than the stall limit.
+        Stalled = "stalled",
+        /// A state lasted longer than its deadline.
+        TimedOut = "timed-out",
+        /// The job vanished with a restart; the guest stayed where it was.
+        Interrupted = "interrupted",
+        /// The guest runs nowhere any more.
+        GuestLost = "guest-lost",
+        /// A user asked for the abort.
+        Aborted = "aborted",
+    }
+);
+
+impl FailureCode {
+    /// Does Nova answer this with 400 where the API waits for the pre-checks, below 2.34
+    /// (`contract: actions.md §1`)?
+    pub const fn is_precheck(self) -> bool {
+        match self {
+            Self::NoValidHost
+            | Self::ComputeServiceUnavailable
+            | Self::SameHost
+            | Self::HypervisorType
+            | Self::HypervisorTooOld
+            | Self::CpuIncompatible
+            | Self::NotLocalStorage
+            | Self::NotSharedStorage
+            | Self::PowerState
+            | Self::PreCheck => true,
+            Self::PrepareFailed
+            | Self::DestinationFull
+            | Self::HypervisorError
+            | Self::LinkLost
+            | Self::Stalled
+            | Self::TimedOut
+            | Self::Interrupted
+            | Self::GuestLost
+            | Self::Aborted => false,
+        }
+    }
+}
+
+/// A reason: what programs test, and what people read.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// For programs.
+    pub code: FailureCode,
+    /// For people; one sentence, may be shown to the caller of the API.
+    pub message: String,
+}
+
+impl Failure {
+    /// A reason.
+    pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}

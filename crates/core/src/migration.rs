@@ -1,0 +1,196 @@
+//! What the tables look at: one migration, as far as its course depends on it.
+//!
+//! ```text
+//!   status    what Nova's API shows
+//!   intent    what somebody asked for; the hypervisor may be faster
+//!   settling  how it will end, once the hosts are clean
+//! ```
+//!
+//! Nova has no word for "aborting" or "rolling back", and clients of its API would not
+//! know what to do with one. So both stand beside the status instead of in it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::ids::{HostName, MigrationUuid, ServerUuid};
+use crate::status::{MigrationKind, MigrationStatus, words};
+use crate::time::Timestamp;
+
+words!(
+    /// What was asked of a migration under way. `Abort` wins over `ForceComplete`.
+    Intent, "intent", {
+        /// End it, and leave the guest on its source.
+        Abort = "abort",
+        /// Get it over with, whatever it costs the guest.
+        ForceComplete = "force_complete",
+    }
+);
+
+words!(
+    /// How the disks get to the destination.
+    StorageMode, "storage mode", {
+        /// Both hosts see them.
+        Shared = "shared",
+        /// They are copied along.
+        Copied = "copied",
+    }
+);
+
+words!(
+    /// What a request says about disks (`block_migration`).
+    BlockMigration, "block_migration", {
+        /// Let the pre-check find out.
+        Auto = "auto",
+        /// Copy.
+        Yes = "true",
+        /// Do not copy.
+        No = "false",
+    }
+);
+
+words!(
+    /// What happens when a running migration exceeds its completion time-out.
+    TimeoutAction, "time-out action", {
+        /// Give up; the guest stays on its source.
+        Abort = "abort",
+        /// Get it over with.
+        ForceComplete = "force_complete",
+    }
+);
+
+words!(
+    /// How a migration will end as soon as its hosts are settled.
+    Settling, "settling", {
+        /// The guest was handed over; the destination confirms, the source is cleaned.
+        Finishing = "finishing",
+        /// The guest is on its source; the destination is cleaned. Then `cancelled`.
+        Cancelling = "cancelling",
+        /// The guest is on its source; the destination is cleaned. Then `failed`.
+        Failing = "failing",
+    }
+);
+
+/// What the requester wants, as one domain command whatever the body's shape was.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LiveRequest {
+    /// The named destination.
+    pub host: Option<HostName>,
+    /// Skip the scheduler for the named destination (Nova's forced destinations).
+    pub forced: bool,
+    /// Copy the disks?
+    pub block_migration: BlockMigration,
+    /// Count the disks' real instead of their virtual sizes; `None` where the
+    /// microversion has no such field, and then the space is not checked (as Nova).
+    pub disk_over_commit: Option<bool>,
+}
+
+/// Time limits of one migration, fixed when it is placed so that a changed
+/// configuration never moves the goal of a move under way.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Limits {
+    /// To find a destination.
+    #[serde(with = "seconds")]
+    pub accepted: Duration,
+    /// To wait for slots.
+    #[serde(with = "seconds")]
+    pub queued: Duration,
+    /// To make the destination ready.
+    #[serde(with = "seconds")]
+    pub preparing: Duration,
+    /// From `running` to the time-out action; zero: never.
+    #[serde(with = "seconds")]
+    pub completion: Duration,
+    /// Between two looks at what ought to have ended: after a time-out's action, after
+    /// the switch to post-copy, and while finishing.
+    #[serde(with = "seconds")]
+    pub grace: Duration,
+    /// To clean the destination before the migration ends without it.
+    #[serde(with = "seconds")]
+    pub rollback: Duration,
+    /// What a completion time-out does.
+    pub timeout_action: TimeoutAction,
+}
+
+impl Default for Limits {
+    /// The defaults of the configuration; the completion time-out is Nova's floor,
+    /// 800 s per GiB of at least 2 GiB (`contract: state-machine.md §6`).
+    fn default() -> Self {
+        Self {
+            accepted: Duration::from_secs(300),
+            queued: Duration::from_secs(86_400),
+            preparing: Duration::from_secs(300),
+            completion: Duration::from_secs(1_600),
+            grace: Duration::from_secs(60),
+            rollback: Duration::from_secs(120),
+            timeout_action: TimeoutAction::Abort,
+        }
+    }
+}
+
+mod seconds {
+    //! Durations as seconds with a fraction, so that a row stays readable.
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64(span.as_secs_f64())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+/// Where a migration goes: chosen once, in `accepted`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Placement {
+    /// The destination's service host.
+    pub host: HostName,
+    /// The destination's hypervisor hostname.
+    pub node: String,
+    /// How the disks get there.
+    pub storage: StorageMode,
+    /// The limits from here on.
+    pub limits: Limits,
+}
+
+/// One migration, as its row holds it: all that decides its course.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Migration {
+    /// Which.
+    pub uuid: MigrationUuid,
+    /// Of which server.
+    pub server: ServerUuid,
+    /// Which table drives it.
+    pub kind: MigrationKind,
+    /// What the API shows.
+    pub status: MigrationStatus,
+    /// What was asked of it meanwhile.
+    pub intent: Option<Intent>,
+    /// How it will end.
+    pub settling: Option<Settling>,
+    /// What was requested.
+    pub request: LiveRequest,
+    /// Where the guest comes from.
+    pub source_compute: HostName,
+    /// Where it goes; `None` until it is placed.
+    pub dest_compute: Option<HostName>,
+    /// The destination's hypervisor hostname; `None` until it is placed.
+    pub dest_node: Option<String>,
+    /// How the disks get there; `None` until it is placed.
+    pub storage: Option<StorageMode>,
+    /// Its time limits.
+    pub limits: Limits,
+    /// When the current state ends of itself; `None` exactly in terminal states and for
+    /// imported rows whose host has no agent yet.
+    pub deadline: Option<Timestamp>,
+    /// Why it ended, or will end, without the guest on its destination.
+    pub failure: Option<Failure>,
+    /// The row's version: every change compares and swaps it.
+    pub generation: i64,
+    /// The number of the last effect handed out; agents refuse older ones.
+    pub effect_sequence: i64,
+}

@@ -1,0 +1,280 @@
+//! The states of a server and the one word that Nova's API makes of them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::status::words;
+
+words!(
+    /// What a server is, as far as the service is concerned (`vm_state`).
+    VmState, "vm_state", {
+        /// Runs.
+        Active = "active",
+        /// Being made.
+        Building = "building",
+        /// Paused by its user, in memory.
+        Paused = "paused",
+        /// Suspended to disk.
+        Suspended = "suspended",
+        /// Powered off.
+        Stopped = "stopped",
+        /// Booted from a rescue image.
+        Rescued = "rescued",
+        /// Moved or resized, waiting for confirmation.
+        Resized = "resized",
+        /// Deleted, can be restored.
+        SoftDeleted = "soft-delete",
+        /// Deleted.
+        Deleted = "deleted",
+        /// Broken; an operator has to look.
+        Error = "error",
+        /// Off, kept on its host.
+        Shelved = "shelved",
+        /// Off, on no host.
+        ShelvedOffloaded = "shelved_offloaded",
+    }
+);
+
+words!(
+    /// What is being done to a server (`task_state`). Rows imported from Nova hold any
+    /// of these; Godwit itself sets only those of moves.
+    TaskState, "task_state", {
+        /// A live migration.
+        Migrating = "migrating",
+        /// A cold migration or resize, first step.
+        ResizePrep = "resize_prep",
+        /// A cold migration or resize, second step.
+        ResizeMigrating = "resize_migrating",
+        /// A cold migration or resize, third step.
+        ResizeMigrated = "resize_migrated",
+        /// A cold migration or resize, last step.
+        ResizeFinish = "resize_finish",
+        /// Going back to the source.
+        ResizeReverting = "resize_reverting",
+        /// Being confirmed.
+        ResizeConfirming = "resize_confirming",
+        /// An evacuation or rebuild.
+        Rebuilding = "rebuilding",
+        /// An evacuation or rebuild, attaching volumes.
+        RebuildBlockDeviceMapping = "rebuild_block_device_mapping",
+        /// An evacuation or rebuild, starting.
+        RebuildSpawning = "rebuild_spawning",
+        /// Soft reboot, requested.
+        Rebooting = "rebooting",
+        /// Soft reboot, handed to the host.
+        RebootPending = "reboot_pending",
+        /// Soft reboot, under way.
+        RebootStarted = "reboot_started",
+        /// Hard reboot, requested.
+        RebootingHard = "rebooting_hard",
+        /// Hard reboot, handed to the host.
+        RebootPendingHard = "reboot_pending_hard",
+        /// Hard reboot, under way.
+        RebootStartedHard = "reboot_started_hard",
+        /// A password is being set.
+        UpdatingPassword = "updating_password",
+        /// Waiting for a host.
+        Scheduling = "scheduling",
+        /// Disks are being made.
+        BlockDeviceMapping = "block_device_mapping",
+        /// Ports are being made.
+        Networking = "networking",
+        /// Starting for the first time.
+        Spawning = "spawning",
+        /// An image is being taken.
+        ImageSnapshot = "image_snapshot",
+        /// An image is about to be taken.
+        ImageSnapshotPending = "image_snapshot_pending",
+        /// An image is being written.
+        ImagePendingUpload = "image_pending_upload",
+        /// An image is being uploaded.
+        ImageUploading = "image_uploading",
+        /// A backup is being taken.
+        ImageBackup = "image_backup",
+        /// Being paused.
+        Pausing = "pausing",
+        /// Being unpaused.
+        Unpausing = "unpausing",
+        /// Being suspended.
+        Suspending = "suspending",
+        /// Being resumed.
+        Resuming = "resuming",
+        /// Being powered off.
+        PoweringOff = "powering-off",
+        /// Being powered on.
+        PoweringOn = "powering-on",
+        /// Being rescued.
+        Rescuing = "rescuing",
+        /// Coming back from rescue.
+        Unrescuing = "unrescuing",
+        /// Being deleted.
+        Deleting = "deleting",
+        /// Being soft-deleted.
+        SoftDeleting = "soft-deleting",
+        /// Being restored.
+        Restoring = "restoring",
+        /// Being shelved.
+        Shelving = "shelving",
+        /// Being shelved, image pending.
+        ShelvingImagePendingUpload = "shelving_image_pending_upload",
+        /// Being shelved, image uploading.
+        ShelvingImageUploading = "shelving_image_uploading",
+        /// Being taken off its host.
+        ShelvingOffloading = "shelving_offloading",
+        /// Being unshelved.
+        Unshelving = "unshelving",
+    }
+);
+
+/// What the hypervisor says of a guest. The numbers are Nova's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum PowerState {
+    /// Unknown.
+    NoState = 0,
+    /// Executing.
+    Running = 1,
+    /// In memory, not executing.
+    Paused = 3,
+    /// Off.
+    Shutdown = 4,
+    /// Died.
+    Crashed = 6,
+    /// On disk.
+    Suspended = 7,
+}
+
+impl PowerState {
+    /// Every power state.
+    pub const ALL: &'static [Self] = &[
+        Self::NoState,
+        Self::Running,
+        Self::Paused,
+        Self::Shutdown,
+        Self::Crashed,
+        Self::Suspended,
+    ];
+
+    /// Nova's number.
+    pub const fn as_i32(self) -> i32 {
+        match self {
+            Self::NoState => 0,
+            Self::Running => 1,
+            Self::Paused => 3,
+            Self::Shutdown => 4,
+            Self::Crashed => 6,
+            Self::Suspended => 7,
+        }
+    }
+
+    /// Nova's number read back; numbers that Nova no longer uses are `NoState`.
+    pub const fn from_i32(number: i32) -> Self {
+        match number {
+            1 => Self::Running,
+            3 => Self::Paused,
+            4 => Self::Shutdown,
+            6 => Self::Crashed,
+            7 => Self::Suspended,
+            _ => Self::NoState,
+        }
+    }
+}
+
+impl fmt::Display for PowerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// The `status` of a server in Nova's API (`contract: actions.md §8.2`).
+pub const fn display_status(vm: VmState, task: Option<TaskState>) -> &'static str {
+    use TaskState as T;
+    match vm {
+        VmState::Active => match task {
+            Some(T::Migrating) => "MIGRATING",
+            Some(T::ResizePrep | T::ResizeMigrating | T::ResizeMigrated | T::ResizeFinish) => {
+                "RESIZE"
+            }
+            Some(T::Rebuilding | T::RebuildBlockDeviceMapping | T::RebuildSpawning) => "REBUILD",
+            Some(T::Rebooting | T::RebootPending | T::RebootStarted) => "REBOOT",
+            Some(T::RebootingHard | T::RebootPendingHard | T::RebootStartedHard) => "HARD_REBOOT",
+            Some(T::UpdatingPassword) => "PASSWORD",
+            _ => "ACTIVE",
+        },
+        VmState::Building => "BUILD",
+        VmState::Paused => match task {
+            Some(T::Migrating) => "MIGRATING",
+            _ => "PAUSED",
+        },
+        VmState::Suspended => "SUSPENDED",
+        VmState::Stopped => match task {
+            Some(T::ResizePrep | T::ResizeMigrating | T::ResizeMigrated | T::ResizeFinish) => {
+                "RESIZE"
+            }
+            Some(T::Rebuilding | T::RebuildBlockDeviceMapping | T::RebuildSpawning) => "REBUILD",
+            _ => "SHUTOFF",
+        },
+        VmState::Rescued => "RESCUE",
+        VmState::Resized => match task {
+            Some(T::ResizeReverting) => "REVERT_RESIZE",
+            _ => "VERIFY_RESIZE",
+        },
+        VmState::SoftDeleted => "SOFT_DELETED",
+        VmState::Deleted => "DELETED",
+        VmState::Error => match task {
+            Some(T::Rebuilding | T::RebuildBlockDeviceMapping | T::RebuildSpawning) => "REBUILD",
+            _ => "ERROR",
+        },
+        VmState::Shelved => "SHELVED",
+        VmState::ShelvedOffloaded => "SHELVED_OFFLOADED",
+    }
+}
+
+/// Every word [`display_status`] can say: what the `status` filter of a list accepts.
+pub const DISPLAY_STATUSES: &[&str] = &[
+    "ACTIVE",
+    "BUILD",
+    "DELETED",
+    "ERROR",
+    "HARD_REBOOT",
+    "MIGRATING",
+    "PASSWORD",
+    "PAUSED",
+    "REBOOT",
+    "REBUILD",
+    "RESCUE",
+    "RESIZE",
+    "REVERT_RESIZE",
+    "SHELVED",
+    "SHELVED_OFFLOADED",
+    "SHUTOFF",
+    "SOFT_DELETED",
+    "SUSPENDED",
+    "VERIFY_RESIZE",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_statuses_is_what_the_function_says() {
+        let mut said: Vec<_> = VmState::ALL
+            .iter()
+            .flat_map(|vm| {
+                let tasks = TaskState::ALL.iter().copied().map(Some).chain([None]);
+                tasks.map(|task| display_status(*vm, task))
+            })
+            .collect();
+        said.sort_unstable();
+        said.dedup();
+        assert_eq!(said, DISPLAY_STATUSES);
+    }
+
+    #[test]
+    fn power_states_read_back() {
+        for state in PowerState::ALL {
+            assert_eq!(PowerState::from_i32(state.as_i32()), *state);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Instants. Cut to microseconds here, once, because that is what both databases
+//! and Nova's timestamps hold: a value then compares equal after a round trip.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A UTC instant with microsecond precision.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "DateTime<Utc>", into = "DateTime<Utc>")]
+pub struct Timestamp(DateTime<Utc>);
+
+impl Timestamp {
+    /// The instant, cut (not rounded) to microseconds.
+    pub fn new(instant: DateTime<Utc>) -> Self {
+        Self(instant.trunc_subsecs(6))
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00Z; `None` beyond chrono's range.
+    pub fn from_micros(micros: i64) -> Option<Self> {
+        DateTime::from_timestamp_micros(micros).map(Self)
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    pub fn as_micros(self) -> i64 {
+        self.0.timestamp_micros()
+    }
+
+    /// The instant as chrono knows it.
+    pub fn datetime(self) -> DateTime<Utc> {
+        self.0
+    }
+
+    /// How long `earlier` lies back; zero when it lies ahead.
+    pub fn since(self, earlier: Self) -> Duration {
+        (self.0 - earlier.0).to_std().unwrap_or_default()
+    }
+
+    /// This instant plus `span`; saturates at the end of time, so that a deadline can
+    /// be absurd but never wrap.
+    pub fn plus(self, span: Duration) -> Self {
+        TimeDelta::from_std(span)
+            .ok()
+            .and_then(|delta| self.0.checked_add_signed(delta))
+            .map_or(Self(DateTime::<Utc>::MAX_UTC.trunc_subsecs(6)), Self::new)
+    }
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(instant: DateTime<Utc>) -> Self {
+        Self::new(instant)
+    }
+}
+
+impl From<Timestamp> for DateTime<Utc> {
+    fn from(timestamp: Timestamp) -> Self {
+        timestamp.0
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.format("%Y-%m-%dT%H:%M:%S%.6fZ"))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Where the present comes from. Roles take one as an argument; tests steer it.
+pub trait Clock: Send + Sync + 'static {
+    /// The present.
+    fn now(&self) -> Timestamp;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_cut_to_microseconds() {
+        let instant = DateTime::from_timestamp(1, 999_999_999).unwrap();
+        assert_eq!(Timestamp::new(instant).as_micros(), 1_999_999);
+    }
+
+    #[test]
+    fn a_deadline_saturates() {
+        let now = Timestamp::from_micros(0).unwrap();
+        assert!(now.plus(Duration::MAX) > now.plus(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn since_never_goes_negative() {
+        let early = Timestamp::from_micros(0).unwrap();
+        let late = Timestamp::from_micros(5).unwrap();
+        assert_eq!(late.since(early), Duration::from_micros(5));
+        assert_eq!(early.since(late), Duration::ZERO);
+    }
+}

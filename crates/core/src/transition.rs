@@ -1,0 +1,102 @@
+//! The one way a migration changes.
+
+use crate::effect::Effect;
+use crate::event::Event;
+use crate::live;
+use crate::migration::Migration;
+use crate::status::{MigrationKind, MigrationStatus};
+use crate::time::Timestamp;
+
+/// What an ending does to the server, in the same transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ServerChange {
+    /// `task_state` and `progress` are cleared; the server is where it was, as it was.
+    StaysAtSource,
+    /// Host and node become the destination's; `task_state` and `progress` are cleared.
+    MovesToDestination,
+    /// `vm_state` becomes `error`, `task_state` is cleared: the guest runs nowhere.
+    IsLost,
+}
+
+/// A condition that somebody has to know about, since waiting goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Doubt {
+    /// The move should have ended, and nobody can say that it did.
+    Overdue,
+    /// The migration ended while its destination could not be cleaned.
+    DestinationNotClean,
+    /// The guest is seen on neither host.
+    GuestNowhere,
+}
+
+/// What follows from an event. Whoever commits it writes all of it in one transaction,
+/// and frees claims and slots when `next` is terminal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Transition {
+    /// The row as it shall be; its generation and effect sequence are already advanced.
+    pub next: Migration,
+    /// What happens to the server.
+    pub server: Option<ServerChange>,
+    /// What shall be done, in this order; the last one has `next.effect_sequence`.
+    pub effects: Vec<Effect>,
+    /// Effects handed out before and not done yet are no longer wanted.
+    pub supersedes: bool,
+    /// A discrepancy to open.
+    pub doubt: Option<Doubt>,
+}
+
+impl Transition {
+    /// The effects with the sequence number of each.
+    pub fn numbered_effects(&self) -> impl Iterator<Item = (i64, Effect)> + '_ {
+        let mut sequence = self.next.effect_sequence;
+        for _ in &self.effects {
+            sequence = sequence.saturating_sub(1);
+        }
+        self.effects.iter().map(move |effect| {
+            sequence = sequence.saturating_add(1);
+            (sequence, *effect)
+        })
+    }
+}
+
+/// The event means nothing to the migration as it is. Nothing changes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// It has ended; late reports are no news.
+    #[error("the migration has ended as {0}")]
+    Terminal(MigrationStatus),
+    /// The event does not belong to this status.
+    #[error("{event} does not apply to a migration that is {status}")]
+    OutOfPlace {
+        /// The status.
+        status: MigrationStatus,
+        /// The event's name.
+        event: &'static str,
+    },
+    /// A deadline was claimed to be over, and is not.
+    #[error("the deadline has not passed")]
+    TooEarly,
+    /// No table drives this type yet: such a row was imported.
+    #[error("migrations of type {0} are not driven")]
+    NotDriven(MigrationKind),
+}
+
+/// Says what follows from `event` for `migration` at `now`. Pure; see [`live`].
+///
+/// # Errors
+/// [`Rejected`] when the event does not apply. That is ordinary: reports arrive twice
+/// and late, and requests race with the hypervisor.
+pub fn step(migration: &Migration, event: &Event, now: Timestamp) -> Result<Transition, Rejected> {
+    if migration.status.is_terminal() {
+        return Err(Rejected::Terminal(migration.status));
+    }
+    if matches!(event, Event::DeadlinePassed) && migration.deadline.is_none_or(|at| now < at) {
+        return Err(Rejected::TooEarly);
+    }
+    match migration.kind {
+        MigrationKind::LiveMigration => live::step(migration, event, now),
+        kind @ (MigrationKind::Migration | MigrationKind::Resize | MigrationKind::Evacuation) => {
+            Err(Rejected::NotDriven(kind))
+        }
+    }
+}
