@@ -64,8 +64,8 @@ bool disk_read(const struct disk *disk, uint32_t sector, uint32_t count, void *t
     while (count--) {
         if (!await(disk, WANTS_DATA))
             return false;
-        uint32_t words = SECTOR_BYTES / 2;
-        __asm__ volatile("rep insw" : "+D"(to), "+c"(words) : "d"(disk->port + DATA) : "memory");
+        uint32_t words = SECTOR_BYTES / 4;
+        __asm__ volatile("rep insl" : "+D"(to), "+c"(words) : "d"(disk->port + DATA) : "memory");
     }
     return true;
 }
@@ -77,8 +77,8 @@ bool disk_write(const struct disk *disk, uint32_t sector, uint32_t count, const 
     while (count--) {
         if (!await(disk, WANTS_DATA))
             return false;
-        uint32_t words = SECTOR_BYTES / 2;
-        __asm__ volatile("rep outsw" : "+S"(from), "+c"(words) : "d"(disk->port + DATA) : "memory");
+        uint32_t words = SECTOR_BYTES / 4;
+        __asm__ volatile("rep outsl" : "+S"(from), "+c"(words) : "d"(disk->port + DATA) : "memory");
     }
     return await(disk, READY);
 }

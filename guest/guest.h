@@ -15,11 +15,11 @@ struct parameters {
     uint32_t tick_interval;   /* of a tick, in hundredths of a second */
     uint32_t ticks_per_line;  /* a status line at every how many ticks */
     uint32_t memory_pages;    /* pages filled and checked, from 2 MiB on */
-    uint32_t pages_per_tick;  /* rewritten at every tick */
-    uint32_t checks_per_tick; /* pages verified at every tick, besides those rewritten */
+    uint32_t pages_per_tick;  /* verified and rewritten at every tick */
+    uint32_t checks_per_tick; /* pages verified at every tick besides those */
     uint32_t data_sector;     /* first sector of the boot disk that holds data blocks */
     uint32_t data_blocks;     /* data blocks of 4 KiB; may be 0 */
-    uint32_t blocks_per_tick; /* rewritten at every tick; as many others are verified */
+    uint32_t blocks_per_tick; /* verified and rewritten at every tick */
     uint32_t journal_slots;   /* sectors of the journal disk, used in turn */
 };
 #define PARAMETERS_MAGIC 0x54575447u /* "GTWT" */

@@ -12,22 +12,19 @@ static uint32_t seed(uint32_t number, uint32_t generation)
     uint32_t x = parameters.guest * 0x9e3779b9u ^ number * 0x85ebca6bu ^ generation * 0xc2b2ae35u;
     x ^= x >> 16;
     x *= 0x7feb352du;
-    x ^= x >> 15;
-    return x ? x : 1; /* the sequence below never leaves zero */
+    return x ^ x >> 15;
 }
 
-/* Marsaglia's xorshift. */
+/* A linear congruential step: two instructions, where emulation makes each one count. */
 static inline uint32_t next(uint32_t x)
 {
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    return x;
+    return x * 1664525u + 1013904223u;
 }
 
 void pattern_fill(uint32_t *page, uint32_t number, uint32_t generation)
 {
     uint32_t x = seed(number, generation);
+#pragma GCC unroll 16
     for (int i = 0; i < WORDS; i++)
         page[i] = x = next(x);
 }
@@ -36,6 +33,7 @@ bool pattern_holds(const uint32_t *page, uint32_t number, uint32_t generation)
 {
     uint32_t x = seed(number, generation);
     uint32_t difference = 0;
+#pragma GCC unroll 16
     for (int i = 0; i < WORDS; i++)
         difference |= page[i] ^ (x = next(x));
     return difference == 0;
