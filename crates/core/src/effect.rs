@@ -19,7 +19,7 @@ words!(
         Start = "start",
         /// Source: follow the move until it ends.
         Watch = "watch",
-        /// Destination while preparing, source while running: give up.
+        /// Source: give up.
         Abort = "abort",
         /// Source: get it over with.
         ForceComplete = "force_complete",
@@ -33,7 +33,7 @@ words!(
 impl Effect {
     /// May this be performed while earlier effects of its migration are not done yet?
     ///
-    /// An abort must reach a preparation that hangs. Everything else keeps its order,
+    /// An abort must reach a move whose start or force-complete hangs. Everything else keeps its order,
     /// except that nobody waits for [`Effect::Watch`], which lasts as long as the move.
     pub const fn overtakes(self) -> bool {
         match self {

@@ -19,15 +19,18 @@
 //!   says whether it came in time.
 //! - Past the switch to post-copy there is no event that leads back to the source.
 
+mod change;
+
 use std::time::Duration;
 
+use self::change::{Change, aborted, timed_out};
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::failure::{Failure, FailureCode};
 use crate::migration::{Intent, Migration, Settling, TimeoutAction};
 use crate::status::MigrationStatus as Status;
 use crate::time::Timestamp;
-use crate::transition::{Doubt, Rejected, ServerChange, Transition};
+use crate::transition::{Doubt, Rejected, Transition};
 
 /// Without a completion time-out a running migration is still looked at this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(86_400);
@@ -113,7 +116,10 @@ pub(crate) fn step(
             Event::AbortRequested if aborting => to.unchanged(),
             Event::AbortRequested => to.intend(Intent::Abort).effect(Effect::Cancel).done(),
             Event::Placed(_) | Event::NotPlaced(_) if aborting => to.end_cancelled(),
-            Event::Placed(placement) => to.place(placement).done(),
+            Event::Placed(placement) => to
+                .place(placement)
+                .enter(Status::Queued, placement.limits.queued)
+                .done(),
             Event::NotPlaced(failure) => to.end_in_error(failure.clone()),
             Event::CancelledUnstarted if aborting => to.end_cancelled(),
             Event::DeadlinePassed if aborting => to.end_cancelled(),
@@ -142,6 +148,7 @@ pub(crate) fn step(
                     .done()
             }
             Event::Placed(_) | Event::NotPlaced(_) if aborting => to.end_cancelled(),
+            // Placed anew; the deadline stays, or changing destinations could go on for ever.
             Event::Placed(placement) => to.place(placement).done(),
             Event::NotPlaced(failure) => to.end_in_error(failure.clone()),
             Event::CancelledUnstarted if aborting => to.end_cancelled(),
@@ -285,7 +292,12 @@ pub(crate) fn step(
 fn running_overdue(migration: &Migration, to: Change) -> Result<Transition, Rejected> {
     let grace = migration.limits.grace;
     match (migration.intent, migration.limits.timeout_action) {
+        // No time-out: only a user's abort ends it early, a user's force is only repeated.
         (None, _) if migration.limits.completion.is_zero() => to.wait(LOOK_AGAIN).done(),
+        (Some(Intent::ForceComplete), _) if migration.limits.completion.is_zero() => to
+            .look_again(LOOK_AGAIN)
+            .effect(Effect::ForceComplete)
+            .done(),
         (None | Some(Intent::ForceComplete), TimeoutAction::Abort) => to
             .intend(Intent::Abort)
             .because(timed_out("the migration did not complete"))
@@ -309,154 +321,6 @@ fn completion(migration: &Migration) -> Duration {
         LOOK_AGAIN
     } else {
         migration.limits.completion
-    }
-}
-
-fn timed_out(what: &str) -> Failure {
-    Failure::new(FailureCode::TimedOut, format!("Timed out: {what} in time."))
-}
-
-fn aborted() -> Failure {
-    Failure::new(FailureCode::Aborted, "Aborted on request.")
-}
-
-/// A transition under construction, so that the table above reads as one.
-struct Change {
-    now: Timestamp,
-    transition: Transition,
-}
-
-impl Change {
-    fn of(migration: &Migration, now: Timestamp) -> Self {
-        let transition = Transition {
-            next: migration.clone(),
-            server: None,
-            effects: Vec::new(),
-            supersedes: false,
-            doubt: None,
-        };
-        Self { now, transition }
-    }
-
-    fn intend(mut self, intent: Intent) -> Self {
-        self.transition.next.intent = Some(intent);
-        self
-    }
-
-    fn settle(mut self, settling: Settling) -> Self {
-        self.transition.next.settling = Some(settling);
-        self
-    }
-
-    fn effect(mut self, effect: Effect) -> Self {
-        self.transition.effects.push(effect);
-        self
-    }
-
-    fn doubt(mut self, doubt: Doubt) -> Self {
-        self.transition.doubt = Some(doubt);
-        self
-    }
-
-    /// Records the first reason; later ones are consequences of it.
-    fn because(mut self, failure: Failure) -> Self {
-        self.transition.next.failure.get_or_insert(failure);
-        self
-    }
-
-    fn wait(mut self, within: Duration) -> Self {
-        self.transition.next.deadline = Some(self.now.plus(within));
-        self
-    }
-
-    fn look_again(self, within: Duration) -> Self {
-        self.wait(within).doubt(Doubt::Overdue)
-    }
-
-    fn enter(mut self, status: Status, within: Duration) -> Self {
-        self.transition.next.status = status;
-        self.wait(within)
-    }
-
-    fn place(mut self, placement: &crate::migration::Placement) -> Self {
-        let next = &mut self.transition.next;
-        next.dest_compute = Some(placement.host.clone());
-        next.dest_node = Some(placement.node.clone());
-        next.storage = Some(placement.storage);
-        next.limits = placement.limits.clone();
-        let within = placement.limits.queued;
-        self.enter(Status::Queued, within)
-    }
-
-    fn unwind(mut self, settling: Settling, failure: Failure) -> Result<Transition, Rejected> {
-        self.transition.supersedes = true;
-        let within = self.transition.next.limits.rollback;
-        self.settle(settling)
-            .because(failure)
-            .wait(within)
-            .effect(Effect::RollBack)
-            .done()
-    }
-
-    fn finish(mut self) -> Result<Transition, Rejected> {
-        self.transition.supersedes = true;
-        let within = self.transition.next.limits.grace;
-        self.settle(Settling::Finishing)
-            .wait(within)
-            .effect(Effect::Finish)
-            .done()
-    }
-
-    fn end(mut self, status: Status, server: ServerChange) -> Result<Transition, Rejected> {
-        self.transition.supersedes = true;
-        self.transition.server = Some(server);
-        let next = &mut self.transition.next;
-        next.status = status;
-        next.settling = None;
-        next.deadline = None;
-        self.done()
-    }
-
-    fn end_completed(mut self) -> Result<Transition, Rejected> {
-        self.transition.next.failure = None;
-        self.end(Status::Completed, ServerChange::MovesToDestination)
-    }
-
-    fn end_cancelled(self) -> Result<Transition, Rejected> {
-        self.because(aborted())
-            .end(Status::Cancelled, ServerChange::StaysAtSource)
-    }
-
-    fn end_unwound(self) -> Result<Transition, Rejected> {
-        let status = match self.transition.next.settling {
-            Some(Settling::Cancelling) => Status::Cancelled,
-            Some(Settling::Failing | Settling::Finishing) | None => Status::Failed,
-        };
-        self.end(status, ServerChange::StaysAtSource)
-    }
-
-    fn end_in_error(self, failure: Failure) -> Result<Transition, Rejected> {
-        self.because(failure)
-            .end(Status::Error, ServerChange::StaysAtSource)
-    }
-
-    fn end_lost(mut self, failure: Failure) -> Result<Transition, Rejected> {
-        self.transition.next.failure = Some(failure);
-        self.doubt(Doubt::GuestNowhere)
-            .end(Status::Error, ServerChange::IsLost)
-    }
-
-    /// The request is taken note of, and nothing follows from it.
-    fn unchanged(self) -> Result<Transition, Rejected> {
-        self.done()
-    }
-
-    fn done(mut self) -> Result<Transition, Rejected> {
-        let issued = i64::try_from(self.transition.effects.len()).unwrap_or(i64::MAX);
-        let next = &mut self.transition.next;
-        next.generation = next.generation.saturating_add(1);
-        next.effect_sequence = next.effect_sequence.saturating_add(issued);
-        Ok(self.transition)
     }
 }
 

@@ -1,1 +1,232 @@
 //! The table walked exhaustively.
+//!
+//! [`walk`] visits every migration that events can make of a new one, with every event in each.
+//! So what a test below asserts holds for all histories, not for those somebody thought of.
+//! [`histories`] adds what the walk leaves out: time that passes, and limits that vary.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use super::*;
+use crate::ids::HostName;
+use crate::migration::{BlockMigration, Limits, LiveRequest, Placement, StorageMode};
+use crate::status::MigrationKind;
+use crate::transition::{ServerChange, step};
+
+mod histories;
+mod promises;
+
+/// The instant of every step of the walk, and of every deadline in it.
+fn noon() -> Timestamp {
+    Timestamp::from_micros(1_000_000_000_000_000).unwrap()
+}
+
+fn host(name: &str) -> HostName {
+    HostName::new(name).unwrap()
+}
+
+fn accepted(limits: &Limits) -> Migration {
+    Migration {
+        uuid: uuid::Uuid::from_u128(1).into(),
+        server: uuid::Uuid::from_u128(2).into(),
+        kind: MigrationKind::LiveMigration,
+        status: Status::Accepted,
+        intent: None,
+        settling: None,
+        request: LiveRequest {
+            host: None,
+            forced: false,
+            block_migration: BlockMigration::Auto,
+            disk_over_commit: None,
+        },
+        source_compute: host("source"),
+        dest_compute: None,
+        dest_node: None,
+        storage: None,
+        limits: limits.clone(),
+        deadline: Some(noon().plus(limits.accepted)),
+        failure: None,
+        generation: 1,
+        effect_sequence: 1,
+    }
+}
+
+fn placement(name: &str, limits: &Limits) -> Placement {
+    Placement {
+        host: host(name),
+        node: format!("{name}.node"),
+        storage: StorageMode::Shared,
+        limits: limits.clone(),
+    }
+}
+
+/// Every event; those that carry something carry one thing each, told apart by its code.
+fn events(limits: &Limits) -> Vec<Event> {
+    let failure = |code| Failure::new(code, "It did not work.");
+    vec![
+        Event::AbortRequested,
+        Event::ForceCompleteRequested,
+        Event::Placed(placement("destination", limits)),
+        Event::NotPlaced(failure(FailureCode::NoValidHost)),
+        Event::Admitted,
+        Event::CancelledUnstarted,
+        Event::Prepared,
+        Event::NotPrepared(failure(FailureCode::PrepareFailed)),
+        Event::PostCopyStarted,
+        Event::HandedOver,
+        Event::MoveCancelled,
+        Event::MoveFailed(failure(FailureCode::HypervisorError)),
+        Event::GuestLost(failure(FailureCode::GuestLost)),
+        Event::Finished,
+        Event::RolledBack,
+        Event::DeadlinePassed,
+    ]
+}
+
+/// Both time-out actions, each with and without a completion time-out.
+fn all_limits() -> Vec<Limits> {
+    let mut all = Vec::new();
+    for action in TimeoutAction::ALL {
+        for completion in [Duration::ZERO, Duration::from_secs(1_600)] {
+            all.push(Limits {
+                completion,
+                timeout_action: *action,
+                ..Limits::default()
+            });
+        }
+    }
+    all
+}
+
+/// One row of the walk: what `event` did to `before`.
+struct Step {
+    before: Migration,
+    event: Event,
+    outcome: Result<Transition, Rejected>,
+}
+
+/// What tells two migrations of the walk apart: all but counters and instants.
+type Key = (
+    Status,
+    Option<Intent>,
+    Option<Settling>,
+    Option<FailureCode>,
+    Option<HostName>,
+);
+
+fn key(migration: &Migration) -> Key {
+    (
+        migration.status,
+        migration.intent,
+        migration.settling,
+        migration.failure.as_ref().map(|failure| failure.code),
+        migration.dest_compute.clone(),
+    )
+}
+
+/// Every step that can be taken under `limits`, terminal migrations included.
+fn walk(limits: &Limits) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut ahead = VecDeque::from([accepted(limits)]);
+    while let Some(mut before) = ahead.pop_front() {
+        if !seen.insert(key(&before)) {
+            continue;
+        }
+        before.deadline = before.deadline.map(|_| noon());
+        for event in events(limits) {
+            let outcome = step(&before, &event, noon());
+            if let Ok(transition) = &outcome {
+                ahead.push_back(transition.next.clone());
+            }
+            steps.push(Step {
+                before: before.clone(),
+                event,
+                outcome,
+            });
+        }
+    }
+    steps
+}
+
+/// Calls `assert` with every transition there is.
+fn for_each_transition(assert: impl Fn(&Migration, &Event, &Transition)) {
+    for limits in all_limits() {
+        for Step {
+            before,
+            event,
+            outcome,
+        } in walk(&limits)
+        {
+            if let Ok(transition) = outcome {
+                assert(&before, &event, &transition);
+            }
+        }
+    }
+}
+
+/// The terminal statuses that can still come of each migration of the walk.
+fn outcomes(steps: &[Step]) -> BTreeMap<Key, BTreeSet<Status>> {
+    let mut outcomes: BTreeMap<Key, BTreeSet<Status>> = BTreeMap::new();
+    loop {
+        let mut grown = false;
+        for Step {
+            before, outcome, ..
+        } in steps
+        {
+            let Ok(transition) = outcome else { continue };
+            let mut ends = outcomes
+                .get(&key(&transition.next))
+                .cloned()
+                .unwrap_or_default();
+            if transition.next.status.is_terminal() {
+                ends.insert(transition.next.status);
+            }
+            let known = outcomes.entry(key(before)).or_default();
+            let size = known.len();
+            known.extend(ends);
+            grown |= known.len() > size;
+        }
+        if !grown {
+            return outcomes;
+        }
+    }
+}
+
+#[test]
+fn the_walk_visits_the_whole_table() {
+    for limits in all_limits() {
+        let visited: BTreeSet<_> = walk(&limits)
+            .iter()
+            .map(|step| step.before.status)
+            .collect();
+        let expected = BTreeSet::from([
+            Status::Accepted,
+            Status::Queued,
+            Status::Preparing,
+            Status::Running,
+            Status::RunningPostCopy,
+            Status::Completed,
+            Status::Cancelled,
+            Status::Failed,
+            Status::Error,
+        ]);
+        assert_eq!(visited, expected);
+    }
+}
+
+#[test]
+fn every_event_is_good_for_something() {
+    for limits in all_limits() {
+        let steps = walk(&limits);
+        for event in events(&limits) {
+            assert!(
+                steps
+                    .iter()
+                    .any(|step| step.event == event && step.outcome.is_ok()),
+                "{} never applies",
+                event.name()
+            );
+        }
+    }
+}
