@@ -1,0 +1,150 @@
+//! A verdict on every host.
+//!
+//! All reasons are collected, not only the first: whoever asks why a server cannot go
+//! somewhere wants to know everything that has to change.
+
+use std::cmp::Reverse;
+
+use godwit_core::ids::HostName;
+use godwit_core::migration::BlockMigration;
+
+use crate::inventory::{Host, Need, Target};
+use crate::reason::{Reason, ReasonCode};
+
+/// How well a host fits; greater is better. The share of memory that would stay free comes
+/// first, then processors, then how few moves are on their way there.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Score {
+    memory_permille: i64,
+    vcpus_permille: i64,
+    arriving: Reverse<u32>,
+}
+
+/// What the planner thinks of a host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It may be tried.
+    Fits(Score),
+    /// It is out of the question, for all of these reasons.
+    Rejected(Vec<Reason>),
+}
+
+/// A host with its verdict.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Candidate {
+    /// The host.
+    pub host: HostName,
+    /// What the planner thinks of it.
+    pub verdict: Verdict,
+}
+
+/// A verdict on every one of `hosts`: those that fit first, the best of them at the top, hosts
+/// of equal merit by name.
+///
+/// A forced target is judged by Nova's minimal checks in [`crate::search`], which do not
+/// belong here; here it counts as named.
+pub fn candidates(hosts: &[Host], need: &Need, target: &Target) -> Vec<Candidate> {
+    let mut candidates: Vec<_> = hosts
+        .iter()
+        .map(|host| {
+            let reasons = reasons(host, need, target);
+            let verdict = if reasons.is_empty() {
+                Verdict::Fits(score(host, need))
+            } else {
+                Verdict::Rejected(reasons)
+            };
+            Candidate {
+                host: host.name.clone(),
+                verdict,
+            }
+        })
+        .collect();
+    candidates.sort_by(|a, b| {
+        let merit = |candidate: &Candidate| match &candidate.verdict {
+            Verdict::Fits(score) => Some(*score),
+            Verdict::Rejected(_) => None,
+        };
+        merit(b).cmp(&merit(a)).then_with(|| a.host.cmp(&b.host))
+    });
+    candidates
+}
+
+fn reasons(host: &Host, need: &Need, target: &Target) -> Vec<Reason> {
+    let mut found = Vec::new();
+    let mut reject = |code, text: String| found.push(Reason::new(code, text));
+
+    if host.name == need.source {
+        reject(ReasonCode::IsSource, "the server is on this host".into());
+    }
+    match target {
+        Target::Named(wanted) | Target::Forced(wanted) if *wanted != host.name => {
+            reject(ReasonCode::NotNamed, format!("{wanted} was asked for"));
+        }
+        Target::Any | Target::Named(_) | Target::Forced(_) => {}
+    }
+    if !host.enabled {
+        reject(ReasonCode::Disabled, "the host is disabled".into());
+    }
+    if !host.up {
+        reject(ReasonCode::Down, "the host's agent is down".into());
+    }
+    if host.hypervisor_type != need.hypervisor_type {
+        let (here, there) = (&host.hypervisor_type, &need.hypervisor_type);
+        reject(
+            ReasonCode::HypervisorType,
+            format!("the hypervisor is {here}, the source's is {there}"),
+        );
+    } else if host.hypervisor_version < need.hypervisor_version {
+        let (here, there) = (host.hypervisor_version, need.hypervisor_version);
+        reject(
+            ReasonCode::HypervisorTooOld,
+            format!("the hypervisor's version is {here}, the source's is {there}"),
+        );
+    }
+    if !host.cpu.runs(&need.cpu) {
+        reject(
+            ReasonCode::Cpu,
+            "the host cannot run the guest's CPU".into(),
+        );
+    }
+    if need.block_migration == BlockMigration::No && !need.pools.is_subset(&host.pools) {
+        let missing: Vec<_> = need.pools.difference(&host.pools).cloned().collect();
+        reject(
+            ReasonCode::Storage,
+            format!("storage {} is not reachable", missing.join(", ")),
+        );
+    }
+    let (free, room) = (host.free(), need.room_at(&host.pools));
+    for (code, what, free, needed) in [
+        (ReasonCode::Vcpus, "vcpus", free.vcpus, room.vcpus),
+        (
+            ReasonCode::Memory,
+            "MiB of memory",
+            free.memory_mb,
+            room.memory_mb,
+        ),
+        (ReasonCode::Disk, "GiB of disk", free.disk_gb, room.disk_gb),
+    ] {
+        // A host that is over-full of something still takes servers that need none of it.
+        if needed > 0 && free < needed {
+            reject(code, format!("{free} {what} are free, {needed} are needed"));
+        }
+    }
+    found
+}
+
+fn score(host: &Host, need: &Need) -> Score {
+    let left = host.free().less(need.room_at(&host.pools));
+    Score {
+        memory_permille: permille(left.memory_mb, host.capacity.memory_mb),
+        vcpus_permille: permille(left.vcpus, host.capacity.vcpus),
+        arriving: Reverse(host.arriving),
+    }
+}
+
+fn permille(part: i64, whole: i64) -> i64 {
+    part.saturating_mul(1000).checked_div(whole).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

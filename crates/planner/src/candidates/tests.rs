@@ -1,0 +1,126 @@
+use super::*;
+use crate::fixtures::{host, name, need};
+
+fn codes(host: &Host, need: &Need, target: &Target) -> Vec<ReasonCode> {
+    match candidates(std::slice::from_ref(host), need, target)
+        .remove(0)
+        .verdict
+    {
+        Verdict::Fits(_) => Vec::new(),
+        Verdict::Rejected(reasons) => reasons.into_iter().map(|reason| reason.code).collect(),
+    }
+}
+
+/// One thing wrong with a destination that is otherwise fine.
+fn assert_rejected(code: ReasonCode, spoil: impl FnOnce(&mut Host, &mut Need)) {
+    let (mut host, mut need) = (host("b"), need("a"));
+    assert_eq!(codes(&host, &need, &Target::Any), []);
+    spoil(&mut host, &mut need);
+    assert_eq!(codes(&host, &need, &Target::Any), [code]);
+}
+
+#[test]
+fn every_reason_is_found() {
+    use ReasonCode as R;
+    assert_rejected(R::IsSource, |_, need| need.source = name("b"));
+    assert_rejected(R::Disabled, |host, _| host.enabled = false);
+    assert_rejected(R::Down, |host, _| host.up = false);
+    assert_rejected(R::HypervisorType, |host, _| {
+        host.hypervisor_type = "fake".into()
+    });
+    assert_rejected(R::HypervisorTooOld, |host, _| host.hypervisor_version -= 1);
+    assert_rejected(R::Vcpus, |host, _| host.used.vcpus = 8);
+    assert_rejected(R::Memory, |host, _| host.used.memory_mb = 7_169);
+    assert_rejected(R::Disk, |host, need| {
+        need.block_migration = BlockMigration::Yes;
+        host.used.disk_gb = 91;
+    });
+    assert_rejected(R::Cpu, |host, need| {
+        host.cpu.models = ["qemu64".to_owned()].into();
+        need.cpu.models = ["EPYC".to_owned()].into();
+    });
+    assert_rejected(R::Cpu, |host, need| {
+        host.cpu.arch = Some("aarch64".into());
+        need.cpu.arch = Some("x86_64".into());
+    });
+    assert_rejected(R::Storage, |host, need| {
+        need.block_migration = BlockMigration::No;
+        host.pools.clear();
+    });
+}
+
+#[test]
+fn all_reasons_are_collected() {
+    let (mut host, need) = (host("a"), need("a"));
+    host.enabled = false;
+    host.used.memory_mb = 8_192;
+    assert_eq!(
+        codes(&host, &need, &Target::Named(name("b"))),
+        [
+            ReasonCode::IsSource,
+            ReasonCode::NotNamed,
+            ReasonCode::Disabled,
+            ReasonCode::Memory
+        ]
+    );
+}
+
+#[test]
+fn exactly_enough_is_enough() {
+    let (mut host, need) = (host("b"), need("a"));
+    host.used = host.capacity.less(need.room);
+    assert_eq!(codes(&host, &need, &Target::Any), []);
+}
+
+#[test]
+fn disks_take_room_only_where_they_are_copied() {
+    let (mut host, mut need) = (host("b"), need("a"));
+    host.used.disk_gb = 100;
+    assert_eq!(codes(&host, &need, &Target::Any), []);
+    host.pools.clear();
+    assert_eq!(codes(&host, &need, &Target::Any), [ReasonCode::Disk]);
+    host.pools.insert("nfs".into());
+    need.local_disks = true;
+    assert_eq!(codes(&host, &need, &Target::Any), [ReasonCode::Disk]);
+}
+
+#[test]
+fn a_newer_hypervisor_and_an_unknown_cpu_fit() {
+    let (mut host, mut need) = (host("b"), need("a"));
+    host.hypervisor_version += 1;
+    need.cpu.models = ["EPYC".to_owned()].into();
+    need.cpu.arch = Some("x86_64".into());
+    assert_eq!(codes(&host, &need, &Target::Any), []);
+}
+
+#[test]
+fn the_emptiest_host_comes_first_and_names_break_ties() {
+    let hosts: Vec<_> = [("d", 0), ("c", 4_096), ("b", 0), ("e", 8_192)]
+        .map(|(text, used)| {
+            let mut host = host(text);
+            host.used.memory_mb = used;
+            host
+        })
+        .into();
+    let order: Vec<_> = candidates(&hosts, &need("a"), &Target::Any)
+        .into_iter()
+        .map(|candidate| candidate.host.to_string())
+        .collect();
+    assert_eq!(order, ["b", "d", "c", "e"]);
+}
+
+#[test]
+fn of_equal_hosts_the_one_with_fewer_arrivals_comes_first() {
+    let mut busy = host("b");
+    busy.arriving = 1;
+    let order = candidates(&[busy, host("c")], &need("a"), &Target::Any);
+    assert_eq!(order[0].host, name("c"));
+}
+
+#[test]
+fn a_host_without_capacity_is_no_division_by_zero() {
+    let (mut host, mut need) = (host("b"), need("a"));
+    host.capacity = crate::inventory::Room::default();
+    need.room = crate::inventory::Room::default();
+    assert_eq!(codes(&host, &need, &Target::Any), []);
+}

@@ -1,0 +1,57 @@
+//! A small fleet that the tests change to taste.
+
+use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::migration::BlockMigration;
+
+use crate::inventory::{Cpu, Host, Need, Room};
+
+pub(crate) fn name(text: &str) -> HostName {
+    HostName::new(text).unwrap()
+}
+
+/// An empty host with 8 processors, 8 GiB of memory and 100 GiB of disk.
+pub(crate) fn host(text: &str) -> Host {
+    Host {
+        name: name(text),
+        node: format!("{text}.example.org"),
+        enabled: true,
+        up: true,
+        hypervisor_type: "QEMU".into(),
+        hypervisor_version: 10_000_002,
+        cpu: Cpu::default(),
+        pools: ["nfs".to_owned()].into(),
+        capacity: Room {
+            vcpus: 8,
+            memory_mb: 8_192,
+            disk_gb: 100,
+        },
+        used: Room::default(),
+        arriving: 0,
+    }
+}
+
+/// One processor and 1 GiB on `source`, with a disk of 10 GiB on shared storage.
+pub(crate) fn need(source: &str) -> Need {
+    Need {
+        server: SERVER.parse().unwrap(),
+        source: name(source),
+        hypervisor_type: "QEMU".into(),
+        hypervisor_version: 10_000_002,
+        cpu: Cpu::default(),
+        room: Room {
+            vcpus: 1,
+            memory_mb: 1_024,
+            disk_gb: 10,
+        },
+        pools: ["nfs".to_owned()].into(),
+        local_disks: false,
+        block_migration: BlockMigration::Auto,
+    }
+}
+
+pub(crate) const SERVER: &str = "11111111-2222-4333-8444-555555555555";
+
+#[test]
+fn the_fixture_has_a_proper_id() {
+    assert!(SERVER.parse::<ServerUuid>().is_ok());
+}

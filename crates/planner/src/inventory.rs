@@ -1,0 +1,158 @@
+//! What the planner knows of hosts, and what a server needs of one.
+
+use std::collections::BTreeSet;
+
+use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::migration::{BlockMigration, LiveRequest};
+
+/// An amount of each of the three things that a host can run out of. Differences may be
+/// negative: an adopted host can be fuller than it ought to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Room {
+    /// Virtual processors.
+    pub vcpus: i64,
+    /// Memory in MiB.
+    pub memory_mb: i64,
+    /// Local disk in GiB.
+    pub disk_gb: i64,
+}
+
+impl Room {
+    /// What is left of this after `used`.
+    pub fn less(self, used: Self) -> Self {
+        Self {
+            vcpus: self.vcpus.saturating_sub(used.vcpus),
+            memory_mb: self.memory_mb.saturating_sub(used.memory_mb),
+            disk_gb: self.disk_gb.saturating_sub(used.disk_gb),
+        }
+    }
+
+    /// This and `other` together.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            vcpus: self.vcpus.saturating_add(other.vcpus),
+            memory_mb: self.memory_mb.saturating_add(other.memory_mb),
+            disk_gb: self.disk_gb.saturating_add(other.disk_gb),
+        }
+    }
+}
+
+/// A processor, as far as a move depends on it. Whatever is empty is not known, and then the
+/// agents' pre-check decides alone.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Cpu {
+    /// The architecture, such as `x86_64`.
+    pub arch: Option<String>,
+    /// The models that it can be: of a host those that it offers, of a guest the one it has.
+    pub models: BTreeSet<String>,
+}
+
+impl Cpu {
+    /// Could `guest` run here, as far as both are known?
+    pub fn runs(&self, guest: &Self) -> bool {
+        let same_arch = match (&self.arch, &guest.arch) {
+            (Some(here), Some(there)) => here == there,
+            (None, _) | (_, None) => true,
+        };
+        same_arch && (self.models.is_empty() || guest.models.is_subset(&self.models))
+    }
+}
+
+/// A host as the planner sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Host {
+    /// The service host's name.
+    pub name: HostName,
+    /// The hypervisor's name.
+    pub node: String,
+    /// May new servers be put here?
+    pub enabled: bool,
+    /// Does its agent answer?
+    pub up: bool,
+    /// Such as `QEMU`.
+    pub hypervisor_type: String,
+    /// libvirt's way of counting: major × 1,000,000 + minor × 1,000 + release.
+    pub hypervisor_version: i64,
+    /// Its processor.
+    pub cpu: Cpu,
+    /// Ids of the storage pools that it reaches and shares with others.
+    pub pools: BTreeSet<String>,
+    /// What it has, allocation ratios applied.
+    pub capacity: Room,
+    /// What its servers and the claims of moves towards it take.
+    pub used: Room,
+    /// Moves under way towards it.
+    pub arriving: u32,
+}
+
+impl Host {
+    /// What is left.
+    pub fn free(&self) -> Room {
+        self.capacity.less(self.used)
+    }
+}
+
+/// What a server needs of a destination.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Need {
+    /// The server.
+    pub server: ServerUuid,
+    /// The host it is on.
+    pub source: HostName,
+    /// The source's hypervisor type.
+    pub hypervisor_type: String,
+    /// The source's hypervisor version; a destination must not be older.
+    pub hypervisor_version: i64,
+    /// The guest's processor.
+    pub cpu: Cpu,
+    /// Its flavor's processors and memory, and the room its disks take where they are copied.
+    pub room: Room,
+    /// The shared pools that its disks lie on.
+    pub pools: BTreeSet<String>,
+    /// Does it have disks that lie on no shared pool?
+    pub local_disks: bool,
+    /// Whether disks may, must or must not be copied.
+    pub block_migration: BlockMigration,
+}
+
+impl Need {
+    /// Can the disks stay where they are when the server goes to a host that reaches `pools`?
+    pub fn shares_with(&self, pools: &BTreeSet<String>) -> bool {
+        !self.local_disks && self.pools.is_subset(pools)
+    }
+
+    /// The room it takes on a host that reaches `pools`: disks count only where they are copied.
+    pub fn room_at(&self, pools: &BTreeSet<String>) -> Room {
+        let copied = match self.block_migration {
+            BlockMigration::Auto => !self.shares_with(pools),
+            BlockMigration::Yes => true,
+            BlockMigration::No => false,
+        };
+        Room {
+            disk_gb: if copied { self.room.disk_gb } else { 0 },
+            ..self.room
+        }
+    }
+}
+
+/// Which hosts are wanted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// Whichever fits best.
+    Any,
+    /// This one, if it fits.
+    Named(HostName),
+    /// This one, with Nova's minimal checks only (`contract: state-machine.md §4`).
+    Forced(HostName),
+}
+
+impl Target {
+    /// What `request` wants.
+    pub fn of(request: &LiveRequest) -> Self {
+        match &request.host {
+            None => Self::Any,
+            Some(host) if request.forced => Self::Forced(host.clone()),
+            Some(host) => Self::Named(host.clone()),
+        }
+    }
+}

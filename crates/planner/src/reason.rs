@@ -1,0 +1,79 @@
+//! Why a host is out of the question.
+
+use std::fmt;
+
+use godwit_core::failure::Failure;
+use godwit_core::ids::HostName;
+use serde::Serialize;
+
+/// Stable codes for programs. They never change meaning; new ones are added.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReasonCode {
+    /// The server is already there.
+    IsSource,
+    /// Another host was named.
+    NotNamed,
+    /// No such host is known.
+    Unknown,
+    /// An operator disabled it.
+    Disabled,
+    /// Its agent does not answer.
+    Down,
+    /// Its hypervisor is of another type.
+    HypervisorType,
+    /// Its hypervisor is older than the source's.
+    HypervisorTooOld,
+    /// Too few processors are free.
+    Vcpus,
+    /// Too little memory is free.
+    Memory,
+    /// Too little disk is free.
+    Disk,
+    /// It cannot run the guest's processor.
+    Cpu,
+    /// It does not reach the disks, and they shall not be copied.
+    Storage,
+    /// A pre-check refused.
+    Refused,
+}
+
+/// One reason: a code for programs, a text for people.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Reason {
+    /// For programs.
+    pub code: ReasonCode,
+    /// For people.
+    pub text: String,
+}
+
+impl Reason {
+    /// A reason.
+    pub fn new(code: ReasonCode, text: impl Into<String>) -> Self {
+        Self {
+            code,
+            text: text.into(),
+        }
+    }
+}
+
+impl From<&Failure> for Reason {
+    fn from(failure: &Failure) -> Self {
+        Self::new(ReasonCode::Refused, failure.to_string())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A host that was turned down, for the event log.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Rejection {
+    /// The host.
+    pub host: HostName,
+    /// Every reason that was found.
+    pub reasons: Vec<Reason>,
+}

@@ -1,0 +1,146 @@
+//! One search for a destination: which host to try next, and what to say when there is none.
+//!
+//! Nova's three ways differ in their ends. Left to choose, it tries one host after the other
+//! and says "no valid host". Given a host, it validates that one and says the same. Forced, it
+//! skips the scheduler: a disabled host will do, and what fails is named.
+
+use std::collections::VecDeque;
+
+use godwit_core::failure::Failure;
+use godwit_core::ids::HostName;
+
+use crate::candidates::{Candidate, Verdict, candidates};
+use crate::inventory::{Host, Need, Target};
+use crate::reason::{Reason, ReasonCode, Rejection};
+use crate::texts;
+
+/// A search under way.
+#[derive(Clone, Debug)]
+pub struct Search {
+    need: Need,
+    forced: bool,
+    max_retries: Option<u32>,
+    fitting: VecDeque<HostName>,
+    rejected: Vec<Rejection>,
+    refusals: u32,
+    last_refusal: Option<Failure>,
+}
+
+impl Search {
+    /// Begins. `max_retries` counts hosts that refuse after having been chosen; `None` tries
+    /// all that fit.
+    ///
+    /// # Errors
+    /// The source is unknown or down, or the forced destination is out of the question: Nova's
+    /// text says so.
+    pub fn begin(
+        hosts: &[Host],
+        need: Need,
+        target: &Target,
+        max_retries: Option<u32>,
+    ) -> Result<Self, Failure> {
+        if !hosts.iter().any(|host| host.name == need.source && host.up) {
+            return Err(texts::service_unavailable(&need.source));
+        }
+        let mut search = Self {
+            need,
+            forced: false,
+            max_retries,
+            fitting: VecDeque::new(),
+            rejected: Vec::new(),
+            refusals: 0,
+            last_refusal: None,
+        };
+        if let Target::Forced(wanted) = target {
+            search.forced = true;
+            search
+                .fitting
+                .push_back(forced(hosts, &search.need, wanted)?);
+            return Ok(search);
+        }
+        for Candidate { host, verdict } in candidates(hosts, &search.need, target) {
+            match verdict {
+                Verdict::Fits(_) => search.fitting.push_back(host),
+                Verdict::Rejected(reasons) => search.rejected.push(Rejection { host, reasons }),
+            }
+        }
+        if let Target::Named(wanted) = target
+            && !hosts.iter().any(|host| host.name == *wanted)
+        {
+            search.rejected.push(Rejection {
+                host: wanted.clone(),
+                reasons: vec![Reason::new(ReasonCode::Unknown, "no such host is known")],
+            });
+        }
+        Ok(search)
+    }
+
+    /// The host to try now.
+    ///
+    /// # Errors
+    /// There is none left; the failure is how the migration ends.
+    pub fn next_host(&mut self) -> Result<HostName, Failure> {
+        if self.forced
+            && let Some(refusal) = self.last_refusal.take()
+        {
+            return Err(refusal);
+        }
+        match self.max_retries {
+            Some(max) if self.refusals > max => {
+                return Err(texts::too_many_retries(self.need.server, max));
+            }
+            Some(_) | None => {}
+        }
+        self.fitting.pop_front().ok_or_else(texts::no_valid_host)
+    }
+
+    /// The host that was tried refused.
+    pub fn refused(&mut self, host: HostName, failure: Failure) {
+        self.refusals = self.refusals.saturating_add(1);
+        self.rejected.push(Rejection {
+            host,
+            reasons: vec![Reason::from(&failure)],
+        });
+        self.last_refusal = Some(failure);
+    }
+
+    /// What is searched for.
+    pub fn need(&self) -> &Need {
+        &self.need
+    }
+
+    /// Every host turned down so far, with the reasons.
+    pub fn rejections(&self) -> &[Rejection] {
+        &self.rejected
+    }
+}
+
+/// Nova's checks of a forced destination, in its order.
+fn forced(hosts: &[Host], need: &Need, wanted: &HostName) -> Result<HostName, Failure> {
+    if *wanted == need.source {
+        return Err(texts::same_host(need.server, wanted));
+    }
+    let host = hosts
+        .iter()
+        .find(|host| host.name == *wanted && host.up)
+        .ok_or_else(|| texts::service_unavailable(wanted))?;
+    let free = host.free().memory_mb;
+    if free <= need.room.memory_mb {
+        return Err(texts::lack_of_memory(
+            need.server,
+            wanted,
+            free,
+            need.room.memory_mb,
+        ));
+    }
+    if host.hypervisor_type != need.hypervisor_type {
+        return Err(texts::hypervisor_type());
+    }
+    if host.hypervisor_version < need.hypervisor_version {
+        return Err(texts::hypervisor_too_old());
+    }
+    Ok(host.name.clone())
+}
+
+#[cfg(test)]
+mod tests;

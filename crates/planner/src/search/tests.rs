@@ -1,0 +1,148 @@
+use godwit_core::failure::FailureCode;
+
+use super::*;
+use crate::fixtures::{SERVER, host, name, need};
+
+fn refusal() -> Failure {
+    Failure::new(FailureCode::CpuIncompatible, "Unacceptable CPU info: no.")
+}
+
+fn begin(hosts: &[Host], target: &Target, max_retries: Option<u32>) -> Result<Search, Failure> {
+    Search::begin(hosts, need("a"), target, max_retries)
+}
+
+#[test]
+fn hosts_are_tried_one_after_the_other() {
+    let hosts = [host("a"), host("b"), host("c")];
+    let mut search = begin(&hosts, &Target::Any, None).unwrap();
+    for wanted in ["b", "c"] {
+        let tried = search.next_host().unwrap();
+        assert_eq!(tried, name(wanted));
+        search.refused(tried, refusal());
+    }
+    assert_eq!(search.next_host(), Err(texts::no_valid_host()));
+    let rejected: Vec<_> = search
+        .rejections()
+        .iter()
+        .map(|r| r.host.as_str())
+        .collect();
+    assert_eq!(rejected, ["a", "b", "c"]);
+    assert_eq!(
+        search.rejections()[1].reasons[0].text,
+        "cpu-incompatible: Unacceptable CPU info: no."
+    );
+}
+
+#[test]
+fn refusals_are_limited() {
+    let hosts: Vec<_> = ["a", "b", "c", "d"].map(host).into();
+    let mut search = begin(&hosts, &Target::Any, Some(1)).unwrap();
+    for _ in 0..2 {
+        let tried = search.next_host().unwrap();
+        search.refused(tried, refusal());
+    }
+    assert_eq!(
+        search.next_host().unwrap_err().message,
+        format!(
+            "Exceeded maximum number of retries. Exceeded max scheduling retries 1 for instance \
+             {SERVER} during live migration"
+        )
+    );
+}
+
+#[test]
+fn a_named_host_is_the_only_one_tried() {
+    let hosts = [host("a"), host("b"), host("c")];
+    let mut search = begin(&hosts, &Target::Named(name("c")), None).unwrap();
+    let tried = search.next_host().unwrap();
+    assert_eq!(tried, name("c"));
+    search.refused(tried, refusal());
+    assert_eq!(search.next_host(), Err(texts::no_valid_host()));
+}
+
+#[test]
+fn a_named_host_that_does_not_fit_is_no_valid_host() {
+    let mut disabled = host("c");
+    disabled.enabled = false;
+    let hosts = [host("a"), host("b"), disabled];
+    for wanted in ["a", "c", "nowhere"] {
+        let mut search = begin(&hosts, &Target::Named(name(wanted)), None).unwrap();
+        assert_eq!(search.next_host(), Err(texts::no_valid_host()), "{wanted}");
+    }
+}
+
+#[test]
+fn an_unknown_named_host_has_its_reason() {
+    let search = begin(&[host("a")], &Target::Named(name("x")), None).unwrap();
+    let last = search.rejections().last().unwrap();
+    assert_eq!(
+        (&last.host, last.reasons[0].code),
+        (&name("x"), ReasonCode::Unknown)
+    );
+}
+
+#[test]
+fn a_source_that_is_down_ends_it_at_once() {
+    let mut source = host("a");
+    source.up = false;
+    for target in [Target::Any, Target::Forced(name("b"))] {
+        let failure = begin(&[source.clone(), host("b")], &target, None).unwrap_err();
+        assert_eq!(
+            failure.message,
+            "Compute service of a is unavailable at this time."
+        );
+    }
+}
+
+#[test]
+fn forcing_takes_a_disabled_host_and_names_its_refusal() {
+    let mut disabled = host("b");
+    disabled.enabled = false;
+    disabled.used.vcpus = 8;
+    let hosts = [host("a"), disabled];
+    let mut search = begin(&hosts, &Target::Forced(name("b")), None).unwrap();
+    let tried = search.next_host().unwrap();
+    search.refused(tried, refusal());
+    assert_eq!(search.next_host(), Err(refusal()));
+}
+
+#[test]
+fn forcing_names_what_is_wrong() {
+    let forced = |text: &str, spoil: &dyn Fn(&mut Host)| {
+        let mut b = host("b");
+        spoil(&mut b);
+        let hosts = [host("a"), b];
+        begin(&hosts, &Target::Forced(name(text)), None).unwrap_err()
+    };
+    let cases: [(Failure, &str); 6] = [
+        (
+            forced("a", &|_| {}),
+            "Unable to migrate instance (11111111-2222-4333-8444-555555555555) to current host (a).",
+        ),
+        (
+            forced("b", &|b| b.up = false),
+            "Compute service of b is unavailable at this time.",
+        ),
+        (
+            forced("x", &|_| {}),
+            "Compute service of x is unavailable at this time.",
+        ),
+        (
+            forced("b", &|b| b.used.memory_mb = 7_168),
+            "Migration pre-check error: Unable to migrate \
+             11111111-2222-4333-8444-555555555555 to b: Lack of memory(host:1024 <= instance:1024)",
+        ),
+        (
+            forced("b", &|b| b.hypervisor_type = "fake".into()),
+            "The supplied hypervisor type of is invalid.",
+        ),
+        (
+            forced("b", &|b| b.hypervisor_version = 1),
+            "The instance requires a newer hypervisor version than has been provided.",
+        ),
+    ];
+    for (failure, text) in cases {
+        assert_eq!(failure.message, text);
+        assert!(failure.code.is_precheck());
+    }
+}
