@@ -1,1 +1,60 @@
-fn main() {}
+//! Checks and generators for this repository, run as `cargo xtask …`.
+//!
+//! What a document or a rule says about the code is derived from the code here, so that neither
+//! can drift: a check of this kind also runs as a test.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+mod arrows;
+mod sizes;
+mod states;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about, version)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Draw docs/states.md from the transition tables.
+    States {
+        /// Only fail when the document is not what would be drawn.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Fail when a crate depends on one that it must not know.
+    Arrows,
+    /// Warn of source files that grow long, and fail when one is too long.
+    Sizes,
+    /// Every check above.
+    Check,
+}
+
+fn main() -> Result<()> {
+    let root = workspace_root()?;
+    match Cli::parse().task {
+        Task::States { check: false } => states::write(&root),
+        Task::States { check: true } => states::check(&root),
+        Task::Arrows => arrows::check(&root),
+        Task::Sizes => sizes::check(&root),
+        Task::Check => {
+            states::check(&root)?;
+            arrows::check(&root)?;
+            sizes::check(&root)
+        }
+    }
+}
+
+/// Two levels above this crate.
+fn workspace_root() -> Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = here.ancestors().nth(2);
+    Ok(root
+        .context("this crate has left the workspace")?
+        .to_owned())
+}

@@ -1,0 +1,174 @@
+//! Which crate may depend on which.
+//!
+//! Cargo forbids circles, and nothing else. What keeps the domain pure, and the API free of the
+//! conductor (a 202 must come from the database alone), is this table.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+
+/// Each crate, and the crates of ours that it may depend on.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("godwit-core", &[]),
+    ("godwit-policy", &[]),
+    ("godwit-planner", &["godwit-core"]),
+    ("godwit-store", &["godwit-core"]),
+    ("godwit-rpc", &["godwit-core"]),
+    (
+        "godwit-api",
+        &["godwit-core", "godwit-policy", "godwit-store"],
+    ),
+    (
+        "godwit-conductor",
+        &[
+            "godwit-core",
+            "godwit-planner",
+            "godwit-rpc",
+            "godwit-store",
+        ],
+    ),
+    ("godwit-compute-agent", &["godwit-core", "godwit-rpc"]),
+    (
+        "godwit",
+        &[
+            "godwit-api",
+            "godwit-compute-agent",
+            "godwit-conductor",
+            "godwit-core",
+            "godwit-planner",
+            "godwit-policy",
+            "godwit-rpc",
+            "godwit-store",
+        ],
+    ),
+    ("godwit-test-support", &[]),
+    ("xtask", &["godwit-core"]),
+    ("system-tests", &[]),
+];
+
+/// Not even for tests: the API is tested against the database, which is all it may know.
+const NEVER: &[(&str, &str)] = &[("godwit-api", "godwit-conductor")];
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+    /// `None` for an ordinary one, else `"dev"` or `"build"`.
+    kind: Option<String>,
+    /// Only crates of ours are found by their path.
+    path: Option<String>,
+}
+
+/// Fails with every arrow that points where it must not.
+pub(crate) fn check(root: &Path) -> Result<()> {
+    let wrong = wrong_arrows(&metadata(root)?)?;
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+fn metadata(root: &Path) -> Result<Metadata> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .current_dir(root)
+        .output()
+        .context("cannot run cargo metadata")?;
+    if !output.status.success() {
+        bail!(
+            "cargo metadata: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    serde_json::from_slice(&output.stdout).context("cargo metadata has changed its format")
+}
+
+fn wrong_arrows(metadata: &Metadata) -> Result<Vec<String>> {
+    let table: BTreeMap<_, _> = ARROWS.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for package in &metadata.packages {
+        let from = package.name.as_str();
+        let allowed = table
+            .get(from)
+            .with_context(|| format!("{from} is not in the table of arrows; add it"))?;
+        let ours = package.dependencies.iter().filter(|to| to.path.is_some());
+        for dependency in ours {
+            let to = dependency.name.as_str();
+            let for_tests = dependency.kind.as_deref() == Some("dev");
+            if NEVER.contains(&(from, to)) {
+                wrong.push(format!(
+                    "{from} must never depend on {to}, not even in tests"
+                ));
+            } else if !for_tests && !allowed.contains(&to) {
+                wrong.push(format!("{from} must not depend on {to}"));
+            }
+        }
+    }
+    Ok(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arrows_hold() {
+        check(&crate::workspace_root().unwrap()).unwrap();
+    }
+
+    fn package(name: &str, dependencies: &[(&str, Option<&str>)]) -> Metadata {
+        let dependencies = dependencies.iter().map(|(name, kind)| Dependency {
+            name: (*name).to_owned(),
+            kind: kind.map(str::to_owned),
+            path: Some(format!("/crates/{name}")),
+        });
+        Metadata {
+            packages: vec![Package {
+                name: name.to_owned(),
+                dependencies: dependencies.collect(),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_wrong_arrow_is_found() {
+        let wrong = |metadata| wrong_arrows(&metadata).unwrap();
+        assert_eq!(
+            wrong(package("godwit-core", &[("godwit-store", None)])),
+            ["godwit-core must not depend on godwit-store"]
+        );
+        assert_eq!(
+            wrong(package("godwit-rpc", &[("godwit-store", Some("build"))])),
+            ["godwit-rpc must not depend on godwit-store"]
+        );
+        assert_eq!(
+            wrong(package("godwit-api", &[("godwit-conductor", Some("dev"))])).len(),
+            1
+        );
+        assert!(
+            wrong(package(
+                "godwit-store",
+                &[("godwit-test-support", Some("dev"))]
+            ))
+            .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_crate_that_nobody_thought_of_is_found() {
+        wrong_arrows(&package("godwit-shortcut", &[]))
+            .err()
+            .unwrap();
+    }
+}

@@ -1,0 +1,43 @@
+//! `docs/states.md`, drawn by asking the tables.
+//!
+//! Nothing here knows a rule: [`walk`] calls `transition::step` with everything in every state
+//! that can be reached, and [`draw`] writes down what came back.
+
+mod draw;
+mod walk;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+fn document(root: &Path) -> PathBuf {
+    root.join("docs").join("states.md")
+}
+
+/// Writes the document.
+pub(crate) fn write(root: &Path) -> Result<()> {
+    let path = document(root);
+    std::fs::write(&path, draw::document())
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Fails when the document is not what would be written.
+pub(crate) fn check(root: &Path) -> Result<()> {
+    let path = document(root);
+    let found = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    ensure!(
+        found == draw::document(),
+        "{} is not what the tables say; run `cargo xtask states`",
+        path.display()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_document_says_what_the_tables_say() {
+        super::check(&crate::workspace_root().unwrap()).unwrap();
+    }
+}
