@@ -1,0 +1,236 @@
+//! What the agent asks of a hypervisor.
+//!
+//! ```text
+//!   destination   check_destination ─► prepare ─────────────────────────► finish | roll_back
+//!   source        check_source ──────────────► start ─► progress … ─────► finish | roll_back
+//!                                                       abort, force_complete
+//! ```
+//!
+//! The agent around it ([`crate::agent`]) keeps the journal, refuses stale commands, never runs
+//! two steps of one guest at the same time (but for [`Driver::progress`], which it may call at
+//! any time), follows a started move to its end, and reports. So a driver is only asked to tell
+//! the truth, and to be idempotent: after a crash every step may come again, in a new process,
+//! with the same [`Job`].
+//!
+//! Three things carry the safety of guests:
+//! - [`Outcome::HandedOver`] is said only when the guest executes at the destination, or the
+//!   hypervisor said that it does; [`Outcome::Failed`] and [`Outcome::Cancelled`] only when the
+//!   guest is verified to be at the source as it was (executing, or paused or off by its user's
+//!   will). What cannot be verified is [`JobState::NoJob`], and then both sides are asked.
+//! - No step ever destroys a domain that may have executed since the move began.
+//! - Whatever a step makes on disk is noted ([`Job::note`]) before it is made, so that exactly
+//!   that is removed again.
+//!
+//! Sizes are bytes, rates bytes a second. Nothing here blocks its thread; calls that can hang
+//! have deadlines of their own inside the driver.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::ids::ServerUuid;
+use godwit_rpc::command::{CheckDestination, CheckSource, ForceMeans, Movable, Move, Side};
+use godwit_rpc::domain::Domain;
+use godwit_rpc::facts::HostFacts;
+use godwit_rpc::progress::{Ended, Progress};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+#[cfg(doc)]
+use godwit_rpc::progress::Outcome;
+
+/// Why a step did not do what it was asked.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum DriverError {
+    /// It was looked into or tried, and does not work; final for this migration. A step that
+    /// fails leaves behind at most what it noted, for `roll_back`.
+    #[error("{0}")]
+    Failed(Failure),
+    /// No move of this guest is under way.
+    #[error("no move of this guest is under way")]
+    NoJob,
+    /// The move is past its point of no return.
+    #[error("the move is past its point of no return")]
+    TooLate,
+    /// No such guest on this host.
+    #[error("no server {0} on this host")]
+    UnknownServer(ServerUuid),
+    /// The step was cancelled by its token.
+    #[error("cancelled")]
+    Cancelled,
+    /// The hypervisor cannot be asked now; the same step may work later.
+    #[error("the hypervisor is not available: {0}")]
+    Unavailable(String),
+}
+
+impl DriverError {
+    /// A final failure.
+    pub fn failed(code: FailureCode, message: impl Into<String>) -> Self {
+        Self::Failed(Failure::new(code, message))
+    }
+}
+
+/// What a driver knows of a move.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum JobState {
+    /// It is under way.
+    Moving {
+        /// How far.
+        progress: Progress,
+        /// Does the guest already execute at the destination?
+        post_copy: bool,
+    },
+    /// It ended, and the driver saw how. A driver remembers this until `finish` or
+    /// `roll_back`, as long as its process lives.
+    Ended(Ended),
+    /// Nothing of the kind is under way, and this driver did not see an end.
+    NoJob,
+}
+
+/// A durable page of the agent's journal that belongs to one migration on this host, for the
+/// driver's own use.
+#[async_trait]
+pub trait Notes: Send + Sync {
+    /// What was written last, in this process or an earlier one.
+    fn read(&self) -> Option<serde_json::Value>;
+
+    /// Replaces the page; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// [`DriverError::Unavailable`] when the disk refuses. Then the step must not act.
+    async fn write(&self, page: serde_json::Value) -> Result<(), DriverError>;
+}
+
+/// One move, as the steps see it. Cheap to clone into threads.
+#[derive(Clone)]
+pub struct Job {
+    /// What moves, from where to where, and how its disks travel.
+    pub what: Move,
+    notes: Arc<dyn Notes>,
+}
+
+impl Job {
+    /// A job with its page of notes.
+    pub fn new(what: Move, notes: Arc<dyn Notes>) -> Self {
+        Self { what, notes }
+    }
+
+    /// The driver's note, if it left one.
+    ///
+    /// # Errors
+    /// [`DriverError::Unavailable`] when the note cannot be read as a `T`: it was left by
+    /// another driver or another release, and nobody may guess what it meant.
+    pub fn note<T: DeserializeOwned>(&self) -> Result<Option<T>, DriverError> {
+        let page = self.notes.read().map(serde_json::from_value).transpose();
+        page.map_err(|error| self.unreadable(&error))
+    }
+
+    /// Leaves a note, on disk when this returns.
+    ///
+    /// # Errors
+    /// [`DriverError::Unavailable`] when it cannot be written; the step must not act.
+    pub async fn set_note<T: Serialize + Sync>(&self, note: &T) -> Result<(), DriverError> {
+        let page = serde_json::to_value(note).map_err(|error| self.unreadable(&error))?;
+        self.notes.write(page).await
+    }
+
+    fn unreadable(&self, error: &serde_json::Error) -> DriverError {
+        let migration = self.what.migration;
+        DriverError::Unavailable(format!("the note on migration {migration}: {error}"))
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Job").field(&self.what).finish()
+    }
+}
+
+/// One hypervisor host.
+#[async_trait]
+pub trait Driver: Send + Sync + 'static {
+    /// The host: name, processors, room, storage. Asked often; cheap.
+    async fn facts(&self) -> Result<HostFacts, DriverError>;
+
+    /// Every domain of the host, shut-off ones too, looked at now. A domain the driver cannot
+    /// judge is reported as [`godwit_core::recovery::Sighting::Unreachable`], never left out.
+    async fn domains(&self) -> Result<Vec<Domain>, DriverError>;
+
+    /// Changes whenever a domain came, went, or changed its state, so that the conductor hears
+    /// of it soon. The number means nothing.
+    fn changes(&self) -> watch::Receiver<u64>;
+
+    /// May the guest leave for this destination, and would its disks be shared or copied?
+    /// Changes nothing. [`crate::checks`] holds what all drivers decide alike.
+    ///
+    /// Fails with the codes for which [`FailureCode::is_precheck`] holds, and Nova's texts.
+    async fn check_source(&self, check: &CheckSource) -> Result<Movable, DriverError>;
+
+    /// Could the guest come: hypervisor type and version, processor, room for copied disks, no
+    /// domain of its name or uuid already here? Changes nothing.
+    async fn check_destination(&self, check: &CheckDestination) -> Result<(), DriverError>;
+
+    /// Destination: makes ready for `guest`, as its source described it. Room is checked
+    /// again; files for copied disks are made with their size and their backing, and what
+    /// exists already without a note of ours is a failure, never overwritten.
+    ///
+    /// Returns [`DriverError::Cancelled`] soon after `cancel`; `roll_back` follows.
+    async fn prepare(
+        &self,
+        job: &Job,
+        guest: &Domain,
+        cancel: &CancellationToken,
+    ) -> Result<(), DriverError>;
+
+    /// Source: begins, and returns as soon as the hypervisor's job runs (or has ended).
+    /// `destination` is what the destination's driver says of itself.
+    ///
+    /// Called once per migration, unless a crash left it open whether the job began; if it
+    /// did, `start` returns without beginning another. An error means that no job began, and
+    /// that the guest is as it was.
+    async fn start(
+        &self,
+        job: &Job,
+        destination: &HostFacts,
+        cancel: &CancellationToken,
+    ) -> Result<(), DriverError>;
+
+    /// Source: how far it is. The agent asks a few times a second. Also answers for a job that
+    /// an earlier process of this agent began and the hypervisor carries on.
+    ///
+    /// An error is no outcome: the agent asks again.
+    async fn progress(&self, job: &Job) -> Result<JobState, DriverError>;
+
+    /// Source: gets the move over with, by post-copy where permitted and possible, else by
+    /// pausing the guest (which is resumed if the move fails, and at the destination if not).
+    /// Again after that: the same answer.
+    ///
+    /// Errors: [`DriverError::NoJob`]; past the switch to post-copy `Ok(PostCopy)`.
+    async fn force_complete(&self, job: &Job) -> Result<ForceMeans, DriverError>;
+
+    /// Source: asks the hypervisor to give up. The outcome appears in `progress`, and may be
+    /// that it came too late.
+    ///
+    /// Errors: [`DriverError::NoJob`]; [`DriverError::TooLate`] past the switch to post-copy.
+    async fn abort(&self, job: &Job) -> Result<(), DriverError>;
+
+    /// The guest was handed over.
+    ///
+    /// Destination: verifies that the guest executes here (or is paused or off by its user's
+    /// will) and is defined persistently. Source: removes what is left of a guest that no
+    /// longer executes here: an inactive definition, copied disks. Never what executes:
+    /// [`DriverError::Failed`] then. Nothing to do is success.
+    async fn finish(&self, job: &Job, side: Side) -> Result<(), DriverError>;
+
+    /// The guest is on its source.
+    ///
+    /// Destination: destroys a domain that came in and never executed, and removes what
+    /// `prepare` noted. A domain that executes, or may have, is left alone:
+    /// [`DriverError::Failed`]. Source: verifies that the guest is as it was and clears what
+    /// the move left (a pause of ours, a job); with `resume` it also starts a guest that the
+    /// move had stopped, which the caller has proven safe. Nothing to do is success.
+    async fn roll_back(&self, job: &Job, side: Side, resume: bool) -> Result<(), DriverError>;
+}

@@ -1,0 +1,104 @@
+//! A guest, as one host's hypervisor knows it. Sizes are bytes, but for flavors, which keep
+//! Nova's units.
+
+use godwit_core::ids::ServerUuid;
+use godwit_core::recovery::Sighting;
+use godwit_core::server::PowerState;
+use serde::{Deserialize, Serialize};
+
+use crate::facts::Cpu;
+
+/// A disk of a guest.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Disk {
+    /// The name inside the guest's definition, such as `vda`.
+    pub target: String,
+    /// Where it lies, in the hypervisor's words.
+    pub path: String,
+    /// The pool it lies in; `None` means local to this host. See [`crate::facts::Pool`].
+    pub pool: Option<String>,
+    /// Such as `qcow2` or `raw`.
+    pub format: String,
+    /// How large the guest believes it is.
+    pub virtual_bytes: u64,
+    /// What it occupies.
+    pub allocated_bytes: u64,
+    /// What it is a linked clone of.
+    pub backing: Option<String>,
+    /// The guest cannot write to it. Such a disk is never copied: it has to be there already.
+    pub read_only: bool,
+}
+
+/// Whose server it is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Owner {
+    /// The user's id.
+    pub user_id: String,
+    /// The project's id.
+    pub project_id: String,
+    /// The user's name, where known.
+    pub user_name: Option<String>,
+    /// The project's name, where known.
+    pub project_name: Option<String>,
+}
+
+/// The flavor a server was made from, where the hypervisor knows it (Nova writes it there).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Flavor {
+    /// Its id in the API, where known.
+    pub id: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// Processors.
+    pub vcpus: u32,
+    /// MiB.
+    pub memory_mb: u64,
+    /// GiB.
+    pub root_gb: u64,
+    /// GiB.
+    pub ephemeral_gb: u64,
+    /// MiB.
+    pub swap_mb: u64,
+}
+
+/// A guest on one host.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Domain {
+    /// The domain's uuid, which is the server's.
+    pub server: ServerUuid,
+    /// The hypervisor's name for it (Nova's `OS-EXT-SRV-ATTR:instance_name`).
+    pub domain_name: String,
+    /// The server's name.
+    pub display_name: String,
+    /// What the host can testify.
+    pub sighting: Sighting,
+    /// Nova's power state.
+    pub power_state: PowerState,
+    /// Processors.
+    pub vcpus: u32,
+    /// Memory.
+    pub memory_bytes: u64,
+    /// The processor it needs.
+    pub cpu: Cpu,
+    /// Its disks.
+    pub disks: Vec<Disk>,
+    /// Whose it is.
+    pub owner: Owner,
+    /// What it was made from.
+    pub flavor: Option<Flavor>,
+    /// The image it was made from.
+    pub image_ref: Option<String>,
+}
+
+impl Domain {
+    /// The disks that a move with copied storage takes along: writable, and not in a pool that
+    /// `reachable` says the destination reaches.
+    pub fn disks_to_copy<'a>(
+        &'a self,
+        reachable: impl Fn(&str) -> bool + 'a,
+    ) -> impl Iterator<Item = &'a Disk> {
+        self.disks
+            .iter()
+            .filter(move |disk| !disk.read_only && !disk.pool.as_deref().is_some_and(&reachable))
+    }
+}

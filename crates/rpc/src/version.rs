@@ -1,0 +1,107 @@
+//! Which versions of the protocol work together.
+//!
+//! A rolling upgrade has two releases side by side, never three. So: the same major version,
+//! minors at most one apart, and both sides then use only what the lower minor knows.
+//! Capabilities are for what a release may or may not have switched on.
+
+use std::collections::BTreeSet;
+
+use semver::Version;
+
+use crate::refusal::Refusal;
+
+/// The protocol's version. A test fails when the protocol changed and this did not.
+pub const RPC_VERSION: Version = Version::new(1, 0, 0);
+
+/// The metadata key under which every call names its sender's version.
+pub const VERSION_HEADER: &str = "godwit-rpc-version";
+
+/// What one side speaks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Speaks {
+    /// Its version.
+    pub version: Version,
+    /// What it can do beyond its version.
+    pub capabilities: BTreeSet<String>,
+}
+
+impl Default for Speaks {
+    fn default() -> Self {
+        Self {
+            version: RPC_VERSION,
+            capabilities: BTreeSet::new(),
+        }
+    }
+}
+
+impl Speaks {
+    /// What both sides understand.
+    ///
+    /// # Errors
+    /// [`Refusal::Incompatible`] when `theirs` is of another major, or more than one minor away.
+    pub fn agree(&self, theirs: &Self) -> Result<Self, Refusal> {
+        agree(&self.version, &theirs.version).map(|version| Self {
+            version,
+            capabilities: self
+                .capabilities
+                .intersection(&theirs.capabilities)
+                .cloned()
+                .collect(),
+        })
+    }
+}
+
+/// The version that both sides understand.
+///
+/// # Errors
+/// [`Refusal::Incompatible`]; see [`Speaks::agree`].
+pub fn agree(ours: &Version, theirs: &Version) -> Result<Version, Refusal> {
+    if ours.major == theirs.major && ours.minor.abs_diff(theirs.minor) <= 1 {
+        Ok(ours.min(theirs).clone())
+    } else {
+        Err(Refusal::Incompatible {
+            ours: ours.clone(),
+            theirs: theirs.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_work_together_on_what_the_older_knows() {
+        let (old, new) = (Version::new(1, 3, 7), Version::new(1, 4, 0));
+        assert_eq!(agree(&old, &new), Ok(old.clone()));
+        assert_eq!(agree(&new, &old), Ok(old));
+    }
+
+    #[test]
+    fn others_do_not() {
+        for (ours, theirs) in [
+            (Version::new(1, 4, 0), Version::new(1, 2, 0)),
+            (Version::new(1, 2, 0), Version::new(1, 4, 0)),
+            (Version::new(1, 0, 0), Version::new(2, 0, 0)),
+            (Version::new(2, 0, 0), Version::new(1, 0, 0)),
+        ] {
+            assert_eq!(
+                agree(&ours, &theirs),
+                Err(Refusal::Incompatible {
+                    ours: ours.clone(),
+                    theirs: theirs.clone()
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn capabilities_are_what_both_have() {
+        let speaks = |capabilities: &[&str]| Speaks {
+            capabilities: capabilities.iter().map(|name| (*name).to_owned()).collect(),
+            ..Speaks::default()
+        };
+        let agreed = speaks(&["a", "b"]).agree(&speaks(&["b", "c"])).unwrap();
+        assert_eq!(agreed.capabilities, BTreeSet::from(["b".to_owned()]));
+    }
+}
