@@ -11,7 +11,8 @@ pub struct UnknownWord {
     pub word: String,
 }
 
-/// An enum whose variants are words of Nova's: text in rows and answers, an enum here.
+/// An enum whose variants are words: text in rows and answers, an enum here.
+#[macro_export]
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident, $kind:literal, { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
@@ -53,7 +54,7 @@ macro_rules! words {
         }
     };
 }
-pub(crate) use words;
+pub use words;
 
 words!(
     /// What the `status` of a migration can say.

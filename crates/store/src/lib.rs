@@ -1,1 +1,41 @@
-//! Under construction.
+//! Everything durable: hosts, servers, migrations, their event log and their outbox, on
+//! SQLite or PostgreSQL behind one [`Store`].
+//!
+//! A migration changes in exactly one way, [`Store::migration_step`]: in one transaction its
+//! row is loaded and locked, [`godwit_core::transition::step`] says what follows from an
+//! event, and all of it is written: the row, a line in the event log, effects in the outbox,
+//! claims and slots, the server. What is answered after that survives any crash.
+//!
+//! Time and uuids are arguments here; the store reads no clock and makes no ids.
+
+mod discrepancies;
+mod effects;
+mod error;
+mod events;
+mod figures;
+mod flavors;
+mod hosts;
+mod invariants;
+mod migrations;
+mod open;
+mod reservations;
+mod servers;
+mod services;
+
+pub use discrepancies::{Discrepancy, DiscrepancyKind, DiscrepancySubject};
+pub use effects::{ClaimedEffect, Lease};
+pub use error::StoreError;
+pub use events::{Actor, MigrationEvent};
+pub use figures::Figures;
+pub use flavors::{Flavor, FlavorSpec};
+pub use hosts::{Host, HostFacts, HostLoad, HostRegistration, StoragePool};
+pub use invariants::Violation;
+pub use migrations::*;
+pub use open::{OpenError, PoolState, StoreOptions};
+pub use reservations::{HeldClaim, Slot, SlotRole};
+pub use servers::*;
+pub use services::{ConductorBeat, Service, ServiceBinary};
+
+/// The database. Cheap to clone; all clones share one pool of connections.
+#[derive(Clone, Debug)]
+pub struct Store;

@@ -1,0 +1,123 @@
+//! A server as its row holds it.
+
+use std::collections::BTreeMap;
+
+use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::server::{PowerState, TaskState, VmState};
+use godwit_core::time::Timestamp;
+use godwit_core::words;
+use serde::{Deserialize, Serialize};
+
+use crate::{Flavor, Room};
+
+/// A server, with its flavor.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Server {
+    /// Its database id.
+    pub id: i64,
+    /// Which.
+    pub uuid: ServerUuid,
+    /// What its user calls it.
+    pub name: String,
+    /// What it calls itself.
+    pub hostname: String,
+    /// What the hypervisor calls it.
+    pub instance_name: String,
+    /// Its user's remark.
+    pub description: Option<String>,
+    /// Its owner.
+    pub project_id: String,
+    /// Who made it.
+    pub user_id: String,
+    /// Where it is.
+    pub host: Option<HostName>,
+    /// Where it is, as the hypervisor calls itself.
+    pub node: Option<String>,
+    /// What it is.
+    pub vm_state: VmState,
+    /// What is being done to it.
+    pub task_state: Option<TaskState>,
+    /// What the hypervisor says.
+    pub power_state: PowerState,
+    /// Per cent of the task under way.
+    pub progress: i32,
+    /// Kept from being changed by its users.
+    pub lock: Option<Lock>,
+    /// What it takes of its host.
+    pub room: Room,
+    /// Its flavor.
+    pub flavor: Flavor,
+    /// Its image; `None` when it boots from a volume, or nobody knows.
+    pub image_ref: Option<String>,
+    /// Its key pair's name.
+    pub key_name: Option<String>,
+    /// Its availability zone.
+    pub availability_zone: Option<String>,
+    /// Has it a configuration drive?
+    pub config_drive: bool,
+    /// Its user's keys and values.
+    pub metadata: BTreeMap<String, String>,
+    /// Its disks, as last observed.
+    pub disks: Vec<Disk>,
+    /// Why it is in error.
+    pub fault: Option<Fault>,
+    /// When it appeared.
+    pub created_at: Timestamp,
+    /// When anything in the row last changed.
+    pub updated_at: Option<Timestamp>,
+    /// When it first ran.
+    pub launched_at: Option<Timestamp>,
+    /// When it was ended.
+    pub terminated_at: Option<Timestamp>,
+    /// When it was deleted.
+    pub deleted_at: Option<Timestamp>,
+    /// The row's version: every change but progress and observations bumps it.
+    pub generation: i64,
+}
+
+words!(
+    /// Who locked a server.
+    LockedBy, "lock holder", {
+        /// Somebody of its own project.
+        Owner = "owner",
+        /// Somebody else, who was allowed to.
+        Admin = "admin",
+    }
+);
+
+/// A lock on a server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lock {
+    /// By whom.
+    pub by: LockedBy,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// One disk of a server.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Disk {
+    /// Its path on the host.
+    pub path: String,
+    /// The pool it lies in; `None` if that is not known.
+    pub pool: Option<String>,
+    /// Do other hosts reach that pool too?
+    pub shared: bool,
+    /// Its virtual size in bytes.
+    pub virtual_bytes: i64,
+    /// What it takes of its pool, in bytes.
+    pub allocated_bytes: i64,
+}
+
+/// Why a server is in error.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Fault {
+    /// An HTTP code, as Nova has it.
+    pub code: i32,
+    /// One sentence.
+    pub message: String,
+    /// More, for operators.
+    pub details: Option<String>,
+    /// When.
+    pub created: Timestamp,
+}
