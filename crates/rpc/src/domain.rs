@@ -24,9 +24,24 @@ pub struct Disk {
     /// What it occupies.
     pub allocated_bytes: u64,
     /// What it is a linked clone of.
-    pub backing: Option<String>,
+    pub backing: Option<Backing>,
     /// The guest cannot write to it. Such a disk is never copied: it has to be there already.
     pub read_only: bool,
+}
+
+/// The file that a linked clone builds on, with all that lies below it. It is never written to,
+/// and never copied: the destination has to have the same.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Backing {
+    /// Where it lies, in the hypervisor's words.
+    pub path: String,
+    /// Such as `qcow2` or `raw`.
+    pub format: String,
+    /// How large a guest would believe it is.
+    pub virtual_bytes: u64,
+    /// The driver's digest of it, which the same driver compares at the other side; only in
+    /// what a pre-check answers, since it costs some reading.
+    pub fingerprint: Option<String>,
 }
 
 /// Whose server it is.
