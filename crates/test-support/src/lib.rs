@@ -6,9 +6,12 @@
 //! goes away with it, so tests never share a port, a database or a directory.
 
 mod child;
+mod process;
 
 pub mod ca;
+pub mod oracle;
 pub mod postgres;
+pub mod testbed;
 pub mod token;
 pub mod wait;
 

@@ -16,12 +16,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use self::cluster::{Installation, SUPERUSER};
 use crate::child::Child;
+use crate::process::run;
 use crate::wait::wait_for_blocking;
 
 const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -125,17 +126,9 @@ impl TempPostgres {
             "test_{}",
             self.databases.fetch_add(1, Ordering::Relaxed) + 1
         );
-        let output = Command::new(self.installation.binary("createdb"))
-            .args(["--host=127.0.0.1", "--username", SUPERUSER, "--no-password"])
-            .arg(format!("--port={}", self.port))
-            .arg(&name)
-            .output()
-            .context("cannot run createdb")?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "cannot create database {name}: {said}"
-        );
+        let mut createdb = Command::new(self.installation.binary("createdb"));
+        createdb.args(["--host=127.0.0.1", "--username", SUPERUSER, "--no-password"]);
+        run(createdb.arg(format!("--port={}", self.port)).arg(&name))?;
         Ok(self.url(&name))
     }
 }
@@ -159,21 +152,14 @@ mod tests {
     use super::*;
 
     fn query(server: &TempPostgres, url: &str, sql: &str) -> Result<String> {
-        let output = Command::new(server.installation.binary("psql"))
-            .args([
-                "--no-psqlrc",
-                "--no-password",
-                "--tuples-only",
-                "--no-align",
-            ])
-            .args(["--command", sql, url])
-            .output()?;
-        ensure!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+        let mut psql = Command::new(server.installation.binary("psql"));
+        psql.args([
+            "--no-psqlrc",
+            "--no-password",
+            "--tuples-only",
+            "--no-align",
+        ]);
+        Ok(run(psql.args(["--command", sql, url]))?.trim().to_owned())
     }
 
     #[test]

@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::unistd::{Uid, User, chown};
+
+use crate::process::run;
 
 /// The one role of a cluster. It needs no password: the server listens on loopback alone.
 pub(super) const SUPERUSER: &str = "godwit";
@@ -80,11 +82,10 @@ impl Installation {
     /// The template cluster, made by the first who needs it on this machine.
     fn template(&self) -> Result<PathBuf> {
         let version = run(Command::new(self.binary("postgres")).arg("--version"))?;
-        let version = String::from_utf8_lossy(&version.stdout).replace(char::is_whitespace, "_");
         let version = version
-            .replace(['/', '(', ')'], "")
-            .trim_end_matches('_')
-            .to_owned();
+            .trim()
+            .replace(char::is_whitespace, "_")
+            .replace(['/', '(', ')'], "");
         let owner = self
             .user
             .as_ref()
@@ -184,13 +185,4 @@ fn unprivileged_user() -> Result<Option<User>> {
         }
     }
     bail!("PostgreSQL does not run as root, and there is no user postgres or nobody")
-}
-
-fn run(command: &mut Command) -> Result<Output> {
-    let output = command
-        .output()
-        .with_context(|| format!("cannot run {command:?}"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{command:?} failed: {said}");
-    Ok(output)
 }
