@@ -1,0 +1,184 @@
+//! Nova's rules with their defaults: those that decide about moving servers.
+//!
+//! One table. Overriding a rule in a policy file, the sample file, and the check that no route is
+//! without a rule all go by it.
+//!
+//! A quirk is kept on purpose. Nova names the predecessors of its base rules with a `rule:` before
+//! them ([`ADMIN_API`]), which no policy file does; so an override of `admin_api` does not decide
+//! who is an administrator, and it must not start to here.
+
+use crate::rule_default::{DeprecatedRule, RuleDefault};
+use crate::scope::Scope;
+
+/// The rule that decides who is an administrator.
+pub const CONTEXT_IS_ADMIN: &str = "context_is_admin";
+
+const ADMIN: &str = "rule:context_is_admin";
+const MANAGER: &str = "rule:project_manager_or_admin";
+const MEMBER: &str = "rule:project_member_or_admin";
+const READER: &str = "rule:project_reader_or_admin";
+
+const ADMIN_API: DeprecatedRule<'_> = was("rule:admin_api", "is_admin:True", "21.0.0");
+const ADMIN_OR_OWNER: DeprecatedRule<'_> = was(
+    "rule:admin_or_owner",
+    "is_admin:True or project_id:%(project_id)s",
+    "21.0.0",
+);
+const SERVER_MIGRATIONS: DeprecatedRule<'_> =
+    was("os_compute_api:servers:migrations:index", ADMIN, "32.0.0");
+const MIGRATIONS: DeprecatedRule<'_> = was("os_compute_api:os-migrations:index", ADMIN, "32.0.0");
+const MIGRATE_LIVE: DeprecatedRule<'_> = was(
+    "os_compute_api:os-migrate-server:migrate_live",
+    ADMIN,
+    "32.0.0",
+);
+const FLAVOR_EXTRA_SPECS: DeprecatedRule<'_> = DeprecatedRule {
+    name: "os_compute_api:os-flavor-extra-specs:index",
+    check: "rule:admin_or_owner",
+    since: None,
+};
+const INSTANCE_ACTIONS: DeprecatedRule<'_> = was(
+    "os_compute_api:os-instance-actions",
+    "rule:admin_or_owner",
+    "21.0.0",
+);
+const SERVICES: DeprecatedRule<'_> = was("os_compute_api:os-services", "rule:admin_api", "21.0.0");
+const HYPERVISORS: DeprecatedRule<'_> =
+    was("os_compute_api:os-hypervisors", "rule:admin_api", "21.0.0");
+
+const fn was(
+    name: &'static str,
+    check: &'static str,
+    since: &'static str,
+) -> DeprecatedRule<'static> {
+    DeprecatedRule {
+        name,
+        check,
+        since: Some(since),
+    }
+}
+
+/// A rule of the API. All of them are for project-scoped tokens only.
+const fn project(
+    name: &'static str,
+    check: &'static str,
+    description: &'static str,
+) -> RuleDefault<'static> {
+    RuleDefault::new(name, check, description).scoped(&[Scope::Project])
+}
+
+/// Every registered rule: first those that others build on, then those of the API.
+pub static NOVA: &[RuleDefault<'static>] = &[
+    RuleDefault::new(
+        CONTEXT_IS_ADMIN,
+        "role:admin",
+        "Who is an administrator. Decides what `is_admin:True` means in other rules, and who sees and unlocks the servers of every project.",
+    )
+    .replacing(ADMIN_API),
+    RuleDefault::new(
+        "admin_or_owner",
+        "is_admin:True or project_id:%(project_id)s",
+        "Administrators, and anyone of the project that owns the resource.",
+    )
+    .deprecated("21.0.0"),
+    RuleDefault::new(
+        "admin_api",
+        "is_admin:True",
+        "Administrators only.",
+    )
+    .deprecated("21.0.0"),
+    RuleDefault::new(
+        "project_manager_api",
+        "role:manager and project_id:%(project_id)s",
+        "Managers of the project that owns the resource.",
+    )
+    .replacing(ADMIN_API),
+    RuleDefault::new(
+        "project_member_api",
+        "role:member and project_id:%(project_id)s",
+        "Members of the project that owns the resource.",
+    )
+    .replacing(ADMIN_OR_OWNER),
+    RuleDefault::new(
+        "project_reader_api",
+        "role:reader and project_id:%(project_id)s",
+        "Readers of the project that owns the resource.",
+    )
+    .replacing(ADMIN_OR_OWNER),
+    RuleDefault::new(
+        "service_api",
+        "role:service",
+        "Other services of the cloud.",
+    )
+    .replacing(ADMIN_API),
+    RuleDefault::new(
+        "project_manager_or_admin",
+        "rule:project_manager_api or rule:context_is_admin",
+        "Managers of the project that owns the resource, and administrators.",
+    )
+    .replacing(ADMIN_API),
+    RuleDefault::new(
+        "project_member_or_admin",
+        "rule:project_member_api or rule:context_is_admin",
+        "Members of the project that owns the resource, and administrators.",
+    )
+    .replacing(ADMIN_OR_OWNER),
+    RuleDefault::new(
+        "project_reader_or_admin",
+        "rule:project_reader_api or rule:context_is_admin",
+        "Readers of the project that owns the resource, and administrators.",
+    )
+    .replacing(ADMIN_OR_OWNER),
+    RuleDefault::new(
+        "service_or_admin",
+        "rule:service_api or rule:context_is_admin",
+        "Other services of the cloud, and administrators.",
+    )
+    .replacing(ADMIN_API),
+    project("os_compute_api:servers:migrations:index", MANAGER, "List the unfinished live migrations of a server, hosts left out."),
+    project("os_compute_api:servers:migrations:index:host", ADMIN, "See the hosts in the list of a server's live migrations.").replacing(SERVER_MIGRATIONS),
+    project("os_compute_api:servers:migrations:show", ADMIN, "Show one unfinished live migration of a server."),
+    project("os_compute_api:servers:migrations:force_complete", MANAGER, "Force a running live migration to complete."),
+    project("os_compute_api:servers:migrations:delete", MANAGER, "Abort a live migration."),
+    project("os_compute_api:os-migrations:index", MANAGER, "List the migrations of one's own project, hosts left out."),
+    project("os_compute_api:os-migrations:index:all_projects", ADMIN, "List the migrations of every project, or of another one.").replacing(MIGRATIONS),
+    project("os_compute_api:os-migrations:index:host", ADMIN, "See the hosts in the list of migrations.").replacing(MIGRATIONS),
+    project("os_compute_api:os-migrate-server:migrate", MANAGER, "Cold-migrate a server to a host that the service chooses."),
+    project("os_compute_api:os-migrate-server:migrate:host", ADMIN, "Cold-migrate a server to a named host."),
+    project("os_compute_api:os-migrate-server:migrate_live", MANAGER, "Live-migrate a server to a host that the service chooses."),
+    project("os_compute_api:os-migrate-server:migrate_live:host", ADMIN, "Live-migrate a server to a named host.").replacing(MIGRATE_LIVE),
+    project("os_compute_api:os-evacuate", ADMIN, "Evacuate a server from a host that failed."),
+    project("os_compute_api:os-lock-server:lock", MEMBER, "Lock a server."),
+    project("os_compute_api:os-lock-server:unlock", MEMBER, "Unlock a server."),
+    project("os_compute_api:os-lock-server:unlock:unlock_override", ADMIN, "Unlock a server that somebody else locked; asked after the rule for unlocking."),
+    project("os_compute_api:os-admin-actions:reset_state", ADMIN, "Set the state of a server by hand."),
+    project("os_compute_api:servers:confirm_resize", MEMBER, "Confirm a resize or a cold migration."),
+    project("os_compute_api:servers:revert_resize", MEMBER, "Revert a resize or a cold migration."),
+    project("os_compute_api:servers:index", READER, "List servers."),
+    project("os_compute_api:servers:detail", READER, "List servers with their details."),
+    project("os_compute_api:servers:index:get_all_tenants", ADMIN, "List the servers of every project."),
+    project("os_compute_api:servers:detail:get_all_tenants", ADMIN, "List the servers of every project with their details."),
+    project("os_compute_api:servers:allow_all_filters", ADMIN, "Use every filter when listing servers; without it, filters for administrators are dropped."),
+    project("os_compute_api:servers:show", READER, "Show a server."),
+    project("os_compute_api:servers:show:flavor-extra-specs", READER, "See the extra specs in the flavor of a server (from 2.47).").replacing(FLAVOR_EXTRA_SPECS),
+    project("os_compute_api:servers:show:host_status", ADMIN, "See the status of a server's host (from 2.16), whatever it is."),
+    project("os_compute_api:servers:show:host_status:unknown-only", ADMIN, "See the status of a server's host only when it is UNKNOWN; asked after the rule for seeing it always."),
+    project("os_compute_api:os-extended-server-attributes", ADMIN, "See a server's host, instance name and the other extended attributes. From 2.90 the hostname is everybody's."),
+    project("os_compute_api:os-instance-actions:list", READER, "List what was done to a server.").replacing(INSTANCE_ACTIONS),
+    project("os_compute_api:os-instance-actions:show", READER, "Show one action on a server.").replacing(INSTANCE_ACTIONS),
+    project("os_compute_api:os-instance-actions:events", ADMIN, "See the events of an action: from 2.51 their tracebacks, from 2.62 their hosts."),
+    project("os_compute_api:os-instance-actions:events:details", ADMIN, "See the details of an action's events (from 2.84), which can give away how the cloud is built."),
+    project("os_compute_api:os-services:list", ADMIN, "List the compute services.").replacing(SERVICES),
+    project("os_compute_api:os-services:update", ADMIN, "Enable, disable and force down compute services.").replacing(SERVICES),
+    project("os_compute_api:os-services:delete", ADMIN, "Delete a compute service.").replacing(SERVICES),
+    project("os_compute_api:os-hypervisors:list", ADMIN, "List hypervisors.").replacing(HYPERVISORS),
+    project("os_compute_api:os-hypervisors:list-detail", ADMIN, "List hypervisors with their details.").replacing(HYPERVISORS),
+    project("os_compute_api:os-hypervisors:statistics", ADMIN, "Sum up all hypervisors.").replacing(HYPERVISORS),
+    project("os_compute_api:os-hypervisors:show", ADMIN, "Show a hypervisor.").replacing(HYPERVISORS),
+    project("os_compute_api:os-hypervisors:uptime", ADMIN, "Show the uptime of a hypervisor.").replacing(HYPERVISORS),
+    project("os_compute_api:os-hypervisors:search", ADMIN, "Search hypervisors by name.").replacing(HYPERVISORS),
+    project("os_compute_api:os-hypervisors:servers", ADMIN, "List the servers on hypervisors by name.").replacing(HYPERVISORS),
+    project("os_compute_api:os-aggregates:index", ADMIN, "List host aggregates."),
+    project("os_compute_api:os-aggregates:show", ADMIN, "Show a host aggregate."),
+    project("compute:servers:resize:cross_cell", "!", "Resize a server across cells."),
+];
