@@ -101,10 +101,11 @@ fn reasons(host: &Host, need: &Need, target: &Target) -> Vec<Reason> {
             format!("the hypervisor's version is {here}, the source's is {there}"),
         );
     }
-    if !host.cpu.runs(&need.cpu) {
+    if host.arch != need.arch {
+        let (here, there) = (&host.arch, &need.arch);
         reject(
             ReasonCode::Cpu,
-            "the host cannot run the guest's CPU".into(),
+            format!("the processors are {here}, the source's are {there}"),
         );
     }
     if need.block_migration == BlockMigration::No && !need.pools.is_subset(&host.pools) {

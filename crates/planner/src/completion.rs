@@ -5,13 +5,13 @@ use std::time::Duration;
 
 /// The least amount that memory and each copied disk count for, in GiB.
 const FLOOR_GIB: f64 = 2.0;
-const MIB_PER_GIB: f64 = 1024.0;
+const BYTES_PER_MIB: u64 = 1 << 20;
 const BYTES_PER_GIB: f64 = 1_073_741_824.0;
 
 /// The limit for a guest of `memory_mb` MiB whose copied disks have the given sizes in bytes,
 /// at `per_gib` for each GiB; cut to whole seconds. Zero, which means no limit, stays zero.
-pub fn limit(per_gib: Duration, memory_mb: u32, copied_disks: &[u64]) -> Duration {
-    let memory = (f64::from(memory_mb) / MIB_PER_GIB).max(FLOOR_GIB);
+pub fn limit(per_gib: Duration, memory_mb: u64, copied_disks: &[u64]) -> Duration {
+    let memory = gib(memory_mb.saturating_mul(BYTES_PER_MIB)).max(FLOOR_GIB);
     let disks: f64 = copied_disks
         .iter()
         .map(|bytes| gib(*bytes).max(FLOOR_GIB))
@@ -63,6 +63,6 @@ mod tests {
 
     #[test]
     fn absurd_sizes_do_not_overflow() {
-        assert!(limit(Duration::MAX, u32::MAX, &[u64::MAX; 9]) > NOVA);
+        assert!(limit(Duration::MAX, u64::MAX, &[u64::MAX; 9]) > NOVA);
     }
 }

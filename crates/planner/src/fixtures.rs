@@ -3,7 +3,7 @@
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::BlockMigration;
 
-use crate::inventory::{Cpu, Host, Need, Room};
+use crate::inventory::{Host, Need, Room};
 
 pub(crate) fn name(text: &str) -> HostName {
     HostName::new(text).unwrap()
@@ -18,7 +18,7 @@ pub(crate) fn host(text: &str) -> Host {
         up: true,
         hypervisor_type: "QEMU".into(),
         hypervisor_version: 10_000_002,
-        cpu: Cpu::default(),
+        arch: "x86_64".into(),
         pools: ["nfs".to_owned()].into(),
         capacity: Room {
             vcpus: 8,
@@ -37,7 +37,7 @@ pub(crate) fn need(source: &str) -> Need {
         source: name(source),
         hypervisor_type: "QEMU".into(),
         hypervisor_version: 10_000_002,
-        cpu: Cpu::default(),
+        arch: "x86_64".into(),
         room: Room {
             vcpus: 1,
             memory_mb: 1_024,

@@ -37,27 +37,6 @@ impl Room {
     }
 }
 
-/// A processor, as far as a move depends on it. Whatever is empty is not known, and then the
-/// agents' pre-check decides alone.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Cpu {
-    /// The architecture, such as `x86_64`.
-    pub arch: Option<String>,
-    /// The models that it can be: of a host those that it offers, of a guest the one it has.
-    pub models: BTreeSet<String>,
-}
-
-impl Cpu {
-    /// Could `guest` run here, as far as both are known?
-    pub fn runs(&self, guest: &Self) -> bool {
-        let same_arch = match (&self.arch, &guest.arch) {
-            (Some(here), Some(there)) => here == there,
-            (None, _) | (_, None) => true,
-        };
-        same_arch && (self.models.is_empty() || guest.models.is_subset(&self.models))
-    }
-}
-
 /// A host as the planner sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Host {
@@ -73,8 +52,9 @@ pub struct Host {
     pub hypervisor_type: String,
     /// libvirt's way of counting: major × 1,000,000 + minor × 1,000 + release.
     pub hypervisor_version: i64,
-    /// Its processor.
-    pub cpu: Cpu,
+    /// Its processors' architecture, such as `x86_64`. The guest's exact processor is compared
+    /// by the agents' pre-check.
+    pub arch: String,
     /// Ids of the storage pools that it reaches and shares with others.
     pub pools: BTreeSet<String>,
     /// What it has, allocation ratios applied.
@@ -103,8 +83,8 @@ pub struct Need {
     pub hypervisor_type: String,
     /// The source's hypervisor version; a destination must not be older.
     pub hypervisor_version: i64,
-    /// The guest's processor.
-    pub cpu: Cpu,
+    /// The architecture of the source's processors.
+    pub arch: String,
     /// Its flavor's processors and memory, and the room its disks take where they are copied.
     pub room: Room,
     /// The shared pools that its disks lie on.

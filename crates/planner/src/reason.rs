@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use godwit_core::failure::Failure;
+use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
 use serde::Serialize;
 
@@ -59,7 +59,33 @@ impl Reason {
 
 impl From<&Failure> for Reason {
     fn from(failure: &Failure) -> Self {
-        Self::new(ReasonCode::Refused, failure.to_string())
+        Self::new(ReasonCode::from(failure.code), failure.message.clone())
+    }
+}
+
+impl From<FailureCode> for ReasonCode {
+    /// What a pre-check's refusal says of the host that was to be the destination.
+    fn from(code: FailureCode) -> Self {
+        match code {
+            FailureCode::ComputeServiceUnavailable => Self::Down,
+            FailureCode::SameHost => Self::IsSource,
+            FailureCode::HypervisorType => Self::HypervisorType,
+            FailureCode::HypervisorTooOld => Self::HypervisorTooOld,
+            FailureCode::CpuIncompatible => Self::Cpu,
+            FailureCode::NotLocalStorage | FailureCode::NotSharedStorage => Self::Storage,
+            FailureCode::DestinationFull => Self::Disk,
+            FailureCode::NoValidHost
+            | FailureCode::PowerState
+            | FailureCode::PreCheck
+            | FailureCode::PrepareFailed
+            | FailureCode::HypervisorError
+            | FailureCode::LinkLost
+            | FailureCode::Stalled
+            | FailureCode::TimedOut
+            | FailureCode::Interrupted
+            | FailureCode::GuestLost
+            | FailureCode::Aborted => Self::Refused,
+        }
     }
 }
 

@@ -28,8 +28,8 @@ fn hosts_are_tried_one_after_the_other() {
         .collect();
     assert_eq!(rejected, ["a", "b", "c"]);
     assert_eq!(
-        search.rejections()[1].reasons[0].text,
-        "cpu-incompatible: Unacceptable CPU info: no."
+        search.rejections()[1].reasons,
+        [Reason::new(ReasonCode::Cpu, "Unacceptable CPU info: no.")]
     );
 }
 
