@@ -37,8 +37,6 @@ pub struct Backing {
     pub path: String,
     /// Such as `qcow2` or `raw`.
     pub format: String,
-    /// How large a guest would believe it is.
-    pub virtual_bytes: u64,
     /// The driver's digest of it, which the same driver compares at the other side; only in
     /// what a pre-check answers, since it costs some reading.
     pub fingerprint: Option<String>,
