@@ -1,0 +1,219 @@
+//! The command line. It is a fixed interface: scripts and people rely on every word of it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand};
+
+/// A migration service for virtual servers that speaks Nova's API.
+#[derive(Parser, Debug)]
+#[command(name = "godwit", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to be, or to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Roles and tools.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Every role in one process, on an embedded database, with simulated hosts.
+    Up(Up),
+    /// Serve Nova's API.
+    Api(ConfigFile),
+    /// Drive migrations.
+    Conductor(ConfigFile),
+    /// Serve one hypervisor host.
+    Agent(ConfigFile),
+    /// Look after the database.
+    #[command(subcommand)]
+    Db(Db),
+    /// Tokens for the API.
+    #[command(subcommand)]
+    Token(Token),
+    /// Ask the access rules.
+    #[command(subcommand)]
+    Policy(Policy),
+}
+
+/// What `up` listens to and what it fills an empty directory with.
+#[derive(Args, Debug)]
+pub(crate) struct Up {
+    /// Where the API (and the development identity) listens; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8774")]
+    pub(crate) listen: SocketAddr,
+    /// Where metrics and health are served; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9774")]
+    pub(crate) metrics: SocketAddr,
+    /// Where everything is kept; made when it does not exist.
+    #[arg(long, value_name = "DIR", default_value = crate::place::DEFAULT_DATA)]
+    pub(crate) data: PathBuf,
+    /// How many simulated hosts an empty directory is given.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub(crate) hosts: u16,
+    /// How many servers an empty directory is given, beside two in a second project.
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(0..=10_000))]
+    pub(crate) servers: u16,
+    /// How fast simulated time passes.
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
+    pub(crate) speed: f64,
+}
+
+/// The one configuration file.
+#[derive(Args, Debug)]
+pub(crate) struct ConfigFile {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", env = "GODWIT_CONFIG")]
+    pub(crate) config: PathBuf,
+}
+
+/// A configuration file, or the directory of `up`.
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("place").args(["config", "data"])))]
+pub(crate) struct Place {
+    /// The configuration file of the roles [env: GODWIT_CONFIG=].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The directory of `godwit up` [default, without a configuration file: godwit-data].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// Looking after the database.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Db {
+    /// Bring the schema to this version.
+    Upgrade(Place),
+    /// Is the database reachable, and its schema this version's?
+    Check {
+        #[command(flatten)]
+        place: Place,
+        /// Also check every promise that a query can decide.
+        #[arg(long)]
+        invariants: bool,
+    },
+}
+
+/// Tokens.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Token {
+    /// Sign a token and print it.
+    Issue(Issue),
+}
+
+/// Whom a token is for.
+#[derive(Args, Debug)]
+pub(crate) struct Issue {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The user: an id, or a name of the development identity.
+    #[arg(long, default_value = "admin")]
+    pub(crate) user: String,
+    /// The project: an id, or a name of the development identity [default: admin].
+    #[arg(long, conflicts_with = "system")]
+    pub(crate) project: Option<String>,
+    /// A role; may be given several times [default: admin].
+    #[arg(long = "role", value_name = "ROLE")]
+    pub(crate) roles: Vec<String>,
+    /// For the whole system instead of a project.
+    #[arg(long)]
+    pub(crate) system: bool,
+    /// How long the token is good.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub(crate) ttl: u64,
+}
+
+/// Access rules.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Policy {
+    /// Would a rule allow it? Exits with 0 when allowed, 1 when denied.
+    Check(PolicyCheck),
+}
+
+/// One question to the access rules.
+#[derive(Args, Debug)]
+pub(crate) struct PolicyCheck {
+    /// The policy file, read over the defaults.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: PathBuf,
+    /// The full name of the rule.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) rule: String,
+    /// Who asks, such as {"user_id": "u", "project_id": "p", "roles": ["reader"]}.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) credentials: String,
+    /// On what, such as {"project_id": "p"}.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) target: String,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
+        _ => Err("a number above zero is wanted".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn up_has_the_documented_defaults() {
+        let Command::Up(up) = parse("godwit up").unwrap().command else {
+            panic!("not `up`");
+        };
+        assert_eq!(up.listen.to_string(), "127.0.0.1:8774");
+        assert_eq!(up.metrics.to_string(), "127.0.0.1:9774");
+        assert_eq!(up.data, PathBuf::from("godwit-data"));
+        assert_eq!((up.hosts, up.servers), (3, 12));
+        assert!((up.speed - 1.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn every_documented_line_is_accepted() {
+        for line in [
+            "godwit up --listen 127.0.0.1:0 --metrics 127.0.0.1:0 --data d --hosts 0 --servers 0 --speed 20",
+            "godwit api --config f",
+            "godwit conductor --config f",
+            "godwit agent --config f",
+            "godwit db upgrade --config f",
+            "godwit db upgrade --data d",
+            "godwit db check --invariants --config f",
+            "godwit db check --data d",
+            "godwit token issue --data d --user u --project p --role a --role b --ttl 60",
+            "godwit token issue --config f --system",
+            "godwit policy check --policy f --rule r --credentials {} --target {}",
+        ] {
+            parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for line in [
+            "godwit",
+            "godwit down",
+            "godwit up --speed 0",
+            "godwit up --speed nan",
+            "godwit up --listen 8774",
+            "godwit up --hosts -1",
+            "godwit db upgrade --config f --data d",
+            "godwit token issue --system --project p",
+            "godwit token issue --ttl 0",
+            "godwit policy check --policy f",
+        ] {
+            parse(line).expect_err(line);
+        }
+    }
+}

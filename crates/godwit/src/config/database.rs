@@ -1,0 +1,70 @@
+//! Which database.
+
+use std::time::Duration;
+
+use godwit_store::StoreOptions;
+use serde::{Deserialize, Deserializer, de::Error};
+use url::Url;
+
+/// The section `database`.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DatabaseConfig {
+    /// `sqlite:///absolute/path`, or a PostgreSQL connection URI. Without a password: that
+    /// stands in a file in PostgreSQL's own format, named by the parameter `passfile`.
+    #[serde(deserialize_with = "without_password")]
+    pub(crate) url: String,
+    /// How many connections at most.
+    #[serde(default = "default_pool_size")]
+    pub(crate) pool_size: u32,
+    /// How long a request waits for one that is free, in seconds.
+    #[serde(default = "default_timeout")]
+    pub(crate) busy_timeout: u64,
+    /// How long one may take to come about, in seconds.
+    #[serde(default = "default_timeout")]
+    pub(crate) connect_timeout: u64,
+}
+
+const fn default_pool_size() -> u32 {
+    16
+}
+
+const fn default_timeout() -> u64 {
+    5
+}
+
+impl DatabaseConfig {
+    /// The defaults with this URL.
+    pub(crate) fn at(url: String) -> Self {
+        Self {
+            url,
+            pool_size: default_pool_size(),
+            busy_timeout: default_timeout(),
+            connect_timeout: default_timeout(),
+        }
+    }
+
+    /// As the store takes them.
+    pub(crate) fn options(&self) -> StoreOptions {
+        StoreOptions {
+            pool_size: self.pool_size,
+            busy_timeout: Duration::from_secs(self.busy_timeout),
+            connect_timeout: Duration::from_secs(self.connect_timeout),
+        }
+    }
+}
+
+fn without_password<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    // What is no URL at all is the store's to refuse, with a better reason.
+    let has_password = Url::parse(&text).is_ok_and(|url| {
+        url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password")
+    });
+    if has_password {
+        return Err(D::Error::custom(
+            "the URL must not hold a password; put it into a file and name that with the \
+             parameter `passfile`",
+        ));
+    }
+    Ok(text)
+}

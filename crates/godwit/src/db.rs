@@ -1,0 +1,54 @@
+//! `godwit db`: the schema, and the promises.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use godwit_store::Store;
+
+use crate::cli::{Db, Place};
+use crate::config::DatabaseConfig;
+use crate::place;
+
+/// Upgrades or checks the database. A check that finds a broken promise answers 1.
+pub(crate) async fn run(command: &Db) -> Result<ExitCode> {
+    match command {
+        Db::Upgrade(place) => upgrade(&database(place)?).await,
+        Db::Check { place, invariants } => check(&database(place)?, *invariants).await,
+    }
+}
+
+fn database(place: &Place) -> Result<DatabaseConfig> {
+    match place::resolve(place)? {
+        place::Resolved::Config(config) => Ok(config.database()?.clone()),
+        place::Resolved::Data(directory) => Ok(DatabaseConfig::at(directory.database_url())),
+    }
+}
+
+async fn upgrade(database: &DatabaseConfig) -> Result<ExitCode> {
+    let applied = Store::upgrade(&database.url, &database.options()).await?;
+    for change in &applied {
+        println!("applied {change}");
+    }
+    if applied.is_empty() {
+        println!("the schema is up to date");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn check(database: &DatabaseConfig, invariants: bool) -> Result<ExitCode> {
+    let store = Store::open(&database.url, database.options()).await?;
+    println!("the schema is up to date");
+    if !invariants {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let violations = store.check_invariants().await?;
+    for violation in &violations {
+        println!("broken {violation}");
+    }
+    if violations.is_empty() {
+        println!("every promise holds");
+        Ok(ExitCode::SUCCESS)
+    } else {
+        Ok(ExitCode::from(1))
+    }
+}

@@ -1,0 +1,3 @@
+mod directory;
+
+pub(crate) use self::directory::DataDirectory;
