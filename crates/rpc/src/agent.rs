@@ -11,6 +11,14 @@ use crate::facts::{HostFacts, Inventory};
 use crate::progress::WatchEvent;
 use crate::refusal::Refusal;
 
+mod client;
+mod pool;
+mod server;
+
+pub use client::{AgentClient, WatchEvents};
+pub use pool::AgentPool;
+pub use server::AgentServer;
+
 /// What an agent does when a conductor asks. [`AgentServer`] puts it on the wire, and only
 /// conductors get through to it.
 ///

@@ -6,6 +6,12 @@ use crate::enrolment::{Heard, Heartbeat, Registered, Registration, Report};
 use crate::identity::PeerIdentity;
 use crate::refusal::Refusal;
 
+mod client;
+mod server;
+
+pub use client::ConductorClient;
+pub use server::ConductorServer;
+
 /// What a conductor does when an agent calls. [`ConductorServer`] puts it on the wire; only
 /// agents get through to it, and each only in the name of its own host.
 #[async_trait]

@@ -22,6 +22,12 @@ pub mod facts;
 pub mod identity;
 pub mod progress;
 pub mod refusal;
+pub mod transport;
 pub mod version;
 
+mod convert;
+mod gate;
 mod proto;
+mod session;
+
+pub use session::Deadlines;

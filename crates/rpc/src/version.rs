@@ -104,4 +104,29 @@ mod tests {
         let agreed = speaks(&["a", "b"]).agree(&speaks(&["b", "c"])).unwrap();
         assert_eq!(agreed.capabilities, BTreeSet::from(["b".to_owned()]));
     }
+
+    /// `proto/FINGERPRINT` holds the version and the hash of the protocol it stands for.
+    #[test]
+    fn a_changed_protocol_has_a_changed_version() {
+        use sha2::{Digest, Sha256};
+
+        let now = hex::encode(Sha256::digest(crate::proto::DESCRIPTORS));
+        let noted = include_str!("../proto/FINGERPRINT");
+        let (version, hash) = noted.trim().split_once(' ').unwrap();
+        let version: Version = version.parse().unwrap();
+        if hash == now {
+            assert_eq!(
+                version, RPC_VERSION,
+                "proto/FINGERPRINT: the version moved on alone"
+            );
+        } else {
+            assert!(
+                version < RPC_VERSION,
+                "the protocol changed, RPC_VERSION did not. Raise it (the minor when fields or \
+                 methods were added, the major when others changed) and write the line \
+                 \"{{version}} {now}\" to proto/FINGERPRINT"
+            );
+            panic!("note the new protocol: write \"{RPC_VERSION} {now}\" to proto/FINGERPRINT");
+        }
+    }
 }

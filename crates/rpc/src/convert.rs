@@ -1,0 +1,101 @@
+//! Between what travels and what is meant. Total in both directions: every value of ours can
+//! be sent, and every message is either understood as a whole or refused by the name of the
+//! field that makes no sense. One file a subject; a property test sends everything there and
+//! back.
+
+mod command;
+mod domain;
+mod enrolment;
+mod facts;
+mod progress;
+pub(crate) mod refusal;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use godwit_core::time::Timestamp;
+
+use crate::refusal::Refusal;
+
+/// A message makes no sense.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub(crate) struct Malformed {
+    field: &'static str,
+    problem: String,
+}
+
+impl Malformed {
+    fn new(field: &'static str, problem: impl Display) -> Self {
+        let problem = problem.to_string();
+        Self { field, problem }
+    }
+}
+
+impl From<Malformed> for Refusal {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed {
+            field: malformed.field.to_owned(),
+            problem: malformed.problem,
+        }
+    }
+}
+
+/// A message field, which protobuf always lets be absent.
+fn required<T>(field: &'static str, value: Option<T>) -> Result<T, Malformed> {
+    value.ok_or_else(|| Malformed::new(field, "missing"))
+}
+
+/// A required message, understood.
+fn read<W, N>(field: &'static str, wire: Option<W>) -> Result<N, Malformed>
+where
+    N: TryFrom<W, Error = Malformed>,
+{
+    required(field, wire).and_then(N::try_from)
+}
+
+/// An optional message, understood.
+fn read_some<W, N>(wire: Option<W>) -> Result<Option<N>, Malformed>
+where
+    N: TryFrom<W, Error = Malformed>,
+{
+    wire.map(N::try_from).transpose()
+}
+
+fn read_all<W, N>(wire: Vec<W>) -> Result<Vec<N>, Malformed>
+where
+    N: TryFrom<W, Error = Malformed>,
+{
+    wire.into_iter().map(N::try_from).collect()
+}
+
+fn send_all<N, W: From<N>>(native: Vec<N>) -> Vec<W> {
+    native.into_iter().map(W::from).collect()
+}
+
+/// A word, an id, an address: whatever has a text form of its own.
+fn parsed<T: FromStr<Err: Display>>(field: &'static str, text: &str) -> Result<T, Malformed> {
+    text.parse().map_err(|error| Malformed::new(field, error))
+}
+
+/// [`parsed`] for the few messages that are too small to have a type of their own.
+pub(crate) fn parsed_id<T: FromStr<Err: Display>>(
+    field: &'static str,
+    text: &str,
+) -> Result<T, Refusal> {
+    Ok(parsed(field, text)?)
+}
+
+fn timestamp(field: &'static str, micros: i64) -> Result<Timestamp, Malformed> {
+    Timestamp::from_micros(micros).ok_or_else(|| Malformed::new(field, "out of range"))
+}
+
+/// Whole milliseconds; a span too long for that is as long as can be.
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

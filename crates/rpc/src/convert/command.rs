@@ -1,0 +1,210 @@
+//! Commands.
+
+use super::{Malformed, parsed, read, words};
+use crate::command::{
+    CheckDestination, CheckSource, Command, ForceMeans, Movable, Move, Prepare, Rank, RollBack,
+    Start,
+};
+use crate::proto;
+
+impl From<Command> for proto::Command {
+    fn from(command: Command) -> Self {
+        let what = command.what;
+        Self {
+            migration_uuid: what.migration.to_string(),
+            sequence: command.rank.sequence,
+            lease_epoch: command.rank.epoch,
+            server_uuid: what.server.to_string(),
+            source: what.source.into(),
+            destination: what.destination.into(),
+            storage: words::send(what.storage),
+            request_id: command.request_id,
+        }
+    }
+}
+
+impl TryFrom<proto::Command> for Command {
+    type Error = Malformed;
+
+    fn try_from(command: proto::Command) -> Result<Self, Malformed> {
+        Ok(Self {
+            what: Move {
+                migration: parsed("migration_uuid", &command.migration_uuid)?,
+                server: parsed("server_uuid", &command.server_uuid)?,
+                source: parsed("source", &command.source)?,
+                destination: parsed("destination", &command.destination)?,
+                storage: words::read("storage", command.storage)?,
+            },
+            rank: Rank {
+                sequence: command.sequence,
+                epoch: command.lease_epoch,
+            },
+            request_id: command.request_id,
+        })
+    }
+}
+
+impl From<CheckSource> for proto::CheckSourceRequest {
+    fn from(check: CheckSource) -> Self {
+        Self {
+            migration_uuid: check.migration.to_string(),
+            server_uuid: check.server.to_string(),
+            block_migration: words::send(check.block_migration),
+            destination: Some(check.destination.into()),
+        }
+    }
+}
+
+impl TryFrom<proto::CheckSourceRequest> for CheckSource {
+    type Error = Malformed;
+
+    fn try_from(check: proto::CheckSourceRequest) -> Result<Self, Malformed> {
+        Ok(Self {
+            migration: parsed("migration_uuid", &check.migration_uuid)?,
+            server: parsed("server_uuid", &check.server_uuid)?,
+            block_migration: words::read("block_migration", check.block_migration)?,
+            destination: read("destination", check.destination)?,
+        })
+    }
+}
+
+impl From<Movable> for proto::CheckSourceReply {
+    fn from(movable: Movable) -> Self {
+        Self {
+            guest: Some(movable.guest.into()),
+            storage: words::send(movable.storage),
+        }
+    }
+}
+
+impl TryFrom<proto::CheckSourceReply> for Movable {
+    type Error = Malformed;
+
+    fn try_from(reply: proto::CheckSourceReply) -> Result<Self, Malformed> {
+        Ok(Self {
+            guest: read("guest", reply.guest)?,
+            storage: words::read("storage", reply.storage)?,
+        })
+    }
+}
+
+impl From<CheckDestination> for proto::CheckDestinationRequest {
+    fn from(check: CheckDestination) -> Self {
+        Self {
+            migration_uuid: check.migration.to_string(),
+            guest: Some(check.guest.into()),
+            source: Some(check.source.into()),
+            storage: words::send(check.storage),
+            disk_over_commit: check.disk_over_commit,
+        }
+    }
+}
+
+impl TryFrom<proto::CheckDestinationRequest> for CheckDestination {
+    type Error = Malformed;
+
+    fn try_from(check: proto::CheckDestinationRequest) -> Result<Self, Malformed> {
+        Ok(Self {
+            migration: parsed("migration_uuid", &check.migration_uuid)?,
+            guest: read("guest", check.guest)?,
+            source: read("source", check.source)?,
+            storage: words::read("storage", check.storage)?,
+            disk_over_commit: check.disk_over_commit,
+        })
+    }
+}
+
+impl From<Prepare> for proto::PrepareRequest {
+    fn from(prepare: Prepare) -> Self {
+        Self {
+            command: Some(prepare.command.into()),
+            guest: Some(prepare.guest.into()),
+        }
+    }
+}
+
+impl TryFrom<proto::PrepareRequest> for Prepare {
+    type Error = Malformed;
+
+    fn try_from(prepare: proto::PrepareRequest) -> Result<Self, Malformed> {
+        Ok(Self {
+            command: read("command", prepare.command)?,
+            guest: read("guest", prepare.guest)?,
+        })
+    }
+}
+
+impl From<Start> for proto::StartRequest {
+    fn from(start: Start) -> Self {
+        Self {
+            command: Some(start.command.into()),
+            destination: Some(start.destination.into()),
+        }
+    }
+}
+
+impl TryFrom<proto::StartRequest> for Start {
+    type Error = Malformed;
+
+    fn try_from(start: proto::StartRequest) -> Result<Self, Malformed> {
+        Ok(Self {
+            command: read("command", start.command)?,
+            destination: read("destination", start.destination)?,
+        })
+    }
+}
+
+impl From<RollBack> for proto::RollBackRequest {
+    fn from(roll_back: RollBack) -> Self {
+        Self {
+            command: Some(roll_back.command.into()),
+            resume: roll_back.resume,
+        }
+    }
+}
+
+impl TryFrom<proto::RollBackRequest> for RollBack {
+    type Error = Malformed;
+
+    fn try_from(roll_back: proto::RollBackRequest) -> Result<Self, Malformed> {
+        Ok(Self {
+            command: read("command", roll_back.command)?,
+            resume: roll_back.resume,
+        })
+    }
+}
+
+macro_rules! bare_commands {
+    ($($request:ident),+) => {$(
+        impl From<Command> for proto::$request {
+            fn from(command: Command) -> Self {
+                Self { command: Some(command.into()) }
+            }
+        }
+
+        impl TryFrom<proto::$request> for Command {
+            type Error = Malformed;
+            fn try_from(request: proto::$request) -> Result<Self, Malformed> {
+                read("command", request.command)
+            }
+        }
+    )+};
+}
+
+bare_commands!(AbortRequest, ForceCompleteRequest, FinishRequest);
+
+impl From<ForceMeans> for proto::ForceCompleteReply {
+    fn from(means: ForceMeans) -> Self {
+        Self {
+            means: words::send(means),
+        }
+    }
+}
+
+impl TryFrom<proto::ForceCompleteReply> for ForceMeans {
+    type Error = Malformed;
+
+    fn try_from(reply: proto::ForceCompleteReply) -> Result<Self, Malformed> {
+        words::read("means", reply.means)
+    }
+}
