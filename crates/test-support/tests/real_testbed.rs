@@ -1,35 +1,39 @@
 //! The testbed itself, on real parts: it migrates guests, proves it, and leaves nothing behind.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use godwit_test_support::testbed::{Copied, Guest, GuestSpec, Migration, Options, Storage, Testbed};
-use godwit_test_support::wait_for_blocking;
+use godwit_test_support::testbed::{
+    Copied, Guest, GuestSpec, Migration, Options, Storage, Testbed,
+};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What a testbed could leave on the machine: links, namespaces, mounts and processes.
-fn traces(of: &Testbed) -> BTreeSet<String> {
-    let number = of.gateway().octets()[2];
-    let directory = of.directory().to_string_lossy().into_owned();
+/// What testbed `number` in `directory` shows of itself on this machine: links, namespaces,
+/// mounts and processes.
+fn traces(number: u8, directory: &Path) -> Result<BTreeSet<String>> {
     let output = |program: &str, arguments: &[&str]| {
-        let output = Command::new(program).args(arguments).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let named = |line: &&str| {
-        line.contains(&format!("gwt{number}:"))
-            || line.contains(&format!("gwt{number}-"))
-            || line.contains(&directory)
+        let output = Command::new(program).args(arguments).output()?;
+        anyhow::Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     };
     let everything = [
-        output("ip", &["-o", "link"]),
-        output("ip", &["netns"]),
-        output("ps", &["-eo", "args"]),
-        std::fs::read_to_string("/proc/self/mounts").unwrap(),
+        output("ip", &["-o", "link"])?,
+        output("ip", &["netns"])?,
+        output("ps", &["-eo", "args"])?,
+        std::fs::read_to_string("/proc/self/mounts")?,
     ];
-    everything.iter().flat_map(|text| text.lines()).filter(named).map(String::from).collect()
+    let directory = directory.to_string_lossy();
+    let names = [
+        format!("gwt{number}:"),
+        format!("gwt{number}-"),
+        directory.into_owned(),
+    ];
+    let ours = |line: &&str| names.iter().any(|name| line.contains(name));
+    let lines = everything.iter().flat_map(|text| text.lines());
+    Ok(lines.filter(ours).map(String::from).collect())
 }
 
 fn start(testbed: &Testbed, spec: GuestSpec) -> Result<Guest> {
@@ -47,12 +51,17 @@ fn real_guest_migrates_on_shared_and_with_copied_storage() -> Result<()> {
 
     let testbed = Testbed::temporary(Options::default())?;
     lap("hosts up", began);
-    let [source, destination] = testbed.hosts() else { unreachable!("there are two hosts") };
+    let [source, destination] = testbed.hosts() else {
+        unreachable!("there are two hosts")
+    };
 
     let since = Instant::now();
     let shared = start(&testbed, GuestSpec::new("shared"))?;
     lap("guest ready", since);
-    let local = GuestSpec { storage: Storage::Local, ..GuestSpec::new("local") };
+    let local = GuestSpec {
+        storage: Storage::Local,
+        ..GuestSpec::new("local")
+    };
     let local = start(&testbed, local)?;
 
     let since = Instant::now();
@@ -61,24 +70,39 @@ fn real_guest_migrates_on_shared_and_with_copied_storage() -> Result<()> {
     let copied = Some(Copied::Incremental);
     testbed.make_copy_target(&local, destination, Copied::Incremental)?;
     let since = Instant::now();
-    source.migrate("local", destination, Migration { copied, ..Migration::default() })?;
+    source.migrate(
+        "local",
+        destination,
+        Migration {
+            copied,
+            ..Migration::default()
+        },
+    )?;
     lap("migration, copied storage", since);
 
     for guest in [&shared, &local] {
         testbed.await_scan(guest, destination, DEADLINE)?;
         testbed.verify(guest, &[source, destination])?;
-        assert_eq!(destination.domain_state(guest.name())?.as_deref(), Some("running"));
+        assert_eq!(
+            destination.domain_state(guest.name())?.as_deref(),
+            Some("running")
+        );
     }
     assert_eq!(source.domains()?, []);
     assert_eq!(source.emulators()?, []);
 
+    let (number, directory) = (
+        testbed.gateway().octets()[2],
+        testbed.directory().to_owned(),
+    );
+    assert_ne!(traces(number, &directory)?, BTreeSet::new());
     let since = Instant::now();
-    let directory = testbed.directory().to_owned();
-    assert_ne!(traces(&testbed), BTreeSet::new());
-    let number = testbed.gateway();
     drop(testbed);
     lap("down", since);
+    assert_eq!(traces(number, &directory)?, BTreeSet::new());
     assert!(!directory.exists());
-    eprintln!("{took:?} {number}");
+    for (what, time) in took {
+        eprintln!("{what}: {} ms", time.as_millis());
+    }
     Ok(())
 }

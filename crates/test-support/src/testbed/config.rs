@@ -25,8 +25,9 @@ impl HostConfig<'_> {
         write(directory, "libvirt.conf", "")
     }
 
-    /// TCP without authentication is for a testbed only: its network ends at this machine.
-    /// Dead peers are noticed after three seconds instead of thirty.
+    /// TCP without authentication is for a testbed only: its network ends at this machine. Dead
+    /// peers are noticed after three seconds instead of thirty; [`HostConfig::qemu`] says the same
+    /// of the connection that a migration's source opens.
     fn libvirtd(&self) -> String {
         let Self { address, uuid, .. } = self;
         format!(
@@ -63,6 +64,8 @@ remember_owner = 0
 namespaces = []
 cgroup_controllers = []
 stdio_handler = "file"
+keepalive_interval = 1
+keepalive_count = 2
 migration_host = "{address}"
 migration_address = "0.0.0.0"
 shared_filesystems = [ "{}" ]

@@ -1,7 +1,7 @@
 //! Guests: what they are made from, and their disks.
 //!
-//! All run the program in `guest/`, which is built anew for each from source (it takes a quarter
-//! of a second), so that a test never runs with an old one.
+//! All run the program in `guest/`, which each testbed builds from source for itself, so that no
+//! test ever runs with an old one.
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
@@ -141,7 +141,7 @@ impl Guest {
 }
 
 impl Testbed {
-    /// Makes a guest's disks, defines it on `host` and starts it. It is ready when its first
+    /// Makes a guest's disks, defines it on `host` and starts it. One at a time. It is ready when its first
     /// status line is there: see [`Testbed::await_line`].
     ///
     /// # Errors
@@ -292,12 +292,12 @@ impl Testbed {
     fn make_disks(&self, guest: &Guest, host: &Host) -> Result<()> {
         File::create_new(&guest.journal)?.set_len(u64::from(JOURNAL_SLOTS) * SECTOR)?;
         match guest.spec.storage {
-            Storage::Shared => make_boot_disk(guest, &guest.disk),
+            Storage::Shared => self.make_boot_disk(guest, &guest.disk),
             Storage::Local => {
                 let image = self
                     .guests_directory()
                     .join(format!("{}.img", guest.name()));
-                make_boot_disk(guest, &image)?;
+                self.make_boot_disk(guest, &image)?;
                 let base = self.base(guest);
                 for host in self.hosts() {
                     let directory = base.parent().context("a file is in a directory")?;
@@ -313,22 +313,26 @@ impl Testbed {
         }
     }
 
+    fn make_boot_disk(&self, guest: &Guest, path: &Path) -> Result<()> {
+        let program = self.guests_directory().join("program");
+        if !program.exists() {
+            let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest/build");
+            run(Command::new(build).arg(&program)).context("cannot build the guest")?;
+        }
+        fs::copy(program, path)?;
+        let mut disk = File::options().write(true).open(path)?;
+        disk.set_len(DISK_BYTES)?;
+        disk.seek(SeekFrom::Start(SECTOR))?;
+        disk.write_all(&parameters(guest)?)?;
+        Ok(())
+    }
+
     /// The backing file of a guest on local storage, on every host.
     fn base(&self, guest: &Guest) -> PathBuf {
         self.instances()
             .join("_base")
             .join(format!("{}.img", guest.name()))
     }
-}
-
-fn make_boot_disk(guest: &Guest, path: &Path) -> Result<()> {
-    let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest/build");
-    run(Command::new(build).arg(path)).context("cannot build the guest")?;
-    let mut disk = File::options().write(true).open(path)?;
-    disk.set_len(DISK_BYTES)?;
-    disk.seek(SeekFrom::Start(SECTOR))?;
-    disk.write_all(&parameters(guest)?)?;
-    Ok(())
 }
 
 /// Sector 1 of the boot disk: `struct parameters` in `guest/guest.h`.

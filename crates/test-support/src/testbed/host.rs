@@ -16,7 +16,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use uuid::Uuid;
 
+use super::config::HostConfig;
 use super::network::Network;
 use crate::process::run;
 use crate::wait::wait_for_blocking;
@@ -32,16 +34,19 @@ pub struct Host {
     number: u8,
     directory: PathBuf,
     instances: PathBuf,
+    lock_manager: bool,
 }
 
 impl Host {
-    pub(super) fn new(network: Network, number: u8, testbed: &Path) -> Self {
+    pub(super) fn new(network: Network, number: u8, testbed: &Path, lock_manager: bool) -> Self {
         let directory = testbed.join(name(number));
+        let instances = testbed.join("instances");
         Self {
             network,
             number,
             directory,
-            instances: testbed.join("instances"),
+            instances,
+            lock_manager,
         }
     }
 
@@ -87,6 +92,21 @@ impl Host {
         command
     }
 
+    pub(super) fn number(&self) -> u8 {
+        self.number
+    }
+
+    pub(super) fn configure(&self, uuid: Uuid, shared: &Path) -> Result<()> {
+        let (address, lock_manager) = (self.address(), self.lock_manager);
+        let config = HostConfig {
+            address,
+            uuid,
+            shared,
+            lock_manager,
+        };
+        config.write(&self.directory.join("etc"))
+    }
+
     /// Makes the namespaces, with the private directories in place.
     pub(super) fn create(&self, cache: &Path) -> Result<()> {
         self.network.add_host(self.number)?;
@@ -122,12 +142,13 @@ impl Host {
         Ok(())
     }
 
-    /// Starts the daemons, and waits until libvirt answers.
+    /// Starts libvirtd (and its lock manager where there is to be one, if that does not run), and
+    /// waits until it answers.
     ///
     /// # Errors
     /// It does not within a minute; the error carries its log.
-    pub fn start_libvirtd(&self, lock_manager: bool) -> Result<()> {
-        if lock_manager {
+    pub fn start_libvirtd(&self) -> Result<()> {
+        if self.lock_manager && self.find("virtlockd").is_none() {
             self.start_daemon("virtlockd", &[], "virtlockd-sock")?;
         }
         self.start_daemon("libvirtd", &["--listen"], "libvirt-sock")

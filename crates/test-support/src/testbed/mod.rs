@@ -42,12 +42,14 @@ pub use self::guest::{Guest, GuestSpec, Load, Storage};
 pub use self::host::Host;
 pub use self::virsh::{Copied, Migration};
 
-use self::config::HostConfig;
 use self::network::Network;
 use self::state::{Owner, State};
 
 /// The longest directory whose sockets still have names that the kernel accepts (107 bytes).
 const LONGEST_DIRECTORY: usize = 70;
+
+/// Ids of hosts begin here, those of guests at 1.
+const FIRST_HOST_ID: u16 = 0xff00;
 
 /// How a testbed is made.
 #[derive(Clone, Copy, Debug)]
@@ -120,14 +122,21 @@ impl Testbed {
         sweep();
 
         let network = Network::claim(&directory)?;
+        let Options {
+            hosts,
+            lock_manager,
+        } = options;
         let state = State {
             number: network.number(),
-            hosts: options.hosts,
+            hosts,
+            lock_manager,
             owner: Owner::us(),
         };
-        state.save(&directory)?;
+        state
+            .save(&directory)
+            .inspect_err(|_| drop(network.remove()))?;
         let testbed = Self::from_state(&directory, &state, true);
-        testbed.start(options)?;
+        testbed.start()?;
         Ok(testbed)
     }
 
@@ -136,7 +145,7 @@ impl Testbed {
     /// # Errors
     /// There is none.
     pub fn open(directory: &Path) -> Result<Self> {
-        let directory = directory.canonicalize()?;
+        let directory = canonical(directory)?;
         let state = State::load(&directory)?;
         Ok(Self::from_state(&directory, &state, false))
     }
@@ -164,7 +173,7 @@ impl Testbed {
     /// # Errors
     /// There is none, or something of it cannot be removed.
     pub fn down(directory: &Path) -> Result<()> {
-        let directory = directory.canonicalize()?;
+        let directory = canonical(directory)?;
         let state = State::load(&directory)?;
         Network::from_number(state.number).remove()?;
         let names = (1..=state.hosts).map(|number| format!("host-{number}"));
@@ -206,7 +215,7 @@ impl Testbed {
     fn from_state(directory: &Path, state: &State, owned: bool) -> Self {
         let network = Network::from_number(state.number);
         let hosts = (1..=state.hosts)
-            .map(|number| Host::new(network, number, directory))
+            .map(|number| Host::new(network, number, directory, state.lock_manager))
             .collect();
         let directory = directory.to_owned();
         Self {
@@ -218,7 +227,7 @@ impl Testbed {
         }
     }
 
-    fn start(&self, options: Options) -> Result<()> {
+    fn start(&self) -> Result<()> {
         for directory in [self.shared(), self.instances(), self.guests_directory()] {
             fs::create_dir_all(directory)?;
         }
@@ -234,7 +243,7 @@ impl Testbed {
         if cache.join("qemu/capabilities").exists() {
             lock.unlock()?;
         }
-        let start = |host: &Host| self.start_host(host, &cache, options.lock_manager);
+        let start = |host: &Host| self.start_host(host, &cache);
         std::thread::scope(|scope| {
             let rest: Vec<_> = rest
                 .iter()
@@ -251,19 +260,14 @@ impl Testbed {
         })
     }
 
-    fn start_host(&self, host: &Host, cache: &Path, lock_manager: bool) -> Result<()> {
+    fn start_host(&self, host: &Host, cache: &Path) -> Result<()> {
         let start = || {
             host.create(cache)?;
-            let uuid = self.uuid(u16::from(u8::MAX) << 8 | host.epoch() as u16);
-            let shared = &self.shared();
-            let config = HostConfig {
-                address: host.address(),
-                uuid,
-                shared,
-                lock_manager,
-            };
-            config.write(&host.directory().join("etc"))?;
-            host.start_libvirtd(lock_manager)
+            host.configure(
+                self.uuid(FIRST_HOST_ID + u16::from(host.number())),
+                &self.shared(),
+            )?;
+            host.start_libvirtd()
         };
         start().with_context(|| format!("cannot start {}", host.name()))
     }
@@ -316,6 +320,12 @@ fn probe_cache() -> Result<PathBuf> {
     Ok(cache)
 }
 
+fn canonical(directory: &Path) -> Result<PathBuf> {
+    directory
+        .canonicalize()
+        .with_context(|| format!("no testbed in {}", directory.display()))
+}
+
 fn remove(path: &Path, remove: impl Fn(&Path) -> std::io::Result<()>) -> Result<()> {
     match remove(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -324,3 +334,6 @@ fn remove(path: &Path, remove: impl Fn(&Path) -> std::io::Result<()>) -> Result<
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,15 +62,21 @@ impl Network {
                 continue;
             }
             if run(ip().args(["link", "add", &bridge, "type", "bridge"])).is_ok() {
-                run(ip()
-                    .args(["link", "set", &bridge, "up", "alias"])
-                    .arg(owner))?;
-                let address = format!("{}/24", network.gateway());
-                run(ip().args(["address", "add", &address, "dev", &bridge]))?;
+                network
+                    .set_up(owner)
+                    .inspect_err(|_| drop(network.remove()))?;
                 return Ok(network);
             }
         }
         bail!("no free network for a testbed: are old ones left? see `ip link show type bridge`")
+    }
+
+    fn set_up(self, owner: &Path) -> Result<()> {
+        let (bridge, address) = (self.bridge(), format!("{}/24", self.gateway()));
+        run(ip()
+            .args(["link", "set", &bridge, "up", "alias"])
+            .arg(owner))?;
+        run(ip().args(["address", "add", &address, "dev", &bridge])).map(drop)
     }
 
     /// The directory of the testbed that claimed this network.

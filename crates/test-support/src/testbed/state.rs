@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub(super) struct State {
     pub(super) number: u8,
     pub(super) hosts: u8,
+    pub(super) lock_manager: bool,
     /// The process that ends the testbed when it ends itself; none for one that is kept.
     pub(super) owner: Option<Owner>,
 }
@@ -24,11 +25,12 @@ pub(super) struct Owner {
 
 impl Owner {
     pub(super) fn us() -> Option<Self> {
-        let pid = std::process::id();
-        Some(Self {
-            pid,
-            started: started(pid)?,
-        })
+        Self::of(std::process::id())
+    }
+
+    pub(super) fn of(pid: u32) -> Option<Self> {
+        let started = started(pid)?;
+        Some(Self { pid, started })
     }
 }
 
@@ -80,6 +82,7 @@ mod tests {
         State {
             number: 1,
             hosts: 2,
+            lock_manager: false,
             owner,
         }
     }
