@@ -23,53 +23,37 @@ use godwit_core::time::Timestamp;
 use crate::refusal::Refusal;
 
 /// A message makes no sense.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{field}: {problem}")]
-pub(crate) struct Malformed {
-    field: &'static str,
-    problem: String,
-}
-
-impl Malformed {
-    fn new(field: &'static str, problem: impl Display) -> Self {
-        let problem = problem.to_string();
-        Self { field, problem }
-    }
-}
-
-impl From<Malformed> for Refusal {
-    fn from(malformed: Malformed) -> Self {
-        Self::Malformed {
-            field: malformed.field.to_owned(),
-            problem: malformed.problem,
-        }
+fn malformed(field: &str, problem: impl Display) -> Refusal {
+    Refusal::Malformed {
+        field: field.to_owned(),
+        problem: problem.to_string(),
     }
 }
 
 /// A message field, which protobuf always lets be absent.
-fn required<T>(field: &'static str, value: Option<T>) -> Result<T, Malformed> {
-    value.ok_or_else(|| Malformed::new(field, "missing"))
+fn required<T>(field: &'static str, value: Option<T>) -> Result<T, Refusal> {
+    value.ok_or_else(|| malformed(field, "missing"))
 }
 
 /// A required message, understood.
-fn read<W, N>(field: &'static str, wire: Option<W>) -> Result<N, Malformed>
+fn read<W, N>(field: &'static str, wire: Option<W>) -> Result<N, Refusal>
 where
-    N: TryFrom<W, Error = Malformed>,
+    N: TryFrom<W, Error = Refusal>,
 {
     required(field, wire).and_then(N::try_from)
 }
 
 /// An optional message, understood.
-fn read_some<W, N>(wire: Option<W>) -> Result<Option<N>, Malformed>
+fn read_some<W, N>(wire: Option<W>) -> Result<Option<N>, Refusal>
 where
-    N: TryFrom<W, Error = Malformed>,
+    N: TryFrom<W, Error = Refusal>,
 {
     wire.map(N::try_from).transpose()
 }
 
-fn read_all<W, N>(wire: Vec<W>) -> Result<Vec<N>, Malformed>
+fn read_all<W, N>(wire: Vec<W>) -> Result<Vec<N>, Refusal>
 where
-    N: TryFrom<W, Error = Malformed>,
+    N: TryFrom<W, Error = Refusal>,
 {
     wire.into_iter().map(N::try_from).collect()
 }
@@ -79,20 +63,15 @@ fn send_all<N, W: From<N>>(native: Vec<N>) -> Vec<W> {
 }
 
 /// A word, an id, an address: whatever has a text form of its own.
-fn parsed<T: FromStr<Err: Display>>(field: &'static str, text: &str) -> Result<T, Malformed> {
-    text.parse().map_err(|error| Malformed::new(field, error))
-}
-
-/// [`parsed`] for the few messages that are too small to have a type of their own.
-pub(crate) fn parsed_id<T: FromStr<Err: Display>>(
+pub(crate) fn parsed<T: FromStr<Err: Display>>(
     field: &'static str,
     text: &str,
 ) -> Result<T, Refusal> {
-    Ok(parsed(field, text)?)
+    text.parse().map_err(|error| malformed(field, error))
 }
 
-fn timestamp(field: &'static str, micros: i64) -> Result<Timestamp, Malformed> {
-    Timestamp::from_micros(micros).ok_or_else(|| Malformed::new(field, "out of range"))
+fn timestamp(field: &'static str, micros: i64) -> Result<Timestamp, Refusal> {
+    Timestamp::from_micros(micros).ok_or_else(|| malformed(field, "out of range"))
 }
 
 /// Whole milliseconds; a span too long for that is as long as can be.

@@ -8,7 +8,7 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use super::Agent;
-use crate::convert::parsed_id;
+use crate::convert::parsed;
 use crate::gate::Gate;
 use crate::identity::Role;
 use crate::proto;
@@ -44,11 +44,11 @@ type Reply<T> = Result<Response<T>, Status>;
 /// Understands the message, calls, renders the answer.
 async fn relay<W, N, A, F, R>(request: Request<W>, call: impl FnOnce(N) -> F) -> Reply<R>
 where
-    N: TryFrom<W, Error: Into<Refusal>>,
+    N: TryFrom<W, Error = Refusal>,
     F: Future<Output = Result<A, Refusal>>,
     R: From<A>,
 {
-    let message = N::try_from(request.into_inner()).map_err(Into::into)?;
+    let message = N::try_from(request.into_inner())?;
     let answer = call(message).await?;
     Ok(Response::new(answer.into()))
 }
@@ -115,8 +115,8 @@ impl<A: Agent> proto::agent_server::Agent for AgentServer<A> {
 
     async fn watch(&self, request: Request<proto::WatchRequest>) -> Reply<Self::WatchStream> {
         let watch = request.into_inner();
-        let migration = parsed_id("migration_uuid", &watch.migration_uuid)?;
-        let server = parsed_id("server_uuid", &watch.server_uuid)?;
+        let migration = parsed("migration_uuid", &watch.migration_uuid)?;
+        let server = parsed("server_uuid", &watch.server_uuid)?;
         let events = self.agent.watch(migration, server).await?;
         Ok(Response::new(events.map(|event| Ok(event.into())).boxed()))
     }

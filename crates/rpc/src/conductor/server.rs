@@ -46,10 +46,10 @@ fn open<W, N>(
     host: impl FnOnce(&N) -> &HostName,
 ) -> Result<(PeerIdentity, N), Refusal>
 where
-    N: TryFrom<W, Error: Into<Refusal>>,
+    N: TryFrom<W, Error = Refusal>,
 {
     let peer = peer_of(&request)?;
-    let message = N::try_from(request.into_inner()).map_err(Into::into)?;
+    let message = N::try_from(request.into_inner())?;
     let host = host(&message);
     if host.as_str() == peer.name {
         return Ok((peer, message));

@@ -1,11 +1,12 @@
 //! Commands.
 
-use super::{Malformed, parsed, read, words};
+use super::{parsed, read, words};
 use crate::command::{
     CheckDestination, CheckSource, Command, ForceMeans, Movable, Move, Prepare, Rank, RollBack,
     Start,
 };
 use crate::proto;
+use crate::refusal::Refusal;
 
 impl From<Command> for proto::Command {
     fn from(command: Command) -> Self {
@@ -24,9 +25,9 @@ impl From<Command> for proto::Command {
 }
 
 impl TryFrom<proto::Command> for Command {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(command: proto::Command) -> Result<Self, Malformed> {
+    fn try_from(command: proto::Command) -> Result<Self, Refusal> {
         Ok(Self {
             what: Move {
                 migration: parsed("migration_uuid", &command.migration_uuid)?,
@@ -56,9 +57,9 @@ impl From<CheckSource> for proto::CheckSourceRequest {
 }
 
 impl TryFrom<proto::CheckSourceRequest> for CheckSource {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(check: proto::CheckSourceRequest) -> Result<Self, Malformed> {
+    fn try_from(check: proto::CheckSourceRequest) -> Result<Self, Refusal> {
         Ok(Self {
             migration: parsed("migration_uuid", &check.migration_uuid)?,
             server: parsed("server_uuid", &check.server_uuid)?,
@@ -78,9 +79,9 @@ impl From<Movable> for proto::CheckSourceReply {
 }
 
 impl TryFrom<proto::CheckSourceReply> for Movable {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(reply: proto::CheckSourceReply) -> Result<Self, Malformed> {
+    fn try_from(reply: proto::CheckSourceReply) -> Result<Self, Refusal> {
         Ok(Self {
             guest: read("guest", reply.guest)?,
             storage: words::read("storage", reply.storage)?,
@@ -101,9 +102,9 @@ impl From<CheckDestination> for proto::CheckDestinationRequest {
 }
 
 impl TryFrom<proto::CheckDestinationRequest> for CheckDestination {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(check: proto::CheckDestinationRequest) -> Result<Self, Malformed> {
+    fn try_from(check: proto::CheckDestinationRequest) -> Result<Self, Refusal> {
         Ok(Self {
             migration: parsed("migration_uuid", &check.migration_uuid)?,
             guest: read("guest", check.guest)?,
@@ -124,9 +125,9 @@ impl From<Prepare> for proto::PrepareRequest {
 }
 
 impl TryFrom<proto::PrepareRequest> for Prepare {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(prepare: proto::PrepareRequest) -> Result<Self, Malformed> {
+    fn try_from(prepare: proto::PrepareRequest) -> Result<Self, Refusal> {
         Ok(Self {
             command: read("command", prepare.command)?,
             guest: read("guest", prepare.guest)?,
@@ -144,9 +145,9 @@ impl From<Start> for proto::StartRequest {
 }
 
 impl TryFrom<proto::StartRequest> for Start {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(start: proto::StartRequest) -> Result<Self, Malformed> {
+    fn try_from(start: proto::StartRequest) -> Result<Self, Refusal> {
         Ok(Self {
             command: read("command", start.command)?,
             destination: read("destination", start.destination)?,
@@ -164,9 +165,9 @@ impl From<RollBack> for proto::RollBackRequest {
 }
 
 impl TryFrom<proto::RollBackRequest> for RollBack {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(roll_back: proto::RollBackRequest) -> Result<Self, Malformed> {
+    fn try_from(roll_back: proto::RollBackRequest) -> Result<Self, Refusal> {
         Ok(Self {
             command: read("command", roll_back.command)?,
             resume: roll_back.resume,
@@ -183,8 +184,8 @@ macro_rules! bare_commands {
         }
 
         impl TryFrom<proto::$request> for Command {
-            type Error = Malformed;
-            fn try_from(request: proto::$request) -> Result<Self, Malformed> {
+            type Error = Refusal;
+            fn try_from(request: proto::$request) -> Result<Self, Refusal> {
                 read("command", request.command)
             }
         }
@@ -202,9 +203,9 @@ impl From<ForceMeans> for proto::ForceCompleteReply {
 }
 
 impl TryFrom<proto::ForceCompleteReply> for ForceMeans {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(reply: proto::ForceCompleteReply) -> Result<Self, Malformed> {
+    fn try_from(reply: proto::ForceCompleteReply) -> Result<Self, Refusal> {
         words::read("means", reply.means)
     }
 }

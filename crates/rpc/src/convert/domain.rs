@@ -1,8 +1,9 @@
 //! Guests.
 
-use super::{Malformed, parsed, required, send_all, words};
+use super::{parsed, required, send_all, words};
 use crate::domain::{Backing, Disk, Domain, Flavor, Owner};
 use crate::proto;
+use crate::refusal::Refusal;
 
 impl From<Backing> for proto::Backing {
     fn from(backing: Backing) -> Self {
@@ -124,9 +125,9 @@ impl From<Domain> for proto::Domain {
 }
 
 impl TryFrom<proto::Domain> for Domain {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(domain: proto::Domain) -> Result<Self, Malformed> {
+    fn try_from(domain: proto::Domain) -> Result<Self, Refusal> {
         Ok(Self {
             server: parsed("server_uuid", &domain.server_uuid)?,
             domain_name: domain.domain_name,

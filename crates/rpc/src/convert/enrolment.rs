@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Malformed, millis, parsed, read, read_some, timestamp};
+use super::{millis, parsed, read, read_some, timestamp};
 use crate::enrolment::{Heard, Heartbeat, Registered, Registration, Report};
 use crate::proto;
+use crate::refusal::Refusal;
 use crate::version::Speaks;
 
 impl From<Speaks> for proto::HelloReply {
@@ -29,9 +30,9 @@ impl From<Registration> for proto::RegisterRequest {
 }
 
 impl TryFrom<proto::RegisterRequest> for Registration {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(request: proto::RegisterRequest) -> Result<Self, Malformed> {
+    fn try_from(request: proto::RegisterRequest) -> Result<Self, Refusal> {
         Ok(Self {
             agent_address: request.agent_address,
             boot_id: parsed("boot_id", &request.boot_id)?,
@@ -56,9 +57,9 @@ impl From<Registered> for proto::RegisterReply {
 }
 
 impl TryFrom<proto::RegisterReply> for Registered {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(reply: proto::RegisterReply) -> Result<Self, Malformed> {
+    fn try_from(reply: proto::RegisterReply) -> Result<Self, Refusal> {
         let unfinished = reply.unfinished.iter();
         Ok(Self {
             unfinished: unfinished
@@ -80,9 +81,9 @@ impl From<Heartbeat> for proto::HeartbeatRequest {
 }
 
 impl TryFrom<proto::HeartbeatRequest> for Heartbeat {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(request: proto::HeartbeatRequest) -> Result<Self, Malformed> {
+    fn try_from(request: proto::HeartbeatRequest) -> Result<Self, Refusal> {
         Ok(Self {
             host: parsed("host", &request.host)?,
             boot_id: parsed("boot_id", &request.boot_id)?,
@@ -120,9 +121,9 @@ impl From<Report> for proto::ReportRequest {
 }
 
 impl TryFrom<proto::ReportRequest> for Report {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(request: proto::ReportRequest) -> Result<Self, Malformed> {
+    fn try_from(request: proto::ReportRequest) -> Result<Self, Refusal> {
         Ok(Self {
             host: parsed("host", &request.host)?,
             migration: parsed("migration_uuid", &request.migration_uuid)?,

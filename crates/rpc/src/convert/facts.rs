@@ -1,8 +1,9 @@
 //! Hosts.
 
-use super::{Malformed, parsed, read, read_all, send_all, timestamp};
+use super::{parsed, read, read_all, send_all, timestamp};
 use crate::facts::{Capacity, Cpu, HostFacts, Inventory, Pool};
 use crate::proto;
+use crate::refusal::Refusal;
 
 impl From<Cpu> for proto::Cpu {
     fn from(cpu: Cpu) -> Self {
@@ -113,9 +114,9 @@ impl From<HostFacts> for proto::HostFacts {
 }
 
 impl TryFrom<proto::HostFacts> for HostFacts {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(facts: proto::HostFacts) -> Result<Self, Malformed> {
+    fn try_from(facts: proto::HostFacts) -> Result<Self, Refusal> {
         let address = facts.address.as_deref();
         Ok(Self {
             host: parsed("host", &facts.host)?,
@@ -142,9 +143,9 @@ impl From<Inventory> for proto::Inventory {
 }
 
 impl TryFrom<proto::Inventory> for Inventory {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(inventory: proto::Inventory) -> Result<Self, Malformed> {
+    fn try_from(inventory: proto::Inventory) -> Result<Self, Refusal> {
         Ok(Self {
             facts: read("facts", inventory.facts)?,
             domains: read_all(inventory.domains)?,

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use godwit_core::failure::{Failure, FailureCode};
 
-use super::{Malformed, millis, read, read_some, required};
+use super::{millis, read, read_some, required};
 use crate::progress::{Amounts, Ended, Outcome, Progress, WatchEvent};
 use crate::proto;
 use crate::proto::{ended, watch_event};
+use crate::refusal::Refusal;
 
 impl From<Failure> for proto::Failure {
     fn from(failure: Failure) -> Self {
@@ -66,9 +67,9 @@ impl From<Progress> for proto::Progress {
 }
 
 impl TryFrom<proto::Progress> for Progress {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(progress: proto::Progress) -> Result<Self, Malformed> {
+    fn try_from(progress: proto::Progress) -> Result<Self, Refusal> {
         Ok(Self {
             memory: required("memory", progress.memory)?.into(),
             disk: progress.disk.map(Amounts::from),
@@ -96,9 +97,9 @@ impl From<Ended> for proto::Ended {
 }
 
 impl TryFrom<proto::Ended> for Ended {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(end: proto::Ended) -> Result<Self, Malformed> {
+    fn try_from(end: proto::Ended) -> Result<Self, Refusal> {
         let outcome = match required("outcome", end.outcome)? {
             ended::Outcome::HandedOver(ended::HandedOver {}) => Outcome::HandedOver,
             ended::Outcome::Cancelled(ended::Cancelled {}) => Outcome::Cancelled,
@@ -126,9 +127,9 @@ impl From<WatchEvent> for proto::WatchEvent {
 }
 
 impl TryFrom<proto::WatchEvent> for WatchEvent {
-    type Error = Malformed;
+    type Error = Refusal;
 
-    fn try_from(event: proto::WatchEvent) -> Result<Self, Malformed> {
+    fn try_from(event: proto::WatchEvent) -> Result<Self, Refusal> {
         use watch_event::{Event, PostCopyStarted, Unknown};
         Ok(match required("event", event.event)? {
             Event::Progress(progress) => Self::Progress(read("progress", Some(progress))?),

@@ -3,7 +3,7 @@
 use prost::Message;
 use tonic::{Code, Status};
 
-use super::{Malformed, parsed, required};
+use super::{parsed, required};
 use crate::command::Rank;
 use crate::proto;
 use crate::proto::error_detail::{self as detail, Refusal as Wire};
@@ -44,9 +44,9 @@ impl From<Refusal> for proto::ErrorDetail {
 }
 
 impl TryFrom<proto::ErrorDetail> for Refusal {
-    type Error = Malformed;
+    type Error = Self;
 
-    fn try_from(detail: proto::ErrorDetail) -> Result<Self, Malformed> {
+    fn try_from(detail: proto::ErrorDetail) -> Result<Self, Self> {
         Ok(match required("refusal", detail.refusal)? {
             Wire::Stale(stale) => Self::Stale {
                 newest: Rank {

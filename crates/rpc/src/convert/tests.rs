@@ -300,7 +300,7 @@ proptest! {
 #[test]
 fn what_is_missing_is_named() {
     let refusal = Prepare::try_from(proto::PrepareRequest::default()).unwrap_err();
-    assert_eq!(refusal.to_string(), "command: missing");
+    assert_eq!(refusal.to_string(), "malformed command: missing");
 }
 
 #[test]

@@ -5,10 +5,11 @@ use godwit_core::migration::{BlockMigration, StorageMode};
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
 
-use super::Malformed;
+use super::malformed;
 use crate::command::ForceMeans;
 use crate::proto;
 use crate::proto::force_complete_reply::Means;
+use crate::refusal::Refusal;
 
 /// A native enumeration that has a wire form.
 pub(super) trait Word: Copy {
@@ -21,9 +22,9 @@ pub(super) fn send<T: Word>(word: T) -> i32 {
     word.to_wire().into()
 }
 
-pub(super) fn read<T: Word>(field: &'static str, number: i32) -> Result<T, Malformed> {
+pub(super) fn read<T: Word>(field: &'static str, number: i32) -> Result<T, Refusal> {
     let word = T::Wire::try_from(number).ok().and_then(T::from_wire);
-    word.ok_or_else(|| Malformed::new(field, format_args!("{number} means nothing")))
+    word.ok_or_else(|| malformed(field, format_args!("{number} means nothing")))
 }
 
 macro_rules! word {
