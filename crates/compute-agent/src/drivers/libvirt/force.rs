@@ -1,0 +1,173 @@
+//! Source: giving up, and getting it over with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use godwit_core::ids::ServerUuid;
+use godwit_rpc::command::ForceMeans;
+use tokio::time::Instant;
+use virt::error::ErrorNumber;
+
+use super::Host;
+use super::flight::{Call, Flight};
+use super::note::Note;
+use super::sys::{self, DomainState, Stopped};
+use super::witness::{MoveSeen, Witness};
+use crate::driver::{DriverError, Job};
+
+/// How often one looks whether libvirt has done as it was told.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long a switch to post-copy may take. The guest has been stopped by then, or it failed.
+const SWITCH_WITHIN: Duration = Duration::from_secs(10);
+
+impl Host {
+    /// See [`crate::driver::Driver::abort`].
+    pub(super) async fn abort(self: &Arc<Self>, job: &Job) -> Result<(), DriverError> {
+        let server = job.what.server;
+        let flight = self.attached(job).await?.ok_or(DriverError::NoJob)?;
+        let deadline = Instant::now() + self.config.call_timeout();
+        while Instant::now() < deadline {
+            let known = flight.known();
+            if known.ended.is_some() {
+                return Err(DriverError::NoJob);
+            }
+            if known.call != Call::UnderWay && known.call != Call::NotOurs {
+                // It has ended by itself, and `progress` tells how.
+                return Ok(());
+            }
+            let seen = self.look(server).await?;
+            if known.post_copy || seen.is_some_and(is_post_copy) {
+                return Err(DriverError::TooLate);
+            }
+            let job_runs = seen.is_some_and(|seen| matches!(seen.movement, MoveSeen::Outgoing(_)));
+            if known.call == Call::NotOurs && !job_runs {
+                return Err(DriverError::NoJob);
+            }
+            flight.learn(|known| known.abort_asked = true);
+            let aborted = self.connection.call(move |live| {
+                sys::abort_job(&live.connect.lookup_domain_by_uuid(server.0)?)
+            });
+            match aborted.await {
+                Ok(()) => return Ok(()),
+                // It has just ended, or not begun yet, or switched to post-copy: look again.
+                Err(error)
+                    if matches!(
+                        error.number(),
+                        Some(ErrorNumber::OperationInvalid | ErrorNumber::NoDomain)
+                    ) => {}
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Err(DriverError::Unavailable("libvirt takes no abort".into()))
+    }
+
+    /// See [`crate::driver::Driver::force_complete`].
+    pub(super) async fn force_complete(
+        self: &Arc<Self>,
+        job: &Job,
+    ) -> Result<ForceMeans, DriverError> {
+        let server = job.what.server;
+        let flight = self.attached(job).await?.ok_or(DriverError::NoJob)?;
+        let known = flight.known();
+        if known.post_copy {
+            return Ok(ForceMeans::PostCopy);
+        }
+        if known.ended.is_some() || known.call == Call::HandedOver {
+            return Err(DriverError::NoJob);
+        }
+        let seen = self.look(server).await?.ok_or(DriverError::NoJob)?;
+        if is_post_copy(seen) {
+            return Ok(ForceMeans::PostCopy);
+        }
+        if !matches!(seen.movement, MoveSeen::Outgoing(_)) {
+            return Err(DriverError::NoJob);
+        }
+        let note: Note = job.note()?.unwrap_or_default();
+        let may_switch = note.departure.is_some_and(|departure| departure.post_copy);
+        if may_switch && seen.state == DomainState::Running {
+            match self.switch_to_post_copy(&flight, server).await {
+                Ok(()) => return Ok(ForceMeans::PostCopy),
+                Err(error) => {
+                    tracing::warn!(%server, %error, "no post-copy; pausing the guest instead");
+                }
+            }
+        }
+        self.pause(server).await?;
+        Ok(ForceMeans::Pause)
+    }
+
+    /// Switches, and verifies that the switch took place.
+    async fn switch_to_post_copy(
+        &self,
+        flight: &Flight,
+        server: ServerUuid,
+    ) -> Result<(), DriverError> {
+        self.connection
+            .call(move |live| {
+                sys::start_post_copy(&live.connect.lookup_domain_by_uuid(server.0)?)
+            })
+            .await?;
+        let deadline = Instant::now() + SWITCH_WITHIN;
+        while Instant::now() < deadline {
+            let known = flight.known();
+            if known.post_copy || known.call == Call::HandedOver || known.completed.is_some() {
+                flight.learn(|known| known.post_copy = true);
+                return Ok(());
+            }
+            if self.look(server).await?.is_some_and(is_post_copy) {
+                flight.learn(|known| known.post_copy = true);
+                return Ok(());
+            }
+            let told = flight.until(|known| known.post_copy);
+            // Either way the loop looks again.
+            let _ = tokio::time::timeout(LOOK_EVERY, told).await;
+        }
+        Err(DriverError::Unavailable("the switch to post-copy does not take place".into()))
+    }
+
+    /// Pauses the guest for its move; a guest that its user paused stays the user's.
+    async fn pause(&self, server: ServerUuid) -> Result<(), DriverError> {
+        let seen = self.look(server).await?.ok_or(DriverError::NoJob)?;
+        match seen.state {
+            DomainState::Running => {}
+            DomainState::Paused(_) | DomainState::Asleep => return Ok(()),
+            DomainState::Crashed
+            | DomainState::Off
+            | DomainState::Saved
+            | DomainState::Unknown => return Err(DriverError::NoJob),
+        }
+        self.paused.insert(server.0).await?;
+        let paused = self.connection.call(move |live| {
+            live.connect.lookup_domain_by_uuid(server.0)?.suspend().map(drop)
+        });
+        match paused.await {
+            Ok(()) => Ok(()),
+            // Handed over meanwhile.
+            Err(error) if error.number() == Some(ErrorNumber::NoDomain) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Lifts a pause of ours. libvirt may have done so already.
+    pub(super) async fn unpause(&self, server: ServerUuid) -> Result<(), DriverError> {
+        let resumed = self.connection.call(move |live| {
+            let domain = live.connect.lookup_domain_by_uuid(server.0)?;
+            match sys::domain_state(&domain)? {
+                DomainState::Running => Ok(()),
+                DomainState::Paused(_)
+                | DomainState::Asleep
+                | DomainState::Crashed
+                | DomainState::Off
+                | DomainState::Saved
+                | DomainState::Unknown => domain.resume().map(drop),
+            }
+        });
+        resumed.await?;
+        self.paused.remove(server.0).await
+    }
+}
+
+fn is_post_copy(seen: Witness) -> bool {
+    seen.state == DomainState::Paused(Stopped::PostCopy)
+}

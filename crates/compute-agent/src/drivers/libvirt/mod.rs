@@ -1,0 +1,219 @@
+//! Real hosts: QEMU under libvirt.
+//!
+//! The driver talks to this host's libvirt alone; the two libvirts of a move talk to each other
+//! (peer to peer). So a move that has begun goes on whatever becomes of the agent, and an agent
+//! that comes back finds it. Any domain is a server: nothing has to be registered, and what a
+//! domain does not say of itself (owner, project) is configured.
+//!
+//! ```text
+//!   Driver ─► Host ─┬─ precheck, prepare      destination and source, before
+//!                   ├─ departure ─► flight    libvirt's call, on a thread of its own
+//!                   ├─ progress ─► verdict    what the call, the events and a look mean (pure)
+//!                   ├─ steer, force           while it goes on
+//!                   └─ settle                 after
+//!            all by connection ─► sys         calls with deadlines; the only unsafe code
+//!            all trusting witness             what a look at a domain means (pure)
+//! ```
+//!
+//! # What operators have to set up
+//! - **libvirt** on every host reachable from the others, authenticated: by TLS with client
+//!   certificates (`move_uri` by default is `qemu+tls://NODE/system`), or by SSH. NODE is the
+//!   host's name as libvirt knows it, and has to resolve on the other hosts, but not to a
+//!   loopback address. Set `keepalive_interval = 1`, `keepalive_count = 3` in `libvirtd.conf`
+//!   (`admin_keepalive…` is another thing): a lost host is then noticed in seconds, by default
+//!   in half a minute.
+//! - **Ports** 49152 to 49215 between the hosts, for memory and disks, and QEMU's own TLS
+//!   (`migrate_tls_x509_cert_dir`) if `encrypt` is set.
+//! - **Shared storage** named in `shared_storage` with the same id on every host that mounts it,
+//!   and, where libvirt itself cannot tell (a bind mount, an unknown cluster file system), in
+//!   `shared_filesystems` of `qemu.conf`: libvirt refuses to move guests on storage it deems
+//!   unsafe. The agent leaves a file `.godwit-storage` in each, by which hosts recognise that
+//!   they see the same. Storage that is not named counts as local, and is copied.
+//! - **Linked clones** are copied without what they are clones of: the backing files have to be
+//!   on the destination, with the same path and content. `qemu-img` has to be installed.
+//! - **Files of copied disks** are made by the agent and handed to QEMU's user by libvirt
+//!   (`dynamic_ownership = 1`, the default).
+//! - **Post-copy** (`permit_post_copy`) needs userfaultfd for QEMU's user:
+//!   `vm.unprivileged_userfaultfd = 1`, or `/dev/userfaultfd`.
+//! - **A lock manager**, if two writers on one disk must be impossible whatever goes wrong: set
+//!   it in `qemu.conf` on every host and name it in `lock_manager`; an agent whose libvirt
+//!   disagrees does not start.
+//! - **Agents** run on the host itself, as a user that may use libvirt's socket read-write and
+//!   write to the directories of disks.
+
+mod config;
+mod connection;
+mod definition;
+mod departure;
+mod downtime;
+mod facts;
+mod flight;
+mod force;
+mod inventory;
+mod lock_manager;
+mod note;
+mod paused;
+mod precheck;
+mod prepare;
+mod progress;
+mod settle;
+mod steer;
+mod storage;
+mod sys;
+mod verdict;
+mod witness;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use godwit_core::ids::HostName;
+use godwit_rpc::command::{CheckDestination, CheckSource, ForceMeans, Movable, Side};
+use godwit_rpc::domain::Domain;
+use godwit_rpc::facts::HostFacts;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use self::config::{
+    DefaultOwner, Downtime, LibvirtConfig, LockManager, SharedStorage, SourceDisks, Unfit,
+};
+use self::connection::Connection;
+use self::flight::Flights;
+use self::paused::Paused;
+use self::storage::Files;
+use self::sys::{DomainEvent, Sink};
+use crate::driver::{Driver, DriverError, Job, JobState};
+use crate::holds::Holds;
+
+/// The libvirt driver of one host.
+pub struct LibvirtDriver {
+    host: Arc<Host>,
+    changes: watch::Receiver<u64>,
+}
+
+/// What all its parts share.
+struct Host {
+    name: HostName,
+    config: LibvirtConfig,
+    connection: Connection,
+    files: Files,
+    flights: Flights,
+    paused: Paused,
+    holds: Holds,
+}
+
+impl LibvirtDriver {
+    /// A driver for the host called `name`. It keeps a small file in the directory `state`, and
+    /// connects when it is first asked something: libvirt may come up later than the agent.
+    ///
+    /// # Errors
+    /// [`Unfit`]: the configuration contradicts itself or this host.
+    pub fn new(
+        name: HostName,
+        config: LibvirtConfig,
+        state: &Path,
+        holds: Holds,
+    ) -> Result<Self, Unfit> {
+        config.check()?;
+        lock_manager::verify(&config)?;
+        let paused = Paused::open(state)?;
+        sys::event_loop().map_err(Unfit::EventLoop)?;
+
+        let flights = Flights::default();
+        let (changed, changes) = watch::channel(0);
+        let sink: Sink = {
+            let flights = flights.clone();
+            Arc::new(move |event| {
+                flights.witness(&event);
+                match event {
+                    DomainEvent::Lifecycle { .. }
+                    | DomainEvent::JobCompleted { .. }
+                    | DomainEvent::Closed => changed.send_modify(|count| *count += 1),
+                    DomainEvent::Iteration { .. } => {}
+                }
+            })
+        };
+        let deadline = config.call_timeout();
+        let connection = Connection::new(&config.uri, config.keepalive_seconds, deadline, sink);
+        let host = Host {
+            name,
+            connection,
+            files: Files::new(deadline),
+            flights,
+            paused,
+            holds,
+            config,
+        };
+        Ok(Self {
+            host: Arc::new(host),
+            changes,
+        })
+    }
+}
+
+#[async_trait]
+impl Driver for LibvirtDriver {
+    async fn facts(&self) -> Result<HostFacts, DriverError> {
+        self.host.facts().await
+    }
+
+    async fn domains(&self) -> Result<Vec<Domain>, DriverError> {
+        self.host.domains().await
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+
+    async fn check_source(&self, check: &CheckSource) -> Result<Movable, DriverError> {
+        self.host.check_source(check).await
+    }
+
+    async fn check_destination(&self, check: &CheckDestination) -> Result<(), DriverError> {
+        self.host.check_destination(check).await
+    }
+
+    async fn prepare(
+        &self,
+        job: &Job,
+        guest: &Domain,
+        cancel: &CancellationToken,
+    ) -> Result<(), DriverError> {
+        self.host.prepare(job, guest, cancel).await
+    }
+
+    async fn start(
+        &self,
+        job: &Job,
+        destination: &HostFacts,
+        cancel: &CancellationToken,
+    ) -> Result<(), DriverError> {
+        self.host.start(job, destination, cancel).await
+    }
+
+    async fn progress(&self, job: &Job) -> Result<JobState, DriverError> {
+        self.host.progress(job).await
+    }
+
+    async fn force_complete(&self, job: &Job) -> Result<ForceMeans, DriverError> {
+        self.host.force_complete(job).await
+    }
+
+    async fn abort(&self, job: &Job) -> Result<(), DriverError> {
+        self.host.abort(job).await
+    }
+
+    async fn finish(&self, job: &Job, side: Side) -> Result<(), DriverError> {
+        match side {
+            Side::Source => self.host.finish_source(job).await,
+            Side::Destination => self.host.finish_destination(job).await,
+        }
+    }
+
+    async fn roll_back(&self, job: &Job, side: Side, resume: bool) -> Result<(), DriverError> {
+        match side {
+            Side::Source => self.host.roll_back_source(job, resume).await,
+            Side::Destination => self.host.roll_back_destination(job).await,
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What this driver writes down of a migration: exactly what it may undo later.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The page of one migration on one host.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Note {
+    /// Destination: made for the guest, or about to be; in the order of making.
+    pub(super) made: Vec<Made>,
+    /// Source: the move was begun, or was about to be.
+    pub(super) departure: Option<Departure>,
+}
+
+/// One thing that was made.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Made {
+    /// A directory.
+    Directory(PathBuf),
+    /// A disk.
+    Disk(PathBuf),
+}
+
+/// How a move was begun.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Departure {
+    /// The files whose content the destination gets a copy of.
+    pub(super) copied: Vec<PathBuf>,
+    /// Was libvirt told that it may switch to post-copy?
+    pub(super) post_copy: bool,
+}

@@ -1,0 +1,138 @@
+//! Destination: making room for a guest that will come, and clearing it away again.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::migration::StorageMode;
+use godwit_rpc::domain::Domain;
+use tokio_util::sync::CancellationToken;
+
+use super::Host;
+use super::note::{Made, Note};
+use super::storage::images::{Blank, ImageError};
+use crate::checks;
+use crate::driver::{DriverError, Job};
+
+impl Host {
+    /// See [`crate::driver::Driver::prepare`]. With shared storage there is nothing to make:
+    /// libvirt makes the domain itself when the move begins.
+    pub(super) async fn prepare(
+        &self,
+        job: &Job,
+        guest: &Domain,
+        cancel: &CancellationToken,
+    ) -> Result<(), DriverError> {
+        self.nobody_is_called_so(guest).await?;
+        match job.what.storage {
+            StorageMode::Shared => Ok(()),
+            StorageMode::Copied => tokio::select! {
+                biased;
+                () = cancel.cancelled() => Err(DriverError::Cancelled),
+                made = self.make_disks(job, guest) => made,
+            },
+        }
+    }
+
+    async fn make_disks(&self, job: &Job, guest: &Domain) -> Result<(), DriverError> {
+        // What an earlier try left is made anew, so that it is whole.
+        let mut note: Note = job.note()?.unwrap_or_default();
+        self.clear(&note.made).await?;
+        note.made.clear();
+
+        let own = self.facts().await?;
+        self.places_are_free(guest, &own).await.map_err(as_preparation)?;
+        self.room_for_copies(guest, &own, None).await.map_err(as_full)?;
+        let blanks: Vec<Blank> = checks::disks_to_copy(guest, &own)
+            .map(|disk| Blank {
+                path: PathBuf::from(&disk.path),
+                format: disk.format.clone(),
+                virtual_bytes: disk.virtual_bytes,
+                backing: disk
+                    .backing
+                    .as_ref()
+                    .map(|backing| (backing.path.clone(), backing.format.clone())),
+            })
+            .collect();
+        for blank in &blanks {
+            for directory in absent_directories(&blank.path) {
+                if !note.made.contains(&Made::Directory(directory.clone())) {
+                    note.made.push(Made::Directory(directory));
+                }
+            }
+            note.made.push(Made::Disk(blank.path.clone()));
+        }
+        job.set_note(&note).await?;
+        for made in &note.made {
+            if let Made::Directory(directory) = made {
+                let made = tokio::fs::create_dir(directory).await;
+                made.map_err(|error| not_made(directory, &error.to_string()))?;
+            }
+        }
+        for blank in &blanks {
+            let made = blank.create(self.config.call_timeout()).await;
+            made.map_err(|error| image_not_made(&blank.path, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what was made, the last first. What is not there is no error; a directory that
+    /// somebody else uses stays.
+    pub(super) async fn clear(&self, made: &[Made]) -> Result<(), DriverError> {
+        for made in made.iter().rev() {
+            let (path, removed) = match made {
+                Made::Disk(path) => (path, tokio::fs::remove_file(path).await),
+                Made::Directory(path) => (path, tokio::fs::remove_dir(path).await),
+            };
+            match removed.map_err(|error| error.kind()) {
+                Ok(()) | Err(io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {}
+                Err(kind) => {
+                    let path = path.display();
+                    return Err(DriverError::Unavailable(format!("removing {path}: {kind}")));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The directories above `path` that have to be made, the outermost first.
+fn absent_directories(path: &Path) -> Vec<PathBuf> {
+    let ancestors = path.ancestors().skip(1).take_while(|ancestor| !ancestor.exists());
+    let mut absent: Vec<_> = ancestors.map(Path::to_owned).collect();
+    absent.reverse();
+    absent
+}
+
+fn image_not_made(path: &Path, error: &ImageError) -> DriverError {
+    if error.is_full() {
+        return DriverError::failed(
+            FailureCode::DestinationFull,
+            format!("No space left on the destination for {}.", path.display()),
+        );
+    }
+    not_made(path, &error.to_string())
+}
+
+fn not_made(path: &Path, why: &str) -> DriverError {
+    DriverError::failed(
+        FailureCode::PrepareFailed,
+        format!("{} cannot be made: {why}.", path.display()),
+    )
+}
+
+/// The same finding, made after the pre-checks.
+fn recoded(error: DriverError, code: FailureCode) -> DriverError {
+    match error {
+        DriverError::Failed(failure) => DriverError::Failed(Failure::new(code, failure.message)),
+        other => other,
+    }
+}
+
+fn as_preparation(error: DriverError) -> DriverError {
+    recoded(error, FailureCode::PrepareFailed)
+}
+
+fn as_full(error: DriverError) -> DriverError {
+    recoded(error, FailureCode::DestinationFull)
+}

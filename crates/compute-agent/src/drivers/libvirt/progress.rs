@@ -1,0 +1,131 @@
+//! Source: following a move, and what it has come to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use godwit_core::migration::StorageMode;
+use godwit_rpc::progress::{Amounts, Ended, Outcome, Progress};
+
+use super::Host;
+use super::downtime::weight;
+use super::flight::{Call, Flight};
+use super::sys::JobStatistics;
+use super::verdict::{Verdict, verdict};
+use super::witness::MoveSeen;
+use crate::driver::{DriverError, Job, JobState};
+
+/// How long the event with the final figures may come after libvirt's call returned.
+const FIGURES_WITHIN: Duration = Duration::from_millis(500);
+
+impl Host {
+    /// See [`crate::driver::Driver::progress`].
+    pub(super) async fn progress(self: &Arc<Self>, job: &Job) -> Result<JobState, DriverError> {
+        let Some(flight) = self.attached(job).await? else {
+            return Ok(JobState::NoJob);
+        };
+        if let Some(ended) = flight.known().ended {
+            return Ok(JobState::Ended(ended));
+        }
+        let server = job.what.server;
+        // What is known first, then the look: a call that returns in between is seen next time.
+        let known = flight.known();
+        let seen = match known.call {
+            Call::HandedOver => None,
+            Call::NotOurs
+            | Call::UnderWay
+            | Call::Cancelled
+            | Call::Failed(_)
+            | Call::Unheard(_) => self.look(server).await?,
+        };
+        let outcome = match verdict(&known, seen, self.paused.contains(server.0)) {
+            Verdict::Moving { figures, post_copy } => {
+                let figures = figures.unwrap_or(known.last);
+                flight.learn(|known| {
+                    known.last = figures;
+                    known.post_copy |= post_copy;
+                });
+                let progress = progress_of(&figures, job.what.storage);
+                return Ok(JobState::Moving { progress, post_copy });
+            }
+            Verdict::HandedOver => Outcome::HandedOver,
+            Verdict::Stayed(failure) => {
+                self.paused.remove(server.0).await?;
+                failure.map_or(Outcome::Cancelled, Outcome::Failed)
+            }
+            Verdict::StayedPaused(failure) => {
+                self.unpause(server).await?;
+                failure.map_or(Outcome::Cancelled, Outcome::Failed)
+            }
+            Verdict::Torn | Verdict::Unknown => return Ok(JobState::NoJob),
+        };
+        let handed_over = outcome == Outcome::HandedOver;
+        let ended = Ended {
+            outcome,
+            progress: self.final_figures(&flight, handed_over, job.what.storage).await,
+        };
+        flight.learn(|known| known.ended = Some(ended.clone()));
+        Ok(JobState::Ended(ended))
+    }
+
+    /// The flight of a job: the one this process began, or, after a restart, one for a job that
+    /// libvirt carried on with.
+    pub(super) async fn attached(
+        self: &Arc<Self>,
+        job: &Job,
+    ) -> Result<Option<Arc<Flight>>, DriverError> {
+        if let Some(flight) = self.flights.of(job) {
+            return Ok(Some(flight));
+        }
+        let server = job.what.server;
+        let Some(seen) = self.look(server).await? else {
+            return Ok(None);
+        };
+        let MoveSeen::Outgoing(figures) = seen.movement else {
+            return Ok(None);
+        };
+        tracing::info!(%server, migration = %job.what.migration,
+            "libvirt has carried on with the move; following it again");
+        let flight = self.flights.begin(job, Call::NotOurs);
+        self.steer_with(server, &flight, weight(figures.memory_total, std::iter::empty()));
+        Ok(Some(flight))
+    }
+
+    async fn final_figures(
+        &self,
+        flight: &Flight,
+        handed_over: bool,
+        storage: StorageMode,
+    ) -> Option<Progress> {
+        if handed_over {
+            // Without the event the last figures seen have to do.
+            let told = flight.until(|known| known.completed.is_some());
+            let _ = tokio::time::timeout(FIGURES_WITHIN, told).await;
+        }
+        let known = flight.known();
+        let figures = known.completed.unwrap_or(known.last);
+        (figures != JobStatistics::default()).then(|| progress_of(&figures, storage))
+    }
+}
+
+/// libvirt's figures in the words of the protocol.
+fn progress_of(figures: &JobStatistics, storage: StorageMode) -> Progress {
+    Progress {
+        memory: Amounts {
+            total: figures.memory_total,
+            processed: figures.memory_processed,
+            remaining: figures.memory_remaining,
+        },
+        disk: match storage {
+            StorageMode::Shared => None,
+            StorageMode::Copied => Some(Amounts {
+                total: figures.disk_total,
+                processed: figures.disk_processed,
+                remaining: figures.disk_remaining,
+            }),
+        },
+        dirty_rate: figures.dirty_rate,
+        throughput: figures.throughput,
+        downtime: (!figures.downtime.is_zero()).then_some(figures.downtime),
+        iteration: u32::try_from(figures.iteration).unwrap_or(u32::MAX),
+    }
+}

@@ -1,0 +1,274 @@
+//! Both sides: after a move, whatever it came to.
+//!
+//! The only domains ever destroyed are one that came in and never executed (after a failure, at
+//! the destination), and one that an outgoing move stopped at its hand-over and left behind
+//! (after a success, at the source, once the destination was heard to execute the guest: that
+//! is what `finish` at the source means). Where post-copy was interrupted, the source holds
+//! pages that the destination lacks, so it is left alone.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use godwit_core::failure::FailureCode;
+use godwit_core::ids::{MigrationUuid, ServerUuid};
+use godwit_core::recovery::Sighting;
+use tokio::time::Instant;
+use virt::domain::Domain;
+use virt::error::Error;
+use virt::sys as raw;
+
+use super::Host;
+use super::config::SourceDisks;
+use super::connection::Live;
+use super::inventory::known;
+use super::note::Note;
+use super::sys::{self, DomainState, Stopped};
+use super::witness::{Witness, look};
+use crate::driver::{DriverError, Job};
+
+/// How often one looks whether a job has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What is left of a domain that is gone for good. Its NVRAM may lie on shared storage, where
+/// the guest needs it.
+const UNDEFINE: u32 = raw::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | raw::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | raw::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    | raw::VIR_DOMAIN_UNDEFINE_KEEP_NVRAM;
+
+impl Host {
+    /// The guest was handed over to this host.
+    pub(super) async fn finish_destination(&self, job: &Job) -> Result<(), DriverError> {
+        let server = job.what.server;
+        match self.sighting(server).await? {
+            Sighting::Executing | Sighting::Moving | Sighting::Inactive => {}
+            Sighting::Incoming | Sighting::Unreachable | Sighting::HandedOver => {
+                return Err(DriverError::Unavailable("the guest does not execute yet".into()));
+            }
+            Sighting::Absent => return Err(DriverError::UnknownServer(server)),
+        }
+        self.connection.call(move |live| persist(live, server)).await?;
+        // From now on the disks are the guest's.
+        if let Some(mut note) = job.note::<Note>()? {
+            note.made.clear();
+            job.set_note(&note).await?;
+        }
+        Ok(())
+    }
+
+    /// The guest was handed over by this host.
+    pub(super) async fn finish_source(&self, job: &Job) -> Result<(), DriverError> {
+        let server = job.what.server;
+        if let Some(seen) = self.look(server).await? {
+            match seen.sighting(self.paused.contains(server.0)) {
+                Sighting::Executing | Sighting::Moving => return Err(still_executes(server)),
+                Sighting::HandedOver if is_torn(seen) => return Err(torn(server)),
+                Sighting::HandedOver | Sighting::Inactive => {
+                    let paused_by_move = self.paused.contains(server.0);
+                    self.connection
+                        .call(move |live| bury(live, server, paused_by_move))
+                        .await?;
+                }
+                Sighting::Incoming | Sighting::Unreachable | Sighting::Absent => {
+                    return Err(DriverError::Unavailable("the domain cannot be judged".into()));
+                }
+            }
+            if self.look(server).await?.is_some() {
+                return Err(DriverError::Unavailable("the domain is still there".into()));
+            }
+        }
+        self.paused.remove(server.0).await?;
+        let note: Note = job.note()?.unwrap_or_default();
+        if let Some(departure) = note.departure {
+            self.put_away(job.what.migration, &departure.copied).await?;
+        }
+        self.flights.forget(job);
+        Ok(())
+    }
+
+    /// The guest is on its source; nothing of it may stay here.
+    pub(super) async fn roll_back_destination(&self, job: &Job) -> Result<(), DriverError> {
+        let server = job.what.server;
+        match self.sighting(server).await? {
+            Sighting::Absent => {}
+            Sighting::Incoming => {
+                self.connection.call(move |live| destroy_incoming(live, server)).await?;
+                // Its libvirt may have been faster.
+                match self.sighting(server).await? {
+                    Sighting::Absent => {}
+                    _ => return Err(may_have_executed(server)),
+                }
+            }
+            Sighting::Unreachable => {
+                return Err(DriverError::Unavailable("the domain cannot be judged".into()));
+            }
+            Sighting::Executing
+            | Sighting::Moving
+            | Sighting::HandedOver
+            | Sighting::Inactive => return Err(may_have_executed(server)),
+        }
+        if let Some(mut note) = job.note::<Note>()? {
+            self.clear(&note.made).await?;
+            note.made.clear();
+            job.set_note(&note).await?;
+        }
+        Ok(())
+    }
+
+    /// The guest is on this host, its source.
+    pub(super) async fn roll_back_source(
+        &self,
+        job: &Job,
+        resume: bool,
+    ) -> Result<(), DriverError> {
+        let server = job.what.server;
+        let deadline = Instant::now() + self.config.call_timeout();
+        loop {
+            match self.sighting(server).await? {
+                Sighting::Executing | Sighting::Inactive => break,
+                Sighting::HandedOver if resume => self.unpause(server).await?,
+                Sighting::HandedOver => {
+                    return Err(DriverError::Unavailable(
+                        "the move has stopped the guest, and nothing proves that it does not \
+                         execute elsewhere"
+                            .into(),
+                    ));
+                }
+                Sighting::Moving => {
+                    let aborted = self.connection.call(move |live| {
+                        sys::abort_job(&live.connect.lookup_domain_by_uuid(server.0)?)
+                    });
+                    if let Err(error) = aborted.await {
+                        tracing::debug!(%server, %error, "the job is not aborted");
+                    }
+                }
+                Sighting::Absent => return Err(DriverError::UnknownServer(server)),
+                Sighting::Incoming | Sighting::Unreachable => {
+                    return Err(DriverError::Unavailable("the domain cannot be judged".into()));
+                }
+            }
+            if Instant::now() > deadline {
+                return Err(DriverError::Unavailable("the move does not end".into()));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        self.paused.remove(server.0).await?;
+        self.flights.forget(job);
+        Ok(())
+    }
+
+    /// Removes or renames what was copied away.
+    async fn put_away(
+        &self,
+        migration: MigrationUuid,
+        disks: &[PathBuf],
+    ) -> Result<(), DriverError> {
+        for disk in disks {
+            let done = match self.config.source_disks {
+                SourceDisks::Remove => tokio::fs::remove_file(disk).await,
+                SourceDisks::Rename => tokio::fs::rename(disk, renamed(disk, migration)).await,
+            };
+            match done {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(DriverError::Unavailable(format!("{}: {error}", disk.display())));
+                }
+                Ok(()) | Err(_) => {}
+            }
+            // The instance's own directory, when nothing else is in it.
+            if let Some(parent) = disk.parent()
+                && parent != self.config.instances
+                && parent.starts_with(&self.config.instances)
+            {
+                let _ = tokio::fs::remove_dir(parent).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn renamed(disk: &Path, migration: MigrationUuid) -> PathBuf {
+    let mut name = disk.as_os_str().to_owned();
+    name.push(format!(".moved-{migration}"));
+    PathBuf::from(name)
+}
+
+/// Sees to it that the domain survives a reboot of the host. libvirt was told to, but may have
+/// been killed before it did.
+fn persist(live: &Live, server: ServerUuid) -> Result<(), Error> {
+    let domain = live.connect.lookup_domain_by_uuid(server.0)?;
+    if domain.is_persistent()? {
+        return Ok(());
+    }
+    let xml = domain.xml_desc(raw::VIR_DOMAIN_XML_INACTIVE | raw::VIR_DOMAIN_XML_SECURE)?;
+    live.connect.define_domain_xml(&xml).map(drop)
+}
+
+/// Destroys a domain that came in and never executed; looks again at the last moment.
+fn destroy_incoming(live: &Live, server: ServerUuid) -> Result<(), Error> {
+    let Some(domain) = known(live.connect.lookup_domain_by_uuid(server.0))? else {
+        return Ok(());
+    };
+    match known(look(&domain))? {
+        // No pause of ours: that happens at sources.
+        Some(witness) if witness.sighting(false) == Sighting::Incoming => {
+            known(domain.destroy()).map(drop)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Removes what is left of a guest that executes elsewhere; looks again at the last moment.
+fn bury(live: &Live, server: ServerUuid, paused_by_move: bool) -> Result<(), Error> {
+    let Some(domain) = known(live.connect.lookup_domain_by_uuid(server.0))? else {
+        return Ok(());
+    };
+    let Some(witness) = known(look(&domain))? else {
+        return Ok(());
+    };
+    match witness.sighting(paused_by_move) {
+        Sighting::HandedOver if !is_torn(witness) => {
+            known(domain.destroy())?;
+            undefine(&domain)
+        }
+        Sighting::Inactive => undefine(&domain),
+        Sighting::HandedOver
+        | Sighting::Executing
+        | Sighting::Moving
+        | Sighting::Incoming
+        | Sighting::Unreachable
+        | Sighting::Absent => Ok(()),
+    }
+}
+
+fn undefine(domain: &Domain) -> Result<(), Error> {
+    match known(domain.is_persistent())? {
+        Some(true) => known(domain.undefine_flags(UNDEFINE)).map(drop),
+        Some(false) | None => Ok(()),
+    }
+}
+
+/// The source of a post-copy move that has not (or will not) come to its end.
+fn is_torn(witness: Witness) -> bool {
+    witness.state == DomainState::Paused(Stopped::PostCopy)
+}
+
+fn still_executes(server: ServerUuid) -> DriverError {
+    DriverError::failed(
+        FailureCode::HypervisorError,
+        format!("{server} still executes on its source."),
+    )
+}
+
+fn torn(server: ServerUuid) -> DriverError {
+    DriverError::Unavailable(format!(
+        "{server} went on by post-copy, and its source still holds memory that its destination \
+         lacks"
+    ))
+}
+
+fn may_have_executed(server: ServerUuid) -> DriverError {
+    DriverError::failed(
+        FailureCode::HypervisorError,
+        format!("{server} may have executed on its destination, and is left alone there."),
+    )
+}

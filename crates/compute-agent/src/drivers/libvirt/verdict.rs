@@ -1,0 +1,161 @@
+//! What a move has come to, from libvirt's call, its events and one look at the domain.
+//!
+//! A pure function, because everything hangs on it: a success is said only on libvirt's word, a
+//! failure only of a guest that was seen at its source, and the rest is "nobody knows here".
+
+use std::fmt;
+
+use godwit_core::failure::{Failure, FailureCode};
+use virt::error::{Error, ErrorNumber};
+
+use super::connection::number;
+use super::flight::{Call, Known};
+use super::sys::{DomainState, JobStatistics, Stopped};
+use super::witness::{MoveSeen, Witness};
+
+/// What a move has come to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    /// It goes on.
+    Moving {
+        /// Its figures, if there are any at this moment.
+        figures: Option<JobStatistics>,
+        /// Does the guest execute at the destination?
+        post_copy: bool,
+    },
+    /// libvirt says that the guest executes at the destination.
+    HandedOver,
+    /// The guest is at its source as it was, after an abort (`None`) or a failure.
+    Stayed(Option<Failure>),
+    /// The same, once the pause is lifted that we had put it into.
+    StayedPaused(Option<Failure>),
+    /// Post-copy broke: each side has a part of the guest.
+    Torn,
+    /// Both sides have to be asked.
+    Unknown,
+}
+
+/// Says what `known` and `seen` (`None`: no such domain) mean.
+pub(super) fn verdict(known: &Known, seen: Option<Witness>, paused_by_move: bool) -> Verdict {
+    if known.call == Call::HandedOver {
+        return Verdict::HandedOver;
+    }
+    let Some(Witness { state, movement }) = seen else {
+        return gone(known);
+    };
+    let source_stopped = state == DomainState::Paused(Stopped::PostCopy);
+    if let MoveSeen::Outgoing(figures) = movement {
+        return Verdict::Moving {
+            figures: Some(figures),
+            post_copy: known.post_copy || source_stopped,
+        };
+    }
+    let why = match &known.call {
+        // Between two steps of libvirt's there is a moment without a job.
+        Call::UnderWay => {
+            return Verdict::Moving {
+                figures: None,
+                post_copy: known.post_copy || source_stopped,
+            };
+        }
+        Call::Cancelled => None,
+        Call::Failed(_) | Call::Unheard(_) | Call::NotOurs if known.abort_asked => None,
+        Call::Failed(failure) | Call::Unheard(failure) => Some(failure.clone()),
+        Call::NotOurs => Some(Failure::new(
+            FailureCode::Interrupted,
+            "The migration job ended while its agent was away; the guest stayed.",
+        )),
+        Call::HandedOver => return Verdict::HandedOver,
+    };
+    let heard = matches!(known.call, Call::Cancelled | Call::Failed(_));
+    match state {
+        DomainState::Running | DomainState::Asleep => Verdict::Stayed(why),
+        DomainState::Paused(Stopped::Otherwise) if !paused_by_move => Verdict::Stayed(why),
+        DomainState::Paused(Stopped::Otherwise) if heard => Verdict::StayedPaused(why),
+        DomainState::Paused(Stopped::PostCopy) => Verdict::Torn,
+        DomainState::Off | DomainState::Saved => gone(known),
+        DomainState::Paused(Stopped::Otherwise | Stopped::Migration | Stopped::StartingUp)
+        | DomainState::Crashed
+        | DomainState::Unknown => Verdict::Unknown,
+    }
+}
+
+/// The domain is not in memory any more.
+fn gone(known: &Known) -> Verdict {
+    match (&known.call, known.completed) {
+        // The call is about to return, and says why.
+        (Call::UnderWay, _) => Verdict::Moving {
+            figures: None,
+            post_copy: known.post_copy,
+        },
+        (_, Some(_)) => Verdict::HandedOver,
+        (_, None) => Verdict::Unknown,
+    }
+}
+
+/// What the error of libvirt's call means.
+pub(super) fn call_failed(error: &Error) -> Call {
+    let text = error.message();
+    let failure = |code| Failure::new(code, Sentence(text).to_string());
+    match number(error) {
+        Some(ErrorNumber::OperationAborted) => Call::Cancelled,
+        // Finished over there, and nobody confirmed it here.
+        Some(ErrorNumber::MigrateFinishOk) => Call::Unheard(failure(FailureCode::HypervisorError)),
+        // Our own libvirt went away under the call.
+        Some(ErrorNumber::Rpc | ErrorNumber::NoConnect | ErrorNumber::InvalidConn) => {
+            Call::Unheard(failure(FailureCode::Interrupted))
+        }
+        Some(ErrorNumber::SystemError | ErrorNumber::InternalError)
+            if lost_our_libvirt(text) =>
+        {
+            Call::Unheard(failure(FailureCode::Interrupted))
+        }
+        Some(ErrorNumber::CpuIncompatible) => Call::Failed(failure(FailureCode::CpuIncompatible)),
+        _ if text.contains("No space left on device") => {
+            Call::Failed(failure(FailureCode::DestinationFull))
+        }
+        _ if lost_the_other_host(text) => Call::Failed(failure(FailureCode::LinkLost)),
+        _ => Call::Failed(failure(FailureCode::HypervisorError)),
+    }
+}
+
+/// The client's own words, which have no number of their own.
+fn lost_our_libvirt(text: &str) -> bool {
+    ["End of file while reading data", "client socket is closed", "Broken pipe"]
+        .iter()
+        .any(|words| text.contains(words))
+}
+
+/// libvirt's and the system's words for a destination that cannot be reached; without a number
+/// of their own as well.
+fn lost_the_other_host(text: &str) -> bool {
+    [
+        "Lost connection to destination host",
+        "received hangup",
+        "no response to keepalive",
+        "Connection timed out",
+        "Connection refused",
+        "Connection reset by peer",
+        "No route to host",
+        "Network is unreachable",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
+}
+
+/// libvirt's text as one: capitalised, with a full stop.
+struct Sentence<'a>(&'a str);
+
+impl fmt::Display for Sentence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.trim().trim_end_matches('.');
+        let mut letters = text.chars();
+        if let Some(first) = letters.next() {
+            write!(f, "{}{}.", first.to_uppercase(), letters.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,33 @@
+//! Hypervisors that exist only in memory: for demonstrations, scale, and faults.
+//!
+//! All simulated hosts of a process share one [`Fabric`]: who is where, how fast the links are,
+//! what shall go wrong. The [`Simulated`] driver of a host looks at it through the same trait as
+//! a real one, and the same conformance suite holds both to the same promises.
+//!
+//! ```text
+//!   fleet    what there is: hosts and guests          course   pre-copy, as one move sees it
+//!   world    where everything is now                  faults   what goes wrong, and when
+//!   fabric   the world behind a lock, with a clock and a file
+//! ```
+//!
+//! Time is tokio's, multiplied by the fabric's speed. Nothing runs in the background: whoever
+//! looks at the world first brings it up to the present, so a test that steers tokio's clock
+//! steers every move.
+//!
+//! A simulated guest proves nothing about a real one; claims about real guests are tested on
+//! real hypervisors.
+
+mod course;
+mod driver;
+mod fabric;
+mod faults;
+mod fleet;
+mod world;
+
+pub use driver::Simulated;
+pub use fabric::{Fabric, FabricError};
+pub use faults::{Fault, Step};
+pub use fleet::{Fleet, GuestSpec, HostSpec};
+
+#[cfg(test)]
+mod tests;

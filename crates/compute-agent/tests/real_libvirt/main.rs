@@ -1,0 +1,7 @@
+//! The libvirt driver on real hosts and guests.
+#![cfg(feature = "libvirt")]
+
+mod hosts;
+mod scene;
+
+mod moves;

@@ -1,0 +1,229 @@
+//! Two hosts, a guest on the first, and its moves, as a conductor would drive them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+use godwit_compute_agent::driver::{Driver, DriverError, Job, JobState};
+use godwit_compute_agent::drivers::libvirt::LibvirtConfig;
+use godwit_compute_agent::holds::HoldPoint;
+use godwit_core::failure::Failure;
+use godwit_core::ids::{MigrationUuid, ServerUuid};
+use godwit_core::migration::{BlockMigration, StorageMode};
+use godwit_core::recovery::Sighting;
+use godwit_rpc::command::{CheckDestination, CheckSource, Movable, Move, Side};
+use godwit_rpc::facts::HostFacts;
+use godwit_rpc::progress::{Ended, Outcome, Progress};
+use godwit_test_support::testbed::{Guest, GuestSpec, Host, Options, Testbed};
+use godwit_test_support::wait_for;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::hosts::{Inside, Page, config};
+
+/// Generous, for a machine that does other things too.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+/// Two hosts with a driver each, and a guest that runs on the first.
+pub(crate) struct Scene {
+    pub(crate) testbed: Testbed,
+    pub(crate) guest: Guest,
+    pub(crate) source: Inside,
+    pub(crate) destination: Inside,
+}
+
+/// One move of the guest.
+pub(crate) struct Travel {
+    pub(crate) source_job: Job,
+    pub(crate) destination_job: Job,
+    pub(crate) movable: Movable,
+    pub(crate) destination: HostFacts,
+}
+
+impl Scene {
+    /// With drivers that are configured as `change` leaves them.
+    pub(crate) fn new(spec: GuestSpec, change: impl Fn(&mut LibvirtConfig)) -> Result<Self> {
+        Self::with(Options::default(), spec, change, BTreeMap::new())
+    }
+
+    /// With everything.
+    pub(crate) fn with(
+        options: Options,
+        spec: GuestSpec,
+        change: impl Fn(&mut LibvirtConfig),
+        holds: BTreeMap<HoldPoint, PathBuf>,
+    ) -> Result<Self> {
+        let testbed = Testbed::temporary(options)?;
+        let driver = |host: &Host| {
+            let mut config = config(&testbed, host);
+            change(&mut config);
+            Inside::new(&testbed, host, config, holds.clone())
+        };
+        let (from, to) = (&testbed.hosts()[0], &testbed.hosts()[1]);
+        let (source, destination) = (driver(from)?, driver(to)?);
+        let guest = testbed.create_guest(from, spec)?;
+        testbed.await_line(&guest, from, SOON, |_| true)?;
+        Ok(Self { testbed, guest, source, destination })
+    }
+
+    pub(crate) fn from(&self) -> &Host {
+        &self.testbed.hosts()[0]
+    }
+
+    pub(crate) fn to(&self) -> &Host {
+        &self.testbed.hosts()[1]
+    }
+
+    pub(crate) fn server(&self) -> ServerUuid {
+        ServerUuid(self.guest.uuid)
+    }
+
+    /// Pre-checks on both sides, as a conductor has them made.
+    pub(crate) async fn check(&self, wanted: BlockMigration) -> Result<Travel, DriverError> {
+        self.check_with(wanted, None).await
+    }
+
+    pub(crate) async fn check_with(
+        &self,
+        wanted: BlockMigration,
+        disk_over_commit: Option<bool>,
+    ) -> Result<Travel, DriverError> {
+        let migration = MigrationUuid(Uuid::from_u128(0x1234));
+        let destination = self.destination.facts().await?;
+        let check = CheckSource {
+            migration,
+            server: self.server(),
+            block_migration: wanted,
+            destination: destination.clone(),
+        };
+        let movable = self.source.check_source(&check).await?;
+        let source = self.source.facts().await?;
+        let check = CheckDestination {
+            migration,
+            guest: movable.guest.clone(),
+            source: source.clone(),
+            storage: movable.storage,
+            disk_over_commit,
+        };
+        self.destination.check_destination(&check).await?;
+        let what = Move {
+            migration,
+            server: self.server(),
+            source: source.host,
+            destination: destination.host.clone(),
+            storage: movable.storage,
+        };
+        Ok(Travel {
+            source_job: Job::new(what.clone(), Arc::new(Page::default())),
+            destination_job: Job::new(what, Arc::new(Page::default())),
+            movable,
+            destination,
+        })
+    }
+
+    /// Pre-checks, makes ready and begins.
+    pub(crate) async fn depart(&self, wanted: BlockMigration) -> Result<Travel> {
+        let travel = self.check(wanted).await?;
+        self.prepare(&travel).await?;
+        self.start(&travel).await?;
+        Ok(travel)
+    }
+
+    pub(crate) async fn prepare(&self, travel: &Travel) -> Result<(), DriverError> {
+        let never = CancellationToken::new();
+        self.destination.prepare(&travel.destination_job, &travel.movable.guest, &never).await
+    }
+
+    pub(crate) async fn start(&self, travel: &Travel) -> Result<(), DriverError> {
+        let never = CancellationToken::new();
+        self.source.start(&travel.source_job, &travel.destination, &never).await
+    }
+
+    /// Follows the move until it is as far as `enough` says.
+    pub(crate) async fn until(
+        &self,
+        travel: &Travel,
+        what: &str,
+        enough: impl Fn(&Progress, bool) -> bool,
+    ) -> Result<Progress> {
+        wait_for(what, SOON, async || match self.source.progress(&travel.source_job).await? {
+            JobState::Moving { progress, post_copy } if enough(&progress, post_copy) => {
+                Ok(Some(progress))
+            }
+            other => bail!("{other:?}"),
+        })
+        .await
+    }
+
+    /// Follows the move to its end.
+    pub(crate) async fn end(&self, travel: &Travel) -> Result<Ended> {
+        wait_for("the move to end", SOON, async || {
+            match self.source.progress(&travel.source_job).await? {
+                JobState::Ended(ended) => Ok(Some(ended)),
+                other => bail!("{other:?}"),
+            }
+        })
+        .await
+    }
+
+    /// Follows the move to its end, which is a failure.
+    pub(crate) async fn failure(&self, travel: &Travel) -> Result<Failure> {
+        match self.end(travel).await?.outcome {
+            Outcome::Failed(failure) => Ok(failure),
+            other => bail!("{other:?}"),
+        }
+    }
+
+    /// After a success: settles both sides, and sees the guest where it belongs.
+    pub(crate) async fn finish(&self, travel: &Travel) -> Result<()> {
+        self.destination.finish(&travel.destination_job, Side::Destination).await?;
+        self.source.finish(&travel.source_job, Side::Source).await?;
+        ensure!(self.from().domains()?.is_empty(), "{:?}", self.from().domains()?);
+        ensure!(self.from().emulators()?.is_empty(), "QEMU runs at the source");
+        let info = self.to().virsh(["dominfo", self.guest.name()])?;
+        ensure!(info.lines().any(|l| l.starts_with("Persistent:") && l.ends_with("yes")), "{info}");
+        self.testbed.await_scan(&self.guest, self.to(), SOON)?;
+        self.testbed.verify(&self.guest, &[self.from(), self.to()])?;
+        Ok(())
+    }
+
+    /// After a failure: settles both sides, and sees the guest unharmed on its source.
+    pub(crate) async fn roll_back(&self, travel: &Travel) -> Result<()> {
+        self.destination.roll_back(&travel.destination_job, Side::Destination, false).await?;
+        self.source.roll_back(&travel.source_job, Side::Source, false).await?;
+        self.unharmed().await
+    }
+
+    pub(crate) async fn unharmed(&self) -> Result<()> {
+        ensure!(self.to().domains()?.is_empty(), "{:?}", self.to().domains()?);
+        ensure!(self.to().emulators()?.is_empty(), "QEMU runs at the destination");
+        ensure!(self.sighted(&self.source).await? == Sighting::Executing);
+        self.testbed.await_scan(&self.guest, self.from(), SOON)?;
+        self.testbed.verify(&self.guest, &[self.from()])?;
+        Ok(())
+    }
+
+    /// What a host testifies of the guest.
+    pub(crate) async fn sighted(&self, host: &Inside) -> Result<Sighting> {
+        let domains = host.domains().await?;
+        let found = domains.into_iter().find(|domain| domain.server == self.server());
+        Ok(found.map_or(Sighting::Absent, |domain| domain.sighting))
+    }
+
+    /// Another move, which has to work.
+    pub(crate) async fn moves_again(&self) -> Result<()> {
+        let wanted = BlockMigration::Auto;
+        let travel = self.depart(wanted).await?;
+        let outcome = self.end(&travel).await?.outcome;
+        ensure!(outcome == Outcome::HandedOver, "{outcome:?}");
+        self.finish(&travel).await
+    }
+}
+
+impl Travel {
+    pub(crate) fn storage(&self) -> StorageMode {
+        self.movable.storage
+    }
+}
