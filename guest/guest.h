@@ -73,6 +73,7 @@ void journal_open(void);
 void journal_append(void);
 
 void timer_start(void);
+void timer_sleep(void);
 void timer_wait(uint32_t interval);
 extern volatile uint32_t timer_count;
 

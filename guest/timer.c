@@ -1,4 +1,4 @@
-/* The timer interrupt, so that the guest sleeps between ticks and leaves the processor to others. */
+/* Interrupts, so that the guest sleeps while it waits, and leaves the processor to others. */
 #include "guest.h"
 
 enum {
@@ -8,17 +8,21 @@ enum {
     PIT_COMMAND = 0x43,
     PIT_FREQUENCY = 1193182,
     FAULTS = 32, /* the processor's own interrupts come first */
+    TIMER = FAULTS,
+    DISKS = FAULTS + 14, /* two of them */
+    GATES = DISKS + 2,
 };
 
 struct gate {
     uint16_t offset_low, selector, flags, offset_high;
 } __attribute__((packed));
 
-static struct gate gates[FAULTS + 1];
+static struct gate gates[GATES];
 volatile uint32_t timer_count;
 static uint32_t last_wake;
 
 void on_timer(void);
+void on_disk(void);
 void on_fault(void);
 
 static void set_gate(struct gate *gate, void (*handler)(void))
@@ -30,11 +34,11 @@ static void set_gate(struct gate *gate, void (*handler)(void))
 static void remap_interrupts(void)
 {
     static const uint8_t words[][2] = {
-        {PIC1, 0x11},       {PIC2, 0x11},     /* initialize */
-        {PIC1 + 1, FAULTS}, {PIC2 + 1, 0x28}, /* first interrupt number */
-        {PIC1 + 1, 4},      {PIC2 + 1, 2},    /* how they are cascaded */
-        {PIC1 + 1, 1},      {PIC2 + 1, 1},    /* 8086 mode */
-        {PIC1 + 1, 0xfe},   {PIC2 + 1, 0xff}, /* the timer alone */
+        {PIC1, 0x11},       {PIC2, 0x11},           /* initialize */
+        {PIC1 + 1, FAULTS}, {PIC2 + 1, FAULTS + 8}, /* number of the first interrupt */
+        {PIC1 + 1, 4},      {PIC2 + 1, 2},          /* how they are cascaded */
+        {PIC1 + 1, 1},      {PIC2 + 1, 1},          /* 8086 mode */
+        {PIC1 + 1, 0xfa},   {PIC2 + 1, 0x3f},       /* let through timer, second one, disks */
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         out8(words[i][0], words[i][1]);
@@ -44,7 +48,9 @@ void timer_start(void)
 {
     for (int i = 0; i < FAULTS; i++)
         set_gate(&gates[i], on_fault);
-    set_gate(&gates[FAULTS], on_timer);
+    set_gate(&gates[TIMER], on_timer);
+    set_gate(&gates[DISKS], on_disk);
+    set_gate(&gates[DISKS + 1], on_disk);
     struct {
         uint16_t limit;
         uint32_t base;
@@ -59,6 +65,12 @@ void timer_start(void)
     __asm__ volatile("sti");
 }
 
+/* Sleeps until an interrupt, 1/100 s at most. */
+void timer_sleep(void)
+{
+    __asm__ volatile("sti; hlt");
+}
+
 /*
  * Sleeps until `interval` hundredths of a second after the last wake. A tick that took longer
  * delays those after it: none is made up for.
@@ -66,6 +78,6 @@ void timer_start(void)
 void timer_wait(uint32_t interval)
 {
     while (timer_count - last_wake < interval)
-        __asm__ volatile("hlt");
+        timer_sleep();
     last_wake = timer_count;
 }

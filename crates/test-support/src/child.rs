@@ -16,17 +16,21 @@ use nix::unistd::Pid;
 
 use crate::wait::wait_for_blocking;
 
-/// A running child process, reaped by its own thread.
+/// How long a child may take to end when it is asked to.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A running child process, reaped by its own thread, and stopped on drop.
 #[derive(Debug)]
 pub(crate) struct Child {
     pid: Pid,
+    farewell: Signal,
     reaper: Option<JoinHandle<std::io::Result<ExitStatus>>>,
 }
 
 impl Child {
-    /// Spawns `command`. Have the command ask for a parent-death signal
-    /// (`setpriv --pdeathsig`) to bind the child's life to this process.
-    pub(crate) fn spawn(mut command: Command) -> Result<Self> {
+    /// Spawns `command`, to be stopped by the signal `farewell`. Have the command ask for a
+    /// parent-death signal (`setpriv --pdeathsig`) to bind the child's life to this process.
+    pub(crate) fn spawn(mut command: Command, farewell: Signal) -> Result<Self> {
         let program = command.get_program().to_owned();
         let (sender, receiver) = mpsc::sync_channel(1);
         let reaper = std::thread::spawn(move || {
@@ -47,6 +51,7 @@ impl Child {
         let pid = Pid::from_raw(pid.try_into().context("a process id beyond pid_t")?);
         Ok(Self {
             pid,
+            farewell,
             reaper: Some(reaper),
         })
     }
@@ -61,24 +66,23 @@ impl Child {
         )
     }
 
-    /// Sends `signal` and waits for the end; after `patience` sends SIGKILL.
-    pub(crate) fn stop(&mut self, signal: Signal, patience: Duration) {
-        for (signal, patience) in [
-            (signal, patience),
-            (Signal::SIGKILL, Duration::from_secs(5)),
-        ] {
+    /// Lets the child live on.
+    pub(crate) fn release(mut self) {
+        self.reaper = None;
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        for signal in [self.farewell, Signal::SIGKILL] {
             // While its thread has not returned, the child may be unreaped, but never reused.
-            if self.reaper.as_ref().is_none_or(JoinHandle::is_finished) {
+            let ended = || self.reaper.as_ref().is_none_or(JoinHandle::is_finished);
+            if ended() {
                 return;
             }
             let _ = kill(self.pid, signal);
-            let _ = wait_for_blocking("a child to end", patience, || {
-                Ok(self
-                    .reaper
-                    .as_ref()
-                    .is_none_or(JoinHandle::is_finished)
-                    .then_some(()))
-            });
+            let end = || Ok(ended().then_some(()));
+            let _ = wait_for_blocking("a child to end", PATIENCE, end);
         }
     }
 }

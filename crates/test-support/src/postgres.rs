@@ -9,35 +9,27 @@
 //! crash of the whole machine would need, after which no test goes on, is switched off.
 
 mod cluster;
+mod kept;
+mod server;
 
-use std::net::{Ipv4Addr, TcpListener};
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
-use anyhow::{Result, bail};
-use nix::sys::signal::Signal;
+use anyhow::Result;
 use tempfile::TempDir;
 
-use self::cluster::{Installation, SUPERUSER};
+use self::cluster::Lifetime;
+pub use self::kept::KeptPostgres;
+use self::server::Server;
 use crate::child::Child;
-use crate::process::run;
-use crate::wait::wait_for_blocking;
-
-const START_DEADLINE: Duration = Duration::from_secs(30);
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
-/// How often another free port is tried when somebody else took the first.
-const PORT_TRIES: u32 = 5;
 
 /// A running server with a cluster of its own, stopped and removed on drop.
 #[derive(Debug)]
 pub struct TempPostgres {
-    installation: Installation,
-    port: u16,
+    server: Server,
     databases: AtomicU32,
-    child: Child,
-    // Dropped last: the server runs in it.
+    // Dropped in this order: the server runs in the directory.
+    _child: Child,
     _directory: TempDir,
 }
 
@@ -49,46 +41,17 @@ impl TempPostgres {
     /// # Errors
     /// PostgreSQL is not installed, or does not start; the error carries its log.
     pub fn start() -> Result<Self> {
-        let installation = Installation::find()?;
         let directory = tempfile::Builder::new()
             .prefix("godwit-postgres-")
             .tempdir()?;
-        installation.make_cluster(directory.path())?;
-        let data = directory.path().join("data");
-        let mut failure = None;
-        for _ in 0..PORT_TRIES {
-            let port = free_port()?;
-            let log = directory.path().join("server.log");
-            let mut child = Child::spawn(installation.server(directory.path(), port)?)?;
-            let ready = wait_for_blocking("PostgreSQL to start", START_DEADLINE, || {
-                if let Some(status) = child.ended() {
-                    return Ok(Some(Err(status?)));
-                }
-                let state = std::fs::read_to_string(data.join("postmaster.pid"))?;
-                // The eighth line of this file is the server's state.
-                let ready = state
-                    .lines()
-                    .nth(7)
-                    .is_some_and(|line| line.trim() == "ready");
-                Ok(ready.then_some(Ok(())))
-            })?;
-            match ready {
-                Ok(()) => {
-                    return Ok(Self {
-                        installation,
-                        port,
-                        databases: AtomicU32::new(0),
-                        child,
-                        _directory: directory,
-                    });
-                }
-                Err(status) => {
-                    let log = std::fs::read_to_string(&log).unwrap_or_default();
-                    failure = Some(format!("PostgreSQL ended with {status}:\n{log}"));
-                }
-            }
-        }
-        bail!(failure.unwrap_or_default())
+        let (server, child) = Server::start(directory.path(), Lifetime::Ours)?;
+        let databases = AtomicU32::new(0);
+        Ok(Self {
+            server,
+            databases,
+            _child: child,
+            _directory: directory,
+        })
     }
 
     /// The server that the tests of this process share, started by the first and stopped after
@@ -109,12 +72,12 @@ impl TempPostgres {
 
     /// The URL of a database of this server, whether or not it exists.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://{SUPERUSER}@127.0.0.1:{}/{database}", self.port)
+        self.server.url(database)
     }
 
     /// The port it listens on, at 127.0.0.1.
     pub fn port(&self) -> u16 {
-        self.port
+        self.server.port
     }
 
     /// Creates an empty database that nobody else uses, and returns its URL.
@@ -122,37 +85,21 @@ impl TempPostgres {
     /// # Errors
     /// The server refused; the error carries what it said.
     pub fn create_database(&self) -> Result<String> {
-        let name = format!(
-            "test_{}",
-            self.databases.fetch_add(1, Ordering::Relaxed) + 1
-        );
-        let mut createdb = Command::new(self.installation.binary("createdb"));
-        createdb.args(["--host=127.0.0.1", "--username", SUPERUSER, "--no-password"]);
-        run(createdb.arg(format!("--port={}", self.port)).arg(&name))?;
-        Ok(self.url(&name))
+        let number = self.databases.fetch_add(1, Ordering::Relaxed) + 1;
+        self.server.create_database(&format!("test_{number}"))
     }
-}
-
-impl Drop for TempPostgres {
-    fn drop(&mut self) {
-        // "Immediate" shutdown: the cluster is deleted anyway.
-        self.child.stop(Signal::SIGQUIT, STOP_PATIENCE);
-    }
-}
-
-/// A port that was free a moment ago. PostgreSQL has no port 0, so the caller must be ready to
-/// try another.
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?.port())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+    use std::process::Command;
+
     use super::*;
+    use crate::process::run;
 
     fn query(server: &TempPostgres, url: &str, sql: &str) -> Result<String> {
-        let mut psql = Command::new(server.installation.binary("psql"));
+        let mut psql = Command::new(server.server.installation.binary("psql"));
         psql.args([
             "--no-psqlrc",
             "--no-password",

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -30,6 +31,15 @@ const SETTINGS: &[&str] = &[
     "timezone=UTC",
 ];
 
+/// When a server ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lifetime {
+    /// With the thread that started it.
+    Ours,
+    /// Never.
+    Unbound,
+}
+
 /// The programs, and the user they run as when we are root.
 #[derive(Debug)]
 pub(super) struct Installation {
@@ -53,16 +63,21 @@ impl Installation {
     pub(super) fn make_cluster(&self, directory: &Path) -> Result<()> {
         self.give(directory)?;
         let template = self.template()?;
-        let mut copy = self.unprivileged(Path::new("cp"));
+        let mut copy = self.unprivileged(Path::new("cp"), Lifetime::Ours);
         copy.args(["--archive", "--reflink=auto", "--"])
             .arg(template);
         run(copy.arg(directory.join("data")))?;
         Ok(())
     }
 
-    /// The command that serves the cluster in `directory`, until its parent ends.
-    pub(super) fn server(&self, directory: &Path, port: u16) -> Result<Command> {
-        let mut command = self.unprivileged(&self.binary("postgres"));
+    /// The command that serves the cluster in `directory`.
+    pub(super) fn server(
+        &self,
+        directory: &Path,
+        port: u16,
+        lifetime: Lifetime,
+    ) -> Result<Command> {
+        let mut command = self.unprivileged(&self.binary("postgres"), lifetime);
         command.arg("-D").arg(directory.join("data"));
         for setting in SETTINGS {
             command.args(["-c", setting]);
@@ -113,7 +128,7 @@ impl Installation {
         if unfinished.exists() {
             std::fs::remove_dir_all(&unfinished)?;
         }
-        let mut initdb = self.unprivileged(&self.binary("initdb"));
+        let mut initdb = self.unprivileged(&self.binary("initdb"), Lifetime::Ours);
         initdb.args(["--username", SUPERUSER, "--auth=trust", "--encoding=UTF8"]);
         // One megabyte: a cluster's write-ahead log is the better part of its size.
         initdb.args([
@@ -127,10 +142,13 @@ impl Installation {
         Ok(template)
     }
 
-    /// `program`, run as the server's user, and killed when the thread that spawned it ends.
-    fn unprivileged(&self, program: &Path) -> Command {
+    /// `program`, run as the server's user.
+    fn unprivileged(&self, program: &Path, lifetime: Lifetime) -> Command {
         let mut command = Command::new("setpriv");
-        command.arg("--pdeathsig=QUIT");
+        match lifetime {
+            Lifetime::Ours => command.arg("--pdeathsig=QUIT"),
+            Lifetime::Unbound => command.process_group(0),
+        };
         if let Some(user) = &self.user {
             command.arg(format!("--reuid={}", user.uid));
             command

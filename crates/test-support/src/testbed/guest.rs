@@ -65,11 +65,11 @@ impl Default for Load {
     /// takes a tenth of a processor.
     fn default() -> Self {
         Self {
-            ticks_per_second: 20,
-            ticks_per_line: 5,
+            ticks_per_second: 10,
+            ticks_per_line: 2,
             memory_mib: 32,
-            pages_per_tick: 12,
-            checks_per_tick: 512,
+            pages_per_tick: 26,
+            checks_per_tick: 1024,
             data_blocks: 64,
             blocks_per_tick: 1,
         }
@@ -338,7 +338,7 @@ impl Testbed {
 /// Sector 1 of the boot disk: `struct parameters` in `guest/guest.h`.
 fn parameters(guest: &Guest) -> Result<Vec<u8>> {
     let load = &guest.spec.load;
-    let divides = load.ticks_per_second != 0 && TIMER_HZ % load.ticks_per_second == 0;
+    let divides = TIMER_HZ.is_multiple_of(load.ticks_per_second);
     ensure!(
         divides,
         "{TIMER_HZ} is not divisible by {} ticks",
