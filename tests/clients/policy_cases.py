@@ -3,31 +3,79 @@
 import json
 
 NAMES = ["r0", "r1", "r2", "r3", "default", "context_is_admin", "admin_api", "old:r1", "a:b"]
-VALUES = ["p1", "p2", "u1", "admin", "True", "None", "", "it's", 'say "x"', "é€😀", "a\tb\x00\x7f", "ÀB", "1", "x y"]
-ODD_VALUES = [None, True, False, 0, 1, -7, 42, 3.5, -0.25, 1e16, 1e-7, [], ["p1", 1], {}, {"a": "b'"}, [["x"]]]
-ROLES = ["admin", "Admin", "member", "reader", "manager", "service", "ROLE:x", "STRASSE", "ΑΣ", "x y"]
+VALUES = [
+    "p1",
+    "p2",
+    "u1",
+    "admin",
+    "True",
+    "None",
+    "",
+    "it's",
+    'say "x"',
+    "é€😀",
+    "a\tb\x00\x7f",
+    "ÀB",
+    "1",
+    "x y",
+]
+ODD_VALUES = [
+    None,
+    True,
+    False,
+    0,
+    1,
+    -7,
+    42,
+    3.5,
+    -0.25,
+    1e16,
+    1e-7,
+    [],
+    ["p1", 1],
+    {},
+    {"a": "b'"},
+    [["x"]],
+]
+ROLES = [
+    "admin",
+    "Admin",
+    "member",
+    "reader",
+    "manager",
+    "service",
+    "ROLE:x",
+    "STRASSE",
+    "ΑΣ",
+    "x y",
+]
 KEYS = ["project_id", "user_id", "a", "n", "user.id", "b(c)", "é", "gone"]
-KINDS = [
-    "project_id", "user_id", "domain_id", "system_scope", "system", "is_admin_project", "roles",
-    "service_roles", "a", "n", "user.id", "user.groups.id", "groups.name", "user", "nested", "nested.x",
-    "nested.deep.er", "foo-bar", "foo-bar.x", "roles.x", "user_id.x", "a.b.c", "gone", "gone.x", "é",
-]
-LITERALS = [
-    "'admin'", '"p1"', "True", "False", "None", "1", "-1", "+1", "--1", "42", "1.0", "3.5", "1e16", "0x1F",
-    "0o17", "0b11", "1_000", "01", "00", "0_7", "1__0", "07.5", ".5", "5.", "1e", "1e5", "-0", "-0.0", "1.real",
-    "1..real", "'a'b", "'a''b'", "'a'b'c'", "b'x'", "b'\\xff'", "rb'\\x'", "u'x'", "f'x'", "'''x'''", "''",
-    "'\\x41'", "'\\u20ac'", "'\\101'", "'\\q'", "'\\x4'", "r'\\'", "()", "(1)", "(1,)", "1,2", "[1,'a']", "[[]]",
-    "[a]", "{}", "set()", "set(1)", "...", "-True", "~1", "not(a)", "(a)or(b)", "1if(1)else(2)", "-'x'", "1+2",
-    "0.1", "1e-7", "123456789012345678901234567890", "1e999", "-1e999",
-]
-BROKEN_KINDS = [
-    "class", "a.class", "1abc", "a.", ".a", "a..b", "'x", "x'", "!a", "€", "a=1", "[1", "a[]", "a[0]", "f(x)", "#",
-    "a#b", "1#b", "a\\", "$a", "a?", "", "a,,b", "None.x", "is", "a@b", "a->b", "a<>b", "a<=b", "a!=b", "a**b",
-]
-CONVERSIONS = [
-    "s", "s", "s", "r", "a", "c", "d", "i", "x", "#X", "o", "f", ".1f", "e", "g", "G", "5s", "-5s", ".2s", "05d", "+d",
-    " d", "5", "%", "z", "", "*s", ".*s", "ls", "hd", "08.3f", "#g", ".3g", "#.0e", "5c", "#o", ".4d", "5.2r",
-]
+KINDS = r"""
+    project_id user_id domain_id system_scope system is_admin_project roles service_roles a
+    n user.id user.groups.id groups.name user nested nested.x nested.deep.er foo-bar
+    foo-bar.x roles.x user_id.x a.b.c gone gone.x é
+""".split()
+LITERALS = r"""
+    'admin' "p1" True False None 1 -1 +1 --1 42 1.0 3.5 1e16 0x1F 0o17 0b11 1_000 01 00 0_7
+    1__0 07.5 .5 5. 1e 1e5 -0 -0.0 1.real 1..real 'a'b 'a''b' 'a'b'c' b'x' b'\xff' rb'\x'
+    u'x' f'x' '''x''' '' '\x41' '\u20ac' '\101' '\q' '\x4' r'\' () (1) (1,) 1,2 [1,'a']
+    [[]] [a] {} set() set(1) ... -True ~1 not(a) (a)or(b) 1if(1)else(2) -'x' 1+2 0.1 1e-7
+    123456789012345678901234567890 1e999 -1e999
+""".split()
+BROKEN_KINDS = (
+    r"""
+    class a.class 1abc a. .a a..b 'x x' !a € a=1 [1 a[] a[0] f(x) # a#b 1#b a\ $a a? a,,b
+    None.x is a@b a->b a<>b a<=b a!=b a**b
+""".split()
+    + [""]
+)
+CONVERSIONS = (
+    r"""
+    s s s r a c d i x #X o f .1f e g G 5s -5s .2s 05d +d 5 % z *s .*s ls hd 08.3f #g .3g
+    #.0e 5c #o .4d 5.2r
+""".split()
+    + [" d", ""]
+)
 ANSWERS = ["True", '"True"', "False", "true", "", "nothing", "%(a)s", "%(gone)s"]
 ALPHABET = "ab1'\".-_()[]%:@!#,*+/<\\ é0rx"
 
@@ -65,7 +113,10 @@ class Generator:
     def nova_policy(self, cases):
         """Nova's own rules, a few of them overridden, and tokens as Keystone issues them."""
         overridable = [*self.registered, *self.replaced, "mine", "default", "admin_api"]
-        file = {name: self.nova_rule() for name in self.random.sample(overridable, self.random.randint(0, 6))}
+        file = {
+            name: self.nova_rule()
+            for name in self.random.sample(overridable, self.random.randint(0, 6))
+        }
         return {
             "defaults": "nova",
             "file": file,
@@ -84,9 +135,21 @@ class Generator:
 
     def nova_rule(self):
         check = self.pick(
-            "@", "!", "is_admin:True", "is_admin:false", "role:admin", "role:member", "user_id:%(user_id)s",
-            "project_id:%(project_id)s", "rule:admin_api", "rule:admin_or_owner", "rule:project_manager_or_admin",
-            "rule:context_is_admin", "rule:mine", f"rule:{self.random.choice(self.registered)}", "not role:reader",
+            "@",
+            "!",
+            "is_admin:True",
+            "is_admin:false",
+            "role:admin",
+            "role:member",
+            "user_id:%(user_id)s",
+            "project_id:%(project_id)s",
+            "rule:admin_api",
+            "rule:admin_or_owner",
+            "rule:project_manager_or_admin",
+            "rule:context_is_admin",
+            "rule:mine",
+            f"rule:{self.random.choice(self.registered)}",
+            "not role:reader",
         )
         return f"{check} {self.pick('or', 'and')} {self.nova_rule()}" if self.chance(0.3) else check
 
@@ -99,8 +162,14 @@ class Generator:
         return target
 
     def token(self):
-        attributes = ["user_domain_id", "project_domain_id", "service_user_id", "service_user_domain_id",
-                      "service_project_id", "service_project_domain_id"]
+        attributes = [
+            "user_domain_id",
+            "project_domain_id",
+            "service_user_id",
+            "service_user_domain_id",
+            "service_project_id",
+            "service_project_domain_id",
+        ]
         return {
             "user_id": self.pick("u1", "u2"),
             "system_scope": "all" if self.chance(0.05) else None,
@@ -133,11 +202,23 @@ class Generator:
 
     def list_form(self):
         def item():
-            return self.pick([self.check() for _ in range(self.random.randint(0, 3))], self.check(), "", [])
+            return self.pick(
+                [self.check() for _ in range(self.random.randint(0, 3))], self.check(), "", []
+            )
 
         items = [item() for _ in range(self.random.randint(0, 3))]
         if items and self.chance(0.05):
-            items[0] = [self.pick(5, None, ["role:admin"], " role:admin", "not role:x", "'a b':a b", "1 if 1 else 2:x")]
+            items[0] = [
+                self.pick(
+                    5,
+                    None,
+                    ["role:admin"],
+                    " role:admin",
+                    "not role:x",
+                    "'a b':a b",
+                    "1 if 1 else 2:x",
+                )
+            ]
         return items
 
     def text(self, depth):
@@ -152,7 +233,9 @@ class Generator:
         parts = [self.text(depth - 1) for _ in range(self.random.randint(2, 3))]
         text = parts[0]
         for part in parts[1:]:
-            text += f"{self.pick(' ', ' ', '  ', chr(9))}{self.cased(self.pick('and', 'or'))} {part}"
+            text += (
+                f"{self.pick(' ', ' ', '  ', chr(9))}{self.cased(self.pick('and', 'or'))} {part}"
+            )
         return text
 
     def cased(self, word):
@@ -171,7 +254,19 @@ class Generator:
         if kind < 0.50:
             return f"{self.pick('http', 'https')}://host/{self.template()}?answer={self.pick(*ANSWERS)}"
         if kind < 0.53:
-            return self.pick("nonsense", "'quoted'", '"a:b"', "'a':'b'", "admin", ":", "::", ":x", "a:", "%", "''")
+            return self.pick(
+                "nonsense",
+                "'quoted'",
+                '"a:b"',
+                "'a':'b'",
+                "admin",
+                ":",
+                "::",
+                ":x",
+                "a:",
+                "%",
+                "''",
+            )
         return f"{self.left()}:{self.right()}"
 
     def left(self):
@@ -185,7 +280,12 @@ class Generator:
         return self.scribble()
 
     def right(self):
-        return self.pick(*VALUES[:8], self.template(), self.template(), *["%(project_id)s", "%(user_id)s", "%(a)s"] * 3)
+        return self.pick(
+            *VALUES[:8],
+            self.template(),
+            self.template(),
+            *["%(project_id)s", "%(user_id)s", "%(a)s"] * 3,
+        )
 
     def template(self):
         kind = self.random.random()
@@ -194,8 +294,25 @@ class Generator:
         if kind < 0.8:
             return f"{self.pick('', 'x', '<')}%({self.random.choice(KEYS)}){self.random.choice(CONVERSIONS)}{self.pick('', 'y')}"
         if kind < 0.9:
-            return "".join(self.pick("%", "(", ")", "a", "s", "%(a)s", "%%", "%s", "d", ".", "3") for _ in range(4))
-        return self.pick("%s", "%r", "%d", "%c", "%%", "%", "%(a)%%s", "%(a)s%s", "%(", "%(a", "%()s", "%5%", "%(n)d")
+            return "".join(
+                self.pick("%", "(", ")", "a", "s", "%(a)s", "%%", "%s", "d", ".", "3")
+                for _ in range(4)
+            )
+        return self.pick(
+            "%s",
+            "%r",
+            "%d",
+            "%c",
+            "%%",
+            "%",
+            "%(a)%%s",
+            "%(a)s%s",
+            "%(",
+            "%(a",
+            "%()s",
+            "%5%",
+            "%(n)d",
+        )
 
     def scribble(self):
         return "".join(self.random.choice(ALPHABET) for _ in range(self.random.randint(1, 6)))
@@ -204,8 +321,10 @@ class Generator:
         """The text with a slip or two of the pen."""
         for _ in range(self.random.randint(1, 3)):
             at = self.random.randint(0, len(text))
-            insert = self.pick("(", ")", " ", "not ", " and ", " or ", "'", '"', ":", "\x1f", "\xa0", "\n", "")
-            text = text[:at] + insert + text[at + self.random.randint(0, 2):]
+            insert = self.pick(
+                "(", ")", " ", "not ", " and ", " or ", "'", '"', ":", "\x1f", "\xa0", "\n", ""
+            )
+            text = text[:at] + insert + text[at + self.random.randint(0, 2) :]
         return text
 
     def case(self, names):
@@ -236,7 +355,9 @@ class Generator:
             "is_admin_project": self.chance(0.5),
             "user": self.pick({"id": self.value(), "groups": groups}, "u1", groups),
             "groups": groups,
-            "nested": self.pick({"x": self.value(), "deep": {"er": self.value()}}, [["x"], "p1"], None),
+            "nested": self.pick(
+                {"x": self.value(), "deep": {"er": self.value()}}, [["x"], "p1"], None
+            ),
             "a": self.value(),
             "n": self.value(),
             "é": self.value(),

@@ -48,8 +48,11 @@ pub enum Fault {
     /// The left side of a check looks for a key in a credential that has none.
     #[error("the left side of a check looks into a credential that is no mapping")]
     NotAMapping,
-    /// Rules refer to each other in a circle, or nest beyond reason.
-    #[error("rules refer to each other in a circle or too deeply")]
+    /// A rule refers back to itself.
+    #[error("rules refer to each other in a circle")]
+    Circular,
+    /// Checks and references nest beyond reason.
+    #[error("rules nest too deeply")]
     TooDeep,
     /// Rules refer to each other so often that evaluation would not end in time.
     #[error("the rule takes too many steps")]

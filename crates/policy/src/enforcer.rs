@@ -172,7 +172,7 @@ impl Enforcer {
         }
         let remote = self.remote.as_deref();
         let evaluation = Evaluation::new(&self.checks, rule, credentials, target, remote);
-        match evaluation.holds(&self.checks[id.0]) {
+        match evaluation.holds(id) {
             Ok(true) => Decision::Allowed,
             Ok(false) => denied(None),
             Err(fault) => denied(Some(fault)),

@@ -7,15 +7,14 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 
-use crate::check::Check;
+use crate::check::{Check, RuleId};
 use crate::credentials::Credentials;
 use crate::decision::Fault;
 use crate::python::percent::{Template, Unrenderable};
 use crate::remote::{RemoteCheck, RemoteQuestion, allows};
 use crate::target::Target;
 
-/// How deep checks and references may nest, all in all. Python gives up at about this depth, so
-/// circles end here in both.
+/// How deep checks and references may nest, all in all. Python gives up at about this depth.
 const MAX_DEPTH: usize = 450;
 
 /// How many checks one decision may take. Without it, rules that each refer twice to the next
@@ -30,6 +29,28 @@ pub(crate) struct Evaluation<'a> {
     target: &'a Target,
     remote: Option<&'a dyn RemoteCheck>,
     steps: Cell<usize>,
+}
+
+/// Where an evaluation is: the rules that it is inside of.
+#[derive(Clone, Copy)]
+struct Place<'s> {
+    rule: RuleId,
+    /// How deep it is in checks and rules.
+    depth: usize,
+    outer: Option<&'s Place<'s>>,
+}
+
+impl Place<'_> {
+    const fn deeper(self) -> Self {
+        Self {
+            depth: self.depth + 1,
+            ..self
+        }
+    }
+
+    fn is_inside(&self, rule: RuleId) -> bool {
+        self.rule == rule || self.outer.is_some_and(|outer| outer.is_inside(rule))
+    }
 }
 
 impl<'a> Evaluation<'a> {
@@ -51,23 +72,26 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Whether `check` holds.
-    pub(crate) fn holds(&self, check: &'a Check) -> Result<bool, Fault> {
-        self.at_depth(check, 0)
+    /// Whether `rule` holds.
+    pub(crate) fn holds(&self, rule: RuleId) -> Result<bool, Fault> {
+        self.check(
+            &self.rules[rule.0],
+            Place {
+                rule,
+                depth: 0,
+                outer: None,
+            },
+        )
     }
 
-    fn at_depth(&self, check: &'a Check, depth: usize) -> Result<bool, Fault> {
-        self.count_step(depth)?;
-        let inner = |check| self.at_depth(check, depth + 1);
+    fn check(&self, check: &'a Check, place: Place<'_>) -> Result<bool, Fault> {
+        self.count_step(place)?;
         match check {
             Check::Constant(holds) => Ok(*holds),
-            Check::Not(check) => inner(check).map(|holds| !holds),
-            Check::All(checks) => self.first(checks, false, depth).map(|found| !found),
-            Check::Any(checks) => self.first(checks, true, depth),
-            Check::Rule(id) => match inner(&self.rules[id.0]) {
-                Err(Fault::MissingValue) => Ok(false),
-                result => result,
-            },
+            Check::Not(inner) => self.check(inner, place.deeper()).map(|holds| !holds),
+            Check::All(checks) => self.first(checks, false, place).map(|found| !found),
+            Check::Any(checks) => self.first(checks, true, place),
+            Check::Rule(rule) => self.reference(*rule, &place),
             Check::Role(role) => Ok(self.render(role)?.is_some_and(|role| self.has_role(&role))),
             Check::IsAdmin(wanted) => {
                 let flag = self.credentials.admin_flag().ok_or(Fault::MissingValue)?;
@@ -82,17 +106,33 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Whether any of `checks` is `wanted`; those behind the first are not looked at.
-    fn first(&self, checks: &'a [Check], wanted: bool, depth: usize) -> Result<bool, Fault> {
+    fn first(&self, checks: &'a [Check], wanted: bool, place: Place<'_>) -> Result<bool, Fault> {
         for check in checks {
-            if self.at_depth(check, depth + 1)? == wanted {
+            if self.check(check, place.deeper())? == wanted {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn count_step(&self, depth: usize) -> Result<(), Fault> {
-        if depth > MAX_DEPTH {
+    fn reference(&self, rule: RuleId, place: &Place<'_>) -> Result<bool, Fault> {
+        if place.is_inside(rule) {
+            // Nothing changes on the way round, so there is no end to it.
+            return Err(Fault::Circular);
+        }
+        let inside = Place {
+            rule,
+            depth: place.depth + 1,
+            outer: Some(place),
+        };
+        match self.check(&self.rules[rule.0], inside) {
+            Err(Fault::MissingValue) => Ok(false),
+            result => result,
+        }
+    }
+
+    fn count_step(&self, place: Place<'_>) -> Result<(), Fault> {
+        if place.depth > MAX_DEPTH {
             return Err(Fault::TooDeep);
         }
         let steps = self.steps.get() + 1;

@@ -4,7 +4,7 @@
 //! without a rule all go by it.
 //!
 //! A quirk is kept on purpose. Nova names the predecessors of its base rules with a `rule:` before
-//! them ([`ADMIN_API`]), which no policy file does; so an override of `admin_api` does not decide
+//! them (`ADMIN_API`), which no policy file does; so an override of `admin_api` does not decide
 //! who is an administrator, and it must not start to here.
 
 use crate::rule_default::{DeprecatedRule, RuleDefault};

@@ -54,11 +54,11 @@ fn succession(rule: &RuleDefault<'_>, replaced: &DeprecatedRule<'_>) -> String {
         .unwrap_or_default();
     let DeprecatedRule { name, check, .. } = replaced;
     if *name == rule.name {
-        return format!("Its default was {check} before; deprecated{since}.");
+        return format!("Before, its default was \"{check}\", which is deprecated{since}.");
     }
     format!(
-        "Takes the place of {name} ({check}), deprecated{since}: an override of that rule alone \
-         counts here as well."
+        "Takes the place of \"{name}\": \"{check}\", which is deprecated{since}: where a file \
+         names that rule and not this one, it decides here too."
     )
 }
 

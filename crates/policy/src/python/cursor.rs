@@ -9,6 +9,12 @@ const KEYWORDS: [&str; 35] = [
     "with", "yield",
 ];
 
+/// Longest first, so that `**` is not read as two.
+const OPERATORS: [&str; 19] = [
+    "**", "//", "<<", ">>", "<=", ">=", "==", "!=", "+", "-", "*", "/", "%", "@", "&", "|", "^",
+    "<", ">",
+];
+
 /// What is left to read.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
@@ -50,6 +56,11 @@ impl<'a> Cursor<'a> {
             }
             None => false,
         }
+    }
+
+    /// Takes a symbol that stands between two operands, if one comes next.
+    pub(super) fn eat_operator(&mut self) -> bool {
+        OPERATORS.iter().any(|operator| self.eat(operator))
     }
 
     /// What comes next, past blanks and the comment that ends the text.

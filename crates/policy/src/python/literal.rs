@@ -7,10 +7,10 @@
 //! operator is no literal. A left side never holds a colon, which leaves out slices, lambdas and
 //! dictionaries with entries.
 //!
-//! Some of what Python reads counts as unreadable here, and so denies: complex numbers, sets of
-//! several items (they have no order to print), keyword and starred arguments, comprehensions,
-//! `await` and `yield`, characters by name, whole numbers beyond 128 bits in another base than
-//! ten, and line breaks. No credential could have such a name.
+//! Some of what Python reads counts as unreadable here, and so denies: sets of several items (they
+//! have no order to print), keyword and starred arguments, comprehensions, `await` and `yield`,
+//! characters by name, whole numbers beyond 128 bits in another base than ten, and line breaks. A
+//! sum of a real and an imaginary number counts as an expression. No credential has such a name.
 
 use super::cursor::Cursor;
 use super::scan::{Constant, Quoted, number, quoted, quoted_prefix, repr_bytes};
@@ -18,12 +18,6 @@ use super::text::repr_text;
 
 /// How deep parentheses may nest.
 const MAX_DEPTH: usize = 64;
-
-/// Longest first, so that `**` is not read as two.
-const OPERATORS: [&str; 19] = [
-    "**", "//", "<<", ">>", "<=", ">=", "==", "!=", "+", "-", "*", "/", "%", "@", "&", "|", "^",
-    "<", ">",
-];
 
 /// What a text is to Python.
 #[derive(Debug, PartialEq, Eq)]
@@ -142,7 +136,7 @@ impl Reader<'_> {
             return true;
         }
         self.at = before;
-        OPERATORS.iter().any(|operator| self.at.eat(operator))
+        self.at.eat_operator()
     }
 
     /// A primary behind any number of signs. One sign leaves a number a literal.
@@ -156,8 +150,10 @@ impl Reader<'_> {
         let node = self.primary()?;
         Some(match (signs, last, node) {
             (0, _, node) => node,
-            (1, "+", Some(number)) if number.number => Some(Constant::plain(number.str)),
-            (1, "-", Some(number)) if number.number => Some(number.negated()),
+            (1, "+", Some(number)) if number.negative.is_some() => {
+                Some(Constant::plain(number.str))
+            }
+            (1, "-", Some(number)) => number.negative.map(Constant::plain),
             _ => None,
         })
     }
@@ -238,7 +234,7 @@ impl Reader<'_> {
             (Some(text), None, false) => Some(Some(Constant {
                 repr: repr_text(&text),
                 str: text,
-                number: false,
+                negative: None,
             })),
             (None, Some(bytes), false) => Some(Some(Constant::plain(repr_bytes(&bytes)))),
             (_, None, true) => Some(None),
@@ -319,6 +315,8 @@ mod tests {
             ("{'a'}", "{'a'}"),
             ("{}", "{}"),
             ("1#x", "1"),
+            ("2.0j", "2j"),
+            ("-1.5j", "(-0-1.5j)"),
         ] {
             assert_eq!(read(source), Literal(expected.into()), "{source}");
         }
@@ -326,70 +324,28 @@ mod tests {
 
     #[test]
     fn other_expressions_are_paths() {
-        for source in [
-            "project_id",
-            "user.domain.id",
-            "foo-bar",
-            "a/b",
-            "roles[0]",
+        let words = "project_id user.domain.id foo-bar a/b roles[0] --1 -True ~1 f'x' é a#b set \
+                     set(1) x.set() [a] {a} -'x' 1+2 (a) a.b(c)[d].e";
+        let phrases = [
             "f(x, 1)",
             "not a",
-            "--1",
-            "-True",
-            "~1",
             "a if b else c",
             "1if 1else 2",
-            "f'x'",
-            "é",
-            "a#b",
             "1 not in 2",
-            "set",
-            "set(1)",
-            "x.set()",
-            "[a]",
-            "{a}",
-            "-'x'",
-            "1+2",
-            "(a)",
-            "a.b(c)[d].e",
-        ] {
+        ];
+        for source in words.split_whitespace().chain(phrases) {
             assert_eq!(read(source), Expression, "{source}");
         }
     }
 
     #[test]
     fn the_rest_is_unreadable() {
-        for source in [
-            "",
-            "class",
-            "user.1",
-            "a.class",
-            "1abc",
-            "01",
-            "a.",
-            ".",
-            "'x",
-            "a b",
-            "!a",
-            "€",
-            "a=1",
-            "(",
-            ")",
-            "[1",
-            "1 + not 2",
-            "a..b",
-            "b'é'",
-            "'a'b'c'",
-            r"'\x4'",
-            "0x",
-            "1__0",
-            "a[]",
-            "()(",
-            "#",
-            "{1, 2}",
-            "1j",
-            "a\\",
-        ] {
+        let words = r"class user.1 a.class 1abc 01 a. . 'x !a € a=1 ( ) [1 a..b b'é' 'a'b'c' '\x4'
+                      0x 1__0 a[] ()( # a\";
+        for source in words
+            .split_whitespace()
+            .chain(["", "a b", "1 + not 2", "{1, 2}"])
+        {
             assert_eq!(read(source), Unreadable, "{source}");
         }
     }

@@ -5,13 +5,13 @@ use super::text::{repr_float, repr_text};
 /// More digits than this Python refuses to read.
 const MAX_DIGITS: usize = 4300;
 
-/// A literal's two faces: what `str()` and what `repr()` make of it.
+/// A literal's faces: what `str()` and what `repr()` make of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Constant {
     pub(super) str: String,
     pub(super) repr: String,
-    /// A number that may still take one sign.
-    pub(super) number: bool,
+    /// The text of its negative, if it is a number that may still take one sign.
+    pub(super) negative: Option<String>,
 }
 
 impl Constant {
@@ -20,28 +20,34 @@ impl Constant {
         Self {
             repr: str.clone(),
             str,
-            number: false,
+            negative: None,
         }
     }
 
     fn number(text: String) -> Self {
+        // There is no negative whole zero.
+        let negative = Some(if text == "0" {
+            "0".into()
+        } else {
+            format!("-{text}")
+        });
         Self {
-            number: true,
+            negative,
             ..Self::plain(text)
         }
     }
 
-    /// The number with a minus before it. There is no negative whole zero.
-    pub(super) fn negated(&self) -> Self {
-        Self::plain(if self.str == "0" {
-            "0".into()
-        } else {
-            format!("-{}", self.str)
-        })
+    fn imaginary(value: f64) -> Self {
+        let digits = repr_float(value);
+        let text = format!("{}j", digits.strip_suffix(".0").unwrap_or(&digits));
+        Self {
+            negative: Some(format!("(-0-{text})")),
+            ..Self::plain(text)
+        }
     }
 }
 
-/// Takes a number off the front of `source`. `None` when it is malformed, or imaginary.
+/// Takes a number off the front of `source`. `None` when it is malformed.
 pub(super) fn number(source: &mut &str) -> Option<Constant> {
     for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
         let head = source
@@ -75,8 +81,9 @@ pub(super) fn number(source: &mut &str) -> Option<Constant> {
         rest = after;
         text.push_str(&exponent);
     }
-    if rest.starts_with(['j', 'J']) {
-        return None;
+    if let Some(after) = rest.strip_prefix(['j', 'J']) {
+        *source = after;
+        return text.parse().ok().map(Constant::imaginary);
     }
     *source = rest;
     if float {
