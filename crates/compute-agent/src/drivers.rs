@@ -1,4 +1,6 @@
 //! The hypervisors that the agent can drive.
 
+pub mod simulated;
+
 #[cfg(feature = "libvirt")]
 pub mod libvirt;

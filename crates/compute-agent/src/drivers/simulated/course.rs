@@ -54,7 +54,11 @@ impl Course {
         stands_still: bool,
     ) -> Self {
         Self {
-            mode: if stands_still { Mode::Paused } else { Mode::PreCopy },
+            mode: if stands_still {
+                Mode::Paused
+            } else {
+                Mode::PreCopy
+            },
             memory_total: memory,
             disk_total: disk,
             disk_left: float(disk.unwrap_or(0)),
@@ -71,6 +75,11 @@ impl Course {
 
     pub(super) fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// Have the copied disks crossed, if there are any?
+    pub(super) fn disks_are_there(&self) -> bool {
+        self.disk_left <= EPSILON
     }
 
     /// How much of the first pass is done, 0 to 1; 1 from then on.
@@ -148,9 +157,17 @@ impl Course {
     pub(super) fn progress(&self) -> Progress {
         let disk = self.disk_total.map(|total| {
             let remaining = whole(self.disk_left).min(total);
-            Amounts { total, processed: total - remaining, remaining }
+            Amounts {
+                total,
+                processed: total - remaining,
+                remaining,
+            }
         });
-        let expected = if self.rate > 0.0 { self.dirtied / self.rate + SWITCH_TIME } else { 0.0 };
+        let expected = if self.rate > 0.0 {
+            self.dirtied / self.rate + SWITCH_TIME
+        } else {
+            0.0
+        };
         let downtime = match self.mode {
             Mode::PreCopy if self.stopped_for > 0.0 => self.stopped_for,
             Mode::PreCopy => expected,
@@ -164,7 +181,11 @@ impl Course {
                 remaining: whole(self.pass_left + self.dirtied).min(self.memory_total),
             },
             disk,
-            dirty_rate: if self.mode == Mode::PreCopy { whole(self.dirty_rate) } else { 0 },
+            dirty_rate: if self.mode == Mode::PreCopy {
+                whole(self.dirty_rate)
+            } else {
+                0
+            },
             throughput: whole(self.rate),
             downtime: Some(Duration::from_secs_f64(downtime)),
             iteration: self.iteration,

@@ -27,7 +27,7 @@ mod world;
 pub use driver::Simulated;
 pub use fabric::{Fabric, FabricError};
 pub use faults::{Fault, Step};
-pub use fleet::{Fleet, GuestSpec, HostSpec};
+pub use fleet::{Fleet, GuestSpec, HostSpec, Power};
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,227 @@
+//! The driver of one simulated host.
+
+use async_trait::async_trait;
+use godwit_core::failure::FailureCode;
+use godwit_core::ids::HostName;
+use godwit_core::migration::StorageMode;
+use godwit_core::recovery::Sighting;
+use godwit_rpc::command::{CheckDestination, CheckSource, ForceMeans, Movable, Side};
+use godwit_rpc::domain::Domain;
+use godwit_rpc::facts::HostFacts;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::fabric::Fabric;
+use super::faults::{Fault, Step};
+use crate::checks;
+use crate::driver::{Driver, DriverError, Job, JobState};
+use crate::holds::{HoldPoint, Holds};
+
+/// One simulated host of a [`Fabric`].
+#[derive(Clone, Debug)]
+pub struct Simulated {
+    fabric: Fabric,
+    host: HostName,
+    holds: Holds,
+}
+
+impl Simulated {
+    pub(super) fn new(fabric: Fabric, host: HostName, holds: Holds) -> Self {
+        Self {
+            fabric,
+            host,
+            holds,
+        }
+    }
+
+    /// Lets a fault of this step strike, if there is one.
+    async fn strike(&self, step: Step, cancel: &CancellationToken) -> Result<(), DriverError> {
+        let mut released = self.fabric.releases();
+        released.mark_unchanged();
+        match self
+            .fabric
+            .look(|world| world.faults.take(&self.host, step))
+        {
+            None => Ok(()),
+            Some(Fault::Fail(failure)) => Err(DriverError::Failed(failure)),
+            Some(Fault::LoseLink) => Err(DriverError::Unavailable("the link is lost".to_owned())),
+            Some(Fault::Hang) => tokio::select! {
+                () = cancel.cancelled() => Err(DriverError::Cancelled),
+                _ = released.changed() => Ok(()),
+            },
+        }
+    }
+
+    async fn strike_uncancelled(&self, step: Step) -> Result<(), DriverError> {
+        self.strike(step, &CancellationToken::new()).await
+    }
+
+    fn own_facts(&self) -> Result<HostFacts, DriverError> {
+        let facts = self.fabric.look(|world| world.facts(&self.host));
+        facts.ok_or_else(|| DriverError::Unavailable(format!("there is no host {}", self.host)))
+    }
+
+    fn sighting(&self, job: &Job) -> Sighting {
+        let domain = self
+            .fabric
+            .look(|world| world.domain(&self.host, job.what.server));
+        domain.map_or(Sighting::Absent, |domain| domain.sighting)
+    }
+}
+
+#[async_trait]
+impl Driver for Simulated {
+    async fn facts(&self) -> Result<HostFacts, DriverError> {
+        self.own_facts()
+    }
+
+    async fn domains(&self) -> Result<Vec<Domain>, DriverError> {
+        Ok(self.fabric.look(|world| world.domains(&self.host)))
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.fabric.subscribe()
+    }
+
+    async fn check_source(&self, check: &CheckSource) -> Result<Movable, DriverError> {
+        self.strike_uncancelled(Step::CheckSource).await?;
+        let guest = self
+            .fabric
+            .look(|world| world.domain(&self.host, check.server));
+        let guest = guest.ok_or(DriverError::UnknownServer(check.server))?;
+        checks::guest_can_leave(&guest).map_err(DriverError::Failed)?;
+        let storage = checks::storage_mode(&guest, &check.destination, check.block_migration)
+            .map_err(DriverError::Failed)?;
+        Ok(Movable { guest, storage })
+    }
+
+    async fn check_destination(&self, check: &CheckDestination) -> Result<(), DriverError> {
+        self.strike_uncancelled(Step::CheckDestination).await?;
+        let facts = self.own_facts()?;
+        checks::hypervisors_match(&check.source, &facts).map_err(DriverError::Failed)?;
+        let needed = &check.guest.cpu.features;
+        if let Some(missing) = needed
+            .iter()
+            .find(|feature| !facts.cpu.features.contains(feature))
+        {
+            let reason = format!("The host has no {missing}.");
+            return Err(DriverError::Failed(checks::cpu_failure(&reason)));
+        }
+        let server = check.guest.server;
+        if self
+            .fabric
+            .look(|world| world.domain(&self.host, server))
+            .is_some()
+        {
+            return Err(DriverError::failed(
+                FailureCode::PreCheck,
+                format!(
+                    "Migration pre-check error: {} already has instance {server}.",
+                    self.host
+                ),
+            ));
+        }
+        checks::disks_fit(&check.guest, &facts, check.storage, check.disk_over_commit)
+            .map_err(DriverError::Failed)
+    }
+
+    async fn prepare(
+        &self,
+        job: &Job,
+        guest: &Domain,
+        cancel: &CancellationToken,
+    ) -> Result<(), DriverError> {
+        self.strike(Step::Prepare, cancel).await?;
+        let facts = self.own_facts()?;
+        let copied = match job.what.storage {
+            StorageMode::Shared => 0,
+            StorageMode::Copied => checks::bytes_to_copy(guest, &facts, None),
+        };
+        let free = facts.capacity.disk_free_bytes;
+        if copied > free {
+            return Err(DriverError::failed(
+                FailureCode::DestinationFull,
+                format!(
+                    "{} has {free} bytes free, and {copied} are needed.",
+                    self.host
+                ),
+            ));
+        }
+        self.fabric.look(|world| world.prepare(&job.what, copied))
+    }
+
+    async fn start(
+        &self,
+        job: &Job,
+        _destination: &HostFacts,
+        cancel: &CancellationToken,
+    ) -> Result<(), DriverError> {
+        self.strike(Step::Start, cancel).await?;
+        let held = self.holds.is_held(HoldPoint::BeforeHandover).await;
+        self.fabric.look(|world| {
+            world.start(&job.what)?;
+            world.hold(job.what.migration, held);
+            Ok(())
+        })
+    }
+
+    async fn progress(&self, job: &Job) -> Result<JobState, DriverError> {
+        let held = self.holds.is_held(HoldPoint::BeforeHandover).await;
+        Ok(self.fabric.look(|world| {
+            world.hold(job.what.migration, held);
+            world.job(job.what.migration)
+        }))
+    }
+
+    async fn force_complete(&self, job: &Job) -> Result<ForceMeans, DriverError> {
+        self.strike_uncancelled(Step::ForceComplete).await?;
+        self.fabric.look(|world| world.force(&job.what))
+    }
+
+    async fn abort(&self, job: &Job) -> Result<(), DriverError> {
+        self.strike_uncancelled(Step::Abort).await?;
+        self.fabric.look(|world| world.abort(job.what.migration))
+    }
+
+    async fn finish(&self, job: &Job, side: Side) -> Result<(), DriverError> {
+        self.strike_uncancelled(Step::Finish).await?;
+        match (side, self.sighting(job)) {
+            (Side::Destination, Sighting::Executing | Sighting::Inactive) => Ok(()),
+            (Side::Destination, seen) => Err(DriverError::failed(
+                FailureCode::GuestLost,
+                format!("The guest is {seen:?} on {}.", self.host),
+            )),
+            (Side::Source, Sighting::Absent) => {
+                self.fabric.look(|world| world.forget(job.what.migration));
+                Ok(())
+            }
+            (Side::Source, seen) => Err(DriverError::failed(
+                FailureCode::HypervisorError,
+                format!("The guest is still {seen:?} on {}.", self.host),
+            )),
+        }
+    }
+
+    async fn roll_back(&self, job: &Job, side: Side, _resume: bool) -> Result<(), DriverError> {
+        self.strike_uncancelled(Step::RollBack).await?;
+        match (side, self.sighting(job)) {
+            (Side::Destination, Sighting::Incoming) => {
+                self.fabric.look(|world| world.drop_incoming(&job.what));
+                Ok(())
+            }
+            (Side::Destination, Sighting::Absent) => Ok(()),
+            (Side::Destination, seen) => Err(DriverError::failed(
+                FailureCode::HypervisorError,
+                format!("The guest is {seen:?} on {}; it is left alone.", self.host),
+            )),
+            (Side::Source, Sighting::Executing | Sighting::Inactive) => {
+                self.fabric.look(|world| world.forget(job.what.migration));
+                Ok(())
+            }
+            (Side::Source, seen) => Err(DriverError::failed(
+                FailureCode::HypervisorError,
+                format!("The guest is {seen:?} on {}, not as it was.", self.host),
+            )),
+        }
+    }
+}
