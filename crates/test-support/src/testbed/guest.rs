@@ -27,7 +27,7 @@ const TIMER_HZ: u32 = 100;
 /// Where the data blocks begin on the boot disk: 1 MiB from the start.
 const DATA_SECTOR: u32 = 2048;
 const DISK_BYTES: u64 = 16 << 20;
-/// More than half an hour at twenty ticks a second. The file is sparse.
+/// An hour and three quarters at ten ticks a second. The file is sparse.
 const JOURNAL_SLOTS: u32 = 1 << 16;
 /// What the machine needs besides the memory under test.
 const SPARE_MEMORY_MIB: u32 = 8;
