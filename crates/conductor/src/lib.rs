@@ -1,1 +1,51 @@
-//! Under construction.
+//! Drives every migration from the row that the API wrote to its end.
+//!
+//! ```text
+//!            ┌────────────────────────── store ──────────────────────────┐
+//!            │  outbox        queue          deadlines     sightings     │
+//!            └─────▲─────────────▲───────────────▲─────────────▲─────────┘
+//!    lease, perform│       admit │          pass │      compare│
+//!              effects       admission       deadlines     reconcile ◄── enrolment
+//!                  │             │                             │            ▲
+//!                  └─── agents ──┴─────────────────────────────┘            │
+//!                                                          agents: register, report
+//! ```
+//!
+//! All state is in the store. A conductor may die at any moment: its leases run out, and
+//! another one, or itself restarted, goes on from the rows. Any number of them work side by
+//! side; what keeps them apart is the lease on an effect and the generation of a row, never an
+//! agreement between them.
+//!
+//! - [`effects`]: the outbox, one file for each effect.
+//! - [`placing`]: from an inventory to a destination that both sides agreed to.
+//! - [`admission`]: from `queued` to `preparing`, within the slots.
+//! - [`deadlines`], [`liveness`], [`reconcile`], [`gauges`]: the other loops.
+//! - [`testimony`]: both hypervisors asked about one guest.
+//! - [`enrolment`]: what agents call.
+
+mod admission;
+mod backoff;
+mod conductor;
+mod config;
+mod context;
+mod deadlines;
+mod effects;
+mod enrolment;
+mod fleet;
+mod gauges;
+mod lease;
+mod liveness;
+mod metrics;
+mod placing;
+mod progress;
+mod reconcile;
+mod seconds;
+mod steps;
+mod testimony;
+mod translate;
+mod wake;
+
+pub use backoff::{Backoff, Jitter};
+pub use conductor::{Conductor, LoopDied, Parts};
+pub use config::{AllocationRatios, Calls, Config, Slots, TimeLimits};
+pub use wake::Wake;

@@ -36,15 +36,14 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// Counts one more move between the two.
-    pub fn take(&mut self, source: &HostName, destination: &HostName) {
-        for (slots, host) in [
-            (&mut self.leaving, source),
-            (&mut self.arriving, destination),
-        ] {
-            let taken = slots.entry(host.clone()).or_default();
-            *taken = taken.saturating_add(1);
-        }
+    /// Counts one more move off `host`.
+    pub fn leave(&mut self, host: &HostName) {
+        count(&mut self.leaving, host);
+    }
+
+    /// Counts one more move towards `host`.
+    pub fn arrive(&mut self, host: &HostName) {
+        count(&mut self.arriving, host);
     }
 
     /// Moves under way off `host`.
@@ -65,14 +64,20 @@ impl Slots {
     }
 }
 
+fn count(slots: &mut HashMap<HostName, u32>, host: &HostName) {
+    let taken = slots.entry(host.clone()).or_default();
+    *taken = taken.saturating_add(1);
+}
+
 /// Those of `queue` (the oldest first) that begin now, in the order of the queue; `taken` is
 /// what is under way already.
 pub fn admit<Id: Copy>(queue: &[Waiting<Id>], mut taken: Slots, limits: SlotLimits) -> Vec<Id> {
     let mut admitted = Vec::new();
-    for move_ in queue {
-        if taken.has_room(&move_.source, &move_.destination, limits) {
-            taken.take(&move_.source, &move_.destination);
-            admitted.push(move_.id);
+    for waiting in queue {
+        if taken.has_room(&waiting.source, &waiting.destination, limits) {
+            taken.leave(&waiting.source);
+            taken.arrive(&waiting.destination);
+            admitted.push(waiting.id);
         }
     }
     admitted

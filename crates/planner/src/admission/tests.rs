@@ -21,7 +21,8 @@ fn queue(moves: &[(u8, u8)]) -> Vec<Waiting<usize>> {
 fn slots(moves: &[(u8, u8)]) -> Slots {
     let mut slots = Slots::default();
     for (source, destination) in moves {
-        slots.take(&host(*source), &host(*destination));
+        slots.leave(&host(*source));
+        slots.arrive(&host(*destination));
     }
     slots
 }
@@ -91,7 +92,8 @@ proptest! {
             let room = taken.has_room(&each.source, &each.destination, limits);
             prop_assert_eq!(admitted.contains(&each.id), room, "{}", each.id);
             if room {
-                taken.take(&each.source, &each.destination);
+                taken.leave(&each.source);
+                taken.arrive(&each.destination);
             }
         }
         prop_assert!(admitted.is_sorted(), "the order of the queue is kept");
@@ -104,7 +106,8 @@ proptest! {
         let admitted = admit(&queue, Slots::default(), limits);
         let mut taken = Slots::default();
         for id in admitted {
-            taken.take(&queue[id].source, &queue[id].destination);
+            taken.leave(&queue[id].source);
+            taken.arrive(&queue[id].destination);
         }
         for number in 0..5 {
             prop_assert!(limits.per_source.is_none_or(|most| taken.leaving(&host(number)) <= most));

@@ -1,0 +1,79 @@
+//! What all parts of a conductor share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use godwit_core::ids::HostName;
+use godwit_core::time::{Clock, Timestamp};
+use godwit_rpc::agent::{AgentClient, AgentPool};
+use godwit_rpc::refusal::CallError;
+use godwit_store::{Host, Store, StoreError};
+use uuid::Uuid;
+
+use crate::backoff::Jitter;
+use crate::config::Config;
+use crate::lease::Leases;
+use crate::metrics::Metrics;
+use crate::progress::ProgressBoard;
+use crate::wake::Wake;
+
+/// Where new uuids come from.
+pub(crate) type Ids = dyn Fn() -> Uuid + Send + Sync;
+
+pub(crate) struct Context {
+    pub(crate) name: HostName,
+    /// This run of this conductor, as the holder of leases.
+    pub(crate) owner: String,
+    pub(crate) store: Store,
+    pub(crate) agents: Arc<AgentPool>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) jitter: Arc<Jitter>,
+    pub(crate) ids: Arc<Ids>,
+    pub(crate) config: Config,
+    pub(crate) metrics: Metrics,
+    pub(crate) wake: Wake,
+    pub(crate) leases: Leases,
+    pub(crate) progress: ProgressBoard,
+    pub(crate) born: Timestamp,
+}
+
+/// A host could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AskError {
+    #[error("no host {0} has ever registered")]
+    Unknown(HostName),
+    #[error("{0}")]
+    Call(HostName, #[source] CallError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Context {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The pause before another attempt, after `attempts` in vain.
+    pub(crate) fn pause(&self, attempts: u32) -> Duration {
+        self.config.retries.pause(attempts, (self.jitter)())
+    }
+
+    pub(crate) fn is_up(&self, host: &Host, now: Timestamp) -> bool {
+        host.service.is_up(now, self.config.service_down_time)
+    }
+
+    /// Has this conductor not run long enough yet to tell a dead agent from one that could not
+    /// report because no conductor was there?
+    pub(crate) fn is_young(&self, now: Timestamp) -> bool {
+        now.since(self.born) < self.config.service_down_time
+    }
+
+    /// The client of a registered host. Nothing is sent yet.
+    pub(crate) async fn agent(&self, host: &HostName) -> Result<AgentClient, AskError> {
+        let known = self.store.host_find(host).await?;
+        let known = known.ok_or_else(|| AskError::Unknown(host.clone()))?;
+        self.agents
+            .agent(host, &known.facts.agent_address)
+            .map_err(|error| AskError::Call(host.clone(), error))
+    }
+}

@@ -1,0 +1,38 @@
+//! The clock as a witness: a row whose deadline is behind us hears about it.
+
+use godwit_core::event::Event;
+use godwit_store::{Actor, CommitNote, StoreError};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::context::Context;
+
+/// Rows looked at in one go; the others are not late enough to matter.
+const BATCH: i64 = 256;
+
+/// Passes deadlines until told to stop.
+pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
+    let mut ticks = tokio::time::interval(ctx.config.poll_interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = pass(ctx).await {
+            warn!(%error, "deadlines could not be looked at");
+        }
+    }
+}
+
+async fn pass(ctx: &Context) -> Result<(), StoreError> {
+    let now = ctx.now();
+    for overdue in ctx.store.migrations_overdue(now, BATCH).await? {
+        let uuid = overdue.migration.uuid;
+        let note = CommitNote::new(Actor::Conductor, now);
+        if let Err(error) = ctx.apply(uuid, Event::DeadlinePassed, note).await {
+            warn!(migration = %uuid, %error, "a deadline could not be passed");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! Prepare: the destination gets ready for the guest, as its source describes it now.
+
+use godwit_core::event::Event;
+use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::migration::StorageMode;
+use godwit_rpc::command::{CheckSource, Prepare};
+use godwit_rpc::domain::Domain;
+use godwit_rpc::refusal::Refusal;
+use serde_json::{Value, json};
+
+use super::task::{Again, Answer, Performed, Task};
+
+/// The destination will not get ready.
+enum Unprepared {
+    /// For this reason.
+    Failed(Failure),
+    /// It may pass.
+    Again(Again),
+}
+
+impl<E: Into<Again>> From<E> for Unprepared {
+    fn from(error: E) -> Self {
+        Self::Again(error.into())
+    }
+}
+
+pub(super) async fn perform(task: &Task<'_>) -> Performed {
+    let event = match prepare(task).await {
+        Ok(()) => Event::Prepared,
+        Err(Unprepared::Failed(failure)) => Event::NotPrepared(failure),
+        Err(Unprepared::Again(again)) if task.attempts() < task.ctx.config.attempts => {
+            return Err(again);
+        }
+        // Nothing has left the source, so giving up harms nobody.
+        Err(Unprepared::Again(Again { reason })) => {
+            let failure = Failure::new(
+                FailureCode::PrepareFailed,
+                format!("The destination could not be made ready: {reason}"),
+            );
+            let detail = json!({ "attempts": task.attempts() });
+            return task
+                .conclude(Event::NotPrepared(failure), detail)
+                .await
+                .map(drop);
+        }
+    };
+    task.conclude(event, Value::Null).await.map(drop)
+}
+
+async fn prepare(task: &Task<'_>) -> Result<(), Unprepared> {
+    let guest = guest(task).await?;
+    let command = task.command()?;
+    let prepare = Prepare { command, guest };
+    let destination = task.destination_agent().await?;
+    match Answer::of(destination.prepare(prepare).await)? {
+        Answer::Acknowledged => Ok(()),
+        Answer::Refused(refusal) => Err(Unprepared::Failed(failed(refusal))),
+    }
+}
+
+/// The guest as it is now, from a source that still agrees to let it go the way it was placed.
+async fn guest(task: &Task<'_>) -> Result<Domain, Unprepared> {
+    let migration = &task.record.migration;
+    let destination = task.destination_agent().await?.facts().await?;
+    let check = CheckSource {
+        migration: migration.uuid,
+        server: migration.server,
+        block_migration: migration.request.block_migration,
+        destination,
+    };
+    let source = task.source_agent().await?;
+    let movable = match source.check_source(check).await {
+        Ok(movable) => movable,
+        Err(error) => {
+            return Err(match Answer::of(Err::<(), _>(error))? {
+                Answer::Refused(refusal) => Unprepared::Failed(failed(refusal)),
+                Answer::Acknowledged => Again::because("a check was called stale").into(),
+            });
+        }
+    };
+    let placed = migration.storage.unwrap_or(movable.storage);
+    if movable.storage == placed {
+        return Ok(movable.guest);
+    }
+    let word = |mode| match mode {
+        StorageMode::Shared => "shared",
+        StorageMode::Copied => "to be copied",
+    };
+    Err(Unprepared::Failed(Failure::new(
+        FailureCode::PreCheck,
+        format!(
+            "Migration pre-check error: the disks were {} when the server was placed, and are {} \
+             now.",
+            word(placed),
+            word(movable.storage)
+        ),
+    )))
+}
+
+fn failed(refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::Failed(failure) => failure,
+        other => Failure::new(
+            FailureCode::PrepareFailed,
+            format!("The destination could not be made ready: {other}."),
+        ),
+    }
+}

@@ -1,0 +1,103 @@
+//! Roll back: the guest is on its source; the destination is cleaned, the source confirms.
+//!
+//! The destination comes first. Only it can prove that it never executed the guest, and only
+//! then may the source start again what the move had stopped.
+
+use godwit_core::event::Event;
+use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::live::Phase;
+use godwit_core::recovery::{Verdict, judge};
+use godwit_rpc::command::RollBack;
+use godwit_rpc::refusal::Refusal;
+use godwit_store::DiscrepancyKind;
+use serde_json::{Value, json};
+
+use super::task::{Again, Answer, Performed, Task};
+use crate::testimony::{Testimony, hear};
+
+pub(super) async fn perform(task: &Task<'_>) -> Performed {
+    let destination = clean_destination(task).await;
+    let source = restore_source(task, false).await;
+    match (destination, source) {
+        (Ok(()), Ok(())) => {}
+        (Err(silent), _) | (Ok(()), Err(Restored::Again(silent))) => return Err(silent),
+        (Ok(()), Err(Restored::Refused(refusal))) => return unrestored(task, &refusal).await,
+    }
+    task.conclude(Event::RolledBack, Value::Null)
+        .await
+        .map(drop)
+}
+
+async fn clean_destination(task: &Task<'_>) -> Performed {
+    let roll_back = RollBack {
+        command: task.command()?,
+        resume: false,
+    };
+    let destination = task.destination_agent().await?;
+    match Answer::of(destination.roll_back(roll_back).await)? {
+        Answer::Acknowledged => Ok(()),
+        Answer::Refused(refusal) => Err(Again::because(format!(
+            "the destination cannot be cleaned: {refusal}"
+        ))),
+    }
+}
+
+/// The source did not confirm the guest.
+enum Restored {
+    Again(Again),
+    Refused(Refusal),
+}
+
+impl<E: Into<Again>> From<E> for Restored {
+    fn from(error: E) -> Self {
+        Self::Again(error.into())
+    }
+}
+
+async fn restore_source(task: &Task<'_>, resume: bool) -> Result<(), Restored> {
+    let command = task.command()?;
+    let source = task.source_agent().await?;
+    match Answer::of(source.roll_back(RollBack { command, resume }).await)? {
+        Answer::Acknowledged => Ok(()),
+        Answer::Refused(refusal) => Err(Restored::Refused(refusal)),
+    }
+}
+
+/// The source answered that the guest is not as it was, and the destination is clean.
+async fn unrestored(task: &Task<'_>, refusal: &Refusal) -> Performed {
+    let first = hear(task.ctx, &task.record).await?;
+    let why = format!("{refusal}; {}", first.describe());
+    match verdict(first) {
+        Verdict::ResumeAtSource => match restore_source(task, true).await {
+            Ok(()) => {
+                let detail = json!({ "resumed": true });
+                task.conclude(Event::RolledBack, detail).await.map(drop)
+            }
+            Err(Restored::Again(again)) => Err(again),
+            Err(Restored::Refused(refusal)) => Err(Again::because(refusal.to_string())),
+        },
+        Verdict::Nowhere if verdict(hear(task.ctx, &task.record).await?) == Verdict::Nowhere => {
+            let failure = Failure::new(
+                FailureCode::GuestLost,
+                "The move failed, and the server runs on neither host any more.",
+            );
+            let detail = json!({ "testimony": first.describe() });
+            task.conclude(Event::GuestLost(failure), detail)
+                .await
+                .map(drop)
+        }
+        Verdict::Nowhere
+        | Verdict::StillMoving
+        | Verdict::AtSource
+        | Verdict::AtDestination
+        | Verdict::Twice
+        | Verdict::Wait => {
+            task.doubt(DiscrepancyKind::Overdue, None, &why).await;
+            Err(Again::because(why))
+        }
+    }
+}
+
+fn verdict(testimony: Testimony) -> Verdict {
+    judge(Phase::Unwinding, testimony.source, testimony.destination)
+}

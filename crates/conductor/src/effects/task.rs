@@ -1,0 +1,230 @@
+//! One effect being performed.
+
+use godwit_core::event::Event;
+use godwit_core::ids::HostName;
+use godwit_rpc::agent::AgentClient;
+use godwit_rpc::command::{Command, Move, Rank};
+use godwit_rpc::refusal::{CallError, Refusal};
+use godwit_store::{
+    Actor, ClaimedEffect, CommitError, CommitNote, DiscrepancyKind, DiscrepancySubject,
+    MigrationRecord, StoreError,
+};
+use serde_json::Value;
+use tracing::warn;
+
+use crate::context::{AskError, Context};
+use crate::effects::is_wanted;
+use crate::steps::Applied;
+use crate::testimony::explain;
+
+/// It did not work and may work later: the effect is given back, with the reason.
+#[derive(Debug)]
+pub(crate) struct Again {
+    pub(crate) reason: String,
+}
+
+/// `Ok`: acknowledged, or no longer wanted.
+pub(crate) type Performed = Result<(), Again>;
+
+impl Again {
+    pub(crate) fn because(reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        Self { reason }
+    }
+}
+
+macro_rules! again_from {
+    ($($error:ty),+) => {$(
+        impl From<$error> for Again {
+            fn from(error: $error) -> Self {
+                Self::because(explain(&error))
+            }
+        }
+    )+};
+}
+
+again_from!(StoreError, CommitError, CallError, AskError);
+
+/// An effect with the row that it is about.
+pub(crate) struct Task<'a> {
+    pub(crate) ctx: &'a Context,
+    pub(crate) claimed: &'a ClaimedEffect,
+    pub(crate) record: MigrationRecord,
+}
+
+impl<'a> Task<'a> {
+    pub(super) fn new(
+        ctx: &'a Context,
+        claimed: &'a ClaimedEffect,
+        record: MigrationRecord,
+    ) -> Self {
+        Self {
+            ctx,
+            claimed,
+            record,
+        }
+    }
+
+    /// How often this was tried before and given back.
+    pub(super) fn attempts(&self) -> u32 {
+        u32::try_from(self.claimed.attempts).unwrap_or(u32::MAX)
+    }
+
+    /// Looks at the row again; `false` when it no longer wants this.
+    pub(super) async fn still_wanted(&mut self) -> Result<bool, Again> {
+        let found = self.ctx.store.migration_find(self.claimed.migration);
+        let Some(record) = found.await? else {
+            return Ok(false);
+        };
+        self.record = record;
+        Ok(is_wanted(self.claimed.effect, &self.record.migration))
+    }
+
+    pub(super) fn source(&self) -> &HostName {
+        &self.record.migration.source_compute
+    }
+
+    /// The destination; every effect past the queue has one.
+    pub(super) fn destination(&self) -> Result<&HostName, Again> {
+        let destination = self.record.migration.dest_compute.as_ref();
+        destination.ok_or_else(|| Again::because("the migration has no destination"))
+    }
+
+    pub(super) async fn source_agent(&self) -> Result<AgentClient, AskError> {
+        self.ctx.agent(self.source()).await
+    }
+
+    pub(super) async fn destination_agent(&self) -> Result<AgentClient, Again> {
+        Ok(self.ctx.agent(self.destination()?).await?)
+    }
+
+    /// What agents are told of the move, and of this effect's place in it.
+    pub(super) fn command(&self) -> Result<Command, Again> {
+        let migration = &self.record.migration;
+        let storage = migration
+            .storage
+            .ok_or_else(|| Again::because("the migration has no storage mode"))?;
+        Ok(Command {
+            what: Move {
+                migration: migration.uuid,
+                server: migration.server,
+                source: migration.source_compute.clone(),
+                destination: self.destination()?.clone(),
+                storage,
+            },
+            rank: Rank {
+                sequence: self.claimed.sequence,
+                epoch: self.claimed.lease.epoch,
+            },
+            request_id: self.record.request_id.clone(),
+        })
+    }
+
+    /// Applies the event that this effect led to, and ticks the effect off in the same
+    /// transaction.
+    pub(super) async fn conclude(&self, event: Event, detail: Value) -> Result<Applied, Again> {
+        let note = CommitNote {
+            performed: Some(self.claimed.lease),
+            ..self.note(Actor::Conductor, detail)
+        };
+        Ok(self.ctx.apply(self.claimed.migration, event, note).await?)
+    }
+
+    /// Applies an event that an agent told while the effect goes on.
+    pub(super) async fn relay(&self, event: Event) -> Result<Applied, Again> {
+        let note = self.note(Actor::Agent(self.source().clone()), Value::Null);
+        Ok(self.ctx.apply(self.claimed.migration, event, note).await?)
+    }
+
+    fn note(&self, actor: Actor, detail: Value) -> CommitNote {
+        CommitNote {
+            request_id: self.record.request_id.clone(),
+            detail,
+            ..CommitNote::new(actor, self.ctx.now())
+        }
+    }
+
+    /// Writes something worth knowing into the event log. That it could not be written is no
+    /// reason to do anything else.
+    pub(super) async fn remark(&self, name: &'static str, detail: Value) {
+        let (migration, at) = (self.claimed.migration, self.ctx.now());
+        let appended =
+            self.ctx
+                .store
+                .migration_event_append(migration, name, Actor::Conductor, detail, at);
+        if let Err(error) = appended.await {
+            warn!(%error, name, "the event log could not be written");
+        }
+    }
+
+    /// Opens a discrepancy about this migration and one of its hosts, unless it is open.
+    pub(super) async fn doubt(&self, kind: DiscrepancyKind, host: Option<&HostName>, why: &str) {
+        let (subject, at) = (self.subject(kind, host), self.ctx.now());
+        match self
+            .ctx
+            .store
+            .discrepancy_open(subject, why.to_owned(), at)
+            .await
+        {
+            Ok(true) => warn!(%kind, host = host.map(tracing::field::display), why, "in doubt"),
+            Ok(false) => {}
+            Err(error) => warn!(%error, %kind, why, "a discrepancy could not be opened"),
+        }
+    }
+
+    /// Closes it, if it is open.
+    pub(super) async fn resolved(&self, kind: DiscrepancyKind, host: Option<&HostName>, why: &str) {
+        let (subject, at) = (self.subject(kind, host), self.ctx.now());
+        let closed = self
+            .ctx
+            .store
+            .discrepancy_close(subject, why.to_owned(), at);
+        if let Err(error) = closed.await {
+            warn!(%error, %kind, why, "a discrepancy could not be closed");
+        }
+    }
+
+    fn subject(&self, kind: DiscrepancyKind, host: Option<&HostName>) -> DiscrepancySubject {
+        DiscrepancySubject {
+            kind,
+            server: Some(self.record.migration.server),
+            migration: Some(self.record.migration.uuid),
+            host: host.cloned(),
+        }
+    }
+}
+
+/// What an agent's answer to a command means to whoever sent it.
+pub(super) enum Answer {
+    /// It was taken, or a newer command was: nothing more to do with this one.
+    Acknowledged,
+    /// The agent looked into it, and the answer is final.
+    Refused(Refusal),
+}
+
+impl Answer {
+    /// Sorts an answer; what may pass is given back.
+    pub(super) fn of<T>(answer: Result<T, CallError>) -> Result<Self, Again> {
+        match answer {
+            Ok(_) | Err(CallError::Refused(Refusal::Stale { .. })) => Ok(Self::Acknowledged),
+            Err(CallError::Refused(
+                refusal @ (Refusal::NoJob
+                | Refusal::TooLate
+                | Refusal::UnknownServer(_)
+                | Refusal::UnknownMigration(_)
+                | Refusal::Failed(_)),
+            )) => Ok(Self::Refused(refusal)),
+            Err(
+                error @ (CallError::Refused(
+                    Refusal::Incompatible { .. }
+                    | Refusal::Forbidden(_)
+                    | Refusal::Unavailable(_)
+                    | Refusal::Malformed { .. },
+                )
+                | CallError::Overdue(_)
+                | CallError::Unreachable(_)
+                | CallError::Protocol(_)),
+            ) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What agents call: register, beat, report.
+//!
+//! That an agent speaks only for its own host, the RPC layer has proven. What it may say of a
+//! migration is checked here, against the row.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use godwit_core::event::Event;
+use godwit_core::ids::HostName;
+use godwit_core::migration::Migration;
+use godwit_rpc::conductor::Conductor;
+use godwit_rpc::enrolment::{Heard, Heartbeat, Registered, Registration, Report};
+use godwit_rpc::facts::Inventory;
+use godwit_rpc::identity::PeerIdentity;
+use godwit_rpc::progress::Outcome;
+use godwit_rpc::refusal::Refusal;
+use godwit_store::{Actor, CommitError, CommitNote, StoreError};
+use serde_json::json;
+use tracing::{info, warn};
+
+use crate::context::Context;
+use crate::reconcile;
+use crate::translate;
+
+/// The conductor's service.
+pub(crate) struct Enrolment {
+    pub(crate) ctx: Arc<Context>,
+}
+
+/// What an agent's word of the end of a move is to the state machine.
+pub(crate) fn event_of(outcome: Outcome) -> Event {
+    match outcome {
+        Outcome::HandedOver => Event::HandedOver,
+        Outcome::Cancelled => Event::MoveCancelled,
+        Outcome::Failed(failure) => Event::MoveFailed(failure),
+        Outcome::Lost(failure) => Event::GuestLost(failure),
+    }
+}
+
+/// May `host` say so? How a move ended is the source's to tell; of a destination only the good
+/// news counts, that the guest executes there.
+fn may_tell(host: &HostName, migration: &Migration, outcome: &Outcome) -> bool {
+    if *host == migration.source_compute {
+        return true;
+    }
+    migration.dest_compute.as_ref() == Some(host) && matches!(outcome, Outcome::HandedOver)
+}
+
+#[async_trait]
+impl Conductor for Enrolment {
+    async fn register(
+        &self,
+        peer: &PeerIdentity,
+        registration: Registration,
+    ) -> Result<Registered, Refusal> {
+        let ctx = &self.ctx;
+        let now = ctx.now();
+        let host = registration.inventory.facts.host.clone();
+        let rows = translate::registration(&registration, &ctx.config.zone, || (ctx.ids)(), now);
+        let (_, anew) = ctx.store.host_register(rows).await.map_err(unavailable)?;
+        info!(%host, %peer, anew, address = registration.agent_address, "an agent registered");
+        self.take(&registration.inventory).await?;
+        let unfinished = ctx.store.migrations_unfinished_on(&host).await;
+        ctx.wake.wake();
+        Ok(Registered {
+            unfinished: unfinished
+                .map_err(unavailable)?
+                .into_iter()
+                .map(|record| record.migration.uuid)
+                .collect(),
+            heartbeat_interval: ctx.config.report_interval,
+        })
+    }
+
+    async fn heartbeat(&self, _: &PeerIdentity, heartbeat: Heartbeat) -> Result<Heard, Refusal> {
+        let Heartbeat {
+            host,
+            boot_id,
+            inventory,
+        } = heartbeat;
+        let (store, now) = (&self.ctx.store, self.ctx.now());
+        let known = store.host_heartbeat(&host, boot_id, now).await;
+        let registered = known.map_err(unavailable)?;
+        if registered && let Some(inventory) = &inventory {
+            self.take(inventory).await?;
+        }
+        Ok(Heard { registered })
+    }
+
+    async fn report(&self, peer: &PeerIdentity, report: Report) -> Result<(), Refusal> {
+        let Report {
+            host,
+            migration,
+            sequence,
+            ended,
+            at,
+        } = report;
+        let ctx = &self.ctx;
+        let found = ctx.store.migration_find(migration).await;
+        let record = found
+            .map_err(unavailable)?
+            .ok_or(Refusal::UnknownMigration(migration))?;
+        if !may_tell(&host, &record.migration, &ended.outcome) {
+            warn!(%peer, %migration, outcome = ended.outcome.as_str(), "a report was refused");
+            return Err(Refusal::Forbidden(format!(
+                "{host} cannot say {} of migration {migration}",
+                ended.outcome.as_str()
+            )));
+        }
+        let now = ctx.now();
+        if let Some(progress) = &ended.progress {
+            let written = ctx
+                .progress
+                .write_final(&ctx.store, migration, progress, now);
+            written.await.map_err(unavailable)?;
+        }
+        let note = CommitNote {
+            request_id: record.request_id.clone(),
+            detail: json!({ "reported_by": host, "sequence": sequence, "seen_at": at }),
+            ..CommitNote::new(Actor::Agent(host), now)
+        };
+        // An event that no longer applies is no news, and that is as durable as it gets.
+        let applied = ctx.apply(migration, event_of(ended.outcome), note).await;
+        applied.map(drop).map_err(not_committed)
+    }
+}
+
+impl Enrolment {
+    async fn take(&self, inventory: &Inventory) -> Result<(), Refusal> {
+        // An agent's clock may be ahead, and what it saw is no newer than now.
+        let seen = inventory.observed_at.min(self.ctx.now());
+        let taken = reconcile::take(&self.ctx, inventory, seen).await;
+        taken.map_err(unavailable)
+    }
+}
+
+fn unavailable(error: StoreError) -> Refusal {
+    warn!(%error, "an agent could not be served");
+    Refusal::Unavailable(error.to_string())
+}
+
+fn not_committed(error: CommitError) -> Refusal {
+    warn!(%error, "a report could not be written");
+    Refusal::Unavailable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use godwit_core::failure::{Failure, FailureCode};
+    use godwit_core::migration::{BlockMigration, Limits, LiveRequest};
+    use godwit_core::status::{MigrationKind, MigrationStatus};
+
+    use super::*;
+
+    fn host(name: &str) -> HostName {
+        HostName::new(name).unwrap()
+    }
+
+    fn migration() -> Migration {
+        Migration {
+            uuid: uuid::Uuid::from_u128(1).into(),
+            server: uuid::Uuid::from_u128(2).into(),
+            kind: MigrationKind::LiveMigration,
+            status: MigrationStatus::Running,
+            intent: None,
+            settling: None,
+            request: LiveRequest {
+                host: None,
+                forced: false,
+                block_migration: BlockMigration::Auto,
+                disk_over_commit: None,
+            },
+            source_compute: host("source"),
+            dest_compute: Some(host("destination")),
+            dest_node: None,
+            storage: None,
+            limits: Limits::default(),
+            deadline: None,
+            failure: None,
+            generation: 1,
+            effect_sequence: 1,
+        }
+    }
+
+    #[test]
+    fn only_those_who_can_know_are_heard() {
+        let failure = Failure::new(FailureCode::HypervisorError, "It broke.");
+        let outcomes = [
+            Outcome::HandedOver,
+            Outcome::Cancelled,
+            Outcome::Failed(failure.clone()),
+            Outcome::Lost(failure),
+        ];
+        let heard = |name: &str| {
+            outcomes
+                .each_ref()
+                .map(|outcome| may_tell(&host(name), &migration(), outcome))
+        };
+        assert_eq!(heard("source"), [true; 4]);
+        assert_eq!(heard("destination"), [true, false, false, false]);
+        assert_eq!(heard("another"), [false; 4]);
+    }
+}

@@ -1,0 +1,152 @@
+//! The store's hosts and servers, as the planner sees them.
+
+use godwit_core::ids::{HostName, MigrationUuid};
+use godwit_core::migration::LiveRequest;
+use godwit_core::time::Timestamp;
+use godwit_planner::admission::Slots;
+use godwit_planner::inventory::{Host, Need, Room};
+use godwit_store::{self as store, HeldClaim, HostLoad, Server, SlotRole, StoreError};
+
+use crate::config::AllocationRatios;
+use crate::context::Context;
+use crate::translate::gib_ceil;
+
+/// All hosts, with what is taken of them.
+pub(crate) struct Fleet {
+    loads: Vec<HostLoad>,
+    claims: Vec<HeldClaim>,
+    pub(crate) slots: Slots,
+    ratios: AllocationRatios,
+    at: Timestamp,
+}
+
+impl Fleet {
+    pub(crate) async fn load(ctx: &Context) -> Result<Self, StoreError> {
+        let mut slots = Slots::default();
+        for slot in ctx.store.slot_list().await? {
+            match slot.role {
+                SlotRole::Source => slots.leave(&slot.host),
+                SlotRole::Destination => slots.arrive(&slot.host),
+            }
+        }
+        Ok(Self {
+            loads: ctx.store.host_loads().await?,
+            claims: ctx.store.claim_list().await?,
+            slots,
+            ratios: ctx.config.allocation_ratios,
+            at: ctx.now(),
+        })
+    }
+
+    /// The hosts as `migration` finds them: what it claimed itself is free to it.
+    pub(crate) fn hosts(&self, ctx: &Context, migration: MigrationUuid) -> Vec<Host> {
+        let own = self.claims.iter().find(|held| held.migration == migration);
+        let host = |load: &HostLoad| {
+            let facts = &load.host.facts;
+            let taken = load.servers.plus(load.claims);
+            let released = own
+                .filter(|held| held.host == facts.name)
+                .map_or_else(Room::default, |held| room(held.room));
+            Host {
+                name: facts.name.clone(),
+                node: facts.node.clone(),
+                enabled: !load.host.service.disabled,
+                up: ctx.is_up(&load.host, self.at),
+                hypervisor_type: facts.hypervisor_type.clone(),
+                hypervisor_version: facts.hypervisor_version,
+                arch: facts.arch.clone(),
+                pools: facts
+                    .storage_pools
+                    .iter()
+                    .map(|pool| pool.id.clone())
+                    .collect(),
+                capacity: room(self.capacity(load)),
+                used: room(taken).less(released),
+                arriving: self.slots.arriving(&facts.name),
+            }
+        };
+        self.loads.iter().map(host).collect()
+    }
+
+    /// What `host` may give in all, overcommitment included.
+    pub(crate) fn capacity_of(&self, host: &HostName) -> store::Room {
+        let load = self.loads.iter().find(|load| load.host.facts.name == *host);
+        load.map_or_else(store::Room::default, |load| self.capacity(load))
+    }
+
+    fn capacity(&self, load: &HostLoad) -> store::Room {
+        let facts = &load.host.facts;
+        store::Room {
+            vcpus: times(facts.vcpus, self.ratios.cpu),
+            memory_mb: times(facts.memory_mb, self.ratios.memory),
+            disk_gb: times(facts.local_gb, self.ratios.disk),
+        }
+    }
+
+    /// Is there a host that would be up if only its agent had reported lately?
+    pub(crate) fn somebody_is_missing(&self, ctx: &Context) -> bool {
+        self.loads
+            .iter()
+            .any(|load| !load.host.service.forced_down && !ctx.is_up(&load.host, self.at))
+    }
+
+    /// What `server` needs of a destination, coming from `source`.
+    pub(crate) fn need(&self, server: &Server, source: &HostName, request: &LiveRequest) -> Need {
+        let facts = self
+            .loads
+            .iter()
+            .map(|load| &load.host.facts)
+            .find(|facts| facts.name == *source);
+        // What the guest cannot write to is never copied, and has to be there already.
+        let disks = server.disks.iter().filter(|disk| !disk.read_only);
+        Need {
+            server: server.uuid,
+            source: source.clone(),
+            hypervisor_type: facts.map_or_else(String::new, |facts| facts.hypervisor_type.clone()),
+            hypervisor_version: facts.map_or(0, |facts| facts.hypervisor_version),
+            arch: facts.map_or_else(String::new, |facts| facts.arch.clone()),
+            room: Room {
+                vcpus: server.room.vcpus,
+                memory_mb: server.room.memory_mb,
+                disk_gb: gib_ceil(
+                    disks
+                        .clone()
+                        .map(|disk| u64::try_from(disk.allocated_bytes).unwrap_or_default())
+                        .sum(),
+                ),
+            },
+            pools: disks.clone().filter_map(|disk| disk.pool.clone()).collect(),
+            local_disks: disks.clone().any(|disk| disk.pool.is_none()),
+            block_migration: request.block_migration,
+        }
+    }
+}
+
+fn room(room: store::Room) -> Room {
+    Room {
+        vcpus: room.vcpus,
+        memory_mb: room.memory_mb,
+        disk_gb: room.disk_gb,
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "float to integer saturates, and nobody has 2^53 of anything here"
+)]
+fn times(amount: i64, ratio: f64) -> i64 {
+    (amount as f64 * ratio) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_are_cut_and_never_wrap() {
+        assert_eq!(times(7, 1.5), 10);
+        assert_eq!(times(i64::MAX, 16.0), i64::MAX);
+        assert_eq!(times(5, f64::NAN), 0);
+    }
+}

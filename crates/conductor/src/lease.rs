@@ -1,0 +1,157 @@
+//! Holding on to leases while their effects are performed.
+//!
+//! One task renews all of them. Whoever performs an effect races it against the loss of its
+//! lease, and stops at once: somebody else may be at it. A lease counts as lost when the store
+//! says so, and also when it could not be renewed in time; then the store may be out of reach
+//! for us alone.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use godwit_store::Lease;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::context::Context;
+
+/// Renewals under way at one time.
+const RENEWALS: usize = 4;
+
+/// The leases that this conductor holds.
+#[derive(Clone, Default)]
+pub(crate) struct Leases {
+    held: Arc<Mutex<HashMap<Lease, watch::Sender<Instant>>>>,
+}
+
+/// A lease that is being renewed for as long as this lives.
+pub(crate) struct Holding {
+    lease: Lease,
+    until: watch::Receiver<Instant>,
+    leases: Leases,
+}
+
+impl Leases {
+    /// Keeps `lease`, which runs until `until` if nobody renews it.
+    pub(crate) fn hold(&self, lease: Lease, until: Instant) -> Holding {
+        let (sender, receiver) = watch::channel(until);
+        self.held().insert(lease, sender);
+        Holding {
+            lease,
+            until: receiver,
+            leases: self.clone(),
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<Lease, watch::Sender<Instant>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn prolonged(&self, lease: Lease, until: Instant) {
+        if let Some(sender) = self.held().get(&lease) {
+            sender.send_replace(until);
+        }
+    }
+
+    fn lost(&self, lease: Lease) {
+        self.held().remove(&lease);
+    }
+}
+
+impl Holding {
+    /// Returns when the lease is lost.
+    pub(crate) async fn lost(&mut self) {
+        loop {
+            let until = *self.until.borrow_and_update();
+            tokio::select! {
+                biased;
+                changed = self.until.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep_until(until) => return,
+            }
+        }
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.leases.lost(self.lease);
+    }
+}
+
+/// Renews every lease held, three times in its length.
+pub(crate) async fn keep(ctx: &Context, stop: &CancellationToken) {
+    let span = ctx.config.lease;
+    let mut ticks = tokio::time::interval((span / 3).max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let held: Vec<Lease> = ctx.leases.held().keys().copied().collect();
+        futures::stream::iter(held)
+            .for_each_concurrent(RENEWALS, |lease| async move {
+                let from = Instant::now();
+                match ctx.store.effect_renew(lease, ctx.now().plus(span)).await {
+                    Ok(true) => ctx.leases.prolonged(lease, from + span),
+                    Ok(false) => ctx.leases.lost(lease),
+                    Err(error) => warn!(%error, "a lease could not be renewed"),
+                }
+            })
+            .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE: Lease = Lease {
+        effect: 7,
+        epoch: 1,
+    };
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_nobody_renews_is_lost_in_time() {
+        let begin = Instant::now();
+        Leases::default().hold(LEASE, begin + SECOND).lost().await;
+        assert_eq!(begin.elapsed(), SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewed_lease_lasts_longer() {
+        let begin = Instant::now();
+        let leases = Leases::default();
+        let mut holding = leases.hold(LEASE, begin + SECOND);
+        let early = tokio::time::timeout(SECOND / 2, holding.lost()).await;
+        assert!(early.is_err());
+        leases.prolonged(LEASE, begin + 3 * SECOND);
+        holding.lost().await;
+        assert_eq!(begin.elapsed(), 3 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_the_store_gave_away_is_lost_at_once() {
+        let begin = Instant::now();
+        let leases = Leases::default();
+        let mut holding = leases.hold(LEASE, begin + SECOND);
+        leases.lost(LEASE);
+        holding.lost().await;
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_no_longer_performed_is_no_longer_renewed() {
+        let leases = Leases::default();
+        drop(leases.hold(LEASE, Instant::now()));
+        assert!(leases.held().is_empty());
+    }
+}

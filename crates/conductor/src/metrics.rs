@@ -1,0 +1,222 @@
+//! What this conductor counts. Labels are words of a fixed set, and never ids.
+
+use std::time::Duration;
+
+use godwit_core::effect::Effect;
+use godwit_core::status::MigrationStatus;
+use godwit_store::MigrationRecord;
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
+};
+
+/// Seconds that a status can last: from a quick check to a day in the queue.
+const STATUS_SECONDS: &[f64] = &[
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0,
+    86_400.0,
+];
+/// Seconds that a guest can stand still.
+const DOWNTIME_SECONDS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+const MIB: f64 = 1_048_576.0;
+
+pub(crate) struct Metrics {
+    pub(crate) migrations: IntGaugeVec,
+    ended: IntCounterVec,
+    status_seconds: HistogramVec,
+    pub(crate) queue_length: IntGauge,
+    pub(crate) queue_age: Gauge,
+    downtime: Histogram,
+    bytes: Histogram,
+    throughput: Histogram,
+    pub(crate) effects: IntGaugeVec,
+    pub(crate) effects_age: Gauge,
+    effect_seconds: HistogramVec,
+    pub(crate) agents: IntGaugeVec,
+    pub(crate) discrepancies: IntGaugeVec,
+    pub(crate) pool: IntGaugeVec,
+}
+
+impl Metrics {
+    pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let register = Register(registry);
+        Ok(Self {
+            migrations: register.gauges(
+                "godwit_migrations",
+                "Migrations that have not ended.",
+                &["type", "status"],
+            )?,
+            ended: register.counters(
+                "godwit_migrations_ended_total",
+                "Migrations that this conductor saw end.",
+                &["type", "status"],
+            )?,
+            status_seconds: register.histograms(
+                "godwit_migration_status_seconds",
+                "How long migrations stayed in a status before they left it.",
+                &["status"],
+                STATUS_SECONDS.to_vec(),
+            )?,
+            queue_length: register.gauge("godwit_queue_length", "Migrations waiting for slots.")?,
+            queue_age: register.age(
+                "godwit_queue_oldest_seconds",
+                "How long the first in the queue has been waiting.",
+            )?,
+            downtime: register.histogram(
+                "godwit_migration_downtime_seconds",
+                "How long guests of completed migrations stood still.",
+                DOWNTIME_SECONDS.to_vec(),
+            )?,
+            bytes: register.histogram(
+                "godwit_migration_bytes",
+                "What completed migrations transferred, memory and disks.",
+                prometheus::exponential_buckets(MIB, 4.0, 12)?,
+            )?,
+            throughput: register.histogram(
+                "godwit_migration_bytes_per_second",
+                "What completed migrations transferred, by the time they were running.",
+                prometheus::exponential_buckets(MIB, 2.0, 14)?,
+            )?,
+            effects: register.gauges(
+                "godwit_effects_outstanding",
+                "Effects that are asked for and not done.",
+                &["effect"],
+            )?,
+            effects_age: register.age(
+                "godwit_effects_oldest_seconds",
+                "How long ago the oldest effect that is neither done nor a move being followed was \
+                 asked for.",
+            )?,
+            effect_seconds: register.histograms(
+                "godwit_effect_seconds",
+                "How long performing an effect took; outcome is done, again or lost.",
+                &["effect", "outcome"],
+                prometheus::DEFAULT_BUCKETS.to_vec(),
+            )?,
+            agents: register.gauges("godwit_agents", "Agents, up or down.", &["state"])?,
+            discrepancies: register.gauges(
+                "godwit_discrepancies_open",
+                "Open questions between the records and the hypervisors.",
+                &["kind"],
+            )?,
+            pool: register.gauges(
+                "godwit_conductor_database_connections",
+                "The conductor's connections to the database.",
+                &["state"],
+            )?,
+        })
+    }
+
+    /// A migration was changed.
+    pub(crate) fn stepped(&self, before: &MigrationRecord, after: &MigrationRecord) {
+        let (from, to) = (before.migration.status, after.migration.status);
+        if from == to {
+            return;
+        }
+        self.status_seconds
+            .with_label_values(&[from.as_str()])
+            .observe(seconds(after.status_since.since(before.status_since)));
+        if to.is_terminal() {
+            self.ended
+                .with_label_values(&[after.migration.kind.as_str(), to.as_str()])
+                .inc();
+        }
+        if to == MigrationStatus::Completed {
+            self.completed(after);
+        }
+    }
+
+    fn completed(&self, record: &MigrationRecord) {
+        let progress = &record.progress;
+        if let Some(milliseconds) = progress.downtime_ms {
+            self.downtime.observe(float(milliseconds) / 1_000.0);
+        }
+        let Some(memory) = progress.memory else {
+            return;
+        };
+        let disk = progress.disk.map_or(0, |disk| disk.processed);
+        let bytes = float(memory.processed.saturating_add(disk));
+        self.bytes.observe(bytes);
+        if let (Some(started), Some(ended)) = (record.started_at, record.ended_at) {
+            let took = seconds(ended.since(started));
+            if took > 0.0 {
+                self.throughput.observe(bytes / took);
+            }
+        }
+    }
+
+    /// An effect was performed, or not to the end.
+    pub(crate) fn effect_ended(&self, effect: Effect, outcome: &str, took: Duration) {
+        self.effect_seconds
+            .with_label_values(&[effect.as_str(), outcome])
+            .observe(seconds(took));
+    }
+}
+
+fn seconds(span: Duration) -> f64 {
+    span.as_secs_f64()
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "histograms do not count single bytes"
+)]
+fn float(number: i64) -> f64 {
+    number as f64
+}
+
+struct Register<'a>(&'a Registry);
+
+impl Register<'_> {
+    fn add<C>(&self, made: prometheus::Result<C>) -> prometheus::Result<C>
+    where
+        C: prometheus::core::Collector + Clone + 'static,
+    {
+        let collector = made?;
+        self.0.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        self.add(IntGauge::new(name, help))
+    }
+
+    fn age(&self, name: &str, help: &str) -> prometheus::Result<Gauge> {
+        self.add(Gauge::new(name, help))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+        self.add(IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> prometheus::Result<IntCounterVec> {
+        self.add(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn histogram(
+        &self,
+        name: &str,
+        help: &str,
+        buckets: Vec<f64>,
+    ) -> prometheus::Result<Histogram> {
+        let opts = HistogramOpts::new(name, help).buckets(buckets);
+        self.add(Histogram::with_opts(opts))
+    }
+
+    fn histograms(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        buckets: Vec<f64>,
+    ) -> prometheus::Result<HistogramVec> {
+        let opts = HistogramOpts::new(name, help).buckets(buckets);
+        self.add(HistogramVec::new(opts, labels))
+    }
+}

@@ -1,0 +1,132 @@
+//! The records against the hypervisors.
+//!
+//! Agents send what they see when they register, when it changes, and now and then; and every
+//! so often each of them is asked, in case it does not. What follows from an inventory, the
+//! store decides in one transaction. Moves under way are no concern here: whoever follows them
+//! knows more.
+
+use futures::StreamExt;
+use godwit_core::time::Timestamp;
+use godwit_rpc::facts::Inventory;
+use godwit_store::{DiscrepancyKind, Host, StoreError};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::context::Context;
+use crate::testimony::explain;
+use crate::translate;
+
+/// Hosts asked at one time.
+const AT_ONCE: usize = 8;
+
+/// Records an inventory that was begun at `seen`, by the store's clocks.
+pub(crate) async fn take(
+    ctx: &Context,
+    inventory: &Inventory,
+    seen: Timestamp,
+) -> Result<(), StoreError> {
+    let host = &inventory.facts.host;
+    let recorded = ctx
+        .store
+        .inventory_record(translate::inventory(inventory, seen));
+    let observation = recorded.await?;
+    for server in observation.adopted {
+        info!(%server, %host, "a server was adopted");
+    }
+    for moved in observation.moved_by_hand {
+        let from = moved.from.as_ref().map(tracing::field::display);
+        warn!(server = %moved.server, from, to = %moved.to, "a server was moved by hand");
+    }
+    for odd in observation.opened {
+        let server = odd.subject.server.map(tracing::field::display);
+        warn!(kind = %odd.subject.kind, server, %host, detail = odd.detail, "in doubt");
+    }
+    for resolved in observation.closed {
+        let server = resolved.subject.server.map(tracing::field::display);
+        info!(kind = %resolved.subject.kind, server, %host, "no longer in doubt");
+    }
+    leftovers(ctx, inventory).await
+}
+
+/// A destination that could not be cleaned is clean once its host no longer has the guest, or
+/// has it by right.
+async fn leftovers(ctx: &Context, inventory: &Inventory) -> Result<(), StoreError> {
+    let host = &inventory.facts.host;
+    for open in ctx.store.discrepancy_list_open().await? {
+        let subject = open.subject;
+        let about_here = subject.host.as_ref().is_none_or(|about| about == host);
+        if subject.kind != DiscrepancyKind::DestinationNotClean || !about_here {
+            continue;
+        }
+        let Some(uuid) = subject.server else { continue };
+        let Some(migration) = subject.migration else {
+            continue;
+        };
+        let record = ctx.store.migration_find(migration).await?;
+        let destination = record.and_then(|record| record.migration.dest_compute);
+        if destination.as_ref() != Some(host) {
+            continue;
+        }
+        let here = inventory.domains.iter().any(|domain| domain.server == uuid);
+        let server = ctx.store.server_find(uuid).await?;
+        let belongs_here = server.is_none_or(|server| server.host.as_ref() == Some(host));
+        if !here || belongs_here {
+            let why = "the host has no leftover of it".to_owned();
+            ctx.store.discrepancy_close(subject, why, ctx.now()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Asks every host that is up, at each interval.
+pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
+    let mut ticks = tokio::time::interval(ctx.config.reconcile_interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = ask_all(ctx) => {}
+        }
+    }
+}
+
+async fn ask_all(ctx: &Context) {
+    let hosts = match ctx.store.host_list().await {
+        Ok(hosts) => hosts,
+        Err(error) => {
+            warn!(%error, "the hosts could not be listed");
+            return;
+        }
+    };
+    let now = ctx.now();
+    futures::stream::iter(hosts.iter().filter(|host| ctx.is_up(host, now)))
+        .for_each_concurrent(AT_ONCE, |host| ask(ctx, host))
+        .await;
+}
+
+async fn ask(ctx: &Context, host: &Host) {
+    let name = &host.facts.name;
+    let seen = ctx.now();
+    let asked = async {
+        ctx.agents
+            .agent(name, &host.facts.agent_address)?
+            .inventory()
+            .await
+    };
+    match asked.await {
+        Ok(inventory) if inventory.facts.host == *name => {
+            if let Err(error) = take(ctx, &inventory, seen).await {
+                warn!(%error, host = %name, "an inventory could not be recorded");
+            }
+        }
+        Ok(inventory) => {
+            let claimed = &inventory.facts.host;
+            warn!(host = %name, %claimed, "an agent says it is another host");
+        }
+        Err(error) => info!(host = %name, error = explain(&error), "a host did not answer"),
+    }
+}

@@ -1,0 +1,69 @@
+//! Both hypervisors asked about one guest, for [`godwit_core::recovery::judge`].
+
+use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::recovery::Sighting;
+use godwit_store::{MigrationRecord, StoreError};
+use tracing::info;
+
+use crate::context::{AskError, Context};
+
+/// What the two sides of a move say of its guest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Testimony {
+    pub(crate) source: Sighting,
+    pub(crate) destination: Sighting,
+}
+
+impl Testimony {
+    /// For the log and for discrepancies.
+    pub(crate) fn describe(self) -> String {
+        let Self {
+            source,
+            destination,
+        } = self;
+        format!("the source says {source:?}, the destination {destination:?}")
+    }
+}
+
+/// Asks both sides at once. A side that does not answer is [`Sighting::Unreachable`].
+pub(crate) async fn hear(ctx: &Context, record: &MigrationRecord) -> Result<Testimony, StoreError> {
+    let migration = &record.migration;
+    let destination = async {
+        match &migration.dest_compute {
+            Some(host) => ask(ctx, host, migration.server).await,
+            None => Ok(Sighting::Absent),
+        }
+    };
+    let source = ask(ctx, &migration.source_compute, migration.server);
+    let (source, destination) = tokio::try_join!(source, destination)?;
+    Ok(Testimony {
+        source,
+        destination,
+    })
+}
+
+async fn ask(ctx: &Context, host: &HostName, server: ServerUuid) -> Result<Sighting, StoreError> {
+    let asked = async {
+        let call = |error| AskError::Call(host.clone(), error);
+        ctx.agent(host).await?.inventory().await.map_err(call)
+    };
+    match asked.await {
+        Ok(inventory) => {
+            let mut domains = inventory.domains.into_iter();
+            let domain = domains.find(|domain| domain.server == server);
+            Ok(domain.map_or(Sighting::Absent, |domain| domain.sighting))
+        }
+        Err(AskError::Store(error)) => Err(error),
+        Err(error) => {
+            info!(%host, error = %explain(&error), "a witness is silent");
+            Ok(Sighting::Unreachable)
+        }
+    }
+}
+
+/// An error with its causes in one line.
+pub(crate) fn explain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<_> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
+}

@@ -1,0 +1,202 @@
+//! What agents say, as the store keeps it.
+//!
+//! Agents count bytes without sign; Nova's columns are signed, and memory is in MiB, disk in
+//! GiB. Whatever does not fit saturates: these are sizes of things that exist.
+
+use godwit_core::time::Timestamp;
+use godwit_rpc::domain::{Disk, Domain, Flavor};
+use godwit_rpc::enrolment::Registration;
+use godwit_rpc::facts::{Cpu, HostFacts, Inventory};
+use godwit_rpc::progress::{Amounts, Progress};
+use godwit_store::{self as store, FlavorSpec, HostRegistration, Observed, Room, StoragePool};
+use uuid::Uuid;
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// Bytes in whole GiB, rounded up: what is begun is taken.
+pub(crate) fn gib_ceil(bytes: u64) -> i64 {
+    signed(bytes.div_ceil(GIB))
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn progress(progress: &Progress) -> store::Progress {
+    store::Progress {
+        memory: Some(amounts(progress.memory)),
+        disk: progress.disk.map(amounts),
+        dirty_rate: Some(signed(progress.dirty_rate)),
+        throughput: Some(signed(progress.throughput)),
+        downtime_ms: progress
+            .downtime
+            .map(|span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
+    }
+}
+
+fn amounts(amounts: Amounts) -> store::Amounts {
+    store::Amounts {
+        total: signed(amounts.total),
+        processed: signed(amounts.processed),
+        remaining: signed(amounts.remaining),
+    }
+}
+
+/// A registration, with uuids for the rows that it may make.
+pub(crate) fn registration(
+    registration: &Registration,
+    zone: &str,
+    mut uuid: impl FnMut() -> Uuid,
+    at: Timestamp,
+) -> HostRegistration {
+    HostRegistration {
+        facts: host_facts(registration),
+        zone: zone.to_owned(),
+        version: registration.rpc_version.to_string(),
+        host_uuid: uuid(),
+        service_uuid: uuid(),
+        at,
+    }
+}
+
+fn host_facts(registration: &Registration) -> store::HostFacts {
+    let facts: &HostFacts = &registration.inventory.facts;
+    store::HostFacts {
+        name: facts.host.clone(),
+        node: facts.node.clone(),
+        hypervisor_type: facts.hypervisor_type.clone(),
+        hypervisor_version: i64::from(facts.hypervisor_version),
+        host_ip: facts.address.map(|address| address.to_string()),
+        cpu_info: cpu(&facts.cpu),
+        arch: facts.cpu.arch.clone(),
+        vcpus: i64::from(facts.capacity.vcpus),
+        memory_mb: signed(facts.capacity.memory_bytes / MIB),
+        local_gb: signed(facts.capacity.disk_bytes / GIB),
+        local_free_gb: signed(facts.capacity.disk_free_bytes / GIB),
+        storage_pools: facts
+            .pools
+            .iter()
+            .map(|pool| StoragePool {
+                id: pool.id.clone(),
+                total_bytes: signed(pool.capacity_bytes),
+                available_bytes: signed(pool.free_bytes),
+            })
+            .collect(),
+        agent_address: registration.agent_address.clone(),
+        agent_boot_id: registration.boot_id,
+        rpc_version: registration.rpc_version.to_string(),
+        capabilities: registration.capabilities.clone(),
+    }
+}
+
+/// As Nova's libvirt driver describes a processor.
+fn cpu(cpu: &Cpu) -> serde_json::Value {
+    serde_json::json!({
+        "arch": cpu.arch,
+        "model": cpu.model,
+        "vendor": cpu.vendor,
+        "features": cpu.features,
+    })
+}
+
+/// An inventory that was begun at `at`, by the store's clocks.
+pub(crate) fn inventory(inventory: &Inventory, at: Timestamp) -> store::Inventory {
+    store::Inventory {
+        host: inventory.facts.host.clone(),
+        at,
+        domains: inventory.domains.iter().map(observed).collect(),
+    }
+}
+
+fn observed(domain: &Domain) -> Observed {
+    let local = domain.disks.iter().filter(|disk| disk.pool.is_none());
+    Observed {
+        uuid: domain.server,
+        instance_name: domain.domain_name.clone(),
+        sighting: domain.sighting,
+        power_state: domain.power_state,
+        room: Room {
+            vcpus: i64::from(domain.vcpus),
+            memory_mb: signed(domain.memory_bytes / MIB),
+            disk_gb: gib_ceil(local.map(|disk| disk.allocated_bytes).sum()),
+        },
+        disks: domain.disks.iter().map(disk).collect(),
+        cpu: cpu(&domain.cpu),
+        owner: store::Owner {
+            name: domain.display_name.clone(),
+            project_id: domain.owner.project_id.clone(),
+            user_id: domain.owner.user_id.clone(),
+            flavor: domain.flavor.as_ref().map(flavor),
+            flavorid: domain.flavor.as_ref().and_then(|flavor| flavor.id.clone()),
+            image_ref: domain.image_ref.clone(),
+            created_at: None,
+        },
+    }
+}
+
+fn disk(disk: &Disk) -> store::Disk {
+    store::Disk {
+        target: disk.target.clone(),
+        path: disk.path.clone(),
+        pool: disk.pool.clone(),
+        format: disk.format.clone(),
+        virtual_bytes: signed(disk.virtual_bytes),
+        allocated_bytes: signed(disk.allocated_bytes),
+        backing: disk.backing.as_ref().map(|backing| backing.path.clone()),
+        read_only: disk.read_only,
+    }
+}
+
+fn flavor(flavor: &Flavor) -> FlavorSpec {
+    FlavorSpec {
+        name: flavor.name.clone(),
+        vcpus: i64::from(flavor.vcpus),
+        memory_mb: signed(flavor.memory_mb),
+        root_gb: signed(flavor.root_gb),
+        ephemeral_gb: signed(flavor.ephemeral_gb),
+        swap_mb: signed(flavor.swap_mb),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn gib_begun_count_whole() {
+        assert_eq!(
+            [0, 1, GIB, GIB + 1, u64::MAX].map(gib_ceil),
+            [0, 1, 1, 2, 1 << 34]
+        );
+    }
+
+    #[test]
+    fn progress_keeps_its_figures() {
+        let amounts = Amounts {
+            total: 1,
+            processed: 2,
+            remaining: u64::MAX,
+        };
+        let stored = progress(&Progress {
+            memory: amounts,
+            disk: None,
+            dirty_rate: 3,
+            throughput: 4,
+            downtime: Some(Duration::from_millis(5)),
+            iteration: 6,
+        });
+        let memory = stored.memory.unwrap();
+        assert_eq!(
+            (memory.total, memory.processed, memory.remaining),
+            (1, 2, i64::MAX)
+        );
+        assert_eq!(stored.disk, None);
+        assert_eq!(
+            (stored.dirty_rate, stored.throughput, stored.downtime_ms),
+            (Some(3), Some(4), Some(5))
+        );
+    }
+}
