@@ -1,0 +1,202 @@
+//! A request that has come as far as its handler: authenticated, routed, of a version, its
+//! query valid. What it may see and do is still to be asked, and [`Guarded`] makes sure that
+//! it is.
+
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use godwit_core::ids::ServerUuid;
+use godwit_policy::{Decision, Target};
+use godwit_store::{Server, ServerMigrations};
+use uuid::Uuid;
+
+use crate::auth::{Decided, Principal};
+use crate::error::ApiError;
+use crate::links::Links;
+use crate::microversion::Microversion;
+use crate::policy::Policy;
+use crate::query::Query;
+use crate::routes::Route;
+use crate::state::ApiState;
+
+/// What the path names, as the caller wrote it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PathIds {
+    /// `{server_id}`.
+    pub server: String,
+    /// `{migration_id}`.
+    pub migration: String,
+    /// Any other id.
+    pub id: String,
+}
+
+/// A request on its way to its handler.
+pub struct Call {
+    /// The parts of the service.
+    pub state: Data<ApiState>,
+    /// The route it took.
+    pub route: &'static Route,
+    /// The version it speaks.
+    pub version: Microversion,
+    /// What its path names.
+    pub ids: PathIds,
+    /// Its query: valid, and without what the handler shall not see.
+    pub query: Query,
+    /// Links for its answer.
+    pub links: Links,
+    /// Its id.
+    pub request_id: String,
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) decided: Arc<Decided>,
+    pub(crate) policy: Arc<Policy>,
+}
+
+impl Call {
+    /// Is the caller an administrator?
+    pub fn is_admin(&self) -> bool {
+        self.decided.is_admin
+    }
+
+    /// The caller's user.
+    pub fn user_id(&self) -> Option<&str> {
+        self.principal.user_id.as_deref()
+    }
+
+    /// The caller's project.
+    pub fn project_id(&self) -> Option<&str> {
+        self.principal.project_id.as_deref()
+    }
+
+    /// Refuses unless `rule` allows the caller to act on `target`.
+    pub fn enforce(&self, rule: &'static str, target: &Target) -> Result<(), ApiError> {
+        debug_assert!(
+            self.route.names(rule),
+            "{rule} is not among {:?}'s rules",
+            self.route
+        );
+        let decision = self
+            .policy
+            .enforcer
+            .enforce(rule, &self.decided.credentials, target);
+        match decision.map_err(ApiError::internal)? {
+            Decision::Allowed => Ok(()),
+            Decision::Denied { rule, fault } => {
+                if let Some(fault) = fault {
+                    tracing::warn!(rule, %fault, "a policy rule could not be evaluated");
+                }
+                Err(ApiError::denied(&rule))
+            }
+            Decision::WrongScope { rule, .. } => Err(ApiError::denied(&rule)),
+        }
+    }
+
+    /// [`Self::enforce`] for what belongs to nobody in particular.
+    pub fn enforce_own(&self, rule: &'static str) -> Result<(), ApiError> {
+        self.enforce(rule, self.principal.own())
+    }
+
+    /// Does `rule` allow it? For rules that only change what an answer shows.
+    pub fn permits(&self, rule: &'static str, target: &Target) -> bool {
+        self.enforce(rule, target).is_ok()
+    }
+
+    /// [`Self::permits`] for what belongs to nobody in particular.
+    pub fn permits_own(&self, rule: &'static str) -> bool {
+        self.permits(rule, self.principal.own())
+    }
+
+    /// The server that the path names, if the caller may know of it.
+    pub async fn server(&self) -> Result<Guarded<Server>, ApiError> {
+        let uuid = self.server_uuid()?;
+        let found = self
+            .state
+            .store
+            .server_find_visible(uuid, self.visibility()?)
+            .await?;
+        let server = found.ok_or_else(|| self.no_such_server())?;
+        Ok(Guarded {
+            target: Target::of_project(Some(&server.project_id)),
+            resource: server,
+        })
+    }
+
+    /// The live migrations in progress of the server that the path names, if the caller may
+    /// know of it.
+    pub async fn server_migrations(&self) -> Result<Guarded<ServerMigrations>, ApiError> {
+        let (uuid, visible) = (self.server_uuid()?, self.visibility()?);
+        let found = self
+            .state
+            .store
+            .migrations_in_progress_for_server(uuid, visible)
+            .await?;
+        let found = found.ok_or_else(|| self.no_such_server())?;
+        Ok(Guarded {
+            target: Target::of_project(Some(&found.project_id)),
+            resource: found,
+        })
+    }
+
+    /// 404 for the server that the path names.
+    pub fn no_such_server(&self) -> ApiError {
+        ApiError::no_such_server(&self.ids.server)
+    }
+
+    /// The path's migration id, if it is written as a number is.
+    pub fn migration_id(&self) -> Option<i64> {
+        let id: i64 = self.ids.migration.parse().ok()?;
+        (id.to_string() == self.ids.migration).then_some(id)
+    }
+
+    fn server_uuid(&self) -> Result<ServerUuid, ApiError> {
+        read_uuid(&self.ids.server)
+            .map(ServerUuid)
+            .ok_or_else(|| self.no_such_server())
+    }
+
+    /// Whose servers the caller sees: with `None` everybody's. A token for the whole system
+    /// sees them too, and is then refused by every rule, as in Nova.
+    fn visibility(&self) -> Result<Option<&str>, ApiError> {
+        if self.is_admin() || self.principal.is_system {
+            return Ok(None);
+        }
+        self.project_id()
+            .map(Some)
+            .ok_or_else(|| self.no_such_server())
+    }
+}
+
+/// Reads a uuid as servers and migrations are named: in groups with dashes, in any case.
+pub fn read_uuid(text: &str) -> Option<Uuid> {
+    // The parser alone would also accept braces, a URN, and no dashes.
+    (text.len() == 36)
+        .then(|| Uuid::parse_str(text).ok())
+        .flatten()
+}
+
+/// Something of a project's that is visible to the caller, before policy was asked about it.
+#[derive(Debug)]
+#[must_use]
+pub struct Guarded<T> {
+    resource: T,
+    target: Target,
+}
+
+impl<T> Guarded<T> {
+    /// Refuses unless `rule` allows the caller to act on it.
+    pub fn allow(self, call: &Call, rule: &'static str) -> Result<Allowed<T>, ApiError> {
+        call.enforce(rule, &self.target)?;
+        Ok(Allowed {
+            resource: self.resource,
+            target: self.target,
+        })
+    }
+}
+
+/// Something that policy allowed the caller to act on.
+#[derive(Debug)]
+pub struct Allowed<T> {
+    /// The thing itself.
+    pub resource: T,
+    /// The same for further rules.
+    pub target: Target,
+}

@@ -1,0 +1,115 @@
+//! `GET /os-migrations`: every migration there is (`contract: migrations.md §3`).
+//!
+//! Hidden rows are left out by the query itself, so a page is never cut short by them. Words
+//! are compared exactly.
+
+use godwit_core::ids::{MigrationUuid, ServerUuid};
+use godwit_store::{MigrationFilter, MigrationListError, MigrationRecord, Paging};
+
+use super::paging::{limit, next, unstorable};
+use crate::call::{Call, read_uuid};
+use crate::error::ApiError;
+use crate::microversion::milestone;
+use crate::reply::Reply;
+use crate::routes::Answer;
+use crate::rules;
+use crate::timestamps;
+use crate::views::migration::{MigrationList, MigrationView};
+
+/// Lists.
+pub fn index(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        call.enforce_own(rules::MIGRATIONS_INDEX)?;
+        // Somebody else's migrations, or everybody's?
+        if call
+            .query
+            .last("project_id")
+            .is_none_or(|asked| Some(asked) != call.project_id())
+        {
+            call.enforce_own(rules::MIGRATIONS_INDEX_ALL)?;
+        }
+        let hosts = call.permits_own(rules::MIGRATIONS_INDEX_HOST);
+        let records = match filter(call)? {
+            Some(filter) => list(call, &filter).await?,
+            None => Vec::new(),
+        };
+        let view = |record| MigrationView::new(record, call.version, hosts, &call.links);
+        let last = records
+            .last()
+            .map(|record| record.migration.uuid.to_string());
+        let pages = call.version >= milestone::MIGRATION_PAGES;
+        Reply::json(&MigrationList {
+            migrations: records.iter().map(view).collect(),
+            migrations_links: next(call, "os-migrations", records.len(), last.filter(|_| pages)),
+        })
+    })
+}
+
+async fn list(call: &Call, filter: &MigrationFilter) -> Result<Vec<MigrationRecord>, ApiError> {
+    let paging = if call.version < milestone::MIGRATION_PAGES {
+        Paging::Unpaged
+    } else {
+        let marker = call.query.last("marker").map(marker).transpose()?;
+        match limit(call) {
+            0 => return Ok(Vec::new()),
+            limit => Paging::Page { limit, marker },
+        }
+    };
+    call.state
+        .store
+        .migration_list(filter, paging)
+        .await
+        .map_err(|error| match error {
+            MigrationListError::MarkerNotFound(marker) => no_such_marker(&marker.to_string()),
+            MigrationListError::Store(error) => error.into(),
+        })
+}
+
+fn marker(text: &str) -> Result<MigrationUuid, ApiError> {
+    read_uuid(text)
+        .map(MigrationUuid)
+        .ok_or_else(|| no_such_marker(text))
+}
+
+fn no_such_marker(text: &str) -> ApiError {
+    ApiError::BadRequest(format!("Marker {text} could not be found."))
+}
+
+/// What the query asks for; `None` where nothing can match.
+fn filter(call: &Call) -> Result<Option<MigrationFilter>, ApiError> {
+    let text = |name| call.query.last(name).map(str::to_owned);
+    let time = |name| call.query.last(name).and_then(timestamps::parse);
+    let (changes_since, changes_before) = (time("changes-since"), time("changes-before"));
+    if changes_since
+        .zip(changes_before)
+        .is_some_and(|(since, before)| since > before)
+    {
+        return Err(ApiError::BadRequest(
+            "The value of changes-since must be less than or equal to changes-before.".to_owned(),
+        ));
+    }
+    let server = call.query.last("instance_uuid");
+    let impossible = call.query.pairs().any(|(_, value)| unstorable(value))
+        || call.query.last("hidden").is_some_and(wants_hidden)
+        || server.is_some_and(|server| read_uuid(server).is_none());
+    if impossible {
+        return Ok(None);
+    }
+    Ok(Some(MigrationFilter {
+        status: text("status"),
+        host: text("host"),
+        source_compute: text("source_compute"),
+        migration_type: text("migration_type"),
+        server: server.and_then(read_uuid).map(ServerUuid),
+        changes_since,
+        changes_before,
+        user_id: text("user_id"),
+        project_id: text("project_id"),
+    }))
+}
+
+/// Hidden rows are never listed, so whoever wants only them gets none.
+fn wants_hidden(text: &str) -> bool {
+    let yes = ["1", "t", "true", "on", "y", "yes"];
+    yes.iter().any(|word| text.eq_ignore_ascii_case(word))
+}

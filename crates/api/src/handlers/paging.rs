@@ -1,0 +1,29 @@
+//! Lists in pages (`contract: http.md §10, §11`).
+
+use crate::call::Call;
+use crate::views::Next;
+
+/// How many items the answer may have: what the caller asked for, and never more than allowed.
+pub(super) fn limit(call: &Call) -> i64 {
+    let most = call.state.config.max_limit;
+    let Some(asked) = call.query.last("limit") else {
+        return most;
+    };
+    // Valid digits that do not fit are more than allowed.
+    asked
+        .trim_end()
+        .parse()
+        .map_or(most, |asked: i64| asked.min(most))
+}
+
+/// The link behind a full page; its last item is `last`.
+pub(super) fn next(call: &Call, collection: &str, count: usize, last: Option<String>) -> Next {
+    let full = i64::try_from(count).is_ok_and(|count| count > 0 && count == limit(call));
+    let last = last.filter(|_| full)?;
+    Some(call.links.next(collection, &call.query, &last))
+}
+
+/// Can no row hold this? A database would refuse to look for it.
+pub(super) fn unstorable(text: &str) -> bool {
+    text.contains('\0')
+}

@@ -1,0 +1,89 @@
+//! A server's live migrations in progress: list, show, abort, complete by force
+//! (`contract: migrations.md §2`).
+//!
+//! Abort and force only leave an intent: what they check, they check again inside the
+//! transaction that writes it, and what they answered 202 for is then durable.
+
+mod requests;
+
+use godwit_core::status::MigrationKind;
+use godwit_store::MigrationRecord;
+use serde_json::Value;
+
+use self::requests::{ABORT, FORCE_COMPLETE};
+use crate::call::Call;
+use crate::error::ApiError;
+use crate::reply::Reply;
+use crate::routes::Answer;
+use crate::rules;
+use crate::views::server_migration::{
+    ServerMigrationDocument, ServerMigrationList, ServerMigrationView,
+};
+
+/// `GET …/migrations`.
+pub fn index(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        let found = call
+            .server_migrations()
+            .await?
+            .allow(call, rules::SERVER_MIGRATIONS_INDEX)?;
+        let records = &found.resource.migrations;
+        // Nobody asks who may see the hosts of nothing.
+        let hosts =
+            !records.is_empty() && call.permits(rules::SERVER_MIGRATIONS_INDEX_HOST, &found.target);
+        let view = |record| ServerMigrationView::new(record, call.version, hosts);
+        Reply::json(&ServerMigrationList {
+            migrations: records.iter().map(view).collect(),
+        })
+    })
+}
+
+/// `GET …/migrations/{id}`: only while in progress, and always with its hosts.
+pub fn show(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        let server = call
+            .server()
+            .await?
+            .allow(call, rules::SERVER_MIGRATIONS_SHOW)?
+            .resource;
+        let record = match call.migration_id() {
+            Some(id) => {
+                call.state
+                    .store
+                    .migration_find_for_server(server.uuid, id)
+                    .await?
+            }
+            None => None,
+        };
+        let record = shown(call, record)?;
+        let migration = ServerMigrationView::new(&record, call.version, true);
+        Reply::json(&ServerMigrationDocument { migration })
+    })
+}
+
+fn shown(call: &Call, record: Option<MigrationRecord>) -> Result<MigrationRecord, ApiError> {
+    let (mid, sid) = (&call.ids.migration, &call.ids.server);
+    let gone = |text: String| Err(ApiError::NotFound(text));
+    match record {
+        None => gone(format!(
+            "In-progress live migration {mid} is not found for server {sid}."
+        )),
+        Some(record) if record.migration.kind != MigrationKind::LiveMigration => gone(format!(
+            "Migration {mid} for server {sid} is not live-migration."
+        )),
+        Some(record) if !record.migration.status.is_in_progress() => gone(format!(
+            "Live migration {mid} for server {sid} is not in progress."
+        )),
+        Some(record) => Ok(record),
+    }
+}
+
+/// `DELETE …/migrations/{id}`.
+pub fn abort(call: &Call) -> Answer<'_> {
+    Box::pin(requests::leave(call, &ABORT))
+}
+
+/// `POST …/migrations/{id}/action` with `force_complete`.
+pub fn force_complete<'a>(call: &'a Call, _: &'a Value) -> Answer<'a> {
+    Box::pin(requests::leave(call, &FORCE_COMPLETE))
+}

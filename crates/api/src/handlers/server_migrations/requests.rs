@@ -1,0 +1,151 @@
+//! Abort and force-complete: the same request but for what they check, and how they say no.
+
+use godwit_core::event::Event;
+use godwit_core::ids::ServerUuid;
+use godwit_core::server::{TaskState, VmState};
+use godwit_core::status::MigrationStatus as Status;
+use godwit_store::{Actor, CommitError, CommitNote, MigrationRecord, Server, StepError};
+
+use crate::call::Call;
+use crate::error::ApiError;
+use crate::microversion::{Microversion, milestone};
+use crate::reply::Reply;
+use crate::rules;
+
+/// A request to a migration.
+pub(super) struct Request {
+    rule: &'static str,
+    /// What the server's texts call it.
+    action: &'static str,
+    /// What the migration's texts call it.
+    purpose: &'static str,
+    event: Event,
+    locked: fn(ServerUuid) -> ApiError,
+    /// Must the server be active?
+    active_only: bool,
+    /// Says no where there is no such migration.
+    not_found: fn(String) -> ApiError,
+    /// The statuses in which it makes sense.
+    statuses: fn(Microversion) -> &'static [Status],
+}
+
+pub(super) static ABORT: Request = Request {
+    rule: rules::ABORT,
+    action: "abort live migration",
+    purpose: "abort live migration",
+    event: Event::AbortRequested,
+    locked: |server| ApiError::invalid_state(server, "abort live migration"),
+    active_only: false,
+    not_found: ApiError::NotFound,
+    statuses: |version| {
+        if version >= milestone::ABORT_EARLY {
+            &[Status::Running, Status::Queued, Status::Preparing]
+        } else {
+            &[Status::Running]
+        }
+    },
+};
+
+pub(super) static FORCE_COMPLETE: Request = Request {
+    rule: rules::FORCE_COMPLETE,
+    action: "force_complete",
+    purpose: "force complete",
+    event: Event::ForceCompleteRequested,
+    locked: ApiError::locked,
+    active_only: true,
+    not_found: ApiError::BadRequest,
+    statuses: |_| &[Status::Running],
+};
+
+impl Request {
+    fn check_server(&self, server: &Server, admin: bool) -> Result<(), ApiError> {
+        if server.lock.is_some() && !admin {
+            return Err((self.locked)(server.uuid));
+        }
+        let wrong = |attribute, value| {
+            Err(ApiError::wrong_state(
+                server.uuid,
+                self.action,
+                attribute,
+                value,
+            ))
+        };
+        if self.active_only && server.vm_state != VmState::Active {
+            return wrong("vm_state", Some(server.vm_state.as_str()));
+        }
+        if server.task_state != Some(TaskState::Migrating) {
+            return wrong("task_state", server.task_state.map(TaskState::as_str));
+        }
+        Ok(())
+    }
+
+    fn check_status(
+        &self,
+        record: &MigrationRecord,
+        version: Microversion,
+    ) -> Result<(), ApiError> {
+        if (self.statuses)(version).contains(&record.migration.status) {
+            return Ok(());
+        }
+        Err(self.wrong_status(record))
+    }
+
+    fn wrong_status(&self, record: &MigrationRecord) -> ApiError {
+        let migration = &record.migration;
+        ApiError::BadRequest(format!(
+            "Migration {} state of instance {} is {}. Cannot {} while the migration is in this \
+             state.",
+            record.id, migration.server, migration.status, self.purpose
+        ))
+    }
+
+    fn no_such_migration(&self, call: &Call) -> ApiError {
+        (self.not_found)(format!(
+            "Migration {} not found for instance {}",
+            call.ids.migration, call.ids.server
+        ))
+    }
+}
+
+/// Checks in Nova's order, then again inside the transaction that leaves the intent.
+pub(super) async fn leave(call: &Call, request: &'static Request) -> Result<Reply, ApiError> {
+    let server = call.server().await?.allow(call, request.rule)?.resource;
+    let (admin, version) = (call.is_admin(), call.version);
+    request.check_server(&server, admin)?;
+    let found = match call.migration_id() {
+        Some(id) => {
+            call.state
+                .store
+                .migration_find_for_server(server.uuid, id)
+                .await?
+        }
+        None => None,
+    };
+    let record = found.ok_or_else(|| request.no_such_migration(call))?;
+    tracing::Span::current().record("migration", tracing::field::display(record.migration.uuid));
+
+    let mut note = CommitNote::new(Actor::Api, call.state.clock.now());
+    note.request_id = Some(call.request_id.clone());
+    let decide = move |record: &MigrationRecord, server: &Server| {
+        request.check_server(server, admin)?;
+        request.check_status(record, version)?;
+        Ok(request.event.clone())
+    };
+    let stepped = call
+        .state
+        .store
+        .migration_step(record.migration.uuid, note, decide)
+        .await;
+    match stepped {
+        Ok(_) => {
+            (call.state.wake)();
+            Ok(Reply::accepted())
+        }
+        Err(StepError::Refused(error)) => Err(error),
+        Err(StepError::NotFound) => Err(request.no_such_migration(call)),
+        // Its table has no place for this: in Nova's words, the state does not allow it.
+        Err(StepError::Rejected(_)) => Err(request.wrong_status(&record)),
+        Err(StepError::Commit(CommitError::Store(error))) => Err(error.into()),
+        Err(StepError::Commit(other)) => Err(ApiError::internal(other)),
+    }
+}

@@ -1,0 +1,117 @@
+//! Microversions: a pair of integers, and the names of the ones where something changes.
+//!
+//! Code asks `version >= milestone::OWNER_FIELDS`, never `>= (2, 80)`, so that each gate says
+//! what it gates.
+
+use std::fmt;
+
+/// A version of Nova's API, such as 2.80.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Microversion {
+    major: u32,
+    minor: u32,
+}
+
+impl Microversion {
+    /// The oldest version served.
+    pub const MIN: Self = v(1);
+    /// The newest version served.
+    pub const MAX: Self = v(104);
+
+    /// A version.
+    pub const fn new(major: u32, minor: u32) -> Self {
+        Self { major, minor }
+    }
+
+    /// The number behind the point.
+    pub const fn minor(self) -> u32 {
+        self.minor
+    }
+
+    /// Every version served, oldest first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (Self::MIN.minor..=Self::MAX.minor).map(v)
+    }
+}
+
+impl fmt::Display for Microversion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+impl fmt::Debug for Microversion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+const fn v(minor: u32) -> Microversion {
+    Microversion::new(2, minor)
+}
+
+/// The versions at which something changes on this surface (`contract: http.md §14`).
+pub mod milestone {
+    use super::{Microversion, v};
+
+    /// More `OS-EXT-SRV-ATTR:*` fields.
+    pub const EXTENDED_ATTRIBUTES: Microversion = v(3);
+    /// `locked` on servers.
+    pub const LOCKED: Microversion = v(9);
+    /// `host_status` on servers.
+    pub const HOST_STATUS: Microversion = v(16);
+    /// `description` on servers.
+    pub const DESCRIPTION: Microversion = v(19);
+    /// A running live migration can be completed by force.
+    pub const FORCE_COMPLETE: Microversion = v(22);
+    /// Server migrations can be listed and shown; os-migrations gets types and links.
+    pub const SERVER_MIGRATIONS: Microversion = v(23);
+    /// A running live migration can be aborted.
+    pub const ABORT: Microversion = v(24);
+    /// `block_migration` may be "auto"; `disk_over_commit` is gone.
+    pub const BLOCK_MIGRATION_AUTO: Microversion = v(25);
+    /// `tags` on servers, and filters by them.
+    pub const TAGS: Microversion = v(26);
+    /// A named destination is checked by the scheduler, unless `force` says otherwise.
+    pub const FORCE_DESTINATION: Microversion = v(30);
+    /// The pre-checks of a live migration no longer hold up the answer.
+    pub const ASYNCHRONOUS_PRECHECKS: Microversion = v(34);
+    /// An unknown `status` filter of servers is refused.
+    pub const STRICT_SERVER_STATUS: Microversion = v(38);
+    /// A server's flavor is embedded.
+    pub const EMBEDDED_FLAVOR: Microversion = v(47);
+    /// Flavors have a `description`.
+    pub const FLAVOR_DESCRIPTION: Microversion = v(55);
+    /// os-migrations in pages, by time, with `uuid`, and strict about its query.
+    pub const MIGRATION_PAGES: Microversion = v(59);
+    /// Flavors have `extra_specs`.
+    pub const FLAVOR_EXTRA_SPECS: Microversion = v(61);
+    /// `trusted_image_certificates` on servers.
+    pub const TRUSTED_CERTIFICATES: Microversion = v(63);
+    /// Queued and preparing live migrations can be aborted, too.
+    pub const ABORT_EARLY: Microversion = v(65);
+    /// `changes-before` filters.
+    pub const CHANGES_BEFORE: Microversion = v(66);
+    /// `force` is gone.
+    pub const NO_FORCE: Microversion = v(68);
+    /// `server_groups` when one server is shown.
+    pub const SERVER_GROUPS: Microversion = v(71);
+    /// `locked_reason` on servers, and a `locked` filter.
+    pub const LOCKED_REASON: Microversion = v(73);
+    /// Lists of servers are strict about their query; a flavor without swap has 0.
+    pub const STRICT_SERVERS: Microversion = v(75);
+    /// `user_id` and `project_id` of a migration's requester, and filters by them.
+    pub const OWNER_FIELDS: Microversion = v(80);
+    /// More filters of servers for everybody.
+    pub const MORE_FILTERS: Microversion = v(83);
+    /// A server's `hostname` for everybody.
+    pub const HOSTNAME: Microversion = v(90);
+    /// `pinned_availability_zone` on servers.
+    pub const PINNED_ZONE: Microversion = v(96);
+    /// `properties` of a server's image.
+    pub const IMAGE_PROPERTIES: Microversion = v(98);
+    /// `scheduler_hints` on servers.
+    pub const SCHEDULER_HINTS: Microversion = v(100);
+    /// Unknown query parameters are refused everywhere; two flavor fields are gone.
+    pub const STRICT_QUERIES: Microversion = v(102);
+}

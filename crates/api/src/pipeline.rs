@@ -1,0 +1,200 @@
+//! The way of every request, in the order that Nova checks things (`contract: http.md §4`):
+//!
+//! ```text
+//!  size 413 ─► token 401 ─► router 404 ─► version 400/406 ─► type 415 ─► action 400/404
+//!    ─► project in the URL 400 ─► method in this version 404 ─► schema 400 ─► handler
+//! ```
+//!
+//! The order is part of the contract: it decides which of two faults a request gets.
+
+mod stages;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::dev::Payload;
+use actix_web::http::Method;
+use actix_web::web::{self, Data};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use uuid::Uuid;
+
+use self::stages::{Stop, normalized};
+use crate::body::declares_more_than;
+use crate::call::PathIds;
+use crate::error::ApiError;
+use crate::links::Base;
+use crate::microversion::Microversion;
+use crate::negotiation::{Negotiated, negotiate};
+use crate::reply::{self, Reply, Spoken};
+use crate::root::{Place, Root, split_project};
+use crate::routes::{self, Route};
+use crate::state::ApiState;
+use crate::views::version::{Choices, VersionDocument, VersionList};
+
+/// Answers any request to the API's address.
+pub async fn entry(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: Data<ApiState>,
+) -> HttpResponse {
+    let begin = Instant::now();
+    let mut payload = payload.into_inner();
+    let (template, response) = answer(&request, &mut payload, &state).await;
+    let status = response.status();
+    tracing::Span::current().record("route", template);
+    state
+        .metrics
+        .observe(template, request.method(), status, begin.elapsed());
+    response
+}
+
+/// The answer, and the route template that it counts under.
+async fn answer(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    state: &Data<ApiState>,
+) -> (&'static str, HttpResponse) {
+    let path = normalized(request.path());
+    let base = || Base::of(request, &state.link_rules);
+    match Place::of(&path) {
+        Place::Top => (
+            "/",
+            document(request, Reply::json(&VersionList::new(&base()))),
+        ),
+        Place::Elsewhere => {
+            let choices = Choices::new(&base(), request.path());
+            let reply = Reply::json_with(actix_web::http::StatusCode::MULTIPLE_CHOICES, &choices);
+            ("other", document(request, reply))
+        }
+        Place::Document(root) => {
+            let mut response = root_document(request, root, &base());
+            reply::set_request_id(&mut response, &request_id(request));
+            (root.segment(), response)
+        }
+        // The filter for cross-origin requests answers these, before anything else looks.
+        Place::Below(..) if request.method() == Method::OPTIONS => {
+            ("other", HttpResponse::Ok().finish())
+        }
+        Place::Below(root, rest) => {
+            let id = request_id(request);
+            let (template, mut response) = below(request, payload, state, root, rest, &id).await;
+            reply::set_request_id(&mut response, &id);
+            (template, response)
+        }
+    }
+}
+
+fn document(request: &HttpRequest, reply: Result<Reply, ApiError>) -> HttpResponse {
+    match reply {
+        Ok(reply) => reply.into_response(request.headers()),
+        Err(error) => stages::failed(&error),
+    }
+}
+
+/// A version's own document: for any method, without a token, but not in any version.
+fn root_document(request: &HttpRequest, root: Root, base: &Base) -> HttpResponse {
+    let reply = || {
+        document(
+            request,
+            Reply::json(&VersionDocument::new(root, base, root)),
+        )
+    };
+    match root {
+        Root::Legacy => reply(),
+        Root::Current => versioned(request, |_| reply()),
+    }
+}
+
+/// Negotiates, and puts the outcome on the answer.
+fn versioned(
+    request: &HttpRequest,
+    answer: impl FnOnce(Microversion) -> HttpResponse,
+) -> HttpResponse {
+    match stages::version(negotiate(request.headers())) {
+        Ok(version) => {
+            let mut response = answer(version);
+            reply::set_version(&mut response, Spoken::Version(version));
+            response
+        }
+        Err(response) => response,
+    }
+}
+
+async fn below(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    state: &Data<ApiState>,
+    root: Root,
+    rest: &str,
+    request_id: &str,
+) -> (&'static str, HttpResponse) {
+    if declares_more_than(state.config.max_body_bytes, request.headers()) {
+        return ("other", reply::too_large());
+    }
+    let principal = match stages::authenticate(request, state).await {
+        Ok(principal) => principal,
+        Err(response) => return ("other", response),
+    };
+    let (project, path) = split_project(rest);
+    let Some((route, ids)) = find(request, project, path) else {
+        let head = request.method() == Method::HEAD;
+        return ("other", reply::no_such_route(request.headers(), head));
+    };
+    let negotiated = match root {
+        Root::Legacy => Negotiated::Version(Microversion::MIN),
+        Root::Current => negotiate(request.headers()),
+    };
+    let version = match stages::version(negotiated) {
+        Ok(version) => version,
+        Err(response) => return (template(route), response),
+    };
+    let handled = stages::handle(stages::Routed {
+        request,
+        payload,
+        state,
+        root,
+        project,
+        route,
+        ids,
+        version,
+        request_id,
+        principal: Arc::clone(&principal),
+    });
+    let mut response = match handled.await {
+        Ok(reply) => reply.into_response(request.headers()),
+        Err(Stop::Fault(error)) => stages::failed(&error),
+        // The limiter stands before everything that knows versions.
+        Err(Stop::TooLarge) => return (template(route), reply::too_large()),
+    };
+    if root == Root::Current {
+        reply::set_version(&mut response, Spoken::Version(version));
+    }
+    (template(route), response)
+}
+
+/// What a route counts under.
+fn template(route: Option<&'static Route>) -> &'static str {
+    route.map_or("/{project_id}/", |route| route.path)
+}
+
+/// The route of a path; `None` in it is the version's document below a project.
+fn find(
+    request: &HttpRequest,
+    project: Option<&str>,
+    path: &str,
+) -> Option<(Option<&'static Route>, PathIds)> {
+    if project.is_some() && path == "/" {
+        return Some((None, PathIds::default()));
+    }
+    let (route, ids) = routes::find(request.method(), path)?;
+    Some((Some(route), ids))
+}
+
+/// The id that the logging layer gave the request, as Nova writes it.
+fn request_id(request: &HttpRequest) -> String {
+    let id = request
+        .extensions()
+        .get::<tracing_actix_web::RequestId>()
+        .copied();
+    format!("req-{}", id.map_or(Uuid::nil(), |id| *id))
+}

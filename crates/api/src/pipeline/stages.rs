@@ -1,0 +1,271 @@
+//! The single checks on a request's way.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+
+use crate::auth::{AuthError, Principal};
+use crate::body::{self, BodyError};
+use crate::call::{Call, PathIds};
+use crate::error::ApiError;
+use crate::links::{Base, Links};
+use crate::microversion::Microversion;
+use crate::negotiation::Negotiated;
+use crate::query::{NotUtf8, Query};
+use crate::reply::{self, Reply, Spoken};
+use crate::root::Root;
+use crate::routes::{Action, Does, Route, Versions};
+use crate::schema::body::edition;
+use crate::schema::query::QuerySchema;
+use crate::schema::{Strictness, check};
+use crate::state::ApiState;
+use crate::views::version::VersionDocument;
+
+/// A path as the router sees it: decoded, repeated slashes made one.
+pub(super) fn normalized(path: &str) -> Cow<'_, str> {
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    if !decoded.contains("//") {
+        return decoded;
+    }
+    let mut single = String::with_capacity(decoded.len());
+    for c in decoded.chars() {
+        if c != '/' || !single.ends_with('/') {
+            single.push(c);
+        }
+    }
+    single.into()
+}
+
+/// The answer to a request that failed. What nobody but the operator may know goes to the log.
+pub(super) fn failed(error: &ApiError) -> HttpResponse {
+    match error {
+        ApiError::Internal(cause) => tracing::error!(error = %cause, "the request failed"),
+        ApiError::Unavailable(cause) => tracing::warn!(error = %cause, "the service is busy"),
+        _ => {}
+    }
+    reply::fault(error)
+}
+
+/// The bearer of the request's token.
+pub(super) async fn authenticate(
+    request: &HttpRequest,
+    state: &ApiState,
+) -> Result<Arc<Principal>, HttpResponse> {
+    let unauthorized = || {
+        let own = || format!("{}/identity", Base::of(request, &state.link_rules));
+        let configured = state.www_authenticate_uri.as_deref().map(str::to_owned);
+        reply::unauthorized(&configured.unwrap_or_else(own))
+    };
+    let mut values = request.headers().get_all("x-auth-token");
+    let token = values.next().and_then(|value| value.to_str().ok());
+    // Two tokens are none: nobody can say which one counts.
+    let token = token
+        .filter(|_| values.next().is_none())
+        .ok_or_else(unauthorized)?;
+    match state.authenticator.authenticate(token).await {
+        Ok(principal) => Ok(principal),
+        Err(AuthError::Invalid(reason)) => {
+            tracing::info!(%reason, "the request's token is not good");
+            Err(unauthorized())
+        }
+        Err(AuthError::Unavailable(reason)) => {
+            tracing::error!(%reason, "tokens cannot be checked");
+            Err(HttpResponse::ServiceUnavailable().finish())
+        }
+    }
+}
+
+/// The version to be spoken, or the answer that there is none.
+pub(super) fn version(negotiated: Negotiated) -> Result<Microversion, HttpResponse> {
+    match negotiated {
+        Negotiated::Version(version) => Ok(version),
+        Negotiated::Malformed(text) => Err(reply::fault(&ApiError::BadRequest(format!(
+            "API Version String {text} is of invalid format. Must be of format \
+             MajorNum.MinorNum."
+        )))),
+        Negotiated::Unsupported(text) => {
+            let mut response = reply::fault(&ApiError::NotAcceptable(format!(
+                "Version {text} is not supported by the API. Minimum is {} and maximum is {}.",
+                Microversion::MIN,
+                Microversion::MAX
+            )));
+            reply::set_version(&mut response, Spoken::InVain(&text));
+            Err(response)
+        }
+    }
+}
+
+/// A request that has its route and its version.
+pub(super) struct Routed<'a> {
+    pub(super) request: &'a HttpRequest,
+    pub(super) payload: &'a mut Payload,
+    pub(super) state: &'a Data<ApiState>,
+    pub(super) root: Root,
+    /// The project in the URL.
+    pub(super) project: Option<&'a str>,
+    /// `None`: the version's document below a project.
+    pub(super) route: Option<&'static Route>,
+    pub(super) ids: PathIds,
+    pub(super) version: Microversion,
+    pub(super) request_id: &'a str,
+    pub(super) principal: Arc<Principal>,
+}
+
+/// Why a request goes no further.
+pub(super) enum Stop {
+    Fault(ApiError),
+    TooLarge,
+}
+
+impl From<ApiError> for Stop {
+    fn from(error: ApiError) -> Self {
+        Self::Fault(error)
+    }
+}
+
+/// The checks behind the version, and the handler.
+pub(super) async fn handle(mut routed: Routed<'_>) -> Result<Reply, Stop> {
+    body::check_content_type(routed.request.headers())?;
+    let Some(route) = routed.route else {
+        check_project(&routed)?;
+        let base = Base::of(routed.request, &routed.state.link_rules);
+        return Ok(Reply::json(&VersionDocument::new(
+            routed.root,
+            &base,
+            routed.root,
+        ))?);
+    };
+    match &route.does {
+        Does::Handle {
+            versions,
+            query,
+            handler,
+        } => {
+            check_project(&routed)?;
+            check_version(*versions, routed.version)?;
+            let query = read_query(&routed, *query)?;
+            Ok(handler(&call(routed, route, query)).await?)
+        }
+        Does::Act(actions) => {
+            let (action, value) = read_action(&mut routed, actions).await?;
+            check_project(&routed)?;
+            check_version(action.versions, routed.version)?;
+            let schema = edition(action.body, routed.version);
+            check(schema, &value, Some(action.name), strictness(routed.root))
+                .map_err(ApiError::invalid_body)?;
+            Ok((action.handler)(&call(routed, route, Query::default()), &value).await?)
+        }
+    }
+}
+
+fn check_version(versions: Versions, version: Microversion) -> Result<(), ApiError> {
+    if versions.contain(version) {
+        return Ok(());
+    }
+    Err(ApiError::no_such_resource())
+}
+
+async fn read_action(
+    routed: &mut Routed<'_>,
+    actions: &'static [Action],
+) -> Result<(&'static Action, Value), Stop> {
+    let config = &routed.state.config;
+    let body = body::read(routed.payload, config.max_body_bytes, config.body_timeout).await;
+    let body = body.map_err(|error| match error {
+        BodyError::TooLarge => Stop::TooLarge,
+        BodyError::Incomplete => ApiError::malformed_body().into(),
+    })?;
+    let (name, value) = body::action(&body)?;
+    let unknown = || ApiError::BadRequest(format!("There is no such action: {name}"));
+    let action = actions
+        .iter()
+        .find(|action| action.name == name)
+        .ok_or_else(unknown)?;
+    Ok((action, value))
+}
+
+/// A project in the URL must be the token's, for everybody.
+fn check_project(routed: &Routed<'_>) -> Result<(), ApiError> {
+    let own = routed.principal.project_id.as_deref();
+    match routed.project {
+        Some(named) if Some(named) != own => Err(ApiError::BadRequest(format!(
+            "Malformed request URL: URL's project_id '{named}' doesn't match Context's \
+             project_id '{}'",
+            own.unwrap_or("None")
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn strictness(root: Root) -> Strictness {
+    match root {
+        Root::Legacy => Strictness::Lenient,
+        Root::Current => Strictness::AsWritten,
+    }
+}
+
+fn read_query(routed: &Routed<'_>, schema: Option<&QuerySchema>) -> Result<Query, ApiError> {
+    let Some(schema) = schema else {
+        return Ok(Query::default());
+    };
+    let mut query = Query::parse(routed.request.query_string())
+        .map_err(|NotUtf8| ApiError::BadRequest("Query string is not UTF-8 encoded".to_owned()))?;
+    schema
+        .apply(&mut query, routed.version, strictness(routed.root))
+        .map_err(ApiError::invalid_query)?;
+    Ok(query)
+}
+
+fn call(routed: Routed<'_>, route: &'static Route, query: Query) -> Call {
+    let Routed {
+        request,
+        state,
+        root,
+        ids,
+        version,
+        request_id,
+        principal,
+        ..
+    } = routed;
+    let policy = state.policy.current();
+    let url = request
+        .uri()
+        .path_and_query()
+        .map_or("", |url| url.as_str());
+    let base = Base::of(request, &state.link_rules);
+    Call {
+        links: Links::new(base, root, url, principal.project_id.as_deref()),
+        decided: principal.decided(&policy),
+        state: state.clone(),
+        request_id: request_id.to_owned(),
+        route,
+        version,
+        ids,
+        query,
+        principal,
+        policy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::normalized;
+
+    #[test]
+    fn paths_are_decoded_and_their_slashes_single() {
+        for (path, expected) in [
+            ("/v2.1//servers", "/v2.1/servers"),
+            ("///", "/"),
+            ("/v2.1/servers/%2e%2e/x", "/v2.1/servers/../x"),
+            ("/a%2F%2Fb", "/a/b"),
+            ("/%ff", "/\u{fffd}"),
+        ] {
+            assert_eq!(normalized(path), expected);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The policy in force: the registered rules and an operator's files, read again when the
+//! files change.
+//!
+//! A file that turns out unreadable while the service runs changes nothing: the rules in force
+//! stay, and the log says why. At the start it is an error.
+
+mod files;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use godwit_policy::{Enforcer, Settings, registry};
+
+pub use self::files::{PolicyFileError, read_file};
+use self::files::{Stamp, read_all, stamp_all};
+use crate::config::PolicyConfig;
+
+/// A set of rules, and which one it is.
+#[derive(Debug)]
+pub struct Policy {
+    /// The rules.
+    pub enforcer: Enforcer,
+    /// Grows with every set, so that what was decided under another one can be told.
+    pub edition: u64,
+}
+
+/// Where the rules come from.
+#[derive(Debug)]
+pub struct PolicySource {
+    config: PolicyConfig,
+    current: ArcSwap<Policy>,
+    editions: AtomicU64,
+    looked: Mutex<Looked>,
+}
+
+#[derive(Debug)]
+struct Looked {
+    at: Instant,
+    stamps: Vec<Stamp>,
+}
+
+impl PolicySource {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// [`PolicyFileError`] when a file cannot be read or is no policy file.
+    pub fn open(config: PolicyConfig) -> Result<Self, PolicyFileError> {
+        // Stamped before reading: a change in between is then seen as one.
+        let stamps = stamp_all(&config);
+        let enforcer = enforcer(&config)?;
+        Ok(Self {
+            current: ArcSwap::from_pointee(Policy {
+                enforcer,
+                edition: 0,
+            }),
+            editions: AtomicU64::new(1),
+            looked: Mutex::new(Looked {
+                at: Instant::now(),
+                stamps,
+            }),
+            config,
+        })
+    }
+
+    /// The defaults, without any files.
+    pub fn defaults() -> Self {
+        let config = PolicyConfig::default();
+        let enforcer = Enforcer::new(
+            registry::NOVA,
+            &godwit_policy::Overrides::default(),
+            &settings(&config),
+        );
+        Self {
+            current: ArcSwap::from_pointee(Policy {
+                enforcer,
+                edition: 0,
+            }),
+            editions: AtomicU64::new(1),
+            looked: Mutex::new(Looked {
+                at: Instant::now(),
+                stamps: Vec::new(),
+            }),
+            config,
+        }
+    }
+
+    /// The rules as the files say them now.
+    pub fn current(&self) -> Arc<Policy> {
+        self.look();
+        self.current.load_full()
+    }
+
+    /// Looks whether a file changed, unless that was done just now or somebody else does it.
+    fn look(&self) {
+        if self.config.file.is_none() && self.config.directories.is_empty() {
+            return;
+        }
+        let mut looked = match self.looked.try_lock() {
+            Ok(looked) => looked,
+            Err(std::sync::TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
+            Err(std::sync::TryLockError::WouldBlock) => return,
+        };
+        let now = Instant::now();
+        if now.duration_since(looked.at) < self.config.check_interval {
+            return;
+        }
+        looked.at = now;
+        let stamps = stamp_all(&self.config);
+        if stamps == looked.stamps {
+            return;
+        }
+        looked.stamps = stamps;
+        match enforcer(&self.config) {
+            Ok(enforcer) => {
+                let edition = self.editions.fetch_add(1, Ordering::Relaxed);
+                self.current.store(Arc::new(Policy { enforcer, edition }));
+                tracing::info!(edition, "the policy files changed and were read again");
+            }
+            Err(error) => tracing::error!(%error, "the policy files changed; the old rules stay"),
+        }
+    }
+}
+
+fn settings(config: &PolicyConfig) -> Settings {
+    Settings {
+        enforce_new_defaults: config.enforce_new_defaults,
+        default_rule: config.default_rule.clone(),
+    }
+}
+
+fn enforcer(config: &PolicyConfig) -> Result<Enforcer, PolicyFileError> {
+    let overrides = read_all(config)?;
+    let enforcer = Enforcer::new(registry::NOVA, &overrides, &settings(config));
+    for finding in enforcer.findings() {
+        tracing::warn!(%finding, "policy");
+    }
+    Ok(enforcer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use godwit_policy::{Credentials, Identity, Target};
+    use std::fs;
+    use std::time::Duration;
+
+    fn allows(source: &PolicySource, rule: &str) -> bool {
+        let credentials = Credentials::from(Identity::default()).with_is_admin(false);
+        let policy = source.current();
+        let decision = policy
+            .enforcer
+            .enforce(rule, &credentials, &Target::empty());
+        decision.unwrap().is_allowed()
+    }
+
+    const RULE: &str = "os_compute_api:servers:show";
+
+    #[test]
+    fn a_changed_file_counts_at_once_and_a_broken_one_never() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("policy.yaml");
+        let config = PolicyConfig {
+            file: Some(file.clone()),
+            check_interval: Duration::ZERO,
+            ..PolicyConfig::default()
+        };
+        let source = PolicySource::open(config.clone()).unwrap();
+        assert!(!allows(&source, RULE), "the default needs a role");
+        for (text, expected) in [
+            (format!("'{RULE}': '@'\n"), true),
+            ("a: [".to_owned(), true),
+            ("{}".to_owned(), false),
+            (format!("\"{RULE}\": \"@\"\n# again"), true),
+        ] {
+            fs::write(&file, &text).unwrap();
+            assert_eq!(allows(&source, RULE), expected, "{text}");
+        }
+        fs::remove_file(&file).unwrap();
+        assert!(
+            !allows(&source, RULE),
+            "without the file the default counts again"
+        );
+        fs::write(&file, "- a").unwrap();
+        assert!(PolicySource::open(config).is_err());
+    }
+
+    #[test]
+    fn files_of_directories_override_in_the_order_of_their_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, check: &str| {
+            let text = format!("'{RULE}': '{check}'");
+            fs::write(directory.path().join(name), text).unwrap();
+        };
+        write("10-first.yaml", "@");
+        write(".hidden.yaml", "!");
+        let config = PolicyConfig {
+            directories: vec![directory.path().to_owned()],
+            check_interval: Duration::ZERO,
+            ..PolicyConfig::default()
+        };
+        let source = PolicySource::open(config).unwrap();
+        assert!(allows(&source, RULE));
+        write("20-second.yaml", "!");
+        assert!(
+            !allows(&source, RULE),
+            "a new file in the directory is seen"
+        );
+    }
+}

@@ -1,0 +1,253 @@
+//! Answers: what handlers return, and how it goes out.
+
+use std::sync::LazyLock;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::error::ApiError;
+use crate::microversion::Microversion;
+use crate::negotiation::{LEGACY, STANDARD};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const FAULT: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=UTF-8");
+const VENDOR: &str = "application/vnd.openstack.compute+json";
+
+/// What a handler answers when all went well.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reply {
+    status: StatusCode,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    /// 200 with a document.
+    ///
+    /// # Errors
+    /// [`ApiError::Internal`] when `document` has no JSON form.
+    pub fn json(document: &impl Serialize) -> Result<Self, ApiError> {
+        Self::json_with(StatusCode::OK, document)
+    }
+
+    /// A document with another status.
+    ///
+    /// # Errors
+    /// [`ApiError::Internal`] when `document` has no JSON form.
+    pub fn json_with(status: StatusCode, document: &impl Serialize) -> Result<Self, ApiError> {
+        let mut body = Vec::with_capacity(1024);
+        serde_json::to_writer(&mut body, document).map_err(ApiError::internal)?;
+        Ok(Self { status, body })
+    }
+
+    /// 202 without a body: what was asked for is durable, and will be done.
+    pub fn accepted() -> Self {
+        Self {
+            status: StatusCode::ACCEPTED,
+            body: Vec::new(),
+        }
+    }
+
+    /// The response, in the content type that the request prefers.
+    pub fn into_response(self, request: &HeaderMap) -> HttpResponse {
+        let mut builder = HttpResponse::build(self.status);
+        if prefers_vendor_type(request) {
+            builder.insert_header((header::CONTENT_TYPE, VENDOR));
+        } else {
+            builder.insert_header((header::CONTENT_TYPE, JSON));
+        }
+        builder.body(self.body)
+    }
+}
+
+/// A fault: `{"itemNotFound": {"code": 404, "message": "…"}}`.
+pub(crate) fn fault(error: &ApiError) -> HttpResponse {
+    let status = StatusCode::from_u16(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = json!({ error.name(): { "code": error.code(), "message": error.message() } });
+    HttpResponse::build(status)
+        .insert_header((header::CONTENT_TYPE, FAULT))
+        .body(body.to_string())
+}
+
+/// The router's 404: a page, unless the client asked for JSON.
+///
+/// Nova answers such a client outside its fault format, with the page's markup inside; here
+/// it gets a fault like any other.
+pub(crate) fn no_such_route(request: &HeaderMap, head: bool) -> HttpResponse {
+    if !head && mentions(request, "application/json") {
+        return fault(&ApiError::no_such_resource());
+    }
+    page(StatusCode::NOT_FOUND, "The resource could not be found.")
+}
+
+/// The body exceeds the limit. Nova's limiter answers outside the fault format.
+pub(crate) fn too_large() -> HttpResponse {
+    page(StatusCode::PAYLOAD_TOO_LARGE, "Request is too large.")
+}
+
+/// No token, or none that is good. Which of the two, and why, is nobody's business.
+pub(crate) fn unauthorized(identity: &str) -> HttpResponse {
+    let body = json!({ "error": {
+        "code": 401,
+        "title": "Unauthorized",
+        "message": "The request you have made requires authentication.",
+    }});
+    HttpResponse::Unauthorized()
+        .insert_header((header::CONTENT_TYPE, JSON))
+        .insert_header((
+            header::WWW_AUTHENTICATE,
+            format!("Keystone uri=\"{identity}\""),
+        ))
+        .body(body.to_string())
+}
+
+fn page(status: StatusCode, text: &str) -> HttpResponse {
+    let title = status.to_string();
+    let page = format!(
+        "<html>\n <head>\n  <title>{title}</title>\n </head>\n <body>\n  <h1>{title}</h1>\n  \
+         {text}<br /><br />\n\n\n\n </body>\n</html>"
+    );
+    HttpResponse::build(status)
+        .insert_header((header::CONTENT_TYPE, HTML))
+        .body(page)
+}
+
+/// The version headers of an answer. `version` is as spoken, or as asked for in vain.
+pub(crate) fn set_version(response: &mut HttpResponse, version: Spoken<'_>) {
+    const VARY: HeaderValue =
+        HeaderValue::from_static("OpenStack-API-Version, X-OpenStack-Nova-API-Version");
+    let (standard, legacy) = match version {
+        Spoken::Version(version) => version_headers(version),
+        Spoken::InVain(text) => (value(&format!("compute {text}")), value(text)),
+    };
+    let headers = response.headers_mut();
+    headers.insert(STANDARD.clone(), standard);
+    headers.insert(LEGACY.clone(), legacy);
+    headers.insert(header::VARY, VARY);
+}
+
+/// The version that an answer names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Spoken<'a> {
+    /// Negotiated.
+    Version(Microversion),
+    /// Asked for, but not one of ours.
+    InVain(&'a str),
+}
+
+/// Both headers, made once per version: they are on every answer.
+fn version_headers(version: Microversion) -> (HeaderValue, HeaderValue) {
+    static MADE: LazyLock<Vec<(HeaderValue, HeaderValue)>> = LazyLock::new(|| {
+        let all = Microversion::all().map(|version| version.to_string());
+        all.map(|text| (value(&format!("compute {text}")), value(&text)))
+            .collect()
+    });
+    let index = version.minor().saturating_sub(Microversion::MIN.minor());
+    let made = usize::try_from(index)
+        .ok()
+        .and_then(|index| MADE.get(index));
+    made.cloned().unwrap_or_else(|| {
+        let text = version.to_string();
+        (value(&format!("compute {text}")), value(&text))
+    })
+}
+
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// The ids of a request, on every answer below a versioned root.
+pub(crate) fn set_request_id(response: &mut HttpResponse, id: &str) {
+    const NAMES: [HeaderName; 2] = [
+        HeaderName::from_static("x-openstack-request-id"),
+        HeaderName::from_static("x-compute-request-id"),
+    ];
+    let id = value(id);
+    for name in NAMES {
+        response.headers_mut().insert(name, id.clone());
+    }
+}
+
+fn mentions(request: &HeaderMap, media_type: &str) -> bool {
+    let mut values = request.get_all(header::ACCEPT);
+    values.any(|value| value.to_str().is_ok_and(|value| value.contains(media_type)))
+}
+
+/// Does the request want the vendor's media type more than plain JSON?
+fn prefers_vendor_type(request: &HeaderMap) -> bool {
+    if !mentions(request, VENDOR) {
+        return false;
+    }
+    let values = request
+        .get_all(header::ACCEPT)
+        .filter_map(|value| value.to_str().ok());
+    let ranges: Vec<_> = values
+        .flat_map(|value| value.split(','))
+        .map(range)
+        .collect();
+    let quality = |wanted: &[&str]| {
+        let matching = ranges.iter().filter(|(name, _)| wanted.contains(name));
+        matching.map(|(_, quality)| *quality).max().unwrap_or(0)
+    };
+    quality(&[VENDOR]) > quality(&["application/json"])
+}
+
+/// A media range and its weight, in thousandths.
+fn range(text: &str) -> (&str, u32) {
+    let mut parts = text.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default();
+    let weight = parts.find_map(|part| part.strip_prefix("q="));
+    let weight = weight.map_or(Some(1.0), |weight| weight.parse::<f32>().ok());
+    let thousandths = (weight.unwrap_or(0.0).clamp(0.0, 1.0) * 1000.0).round();
+    // Clamped above, so the conversion is exact.
+    (name, thousandths as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accept(value: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static(value));
+        headers
+    }
+
+    #[test]
+    fn the_vendor_type_only_where_it_is_preferred() {
+        for (value, expected) in [
+            ("", false),
+            ("*/*", false),
+            ("application/xml", false),
+            ("application/json", false),
+            (VENDOR, true),
+            (
+                "application/json, application/vnd.openstack.compute+json",
+                false,
+            ),
+            (
+                "application/json;q=0.5, application/vnd.openstack.compute+json",
+                true,
+            ),
+            (
+                "application/json, application/vnd.openstack.compute+json;q=0.9",
+                false,
+            ),
+            ("application/vnd.openstack.compute+json;q=0", false),
+        ] {
+            assert_eq!(prefers_vendor_type(&accept(value)), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn every_version_has_its_headers() {
+        for version in Microversion::all() {
+            let (standard, legacy) = version_headers(version);
+            assert_eq!(standard, value(&format!("compute {version}")));
+            assert_eq!(legacy, value(&version.to_string()));
+        }
+    }
+}

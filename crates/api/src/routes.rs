@@ -1,0 +1,187 @@
+//! Every route: method, path, versions, policy rules, query, handler.
+//!
+//! The table is what the router matches, what decides 404 and whether a method exists in a
+//! version, and what tests walk: against policy, against the pages of `api-ref/` and their
+//! samples. A handler may ask only rules that its route names.
+
+mod table;
+
+use std::sync::LazyLock;
+
+use actix_web::http::Method;
+use futures::future::LocalBoxFuture;
+use serde_json::Value;
+
+pub use self::table::ROUTES;
+use crate::call::{Call, PathIds};
+use crate::error::ApiError;
+use crate::microversion::Microversion;
+use crate::reply::Reply;
+use crate::schema::body::Edition;
+use crate::schema::query::QuerySchema;
+
+/// What a handler gives.
+pub type Answer<'a> = LocalBoxFuture<'a, Result<Reply, ApiError>>;
+
+/// The versions in which something exists.
+#[derive(Clone, Copy, Debug)]
+pub struct Versions {
+    /// The first.
+    pub since: Microversion,
+    /// The last; `None`: the newest there is.
+    pub until: Option<Microversion>,
+}
+
+impl Versions {
+    /// All of them.
+    pub const ALL: Self = Self::since(Microversion::MIN);
+
+    /// From `since` on.
+    pub const fn since(since: Microversion) -> Self {
+        Self { since, until: None }
+    }
+
+    /// Is `version` one of them?
+    pub fn contain(self, version: Microversion) -> bool {
+        self.since <= version && self.until.is_none_or(|until| version <= until)
+    }
+}
+
+/// A method on a path.
+#[derive(Debug)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path below the versioned root, with ids as `{name}`.
+    pub path: &'static str,
+    /// The policy rules that decide whether it is granted; the one that is asked of everybody
+    /// stands first. Empty: it is for everybody with a token.
+    pub rules: &'static [&'static str],
+    /// The policy rules that only change what the answer shows.
+    pub soft_rules: &'static [&'static str],
+    /// What it does.
+    pub does: Does,
+}
+
+/// What a route does.
+#[derive(Debug)]
+pub enum Does {
+    /// One thing.
+    Handle {
+        /// The versions in which it does.
+        versions: Versions,
+        /// The query; `None`: any, unread.
+        query: Option<&'static QuerySchema>,
+        /// How.
+        handler: for<'a> fn(&'a Call) -> Answer<'a>,
+    },
+    /// One of several things, which the body names.
+    Act(&'static [Action]),
+}
+
+/// One thing that a body may ask for.
+#[derive(Debug)]
+pub struct Action {
+    /// The one member of the body.
+    pub name: &'static str,
+    /// The versions in which it exists.
+    pub versions: Versions,
+    /// What the member's value must be like.
+    pub body: &'static [Edition],
+    /// How it is done.
+    pub handler: for<'a> fn(&'a Call, &'a Value) -> Answer<'a>,
+}
+
+impl Route {
+    /// May its handler ask `rule`?
+    pub fn names(&self, rule: &str) -> bool {
+        self.rules.contains(&rule) || self.soft_rules.contains(&rule)
+    }
+}
+
+/// Finds the route of a path below the versioned root, and the ids in it.
+pub fn find(method: &Method, path: &str) -> Option<(&'static Route, PathIds)> {
+    static ROUTER: LazyLock<matchit::Router<Vec<&'static Route>>> = LazyLock::new(router);
+    let found = ROUTER.at(path).ok()?;
+    let route = found.value.iter().find(|route| route.method == *method)?;
+    let id = |name| found.params.get(name).unwrap_or_default().to_owned();
+    let ids = PathIds {
+        server: id("server_id"),
+        migration: id("migration_id"),
+        id: id("id"),
+    };
+    Some((route, ids))
+}
+
+fn router() -> matchit::Router<Vec<&'static Route>> {
+    let mut paths: Vec<&'static str> = ROUTES.iter().map(|route| route.path).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let mut router = matchit::Router::new();
+    for path in paths {
+        let routes = ROUTES.iter().filter(|route| route.path == path).collect();
+        router
+            .insert(path, routes)
+            .expect("a test inserts every path of the table");
+    }
+    router
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(method: &Method, path: &str) -> Option<&'static str> {
+        find(method, path).map(|(route, _)| route.path)
+    }
+
+    #[test]
+    fn every_route_is_found_by_its_own_path() {
+        for route in ROUTES {
+            assert_eq!(found(&route.method, route.path), Some(route.path));
+        }
+    }
+
+    #[test]
+    fn ids_are_as_they_were_written() {
+        let (_, ids) = find(&Method::GET, "/servers/../migrations/ 1").unwrap();
+        assert_eq!((ids.server.as_str(), ids.migration.as_str()), ("..", " 1"));
+    }
+
+    #[test]
+    fn what_is_no_route_is_not_found() {
+        for path in [
+            "/servers/",
+            "/Servers",
+            "/servers.json",
+            "/servers/1/",
+            "/os-migrations/detail",
+            "/servers/1/Migrations",
+            "/servers/1/migrations/2/3",
+            "",
+        ] {
+            assert_eq!(found(&Method::GET, path), None, "{path}");
+        }
+        assert_eq!(found(&Method::PATCH, "/servers"), None);
+        assert_eq!(
+            found(&Method::GET, "/servers/detail"),
+            Some("/servers/detail")
+        );
+        assert_eq!(
+            found(&Method::GET, "/servers/detail.json"),
+            Some("/servers/{server_id}")
+        );
+    }
+
+    #[test]
+    fn every_rule_is_registered() {
+        for route in ROUTES {
+            for rule in route.rules.iter().chain(route.soft_rules) {
+                let known = godwit_policy::registry::NOVA
+                    .iter()
+                    .any(|it| it.name == *rule);
+                assert!(known, "{rule} of {route:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! JSON schemas as data, and the texts of the validator that Nova uses.
+//!
+//! Only what Nova's schemas on this surface need. Keywords are looked at in the order of
+//! [`Schema`]'s fields and the first violation is reported, because that is the order in which
+//! Nova's schemas write them and its validator reports; recorded answers depend on it.
+//!
+//! - [`body`]: what an action's body may be.
+//! - [`query`]: which parameters a query may have.
+
+pub mod body;
+mod formats;
+pub mod query;
+mod texts;
+
+pub use formats::{Format, Pattern};
+
+use serde_json::Value;
+
+/// The types that a value may be of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Type {
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number.
+    Integer,
+    /// `null`.
+    Null,
+    /// An object.
+    Object,
+    /// A string.
+    String,
+}
+
+/// One of the values of an enumeration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Literal {
+    /// A boolean.
+    Boolean(bool),
+    /// A string.
+    Text(&'static str),
+}
+
+/// What a value must be like. The default of every field is "anything".
+#[derive(Clone, Copy, Debug)]
+pub struct Schema {
+    /// One of these types; empty: any.
+    pub types: &'static [Type],
+    /// One of these values; empty: any.
+    pub any_of: &'static [Literal],
+    /// The least number of characters.
+    pub min_length: usize,
+    /// The greatest number of characters.
+    pub max_length: usize,
+    /// What the characters must match.
+    pub pattern: Option<Pattern>,
+    /// What the characters must mean.
+    pub format: Option<Format>,
+    /// What the members of an object must be like, in the order in which they are looked at.
+    pub properties: &'static [(&'static str, &'static Schema)],
+    /// The members that an object must have.
+    pub required: &'static [&'static str],
+    /// Has an object no other members than `properties`?
+    pub closed: bool,
+}
+
+impl Schema {
+    /// Everything is valid.
+    pub const ANY: Self = Self {
+        types: &[],
+        any_of: &[],
+        min_length: 0,
+        max_length: usize::MAX,
+        pattern: None,
+        format: None,
+        properties: &[],
+        required: &[],
+        closed: false,
+    };
+}
+
+/// The first thing that is wrong with a value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// The last element of the path to the value; `None` at the root.
+    pub attribute: Option<String>,
+    /// The value, as Python's `str()`.
+    pub value: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// How strictly members that no schema knows are taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Strictness {
+    /// As the schema says.
+    AsWritten,
+    /// Unknown members are ignored: the legacy `/v2` endpoint.
+    Lenient,
+}
+
+/// Looks for the first violation of `schema` in `value`, which stands at `attribute`.
+pub fn check(
+    schema: &Schema,
+    value: &Value,
+    attribute: Option<&str>,
+    strictness: Strictness,
+) -> Result<(), Violation> {
+    let violated = |detail: String| {
+        Err(Violation {
+            attribute: attribute.map(str::to_owned),
+            value: crate::python::str(value),
+            detail,
+        })
+    };
+    if let Some(detail) = texts::of_value(schema, value) {
+        return violated(detail);
+    }
+    let Value::Object(members) = value else {
+        return Ok(());
+    };
+    for (name, member) in schema.properties {
+        if let Some(value) = members.get(*name) {
+            check(member, value, Some(name), strictness)?;
+        }
+    }
+    if let Some(missing) = schema
+        .required
+        .iter()
+        .find(|name| !members.contains_key(**name))
+    {
+        return violated(texts::required(missing));
+    }
+    let known = |name: &str| schema.properties.iter().any(|(known, _)| *known == name);
+    if schema.closed && strictness == Strictness::AsWritten {
+        let unknown = members
+            .keys()
+            .map(String::as_str)
+            .filter(|name| !known(name));
+        if let Some(detail) = texts::unexpected(unknown) {
+            return violated(detail);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! The values that queries of several resources share.
+
+use crate::schema::{Format, Literal, Pattern, Schema, Type};
+
+/// Any text.
+pub(super) static TEXT: Schema = Schema {
+    types: &[Type::String],
+    ..Schema::ANY
+};
+
+/// A count.
+pub(super) static COUNT: Schema = Schema {
+    types: &[Type::Integer, Type::String],
+    min_length: 1,
+    pattern: Some(Pattern::Digits),
+    ..Schema::ANY
+};
+
+/// A point in time.
+pub(super) static TIME: Schema = Schema {
+    types: &[Type::String],
+    format: Some(Format::DateTime),
+    ..Schema::ANY
+};
+
+/// A regular expression.
+pub(super) static REGEX: Schema = Schema {
+    types: &[Type::String],
+    format: Some(Format::Regex),
+    ..Schema::ANY
+};
+
+/// A UUID.
+pub(super) static UUID: Schema = Schema {
+    types: &[Type::String],
+    format: Some(Format::Uuid),
+    ..Schema::ANY
+};
+
+/// The direction of a sort.
+pub(super) static DIRECTION: Schema = Schema {
+    types: &[Type::String],
+    any_of: &[Literal::Text("asc"), Literal::Text("desc")],
+    ..Schema::ANY
+};
