@@ -1,11 +1,14 @@
 //! What an operator can set. Every field has a default that works; spans are seconds.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use godwit_core::ids::HostName;
 use godwit_core::migration::{Limits, TimeoutAction};
 use godwit_planner::admission::SlotLimits;
 use godwit_rpc::Deadlines;
+use godwit_rpc::transport::TlsFiles;
 use serde::{Deserialize, Serialize};
 
 use crate::backoff::Backoff;
@@ -15,6 +18,17 @@ use crate::seconds;
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Its name, as `os-services` shows it; absent: what its certificate says, or else what the
+    /// machine is called.
+    pub name: Option<HostName>,
+    /// Where agents call it. Default 0.0.0.0:8775.
+    pub listen: SocketAddr,
+    /// Where its metrics and health are served. Default 127.0.0.1:9775.
+    pub metrics: SocketAddr,
+    /// Certificates. Absent only with `insecure_loopback`.
+    pub tls: Option<TlsFiles>,
+    /// No certificates; loopback addresses only. For development.
+    pub insecure_loopback: bool,
     /// How often the database is looked at for something to do when nobody wakes the
     /// conductor. Default 0.25.
     #[serde(with = "seconds")]
@@ -68,6 +82,11 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            name: None,
+            listen: (Ipv4Addr::UNSPECIFIED, 8775).into(),
+            metrics: (Ipv4Addr::LOCALHOST, 9775).into(),
+            tls: None,
+            insecure_loopback: false,
             poll_interval: Duration::from_millis(250),
             lease: Duration::from_secs(5),
             effects_at_once: const { NonZeroUsize::new(32).unwrap() },
