@@ -19,7 +19,7 @@ use crate::identity::PeerIdentity;
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The socket cannot be opened.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}")]
     Bind {
         /// Where.
         address: SocketAddr,

@@ -34,7 +34,7 @@ pub struct TlsFiles {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read, or is not PEM of the right kind.
-    #[error("{path}: {source}")]
+    #[error("{path} cannot be read as PEM")]
     File {
         /// Which.
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum TlsError {
     #[error("{0}: no certificate in it")]
     Empty(PathBuf),
     /// Our own certificate does not say who we are.
-    #[error("{path}: {source}")]
+    #[error("{path} does not say whose it is")]
     Identity {
         /// Which.
         path: PathBuf,
@@ -63,7 +63,7 @@ pub enum TlsError {
         found: PeerIdentity,
     },
     /// The parts do not fit together, such as a key of another certificate.
-    #[error("{cert}: {source}")]
+    #[error("{cert} cannot be used")]
     Unusable {
         /// The certificate.
         cert: PathBuf,
@@ -71,7 +71,7 @@ pub enum TlsError {
         source: rustls::Error,
     },
     /// The authority cannot verify anybody.
-    #[error("{ca}: {source}")]
+    #[error("{ca} cannot verify anybody")]
     Authority {
         /// The authority.
         ca: PathBuf,

@@ -1,0 +1,228 @@
+//! Follows a started move to its end.
+//!
+//! The last look is kept where watchers find it; the end goes to the journal first. A move that
+//! sends nothing for too long is aborted: the hypervisor alone would wait for ever.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::ids::MigrationUuid;
+use godwit_rpc::progress::{Ended, Outcome, Progress, WatchEvent};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{Instrument, info, warn};
+
+use super::shared::{Raised, Shared};
+use crate::driver::{DriverError, Job, JobState};
+use crate::journal::{Entry, JournalError, Verdict};
+
+/// The last look at a move. Sent again at every look, so that watchers hear that we live.
+#[derive(Clone, Default, Debug)]
+pub(super) struct View {
+    progress: Option<Progress>,
+    post_copy: bool,
+    end: Option<End>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+enum End {
+    Ended(Ended),
+    Unknown,
+}
+
+/// Follows every move that an earlier process of this agent may have begun.
+pub(super) fn resume(shared: &Arc<Shared>) {
+    for entry in shared.journal.select(Entry::is_open) {
+        follow(shared, &entry);
+    }
+}
+
+/// Follows a move, if nobody does yet.
+pub(super) fn follow(shared: &Arc<Shared>, entry: &Entry) -> watch::Receiver<View> {
+    let migration = entry.what.migration;
+    let mut moves = shared.moves();
+    if let Some(view) = moves.get(&migration)
+        && view.has_changed().is_ok()
+    {
+        return view.clone();
+    }
+    let (sender, view) = watch::channel(View::default());
+    moves.insert(migration, view.clone());
+    let follower = Follower {
+        shared: shared.clone(),
+        job: shared.job(entry),
+        entry: entry.clone(),
+        view: sender,
+        moved: Instant::now(),
+        bytes: 0,
+        stalled: false,
+    };
+    let span = tracing::info_span!("follow", %migration, server = %entry.what.server);
+    shared.spawn(follower.follow().instrument(span));
+    view
+}
+
+/// Writes down how a move ended, for ever, and has it told.
+pub(super) async fn conclude(
+    shared: &Shared,
+    entry: &Entry,
+    ended: Ended,
+) -> Result<(), JournalError> {
+    let at = shared.now();
+    let outcome = ended.outcome.as_str();
+    let change = |entry: &mut Entry| {
+        entry.verdict.get_or_insert(Verdict {
+            ended,
+            at,
+            acknowledged: false,
+        });
+    };
+    shared
+        .journal
+        .amend(entry.what.migration, at, change)
+        .await?;
+    shared.metrics.outcomes.with_label_values(&[outcome]).inc();
+    shared.told.notify_one();
+    Ok(())
+}
+
+/// What a watcher hears of a migration.
+pub(super) fn watch(
+    shared: &Arc<Shared>,
+    migration: MigrationUuid,
+) -> BoxStream<'static, WatchEvent> {
+    let entry = shared.journal.find(migration);
+    let verdict = entry.as_ref().and_then(|entry| entry.verdict.clone());
+    match (entry, verdict) {
+        (_, Some(verdict)) => stream::iter([WatchEvent::Ended(verdict.ended)]).boxed(),
+        (Some(entry), None) if entry.is_open() => events(follow(shared, &entry)),
+        (Some(_) | None, None) => stream::iter([WatchEvent::Unknown]).boxed(),
+    }
+}
+
+fn events(mut view: watch::Receiver<View>) -> BoxStream<'static, WatchEvent> {
+    view.mark_changed();
+    let watching = (Some(view), false);
+    let events = stream::unfold(watching, |(view, told)| async move {
+        let mut view = view?;
+        view.changed().await.ok()?;
+        let now = view.borrow_and_update().clone();
+        let mut events = Vec::with_capacity(2);
+        if now.post_copy && !told {
+            events.push(WatchEvent::PostCopyStarted);
+        }
+        let going_on = now.end.is_none();
+        events.extend(match now.end {
+            Some(End::Ended(ended)) => Some(WatchEvent::Ended(ended)),
+            Some(End::Unknown) => Some(WatchEvent::Unknown),
+            None => now.progress.map(WatchEvent::Progress),
+        });
+        let rest = (going_on.then_some(view), told || now.post_copy);
+        Some((stream::iter(events), rest))
+    });
+    events.flatten().boxed()
+}
+
+struct Follower {
+    shared: Arc<Shared>,
+    entry: Entry,
+    job: Job,
+    view: watch::Sender<View>,
+    moved: Instant,
+    bytes: u64,
+    stalled: bool,
+}
+
+impl Follower {
+    async fn follow(mut self) {
+        let _counted = Raised::new(&self.shared.metrics.moves);
+        let end = self.to_its_end().await;
+        self.view.send_modify(|view| view.end = Some(end));
+        // Forgotten only now, so that whoever looks for it finds this or the journal's verdict.
+        self.shared.moves().remove(&self.entry.what.migration);
+    }
+
+    async fn to_its_end(&mut self) -> End {
+        let mut ticks = tokio::time::interval(self.shared.pace.progress_interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match self.look().await {
+                Ok(JobState::Moving {
+                    progress,
+                    post_copy,
+                }) => {
+                    self.view.send_modify(|view| {
+                        view.progress = Some(progress);
+                        view.post_copy |= post_copy;
+                    });
+                    self.watch_for_stalls(&progress, post_copy).await;
+                }
+                Ok(JobState::Ended(ended)) => {
+                    let ended = self.explain(ended);
+                    info!(outcome = ended.outcome.as_str(), "the move ended");
+                    match conclude(&self.shared, &self.entry, ended.clone()).await {
+                        Ok(()) => return End::Ended(ended),
+                        // Not told before it is remembered; the driver will say it again.
+                        Err(error) => warn!(%error, "the outcome cannot be written down"),
+                    }
+                }
+                Ok(JobState::NoJob) => {
+                    info!("the move is gone");
+                    return End::Unknown;
+                }
+                Err(error) => {
+                    info!(%error, "the move cannot be looked at");
+                    self.view.send_modify(|_| {});
+                }
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<JobState, DriverError> {
+        let limit = self.shared.pace.step_timeout;
+        let looked = tokio::time::timeout(limit, self.shared.driver.progress(&self.job)).await;
+        looked.unwrap_or_else(|_| Err(DriverError::Unavailable(format!("silent for {limit:?}"))))
+    }
+
+    async fn watch_for_stalls(&mut self, progress: &Progress, post_copy: bool) {
+        let limit = self.shared.pace.stall_timeout;
+        let bytes = progress.bytes_moved();
+        if bytes != self.bytes || post_copy {
+            (self.bytes, self.moved) = (bytes, Instant::now());
+            return;
+        }
+        if limit.is_zero() || self.moved.elapsed() < limit {
+            return;
+        }
+        if !self.stalled {
+            warn!(bytes, "no byte moved for {limit:?}: aborting");
+            self.shared.metrics.stalls.inc();
+        }
+        self.stalled = true;
+        // Again after another such time, should it not take.
+        self.moved = Instant::now();
+        let step = self.shared.pace.step_timeout;
+        let aborted = tokio::time::timeout(step, self.shared.driver.abort(&self.job)).await;
+        if let Ok(Err(error)) = aborted {
+            warn!(%error, "the stalled move cannot be aborted");
+        }
+    }
+
+    /// A move that we aborted for its stall was not cancelled by anybody.
+    fn explain(&self, ended: Ended) -> Ended {
+        let detail = match (&ended.outcome, self.stalled) {
+            (Outcome::Cancelled, true) => String::new(),
+            (Outcome::Failed(failure), true) => format!(" {}", failure.message),
+            (Outcome::HandedOver | Outcome::Lost(_), _) | (_, false) => return ended,
+        };
+        let limit = self.shared.pace.stall_timeout.as_secs_f64();
+        let message = format!("No byte moved for {limit} seconds.{detail}");
+        Ended {
+            outcome: Outcome::Failed(Failure::new(FailureCode::Stalled, message)),
+            ..ended
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What the parts of one agent have in common.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
+use godwit_core::time::{Clock, Timestamp};
+use godwit_rpc::facts::Inventory;
+use godwit_rpc::identity::{PeerIdentity, Role};
+use prometheus::IntGauge;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::follower::View;
+use super::notebook::Notebook;
+use super::worker::Request;
+use crate::config::Pace;
+use crate::driver::{Driver, DriverError, Job};
+use crate::holds::Holds;
+use crate::journal::{Entry, Journal};
+use crate::metrics::Metrics;
+
+const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
+
+pub(super) struct Shared {
+    pub(super) host: HostName,
+    pub(super) driver: Arc<dyn Driver>,
+    pub(super) journal: Journal,
+    pub(super) pace: Pace,
+    pub(super) holds: Holds,
+    pub(super) boot_id: Uuid,
+    pub(super) metrics: Metrics,
+    /// Ends every task of this agent.
+    pub(super) stop: CancellationToken,
+    /// Somebody left an outcome to be told.
+    pub(super) told: Notify,
+    clock: Arc<dyn Clock>,
+    workers: Mutex<HashMap<ServerUuid, mpsc::Sender<Request>>>,
+    moves: Mutex<HashMap<MigrationUuid, watch::Receiver<View>>>,
+}
+
+impl Shared {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "called once; a builder would say the same"
+    )]
+    pub(super) fn new(
+        host: HostName,
+        driver: Arc<dyn Driver>,
+        journal: Journal,
+        pace: Pace,
+        holds: Holds,
+        clock: Arc<dyn Clock>,
+        boot_id: Uuid,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            host,
+            driver,
+            journal,
+            pace,
+            holds,
+            boot_id,
+            metrics,
+            clock,
+            stop: CancellationToken::new(),
+            told: Notify::new(),
+            workers: Mutex::default(),
+            moves: Mutex::default(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Runs beside everything else until it is done or the agent ends.
+    pub(super) fn spawn(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+
+    /// The driver's view of a migration.
+    pub(super) fn job(&self, entry: &Entry) -> Job {
+        let notes = Notebook {
+            journal: self.journal.clone(),
+            migration: entry.what.migration,
+            clock: self.clock.clone(),
+        };
+        Job::new(entry.what.clone(), Arc::new(notes))
+    }
+
+    pub(super) async fn inventory(&self) -> Result<Inventory, DriverError> {
+        // Before looking: what changes meanwhile is newer than this.
+        let observed_at = self.now();
+        let facts = self.driver.facts().await?;
+        let domains = self.driver.domains().await?;
+        Ok(Inventory {
+            facts,
+            domains,
+            observed_at,
+        })
+    }
+
+    pub(super) fn workers(&self) -> MutexGuard<'_, HashMap<ServerUuid, mpsc::Sender<Request>>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn moves(&self) -> MutexGuard<'_, HashMap<MigrationUuid, watch::Receiver<View>>> {
+        self.moves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps a gauge one higher until it is dropped, also when the agent is.
+pub(super) struct Raised(IntGauge);
+
+impl Raised {
+    pub(super) fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Who the agent of `host` is to others.
+pub(super) fn identity_of(host: &HostName) -> PeerIdentity {
+    PeerIdentity::new(Role::Agent, host.as_str())
+}
+
+/// Lets the journal forget, now and then.
+pub(super) async fn prune(shared: &Shared) {
+    let mut ticks = tokio::time::interval(PRUNE_EVERY);
+    loop {
+        ticks.tick().await;
+        let pruned = shared.journal.prune(shared.now(), shared.pace.remember);
+        if let Err(error) = pruned.await {
+            tracing::warn!(%error, "the journal cannot be pruned");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! What each command does around the driver's step: hold points, the journal, time limits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use godwit_core::recovery::Sighting;
+use godwit_rpc::command::{Prepare, RollBack, Side, Start};
+use godwit_rpc::progress::{Ended, Outcome};
+use godwit_rpc::refusal::Refusal;
+use tokio_util::sync::CancellationToken;
+
+use super::follower;
+use super::shared::Shared;
+use super::worker::{Answer, Order};
+use crate::driver::{DriverError, JobState};
+use crate::holds::HoldPoint;
+use crate::journal::{Entry, JournalError, Stage};
+
+/// Performs one order that the journal has taken.
+pub(super) async fn perform(
+    shared: Arc<Shared>,
+    order: Order,
+    cancel: CancellationToken,
+) -> Answer {
+    let name = order.name();
+    let began = tokio::time::Instant::now();
+    let migration = order.command().what.migration;
+    let Some(entry) = shared.journal.find(migration) else {
+        return Err(Refusal::UnknownMigration(migration));
+    };
+    let step = Step {
+        shared,
+        entry,
+        cancel,
+    };
+    let answer = match order {
+        Order::Prepare(prepare) => step.prepare(&prepare).await.map(|()| None),
+        Order::Start(start) => step.start(&start).await.map(|()| None),
+        Order::Abort(_) => step.abort().await.map(|()| None),
+        Order::ForceComplete(_) => step.force_complete().await,
+        Order::Finish(_) => step.finish().await.map(|()| None),
+        Order::RollBack(roll_back) => step.roll_back(&roll_back).await.map(|()| None),
+    };
+    let result = match &answer {
+        Ok(_) => "done",
+        Err(refusal) if refusal.is_passing() => "unavailable",
+        Err(_) => "refused",
+    };
+    step.shared.metrics.step(name, result, began.elapsed());
+    match &answer {
+        Ok(_) => tracing::info!("done"),
+        Err(refusal) => tracing::info!(%refusal, "not done"),
+    }
+    answer
+}
+
+struct Step {
+    shared: Arc<Shared>,
+    entry: Entry,
+    cancel: CancellationToken,
+}
+
+impl Step {
+    async fn prepare(&self, prepare: &Prepare) -> Result<(), Refusal> {
+        self.only(Side::Destination)?;
+        if self.entry.stage == Stage::Settled {
+            return Err(Refusal::NoJob);
+        }
+        self.hold(HoldPoint::BeforePrepare).await?;
+        self.enter(Stage::Preparing).await?;
+        let job = self.shared.job(&self.entry);
+        let driver = &self.shared.driver;
+        let prepared = driver.prepare(&job, &prepare.guest, &self.cancel);
+        self.within(self.shared.pace.prepare_timeout, prepared)
+            .await?;
+        self.enter(Stage::Prepared).await?;
+        self.hold(HoldPoint::Prepared).await
+    }
+
+    /// At most once: in a doubt that a crash left, the hypervisor decides whether a job was
+    /// begun, and if there is none, none will be.
+    async fn start(&self, start: &Start) -> Result<(), Refusal> {
+        self.only(Side::Source)?;
+        if self.entry.verdict.is_some() {
+            return Ok(());
+        }
+        match self.entry.stage {
+            Stage::Known => {}
+            Stage::Starting | Stage::Moving => return self.rejoin().await,
+            Stage::Settled | Stage::Preparing | Stage::Prepared => return Err(Refusal::NoJob),
+        }
+        self.hold(HoldPoint::BeforeStart).await?;
+        self.enter(Stage::Starting).await?;
+        let job = self.shared.job(&self.entry);
+        let driver = &self.shared.driver;
+        let started = driver.start(&job, &start.destination, &self.cancel);
+        // Given up, it may have begun all the same, and the stage goes on saying so.
+        let started = self.limited(self.shared.pace.step_timeout, started).await?;
+        if let Err(error) = started {
+            self.enter(Stage::Known).await?;
+            return Err(self.refusal(error));
+        }
+        self.enter(Stage::Moving).await?;
+        follower::follow(&self.shared, &self.entry);
+        // The job runs, whatever becomes of the hold.
+        drop(self.hold(HoldPoint::Started).await);
+        Ok(())
+    }
+
+    /// A start that came before: is its job there?
+    async fn rejoin(&self) -> Result<(), Refusal> {
+        match self.progress().await? {
+            JobState::Moving { .. } | JobState::Ended(_) => {
+                self.enter(Stage::Moving).await?;
+                follower::follow(&self.shared, &self.entry);
+                Ok(())
+            }
+            JobState::NoJob => Err(Refusal::NoJob),
+        }
+    }
+
+    async fn abort(&self) -> Result<(), Refusal> {
+        // At a destination all there is to abort is a preparation, which was stopped to get here.
+        if self.entry.verdict.is_some() || self.entry.side == Side::Destination {
+            return Ok(());
+        }
+        match self.entry.stage {
+            Stage::Known => self.cancelled_before_start().await,
+            Stage::Settled | Stage::Preparing | Stage::Prepared => Err(Refusal::NoJob),
+            Stage::Starting | Stage::Moving => {
+                follower::follow(&self.shared, &self.entry);
+                let job = self.shared.job(&self.entry);
+                let aborted = self.shared.driver.abort(&job);
+                self.within(self.shared.pace.step_timeout, aborted).await
+            }
+        }
+    }
+
+    /// Nothing began, and by this command's rank nothing will. If the guest is where it was,
+    /// that is an outcome.
+    async fn cancelled_before_start(&self) -> Result<(), Refusal> {
+        let domains = self.shared.driver.domains();
+        let domains = self.within(self.shared.pace.step_timeout, domains).await?;
+        let guest = domains
+            .iter()
+            .find(|domain| domain.server == self.entry.what.server);
+        if guest.map(|guest| guest.sighting) != Some(Sighting::Executing) {
+            return Err(Refusal::NoJob);
+        }
+        let ended = Ended {
+            outcome: Outcome::Cancelled,
+            progress: None,
+        };
+        let concluded = follower::conclude(&self.shared, &self.entry, ended).await;
+        concluded.map_err(unavailable)
+    }
+
+    async fn force_complete(&self) -> Answer {
+        if self.entry.verdict.is_some() {
+            return Err(Refusal::TooLate);
+        }
+        if !self.entry.is_open() {
+            return Err(Refusal::NoJob);
+        }
+        let job = self.shared.job(&self.entry);
+        let forced = self.shared.driver.force_complete(&job);
+        let means = self.within(self.shared.pace.step_timeout, forced).await?;
+        Ok(Some(means))
+    }
+
+    async fn finish(&self) -> Result<(), Refusal> {
+        self.hold(HoldPoint::BeforeFinish).await?;
+        let job = self.shared.job(&self.entry);
+        let finished = self.shared.driver.finish(&job, self.entry.side);
+        self.within(self.shared.pace.step_timeout, finished).await?;
+        self.enter(Stage::Settled).await
+    }
+
+    async fn roll_back(&self, roll_back: &RollBack) -> Result<(), Refusal> {
+        self.hold(HoldPoint::BeforeRollback).await?;
+        let job = self.shared.job(&self.entry);
+        let driver = &self.shared.driver;
+        let resume = roll_back.resume && self.entry.side == Side::Source;
+        let rolled_back = driver.roll_back(&job, self.entry.side, resume);
+        self.within(self.shared.pace.step_timeout, rolled_back)
+            .await?;
+        self.enter(Stage::Settled).await
+    }
+
+    fn only(&self, side: Side) -> Result<(), Refusal> {
+        if self.entry.side == side {
+            return Ok(());
+        }
+        let (here, what) = (self.entry.side.as_str(), self.entry.what.migration);
+        Err(Refusal::Forbidden(format!(
+            "this host is the {here} of migration {what}"
+        )))
+    }
+
+    async fn progress(&self) -> Result<JobState, Refusal> {
+        let job = self.shared.job(&self.entry);
+        let progress = self.shared.driver.progress(&job);
+        self.within(self.shared.pace.step_timeout, progress).await
+    }
+
+    async fn enter(&self, stage: Stage) -> Result<(), Refusal> {
+        let shared = &self.shared;
+        let change = |entry: &mut Entry| entry.stage = stage;
+        let amended = shared
+            .journal
+            .amend(self.entry.what.migration, shared.now(), change);
+        amended.await.map_err(unavailable)
+    }
+
+    async fn hold(&self, point: HoldPoint) -> Result<(), Refusal> {
+        let passed = self.shared.holds.pass(point, &self.cancel).await;
+        passed.map_err(|error| self.refusal(error))
+    }
+
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        step: impl Future<Output = Result<T, DriverError>>,
+    ) -> Result<T, Refusal> {
+        let done = self.limited(limit, step).await?;
+        done.map_err(|error| self.refusal(error))
+    }
+
+    /// Waits for a driver's step; not for ever, and not long once it was told to stop. An error
+    /// means that it was given up, and may still have its effect.
+    async fn limited<T>(&self, limit: Duration, step: impl Future<Output = T>) -> Result<T, Refusal> {
+        let told_to_stop = async {
+            self.cancel.cancelled().await;
+            tokio::time::sleep(self.shared.pace.cancel_grace).await;
+        };
+        tokio::select! {
+            biased;
+            done = step => Ok(done),
+            () = told_to_stop => Err(self.refusal(DriverError::Cancelled)),
+            () = tokio::time::sleep(limit) => {
+                Err(Refusal::Unavailable(format!("the step took longer than {limit:?}")))
+            }
+        }
+    }
+
+    fn refusal(&self, error: DriverError) -> Refusal {
+        match error {
+            DriverError::Failed(failure) => Refusal::Failed(failure),
+            DriverError::NoJob => Refusal::NoJob,
+            DriverError::TooLate => Refusal::TooLate,
+            DriverError::UnknownServer(server) => Refusal::UnknownServer(server),
+            DriverError::Unavailable(reason) => Refusal::Unavailable(reason),
+            // Only a newer command cancels.
+            DriverError::Cancelled => Refusal::Stale {
+                newest: self
+                    .shared
+                    .journal
+                    .find(self.entry.what.migration)
+                    .map_or(self.entry.rank, |entry| entry.rank),
+            },
+        }
+    }
+}
+
+fn unavailable(error: JournalError) -> Refusal {
+    Refusal::Unavailable(error.explain())
+}

@@ -1,0 +1,189 @@
+//! What an agent must not forget: for each migration the newest command taken, how far it got,
+//! how the move ended and whether a conductor knows, and the driver's notes.
+//!
+//! ```text
+//!   source        known ─► starting ─► moving ─┐
+//!   destination   known ─► preparing ─► prepared ─┴─► settled
+//! ```
+//!
+//! One file a migration, replaced as a whole and synced before anybody acts on it: after a
+//! kill at any instant, a file holds either what was or what is. A file that holds neither is
+//! damage, and then the agent does not start: with a journal that forgot, a repeated command
+//! could begin a second move.
+
+mod entry;
+mod files;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use godwit_core::ids::MigrationUuid;
+use godwit_core::time::Timestamp;
+use godwit_rpc::command::{Command, Rank, Side};
+
+pub use entry::{Entry, Stage, Verdict};
+use files::Files;
+
+/// The journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The disk refuses.
+    #[error("the journal at {path} cannot be read or written")]
+    Disk {
+        /// Which file or directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file is damaged, or of a release that this one does not understand.
+    #[error(
+        "{path} is not a journal entry: {problem}. It was not written by this release of the \
+         agent, or it is damaged. If the migration of that name is over, the file can be removed"
+    )]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl JournalError {
+    /// The error and its cause in one line, for who is far from the log.
+    pub(crate) fn explain(&self) -> String {
+        match self {
+            Self::Disk { source, .. } => format!("{self}: {source}"),
+            Self::Damaged { .. } => self.to_string(),
+        }
+    }
+}
+
+/// Why a command is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTaken {
+    /// A newer one has been taken.
+    #[error("stale")]
+    Stale(Rank),
+    /// It cannot be remembered.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// The journal of one agent. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    files: Arc<Files>,
+    entries: Arc<Mutex<BTreeMap<MigrationUuid, Entry>>>,
+    // Held from reading an entry to having synced its successor, so that files are replaced in
+    // the order of what they say.
+    writing: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Journal {
+    /// Reads the journal in `directory`, which is made if it is not there.
+    ///
+    /// # Errors
+    /// [`JournalError`] names the file.
+    pub fn open(directory: impl Into<PathBuf>) -> Result<Self, JournalError> {
+        let files = Files::open(directory.into())?;
+        let entries = files.read_all()?;
+        Ok(Self {
+            files: Arc::new(files),
+            entries: Arc::new(Mutex::new(entries)),
+            writing: Arc::default(),
+        })
+    }
+
+    /// The entry of a migration.
+    pub fn find(&self, migration: MigrationUuid) -> Option<Entry> {
+        self.lock().get(&migration).cloned()
+    }
+
+    /// Every entry for which `wanted` holds.
+    pub fn select(&self, wanted: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+        let entries = self.lock();
+        entries
+            .values()
+            .filter(|entry| wanted(entry))
+            .cloned()
+            .collect()
+    }
+
+    /// Takes a command: from now on older ones are refused, also after a restart.
+    ///
+    /// # Errors
+    /// [`NotTaken`].
+    pub async fn take(
+        &self,
+        command: &Command,
+        side: Side,
+        now: Timestamp,
+    ) -> Result<Entry, NotTaken> {
+        let _writing = self.writing.lock().await;
+        let entry = match self.find(command.what.migration) {
+            None => Entry::new(command, side, now),
+            Some(entry) if command.rank < entry.rank => return Err(NotTaken::Stale(entry.rank)),
+            Some(entry) if command.rank == entry.rank => return Ok(entry),
+            Some(mut entry) => {
+                entry.rank = command.rank;
+                entry
+            }
+        };
+        Ok(self.write(entry, now).await?)
+    }
+
+    /// Changes an entry; the change is on disk when this returns. Nothing happens where there
+    /// is no entry.
+    ///
+    /// # Errors
+    /// [`JournalError::Disk`]; then the entry is as it was.
+    pub async fn amend(
+        &self,
+        migration: MigrationUuid,
+        now: Timestamp,
+        change: impl FnOnce(&mut Entry),
+    ) -> Result<(), JournalError> {
+        let _writing = self.writing.lock().await;
+        let Some(mut entry) = self.find(migration) else {
+            return Ok(());
+        };
+        let before = entry.clone();
+        change(&mut entry);
+        if entry != before {
+            self.write(entry, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what has been over, and known to a conductor, for longer than `remember`.
+    ///
+    /// # Errors
+    /// [`JournalError::Disk`].
+    pub async fn prune(&self, now: Timestamp, remember: Duration) -> Result<(), JournalError> {
+        let _writing = self.writing.lock().await;
+        let over = self.select(|entry| entry.is_over() && now.since(entry.updated_at) > remember);
+        for entry in over {
+            let migration = entry.what.migration;
+            self.files.remove(migration).await?;
+            self.lock().remove(&migration);
+        }
+        Ok(())
+    }
+
+    async fn write(&self, mut entry: Entry, now: Timestamp) -> Result<Entry, JournalError> {
+        entry.updated_at = now;
+        self.files.write(entry.clone()).await?;
+        self.lock().insert(entry.what.migration, entry.clone());
+        Ok(entry)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<MigrationUuid, Entry>> {
+        // A panic elsewhere cannot leave the map half-changed: every change is one insert.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
