@@ -1,10 +1,16 @@
 //! Open questions: what the rows and the hypervisors disagree about, until it is resolved.
 
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{Nullable, Text, Timestamp as SqlTimestamp};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 use godwit_core::transition::Doubt;
 use godwit_core::words;
 
+use crate::columns::{instant, text};
+use crate::connection::Database;
+use crate::schema::discrepancies;
 use crate::{Store, StoreError};
 
 words!(
@@ -70,6 +76,136 @@ pub struct Discrepancy {
     pub closed_because: Option<String>,
 }
 
+impl DiscrepancySubject {
+    /// The subject as one text, by which an open discrepancy is unique.
+    fn key(&self) -> String {
+        fn part<T: ToString>(part: &Option<T>) -> String {
+            part.as_ref().map_or_else(|| "-".to_owned(), T::to_string)
+        }
+        let (server, migration) = (part(&self.server), part(&self.migration));
+        format!("{}/{server}/{migration}/{}", self.kind, part(&self.host))
+    }
+}
+
+/// A discrepancy's row.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = discrepancies)]
+struct DiscrepancyRow {
+    id: i64,
+    kind: DiscrepancyKind,
+    server_uuid: Option<ServerUuid>,
+    migration_uuid: Option<MigrationUuid>,
+    host: Option<HostName>,
+    detail: String,
+    opened_at: Timestamp,
+    closed_at: Option<Timestamp>,
+    closed_because: Option<String>,
+}
+
+impl From<DiscrepancyRow> for Discrepancy {
+    fn from(row: DiscrepancyRow) -> Self {
+        Self {
+            id: row.id,
+            subject: DiscrepancySubject {
+                kind: row.kind,
+                server: row.server_uuid,
+                migration: row.migration_uuid,
+                host: row.host,
+            },
+            detail: row.detail,
+            opened_at: row.opened_at,
+            closed_at: row.closed_at,
+            closed_because: row.closed_because,
+        }
+    }
+}
+
+/// Opens a discrepancy, unless one is open for the subject.
+pub(crate) fn open(
+    connection: &mut Database,
+    subject: &DiscrepancySubject,
+    detail: &str,
+    at: Timestamp,
+) -> Result<Option<Discrepancy>, StoreError> {
+    let key = subject.key();
+    let opened = sql_query(
+        "INSERT INTO discrepancies (kind, subject, server_uuid, migration_uuid, host, detail,
+                                    opened_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (subject) WHERE closed_at IS NULL DO NOTHING",
+    )
+    .bind::<Text, _>(subject.kind.as_str())
+    .bind::<Text, _>(&key)
+    .bind::<Nullable<Text>, _>(subject.server.map(text))
+    .bind::<Nullable<Text>, _>(subject.migration.map(text))
+    .bind::<Nullable<Text>, _>(subject.host.as_ref().map(HostName::as_str))
+    .bind::<Text, _>(detail)
+    .bind::<SqlTimestamp, _>(instant(at))
+    .execute(connection)?;
+    if opened == 0 {
+        return Ok(None);
+    }
+    let row: DiscrepancyRow = discrepancies::table
+        .filter(discrepancies::subject.eq(&key))
+        .filter(discrepancies::closed_at.is_null())
+        .select(DiscrepancyRow::as_select())
+        .first(connection)?;
+    Ok(Some(row.into()))
+}
+
+/// Closes the open discrepancy of a subject; `false` if there is none.
+pub(crate) fn close(
+    connection: &mut Database,
+    subject: &DiscrepancySubject,
+    because: &str,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let closed = diesel::update(discrepancies::table)
+        .filter(discrepancies::subject.eq(subject.key()))
+        .filter(discrepancies::closed_at.is_null())
+        .set((
+            discrepancies::closed_at.eq(instant(at)),
+            discrepancies::closed_because.eq(because),
+        ))
+        .execute(connection)?;
+    Ok(closed > 0)
+}
+
+/// Closes what was open because a migration did not get on.
+pub(crate) fn close_of_migration(
+    connection: &mut Database,
+    server: ServerUuid,
+    migration: MigrationUuid,
+    because: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let kinds = [
+        DiscrepancyKind::Overdue.as_str(),
+        DiscrepancyKind::HostSilent.as_str(),
+    ];
+    diesel::update(discrepancies::table)
+        .filter(discrepancies::server_uuid.eq(text(server)))
+        .filter(discrepancies::migration_uuid.eq(text(migration)))
+        .filter(discrepancies::kind.eq_any(kinds))
+        .filter(discrepancies::closed_at.is_null())
+        .set((
+            discrepancies::closed_at.eq(instant(at)),
+            discrepancies::closed_because.eq(because),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// All open discrepancies, oldest first.
+pub(crate) fn load_open(connection: &mut Database) -> Result<Vec<Discrepancy>, StoreError> {
+    let rows: Vec<DiscrepancyRow> = discrepancies::table
+        .filter(discrepancies::closed_at.is_null())
+        .order(discrepancies::id)
+        .select(DiscrepancyRow::as_select())
+        .load(connection)?;
+    Ok(rows.into_iter().map(Discrepancy::from).collect())
+}
+
 impl Store {
     /// Opens a discrepancy; `false` if one is open for the subject already.
     ///
@@ -81,7 +217,8 @@ impl Store {
         detail: String,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        unimplemented!("{subject:?} {detail} {at}")
+        self.write(move |connection| Ok(open(connection, &subject, &detail, at)?.is_some()))
+            .await
     }
 
     /// Closes the open discrepancy of a subject; `false` if there is none.
@@ -94,7 +231,8 @@ impl Store {
         because: String,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        unimplemented!("{subject:?} {because} {at}")
+        self.write(move |connection| close(connection, &subject, &because, at))
+            .await
     }
 
     /// Open discrepancies, oldest first.
@@ -102,6 +240,6 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn discrepancy_list_open(&self) -> Result<Vec<Discrepancy>, StoreError> {
-        unimplemented!()
+        self.read(load_open).await
     }
 }

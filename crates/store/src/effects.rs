@@ -3,11 +3,15 @@
 
 use std::time::Duration;
 
+use diesel::prelude::*;
 use godwit_core::effect::Effect;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 
-use crate::{Store, StoreError};
+use crate::columns::instant;
+use crate::connection::Database;
+use crate::schema::{effects, migrations};
+use crate::{Store, StoreError, dialect};
 
 /// The right to perform an effect, for a while. A later holder has a greater epoch.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -38,6 +42,108 @@ pub struct ClaimedEffect {
     pub created_at: Timestamp,
 }
 
+/// How an effect left the outbox.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum EffectOutcome {
+    /// It was performed.
+    Done,
+    /// The migration went on without it.
+    Superseded,
+}
+
+impl EffectOutcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+/// An effect's row, with its migration.
+#[derive(Queryable)]
+struct EffectRow {
+    id: i64,
+    epoch: i64,
+    migration: MigrationUuid,
+    server: ServerUuid,
+    sequence: i64,
+    effect: Effect,
+    attempts: i64,
+    created_at: Timestamp,
+}
+
+impl From<EffectRow> for ClaimedEffect {
+    fn from(row: EffectRow) -> Self {
+        Self {
+            lease: Lease {
+                effect: row.id,
+                epoch: row.epoch,
+            },
+            migration: row.migration,
+            server: row.server,
+            sequence: row.sequence,
+            effect: row.effect,
+            attempts: row.attempts,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// Puts an effect into the outbox.
+pub(crate) fn insert(
+    connection: &mut Database,
+    migration: i64,
+    (sequence, effect): (i64, Effect),
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    diesel::insert_into(effects::table)
+        .values((
+            effects::migration_id.eq(migration),
+            effects::sequence.eq(sequence),
+            effects::effect.eq(effect.as_str()),
+            effects::created_at.eq(instant(at)),
+            effects::not_before.eq(instant(at)),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Ends all effects of a migration that are not done.
+pub(crate) fn supersede(
+    connection: &mut Database,
+    migration: i64,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    diesel::update(effects::table)
+        .filter(effects::migration_id.eq(migration))
+        .filter(effects::done_at.is_null())
+        .set((
+            effects::done_at.eq(instant(at)),
+            effects::outcome.eq(EffectOutcome::Superseded.as_str()),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Ends an effect as performed, if the lease is held.
+pub(crate) fn done(
+    connection: &mut Database,
+    lease: Lease,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let updated = diesel::update(effects::table)
+        .filter(effects::id.eq(lease.effect))
+        .filter(effects::lease_epoch.eq(lease.epoch))
+        .filter(effects::done_at.is_null())
+        .set((
+            effects::done_at.eq(instant(at)),
+            effects::outcome.eq(EffectOutcome::Done.as_str()),
+        ))
+        .execute(connection)?;
+    Ok(updated == 1)
+}
+
 impl Store {
     /// Leases up to `limit` effects to `owner` until `now + lease`: those whose time has come,
     /// that nobody holds, and whose order allows it ([`Effect::overtakes`],
@@ -52,7 +158,53 @@ impl Store {
         lease: Duration,
         limit: i64,
     ) -> Result<Vec<ClaimedEffect>, StoreError> {
-        unimplemented!("{owner} {now} {lease:?} {limit}")
+        // Most of the time there is nothing to do, and then nobody needs the writer.
+        if limit <= 0 || !self.effects_waiting(now).await? {
+            return Ok(Vec::new());
+        }
+        let owner = owner.to_owned();
+        self.write(move |connection| {
+            let until = instant(now.plus(lease));
+            let ids = dialect::claim_effects(connection, &owner, instant(now), until, limit)?;
+            if ids.is_empty() {
+                return Ok(Vec::new());
+            }
+            let rows: Vec<EffectRow> = effects::table
+                .inner_join(migrations::table)
+                .filter(effects::id.eq_any(ids))
+                .order(effects::id)
+                .select((
+                    effects::id,
+                    effects::lease_epoch,
+                    migrations::uuid,
+                    migrations::instance_uuid,
+                    effects::sequence,
+                    effects::effect,
+                    effects::attempts,
+                    effects::created_at,
+                ))
+                .load(connection)?;
+            Ok(rows.into_iter().map(ClaimedEffect::from).collect())
+        })
+        .await
+    }
+
+    async fn effects_waiting(&self, now: Timestamp) -> Result<bool, StoreError> {
+        self.read(move |connection| {
+            let now = instant(now);
+            let free = effects::lease_until
+                .is_null()
+                .or(effects::lease_until.assume_not_null().le(now));
+            let found: Option<i64> = effects::table
+                .filter(effects::done_at.is_null())
+                .filter(effects::not_before.le(now))
+                .filter(free.assume_not_null())
+                .select(effects::id)
+                .first(connection)
+                .optional()?;
+            Ok(found.is_some())
+        })
+        .await
     }
 
     /// Prolongs a lease. `false` if it is lost: the effect is done, superseded, or somebody
@@ -61,7 +213,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn effect_renew(&self, lease: Lease, until: Timestamp) -> Result<bool, StoreError> {
-        unimplemented!("{lease:?} {until}")
+        self.write(move |connection| {
+            let updated = diesel::update(effects::table)
+                .filter(effects::id.eq(lease.effect))
+                .filter(effects::lease_epoch.eq(lease.epoch))
+                .filter(effects::lease_owner.is_not_null())
+                .filter(effects::done_at.is_null())
+                .set(effects::lease_until.eq(instant(until)))
+                .execute(connection)?;
+            Ok(updated == 1)
+        })
+        .await
     }
 
     /// The effect was performed. `false` if the lease is lost.
@@ -69,7 +231,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn effect_done(&self, lease: Lease, at: Timestamp) -> Result<bool, StoreError> {
-        unimplemented!("{lease:?} {at}")
+        self.write(move |connection| done(connection, lease, at))
+            .await
     }
 
     /// The effect failed in a way that may pass: it is given back, to be tried again at
@@ -83,7 +246,24 @@ impl Store {
         not_before: Timestamp,
         error: &str,
     ) -> Result<bool, StoreError> {
-        unimplemented!("{lease:?} {not_before} {error}")
+        let error = error.to_owned();
+        self.write(move |connection| {
+            let updated = diesel::update(effects::table)
+                .filter(effects::id.eq(lease.effect))
+                .filter(effects::lease_epoch.eq(lease.epoch))
+                .filter(effects::lease_owner.is_not_null())
+                .filter(effects::done_at.is_null())
+                .set((
+                    effects::lease_owner.eq(None::<String>),
+                    effects::lease_until.eq(None::<chrono::NaiveDateTime>),
+                    effects::not_before.eq(instant(not_before)),
+                    effects::attempts.eq(effects::attempts + 1),
+                    effects::last_error.eq(&error),
+                ))
+                .execute(connection)?;
+            Ok(updated == 1)
+        })
+        .await
     }
 
     /// Gives back all that `owner` holds, so that others need not wait for the leases to end:
@@ -92,6 +272,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn effects_release(&self, owner: &str) -> Result<usize, StoreError> {
-        unimplemented!("{owner}")
+        let owner = owner.to_owned();
+        self.write(move |connection| {
+            let released = diesel::update(effects::table)
+                .filter(effects::lease_owner.eq(&owner))
+                .filter(effects::done_at.is_null())
+                .set((
+                    effects::lease_owner.eq(None::<String>),
+                    effects::lease_until.eq(None::<chrono::NaiveDateTime>),
+                ))
+                .execute(connection)?;
+            Ok(released)
+        })
+        .await
     }
 }

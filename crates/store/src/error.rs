@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
+/// How long a statement waits for a lock that another connection holds.
+pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A request to the store was not carried out. None of these says anything about the request
 /// itself: refusals have types of their own beside the methods that make them.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Every connection stayed in use for as long as the caller may wait. Try again later.
-    #[error("the database is busy: no connection became free within {0:?}")]
+    /// Every connection stayed in use, or a lock was held, for as long as the caller may wait.
+    /// Nothing was changed.
+    #[error("the database is busy: nothing became free within {0:?}")]
     Busy(Duration),
     /// There is no connection to be had, or it broke. Whether a change under way was committed
     /// is then unknown; the row tells.
@@ -34,6 +38,32 @@ impl StoreError {
             Self::Corrupt(_) | Self::Refused(_) => false,
         }
     }
+
+    /// Did the database ask for the transaction to be run again?
+    pub(crate) fn is_conflict(&self) -> bool {
+        match self {
+            Self::Refused(DieselError::DatabaseError(kind, cause)) => {
+                matches!(kind, DatabaseErrorKind::SerializationFailure)
+                    || cause.message().contains("deadlock detected")
+            }
+            Self::Refused(_)
+            | Self::Busy(_)
+            | Self::Unreachable(_)
+            | Self::Corrupt(_)
+            | Self::Stopped => false,
+        }
+    }
+
+    /// Is there another row where at most one may be?
+    pub(crate) fn is_duplicate(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(DieselError::DatabaseError(
+                DatabaseErrorKind::UniqueViolation,
+                _
+            ))
+        )
+    }
 }
 
 impl From<DieselError> for StoreError {
@@ -41,12 +71,31 @@ impl From<DieselError> for StoreError {
         match error {
             DieselError::DeserializationError(cause) => Self::Corrupt(cause),
             DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, cause) => {
-                Self::Unreachable(cause.message().to_owned())
+                Self::Unreachable(cause.message().trim_end().to_owned())
             }
             DieselError::BrokenTransactionManager => {
                 Self::Unreachable("the connection broke inside a transaction".to_owned())
             }
+            DieselError::DatabaseError(_, ref cause)
+                if ["database is locked", "lock timeout", "statement timeout"]
+                    .iter()
+                    .any(|words| cause.message().contains(words)) =>
+            {
+                Self::Busy(LOCK_TIMEOUT)
+            }
             other => Self::Refused(other),
         }
+    }
+}
+
+/// What a transaction may fail with: the store's own errors, and refusals beside them.
+pub(crate) trait TransactionError: From<StoreError> + Send + 'static {
+    /// The store's error, if it is one.
+    fn store_error(&self) -> Option<&StoreError>;
+}
+
+impl TransactionError for StoreError {
+    fn store_error(&self) -> Option<&StoreError> {
+        Some(self)
     }
 }

@@ -2,11 +2,15 @@
 
 use std::fmt;
 
+use diesel::prelude::*;
 use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 
-use crate::{Store, StoreError};
+use crate::columns::{Json, instant, json, text};
+use crate::connection::Database;
+use crate::schema::{migration_events, migrations};
+use crate::{Store, StoreError, dialect};
 
 /// Who made something happen.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,6 +54,58 @@ pub struct MigrationEvent {
     pub detail: serde_json::Value,
 }
 
+/// A line's row.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = migration_events)]
+struct EventRow {
+    sequence: i64,
+    at: Timestamp,
+    name: String,
+    from_status: Option<MigrationStatus>,
+    to_status: MigrationStatus,
+    actor: String,
+    request_id: Option<String>,
+    detail: Json<serde_json::Value>,
+}
+
+impl From<EventRow> for MigrationEvent {
+    fn from(row: EventRow) -> Self {
+        Self {
+            sequence: row.sequence,
+            at: row.at,
+            name: row.name,
+            from_status: row.from_status,
+            to_status: row.to_status,
+            actor: row.actor,
+            request_id: row.request_id,
+            detail: row.detail.0,
+        }
+    }
+}
+
+/// Appends a line. Its sequence is one more than the last, which the caller knows because it
+/// holds the migration's row.
+pub(crate) fn append(
+    connection: &mut Database,
+    migration: i64,
+    event: &MigrationEvent,
+) -> Result<(), StoreError> {
+    diesel::insert_into(migration_events::table)
+        .values((
+            migration_events::migration_id.eq(migration),
+            migration_events::sequence.eq(event.sequence),
+            migration_events::at.eq(instant(event.at)),
+            migration_events::name.eq(&event.name),
+            migration_events::from_status.eq(event.from_status.map(MigrationStatus::as_str)),
+            migration_events::to_status.eq(event.to_status.as_str()),
+            migration_events::actor.eq(&event.actor),
+            migration_events::request_id.eq(&event.request_id),
+            migration_events::detail.eq(json(&event.detail)),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
 impl Store {
     /// A migration's log from `after` (exclusive; 0 for all of it), in order.
     ///
@@ -60,7 +116,17 @@ impl Store {
         migration: MigrationUuid,
         after: i64,
     ) -> Result<Vec<MigrationEvent>, StoreError> {
-        unimplemented!("{migration} {after}")
+        self.read(move |connection| {
+            let rows: Vec<EventRow> = migration_events::table
+                .inner_join(migrations::table)
+                .filter(migrations::uuid.eq(text(migration)))
+                .filter(migration_events::sequence.gt(after))
+                .order(migration_events::sequence)
+                .select(EventRow::as_select())
+                .load(connection)?;
+            Ok(rows.into_iter().map(MigrationEvent::from).collect())
+        })
+        .await
     }
 
     /// Appends to a migration's log what is worth knowing and changes nothing.
@@ -76,6 +142,34 @@ impl Store {
         detail: serde_json::Value,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        unimplemented!("{migration} {name} {actor} {detail} {at}")
+        self.write(move |connection| {
+            if !dialect::lock_migration(connection, &text(migration))? {
+                return Ok(false);
+            }
+            let (id, last, status): (i64, i64, MigrationStatus) = migrations::table
+                .filter(migrations::uuid.eq(text(migration)))
+                .select((
+                    migrations::id,
+                    migrations::event_sequence,
+                    migrations::status,
+                ))
+                .first(connection)?;
+            diesel::update(migrations::table.find(id))
+                .set(migrations::event_sequence.eq(last + 1))
+                .execute(connection)?;
+            let event = MigrationEvent {
+                sequence: last + 1,
+                at,
+                name: name.to_owned(),
+                from_status: Some(status),
+                to_status: status,
+                actor: actor.to_string(),
+                request_id: None,
+                detail: detail.clone(),
+            };
+            append(connection, id, &event)?;
+            Ok(true)
+        })
+        .await
     }
 }

@@ -1,9 +1,12 @@
 //! Figures for metrics: all of them cheap, however many migrations have ended.
 
+use diesel::dsl::{count_star, min};
+use diesel::prelude::*;
 use godwit_core::effect::Effect;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 
+use crate::schema::{discrepancies, effects, migrations};
 use crate::{DiscrepancyKind, Store, StoreError};
 
 /// A look at the whole.
@@ -25,6 +28,34 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn figures(&self) -> Result<Figures, StoreError> {
-        unimplemented!()
+        self.read_snapshot(|connection| {
+            Ok(Figures {
+                unfinished: migrations::table
+                    .filter(migrations::ended_at.is_null())
+                    .group_by((migrations::migration_type, migrations::status))
+                    .select((migrations::migration_type, migrations::status, count_star()))
+                    .load(connection)?,
+                oldest_queued: migrations::table
+                    .filter(migrations::ended_at.is_null())
+                    .filter(migrations::status.eq(MigrationStatus::Queued.as_str()))
+                    .select(min(migrations::status_since))
+                    .first(connection)?,
+                effects: effects::table
+                    .filter(effects::done_at.is_null())
+                    .group_by(effects::effect)
+                    .select((
+                        effects::effect,
+                        count_star(),
+                        min(effects::created_at).assume_not_null(),
+                    ))
+                    .load(connection)?,
+                discrepancies: discrepancies::table
+                    .filter(discrepancies::closed_at.is_null())
+                    .group_by(discrepancies::kind)
+                    .select((discrepancies::kind, count_star()))
+                    .load(connection)?,
+            })
+        })
+        .await
     }
 }

@@ -2,6 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Text};
+
+use crate::columns::{Json, storable};
+use crate::connection::Database;
+use crate::schema::flavors;
 use crate::{Store, StoreError};
 
 /// What a flavor says.
@@ -34,13 +41,109 @@ pub struct FlavorSpec {
     pub swap_mb: i64,
 }
 
+/// A flavor's row.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = flavors)]
+pub(crate) struct FlavorRow {
+    id: i64,
+    flavorid: String,
+    name: String,
+    vcpus: i64,
+    memory_mb: i64,
+    root_gb: i64,
+    ephemeral_gb: i64,
+    swap_mb: i64,
+    extra_specs: Json<BTreeMap<String, String>>,
+}
+
+impl From<FlavorRow> for Flavor {
+    fn from(row: FlavorRow) -> Self {
+        Self {
+            id: row.id,
+            flavorid: row.flavorid,
+            spec: FlavorSpec {
+                name: row.name,
+                vcpus: row.vcpus,
+                memory_mb: row.memory_mb,
+                root_gb: row.root_gb,
+                ephemeral_gb: row.ephemeral_gb,
+                swap_mb: row.swap_mb,
+            },
+            extra_specs: row.extra_specs.0,
+        }
+    }
+}
+
+/// The id of a flavor of this name and these sizes, made if need be. `flavorid` is what it
+/// would like to be called in the API; where a flavor of other sizes is called so already,
+/// its sizes are added to the name.
+pub(crate) fn ensure(
+    connection: &mut Database,
+    flavorid: &str,
+    spec: &FlavorSpec,
+) -> Result<i64, StoreError> {
+    let same = flavors::table
+        .filter(flavors::name.eq(&spec.name))
+        .filter(flavors::vcpus.eq(spec.vcpus))
+        .filter(flavors::memory_mb.eq(spec.memory_mb))
+        .filter(flavors::root_gb.eq(spec.root_gb))
+        .filter(flavors::ephemeral_gb.eq(spec.ephemeral_gb))
+        .filter(flavors::swap_mb.eq(spec.swap_mb))
+        .order(flavors::id)
+        .select(flavors::id);
+    if let Some(id) = same.first(connection).optional()? {
+        return Ok(id);
+    }
+    let FlavorSpec {
+        vcpus,
+        memory_mb,
+        root_gb,
+        ephemeral_gb,
+        swap_mb,
+        ..
+    } = spec;
+    let sized = format!("{flavorid}-{vcpus}-{memory_mb}-{root_gb}-{ephemeral_gb}-{swap_mb}");
+    let named = format!("{sized}-{}", spec.name);
+    for wanted in [flavorid, &sized, &named] {
+        // Another transaction may be making the same flavor.
+        let made = sql_query(
+            "INSERT INTO flavors (flavorid, name, vcpus, memory_mb, root_gb, ephemeral_gb,
+                                  swap_mb, extra_specs)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, '{}')
+             ON CONFLICT (flavorid) DO NOTHING",
+        )
+        .bind::<Text, _>(wanted)
+        .bind::<Text, _>(&spec.name)
+        .bind::<BigInt, _>(vcpus)
+        .bind::<BigInt, _>(memory_mb)
+        .bind::<BigInt, _>(root_gb)
+        .bind::<BigInt, _>(ephemeral_gb)
+        .bind::<BigInt, _>(swap_mb)
+        .execute(connection)?;
+        if made == 1 {
+            break;
+        }
+        if let Some(id) = same.first(connection).optional()? {
+            return Ok(id);
+        }
+    }
+    Ok(same.first(connection)?)
+}
+
 impl Store {
     /// All flavors, by id.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn flavor_list(&self) -> Result<Vec<Flavor>, StoreError> {
-        unimplemented!()
+        self.read(|connection| {
+            let rows: Vec<FlavorRow> = flavors::table
+                .select(FlavorRow::as_select())
+                .order(flavors::id)
+                .load(connection)?;
+            Ok(rows.into_iter().map(Flavor::from).collect())
+        })
+        .await
     }
 
     /// A flavor by its id in the API.
@@ -48,6 +151,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn flavor_find(&self, flavorid: &str) -> Result<Option<Flavor>, StoreError> {
-        unimplemented!("{flavorid}")
+        if !storable(flavorid) {
+            return Ok(None);
+        }
+        let flavorid = flavorid.to_owned();
+        self.read(move |connection| {
+            let row: Option<FlavorRow> = flavors::table
+                .filter(flavors::flavorid.eq(&flavorid))
+                .select(FlavorRow::as_select())
+                .first(connection)
+                .optional()?;
+            Ok(row.map(Flavor::from))
+        })
+        .await
     }
 }

@@ -1,11 +1,18 @@
 //! Compute hosts: what an agent says of the machine it runs on.
 
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamp as SqlTimestamp};
 use godwit_core::ids::HostName;
 use godwit_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Room, Service, Store, StoreError};
+use crate::columns::{Json, PlainUuid, instant, json, text};
+use crate::connection::Database;
+use crate::schema::{hosts, services};
+use crate::services::{Beat, ServiceRow, beat};
+use crate::{Room, Service, ServiceBinary, Store, StoreError, reservations};
 
 /// A compute host, with the service that speaks for it.
 #[derive(Clone, PartialEq, Debug)]
@@ -49,6 +56,8 @@ pub struct HostFacts {
     pub memory_mb: i64,
     /// Disk in GiB, on storage of its own.
     pub local_gb: i64,
+    /// What of it is free, in GiB.
+    pub local_free_gb: i64,
     /// The storage it reaches.
     pub storage_pools: Vec<StoragePool>,
     /// Where its agent listens.
@@ -66,8 +75,6 @@ pub struct HostFacts {
 pub struct StoragePool {
     /// Unique over all hosts.
     pub id: String,
-    /// Do other hosts reach it too?
-    pub shared: bool,
     /// Size in bytes.
     pub total_bytes: i64,
     /// Free space in bytes.
@@ -102,6 +109,133 @@ pub struct HostLoad {
     pub claims: Room,
 }
 
+/// A host's row.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = hosts)]
+struct HostRow {
+    id: i64,
+    uuid: PlainUuid,
+    name: HostName,
+    node: String,
+    hypervisor_type: String,
+    hypervisor_version: i64,
+    host_ip: Option<String>,
+    cpu_info: Json<serde_json::Value>,
+    arch: String,
+    vcpus: i64,
+    memory_mb: i64,
+    local_gb: i64,
+    local_free_gb: i64,
+    storage_pools: Json<Vec<StoragePool>>,
+    agent_address: String,
+    agent_boot_id: PlainUuid,
+    rpc_version: String,
+    capabilities: Json<Vec<String>>,
+    last_inventory_at: Option<Timestamp>,
+    created_at: Timestamp,
+    updated_at: Option<Timestamp>,
+}
+
+impl HostRow {
+    fn with(self, service: ServiceRow) -> Host {
+        Host {
+            id: self.id,
+            uuid: self.uuid.0,
+            facts: HostFacts {
+                name: self.name,
+                node: self.node,
+                hypervisor_type: self.hypervisor_type,
+                hypervisor_version: self.hypervisor_version,
+                host_ip: self.host_ip,
+                cpu_info: self.cpu_info.0,
+                arch: self.arch,
+                vcpus: self.vcpus,
+                memory_mb: self.memory_mb,
+                local_gb: self.local_gb,
+                local_free_gb: self.local_free_gb,
+                storage_pools: self.storage_pools.0,
+                agent_address: self.agent_address,
+                agent_boot_id: self.agent_boot_id.0,
+                rpc_version: self.rpc_version,
+                capabilities: self.capabilities.0,
+            },
+            last_inventory_at: self.last_inventory_at,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            service: service.into(),
+        }
+    }
+}
+
+fn load(connection: &mut Database, name: &HostName) -> Result<Option<Host>, StoreError> {
+    let row: Option<(HostRow, ServiceRow)> = hosts::table
+        .inner_join(services::table)
+        .filter(hosts::name.eq(name.as_str()))
+        .select((HostRow::as_select(), ServiceRow::as_select()))
+        .first(connection)
+        .optional()?;
+    Ok(row.map(|(host, service)| host.with(service)))
+}
+
+fn load_all(connection: &mut Database) -> Result<Vec<Host>, StoreError> {
+    let rows: Vec<(HostRow, ServiceRow)> = hosts::table
+        .inner_join(services::table)
+        .select((HostRow::as_select(), ServiceRow::as_select()))
+        .order(hosts::id)
+        .load(connection)?;
+    Ok(rows
+        .into_iter()
+        .map(|(host, service)| host.with(service))
+        .collect())
+}
+
+/// Writes what an agent says of its host.
+fn write(
+    connection: &mut Database,
+    service: i64,
+    registration: &HostRegistration,
+) -> Result<(), StoreError> {
+    let facts = &registration.facts;
+    sql_query(
+        "INSERT INTO hosts (uuid, name, service_id, node, hypervisor_type, hypervisor_version,
+                            host_ip, cpu_info, arch, vcpus, memory_mb, local_gb, local_free_gb,
+                            storage_pools, agent_address, agent_boot_id, rpc_version,
+                            capabilities, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                 $19)
+         ON CONFLICT (name) DO UPDATE SET
+             node = excluded.node, hypervisor_type = excluded.hypervisor_type,
+             hypervisor_version = excluded.hypervisor_version, host_ip = excluded.host_ip,
+             cpu_info = excluded.cpu_info, arch = excluded.arch, vcpus = excluded.vcpus,
+             memory_mb = excluded.memory_mb, local_gb = excluded.local_gb,
+             local_free_gb = excluded.local_free_gb, storage_pools = excluded.storage_pools,
+             agent_address = excluded.agent_address, agent_boot_id = excluded.agent_boot_id,
+             rpc_version = excluded.rpc_version, capabilities = excluded.capabilities,
+             updated_at = excluded.created_at",
+    )
+    .bind::<Text, _>(text(registration.host_uuid))
+    .bind::<Text, _>(facts.name.as_str())
+    .bind::<BigInt, _>(service)
+    .bind::<Text, _>(&facts.node)
+    .bind::<Text, _>(&facts.hypervisor_type)
+    .bind::<BigInt, _>(facts.hypervisor_version)
+    .bind::<Nullable<Text>, _>(&facts.host_ip)
+    .bind::<Text, _>(json(&facts.cpu_info))
+    .bind::<Text, _>(&facts.arch)
+    .bind::<BigInt, _>(facts.vcpus)
+    .bind::<BigInt, _>(facts.memory_mb)
+    .bind::<BigInt, _>(facts.local_gb)
+    .bind::<BigInt, _>(facts.local_free_gb)
+    .bind::<Text, _>(json(&facts.storage_pools))
+    .bind::<Text, _>(&facts.agent_address)
+    .bind::<Text, _>(text(facts.agent_boot_id))
+    .bind::<Text, _>(&facts.rpc_version)
+    .bind::<Text, _>(json(&facts.capabilities))
+    .bind::<SqlTimestamp, _>(instant(registration.at))
+    .execute(connection)?;
+    Ok(())
+}
+
 impl Store {
     /// Makes or renews a host's row and its service's. Counts as a heartbeat. Returns the host,
     /// and whether its agent was started anew since it registered last (or ever).
@@ -112,7 +246,29 @@ impl Store {
         &self,
         registration: HostRegistration,
     ) -> Result<(Host, bool), StoreError> {
-        unimplemented!("{registration:?}")
+        self.write(move |connection| {
+            let facts = &registration.facts;
+            let before = load(connection, &facts.name)?;
+            let sign = Beat {
+                uuid: registration.service_uuid,
+                binary: ServiceBinary::Compute,
+                host: &facts.name,
+                zone: &registration.zone,
+                version: &registration.version,
+                at: registration.at,
+            };
+            beat(connection, &sign)?;
+            let service = services::table
+                .filter(services::host.eq(facts.name.as_str()))
+                .filter(services::binary.eq(ServiceBinary::Compute.as_str()))
+                .select(services::id)
+                .first(connection)?;
+            write(connection, service, &registration)?;
+            let host = load(connection, &facts.name)?.ok_or(diesel::result::Error::NotFound)?;
+            let known = before.is_some_and(|host| host.facts.agent_boot_id == facts.agent_boot_id);
+            Ok((host, !known))
+        })
+        .await
     }
 
     /// Notes that a host's agent lives. `false` if no such host is registered with this boot
@@ -126,7 +282,23 @@ impl Store {
         boot_id: Uuid,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        unimplemented!("{host} {boot_id} {at}")
+        let host = host.clone();
+        self.write(move |connection| {
+            let registered = hosts::table
+                .filter(hosts::name.eq(host.as_str()))
+                .filter(hosts::agent_boot_id.eq(text(boot_id)))
+                .select(hosts::service_id);
+            let updated = diesel::update(services::table)
+                .filter(services::id.eq_any(registered))
+                .set((
+                    services::last_seen_up.eq(instant(at)),
+                    services::updated_at.eq(instant(at)),
+                    services::report_count.eq(services::report_count + 1),
+                ))
+                .execute(connection)?;
+            Ok(updated == 1)
+        })
+        .await
     }
 
     /// A host by its name.
@@ -134,7 +306,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn host_find(&self, name: &HostName) -> Result<Option<Host>, StoreError> {
-        unimplemented!("{name}")
+        let name = name.clone();
+        self.read(move |connection| load(connection, &name)).await
     }
 
     /// All hosts, by id.
@@ -142,7 +315,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn host_list(&self) -> Result<Vec<Host>, StoreError> {
-        unimplemented!()
+        self.read(load_all).await
     }
 
     /// All hosts with what is taken of them, by id: what a destination is chosen from.
@@ -150,6 +323,19 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn host_loads(&self) -> Result<Vec<HostLoad>, StoreError> {
-        unimplemented!()
+        self.read_snapshot(|connection| {
+            let mut servers = reservations::rooms_of_servers(connection)?;
+            let mut claims = reservations::rooms_of_claims(connection)?;
+            let hosts = load_all(connection)?;
+            Ok(hosts
+                .into_iter()
+                .map(|host| HostLoad {
+                    servers: servers.remove(host.facts.name.as_str()).unwrap_or_default(),
+                    claims: claims.remove(host.facts.name.as_str()).unwrap_or_default(),
+                    host,
+                })
+                .collect())
+        })
+        .await
     }
 }

@@ -1,7 +1,14 @@
 //! The promises that a query can decide.
 
+mod rules;
+
 use std::fmt;
 
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::Text;
+
+use self::rules::{RULES, Rule};
 use crate::{Store, StoreError};
 
 /// A promise that the rows break.
@@ -25,6 +32,23 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn check_invariants(&self) -> Result<Vec<Violation>, StoreError> {
-        unimplemented!()
+        self.read_snapshot(|connection| {
+            let mut violations = Vec::new();
+            for Rule { promise, query } in RULES {
+                let broken: Vec<Broken> = sql_query(*query).load(connection)?;
+                violations.extend(broken.into_iter().map(|row| Violation {
+                    promise,
+                    text: row.what,
+                }));
+            }
+            Ok(violations)
+        })
+        .await
     }
+}
+
+#[derive(QueryableByName)]
+struct Broken {
+    #[diesel(sql_type = Text)]
+    what: String,
 }

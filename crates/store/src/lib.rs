@@ -8,6 +8,9 @@
 //!
 //! Time and uuids are arguments here; the store reads no clock and makes no ids.
 
+mod columns;
+mod connection;
+mod dialect;
 mod discrepancies;
 mod effects;
 mod error;
@@ -16,11 +19,16 @@ mod figures;
 mod flavors;
 mod hosts;
 mod invariants;
+mod location;
 mod migrations;
 mod open;
+mod pool;
 mod reservations;
+mod schema;
+mod schema_version;
 mod servers;
 mod services;
+mod store;
 
 pub use discrepancies::{Discrepancy, DiscrepancyKind, DiscrepancySubject};
 pub use effects::{ClaimedEffect, Lease};
@@ -32,10 +40,7 @@ pub use hosts::{Host, HostFacts, HostLoad, HostRegistration, StoragePool};
 pub use invariants::Violation;
 pub use migrations::*;
 pub use open::{OpenError, PoolState, StoreOptions};
-pub use reservations::{HeldClaim, Slot, SlotRole};
+pub use reservations::{HeldClaim, Room, Slot, SlotRole};
 pub use servers::*;
 pub use services::{ConductorBeat, Service, ServiceBinary};
-
-/// The database. Cheap to clone; all clones share one pool of connections.
-#[derive(Clone, Debug)]
-pub struct Store;
+pub use store::Store;

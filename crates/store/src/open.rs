@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use crate::location::Location;
+use crate::pool::{Access, Connector, Pool};
+use crate::schema_version::{self, SchemaState};
+use crate::store::Pools;
 use crate::{Store, StoreError};
 
 /// How a store is opened.
@@ -46,7 +50,7 @@ pub enum OpenError {
         database: String,
     },
     /// The schema lacks changes that this program needs.
-    #[error("{database} has an older schema, which lacks {missing:?}; run `godwit db upgrade`")]
+    #[error("{database} has an older schema, without {}; run `godwit db upgrade`", .missing.join(", "))]
     Older {
         /// Which.
         database: String,
@@ -54,7 +58,7 @@ pub enum OpenError {
         missing: Vec<String>,
     },
     /// The schema has changes that this program does not know.
-    #[error("{database} has a newer schema, with {unknown:?}; run a newer godwit")]
+    #[error("{database} has a newer schema, with {}; run the godwit that made it", .unknown.join(", "))]
     Newer {
         /// Which.
         database: String,
@@ -71,6 +75,15 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    fn unreachable(location: &Location, error: &dyn std::fmt::Display) -> Self {
+        Self::Unreachable {
+            database: location.to_string(),
+            reason: error.to_string(),
+        }
+    }
+}
+
 /// The pool of connections, for metrics.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PoolState {
@@ -85,13 +98,36 @@ pub struct PoolState {
 impl Store {
     /// Opens a database whose schema is this program's.
     ///
-    /// `url` is `sqlite:///absolute/path`, `sqlite:relative/path`, `postgres://…` or
-    /// `postgresql://…` (libpq's connection URI, TLS parameters included).
+    /// `url` is `sqlite:///absolute/path`, `sqlite:relative/path` (no escapes in either),
+    /// `postgres://…` or `postgresql://…` (libpq's connection URI, TLS parameters included).
     ///
     /// # Errors
     /// [`OpenError`].
     pub async fn open(url: &str, options: StoreOptions) -> Result<Self, OpenError> {
-        unimplemented!("{url} {options:?}")
+        let location = Location::parse(url)?;
+        let connector = |access| Connector {
+            location: location.clone(),
+            access,
+            connect_timeout: options.connect_timeout,
+        };
+        let first = connector(Access::Read);
+        blocking(move || first.check_schema()).await?;
+
+        let pool = |access, size| Pool::new(connector(access), size, options.busy_timeout);
+        let pools = match location {
+            Location::Sqlite(_) => Pools {
+                readers: pool(Access::Read, options.pool_size),
+                writers: pool(Access::Write, 1),
+            },
+            Location::Postgres(_) => {
+                let both = pool(Access::Write, options.pool_size);
+                Pools {
+                    readers: both.clone(),
+                    writers: both,
+                }
+            }
+        };
+        Ok(Self::new(pools))
     }
 
     /// Brings a database to this program's schema, and creates an SQLite file that does not
@@ -101,19 +137,55 @@ impl Store {
     /// # Errors
     /// [`OpenError`].
     pub async fn upgrade(url: &str, options: &StoreOptions) -> Result<Vec<String>, OpenError> {
-        unimplemented!("{url} {options:?}")
+        let connector = Connector {
+            location: Location::parse(url)?,
+            access: Access::Upgrade,
+            connect_timeout: options.connect_timeout,
+        };
+        blocking(move || connector.upgrade()).await
+    }
+}
+
+impl Connector {
+    fn check_schema(&self) -> Result<(), OpenError> {
+        let location = &self.location;
+        let database = location.to_string();
+        let refused = |error: &dyn std::fmt::Display| OpenError::unreachable(location, error);
+        let mut connection = self.open().map_err(|error| refused(&error))?;
+        let state = schema_version::state(&mut connection).map_err(|error| refused(&error))?;
+        match state {
+            SchemaState::Current => Ok(()),
+            SchemaState::Empty => Err(OpenError::Empty { database }),
+            SchemaState::Older(missing) => Err(OpenError::Older { database, missing }),
+            SchemaState::Newer(unknown) => Err(OpenError::Newer { database, unknown }),
+        }
     }
 
-    /// Is the database there? For readiness.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        unimplemented!()
+    fn upgrade(&self) -> Result<Vec<String>, OpenError> {
+        let database = self.location.to_string();
+        let mut connection = self
+            .open()
+            .map_err(|error| OpenError::unreachable(&self.location, &error))?;
+        let failed = |error: &dyn std::fmt::Display| OpenError::Upgrade {
+            database: database.clone(),
+            reason: error.to_string(),
+        };
+        let state = schema_version::state(&mut connection).map_err(|error| failed(&error))?;
+        if let SchemaState::Newer(unknown) = state {
+            return Err(OpenError::Newer { database, unknown });
+        }
+        schema_version::upgrade(&mut connection).map_err(|error| failed(&error))
     }
+}
 
-    /// The pool of connections.
-    pub fn pool(&self) -> PoolState {
-        unimplemented!()
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(OpenError::Url(StoreError::Stopped.to_string())),
+        },
     }
 }

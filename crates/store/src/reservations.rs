@@ -1,9 +1,19 @@
 //! Claims and slots: what a migration holds of its hosts until it ends.
 
-use godwit_core::ids::{HostName, MigrationUuid};
-use godwit_core::words;
+use std::collections::HashMap;
 
-use crate::{Room, Store, StoreError};
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
+use godwit_core::ids::{HostName, MigrationUuid};
+use godwit_core::time::Timestamp;
+use godwit_core::words;
+use serde::{Deserialize, Serialize};
+
+use crate::columns::instant;
+use crate::connection::Database;
+use crate::schema::{claims, migrations, slots};
+use crate::{Claim, CommitError, Store, StoreError};
 
 words!(
     /// As what a host takes part in a migration.
@@ -14,6 +24,36 @@ words!(
         Destination = "destination",
     }
 );
+
+/// An amount of a host's capacity.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct Room {
+    /// Virtual CPUs.
+    pub vcpus: i64,
+    /// Memory in MiB.
+    pub memory_mb: i64,
+    /// Disk in GiB on storage of the host's own.
+    pub disk_gb: i64,
+}
+
+impl Room {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            vcpus: self.vcpus.saturating_add(other.vcpus),
+            memory_mb: self.memory_mb.saturating_add(other.memory_mb),
+            disk_gb: self.disk_gb.saturating_add(other.disk_gb),
+        }
+    }
+
+    /// Is there enough of everything in `capacity`?
+    pub fn fits(self, capacity: Self) -> bool {
+        self.vcpus <= capacity.vcpus
+            && self.memory_mb <= capacity.memory_mb
+            && self.disk_gb <= capacity.disk_gb
+    }
+}
 
 /// A slot in use.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,13 +77,178 @@ pub struct HeldClaim {
     pub room: Room,
 }
 
+#[derive(QueryableByName)]
+struct RoomRow {
+    #[diesel(sql_type = Text)]
+    host: String,
+    #[diesel(sql_type = BigInt)]
+    vcpus: i64,
+    #[diesel(sql_type = BigInt)]
+    memory_mb: i64,
+    #[diesel(sql_type = BigInt)]
+    disk_gb: i64,
+}
+
+impl RoomRow {
+    fn room(&self) -> Room {
+        Room {
+            vcpus: self.vcpus,
+            memory_mb: self.memory_mb,
+            disk_gb: self.disk_gb,
+        }
+    }
+}
+
+/// PostgreSQL adds BIGINTs up to a NUMERIC, so the sums are cast back.
+macro_rules! rooms {
+    ($from:literal) => {
+        concat!(
+            "SELECT host, CAST(SUM(vcpus) AS BIGINT) AS vcpus,
+                    CAST(SUM(memory_mb) AS BIGINT) AS memory_mb,
+                    CAST(SUM(disk_gb) AS BIGINT) AS disk_gb
+             FROM ",
+            $from,
+            " GROUP BY host"
+        )
+    };
+}
+
+fn by_host(rows: Vec<RoomRow>) -> HashMap<String, Room> {
+    rows.into_iter()
+        .map(|row| (row.host.clone(), row.room()))
+        .collect()
+}
+
+/// What the servers on each host take.
+pub(crate) fn rooms_of_servers(
+    connection: &mut Database,
+) -> Result<HashMap<String, Room>, StoreError> {
+    let rows = sql_query(rooms!(
+        "servers WHERE deleted_at IS NULL AND host IS NOT NULL"
+    ));
+    Ok(by_host(rows.load(connection)?))
+}
+
+/// What is claimed of each host.
+pub(crate) fn rooms_of_claims(
+    connection: &mut Database,
+) -> Result<HashMap<String, Room>, StoreError> {
+    Ok(by_host(sql_query(rooms!("claims")).load(connection)?))
+}
+
+/// What is taken of one host: by the servers on it, and by claims of other migrations.
+fn room_taken(
+    connection: &mut Database,
+    host: &HostName,
+    migration: i64,
+) -> Result<Room, StoreError> {
+    let servers: Option<RoomRow> =
+        sql_query(rooms!("servers WHERE deleted_at IS NULL AND host = $1"))
+            .bind::<Text, _>(host.as_str())
+            .get_result(connection)
+            .optional()?;
+    let claims: Option<RoomRow> =
+        sql_query(rooms!("claims WHERE host = $1 AND migration_id <> $2"))
+            .bind::<Text, _>(host.as_str())
+            .bind::<BigInt, _>(migration)
+            .get_result(connection)
+            .optional()?;
+    let room = |row: Option<RoomRow>| row.map(|row| row.room()).unwrap_or_default();
+    Ok(room(servers).plus(room(claims)))
+}
+
+/// Claims room, in place of an earlier claim of the migration. The host is locked.
+pub(crate) fn claim(
+    connection: &mut Database,
+    migration: i64,
+    claim: &Claim,
+    at: Timestamp,
+) -> Result<(), CommitError> {
+    let used = room_taken(connection, &claim.host, migration)?;
+    if !used.plus(claim.room).fits(claim.capacity) {
+        return Err(CommitError::NoRoom {
+            host: claim.host.clone(),
+            used,
+            capacity: claim.capacity,
+        });
+    }
+    sql_query(
+        "INSERT INTO claims (migration_id, host, vcpus, memory_mb, disk_gb, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (migration_id) DO UPDATE SET
+             host = excluded.host, vcpus = excluded.vcpus, memory_mb = excluded.memory_mb,
+             disk_gb = excluded.disk_gb",
+    )
+    .bind::<BigInt, _>(migration)
+    .bind::<Text, _>(claim.host.as_str())
+    .bind::<BigInt, _>(claim.room.vcpus)
+    .bind::<BigInt, _>(claim.room.memory_mb)
+    .bind::<BigInt, _>(claim.room.disk_gb)
+    .bind::<SqlTimestamp, _>(instant(at))
+    .execute(connection)
+    .map_err(StoreError::from)?;
+    Ok(())
+}
+
+/// Takes a slot at each end, if the limits allow. Both hosts are locked.
+pub(crate) fn take_slots(
+    connection: &mut Database,
+    migration: i64,
+    ends: [(SlotRole, &HostName, i64); 2],
+    at: Timestamp,
+) -> Result<(), CommitError> {
+    for (role, host, limit) in ends {
+        let taken: i64 = slots::table
+            .filter(slots::host.eq(host.as_str()))
+            .filter(slots::role.eq(role.as_str()))
+            .filter(slots::migration_id.ne(migration))
+            .count()
+            .get_result(connection)
+            .map_err(StoreError::from)?;
+        if taken >= limit {
+            let host = host.clone();
+            return Err(CommitError::NoSlot { host, role });
+        }
+        diesel::insert_into(slots::table)
+            .values((
+                slots::migration_id.eq(migration),
+                slots::role.eq(role.as_str()),
+                slots::host.eq(host.as_str()),
+                slots::created_at.eq(instant(at)),
+            ))
+            .execute(connection)
+            .map_err(StoreError::from)?;
+    }
+    Ok(())
+}
+
+/// Gives back all that a migration holds.
+pub(crate) fn release(connection: &mut Database, migration: i64) -> Result<(), StoreError> {
+    diesel::delete(claims::table.filter(claims::migration_id.eq(migration))).execute(connection)?;
+    diesel::delete(slots::table.filter(slots::migration_id.eq(migration))).execute(connection)?;
+    Ok(())
+}
+
 impl Store {
     /// All slots in use.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn slot_list(&self) -> Result<Vec<Slot>, StoreError> {
-        unimplemented!()
+        self.read(|connection| {
+            let rows: Vec<(MigrationUuid, HostName, SlotRole)> = slots::table
+                .inner_join(migrations::table)
+                .order((slots::migration_id, slots::role))
+                .select((migrations::uuid, slots::host, slots::role))
+                .load(connection)?;
+            let slot = |(migration, host, role)| Slot {
+                migration,
+                host,
+                role,
+            };
+            Ok(rows.into_iter().map(slot).collect())
+        })
+        .await
     }
 
     /// All claims held.
@@ -51,6 +256,29 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn claim_list(&self) -> Result<Vec<HeldClaim>, StoreError> {
-        unimplemented!()
+        self.read(|connection| {
+            let rows: Vec<(MigrationUuid, HostName, i64, i64, i64)> = claims::table
+                .inner_join(migrations::table)
+                .order(claims::migration_id)
+                .select((
+                    migrations::uuid,
+                    claims::host,
+                    claims::vcpus,
+                    claims::memory_mb,
+                    claims::disk_gb,
+                ))
+                .load(connection)?;
+            let claim = |(migration, host, vcpus, memory_mb, disk_gb)| HeldClaim {
+                migration,
+                host,
+                room: Room {
+                    vcpus,
+                    memory_mb,
+                    disk_gb,
+                },
+            };
+            Ok(rows.into_iter().map(claim).collect())
+        })
+        .await
     }
 }

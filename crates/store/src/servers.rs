@@ -1,17 +1,54 @@
 //! Servers: read by the API, moved by the conductor, observed by agents.
 
+mod adopt;
 mod list;
 mod observe;
 mod record;
+mod resolve;
+mod row;
+mod settle;
+mod sightings;
+mod sort;
+mod whereabouts;
 
+use diesel::prelude::*;
 use godwit_core::ids::ServerUuid;
 
-pub use self::list::{
-    Deleted, ServerFilter, ServerListError, ServerPage, ServerSortKey, SortDirection,
-};
-pub use self::observe::{Inventory, MovedByHand, Observation, Observed, Owner, SightingRecord};
+pub use self::list::{Deleted, ServerFilter, ServerListError, ServerPage};
+pub use self::observe::{Inventory, MovedByHand, Observation, Observed, Owner};
 pub use self::record::{Disk, Fault, Lock, LockedBy, Server};
+use self::row::ServerRow;
+pub(crate) use self::settle::{set_migrating, settle};
+pub use self::sightings::SightingRecord;
+pub(crate) use self::sightings::forget as forget_sighting;
+pub use self::sort::{ServerSortKey, SortDirection};
+use crate::columns::text;
+use crate::connection::Database;
+use crate::flavors::FlavorRow;
+use crate::schema::{flavors, servers};
 use crate::{Store, StoreError};
+
+/// A server, deleted or not.
+pub(crate) fn load_any(
+    connection: &mut Database,
+    uuid: ServerUuid,
+) -> Result<Option<Server>, StoreError> {
+    let row: Option<(ServerRow, FlavorRow)> = servers::table
+        .inner_join(flavors::table)
+        .filter(servers::uuid.eq(text(uuid)))
+        .select((ServerRow::as_select(), FlavorRow::as_select()))
+        .first(connection)
+        .optional()?;
+    Ok(row.map(Server::from))
+}
+
+/// A server, unless deleted.
+pub(crate) fn load(
+    connection: &mut Database,
+    uuid: ServerUuid,
+) -> Result<Option<Server>, StoreError> {
+    Ok(load_any(connection, uuid)?.filter(|server| server.deleted_at.is_none()))
+}
 
 impl Store {
     /// A server, unless deleted.
@@ -31,6 +68,15 @@ impl Store {
         uuid: ServerUuid,
         project: Option<&str>,
     ) -> Result<Option<Server>, StoreError> {
-        unimplemented!("{uuid} {project:?}")
+        let project = project.map(str::to_owned);
+        self.read(move |connection| {
+            let visible = |server: &Server| {
+                project
+                    .as_ref()
+                    .is_none_or(|project| *project == server.project_id)
+            };
+            Ok(load(connection, uuid)?.filter(visible))
+        })
+        .await
     }
 }

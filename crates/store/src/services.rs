@@ -3,12 +3,21 @@
 
 use std::time::Duration;
 
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{Text, Timestamp as SqlTimestamp};
 use godwit_core::ids::HostName;
 use godwit_core::time::Timestamp;
 use godwit_core::words;
 use uuid::Uuid;
 
+use crate::columns::{PlainUuid, instant, text};
+use crate::connection::Database;
+use crate::schema::services;
 use crate::{Store, StoreError};
+
+/// The zone of all that is no compute host.
+const INTERNAL_ZONE: &str = "internal";
 
 words!(
     /// What a service is.
@@ -74,13 +83,94 @@ pub struct ConductorBeat {
     pub at: Timestamp,
 }
 
+/// A service's row.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = services)]
+pub(crate) struct ServiceRow {
+    id: i64,
+    uuid: PlainUuid,
+    binary: ServiceBinary,
+    host: HostName,
+    zone: String,
+    disabled: bool,
+    disabled_reason: Option<String>,
+    forced_down: bool,
+    last_seen_up: Option<Timestamp>,
+    report_count: i64,
+    version: String,
+    created_at: Timestamp,
+    updated_at: Option<Timestamp>,
+}
+
+impl From<ServiceRow> for Service {
+    fn from(row: ServiceRow) -> Self {
+        Self {
+            id: row.id,
+            uuid: row.uuid.0,
+            binary: row.binary,
+            host: row.host,
+            zone: row.zone,
+            disabled: row.disabled,
+            disabled_reason: row.disabled_reason,
+            forced_down: row.forced_down,
+            last_seen_up: row.last_seen_up,
+            report_count: row.report_count,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// A service that gives a sign of life.
+pub(crate) struct Beat<'a> {
+    pub(crate) uuid: Uuid,
+    pub(crate) binary: ServiceBinary,
+    pub(crate) host: &'a HostName,
+    pub(crate) zone: &'a str,
+    pub(crate) version: &'a str,
+    pub(crate) at: Timestamp,
+}
+
+/// Notes a sign of life; makes the row if need be. What operators set stays.
+pub(crate) fn beat(connection: &mut Database, beat: &Beat<'_>) -> Result<(), StoreError> {
+    sql_query(
+        "INSERT INTO services (uuid, \"binary\", host, zone, version, last_seen_up, created_at,
+                               report_count)
+         VALUES ($1, $2, $3, $4, $5, $6, $6, 1)
+         ON CONFLICT (host, \"binary\") DO UPDATE SET
+             zone = excluded.zone, version = excluded.version,
+             last_seen_up = excluded.last_seen_up, updated_at = excluded.last_seen_up,
+             report_count = services.report_count + 1",
+    )
+    .bind::<Text, _>(text(beat.uuid))
+    .bind::<Text, _>(beat.binary.as_str())
+    .bind::<Text, _>(beat.host.as_str())
+    .bind::<Text, _>(beat.zone)
+    .bind::<Text, _>(beat.version)
+    .bind::<SqlTimestamp, _>(instant(beat.at))
+    .execute(connection)?;
+    Ok(())
+}
+
 impl Store {
     /// Notes that a conductor lives; makes its row if need be.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn conductor_heartbeat(&self, beat: ConductorBeat) -> Result<(), StoreError> {
-        unimplemented!("{beat:?}")
+    pub async fn conductor_heartbeat(&self, sign: ConductorBeat) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            let sign = Beat {
+                uuid: sign.uuid,
+                binary: ServiceBinary::Conductor,
+                host: &sign.host,
+                zone: INTERNAL_ZONE,
+                version: &sign.version,
+                at: sign.at,
+            };
+            beat(connection, &sign)
+        })
+        .await
     }
 
     /// All services, by id.
@@ -88,6 +178,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn service_list(&self) -> Result<Vec<Service>, StoreError> {
-        unimplemented!()
+        self.read(|connection| {
+            let rows: Vec<ServiceRow> = services::table
+                .select(ServiceRow::as_select())
+                .order(services::id)
+                .load(connection)?;
+            Ok(rows.into_iter().map(Service::from).collect())
+        })
+        .await
     }
 }

@@ -1,9 +1,17 @@
 //! Lists of migrations, as `/os-migrations` asks for them.
 
+use std::cmp::Reverse;
+
+use diesel::prelude::*;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 
 use super::MigrationRecord;
+use super::row::{self, MigrationRow};
+use crate::columns::{instant, storable, text};
+use crate::connection::{Database, MultiBackend};
+use crate::error::TransactionError;
+use crate::schema::migrations;
 use crate::{Store, StoreError};
 
 /// Conditions, all of which a migration must meet. Deleted and hidden rows never do.
@@ -58,6 +66,125 @@ pub enum MigrationListError {
     Store(#[from] StoreError),
 }
 
+impl TransactionError for MigrationListError {
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::MarkerNotFound(_) => None,
+        }
+    }
+}
+
+type Rows<'a> = migrations::BoxedQuery<'a, MultiBackend>;
+
+impl MigrationFilter {
+    /// Is there something that no row can hold?
+    fn impossible(&self) -> bool {
+        [
+            &self.status,
+            &self.host,
+            &self.source_compute,
+            &self.migration_type,
+            &self.user_id,
+            &self.project_id,
+        ]
+        .into_iter()
+        .flatten()
+        .any(|text| !storable(text))
+    }
+
+    /// The rows that match, but for the host.
+    fn rows(&self) -> Rows<'_> {
+        let mut rows = migrations::table
+            .filter(migrations::deleted_at.is_null())
+            .filter(migrations::hidden.eq(false))
+            .into_boxed();
+        if let Some(status) = &self.status {
+            rows = rows.filter(migrations::status.eq(status));
+        }
+        if let (Some(source), None) = (&self.source_compute, &self.host) {
+            rows = rows.filter(migrations::source_compute.eq(source));
+        }
+        if let Some(kind) = &self.migration_type {
+            rows = rows.filter(migrations::migration_type.eq(kind));
+        }
+        if let Some(server) = self.server {
+            rows = rows.filter(migrations::instance_uuid.eq(text(server)));
+        }
+        if let Some(since) = self.changes_since {
+            rows = rows.filter(migrations::updated_at.ge(instant(since)));
+        }
+        if let Some(before) = self.changes_before {
+            rows = rows.filter(migrations::updated_at.le(instant(before)));
+        }
+        if let Some(user) = &self.user_id {
+            rows = rows.filter(migrations::user_id.eq(user));
+        }
+        if let Some(project) = &self.project_id {
+            rows = rows.filter(migrations::project_id.eq(project));
+        }
+        rows
+    }
+
+    /// All queries that together give the list. A host is looked for as source and as
+    /// destination apart: each then walks an index in the order of the list, where one query
+    /// for both would have to sort everything the host ever took part in.
+    fn queries(&self) -> Vec<Rows<'_>> {
+        match &self.host {
+            None => vec![self.rows()],
+            Some(host) => vec![
+                self.rows().filter(migrations::source_compute.eq(host)),
+                self.rows()
+                    .filter(migrations::dest_compute.eq(host))
+                    .filter(migrations::source_compute.ne(host)),
+            ],
+        }
+    }
+}
+
+fn load_all(
+    connection: &mut Database,
+    filter: &MigrationFilter,
+) -> Result<Vec<MigrationRecord>, StoreError> {
+    let mut records = Vec::new();
+    for rows in filter.queries() {
+        let rows: Vec<MigrationRow> = rows.select(MigrationRow::as_select()).load(connection)?;
+        records.extend(row::records(rows));
+    }
+    records.sort_by_key(|record| record.id);
+    Ok(records)
+}
+
+fn load_page(
+    connection: &mut Database,
+    filter: &MigrationFilter,
+    limit: i64,
+    marker: Option<(Timestamp, i64)>,
+) -> Result<Vec<MigrationRecord>, StoreError> {
+    let mut records = Vec::new();
+    for mut rows in filter.queries() {
+        if let Some((created, id)) = marker {
+            // The first condition alone bounds the walk through the index.
+            rows = rows
+                .filter(migrations::created_at.le(instant(created)))
+                .filter(
+                    migrations::created_at
+                        .lt(instant(created))
+                        .or(migrations::id.lt(id)),
+                );
+        }
+        let rows: Vec<MigrationRow> = rows
+            .order((migrations::created_at.desc(), migrations::id.desc()))
+            .limit(limit)
+            .select(MigrationRow::as_select())
+            .load(connection)?;
+        records.extend(row::records(rows));
+    }
+    records.sort_by_key(|record| Reverse((record.created_at, record.id)));
+    records.truncate(usize::try_from(limit).unwrap_or_default());
+    Ok(records)
+}
+
 impl Store {
     /// Migrations of all servers.
     ///
@@ -68,6 +195,30 @@ impl Store {
         filter: &MigrationFilter,
         paging: Paging,
     ) -> Result<Vec<MigrationRecord>, MigrationListError> {
-        unimplemented!("{filter:?} {paging:?}")
+        let filter = filter.clone();
+        self.read(move |connection| {
+            let (limit, marker) = match paging {
+                Paging::Unpaged if filter.impossible() => return Ok(Vec::new()),
+                Paging::Unpaged => return Ok(load_all(connection, &filter)?),
+                Paging::Page { limit, marker } => (limit, marker),
+            };
+            let after = match marker {
+                None => None,
+                Some(marker) => Some(
+                    migrations::table
+                        .filter(migrations::uuid.eq(text(marker)))
+                        .select((migrations::created_at, migrations::id))
+                        .first(connection)
+                        .optional()
+                        .map_err(StoreError::from)?
+                        .ok_or(MigrationListError::MarkerNotFound(marker))?,
+                ),
+            };
+            if limit <= 0 || filter.impossible() {
+                return Ok(Vec::new());
+            }
+            Ok(load_page(connection, &filter, limit, after)?)
+        })
+        .await
     }
 }

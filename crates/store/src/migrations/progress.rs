@@ -1,10 +1,13 @@
 //! Progress ticks: columns of their own, many migrations per write, and never the generation.
 
+use std::collections::BTreeMap;
+
 use godwit_core::ids::MigrationUuid;
 use godwit_core::time::Timestamp;
 
 use super::Progress;
-use crate::{Store, StoreError};
+use crate::columns::instant;
+use crate::{Store, StoreError, dialect};
 
 /// One look at one migration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,9 +20,35 @@ pub struct ProgressSample {
     pub at: Timestamp,
 }
 
+/// A sample as the statement reads it: see [`dialect::update_progress`].
+fn row(sample: &ProgressSample) -> serde_json::Value {
+    let Progress {
+        memory,
+        disk,
+        dirty_rate,
+        throughput,
+        downtime_ms,
+    } = sample.progress;
+    serde_json::json!({
+        "uuid": sample.migration,
+        "at": instant(sample.at).format("%F %T%.f").to_string(),
+        "percent": sample.progress.percent(),
+        "memory_total": memory.map(|it| it.total),
+        "memory_processed": memory.map(|it| it.processed),
+        "memory_remaining": memory.map(|it| it.remaining),
+        "disk_total": disk.map(|it| it.total),
+        "disk_processed": disk.map(|it| it.processed),
+        "disk_remaining": disk.map(|it| it.remaining),
+        "dirty_rate": dirty_rate,
+        "throughput": throughput,
+        "downtime_ms": downtime_ms,
+    })
+}
+
 impl Store {
     /// Writes samples: the migrations' columns and `updated_at`, and their servers' `progress`.
-    /// Migrations that have ended, or do not exist, are left alone.
+    /// Of several samples of one migration the last counts. Migrations that have ended, or do
+    /// not exist, are left alone.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -27,6 +56,26 @@ impl Store {
         &self,
         samples: Vec<ProgressSample>,
     ) -> Result<(), StoreError> {
-        unimplemented!("{samples:?}")
+        let latest: BTreeMap<MigrationUuid, ProgressSample> = samples
+            .into_iter()
+            .map(|sample| (sample.migration, sample))
+            .collect();
+        if latest.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<_> = latest.values().map(row).collect();
+        let rows = serde_json::Value::Array(rows).to_string();
+        let again = rows.clone();
+        // Two transactions: neither then holds a migration's row while it waits for a server's.
+        self.write(move |connection| {
+            dialect::update_progress(connection, &rows)?;
+            Ok::<_, StoreError>(())
+        })
+        .await?;
+        self.write(move |connection| {
+            dialect::update_server_progress(connection, &again)?;
+            Ok(())
+        })
+        .await
     }
 }

@@ -4,9 +4,12 @@ use std::convert::Infallible;
 
 use godwit_core::event::Event;
 use godwit_core::ids::MigrationUuid;
-use godwit_core::transition::{Rejected, Transition};
+use godwit_core::transition::{self, Rejected, Transition};
 
+use super::commit::{self, Locked};
 use super::{CommitError, CommitNote, MigrationRecord};
+use crate::connection::Database;
+use crate::error::TransactionError;
 use crate::{Server, Store, StoreError};
 
 /// What a step did.
@@ -43,6 +46,35 @@ impl<E> From<StoreError> for StepError<E> {
     }
 }
 
+impl<E: Send + 'static> TransactionError for StepError<E> {
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Commit(error) => error.store_error(),
+            Self::NotFound | Self::Refused(_) | Self::Rejected(_) => None,
+        }
+    }
+}
+
+fn step<E>(
+    connection: &mut Database,
+    uuid: MigrationUuid,
+    note: &CommitNote,
+    decide: impl Fn(&MigrationRecord, &Server) -> Result<Event, E>,
+) -> Result<Stepped, StepError<E>> {
+    let Some(locked) = Locked::load(connection, uuid)? else {
+        return Err(StepError::NotFound);
+    };
+    let event = decide(&locked.record, &locked.server).map_err(StepError::Refused)?;
+    let transition =
+        transition::step(&locked.record.migration, &event, note.at).map_err(StepError::Rejected)?;
+    let record = commit::write(connection, &locked, event.name(), &transition, note)?;
+    Ok(Stepped {
+        before: locked.record,
+        record,
+        transition,
+    })
+}
+
 impl Store {
     /// Does what `decide` says to a migration. `decide` sees the row and its server inside the
     /// transaction, locked: what it finds still holds when the change is made. It must be pure,
@@ -60,8 +92,8 @@ impl Store {
         E: Send + 'static,
         F: Fn(&MigrationRecord, &Server) -> Result<Event, E> + Send + 'static,
     {
-        let _ = decide;
-        unimplemented!("{uuid} {note:?}")
+        self.write(move |connection| step(connection, uuid, &note, &decide))
+            .await
     }
 
     /// [`Store::migration_step`] with an event that is known beforehand.

@@ -1,13 +1,19 @@
 //! What hosts see: the hypervisor is the truth about where a guest runs, and here the records
 //! follow it where that is safe, or a discrepancy says that it is not.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use diesel::prelude::*;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::Sighting;
-use godwit_core::server::PowerState;
+use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::time::Timestamp;
 
-use super::Disk;
-use crate::{Discrepancy, FlavorSpec, Room, Store, StoreError};
+use super::{Disk, adopt, resolve, sightings};
+use crate::columns::{instant, text};
+use crate::connection::Database;
+use crate::schema::{hosts, migrations, servers};
+use crate::{Discrepancy, FlavorSpec, Room, Store, StoreError, dialect};
 
 /// Everything a host has, at one time.
 #[derive(Clone, PartialEq, Debug)]
@@ -36,6 +42,8 @@ pub struct Observed {
     pub room: Room,
     /// Its disks.
     pub disks: Vec<Disk>,
+    /// The processor it needs, as the driver describes it.
+    pub cpu: serde_json::Value,
     /// Who owns it, should the server be unknown.
     pub owner: Owner,
 }
@@ -52,25 +60,12 @@ pub struct Owner {
     pub user_id: String,
     /// Its flavor; `None`: one is made of its vcpus, memory and disks.
     pub flavor: Option<FlavorSpec>,
+    /// Its flavor's id in the API; `None`: the flavor's name.
+    pub flavorid: Option<String>,
     /// Its image.
     pub image_ref: Option<String>,
     /// When it was made.
     pub created_at: Option<Timestamp>,
-}
-
-/// What one host last said of one server.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SightingRecord {
-    /// Which server.
-    pub server: ServerUuid,
-    /// Which host.
-    pub host: HostName,
-    /// What it said.
-    pub sighting: Sighting,
-    /// What the hypervisor said.
-    pub power_state: PowerState,
-    /// When.
-    pub at: Timestamp,
 }
 
 /// What an inventory changed.
@@ -98,23 +93,123 @@ pub struct MovedByHand {
 }
 
 impl Store {
-    /// Takes note of all that a host has.
+    /// Takes note of all that a host has. An inventory older than the last one is ignored.
     ///
     /// Unknown domains become servers. A server without an unfinished migration follows the
-    /// one host where it executes. Where two execute it, or none has it, a discrepancy is
+    /// one host where it certainly is. Where two execute it, or none has it, a discrepancy is
     /// opened; nothing is guessed. Discrepancies of this kind close themselves.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn inventory_record(&self, inventory: Inventory) -> Result<Observation, StoreError> {
-        unimplemented!("{inventory:?}")
+        self.write(move |connection| record(connection, &inventory))
+            .await
     }
+}
 
-    /// What every host last said of a server.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn sightings(&self, server: ServerUuid) -> Result<Vec<SightingRecord>, StoreError> {
-        unimplemented!("{server}")
+/// Values in one statement; SQLite takes at most 32,766.
+const CHUNK: usize = 10_000;
+
+/// What matters here of a server, locked.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = servers)]
+pub(super) struct Concerned {
+    pub(super) id: i64,
+    pub(super) uuid: ServerUuid,
+    pub(super) host: Option<HostName>,
+    pub(super) vm_state: VmState,
+    pub(super) task_state: Option<TaskState>,
+    pub(super) power_state: PowerState,
+    pub(super) vcpus: i64,
+    pub(super) memory_mb: i64,
+    pub(super) disk_gb: i64,
+    pub(super) disks: String,
+    pub(super) cpu: String,
+    pub(super) updated_at: Option<Timestamp>,
+    pub(super) settled_at: Option<Timestamp>,
+}
+
+fn record(connection: &mut Database, inventory: &Inventory) -> Result<Observation, StoreError> {
+    let mut observation = Observation::default();
+    let mut heard = hosts_heard(connection)?;
+    let host = &inventory.host;
+    if heard.get(host).is_some_and(|last| *last > inventory.at) {
+        return Ok(observation);
     }
+    heard.insert(host.clone(), inventory.at);
+    observation.adopted = adopt::unknown(connection, inventory)?;
+
+    let concerned = load_concerned(connection, inventory)?;
+    // What was settled while the agent looked may have been seen as it was before.
+    let fresh: HashMap<ServerUuid, &Concerned> = concerned
+        .iter()
+        .filter(|server| server.settled_at.is_none_or(|at| at < inventory.at))
+        .map(|server| (server.uuid, server))
+        .collect();
+    for domain in &inventory.domains {
+        if fresh.contains_key(&domain.uuid) {
+            let said = (domain.sighting, domain.power_state);
+            sightings::put(connection, domain.uuid, host, said, inventory.at)?;
+        }
+    }
+    sightings::forget_older(connection, host, inventory.at)?;
+
+    let moving = moving(connection)?;
+    let resting: Vec<&Concerned> = concerned
+        .iter()
+        .filter(|server| fresh.contains_key(&server.uuid) && !moving.contains(&server.uuid))
+        .collect();
+    resolve::resolve(connection, inventory, &heard, &resting, &mut observation)?;
+    diesel::update(hosts::table.filter(hosts::name.eq(host.as_str())))
+        .set(hosts::last_inventory_at.eq(instant(inventory.at)))
+        .execute(connection)?;
+    Ok(observation)
+}
+
+/// When each host gave its last inventory.
+fn hosts_heard(connection: &mut Database) -> Result<HashMap<HostName, Timestamp>, StoreError> {
+    let rows: Vec<(HostName, Option<Timestamp>)> = hosts::table
+        .select((hosts::name, hosts::last_inventory_at))
+        .load(connection)?;
+    let heard = rows.into_iter().filter_map(|(host, at)| Some((host, at?)));
+    Ok(heard.collect())
+}
+
+/// The servers that the host has, had, or is recorded to have.
+fn load_concerned(
+    connection: &mut Database,
+    inventory: &Inventory,
+) -> Result<Vec<Concerned>, StoreError> {
+    let mut uuids: BTreeSet<String> = inventory.domains.iter().map(|it| text(it.uuid)).collect();
+    let had = sightings::servers_on(connection, &inventory.host)?;
+    uuids.extend(had.into_iter().map(text));
+    let recorded: Vec<String> = servers::table
+        .filter(servers::host.eq(inventory.host.as_str()))
+        .filter(servers::deleted_at.is_null())
+        .select(servers::uuid)
+        .load(connection)?;
+    uuids.extend(recorded);
+    let uuids: Vec<String> = uuids.into_iter().collect();
+    for chunk in uuids.chunks(CHUNK) {
+        dialect::lock_servers(connection, chunk)?;
+    }
+    let mut concerned = Vec::with_capacity(uuids.len());
+    for chunk in uuids.chunks(CHUNK) {
+        let rows: Vec<Concerned> = servers::table
+            .filter(servers::uuid.eq_any(chunk))
+            .filter(servers::deleted_at.is_null())
+            .select(Concerned::as_select())
+            .load(connection)?;
+        concerned.extend(rows);
+    }
+    Ok(concerned)
+}
+
+/// The servers that a migration is about, whose places it alone decides.
+fn moving(connection: &mut Database) -> Result<HashSet<ServerUuid>, StoreError> {
+    let rows: Vec<ServerUuid> = migrations::table
+        .filter(migrations::ended_at.is_null())
+        .select(migrations::instance_uuid)
+        .load(connection)?;
+    Ok(rows.into_iter().collect())
 }

@@ -59,6 +59,8 @@ pub struct Server {
     pub metadata: BTreeMap<String, String>,
     /// Its disks, as last observed.
     pub disks: Vec<Disk>,
+    /// The processor it needs, as the driver describes it.
+    pub cpu: serde_json::Value,
     /// Why it is in error.
     pub fault: Option<Fault>,
     /// When it appeared.
@@ -71,6 +73,8 @@ pub struct Server {
     pub terminated_at: Option<Timestamp>,
     /// When it was deleted.
     pub deleted_at: Option<Timestamp>,
+    /// When a move of it last ended; what hosts saw before that says nothing.
+    pub settled_at: Option<Timestamp>,
     /// The row's version: every change but progress and observations bumps it.
     pub generation: i64,
 }
@@ -97,16 +101,22 @@ pub struct Lock {
 /// One disk of a server.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Disk {
-    /// Its path on the host.
+    /// Its name inside the server, such as `vda`.
+    pub target: String,
+    /// Where it lies, in the hypervisor's words.
     pub path: String,
-    /// The pool it lies in; `None` if that is not known.
+    /// The pool it lies in; `None`: on its host alone.
     pub pool: Option<String>,
-    /// Do other hosts reach that pool too?
-    pub shared: bool,
+    /// Such as `qcow2`.
+    pub format: String,
     /// Its virtual size in bytes.
     pub virtual_bytes: i64,
-    /// What it takes of its pool, in bytes.
+    /// What it occupies, in bytes.
     pub allocated_bytes: i64,
+    /// What it is a linked clone of.
+    pub backing: Option<String>,
+    /// The server cannot write to it.
+    pub read_only: bool,
 }
 
 /// Why a server is in error.

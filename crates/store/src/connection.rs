@@ -1,0 +1,46 @@
+//! A connection to either database.
+
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::pg::PgConnection;
+use diesel::sqlite::SqliteConnection;
+
+use crate::StoreError;
+
+/// A connection to either database. Queries in diesel's language work on both; what does not
+/// is in [`crate::dialect`].
+#[derive(diesel::MultiConnection)]
+pub(crate) enum Database {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Database {
+    /// Runs `work` in a transaction that may write, and commits if it returns `Ok`.
+    ///
+    /// On SQLite the transaction takes the write lock at its beginning: one that reads first
+    /// and writes later could otherwise fail half-way, when somebody else wrote in between.
+    pub(crate) fn write<T, E: From<StoreError>>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let begun = match self {
+            Self::Sqlite(sqlite) => {
+                AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")
+            }
+            Self::Postgres(postgres) => AnsiTransactionManager::begin_transaction(postgres),
+        };
+        begun.map_err(StoreError::from)?;
+        match work(self) {
+            Ok(value) => {
+                <Self as TransactionManager<Self>>::commit_transaction(self)
+                    .map_err(StoreError::from)?;
+                Ok(value)
+            }
+            Err(error) => {
+                // A connection that cannot even roll back is broken, and leaves the pool.
+                let _ = <Self as TransactionManager<Self>>::rollback_transaction(self);
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The one place that knows which database it is.
+//!
+//! Everything else is written in diesel's language, or in SQL that both understand.
+
+use std::sync::LazyLock;
+
+use diesel::connection::SimpleConnection;
+use diesel::dsl::exists;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Text, Timestamp};
+use diesel::{select, sql_query};
+use godwit_core::effect::Effect;
+
+use crate::connection::Database;
+use crate::pool::Access;
+use crate::schema::{hosts, migrations, servers};
+
+/// The state that a fresh connection is put into.
+///
+/// Durable: a commit is on disk when it returns. Bounded: no statement and no lock waits for
+/// ever, not even for a client that fell asleep in a transaction.
+pub(crate) fn session(connection: &Database, access: Access) -> &'static str {
+    match (connection, access) {
+        (Database::Sqlite(_), Access::Read) => {
+            "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON;"
+        }
+        (Database::Sqlite(_), Access::Write) => {
+            "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+        }
+        (Database::Sqlite(_), Access::Upgrade) => {
+            "PRAGMA busy_timeout = 60000; PRAGMA synchronous = FULL;"
+        }
+        (Database::Postgres(_), Access::Read | Access::Write) => {
+            "SET statement_timeout = '30s'; \
+             SET lock_timeout = '5s'; \
+             SET idle_in_transaction_session_timeout = '60s'; \
+             SET default_transaction_isolation = 'read committed'; \
+             SELECT set_config('synchronous_commit', 'on', false) \
+                 WHERE current_setting('synchronous_commit') = 'off'"
+        }
+        (Database::Postgres(_), Access::Upgrade) => "SET lock_timeout = '60s'",
+    }
+}
+
+/// What cannot be done inside the transaction of an upgrade. With a write-ahead log readers
+/// and the writer do not wait for each other; the file remembers that it has one.
+pub(crate) fn before_upgrade(connection: &Database) -> &'static str {
+    match connection {
+        Database::Sqlite(_) => "PRAGMA journal_mode = WAL",
+        Database::Postgres(_) => "",
+    }
+}
+
+/// Makes upgrades wait for each other until the transaction ends. The number is arbitrary, and
+/// only has to be the same everywhere.
+pub(crate) const UPGRADE_LOCK: &str = "SELECT pg_advisory_xact_lock(7451936021)";
+
+/// Is there such a table?
+pub(crate) fn has_table(connection: &mut Database, name: &str) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = Bool)]
+        found: bool,
+    }
+    let query = match connection {
+        Database::Sqlite(_) => {
+            "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1) \
+             AS found"
+        }
+        Database::Postgres(_) => "SELECT to_regclass($1) IS NOT NULL AS found",
+    };
+    let found: Found = sql_query(query)
+        .bind::<Text, _>(name)
+        .get_result(connection)?;
+    Ok(found.found)
+}
+
+/// Makes all queries of the transaction see one state. On SQLite they always do.
+pub(crate) fn snapshot(connection: &mut Database) -> QueryResult<()> {
+    match connection {
+        Database::Sqlite(_) => Ok(()),
+        Database::Postgres(postgres) => postgres.batch_execute(
+            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
+             SET LOCAL statement_timeout = 0",
+        ),
+    }
+}
+
+// Row locks are taken in one order, so that nobody waits for somebody who waits for him:
+// a migration, then servers by uuid, then hosts by name. A writer on SQLite is alone anyway.
+
+/// Keeps a migration's row as it is until the transaction ends. `false`: there is none.
+pub(crate) fn lock_migration(connection: &mut Database, uuid: &str) -> QueryResult<bool> {
+    let rows = migrations::table.filter(migrations::uuid.eq(uuid));
+    match connection {
+        Database::Sqlite(sqlite) => select(exists(rows)).get_result(sqlite),
+        Database::Postgres(postgres) => rows
+            .select(migrations::id)
+            .for_update()
+            .first::<i64>(postgres)
+            .optional()
+            .map(|found| found.is_some()),
+    }
+}
+
+/// Keeps servers' rows as they are until the transaction ends.
+pub(crate) fn lock_servers(connection: &mut Database, uuids: &[String]) -> QueryResult<()> {
+    match connection {
+        Database::Sqlite(_) => Ok(()),
+        Database::Postgres(postgres) => servers::table
+            .filter(servers::uuid.eq_any(uuids))
+            .order(servers::uuid)
+            .select(servers::id)
+            .for_update()
+            .execute(postgres)
+            .map(drop),
+    }
+}
+
+/// Lets nobody else take slots or room of these hosts until the transaction ends.
+pub(crate) fn lock_hosts(connection: &mut Database, names: &[&str]) -> QueryResult<()> {
+    match connection {
+        Database::Sqlite(_) => Ok(()),
+        Database::Postgres(postgres) => hosts::table
+            .filter(hosts::name.eq_any(names))
+            .order(hosts::name)
+            .select(hosts::id)
+            .for_update()
+            .execute(postgres)
+            .map(drop),
+    }
+}
+
+/// Words of effects, as a list in SQL. They are ours, so nothing needs escaping.
+fn words(wanted: impl Fn(&Effect) -> bool) -> String {
+    let words: Vec<String> = Effect::ALL
+        .iter()
+        .filter(|effect| wanted(effect))
+        .map(|effect| format!("'{effect}'"))
+        .collect();
+    words.join(", ")
+}
+
+/// The claim of the outbox. The order rules are those of [`Effect`]; skipping what another
+/// conductor is claiming right now keeps them from waiting for each other.
+fn claim_statement(skip_locked: &str) -> String {
+    let overtaking = words(|effect| effect.overtakes());
+    let passable = words(|effect| !effect.blocks_later());
+    format!(
+        "UPDATE effects
+         SET lease_owner = $1, lease_until = $2, lease_epoch = lease_epoch + 1
+         WHERE id IN (
+             SELECT mine.id FROM effects AS mine
+             WHERE mine.done_at IS NULL
+               AND mine.not_before <= $3
+               AND (mine.lease_until IS NULL OR mine.lease_until <= $3)
+               AND (mine.effect IN ({overtaking}) OR NOT EXISTS (
+                   SELECT 1 FROM effects AS earlier
+                   WHERE earlier.migration_id = mine.migration_id
+                     AND earlier.sequence < mine.sequence
+                     AND earlier.done_at IS NULL
+                     AND earlier.effect NOT IN ({passable})))
+             ORDER BY mine.id
+             LIMIT $4
+             {skip_locked})
+         RETURNING id"
+    )
+}
+
+/// Leases effects, and returns the ids of those that were had.
+pub(crate) fn claim_effects(
+    connection: &mut Database,
+    owner: &str,
+    now: chrono::NaiveDateTime,
+    until: chrono::NaiveDateTime,
+    limit: i64,
+) -> QueryResult<Vec<i64>> {
+    static SQLITE: LazyLock<String> = LazyLock::new(|| claim_statement(""));
+    static POSTGRES: LazyLock<String> =
+        LazyLock::new(|| claim_statement("FOR UPDATE OF mine SKIP LOCKED"));
+    #[derive(QueryableByName)]
+    struct Claimed {
+        #[diesel(sql_type = BigInt)]
+        id: i64,
+    }
+    let statement = match connection {
+        Database::Sqlite(_) => SQLITE.as_str(),
+        Database::Postgres(_) => POSTGRES.as_str(),
+    };
+    let claimed: Vec<Claimed> = sql_query(statement)
+        .bind::<Text, _>(owner)
+        .bind::<Timestamp, _>(until)
+        .bind::<Timestamp, _>(now)
+        .bind::<BigInt, _>(limit)
+        .load(connection)?;
+    Ok(claimed.into_iter().map(|row| row.id).collect())
+}
+
+/// A JSON array of objects as rows with the given columns, in either database's way.
+fn rows_of(connection: &Database, columns: &[(&str, &str)]) -> String {
+    let list: Vec<String> = columns
+        .iter()
+        .map(|(name, kind)| match connection {
+            Database::Sqlite(_) => format!("value ->> '{name}' AS {name}"),
+            Database::Postgres(_) => format!("{name} {kind}"),
+        })
+        .collect();
+    let list = list.join(", ");
+    match connection {
+        Database::Sqlite(_) => format!("(SELECT {list} FROM json_each($1)) AS sample"),
+        Database::Postgres(_) => {
+            format!("jsonb_to_recordset(CAST($1 AS jsonb)) AS sample({list})")
+        }
+    }
+}
+
+const AMOUNTS: [&str; 9] = [
+    "memory_total",
+    "memory_processed",
+    "memory_remaining",
+    "disk_total",
+    "disk_processed",
+    "disk_remaining",
+    "dirty_rate",
+    "throughput",
+    "downtime_ms",
+];
+
+/// Writes many samples of progress with one statement. `samples` is a JSON array of objects
+/// with `uuid`, `at` and [`AMOUNTS`]. Migrations that have ended keep their last figures.
+pub(crate) fn update_progress(connection: &mut Database, samples: &str) -> QueryResult<usize> {
+    let mut columns = vec![("uuid", "text"), ("at", "timestamp")];
+    columns.extend(AMOUNTS.map(|name| (name, "bigint")));
+    let rows = rows_of(connection, &columns);
+    let sets = AMOUNTS
+        .map(|name| format!("{name} = sample.{name}"))
+        .join(", ");
+    let statement = format!(
+        "UPDATE migrations SET {sets}, updated_at = sample.at FROM {rows}
+         WHERE migrations.uuid = sample.uuid AND migrations.ended_at IS NULL"
+    );
+    sql_query(statement)
+        .bind::<Text, _>(samples)
+        .execute(connection)
+}
+
+/// Writes the servers' share of [`update_progress`]: `percent` and `at`.
+pub(crate) fn update_server_progress(
+    connection: &mut Database,
+    samples: &str,
+) -> QueryResult<usize> {
+    let columns = [("uuid", "text"), ("at", "timestamp"), ("percent", "bigint")];
+    let rows = rows_of(connection, &columns);
+    let statement = format!(
+        "UPDATE servers SET progress = sample.percent, updated_at = sample.at
+         FROM {rows} JOIN migrations ON migrations.uuid = sample.uuid
+         WHERE servers.uuid = migrations.instance_uuid AND migrations.ended_at IS NULL"
+    );
+    sql_query(statement)
+        .bind::<Text, _>(samples)
+        .execute(connection)
+}

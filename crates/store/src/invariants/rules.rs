@@ -1,0 +1,257 @@
+//! The rules, each a query for the rows that break it.
+//!
+//! Both databases understand every query. Each gives one text a row, `what`, which names the
+//! row. Where a rule holds only while nothing is open about a server, an open discrepancy
+//! explains the row away: that is what P3 promises.
+
+/// A query for what breaks a promise.
+pub(super) struct Rule {
+    /// The promise, by its number.
+    pub(super) promise: &'static str,
+    /// The query.
+    pub(super) query: &'static str,
+}
+
+const fn rule(promise: &'static str, query: &'static str) -> Rule {
+    Rule { promise, query }
+}
+
+/// The statuses of a live migration that is placed and has not ended.
+macro_rules! placed {
+    () => {
+        "('queued', 'preparing', 'running', 'running (post-copy)')"
+    };
+}
+
+/// The statuses of a live migration that holds slots.
+macro_rules! under_way {
+    () => {
+        "('preparing', 'running', 'running (post-copy)')"
+    };
+}
+
+/// "Nothing explains server `s`": no unfinished migration, no open discrepancy.
+macro_rules! unexplained {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM migrations m
+                     WHERE m.instance_uuid = s.uuid AND m.ended_at IS NULL)
+         AND NOT EXISTS (SELECT 1 FROM discrepancies d
+                         WHERE d.server_uuid = s.uuid AND d.closed_at IS NULL)"
+    };
+}
+
+/// Every rule.
+pub(super) const RULES: &[Rule] = &[
+    // P1: at most one host executes a server.
+    rule(
+        "P1",
+        concat!(
+            "SELECT 'server ' || s.uuid || ' executes on ' || CAST(COUNT(*) AS TEXT) || ' hosts'
+                 AS what
+             FROM servers s
+             JOIN sightings o ON o.server_uuid = s.uuid
+                 AND o.sighting IN ('executing', 'moving')
+             WHERE s.deleted_at IS NULL AND ",
+            unexplained!(),
+            " GROUP BY s.uuid HAVING COUNT(*) > 1"
+        ),
+    ),
+    // P2: every accepted intent is carried on to its end, one at a time for each server.
+    rule(
+        "P2",
+        "SELECT 'server ' || instance_uuid || ' has ' || CAST(COUNT(*) AS TEXT)
+                || ' unfinished migrations' AS what
+         FROM migrations WHERE ended_at IS NULL AND NOT imported
+         GROUP BY instance_uuid HAVING COUNT(*) > 1",
+    ),
+    rule(
+        "P2",
+        "SELECT 'server ' || s.uuid || ' is migrating without a migration' AS what
+         FROM servers s
+         WHERE s.task_state = 'migrating' AND s.deleted_at IS NULL
+           AND NOT EXISTS (SELECT 1 FROM migrations m WHERE m.instance_uuid = s.uuid
+                             AND m.ended_at IS NULL AND m.migration_type = 'live-migration')",
+    ),
+    rule(
+        "P2",
+        "SELECT 'migration ' || m.uuid || ' is unfinished, and its server is not migrating'
+                AS what
+         FROM migrations m LEFT JOIN servers s ON s.uuid = m.instance_uuid
+         WHERE m.ended_at IS NULL AND NOT m.imported AND m.migration_type = 'live-migration'
+           AND (s.task_state IS NULL OR s.task_state <> 'migrating')",
+    ),
+    rule(
+        "P2",
+        "SELECT 'migration ' || m.uuid || ' has ended with effects to be performed' AS what
+         FROM migrations m
+         WHERE m.ended_at IS NOT NULL AND EXISTS (
+             SELECT 1 FROM effects e WHERE e.migration_id = m.id AND e.done_at IS NULL)",
+    ),
+    rule(
+        "P2",
+        "SELECT 'migration ' || m.uuid || ' has lost effects: it handed out '
+                || CAST(m.effect_sequence AS TEXT) AS what
+         FROM migrations m
+         WHERE NOT m.imported AND m.effect_sequence <> (
+             SELECT COUNT(*) FROM effects e
+             WHERE e.migration_id = m.id AND e.sequence <= m.effect_sequence)",
+    ),
+    rule(
+        "P2",
+        "SELECT 'migration ' || uuid || ' is ' || status || ' without saying why' AS what
+         FROM migrations
+         WHERE NOT imported AND status IN ('failed', 'cancelled', 'error')
+           AND migration_type = 'live-migration' AND failure_code IS NULL",
+    ),
+    rule(
+        "P2",
+        "SELECT 'server ' || uuid || ' is on no host' AS what
+         FROM servers
+         WHERE deleted_at IS NULL AND host IS NULL
+           AND vm_state IN ('active', 'paused', 'suspended', 'stopped', 'rescued', 'resized')",
+    ),
+    // P3: the recorded host is the observed host, or an open discrepancy says otherwise.
+    rule(
+        "P3",
+        concat!(
+            "SELECT 'server ' || s.uuid || ' is recorded on ' || COALESCE(s.host, 'no host')
+                    || ' and executes on ' || o.host AS what
+             FROM servers s
+             JOIN sightings o ON o.server_uuid = s.uuid
+                 AND o.sighting IN ('executing', 'moving')
+             WHERE s.deleted_at IS NULL AND (s.host IS NULL OR s.host <> o.host) AND ",
+            unexplained!()
+        ),
+    ),
+    rule(
+        "P3",
+        concat!(
+            "SELECT 'server ' || s.uuid || ' is recorded on ' || s.host
+                    || ', which does not have it' AS what
+             FROM servers s JOIN hosts h ON h.name = s.host
+             WHERE s.deleted_at IS NULL AND h.last_inventory_at IS NOT NULL
+               AND (s.settled_at IS NULL OR s.settled_at < h.last_inventory_at)
+               AND NOT EXISTS (SELECT 1 FROM sightings o
+                               WHERE o.server_uuid = s.uuid AND o.host = s.host)
+               AND ",
+            unexplained!()
+        ),
+    ),
+    // P4: a failed or aborted migration leaves the server as it was, and nothing elsewhere.
+    rule(
+        "P4",
+        concat!(
+            "SELECT 'server ' || s.uuid || ' has a leftover on ' || o.host || ', which is '
+                    || o.sighting AS what
+             FROM servers s
+             JOIN sightings o ON o.server_uuid = s.uuid
+                 AND o.sighting NOT IN ('executing', 'moving')
+             WHERE s.deleted_at IS NULL AND s.host <> o.host AND ",
+            unexplained!()
+        ),
+    ),
+    // P5: an abort has an outcome. A guest that is lost meanwhile is the one other end.
+    rule(
+        "P5",
+        "SELECT 'migration ' || m.uuid || ' was to be aborted and is ' || m.status AS what
+         FROM migrations m
+         WHERE m.intent = 'abort' AND m.ended_at IS NOT NULL
+           AND m.status NOT IN ('cancelled', 'completed')
+           AND NOT (m.status = 'error' AND EXISTS (
+               SELECT 1 FROM migration_events e
+               WHERE e.migration_id = m.id AND e.name = 'guest_lost'))",
+    ),
+    // P6: nothing leads back from post-copy.
+    rule(
+        "P6",
+        "SELECT 'migration ' || m.uuid || ' is ' || m.status || ' after its switch to post-copy'
+                AS what
+         FROM migrations m
+         WHERE m.status IN ('cancelled', 'failed', 'accepted', 'queued', 'preparing', 'running')
+           AND EXISTS (SELECT 1 FROM migration_events e WHERE e.migration_id = m.id
+                         AND e.to_status = 'running (post-copy)')",
+    ),
+    // P10: claims and slots are freed exactly once, with the end, and held until then.
+    rule(
+        "P10",
+        "SELECT 'migration ' || m.uuid || ' has ended and holds a claim on ' || c.host AS what
+         FROM claims c JOIN migrations m ON m.id = c.migration_id
+         WHERE m.ended_at IS NOT NULL",
+    ),
+    rule(
+        "P10",
+        "SELECT 'migration ' || m.uuid || ' has ended and holds a ' || t.role || ' slot on '
+                || t.host AS what
+         FROM slots t JOIN migrations m ON m.id = t.migration_id
+         WHERE m.ended_at IS NOT NULL",
+    ),
+    rule(
+        "P10",
+        concat!(
+            "SELECT 'migration ' || m.uuid || ' is ' || m.status || ' without a claim on '
+                    || m.dest_compute AS what
+             FROM migrations m
+             WHERE m.migration_type = 'live-migration' AND NOT m.imported AND m.status IN ",
+            placed!(),
+            " AND NOT EXISTS (SELECT 1 FROM claims c
+                              WHERE c.migration_id = m.id AND c.host = m.dest_compute)"
+        ),
+    ),
+    rule(
+        "P10",
+        concat!(
+            "SELECT 'migration ' || m.uuid || ' is ' || m.status || ' without its two slots'
+                    AS what
+             FROM migrations m
+             WHERE m.migration_type = 'live-migration' AND NOT m.imported AND m.status IN ",
+            under_way!(),
+            " AND 2 <> (SELECT COUNT(*) FROM slots t WHERE t.migration_id = m.id
+                          AND t.host = CASE t.role WHEN 'source' THEN m.source_compute
+                                                   ELSE m.dest_compute END)"
+        ),
+    ),
+    // P11: events are gapless and in order, and end where the row is.
+    rule(
+        "P11",
+        "SELECT 'migration ' || m.uuid || ' has gaps in its log: '
+                || CAST(COUNT(e.sequence) AS TEXT) || ' of ' || CAST(m.event_sequence AS TEXT)
+                AS what
+         FROM migrations m LEFT JOIN migration_events e ON e.migration_id = m.id
+         WHERE NOT m.imported
+         GROUP BY m.id, m.uuid, m.event_sequence
+         HAVING COUNT(e.sequence) <> m.event_sequence
+             OR COALESCE(MAX(e.sequence), 0) <> m.event_sequence",
+    ),
+    rule(
+        "P11",
+        "SELECT 'migration ' || m.uuid || ' jumps in its log at event '
+                || CAST(e.sequence AS TEXT) AS what
+         FROM (SELECT migration_id, sequence, from_status,
+                      LAG(to_status) OVER (PARTITION BY migration_id ORDER BY sequence)
+                          AS previous
+               FROM migration_events) e
+         JOIN migrations m ON m.id = e.migration_id
+         WHERE e.sequence > 1 AND (e.from_status IS NULL OR e.from_status <> e.previous)",
+    ),
+    rule(
+        "P11",
+        "SELECT 'migration ' || m.uuid || ' is ' || m.status || ' and its log ends with '
+                || e.to_status AS what
+         FROM migrations m
+         JOIN migration_events e ON e.migration_id = m.id AND e.sequence = m.event_sequence
+         WHERE e.to_status <> m.status",
+    ),
+    // P12: every wait has a deadline. Two wait for an operator or for a dead host's return.
+    rule(
+        "P12",
+        "SELECT 'migration ' || uuid || ' is ' || status || ' without a deadline' AS what
+         FROM migrations
+         WHERE ended_at IS NULL AND deadline IS NULL AND NOT imported
+           AND status NOT IN ('finished', 'done')",
+    ),
+    rule(
+        "P12",
+        "SELECT 'migration ' || uuid || ' has ended and still has a deadline' AS what
+         FROM migrations WHERE ended_at IS NOT NULL AND deadline IS NOT NULL",
+    ),
+];

@@ -1,0 +1,142 @@
+//! The row of a migration.
+
+use diesel::prelude::*;
+use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
+use godwit_core::migration::{Intent, Limits, LiveRequest, Migration, Settling, StorageMode};
+use godwit_core::status::{MigrationKind, MigrationStatus};
+use godwit_core::time::Timestamp;
+
+use super::{Amounts, MigrationRecord, Progress};
+use crate::StoreError;
+use crate::columns::{Json, text};
+use crate::connection::Database;
+use crate::schema::migrations;
+
+/// All that is read of a migration.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = migrations)]
+pub(super) struct MigrationRow {
+    id: i64,
+    uuid: MigrationUuid,
+    instance_uuid: ServerUuid,
+    migration_type: MigrationKind,
+    status: MigrationStatus,
+    intent: Option<Intent>,
+    settling: Option<Settling>,
+    storage: Option<StorageMode>,
+    request: Json<LiveRequest>,
+    limits: Json<Limits>,
+    source_compute: HostName,
+    source_node: Option<String>,
+    dest_compute: Option<HostName>,
+    dest_node: Option<String>,
+    dest_host: Option<String>,
+    old_instance_type_id: Option<i64>,
+    new_instance_type_id: Option<i64>,
+    user_id: Option<String>,
+    project_id: Option<String>,
+    request_id: Option<String>,
+    deadline: Option<Timestamp>,
+    failure_code: Option<FailureCode>,
+    failure_message: Option<String>,
+    generation: i64,
+    effect_sequence: i64,
+    pub(super) event_sequence: i64,
+    memory_total: Option<i64>,
+    memory_processed: Option<i64>,
+    memory_remaining: Option<i64>,
+    disk_total: Option<i64>,
+    disk_processed: Option<i64>,
+    disk_remaining: Option<i64>,
+    dirty_rate: Option<i64>,
+    throughput: Option<i64>,
+    downtime_ms: Option<i64>,
+    created_at: Timestamp,
+    updated_at: Option<Timestamp>,
+    status_since: Timestamp,
+    started_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
+    hidden: bool,
+    imported: bool,
+}
+
+fn amounts(total: Option<i64>, processed: Option<i64>, remaining: Option<i64>) -> Option<Amounts> {
+    Some(Amounts {
+        total: total?,
+        processed: processed?,
+        remaining: remaining?,
+    })
+}
+
+impl From<MigrationRow> for MigrationRecord {
+    fn from(row: MigrationRow) -> Self {
+        // A forced host stands in the column from the beginning, as Nova shows it, but the
+        // migration is placed only when it is known how its disks get there.
+        let placed = row.storage.is_some() || row.imported;
+        let migration = Migration {
+            uuid: row.uuid,
+            server: row.instance_uuid,
+            kind: row.migration_type,
+            status: row.status,
+            intent: row.intent,
+            settling: row.settling,
+            request: row.request.0,
+            source_compute: row.source_compute,
+            dest_compute: row.dest_compute.clone().filter(|_| placed),
+            dest_node: row.dest_node,
+            storage: row.storage,
+            limits: row.limits.0,
+            deadline: row.deadline,
+            failure: row
+                .failure_code
+                .zip(row.failure_message)
+                .map(|(code, message)| Failure { code, message }),
+            generation: row.generation,
+            effect_sequence: row.effect_sequence,
+        };
+        Self {
+            id: row.id,
+            migration,
+            source_node: row.source_node,
+            dest_compute: row.dest_compute,
+            dest_host: row.dest_host,
+            old_flavor_id: row.old_instance_type_id,
+            new_flavor_id: row.new_instance_type_id,
+            user_id: row.user_id,
+            project_id: row.project_id,
+            request_id: row.request_id,
+            progress: Progress {
+                memory: amounts(row.memory_total, row.memory_processed, row.memory_remaining),
+                disk: amounts(row.disk_total, row.disk_processed, row.disk_remaining),
+                dirty_rate: row.dirty_rate,
+                throughput: row.throughput,
+                downtime_ms: row.downtime_ms,
+            },
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            status_since: row.status_since,
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+            hidden: row.hidden,
+            imported: row.imported,
+        }
+    }
+}
+
+/// One row, whatever its state.
+pub(super) fn load(
+    connection: &mut Database,
+    uuid: MigrationUuid,
+) -> Result<Option<MigrationRow>, StoreError> {
+    Ok(migrations::table
+        .filter(migrations::uuid.eq(text(uuid)))
+        .select(MigrationRow::as_select())
+        .first(connection)
+        .optional()?)
+}
+
+/// Records of rows.
+pub(super) fn records(rows: Vec<MigrationRow>) -> Vec<MigrationRecord> {
+    rows.into_iter().map(MigrationRecord::from).collect()
+}

@@ -1,0 +1,238 @@
+//! Connections, kept open, each with its cache of prepared statements.
+//!
+//! ```text
+//!   caller ──► permit (waits, then Busy) ──► blocking thread ──► connection
+//! ```
+//!
+//! There are as many permits as connections, so a blocking thread never waits for a connection
+//! that somebody else uses, and the runtime's threads never wait at all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::r2d2::R2D2Connection;
+use diesel::{Connection as _, PgConnection, SqliteConnection};
+use tokio::sync::Semaphore;
+
+use crate::connection::Database;
+use crate::error::TransactionError;
+use crate::location::Location;
+use crate::{StoreError, dialect};
+
+/// What the connections of a pool are for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Access {
+    /// Reading.
+    Read,
+    /// Everything. SQLite has one writer at a time anyway, so there is one such connection,
+    /// and writers queue for it fairly instead of colliding in the file.
+    Write,
+    /// Changing the schema: without time limits.
+    Upgrade,
+}
+
+/// Opens connections and puts them into the state that all code relies on.
+#[derive(Debug)]
+pub(crate) struct Connector {
+    pub(crate) location: Location,
+    pub(crate) access: Access,
+    pub(crate) connect_timeout: Duration,
+}
+
+/// No connection; the text names the cause, and holds no secret.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct ConnectError(pub(crate) String);
+
+/// A connection of the pool, and whether it is known to be of no more use.
+pub(crate) struct Pooled {
+    connection: Database,
+    broken: bool,
+}
+
+impl Connector {
+    pub(crate) fn open(&self) -> Result<Database, ConnectError> {
+        let explain = |error: &dyn std::fmt::Display| {
+            let said = self.location.redact(&error.to_string());
+            ConnectError(said.trim_end().replace('\n', "; "))
+        };
+        let mut connection = match &self.location {
+            Location::Sqlite(path) => {
+                self.check_sqlite_path(path)?;
+                let argument = Location::sqlite_argument(path);
+                SqliteConnection::establish(&argument)
+                    .map(Database::Sqlite)
+                    .map_err(|error| explain(&error))?
+            }
+            Location::Postgres(url) => {
+                let argument = Location::postgres_argument(url, self.connect_timeout);
+                PgConnection::establish(&argument)
+                    .map(Database::Postgres)
+                    .map_err(|error| explain(&error))?
+            }
+        };
+        connection
+            .batch_execute(dialect::session(&connection, self.access))
+            .map_err(|error| explain(&error))?;
+        Ok(connection)
+    }
+
+    /// SQLite makes files that do not exist, and says little about why it cannot.
+    fn check_sqlite_path(&self, path: &std::path::Path) -> Result<(), ConnectError> {
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => std::path::Path::new("."),
+        };
+        match std::fs::metadata(directory) {
+            Err(error) => {
+                let directory = directory.display();
+                return Err(ConnectError(format!("directory {directory}: {error}")));
+            }
+            Ok(found) if !found.is_dir() => {
+                let directory = directory.display();
+                return Err(ConnectError(format!("{directory} is not a directory")));
+            }
+            Ok(_) => {}
+        }
+        match std::fs::metadata(path) {
+            Ok(found) if found.is_dir() => Err(ConnectError("it is a directory".to_owned())),
+            Ok(_) => Ok(()),
+            Err(error)
+                if error.kind() == std::io::ErrorKind::NotFound
+                    && self.access == Access::Upgrade =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(ConnectError(error.to_string())),
+        }
+    }
+}
+
+impl r2d2::ManageConnection for Connector {
+    type Connection = Pooled;
+    type Error = ConnectError;
+
+    fn connect(&self) -> Result<Pooled, ConnectError> {
+        Ok(Pooled {
+            connection: self.open()?,
+            broken: false,
+        })
+    }
+
+    /// Never asked on checkout: a `SELECT 1` would double the cost of a short query.
+    fn is_valid(&self, pooled: &mut Pooled) -> Result<(), ConnectError> {
+        pooled
+            .connection
+            .ping()
+            .map_err(|error| ConnectError(error.to_string()))
+    }
+
+    fn has_broken(&self, pooled: &mut Pooled) -> bool {
+        // A panic may have left a transaction open.
+        pooled.broken || std::thread::panicking() || pooled.connection.is_broken()
+    }
+}
+
+/// Failures to connect go to whoever asked for the connection; here they are only noted.
+#[derive(Debug)]
+struct Note;
+
+impl r2d2::HandleError<ConnectError> for Note {
+    fn handle_error(&self, error: ConnectError) {
+        tracing::debug!(%error, "no new database connection");
+    }
+}
+
+/// Connections and the permits for them.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    connections: r2d2::Pool<Connector>,
+    permits: Arc<Semaphore>,
+    size: u32,
+    patience: Duration,
+}
+
+impl Pool {
+    /// A pool that opens its connections as they are needed.
+    pub(crate) fn new(connector: Connector, size: u32, patience: Duration) -> Self {
+        let size = size.max(1);
+        let connections = r2d2::Pool::builder()
+            .max_size(size)
+            .min_idle(Some(1))
+            .connection_timeout(connector.connect_timeout)
+            .test_on_check_out(false)
+            .error_handler(Box::new(Note))
+            .build_unchecked(connector);
+        Self {
+            connections,
+            permits: Arc::new(Semaphore::new(size as usize)),
+            size,
+            patience,
+        }
+    }
+
+    /// Runs `work` with a connection on a thread that may block.
+    ///
+    /// A connection may have broken while it lay idle, after a restart of the database for
+    /// instance. `work` runs again with another one when the first statement finds that out,
+    /// which the caller tells by [`Attempt::began`].
+    pub(crate) async fn run<T, E>(
+        &self,
+        mut work: impl FnMut(&mut Database, &mut Attempt) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: TransactionError,
+    {
+        let permit = tokio::time::timeout(self.patience, self.permits.clone().acquire_owned());
+        let permit = match permit.await {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(_)) => return Err(StoreError::Stopped.into()),
+            Err(_) => return Err(StoreError::Busy(self.patience).into()),
+        };
+        let connections = self.connections.clone();
+        let stale_at_most = self.size;
+        let worker = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let mut stale = 0;
+            loop {
+                let mut pooled = connections
+                    .get()
+                    .map_err(|error| StoreError::Unreachable(error.to_string()))?;
+                let mut attempt = Attempt { began: false };
+                let result = work(&mut pooled.connection, &mut attempt);
+                let lost = matches!(
+                    result.as_ref().err().and_then(E::store_error),
+                    Some(StoreError::Unreachable(_))
+                );
+                pooled.broken |= lost;
+                if lost && !attempt.began && stale < stale_at_most {
+                    stale += 1;
+                    continue;
+                }
+                return result;
+            }
+        });
+        match worker.await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(StoreError::Stopped.into()),
+            },
+        }
+    }
+
+    /// Connections at most, in use, and open.
+    pub(crate) fn state(&self) -> (u32, u32, u32) {
+        let free = u32::try_from(self.permits.available_permits()).unwrap_or(u32::MAX);
+        let open = self.connections.state().connections;
+        (self.size, self.size.saturating_sub(free), open)
+    }
+}
+
+/// One run of some work with one connection.
+pub(crate) struct Attempt {
+    /// Has the work done anything that must not be done twice?
+    pub(crate) began: bool,
+}

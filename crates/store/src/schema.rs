@@ -1,0 +1,246 @@
+//! The tables as diesel sees them, on both backends. Only types that both have: uuids and JSON
+//! are text, instants are `TIMESTAMP` in UTC.
+
+diesel::table! {
+    services (id) {
+        id -> BigInt,
+        uuid -> Text,
+        binary -> Text,
+        host -> Text,
+        zone -> Text,
+        disabled -> Bool,
+        disabled_reason -> Nullable<Text>,
+        forced_down -> Bool,
+        last_seen_up -> Nullable<Timestamp>,
+        report_count -> BigInt,
+        version -> Text,
+        created_at -> Timestamp,
+        updated_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    hosts (id) {
+        id -> BigInt,
+        uuid -> Text,
+        name -> Text,
+        service_id -> BigInt,
+        node -> Text,
+        hypervisor_type -> Text,
+        hypervisor_version -> BigInt,
+        host_ip -> Nullable<Text>,
+        cpu_info -> Text,
+        arch -> Text,
+        vcpus -> BigInt,
+        memory_mb -> BigInt,
+        local_gb -> BigInt,
+        local_free_gb -> BigInt,
+        storage_pools -> Text,
+        agent_address -> Text,
+        agent_boot_id -> Text,
+        rpc_version -> Text,
+        capabilities -> Text,
+        last_inventory_at -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+        updated_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    flavors (id) {
+        id -> BigInt,
+        flavorid -> Text,
+        name -> Text,
+        vcpus -> BigInt,
+        memory_mb -> BigInt,
+        root_gb -> BigInt,
+        ephemeral_gb -> BigInt,
+        swap_mb -> BigInt,
+        extra_specs -> Text,
+    }
+}
+
+diesel::table! {
+    servers (id) {
+        id -> BigInt,
+        uuid -> Text,
+        name -> Text,
+        hostname -> Text,
+        instance_name -> Text,
+        description -> Nullable<Text>,
+        project_id -> Text,
+        user_id -> Text,
+        host -> Nullable<Text>,
+        node -> Nullable<Text>,
+        vm_state -> Text,
+        task_state -> Nullable<Text>,
+        power_state -> BigInt,
+        progress -> BigInt,
+        locked_by -> Nullable<Text>,
+        locked_reason -> Nullable<Text>,
+        vcpus -> BigInt,
+        memory_mb -> BigInt,
+        disk_gb -> BigInt,
+        flavor_id -> BigInt,
+        image_ref -> Nullable<Text>,
+        key_name -> Nullable<Text>,
+        availability_zone -> Nullable<Text>,
+        config_drive -> Bool,
+        metadata -> Text,
+        disks -> Text,
+        cpu -> Text,
+        fault -> Nullable<Text>,
+        created_at -> Timestamp,
+        updated_at -> Nullable<Timestamp>,
+        launched_at -> Nullable<Timestamp>,
+        terminated_at -> Nullable<Timestamp>,
+        deleted_at -> Nullable<Timestamp>,
+        settled_at -> Nullable<Timestamp>,
+        generation -> BigInt,
+    }
+}
+
+diesel::table! {
+    sightings (server_uuid, host) {
+        server_uuid -> Text,
+        host -> Text,
+        sighting -> Text,
+        power_state -> BigInt,
+        observed_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    migrations (id) {
+        id -> BigInt,
+        uuid -> Text,
+        instance_uuid -> Text,
+        migration_type -> Text,
+        status -> Text,
+        intent -> Nullable<Text>,
+        settling -> Nullable<Text>,
+        storage -> Nullable<Text>,
+        request -> Text,
+        limits -> Text,
+        source_compute -> Text,
+        source_node -> Nullable<Text>,
+        dest_compute -> Nullable<Text>,
+        dest_node -> Nullable<Text>,
+        dest_host -> Nullable<Text>,
+        old_instance_type_id -> Nullable<BigInt>,
+        new_instance_type_id -> Nullable<BigInt>,
+        user_id -> Nullable<Text>,
+        project_id -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        deadline -> Nullable<Timestamp>,
+        failure_code -> Nullable<Text>,
+        failure_message -> Nullable<Text>,
+        generation -> BigInt,
+        effect_sequence -> BigInt,
+        event_sequence -> BigInt,
+        memory_total -> Nullable<BigInt>,
+        memory_processed -> Nullable<BigInt>,
+        memory_remaining -> Nullable<BigInt>,
+        disk_total -> Nullable<BigInt>,
+        disk_processed -> Nullable<BigInt>,
+        disk_remaining -> Nullable<BigInt>,
+        dirty_rate -> Nullable<BigInt>,
+        throughput -> Nullable<BigInt>,
+        downtime_ms -> Nullable<BigInt>,
+        created_at -> Timestamp,
+        updated_at -> Nullable<Timestamp>,
+        status_since -> Timestamp,
+        started_at -> Nullable<Timestamp>,
+        ended_at -> Nullable<Timestamp>,
+        hidden -> Bool,
+        imported -> Bool,
+        deleted_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    migration_events (migration_id, sequence) {
+        migration_id -> BigInt,
+        sequence -> BigInt,
+        at -> Timestamp,
+        name -> Text,
+        from_status -> Nullable<Text>,
+        to_status -> Text,
+        actor -> Text,
+        request_id -> Nullable<Text>,
+        detail -> Text,
+    }
+}
+
+diesel::table! {
+    effects (id) {
+        id -> BigInt,
+        migration_id -> BigInt,
+        sequence -> BigInt,
+        effect -> Text,
+        created_at -> Timestamp,
+        not_before -> Timestamp,
+        attempts -> BigInt,
+        lease_owner -> Nullable<Text>,
+        lease_epoch -> BigInt,
+        lease_until -> Nullable<Timestamp>,
+        last_error -> Nullable<Text>,
+        done_at -> Nullable<Timestamp>,
+        outcome -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    claims (migration_id) {
+        migration_id -> BigInt,
+        host -> Text,
+        vcpus -> BigInt,
+        memory_mb -> BigInt,
+        disk_gb -> BigInt,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    slots (migration_id, role) {
+        migration_id -> BigInt,
+        role -> Text,
+        host -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    discrepancies (id) {
+        id -> BigInt,
+        kind -> Text,
+        subject -> Text,
+        server_uuid -> Nullable<Text>,
+        migration_uuid -> Nullable<Text>,
+        host -> Nullable<Text>,
+        detail -> Text,
+        opened_at -> Timestamp,
+        closed_at -> Nullable<Timestamp>,
+        closed_because -> Nullable<Text>,
+    }
+}
+
+diesel::joinable!(hosts -> services (service_id));
+diesel::joinable!(servers -> flavors (flavor_id));
+diesel::joinable!(migration_events -> migrations (migration_id));
+diesel::joinable!(effects -> migrations (migration_id));
+diesel::joinable!(claims -> migrations (migration_id));
+diesel::joinable!(slots -> migrations (migration_id));
+diesel::allow_tables_to_appear_in_same_query!(
+    services,
+    hosts,
+    flavors,
+    servers,
+    sightings,
+    migrations,
+    migration_events,
+    effects,
+    claims,
+    slots,
+    discrepancies,
+);

@@ -1,0 +1,184 @@
+//! Domains that nobody knows become servers: uuid and name are the domain's, the rest is what
+//! its metadata or its agent says.
+
+use std::collections::HashSet;
+
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamp as SqlTimestamp};
+use godwit_core::ids::ServerUuid;
+use godwit_core::recovery::Sighting;
+use godwit_core::server::{PowerState, VmState};
+
+use super::{Inventory, Observed};
+use crate::columns::{instant, json, text};
+use crate::connection::Database;
+use crate::schema::{hosts, servers, services};
+use crate::{FlavorSpec, StoreError, flavors};
+
+/// Values in one statement; SQLite takes at most 32,766.
+const CHUNK: usize = 10_000;
+
+/// Adopts what of an inventory is unknown, and returns which that was.
+pub(super) fn unknown(
+    connection: &mut Database,
+    inventory: &Inventory,
+) -> Result<Vec<ServerUuid>, StoreError> {
+    let uuids: Vec<String> = inventory.domains.iter().map(|it| text(it.uuid)).collect();
+    let mut known: HashSet<ServerUuid> = HashSet::new();
+    for chunk in uuids.chunks(CHUNK) {
+        let found: Vec<ServerUuid> = servers::table
+            .filter(servers::uuid.eq_any(chunk))
+            .select(servers::uuid)
+            .load(connection)?;
+        known.extend(found);
+    }
+    let unknown: Vec<&Observed> = inventory
+        .domains
+        .iter()
+        .filter(|domain| !known.contains(&domain.uuid) && belongs_here(domain.sighting))
+        .collect();
+    if unknown.is_empty() {
+        return Ok(Vec::new());
+    }
+    let home: Option<(String, String)> = hosts::table
+        .inner_join(services::table)
+        .filter(hosts::name.eq(inventory.host.as_str()))
+        .select((hosts::node, services::zone))
+        .first(connection)
+        .optional()?;
+    let (node, zone) = home.unzip();
+    let mut adopted = Vec::new();
+    for domain in unknown {
+        let home = Home {
+            inventory,
+            node: node.as_deref(),
+            zone: zone.as_deref(),
+        };
+        if home.adopt(connection, domain)? {
+            adopted.push(domain.uuid);
+        }
+    }
+    Ok(adopted)
+}
+
+/// Does the server live on the host that says so? One that is just coming in lives elsewhere.
+const fn belongs_here(sighting: Sighting) -> bool {
+    match sighting {
+        Sighting::Executing | Sighting::Moving | Sighting::Inactive => true,
+        Sighting::Unreachable | Sighting::Absent | Sighting::Incoming | Sighting::HandedOver => {
+            false
+        }
+    }
+}
+
+/// What a server is when its hypervisor says this; `None` where that says nothing.
+pub(super) const fn vm_state(power: PowerState) -> Option<VmState> {
+    match power {
+        PowerState::Running => Some(VmState::Active),
+        PowerState::Paused => Some(VmState::Paused),
+        PowerState::Shutdown | PowerState::Crashed => Some(VmState::Stopped),
+        PowerState::Suspended => Some(VmState::Suspended),
+        PowerState::NoState => None,
+    }
+}
+
+/// The flavor of a server that has none: its sizes.
+fn flavor_of(domain: &Observed) -> FlavorSpec {
+    let room = domain.room;
+    let bytes: i64 = domain
+        .disks
+        .iter()
+        .filter(|disk| !disk.read_only)
+        .map(|disk| disk.virtual_bytes)
+        .sum();
+    let root_gb = bytes.div_euclid(1 << 30) + i64::from(bytes.rem_euclid(1 << 30) > 0);
+    FlavorSpec {
+        name: format!("adopted.{}c.{}m.{root_gb}g", room.vcpus, room.memory_mb),
+        vcpus: room.vcpus,
+        memory_mb: room.memory_mb,
+        root_gb,
+        ephemeral_gb: 0,
+        swap_mb: 0,
+    }
+}
+
+/// Where servers are adopted.
+struct Home<'a> {
+    inventory: &'a Inventory,
+    node: Option<&'a str>,
+    zone: Option<&'a str>,
+}
+
+impl Home<'_> {
+    /// `false`: another host was quicker.
+    fn adopt(&self, connection: &mut Database, domain: &Observed) -> Result<bool, StoreError> {
+        let owner = &domain.owner;
+        let spec = owner.flavor.clone().unwrap_or_else(|| flavor_of(domain));
+        let flavorid = owner.flavorid.as_ref().unwrap_or(&spec.name);
+        let flavor = flavors::ensure(connection, flavorid, &spec)?;
+        let created = owner.created_at.unwrap_or(self.inventory.at);
+        let state = vm_state(domain.power_state).unwrap_or(VmState::Active);
+        let made = sql_query(
+            "INSERT INTO servers (uuid, name, hostname, instance_name, project_id, user_id, host,
+                                  node, vm_state, power_state, vcpus, memory_mb, disk_gb,
+                                  flavor_id, image_ref, availability_zone, config_drive,
+                                  metadata, disks, cpu, created_at, launched_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                     '{}', $18, $19, $20, $20)
+             ON CONFLICT (uuid) DO NOTHING",
+        )
+        .bind::<Text, _>(text(domain.uuid))
+        .bind::<Text, _>(&owner.name)
+        .bind::<Text, _>(hostname(&owner.name))
+        .bind::<Text, _>(&domain.instance_name)
+        .bind::<Text, _>(&owner.project_id)
+        .bind::<Text, _>(&owner.user_id)
+        .bind::<Text, _>(self.inventory.host.as_str())
+        .bind::<Nullable<Text>, _>(self.node)
+        .bind::<Text, _>(state.as_str())
+        .bind::<BigInt, _>(i64::from(domain.power_state.as_i32()))
+        .bind::<BigInt, _>(domain.room.vcpus)
+        .bind::<BigInt, _>(domain.room.memory_mb)
+        .bind::<BigInt, _>(domain.room.disk_gb)
+        .bind::<BigInt, _>(flavor)
+        .bind::<Nullable<Text>, _>(&owner.image_ref)
+        .bind::<Nullable<Text>, _>(self.zone)
+        .bind::<Bool, _>(false)
+        .bind::<Text, _>(json(&domain.disks))
+        .bind::<Text, _>(json(&domain.cpu))
+        .bind::<SqlTimestamp, _>(instant(created))
+        .execute(connection)?;
+        Ok(made == 1)
+    }
+}
+
+/// A name that a host may have, made of a server's, as Nova makes it: lower case, what is not
+/// allowed left out, blanks and underscores as hyphens.
+fn hostname(name: &str) -> String {
+    let allowed = |c: char| match c {
+        ' ' | '_' => Some('-'),
+        c if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') => Some(c.to_ascii_lowercase()),
+        _ => None,
+    };
+    let cleaned: String = name.chars().filter_map(allowed).take(63).collect();
+    let cleaned = cleaned.trim_matches(['-', '.']);
+    if cleaned.is_empty() {
+        "server".to_owned()
+    } else {
+        cleaned.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_names_are_made_of_names() {
+        assert_eq!(hostname("vm-1"), "vm-1");
+        assert_eq!(hostname("My web_Server (blue)"), "my-web-server-blue");
+        assert_eq!(hostname("鴫"), "server");
+        assert_eq!(hostname(&"a".repeat(100)).len(), 63);
+    }
+}

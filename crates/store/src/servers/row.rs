@@ -1,0 +1,100 @@
+//! The row of a server.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::server::{PowerState, TaskState, VmState};
+use godwit_core::time::Timestamp;
+
+use super::{Disk, Fault, Lock, LockedBy, Server};
+use crate::columns::Json;
+use crate::flavors::FlavorRow;
+use crate::schema::servers;
+use crate::{Flavor, Room};
+
+/// All that is read of a server.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = servers)]
+pub(crate) struct ServerRow {
+    id: i64,
+    uuid: ServerUuid,
+    name: String,
+    hostname: String,
+    instance_name: String,
+    description: Option<String>,
+    project_id: String,
+    user_id: String,
+    host: Option<HostName>,
+    node: Option<String>,
+    vm_state: VmState,
+    task_state: Option<TaskState>,
+    power_state: PowerState,
+    progress: i64,
+    locked_by: Option<LockedBy>,
+    locked_reason: Option<String>,
+    vcpus: i64,
+    memory_mb: i64,
+    disk_gb: i64,
+    image_ref: Option<String>,
+    key_name: Option<String>,
+    availability_zone: Option<String>,
+    config_drive: bool,
+    metadata: Json<BTreeMap<String, String>>,
+    disks: Json<Vec<Disk>>,
+    cpu: Json<serde_json::Value>,
+    fault: Option<Json<Fault>>,
+    created_at: Timestamp,
+    updated_at: Option<Timestamp>,
+    launched_at: Option<Timestamp>,
+    terminated_at: Option<Timestamp>,
+    deleted_at: Option<Timestamp>,
+    settled_at: Option<Timestamp>,
+    generation: i64,
+}
+
+impl From<(ServerRow, FlavorRow)> for Server {
+    fn from((row, flavor): (ServerRow, FlavorRow)) -> Self {
+        Self {
+            id: row.id,
+            uuid: row.uuid,
+            name: row.name,
+            hostname: row.hostname,
+            instance_name: row.instance_name,
+            description: row.description,
+            project_id: row.project_id,
+            user_id: row.user_id,
+            host: row.host,
+            node: row.node,
+            vm_state: row.vm_state,
+            task_state: row.task_state,
+            power_state: row.power_state,
+            progress: i32::try_from(row.progress).unwrap_or_default(),
+            lock: row.locked_by.map(|by| Lock {
+                by,
+                reason: row.locked_reason,
+            }),
+            room: Room {
+                vcpus: row.vcpus,
+                memory_mb: row.memory_mb,
+                disk_gb: row.disk_gb,
+            },
+            flavor: Flavor::from(flavor),
+            image_ref: row.image_ref,
+            key_name: row.key_name,
+            availability_zone: row.availability_zone,
+            config_drive: row.config_drive,
+            metadata: row.metadata.0,
+            disks: row.disks.0,
+            cpu: row.cpu.0,
+            fault: row.fault.map(|fault| fault.0),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            launched_at: row.launched_at,
+            terminated_at: row.terminated_at,
+            deleted_at: row.deleted_at,
+            settled_at: row.settled_at,
+            generation: row.generation,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What each host last said of each server it has. A host that was heard and has no row here
+//! does not have the server.
+
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
+use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::recovery::Sighting;
+use godwit_core::server::PowerState;
+use godwit_core::time::Timestamp;
+
+use crate::columns::{SightingWord, instant, sighting_word, text};
+use crate::connection::Database;
+use crate::schema::sightings;
+use crate::{Store, StoreError};
+
+/// What one host last said of one server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SightingRecord {
+    /// Which server.
+    pub server: ServerUuid,
+    /// Which host.
+    pub host: HostName,
+    /// What it said.
+    pub sighting: Sighting,
+    /// What the hypervisor said.
+    pub power_state: PowerState,
+    /// When.
+    pub at: Timestamp,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sightings)]
+struct SightingRow {
+    server_uuid: ServerUuid,
+    host: HostName,
+    sighting: SightingWord,
+    power_state: PowerState,
+    observed_at: Timestamp,
+}
+
+impl From<SightingRow> for SightingRecord {
+    fn from(row: SightingRow) -> Self {
+        Self {
+            server: row.server_uuid,
+            host: row.host,
+            sighting: row.sighting.0,
+            power_state: row.power_state,
+            at: row.observed_at,
+        }
+    }
+}
+
+/// Notes what a host says of a server, unless something newer is known.
+pub(crate) fn put(
+    connection: &mut Database,
+    server: ServerUuid,
+    host: &HostName,
+    (sighting, power_state): (Sighting, PowerState),
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    sql_query(
+        "INSERT INTO sightings (server_uuid, host, sighting, power_state, observed_at)
+         VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (server_uuid, host) DO UPDATE SET
+             sighting = excluded.sighting, power_state = excluded.power_state,
+             observed_at = excluded.observed_at
+         WHERE sightings.observed_at <= excluded.observed_at",
+    )
+    .bind::<Text, _>(text(server))
+    .bind::<Text, _>(host.as_str())
+    .bind::<Text, _>(sighting_word(sighting))
+    .bind::<BigInt, _>(i64::from(power_state.as_i32()))
+    .bind::<SqlTimestamp, _>(instant(at))
+    .execute(connection)?;
+    Ok(())
+}
+
+/// A host no longer has a server.
+pub(crate) fn forget(
+    connection: &mut Database,
+    server: ServerUuid,
+    host: &HostName,
+) -> Result<(), StoreError> {
+    diesel::delete(sightings::table)
+        .filter(sightings::server_uuid.eq(text(server)))
+        .filter(sightings::host.eq(host.as_str()))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// A host's inventory of `at` is complete: what it did not mention, it does not have.
+pub(crate) fn forget_older(
+    connection: &mut Database,
+    host: &HostName,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    diesel::delete(sightings::table)
+        .filter(sightings::host.eq(host.as_str()))
+        .filter(sightings::observed_at.lt(instant(at)))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// A guest that was perhaps last seen on its way is known to be where it was. An inventory
+/// that began before `at` and is recorded later does not count against that.
+pub(crate) fn came_to_rest(
+    connection: &mut Database,
+    server: ServerUuid,
+    host: &HostName,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let on_its_way = [Sighting::Moving, Sighting::HandedOver].map(sighting_word);
+    diesel::update(sightings::table)
+        .filter(sightings::server_uuid.eq(text(server)))
+        .filter(sightings::host.eq(host.as_str()))
+        .filter(sightings::sighting.eq_any(on_its_way))
+        .set(sightings::sighting.eq(sighting_word(Sighting::Executing)))
+        .execute(connection)?;
+    diesel::update(sightings::table)
+        .filter(sightings::server_uuid.eq(text(server)))
+        .filter(sightings::host.eq(host.as_str()))
+        .set(sightings::observed_at.eq(instant(at)))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Servers that a host said it has.
+pub(crate) fn servers_on(
+    connection: &mut Database,
+    host: &HostName,
+) -> Result<Vec<ServerUuid>, StoreError> {
+    Ok(sightings::table
+        .filter(sightings::host.eq(host.as_str()))
+        .select(sightings::server_uuid)
+        .load(connection)?)
+}
+
+/// What all hosts said of some servers.
+pub(crate) fn load(
+    connection: &mut Database,
+    servers: &[String],
+) -> Result<Vec<SightingRecord>, StoreError> {
+    let rows: Vec<SightingRow> = sightings::table
+        .filter(sightings::server_uuid.eq_any(servers))
+        .order((sightings::server_uuid, sightings::host))
+        .select(SightingRow::as_select())
+        .load(connection)?;
+    Ok(rows.into_iter().map(SightingRecord::from).collect())
+}
+
+impl Store {
+    /// What every host last said of a server, by host.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sightings(&self, server: ServerUuid) -> Result<Vec<SightingRecord>, StoreError> {
+        self.read(move |connection| load(connection, &[text(server)]))
+            .await
+    }
+}

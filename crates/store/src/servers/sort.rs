@@ -1,0 +1,217 @@
+//! Orders of a list of servers, and what "after this one" means in each.
+
+use diesel::dsl::{InnerJoin, InnerJoinQuerySource, IntoBoxed};
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Nullable, Text, Timestamp};
+
+use super::Server;
+use crate::columns::{instant, text};
+use crate::connection::MultiBackend;
+use crate::schema::{flavors, servers};
+
+/// What a list is ordered by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ServerSortKey {
+    /// When it was created.
+    CreatedAt,
+    /// When it last changed; never changed counts as created.
+    UpdatedAt,
+    /// Its name.
+    Name,
+    /// Its uuid.
+    Uuid,
+    /// Its host; none comes first.
+    Host,
+    /// Its hypervisor; none comes first.
+    Node,
+    /// Its vm_state.
+    VmState,
+    /// Its task_state; none comes first.
+    TaskState,
+    /// Its power state's number.
+    PowerState,
+    /// Its owner.
+    ProjectId,
+    /// Its user.
+    UserId,
+}
+
+/// One way or the other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SortDirection {
+    /// Smallest first.
+    Ascending,
+    /// Greatest first.
+    Descending,
+}
+
+/// Servers with their flavors.
+pub(super) type Rows<'a> = IntoBoxed<'a, InnerJoin<servers::table, flavors::table>, MultiBackend>;
+
+/// Something that is true of a server or not.
+pub(super) type Condition = Box<
+    dyn BoxableExpression<
+            InnerJoinQuerySource<servers::table, flavors::table>,
+            MultiBackend,
+            SqlType = Bool,
+        >,
+>;
+
+#[diesel::declare_sql_function]
+extern "SQL" {
+    /// The first that is not null. The databases sort nulls to different ends, so what a list
+    /// is sorted by never is.
+    #[sql_name = "COALESCE"]
+    fn text_or(value: Nullable<Text>, otherwise: Text) -> Text;
+
+    /// The first that is not null.
+    #[sql_name = "COALESCE"]
+    fn instant_or(value: Nullable<Timestamp>, otherwise: Timestamp) -> Timestamp;
+}
+
+/// How a row's key compares with a given row's.
+#[derive(Clone, Copy)]
+enum Relation {
+    Equal,
+    Beyond,
+    NotBefore,
+}
+
+/// Keys, the last of which is unique.
+pub(super) struct Order {
+    keys: Vec<(Key, SortDirection)>,
+}
+
+#[derive(Clone, Copy)]
+enum Key {
+    Named(ServerSortKey),
+    Id,
+}
+
+/// Runs `$body` with `$column` and `$value` standing for a key's expression and a server's
+/// value of it.
+macro_rules! with_key {
+    ($key:expr, $server:expr, |$column:ident, $value:ident| $body:expr) => {{
+        use ServerSortKey as S;
+        let server: &Server = $server;
+        macro_rules! run {
+            ($c:expr, $v:expr) => {{
+                let ($column, $value) = ($c, $v);
+                $body
+            }};
+        }
+        match $key {
+            Key::Id => run!(servers::id, server.id),
+            Key::Named(S::CreatedAt) => run!(servers::created_at, instant(server.created_at)),
+            Key::Named(S::UpdatedAt) => run!(
+                instant_or(servers::updated_at, servers::created_at),
+                instant(server.updated_at.unwrap_or(server.created_at))
+            ),
+            Key::Named(S::Name) => run!(servers::name, server.name.clone()),
+            Key::Named(S::Uuid) => run!(servers::uuid, text(server.uuid)),
+            Key::Named(S::Host) => run!(
+                text_or(servers::host, ""),
+                server.host.as_ref().map(text).unwrap_or_default()
+            ),
+            Key::Named(S::Node) => run!(
+                text_or(servers::node, ""),
+                server.node.clone().unwrap_or_default()
+            ),
+            Key::Named(S::VmState) => run!(servers::vm_state, text(server.vm_state)),
+            Key::Named(S::TaskState) => run!(
+                text_or(servers::task_state, ""),
+                server.task_state.map(text).unwrap_or_default()
+            ),
+            Key::Named(S::PowerState) => {
+                run!(servers::power_state, i64::from(server.power_state.as_i32()))
+            }
+            Key::Named(S::ProjectId) => run!(servers::project_id, server.project_id.clone()),
+            Key::Named(S::UserId) => run!(servers::user_id, server.user_id.clone()),
+        }
+    }};
+}
+
+impl Order {
+    /// The order asked for, newest first if none is, made total by the id.
+    pub(super) fn new(sort: &[(ServerSortKey, SortDirection)]) -> Self {
+        let mut keys: Vec<(Key, SortDirection)> = sort
+            .iter()
+            .map(|(key, direction)| (Key::Named(*key), *direction))
+            .collect();
+        if keys.is_empty() {
+            let newest = Key::Named(ServerSortKey::CreatedAt);
+            keys.push((newest, SortDirection::Descending));
+        }
+        let last = keys.last().map_or(SortDirection::Descending, |key| key.1);
+        keys.push((Key::Id, last));
+        Self { keys }
+    }
+
+    /// Sorts.
+    pub(super) fn apply<'a>(&self, mut rows: Rows<'a>) -> Rows<'a> {
+        for (key, direction) in &self.keys {
+            rows = sorted(rows, *key, *direction);
+        }
+        rows
+    }
+
+    /// What comes after `server`: beyond it in the first key that differs.
+    pub(super) fn follows(&self, server: &Server) -> Condition {
+        let mut follows: Option<Condition> = None;
+        for (key, direction) in self.keys.iter().rev() {
+            let beyond = compare(*key, *direction, Relation::Beyond, server);
+            follows = Some(match follows {
+                None => beyond,
+                Some(rest) => {
+                    let equal = compare(*key, *direction, Relation::Equal, server);
+                    Box::new(beyond.or(equal.and(rest)))
+                }
+            });
+        }
+        let follows = follows.unwrap_or_else(|| Box::new(true.into_sql::<Bool>()));
+        // Implied by the above, and the one condition that an index can use.
+        match self.keys.first() {
+            Some((key, direction)) => {
+                let bound = compare(*key, *direction, Relation::NotBefore, server);
+                Box::new(bound.and(follows))
+            }
+            None => follows,
+        }
+    }
+}
+
+fn compare(key: Key, direction: SortDirection, relation: Relation, server: &Server) -> Condition {
+    with_key!(key, server, |column, value| match (relation, direction) {
+        (Relation::Equal, _) => Box::new(column.eq(value)) as Condition,
+        (Relation::Beyond, SortDirection::Ascending) => Box::new(column.gt(value)),
+        (Relation::Beyond, SortDirection::Descending) => Box::new(column.lt(value)),
+        (Relation::NotBefore, SortDirection::Ascending) => Box::new(column.ge(value)),
+        (Relation::NotBefore, SortDirection::Descending) => Box::new(column.le(value)),
+    })
+}
+
+fn sorted(rows: Rows<'_>, key: Key, direction: SortDirection) -> Rows<'_> {
+    use ServerSortKey as S;
+    macro_rules! by {
+        ($column:expr) => {
+            match direction {
+                SortDirection::Ascending => rows.then_order_by($column.asc()),
+                SortDirection::Descending => rows.then_order_by($column.desc()),
+            }
+        };
+    }
+    match key {
+        Key::Id => by!(servers::id),
+        Key::Named(S::CreatedAt) => by!(servers::created_at),
+        Key::Named(S::UpdatedAt) => by!(instant_or(servers::updated_at, servers::created_at)),
+        Key::Named(S::Name) => by!(servers::name),
+        Key::Named(S::Uuid) => by!(servers::uuid),
+        Key::Named(S::Host) => by!(text_or(servers::host, "")),
+        Key::Named(S::Node) => by!(text_or(servers::node, "")),
+        Key::Named(S::VmState) => by!(servers::vm_state),
+        Key::Named(S::TaskState) => by!(text_or(servers::task_state, "")),
+        Key::Named(S::PowerState) => by!(servers::power_state),
+        Key::Named(S::ProjectId) => by!(servers::project_id),
+        Key::Named(S::UserId) => by!(servers::user_id),
+    }
+}

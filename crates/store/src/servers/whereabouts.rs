@@ -1,0 +1,203 @@
+//! What the testimony of all hosts says about a server that no migration explains. Pure.
+//!
+//! The record follows the hypervisor, but only to the one host where the server certainly is.
+//! In any other case it stays, and a discrepancy says what is odd.
+
+use godwit_core::ids::HostName;
+use godwit_core::recovery::Sighting;
+
+/// Where a server is, compared with where it is recorded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Whereabouts {
+    /// Where it is recorded, and nowhere else.
+    AsRecorded,
+    /// On this host, and certainly not on the recorded one any more.
+    MovedTo(HostName),
+    /// Executing on all of these.
+    Twice(Vec<HostName>),
+    /// On none, and the recorded host was heard.
+    Nowhere,
+    /// Also, or perhaps only, on these.
+    Elsewhere(Vec<HostName>),
+    /// Somebody moves it right now, or too few were heard: what was known stands.
+    Unclear,
+}
+
+/// What the recorded host says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Home {
+    /// None is recorded.
+    None,
+    /// It has not been heard since the record was made.
+    Silent,
+    /// It was heard, and does not have the server.
+    Without,
+    /// It says this.
+    Says(Sighting),
+}
+
+/// Judges what `seen` means for a server recorded on `home`. `heard` says whether that host's
+/// inventory is newer than the record.
+pub(super) fn judge(
+    home: Option<&HostName>,
+    heard: bool,
+    seen: &[(HostName, Sighting)],
+) -> Whereabouts {
+    use Sighting as S;
+    let executes = |sighting: &S| matches!(sighting, S::Executing | S::Moving);
+    let of = |wanted: &dyn Fn(&S) -> bool| -> Vec<HostName> {
+        seen.iter()
+            .filter(|(host, sighting)| wanted(sighting) && Some(host) != home)
+            .map(|(host, _)| host.clone())
+            .collect()
+    };
+    let at_home = match home {
+        None => Home::None,
+        Some(home) => match seen.iter().find(|(host, _)| host == home) {
+            Some((_, S::Absent)) | None if heard => Home::Without,
+            Some((_, S::Absent)) | None => Home::Silent,
+            Some((_, sighting)) => Home::Says(*sighting),
+        },
+    };
+    let executing_away = of(&executes);
+    let shut_off_away = of(&|sighting| *sighting == S::Inactive);
+    let in_between_away =
+        !of(&|it| matches!(it, S::Incoming | S::HandedOver | S::Unreachable)).is_empty();
+
+    match (at_home, executing_away.as_slice()) {
+        (Home::Says(S::Executing | S::Moving), [_, ..]) => {
+            let mut hosts: Vec<HostName> = home.cloned().into_iter().collect();
+            hosts.extend(executing_away);
+            Whereabouts::Twice(hosts)
+        }
+        (_, [_, _, ..]) => Whereabouts::Twice(executing_away),
+        // Somebody moves it with tools of their own.
+        (Home::Says(S::Moving), []) => Whereabouts::Unclear,
+        (Home::Says(S::Executing | S::Inactive), []) if in_between_away => Whereabouts::Unclear,
+        (Home::Says(S::Executing | S::Inactive), []) if shut_off_away.is_empty() => {
+            Whereabouts::AsRecorded
+        }
+        (Home::Says(S::Executing | S::Inactive), []) => Whereabouts::Elsewhere(shut_off_away),
+        (Home::Says(S::Incoming | S::HandedOver), _) => Whereabouts::Unclear,
+        (Home::Says(S::Unreachable | S::Absent) | Home::Silent, [_]) => {
+            Whereabouts::Elsewhere(executing_away)
+        }
+        (Home::Says(S::Unreachable | S::Absent) | Home::Silent, []) => Whereabouts::Unclear,
+        // A definition that stayed behind does not hold the record back.
+        (Home::None | Home::Without | Home::Says(S::Inactive), [only]) => {
+            Whereabouts::MovedTo(only.clone())
+        }
+        (Home::None | Home::Without, []) if in_between_away => Whereabouts::Unclear,
+        (Home::None | Home::Without, []) => match shut_off_away.as_slice() {
+            [] => Whereabouts::Nowhere,
+            [only] => Whereabouts::MovedTo(only.clone()),
+            [_, _, ..] => Whereabouts::Elsewhere(shut_off_away),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn host(name: &str) -> HostName {
+        HostName::new(name).unwrap()
+    }
+
+    fn judged(heard: bool, seen: &[(&str, Sighting)]) -> Whereabouts {
+        let seen: Vec<_> = seen.iter().map(|(name, it)| (host(name), *it)).collect();
+        judge(Some(&host("home")), heard, &seen)
+    }
+
+    #[test]
+    fn the_ordinary_cases() {
+        use Sighting as S;
+        let away = || vec![host("away")];
+        assert_eq!(
+            judged(true, &[("home", S::Executing)]),
+            Whereabouts::AsRecorded
+        );
+        assert_eq!(
+            judged(true, &[("home", S::Inactive)]),
+            Whereabouts::AsRecorded
+        );
+        assert_eq!(judged(true, &[]), Whereabouts::Nowhere);
+        assert_eq!(judged(false, &[]), Whereabouts::Unclear, "nobody was heard");
+        assert_eq!(
+            judged(true, &[("away", S::Executing)]),
+            Whereabouts::MovedTo(host("away"))
+        );
+        assert_eq!(
+            judged(false, &[("away", S::Executing)]),
+            Whereabouts::Elsewhere(away()),
+            "home may still execute it"
+        );
+        assert_eq!(
+            judged(true, &[("away", S::Executing), ("home", S::Inactive)]),
+            Whereabouts::MovedTo(host("away"))
+        );
+        assert_eq!(
+            judged(true, &[("away", S::Inactive), ("home", S::Executing)]),
+            Whereabouts::Elsewhere(away())
+        );
+        assert_eq!(
+            judged(true, &[("away", S::Incoming), ("home", S::Moving)]),
+            Whereabouts::Unclear,
+            "an operator's own move"
+        );
+        assert_eq!(
+            judged(true, &[("away", S::Executing), ("home", S::HandedOver)]),
+            Whereabouts::Unclear
+        );
+        assert_eq!(
+            judged(true, &[("away", S::Executing), ("home", S::Executing)]),
+            Whereabouts::Twice(vec![host("home"), host("away")])
+        );
+    }
+
+    fn testimony() -> impl Strategy<Value = Vec<(HostName, Sighting)>> {
+        let one = |name: &'static str| {
+            let sighting = proptest::sample::select(Sighting::ALL);
+            proptest::option::of(sighting).prop_map(move |it| it.map(|it| (host(name), it)))
+        };
+        (one("home"), one("away"), one("third"))
+            .prop_map(|(a, b, c)| [a, b, c].into_iter().flatten().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn the_record_follows_only_to_where_nothing_contradicts(
+            heard: bool, recorded: bool, seen in testimony(),
+        ) {
+            let home = host("home");
+            let home = recorded.then_some(&home);
+            let executing: Vec<_> = seen
+                .iter()
+                .filter(|(_, it)| matches!(it, Sighting::Executing | Sighting::Moving))
+                .map(|(host, _)| host.clone())
+                .collect();
+            match judge(home, heard, &seen) {
+                Whereabouts::MovedTo(there) => {
+                    prop_assert_ne!(Some(&there), home);
+                    prop_assert!(executing.iter().all(|host| *host == there));
+                    let at_home = seen.iter().find(|(host, _)| Some(host) == home);
+                    let gone = match at_home {
+                        Some((_, it)) => matches!(it, Sighting::Inactive | Sighting::Absent),
+                        None => heard || home.is_none(),
+                    };
+                    prop_assert!(gone);
+                }
+                Whereabouts::Twice(hosts) => prop_assert!(hosts.len() > 1 && executing.len() > 1),
+                Whereabouts::Nowhere => prop_assert!(executing.is_empty()),
+                Whereabouts::AsRecorded => prop_assert!(executing.iter().all(|it| Some(it) == home)),
+                Whereabouts::Elsewhere(hosts) => {
+                    prop_assert!(!hosts.is_empty() && hosts.iter().all(|it| Some(it) != home));
+                    prop_assert!(executing.len() < 2);
+                }
+                Whereabouts::Unclear => prop_assert!(executing.len() < 2),
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The one handle to the database.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::connection::Database;
+use crate::error::TransactionError;
+use crate::open::PoolState;
+use crate::pool::Pool;
+use crate::{StoreError, dialect};
+
+/// How often a transaction is run again when the database asks for it.
+const CONFLICTS: u32 = 10;
+
+/// The database. Cheap to clone; all clones share one pool of connections.
+#[derive(Clone)]
+pub struct Store {
+    pools: Arc<Pools>,
+}
+
+/// The same pool twice on PostgreSQL.
+pub(crate) struct Pools {
+    pub(crate) readers: Pool,
+    pub(crate) writers: Pool,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    pub(crate) fn new(pools: Pools) -> Self {
+        Self {
+            pools: Arc::new(pools),
+        }
+    }
+
+    /// Runs queries that change nothing. Each sees the latest commit, and two of them need not
+    /// see the same.
+    pub(crate) async fn read<T, E>(
+        &self,
+        mut work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: TransactionError,
+    {
+        self.pools
+            .readers
+            .run(move |connection, _| work(connection))
+            .await
+    }
+
+    /// Runs queries that change nothing and all see the same.
+    pub(crate) async fn read_snapshot<T>(
+        &self,
+        mut work: impl FnMut(&mut Database) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+    {
+        use diesel::Connection as _;
+        self.read(move |connection| {
+            connection.transaction(|connection| {
+                dialect::snapshot(connection)?;
+                work(connection)
+            })
+        })
+        .await
+    }
+
+    /// Runs one transaction, again where the database asks for that; `work` must not change
+    /// anything but the database. An error of any kind rolls it back.
+    pub(crate) async fn write<T, E>(
+        &self,
+        mut work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: TransactionError,
+    {
+        self.pools
+            .writers
+            .run(move |connection, attempt| {
+                let mut conflicts = 0;
+                loop {
+                    let result = connection.write(|connection| {
+                        attempt.began = true;
+                        work(connection)
+                    });
+                    let conflict = result
+                        .as_ref()
+                        .err()
+                        .and_then(E::store_error)
+                        .is_some_and(StoreError::is_conflict);
+                    if !conflict || conflicts == CONFLICTS {
+                        return result;
+                    }
+                    conflicts += 1;
+                }
+            })
+            .await
+    }
+
+    /// Is the database there? For readiness.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        use diesel::connection::SimpleConnection;
+        self.read(|connection| Ok(connection.batch_execute("SELECT 1")?))
+            .await
+    }
+
+    /// The pool of connections; on SQLite that of the readers.
+    pub fn pool(&self) -> PoolState {
+        let (size, in_use, open) = self.pools.readers.state();
+        PoolState { size, in_use, open }
+    }
+}

@@ -1,0 +1,350 @@
+//! A store of its own for every case, and short ways to put something into it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection, SqliteConnection};
+use godwit_core::event::Event;
+use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
+use godwit_core::migration::{BlockMigration, Limits, LiveRequest, Placement, StorageMode};
+use godwit_core::recovery::Sighting;
+use godwit_core::server::PowerState;
+use godwit_core::time::Timestamp;
+use godwit_store::{
+    Actor, Claim, CommitNote, Disk, HostFacts, HostRegistration, Inventory, MigrationRecord,
+    NewLiveMigration, Observation, Observed, Owner, Room, Server, SlotLimits, StepError, Stepped,
+    StoragePool, Store, StoreOptions,
+};
+use godwit_test_support::postgres::TempPostgres;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// Runs each case on both databases.
+macro_rules! on_both {
+    ($($(#[$meta:meta])* async fn $name:ident($bench:ident: Bench) $body:block)+) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $(#[$meta])*
+            async fn case($bench: crate::bench::Bench) $body
+
+            #[tokio::test]
+            async fn on_sqlite() {
+                case(crate::bench::Bench::sqlite().await).await;
+            }
+
+            #[tokio::test]
+            async fn on_postgres() {
+                case(crate::bench::Bench::postgres().await).await;
+            }
+        }
+    )+};
+}
+
+pub(crate) struct Bench {
+    pub(crate) store: Store,
+    pub(crate) url: String,
+    _server: Option<Arc<TempPostgres>>,
+    _directory: TempDir,
+}
+
+impl Bench {
+    pub(crate) async fn sqlite() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/godwit.db", directory.path().display());
+        Self::at(url, None, directory).await
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        let server = TempPostgres::shared().unwrap();
+        let url = server.create_database().unwrap();
+        Self::at(url, Some(server), tempfile::tempdir().unwrap()).await
+    }
+
+    async fn at(url: String, server: Option<Arc<TempPostgres>>, directory: TempDir) -> Self {
+        let options = StoreOptions::default();
+        Store::upgrade(&url, &options).await.unwrap();
+        let store = Store::open(&url, options).await.unwrap();
+        Self {
+            store,
+            url,
+            _server: server,
+            _directory: directory,
+        }
+    }
+
+    /// A second store on the same database, as a second process has.
+    pub(crate) async fn another(&self) -> Store {
+        Store::open(&self.url, StoreOptions::default())
+            .await
+            .unwrap()
+    }
+
+    /// Says to the database what the store never would.
+    pub(crate) fn sql(&self, statements: &str) {
+        if let Some(path) = self.url.strip_prefix("sqlite://") {
+            let mut connection = SqliteConnection::establish(path).unwrap();
+            connection
+                .batch_execute(&format!("PRAGMA busy_timeout = 5000; {statements}"))
+                .unwrap();
+        } else {
+            let mut connection = PgConnection::establish(&self.url).unwrap();
+            connection.batch_execute(statements).unwrap();
+        }
+    }
+
+    pub(crate) async fn host(&self, name: &str) {
+        self.store
+            .host_register(registration(name, at(0)))
+            .await
+            .unwrap();
+    }
+
+    /// Registers hosts, and puts so many running servers on each. Servers are numbered from 1,
+    /// host after host.
+    pub(crate) async fn fleet(&self, hosts: &[(&str, usize)]) {
+        let mut next = 1;
+        for (name, servers) in hosts {
+            self.host(name).await;
+            let domains = (next..next + servers).map(|n| running(n as u128)).collect();
+            next += servers;
+            self.hears(name, at(1), domains).await;
+        }
+    }
+
+    pub(crate) async fn hears(
+        &self,
+        name: &str,
+        at: Timestamp,
+        domains: Vec<Observed>,
+    ) -> Observation {
+        let inventory = Inventory {
+            host: host(name),
+            at,
+            domains,
+        };
+        self.store.inventory_record(inventory).await.unwrap()
+    }
+
+    pub(crate) async fn server(&self, n: u128) -> Server {
+        self.store.server_find(server(n)).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn record(&self, n: u128) -> MigrationRecord {
+        let found = self.store.migration_find(migration(n)).await;
+        found.unwrap().unwrap()
+    }
+
+    /// Begins migration `n` of server `n` at second 10.
+    pub(crate) async fn begin(&self, n: u128) -> MigrationRecord {
+        let new = new_migration(n, at(10));
+        self.store
+            .server_begin_live_migration(new, anybody)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn apply(
+        &self,
+        n: u128,
+        event: Event,
+        note: CommitNote,
+    ) -> Result<Stepped, StepError> {
+        self.store.migration_apply(migration(n), event, note).await
+    }
+
+    /// Applies events to migration `n`, each with the claim or slots it needs.
+    pub(crate) async fn drive(&self, n: u128, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            let note = note_for(&event, at(20));
+            self.apply(n, event, note).await.unwrap();
+        }
+    }
+
+    pub(crate) async fn assert_sound(&self) {
+        let violations = self.store.check_invariants().await.unwrap();
+        assert!(violations.is_empty(), "{violations:#?}");
+    }
+}
+
+/// So many seconds after the beginning of the test's time, plus a bit that both databases must
+/// keep.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(1_700_000_000_123_456 + seconds * 1_000_000).unwrap()
+}
+
+pub(crate) fn host(name: &str) -> HostName {
+    HostName::new(name).unwrap()
+}
+
+pub(crate) fn server(n: u128) -> ServerUuid {
+    ServerUuid(Uuid::from_u128(0x5E00_0000_0000_0000 + n))
+}
+
+pub(crate) fn migration(n: u128) -> MigrationUuid {
+    MigrationUuid(Uuid::from_u128(0x4D00_0000_0000_0000 + n))
+}
+
+pub(crate) fn anybody(_: &Server) -> Result<(), std::convert::Infallible> {
+    Ok(())
+}
+
+/// A host with room for ten servers of [`running`].
+pub(crate) const CAPACITY: Room = Room {
+    vcpus: 20,
+    memory_mb: 20_480,
+    disk_gb: 200,
+};
+
+pub(crate) const ROOM: Room = Room {
+    vcpus: 2,
+    memory_mb: 2_048,
+    disk_gb: 20,
+};
+
+pub(crate) fn registration(name: &str, at: Timestamp) -> HostRegistration {
+    HostRegistration {
+        facts: HostFacts {
+            name: host(name),
+            node: format!("{name}.example.org"),
+            hypervisor_type: "QEMU".to_owned(),
+            hypervisor_version: 10_000_002,
+            host_ip: Some("192.0.2.1".to_owned()),
+            cpu_info: serde_json::json!({"arch": "x86_64", "model": "qemu64"}),
+            arch: "x86_64".to_owned(),
+            vcpus: CAPACITY.vcpus,
+            memory_mb: CAPACITY.memory_mb,
+            local_gb: CAPACITY.disk_gb,
+            local_free_gb: 77,
+            storage_pools: vec![StoragePool {
+                id: "nfs-1".to_owned(),
+                total_bytes: 1 << 40,
+                available_bytes: 1 << 39,
+            }],
+            agent_address: format!("{name}.example.org:9000"),
+            agent_boot_id: uuid("boot", name),
+            rpc_version: "1.0.0".to_owned(),
+            capabilities: vec!["post-copy".to_owned()],
+        },
+        zone: format!("zone-of-{name}"),
+        version: "0.1.0".to_owned(),
+        host_uuid: uuid("host", name),
+        service_uuid: uuid("service", name),
+        at,
+    }
+}
+
+/// A uuid that stands for a word.
+pub(crate) fn uuid(kind: &str, name: &str) -> Uuid {
+    let mut bytes = [0; 16];
+    for (byte, letter) in bytes.iter_mut().zip(kind.bytes().chain(name.bytes())) {
+        *byte = letter;
+    }
+    Uuid::from_bytes(bytes)
+}
+
+pub(crate) fn running(n: u128) -> Observed {
+    Observed {
+        uuid: server(n),
+        instance_name: format!("instance-{n:08x}"),
+        sighting: Sighting::Executing,
+        power_state: PowerState::Running,
+        room: ROOM,
+        disks: vec![Disk {
+            target: "vda".to_owned(),
+            path: format!("/var/lib/nova/{n}/disk"),
+            pool: None,
+            format: "qcow2".to_owned(),
+            virtual_bytes: 20 << 30,
+            allocated_bytes: 3 << 30,
+            backing: Some("/var/lib/nova/_base/1".to_owned()),
+            read_only: false,
+        }],
+        cpu: serde_json::json!({"model": "qemu64"}),
+        owner: Owner {
+            name: format!("vm-{n}"),
+            project_id: "demo".to_owned(),
+            user_id: "member".to_owned(),
+            flavor: None,
+            flavorid: None,
+            image_ref: Some("image-1".to_owned()),
+            created_at: Some(at(-100 - i64::try_from(n).unwrap())),
+        },
+    }
+}
+
+pub(crate) fn sighted(n: u128, sighting: Sighting) -> Observed {
+    let power_state = match sighting {
+        Sighting::Inactive => PowerState::Shutdown,
+        Sighting::Incoming | Sighting::HandedOver => PowerState::Paused,
+        _ => PowerState::Running,
+    };
+    Observed {
+        sighting,
+        power_state,
+        ..running(n)
+    }
+}
+
+pub(crate) fn request() -> LiveRequest {
+    LiveRequest {
+        host: None,
+        forced: false,
+        block_migration: BlockMigration::Auto,
+        disk_over_commit: None,
+    }
+}
+
+pub(crate) fn new_migration(n: u128, at: Timestamp) -> NewLiveMigration {
+    NewLiveMigration {
+        uuid: migration(n),
+        server: server(n),
+        request: request(),
+        limits: Limits::default(),
+        user_id: Some("admin".to_owned()),
+        project_id: Some("admin-project".to_owned()),
+        request_id: Some("req-1".to_owned()),
+        at,
+    }
+}
+
+pub(crate) fn placed(destination: &str) -> Event {
+    Event::Placed(Placement {
+        host: host(destination),
+        node: format!("{destination}.example.org"),
+        storage: StorageMode::Shared,
+        limits: Limits {
+            completion: Duration::from_millis(1_600_500),
+            ..Limits::default()
+        },
+    })
+}
+
+pub(crate) const LIMITS: SlotLimits = SlotLimits {
+    source: 1,
+    destination: 1,
+};
+
+/// A note that takes what the event needs, with room and slots in plenty.
+pub(crate) fn note_for(event: &Event, at: Timestamp) -> CommitNote {
+    let mut note = CommitNote::new(Actor::Conductor, at);
+    match event {
+        Event::Placed(placement) => {
+            note.claim = Some(Claim {
+                host: placement.host.clone(),
+                room: ROOM,
+                capacity: CAPACITY,
+            });
+        }
+        Event::Admitted => {
+            note.slots = Some(SlotLimits {
+                source: 100,
+                destination: 100,
+            });
+        }
+        _ => {}
+    }
+    note
+}

@@ -1,0 +1,95 @@
+//! The outbox: order, leases, retries.
+
+use std::time::Duration;
+
+use godwit_core::effect::Effect;
+use godwit_core::event::Event;
+use godwit_store::{ClaimedEffect, Lease};
+
+use crate::bench::{Bench, at, migration, placed, server};
+
+const LEASE: Duration = Duration::from_secs(5);
+
+async fn claim(bench: &Bench, owner: &str, second: i64) -> Vec<ClaimedEffect> {
+    let claimed = bench.store.effects_claim(owner, at(second), LEASE, 10);
+    claimed.await.unwrap()
+}
+
+fn kinds(claimed: &[ClaimedEffect]) -> Vec<Effect> {
+    claimed.iter().map(|it| it.effect).collect()
+}
+
+on_both! {
+    async fn a_lease_is_exclusive_until_it_ends(bench: Bench) {
+        bench.fleet(&[("a", 1)]).await;
+        bench.begin(1).await;
+        assert_eq!(claim(&bench, "early", 9).await, [], "its time has not come");
+        let mine = claim(&bench, "me", 10).await;
+        assert_eq!(mine.len(), 1);
+        assert_eq!((mine[0].migration, mine[0].server), (migration(1), server(1)));
+        assert_eq!((mine[0].effect, mine[0].sequence), (Effect::Schedule, 1));
+        assert_eq!((mine[0].lease.epoch, mine[0].attempts), (1, 0));
+        assert_eq!(mine[0].created_at, at(10));
+        assert_eq!(claim(&bench, "other", 14).await, [], "held");
+
+        let store = &bench.store;
+        assert!(store.effect_renew(mine[0].lease, at(20)).await.unwrap());
+        assert_eq!(claim(&bench, "other", 19).await, [], "renewed");
+        let theirs = claim(&bench, "other", 20).await;
+        assert_eq!(theirs[0].lease.epoch, 2);
+        assert!(!store.effect_renew(mine[0].lease, at(90)).await.unwrap(), "lost");
+        assert!(!store.effect_done(mine[0].lease, at(21)).await.unwrap());
+        assert!(!store.effect_retry(mine[0].lease, at(21), "late").await.unwrap());
+        assert!(store.effect_done(theirs[0].lease, at(22)).await.unwrap());
+        assert!(!store.effect_done(theirs[0].lease, at(22)).await.unwrap(), "once");
+        assert_eq!(claim(&bench, "me", 900).await, []);
+    }
+
+    async fn a_retry_waits_and_is_counted(bench: Bench) {
+        bench.fleet(&[("a", 1)]).await;
+        bench.begin(1).await;
+        let first = claim(&bench, "me", 10).await.remove(0);
+        assert!(bench.store.effect_retry(first.lease, at(30), "no route").await.unwrap());
+        assert!(!bench.store.effect_renew(first.lease, at(90)).await.unwrap(), "given back");
+        assert_eq!(claim(&bench, "me", 29).await, []);
+        let again = claim(&bench, "me", 30).await.remove(0);
+        let lease = Lease { epoch: 2, ..first.lease };
+        assert_eq!((again.lease, again.attempts), (lease, 1));
+    }
+
+    async fn a_clean_stop_gives_leases_back(bench: Bench) {
+        bench.fleet(&[("a", 2)]).await;
+        bench.begin(1).await;
+        bench.begin(2).await;
+        assert_eq!(bench.store.effects_claim("me", at(10), LEASE, 1).await.unwrap().len(), 1);
+        assert_eq!(claim(&bench, "other", 10).await.len(), 1);
+        assert_eq!(bench.store.effects_release("me").await.unwrap(), 1);
+        assert_eq!(claim(&bench, "other", 11).await.len(), 1, "what was mine");
+    }
+
+    async fn effects_keep_their_order_but_for_what_may_overtake(bench: Bench) {
+        bench.fleet(&[("a", 1), ("b", 0)]).await;
+        bench.begin(1).await;
+        bench.drive(1, [placed("b"), Event::Admitted]).await;
+        // Schedule is not done yet, so Prepare has to wait.
+        assert_eq!(kinds(&claim(&bench, "x", 30).await), [Effect::Schedule]);
+        let schedule = claim(&bench, "x", 40).await.remove(0);
+        bench.store.effect_done(schedule.lease, at(41)).await.unwrap();
+        let prepare = claim(&bench, "x", 41).await.remove(0);
+        assert_eq!(prepare.effect, Effect::Prepare);
+        bench.store.effect_done(prepare.lease, at(41)).await.unwrap();
+
+        bench.drive(1, [Event::Prepared]).await;
+        let start = claim(&bench, "x", 42).await;
+        assert_eq!(kinds(&start), [Effect::Start], "Watch comes after it");
+        bench.store.effect_done(start[0].lease, at(42)).await.unwrap();
+        let watch = claim(&bench, "x", 42).await;
+        assert_eq!(kinds(&watch), [Effect::Watch]);
+
+        bench.drive(1, [Event::ForceCompleteRequested]).await;
+        let force = claim(&bench, "y", 43).await;
+        assert_eq!(kinds(&force), [Effect::ForceComplete], "nobody waits for Watch");
+        bench.drive(1, [Event::AbortRequested]).await;
+        assert_eq!(kinds(&claim(&bench, "y", 44).await), [Effect::Abort], "overtakes");
+    }
+}

@@ -1,0 +1,18 @@
+//! The store on both databases: every case runs on SQLite and on a PostgreSQL of its own.
+
+#[macro_use]
+mod bench;
+
+mod begin;
+mod concurrency;
+mod effects;
+mod invariants;
+mod lists;
+mod observation;
+mod opening;
+mod progress;
+mod random;
+mod registry;
+mod schema;
+mod server_lists;
+mod steps;
