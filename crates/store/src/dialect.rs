@@ -42,12 +42,12 @@ pub(crate) fn session(connection: &Database, access: Access) -> &'static str {
     }
 }
 
-/// What cannot be done inside the transaction of an upgrade. With a write-ahead log readers
-/// and the writer do not wait for each other; the file remembers that it has one.
-pub(crate) fn before_upgrade(connection: &Database) -> &'static str {
+/// Does what cannot be done inside the transaction of an upgrade. With a write-ahead log
+/// readers and the writer do not wait for each other; the file remembers that it has one.
+pub(crate) fn before_upgrade(connection: &mut Database) -> QueryResult<()> {
     match connection {
-        Database::Sqlite(_) => "PRAGMA journal_mode = WAL",
-        Database::Postgres(_) => "",
+        Database::Sqlite(sqlite) => sqlite.batch_execute("PRAGMA journal_mode = WAL"),
+        Database::Postgres(_) => Ok(()),
     }
 }
 

@@ -84,7 +84,7 @@ pub(crate) fn upgrade(connection: &mut Database) -> Result<Vec<String>, Error> {
     fn names(versions: Vec<MigrationVersion<'_>>) -> Vec<String> {
         versions.iter().map(ToString::to_string).collect()
     }
-    connection.batch_execute(dialect::before_upgrade(connection))?;
+    dialect::before_upgrade(connection)?;
     let applied = match connection {
         Database::Sqlite(sqlite) => {
             sqlite.exclusive_transaction(|sqlite| sqlite.run_pending_migrations(SQLITE).map(names))

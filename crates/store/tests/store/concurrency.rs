@@ -117,14 +117,14 @@ on_both! {
     }
 
     async fn slot_limits_hold_under_parallel_admissions(bench: Bench) {
-        bench.fleet(&[("a", 6), ("b", 6)]).await;
-        for n in 1..=12 {
+        bench.fleet(&[("a", 5), ("b", 5)]).await;
+        for n in 1..=10 {
             bench.begin(n).await;
             // Crosswise, so that hosts are locked from both sides.
-            bench.drive(n, [placed(if n <= 6 { "b" } else { "a" })]).await;
+            bench.drive(n, [placed(if n <= 5 { "b" } else { "a" })]).await;
         }
         let other = bench.another().await;
-        let admissions = (1..=12).map(|n| {
+        let admissions = (1..=10).map(|n| {
             let store = if n % 2 == 0 { bench.store.clone() } else { other.clone() };
             let note = CommitNote {
                 slots: Some(LIMITS),
