@@ -109,7 +109,11 @@ mod tests {
 
         let passing = tokio::spawn({
             let holds = holds.clone();
-            async move { holds.pass(HoldPoint::Prepared, &CancellationToken::new()).await }
+            async move {
+                holds
+                    .pass(HoldPoint::Prepared, &CancellationToken::new())
+                    .await
+            }
         });
         assert!(holds.is_held(HoldPoint::Prepared).await);
         assert!(!passing.is_finished());
@@ -133,6 +137,8 @@ mod tests {
         let (_directory, _file, holds) = held();
         let never = CancellationToken::new();
         let error = holds.pass(HoldPoint::Prepared, &never).await.unwrap_err();
-        assert!(matches!(error, DriverError::Failed(failure) if failure.code == FailureCode::TimedOut));
+        assert!(
+            matches!(error, DriverError::Failed(failure) if failure.code == FailureCode::TimedOut)
+        );
     }
 }

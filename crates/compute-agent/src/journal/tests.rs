@@ -164,7 +164,8 @@ async fn a_directory_that_cannot_be_made_is_named() {
 async fn victim() {
     let journal = Journal::open(std::env::var("GODWIT_TEST_JOURNAL").unwrap()).unwrap();
     for sequence in 1.. {
-        let taken = journal.take(&command(sequence, 0), Side::Source, at(sequence));
+        let command = command(sequence, 0);
+        let taken = journal.take(&command, Side::Source, at(sequence));
         taken.await.unwrap();
         println!("taken {sequence}");
     }
