@@ -1,1 +1,13 @@
-//! Whole-system tests live in `tests/`; this library is empty.
+//! All of Godwit on real parts, as system tests and `scripts/real-hosts` bring it up.
+//!
+//! - [`deployment`]: PostgreSQL, conductors, API and agents around real libvirt hosts.
+//! - [`process`]: one role as a process, to be killed and started again.
+//! - [`sdk`]: the unmodified Python clients.
+//! - [`story`]: what the database says beyond Nova's API.
+//! - [`scene`]: what scenarios have in common: a guest, its story, and the oracle's verdict.
+
+pub mod deployment;
+pub mod process;
+pub mod scene;
+pub mod sdk;
+pub mod story;

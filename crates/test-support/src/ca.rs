@@ -189,7 +189,7 @@ fn leaf(identity: Option<(Role, &str)>, addresses: &[IpAddr]) -> Result<Certific
     Ok(params)
 }
 
-fn write_with_mode(path: &Path, text: &str, mode: u32) -> Result<()> {
+pub(crate) fn write_with_mode(path: &Path, text: &str, mode: u32) -> Result<()> {
     let write = || {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(mode);

@@ -13,6 +13,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rcgen::KeyPair;
 use serde::Serialize;
 
+use crate::ca::write_with_mode;
+
 /// A key that signs tokens. Two of them do not accept each other's.
 pub struct TokenKey {
     pair: KeyPair,
@@ -48,6 +50,17 @@ impl TokenKey {
         let path = directory.join(format!("{name}.pub.pem"));
         std::fs::write(&path, self.public_pem())
             .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// Writes the private key to `NAME.key.pem` in `directory`, readable by its owner alone, and
+    /// returns its path.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_private(&self, directory: &Path, name: &str) -> Result<PathBuf> {
+        let path = directory.join(format!("{name}.key.pem"));
+        write_with_mode(&path, &self.pair.serialize_pem(), 0o600)?;
         Ok(path)
     }
 

@@ -1,0 +1,145 @@
+//! What scenarios have in common: a guest, its story, and the oracle's verdict.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+use godwit_test_support::testbed::{Guest, GuestSpec, Host};
+use godwit_test_support::wait_for_blocking;
+
+use crate::deployment::Deployment;
+use crate::sdk::{Migration, Sdk};
+
+/// How long anything may take that a scenario waits for.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+/// After a crash everything has to go on within this.
+pub const RECOVERY: Duration = Duration::from_secs(30);
+
+/// A deployment, a client, and who looks at both.
+#[derive(Debug)]
+pub struct Scene {
+    /// Everything that runs.
+    pub deployment: Deployment,
+    /// An administrator's connection.
+    pub sdk: Sdk,
+}
+
+impl Scene {
+    /// Brings one up.
+    ///
+    /// # Errors
+    /// As [`Deployment::temporary`].
+    pub fn set(options: &crate::deployment::Options) -> Result<Self> {
+        let deployment = Deployment::temporary(options)?;
+        let sdk = deployment.sdk("admin")?;
+        Ok(Self { deployment, sdk })
+    }
+
+    /// Host number `index`, from 0.
+    pub fn host(&self, index: usize) -> &Host {
+        &self.deployment.testbed().hosts()[index]
+    }
+
+    /// Starts a guest on a host, and waits until Godwit knows it.
+    ///
+    /// # Errors
+    /// It does not start, or is not adopted.
+    pub fn guest(&mut self, host: usize, spec: GuestSpec) -> Result<Guest> {
+        let testbed = self.deployment.testbed();
+        let at = &testbed.hosts()[host];
+        let guest = testbed.create_guest(at, spec)?;
+        testbed.await_line(&guest, at, DEADLINE, |_| true)?;
+        let (uuid, name) = (guest.uuid.to_string(), at.name());
+        wait_for_blocking("the guest to be adopted", DEADLINE, || {
+            let server = self.sdk.server(&uuid)?;
+            ensure!(server.status == "ACTIVE", "it is {}", server.status);
+            let recorded = server.compute_host.as_deref();
+            ensure!(recorded == Some(name.as_str()), "it is on {recorded:?}");
+            Ok(Some(()))
+        })?;
+        Ok(guest)
+    }
+
+    /// Waits until the newest migration of a guest has this status, and returns it.
+    ///
+    /// # Errors
+    /// It has not before the deadline, or ended otherwise.
+    pub fn await_status(&mut self, guest: &Guest, status: &str) -> Result<Migration> {
+        self.await_status_within(guest, status, DEADLINE)
+    }
+
+    /// [`Scene::await_status`] with a deadline of its own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn await_status_within(
+        &mut self,
+        guest: &Guest,
+        status: &str,
+        deadline: Duration,
+    ) -> Result<Migration> {
+        const ENDS: [&str; 4] = ["completed", "cancelled", "failed", "error"];
+        let uuid = guest.uuid.to_string();
+        let what = format!("the migration of {} to be {status}", guest.name());
+        let found = wait_for_blocking(&what, deadline, || {
+            let migration = self.sdk.newest_migration(&uuid)?;
+            if migration.status == status {
+                return Ok(Some(Ok(migration)));
+            }
+            if ENDS.contains(&migration.status.as_str()) {
+                return Ok(Some(Err(migration.status)));
+            }
+            bail!("it is {}", migration.status)
+        })?;
+        found.map_err(|ended| {
+            let stories = self.deployment.stories(&uuid).unwrap_or_default();
+            let story: String = stories.iter().map(crate::story::Story::tell).collect();
+            anyhow::anyhow!("it ended as {ended} instead of {status}:\n{story}")
+        })
+    }
+
+    /// Proves that all is as it should be once a guest has settled on the last host of `path`:
+    /// the record says so, libvirt says so, no other host has anything of it, the oracle has seen
+    /// one guest all the time that counted on and found no wrong page, and every promise holds.
+    ///
+    /// # Errors
+    /// Something of this is not so.
+    pub fn prove(&mut self, guest: &Guest, path: &[usize]) -> Result<()> {
+        let Some(&last) = path.last() else { bail!("a guest is somewhere") };
+        let uuid = guest.uuid.to_string();
+        let home = self.host(last).name();
+        wait_for_blocking("the record to be right", DEADLINE, || {
+            let server = self.sdk.server(&uuid)?;
+            ensure!(server.status == "ACTIVE", "it is {}", server.status);
+            let recorded = server.compute_host.as_deref();
+            ensure!(recorded == Some(home.as_str()), "it is on {recorded:?}, not on {home}");
+            ensure!(server.task_state.is_none(), "it is {:?}", server.task_state);
+            Ok(Some(()))
+        })?;
+        let testbed = self.deployment.testbed();
+        for (index, host) in testbed.hosts().iter().enumerate() {
+            let state = host.domain_state(guest.name())?;
+            if index == last {
+                ensure!(state.as_deref() == Some("running"), "on {home} it is {state:?}");
+            } else {
+                ensure!(state.is_none(), "{} still has it, {state:?}", host.name());
+                let emulators = host.emulators()?;
+                let stray = emulators.iter().any(|(name, _)| name == guest.name());
+                ensure!(!stray, "an emulator of it still runs on {}", host.name());
+            }
+        }
+        let hosts: Vec<&Host> = path.iter().map(|&index| &testbed.hosts()[index]).collect();
+        testbed.await_scan(guest, hosts[hosts.len() - 1], DEADLINE)?;
+        testbed.verify(guest, &hosts)?;
+        self.deployment.check_invariants()
+    }
+
+    /// Moves a guest once more, to prove that whatever happened left nothing in the way.
+    ///
+    /// # Errors
+    /// It does not complete.
+    pub fn next_migration_works(&mut self, guest: &Guest, to: usize) -> Result<()> {
+        let host = self.host(to).name();
+        self.sdk.live_migrate(&guest.uuid.to_string(), Some(&host))?;
+        self.await_status(guest, "completed").map(drop)
+    }
+}
