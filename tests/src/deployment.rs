@@ -121,8 +121,7 @@ impl Deployment {
             options,
         };
         plan.write(testbed.hosts())?;
-        let process =
-            |name: &str, role, host| Process::new(directory, name, role, host, lifetime);
+        let process = |name: &str, role, host| Process::new(directory, name, role, host, lifetime);
         let deployment = Self {
             directory: directory.to_owned(),
             conductors: (1..=options.conductors)
@@ -350,7 +349,8 @@ impl Plan<'_> {
         }
         for host in hosts {
             let name = format!("agent-{}", host.name());
-            let files = authority.issue(Role::Agent, &host.name(), &[IpAddr::V4(host.address())])?;
+            let files =
+                authority.issue(Role::Agent, &host.name(), &[IpAddr::V4(host.address())])?;
             files.write(&tls, &name)?;
             self.save(&name, self.agent_role(&name, host))?;
         }
@@ -448,7 +448,9 @@ fn user_id(name: &str) -> String {
 
 /// The id that the development identity gives a project.
 fn project_id(name: &str) -> String {
-    project_named(name).map(|project| project.id()).unwrap_or_default()
+    project_named(name)
+        .map(|project| project.id())
+        .unwrap_or_default()
 }
 
 /// A port that nobody listens on now.

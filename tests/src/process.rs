@@ -165,9 +165,11 @@ impl Process {
             Err(error) => bail!("cannot end {}: {error}", self.name),
         }
         let what = format!("{} to end", self.name);
-        wait_for_blocking(&what, STOP_PATIENCE, || {
-            Ok((!identity.runs()).then_some(()))
-        })?;
+        wait_for_blocking(
+            &what,
+            STOP_PATIENCE,
+            || Ok((!identity.runs()).then_some(())),
+        )?;
         let _ = fs::remove_file(self.pid_file());
         Ok(())
     }

@@ -104,14 +104,19 @@ impl Scene {
     /// # Errors
     /// Something of this is not so.
     pub fn prove(&mut self, guest: &Guest, path: &[usize]) -> Result<()> {
-        let Some(&last) = path.last() else { bail!("a guest is somewhere") };
+        let Some(&last) = path.last() else {
+            bail!("a guest is somewhere")
+        };
         let uuid = guest.uuid.to_string();
         let home = self.host(last).name();
         wait_for_blocking("the record to be right", DEADLINE, || {
             let server = self.sdk.server(&uuid)?;
             ensure!(server.status == "ACTIVE", "it is {}", server.status);
             let recorded = server.compute_host.as_deref();
-            ensure!(recorded == Some(home.as_str()), "it is on {recorded:?}, not on {home}");
+            ensure!(
+                recorded == Some(home.as_str()),
+                "it is on {recorded:?}, not on {home}"
+            );
             ensure!(server.task_state.is_none(), "it is {:?}", server.task_state);
             Ok(Some(()))
         })?;
@@ -119,7 +124,10 @@ impl Scene {
         for (index, host) in testbed.hosts().iter().enumerate() {
             let state = host.domain_state(guest.name())?;
             if index == last {
-                ensure!(state.as_deref() == Some("running"), "on {home} it is {state:?}");
+                ensure!(
+                    state.as_deref() == Some("running"),
+                    "on {home} it is {state:?}"
+                );
             } else {
                 ensure!(state.is_none(), "{} still has it, {state:?}", host.name());
                 let emulators = host.emulators()?;
@@ -139,7 +147,8 @@ impl Scene {
     /// It does not complete.
     pub fn next_migration_works(&mut self, guest: &Guest, to: usize) -> Result<()> {
         let host = self.host(to).name();
-        self.sdk.live_migrate(&guest.uuid.to_string(), Some(&host))?;
+        self.sdk
+            .live_migrate(&guest.uuid.to_string(), Some(&host))?;
         self.await_status(guest, "completed").map(drop)
     }
 }

@@ -3,9 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::{Context, Result};
-use godwit_store::{
-    MigrationEvent, MigrationFilter, MigrationRecord, Paging, Store, StoreOptions,
-};
+use godwit_store::{MigrationEvent, MigrationFilter, MigrationRecord, Paging, Store, StoreOptions};
 
 /// One migration with its event log.
 #[derive(Clone, Debug)]
@@ -19,7 +17,10 @@ pub struct Story {
 impl Story {
     /// The events' names, in order.
     pub fn names(&self) -> Vec<&str> {
-        self.events.iter().map(|event| event.name.as_str()).collect()
+        self.events
+            .iter()
+            .map(|event| event.name.as_str())
+            .collect()
     }
 
     /// For people.
@@ -50,11 +51,19 @@ impl Story {
 /// Every migration of a server, the newest first.
 pub(crate) fn of(database: &str, server: &str) -> Result<Vec<Story>> {
     let server = server.parse().context("a server's uuid")?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let store = Store::open(database, StoreOptions::default()).await?;
-        let filter = MigrationFilter { server: Some(server), ..MigrationFilter::default() };
-        let page = Paging::Page { limit: 100, marker: None };
+        let filter = MigrationFilter {
+            server: Some(server),
+            ..MigrationFilter::default()
+        };
+        let page = Paging::Page {
+            limit: 100,
+            marker: None,
+        };
         let mut stories = Vec::new();
         for record in store.migration_list(&filter, page).await? {
             let events = store.migration_events(record.migration.uuid, 0).await?;

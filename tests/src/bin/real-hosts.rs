@@ -46,14 +46,27 @@ fn main() -> Result<()> {
 }
 
 fn up(dir: &Path, hosts: u8) -> Result<()> {
-    let options = Options { hosts, ..Options::default() };
+    let options = Options {
+        hosts,
+        ..Options::default()
+    };
     let deployment = Deployment::up(dir, &options, Lifetime::Kept)?;
     let testbed = deployment.testbed();
     let names = ["guest-1", "guest-2", "guest-3", "guest-4"];
     for (index, name) in names.iter().enumerate() {
         let host = &testbed.hosts()[index % testbed.hosts().len()];
-        let storage = if index == 3 { Storage::Local } else { Storage::Shared };
-        let guest = testbed.create_guest(host, GuestSpec { storage, ..GuestSpec::new(name) })?;
+        let storage = if index == 3 {
+            Storage::Local
+        } else {
+            Storage::Shared
+        };
+        let guest = testbed.create_guest(
+            host,
+            GuestSpec {
+                storage,
+                ..GuestSpec::new(name)
+            },
+        )?;
         testbed.await_line(&guest, host, DEADLINE, |_| true)?;
     }
     let mut sdk = deployment.sdk("admin")?;
@@ -70,7 +83,9 @@ fn up(dir: &Path, hosts: u8) -> Result<()> {
     println!("ready {}", deployment.url());
     let directory = deployment.directory().display();
     println!("a token: {directory}/admin.token");
-    println!("clients: OS_CLIENT_CONFIG_FILE={directory}/clouds.yaml openstack --os-cloud admin server list --all-projects");
+    println!(
+        "clients: OS_CLIENT_CONFIG_FILE={directory}/clouds.yaml openstack --os-cloud admin server list --all-projects"
+    );
     println!("serial output: {directory}/host-*/log/*.serial.log");
     deployment.keep()
 }
