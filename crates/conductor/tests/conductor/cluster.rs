@@ -1,0 +1,556 @@
+//! A whole installation: a database, conductors, agents, simulated hosts and guests.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{bail, ensure};
+use godwit_compute_agent::agent::{Agent, Parts as AgentParts};
+use godwit_compute_agent::config::Pace;
+use godwit_compute_agent::drivers::simulated::{Fabric, Fleet, GuestSpec, HostSpec};
+use godwit_compute_agent::holds::{HoldPoint, Holds};
+use godwit_compute_agent::metrics::Metrics;
+use godwit_conductor::{Backoff, Calls, Conductor, Config, Parts, Slots, TimeLimits, Wake};
+use godwit_core::event::Event;
+use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
+use godwit_core::migration::{BlockMigration, LiveRequest};
+use godwit_core::status::MigrationStatus;
+use godwit_core::time::{Clock, Timestamp};
+use godwit_rpc::agent::AgentPool;
+use godwit_rpc::domain::Owner;
+use godwit_rpc::identity::{PeerIdentity, Role};
+use godwit_rpc::transport::{Address, LocalNetwork, Transport, serve};
+use godwit_store::{
+    Actor, BeginError, CommitNote, MigrationRecord, NewLiveMigration, Server, StepError, Store,
+    StoreOptions,
+};
+use godwit_test_support::postgres::TempPostgres;
+use godwit_test_support::wait_for;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::process::Process;
+
+/// Nothing here takes that long on an idle machine; others may be testing too.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) const MIB: u64 = 1 << 20;
+pub(crate) const GIB: u64 = 1 << 30;
+
+/// Runs each case on both databases.
+macro_rules! on_both {
+    ($($(#[$meta:meta])* async fn $name:ident($made:ident: Made) $body:block)+) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $(#[$meta])*
+            async fn case($made: crate::cluster::Made) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                case(crate::cluster::Made::sqlite().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                case(crate::cluster::Made::postgres().await).await;
+            }
+        }
+    )+};
+}
+
+/// The one clock of a test.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests of whole processes run in real time"
+    )]
+    fn now(&self) -> Timestamp {
+        Timestamp::new(chrono::Utc::now())
+    }
+}
+
+/// Uuids that never repeat within a test process.
+pub(crate) fn new_uuid() -> Uuid {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    Uuid::from_u128(0x6077_0000_0000_4000_8000_0000_0000_0000 | u128::from(number))
+}
+
+pub(crate) fn host(number: usize) -> HostName {
+    HostName::new(format!("host-{number}")).unwrap()
+}
+
+pub(crate) fn server(number: usize) -> ServerUuid {
+    Uuid::from_u128(0x5e77_0000_0000_4000_8000_0000_0000_0000 | u128::try_from(number).unwrap())
+        .into()
+}
+
+/// What a request asks for when it asks for nothing in particular.
+pub(crate) fn anywhere() -> LiveRequest {
+    LiveRequest {
+        host: None,
+        forced: false,
+        block_migration: BlockMigration::Auto,
+        disk_over_commit: None,
+    }
+}
+
+pub(crate) fn to(destination: usize) -> LiveRequest {
+    LiveRequest {
+        host: Some(host(destination)),
+        ..anywhere()
+    }
+}
+
+/// What an installation is made of; a test changes what it is about.
+pub(crate) struct Made {
+    pub(crate) config: Config,
+    pub(crate) pace: Pace,
+    pub(crate) fleet: Fleet,
+    pub(crate) speed: f64,
+    pub(crate) conductors: usize,
+    url: String,
+    directory: TempDir,
+    postgres: Option<Arc<TempPostgres>>,
+}
+
+impl Made {
+    pub(crate) async fn sqlite() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/godwit.db", directory.path().display());
+        Self::at(url, directory, None).await
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        let server = TempPostgres::shared().unwrap();
+        let url = server.create_database().unwrap();
+        Self::at(url, tempfile::tempdir().unwrap(), Some(server)).await
+    }
+
+    async fn at(url: String, directory: TempDir, postgres: Option<Arc<TempPostgres>>) -> Self {
+        // `RUST_LOG=godwit=info` shows what happened in a test that failed.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_test_writer()
+            .try_init();
+        Store::upgrade(&url, &StoreOptions::default())
+            .await
+            .unwrap();
+        Self {
+            config: quick_config(),
+            pace: quick_pace(),
+            fleet: Fleet::default(),
+            speed: 20.0,
+            conductors: 1,
+            url,
+            directory,
+            postgres,
+        }
+    }
+
+    /// Adds ordinary hosts with so many quiet guests each; all are numbered from 1.
+    pub(crate) fn with_hosts(mut self, guests: &[usize]) -> Self {
+        for (index, count) in guests.iter().enumerate() {
+            let name = host(index + 1);
+            self.fleet.hosts.push(HostSpec::new(name.clone()));
+            for _ in 0..*count {
+                let number = self.fleet.guests.len() + 1;
+                let owner = Owner {
+                    user_id: "user".to_owned(),
+                    project_id: "project".to_owned(),
+                    user_name: None,
+                    project_name: None,
+                };
+                let called = format!("vm-{number}");
+                let guest = GuestSpec::new(server(number), &called, owner, name.clone());
+                self.fleet.guests.push(guest);
+            }
+        }
+        self
+    }
+
+    pub(crate) fn host(&mut self, number: usize) -> &mut HostSpec {
+        &mut self.fleet.hosts[number - 1]
+    }
+
+    pub(crate) fn guest(&mut self, number: usize) -> &mut GuestSpec {
+        &mut self.fleet.guests[number - 1]
+    }
+
+    /// A guest that changes its memory faster than any link carries it.
+    pub(crate) fn never_converges(&mut self, number: usize) {
+        let guest = self.guest(number);
+        guest.dirty_bytes_per_second = 100 * GIB;
+        guest.working_set_bytes = guest.memory_bytes;
+    }
+
+    /// Starts everything, and waits until the guests are known as servers.
+    pub(crate) async fn start(self) -> Cluster {
+        let Self {
+            config,
+            pace,
+            fleet,
+            speed,
+            conductors,
+            url,
+            directory,
+            postgres,
+        } = self;
+        let mut cluster = Cluster {
+            store: Store::open(&url, StoreOptions::default()).await.unwrap(),
+            fabric: Fabric::new(fleet, speed),
+            network: LocalNetwork::new(),
+            conductors: BTreeMap::new(),
+            agents: BTreeMap::new(),
+            config,
+            pace,
+            url,
+            directory,
+            _postgres: postgres,
+        };
+        for number in 1..=conductors {
+            cluster.start_conductor(number);
+        }
+        for name in cluster.fabric.hosts() {
+            cluster.start_agent(&name);
+        }
+        cluster.all_are_up().await;
+        cluster
+    }
+}
+
+fn quick_config() -> Config {
+    Config {
+        poll_interval: Duration::from_millis(20),
+        lease: Duration::from_millis(800),
+        slots: Slots {
+            per_source: 0,
+            per_destination: 0,
+        },
+        time_limits: TimeLimits {
+            rollback: Duration::from_secs(20),
+            grace: Duration::from_secs(2),
+            ..TimeLimits::default()
+        },
+        calls: Calls {
+            brief: Duration::from_secs(5),
+            inquiry: Duration::from_secs(5),
+            command: Duration::from_secs(5),
+            work: Duration::from_secs(5),
+            silence: Duration::from_secs(2),
+        },
+        retries: Backoff {
+            first: Duration::from_millis(20),
+            longest: Duration::from_millis(200),
+        },
+        report_interval: Duration::from_millis(200),
+        service_down_time: Duration::from_secs(3),
+        reconcile_interval: Duration::from_millis(500),
+        progress_interval: Duration::from_millis(50),
+        metrics_interval: Duration::from_millis(100),
+        ..Config::default()
+    }
+}
+
+fn quick_pace() -> Pace {
+    Pace {
+        progress_interval: Duration::from_millis(20),
+        change_delay: Duration::from_millis(10),
+        retry_first: Duration::from_millis(20),
+        retry_longest: Duration::from_millis(200),
+        ..Pace::default()
+    }
+}
+
+pub(crate) struct Cluster {
+    pub(crate) store: Store,
+    pub(crate) fabric: Fabric,
+    pub(crate) config: Config,
+    pub(crate) network: LocalNetwork,
+    conductors: BTreeMap<usize, Process>,
+    agents: BTreeMap<HostName, Process>,
+    pace: Pace,
+    url: String,
+    directory: TempDir,
+    _postgres: Option<Arc<TempPostgres>>,
+}
+
+/// Processes first, so that nobody writes to a database that is going away.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.conductors.clear();
+        self.agents.clear();
+    }
+}
+
+impl Cluster {
+    pub(crate) fn start_conductor(&mut self, number: usize) {
+        let url = self.url.clone();
+        let config = self.config.clone();
+        let network = self.network.clone();
+        let process = Process::start(move |stop| async move {
+            let store = Store::open(&url, StoreOptions::default()).await.unwrap();
+            let name = format!("conductor-{number}");
+            let identity = PeerIdentity::new(Role::Conductor, name.clone());
+            let transport = Transport::Local(network, identity);
+            let agents = AgentPool::new(transport.clone(), config.calls.into());
+            let parts = Parts {
+                name: HostName::new(name).unwrap(),
+                store,
+                agents: Arc::new(agents),
+                clock: Arc::new(SystemClock),
+                jitter: Arc::new(rand::random::<f64>),
+                ids: Arc::new(new_uuid),
+                config,
+                wake: Wake::default(),
+            };
+            let conductor = Conductor::new(parts, &prometheus::Registry::new()).unwrap();
+            let listener = listen(&transport).await;
+            let service = conductor.service();
+            let (ran, served) =
+                tokio::join!(conductor.run(stop.clone()), serve(listener, service, stop));
+            ran.unwrap();
+            served.unwrap();
+        });
+        self.conductors.insert(number, process);
+    }
+
+    pub(crate) fn start_agent(&mut self, name: &HostName) {
+        let journal = self.directory.path().join(name.as_str());
+        let holds = HOLD_POINTS.map(|point| (point, self.hold_file(name, point)));
+        let holds = Holds::new(holds.into());
+        let driver = self.fabric.driver(name, holds.clone()).unwrap();
+        let identity = PeerIdentity::new(Role::Agent, name.as_str());
+        let transport = Transport::Local(self.network.clone(), identity);
+        let conductors = (1..=3)
+            .map(|number| {
+                let name = format!("conductor-{number}");
+                Address::Local(PeerIdentity::new(Role::Conductor, name))
+            })
+            .collect();
+        let (name, pace) = (name.clone(), self.pace.clone());
+        let host = name.clone();
+        let process = Process::start(move |stop| async move {
+            listen_again(&transport).await;
+            let parts = AgentParts {
+                host,
+                driver: Arc::new(driver),
+                transport,
+                listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+                advertise: None,
+                conductors,
+                journal,
+                pace,
+                holds,
+                clock: Arc::new(SystemClock),
+                boot_id: new_uuid(),
+                metrics: Metrics::register(&prometheus::Registry::new()).unwrap(),
+            };
+            let agent = Agent::open(parts).await.unwrap();
+            agent.run(stop).await.unwrap();
+        });
+        self.agents.insert(name, process);
+    }
+
+    pub(crate) fn kill_conductor(&mut self, number: usize) {
+        self.conductors.remove(&number).unwrap().kill();
+    }
+
+    pub(crate) fn kill_agent(&mut self, name: &HostName) {
+        self.agents.remove(name).unwrap().kill();
+    }
+
+    /// The agents are registered, this run of them, and every guest is a server.
+    pub(crate) async fn all_are_up(&self) {
+        wait_for("every guest to be known", PATIENCE, async || {
+            for name in self.fabric.hosts() {
+                let Some(known) = self.store.host_find(&name).await? else {
+                    bail!("{name} has not registered");
+                };
+                let now = SystemClock.now();
+                let up = known.service.is_up(now, self.config.service_down_time);
+                ensure!(up, "{name} is down");
+            }
+            let found = self.servers().await?;
+            ensure!(found.iter().all(|server| server.host.is_some()));
+            Ok(Some(()))
+        })
+        .await
+        .unwrap();
+    }
+
+    async fn servers(&self) -> anyhow::Result<Vec<Server>> {
+        let mut found = Vec::new();
+        for number in 1.. {
+            if self.fabric.whereabouts(server(number)).is_none() {
+                break;
+            }
+            match self.store.server_find(server(number)).await? {
+                Some(server) => found.push(server),
+                None => bail!("server {number} is not known"),
+            }
+        }
+        Ok(found)
+    }
+
+    /// What the API does with a live-migration request.
+    pub(crate) async fn begin(
+        &self,
+        number: usize,
+        request: LiveRequest,
+    ) -> Result<MigrationUuid, BeginError<()>> {
+        let uuid = MigrationUuid(new_uuid());
+        let new = NewLiveMigration {
+            uuid,
+            server: server(number),
+            request,
+            limits: self.config.time_limits.of(0, &[]),
+            user_id: Some("user".to_owned()),
+            project_id: Some("project".to_owned()),
+            request_id: Some("req-test".to_owned()),
+            at: SystemClock.now(),
+        };
+        self.store
+            .server_begin_live_migration(new, |_| Ok(()))
+            .await?;
+        Ok(uuid)
+    }
+
+    /// What the API does with an abort or a force-complete, but for its checks.
+    pub(crate) async fn ask(&self, migration: MigrationUuid, event: Event) -> bool {
+        let note = CommitNote::new(Actor::Api, SystemClock.now());
+        match self.store.migration_apply(migration, event, note).await {
+            Ok(_) => true,
+            Err(StepError::Rejected(_)) => false,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    pub(crate) async fn record(&self, migration: MigrationUuid) -> MigrationRecord {
+        let found = self.store.migration_find(migration).await;
+        found.unwrap().unwrap()
+    }
+
+    pub(crate) async fn server(&self, number: usize) -> Server {
+        let found = self.store.server_find(server(number)).await;
+        found.unwrap().unwrap()
+    }
+
+    pub(crate) async fn reaches(
+        &self,
+        migration: MigrationUuid,
+        wanted: MigrationStatus,
+    ) -> MigrationRecord {
+        let what = format!("the migration to be {wanted}");
+        wait_for(&what, PATIENCE, async || {
+            let record = self.record(migration).await;
+            let seen = &record.migration;
+            ensure!(
+                seen.status == wanted,
+                "it is {} {:?} {:?}",
+                seen.status,
+                seen.settling,
+                seen.failure
+            );
+            Ok(Some(record))
+        })
+        .await
+        .unwrap()
+    }
+
+    pub(crate) async fn ends(&self, migration: MigrationUuid) -> MigrationRecord {
+        let ended = wait_for("the migration to end", PATIENCE, async || {
+            let record = self.record(migration).await;
+            let seen = &record.migration;
+            ensure!(seen.status.is_terminal(), "it is {seen:?}");
+            Ok(Some(record))
+        });
+        match ended.await {
+            Ok(record) => record,
+            Err(error) => panic!("{error:?}\n{:#?}", self.log(migration).await),
+        }
+    }
+
+    /// The names in a migration's event log.
+    pub(crate) async fn log(&self, migration: MigrationUuid) -> Vec<String> {
+        let events = self.store.migration_events(migration, 0).await.unwrap();
+        let line = |event: &godwit_store::MigrationEvent| match &event.detail {
+            serde_json::Value::Null => event.name.clone(),
+            detail => format!("{} {detail}", event.name),
+        };
+        events.iter().map(line).collect()
+    }
+
+    /// Everything is as it should be when nothing moves: no promise is broken, every guest
+    /// executes on exactly the host that is recorded, nothing is left over, nothing in doubt.
+    pub(crate) async fn is_sound(&self) {
+        wait_for("everything to be sound", PATIENCE, async || {
+            let violations = self.store.check_invariants().await?;
+            ensure!(violations.is_empty(), "{violations:?}");
+            for server in self.servers().await? {
+                let here = self.fabric.whereabouts(server.uuid);
+                ensure!(server.host == here, "{} is at {here:?}", server.uuid);
+                ensure!(server.task_state.is_none(), "{server:?}");
+            }
+            let open = self.store.discrepancy_list_open().await?;
+            ensure!(open.is_empty(), "{open:?}");
+            let figures = self.store.figures().await?;
+            ensure!(figures.effects.is_empty(), "{figures:?}");
+            ensure!(self.store.slot_list().await?.is_empty(), "slots are taken");
+            ensure!(self.store.claim_list().await?.is_empty(), "claims are held");
+            Ok(Some(()))
+        })
+        .await
+        .unwrap();
+    }
+
+    fn hold_file(&self, name: &HostName, point: HoldPoint) -> PathBuf {
+        self.directory.path().join(format!("{name}-{point:?}"))
+    }
+
+    /// Holds a moment open on one host.
+    pub(crate) fn hold(&self, name: &HostName, point: HoldPoint) {
+        std::fs::write(self.hold_file(name, point), "").unwrap();
+    }
+
+    /// Lets it go on.
+    pub(crate) fn release(&self, name: &HostName, point: HoldPoint) {
+        std::fs::remove_file(self.hold_file(name, point)).unwrap();
+    }
+}
+
+pub(crate) const HOLD_POINTS: [HoldPoint; 7] = [
+    HoldPoint::BeforePrepare,
+    HoldPoint::Prepared,
+    HoldPoint::BeforeStart,
+    HoldPoint::Started,
+    HoldPoint::BeforeHandover,
+    HoldPoint::BeforeFinish,
+    HoldPoint::BeforeRollback,
+];
+
+pub(crate) async fn listen(transport: &Transport) -> godwit_rpc::transport::Listener {
+    listen_again(transport).await;
+    transport.listen(any_port()).await.unwrap()
+}
+
+/// A process that was killed may take a moment to let go of its name.
+async fn listen_again(transport: &Transport) {
+    wait_for("the name to be free", PATIENCE, async || {
+        drop(transport.listen(any_port()).await?);
+        Ok(Some(()))
+    })
+    .await
+    .unwrap();
+}
+
+fn any_port() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}

@@ -1,0 +1,16 @@
+//! Conductors with real parts: stores on both databases, agents with simulated hypervisors, and
+//! gRPC between them within the process.
+
+#[macro_use]
+mod cluster;
+mod process;
+
+mod crash;
+mod ends;
+mod faults;
+mod placing;
+mod puppet;
+mod race;
+mod recovery;
+mod slots;
+mod together;

@@ -1,0 +1,214 @@
+//! An agent that says what a test tells it to: for testimony that no simulated hypervisor gives
+//! on purpose, as after a crash of a daemon in the middle of a hand-over.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
+use godwit_core::migration::StorageMode;
+use godwit_core::recovery::Sighting;
+use godwit_core::server::PowerState;
+use godwit_core::time::Clock;
+use godwit_rpc::agent::{Agent, AgentServer};
+use godwit_rpc::command::{
+    CheckDestination, CheckSource, Command, ForceMeans, Movable, Prepare, RollBack, Start,
+};
+use godwit_rpc::domain::{Domain, Owner};
+use godwit_rpc::facts::{Capacity, Cpu, HostFacts, Inventory};
+use godwit_rpc::progress::WatchEvent;
+use godwit_rpc::refusal::Refusal;
+use godwit_rpc::transport::{Service, Transport, serve};
+use godwit_rpc::version::Speaks;
+
+use crate::cluster::{GIB, SystemClock};
+use crate::process::Process;
+
+/// What a puppet says and heard.
+#[derive(Default)]
+pub(crate) struct Script {
+    /// What it sees of each guest; nothing: it is absent.
+    pub(crate) sees: BTreeMap<ServerUuid, Sighting>,
+    /// What a follower of any move hears before the stream is cut.
+    pub(crate) tells: Vec<WatchEvent>,
+    /// Commands that it answers with this.
+    pub(crate) refuses: BTreeMap<&'static str, Refusal>,
+    /// Commands that it took, in order.
+    pub(crate) heard: Vec<&'static str>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Puppet {
+    pub(crate) host: HostName,
+    script: Arc<Mutex<Script>>,
+}
+
+impl Puppet {
+    pub(crate) fn new(host: HostName) -> Self {
+        let script = Arc::default();
+        Self { host, script }
+    }
+
+    pub(crate) fn script(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().unwrap()
+    }
+
+    /// Lets it be called.
+    pub(crate) fn serve(&self, transport: Transport) -> Process {
+        let agent = Arc::new(self.clone());
+        Process::start(move |stop| async move {
+            let listener = crate::cluster::listen(&transport).await;
+            let service: Service = AgentServer::service(agent, Speaks::default());
+            serve(listener, service, stop).await.unwrap();
+        })
+    }
+
+    pub(crate) fn inventory_now(&self) -> Inventory {
+        let script = self.script();
+        let domains = script.sees.iter().map(|(uuid, seen)| domain(*uuid, *seen));
+        Inventory {
+            facts: facts(&self.host),
+            domains: domains.collect(),
+            observed_at: SystemClock.now(),
+        }
+    }
+
+    fn command(&self, name: &'static str) -> Result<(), Refusal> {
+        let mut script = self.script();
+        script.heard.push(name);
+        script.refuses.get(name).cloned().map_or(Ok(()), Err)
+    }
+}
+
+fn cpu() -> Cpu {
+    Cpu {
+        arch: "x86_64".to_owned(),
+        model: "EPYC".to_owned(),
+        vendor: String::new(),
+        features: Vec::new(),
+        definition: None,
+    }
+}
+
+fn facts(host: &HostName) -> HostFacts {
+    HostFacts {
+        host: host.clone(),
+        node: host.to_string(),
+        hypervisor_type: "QEMU".to_owned(),
+        hypervisor_version: 10_000_002,
+        cpu: cpu(),
+        capacity: Capacity {
+            vcpus: 8,
+            memory_bytes: 8 * GIB,
+            disk_bytes: 100 * GIB,
+            disk_free_bytes: 100 * GIB,
+        },
+        pools: Vec::new(),
+        address: None,
+        move_target: String::new(),
+    }
+}
+
+fn domain(server: ServerUuid, sighting: Sighting) -> Domain {
+    Domain {
+        server,
+        domain_name: "instance-1".to_owned(),
+        display_name: "vm-1".to_owned(),
+        sighting,
+        power_state: match sighting {
+            Sighting::Inactive => PowerState::Shutdown,
+            _ => PowerState::Running,
+        },
+        vcpus: 1,
+        memory_bytes: GIB,
+        cpu: cpu(),
+        disks: Vec::new(),
+        owner: Owner {
+            user_id: "user".to_owned(),
+            project_id: "project".to_owned(),
+            user_name: None,
+            project_name: None,
+        },
+        flavor: None,
+        image_ref: None,
+    }
+}
+
+#[async_trait]
+impl Agent for Puppet {
+    async fn facts(&self) -> Result<HostFacts, Refusal> {
+        Ok(facts(&self.host))
+    }
+
+    async fn inventory(&self) -> Result<Inventory, Refusal> {
+        Ok(self.inventory_now())
+    }
+
+    async fn check_source(&self, check: CheckSource) -> Result<Movable, Refusal> {
+        Ok(Movable {
+            guest: domain(check.server, Sighting::Executing),
+            storage: StorageMode::Shared,
+        })
+    }
+
+    async fn check_destination(&self, _: CheckDestination) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    async fn prepare(&self, _: Prepare) -> Result<(), Refusal> {
+        self.command("prepare")
+    }
+
+    async fn start(&self, _: Start) -> Result<(), Refusal> {
+        self.command("start")
+    }
+
+    async fn watch(
+        &self,
+        _: MigrationUuid,
+        _: ServerUuid,
+    ) -> Result<BoxStream<'static, WatchEvent>, Refusal> {
+        Ok(stream::iter(self.script().tells.clone()).boxed())
+    }
+
+    async fn abort(&self, _: Command) -> Result<(), Refusal> {
+        self.command("abort")
+    }
+
+    async fn force_complete(&self, _: Command) -> Result<ForceMeans, Refusal> {
+        self.command("force_complete").map(|()| ForceMeans::Pause)
+    }
+
+    async fn finish(&self, _: Command) -> Result<(), Refusal> {
+        self.command("finish")
+    }
+
+    async fn roll_back(&self, roll_back: RollBack) -> Result<(), Refusal> {
+        let server = roll_back.command.what.server;
+        let here = self.script().sees.get(&server).copied();
+        if roll_back.resume {
+            self.command("resume")?;
+            if here == Some(Sighting::HandedOver) {
+                self.script().sees.insert(server, Sighting::Executing);
+            }
+            return Ok(());
+        }
+        self.command("roll_back")?;
+        let is_source = roll_back.command.what.source == self.host;
+        match (is_source, here) {
+            (true, Some(Sighting::Executing | Sighting::Inactive)) => Ok(()),
+            (false, None | Some(Sighting::Inactive)) => Ok(()),
+            (false, Some(Sighting::Incoming)) => {
+                self.script().sees.remove(&server);
+                Ok(())
+            }
+            (true, _) | (false, Some(_)) => Err(Refusal::Failed(Failure::new(
+                FailureCode::HypervisorError,
+                "The guest is not as it was.",
+            ))),
+        }
+    }
+}
