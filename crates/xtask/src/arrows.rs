@@ -46,6 +46,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("godwit-test-support", &[]),
     ("xtask", &["godwit-core"]),
+    // Measures the API as the binary serves it, and so puts it together itself.
+    (
+        "godwit-bench",
+        &[
+            "godwit-api",
+            "godwit-core",
+            "godwit-store",
+            "godwit-test-support",
+        ],
+    ),
     ("system-tests", &[]),
 ];
 

@@ -1,0 +1,95 @@
+//! Measures Godwit, and prints a table in Markdown.
+//!
+//! A figure of one machine says little about another one. So whatever can be is a ratio
+//! against a bare counterpart that is measured in turn with it, on the same machine, in the
+//! same minutes: the API against a route that knows its answer, a migration against the same
+//! one by libvirt's own call.
+//!
+//! ```text
+//!   godwit-bench ──spawns──► godwit-bench serve   the API and the bare route, one process
+//!        │                          ▲
+//!        └──────runs──────► wrk ────┘
+//! ```
+
+mod api;
+mod clock;
+mod fleet;
+mod serve;
+mod server;
+mod table;
+mod up;
+mod wrk;
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+
+/// Measures Godwit against bare counterparts; prints Markdown.
+#[derive(Parser)]
+#[command(name = "bench", version, about)]
+struct Cli {
+    /// What to measure; all of it unless named.
+    #[arg(value_enum)]
+    subjects: Vec<Subject>,
+    #[command(flatten)]
+    effort: Effort,
+    /// What the program calls itself for.
+    #[command(subcommand)]
+    inner: Option<Inner>,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    /// The API on SQLite.
+    Sqlite,
+    /// The API on PostgreSQL.
+    Postgres,
+    /// `godwit up` at rest.
+    Up,
+}
+
+/// How long to measure.
+#[derive(Clone, Copy, clap::Args)]
+struct Effort {
+    /// How often each pair is measured; the median counts.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// How long each measurement takes, in seconds.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+}
+
+#[derive(clap::Subcommand)]
+enum Inner {
+    /// Serve the API beside the bare route.
+    #[command(hide = true)]
+    Serve(serve::Serve),
+}
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    match cli.inner {
+        Some(Inner::Serve(serve)) => serve::run(&serve),
+        None => measure(&cli.subjects, cli.effort),
+    }
+}
+
+#[tokio::main]
+async fn measure(subjects: &[Subject], effort: Effort) -> Result<()> {
+    let wanted = |subject| subjects.is_empty() || subjects.contains(&subject);
+    let databases = [
+        (Subject::Sqlite, api::Engine::Sqlite),
+        (Subject::Postgres, api::Engine::Postgres),
+    ];
+    let engines = databases
+        .into_iter()
+        .filter(|(subject, _)| wanted(*subject));
+    let engines: Vec<_> = engines.map(|(_, engine)| engine).collect();
+    if !engines.is_empty() {
+        print!("{}", api::measure(&engines, effort).await?);
+    }
+    if wanted(Subject::Up) {
+        print!("{}", up::measure(effort).await?);
+    }
+    Ok(())
+}

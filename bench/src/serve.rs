@@ -1,0 +1,148 @@
+//! The measured process: the API as the binary serves it, and beside it bare routes.
+//!
+//! A bare route is the most that actix-web can do: no token, no policy, no database, the bytes
+//! ready. Bare routes have a server of their own in the same process, with as many workers.
+//!
+//! ```text
+//!   stdout  address of the API ───►
+//!   stdin                      ◄─── what the bare routes shall answer, a JSON list of texts
+//!   stdout  address of the bare routes, /0, /1, … ───►
+//!   stdin                      ◄─── end: stop
+//! ```
+
+use std::io::{BufRead, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix_web::http::header;
+use actix_web::web::{self, Bytes};
+use actix_web::{App, HttpResponse, HttpServer};
+use anyhow::{Context, Result};
+use godwit_api::auth::jwt::JwtAuthenticator;
+use godwit_api::auth::keys::KeySet;
+use godwit_api::auth::revocation::Revocations;
+use godwit_api::config::{ApiConfig, AuthConfig};
+use godwit_api::ids::RandomIds;
+use godwit_api::observability::HttpMetrics;
+use godwit_api::policy::PolicySource;
+use godwit_api::{ApiState, Parts};
+use godwit_store::{Store, StoreOptions};
+use prometheus::Registry;
+
+use crate::clock::SystemClock;
+
+/// What is to be served.
+#[derive(clap::Args)]
+pub(crate) struct Serve {
+    /// The database.
+    #[arg(long)]
+    pub(crate) database: String,
+    /// The public key of tokens.
+    #[arg(long)]
+    pub(crate) key: PathBuf,
+}
+
+/// Serves until standard input ends.
+pub(crate) fn run(serve: &Serve) -> Result<()> {
+    log()?;
+    actix_web::rt::System::new().block_on(async {
+        let (address, server) = godwit_api::serve(listener()?, state(serve).await?, None)?;
+        actix_web::rt::spawn(server);
+        say(address)?;
+        let bodies: Vec<String> = serde_json::from_str(&hear().await?)?;
+        let (address, server) = bare(listener()?, bodies)?;
+        actix_web::rt::spawn(server);
+        say(address)?;
+        hear().await.map(drop)
+    })
+}
+
+fn listener() -> Result<TcpListener> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?)
+}
+
+fn say(address: SocketAddr) -> Result<()> {
+    println!("{address}");
+    Ok(std::io::stdout().flush()?)
+}
+
+/// The next line of standard input; empty at its end.
+async fn hear() -> Result<String> {
+    web::block(|| {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).map(|_| line)
+    })
+    .await?
+    .context("cannot read standard input")
+}
+
+/// Logs as a service does by default.
+fn log() -> Result<()> {
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter("info")
+        .with_writer(std::io::stderr);
+    let lines = lines
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(true);
+    lines
+        .try_init()
+        .map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+}
+
+/// The parts of the API, with the defaults of the configuration.
+async fn state(serve: &Serve) -> Result<ApiState> {
+    let options = StoreOptions {
+        pool_size: 16,
+        ..StoreOptions::default()
+    };
+    let auth = AuthConfig {
+        public_keys: vec![serve.key.clone()],
+        ..AuthConfig::default()
+    };
+    let clock = Arc::new(SystemClock);
+    let authenticator = JwtAuthenticator::new(
+        KeySet::load(&auth)?,
+        auth.cache_size,
+        clock.clone(),
+        Arc::new(Revocations::default()),
+    );
+    let parts = Parts {
+        store: Store::open(&serve.database, options).await?,
+        policy: PolicySource::defaults(),
+        authenticator: Arc::new(authenticator),
+        clock,
+        ids: Arc::new(RandomIds),
+        wake: Arc::new(|| ()),
+        metrics: HttpMetrics::register(&Registry::new())?,
+    };
+    Ok(ApiState::new(ApiConfig::default(), &auth, parts)?)
+}
+
+fn bare(
+    listener: TcpListener,
+    bodies: Vec<String>,
+) -> Result<(SocketAddr, actix_web::dev::Server)> {
+    let address = listener.local_addr()?;
+    let bodies: Vec<Bytes> = bodies.into_iter().map(Bytes::from).collect();
+    let app = move || {
+        bodies
+            .iter()
+            .enumerate()
+            .fold(App::new(), |app, (number, body)| {
+                let body = body.clone();
+                let answer = move || {
+                    let json = (
+                        header::CONTENT_TYPE,
+                        header::HeaderValue::from_static("application/json"),
+                    );
+                    std::future::ready(HttpResponse::Ok().insert_header(json).body(body.clone()))
+                };
+                app.route(&format!("/{number}"), web::get().to(answer))
+            })
+    };
+    let server = HttpServer::new(app).disable_signals().listen(listener)?;
+    Ok((address, server.run()))
+}
