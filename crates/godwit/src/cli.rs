@@ -106,14 +106,14 @@ pub(crate) enum Token {
 pub(crate) struct Issue {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// The user: an id, or a name of the development identity.
-    #[arg(long, default_value = "admin")]
-    pub(crate) user: String,
-    /// The project: an id, or a name of the development identity [default: admin].
-    #[arg(long, conflicts_with = "system")]
+    /// The user: an id, or a name of the development identity [default: admin].
+    #[arg(long, value_name = "U")]
+    pub(crate) user: Option<String>,
+    /// The project: an id, or a name of the development identity [default: the user's, or admin].
+    #[arg(long, value_name = "P", conflicts_with = "system")]
     pub(crate) project: Option<String>,
-    /// A role; may be given several times [default: admin].
-    #[arg(long = "role", value_name = "ROLE")]
+    /// A role; may be given several times [default: what the user is known to have].
+    #[arg(long = "role", value_name = "R")]
     pub(crate) roles: Vec<String>,
     /// For the whole system instead of a project.
     #[arg(long)]

@@ -5,21 +5,41 @@
 //! the paths of files that hold them.
 
 mod database;
+mod identity;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
+use godwit_api::config::{ApiConfig, AuthConfig, PolicyConfig};
 use serde::Deserialize;
 
 pub(crate) use self::database::DatabaseConfig;
+pub(crate) use self::identity::IdentityConfig;
 use crate::logging::LogConfig;
 
 /// The whole file. `docs/godwit.yaml` shows every key.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
-    log: LogConfig,
+    /// How to log.
+    pub(crate) log: LogConfig,
     database: Option<DatabaseConfig>,
+    /// Nova's API.
+    pub(crate) api: ApiConfig,
+    /// Whose tokens are good.
+    pub(crate) auth: AuthConfig,
+    /// Who may do what.
+    pub(crate) policy: PolicyConfig,
+    /// Issuing tokens.
+    pub(crate) identity: IdentityConfig,
+    /// Driving migrations.
+    pub(crate) conductor: godwit_conductor::Config,
+    #[cfg(feature = "libvirt")]
+    agent: Option<godwit_compute_agent::config::Config>,
+    /// Of no use to a build without a driver for real hosts.
+    #[cfg(not(feature = "libvirt"))]
+    #[serde(rename = "agent")]
+    _agent: serde::de::IgnoredAny,
     #[serde(skip)]
     file: PathBuf,
 }
@@ -29,7 +49,11 @@ impl Config {
     pub(crate) fn read(file: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("cannot read the configuration file {}", file.display()))?;
-        let config: Self = serde_saphyr::from_str(&text)
+        Self::parse(&text, file)
+    }
+
+    fn parse(text: &str, file: &Path) -> Result<Self> {
+        let config: Self = serde_saphyr::from_str(text)
             .map_err(|error| anyhow!("{}: {}", file.display(), error.without_snippet()))?;
         Ok(Self {
             file: file.to_owned(),
@@ -37,17 +61,21 @@ impl Config {
         })
     }
 
-    /// How to log.
-    pub(crate) fn log(&self) -> &LogConfig {
-        &self.log
-    }
-
     /// The database, which every role but the agent needs.
     pub(crate) fn database(&self) -> Result<&DatabaseConfig> {
         self.section("database", self.database.as_ref())
+    }
+
+    /// The host that the agent serves.
+    #[cfg(feature = "libvirt")]
+    pub(crate) fn agent(&self) -> Result<&godwit_compute_agent::config::Config> {
+        self.section("agent", self.agent.as_ref())
     }
 
     fn section<'a, T>(&self, name: &str, section: Option<&'a T>) -> Result<&'a T> {
         section.with_context(|| format!("{} has no section `{name}`", self.file.display()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use godwit_api::auth::signer::Signer;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 
 /// Where a key pair lies.
@@ -32,22 +33,28 @@ impl KeyFiles {
     /// Makes a pair for ES256 where there is none. The public key is written anew each time, so
     /// that the two always belong together.
     pub(crate) fn ensure(&self) -> Result<()> {
-        let pair = match std::fs::read_to_string(&self.private) {
-            Ok(pem) => KeyPair::from_pem(&pem)
-                .with_context(|| format!("{} is not a private key", self.private.display()))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
-                    .context("cannot make a key pair")?;
-                write(&self.private, &pair.serialize_pem(), 0o600)?;
-                pair
-            }
-            Err(error) => {
-                return Err(error)
-                    .with_context(|| format!("cannot read {}", self.private.display()));
-            }
-        };
-        write(&self.public, &pair.public_key_pem(), 0o644)
+        if !self.private.exists() {
+            let pair =
+                KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).context("cannot make a key pair")?;
+            write(&self.private, &pair.serialize_pem(), 0o600)?;
+        }
+        write(&self.public, &read(&self.private)?.public_key_pem(), 0o644)
     }
+}
+
+/// The key pair whose private key is in the file at `path`.
+pub(crate) fn read(path: &Path) -> Result<KeyPair> {
+    let pem = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the private key {}", path.display()))?;
+    KeyPair::from_pem(&pem)
+        .with_context(|| format!("{} is not a private key that can be used", path.display()))
+}
+
+/// What signs tokens with the private key at `path`.
+pub(crate) fn signer(path: &Path) -> Result<Signer> {
+    let pem = std::fs::read(path)
+        .with_context(|| format!("cannot read the private key {}", path.display()))?;
+    Signer::from_pem(&pem).with_context(|| path.display().to_string())
 }
 
 /// Writes beside the file and renames, so that a crash leaves the old one or the new one.

@@ -14,19 +14,26 @@
 mod cli;
 mod clock;
 mod config;
+mod crew;
+mod db;
 mod keys;
 mod logging;
+mod login;
+mod place;
 mod policy_check;
-mod policy_file;
+mod roles;
 mod stop;
+mod token;
 mod up;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
 
-use crate::cli::{Cli, Command, Policy};
+use crate::cli::{Cli, Command, Policy, Token};
+use crate::config::Config;
+use crate::logging::LogConfig;
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -41,7 +48,48 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Up(up) => {
+            logging::start(&LogConfig::for_people("info"))?;
+            role(up::run(&up))
+        }
+        Command::Api(file) => {
+            let config = configured(&file)?;
+            role(roles::api::run(&config))
+        }
+        Command::Conductor(file) => {
+            let config = configured(&file)?;
+            role(roles::conductor::run(&config))
+        }
+        Command::Agent(file) => {
+            let config = configured(&file)?;
+            role(roles::agent::run(&config))
+        }
+        Command::Db(command) => {
+            logging::start(&LogConfig::for_people("warn"))?;
+            runtime()?.block_on(db::run(&command))
+        }
+        Command::Token(Token::Issue(issue)) => token::run(&issue),
         Command::Policy(Policy::Check(question)) => policy_check::run(&question),
-        _ => anyhow::bail!("under construction"),
     }
+}
+
+fn configured(file: &cli::ConfigFile) -> Result<Config> {
+    let config = Config::read(&file.config)?;
+    logging::start(&config.log)?;
+    Ok(config)
+}
+
+fn role(role: impl Future<Output = Result<()>>) -> Result<ExitCode> {
+    let runtime = runtime()?;
+    runtime.block_on(role)?;
+    // What still blocks a thread is cut off; the roles have had their time to stop.
+    runtime.shutdown_background();
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start a runtime")
 }

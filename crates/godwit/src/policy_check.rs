@@ -3,15 +3,15 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use godwit_api::policy;
 use godwit_policy::{Credentials, Decision, Enforcer, Settings, Target, registry};
 use serde_json::Value;
 
 use crate::cli::PolicyCheck;
-use crate::policy_file;
 
 /// Answers with 0 when allowed and 1 when denied; the reason goes to standard output.
 pub(crate) fn run(question: &PolicyCheck) -> Result<ExitCode> {
-    let overrides = policy_file::read(&question.policy)?;
+    let overrides = policy::read_file(&question.policy)?;
     let enforcer = Enforcer::new(registry::NOVA, &overrides, &Settings::default());
     for finding in enforcer.findings() {
         eprintln!("note: {finding}");

@@ -1,14 +1,8 @@
-//! The end of a process: asked for by a signal, and bounded.
-
-use std::time::Duration;
+//! The end of a process, asked for by a signal.
 
 use anyhow::{Context, Result};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-
-/// How long the parts of a process may take to stop. What is cut off then is what a crash would
-/// have cut off, and is picked up at the next start.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Is cancelled by SIGTERM and SIGINT. The second signal ends the process at once.
 pub(crate) fn on_signal() -> Result<CancellationToken> {

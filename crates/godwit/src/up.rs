@@ -1,3 +1,186 @@
+//! `godwit up`: every role in one process, on an embedded database and simulated hosts.
+//!
+//! ```text
+//!   clients ──HTTP──► api ──wake──► conductor ──pipes──► agent host-1 ─┐
+//!                      └── SQLite ──────┘ └─────pipes──► agent host-2 ─┴─ one simulated world
+//! ```
+//!
+//! Nothing here is a special case of a role: they are the same parts as elsewhere, talking the
+//! same protocol over pipes instead of sockets. All that it keeps is in one directory.
+
 mod directory;
+mod fleet;
+mod hosts;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use godwit_api::auth::keys::KeySet;
+use godwit_api::config::{ApiConfig, AuthConfig, PolicyConfig};
+use godwit_api::development_identity::clouds_yaml;
+use godwit_api::ids::RandomIds;
+use godwit_api::observability::HttpMetrics;
+use godwit_api::policy::PolicySource;
+use godwit_api::{ApiState, Parts};
+use godwit_compute_agent::drivers::simulated::Fabric;
+use godwit_conductor::{Config as ConductorConfig, TimeLimits, Wake};
+use godwit_rpc::identity::{PeerIdentity, Role};
+use godwit_rpc::transport::{LocalNetwork, Transport, serve};
+use godwit_store::Store;
+use prometheus::Registry;
 
 pub(crate) use self::directory::DataDirectory;
+use crate::cli::Up;
+use crate::clock::SystemClock;
+use crate::config::DatabaseConfig;
+use crate::crew::{Crew, bind};
+use crate::keys;
+use crate::login::LogIn;
+use crate::roles::{self, conductor};
+use crate::stop;
+
+/// How long a token of the development identity lasts.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 3_600);
+
+/// Runs until told to stop.
+pub(crate) async fn run(up: &Up) -> Result<()> {
+    ensure!(
+        up.hosts > 0 || up.servers == 0,
+        "servers need hosts: `--hosts 0` goes with `--servers 0`"
+    );
+    ensure!(
+        up.listen.ip().is_loopback(),
+        "{} is no loopback address: everybody knows the passwords of the development identity",
+        up.listen
+    );
+    let mut crew = Crew::new(stop::on_signal()?);
+    let directory = DataDirectory::at(&up.data)?;
+    let _alone = directory.occupy()?;
+    let (listener, observers) = (bind(up.listen)?, bind(up.metrics)?);
+    let base = format!("http://{}", listener.local_addr()?);
+
+    directory.keys().ensure()?;
+    let database = DatabaseConfig::at(directory.database_url());
+    Store::upgrade(&database.url, &database.options()).await?;
+    let store = Store::open(&database.url, database.options()).await?;
+    let fabric = Fabric::open(directory.path(), up.speed, || {
+        fleet::demonstration(up.hosts, up.servers, &RandomIds)
+    })?;
+
+    let registry = Registry::new();
+    let wake = Wake::default();
+    let network = LocalNetwork::new();
+    let conductor = conduct(&mut crew, &network, &store, &wake, &registry).await?;
+    let hosts = hosts::serve(
+        &mut crew, &network, &conductor, &fabric, &directory, &registry,
+    )
+    .await?;
+    if crew
+        .while_running(hosts.are_known_to(&store))
+        .await?
+        .is_none()
+    {
+        crew.dismiss().await;
+        return Ok(());
+    }
+
+    let metrics = HttpMetrics::register(&registry)?;
+    let (state, log_in) = api(up, &directory, &store, wake, metrics.clone())?;
+    let identity = log_in.development_identity(&metrics);
+    let (_, server) = godwit_api::serve(listener, state, identity)?;
+    crew.serve("the API", server);
+    let readiness = vec![roles::database_answers(&store)];
+    let metrics = roles::observe(&mut crew, observers, registry, readiness)?;
+
+    let clouds = directory.clouds();
+    keys::write(&clouds, &clouds_yaml(&base), 0o600)?;
+    greet(&base, &metrics.to_string(), &directory);
+    crew.run().await
+}
+
+/// Starts the conductor; returns who it is.
+async fn conduct(
+    crew: &mut Crew,
+    network: &LocalNetwork,
+    store: &Store,
+    wake: &Wake,
+    registry: &Registry,
+) -> Result<PeerIdentity> {
+    let identity = PeerIdentity::new(Role::Conductor, "up");
+    let transport = Transport::Local(network.clone(), identity.clone());
+    let config = ConductorConfig {
+        time_limits: TimeLimits {
+            // Simulated time has its own speed, and `vm-busy` shall move until somebody acts.
+            completion_per_gib: Duration::ZERO,
+            ..TimeLimits::default()
+        },
+        ..ConductorConfig::default()
+    };
+    let listener = transport.listen(config.listen).await?;
+    let conductor =
+        conductor::conductor(&transport, store.clone(), config, wake.clone(), registry)?;
+    let (stop, service) = (crew.stop(), conductor.service());
+    crew.spawn("the conductor's door", async move {
+        Ok(serve(listener, service, stop).await?)
+    });
+    let stop = crew.stop();
+    crew.spawn(
+        "the conductor",
+        async move { Ok(conductor.run(stop).await?) },
+    );
+    Ok(identity)
+}
+
+/// The API, and who may use it.
+fn api(
+    up: &Up,
+    directory: &DataDirectory,
+    store: &Store,
+    wake: Wake,
+    metrics: HttpMetrics,
+) -> Result<(ApiState, LogIn)> {
+    let auth = AuthConfig::default();
+    let key = directory.keys().private;
+    let log_in = LogIn::issuing(KeySet::default(), &auth, &key, TOKEN_LIFETIME)?;
+    let policy = PolicyConfig {
+        file: Some(directory.policy()),
+        ..PolicyConfig::default()
+    };
+    let parts = Parts {
+        store: store.clone(),
+        policy: PolicySource::open(policy)?,
+        authenticator: log_in.verifier(),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+        wake: Arc::new(move || wake.wake()),
+        metrics,
+    };
+    let config = ApiConfig {
+        listen: up.listen,
+        metrics: up.metrics,
+        ..ApiConfig::default()
+    };
+    let state = ApiState::new(config, &auth, parts).context("the API")?;
+    Ok((state, log_in))
+}
+
+/// Scripts read the first line; the others are for people.
+fn greet(base: &str, metrics: &str, directory: &DataDirectory) {
+    let here = directory.path().display();
+    println!(
+        "\
+ready {base}/v2.1
+metrics http://{metrics}/metrics
+
+Clouds admin, manager, member, reader and stranger; each password is the user's name:
+  export OS_CLIENT_CONFIG_FILE={clouds}
+  openstack --os-cloud admin server list --all-projects
+  openstack --os-cloud manager server migrate --live-migration vm-1 --wait
+
+A token for anything else:
+  curl -H \"X-Auth-Token: $(godwit token issue --data {here})\" {base}/v2.1/os-migrations
+",
+        clouds = directory.clouds().display(),
+    );
+}

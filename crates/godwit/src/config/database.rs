@@ -26,7 +26,7 @@ pub(crate) struct DatabaseConfig {
 }
 
 const fn default_pool_size() -> u32 {
-    16
+    8
 }
 
 const fn default_timeout() -> u64 {

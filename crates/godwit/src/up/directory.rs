@@ -42,11 +42,6 @@ impl DataDirectory {
         self.0.join("clouds.yaml")
     }
 
-    /// The simulated machines: which there are, and what runs on them.
-    pub(crate) fn fabric(&self) -> PathBuf {
-        self.0.join("fabric")
-    }
-
     /// The agents' journals, a directory for each host.
     pub(crate) fn journals(&self) -> PathBuf {
         self.0.join("journals")

@@ -1,0 +1,119 @@
+//! What the file may say.
+
+use serde_json::Value;
+
+use super::*;
+
+fn parse(text: &str) -> Result<Config> {
+    Config::parse(text, Path::new("godwit.yaml"))
+}
+
+fn refused(text: &str) -> String {
+    format!("{:#}", parse(text).expect_err(text))
+}
+
+#[test]
+fn an_empty_file_is_all_defaults() {
+    let config = parse("").unwrap();
+    assert_eq!(config.api, ApiConfig::default());
+    assert_eq!(config.conductor, godwit_conductor::Config::default());
+    assert!(!config.identity.development);
+}
+
+#[test]
+fn a_missing_section_is_named_with_its_file() {
+    let error = parse("log: {format: pretty}\n")
+        .unwrap()
+        .database()
+        .unwrap_err();
+    assert_eq!(error.to_string(), "godwit.yaml has no section `database`");
+}
+
+#[test]
+fn what_nobody_knows_is_refused_with_its_line() {
+    for (text, says) in [
+        (
+            "database:\n  url: sqlite:a\n  pool: 3\n",
+            "unknown field `pool`",
+        ),
+        ("databse: {}\n", "unknown field `databse`"),
+        ("log:\n  format: xml\n", "xml"),
+        ("api:\n  listen: here\n", "socket address"),
+        ("conductor:\n  lease: -1\n", "line 2"),
+        ("conductor:\n  slots:\n    per_host: 1\n", "line 3"),
+        ("auth:\n  secret: abc\n", "unknown field `secret`"),
+    ] {
+        let error = refused(text);
+        assert!(error.starts_with("godwit.yaml: "), "{error}");
+        assert!(error.contains(says) && error.contains("line "), "{error}");
+    }
+}
+
+#[test]
+fn passwords_stand_in_files() {
+    for url in [
+        "postgres://godwit:secret@db/godwit",
+        "postgresql://db/godwit?user=godwit&password=secret",
+    ] {
+        let error = refused(&format!("database:\n  url: {url}\n"));
+        assert!(error.contains("passfile"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+    parse("database:\n  url: postgres://godwit@db/godwit?passfile=/etc/godwit/pgpass\n").unwrap();
+}
+
+fn example() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/godwit.yaml")
+}
+
+/// Every key of `section` stands in `written`, and so on within.
+fn shows(written: &Value, section: &Value, path: &str) {
+    for (key, value) in section.as_object().into_iter().flatten() {
+        let path = format!("{path}.{key}");
+        let there = written
+            .get(key)
+            .unwrap_or_else(|| panic!("the example lacks {path}"));
+        shows(there, value, &path);
+    }
+}
+
+#[test]
+fn the_example_is_a_good_file_and_shows_every_key() {
+    let config = Config::read(&example()).unwrap();
+    config.database().unwrap();
+    let text = std::fs::read_to_string(example()).unwrap();
+    let written: Value = serde_saphyr::from_str(&text).unwrap();
+    let sections = [
+        ("api", serde_json::to_value(&config.api)),
+        ("auth", serde_json::to_value(&config.auth)),
+        ("policy", serde_json::to_value(&config.policy)),
+        ("conductor", serde_json::to_value(&config.conductor)),
+        #[cfg(feature = "libvirt")]
+        ("agent", serde_json::to_value(config.agent().unwrap())),
+    ];
+    for (name, section) in sections {
+        shows(&written[name], &section.unwrap(), name);
+    }
+}
+
+#[test]
+fn what_the_example_shows_is_the_default() {
+    let mut config = Config::read(&example()).unwrap();
+    assert_eq!(config.log, LogConfig::default());
+    assert_eq!(config.api, ApiConfig::default());
+    assert_eq!(config.policy, PolicyConfig::default());
+    config.conductor.tls = None;
+    config.conductor.name = None;
+    assert_eq!(config.conductor, godwit_conductor::Config::default());
+    let database = config.database().unwrap();
+    assert_eq!(*database, DatabaseConfig::at(database.url.clone()));
+    config.identity.private_key = None;
+    assert_eq!(config.identity, IdentityConfig::default());
+    #[cfg(feature = "libvirt")]
+    {
+        use godwit_compute_agent::{config::Pace, drivers::libvirt::LibvirtConfig};
+        let agent = config.agent().unwrap();
+        assert_eq!(agent.pace, Pace::default());
+        assert_eq!(agent.libvirt, LibvirtConfig::default());
+    }
+}

@@ -1,0 +1,53 @@
+//! One role a process, as the configuration file says.
+//!
+//! Each prints `ready ADDRESS` on standard output once it serves, and `metrics ADDRESS` below.
+
+pub(crate) mod agent;
+pub(crate) mod api;
+pub(crate) mod conductor;
+mod transport;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use godwit_api::observability::{self, Observed, Readiness};
+use godwit_store::Store;
+use prometheus::Registry;
+
+use crate::config::Config;
+use crate::crew::Crew;
+
+/// Opens the database of a role. Roles never change the schema: that is `db upgrade`'s, once,
+/// before any of them is started.
+async fn store(config: &Config) -> Result<Store> {
+    let database = config.database()?;
+    Ok(Store::open(&database.url, database.options()).await?)
+}
+
+/// Is the database there?
+pub(crate) fn database_answers(store: &Store) -> (&'static str, Readiness) {
+    let store = store.clone();
+    let ping: Readiness = Arc::new(move || {
+        let store = store.clone();
+        Box::pin(async move { store.ping().await.map_err(|error| error.to_string()) })
+    });
+    ("database", ping)
+}
+
+/// Serves metrics and health on `listener`; returns where.
+pub(crate) fn observe(
+    crew: &mut Crew,
+    listener: TcpListener,
+    registry: Registry,
+    readiness: Vec<(&'static str, Readiness)>,
+) -> Result<SocketAddr> {
+    let observed = Observed {
+        registry,
+        readiness,
+    };
+    let (address, server) =
+        observability::serve(listener, observed).context("cannot serve metrics")?;
+    crew.serve("the metrics server", server);
+    Ok(address)
+}

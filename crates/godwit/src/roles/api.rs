@@ -1,0 +1,46 @@
+//! The role `api`.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use godwit_api::ids::RandomIds;
+use godwit_api::observability::HttpMetrics;
+use godwit_api::policy::PolicySource;
+use godwit_api::{ApiState, Parts};
+use prometheus::Registry;
+
+use super::{database_answers, observe, store};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::crew::{Crew, bind};
+use crate::login::LogIn;
+use crate::stop;
+
+/// Serves Nova's API until told to stop.
+pub(crate) async fn run(config: &Config) -> Result<()> {
+    let mut crew = Crew::new(stop::on_signal()?);
+    let listener = bind(config.api.listen)?;
+    let store = store(config).await?;
+    let registry = Registry::new();
+    let metrics = HttpMetrics::register(&registry)?;
+    let log_in = LogIn::configured(config)?;
+    let identity = log_in.development_identity(&metrics);
+    let parts = Parts {
+        store: store.clone(),
+        policy: PolicySource::open(config.policy.clone())?,
+        authenticator: log_in.verifier(),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+        // The conductor is another process, and finds out when it looks.
+        wake: Arc::new(|| {}),
+        metrics,
+    };
+    let state = ApiState::new(config.api.clone(), &config.auth, parts)?;
+    let (address, server) = godwit_api::serve(listener, state, identity)?;
+    crew.serve("the API", server);
+    let readiness = vec![database_answers(&store)];
+    let metrics = observe(&mut crew, bind(config.api.metrics)?, registry, readiness)?;
+    println!("ready http://{address}/v2.1");
+    println!("metrics http://{metrics}/metrics");
+    crew.run().await
+}

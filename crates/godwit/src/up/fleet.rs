@@ -1,0 +1,176 @@
+//! The demonstration fleet: what an empty directory is filled with.
+
+use godwit_api::development_identity::{project_named, user_named};
+use godwit_api::ids::Ids;
+use godwit_compute_agent::drivers::simulated::{Fleet, GuestSpec, HostSpec};
+use godwit_core::ids::{HostName, ServerUuid};
+use godwit_rpc::domain::{Flavor, Owner};
+
+const GIB: u64 = 1 << 30;
+
+/// The sizes that servers have in turn.
+const SIZES: [Size; 3] = [
+    Size::new("small", 1, 1),
+    Size::new("medium", 2, 2),
+    Size::new("large", 4, 4),
+];
+
+/// A guest that dirties memory faster than its link can carry it.
+const BUSY: &str = "vm-busy";
+
+/// Servers of the second project.
+const LAB: [&str; 2] = ["lab-1", "lab-2"];
+
+#[derive(Clone, Copy)]
+struct Size {
+    name: &'static str,
+    vcpus: u32,
+    memory_gib: u64,
+}
+
+impl Size {
+    const fn new(name: &'static str, vcpus: u32, memory_gib: u64) -> Self {
+        Self {
+            name,
+            vcpus,
+            memory_gib,
+        }
+    }
+
+    fn flavor(self) -> Flavor {
+        Flavor {
+            id: Some(format!("demo-{}", self.name)),
+            name: format!("demo.{}", self.name),
+            vcpus: self.vcpus,
+            memory_mb: self.memory_gib * 1_024,
+            root_gb: 10,
+            ephemeral_gb: 0,
+            swap_mb: 0,
+        }
+    }
+}
+
+/// `hosts` hosts, and `servers` servers of the project `demo`: `vm-1`, `vm-2` and so on, the last
+/// of several being `vm-busy`. Where there are any, the project `lab` has two more. Ids are new,
+/// and stay with the directory that keeps the fleet.
+pub(super) fn demonstration(hosts: u16, servers: u16, ids: &dyn Ids) -> Fleet {
+    let names: Vec<_> = (1..=hosts)
+        .map(|number| host_name(&format!("host-{number}")))
+        .collect();
+    let (member, stranger) = (owner("member", "demo"), owner("stranger", "lab"));
+    let demo = (1..=servers).map(|number| {
+        let busy = number == servers && servers > 1;
+        let name = if busy {
+            BUSY.to_owned()
+        } else {
+            format!("vm-{number}")
+        };
+        (name, member.clone())
+    });
+    let lab = LAB.iter().filter(|_| servers > 0);
+    let lab = lab.map(|name| ((*name).to_owned(), stranger.clone()));
+    let places = names.iter().cycle().zip(SIZES.iter().cycle());
+    let guests: Vec<_> = demo
+        .chain(lab)
+        .zip(places)
+        .map(|((name, owner), (host, size))| guest(&name, owner, host, *size, ids))
+        .collect();
+    let roomy = |name| roomy(name, &guests);
+    Fleet {
+        hosts: names.into_iter().map(roomy).collect(),
+        guests,
+    }
+}
+
+fn guest(name: &str, owner: Owner, host: &HostName, size: Size, ids: &dyn Ids) -> GuestSpec {
+    let guest = GuestSpec::new(ServerUuid(ids.uuid()), name, owner, host.clone());
+    let link = HostSpec::new(host.clone()).link_bytes_per_second;
+    let memory = size.memory_gib * GIB;
+    let (dirty, working_set) = if name == BUSY {
+        (link * 2, memory / 4 * 3)
+    } else {
+        (guest.dirty_bytes_per_second, guest.working_set_bytes)
+    };
+    GuestSpec {
+        flavor: Some(size.flavor()),
+        vcpus: size.vcpus,
+        memory_bytes: memory,
+        dirty_bytes_per_second: dirty,
+        working_set_bytes: working_set,
+        ..guest
+    }
+}
+
+/// A host that could take every guest there is: what a demonstration shows shall not depend on
+/// how many there are.
+fn roomy(name: HostName, guests: &[GuestSpec]) -> HostSpec {
+    let host = HostSpec::new(name);
+    HostSpec {
+        vcpus: host.vcpus.max(guests.iter().map(|guest| guest.vcpus).sum()),
+        memory_bytes: host
+            .memory_bytes
+            .max(guests.iter().map(|guest| guest.memory_bytes).sum()),
+        ..host
+    }
+}
+
+fn owner(user: &str, project: &str) -> Owner {
+    let known = "the development identity has this user and project";
+    Owner {
+        user_id: user_named(user).expect(known).id(),
+        project_id: project_named(project).expect(known).id(),
+        user_name: Some(user.to_owned()),
+        project_name: Some(project.to_owned()),
+    }
+}
+
+fn host_name(name: &str) -> HostName {
+    HostName::new(name).expect("letters, digits and a hyphen")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use godwit_api::ids::RandomIds;
+
+    fn names(fleet: &Fleet, project: &str) -> Vec<String> {
+        let project = project_named(project).unwrap().id();
+        let guests = fleet.guests.iter();
+        guests
+            .filter(|guest| guest.owner.project_id == project)
+            .map(|guest| guest.name.clone())
+            .collect()
+    }
+
+    #[test]
+    fn it_is_as_large_as_asked() {
+        let fleet = demonstration(3, 4, &RandomIds);
+        let hosts: Vec<_> = fleet.hosts.iter().map(|host| host.name.as_str()).collect();
+        assert_eq!(hosts, ["host-1", "host-2", "host-3"]);
+        assert_eq!(names(&fleet, "demo"), ["vm-1", "vm-2", "vm-3", "vm-busy"]);
+        assert_eq!(names(&fleet, "lab"), LAB);
+        assert_eq!(names(&demonstration(1, 1, &RandomIds), "demo"), ["vm-1"]);
+    }
+
+    #[test]
+    fn it_may_be_empty() {
+        assert_eq!(demonstration(0, 0, &RandomIds), Fleet::default());
+        assert!(demonstration(2, 0, &RandomIds).guests.is_empty());
+    }
+
+    #[test]
+    fn the_busy_one_outruns_its_link() {
+        let fleet = demonstration(3, 12, &RandomIds);
+        for guest in &fleet.guests {
+            let outruns = guest.dirty_bytes_per_second > fleet.hosts[0].link_bytes_per_second;
+            assert_eq!(outruns, guest.name == BUSY, "{}", guest.name);
+        }
+    }
+
+    #[test]
+    fn any_host_could_take_all() {
+        let fleet = demonstration(2, 2_000, &RandomIds);
+        let memory: u64 = fleet.guests.iter().map(|guest| guest.memory_bytes).sum();
+        assert!(fleet.hosts.iter().all(|host| host.memory_bytes >= memory));
+    }
+}
