@@ -36,15 +36,18 @@ impl Conductors {
 
     /// Asks one after the other until one answers; a refusal that would not pass is an answer.
     /// `None` when nobody did.
-    pub(super) async fn ask<T>(
+    pub(super) async fn ask<T, F>(
         &self,
-        call: impl AsyncFn(&ConductorClient) -> Result<T, CallError>,
-    ) -> Option<Result<T, CallError>> {
+        call: impl Fn(ConductorClient) -> F,
+    ) -> Option<Result<T, CallError>>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
         let first = self.first.load(Ordering::Relaxed);
         for step in 0..self.clients.len() {
             let index = first.wrapping_add(step) % self.clients.len();
             let (address, client) = &self.clients[index];
-            match call(client).await {
+            match call(client.clone()).await {
                 Err(error) if error.refusal().is_none_or(|refusal| refusal.is_passing()) => {
                     tracing::debug!(%address, %error, "a conductor does not answer");
                 }

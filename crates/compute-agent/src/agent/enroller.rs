@@ -58,8 +58,10 @@ async fn register(shared: &Shared, conductors: &Conductors, address: &Address) -
                 rpc_version: RPC_VERSION,
                 capabilities: vec![],
             };
-            let asked =
-                conductors.ask(async |conductor| conductor.register(registration.clone()).await);
+            let asked = conductors.ask(|conductor| {
+                let registration = registration.clone();
+                async move { conductor.register(registration).await }
+            });
             match asked.await {
                 Some(Ok(registered)) => return registered,
                 Some(Err(error)) => warn!(%error, "registration was refused"),
@@ -94,7 +96,10 @@ async fn beat(
             boot_id: shared.boot_id,
             inventory,
         };
-        let sent = conductors.ask(async |conductor| conductor.heartbeat(heartbeat.clone()).await);
+        let sent = conductors.ask(|conductor| {
+            let heartbeat = heartbeat.clone();
+            async move { conductor.heartbeat(heartbeat).await }
+        });
         match sent.await {
             Some(Ok(Heard { registered: false })) => return,
             Some(Ok(Heard { registered: true })) => {

@@ -41,7 +41,10 @@ async fn tell_one(shared: &Shared, conductors: &Conductors, entry: &Entry) -> bo
     let report = report(shared, entry, verdict);
     let migration = report.migration;
     match conductors
-        .ask(async |conductor| conductor.report(report.clone()).await)
+        .ask(|conductor| {
+            let report = report.clone();
+            async move { conductor.report(report).await }
+        })
         .await
     {
         None => return false,
