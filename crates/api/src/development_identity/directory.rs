@@ -134,6 +134,9 @@ mod tests {
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), count);
-        assert_eq!(project_named("demo").unwrap().id(), "PLACEHOLDER");
+        assert_eq!(
+            project_named("demo").unwrap().id(),
+            "b461406968de3e377a4952d9316fc19c"
+        );
     }
 }

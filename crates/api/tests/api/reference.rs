@@ -1,0 +1,289 @@
+//! The API reference in `api-ref/` is what the API does: every route has its page, every page
+//! names what the table of routes names, and every sample is replayed.
+//!
+//! A sample is an exchange: `world` (which rows there are), `as` (who asks), `request`,
+//! `response`. With `UPDATE_SAMPLES=1` in the environment the responses are written anew.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use godwit_api::routes::{Does, ROUTES, Route, find};
+use godwit_api::schema::query::QuerySchema;
+use serde_json::{Value, json};
+
+use crate::seed::{Migration, Server};
+use crate::world::{Who, World};
+
+fn reference() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../api-ref")
+}
+
+struct Page {
+    name: String,
+    /// `GET /servers`
+    title: String,
+    text: String,
+}
+
+/// The pages of routes; the others describe what all routes share.
+fn pages() -> Vec<Page> {
+    let entries = fs::read_dir(reference())
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let pages = entries
+        .filter(|path| path.extension().is_some_and(|it| it == "md"))
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            let title = text
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_start_matches("# ")
+                .to_owned();
+            Page {
+                name: path.file_name().unwrap().to_string_lossy().into_owned(),
+                title,
+                text,
+            }
+        });
+    pages
+        .filter(|page| !["README.md", "versions.md"].contains(&&*page.name))
+        .collect()
+}
+
+fn samples() -> Vec<(String, Value)> {
+    let directory = reference().join("samples");
+    let entries = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut samples: Vec<_> = entries
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            let sample = serde_json::from_str(&text)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            (
+                path.file_name().unwrap().to_string_lossy().into_owned(),
+                sample,
+            )
+        })
+        .collect();
+    samples.sort_by(|a, b| a.0.cmp(&b.0));
+    samples
+}
+
+fn title(route: &Route) -> String {
+    format!("{} {}", route.method, route.path)
+}
+
+/// The route that a sample is of; `None`: a version document.
+fn route_of(sample: &Value) -> Option<&'static Route> {
+    let request = &sample["request"];
+    let path = request["path"].as_str().unwrap().split('?').next().unwrap();
+    let path = path.strip_prefix("/v2.1").unwrap_or("");
+    let method = request["method"].as_str().unwrap().parse().unwrap();
+    find(&method, path).map(|(route, _)| route)
+}
+
+#[test]
+fn every_route_has_one_page_and_every_page_a_route() {
+    let mut titles: Vec<_> = pages().into_iter().map(|page| page.title).collect();
+    let mut routes: Vec<_> = ROUTES.iter().map(title).collect();
+    titles.sort();
+    routes.sort();
+    assert_eq!(titles, routes);
+    let readme = fs::read_to_string(reference().join("README.md")).unwrap();
+    for page in pages() {
+        assert!(
+            readme.contains(&format!("({})", page.name)),
+            "README.md leads to {}",
+            page.name
+        );
+    }
+}
+
+#[test]
+fn every_page_names_rules_parameters_actions_and_versions() {
+    for page in pages() {
+        let route = ROUTES
+            .iter()
+            .find(|route| title(route) == page.title)
+            .unwrap();
+        let says = |what: &str| assert!(page.text.contains(what), "{}: {what}", page.name);
+        for rule in route.rules.iter().chain(route.soft_rules) {
+            says(&format!("`{rule}`"));
+        }
+        match &route.does {
+            Does::Handle {
+                versions, query, ..
+            } => {
+                says(&format!("Since {}", versions.since));
+                for parameter in query.iter().flat_map(|query| parameters(query)) {
+                    says(&format!("`{parameter}`"));
+                }
+            }
+            Does::Act(actions) => {
+                for action in *actions {
+                    says(&format!("## `{}`", action.name));
+                    says(&format!("Since {}", action.versions.since));
+                }
+            }
+        }
+    }
+}
+
+fn parameters(query: &'static QuerySchema) -> impl Iterator<Item = &'static str> {
+    query
+        .editions
+        .iter()
+        .flat_map(|edition| edition.parameters.iter().map(|it| it.name))
+}
+
+#[test]
+fn every_route_and_action_has_a_sample_and_every_sample_a_place() {
+    let samples = samples();
+    let versions = fs::read_to_string(reference().join("versions.md")).unwrap();
+    for route in ROUTES {
+        let of_route = samples
+            .iter()
+            .filter(|(_, it)| route_of(it).is_some_and(|found| title(found) == title(route)));
+        let of_route: Vec<_> = of_route.map(|(_, sample)| sample).collect();
+        let good = |sample: &&&Value| sample["response"]["status"].as_u64().unwrap() < 300;
+        assert!(
+            of_route.iter().filter(good).count() > 0,
+            "no good sample of {}",
+            title(route)
+        );
+        if let Does::Act(actions) = &route.does {
+            for action in *actions {
+                let named = |it: &&&Value| it["request"]["body"].get(action.name).is_some();
+                assert!(
+                    of_route.iter().filter(named).filter(good).count() > 0,
+                    "{}",
+                    action.name
+                );
+            }
+        }
+    }
+    let pages = pages();
+    for (name, sample) in &samples {
+        let link = format!("(samples/{name})");
+        let Some(route) = route_of(sample) else {
+            assert!(versions.contains(&link), "versions.md leads to {name}");
+            continue;
+        };
+        let page = pages
+            .iter()
+            .find(|page| page.title == title(route))
+            .unwrap();
+        assert!(page.text.contains(&link), "{} leads to {name}", page.name);
+        let status = sample["response"]["status"].as_u64().unwrap();
+        assert!(
+            page.text.contains(&format!("| {status} |")),
+            "{} explains {status}",
+            page.name
+        );
+        let mut fields = BTreeSet::new();
+        if status == 200 {
+            collect_fields(&sample["response"]["body"], &mut fields);
+        }
+        for field in fields {
+            assert!(
+                page.text.contains(&format!("`{field}`")),
+                "{} explains {field}",
+                page.name
+            );
+        }
+    }
+}
+
+/// The names of all members, but those inside of what users fill themselves.
+fn collect_fields(value: &Value, into: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                into.insert(name.clone());
+                if !["metadata", "extra_specs", "links", "media-types"].contains(&name.as_str())
+                    && !name.ends_with("_links")
+                {
+                    collect_fields(member, into);
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_fields(item, into)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[tokio::test]
+async fn every_sample_is_what_happens() {
+    let update = std::env::var_os("UPDATE_SAMPLES").is_some();
+    for (name, mut sample) in samples() {
+        let response = replay(&sample).await;
+        if update {
+            sample["response"] = response;
+            let text = format!("{}\n", serde_json::to_string_pretty(&sample).unwrap());
+            fs::write(reference().join("samples").join(&name), text).unwrap();
+        } else {
+            assert_eq!(
+                sample["response"], response,
+                "{name}; UPDATE_SAMPLES=1 writes it anew"
+            );
+        }
+    }
+}
+
+async fn replay(sample: &Value) -> Value {
+    let world = World::new().await;
+    match sample["world"].as_str().unwrap() {
+        "empty" => {}
+        "one server" => world.populate().await,
+        "one server, migrating" => world.moving("running").await,
+        "two servers, several migrations" => several(&world).await,
+        other => panic!("there is no world {other:?}"),
+    }
+    let request = &sample["request"];
+    let text = |name: &str| request[name].as_str().unwrap();
+    let mut ask = world
+        .ask(text("method"), text("path"))
+        .header("Host", "api.example.org");
+    if let Some(version) = request["microversion"].as_str() {
+        ask = ask.header("OpenStack-API-Version", &format!("compute {version}"));
+    }
+    if let Some(who) = sample["as"].as_str() {
+        let who = Who::ALL
+            .into_iter()
+            .find(|it| format!("{it:?}").eq_ignore_ascii_case(who));
+        ask = ask.by(who.unwrap());
+    }
+    if let Some(body) = request.get("body") {
+        ask = ask.json(body);
+    }
+    let answer = ask.send().await;
+    let body = if answer.text.is_empty() {
+        Value::Null
+    } else {
+        answer.json()
+    };
+    json!({ "status": answer.status, "body": body })
+}
+
+async fn several(world: &World) {
+    world.moving("running").await;
+    let uuid = "72a8abeb-396a-5d6f-8b61-5ff34b2c94ca";
+    world.server(Server {
+        uuid,
+        name: "vm-2",
+        age: 5,
+        ..Server::default()
+    });
+    for (id, status, age) in [(2, "completed", 10), (3, "error", 20)] {
+        world.migration(Migration {
+            id,
+            server: uuid,
+            status,
+            age,
+            ..Migration::default()
+        });
+    }
+}

@@ -1,0 +1,263 @@
+//! Rows, put where they are by SQL: states that only a long history could bring about are
+//! needed here at once.
+
+use godwit_core::ids::HostName;
+use godwit_core::time::Clock;
+use godwit_store::{HostFacts, HostRegistration};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::world::{DEMO, World};
+
+/// The server of most tests.
+pub const SERVER: &str = "24f55ce2-268d-5091-9bd6-17514ba6c04d";
+/// A server that does not exist.
+pub const NO_SERVER: &str = "11111111-2222-4333-8444-555555555555";
+
+/// The uuid of the seeded migration `id`.
+pub fn migration_uuid(id: i64) -> String {
+    format!("00000000-0000-4000-8000-{id:012}")
+}
+
+/// A server to be.
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub uuid: &'static str,
+    pub name: &'static str,
+    pub project: &'static str,
+    pub host: Option<&'static str>,
+    pub vm_state: &'static str,
+    pub task_state: Option<&'static str>,
+    pub locked: bool,
+    pub launched: bool,
+    pub deleted: bool,
+    pub fault: bool,
+    /// Minutes after 2026-11-01T00:00:00Z.
+    pub age: i64,
+    pub extra_specs: &'static str,
+    pub image: bool,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            uuid: SERVER,
+            name: "vm-1",
+            project: DEMO,
+            host: Some("host-1"),
+            vm_state: "active",
+            task_state: None,
+            locked: false,
+            launched: true,
+            deleted: false,
+            fault: false,
+            age: 0,
+            extra_specs: "{}",
+            image: true,
+        }
+    }
+}
+
+/// A migration to be.
+#[derive(Clone, Debug)]
+pub struct Migration {
+    pub id: i64,
+    pub server: &'static str,
+    pub kind: &'static str,
+    pub status: &'static str,
+    pub hidden: bool,
+    pub imported: bool,
+    pub deleted: bool,
+    pub sampled: bool,
+    pub source: &'static str,
+    pub destination: Option<&'static str>,
+    pub user: Option<&'static str>,
+    pub project: Option<&'static str>,
+    /// Minutes after 2026-11-01T00:00:00Z.
+    pub age: i64,
+    pub updated: bool,
+}
+
+impl Default for Migration {
+    fn default() -> Self {
+        Self {
+            id: 1,
+            server: SERVER,
+            kind: "live-migration",
+            status: "running",
+            hidden: false,
+            imported: false,
+            deleted: false,
+            sampled: true,
+            source: "host-1",
+            destination: Some("host-2"),
+            user: Some("u-manager"),
+            project: Some(DEMO),
+            age: 60,
+            updated: true,
+        }
+    }
+}
+
+fn text(value: Option<&str>) -> String {
+    value.map_or("NULL".to_owned(), |value| format!("'{value}'"))
+}
+
+fn minute(minutes: i64) -> String {
+    let day = 1 + minutes / 1_440;
+    let (hour, minute) = (minutes / 60 % 24, minutes % 60);
+    format!("2026-11-{day:02} {hour:02}:{minute:02}:00")
+}
+
+const ENDED: [&str; 6] = [
+    "confirmed",
+    "reverted",
+    "completed",
+    "cancelled",
+    "failed",
+    "error",
+];
+
+impl World {
+    /// A flavor, and a running server on `host-1`.
+    pub async fn populate(&self) {
+        self.host("host-1").await;
+        self.host("host-2").await;
+        self.server(Server::default());
+    }
+
+    /// A host whose agent lives.
+    pub async fn host(&self, name: &str) {
+        let facts = HostFacts {
+            name: HostName::new(name).unwrap(),
+            node: format!("{name}.example.org"),
+            hypervisor_type: "QEMU".to_owned(),
+            hypervisor_version: 8_000_000,
+            host_ip: Some("192.0.2.1".to_owned()),
+            cpu_info: json!({}),
+            arch: "x86_64".to_owned(),
+            vcpus: 64,
+            memory_mb: 65_536,
+            local_gb: 1_000,
+            local_free_gb: 1_000,
+            storage_pools: Vec::new(),
+            agent_address: "http://127.0.0.1:1".to_owned(),
+            agent_boot_id: Uuid::nil(),
+            rpc_version: "1.0.0".to_owned(),
+            capabilities: Vec::new(),
+        };
+        let serial = name.bytes().map(u128::from).sum::<u128>();
+        let registration = HostRegistration {
+            facts,
+            zone: "nova".to_owned(),
+            version: "0.1.0".to_owned(),
+            host_uuid: Uuid::from_u128(serial),
+            service_uuid: Uuid::from_u128(serial << 16),
+            at: self.clock.now(),
+        };
+        self.store.host_register(registration).await.unwrap();
+    }
+
+    pub fn server(&self, server: Server) {
+        let flavor = match server.extra_specs {
+            "{}" => 1,
+            specs => specs.len() as i64 + 100,
+        };
+        let host = text(server.host);
+        let node = text(
+            server
+                .host
+                .map(|host| format!("{host}.example.org"))
+                .as_deref(),
+        );
+        let deleted = text(server.deleted.then_some("2026-11-19 00:00:00"));
+        let launched = text(server.launched.then(|| minute(server.age)).as_deref());
+        let fault = r#"{"code": 500, "message": "It broke.", "details": "how", "created": "2026-11-02T03:04:05Z"}"#;
+        let fault = text(server.fault.then_some(fault));
+        let image = text(
+            server
+                .image
+                .then_some("70a599e0-31e7-49b7-b260-868f441e862b"),
+        );
+        let (uuid, name, project) = (server.uuid, server.name, server.project);
+        let (vm_state, task) = (server.vm_state, text(server.task_state));
+        let (lock, reason) = match server.locked {
+            true => ("'admin'", "'because'"),
+            false => ("NULL", "NULL"),
+        };
+        let (created, specs) = (minute(server.age), server.extra_specs);
+        self.sql(&format!(
+            "INSERT OR IGNORE INTO flavors VALUES
+                ({flavor}, 'f{flavor}', 'm{flavor}.tiny', 1, 128, 1, 0, 0, '{specs}');
+             INSERT INTO servers (uuid, name, hostname, instance_name, project_id, user_id, host,
+                node, vm_state, task_state, power_state, progress, locked_by, locked_reason,
+                vcpus, memory_mb, disk_gb, flavor_id, image_ref, availability_zone, metadata,
+                disks, cpu, fault, created_at, launched_at, deleted_at)
+             VALUES ('{uuid}', '{name}', '{name}', 'instance-1', '{project}', 'u-owner', {host},
+                {node}, '{vm_state}', {task}, 1, 7, {lock}, {reason},
+                1, 128, 1, {flavor}, {image}, 'nova', '{{\"k\": \"v\"}}',
+                '[]', 'null', {fault}, '{created}', {launched}, {deleted});"
+        ));
+    }
+
+    pub fn migration(&self, migration: Migration) {
+        let Migration {
+            id,
+            server,
+            kind,
+            status,
+            source,
+            ..
+        } = migration;
+        let uuid = migration_uuid(id);
+        let destination = text(migration.destination);
+        let node = text(
+            migration
+                .destination
+                .map(|it| format!("{it}.example.org"))
+                .as_deref(),
+        );
+        let (user, project) = (text(migration.user), text(migration.project));
+        let (created, changed) = (minute(migration.age), minute(migration.age + 1));
+        let updated = text(migration.updated.then_some(changed.as_str()));
+        let ended = text(ENDED.contains(&status).then_some(changed.as_str()));
+        let deleted = text(migration.deleted.then_some(changed.as_str()));
+        let amounts = if migration.sampled {
+            "1000, 400, 600, 50, 20, 30"
+        } else {
+            "NULL, NULL, NULL, NULL, NULL, NULL"
+        };
+        let (hidden, imported) = (u8::from(migration.hidden), u8::from(migration.imported));
+        let request = json!({"host": null, "forced": false, "block_migration": "auto",
+            "disk_over_commit": null});
+        let limits = json!({"accepted": 300.0, "queued": 86400.0, "preparing": 300.0,
+            "completion": 1600.0, "grace": 60.0, "rollback": 120.0, "timeout_action": "abort"});
+        self.sql(&format!(
+            "INSERT INTO migrations (id, uuid, instance_uuid, migration_type, status, storage,
+                request, limits, source_compute, source_node, dest_compute, dest_node,
+                old_instance_type_id, new_instance_type_id, user_id, project_id, deadline,
+                generation, effect_sequence, event_sequence,
+                memory_total, memory_processed, memory_remaining,
+                disk_total, disk_processed, disk_remaining,
+                created_at, updated_at, status_since, ended_at, hidden, imported, deleted_at)
+             VALUES ({id}, '{uuid}', '{server}', '{kind}', '{status}', 'shared',
+                '{request}', '{limits}', '{source}', '{source}.example.org', {destination}, {node},
+                1, 1, {user}, {project}, NULL, 1, 0, 0, {amounts},
+                '{created}', {updated}, '{created}', {ended}, {hidden}, {imported}, {deleted});"
+        ));
+    }
+
+    /// A server that a live migration in `status` moves.
+    pub async fn moving(&self, status: &'static str) {
+        self.host("host-1").await;
+        self.host("host-2").await;
+        self.server(Server {
+            task_state: Some("migrating"),
+            ..Server::default()
+        });
+        self.migration(Migration {
+            status,
+            ..Migration::default()
+        });
+    }
+}

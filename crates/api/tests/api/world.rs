@@ -1,0 +1,259 @@
+//! A served API, its database, and those who ask it.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
+use godwit_api::auth::jwt::JwtAuthenticator;
+use godwit_api::auth::keys::KeySet;
+use godwit_api::auth::revocation::Revocations;
+use godwit_api::auth::signer::Signer;
+use godwit_api::config::{ApiConfig, AuthConfig, PolicyConfig};
+use godwit_api::development_identity::DevelopmentIdentity;
+use godwit_api::ids::RandomIds;
+use godwit_api::observability::HttpMetrics;
+use godwit_api::policy::PolicySource;
+use godwit_api::{ApiState, Parts, ServeError, serve};
+use godwit_core::time::{Clock, Timestamp};
+use godwit_store::{Store, StoreOptions};
+use godwit_test_support::token::TokenKey;
+use prometheus::Registry;
+use rcgen::KeyPair;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::answers::{Answer, Ask};
+
+/// The present: 2026-11-20T12:00:00Z, unless a test moves it.
+pub const NOW: i64 = 1_795_176_000;
+
+/// A clock that stands.
+#[derive(Debug)]
+pub struct TestClock(Mutex<i64>);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(*self.0.lock().unwrap() * 1_000_000).unwrap()
+    }
+}
+
+/// The project that owns the servers, unless a seed says otherwise.
+pub const DEMO: &str = "57c79af21c7a417ba95da0325bc7300b";
+/// Another project.
+pub const LAB: &str = "ed8da9ca9005471bb18a766d737d3194";
+/// The administrators' project.
+pub const ADMIN: &str = "a74858f1a98540efb1d92325dbab4e6a";
+
+/// Those who ask.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Who {
+    Admin,
+    Manager,
+    Member,
+    Reader,
+    /// A member of another project.
+    Stranger,
+    /// A member's token without any role.
+    Nobody,
+    SystemAdmin,
+    SystemReader,
+    /// A token without a scope.
+    Unscoped,
+}
+
+impl Who {
+    pub const ALL: [Self; 9] = [
+        Self::Admin,
+        Self::Manager,
+        Self::Member,
+        Self::Reader,
+        Self::Stranger,
+        Self::Nobody,
+        Self::SystemAdmin,
+        Self::SystemReader,
+        Self::Unscoped,
+    ];
+
+    pub fn claims(self) -> Value {
+        let exp = NOW + 3_600;
+        let token = |user: &str, project: &str, roles: &[&str]| json!({"sub": user, "project_id": project, "roles": roles, "exp": exp});
+        let all = ["admin", "manager", "member", "reader"];
+        match self {
+            Self::Admin => token("u-admin", ADMIN, &all),
+            Self::Manager => token("u-manager", DEMO, &all[1..]),
+            Self::Member => token("u-member", DEMO, &all[2..]),
+            Self::Reader => token("u-reader", DEMO, &all[3..]),
+            Self::Stranger => token("u-stranger", LAB, &all[1..]),
+            Self::Nobody => token("u-nobody", DEMO, &[]),
+            Self::SystemAdmin => {
+                json!({"sub": "u-admin", "system_scope": "all", "roles": all, "exp": exp})
+            }
+            Self::SystemReader => {
+                json!({"sub": "u-sys", "system_scope": "all", "roles": ["reader"], "exp": exp})
+            }
+            Self::Unscoped => json!({"sub": "u-member", "exp": exp}),
+        }
+    }
+}
+
+/// What a test may want otherwise.
+#[derive(Default)]
+pub struct Wanted {
+    pub config: ApiConfig,
+    pub auth: AuthConfig,
+    pub policy: PolicyConfig,
+    pub identity: bool,
+    /// Where to serve it; absent: a free port of the loopback address.
+    pub listener: Option<TcpListener>,
+}
+
+/// A served API.
+pub struct World {
+    pub address: SocketAddr,
+    pub store: Store,
+    pub key: TokenKey,
+    pub clock: Arc<TestClock>,
+    pub wakes: Arc<AtomicUsize>,
+    pub registry: Registry,
+    client: reqwest::Client,
+    database: String,
+    _directory: TempDir,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(Wanted::default()).await
+    }
+
+    pub async fn with(wanted: Wanted) -> Self {
+        Self::try_with(wanted).await.unwrap()
+    }
+
+    /// Why the API is not served like that.
+    pub async fn refusal(wanted: Wanted) -> ServeError {
+        Self::try_with(wanted).await.err().unwrap()
+    }
+
+    async fn try_with(wanted: Wanted) -> Result<Self, ServeError> {
+        let directory = tempfile::tempdir().unwrap();
+        let database = directory.path().join("godwit.db").display().to_string();
+        let url = format!("sqlite://{database}");
+        Store::upgrade(&url, &StoreOptions::default())
+            .await
+            .unwrap();
+        let store = Store::open(&url, StoreOptions::default()).await.unwrap();
+
+        let clock = Arc::new(TestClock(Mutex::new(NOW)));
+        let key = TokenKey::new().unwrap();
+        let signer = KeyPair::generate().unwrap();
+        let keys = KeySet::default()
+            .with_pem("test", key.public_pem().as_bytes())
+            .and_then(|keys| keys.with_pem("identity", signer.public_key_pem().as_bytes()))
+            .unwrap();
+        let revoked = Arc::new(Revocations::default());
+        let clock_dyn = || Arc::clone(&clock) as Arc<dyn Clock>;
+        let verifier = Arc::new(JwtAuthenticator::new(
+            keys,
+            1_000,
+            clock_dyn(),
+            Arc::clone(&revoked),
+        ));
+        let registry = Registry::new();
+        let metrics = HttpMetrics::register(&registry).unwrap();
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let woken = Arc::clone(&wakes);
+        let parts = Parts {
+            store: store.clone(),
+            policy: PolicySource::open(wanted.policy).unwrap(),
+            authenticator: Arc::clone(&verifier) as _,
+            clock: clock_dyn(),
+            ids: Arc::new(RandomIds),
+            wake: Arc::new(move || {
+                woken.fetch_add(1, Ordering::Relaxed);
+            }),
+            metrics: metrics.clone(),
+        };
+        let identity = wanted.identity.then(|| DevelopmentIdentity {
+            signer: Signer::from_pem(signer.serialize_pem().as_bytes()).unwrap(),
+            verifier,
+            revoked,
+            clock: clock_dyn(),
+            ids: Arc::new(RandomIds),
+            token_lifetime: Duration::from_secs(600),
+            metrics,
+        });
+        let config = ApiConfig {
+            workers: Some(1),
+            ..wanted.config
+        };
+        let state = ApiState::new(config, &wanted.auth, parts).unwrap();
+        let listener = wanted
+            .listener
+            .unwrap_or_else(|| TcpListener::bind("127.0.0.1:0").unwrap());
+        let (address, server) = serve(listener, state, identity)?;
+        tokio::spawn(server);
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Ok(Self {
+            address,
+            store,
+            key,
+            clock,
+            wakes,
+            registry,
+            client,
+            database,
+            _directory: directory,
+        })
+    }
+
+    /// A token of somebody's.
+    pub fn token(&self, who: Who) -> String {
+        self.key.sign(&who.claims()).unwrap()
+    }
+
+    /// Moves the clock.
+    pub fn advance(&self, seconds: i64) {
+        *self.clock.0.lock().unwrap() += seconds;
+    }
+
+    /// Puts rows where they are.
+    pub fn sql(&self, statements: &str) {
+        let mut connection = SqliteConnection::establish(&self.database).unwrap();
+        connection
+            .batch_execute("PRAGMA busy_timeout = 5000")
+            .unwrap();
+        connection.batch_execute(statements).unwrap();
+    }
+
+    /// How often the driver of migrations was nudged.
+    pub fn woken(&self) -> usize {
+        self.wakes.load(Ordering::Relaxed)
+    }
+
+    /// A request to be sent.
+    pub fn ask(&self, method: &str, path: &str) -> Ask<'_> {
+        Ask::new(self, method, path)
+    }
+
+    /// `GET` as somebody in some version.
+    pub async fn get(&self, who: Who, minor: u32, path: &str) -> Answer {
+        self.ask("GET", path).by(who).version(minor).send().await
+    }
+
+    /// `POST` with a JSON body.
+    pub async fn post(&self, who: Who, minor: u32, path: &str, body: Value) -> Answer {
+        self.ask("POST", path)
+            .by(who)
+            .version(minor)
+            .json(&body)
+            .send()
+            .await
+    }
+
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+}
