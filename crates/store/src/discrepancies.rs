@@ -179,14 +179,12 @@ pub(crate) fn close_of_migration(
     because: &str,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let kinds = [
-        DiscrepancyKind::Overdue.as_str(),
-        DiscrepancyKind::HostSilent.as_str(),
-    ];
+    let overdue = discrepancies::kind.eq(DiscrepancyKind::Overdue.as_str());
+    let silent = discrepancies::kind.eq(DiscrepancyKind::HostSilent.as_str());
     diesel::update(discrepancies::table)
         .filter(discrepancies::server_uuid.eq(text(server)))
         .filter(discrepancies::migration_uuid.eq(text(migration)))
-        .filter(discrepancies::kind.eq_any(kinds))
+        .filter(overdue.or(silent))
         .filter(discrepancies::closed_at.is_null())
         .set((
             discrepancies::closed_at.eq(instant(at)),

@@ -1,11 +1,14 @@
 //! Figures for metrics: all of them cheap, however many migrations have ended.
 
+use std::collections::BTreeMap;
+
 use diesel::dsl::{count_star, min};
 use diesel::prelude::*;
 use godwit_core::effect::Effect;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 
+use crate::connection::Database;
 use crate::schema::{discrepancies, effects, migrations};
 use crate::{DiscrepancyKind, Store, StoreError};
 
@@ -22,6 +25,26 @@ pub struct Figures {
     pub discrepancies: Vec<(DiscrepancyKind, i64)>,
 }
 
+/// Counted here, not in the database: grouping would tempt it to walk an index of all
+/// migrations that there ever were.
+fn unfinished(
+    connection: &mut Database,
+) -> Result<Vec<(MigrationKind, MigrationStatus, i64)>, StoreError> {
+    let rows: Vec<(MigrationKind, MigrationStatus)> = migrations::table
+        .filter(migrations::ended_at.is_null())
+        .order((migrations::created_at, migrations::id))
+        .select((migrations::migration_type, migrations::status))
+        .load(connection)?;
+    let mut counts = BTreeMap::new();
+    for row in rows {
+        *counts.entry(row).or_insert(0) += 1;
+    }
+    let counted = counts
+        .into_iter()
+        .map(|((kind, status), n)| (kind, status, n));
+    Ok(counted.collect())
+}
+
 impl Store {
     /// A look at the whole.
     ///
@@ -30,11 +53,7 @@ impl Store {
     pub async fn figures(&self) -> Result<Figures, StoreError> {
         self.read_snapshot(|connection| {
             Ok(Figures {
-                unfinished: migrations::table
-                    .filter(migrations::ended_at.is_null())
-                    .group_by((migrations::migration_type, migrations::status))
-                    .select((migrations::migration_type, migrations::status, count_star()))
-                    .load(connection)?,
+                unfinished: unfinished(connection)?,
                 oldest_queued: migrations::table
                     .filter(migrations::ended_at.is_null())
                     .filter(migrations::status.eq(MigrationStatus::Queued.as_str()))

@@ -83,15 +83,14 @@ impl Store {
     ) -> Result<Option<ServerMigrations>, StoreError> {
         let project = project.map(str::to_owned);
         self.read(move |connection| {
-            let words = MigrationStatus::IN_PROGRESS.iter().map(|it| it.as_str());
-            let in_progress = migrations::instance_uuid
+            // Few at most, so what remains to be asked is asked below: this statement then
+            // never varies, and stays prepared.
+            let unfinished = migrations::instance_uuid
                 .eq(servers::uuid)
                 .and(migrations::ended_at.is_null())
-                .and(migrations::deleted_at.is_null())
-                .and(migrations::migration_type.eq(MigrationKind::LiveMigration.as_str()))
-                .and(migrations::status.eq_any(words));
+                .and(migrations::deleted_at.is_null());
             let rows: Vec<(String, String, Option<MigrationRow>)> = servers::table
-                .left_join(migrations::table.on(in_progress))
+                .left_join(migrations::table.on(unfinished))
                 .filter(servers::uuid.eq(text(server)))
                 .filter(servers::deleted_at.is_null())
                 .order(migrations::id)
@@ -116,6 +115,10 @@ impl Store {
                 migrations: rows
                     .into_iter()
                     .filter_map(|(_, _, row)| row.map(MigrationRecord::from))
+                    .filter(|record| {
+                        record.migration.kind == MigrationKind::LiveMigration
+                            && record.migration.status.is_in_progress()
+                    })
                     .collect(),
             }))
         })

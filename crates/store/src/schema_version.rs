@@ -44,14 +44,18 @@ pub(crate) fn state(connection: &mut Database) -> Result<SchemaState, Error> {
     if !dialect::has_table(connection, "__diesel_schema_migrations")? {
         return Ok(SchemaState::Empty);
     }
-    let applied: BTreeSet<String> = __diesel_schema_migrations::table
+    let applied = __diesel_schema_migrations::table
         .select(__diesel_schema_migrations::version)
         .load(connection)?
         .into_iter()
         .collect();
-    let unknown: Vec<String> = applied.difference(&known).cloned().collect();
-    let missing: Vec<String> = known.difference(&applied).cloned().collect();
-    Ok(if !unknown.is_empty() {
+    Ok(compare(&known, &applied))
+}
+
+fn compare(known: &BTreeSet<String>, applied: &BTreeSet<String>) -> SchemaState {
+    let unknown: Vec<String> = applied.difference(known).cloned().collect();
+    let missing: Vec<String> = known.difference(applied).cloned().collect();
+    if !unknown.is_empty() {
         SchemaState::Newer(unknown)
     } else if applied.is_empty() {
         SchemaState::Empty
@@ -59,7 +63,7 @@ pub(crate) fn state(connection: &mut Database) -> Result<SchemaState, Error> {
         SchemaState::Older(missing)
     } else {
         SchemaState::Current
-    })
+    }
 }
 
 fn known(connection: &Database) -> Result<BTreeSet<String>, Error> {
@@ -85,7 +89,7 @@ pub(crate) fn upgrade(connection: &mut Database) -> Result<Vec<String>, Error> {
         versions.iter().map(ToString::to_string).collect()
     }
     dialect::before_upgrade(connection)?;
-    let applied = match connection {
+    match connection {
         Database::Sqlite(sqlite) => {
             sqlite.exclusive_transaction(|sqlite| sqlite.run_pending_migrations(SQLITE).map(names))
         }
@@ -93,6 +97,21 @@ pub(crate) fn upgrade(connection: &mut Database) -> Result<Vec<String>, Error> {
             postgres.batch_execute(dialect::UPGRADE_LOCK)?;
             postgres.run_pending_migrations(POSTGRES).map(names)
         }),
-    };
-    applied
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_or_unknown_is_named() {
+        let set = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect();
+        let compared = |applied: &[&str]| compare(&set(&["1", "2", "3"]), &set(applied));
+        let named = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        assert_eq!(compared(&["1", "2", "3"]), SchemaState::Current);
+        assert_eq!(compared(&[]), SchemaState::Empty);
+        assert_eq!(compared(&["1"]), SchemaState::Older(named(&["2", "3"])));
+        assert_eq!(compared(&["1", "4"]), SchemaState::Newer(named(&["4"])));
+    }
 }

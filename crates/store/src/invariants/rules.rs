@@ -145,7 +145,7 @@ pub(super) const RULES: &[Rule] = &[
                     || o.sighting AS what
              FROM servers s
              JOIN sightings o ON o.server_uuid = s.uuid
-                 AND o.sighting NOT IN ('executing', 'moving')
+                 AND o.sighting IN ('inactive', 'incoming', 'handed_over')
              WHERE s.deleted_at IS NULL AND s.host <> o.host AND ",
             unexplained!()
         ),

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use diesel::dsl::not;
 use diesel::prelude::*;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
@@ -115,7 +116,10 @@ impl MigrationFilter {
             rows = rows.filter(migrations::updated_at.ge(instant(since)));
         }
         if let Some(before) = self.changes_before {
-            rows = rows.filter(migrations::updated_at.le(instant(before)));
+            // Nothing changes before it is created, and only that bounds the walk.
+            rows = rows
+                .filter(migrations::updated_at.le(instant(before)))
+                .filter(migrations::created_at.le(instant(before)));
         }
         if let Some(user) = &self.user_id {
             rows = rows.filter(migrations::user_id.eq(user));
@@ -155,34 +159,77 @@ fn load_all(
     Ok(records)
 }
 
-fn load_page(
-    connection: &mut Database,
-    filter: &MigrationFilter,
+/// Where a page begins, and how long it may become.
+struct Page {
     limit: i64,
-    marker: Option<(Timestamp, i64)>,
-) -> Result<Vec<MigrationRecord>, StoreError> {
-    let mut records = Vec::new();
-    for mut rows in filter.queries() {
-        if let Some((created, id)) = marker {
-            // The first condition alone bounds the walk through the index.
-            rows = rows
-                .filter(migrations::created_at.le(instant(created)))
-                .filter(
-                    migrations::created_at
-                        .lt(instant(created))
-                        .or(migrations::id.lt(id)),
-                );
+    after: Option<(Timestamp, i64)>,
+}
+
+impl Page {
+    fn load(
+        &self,
+        connection: &mut Database,
+        filter: &MigrationFilter,
+    ) -> Result<Vec<MigrationRecord>, StoreError> {
+        let mut found = Vec::new();
+        for rows in filter.queries() {
+            let rows = match filter.changes_since {
+                None => rows,
+                Some(since) => rows.filter(migrations::created_at.ge(instant(since))),
+            };
+            found.extend(self.newest(connection, rows)?);
         }
-        let rows: Vec<MigrationRow> = rows
+        // What changed since is, first, what was created since: a walk by age. Only where that
+        // does not fill the page follows what was older and changed: few, found by their
+        // change. One query for both would make the database choose one walk for all, and be
+        // wrong with either for some.
+        let full = i64::try_from(found.len()).is_ok_and(|found| found >= self.limit);
+        if let (Some(since), false) = (filter.changes_since, full) {
+            for rows in filter.queries() {
+                let older = not(migrations::created_at.ge(instant(since)));
+                found.extend(self.rest(connection, rows.filter(older))?);
+            }
+        }
+        found.sort_by_key(|record| Reverse((record.created_at, record.id)));
+        found.truncate(usize::try_from(self.limit).unwrap_or_default());
+        Ok(found)
+    }
+
+    fn newest(
+        &self,
+        connection: &mut Database,
+        rows: Rows<'_>,
+    ) -> Result<Vec<MigrationRecord>, StoreError> {
+        let rows: Vec<MigrationRow> = self
+            .follow(rows)
             .order((migrations::created_at.desc(), migrations::id.desc()))
-            .limit(limit)
+            .limit(self.limit)
             .select(MigrationRow::as_select())
             .load(connection)?;
-        records.extend(row::records(rows));
+        Ok(row::records(rows))
     }
-    records.sort_by_key(|record| Reverse((record.created_at, record.id)));
-    records.truncate(usize::try_from(limit).unwrap_or_default());
-    Ok(records)
+
+    fn rest(
+        &self,
+        connection: &mut Database,
+        rows: Rows<'_>,
+    ) -> Result<Vec<MigrationRecord>, StoreError> {
+        let rows: Vec<MigrationRow> = self
+            .follow(rows)
+            .select(MigrationRow::as_select())
+            .load(connection)?;
+        Ok(row::records(rows))
+    }
+
+    fn follow<'a>(&self, rows: Rows<'a>) -> Rows<'a> {
+        let Some((created, id)) = self.after else {
+            return rows;
+        };
+        let older = migrations::created_at.lt(instant(created));
+        // The first condition alone bounds the walk through the index.
+        rows.filter(migrations::created_at.le(instant(created)))
+            .filter(older.or(migrations::id.lt(id)))
+    }
 }
 
 impl Store {
@@ -217,7 +264,7 @@ impl Store {
             if limit <= 0 || filter.impossible() {
                 return Ok(Vec::new());
             }
-            Ok(load_page(connection, &filter, limit, after)?)
+            Ok(Page { limit, after }.load(connection, &filter)?)
         })
         .await
     }

@@ -110,11 +110,12 @@ pub(crate) fn came_to_rest(
     host: &HostName,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let on_its_way = [Sighting::Moving, Sighting::HandedOver].map(sighting_word);
+    let moving = sightings::sighting.eq(sighting_word(Sighting::Moving));
+    let handed_over = sightings::sighting.eq(sighting_word(Sighting::HandedOver));
     diesel::update(sightings::table)
         .filter(sightings::server_uuid.eq(text(server)))
         .filter(sightings::host.eq(host.as_str()))
-        .filter(sightings::sighting.eq_any(on_its_way))
+        .filter(moving.or(handed_over))
         .set(sightings::sighting.eq(sighting_word(Sighting::Executing)))
         .execute(connection)?;
     diesel::update(sightings::table)

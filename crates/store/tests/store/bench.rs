@@ -46,7 +46,7 @@ macro_rules! on_both {
 pub(crate) struct Bench {
     pub(crate) store: Store,
     pub(crate) url: String,
-    _server: Option<Arc<TempPostgres>>,
+    server: Option<Arc<TempPostgres>>,
     _directory: TempDir,
 }
 
@@ -63,6 +63,14 @@ impl Bench {
         Self::at(url, Some(server), tempfile::tempdir().unwrap()).await
     }
 
+    /// Another of the same kind, with nothing in it.
+    pub(crate) async fn fresh(&self) -> Self {
+        match self.server {
+            None => Self::sqlite().await,
+            Some(_) => Self::postgres().await,
+        }
+    }
+
     async fn at(url: String, server: Option<Arc<TempPostgres>>, directory: TempDir) -> Self {
         let options = StoreOptions::default();
         Store::upgrade(&url, &options).await.unwrap();
@@ -70,7 +78,7 @@ impl Bench {
         Self {
             store,
             url,
-            _server: server,
+            server,
             _directory: directory,
         }
     }

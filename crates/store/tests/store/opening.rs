@@ -3,8 +3,11 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection, RunQueryDsl};
 use godwit_store::{OpenError, Store, StoreError, StoreOptions};
 use godwit_test_support::postgres::TempPostgres;
+use godwit_test_support::wait_for;
 
 use crate::bench::{Bench, host};
 
@@ -140,6 +143,44 @@ async fn postgres_says_whom_it_does_not_know() {
     assert!(text.contains("does not support SSL"), "{text}");
 }
 
+#[tokio::test]
+async fn a_wrong_password_is_told_and_not_repeated() {
+    let server = TempPostgres::start().unwrap();
+    let mut superuser = PgConnection::establish(&server.url("postgres")).unwrap();
+    let hba: String = diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>(
+        "current_setting('hba_file')",
+    ))
+    .get_result(&mut superuser)
+    .unwrap();
+    superuser
+        .batch_execute(&format!(
+            "CREATE ROLE guest LOGIN PASSWORD 'right';
+             COPY (VALUES ('host all guest 127.0.0.1/32 scram-sha-256'),
+                          ('host all all 127.0.0.1/32 trust')) TO '{hba}';
+             SELECT pg_reload_conf()"
+        ))
+        .unwrap();
+    let port = server.port();
+    let url = |password| format!("postgres://guest:{password}@127.0.0.1:{port}/postgres");
+    let text = wait_for(
+        "the server to ask for passwords",
+        Duration::from_secs(10),
+        async || match Store::open(&url("wr0ng"), options()).await.unwrap_err() {
+            error @ OpenError::Unreachable { .. } => Ok(Some(format!("{error} {error:?}"))),
+            error => anyhow::bail!("{error}"),
+        },
+    )
+    .await
+    .unwrap();
+    assert!(
+        text.contains("password authentication failed for user \"guest\""),
+        "{text}"
+    );
+    assert!(!text.contains("wr0ng"), "{text}");
+    let right = refusal(&url("right")).await;
+    assert!(matches!(right, OpenError::Empty { .. }), "{right:?}");
+}
+
 on_both! {
     async fn schemas_must_match(bench: Bench) {
         assert_eq!(Store::upgrade(&bench.url, &options()).await.unwrap(), Vec::<String>::new());
@@ -199,14 +240,11 @@ async fn callers_are_told_when_nothing_becomes_free() {
     let store = Store::open(&bench.url, options).await.unwrap();
     store.ping().await.unwrap();
     let holder = store.clone();
-    bench.sql(
-        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
-               'BEGIN PERFORM pg_sleep(1); RETURN NEW; END';
-               CREATE TRIGGER slow BEFORE INSERT ON services FOR EACH ROW EXECUTE FUNCTION slow()",
-    );
+    let mut lock = PgConnection::establish(&bench.url).unwrap();
+    lock.batch_execute("BEGIN; LOCK TABLE services").unwrap();
     let registration = crate::bench::registration("a", crate::bench::at(0));
     let held = tokio::spawn(async move { holder.host_register(registration).await });
-    godwit_test_support::wait_for(
+    wait_for(
         "the one connection to be in use",
         Duration::from_secs(5),
         async || Ok((store.pool().in_use == 1).then_some(())),
@@ -218,6 +256,7 @@ async fn callers_are_told_when_nothing_becomes_free() {
         matches!(busy, StoreError::Busy(_)) && busy.is_transient(),
         "{busy:?}"
     );
+    lock.batch_execute("COMMIT").unwrap();
     held.await.unwrap().unwrap();
     assert_eq!(store.host_list().await.unwrap().len(), 1);
 }

@@ -97,17 +97,11 @@ async fn play(bench: &Bench, script: Vec<(u128, Event, i64)>) {
 
 on_both! {
     async fn every_promise_holds_after_every_step(bench: Bench) {
-        // A fresh database for each script; the bench is the first.
         let mut runner = TestRunner::default();
-        let cases = 12;
-        let mut next = Some(bench);
-        for _ in 0..cases {
+        for _ in 0..8 {
             let script = scripts().new_tree(&mut runner).unwrap().current();
-            let bench = next.take().unwrap();
-            let sqlite = bench.url.starts_with("sqlite");
             println!("{script:#?}");
-            play(&bench, script).await;
-            next = Some(if sqlite { Bench::sqlite().await } else { Bench::postgres().await });
+            play(&bench.fresh().await, script).await;
         }
     }
 }

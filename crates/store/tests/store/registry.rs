@@ -108,7 +108,7 @@ on_both! {
         assert_eq!(bench.server(3).await.flavor.spec.name, "m1.small");
         let found = bench.store.flavor_find("42").await.unwrap();
         assert_eq!(found.as_ref(), flavors.get(3));
-        assert_eq!(bench.store.flavor_find("4\02").await.unwrap(), None);
+        assert_eq!(bench.store.flavor_find("4\u{0}2").await.unwrap(), None);
     }
 
     async fn discrepancies_open_once_and_close(bench: Bench) {

@@ -190,7 +190,8 @@ CREATE TABLE migrations (
 CREATE UNIQUE INDEX migrations_one_unfinished ON migrations (instance_uuid)
     WHERE ended_at IS NULL AND imported = FALSE;
 -- What is going on stays quick to find, however much has ended.
-CREATE INDEX migrations_unfinished ON migrations (instance_uuid) WHERE ended_at IS NULL;
+CREATE INDEX migrations_unfinished ON migrations (created_at, id) WHERE ended_at IS NULL;
+CREATE INDEX migrations_unfinished_of ON migrations (instance_uuid) WHERE ended_at IS NULL;
 CREATE INDEX migrations_due ON migrations (deadline) WHERE ended_at IS NULL AND deadline IS NOT NULL;
 -- Lists are pages by age, under any one filter.
 CREATE INDEX migrations_by_age ON migrations (created_at, id);
@@ -201,7 +202,7 @@ CREATE INDEX migrations_by_source ON migrations (source_compute, created_at, id)
 CREATE INDEX migrations_by_destination ON migrations (dest_compute, created_at, id);
 CREATE INDEX migrations_by_project ON migrations (project_id, created_at, id);
 CREATE INDEX migrations_by_user ON migrations (user_id, created_at, id);
-CREATE INDEX migrations_by_change ON migrations (updated_at);
+CREATE INDEX migrations_by_change ON migrations (updated_at, created_at);
 
 -- The event log: append-only, gapless from 1 for each migration.
 CREATE TABLE migration_events (
