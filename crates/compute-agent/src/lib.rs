@@ -9,6 +9,7 @@
 pub mod agent;
 pub mod checks;
 pub mod config;
+pub mod conformance;
 pub mod driver;
 pub mod drivers;
 pub mod holds;

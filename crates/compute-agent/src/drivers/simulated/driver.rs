@@ -202,14 +202,17 @@ impl Driver for Simulated {
         }
     }
 
-    async fn roll_back(&self, job: &Job, side: Side, _resume: bool) -> Result<(), DriverError> {
+    async fn roll_back(&self, job: &Job, side: Side, resume: bool) -> Result<(), DriverError> {
         self.strike_uncancelled(Step::RollBack).await?;
+        if side == Side::Source && resume && self.sighting(job) == Sighting::HandedOver {
+            self.fabric.look(|world| world.resume(job.what.server));
+        }
         match (side, self.sighting(job)) {
-            (Side::Destination, Sighting::Incoming) => {
+            // Absent: its process died, and what was made for it is still there.
+            (Side::Destination, Sighting::Incoming | Sighting::Absent) => {
                 self.fabric.look(|world| world.drop_incoming(&job.what));
                 Ok(())
             }
-            (Side::Destination, Sighting::Absent) => Ok(()),
             (Side::Destination, seen) => Err(DriverError::failed(
                 FailureCode::HypervisorError,
                 format!("The guest is {seen:?} on {}; it is left alone.", self.host),

@@ -119,6 +119,23 @@ impl Fabric {
         self.look(|world| world.connect(host, connected));
     }
 
+    /// The hypervisor service that moves this guest away dies: the job vanishes without a word.
+    /// The guest goes on where it executes.
+    pub fn interrupt(&self, server: ServerUuid) {
+        self.look(|world| world.interrupt(server, false));
+    }
+
+    /// As [`Fabric::interrupt`], in the moment in which the guest is stopped to be handed over:
+    /// it then executes nowhere, and has never executed at its destination.
+    pub fn interrupt_at_handover(&self, server: ServerUuid) {
+        self.look(|world| world.interrupt(server, true));
+    }
+
+    /// The process at the destination that receives this guest dies.
+    pub fn kill_incoming(&self, server: ServerUuid) {
+        self.look(|world| world.kill_incoming(server));
+    }
+
     /// What a user does to a guest from within or through the hypervisor.
     pub fn set_power(&self, server: ServerUuid, power: Power) {
         self.look(|world| {

@@ -7,6 +7,7 @@
 //! ```text
 //!   fleet    what there is: hosts and guests          course   pre-copy, as one move sees it
 //!   world    where everything is now                  faults   what goes wrong, and when
+//!   testimony what hosts say of it              steps    what is done to it
 //!   fabric   the world behind a lock, with a clock and a file
 //! ```
 //!
@@ -22,6 +23,8 @@ mod driver;
 mod fabric;
 mod faults;
 mod fleet;
+mod steps;
+mod testimony;
 mod world;
 
 pub use driver::Simulated;
@@ -29,5 +32,7 @@ pub use fabric::{Fabric, FabricError};
 pub use faults::{Fault, Step};
 pub use fleet::{Fleet, GuestSpec, HostSpec, Power};
 
+#[cfg(test)]
+mod conformance;
 #[cfg(test)]
 mod tests;

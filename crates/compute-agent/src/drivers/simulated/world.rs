@@ -1,64 +1,59 @@
 //! Where everything is, and how it changes as time passes. No locks, no clock, no I/O.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
-use godwit_core::migration::StorageMode;
-use godwit_core::recovery::Sighting;
-use godwit_core::server::PowerState;
-use godwit_rpc::command::{ForceMeans, Move};
-use godwit_rpc::domain::Domain;
-use godwit_rpc::facts::{Capacity, Cpu, HostFacts, Pool};
 use godwit_rpc::progress::{Ended, Outcome};
 
 use super::course::{Course, Mode};
-use super::faults::{Fault, Faults, Step};
-use super::fleet::{Fleet, GuestSpec, HostSpec, Power};
-use crate::driver::{DriverError, JobState};
+use super::faults::{Fault, Faults};
+use super::fleet::{Fleet, GuestSpec, HostSpec};
 
 /// A broken link is noticed after this many seconds.
 const LINK_TIMEOUT: f64 = 5.0;
-/// A shared pool's size, as its hosts report it: large.
-const POOL_BYTES: u64 = 100 << 40;
 /// More events than this between two looks mean that time leapt; the rest waits for the next.
 const MOST_EVENTS: usize = 1_000_000;
 
 #[derive(Debug)]
-struct HostState {
-    spec: HostSpec,
-    connected: bool,
+pub(super) struct HostState {
+    pub(super) spec: HostSpec,
+    pub(super) connected: bool,
 }
 
 /// A move, from `start` to `finish` or `roll_back`.
 #[derive(Debug)]
-struct Moving {
-    server: ServerUuid,
-    source: HostName,
-    destination: HostName,
-    course: Course,
+pub(super) struct Moving {
+    pub(super) server: ServerUuid,
+    pub(super) source: HostName,
+    pub(super) destination: HostName,
+    pub(super) course: Course,
     /// Kept from ending by a hold point.
-    held: bool,
-    stalled: bool,
-    broken_for: f64,
-    fault: Option<Fault>,
-    ended: Option<Ended>,
+    pub(super) held: bool,
+    pub(super) stalled: bool,
+    pub(super) broken_for: f64,
+    pub(super) fault: Option<Fault>,
+    pub(super) ended: Option<Ended>,
 }
 
 /// The domain that `prepare` made, which has never executed.
 #[derive(Debug)]
-struct Incoming {
-    migration: MigrationUuid,
-    copied_bytes: u64,
+pub(super) struct Incoming {
+    pub(super) migration: MigrationUuid,
+    pub(super) copied_bytes: u64,
+    /// Its process died; the disks made for it are still there.
+    pub(super) dead: bool,
 }
 
 /// Everything.
 #[derive(Debug, Default)]
 pub(super) struct World {
-    hosts: BTreeMap<HostName, HostState>,
-    guests: BTreeMap<ServerUuid, GuestSpec>,
-    incoming: BTreeMap<(HostName, ServerUuid), Incoming>,
-    moves: BTreeMap<MigrationUuid, Moving>,
+    pub(super) hosts: BTreeMap<HostName, HostState>,
+    pub(super) guests: BTreeMap<ServerUuid, GuestSpec>,
+    pub(super) incoming: BTreeMap<(HostName, ServerUuid), Incoming>,
+    /// Guests that a move stopped at their source, and did not hand over.
+    pub(super) stopped: BTreeSet<ServerUuid>,
+    pub(super) moves: BTreeMap<MigrationUuid, Moving>,
     pub(super) faults: Faults,
     /// Simulated seconds since the world began.
     now: f64,
@@ -225,7 +220,7 @@ impl World {
 
     /// From now on the guest executes at its destination. What the hypervisors agree on here
     /// outlives this process, as it would on real hosts.
-    fn hand_over(&mut self, uuid: MigrationUuid) {
+    pub(super) fn hand_over(&mut self, uuid: MigrationUuid) {
         let Some(moving) = self.moves.get(&uuid) else {
             return;
         };
@@ -238,7 +233,7 @@ impl World {
         self.changed();
     }
 
-    fn end(&mut self, uuid: MigrationUuid, outcome: Outcome) {
+    pub(super) fn end(&mut self, uuid: MigrationUuid, outcome: Outcome) {
         if let Some(moving) = self.moves.get_mut(&uuid) {
             let progress = Some(moving.course.progress());
             moving.ended = Some(Ended { outcome, progress });
@@ -246,239 +241,63 @@ impl World {
         self.changed();
     }
 
-    fn changed(&mut self) {
+    pub(super) fn changed(&mut self) {
         self.changes = self.changes.wrapping_add(1);
     }
 
-    // ---- What hosts say --------------------------------------------------------------------
-
-    pub(super) fn facts(&self, host: &HostName) -> Option<HostFacts> {
-        let spec = &self.hosts.get(host)?.spec;
-        let here = self.guests.values().filter(|guest| guest.host == *host);
-        let coming = self.incoming.iter().filter(|((at, _), _)| at == host);
-        let used = here.map(GuestSpec::local_bytes).sum::<u64>()
-            + coming
-                .map(|(_, incoming)| incoming.copied_bytes)
-                .sum::<u64>();
-        let pool = |id: &String| Pool {
-            id: id.clone(),
-            capacity_bytes: POOL_BYTES,
-            free_bytes: POOL_BYTES,
-        };
-        Some(HostFacts {
-            host: host.clone(),
-            node: host.to_string(),
-            hypervisor_type: spec.hypervisor_type.clone(),
-            hypervisor_version: spec.hypervisor_version,
-            cpu: cpu(&spec.cpu_model, &spec.cpu_features),
-            capacity: Capacity {
-                vcpus: spec.vcpus,
-                memory_bytes: spec.memory_bytes,
-                disk_bytes: spec.disk_bytes,
-                disk_free_bytes: spec.disk_bytes.saturating_sub(used),
-            },
-            pools: spec.pools.iter().map(pool).collect(),
-            address: None,
-            move_target: format!("simulated://{host}"),
-        })
-    }
-
-    pub(super) fn domains(&self, host: &HostName) -> Vec<Domain> {
-        let guests = self.guests.values();
-        guests
-            .filter_map(|guest| self.domain_of(guest, host))
-            .collect()
-    }
-
-    pub(super) fn domain(&self, host: &HostName, server: ServerUuid) -> Option<Domain> {
-        self.domain_of(self.guests.get(&server)?, host)
-    }
-
-    fn domain_of(&self, guest: &GuestSpec, host: &HostName) -> Option<Domain> {
-        let leaving = self.moves.values().find(|moving| {
-            moving.server == guest.uuid && moving.source == *host && moving.ended.is_none()
-        });
-        let (sighting, power_state) = if guest.host == *host {
-            let power = match guest.power {
-                Power::On => PowerState::Running,
-                Power::Paused => PowerState::Paused,
-                Power::Off => PowerState::Shutdown,
-            };
-            match guest.power {
-                Power::Off => (Sighting::Inactive, power),
-                Power::On | Power::Paused if leaving.is_some() => (Sighting::Moving, power),
-                Power::On | Power::Paused => (Sighting::Executing, power),
-            }
-        } else if leaving.is_some() {
-            (Sighting::HandedOver, PowerState::Paused)
-        } else if self.incoming.contains_key(&(host.clone(), guest.uuid)) {
-            (Sighting::Incoming, PowerState::Paused)
-        } else {
-            return None;
-        };
-        Some(Domain {
-            server: guest.uuid,
-            domain_name: format!("instance-{}", guest.name),
-            display_name: guest.name.clone(),
-            sighting,
-            power_state,
-            vcpus: guest.vcpus,
-            memory_bytes: guest.memory_bytes,
-            cpu: cpu("", &guest.cpu_features),
-            disks: guest.disks.clone(),
-            owner: guest.owner.clone(),
-            flavor: guest.flavor.clone(),
-            image_ref: None,
-        })
-    }
-
-    // ---- The steps of a move ---------------------------------------------------------------
-
-    pub(super) fn prepare(&mut self, what: &Move, copied_bytes: u64) -> Result<(), DriverError> {
-        let key = (what.destination.clone(), what.server);
-        if let Some(incoming) = self.incoming.get(&key) {
-            return if incoming.migration == what.migration {
-                Ok(())
-            } else {
-                Err(refused("the destination already expects this guest"))
-            };
-        }
-        if self.domain(&what.destination, what.server).is_some() {
-            return Err(refused("the destination has a domain of this uuid"));
-        }
-        self.incoming.insert(
-            key,
-            Incoming {
-                migration: what.migration,
-                copied_bytes,
-            },
-        );
-        self.changed();
-        Ok(())
-    }
-
-    pub(super) fn start(&mut self, what: &Move) -> Result<(), DriverError> {
-        if self.moves.contains_key(&what.migration) {
-            return Ok(());
-        }
-        let guest = self
-            .guests
-            .get(&what.server)
-            .filter(|guest| guest.host == what.source);
-        let guest = guest.ok_or(DriverError::UnknownServer(what.server))?;
-        if !self
-            .incoming
-            .contains_key(&(what.destination.clone(), what.server))
-        {
-            return Err(refused("the destination does not expect this guest"));
-        }
-        let disk = (what.storage == StorageMode::Copied).then(|| guest.local_bytes());
-        let course = Course::new(
-            guest.memory_bytes,
-            disk,
-            guest.dirty_bytes_per_second,
-            guest.working_set_bytes,
-            guest.power != Power::On,
-        );
-        let moving = Moving {
-            server: what.server,
-            source: what.source.clone(),
-            destination: what.destination.clone(),
-            course,
-            held: false,
-            stalled: false,
-            broken_for: 0.0,
-            fault: self.faults.take(&what.source, Step::Move),
-            ended: None,
-        };
-        self.moves.insert(what.migration, moving);
-        self.changed();
-        Ok(())
-    }
-
-    pub(super) fn hold(&mut self, migration: MigrationUuid, held: bool) {
-        if let Some(moving) = self.moves.get_mut(&migration) {
-            moving.held = held;
-        }
-    }
-
-    pub(super) fn job(&self, migration: MigrationUuid) -> JobState {
-        match self.moves.get(&migration) {
-            None => JobState::NoJob,
-            Some(Moving {
-                ended: Some(ended), ..
-            }) => JobState::Ended(ended.clone()),
-            Some(moving) => JobState::Moving {
-                progress: moving.course.progress(),
-                post_copy: moving.course.mode() == Mode::PostCopy,
-            },
-        }
-    }
-
-    pub(super) fn force(&mut self, what: &Move) -> Result<ForceMeans, DriverError> {
-        let moving = self
-            .moves
-            .get_mut(&what.migration)
-            .filter(|moving| moving.ended.is_none());
-        let moving = moving.ok_or(DriverError::NoJob)?;
-        let permitted = self
-            .hosts
-            .get(&what.source)
-            .is_some_and(|host| host.spec.post_copy);
-        match moving.course.mode() {
-            Mode::PostCopy => Ok(ForceMeans::PostCopy),
-            Mode::Paused => Ok(ForceMeans::Pause),
-            // Disks cannot follow later.
-            Mode::PreCopy if permitted && moving.course.disks_are_there() => {
-                moving.course.stand_still(Mode::PostCopy);
-                self.hand_over(what.migration);
-                Ok(ForceMeans::PostCopy)
-            }
-            Mode::PreCopy => {
-                moving.course.stand_still(Mode::Paused);
-                Ok(ForceMeans::Pause)
-            }
-        }
-    }
-
-    pub(super) fn abort(&mut self, migration: MigrationUuid) -> Result<(), DriverError> {
-        let moving = self
-            .moves
-            .get(&migration)
-            .filter(|moving| moving.ended.is_none());
-        match moving.map(|moving| moving.course.mode()) {
-            None => Err(DriverError::NoJob),
-            Some(Mode::PostCopy) => Err(DriverError::TooLate),
-            Some(Mode::PreCopy | Mode::Paused) => {
-                self.end(migration, Outcome::Cancelled);
-                Ok(())
-            }
-        }
-    }
-
-    /// Forgets a move that has ended.
-    pub(super) fn forget(&mut self, migration: MigrationUuid) {
-        self.moves
-            .retain(|uuid, moving| *uuid != migration || moving.ended.is_none());
-    }
-
-    /// Destroys what came in for this migration and never executed.
-    pub(super) fn drop_incoming(&mut self, what: &Move) {
-        let key = (what.destination.clone(), what.server);
-        let ours = self
-            .incoming
-            .get(&key)
-            .is_some_and(|it| it.migration == what.migration);
-        if !ours {
+    /// The hypervisor service at the source dies: nobody will hear how the move ends. The guest
+    /// is not touched, but stays stopped if that is where the move was.
+    pub(super) fn interrupt(&mut self, server: ServerUuid, at_handover: bool) {
+        let Some((uuid, mode)) = self.under_way(server) else {
             return;
+        };
+        if let Some(moving) = self.moves.remove(&uuid)
+            && mode != Mode::PostCopy
+        {
+            if at_handover {
+                self.stopped.insert(server);
+            }
+            // The connection between the two hypervisors broke, and that side cleans up.
+            if let Some(incoming) = self.incoming.get_mut(&(moving.destination, server)) {
+                incoming.dead = true;
+            }
         }
-        self.incoming.remove(&key);
         self.changed();
-        if matches!(self.job(what.migration), JobState::Moving { .. }) {
-            let text = "The destination's domain is gone.";
-            let failure = Failure::new(FailureCode::HypervisorError, text);
-            self.end(what.migration, Outcome::Failed(failure));
+    }
+
+    /// The process that receives the guest dies.
+    pub(super) fn kill_incoming(&mut self, server: ServerUuid) {
+        let Some((uuid, mode)) = self.under_way(server) else {
+            return;
+        };
+        let text = "The process at the destination died.";
+        if mode == Mode::PostCopy {
+            self.guests.remove(&server);
+            self.unsaved = true;
+            return self.end(
+                uuid,
+                Outcome::Lost(Failure::new(FailureCode::GuestLost, text)),
+            );
         }
+        if let Some(moving) = self.moves.get(&uuid)
+            && let Some(incoming) = self.incoming.get_mut(&(moving.destination.clone(), server))
+        {
+            incoming.dead = true;
+        }
+        let failure = Failure::new(FailureCode::HypervisorError, text);
+        self.end(uuid, Outcome::Failed(failure));
+    }
+
+    fn under_way(&self, server: ServerUuid) -> Option<(MigrationUuid, Mode)> {
+        let mut moves = self.moves.iter();
+        let found = moves.find(|(_, moving)| moving.server == server && moving.ended.is_none());
+        found.map(|(uuid, moving)| (*uuid, moving.course.mode()))
+    }
+
+    /// Starts a guest again that its move had stopped.
+    pub(super) fn resume(&mut self, server: ServerUuid) {
+        self.stopped.remove(&server);
+        self.changed();
     }
 }
 
@@ -495,22 +314,5 @@ impl Moving {
         } else {
             next
         })
-    }
-}
-
-fn refused(why: &str) -> DriverError {
-    DriverError::failed(
-        FailureCode::HypervisorError,
-        format!("The hypervisor refused: {why}."),
-    )
-}
-
-fn cpu(model: &str, features: &[String]) -> Cpu {
-    Cpu {
-        arch: "x86_64".to_owned(),
-        model: model.to_owned(),
-        vendor: String::new(),
-        features: features.to_vec(),
-        definition: None,
     }
 }

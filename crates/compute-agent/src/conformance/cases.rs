@@ -1,0 +1,379 @@
+//! Moves, and what may be asked of them.
+
+use godwit_core::failure::FailureCode;
+use godwit_core::ids::ServerUuid;
+use godwit_core::migration::{BlockMigration, StorageMode};
+use godwit_core::recovery::Sighting;
+use godwit_core::server::PowerState;
+use godwit_rpc::command::{CheckDestination, ForceMeans, Side};
+use godwit_rpc::progress::Outcome;
+use uuid::Uuid;
+
+use super::scene::{Broken, Case, Scene, ensure};
+use super::{Harness, Wish};
+use crate::driver::{DriverError, JobState};
+
+const ORDINARY: Wish = Wish {
+    busy: false,
+    local_disk: false,
+    post_copy: false,
+};
+const BUSY: Wish = Wish {
+    busy: true,
+    ..ORDINARY
+};
+const LOCAL: Wish = Wish {
+    local_disk: true,
+    ..ORDINARY
+};
+
+fn failed_as<T: std::fmt::Debug>(answer: Result<T, DriverError>, code: FailureCode) -> Case {
+    let right = matches!(&answer, Err(DriverError::Failed(failure)) if failure.code == code);
+    ensure(right, &format!("this fails as {code}"), answer)
+}
+
+/// Both hosts describe themselves; the guest is on one of them, with all that it needs.
+pub async fn a_guest_is_seen_where_it_is(harness: &dyn Harness) -> Result<(), Broken> {
+    let scene = Scene::new(harness, ORDINARY).await?;
+    let (from, to) = (
+        scene.facts(Side::Source).await?,
+        scene.facts(Side::Destination).await?,
+    );
+    ensure(from.host != to.host, "two hosts have two names", &from.host)?;
+    for facts in [&from, &to] {
+        let capacity = facts.capacity;
+        let room = capacity.vcpus > 0 && capacity.memory_bytes > 0;
+        ensure(room, "a host has room", capacity)?;
+        let free = capacity.disk_free_bytes <= capacity.disk_bytes;
+        ensure(free, "no more is free than there is", capacity)?;
+    }
+    scene.unharmed().await?;
+    let Some(guest) = scene.domain(Side::Source).await? else {
+        return ensure(false, "the guest is described", ());
+    };
+    ensure(
+        guest.power_state == PowerState::Running,
+        "it executes",
+        guest.power_state,
+    )?;
+    ensure(
+        guest.vcpus > 0 && guest.memory_bytes > 0,
+        "it has a size",
+        &guest,
+    )?;
+    let disks = &guest.disks;
+    let sized = !disks.is_empty() && disks.iter().all(|disk| disk.virtual_bytes > 0);
+    ensure(sized, "its disks have sizes", disks)
+}
+
+/// Shared storage: prepare, start, progress, hand-over, finish; then another move of the same
+/// guest cannot begin here.
+pub async fn a_guest_moves(harness: &dyn Harness) -> Result<(), Broken> {
+    let mut scene = Scene::new(harness, ORDINARY).await?;
+    let trip = scene.depart().await?;
+    ensure(
+        trip.storage() == StorageMode::Shared,
+        "all disks are shared",
+        trip.storage(),
+    )?;
+    let ended = scene.ends_as(&trip, &Outcome::HandedOver).await?;
+    let Some(progress) = ended.progress else {
+        return ensure(false, "the source tells the final figures", ended);
+    };
+    ensure(progress.memory.total > 0, "memory has a size", progress)?;
+    ensure(progress.disk.is_none(), "no disk is copied", progress.disk)?;
+    scene
+        .until_seen(Side::Destination, Sighting::Executing)
+        .await?;
+    scene.finish(&trip).await?;
+    let gone = scene.start(&trip).await;
+    ensure(
+        gone.is_err(),
+        "a guest that is gone is not moved again",
+        gone,
+    )
+}
+
+/// Copied storage: the disk's bytes are counted, and what held it at the source is free again.
+pub async fn a_guest_moves_with_its_disks(harness: &dyn Harness) -> Result<(), Broken> {
+    let mut scene = Scene::new(harness, LOCAL).await?;
+    let trip = scene.depart().await?;
+    ensure(
+        trip.storage() == StorageMode::Copied,
+        "a disk is local",
+        trip.storage(),
+    )?;
+    let ended = scene.ends_as(&trip, &Outcome::HandedOver).await?;
+    let disk = ended.progress.and_then(|progress| progress.disk);
+    let counted = disk.is_some_and(|disk| disk.total > 0 && disk.processed > 0);
+    ensure(counted, "the disk's bytes are counted", ended)?;
+    scene.finish(&trip).await
+}
+
+/// A guest that its user paused is paused at its destination.
+pub async fn a_paused_guest_moves_and_stays_paused(harness: &dyn Harness) -> Result<(), Broken> {
+    let mut scene = Scene::new(harness, ORDINARY).await?;
+    scene.pause_guest().await?;
+    let trip = scene.depart().await?;
+    scene.ends_as(&trip, &Outcome::HandedOver).await?;
+    scene
+        .destination()
+        .finish(&trip.arriving, Side::Destination)
+        .await?;
+    scene.source().finish(&trip.leaving, Side::Source).await?;
+    let guest = scene.domain(Side::Destination).await?;
+    let seen = guest.map(|guest| (guest.sighting, guest.power_state));
+    let paused = seen == Some((Sighting::Executing, PowerState::Paused));
+    ensure(paused, "it is there, and paused", seen)
+}
+
+/// `auto` finds out; `yes` and `no` are refused where they cannot be.
+pub async fn storage_is_decided_by_where_disks_lie(harness: &dyn Harness) -> Result<(), Broken> {
+    for (wish, auto, impossible, code) in [
+        (
+            ORDINARY,
+            StorageMode::Shared,
+            BlockMigration::Yes,
+            FailureCode::NotLocalStorage,
+        ),
+        (
+            LOCAL,
+            StorageMode::Copied,
+            BlockMigration::No,
+            FailureCode::NotSharedStorage,
+        ),
+    ] {
+        let scene = Scene::new(harness, wish).await?;
+        let movable = scene.check(BlockMigration::Auto).await?;
+        ensure(movable.storage == auto, "auto finds out", movable.storage)?;
+        let check = scene.source_check(impossible).await?;
+        failed_as(scene.source().check_source(&check).await, code)?;
+        scene.unharmed().await?;
+    }
+    Ok(())
+}
+
+/// Another kind of hypervisor, an older one, too large disks, a domain that is there already.
+pub async fn what_does_not_fit_is_refused(harness: &dyn Harness) -> Result<(), Broken> {
+    let scene = Scene::new(harness, LOCAL).await?;
+    let movable = scene.check(BlockMigration::Auto).await?;
+    let good = CheckDestination {
+        migration: scene.source_check(BlockMigration::Auto).await?.migration,
+        guest: movable.guest,
+        source: scene.facts(Side::Source).await?,
+        storage: movable.storage,
+        disk_over_commit: None,
+    };
+    let destination = scene.destination();
+    let refuses = async |change: fn(&mut CheckDestination), code| {
+        let mut check = good.clone();
+        change(&mut check);
+        failed_as(destination.check_destination(&check).await, code)
+    };
+    let other = |check: &mut CheckDestination| check.source.hypervisor_type = "other".to_owned();
+    refuses(other, FailureCode::HypervisorType).await?;
+    let newer = |check: &mut CheckDestination| check.source.hypervisor_version = u32::MAX;
+    refuses(newer, FailureCode::HypervisorTooOld).await?;
+    let large = |check: &mut CheckDestination| {
+        let writable = check.guest.disks.iter_mut().filter(|disk| !disk.read_only);
+        writable.for_each(|disk| disk.allocated_bytes = 1 << 60);
+    };
+    refuses(large, FailureCode::PreCheck).await?;
+    let here_already = scene.source().check_destination(&good).await;
+    failed_as(here_already, FailureCode::PreCheck)?;
+    destination.check_destination(&good).await?;
+    scene.unharmed().await
+}
+
+/// A guest that this host does not have.
+pub async fn strangers_are_refused(harness: &dyn Harness) -> Result<(), Broken> {
+    let mut scene = Scene::new(harness, ORDINARY).await?;
+    let stranger = ServerUuid(Uuid::from_u128(0xdead));
+    let mut check = scene.source_check(BlockMigration::Auto).await?;
+    check.server = stranger;
+    let unknown = Err(DriverError::UnknownServer(stranger));
+    let answer = scene.source().check_source(&check).await.map(drop);
+    ensure(answer == unknown, "a stranger cannot be moved", answer)?;
+    let mut trip = scene.plan().await?;
+    trip.leaving.what.server = stranger;
+    let answer = scene.start(&trip).await;
+    ensure(answer.is_err(), "a stranger is not started", answer)?;
+    scene.unharmed().await
+}
+
+/// Prepare, again, undone, again; and what was never prepared can be rolled back.
+pub async fn a_preparation_can_be_repeated_and_undone(harness: &dyn Harness) -> Result<(), Broken> {
+    let mut scene = Scene::new(harness, LOCAL).await?;
+    let trip = scene.plan().await?;
+    scene.roll_back(&trip).await?;
+    let before = scene.facts(Side::Destination).await?.capacity;
+    let trip = scene.plan().await?;
+    scene.prepare(&trip).await?;
+    scene.prepare(&trip).await?;
+    scene.roll_back(&trip).await?;
+    let after = scene.facts(Side::Destination).await?.capacity;
+    // Other things happen on a real host's file system; a whole disk is not among them.
+    let lost = before.disk_free_bytes.saturating_sub(after.disk_free_bytes);
+    let disk = trip
+        .guest
+        .disks
+        .iter()
+        .map(|disk| disk.allocated_bytes)
+        .max();
+    ensure(
+        lost < disk.unwrap_or(1).max(1),
+        "the room is free again",
+        (before, after),
+    )?;
+    scene.moves_again().await
+}
+
+/// The same start twice is one move.
+pub async fn a_start_never_begins_a_second_move(harness: &dyn Harness) -> Result<(), Broken> {
+    let mut scene = Scene::new(harness, BUSY).await?;
+    let trip = scene.get_going().await?;
+    scene.start(&trip).await?;
+    let state = scene.source().progress(&trip.leaving).await?;
+    ensure(
+        matches!(state, JobState::Moving { .. }),
+        "the move goes on",
+        &state,
+    )?;
+    scene.source().abort(&trip.leaving).await?;
+    scene.ends_as(&trip, &Outcome::Cancelled).await?;
+    scene.roll_back(&trip).await
+}
+
+/// Cancelled, the guest executes on, nothing is left, and it can move later.
+pub async fn an_abort_leaves_the_guest_as_it_was(harness: &dyn Harness) -> Result<(), Broken> {
+    for local_disk in [false, true] {
+        let mut scene = Scene::new(harness, Wish { local_disk, ..BUSY }).await?;
+        let trip = scene.get_going().await?;
+        let seen = scene.seen(Side::Source).await?;
+        ensure(seen == Sighting::Moving, "the guest is seen moving", seen)?;
+        scene.source().abort(&trip.leaving).await?;
+        scene.ends_as(&trip, &Outcome::Cancelled).await?;
+        let again = scene.source().abort(&trip.leaving).await;
+        ensure(
+            again == Err(DriverError::NoJob),
+            "there is nothing left to abort",
+            again,
+        )?;
+        scene.roll_back(&trip).await?;
+        scene.moves_again().await?;
+    }
+    Ok(())
+}
+
+/// Past the switch there is no way back, and the guest arrives.
+pub async fn a_busy_guest_is_forced_by_post_copy(harness: &dyn Harness) -> Result<(), Broken> {
+    let wish = Wish {
+        post_copy: true,
+        ..BUSY
+    };
+    let mut scene = Scene::new(harness, wish).await?;
+    let trip = scene.get_going().await?;
+    let means = scene.source().force_complete(&trip.leaving).await?;
+    ensure(
+        means == ForceMeans::PostCopy,
+        "post-copy is permitted",
+        means,
+    )?;
+    let late = scene.source().abort(&trip.leaving).await;
+    let refused = matches!(late, Err(DriverError::TooLate | DriverError::NoJob));
+    ensure(refused, "past the switch there is no abort", late)?;
+    scene.ends_as(&trip, &Outcome::HandedOver).await?;
+    scene.finish(&trip).await
+}
+
+/// Without post-copy the guest stands still until it is there, and executes then.
+pub async fn a_busy_guest_is_forced_by_pausing(harness: &dyn Harness) -> Result<(), Broken> {
+    let mut scene = Scene::new(harness, BUSY).await?;
+    let trip = scene.get_going().await?;
+    let means = scene.source().force_complete(&trip.leaving).await?;
+    ensure(
+        means == ForceMeans::Pause,
+        "post-copy is not permitted",
+        means,
+    )?;
+    scene.ends_as(&trip, &Outcome::HandedOver).await?;
+    scene.finish(&trip).await?;
+    let power = scene
+        .domain(Side::Destination)
+        .await?
+        .map(|guest| guest.power_state);
+    ensure(
+        power == Some(PowerState::Running),
+        "the pause was ours, and is over",
+        power,
+    )
+}
+
+/// Before a move, and after it.
+pub async fn without_a_move_there_is_nothing_to_steer(harness: &dyn Harness) -> Result<(), Broken> {
+    let mut scene = Scene::new(harness, ORDINARY).await?;
+    let trip = scene.plan().await?;
+    let source = scene.source();
+    let state = source.progress(&trip.leaving).await?;
+    ensure(state == JobState::NoJob, "nothing moves", state)?;
+    let forced = source.force_complete(&trip.leaving).await;
+    ensure(
+        forced == Err(DriverError::NoJob),
+        "there is nothing to force",
+        forced,
+    )?;
+    let aborted = source.abort(&trip.leaving).await;
+    ensure(
+        aborted == Err(DriverError::NoJob),
+        "there is nothing to abort",
+        aborted,
+    )?;
+    scene.unharmed().await
+}
+
+/// Commands at the wrong time, on either side, never destroy an executing guest.
+pub async fn clean_up_spares_what_executes(harness: &dyn Harness) -> Result<(), Broken> {
+    let mut scene = Scene::new(harness, ORDINARY).await?;
+    let trip = scene.plan().await?;
+    let finished = scene.source().finish(&trip.leaving, Side::Source).await;
+    let refused = matches!(finished, Err(DriverError::Failed(_)));
+    ensure(
+        refused,
+        "a source where the guest executes is not finished",
+        finished,
+    )?;
+    let finished = scene
+        .destination()
+        .finish(&trip.arriving, Side::Destination)
+        .await;
+    ensure(
+        finished.is_err(),
+        "a destination without the guest is not finished",
+        finished,
+    )?;
+    scene.unharmed().await?;
+
+    scene.prepare(&trip).await?;
+    scene.start(&trip).await?;
+    scene.ends_as(&trip, &Outcome::HandedOver).await?;
+    let undone = scene
+        .destination()
+        .roll_back(&trip.arriving, Side::Destination, false)
+        .await;
+    let refused = matches!(undone, Err(DriverError::Failed(_)));
+    ensure(
+        refused,
+        "a destination where the guest executes is not rolled back",
+        undone,
+    )?;
+    let undone = scene
+        .source()
+        .roll_back(&trip.leaving, Side::Source, true)
+        .await;
+    ensure(
+        undone.is_err(),
+        "a source without the guest is not rolled back",
+        undone,
+    )?;
+    scene.finish(&trip).await
+}

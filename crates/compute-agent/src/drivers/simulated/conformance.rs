@@ -1,0 +1,123 @@
+//! The conformance suite on simulated hosts.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::recovery::Sighting;
+use godwit_rpc::command::Side;
+use godwit_rpc::domain::Owner;
+use uuid::Uuid;
+
+use super::{Fabric, Fleet, GuestSpec, HostSpec, Power};
+use crate::conformance::{Harness, Mishap, Scenery, Trouble, Wish};
+use crate::driver::Driver;
+use crate::holds::Holds;
+
+const MIB: u64 = 1 << 20;
+const SERVER: ServerUuid = ServerUuid(Uuid::from_u128(0x5eed));
+
+struct InMemory;
+
+struct Hosts {
+    fabric: Fabric,
+    drivers: [Arc<dyn Driver>; 2],
+}
+
+fn host(side: Side) -> HostName {
+    HostName::new(side.as_str()).unwrap()
+}
+
+#[async_trait]
+impl Harness for InMemory {
+    async fn set_up(&self, wish: Wish) -> Result<Box<dyn Scenery>, Trouble> {
+        let hosts = [Side::Source, Side::Destination].map(|side| HostSpec {
+            link_bytes_per_second: 100 * MIB,
+            post_copy: wish.post_copy,
+            ..HostSpec::new(host(side))
+        });
+        let owner = Owner {
+            user_id: "user".to_owned(),
+            project_id: "project".to_owned(),
+            user_name: None,
+            project_name: None,
+        };
+        let mut guest = GuestSpec::new(SERVER, "vm", owner, host(Side::Source));
+        if wish.busy {
+            guest.dirty_bytes_per_second = 200 * MIB;
+            guest.working_set_bytes = guest.memory_bytes / 2;
+        }
+        if wish.local_disk {
+            guest.disks[0].pool = None;
+        }
+        let fleet = Fleet {
+            hosts: hosts.to_vec(),
+            guests: vec![guest],
+        };
+        let fabric = Fabric::new(fleet, 1.0);
+        let drivers = [Side::Source, Side::Destination].map(|side| driver(&fabric, side));
+        Ok(Box::new(Hosts { fabric, drivers }))
+    }
+}
+
+fn driver(fabric: &Fabric, side: Side) -> Arc<dyn Driver> {
+    Arc::new(fabric.driver(&host(side), Holds::default()).unwrap())
+}
+
+#[async_trait]
+impl Scenery for Hosts {
+    fn server(&self) -> ServerUuid {
+        SERVER
+    }
+
+    fn driver(&self, side: Side) -> Arc<dyn Driver> {
+        let [source, destination] = &self.drivers;
+        Arc::clone(match side {
+            Side::Source => source,
+            Side::Destination => destination,
+        })
+    }
+
+    async fn restart_agent(&mut self) -> Result<(), Trouble> {
+        self.drivers[0] = driver(&self.fabric, Side::Source);
+        Ok(())
+    }
+
+    async fn pause_guest(&self) -> Result<(), Trouble> {
+        self.fabric.set_power(SERVER, Power::Paused);
+        Ok(())
+    }
+
+    async fn befall(&self, mishap: Mishap) -> Result<bool, Trouble> {
+        match mishap {
+            Mishap::CutLink => self.fabric.connect(&host(Side::Destination), false),
+            Mishap::HealLink => self.fabric.connect(&host(Side::Destination), true),
+            Mishap::KillIncoming => self.fabric.kill_incoming(SERVER),
+            Mishap::RestartService => self.fabric.interrupt(SERVER),
+            Mishap::RestartServiceAtHandover => self.fabric.interrupt_at_handover(SERVER),
+        }
+        Ok(true)
+    }
+
+    async fn verify(&self, side: Side) -> Result<(), Trouble> {
+        let truth = self.fabric.whereabouts(SERVER);
+        if truth != Some(host(side)) {
+            return Err(format!("the guest is at {truth:?}").into());
+        }
+        for driver in &self.drivers {
+            let domains = driver.domains().await?;
+            let stray = domains
+                .iter()
+                .find(|domain| domain.sighting != Sighting::Executing);
+            if let Some(stray) = stray {
+                return Err(format!("{stray:?} is left over").into());
+            }
+        }
+        Ok(())
+    }
+}
+
+crate::conformance_tests!(
+    #[tokio::test(start_paused = true)]
+    InMemory
+);

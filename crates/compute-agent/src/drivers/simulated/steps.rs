@@ -1,0 +1,171 @@
+//! The steps of a move, as the hypervisors on both sides take them.
+
+use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::ids::MigrationUuid;
+use godwit_core::migration::StorageMode;
+use godwit_rpc::command::{ForceMeans, Move};
+use godwit_rpc::progress::Outcome;
+
+use super::course::{Course, Mode};
+use super::faults::Step;
+use super::fleet::Power;
+use super::world::{Incoming, Moving, World};
+use crate::driver::{DriverError, JobState};
+
+impl World {
+    pub(super) fn prepare(&mut self, what: &Move, copied_bytes: u64) -> Result<(), DriverError> {
+        let key = (what.destination.clone(), what.server);
+        if let Some(incoming) = self.incoming.get(&key) {
+            return if incoming.migration == what.migration && !incoming.dead {
+                Ok(())
+            } else {
+                Err(refused("the destination already expects this guest"))
+            };
+        }
+        if self.domain(&what.destination, what.server).is_some() {
+            return Err(refused("the destination has a domain of this uuid"));
+        }
+        self.incoming.insert(
+            key,
+            Incoming {
+                migration: what.migration,
+                copied_bytes,
+                dead: false,
+            },
+        );
+        self.changed();
+        Ok(())
+    }
+
+    pub(super) fn start(&mut self, what: &Move) -> Result<(), DriverError> {
+        if self.moves.contains_key(&what.migration) {
+            return Ok(());
+        }
+        let guest = self
+            .guests
+            .get(&what.server)
+            .filter(|guest| guest.host == what.source);
+        let guest = guest.ok_or(DriverError::UnknownServer(what.server))?;
+        if self.stopped.contains(&what.server) {
+            return Err(refused("the guest was stopped by an earlier move"));
+        }
+        let expected = self.incoming.get(&(what.destination.clone(), what.server));
+        if expected.is_none_or(|incoming| incoming.dead || incoming.migration != what.migration) {
+            return Err(refused("the destination does not expect this guest"));
+        }
+        let disk = (what.storage == StorageMode::Copied).then(|| guest.local_bytes());
+        let course = Course::new(
+            guest.memory_bytes,
+            disk,
+            guest.dirty_bytes_per_second,
+            guest.working_set_bytes,
+            guest.power != Power::On,
+        );
+        let moving = Moving {
+            server: what.server,
+            source: what.source.clone(),
+            destination: what.destination.clone(),
+            course,
+            held: false,
+            stalled: false,
+            broken_for: 0.0,
+            fault: self.faults.take(&what.source, Step::Move),
+            ended: None,
+        };
+        self.moves.insert(what.migration, moving);
+        self.changed();
+        Ok(())
+    }
+
+    pub(super) fn hold(&mut self, migration: MigrationUuid, held: bool) {
+        if let Some(moving) = self.moves.get_mut(&migration) {
+            moving.held = held;
+        }
+    }
+
+    pub(super) fn job(&self, migration: MigrationUuid) -> JobState {
+        match self.moves.get(&migration) {
+            None => JobState::NoJob,
+            Some(Moving {
+                ended: Some(ended), ..
+            }) => JobState::Ended(ended.clone()),
+            Some(moving) => JobState::Moving {
+                progress: moving.course.progress(),
+                post_copy: moving.course.mode() == Mode::PostCopy,
+            },
+        }
+    }
+
+    pub(super) fn force(&mut self, what: &Move) -> Result<ForceMeans, DriverError> {
+        let moving = self
+            .moves
+            .get_mut(&what.migration)
+            .filter(|moving| moving.ended.is_none());
+        let moving = moving.ok_or(DriverError::NoJob)?;
+        let permitted = self
+            .hosts
+            .get(&what.source)
+            .is_some_and(|host| host.spec.post_copy);
+        match moving.course.mode() {
+            Mode::PostCopy => Ok(ForceMeans::PostCopy),
+            Mode::Paused => Ok(ForceMeans::Pause),
+            // Disks cannot follow later.
+            Mode::PreCopy if permitted && moving.course.disks_are_there() => {
+                moving.course.stand_still(Mode::PostCopy);
+                self.hand_over(what.migration);
+                Ok(ForceMeans::PostCopy)
+            }
+            Mode::PreCopy => {
+                moving.course.stand_still(Mode::Paused);
+                Ok(ForceMeans::Pause)
+            }
+        }
+    }
+
+    pub(super) fn abort(&mut self, migration: MigrationUuid) -> Result<(), DriverError> {
+        let moving = self
+            .moves
+            .get(&migration)
+            .filter(|moving| moving.ended.is_none());
+        match moving.map(|moving| moving.course.mode()) {
+            None => Err(DriverError::NoJob),
+            Some(Mode::PostCopy) => Err(DriverError::TooLate),
+            Some(Mode::PreCopy | Mode::Paused) => {
+                self.end(migration, Outcome::Cancelled);
+                Ok(())
+            }
+        }
+    }
+
+    /// Forgets a move that has ended.
+    pub(super) fn forget(&mut self, migration: MigrationUuid) {
+        self.moves
+            .retain(|uuid, moving| *uuid != migration || moving.ended.is_none());
+    }
+
+    /// Destroys what came in for this migration and never executed.
+    pub(super) fn drop_incoming(&mut self, what: &Move) {
+        let key = (what.destination.clone(), what.server);
+        let ours = self
+            .incoming
+            .get(&key)
+            .is_some_and(|it| it.migration == what.migration);
+        if !ours {
+            return;
+        }
+        self.incoming.remove(&key);
+        self.changed();
+        if matches!(self.job(what.migration), JobState::Moving { .. }) {
+            let text = "The destination's domain is gone.";
+            let failure = Failure::new(FailureCode::HypervisorError, text);
+            self.end(what.migration, Outcome::Failed(failure));
+        }
+    }
+}
+
+fn refused(why: &str) -> DriverError {
+    DriverError::failed(
+        FailureCode::HypervisorError,
+        format!("The hypervisor refused: {why}."),
+    )
+}
