@@ -148,7 +148,7 @@ fn token(key: &TokenKey) -> Result<String> {
     let day = std::time::Duration::from_secs(86_400);
     key.sign(&Claims {
         sub: Some("operator".to_owned()),
-        project_id: Some("operations".to_owned()),
+        project_id: Some(fleet::OPERATIONS.to_owned()),
         roles: ["admin", "manager", "member", "reader"]
             .map(str::to_owned)
             .to_vec(),

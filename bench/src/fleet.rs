@@ -24,6 +24,9 @@ const HOSTS: u64 = 8;
 const SERVERS: u64 = 1_000;
 const PROJECTS: u64 = 3;
 
+/// The project of those who run it; none of the servers is theirs.
+pub(crate) const OPERATIONS: &str = "0123456789abcdef0123456789abcdef";
+
 /// What of the fleet requests name.
 pub(crate) struct Fleet {
     /// Servers with a migration in progress, and its integer id.

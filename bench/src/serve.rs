@@ -77,10 +77,11 @@ async fn hear() -> Result<String> {
     .context("cannot read standard input")
 }
 
-/// Logs as a service does by default.
+/// Logs as a service does by default; as there, `GODWIT_LOG` changes what is logged.
 fn log() -> Result<()> {
+    let filter = std::env::var("GODWIT_LOG").unwrap_or_else(|_| "info".to_owned());
     let lines = tracing_subscriber::fmt()
-        .with_env_filter("info")
+        .with_env_filter(filter)
         .with_writer(std::io::stderr);
     let lines = lines
         .json()

@@ -41,7 +41,6 @@ pub async fn entry(
     let mut payload = payload.into_inner();
     let (template, response) = answer(&request, &mut payload, &state).await;
     let status = response.status();
-    tracing::Span::current().record("route", template);
     state
         .metrics
         .observe(template, request.method(), status, begin.elapsed());

@@ -1,4 +1,8 @@
-//! One span and one line for each request. Headers are never logged, so tokens are not.
+//! One span for each request, and one line. Headers are never logged, so tokens are not.
+//!
+//! A read that went well changes nothing, and there are very many of them: metrics count them,
+//! and their lines are for whoever asks for `debug`. All others are `info`. The span is there
+//! in any case, so that whatever goes wrong within names its request.
 
 use std::sync::LazyLock;
 
@@ -6,9 +10,10 @@ use actix_web::Error;
 use actix_web::HttpMessage;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode};
 use regex::Regex;
 use tracing::Span;
-use tracing::field::{Empty, display};
+use tracing::field::{self, Empty};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
 /// Makes the span of a request.
@@ -18,31 +23,47 @@ pub struct RequestLog;
 impl RootSpanBuilder for RequestLog {
     fn on_request_start(request: &ServiceRequest) -> Span {
         let id = request.extensions().get::<RequestId>().copied();
-        let span = tracing::info_span!(
+        // Complete from the beginning: what is recorded later costs as much again.
+        tracing::info_span!(
             "request",
-            request_id = Empty,
-            global_request_id = Empty,
-            method = %request.method(),
+            request_id = id.map(|id| field::display(Written(id))),
+            global_request_id = global_request_id(request),
+            method = request.method().as_str(),
             path = request.path(),
-            route = Empty,
             migration = Empty,
-        );
-        if let Some(id) = id {
-            span.record("request_id", display(format_args!("req-{}", *id)));
-        }
-        if let Some(id) = global_request_id(request) {
-            span.record("global_request_id", id);
-        }
-        span
+        )
     }
 
     fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
-        let status = match outcome {
-            Ok(response) => response.status(),
-            Err(error) => error.as_response_error().status_code(),
+        let (status, reads) = match outcome {
+            Ok(response) => (response.status(), reads(response.request().method())),
+            Err(error) => (error.as_response_error().status_code(), false),
         };
-        span.in_scope(|| tracing::info!(status = status.as_u16(), "answered"));
+        span.in_scope(|| {
+            if reads && went_well(status) {
+                tracing::debug!(status = status.as_u16(), "answered");
+            } else {
+                tracing::info!(status = status.as_u16(), "answered");
+            }
+        });
     }
+}
+
+/// A request's id as Nova writes it.
+struct Written(RequestId);
+
+impl std::fmt::Display for Written {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "req-{}", *self.0)
+    }
+}
+
+fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+fn went_well(status: StatusCode) -> bool {
+    status.is_success() || status.is_redirection()
 }
 
 /// The id that another service gave to the whole of which this request is a part. It is
