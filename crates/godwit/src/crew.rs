@@ -71,8 +71,10 @@ impl Crew {
         wanted: impl Future<Output = Result<T>>,
     ) -> Result<Option<T>> {
         tokio::select! {
-            done = wanted => done.map(Some),
+            // Looked at first: a part that ended because it was told to is no surprise.
+            biased;
             () = self.stop.cancelled() => Ok(None),
+            done = wanted => done.map(Some),
             ended = self.parts.join_next(), if !self.parts.is_empty() => Err(too_early(ended)),
         }
     }

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Up(up) => {
-            logging::start(&LogConfig::for_people("info"))?;
+            logging::start(&LogConfig::for_people("info,actix_server=warn"))?;
             role(up::run(&up))
         }
         Command::Api(file) => {

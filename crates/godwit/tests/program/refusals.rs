@@ -1,0 +1,126 @@
+//! What cannot work says why, and ends.
+
+use anyhow::Result;
+
+use crate::process::{Process, refused, text};
+
+const ANYWHERE: [&str; 4] = ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
+
+fn up<'a>(data: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec!["up", "--data", data];
+    arguments.extend(ANYWHERE);
+    arguments.extend(more);
+    arguments
+}
+
+#[tokio::test]
+async fn two_in_one_directory() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let data = text(directory.path());
+    let mut first = Process::start(&up(data, &[]))?;
+    first.says("ready").await?;
+    let said = refused(&up(data, &[])).await;
+    assert!(said.contains("in use by another `godwit up`"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+    let address = taken.local_addr()?.to_string();
+    let data = text(directory.path());
+    for option in ["--listen", "--metrics"] {
+        let mut arguments = up(data, &[]);
+        let place = arguments.iter().position(|it| *it == option).unwrap();
+        arguments[place + 1] = &address;
+        let said = refused(&arguments).await;
+        assert!(
+            said.contains(&format!("cannot listen on {address}")),
+            "{said}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn passwords_that_everybody_knows_on_a_real_address() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let mut arguments = up(text(directory.path()), &[]);
+    arguments[4] = "0.0.0.0:0";
+    let said = refused(&arguments).await;
+    assert!(said.contains("no loopback address"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn servers_without_hosts() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let said = refused(&up(text(directory.path()), &["--hosts", "0"])).await;
+    assert!(said.contains("servers need hosts"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn configurations_that_do_not_work() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("godwit.yaml");
+    let database = format!("sqlite://{}/godwit.db", directory.path().display());
+    let nowhere = "sqlite:///nonexistent/godwit.db";
+    for (role, config, says) in [
+        ("api", "apj: {}\n".to_owned(), "unknown field `apj`"),
+        (
+            "api",
+            "api:\n  listen: 127.0.0.1:0\n".to_owned(),
+            "no section `database`",
+        ),
+        (
+            "conductor",
+            format!("database: {{url: '{database}'}}\n"),
+            "neither `tls` nor `insecure_loopback`",
+        ),
+        (
+            "conductor",
+            format!(
+                "database: {{url: '{database}'}}\n\
+                 conductor: {{insecure_loopback: true, listen: '0.0.0.0:0'}}\n"
+            ),
+            "without TLS",
+        ),
+        (
+            "conductor",
+            format!(
+                "database: {{url: '{nowhere}'}}\n\
+                 conductor: {{insecure_loopback: true, listen: '127.0.0.1:0'}}\n"
+            ),
+            "/nonexistent/godwit.db",
+        ),
+        (
+            "api",
+            format!("database: {{url: 'mysql://db/x'}}\napi: {{listen: '127.0.0.1:0'}}\n"),
+            "mysql",
+        ),
+    ] {
+        std::fs::write(&file, &config)?;
+        let said = refused(&[role, "--config", text(&file)]).await;
+        assert!(said.contains(says), "{config}{said}");
+    }
+    let said = refused(&["api", "--config", "/nonexistent.yaml"]).await;
+    assert!(said.contains("/nonexistent.yaml"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn tools_without_anything_to_work_on() -> Result<()> {
+    for command in [
+        &["db", "check"][..],
+        &["token", "issue"],
+        &["db", "upgrade"],
+    ] {
+        let mut arguments = command.to_vec();
+        arguments.extend(["--data", "/nonexistent/godwit-data"]);
+        let said = refused(&arguments).await;
+        assert!(said.contains("/nonexistent/godwit-data"), "{said}");
+    }
+    Ok(())
+}

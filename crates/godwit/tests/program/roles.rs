@@ -1,0 +1,72 @@
+//! Roles as processes of their own, without hypervisors: system tests have those.
+
+use std::path::Path;
+
+use anyhow::Result;
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::process::{Process, refused, run, text};
+use crate::session::Session;
+
+/// Writes a configuration for all roles on this machine; returns its path.
+async fn configured(directory: &Path) -> Result<String> {
+    let key = directory.join("token.key.pem");
+    std::fs::write(&key, rcgen::KeyPair::generate()?.serialize_pem())?;
+    let config = json!({
+        "log": {"format": "pretty"},
+        "database": {"url": format!("sqlite://{}/godwit.db", directory.display())},
+        "api": {"listen": "127.0.0.1:0", "metrics": "127.0.0.1:0"},
+        "identity": {"development": true, "private_key": key},
+        "conductor": {
+            "listen": "127.0.0.1:0",
+            "metrics": "127.0.0.1:0",
+            "insecure_loopback": true,
+        },
+    });
+    let file = directory.join("godwit.yaml");
+    std::fs::write(&file, config.to_string())?;
+    Ok(text(&file).to_owned())
+}
+
+#[tokio::test]
+async fn each_serves_and_stops() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let config = configured(directory.path()).await?;
+    let upgrade = ["db", "upgrade", "--config", &config];
+    assert!(run(&upgrade).await?.status.success());
+    let again = String::from_utf8(run(&upgrade).await?.stdout)?;
+    assert_eq!(again, "the schema is up to date\n");
+
+    let mut conductor = Process::start(&["conductor", "--config", &config])?;
+    assert!(
+        conductor
+            .says("ready")
+            .await?
+            .starts_with("http://127.0.0.1:")
+    );
+    let mut api = Process::start(&["api", "--config", &config])?;
+    let url = api.says("ready").await?;
+    let metrics = api.says("metrics").await?;
+
+    let reader = Session::log_in(&url, "reader", "demo").await?;
+    assert_eq!(reader.servers().await?, []);
+    let text = reqwest::get(metrics).await?.text().await?;
+    assert!(text.contains("godwit_http_requests_total"), "{text}");
+
+    assert!(api.end(Signal::SIGTERM).await?.success());
+    assert!(conductor.end(Signal::SIGTERM).await?.success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_role_never_touches_the_schema() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let config = configured(directory.path()).await?;
+    std::fs::write(directory.path().join("godwit.db"), "")?;
+    for role in ["api", "conductor"] {
+        let said = refused(&[role, "--config", &config]).await;
+        assert!(said.contains("`godwit db upgrade`"), "{role}: {said}");
+    }
+    Ok(())
+}

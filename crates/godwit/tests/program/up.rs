@@ -1,0 +1,229 @@
+//! `godwit up`.
+
+use std::path::Path;
+
+use anyhow::Result;
+use nix::sys::signal::Signal;
+use reqwest::{Method, StatusCode};
+
+use crate::process::{Process, run, text};
+use crate::session::Session;
+
+/// A running `up`, and where it serves.
+struct Up {
+    process: Process,
+    url: String,
+    metrics: String,
+}
+
+impl Up {
+    async fn start(data: &Path, more: &[&str]) -> Result<Self> {
+        let anywhere = "127.0.0.1:0";
+        let mut arguments = vec!["up", "--listen", anywhere, "--metrics", anywhere];
+        arguments.extend(["--data", text(data)]);
+        arguments.extend(more);
+        let mut process = Process::start(&arguments)?;
+        let url = process.says("ready").await?;
+        let metrics = process.says("metrics").await?;
+        Ok(Self {
+            process,
+            url,
+            metrics,
+        })
+    }
+
+    async fn admin(&self) -> Result<Session> {
+        Session::log_in(&self.url, "admin", "admin").await
+    }
+
+    async fn manager(&self) -> Result<Session> {
+        Session::log_in(&self.url, "manager", "demo").await
+    }
+}
+
+async fn promises_hold(data: &Path) {
+    let arguments = ["db", "check", "--invariants", "--data", text(data)];
+    let output = run(&arguments).await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[tokio::test]
+async fn a_server_moves_and_is_still_there_after_a_restart() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let data = directory.path().join("data");
+    let mut up = Up::start(&data, &["--servers", "3"]).await?;
+    let (manager, admin) = (up.manager().await?, up.admin().await?);
+
+    let servers = manager.servers().await?;
+    let names: Vec<_> = servers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["vm-1", "vm-2", "vm-busy"]);
+    let server = manager.server("vm-1").await?;
+    let source = admin.place(&server).await?;
+    manager.migrate(&server).await?;
+    let migration = admin.until(&server, "completed").await?;
+    let destination = admin.place(&server).await?;
+    assert_ne!(destination, source);
+    assert_eq!(migration["dest_compute"], destination.as_str());
+
+    assert!(up.process.end(Signal::SIGTERM).await?.success());
+    promises_hold(&data).await;
+
+    let mut up = Up::start(&data, &["--hosts", "5", "--servers", "9"]).await?;
+    assert_eq!(up.manager().await?.servers().await?, servers);
+    let admin = up.admin().await?;
+    assert_eq!(admin.place(&server).await?, destination);
+    assert_eq!(admin.newest_migration(&server).await?, migration);
+    assert!(up.process.end(Signal::SIGINT).await?.success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_busy_one_moves_until_somebody_acts() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let mut up = Up::start(directory.path(), &["--speed", "20"]).await?;
+    let (manager, admin) = (up.manager().await?, up.admin().await?);
+    let server = manager.server("vm-busy").await?;
+    let source = admin.place(&server).await?;
+
+    manager.migrate(&server).await?;
+    let migration = admin.until(&server, "running").await?;
+    manager.abort(&server, &migration).await?;
+    admin.until(&server, "cancelled").await?;
+    assert_eq!(admin.place(&server).await?, source);
+
+    manager.migrate(&server).await?;
+    let migration = admin.until(&server, "running").await?;
+    manager.force_complete(&server, &migration).await?;
+    admin.until(&server, "completed").await?;
+    assert_ne!(admin.place(&server).await?, source);
+
+    assert!(up.process.end(Signal::SIGTERM).await?.success());
+    promises_hold(directory.path()).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_kill_in_the_midst_of_a_move_leaves_nothing_open() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let mut up = Up::start(directory.path(), &[]).await?;
+    let (manager, admin) = (up.manager().await?, up.admin().await?);
+    let server = manager.server("vm-busy").await?;
+    let source = admin.place(&server).await?;
+    manager.migrate(&server).await?;
+    admin.until(&server, "running").await?;
+    up.process.end(Signal::SIGKILL).await?;
+
+    let mut up = Up::start(directory.path(), &[]).await?;
+    let (manager, admin) = (up.manager().await?, up.admin().await?);
+    admin.until(&server, "failed").await?;
+    assert_eq!(admin.place(&server).await?, source);
+    let other = manager.server("vm-1").await?;
+    manager.migrate(&other).await?;
+    admin.until(&other, "completed").await?;
+    promises_hold(directory.path()).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_may_begin_without_a_fleet() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let mut up = Up::start(directory.path(), &["--hosts", "0", "--servers", "0"]).await?;
+    assert_eq!(up.manager().await?.servers().await?, []);
+    assert!(up.process.end(Signal::SIGTERM).await?.success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_can_be_had_without_logging_in() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let data = directory.path();
+    let mut up = Up::start(data, &[]).await?;
+    let issue = async |more: &[&str]| -> Result<Session> {
+        let mut arguments = vec!["token", "issue", "--data", text(data)];
+        arguments.extend(more);
+        let output = run(&arguments).await?;
+        assert!(output.status.success(), "{output:?}");
+        let token = String::from_utf8(output.stdout)?.trim().to_owned();
+        Ok(Session::with_token(&up.url, token))
+    };
+    let member = issue(&["--user", "member"]).await?;
+    let server = member.server("vm-1").await?;
+
+    let admin = issue(&[]).await?;
+    admin.get("/os-migrations").await?;
+
+    let stranger = issue(&["--user", "stranger"]).await?;
+    let path = format!("/servers/{server}");
+    let (status, _) = stranger.ask(Method::GET, &path, None).await?;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let nobody = issue(&["--user", "nobody", "--project", "demo"]).await?;
+    let (status, _) = nobody.ask(Method::GET, "/servers", None).await?;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_can_be_observed() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let mut up = Up::start(directory.path(), &[]).await?;
+    up.manager().await?.servers().await?;
+    let text = reqwest::get(&up.metrics).await?.text().await?;
+    for name in [
+        "godwit_http_requests_total{method=\"GET\",route=\"/servers\",status=\"200\"} 1",
+        "godwit_queue_length 0",
+        "godwit_agent_registered 3",
+    ] {
+        assert!(text.contains(name), "no {name} in\n{text}");
+    }
+    let base = up.metrics.trim_end_matches("/metrics");
+    for check in ["live", "ready"] {
+        let answer = reqwest::get(format!("{base}/healthz/{check}")).await?;
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn requests_are_logged_and_tokens_are_not() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let mut up = Up::start(&directory.path().join("data"), &["--servers", "1"]).await?;
+    let (manager, admin) = (up.manager().await?, up.admin().await?);
+    let server = manager.server("vm-1").await?;
+    manager.migrate(&server).await?;
+    let migration = admin.until(&server, "completed").await?;
+    assert!(up.process.end(Signal::SIGTERM).await?.success());
+
+    let text = std::fs::read_to_string(up.process.log())?;
+    let uuid = migration["uuid"].as_str().unwrap_or_default();
+    assert!(!uuid.is_empty() && text.contains(uuid), "{text}");
+    let path = format!("path=\"/v2.1/servers/{server}/action\"");
+    let line = text
+        .lines()
+        .find(|line| line.contains(&path))
+        .expect("the request");
+    assert!(
+        line.contains("request_id=req-") && line.contains("status=202"),
+        "{line}"
+    );
+    for session in [manager, admin] {
+        let signature = session.token().rsplit('.').next().expect("a signature");
+        assert!(!text.contains(signature), "a token was logged");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn clients_find_a_cloud_for_each_user() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let mut up = Up::start(directory.path(), &[]).await?;
+    let clouds = std::fs::read_to_string(directory.path().join("clouds.yaml"))?;
+    let base = up.url.trim_end_matches("/v2.1");
+    for user in ["admin", "manager", "member", "reader", "stranger"] {
+        assert!(clouds.contains(&format!("  {user}:\n")), "{clouds}");
+    }
+    assert!(
+        clouds.contains(&format!("auth_url: {base}/identity")),
+        "{clouds}"
+    );
+    Ok(())
+}
