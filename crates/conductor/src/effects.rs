@@ -36,6 +36,7 @@ async fn perform(ctx: &Context, claimed: &ClaimedEffect) -> Performed {
     if !is_wanted(claimed.effect, &record.migration) {
         return Ok(());
     }
+    tracing::Span::current().record("request_id", record.request_id.as_deref());
     let task = Task::new(ctx, claimed, record);
     match claimed.effect {
         Effect::Schedule => schedule::perform(&task).await,

@@ -5,11 +5,10 @@
 //! says so, and also when it could not be renewed in time; then the store may be out of reach
 //! for us alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
 use godwit_store::Lease;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -17,9 +16,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::context::Context;
-
-/// Renewals under way at one time.
-const RENEWALS: usize = 4;
 
 /// The leases that this conductor holds.
 #[derive(Clone, Default)]
@@ -96,16 +92,26 @@ pub(crate) async fn keep(ctx: &Context, stop: &CancellationToken) {
             _ = ticks.tick() => {}
         }
         let held: Vec<Lease> = ctx.leases.held().keys().copied().collect();
-        futures::stream::iter(held)
-            .for_each_concurrent(RENEWALS, |lease| async move {
-                let from = Instant::now();
-                match ctx.store.effect_renew(lease, ctx.now().plus(span)).await {
-                    Ok(true) => ctx.leases.prolonged(lease, from + span),
-                    Ok(false) => ctx.leases.lost(lease),
-                    Err(error) => warn!(%error, "a lease could not be renewed"),
-                }
-            })
+        if held.is_empty() {
+            continue;
+        }
+        let from = Instant::now();
+        let renewed = ctx
+            .store
+            .effects_renew(held.clone(), ctx.now().plus(span))
             .await;
+        match renewed.map(HashSet::<Lease>::from_iter) {
+            Ok(renewed) => {
+                for lease in held {
+                    if renewed.contains(&lease) {
+                        ctx.leases.prolonged(lease, from + span);
+                    } else {
+                        ctx.leases.lost(lease);
+                    }
+                }
+            }
+            Err(error) => warn!(%error, "leases could not be renewed"),
+        }
     }
 }
 

@@ -213,15 +213,31 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn effect_renew(&self, lease: Lease, until: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.effects_renew(vec![lease], until).await? == [lease])
+    }
+
+    /// Prolongs many leases in one transaction; returns those that are not lost.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn effects_renew(
+        &self,
+        leases: Vec<Lease>,
+        until: Timestamp,
+    ) -> Result<Vec<Lease>, StoreError> {
         self.write(move |connection| {
-            let updated = diesel::update(effects::table)
-                .filter(effects::id.eq(lease.effect))
-                .filter(effects::lease_epoch.eq(lease.epoch))
-                .filter(effects::lease_owner.is_not_null())
-                .filter(effects::done_at.is_null())
-                .set(effects::lease_until.eq(instant(until)))
-                .execute(connection)?;
-            Ok(updated == 1)
+            let mut held = Vec::with_capacity(leases.len());
+            for lease in &leases {
+                let updated = diesel::update(effects::table)
+                    .filter(effects::id.eq(lease.effect))
+                    .filter(effects::lease_epoch.eq(lease.epoch))
+                    .filter(effects::lease_owner.is_not_null())
+                    .filter(effects::done_at.is_null())
+                    .set(effects::lease_until.eq(instant(until)))
+                    .execute(connection)?;
+                held.extend((updated == 1).then_some(*lease));
+            }
+            Ok(held)
         })
         .await
     }

@@ -13,13 +13,15 @@ use godwit_rpc::refusal::Refusal;
 use godwit_store::DiscrepancyKind;
 use serde_json::{Value, json};
 
-use super::task::{Again, Answer, Performed, Task};
+use super::task::{Again, Answer, OUTDATED, Performed, Task};
 use crate::testimony::{Testimony, hear};
 
 pub(super) async fn perform(task: &Task<'_>) -> Performed {
     let destination = task.destination_agent().await?;
-    if let Answer::Refused(refusal) = Answer::of(destination.finish(task.command()?).await)? {
-        return unconfirmed(task, &refusal).await;
+    match task.answer(destination.finish(task.command()?).await)? {
+        Answer::Acknowledged => {}
+        Answer::Superseded => return Err(Again::because(OUTDATED)),
+        Answer::Refused(refusal) => return unconfirmed(task, &refusal).await,
     }
     let detail = match clean_source(task).await {
         Ok(()) => Value::Null,
@@ -31,8 +33,9 @@ pub(super) async fn perform(task: &Task<'_>) -> Performed {
 
 async fn clean_source(task: &Task<'_>) -> Result<(), Again> {
     let source = task.source_agent().await?;
-    match Answer::of(source.finish(task.command()?).await)? {
+    match task.answer(source.finish(task.command()?).await)? {
         Answer::Acknowledged => Ok(()),
+        Answer::Superseded => Err(Again::because(OUTDATED)),
         Answer::Refused(refusal) => Err(Again::because(refusal.to_string())),
     }
 }

@@ -10,8 +10,8 @@ pub(super) async fn perform(task: &Task<'_>) -> Performed {
     if let Ok(means) = &forced {
         task.remark("forced", json!({ "means": means })).await;
     }
-    match Answer::of(forced)? {
-        Answer::Acknowledged => Ok(()),
+    match task.answer(forced)? {
+        Answer::Acknowledged | Answer::Superseded => Ok(()),
         // As in Nova, a hypervisor that does not want to is no end of the move.
         Answer::Refused(refusal) => {
             let detail = json!({ "reason": refusal.to_string() });

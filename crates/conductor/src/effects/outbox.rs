@@ -127,6 +127,7 @@ async fn hold(
         effect = %claimed.effect,
         sequence = claimed.sequence,
         epoch = claimed.lease.epoch,
+        request_id = tracing::field::Empty,
     );
     let task = async {
         let mut holding = ctx.leases.hold(claimed.lease, until);

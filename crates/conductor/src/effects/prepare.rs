@@ -5,7 +5,7 @@ use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::StorageMode;
 use godwit_rpc::command::{CheckSource, Prepare};
 use godwit_rpc::domain::Domain;
-use godwit_rpc::refusal::Refusal;
+use godwit_rpc::refusal::{CallError, Refusal};
 use serde_json::{Value, json};
 
 use super::task::{Again, Answer, Performed, Task};
@@ -26,7 +26,9 @@ impl<E: Into<Again>> From<E> for Unprepared {
 
 pub(super) async fn perform(task: &Task<'_>) -> Performed {
     let event = match prepare(task).await {
-        Ok(()) => Event::Prepared,
+        Ok(Answer::Superseded) => return Ok(()),
+        Ok(Answer::Acknowledged) => Event::Prepared,
+        Ok(Answer::Refused(refusal)) => Event::NotPrepared(failed(refusal)),
         Err(Unprepared::Failed(failure)) => Event::NotPrepared(failure),
         Err(Unprepared::Again(again)) if task.attempts() < task.ctx.config.attempts => {
             return Err(again);
@@ -47,15 +49,12 @@ pub(super) async fn perform(task: &Task<'_>) -> Performed {
     task.conclude(event, Value::Null).await.map(drop)
 }
 
-async fn prepare(task: &Task<'_>) -> Result<(), Unprepared> {
+async fn prepare(task: &Task<'_>) -> Result<Answer, Unprepared> {
     let guest = guest(task).await?;
     let command = task.command()?;
-    let prepare = Prepare { command, guest };
     let destination = task.destination_agent().await?;
-    match Answer::of(destination.prepare(prepare).await)? {
-        Answer::Acknowledged => Ok(()),
-        Answer::Refused(refusal) => Err(Unprepared::Failed(failed(refusal))),
-    }
+    let prepared = destination.prepare(Prepare { command, guest }).await;
+    Ok(task.answer(prepared)?)
 }
 
 /// The guest as it is now, from a source that still agrees to let it go the way it was placed.
@@ -71,12 +70,10 @@ async fn guest(task: &Task<'_>) -> Result<Domain, Unprepared> {
     let source = task.source_agent().await?;
     let movable = match source.check_source(check).await {
         Ok(movable) => movable,
-        Err(error) => {
-            return Err(match Answer::of(Err::<(), _>(error))? {
-                Answer::Refused(refusal) => Unprepared::Failed(failed(refusal)),
-                Answer::Acknowledged => Again::because("a check was called stale").into(),
-            });
+        Err(CallError::Refused(refusal)) if !refusal.is_passing() => {
+            return Err(Unprepared::Failed(failed(refusal)));
         }
+        Err(error) => return Err(error.into()),
     };
     let placed = migration.storage.unwrap_or(movable.storage);
     if movable.storage == placed {

@@ -12,7 +12,7 @@ use godwit_rpc::refusal::Refusal;
 use godwit_store::DiscrepancyKind;
 use serde_json::{Value, json};
 
-use super::task::{Again, Answer, Performed, Task};
+use super::task::{Again, Answer, OUTDATED, Performed, Task};
 use crate::testimony::{Testimony, hear};
 
 pub(super) async fn perform(task: &Task<'_>) -> Performed {
@@ -34,8 +34,9 @@ async fn clean_destination(task: &Task<'_>) -> Performed {
         resume: false,
     };
     let destination = task.destination_agent().await?;
-    match Answer::of(destination.roll_back(roll_back).await)? {
+    match task.answer(destination.roll_back(roll_back).await)? {
         Answer::Acknowledged => Ok(()),
+        Answer::Superseded => Err(Again::because(OUTDATED)),
         Answer::Refused(refusal) => Err(Again::because(format!(
             "the destination cannot be cleaned: {refusal}"
         ))),
@@ -57,8 +58,9 @@ impl<E: Into<Again>> From<E> for Restored {
 async fn restore_source(task: &Task<'_>, resume: bool) -> Result<(), Restored> {
     let command = task.command()?;
     let source = task.source_agent().await?;
-    match Answer::of(source.roll_back(RollBack { command, resume }).await)? {
+    match task.answer(source.roll_back(RollBack { command, resume }).await)? {
         Answer::Acknowledged => Ok(()),
+        Answer::Superseded => Err(Restored::Again(Again::because(OUTDATED))),
         Answer::Refused(refusal) => Err(Restored::Refused(refusal)),
     }
 }

@@ -32,8 +32,8 @@ pub(super) async fn perform(task: &Task<'_>) -> Performed {
         destination,
     };
     let source = task.source_agent().await?;
-    match Answer::of(source.start(start).await)? {
-        Answer::Acknowledged => Ok(()),
+    match task.answer(source.start(start).await)? {
+        Answer::Acknowledged | Answer::Superseded => Ok(()),
         Answer::Refused(Refusal::Failed(failure)) => conclude(task, failure).await,
         // No outcome: the follower asks both sides.
         Answer::Refused(

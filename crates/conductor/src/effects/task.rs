@@ -23,6 +23,10 @@ pub(crate) struct Again {
     pub(crate) reason: String,
 }
 
+/// An agent took a later command of this migration than the last one there is: the database is
+/// behind the agents, as after a restore. Nothing may be concluded from that.
+pub(super) const OUTDATED: &str = "the agent has taken a command that this database does not know";
+
 /// `Ok`: acknowledged, or no longer wanted.
 pub(crate) type Performed = Result<(), Again>;
 
@@ -98,6 +102,19 @@ impl<'a> Task<'a> {
         Ok(self.ctx.agent(self.destination()?).await?)
     }
 
+    /// This effect's place among the commands of its migration.
+    pub(super) fn rank(&self) -> Rank {
+        Rank {
+            sequence: self.claimed.sequence,
+            epoch: self.claimed.lease.epoch,
+        }
+    }
+
+    /// Sorts an agent's answer to this effect's command.
+    pub(super) fn answer<T>(&self, answer: Result<T, CallError>) -> Result<Answer, Again> {
+        Answer::of(self.rank(), answer)
+    }
+
     /// What agents are told of the move, and of this effect's place in it.
     pub(super) fn command(&self) -> Result<Command, Again> {
         let migration = &self.record.migration;
@@ -112,10 +129,7 @@ impl<'a> Task<'a> {
                 destination: self.destination()?.clone(),
                 storage,
             },
-            rank: Rank {
-                sequence: self.claimed.sequence,
-                epoch: self.claimed.lease.epoch,
-            },
+            rank: self.rank(),
             request_id: self.record.request_id.clone(),
         })
     }
@@ -195,18 +209,28 @@ impl<'a> Task<'a> {
 }
 
 /// What an agent's answer to a command means to whoever sent it.
+#[derive(Debug)]
 pub(super) enum Answer {
-    /// It was taken, or a newer command was: nothing more to do with this one.
+    /// It was taken, now or before.
     Acknowledged,
+    /// A later effect of the same migration came first: this one is pointless.
+    Superseded,
     /// The agent looked into it, and the answer is final.
     Refused(Refusal),
 }
 
 impl Answer {
-    /// Sorts an answer; what may pass is given back.
-    pub(super) fn of<T>(answer: Result<T, CallError>) -> Result<Self, Again> {
+    /// Sorts the answer to a command of this rank. What may pass is given back; so is a command
+    /// that was refused because somebody else now performs the same effect: that is for them to
+    /// conclude.
+    pub(super) fn of<T>(rank: Rank, answer: Result<T, CallError>) -> Result<Self, Again> {
         match answer {
-            Ok(_) | Err(CallError::Refused(Refusal::Stale { .. })) => Ok(Self::Acknowledged),
+            Ok(_) => Ok(Self::Acknowledged),
+            Err(CallError::Refused(Refusal::Stale { newest }))
+                if newest.sequence > rank.sequence =>
+            {
+                Ok(Self::Superseded)
+            }
             Err(CallError::Refused(
                 refusal @ (Refusal::NoJob
                 | Refusal::TooLate
@@ -216,7 +240,8 @@ impl Answer {
             )) => Ok(Self::Refused(refusal)),
             Err(
                 error @ (CallError::Refused(
-                    Refusal::Incompatible { .. }
+                    Refusal::Stale { .. }
+                    | Refusal::Incompatible { .. }
                     | Refusal::Forbidden(_)
                     | Refusal::Unavailable(_)
                     | Refusal::Malformed { .. },
@@ -226,5 +251,42 @@ impl Answer {
                 | CallError::Protocol(_)),
             ) => Err(error.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stale(sequence: i64, epoch: i64) -> Result<(), CallError> {
+        let newest = Rank { sequence, epoch };
+        Err(Refusal::Stale { newest }.into())
+    }
+
+    #[test]
+    fn an_effect_that_another_performs_is_not_concluded_here() {
+        let rank = Rank {
+            sequence: 3,
+            epoch: 1,
+        };
+        assert!(matches!(Answer::of(rank, Ok(())), Ok(Answer::Acknowledged)));
+        assert!(matches!(
+            Answer::of(rank, stale(4, 1)),
+            Ok(Answer::Superseded)
+        ));
+        assert!(Answer::of(rank, stale(3, 2)).is_err());
+    }
+
+    #[test]
+    fn only_what_cannot_pass_is_final() {
+        let rank = Rank {
+            sequence: 1,
+            epoch: 1,
+        };
+        let of = |refusal: Refusal| Answer::of::<()>(rank, Err(refusal.into()));
+        assert!(matches!(of(Refusal::NoJob), Ok(Answer::Refused(_))));
+        assert!(of(Refusal::Unavailable("busy".to_owned())).is_err());
+        let unreachable = CallError::Unreachable("gone".to_owned());
+        assert!(Answer::of::<()>(rank, Err(unreachable)).is_err());
     }
 }

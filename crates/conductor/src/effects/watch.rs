@@ -99,9 +99,10 @@ async fn follow(task: &Task<'_>, pauses: &mut u32) -> Result<Followed, Again> {
             heard = true;
             *pauses = 0;
             let why = "the move is being followed";
-            let (silent, overdue) = (DiscrepancyKind::HostSilent, DiscrepancyKind::Overdue);
-            task.resolved(silent, Some(task.source()), why).await;
-            task.resolved(overdue, None, why).await;
+            for host in [Some(task.source()), migration.dest_compute.as_ref()] {
+                task.resolved(DiscrepancyKind::HostSilent, host, why).await;
+            }
+            task.resolved(DiscrepancyKind::Overdue, None, why).await;
         }
         match event {
             WatchEvent::Progress(progress) => {
@@ -208,8 +209,8 @@ async fn end(task: &Task<'_>, event: Event, testimony: Testimony) -> Result<Judg
 /// source is made to refuse a `Start` that may still be under way to it; then it is heard again.
 async fn fence(task: &Task<'_>) -> Result<Judged, Again> {
     let source = task.source_agent().await?;
-    match Answer::of(source.abort(task.command()?).await) {
-        Ok(Answer::Acknowledged | Answer::Refused(Refusal::NoJob)) => {}
+    match task.answer(source.abort(task.command()?).await) {
+        Ok(Answer::Acknowledged | Answer::Superseded | Answer::Refused(Refusal::NoJob)) => {}
         Ok(Answer::Refused(refusal)) => {
             info!(%refusal, "the source does not confirm that nothing moves");
             return Ok(Judged::NotYet);
@@ -240,7 +241,7 @@ async fn resume(task: &Task<'_>) -> Result<Judged, Again> {
         resume: true,
     };
     let source = task.source_agent().await?;
-    match Answer::of(source.roll_back(roll_back).await) {
+    match task.answer(source.roll_back(roll_back).await) {
         Ok(Answer::Acknowledged) => {
             let testimony = hear(task.ctx, &task.record).await?;
             if judge_now(task, testimony) != Verdict::AtSource {
@@ -255,6 +256,7 @@ async fn resume(task: &Task<'_>) -> Result<Judged, Again> {
             );
             end(task, Event::MoveFailed(failure), testimony).await
         }
+        Ok(Answer::Superseded) => Ok(Judged::NotYet),
         Ok(Answer::Refused(refusal)) => {
             info!(%refusal, "the source does not start the guest again");
             Ok(Judged::NotYet)

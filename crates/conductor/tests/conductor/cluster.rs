@@ -206,6 +206,7 @@ impl Made {
         let mut cluster = Cluster {
             store: Store::open(&url, StoreOptions::default()).await.unwrap(),
             fabric: Fabric::new(fleet, speed),
+            registry: prometheus::Registry::new(),
             network: LocalNetwork::new(),
             conductors: BTreeMap::new(),
             agents: BTreeMap::new(),
@@ -273,6 +274,8 @@ pub(crate) struct Cluster {
     pub(crate) store: Store,
     pub(crate) fabric: Fabric,
     pub(crate) config: Config,
+    /// The metrics of conductor 1 as it was started last.
+    pub(crate) registry: prometheus::Registry,
     pub(crate) network: LocalNetwork,
     conductors: BTreeMap<usize, Process>,
     agents: BTreeMap<HostName, Process>,
@@ -295,6 +298,10 @@ impl Cluster {
         let url = self.url.clone();
         let config = self.config.clone();
         let network = self.network.clone();
+        let registry = prometheus::Registry::new();
+        if number == 1 {
+            self.registry = registry.clone();
+        }
         let process = Process::start(move |stop| async move {
             let store = Store::open(&url, StoreOptions::default()).await.unwrap();
             let name = format!("conductor-{number}");
@@ -311,7 +318,7 @@ impl Cluster {
                 config,
                 wake: Wake::default(),
             };
-            let conductor = Conductor::new(parts, &prometheus::Registry::new()).unwrap();
+            let conductor = Conductor::new(parts, &registry).unwrap();
             let listener = listen(&transport).await;
             let service = conductor.service();
             let (ran, served) =

@@ -201,7 +201,7 @@ async fn progressed_beyond(
     godwit_test_support::wait_for("progress", PATIENCE, async || {
         let record = cluster.record(uuid).await;
         let moved = record.progress.memory.map_or(0, |memory| memory.processed);
-        Ok((moved > bytes).then_some((moved, record.updated_at.unwrap())))
+        Ok((moved > bytes).then(|| (moved, record.updated_at.unwrap())))
     })
     .await
     .unwrap()

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use godwit_compute_agent::drivers::simulated::{Fault, Step};
+use godwit_compute_agent::holds::HoldPoint;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::server::VmState;
@@ -44,6 +45,10 @@ async fn every_fault(made: Made, user: User, steps: &[Step]) {
     made.pace.cancel_grace = Duration::from_millis(100);
     if user != User::Waits {
         made.never_converges(1);
+        // What goes wrong past the switch to post-copy is a case of its own.
+        for number in [1, 2] {
+            made.host(number).post_copy = false;
+        }
     }
     let cluster = made.start().await;
     for step in steps {
@@ -86,7 +91,8 @@ async fn one(cluster: &Cluster, user: User, step: Step, side: usize, fault: Faul
                 if refused && !ended {
                     cluster.ask(uuid, Event::AbortRequested).await;
                 }
-                Ok((ended || refused).then_some(()))
+                anyhow::ensure!(ended || refused, "{what}: {log:#?}");
+                Ok(Some(()))
             })
             .await
             .unwrap();
@@ -136,6 +142,26 @@ on_both! {
     async fn while_a_user_forces(made: Made) {
         let steps = [Step::Start, Step::Move, Step::ForceComplete, Step::Finish];
         every_fault(made, User::Forces, &steps).await;
+    }
+
+    async fn a_link_that_is_lost_past_post_copy_loses_the_server(made: Made) {
+        let mut made = made.with_hosts(&[1, 0]);
+        made.never_converges(1);
+        made.speed = 2.0;
+        let cluster = made.start().await;
+        cluster.hold(&host(1), HoldPoint::BeforeHandover);
+        let uuid = cluster.begin(1, anywhere()).await.unwrap();
+        cluster.reaches(uuid, Status::Running).await;
+        cluster.ask(uuid, Event::ForceCompleteRequested).await;
+        cluster.reaches(uuid, Status::RunningPostCopy).await;
+        cluster.fabric.connect(&host(2), false);
+        let record = cluster.ends(uuid).await;
+        assert_eq!(record.migration.status, Status::Error);
+        assert_eq!(record.migration.failure.unwrap().code, FailureCode::GuestLost);
+        assert_eq!(cluster.server(1).await.vm_state, VmState::Error);
+        let open = cluster.store.discrepancy_list_open().await.unwrap();
+        assert_eq!(open[0].subject.kind, godwit_store::DiscrepancyKind::GuestNowhere);
+        assert_eq!(cluster.store.check_invariants().await.unwrap(), []);
     }
 
     async fn a_failed_move_whose_destination_stays_silent_ends_and_says_so(made: Made) {

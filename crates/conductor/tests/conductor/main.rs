@@ -12,5 +12,6 @@ mod placing;
 mod puppet;
 mod race;
 mod recovery;
+mod seen;
 mod slots;
 mod together;

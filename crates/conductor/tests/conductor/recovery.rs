@@ -14,7 +14,7 @@ use godwit_core::time::Clock;
 use godwit_rpc::conductor::ConductorClient;
 use godwit_rpc::enrolment::{Heartbeat, Registration, Report};
 use godwit_rpc::identity::{PeerIdentity, Role};
-use godwit_rpc::progress::{Ended, Outcome, WatchEvent};
+use godwit_rpc::progress::{Ended, Outcome, Progress, WatchEvent};
 use godwit_rpc::refusal::{CallError, Refusal};
 use godwit_rpc::transport::{Address, Transport};
 use godwit_rpc::version::{RPC_VERSION, Speaks};
@@ -101,15 +101,18 @@ impl Stage {
         source: Option<Sighting>,
         destination: Option<Sighting>,
     ) -> MigrationUuid {
-        for puppet in [&self.source, &self.destination] {
-            // Nobody follows before the hosts say what they have to say.
-            let later = Refusal::Unavailable("later".to_owned());
-            puppet.script().refuses.insert("start", later);
-        }
+        // Nobody concludes anything before the hosts say what they have to say.
+        let going_on = vec![WatchEvent::Progress(Progress::default())];
+        let tells = std::mem::replace(&mut self.source.script().tells, going_on);
         let uuid = self.cluster.begin(1, anywhere()).await.unwrap();
+        wait_for("the move to start", PATIENCE, async || {
+            Ok(self.source.script().heard.contains(&"start").then_some(()))
+        })
+        .await
+        .unwrap();
         self.cluster.reaches(uuid, Status::Running).await;
         self.now_sees(source, destination);
-        self.source.script().refuses.clear();
+        self.source.script().tells = tells;
         uuid
     }
 
@@ -189,8 +192,9 @@ on_both! {
 
     async fn a_stopped_guest_is_started_again_once_its_destination_denied_it(made: Made) {
         let mut stage = Stage::set(made).await;
-        let uuid = stage.moves(Some(HandedOver), None).await;
+        let uuid = stage.moves(Some(Moving), Some(Incoming)).await;
         stage.destination_served = None;
+        stage.now_sees(Some(HandedOver), None);
         // Only the destination can say that it never executed the guest.
         stage.is_in_doubt(DiscrepancyKind::HostSilent).await;
         assert!(!stage.source.script().heard.contains(&"resume"));

@@ -45,6 +45,19 @@ on_both! {
         assert_eq!(claim(&bench, "me", 900).await, []);
     }
 
+    async fn many_leases_are_renewed_together(bench: Bench) {
+        bench.fleet(&[("a", 3)]).await;
+        for number in 1..=3 {
+            bench.begin(number).await;
+        }
+        let mine: Vec<_> = claim(&bench, "me", 10).await.iter().map(|it| it.lease).collect();
+        bench.store.effect_done(mine[1], at(11)).await.unwrap();
+        let held = bench.store.effects_renew(mine.clone(), at(20)).await.unwrap();
+        assert_eq!(held, [mine[0], mine[2]]);
+        assert_eq!(claim(&bench, "other", 19).await, [], "renewed");
+        assert_eq!(bench.store.effects_renew(Vec::new(), at(20)).await.unwrap(), []);
+    }
+
     async fn a_retry_waits_and_is_counted(bench: Bench) {
         bench.fleet(&[("a", 1)]).await;
         bench.begin(1).await;

@@ -1,0 +1,115 @@
+//! What a conductor shows of itself: metrics, the event log, its row among the services.
+
+use std::collections::BTreeMap;
+
+use anyhow::ensure;
+use godwit_core::status::MigrationStatus as Status;
+use godwit_test_support::wait_for;
+use prometheus::proto::MetricFamily;
+
+use crate::cluster::*;
+
+/// Every series of a conductor as `name{label="value",…}`, with its value; histograms with their
+/// count.
+fn series(cluster: &Cluster) -> BTreeMap<String, f64> {
+    let of = |family: &MetricFamily| {
+        let name = family.name().to_owned();
+        family
+            .get_metric()
+            .iter()
+            .map(|metric| {
+                let labels: Vec<_> = metric
+                    .get_label()
+                    .iter()
+                    .map(|label| format!("{}=\"{}\"", label.name(), label.value()))
+                    .collect();
+                let histogram = metric.get_histogram().get_sample_count();
+                let value = if histogram > 0 {
+                    f64::from(u32::try_from(histogram).unwrap())
+                } else {
+                    metric.get_gauge().get_value() + metric.get_counter().get_value()
+                };
+                (format!("{name}{{{}}}", labels.join(",")), value)
+            })
+            .collect::<Vec<_>>()
+    };
+    cluster.registry.gather().iter().flat_map(of).collect()
+}
+
+async fn shows(cluster: &Cluster, wanted: &[(&str, f64)]) {
+    wait_for("the metrics", PATIENCE, async || {
+        let seen = series(cluster);
+        for (name, value) in wanted {
+            ensure!(seen.get(*name) == Some(value), "{name}: {seen:#?}");
+        }
+        Ok(Some(()))
+    })
+    .await
+    .unwrap();
+}
+
+on_both! {
+    async fn metrics_tell_what_goes_on(made: Made) {
+        let mut made = made.with_hosts(&[3, 0]);
+        made.config.slots.per_source = 1;
+        made.never_converges(1);
+        let mut cluster = made.start().await;
+        let busy = cluster.begin(1, anywhere()).await.unwrap();
+        cluster.reaches(busy, Status::Running).await;
+        let waiting = cluster.begin(2, anywhere()).await.unwrap();
+        shows(&cluster, &[
+            ("godwit_migrations{status=\"running\",type=\"live-migration\"}", 1.0),
+            ("godwit_migrations{status=\"queued\",type=\"live-migration\"}", 1.0),
+            ("godwit_queue_length{}", 1.0),
+            ("godwit_effects_outstanding{effect=\"watch\"}", 1.0),
+            ("godwit_agents{state=\"up\"}", 2.0),
+            ("godwit_agents{state=\"down\"}", 0.0),
+        ])
+        .await;
+        assert!(series(&cluster)["godwit_queue_oldest_seconds{}"] > 0.0);
+
+        cluster.ask(busy, godwit_core::event::Event::AbortRequested).await;
+        cluster.ends(busy).await;
+        cluster.ends(waiting).await;
+        shows(&cluster, &[
+            ("godwit_migrations_ended_total{status=\"cancelled\",type=\"live-migration\"}", 1.0),
+            ("godwit_migrations_ended_total{status=\"completed\",type=\"live-migration\"}", 1.0),
+            ("godwit_migration_status_seconds{status=\"running\"}", 2.0),
+            ("godwit_migration_status_seconds{status=\"queued\"}", 2.0),
+            ("godwit_migration_downtime_seconds{}", 1.0),
+            ("godwit_migration_bytes{}", 1.0),
+            ("godwit_migration_bytes_per_second{}", 1.0),
+            ("godwit_queue_length{}", 0.0),
+        ])
+        .await;
+        for name in series(&cluster).keys() {
+            let words = name.split(['"', '{', '}', ',', '=']);
+            let looks_like_an_id = |word: &str| word.len() == 36 && word.contains('-');
+            assert!(!words.into_iter().any(looks_like_an_id), "{name}");
+        }
+
+        cluster.kill_agent(&host(2));
+        shows(&cluster, &[
+            ("godwit_agents{state=\"up\"}", 1.0),
+            ("godwit_agents{state=\"down\"}", 1.0),
+        ])
+        .await;
+    }
+
+    async fn a_guest_moved_by_hand_is_followed(made: Made) {
+        let cluster = made.with_hosts(&[1, 0]).start().await;
+        cluster.fabric.carry(server(1), &host(2));
+        wait_for("the record to follow", PATIENCE, async || {
+            let recorded = cluster.server(1).await.host;
+            ensure!(recorded == Some(host(2)), "{recorded:?}");
+            Ok(Some(()))
+        })
+        .await
+        .unwrap();
+        cluster.is_sound().await;
+        // And it can be moved from there.
+        let uuid = cluster.begin(1, to(1)).await.unwrap();
+        assert_eq!(cluster.ends(uuid).await.migration.status, Status::Completed);
+        cluster.is_sound().await;
+    }
+}
