@@ -10,7 +10,7 @@ use futures::stream::{self, BoxStream};
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::MigrationUuid;
 use godwit_rpc::progress::{Ended, Outcome, Progress, WatchEvent};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::{Instrument, info, warn};
 
@@ -26,6 +26,13 @@ pub(super) struct View {
     end: Option<End>,
 }
 
+/// A move that somebody follows.
+pub(super) struct Followed {
+    view: watch::Receiver<View>,
+    /// Something was done about the move: look at once.
+    nudge: Arc<Notify>,
+}
+
 #[derive(Clone, PartialEq, Debug)]
 enum End {
     Ended(Ended),
@@ -39,22 +46,29 @@ pub(super) fn resume(shared: &Arc<Shared>) {
     }
 }
 
-/// Follows a move, if nobody does yet.
+/// Follows a move, if nobody does yet; if somebody does, has it looked at now.
 pub(super) fn follow(shared: &Arc<Shared>, entry: &Entry) -> watch::Receiver<View> {
     let migration = entry.what.migration;
     let mut moves = shared.moves();
-    if let Some(view) = moves.get(&migration)
-        && view.has_changed().is_ok()
+    if let Some(followed) = moves.get(&migration)
+        && followed.view.has_changed().is_ok()
     {
-        return view.clone();
+        followed.nudge.notify_one();
+        return followed.view.clone();
     }
     let (sender, view) = watch::channel(View::default());
-    moves.insert(migration, view.clone());
+    let nudge = Arc::new(Notify::new());
+    let followed = Followed {
+        view: view.clone(),
+        nudge: nudge.clone(),
+    };
+    moves.insert(migration, followed);
     let follower = Follower {
         shared: shared.clone(),
         job: shared.job(entry),
         entry: entry.clone(),
         view: sender,
+        nudge,
         moved: Instant::now(),
         bytes: 0,
         stalled: false,
@@ -130,6 +144,7 @@ struct Follower {
     entry: Entry,
     job: Job,
     view: watch::Sender<View>,
+    nudge: Arc<Notify>,
     moved: Instant,
     bytes: u64,
     stalled: bool,
@@ -138,17 +153,20 @@ struct Follower {
 impl Follower {
     async fn follow(mut self) {
         let _counted = Raised::new(&self.shared.metrics.moves);
-        let end = self.to_its_end().await;
+        let end = self.accompany().await;
         self.view.send_modify(|view| view.end = Some(end));
         // Forgotten only now, so that whoever looks for it finds this or the journal's verdict.
         self.shared.moves().remove(&self.entry.what.migration);
     }
 
-    async fn to_its_end(&mut self) -> End {
+    async fn accompany(&mut self) -> End {
         let mut ticks = tokio::time::interval(self.shared.pace.progress_interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.nudge.notified() => {}
+            }
             match self.look().await {
                 Ok(JobState::Moving {
                     progress,

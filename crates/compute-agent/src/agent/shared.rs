@@ -9,11 +9,11 @@ use godwit_core::time::{Clock, Timestamp};
 use godwit_rpc::facts::Inventory;
 use godwit_rpc::identity::{PeerIdentity, Role};
 use prometheus::IntGauge;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::follower::View;
+use super::follower::Followed;
 use super::notebook::Notebook;
 use super::worker::Request;
 use crate::config::Pace;
@@ -38,7 +38,7 @@ pub(super) struct Shared {
     pub(super) told: Notify,
     clock: Arc<dyn Clock>,
     workers: Mutex<HashMap<ServerUuid, mpsc::Sender<Request>>>,
-    moves: Mutex<HashMap<MigrationUuid, watch::Receiver<View>>>,
+    moves: Mutex<HashMap<MigrationUuid, Followed>>,
 }
 
 impl Shared {
@@ -114,7 +114,7 @@ impl Shared {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn moves(&self) -> MutexGuard<'_, HashMap<MigrationUuid, watch::Receiver<View>>> {
+    pub(super) fn moves(&self) -> MutexGuard<'_, HashMap<MigrationUuid, Followed>> {
         self.moves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -127,13 +127,24 @@ impl Step {
         match self.entry.stage {
             Stage::Known => self.cancelled_before_start().await,
             Stage::Settled | Stage::Preparing | Stage::Prepared => Err(Refusal::NoJob),
-            Stage::Starting | Stage::Moving => {
-                follower::follow(&self.shared, &self.entry);
-                let job = self.shared.job(&self.entry);
-                let aborted = self.shared.driver.abort(&job);
-                self.within(self.shared.pace.step_timeout, aborted).await
-            }
+            Stage::Starting | Stage::Moving => self.abort_job().await,
         }
+    }
+
+    async fn abort_job(&self) -> Result<(), Refusal> {
+        let job = self.shared.job(&self.entry);
+        let aborted = self.shared.driver.abort(&job);
+        let aborted = self.within(self.shared.pace.step_timeout, aborted).await;
+        let aborted = match aborted {
+            // It may have ended a moment ago, which is what was wanted.
+            Err(Refusal::NoJob) => match self.progress().await? {
+                JobState::Moving { .. } | JobState::Ended(_) => Ok(()),
+                JobState::NoJob => Err(Refusal::NoJob),
+            },
+            other => other,
+        };
+        follower::follow(&self.shared, &self.entry);
+        aborted
     }
 
     /// Nothing began, and by this command's rank nothing will. If the guest is where it was,
@@ -165,6 +176,7 @@ impl Step {
         let job = self.shared.job(&self.entry);
         let forced = self.shared.driver.force_complete(&job);
         let means = self.within(self.shared.pace.step_timeout, forced).await?;
+        follower::follow(&self.shared, &self.entry);
         Ok(Some(means))
     }
 
@@ -228,7 +240,11 @@ impl Step {
 
     /// Waits for a driver's step; not for ever, and not long once it was told to stop. An error
     /// means that it was given up, and may still have its effect.
-    async fn limited<T>(&self, limit: Duration, step: impl Future<Output = T>) -> Result<T, Refusal> {
+    async fn limited<T>(
+        &self,
+        limit: Duration,
+        step: impl Future<Output = T>,
+    ) -> Result<T, Refusal> {
         let told_to_stop = async {
             self.cancel.cancelled().await;
             tokio::time::sleep(self.shared.pace.cancel_grace).await;

@@ -135,7 +135,7 @@ struct Running {
 }
 
 enum Happened {
-    Asked(Request),
+    Asked(Box<Request>),
     Done(Answer),
     Idle,
 }
@@ -144,7 +144,7 @@ impl Worker {
     async fn work(mut self) {
         loop {
             match self.next().await {
-                Happened::Asked(request) => self.take(request).await,
+                Happened::Asked(request) => self.take(*request).await,
                 Happened::Done(answer) => self.done(&answer),
                 Happened::Idle => {
                     // Requests are sent under this lock, so none slips in behind our back.
@@ -163,14 +163,14 @@ impl Worker {
         match &mut self.running {
             Some(running) => tokio::select! {
                 request = self.inbox.recv(), if self.waiting.len() < WAITING => {
-                    request.map_or(Happened::Idle, Happened::Asked)
+                    request.map_or(Happened::Idle, |request| Happened::Asked(Box::new(request)))
                 }
                 answer = &mut running.step => Happened::Done(answer.unwrap_or_else(|broken| {
                     Err(Refusal::Unavailable(format!("the step broke: {broken}")))
                 })),
             },
             None => match tokio::time::timeout(IDLE, self.inbox.recv()).await {
-                Ok(Some(request)) => Happened::Asked(request),
+                Ok(Some(request)) => Happened::Asked(Box::new(request)),
                 Ok(None) | Err(_) => Happened::Idle,
             },
         }
