@@ -16,7 +16,8 @@ import sys
 import types
 
 import openstack
-from openstack import exceptions
+from keystoneauth1.exceptions import ClientException
+from openstack.exceptions import SDKException
 from openstack.resource import Resource
 
 
@@ -42,7 +43,7 @@ def main():
     for line in sys.stdin:
         try:
             answer = {"value": perform(connection, json.loads(line))}
-        except exceptions.SDKException as error:
+        except (SDKException, ClientException) as error:
             answer = {
                 "error": {
                     "status": getattr(error, "status_code", None),

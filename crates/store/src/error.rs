@@ -39,6 +39,16 @@ impl StoreError {
         }
     }
 
+    /// The same error once more, if it is about the database and not about what was asked.
+    pub(crate) fn of_the_database(&self) -> Option<Self> {
+        match self {
+            Self::Busy(span) => Some(Self::Busy(*span)),
+            Self::Unreachable(why) => Some(Self::Unreachable(why.clone())),
+            Self::Stopped => Some(Self::Stopped),
+            Self::Corrupt(_) | Self::Refused(_) => None,
+        }
+    }
+
     /// Did the database ask for the transaction to be run again?
     pub(crate) fn is_conflict(&self) -> bool {
         match self {

@@ -8,6 +8,7 @@
 //!
 //! Time and uuids are arguments here; the store reads no clock and makes no ids.
 
+mod among;
 mod columns;
 mod connection;
 mod dialect;
@@ -17,6 +18,7 @@ mod error;
 mod events;
 mod figures;
 mod flavors;
+mod gather;
 mod hosts;
 mod invariants;
 mod location;

@@ -2,6 +2,7 @@
 
 mod begin;
 mod commit;
+mod in_progress;
 mod list;
 mod progress;
 mod record;
@@ -15,25 +16,16 @@ use godwit_core::time::Timestamp;
 
 pub use self::begin::{BeginError, NewLiveMigration};
 pub use self::commit::{Claim, CommitError, CommitNote, SlotLimits};
+pub use self::in_progress::ServerMigrations;
+pub(crate) use self::in_progress::{InProgress, in_progress};
 pub use self::list::{MigrationFilter, MigrationListError, Paging};
 pub use self::progress::ProgressSample;
 pub use self::record::{Amounts, MigrationRecord, Progress};
 use self::row::MigrationRow;
 pub use self::step::{StepError, Stepped};
 use crate::columns::{instant, text};
-use crate::schema::{migrations, servers};
+use crate::schema::migrations;
 use crate::{Store, StoreError};
-
-/// The answer to "what is going on with this server".
-#[derive(Clone, PartialEq, Debug)]
-pub struct ServerMigrations {
-    /// The server's owner.
-    pub project_id: String,
-    /// The user who made the server.
-    pub user_id: String,
-    /// Its live migrations that Nova's API calls in progress, oldest first.
-    pub migrations: Vec<MigrationRecord>,
-}
 
 impl Store {
     /// One migration, whatever its state; deleted ones are found too.
@@ -66,61 +58,6 @@ impl Store {
                 .first(connection)
                 .optional()?;
             Ok(row.map(MigrationRecord::from))
-        })
-        .await
-    }
-
-    /// The live migrations in progress of a server, in one query together with whether it is
-    /// visible: `None` if there is no such server, it is deleted, or it belongs to another
-    /// project than `project` (where given).
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn migrations_in_progress_for_server(
-        &self,
-        server: ServerUuid,
-        project: Option<&str>,
-    ) -> Result<Option<ServerMigrations>, StoreError> {
-        let project = project.map(str::to_owned);
-        self.read(move |connection| {
-            // Few at most, so what remains to be asked is asked below: this statement then
-            // never varies, and stays prepared.
-            let unfinished = migrations::instance_uuid
-                .eq(servers::uuid)
-                .and(migrations::ended_at.is_null())
-                .and(migrations::deleted_at.is_null());
-            let rows: Vec<(String, String, Option<MigrationRow>)> = servers::table
-                .left_join(migrations::table.on(unfinished))
-                .filter(servers::uuid.eq(text(server)))
-                .filter(servers::deleted_at.is_null())
-                .order(migrations::id)
-                .select((
-                    servers::project_id,
-                    servers::user_id,
-                    Option::<MigrationRow>::as_select(),
-                ))
-                .load(connection)?;
-            let Some((project_id, user_id, _)) = rows.first() else {
-                return Ok(None);
-            };
-            if project
-                .as_ref()
-                .is_some_and(|project| project != project_id)
-            {
-                return Ok(None);
-            }
-            Ok(Some(ServerMigrations {
-                project_id: project_id.clone(),
-                user_id: user_id.clone(),
-                migrations: rows
-                    .into_iter()
-                    .filter_map(|(_, _, row)| row.map(MigrationRecord::from))
-                    .filter(|record| {
-                        record.migration.kind == MigrationKind::LiveMigration
-                            && record.migration.status.is_in_progress()
-                    })
-                    .collect(),
-            }))
         })
         .await
     }

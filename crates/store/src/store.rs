@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use crate::connection::Database;
 use crate::error::TransactionError;
+use crate::gather::Gather;
+use crate::migrations::{self, InProgress};
 use crate::open::PoolState;
 use crate::pool::Pool;
 use crate::{StoreError, dialect};
@@ -16,6 +18,7 @@ const CONFLICTS: u32 = 10;
 #[derive(Clone)]
 pub struct Store {
     pools: Arc<Pools>,
+    pub(crate) in_progress: Arc<InProgress>,
 }
 
 /// The same pool twice on PostgreSQL.
@@ -33,6 +36,7 @@ impl fmt::Debug for Store {
 impl Store {
     pub(crate) fn new(pools: Pools) -> Self {
         Self {
+            in_progress: Gather::new(&pools.readers, migrations::in_progress),
             pools: Arc::new(pools),
         }
     }

@@ -1,6 +1,7 @@
 //! The transaction that writes a transition.
 
 use diesel::prelude::*;
+use godwit_core::failure::Failure;
 use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::migration::{Intent, Migration, Settling, StorageMode};
 use godwit_core::status::MigrationStatus;
@@ -145,6 +146,26 @@ impl Locked {
     }
 }
 
+/// The line with the reason that is new with it, so that the log says why, whoever wrote it.
+fn with_reason(
+    detail: &serde_json::Value,
+    before: Option<&Failure>,
+    next: &Migration,
+) -> serde_json::Value {
+    let new = next.failure.as_ref().filter(|failure| before != Some(*failure));
+    let Some(failure) = new else {
+        return detail.clone();
+    };
+    let mut fields = match detail {
+        serde_json::Value::Object(fields) => fields.clone(),
+        serde_json::Value::Null => serde_json::Map::new(),
+        other => serde_json::Map::from_iter([("detail".to_owned(), other.clone())]),
+    };
+    let failure = serde_json::json!({"code": failure.code, "message": failure.message});
+    fields.insert("failure".to_owned(), failure);
+    serde_json::Value::Object(fields)
+}
+
 /// Writes all that follows from a transition.
 pub(super) fn write(
     connection: &mut Database,
@@ -164,7 +185,7 @@ pub(super) fn write(
         to_status: next.status,
         actor: note.actor.to_string(),
         request_id: note.request_id.clone(),
-        detail: note.detail.clone(),
+        detail: with_reason(&note.detail, locked.record.migration.failure.as_ref(), next),
     };
     events::append(connection, id, &line)?;
 

@@ -112,6 +112,10 @@ on_both! {
         let record = bench.record(1).await;
         assert_eq!(record.migration.status, MigrationStatus::Failed);
         assert_eq!(record.migration.failure, Some(link_lost()));
+        let events = bench.store.migration_events(migration(1), 0).await.unwrap();
+        let failed = events.iter().find(|event| event.name == "move_failed").unwrap();
+        assert_eq!(failed.detail["failure"]["code"], "link-lost", "the log says why, once");
+        assert!(events.last().unwrap().detail.get("failure").is_none());
         let after = bench.server(1).await;
         assert_eq!((after.host, after.node), (before.host, before.node));
         assert_eq!((after.vm_state, after.task_state), (before.vm_state, None));
