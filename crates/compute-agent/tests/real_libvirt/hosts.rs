@@ -36,6 +36,7 @@ pub(crate) struct Inside {
 pub(crate) fn config(testbed: &Testbed, host: &Host) -> LibvirtConfig {
     LibvirtConfig {
         move_uri: Some(format!("qemu+tcp://{}/system", host.name())),
+        move_data_uri: Some(format!("tcp://{}", host.address())),
         address: Some(host.address().into()),
         instances: testbed.instances(),
         shared_storage: vec![SharedStorage {
@@ -49,14 +50,12 @@ pub(crate) fn config(testbed: &Testbed, host: &Host) -> LibvirtConfig {
 }
 
 impl Inside {
-    /// A driver on `host`. What it remembers beyond its process lies in the testbed.
+    /// A driver on `host`.
     pub(crate) fn new(
-        testbed: &Testbed,
         host: &Host,
         config: LibvirtConfig,
         holds: BTreeMap<HoldPoint, PathBuf>,
     ) -> Result<Self> {
-        let state = testbed.directory().join(format!("state-{}", host.name()));
         let name = HostName::new(host.name())?;
         let holder = std::fs::read_to_string(host.directory().join("holder.pid"))?;
         let namespace = |kind| {
@@ -76,7 +75,7 @@ impl Inside {
                     .worker_threads(1)
                     .enable_all()
                     .build()?;
-                let driver = LibvirtDriver::new(name, config, &state, Holds::new(holds))?;
+                let driver = LibvirtDriver::new(name, config, Holds::new(holds))?;
                 Ok((runtime, driver))
             };
             match enter() {
@@ -89,7 +88,11 @@ impl Inside {
             }
         });
         let (driver, runtime) = driver.recv().context("entering the host")??;
-        Ok(Self { driver, runtime, _stop: stop })
+        Ok(Self {
+            driver,
+            runtime,
+            _stop: stop,
+        })
     }
 }
 
@@ -157,13 +160,17 @@ impl Driver for Inside {
 
     async fn finish(&self, job: &Job, side: Side) -> Result<(), DriverError> {
         let (driver, job) = (Arc::clone(&self.driver), job.clone());
-        let call = self.runtime.spawn(async move { driver.finish(&job, side).await });
+        let call = self
+            .runtime
+            .spawn(async move { driver.finish(&job, side).await });
         call.await.expect("the driver does not panic")
     }
 
     async fn roll_back(&self, job: &Job, side: Side, resume: bool) -> Result<(), DriverError> {
         let (driver, job) = (Arc::clone(&self.driver), job.clone());
-        let call = self.runtime.spawn(async move { driver.roll_back(&job, side, resume).await });
+        let call = self
+            .runtime
+            .spawn(async move { driver.roll_back(&job, side, resume).await });
         call.await.expect("the driver does not panic")
     }
 }

@@ -4,4 +4,6 @@
 mod hosts;
 mod scene;
 
+mod faults;
 mod moves;
+mod steered;

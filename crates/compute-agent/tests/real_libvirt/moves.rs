@@ -16,7 +16,10 @@ use uuid::Uuid;
 use crate::scene::Scene;
 
 fn local(name: &str) -> GuestSpec {
-    GuestSpec { storage: Storage::Local, ..GuestSpec::new(name) }
+    GuestSpec {
+        storage: Storage::Local,
+        ..GuestSpec::new(name)
+    }
 }
 
 #[tokio::test]
@@ -27,22 +30,40 @@ async fn real_guest_moves_on_shared_storage() -> Result<()> {
         user: ("alice".into(), Uuid::from_u128(1)),
         project: ("demo".into(), Uuid::from_u128(2)),
     };
-    let spec = GuestSpec { nova: Some(nova), ..GuestSpec::new("vm") };
+    let spec = GuestSpec {
+        nova: Some(nova),
+        ..GuestSpec::new("vm")
+    };
     let scene = Scene::new(spec, |_| ())?;
 
     let facts = scene.source.facts().await?;
     assert_eq!(facts.hypervisor_type, "QEMU");
     assert_eq!(facts.node, "host-1");
     let there = scene.destination.facts().await?;
-    let ids = |facts: &HostFacts| facts.pools.iter().map(|pool| pool.id.clone()).collect::<Vec<_>>();
+    let ids = |facts: &HostFacts| {
+        facts
+            .pools
+            .iter()
+            .map(|pool| pool.id.clone())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(ids(&facts), ids(&there), "both hosts see the same storage");
     assert_eq!(facts.pools.len(), 1);
     let domains = scene.source.domains().await?;
     let guest = domains.first().context("a domain is a server")?;
-    assert_eq!((guest.display_name.as_str(), guest.domain_name.as_str()), ("web", "vm"));
+    assert_eq!(
+        (guest.display_name.as_str(), guest.domain_name.as_str()),
+        ("web", "vm")
+    );
     assert_eq!(guest.owner.project_name.as_deref(), Some("demo"));
-    assert_eq!(guest.flavor.as_ref().context("Nova wrote it")?.name, "m1.tiny");
-    assert_eq!((guest.sighting, guest.power_state), (Sighting::Executing, PowerState::Running));
+    assert_eq!(
+        guest.flavor.as_ref().context("Nova wrote it")?.name,
+        "m1.tiny"
+    );
+    assert_eq!(
+        (guest.sighting, guest.power_state),
+        (Sighting::Executing, PowerState::Running)
+    );
     let mut changes = scene.destination.changes();
     changes.mark_unchanged();
 
@@ -51,19 +72,34 @@ async fn real_guest_moves_on_shared_storage() -> Result<()> {
     let begun = since.elapsed();
     assert_eq!(travel.storage(), StorageMode::Shared);
     let ended = scene.end(&travel).await?;
-    println!("begun after {begun:?}, ended after {:?}: {ended:?}", since.elapsed());
+    println!(
+        "begun after {begun:?}, ended after {:?}: {ended:?}",
+        since.elapsed()
+    );
     assert_eq!(ended.outcome, Outcome::HandedOver);
     let figures = ended.progress.context("libvirt tells the final figures")?;
-    assert!(figures.memory.processed > 0 && figures.downtime.is_some(), "{figures:?}");
+    assert!(
+        figures.memory.processed > 0 && figures.downtime.is_some(),
+        "{figures:?}"
+    );
     assert_eq!(figures.disk, None);
     assert!(changes.has_changed()?, "a guest that came is a change");
 
     scene.finish(&travel).await?;
-    assert_eq!(scene.sighted(&scene.destination).await?, Sighting::Executing);
+    assert_eq!(
+        scene.sighted(&scene.destination).await?,
+        Sighting::Executing
+    );
     assert_eq!(scene.sighted(&scene.source).await?, Sighting::Absent);
     // Everything may come again.
-    scene.destination.finish(&travel.destination_job, Side::Destination).await?;
-    scene.source.finish(&travel.source_job, Side::Source).await?;
+    scene
+        .destination
+        .finish(&travel.destination_job, Side::Destination)
+        .await?;
+    scene
+        .source
+        .finish(&travel.source_job, Side::Source)
+        .await?;
     let after = scene.source.progress(&travel.source_job).await?;
     assert_eq!(after, JobState::NoJob);
     Ok(())
@@ -77,14 +113,25 @@ async fn real_linked_clone_is_copied_and_stays_one() -> Result<()> {
     let ended = scene.end(&travel).await?;
     println!("{ended:?}");
     assert_eq!(ended.outcome, Outcome::HandedOver);
-    let disk = ended.progress.context("figures")?.disk.context("a disk was copied")?;
+    let disk = ended
+        .progress
+        .context("figures")?
+        .disk
+        .context("a disk was copied")?;
     assert!(disk.total > 0 && disk.processed > 0, "{disk:?}");
     scene.finish(&travel).await?;
 
     let path = scene.guest.disk.to_str().context("ASCII")?;
-    let info = scene.to().command("qemu-img").args(["info", "-U", path]).output()?;
+    let info = scene
+        .to()
+        .command("qemu-img")
+        .args(["info", "-U", path])
+        .output()?;
     let info = String::from_utf8(info.stdout)?;
-    assert!(info.contains("backing file:") && info.contains("_base/"), "{info}");
+    assert!(
+        info.contains("backing file:") && info.contains("_base/"),
+        "{info}"
+    );
     let left = scene.from().command("ls").arg(path).output()?;
     ensure!(!left.status.success(), "the source's disk is still there");
     Ok(())

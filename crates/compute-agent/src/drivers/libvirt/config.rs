@@ -213,14 +213,6 @@ pub enum Unfit {
     /// libvirt's event loop does not start.
     #[error("libvirt's event loop does not start: {0}")]
     EventLoop(String),
-    /// The driver's own file cannot be used.
-    #[error("{path}")]
-    State {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
 }
 
 impl LibvirtConfig {

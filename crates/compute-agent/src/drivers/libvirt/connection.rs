@@ -104,9 +104,18 @@ impl Connection {
         &self,
         work: impl FnOnce(&Live) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, CallError> {
+        self.call_within(self.0.deadline, work).await
+    }
+
+    /// The same, for whom an answer is worth only so much waiting.
+    pub(super) async fn call_within<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        work: impl FnOnce(&Live) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, CallError> {
         let inner = Arc::clone(&self.0);
         let threads = Arc::clone(&self.0.threads);
-        on_a_thread(threads, self.0.deadline, move || {
+        on_a_thread(threads, deadline, move || {
             inner.live().and_then(|live| work(&live))
         })
         .await?
@@ -171,7 +180,10 @@ pub(super) async fn on_a_thread<T: Send + 'static>(
 ) -> Result<T, CallError> {
     let answered = async {
         // The semaphore is never closed; if it were, nothing would run any more.
-        let permit = threads.acquire_owned().await.map_err(|_| CallError::Panicked)?;
+        let permit = threads
+            .acquire_owned()
+            .await
+            .map_err(|_| CallError::Panicked)?;
         let (answer, answered) = oneshot::channel();
         std::thread::Builder::new()
             .name("libvirt-call".into())

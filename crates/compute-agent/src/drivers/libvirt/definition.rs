@@ -212,7 +212,9 @@ fn disk(disk: Node<'_, '_>) -> Option<DiskElement> {
             .unwrap_or_else(|| "raw".into()),
         read_only: removable || child(disk, "readonly").is_some(),
         shareable: child(disk, "shareable").is_some(),
-        encrypted: disk.descendants().any(|node| node.has_tag_name("encryption")),
+        encrypted: disk
+            .descendants()
+            .any(|node| node.has_tag_name("encryption")),
         backing,
     })
 }

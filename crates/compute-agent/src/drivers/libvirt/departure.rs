@@ -11,17 +11,13 @@ use godwit_rpc::domain::Domain;
 use godwit_rpc::facts::HostFacts;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
-use virt::error::Error;
 use virt::sys as raw;
 
 use super::Host;
-use super::connection::Connection;
 use super::facts::MoveTarget;
 use super::flight::{Call, Flight};
+use super::itinerary::Itinerary;
 use super::note::{Departure, Note};
-use super::sys::{self, Params};
-use super::verdict::call_failed;
 use super::witness::MoveSeen;
 use crate::checks;
 use crate::driver::{DriverError, Job};
@@ -29,17 +25,6 @@ use crate::holds::HoldPoint;
 
 /// How often one looks whether libvirt's job has begun.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-
-/// The move as libvirt's call needs it.
-struct Itinerary {
-    guest: Uuid,
-    target: MoveTarget,
-    flags: u32,
-    /// Targets of the disks that are copied.
-    disks: Vec<String>,
-    bandwidth_mib: u64,
-    parallel_connections: u16,
-}
 
 impl Host {
     /// See [`crate::driver::Driver::start`].
@@ -73,7 +58,8 @@ impl Host {
         };
         note.departure = Some(Departure {
             copied,
-            post_copy: itinerary.flags & raw::VIR_MIGRATE_POSTCOPY != 0,
+            post_copy: itinerary.permits_post_copy(),
+            paused: false,
         });
         job.set_note(&note).await?;
         if cancel.is_cancelled() {
@@ -83,11 +69,13 @@ impl Host {
         }
 
         let flight = self.flights.begin(job, Call::UnderWay);
-        if let Err(error) = depart(&self.connection, itinerary, Arc::clone(&flight)) {
+        if let Err(error) = itinerary.travel(&self.connection, &flight) {
             self.flights.forget(job);
             note.departure = None;
             job.set_note(&note).await?;
-            return Err(DriverError::Unavailable(format!("no thread for a move: {error}")));
+            return Err(DriverError::Unavailable(format!(
+                "no thread for a move: {error}"
+            )));
         }
         self.steer(job, &flight, &guest, destination);
         self.departed(job, &flight, cancel).await
@@ -102,14 +90,18 @@ impl Host {
         let config = &self.config;
         let disks: Vec<String> = match job.what.storage {
             StorageMode::Shared => Vec::new(),
-            StorageMode::Copied => {
-                checks::disks_to_copy(guest, destination).map(|disk| disk.target.clone()).collect()
-            }
+            StorageMode::Copied => checks::disks_to_copy(guest, destination)
+                .map(|disk| disk.target.clone())
+                .collect(),
         };
-        if let (StorageMode::Shared, Some(disk)) =
-            (job.what.storage, checks::disks_to_copy(guest, destination).next())
-        {
-            let message = format!("{} is not on storage that both hosts see any more.", disk.path);
+        if let (StorageMode::Shared, Some(disk)) = (
+            job.what.storage,
+            checks::disks_to_copy(guest, destination).next(),
+        ) {
+            let message = format!(
+                "{} is not on storage that both hosts see any more.",
+                disk.path
+            );
             return Err(DriverError::failed(FailureCode::HypervisorError, message));
         }
         let mut flags = raw::VIR_MIGRATE_LIVE
@@ -131,7 +123,7 @@ impl Host {
         flag(config.encrypt, raw::VIR_MIGRATE_TLS);
         let held = self.holds.is_held(HoldPoint::BeforeHandover).await;
         Ok(Itinerary {
-            guest: job.what.server.0,
+            guest: job.what.server,
             target: MoveTarget::of(destination)?,
             flags,
             disks,
@@ -168,50 +160,4 @@ impl Host {
         }
         Ok(())
     }
-}
-
-/// Makes libvirt's call, on a thread and a connection of its own: it returns when the move has
-/// ended.
-fn depart(
-    connection: &Connection,
-    itinerary: Itinerary,
-    flight: Arc<Flight>,
-) -> std::io::Result<()> {
-    let connection = connection.clone();
-    let thread = std::thread::Builder::new().name("libvirt-move".into());
-    let made = thread.spawn(move || {
-        let call = match travel(&connection, &itinerary) {
-            Ok(()) => Call::HandedOver,
-            Err(error) => {
-                tracing::info!(server = %itinerary.guest, error = error.message(),
-                    "libvirt ended the move without a hand-over");
-                call_failed(&error)
-            }
-        };
-        flight.learn(|known| known.call = call);
-    });
-    made.map(drop)
-}
-
-fn travel(connection: &Connection, itinerary: &Itinerary) -> Result<(), Error> {
-    let connect = connection.open_another()?;
-    let domain = connect.lookup_domain_by_uuid(itinerary.guest)?;
-    let mut params = Params::new();
-    if itinerary.bandwidth_mib > 0 {
-        params.add_u64(raw::VIR_MIGRATE_PARAM_BANDWIDTH, itinerary.bandwidth_mib)?;
-    }
-    if itinerary.parallel_connections > 1 {
-        let connections = itinerary.parallel_connections.into();
-        params.add_int(raw::VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS, connections)?;
-    }
-    for disk in &itinerary.disks {
-        params.add_text(raw::VIR_MIGRATE_PARAM_MIGRATE_DISKS, disk)?;
-    }
-    if let Some(data) = &itinerary.target.data {
-        params.add_text(raw::VIR_MIGRATE_PARAM_URI, data)?;
-    }
-    if let Some(listen) = &itinerary.target.listen {
-        params.add_text(raw::VIR_MIGRATE_PARAM_LISTEN_ADDRESS, listen)?;
-    }
-    sys::migrate(&domain, &itinerary.target.libvirt, itinerary.flags, params)
 }

@@ -4,11 +4,11 @@ use godwit_rpc::facts::{Capacity, Cpu, HostFacts};
 use serde::{Deserialize, Serialize};
 use virt::error::Error;
 
+use super::Host;
 use super::connection::Live;
 use super::definition::host_cpu;
 use super::storage::pools::{self, SeenPool};
 use super::storage::room::{Room, room_at};
-use super::Host;
 use crate::driver::DriverError;
 
 /// What does not change while libvirt runs.
@@ -57,9 +57,7 @@ impl Host {
     }
 
     /// The same, with what tells where a disk lies.
-    pub(super) async fn facts_and_pools(
-        &self,
-    ) -> Result<(HostFacts, Vec<SeenPool>), DriverError> {
+    pub(super) async fn facts_and_pools(&self) -> Result<(HostFacts, Vec<SeenPool>), DriverError> {
         let (about, processors) = self.connection.call(ask).await?;
         let (pools, room) = self.storage().await?;
         let target = MoveTarget {
@@ -68,7 +66,10 @@ impl Host {
                 None => ["qemu+tls://", &about.node, "/system"].concat(),
             },
             data: self.config.move_data_uri.clone(),
-            listen: self.config.move_listen_address.map(|address| address.to_string()),
+            listen: self
+                .config
+                .move_listen_address
+                .map(|address| address.to_string()),
         };
         let facts = HostFacts {
             host: self.name.clone(),

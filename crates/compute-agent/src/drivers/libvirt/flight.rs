@@ -133,7 +133,10 @@ impl Flights {
     /// Takes note of an event.
     pub(super) fn witness(&self, event: &DomainEvent) {
         match event {
-            DomainEvent::Lifecycle { domain, change: Lifecycle::LeftByPostCopy } => {
+            DomainEvent::Lifecycle {
+                domain,
+                change: Lifecycle::LeftByPostCopy,
+            } => {
                 self.learn(*domain, |known| known.post_copy = true);
             }
             DomainEvent::JobCompleted { domain, job }

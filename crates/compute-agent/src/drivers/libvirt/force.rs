@@ -44,9 +44,9 @@ impl Host {
                 return Err(DriverError::NoJob);
             }
             flight.learn(|known| known.abort_asked = true);
-            let aborted = self.connection.call(move |live| {
-                sys::abort_job(&live.connect.lookup_domain_by_uuid(server.0)?)
-            });
+            let aborted = self
+                .connection
+                .call(move |live| sys::abort_job(&live.connect.lookup_domain_by_uuid(server.0)?));
             match aborted.await {
                 Ok(()) => return Ok(()),
                 // It has just ended, or not begun yet, or switched to post-copy: look again.
@@ -83,9 +83,9 @@ impl Host {
         if !matches!(seen.movement, MoveSeen::Outgoing(_)) {
             return Err(DriverError::NoJob);
         }
-        let note: Note = job.note()?.unwrap_or_default();
-        let may_switch = note.departure.is_some_and(|departure| departure.post_copy);
-        if may_switch && seen.state == DomainState::Running {
+        let mut note: Note = job.note()?.unwrap_or_default();
+        let departure = note.departure.as_mut().ok_or(DriverError::NoJob)?;
+        if departure.post_copy && seen.state == DomainState::Running {
             match self.switch_to_post_copy(&flight, server).await {
                 Ok(()) => return Ok(ForceMeans::PostCopy),
                 Err(error) => {
@@ -93,7 +93,12 @@ impl Host {
                 }
             }
         }
-        self.pause(server).await?;
+        if seen.state == DomainState::Running {
+            departure.paused = true;
+            job.set_note(&note).await?;
+            self.pause(server).await?;
+        }
+        // What does not run, its user paused: then nothing is left to do but to wait.
         Ok(ForceMeans::Pause)
     }
 
@@ -104,9 +109,7 @@ impl Host {
         server: ServerUuid,
     ) -> Result<(), DriverError> {
         self.connection
-            .call(move |live| {
-                sys::start_post_copy(&live.connect.lookup_domain_by_uuid(server.0)?)
-            })
+            .call(move |live| sys::start_post_copy(&live.connect.lookup_domain_by_uuid(server.0)?))
             .await?;
         let deadline = Instant::now() + SWITCH_WITHIN;
         while Instant::now() < deadline {
@@ -123,23 +126,18 @@ impl Host {
             // Either way the loop looks again.
             let _ = tokio::time::timeout(LOOK_EVERY, told).await;
         }
-        Err(DriverError::Unavailable("the switch to post-copy does not take place".into()))
+        Err(DriverError::Unavailable(
+            "the switch to post-copy does not take place".into(),
+        ))
     }
 
-    /// Pauses the guest for its move; a guest that its user paused stays the user's.
+    /// Pauses a guest that runs.
     async fn pause(&self, server: ServerUuid) -> Result<(), DriverError> {
-        let seen = self.look(server).await?.ok_or(DriverError::NoJob)?;
-        match seen.state {
-            DomainState::Running => {}
-            DomainState::Paused(_) | DomainState::Asleep => return Ok(()),
-            DomainState::Crashed
-            | DomainState::Off
-            | DomainState::Saved
-            | DomainState::Unknown => return Err(DriverError::NoJob),
-        }
-        self.paused.insert(server.0).await?;
         let paused = self.connection.call(move |live| {
-            live.connect.lookup_domain_by_uuid(server.0)?.suspend().map(drop)
+            live.connect
+                .lookup_domain_by_uuid(server.0)?
+                .suspend()
+                .map(drop)
         });
         match paused.await {
             Ok(()) => Ok(()),
@@ -149,8 +147,8 @@ impl Host {
         }
     }
 
-    /// Lifts a pause of ours. libvirt may have done so already.
-    pub(super) async fn unpause(&self, server: ServerUuid) -> Result<(), DriverError> {
+    /// Lets the guest run (again).
+    pub(super) async fn resume(&self, server: ServerUuid) -> Result<(), DriverError> {
         let resumed = self.connection.call(move |live| {
             let domain = live.connect.lookup_domain_by_uuid(server.0)?;
             match sys::domain_state(&domain)? {
@@ -163,11 +161,13 @@ impl Host {
                 | DomainState::Unknown => domain.resume().map(drop),
             }
         });
-        resumed.await?;
-        self.paused.remove(server.0).await
+        Ok(resumed.await?)
     }
 }
 
 fn is_post_copy(seen: Witness) -> bool {
-    seen.state == DomainState::Paused(Stopped::PostCopy)
+    matches!(
+        seen.state,
+        DomainState::Paused(Stopped::PostCopy | Stopped::PostCopyFailed)
+    )
 }

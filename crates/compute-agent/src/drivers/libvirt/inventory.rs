@@ -1,4 +1,12 @@
 //! The domains of this host. Any domain is a server: nothing has to be registered first.
+//!
+//! Where a guest runs is one quick question, and its details another, which libvirt may keep
+//! waiting: for half a minute while the domain is busy, and always while the guest is still
+//! arriving. Then its details are those seen last, or those its source told of it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use godwit_core::ids::ServerUuid;
@@ -14,29 +22,80 @@ use super::connection::{CallError, Live, number};
 use super::definition::{Definition, DiskElement, NovaElement, Unreadable};
 use super::storage::pools::{SeenPool, pool_of};
 use super::sys::{self, BlockSizes};
-use super::witness::{Witness, look};
+use super::witness::{MoveSeen, Witness, look};
 use crate::driver::DriverError;
 
 /// Domains looked at at the same time.
 const ABREAST: usize = 4;
+/// How long the details of one domain may keep an inventory waiting.
+const DETAILS_WITHIN: Duration = Duration::from_secs(3);
 
-/// A domain as libvirt describes it at one instant.
-#[derive(Clone, Debug)]
-pub(super) struct Sighted {
-    pub(super) name: String,
-    pub(super) witness: Witness,
-    pub(super) definition: Definition,
-    /// By target, in the order of the definition's disks.
+/// A domain's details as libvirt has them.
+struct Details {
+    name: String,
+    definition: Definition,
+    /// In the order of the definition's disks.
     sizes: Vec<BlockSizes>,
 }
 
-/// Why a domain cannot be described.
+/// Why a domain's details cannot be had.
 #[derive(Debug, thiserror::Error)]
-enum LookError {
+enum DetailsError {
     #[error("{}", .0.message())]
     Libvirt(#[from] Error),
     #[error("its definition: {0}")]
     Definition(#[from] Unreadable),
+}
+
+/// Domains as they were described last.
+#[derive(Default)]
+pub(super) struct Remembered(Mutex<HashMap<Uuid, Memory>>);
+
+struct Memory {
+    domain: Domain,
+    /// A guest that is expected, but may not be here yet.
+    expected: bool,
+}
+
+impl Remembered {
+    /// A guest will come, and its source describes it so.
+    pub(super) fn expect(&self, guest: &Domain) {
+        let memory = Memory {
+            domain: guest.clone(),
+            expected: true,
+        };
+        self.lock().insert(guest.server.0, memory);
+    }
+
+    /// It came, or it will not.
+    pub(super) fn settle(&self, server: ServerUuid) {
+        if let Some(memory) = self.lock().get_mut(&server.0) {
+            memory.expected = false;
+        }
+    }
+
+    fn keep(&self, domain: &Domain) {
+        let mut memories = self.lock();
+        let expected = memories
+            .get(&domain.server.0)
+            .is_some_and(|memory| memory.expected);
+        let domain = domain.clone();
+        memories.insert(domain.server.0, Memory { domain, expected });
+    }
+
+    fn get(&self, uuid: Uuid) -> Option<Domain> {
+        self.lock().get(&uuid).map(|memory| memory.domain.clone())
+    }
+
+    fn forget_all_but(&self, listed: &[(Uuid, String)]) {
+        let here = |uuid: &Uuid| listed.iter().any(|(here, _)| here == uuid);
+        self.lock()
+            .retain(|uuid, memory| memory.expected || here(uuid));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Memory>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Host {
@@ -44,63 +103,91 @@ impl Host {
     pub(super) async fn domains(&self) -> Result<Vec<Domain>, DriverError> {
         let pools = self.pools().await?;
         let listed = self.connection.call(list).await?;
-        self.paused.retain(|domain| listed.iter().any(|(uuid, _)| *uuid == domain)).await?;
+        self.remembered.forget_all_but(&listed);
         let described = stream::iter(listed)
-            .map(|(uuid, name)| self.describe_or_doubt(uuid, name, &pools))
+            .map(|(uuid, name)| self.describe_somehow(uuid, name, &pools))
             .buffered(ABREAST);
         Ok(described.filter_map(async |domain| domain).collect().await)
     }
 
-    /// A domain; `None` when there is none.
+    /// A domain in full; `None` when there is none.
     pub(super) async fn describe(
         &self,
         server: ServerUuid,
         pools: &[SeenPool],
     ) -> Result<Option<Domain>, DriverError> {
-        let sighted = self.sight(server.0).await?;
-        Ok(sighted.map(|sighted| self.domain(server.0, sighted, pools)))
+        let Some(witness) = self.look(server).await? else {
+            return Ok(None);
+        };
+        let details = self
+            .connection
+            .call(move |live| Ok(details(live, server.0)))
+            .await?;
+        let details = details.map_err(|error| DriverError::Unavailable(error.to_string()))?;
+        Ok(details.map(|details| self.domain(server.0, witness, details, pools)))
     }
 
     /// One look at where the guest runs; `None` when there is no such domain.
     pub(super) async fn look(&self, server: ServerUuid) -> Result<Option<Witness>, CallError> {
         self.connection
-            .call(move |live| match live.connect.lookup_domain_by_uuid(server.0) {
-                Ok(domain) => known(look(&domain)),
-                Err(error) => known(Err(error)),
-            })
+            .call(
+                move |live| match live.connect.lookup_domain_by_uuid(server.0) {
+                    Ok(domain) => known(look(&domain)),
+                    Err(error) => known(Err(error)),
+                },
+            )
             .await
     }
 
     /// What the host testifies of the guest.
     pub(super) async fn sighting(&self, server: ServerUuid) -> Result<Sighting, CallError> {
-        Ok(match self.look(server).await? {
-            Some(witness) => witness.sighting(self.paused.contains(server.0)),
-            None => Sighting::Absent,
-        })
+        let seen = self.look(server).await?;
+        Ok(seen.map_or(Sighting::Absent, Witness::sighting))
     }
 
-    async fn describe_or_doubt(
+    /// A domain as far as it can be described now; `None` when it has gone meanwhile.
+    async fn describe_somehow(
         &self,
         uuid: Uuid,
         name: String,
         pools: &[SeenPool],
     ) -> Option<Domain> {
-        match self.sight(uuid).await {
-            Ok(sighted) => Some(self.domain(uuid, sighted?, pools)),
+        let witness = match self.look(ServerUuid(uuid)).await {
+            Ok(witness) => witness?,
             Err(error) => {
                 tracing::warn!(server = %uuid, %error, "a domain cannot be looked at");
-                Some(self.doubted(uuid, name))
+                return Some(self.unseen(uuid, name));
+            }
+        };
+        let asked = match witness.movement {
+            MoveSeen::Incoming => Err("it is still arriving".to_owned()),
+            MoveSeen::None | MoveSeen::Outgoing(_) => self
+                .connection
+                .call_within(DETAILS_WITHIN, move |live| Ok(details(live, uuid)))
+                .await
+                .map_err(|error| error.to_string())
+                .and_then(|details| details.map_err(|error| error.to_string())),
+        };
+        match asked {
+            Ok(details) => Some(self.domain(uuid, witness, details?, pools)),
+            Err(error) => {
+                tracing::debug!(server = %uuid, error, "a domain's details are those seen last");
+                let domain = self.unseen(uuid, name);
+                Some(Domain {
+                    sighting: witness.sighting(),
+                    power_state: witness.power_state(),
+                    ..domain
+                })
             }
         }
     }
 
-    async fn sight(&self, uuid: Uuid) -> Result<Option<Sighted>, DriverError> {
-        let seen = self.connection.call(move |live| Ok(sight(live, uuid))).await?;
-        seen.map_err(|error| DriverError::Unavailable(error.to_string()))
-    }
-
-    fn domain(&self, uuid: Uuid, sighted: Sighted, pools: &[SeenPool]) -> Domain {
-        let Sighted { name, witness, definition, sizes } = sighted;
+    fn domain(&self, uuid: Uuid, witness: Witness, details: Details, pools: &[SeenPool]) -> Domain {
+        let Details {
+            name,
+            definition,
+            sizes,
+        } = details;
         let cpu = definition.cpu();
         let disks = definition.disks.into_iter().zip(sizes);
         let nova = definition.nova.unwrap_or(NovaElement {
@@ -109,25 +196,32 @@ impl Host {
             flavor: None,
             image: None,
         });
-        Domain {
+        let domain = Domain {
             server: ServerUuid(uuid),
-            display_name: nova.name.or(definition.title).unwrap_or_else(|| name.clone()),
+            display_name: nova
+                .name
+                .or(definition.title)
+                .unwrap_or_else(|| name.clone()),
             domain_name: name,
-            sighting: witness.sighting(self.paused.contains(uuid)),
+            sighting: witness.sighting(),
             power_state: witness.power_state(),
             vcpus: definition.vcpus,
             memory_bytes: definition.memory_bytes,
             cpu,
-            disks: disks.map(|(disk, sizes)| reported(disk, sizes, pools)).collect(),
+            disks: disks
+                .map(|(disk, sizes)| reported(disk, sizes, pools))
+                .collect(),
             owner: nova.owner.unwrap_or_else(|| self.default_owner()),
             flavor: nova.flavor,
             image_ref: nova.image,
-        }
+        };
+        self.remembered.keep(&domain);
+        domain
     }
 
-    /// A domain that is there, and of which nothing else is known.
-    fn doubted(&self, uuid: Uuid, name: String) -> Domain {
-        Domain {
+    /// A domain of which only memory tells anything, if that.
+    fn unseen(&self, uuid: Uuid, name: String) -> Domain {
+        let remembered = self.remembered.get(uuid).unwrap_or_else(|| Domain {
             server: ServerUuid(uuid),
             display_name: name.clone(),
             domain_name: name,
@@ -146,6 +240,11 @@ impl Host {
             owner: self.default_owner(),
             flavor: None,
             image_ref: None,
+        });
+        Domain {
+            sighting: Sighting::Unreachable,
+            power_state: PowerState::NoState,
+            ..remembered
         }
     }
 
@@ -161,15 +260,14 @@ impl Host {
 
 fn list(live: &Live) -> Result<Vec<(Uuid, String)>, Error> {
     let domains = live.connect.list_all_domains(0)?;
-    domains.iter().map(|domain| Ok((domain.uuid()?, domain.name()?))).collect()
+    domains
+        .iter()
+        .map(|domain| Ok((domain.uuid()?, domain.name()?)))
+        .collect()
 }
 
-fn sight(live: &Live, uuid: Uuid) -> Result<Option<Sighted>, LookError> {
-    let domain = match known(live.connect.lookup_domain_by_uuid(uuid))? {
-        Some(domain) => domain,
-        None => return Ok(None),
-    };
-    let Some(witness) = known(look(&domain))? else {
+fn details(live: &Live, uuid: Uuid) -> Result<Option<Details>, DetailsError> {
+    let Some(domain) = known(live.connect.lookup_domain_by_uuid(uuid))? else {
         return Ok(None);
     };
     let Some(xml) = known(domain.xml_desc(0))? else {
@@ -178,9 +276,8 @@ fn sight(live: &Live, uuid: Uuid) -> Result<Option<Sighted>, LookError> {
     let definition = Definition::parse(&xml)?;
     // A disk that cannot be measured (its network storage is away) has no size, that is all.
     let size = |disk: &DiskElement| sys::block_sizes(&domain, &disk.target).unwrap_or_default();
-    Ok(Some(Sighted {
+    Ok(Some(Details {
         name: domain.name()?,
-        witness,
         sizes: definition.disks.iter().map(size).collect(),
         definition,
     }))

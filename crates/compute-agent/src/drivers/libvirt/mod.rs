@@ -34,7 +34,11 @@
 //! - **Files of copied disks** are made by the agent and handed to QEMU's user by libvirt
 //!   (`dynamic_ownership = 1`, the default).
 //! - **Post-copy** (`permit_post_copy`) needs userfaultfd for QEMU's user:
-//!   `vm.unprivileged_userfaultfd = 1`, or `/dev/userfaultfd`.
+//!   `vm.unprivileged_userfaultfd = 1`, or `/dev/userfaultfd`. When the hosts lose each other
+//!   past the switch, both keep their part of the guest, and neither is touched. Most of the
+//!   time QEMU takes up its connection by itself; where it cannot, connect the two again with
+//!   `virsh migrate --postcopy-resume` (not with libvirt 11.3 at the destination: that crashes),
+//!   and the migration completes.
 //! - **A lock manager**, if two writers on one disk must be impossible whatever goes wrong: set
 //!   it in `qemu.conf` on every host and name it in `lock_manager`; an agent whose libvirt
 //!   disagrees does not start.
@@ -50,9 +54,9 @@ mod facts;
 mod flight;
 mod force;
 mod inventory;
+mod itinerary;
 mod lock_manager;
 mod note;
-mod paused;
 mod precheck;
 mod prepare;
 mod progress;
@@ -63,7 +67,6 @@ mod sys;
 mod verdict;
 mod witness;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -79,7 +82,7 @@ pub use self::config::{
 };
 use self::connection::Connection;
 use self::flight::Flights;
-use self::paused::Paused;
+use self::inventory::Remembered;
 use self::storage::Files;
 use self::sys::{DomainEvent, Sink};
 use crate::driver::{Driver, DriverError, Job, JobState};
@@ -98,25 +101,19 @@ struct Host {
     connection: Connection,
     files: Files,
     flights: Flights,
-    paused: Paused,
     holds: Holds,
+    remembered: Remembered,
 }
 
 impl LibvirtDriver {
-    /// A driver for the host called `name`. It keeps a small file in the directory `state`, and
-    /// connects when it is first asked something: libvirt may come up later than the agent.
+    /// A driver for the host called `name`. It connects when it is first asked something:
+    /// libvirt may come up later than the agent.
     ///
     /// # Errors
     /// [`Unfit`]: the configuration contradicts itself or this host.
-    pub fn new(
-        name: HostName,
-        config: LibvirtConfig,
-        state: &Path,
-        holds: Holds,
-    ) -> Result<Self, Unfit> {
+    pub fn new(name: HostName, config: LibvirtConfig, holds: Holds) -> Result<Self, Unfit> {
         config.check()?;
         lock_manager::verify(&config)?;
-        let paused = Paused::open(state)?;
         sys::event_loop().map_err(Unfit::EventLoop)?;
 
         let flights = Flights::default();
@@ -140,8 +137,8 @@ impl LibvirtDriver {
             connection,
             files: Files::new(deadline),
             flights,
-            paused,
             holds,
+            remembered: Remembered::default(),
             config,
         };
         Ok(Self {

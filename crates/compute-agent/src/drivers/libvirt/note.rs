@@ -32,4 +32,7 @@ pub(super) struct Departure {
     pub(super) copied: Vec<PathBuf>,
     /// Was libvirt told that it may switch to post-copy?
     pub(super) post_copy: bool,
+    /// Did we pause the guest, or were about to, to get the move over with? libvirt lifts such
+    /// a pause itself when the move fails; but not one that came when it just had.
+    pub(super) paused: bool,
 }

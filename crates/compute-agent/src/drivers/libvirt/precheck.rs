@@ -33,7 +33,8 @@ impl Host {
         let storage = checks::storage_mode(&guest, &check.destination, check.block_migration)
             .map_err(DriverError::Failed)?;
         if storage == StorageMode::Copied {
-            self.disks_can_travel(&mut guest, &check.destination).await?;
+            self.disks_can_travel(&mut guest, &check.destination)
+                .await?;
         }
         Ok(Movable { guest, storage })
     }
@@ -49,10 +50,15 @@ impl Host {
             move |live| Ok(uncopyable(live, server))
         });
         let uncopyable = sharing.await?;
-        let copied: Vec<String> =
-            checks::disks_to_copy(guest, destination).map(|disk| disk.target.clone()).collect();
+        let copied: Vec<String> = checks::disks_to_copy(guest, destination)
+            .map(|disk| disk.target.clone())
+            .collect();
         let server = guest.server;
-        for disk in guest.disks.iter_mut().filter(|disk| copied.contains(&disk.target)) {
+        for disk in guest
+            .disks
+            .iter_mut()
+            .filter(|disk| copied.contains(&disk.target))
+        {
             if let Some((_, why)) = uncopyable.iter().find(|(target, _)| *target == disk.target) {
                 return Err(refused(server, disk, why));
             }
@@ -60,7 +66,9 @@ impl Host {
                 return Err(refused(server, disk, "it has a format that is not copied"));
             }
             if let Some(backing) = &mut disk.backing {
-                let print = self.fingerprint(Path::new(&backing.path), &backing.format).await;
+                let print = self
+                    .fingerprint(Path::new(&backing.path), &backing.format)
+                    .await;
                 let print = print.map_err(|error| {
                     unready(server, &disk.path, &format!("its backing file: {error}"))
                 })?;
@@ -86,7 +94,8 @@ impl Host {
             .map_err(DriverError::Failed)?;
         self.read_only_disks_are_here(guest, &own).await?;
         if check.storage == StorageMode::Copied {
-            self.room_for_copies(guest, &own, check.disk_over_commit).await?;
+            self.room_for_copies(guest, &own, check.disk_over_commit)
+                .await?;
             self.places_are_free(guest, &own).await?;
             self.backing_is_here(guest, &own).await?;
         }
@@ -105,7 +114,10 @@ impl Host {
             (false, false) => return Ok(()),
             (true, _) => format!("{} already has a domain with that uuid", self.name),
             (false, true) => {
-                format!("{} already has a domain called {}", self.name, guest.domain_name)
+                format!(
+                    "{} already has a domain called {}",
+                    self.name, guest.domain_name
+                )
             }
         };
         Err(pre_check(format!("Unable to migrate {server}: {problem}")))
@@ -161,14 +173,19 @@ impl Host {
             let reached = |pool: &String| own.pools.iter().any(|own| own.id == *pool);
             disk.read_only && !disk.pool.as_ref().is_some_and(reached)
         });
-        let paths: Vec<PathBuf> =
-            local.map(|disk| PathBuf::from(&disk.path)).filter(|path| path.is_absolute()).collect();
+        let paths: Vec<PathBuf> = local
+            .map(|disk| PathBuf::from(&disk.path))
+            .filter(|path| path.is_absolute())
+            .collect();
         let absent = move || paths.into_iter().find(|path| !path.exists());
         match self.files.run(absent).await? {
             Some(path) => Err(unready(
                 guest.server,
                 &path.to_string_lossy(),
-                &format!("{} does not have it, and read-only disks are not copied", self.name),
+                &format!(
+                    "{} does not have it, and read-only disks are not copied",
+                    self.name
+                ),
             )),
             None => Ok(()),
         }
@@ -212,7 +229,11 @@ impl Host {
         let places: Vec<PathBuf> = checks::disks_to_copy(guest, own)
             .map(|disk| PathBuf::from(&disk.path))
             .collect();
-        let taken = move || places.into_iter().find(|path| path.symlink_metadata().is_ok());
+        let taken = move || {
+            places
+                .into_iter()
+                .find(|path| path.symlink_metadata().is_ok())
+        };
         match self.files.run(taken).await? {
             Some(path) => Err(unready(
                 guest.server,
@@ -233,7 +254,9 @@ impl Host {
             let Some(backing) = &disk.backing else {
                 continue;
             };
-            let here = self.fingerprint(Path::new(&backing.path), &backing.format).await;
+            let here = self
+                .fingerprint(Path::new(&backing.path), &backing.format)
+                .await;
             let problem = match here {
                 Ok(here) if Some(&here) == backing.fingerprint.as_ref() => continue,
                 Ok(_) => format!("{} has another file of that name", self.name),
@@ -258,7 +281,9 @@ impl Host {
 /// Disks that libvirt cannot copy, by target, and why.
 fn uncopyable(live: &Live, server: ServerUuid) -> Vec<(String, &'static str)> {
     let definition = live.connect.lookup_domain_by_uuid(server.0);
-    let xml = definition.and_then(|domain| domain.xml_desc(0)).unwrap_or_default();
+    let xml = definition
+        .and_then(|domain| domain.xml_desc(0))
+        .unwrap_or_default();
     let disks = super::definition::Definition::parse(&xml).map(|read| read.disks);
     let why = |disk: &super::definition::DiskElement| {
         if disk.shareable {
@@ -272,13 +297,18 @@ fn uncopyable(live: &Live, server: ServerUuid) -> Vec<(String, &'static str)> {
         }
     };
     let disks = disks.unwrap_or_default();
-    disks.into_iter().filter_map(|disk| Some((disk.target.clone(), why(&disk)?))).collect()
+    disks
+        .into_iter()
+        .filter_map(|disk| Some((disk.target.clone(), why(&disk)?)))
+        .collect()
 }
 
 fn definition(json: Option<&str>) -> Result<Option<CpuDefinition>, DriverError> {
     let read = json.map(serde_json::from_str).transpose();
     read.map_err(|error| {
-        DriverError::Failed(checks::cpu_failure(&format!("It is not described: {error}.")))
+        DriverError::Failed(checks::cpu_failure(&format!(
+            "It is not described: {error}."
+        )))
     })
 }
 

@@ -24,6 +24,7 @@ impl Host {
         cancel: &CancellationToken,
     ) -> Result<(), DriverError> {
         self.nobody_is_called_so(guest).await?;
+        self.remembered.expect(guest);
         match job.what.storage {
             StorageMode::Shared => Ok(()),
             StorageMode::Copied => tokio::select! {
@@ -41,8 +42,12 @@ impl Host {
         note.made.clear();
 
         let own = self.facts().await?;
-        self.places_are_free(guest, &own).await.map_err(as_preparation)?;
-        self.room_for_copies(guest, &own, None).await.map_err(as_full)?;
+        self.places_are_free(guest, &own)
+            .await
+            .map_err(as_preparation)?;
+        self.room_for_copies(guest, &own, None)
+            .await
+            .map_err(as_full)?;
         let blanks: Vec<Blank> = checks::disks_to_copy(guest, &own)
             .map(|disk| Blank {
                 path: PathBuf::from(&disk.path),
@@ -98,7 +103,10 @@ impl Host {
 
 /// The directories above `path` that have to be made, the outermost first.
 fn absent_directories(path: &Path) -> Vec<PathBuf> {
-    let ancestors = path.ancestors().skip(1).take_while(|ancestor| !ancestor.exists());
+    let ancestors = path
+        .ancestors()
+        .skip(1)
+        .take_while(|ancestor| !ancestor.exists());
     let mut absent: Vec<_> = ancestors.map(Path::to_owned).collect();
     absent.reverse();
     absent

@@ -9,6 +9,7 @@ use godwit_rpc::progress::{Amounts, Ended, Outcome, Progress};
 use super::Host;
 use super::downtime::weight;
 use super::flight::{Call, Flight};
+use super::note::Note;
 use super::sys::JobStatistics;
 use super::verdict::{Verdict, verdict};
 use super::witness::MoveSeen;
@@ -37,7 +38,7 @@ impl Host {
             | Call::Failed(_)
             | Call::Unheard(_) => self.look(server).await?,
         };
-        let outcome = match verdict(&known, seen, self.paused.contains(server.0)) {
+        let outcome = match verdict(&known, seen, paused_by_move(job)?) {
             Verdict::Moving { figures, post_copy } => {
                 let figures = figures.unwrap_or(known.last);
                 flight.learn(|known| {
@@ -45,23 +46,25 @@ impl Host {
                     known.post_copy |= post_copy;
                 });
                 let progress = progress_of(&figures, job.what.storage);
-                return Ok(JobState::Moving { progress, post_copy });
+                return Ok(JobState::Moving {
+                    progress,
+                    post_copy,
+                });
             }
             Verdict::HandedOver => Outcome::HandedOver,
-            Verdict::Stayed(failure) => {
-                self.paused.remove(server.0).await?;
-                failure.map_or(Outcome::Cancelled, Outcome::Failed)
-            }
+            Verdict::Stayed(failure) => failure.map_or(Outcome::Cancelled, Outcome::Failed),
             Verdict::StayedPaused(failure) => {
-                self.unpause(server).await?;
+                self.resume(server).await?;
                 failure.map_or(Outcome::Cancelled, Outcome::Failed)
             }
-            Verdict::Torn | Verdict::Unknown => return Ok(JobState::NoJob),
+            Verdict::Unknown => return Ok(JobState::NoJob),
         };
         let handed_over = outcome == Outcome::HandedOver;
         let ended = Ended {
             outcome,
-            progress: self.final_figures(&flight, handed_over, job.what.storage).await,
+            progress: self
+                .final_figures(&flight, handed_over, job.what.storage)
+                .await,
         };
         flight.learn(|known| known.ended = Some(ended.clone()));
         Ok(JobState::Ended(ended))
@@ -86,7 +89,11 @@ impl Host {
         tracing::info!(%server, migration = %job.what.migration,
             "libvirt has carried on with the move; following it again");
         let flight = self.flights.begin(job, Call::NotOurs);
-        self.steer_with(server, &flight, weight(figures.memory_total, std::iter::empty()));
+        self.steer_with(
+            server,
+            &flight,
+            weight(figures.memory_total, std::iter::empty()),
+        );
         Ok(Some(flight))
     }
 
@@ -105,6 +112,12 @@ impl Host {
         let figures = known.completed.unwrap_or(known.last);
         (figures != JobStatistics::default()).then(|| progress_of(&figures, storage))
     }
+}
+
+/// Did we pause the guest to get its move over with?
+pub(super) fn paused_by_move(job: &Job) -> Result<bool, DriverError> {
+    let note: Note = job.note()?.unwrap_or_default();
+    Ok(note.departure.is_some_and(|departure| departure.paused))
 }
 
 /// libvirt's figures in the words of the protocol.

@@ -43,11 +43,16 @@ impl Host {
         match self.sighting(server).await? {
             Sighting::Executing | Sighting::Moving | Sighting::Inactive => {}
             Sighting::Incoming | Sighting::Unreachable | Sighting::HandedOver => {
-                return Err(DriverError::Unavailable("the guest does not execute yet".into()));
+                return Err(DriverError::Unavailable(
+                    "the guest does not execute yet".into(),
+                ));
             }
             Sighting::Absent => return Err(DriverError::UnknownServer(server)),
         }
-        self.connection.call(move |live| persist(live, server)).await?;
+        self.connection
+            .call(move |live| persist(live, server))
+            .await?;
+        self.remembered.settle(server);
         // From now on the disks are the guest's.
         if let Some(mut note) = job.note::<Note>()? {
             note.made.clear();
@@ -60,24 +65,22 @@ impl Host {
     pub(super) async fn finish_source(&self, job: &Job) -> Result<(), DriverError> {
         let server = job.what.server;
         if let Some(seen) = self.look(server).await? {
-            match seen.sighting(self.paused.contains(server.0)) {
+            match seen.sighting() {
                 Sighting::Executing | Sighting::Moving => return Err(still_executes(server)),
                 Sighting::HandedOver if is_torn(seen) => return Err(torn(server)),
                 Sighting::HandedOver | Sighting::Inactive => {
-                    let paused_by_move = self.paused.contains(server.0);
-                    self.connection
-                        .call(move |live| bury(live, server, paused_by_move))
-                        .await?;
+                    self.connection.call(move |live| bury(live, server)).await?;
                 }
                 Sighting::Incoming | Sighting::Unreachable | Sighting::Absent => {
-                    return Err(DriverError::Unavailable("the domain cannot be judged".into()));
+                    return Err(DriverError::Unavailable(
+                        "the domain cannot be judged".into(),
+                    ));
                 }
             }
             if self.look(server).await?.is_some() {
                 return Err(DriverError::Unavailable("the domain is still there".into()));
             }
         }
-        self.paused.remove(server.0).await?;
         let note: Note = job.note()?.unwrap_or_default();
         if let Some(departure) = note.departure {
             self.put_away(job.what.migration, &departure.copied).await?;
@@ -89,30 +92,57 @@ impl Host {
     /// The guest is on its source; nothing of it may stay here.
     pub(super) async fn roll_back_destination(&self, job: &Job) -> Result<(), DriverError> {
         let server = job.what.server;
-        match self.sighting(server).await? {
-            Sighting::Absent => {}
-            Sighting::Incoming => {
-                self.connection.call(move |live| destroy_incoming(live, server)).await?;
-                // Its libvirt may have been faster.
-                match self.sighting(server).await? {
-                    Sighting::Absent => {}
-                    _ => return Err(may_have_executed(server)),
-                }
-            }
-            Sighting::Unreachable => {
-                return Err(DriverError::Unavailable("the domain cannot be judged".into()));
-            }
-            Sighting::Executing
-            | Sighting::Moving
-            | Sighting::HandedOver
-            | Sighting::Inactive => return Err(may_have_executed(server)),
-        }
+        self.clear_domain(server).await?;
+        self.remembered.settle(server);
         if let Some(mut note) = job.note::<Note>()? {
             self.clear(&note.made).await?;
             note.made.clear();
             job.set_note(&note).await?;
         }
         Ok(())
+    }
+
+    /// Sees a domain that came in, and never executed, gone. libvirt may be removing it itself
+    /// at the same moment.
+    async fn clear_domain(&self, server: ServerUuid) -> Result<(), DriverError> {
+        let deadline = Instant::now() + self.config.call_timeout();
+        loop {
+            let last_look = Instant::now() > deadline;
+            match self.sighting(server).await? {
+                Sighting::Absent => return Ok(()),
+                Sighting::Incoming => {
+                    self.connection
+                        .call(move |live| destroy_incoming(live, server))
+                        .await?;
+                }
+                // What libvirt is removing looks like this for a moment, but is not persistent:
+                // a guest becomes that only with its hand-over.
+                Sighting::HandedOver | Sighting::Inactive if !last_look => {
+                    if self
+                        .connection
+                        .call(move |live| is_persistent(live, server))
+                        .await?
+                    {
+                        return Err(may_have_executed(server));
+                    }
+                }
+                Sighting::Unreachable => {
+                    return Err(DriverError::Unavailable(
+                        "the domain cannot be judged".into(),
+                    ));
+                }
+                Sighting::Executing
+                | Sighting::Moving
+                | Sighting::HandedOver
+                | Sighting::Inactive => return Err(may_have_executed(server)),
+            }
+            if last_look {
+                return Err(DriverError::Unavailable(
+                    "the domain does not go away".into(),
+                ));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// The guest is on this host, its source.
@@ -126,7 +156,7 @@ impl Host {
         loop {
             match self.sighting(server).await? {
                 Sighting::Executing | Sighting::Inactive => break,
-                Sighting::HandedOver if resume => self.unpause(server).await?,
+                Sighting::HandedOver if resume => self.resume(server).await?,
                 Sighting::HandedOver => {
                     return Err(DriverError::Unavailable(
                         "the move has stopped the guest, and nothing proves that it does not \
@@ -144,7 +174,9 @@ impl Host {
                 }
                 Sighting::Absent => return Err(DriverError::UnknownServer(server)),
                 Sighting::Incoming | Sighting::Unreachable => {
-                    return Err(DriverError::Unavailable("the domain cannot be judged".into()));
+                    return Err(DriverError::Unavailable(
+                        "the domain cannot be judged".into(),
+                    ));
                 }
             }
             if Instant::now() > deadline {
@@ -152,9 +184,23 @@ impl Host {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        self.paused.remove(server.0).await?;
+        self.lift_our_pause(job).await?;
         self.flights.forget(job);
         Ok(())
+    }
+
+    /// A pause of ours that came when the move had just ended looks like the user's.
+    async fn lift_our_pause(&self, job: &Job) -> Result<(), DriverError> {
+        let mut note: Note = job.note()?.unwrap_or_default();
+        let Some(departure) = note.departure.as_mut().filter(|departure| departure.paused) else {
+            return Ok(());
+        };
+        departure.paused = false;
+        let seen = self.look(job.what.server).await?;
+        if seen.is_some_and(|seen| seen.state == DomainState::Paused(Stopped::Otherwise)) {
+            self.resume(job.what.server).await?;
+        }
+        job.set_note(&note).await
     }
 
     /// Removes or renames what was copied away.
@@ -170,7 +216,10 @@ impl Host {
             };
             match done {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(DriverError::Unavailable(format!("{}: {error}", disk.display())));
+                    return Err(DriverError::Unavailable(format!(
+                        "{}: {error}",
+                        disk.display()
+                    )));
                 }
                 Ok(()) | Err(_) => {}
             }
@@ -192,6 +241,13 @@ fn renamed(disk: &Path, migration: MigrationUuid) -> PathBuf {
     PathBuf::from(name)
 }
 
+fn is_persistent(live: &Live, server: ServerUuid) -> Result<bool, Error> {
+    let Some(domain) = known(live.connect.lookup_domain_by_uuid(server.0))? else {
+        return Ok(false);
+    };
+    Ok(known(domain.is_persistent())?.unwrap_or(false))
+}
+
 /// Sees to it that the domain survives a reboot of the host. libvirt was told to, but may have
 /// been killed before it did.
 fn persist(live: &Live, server: ServerUuid) -> Result<(), Error> {
@@ -209,8 +265,7 @@ fn destroy_incoming(live: &Live, server: ServerUuid) -> Result<(), Error> {
         return Ok(());
     };
     match known(look(&domain))? {
-        // No pause of ours: that happens at sources.
-        Some(witness) if witness.sighting(false) == Sighting::Incoming => {
+        Some(witness) if witness.sighting() == Sighting::Incoming => {
             known(domain.destroy()).map(drop)
         }
         Some(_) | None => Ok(()),
@@ -218,14 +273,14 @@ fn destroy_incoming(live: &Live, server: ServerUuid) -> Result<(), Error> {
 }
 
 /// Removes what is left of a guest that executes elsewhere; looks again at the last moment.
-fn bury(live: &Live, server: ServerUuid, paused_by_move: bool) -> Result<(), Error> {
+fn bury(live: &Live, server: ServerUuid) -> Result<(), Error> {
     let Some(domain) = known(live.connect.lookup_domain_by_uuid(server.0))? else {
         return Ok(());
     };
     let Some(witness) = known(look(&domain))? else {
         return Ok(());
     };
-    match witness.sighting(paused_by_move) {
+    match witness.sighting() {
         Sighting::HandedOver if !is_torn(witness) => {
             known(domain.destroy())?;
             undefine(&domain)
@@ -249,7 +304,10 @@ fn undefine(domain: &Domain) -> Result<(), Error> {
 
 /// The source of a post-copy move that has not (or will not) come to its end.
 fn is_torn(witness: Witness) -> bool {
-    witness.state == DomainState::Paused(Stopped::PostCopy)
+    matches!(
+        witness.state,
+        DomainState::Paused(Stopped::PostCopy | Stopped::PostCopyFailed)
+    )
 }
 
 fn still_executes(server: ServerUuid) -> DriverError {

@@ -80,7 +80,9 @@ impl Host {
     }
 
     async fn trim(&self, server: ServerUuid, trim: Trim) -> Result<(), CallError> {
-        self.connection.call(move |live| set(live, server, trim)).await
+        self.connection
+            .call(move |live| set(live, server, trim))
+            .await
     }
 }
 
@@ -99,7 +101,11 @@ async fn turn(
         return None;
     }
     let held = host.holds.is_held(HoldPoint::BeforeHandover).await;
-    let pause = if held || *trimmed == Some(BRAKED) { LOOK_AT_HELD_EVERY } else { LOOK_EVERY };
+    let pause = if held || *trimmed == Some(BRAKED) {
+        LOOK_AT_HELD_EVERY
+    } else {
+        LOOK_EVERY
+    };
     let Ok(Some(seen)) = host.look(server).await else {
         return Some(pause);
     };
@@ -130,5 +136,7 @@ async fn turn(
 fn set(live: &Live, server: ServerUuid, trim: Trim) -> Result<(), Error> {
     let domain = live.connect.lookup_domain_by_uuid(server.0)?;
     domain.migrate_set_max_downtime(trim.downtime_ms, 0)?;
-    domain.migrate_set_max_speed(trim.bandwidth_mib, 0).map(drop)
+    domain
+        .migrate_set_max_speed(trim.bandwidth_mib, 0)
+        .map(drop)
 }

@@ -27,10 +27,8 @@ pub(super) enum Verdict {
     HandedOver,
     /// The guest is at its source as it was, after an abort (`None`) or a failure.
     Stayed(Option<Failure>),
-    /// The same, once the pause is lifted that we had put it into.
+    /// The same, once a pause of ours is lifted that came when the move had just ended.
     StayedPaused(Option<Failure>),
-    /// Post-copy broke: each side has a part of the guest.
-    Torn,
     /// Both sides have to be asked.
     Unknown,
 }
@@ -43,7 +41,13 @@ pub(super) fn verdict(known: &Known, seen: Option<Witness>, paused_by_move: bool
     let Some(Witness { state, movement }) = seen else {
         return gone(known);
     };
-    let source_stopped = state == DomainState::Paused(Stopped::PostCopy);
+    // Post-copy broke: the destination executes the guest, or has died with it. What libvirt
+    // calls the job's figures then stands still.
+    let torn = state == DomainState::Paused(Stopped::PostCopyFailed);
+    if torn && known.call != Call::UnderWay {
+        return Verdict::Unknown;
+    }
+    let source_stopped = torn || state == DomainState::Paused(Stopped::PostCopy);
     if let MoveSeen::Outgoing(figures) = movement {
         return Verdict::Moving {
             figures: Some(figures),
@@ -72,11 +76,8 @@ pub(super) fn verdict(known: &Known, seen: Option<Witness>, paused_by_move: bool
         DomainState::Running | DomainState::Asleep => Verdict::Stayed(why),
         DomainState::Paused(Stopped::Otherwise) if !paused_by_move => Verdict::Stayed(why),
         DomainState::Paused(Stopped::Otherwise) if heard => Verdict::StayedPaused(why),
-        DomainState::Paused(Stopped::PostCopy) => Verdict::Torn,
         DomainState::Off | DomainState::Saved => gone(known),
-        DomainState::Paused(Stopped::Otherwise | Stopped::Migration | Stopped::StartingUp)
-        | DomainState::Crashed
-        | DomainState::Unknown => Verdict::Unknown,
+        DomainState::Paused(_) | DomainState::Crashed | DomainState::Unknown => Verdict::Unknown,
     }
 }
 
@@ -93,23 +94,24 @@ fn gone(known: &Known) -> Verdict {
     }
 }
 
-/// What the error of libvirt's call means.
-pub(super) fn call_failed(error: &Error) -> Call {
+/// What the error of libvirt's call means. `heard`: libvirt itself said so; otherwise it went
+/// away under the call, and nothing is known of the guest.
+pub(super) fn call_failed(error: &Error, heard: bool) -> Call {
     let text = error.message();
     let failure = |code| Failure::new(code, Sentence(text).to_string());
+    if !heard {
+        let message = [
+            "The source's libvirt went away during the move: ",
+            text,
+            ".",
+        ]
+        .concat();
+        return Call::Unheard(Failure::new(FailureCode::Interrupted, message));
+    }
     match number(error) {
         Some(ErrorNumber::OperationAborted) => Call::Cancelled,
         // Finished over there, and nobody confirmed it here.
         Some(ErrorNumber::MigrateFinishOk) => Call::Unheard(failure(FailureCode::HypervisorError)),
-        // Our own libvirt went away under the call.
-        Some(ErrorNumber::Rpc | ErrorNumber::NoConnect | ErrorNumber::InvalidConn) => {
-            Call::Unheard(failure(FailureCode::Interrupted))
-        }
-        Some(ErrorNumber::SystemError | ErrorNumber::InternalError)
-            if lost_our_libvirt(text) =>
-        {
-            Call::Unheard(failure(FailureCode::Interrupted))
-        }
         Some(ErrorNumber::CpuIncompatible) => Call::Failed(failure(FailureCode::CpuIncompatible)),
         _ if text.contains("No space left on device") => {
             Call::Failed(failure(FailureCode::DestinationFull))
@@ -119,23 +121,16 @@ pub(super) fn call_failed(error: &Error) -> Call {
     }
 }
 
-/// The client's own words, which have no number of their own.
-fn lost_our_libvirt(text: &str) -> bool {
-    ["End of file while reading data", "client socket is closed", "Broken pipe"]
-        .iter()
-        .any(|words| text.contains(words))
-}
-
 /// libvirt's and the system's words for a destination that cannot be reached; without a number
 /// of their own as well.
 fn lost_the_other_host(text: &str) -> bool {
     [
         "Lost connection to destination host",
+        "client socket is closed",
         "received hangup",
         "no response to keepalive",
         "Connection timed out",
         "Connection refused",
-        "Connection reset by peer",
         "No route to host",
         "Network is unreachable",
     ]

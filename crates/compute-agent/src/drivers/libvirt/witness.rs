@@ -1,21 +1,20 @@
 //! What one look at a domain says of where its guest runs.
 //!
-//! | libvirt's state           | outgoing job | incoming job | no job                        |
-//! |---------------------------|--------------|--------------|-------------------------------|
-//! | running                   | Moving       | Executing    | Executing                     |
-//! | paused by a migration     | HandedOver   | Incoming     | HandedOver                    |
-//! | paused by post-copy       | HandedOver   | Executing    | HandedOver                    |
-//! | starting up               | Moving       | Incoming     | Executing                     |
-//! | paused otherwise          | Moving       | Incoming     | Executing, or HandedOver if a |
-//! |                           |              |              | move of ours had paused it    |
-//! | asleep, crashed           | Moving       | Incoming     | Executing                     |
-//! | off, saved                | Inactive     | Inactive     | Inactive                      |
-//! | unknown                   | Unreachable  | Unreachable  | Unreachable                   |
+//! | libvirt's state           | outgoing job | incoming job | no job       |
+//! |---------------------------|--------------|--------------|--------------|
+//! | running                   | Moving       | Executing    | Executing    |
+//! | paused by a migration     | HandedOver   | Incoming     | HandedOver   |
+//! | paused by post-copy       | HandedOver   | Executing    | HandedOver   |
+//! | starting up               | Moving       | Incoming     | Executing    |
+//! | paused otherwise          | Moving       | Incoming     | Executing    |
+//! | asleep, crashed           | Moving       | Incoming     | Executing    |
+//! | off, saved                | Inactive     | Inactive     | Inactive     |
+//! | unknown                   | Unreachable  | Unreachable  | Unreachable  |
 //!
-//! Where libvirt leaves it open, the answer is the one that makes nobody start or destroy
-//! anything: `HandedOver`. A guest that we paused to get its move over with looks, once the move
-//! is gone, like one that its user paused; but its destination may have taken over, so it
-//! counts as handed over until both sides were heard.
+//! "Paused by a migration" is also libvirt's word for a guest that somebody paused while its
+//! migration ran, as we do to get one over with. At a hand-over nobody can tell the two apart,
+//! so both count as handed over: that makes nobody start or destroy anything before both sides
+//! were heard.
 
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
@@ -48,39 +47,28 @@ pub(super) struct Witness {
 /// Looks at a domain. The job first, then the state: a move that ends in between then looks
 /// like one that still goes on, and is looked at again.
 pub(super) fn look(domain: &Domain) -> Result<Witness, Error> {
-    let job = match sys::job(domain) {
-        Ok(job) => Some(job),
-        // An inactive domain has no job; and of an incoming one libvirt refuses to tell.
-        Err(error) if number(&error) == Some(ErrorNumber::OperationInvalid) => None,
-        Err(error) => return Err(error),
-    };
-    let state = sys::domain_state(domain)?;
-    let movement = match job {
-        Some(job) if job.kind == JobKind::Active => match job.operation {
+    let movement = match sys::job(domain) {
+        Ok(job) if job.kind == JobKind::Active => match job.operation {
             Operation::MigrationOut => MoveSeen::Outgoing(job.statistics),
             Operation::MigrationIn => MoveSeen::Incoming,
             Operation::Other => MoveSeen::None,
         },
-        Some(_) => MoveSeen::None,
-        None if in_memory(state) => MoveSeen::Incoming,
-        None => MoveSeen::None,
+        Ok(_) => MoveSeen::None,
+        Err(error) => match number(&error) {
+            // What libvirt says of an incoming migration: only its source has figures.
+            Some(ErrorNumber::OperationUnsupported) => MoveSeen::Incoming,
+            // It is not in memory.
+            Some(ErrorNumber::OperationInvalid) => MoveSeen::None,
+            _ => return Err(error),
+        },
     };
+    let state = sys::domain_state(domain)?;
     Ok(Witness { state, movement })
 }
 
-fn in_memory(state: DomainState) -> bool {
-    match state {
-        DomainState::Running
-        | DomainState::Paused(_)
-        | DomainState::Asleep
-        | DomainState::Crashed => true,
-        DomainState::Off | DomainState::Saved | DomainState::Unknown => false,
-    }
-}
-
 impl Witness {
-    /// What the host testifies. `paused_by_move`: did we pause the guest for a move?
-    pub(super) fn sighting(self, paused_by_move: bool) -> Sighting {
+    /// What the host testifies.
+    pub(super) fn sighting(self) -> Sighting {
         use MoveSeen as M;
         match (self.state, self.movement) {
             (DomainState::Running, M::Outgoing(_)) => Sighting::Moving,
@@ -89,12 +77,11 @@ impl Witness {
             (DomainState::Paused(Stopped::Migration), M::Outgoing(_) | M::None) => {
                 Sighting::HandedOver
             }
-            (DomainState::Paused(Stopped::PostCopy), M::Incoming) => Sighting::Executing,
-            (DomainState::Paused(Stopped::PostCopy), M::Outgoing(_) | M::None) => {
-                Sighting::HandedOver
-            }
-            (DomainState::Paused(Stopped::Otherwise), M::None) if paused_by_move => {
-                Sighting::HandedOver
+            (DomainState::Paused(Stopped::PostCopy | Stopped::PostCopyFailed), movement) => {
+                match movement {
+                    M::Incoming => Sighting::Executing,
+                    M::Outgoing(_) | M::None => Sighting::HandedOver,
+                }
             }
             (
                 DomainState::Paused(Stopped::StartingUp | Stopped::Otherwise)
@@ -128,10 +115,11 @@ impl Witness {
 mod tests {
     use super::*;
 
-    const STATES: [DomainState; 10] = [
+    const STATES: [DomainState; 11] = [
         DomainState::Running,
         DomainState::Paused(Stopped::Migration),
         DomainState::Paused(Stopped::PostCopy),
+        DomainState::Paused(Stopped::PostCopyFailed),
         DomainState::Paused(Stopped::StartingUp),
         DomainState::Paused(Stopped::Otherwise),
         DomainState::Asleep,
@@ -146,21 +134,21 @@ mod tests {
         [MoveSeen::None, leaving, MoveSeen::Incoming]
     }
 
-    fn everything() -> impl Iterator<Item = (Witness, bool, Sighting)> {
+    fn everything() -> impl Iterator<Item = (Witness, Sighting)> {
         STATES.into_iter().flat_map(|state| {
-            movements().into_iter().flat_map(move |movement| {
+            movements().into_iter().map(move |movement| {
                 let witness = Witness { state, movement };
-                [false, true].map(|paused| (witness, paused, witness.sighting(paused)))
+                (witness, witness.sighting())
             })
         })
     }
 
     #[test]
     fn what_runs_is_never_denied() {
-        for (witness, paused, sighting) in everything() {
+        for (witness, sighting) in everything() {
             if witness.state == DomainState::Running {
                 let executes = matches!(sighting, Sighting::Executing | Sighting::Moving);
-                assert!(executes, "{witness:?} {paused}: {sighting:?}");
+                assert!(executes, "{witness:?}: {sighting:?}");
             }
         }
     }
@@ -168,9 +156,9 @@ mod tests {
     /// Only an incoming domain is ever destroyed, so nothing else may be called incoming.
     #[test]
     fn only_a_domain_that_libvirt_receives_is_incoming() {
-        for (witness, paused, sighting) in everything() {
+        for (witness, sighting) in everything() {
             if sighting == Sighting::Incoming {
-                assert_eq!(witness.movement, MoveSeen::Incoming, "{witness:?} {paused}");
+                assert_eq!(witness.movement, MoveSeen::Incoming, "{witness:?}");
                 assert_ne!(witness.state, DomainState::Running);
                 assert_ne!(witness.state, DomainState::Paused(Stopped::PostCopy));
             }
@@ -178,13 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_of_ours_counts_as_handed_over_once_the_move_is_gone() {
-        let witness = Witness {
-            state: DomainState::Paused(Stopped::Otherwise),
-            movement: MoveSeen::None,
-        };
-        assert_eq!(witness.sighting(false), Sighting::Executing);
-        assert_eq!(witness.sighting(true), Sighting::HandedOver);
+    fn who_is_paused_by_a_move_waits_for_both_sides() {
+        for movement in [MoveSeen::None, MoveSeen::Outgoing(JobStatistics::default())] {
+            let witness = Witness {
+                state: DomainState::Paused(Stopped::Migration),
+                movement,
+            };
+            assert_eq!(witness.sighting(), Sighting::HandedOver);
+        }
     }
 
     #[test]
@@ -194,7 +183,7 @@ mod tests {
                 state: DomainState::Paused(Stopped::PostCopy),
                 movement,
             };
-            assert_eq!(witness.sighting(false), Sighting::HandedOver);
+            assert_eq!(witness.sighting(), Sighting::HandedOver);
         }
     }
 }

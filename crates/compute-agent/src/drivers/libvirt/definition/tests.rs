@@ -69,7 +69,10 @@ fn a_domain_of_novas_is_understood() {
     assert_eq!(owner.project_id, "70c0de");
     assert_eq!(owner.user_name.as_deref(), Some("alice"));
     let flavor = nova.flavor.as_ref().unwrap();
-    assert_eq!((flavor.vcpus, flavor.memory_mb, flavor.swap_mb), (2, 2048, 64));
+    assert_eq!(
+        (flavor.vcpus, flavor.memory_mb, flavor.swap_mb),
+        (2, 2048, 64)
+    );
     assert_eq!(flavor.id.as_deref(), Some("2"));
     assert!(nova.image.as_deref().unwrap().starts_with("155d900f"));
 }
@@ -95,7 +98,10 @@ fn disks_are_told_apart() {
 #[test]
 fn the_processor_travels_as_it_stands() {
     let cpu = Definition::parse(DOMAIN).unwrap().cpu();
-    assert_eq!((cpu.model.as_str(), cpu.vendor.as_str()), ("Haswell", "Intel"));
+    assert_eq!(
+        (cpu.model.as_str(), cpu.vendor.as_str()),
+        ("Haswell", "Intel")
+    );
     assert_eq!(cpu.features, ["vmx"]);
     let definition: CpuDefinition = serde_json::from_str(&cpu.definition.unwrap()).unwrap();
     assert!(definition.xml.starts_with("<cpu mode='custom'"));
@@ -131,5 +137,8 @@ fn a_domain_of_nobodys_is_a_domain_too() {
 fn what_is_missing_is_named() {
     let error = Definition::parse("<domain type='qemu'><devices/></domain>").unwrap_err();
     assert_eq!(error.to_string(), "no usable <os>");
-    assert!(matches!(Definition::parse("<domain"), Err(Unreadable::Xml(_))));
+    assert!(matches!(
+        Definition::parse("<domain"),
+        Err(Unreadable::Xml(_))
+    ));
 }

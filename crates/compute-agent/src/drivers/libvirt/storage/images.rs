@@ -77,8 +77,21 @@ pub(in super::super) async fn chain(
     deadline: Duration,
 ) -> Result<Vec<Image>, ImageError> {
     // Force-share: an image below a linked clone is open in QEMU, which only reads it.
-    let options = ["info", "--force-share", "--backing-chain", "--output=json", "-f", format];
-    let output = qemu_img(options.map(OsStr::new).into_iter().chain([path.as_os_str()]), deadline);
+    let options = [
+        "info",
+        "--force-share",
+        "--backing-chain",
+        "--output=json",
+        "-f",
+        format,
+    ];
+    let output = qemu_img(
+        options
+            .map(OsStr::new)
+            .into_iter()
+            .chain([path.as_os_str()]),
+        deadline,
+    );
     serde_json::from_slice(&output.await?)
         .map_err(|error| ImageError::Refused(format!("qemu-img says nonsense: {error}")))
 }
@@ -153,7 +166,12 @@ impl Blank {
         let failed = |error| ImageError::io(&self.path, error);
         // Only whoever runs the guest reads its disks; libvirt hands the file over to it.
         let mut new = tokio::fs::OpenOptions::new();
-        let file = new.write(true).create_new(true).mode(0o600).open(&self.path).await;
+        let file = new
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&self.path)
+            .await;
         let file = file.map_err(failed)?;
         if self.format == "raw" {
             return file.set_len(self.virtual_bytes).await.map_err(failed);
@@ -174,7 +192,10 @@ async fn qemu_img(
     deadline: Duration,
 ) -> Result<Vec<u8>, ImageError> {
     let mut command = Command::new("qemu-img");
-    command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     let output = tokio::time::timeout(deadline, command.output())
         .await
         .map_err(|_| ImageError::Overdue(deadline))?
@@ -199,7 +220,11 @@ mod tests {
             if length > 0 {
                 assert_eq!(offsets.first(), Some(&0));
                 let last = offsets.last().unwrap();
-                assert_eq!((last + SAMPLE as u64).max(length), last + SAMPLE as u64, "{length}");
+                assert_eq!(
+                    (last + SAMPLE as u64).max(length),
+                    last + SAMPLE as u64,
+                    "{length}"
+                );
             }
         }
     }

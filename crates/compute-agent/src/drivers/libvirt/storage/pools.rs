@@ -178,7 +178,11 @@ mod tests {
         let pools = observe(&[storage("slow", outer.path()), storage("fast", &inner)]);
         let pool = |path: PathBuf| pool_of(&pools, path.to_str().unwrap()).map(str::to_owned);
         assert!(pool(inner.join("a/disk")).unwrap().starts_with("fast@"));
-        assert!(pool(outer.path().join("disk")).unwrap().starts_with("slow@"));
+        assert!(
+            pool(outer.path().join("disk"))
+                .unwrap()
+                .starts_with("slow@")
+        );
         assert_eq!(pool(outer.path().with_file_name("elsewhere")), None);
     }
 

@@ -185,15 +185,9 @@ impl Drop for Subscription {
     }
 }
 
-type GenericCallback =
-    unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, *mut c_void);
-type LifecycleCallback = unsafe extern "C" fn(
-    sys::virConnectPtr,
-    sys::virDomainPtr,
-    c_int,
-    c_int,
-    *mut c_void,
-) -> c_int;
+type GenericCallback = unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, *mut c_void);
+type LifecycleCallback =
+    unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, c_int, c_int, *mut c_void) -> c_int;
 type JobCallback = unsafe extern "C" fn(
     sys::virConnectPtr,
     sys::virDomainPtr,
@@ -278,11 +272,7 @@ unsafe extern "C" fn on_iteration(
     }
 }
 
-unsafe extern "C" fn on_close(
-    _connect: sys::virConnectPtr,
-    _reason: c_int,
-    opaque: *mut c_void,
-) {
+unsafe extern "C" fn on_close(_connect: sys::virConnectPtr, _reason: c_int, opaque: *mut c_void) {
     // SAFETY: libvirt passes the sink that was registered.
     unsafe { emit(opaque, DomainEvent::Closed) };
 }

@@ -131,8 +131,7 @@ impl Job {
                 disk_remaining: number(sys::VIR_DOMAIN_JOB_DISK_REMAINING),
                 throughput: number(sys::VIR_DOMAIN_JOB_MEMORY_BPS),
                 // libvirt counts dirtied pages a second.
-                dirty_rate: number(sys::VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE)
-                    .saturating_mul(page_size),
+                dirty_rate: number(sys::VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE).saturating_mul(page_size),
                 iteration: number(sys::VIR_DOMAIN_JOB_MEMORY_ITERATION),
             },
             error: values.text(sys::VIR_DOMAIN_JOB_ERRMSG).map(str::to_owned),

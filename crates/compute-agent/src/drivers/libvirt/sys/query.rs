@@ -18,8 +18,10 @@ pub(crate) enum Stopped {
     Migration,
     /// It is being started.
     StartingUp,
-    /// A post-copy migration took it away, well or not.
+    /// A post-copy migration takes it away.
     PostCopy,
+    /// A post-copy migration took a part of it away, and broke.
+    PostCopyFailed,
     /// Its user, an I/O error, a snapshot: no migration has to do with it.
     Otherwise,
 }
@@ -56,9 +58,8 @@ pub(crate) fn domain_state(domain: &Domain) -> Result<DomainState, Error> {
         sys::VIR_DOMAIN_PAUSED => DomainState::Paused(match reason.unsigned_abs() {
             sys::VIR_DOMAIN_PAUSED_MIGRATION => Stopped::Migration,
             sys::VIR_DOMAIN_PAUSED_STARTING_UP => Stopped::StartingUp,
-            sys::VIR_DOMAIN_PAUSED_POSTCOPY | sys::VIR_DOMAIN_PAUSED_POSTCOPY_FAILED => {
-                Stopped::PostCopy
-            }
+            sys::VIR_DOMAIN_PAUSED_POSTCOPY => Stopped::PostCopy,
+            sys::VIR_DOMAIN_PAUSED_POSTCOPY_FAILED => Stopped::PostCopyFailed,
             _ => Stopped::Otherwise,
         }),
         sys::VIR_DOMAIN_PMSUSPENDED => DomainState::Asleep,
@@ -94,10 +95,7 @@ pub(crate) enum CpuFit {
 }
 
 /// Can this host's hypervisor run the guest's CPU?
-pub(crate) fn compare_cpu(
-    connect: &Connect,
-    question: &CpuQuestion<'_>,
-) -> Result<CpuFit, Error> {
+pub(crate) fn compare_cpu(connect: &Connect, question: &CpuQuestion<'_>) -> Result<CpuFit, Error> {
     let emulator = question.emulator.map(CString::new).transpose()?;
     let arch = CString::new(question.arch)?;
     let virt_type = CString::new(question.virt_type)?;

@@ -21,10 +21,11 @@ fn seen(state: DomainState, movement: MoveSeen) -> Option<Witness> {
     Some(Witness { state, movement })
 }
 
-const STATES: [DomainState; 10] = [
+const STATES: [DomainState; 11] = [
     DomainState::Running,
     DomainState::Paused(Stopped::Migration),
     DomainState::Paused(Stopped::PostCopy),
+    DomainState::Paused(Stopped::PostCopyFailed),
     DomainState::Paused(Stopped::StartingUp),
     DomainState::Paused(Stopped::Otherwise),
     DomainState::Asleep,
@@ -51,9 +52,9 @@ fn everything() -> impl Iterator<Item = (Known, Option<Witness>, bool)> {
         MoveSeen::Incoming,
         MoveSeen::Outgoing(JobStatistics::default()),
     ];
-    let sights = STATES.into_iter().flat_map(move |state| {
-        movements.map(|movement| seen(state, movement)).into_iter()
-    });
+    let sights = STATES
+        .into_iter()
+        .flat_map(move |state| movements.map(|movement| seen(state, movement)).into_iter());
     let sights: Vec<_> = sights.chain([None]).collect();
     calls().into_iter().flat_map(move |call| {
         let sights = sights.clone();
@@ -64,7 +65,10 @@ fn everything() -> impl Iterator<Item = (Known, Option<Witness>, bool)> {
             flags.into_iter().flat_map(move |paused| {
                 let call = call.clone();
                 completed.into_iter().map(move |completed| {
-                    let known = Known { completed, ..known(call.clone()) };
+                    let known = Known {
+                        completed,
+                        ..known(call.clone())
+                    };
                     (known, seen, paused)
                 })
             })
@@ -79,7 +83,10 @@ fn a_success_needs_libvirts_word() {
             let said = known.call == Call::HandedOver || known.completed.is_some();
             assert!(said, "{known:?} {seen:?}");
             let here = seen.is_some_and(|witness| witness.state == DomainState::Running);
-            assert!(!here || known.call == Call::HandedOver, "{known:?} {seen:?}");
+            assert!(
+                !here || known.call == Call::HandedOver,
+                "{known:?} {seen:?}"
+            );
         }
     }
 }
@@ -118,24 +125,47 @@ fn our_pause_is_lifted_only_when_libvirt_said_that_the_guest_stayed() {
 #[test]
 fn an_abort_that_worked_is_no_failure() {
     let running = seen(DomainState::Running, MoveSeen::None);
-    for call in [Call::Failed(failure()), Call::Unheard(failure()), Call::NotOurs] {
-        let asked = Known { abort_asked: true, ..known(call.clone()) };
+    for call in [
+        Call::Failed(failure()),
+        Call::Unheard(failure()),
+        Call::NotOurs,
+    ] {
+        let asked = Known {
+            abort_asked: true,
+            ..known(call.clone())
+        };
         assert_eq!(verdict(&asked, running, false), Verdict::Stayed(None));
-        assert!(matches!(verdict(&known(call), running, false), Verdict::Stayed(Some(_))));
+        assert!(matches!(
+            verdict(&known(call), running, false),
+            Verdict::Stayed(Some(_))
+        ));
     }
-    assert_eq!(verdict(&known(Call::Cancelled), running, false), Verdict::Stayed(None));
+    assert_eq!(
+        verdict(&known(Call::Cancelled), running, false),
+        Verdict::Stayed(None)
+    );
 }
 
 #[test]
 fn a_torn_guest_is_neither_here_nor_there() {
-    let stopped = seen(DomainState::Paused(Stopped::PostCopy), MoveSeen::None);
-    let torn = verdict(&known(Call::Failed(failure())), stopped, false);
-    assert_eq!(torn, Verdict::Torn);
+    for movement in [MoveSeen::None, MoveSeen::Outgoing(JobStatistics::default())] {
+        let stopped = seen(DomainState::Paused(Stopped::PostCopyFailed), movement);
+        for call in [Call::NotOurs, Call::Failed(failure())] {
+            assert_eq!(verdict(&known(call), stopped, false), Verdict::Unknown);
+        }
+        // While libvirt has not given up, it goes on.
+        let goes_on = verdict(&known(Call::UnderWay), stopped, false);
+        let post_copy = true;
+        assert!(matches!(goes_on, Verdict::Moving { post_copy: p, .. } if p == post_copy));
+    }
 }
 
 #[test]
 fn a_source_that_vanished_without_a_word_is_asked_about() {
-    assert_eq!(verdict(&known(Call::NotOurs), None, false), Verdict::Unknown);
+    assert_eq!(
+        verdict(&known(Call::NotOurs), None, false),
+        Verdict::Unknown
+    );
     let off = seen(DomainState::Off, MoveSeen::None);
     let failed = known(Call::Failed(failure()));
     assert_eq!(verdict(&failed, off, false), Verdict::Unknown);
@@ -143,7 +173,13 @@ fn a_source_that_vanished_without_a_word_is_asked_about() {
 
 #[test]
 fn texts_become_sentences() {
-    assert_eq!(Sentence("operation failed: x").to_string(), "Operation failed: x.");
-    assert_eq!(Sentence(" Unsafe migration. ").to_string(), "Unsafe migration.");
+    assert_eq!(
+        Sentence("operation failed: x").to_string(),
+        "Operation failed: x."
+    );
+    assert_eq!(
+        Sentence(" Unsafe migration. ").to_string(),
+        "Unsafe migration."
+    );
     assert_eq!(Sentence("").to_string(), "");
 }
