@@ -56,7 +56,16 @@ const ARROWS: &[(&str, &[&str])] = &[
             "godwit-test-support",
         ],
     ),
-    ("system-tests", &[]),
+    // Whole-system tests and what brings a system up for them; nothing depends on these.
+    (
+        "system-tests",
+        &[
+            "godwit-api",
+            "godwit-core",
+            "godwit-store",
+            "godwit-test-support",
+        ],
+    ),
 ];
 
 /// Not even for tests: the API is tested against the database, which is all it may know.

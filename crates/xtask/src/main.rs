@@ -4,6 +4,7 @@
 //! can drift: a check of this kind also runs as a test.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -35,9 +36,19 @@ enum Task {
     Check,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run(&Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &Task) -> Result<()> {
     let root = workspace_root()?;
-    match Cli::parse().task {
+    match task {
         Task::States { check: false } => states::write(&root),
         Task::States { check: true } => states::check(&root),
         Task::Arrows => arrows::check(&root),
