@@ -97,7 +97,7 @@ async fn configurations_that_do_not_work() -> Result<()> {
         ),
         (
             "api",
-            format!("database: {{url: 'mysql://db/x'}}\napi: {{listen: '127.0.0.1:0'}}\n"),
+            "database: {url: 'mysql://db/x'}\napi: {listen: '127.0.0.1:0'}\n".to_owned(),
             "mysql",
         ),
     ] {

@@ -113,7 +113,7 @@ async fn a_kill_in_the_midst_of_a_move_leaves_nothing_open() -> Result<()> {
     admin.until(&server, "running").await?;
     up.process.end(Signal::SIGKILL).await?;
 
-    let mut up = Up::start(directory.path(), &[]).await?;
+    let up = Up::start(directory.path(), &[]).await?;
     let (manager, admin) = (up.manager().await?, up.admin().await?);
     admin.until(&server, "failed").await?;
     assert_eq!(admin.place(&server).await?, source);
@@ -137,7 +137,7 @@ async fn it_may_begin_without_a_fleet() -> Result<()> {
 async fn a_token_can_be_had_without_logging_in() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let data = directory.path();
-    let mut up = Up::start(data, &[]).await?;
+    let up = Up::start(data, &[]).await?;
     let issue = async |more: &[&str]| -> Result<Session> {
         let mut arguments = vec!["token", "issue", "--data", text(data)];
         arguments.extend(more);
@@ -165,7 +165,7 @@ async fn a_token_can_be_had_without_logging_in() -> Result<()> {
 #[tokio::test]
 async fn it_can_be_observed() -> Result<()> {
     let directory = tempfile::tempdir()?;
-    let mut up = Up::start(directory.path(), &[]).await?;
+    let up = Up::start(directory.path(), &[]).await?;
     up.manager().await?.servers().await?;
     let text = reqwest::get(&up.metrics).await?.text().await?;
     for name in [
@@ -215,7 +215,7 @@ async fn requests_are_logged_and_tokens_are_not() -> Result<()> {
 #[tokio::test]
 async fn clients_find_a_cloud_for_each_user() -> Result<()> {
     let directory = tempfile::tempdir()?;
-    let mut up = Up::start(directory.path(), &[]).await?;
+    let up = Up::start(directory.path(), &[]).await?;
     let clouds = std::fs::read_to_string(directory.path().join("clouds.yaml"))?;
     let base = up.url.trim_end_matches("/v2.1");
     for user in ["admin", "manager", "member", "reader", "stranger"] {
