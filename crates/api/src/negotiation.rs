@@ -16,32 +16,33 @@ pub static STANDARD: HeaderName = HeaderName::from_static("openstack-api-version
 /// Nova's own, older header.
 pub static LEGACY: HeaderName = HeaderName::from_static("x-openstack-nova-api-version");
 
-/// What came of it.
+/// A version that cannot be spoken.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Negotiated {
-    /// This version is spoken.
-    Version(Microversion),
+pub enum NotSpoken {
     /// Not a version at all: 400, and the answer names no version.
     Malformed(String),
     /// A version, but none of ours: 406, and the answer echoes it.
     Unsupported(String),
 }
 
-/// Reads the version headers.
-pub fn negotiate(headers: &HeaderMap) -> Negotiated {
+/// The version that the headers ask for.
+///
+/// # Errors
+/// [`NotSpoken`].
+pub fn negotiate(headers: &HeaderMap) -> Result<Microversion, NotSpoken> {
     let asked = standard(headers).or_else(|| legacy(headers));
-    asked.map_or(Negotiated::Version(Microversion::MIN), |text| parse(&text))
+    asked.map_or(Ok(Microversion::MIN), |text| parse(&text))
 }
 
-fn parse(text: &str) -> Negotiated {
+fn parse(text: &str) -> Result<Microversion, NotSpoken> {
     static FORM: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"^([1-9][0-9]*)\.([1-9][0-9]*|0)$").expect("the pattern is a constant")
     });
     if text == "latest" {
-        return Negotiated::Version(Microversion::MAX);
+        return Ok(Microversion::MAX);
     }
     let Some(parts) = FORM.captures(text) else {
-        return Negotiated::Malformed(text.to_owned());
+        return Err(NotSpoken::Malformed(text.to_owned()));
     };
     // A number that does not fit is certainly none of ours.
     let version = parts[1].parse().and_then(|major: u32| {
@@ -49,10 +50,8 @@ fn parse(text: &str) -> Negotiated {
         Ok(Microversion::new(major, minor))
     });
     match version {
-        Ok(version) if (Microversion::MIN..=Microversion::MAX).contains(&version) => {
-            Negotiated::Version(version)
-        }
-        _ => Negotiated::Unsupported(text.to_owned()),
+        Ok(version) if (Microversion::MIN..=Microversion::MAX).contains(&version) => Ok(version),
+        _ => Err(NotSpoken::Unsupported(text.to_owned())),
     }
 }
 
@@ -92,7 +91,7 @@ fn latin1(value: &HeaderValue) -> String {
 mod tests {
     use super::*;
 
-    fn asked(pairs: &[(&str, &str)]) -> Negotiated {
+    fn asked(pairs: &[(&str, &str)]) -> Result<Microversion, NotSpoken> {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.append(
@@ -103,14 +102,14 @@ mod tests {
         negotiate(&headers)
     }
 
-    fn version(minor: u32) -> Negotiated {
-        Negotiated::Version(Microversion::new(2, minor))
+    fn version(minor: u32) -> Result<Microversion, NotSpoken> {
+        Ok(Microversion::new(2, minor))
     }
 
     #[test]
     fn the_standard_header() {
-        let malformed = |text: &str| Negotiated::Malformed(text.to_owned());
-        let unsupported = |text: &str| Negotiated::Unsupported(text.to_owned());
+        let malformed = |text: &str| Err(NotSpoken::Malformed(text.to_owned()));
+        let unsupported = |text: &str| Err(NotSpoken::Unsupported(text.to_owned()));
         for (value, expected) in [
             ("compute 2.80", version(80)),
             ("COMPUTE 2.80", version(80)),
@@ -151,10 +150,10 @@ mod tests {
             ("latest", version(104)),
             ("2.80, 2.10", version(10)),
             ("", version(1)),
-            ("x", Negotiated::Malformed("x".to_owned())),
+            ("x", Err(NotSpoken::Malformed("x".to_owned()))),
             (
                 "compute 2.10",
-                Negotiated::Malformed("compute 2.10".to_owned()),
+                Err(NotSpoken::Malformed("compute 2.10".to_owned())),
             ),
         ] {
             let got = asked(&[("X-OpenStack-Nova-API-Version", value)]);

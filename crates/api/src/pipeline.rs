@@ -24,7 +24,7 @@ use crate::call::PathIds;
 use crate::error::ApiError;
 use crate::links::Base;
 use crate::microversion::Microversion;
-use crate::negotiation::{Negotiated, negotiate};
+use crate::negotiation::negotiate;
 use crate::reply::{self, Reply, Spoken};
 use crate::root::{Place, Root, split_project};
 use crate::routes::{self, Route};
@@ -109,13 +109,13 @@ fn versioned(
     request: &HttpRequest,
     answer: impl FnOnce(Microversion) -> HttpResponse,
 ) -> HttpResponse {
-    match stages::version(negotiate(request.headers())) {
+    match negotiate(request.headers()) {
         Ok(version) => {
             let mut response = answer(version);
             reply::set_version(&mut response, Spoken::Version(version));
             response
         }
-        Err(response) => response,
+        Err(version) => stages::not_spoken(&version),
     }
 }
 
@@ -140,12 +140,12 @@ async fn below(
         return ("other", reply::no_such_route(request.headers(), head));
     };
     let negotiated = match root {
-        Root::Legacy => Negotiated::Version(Microversion::MIN),
+        Root::Legacy => Ok(Microversion::MIN),
         Root::Current => negotiate(request.headers()),
     };
-    let version = match stages::version(negotiated) {
+    let version = match negotiated {
         Ok(version) => version,
-        Err(response) => return (template(route), response),
+        Err(version) => return (template(route), stages::not_spoken(&version)),
     };
     let handled = stages::handle(stages::Routed {
         request,

@@ -58,7 +58,7 @@ async fn show(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> Http
         Ok((token, claims)) => HttpResponse::Ok()
             .insert_header((SUBJECT, token))
             .json(document(&claims, &base(&request))),
-        Err(response) => response,
+        Err(refusal) => refusal.response(),
     }
 }
 
@@ -70,7 +70,7 @@ async fn revoke(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> Ht
             identity.revoked.add(TokenHash::of(&token), until, now);
             HttpResponse::NoContent().finish()
         }
-        Err(response) => response,
+        Err(refusal) => refusal.response(),
     }
 }
 
@@ -102,26 +102,44 @@ pub(super) fn bearer<'a>(
     Some((token, identity.verifier.verify(token).ok()?))
 }
 
+/// Why a request about a token is refused.
+enum Refusal {
+    Unauthorized,
+    NoSubject,
+    NoSuchToken,
+    NotAllowed,
+}
+
+impl Refusal {
+    fn response(&self) -> HttpResponse {
+        match self {
+            Self::Unauthorized => reply::unauthorized(),
+            Self::NoSubject => reply::bad_request("X-Subject-Token is missing"),
+            Self::NoSuchToken => reply::not_found("token"),
+            Self::NotAllowed => reply::forbidden(),
+        }
+    }
+}
+
 /// The token that a request is about: one's own, or for administrators anybody's.
 fn subject(
     request: &HttpRequest,
     identity: &DevelopmentIdentity,
-) -> Result<(String, Claims), HttpResponse> {
-    let (own, bearer) = bearer(request, identity).ok_or_else(reply::unauthorized)?;
+) -> Result<(String, Claims), Refusal> {
+    let (own, bearer) = bearer(request, identity).ok_or(Refusal::Unauthorized)?;
     let subject = request
         .headers()
         .get(SUBJECT)
-        .and_then(|token| token.to_str().ok());
-    let subject = subject.ok_or_else(|| reply::bad_request("X-Subject-Token is missing"))?;
-    let gone = || reply::not_found("token");
-    let principal = identity.verifier.verify(subject).map_err(|_| gone())?;
-    let admin = identity
-        .verifier
+        .and_then(|it| it.to_str().ok());
+    let subject = subject.ok_or(Refusal::NoSubject)?;
+    let verifier = &identity.verifier;
+    let principal = verifier.verify(subject).map_err(|_| Refusal::NoSuchToken)?;
+    let admin = verifier
         .claims(own)
         .is_ok_and(|own| own.roles.iter().any(|it| it == "admin"));
     if !admin && principal.user_id != bearer.user_id {
-        return Err(reply::forbidden());
+        return Err(Refusal::NotAllowed);
     }
-    let claims = identity.verifier.claims(subject).map_err(|_| gone())?;
+    let claims = verifier.claims(subject).map_err(|_| Refusal::NoSuchToken)?;
     Ok((subject.to_owned(), claims))
 }

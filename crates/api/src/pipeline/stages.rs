@@ -15,7 +15,7 @@ use crate::call::{Call, PathIds};
 use crate::error::ApiError;
 use crate::links::{Base, Links};
 use crate::microversion::Microversion;
-use crate::negotiation::Negotiated;
+use crate::negotiation::NotSpoken;
 use crate::query::{NotUtf8, Query};
 use crate::reply::{self, Reply, Spoken};
 use crate::root::Root;
@@ -80,22 +80,21 @@ pub(super) async fn authenticate(
     }
 }
 
-/// The version to be spoken, or the answer that there is none.
-pub(super) fn version(negotiated: Negotiated) -> Result<Microversion, HttpResponse> {
-    match negotiated {
-        Negotiated::Version(version) => Ok(version),
-        Negotiated::Malformed(text) => Err(reply::fault(&ApiError::BadRequest(format!(
+/// The answer to a request for a version that is not spoken.
+pub(super) fn not_spoken(version: &NotSpoken) -> HttpResponse {
+    match version {
+        NotSpoken::Malformed(text) => reply::fault(&ApiError::BadRequest(format!(
             "API Version String {text} is of invalid format. Must be of format \
              MajorNum.MinorNum."
-        )))),
-        Negotiated::Unsupported(text) => {
+        ))),
+        NotSpoken::Unsupported(text) => {
             let mut response = reply::fault(&ApiError::NotAcceptable(format!(
                 "Version {text} is not supported by the API. Minimum is {} and maximum is {}.",
                 Microversion::MIN,
                 Microversion::MAX
             )));
-            reply::set_version(&mut response, Spoken::InVain(&text));
-            Err(response)
+            reply::set_version(&mut response, Spoken::InVain(text));
+            response
         }
     }
 }

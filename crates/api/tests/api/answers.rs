@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::world::{Who, World};
 
 /// A request to be sent.
-pub struct Ask<'a> {
+pub(crate) struct Ask<'a> {
     world: &'a World,
     method: Method,
     path: String,
@@ -16,7 +16,7 @@ pub struct Ask<'a> {
 }
 
 impl<'a> Ask<'a> {
-    pub fn new(world: &'a World, method: &str, path: &str) -> Self {
+    pub(crate) fn new(world: &'a World, method: &str, path: &str) -> Self {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let (path, headers) = (path.to_owned(), HeaderMap::new());
         Self {
@@ -28,34 +28,34 @@ impl<'a> Ask<'a> {
         }
     }
 
-    pub fn by(self, who: Who) -> Self {
+    pub(crate) fn by(self, who: Who) -> Self {
         let token = self.world.token(who);
         self.header("X-Auth-Token", &token)
     }
 
-    pub fn version(self, minor: u32) -> Self {
+    pub(crate) fn version(self, minor: u32) -> Self {
         self.header("OpenStack-API-Version", &format!("compute 2.{minor}"))
     }
 
     /// Adds a header; one more where there is one already.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
         self.headers
             .append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         self
     }
 
-    pub fn json(self, body: &Value) -> Self {
+    pub(crate) fn json(self, body: &Value) -> Self {
         self.header("Content-Type", "application/json")
             .body(body.to_string())
     }
 
-    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
-    pub async fn send(self) -> Answer {
+    pub(crate) async fn send(self) -> Answer {
         let url = format!("http://{}{}", self.world.address, self.path);
         let mut request = self
             .world
@@ -78,25 +78,25 @@ impl<'a> Ask<'a> {
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
     /// The document of a 200.
     #[track_caller]
-    pub fn ok(&self) -> Value {
+    pub(crate) fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{self:?}");
         assert_eq!(self.header("content-type"), Some("application/json"));
         self.json()
@@ -104,14 +104,14 @@ impl Answer {
 
     /// A 202 has no body.
     #[track_caller]
-    pub fn accepted(&self) {
+    pub(crate) fn accepted(&self) {
         assert_eq!((self.status, self.text.as_str()), (202, ""), "{self:?}");
         assert_eq!(self.header("content-type"), Some("application/json"));
     }
 
     /// A fault of this name and code; its text.
     #[track_caller]
-    pub fn fault(&self, code: u16, name: &str) -> String {
+    pub(crate) fn fault(&self, code: u16, name: &str) -> String {
         assert_eq!(self.status, code, "{self:?}");
         assert_eq!(
             self.header("content-type"),
@@ -124,23 +124,23 @@ impl Answer {
     }
 
     #[track_caller]
-    pub fn bad_request(&self) -> String {
+    pub(crate) fn bad_request(&self) -> String {
         self.fault(400, "badRequest")
     }
 
     #[track_caller]
-    pub fn not_found(&self) -> String {
+    pub(crate) fn not_found(&self) -> String {
         self.fault(404, "itemNotFound")
     }
 
     #[track_caller]
-    pub fn conflict(&self) -> String {
+    pub(crate) fn conflict(&self) -> String {
         self.fault(409, "conflictingRequest")
     }
 
     /// A refusal by policy; the rule.
     #[track_caller]
-    pub fn forbidden(&self) -> String {
+    pub(crate) fn forbidden(&self) -> String {
         let text = self.fault(403, "forbidden");
         let rule = text
             .strip_prefix("Policy doesn't allow os_compute_api:")

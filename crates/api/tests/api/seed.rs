@@ -10,32 +10,32 @@ use uuid::Uuid;
 use crate::world::{DEMO, World};
 
 /// The server of most tests.
-pub const SERVER: &str = "24f55ce2-268d-5091-9bd6-17514ba6c04d";
+pub(crate) const SERVER: &str = "24f55ce2-268d-5091-9bd6-17514ba6c04d";
 /// A server that does not exist.
-pub const NO_SERVER: &str = "11111111-2222-4333-8444-555555555555";
+pub(crate) const NO_SERVER: &str = "11111111-2222-4333-8444-555555555555";
 
 /// The uuid of the seeded migration `id`.
-pub fn migration_uuid(id: i64) -> String {
+pub(crate) fn migration_uuid(id: i64) -> String {
     format!("00000000-0000-4000-8000-{id:012}")
 }
 
 /// A server to be.
 #[derive(Clone, Debug)]
-pub struct Server {
-    pub uuid: &'static str,
-    pub name: &'static str,
-    pub project: &'static str,
-    pub host: Option<&'static str>,
-    pub vm_state: &'static str,
-    pub task_state: Option<&'static str>,
-    pub locked: bool,
-    pub launched: bool,
-    pub deleted: bool,
-    pub fault: bool,
+pub(crate) struct Server {
+    pub(crate) uuid: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) project: &'static str,
+    pub(crate) host: Option<&'static str>,
+    pub(crate) vm_state: &'static str,
+    pub(crate) task_state: Option<&'static str>,
+    pub(crate) locked: bool,
+    pub(crate) launched: bool,
+    pub(crate) deleted: bool,
+    pub(crate) fault: bool,
     /// Minutes after 2026-11-01T00:00:00Z.
-    pub age: i64,
-    pub extra_specs: &'static str,
-    pub image: bool,
+    pub(crate) age: i64,
+    pub(crate) extra_specs: &'static str,
+    pub(crate) image: bool,
 }
 
 impl Default for Server {
@@ -60,22 +60,22 @@ impl Default for Server {
 
 /// A migration to be.
 #[derive(Clone, Debug)]
-pub struct Migration {
-    pub id: i64,
-    pub server: &'static str,
-    pub kind: &'static str,
-    pub status: &'static str,
-    pub hidden: bool,
-    pub imported: bool,
-    pub deleted: bool,
-    pub sampled: bool,
-    pub source: &'static str,
-    pub destination: Option<&'static str>,
-    pub user: Option<&'static str>,
-    pub project: Option<&'static str>,
+pub(crate) struct Migration {
+    pub(crate) id: i64,
+    pub(crate) server: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) status: &'static str,
+    pub(crate) hidden: bool,
+    pub(crate) imported: bool,
+    pub(crate) deleted: bool,
+    pub(crate) sampled: bool,
+    pub(crate) source: &'static str,
+    pub(crate) destination: Option<&'static str>,
+    pub(crate) user: Option<&'static str>,
+    pub(crate) project: Option<&'static str>,
     /// Minutes after 2026-11-01T00:00:00Z.
-    pub age: i64,
-    pub updated: bool,
+    pub(crate) age: i64,
+    pub(crate) updated: bool,
 }
 
 impl Default for Migration {
@@ -120,14 +120,14 @@ const ENDED: [&str; 6] = [
 
 impl World {
     /// A flavor, and a running server on `host-1`.
-    pub async fn populate(&self) {
+    pub(crate) async fn populate(&self) {
         self.host("host-1").await;
         self.host("host-2").await;
         self.server(Server::default());
     }
 
     /// A host whose agent lives.
-    pub async fn host(&self, name: &str) {
+    pub(crate) async fn host(&self, name: &str) {
         let facts = HostFacts {
             name: HostName::new(name).unwrap(),
             node: format!("{name}.example.org"),
@@ -158,7 +158,7 @@ impl World {
         self.store.host_register(registration).await.unwrap();
     }
 
-    pub fn server(&self, server: Server) {
+    pub(crate) fn server(&self, server: Server) {
         let flavor = match server.extra_specs {
             "{}" => 1,
             specs => specs.len() as i64 + 100,
@@ -200,7 +200,7 @@ impl World {
         ));
     }
 
-    pub fn migration(&self, migration: Migration) {
+    pub(crate) fn migration(&self, migration: Migration) {
         let Migration {
             id,
             server,
@@ -248,7 +248,7 @@ impl World {
     }
 
     /// A server that a live migration in `status` moves.
-    pub async fn moving(&self, status: &'static str) {
+    pub(crate) async fn moving(&self, status: &'static str) {
         self.host("host-1").await;
         self.host("host-2").await;
         self.server(Server {

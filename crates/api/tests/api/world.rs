@@ -28,11 +28,11 @@ use tempfile::TempDir;
 use crate::answers::{Answer, Ask};
 
 /// The present: 2026-11-20T12:00:00Z, unless a test moves it.
-pub const NOW: i64 = 1_795_176_000;
+pub(crate) const NOW: i64 = 1_795_176_000;
 
 /// A clock that stands.
 #[derive(Debug)]
-pub struct TestClock(Mutex<i64>);
+pub(crate) struct TestClock(Mutex<i64>);
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
@@ -41,15 +41,15 @@ impl Clock for TestClock {
 }
 
 /// The project that owns the servers, unless a seed says otherwise.
-pub const DEMO: &str = "57c79af21c7a417ba95da0325bc7300b";
+pub(crate) const DEMO: &str = "57c79af21c7a417ba95da0325bc7300b";
 /// Another project.
-pub const LAB: &str = "ed8da9ca9005471bb18a766d737d3194";
+pub(crate) const LAB: &str = "ed8da9ca9005471bb18a766d737d3194";
 /// The administrators' project.
-pub const ADMIN: &str = "a74858f1a98540efb1d92325dbab4e6a";
+pub(crate) const ADMIN: &str = "a74858f1a98540efb1d92325dbab4e6a";
 
 /// Those who ask.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Who {
+pub(crate) enum Who {
     Admin,
     Manager,
     Member,
@@ -65,7 +65,7 @@ pub enum Who {
 }
 
 impl Who {
-    pub const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Admin,
         Self::Manager,
         Self::Member,
@@ -77,7 +77,7 @@ impl Who {
         Self::Unscoped,
     ];
 
-    pub fn claims(self) -> Value {
+    pub(crate) fn claims(self) -> Value {
         let exp = NOW + 3_600;
         let token = |user: &str, project: &str, roles: &[&str]| json!({"sub": user, "project_id": project, "roles": roles, "exp": exp});
         let all = ["admin", "manager", "member", "reader"];
@@ -101,39 +101,39 @@ impl Who {
 
 /// What a test may want otherwise.
 #[derive(Default)]
-pub struct Wanted {
-    pub config: ApiConfig,
-    pub auth: AuthConfig,
-    pub policy: PolicyConfig,
-    pub identity: bool,
+pub(crate) struct Wanted {
+    pub(crate) config: ApiConfig,
+    pub(crate) auth: AuthConfig,
+    pub(crate) policy: PolicyConfig,
+    pub(crate) identity: bool,
     /// Where to serve it; absent: a free port of the loopback address.
-    pub listener: Option<TcpListener>,
+    pub(crate) listener: Option<TcpListener>,
 }
 
 /// A served API.
-pub struct World {
-    pub address: SocketAddr,
-    pub store: Store,
-    pub key: TokenKey,
-    pub clock: Arc<TestClock>,
-    pub wakes: Arc<AtomicUsize>,
-    pub registry: Registry,
+pub(crate) struct World {
+    pub(crate) address: SocketAddr,
+    pub(crate) store: Store,
+    pub(crate) key: TokenKey,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) wakes: Arc<AtomicUsize>,
+    pub(crate) registry: Registry,
     client: reqwest::Client,
     database: String,
     _directory: TempDir,
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(Wanted::default()).await
     }
 
-    pub async fn with(wanted: Wanted) -> Self {
+    pub(crate) async fn with(wanted: Wanted) -> Self {
         Self::try_with(wanted).await.unwrap()
     }
 
     /// Why the API is not served like that.
-    pub async fn refusal(wanted: Wanted) -> ServeError {
+    pub(crate) async fn refusal(wanted: Wanted) -> ServeError {
         Self::try_with(wanted).await.err().unwrap()
     }
 
@@ -210,17 +210,17 @@ impl World {
     }
 
     /// A token of somebody's.
-    pub fn token(&self, who: Who) -> String {
+    pub(crate) fn token(&self, who: Who) -> String {
         self.key.sign(&who.claims()).unwrap()
     }
 
     /// Moves the clock.
-    pub fn advance(&self, seconds: i64) {
+    pub(crate) fn advance(&self, seconds: i64) {
         *self.clock.0.lock().unwrap() += seconds;
     }
 
     /// Puts rows where they are.
-    pub fn sql(&self, statements: &str) {
+    pub(crate) fn sql(&self, statements: &str) {
         let mut connection = SqliteConnection::establish(&self.database).unwrap();
         connection
             .batch_execute("PRAGMA busy_timeout = 5000")
@@ -229,22 +229,22 @@ impl World {
     }
 
     /// How often the driver of migrations was nudged.
-    pub fn woken(&self) -> usize {
+    pub(crate) fn woken(&self) -> usize {
         self.wakes.load(Ordering::Relaxed)
     }
 
     /// A request to be sent.
-    pub fn ask(&self, method: &str, path: &str) -> Ask<'_> {
+    pub(crate) fn ask(&self, method: &str, path: &str) -> Ask<'_> {
         Ask::new(self, method, path)
     }
 
     /// `GET` as somebody in some version.
-    pub async fn get(&self, who: Who, minor: u32, path: &str) -> Answer {
+    pub(crate) async fn get(&self, who: Who, minor: u32, path: &str) -> Answer {
         self.ask("GET", path).by(who).version(minor).send().await
     }
 
     /// `POST` with a JSON body.
-    pub async fn post(&self, who: Who, minor: u32, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&self, who: Who, minor: u32, path: &str, body: Value) -> Answer {
         self.ask("POST", path)
             .by(who)
             .version(minor)
