@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use godwit_core::event::Event;
-use godwit_core::ids::HostName;
+use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::migration::Migration;
+use godwit_core::status::MigrationStatus;
 use godwit_rpc::conductor::Conductor;
 use godwit_rpc::enrolment::{Heard, Heartbeat, Registered, Registration, Report};
 use godwit_rpc::facts::Inventory;
@@ -62,6 +63,7 @@ impl Conductor for Enrolment {
         info!(%host, %peer, anew, address = registration.agent_address, "an agent registered");
         self.take(&registration.inventory).await?;
         let unfinished = ctx.store.migrations_unfinished_on(&host).await;
+        let completed = self.completed(&host, &registration.unsettled).await?;
         ctx.wake.wake();
         Ok(Registered {
             unfinished: unfinished
@@ -69,6 +71,7 @@ impl Conductor for Enrolment {
                 .into_iter()
                 .map(|record| record.migration.uuid)
                 .collect(),
+            completed,
             heartbeat_interval: ctx.config.report_interval,
         })
     }
@@ -127,6 +130,27 @@ impl Conductor for Enrolment {
 }
 
 impl Enrolment {
+    /// Those of `host`'s migrations that ended with the guest on its destination.
+    async fn completed(
+        &self,
+        host: &HostName,
+        unsettled: &[MigrationUuid],
+    ) -> Result<Vec<MigrationUuid>, Refusal> {
+        let mut completed = vec![];
+        for uuid in unsettled {
+            let found = self.ctx.store.migration_find(*uuid).await;
+            let migration = found.map_err(unavailable)?.map(|record| record.migration);
+            let done = migration.is_some_and(|it| {
+                let theirs = it.source_compute == *host || it.dest_compute.as_ref() == Some(host);
+                theirs && it.status == MigrationStatus::Completed
+            });
+            if done {
+                completed.push(*uuid);
+            }
+        }
+        Ok(completed)
+    }
+
     async fn take(&self, inventory: &Inventory) -> Result<(), Refusal> {
         // An agent's clock may be ahead, and what it saw is no newer than now.
         let seen = inventory.observed_at.min(self.ctx.now());

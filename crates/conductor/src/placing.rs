@@ -277,6 +277,9 @@ impl Placing<'_> {
     fn refusal(&self, host: &HostName, error: CallError) -> Declined {
         match error {
             CallError::Refused(Refusal::Failed(failure)) => Declined::Refused(failure),
+            CallError::Refused(refusal) if !refusal.is_passing() => {
+                Declined::Refused(texts::pre_check(&refusal.to_string()))
+            }
             error => self.unreachable(host, &error),
         }
     }

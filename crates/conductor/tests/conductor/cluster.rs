@@ -10,17 +10,17 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 use godwit_compute_agent::agent::{Agent, Parts as AgentParts};
 use godwit_compute_agent::config::Pace;
-use godwit_compute_agent::drivers::simulated::{Fabric, Fleet, GuestSpec, HostSpec};
+use godwit_compute_agent::drivers::simulated::Fabric;
 use godwit_compute_agent::holds::{HoldPoint, Holds};
 use godwit_compute_agent::metrics::Metrics;
-use godwit_conductor::{Backoff, Calls, Conductor, Config, Parts, Slots, TimeLimits, Wake};
+use godwit_conductor::{Conductor, Config, Parts, Wake};
 use godwit_core::event::Event;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::{BlockMigration, LiveRequest};
+use godwit_core::server::VmState;
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::{Clock, Timestamp};
 use godwit_rpc::agent::AgentPool;
-use godwit_rpc::domain::Owner;
 use godwit_rpc::identity::{PeerIdentity, Role};
 use godwit_rpc::transport::{Address, LocalNetwork, Transport, serve};
 use godwit_store::{
@@ -32,6 +32,7 @@ use godwit_test_support::wait_for;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+pub(crate) use crate::made::Made;
 use crate::process::Process;
 
 /// Nothing here takes that long on an idle machine; others may be testing too.
@@ -48,16 +49,16 @@ macro_rules! on_both {
             use super::*;
 
             $(#[$meta])*
-            async fn case($made: crate::cluster::Made) $body
+            async fn case($made: crate::made::Made) $body
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_sqlite() {
-                case(crate::cluster::Made::sqlite().await).await;
+                case(crate::made::Made::sqlite().await).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_postgres() {
-                case(crate::cluster::Made::postgres().await).await;
+                case(crate::made::Made::postgres().await).await;
             }
         }
     )+};
@@ -109,167 +110,6 @@ pub(crate) fn to(destination: usize) -> LiveRequest {
     }
 }
 
-/// What an installation is made of; a test changes what it is about.
-pub(crate) struct Made {
-    pub(crate) config: Config,
-    pub(crate) pace: Pace,
-    pub(crate) fleet: Fleet,
-    pub(crate) speed: f64,
-    pub(crate) conductors: usize,
-    url: String,
-    directory: TempDir,
-    postgres: Option<Arc<TempPostgres>>,
-}
-
-impl Made {
-    pub(crate) async fn sqlite() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/godwit.db", directory.path().display());
-        Self::at(url, directory, None).await
-    }
-
-    pub(crate) async fn postgres() -> Self {
-        let server = TempPostgres::shared().unwrap();
-        let url = server.create_database().unwrap();
-        Self::at(url, tempfile::tempdir().unwrap(), Some(server)).await
-    }
-
-    async fn at(url: String, directory: TempDir, postgres: Option<Arc<TempPostgres>>) -> Self {
-        // `RUST_LOG=godwit=info` shows what happened in a test that failed.
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-            .with_test_writer()
-            .try_init();
-        Store::upgrade(&url, &StoreOptions::default())
-            .await
-            .unwrap();
-        Self {
-            config: quick_config(),
-            pace: quick_pace(),
-            fleet: Fleet::default(),
-            speed: 20.0,
-            conductors: 1,
-            url,
-            directory,
-            postgres,
-        }
-    }
-
-    /// Adds ordinary hosts with so many quiet guests each; all are numbered from 1.
-    pub(crate) fn with_hosts(mut self, guests: &[usize]) -> Self {
-        for (index, count) in guests.iter().enumerate() {
-            let name = host(index + 1);
-            self.fleet.hosts.push(HostSpec::new(name.clone()));
-            for _ in 0..*count {
-                let number = self.fleet.guests.len() + 1;
-                let owner = Owner {
-                    user_id: "user".to_owned(),
-                    project_id: "project".to_owned(),
-                    user_name: None,
-                    project_name: None,
-                };
-                let called = format!("vm-{number}");
-                let guest = GuestSpec::new(server(number), &called, owner, name.clone());
-                self.fleet.guests.push(guest);
-            }
-        }
-        self
-    }
-
-    pub(crate) fn host(&mut self, number: usize) -> &mut HostSpec {
-        &mut self.fleet.hosts[number - 1]
-    }
-
-    pub(crate) fn guest(&mut self, number: usize) -> &mut GuestSpec {
-        &mut self.fleet.guests[number - 1]
-    }
-
-    /// A guest that changes its memory faster than any link carries it.
-    pub(crate) fn never_converges(&mut self, number: usize) {
-        let guest = self.guest(number);
-        guest.dirty_bytes_per_second = 100 * GIB;
-        guest.working_set_bytes = guest.memory_bytes;
-    }
-
-    /// Starts everything, and waits until the guests are known as servers.
-    pub(crate) async fn start(self) -> Cluster {
-        let Self {
-            config,
-            pace,
-            fleet,
-            speed,
-            conductors,
-            url,
-            directory,
-            postgres,
-        } = self;
-        let mut cluster = Cluster {
-            store: Store::open(&url, StoreOptions::default()).await.unwrap(),
-            fabric: Fabric::new(fleet, speed),
-            registry: prometheus::Registry::new(),
-            network: LocalNetwork::new(),
-            conductors: BTreeMap::new(),
-            agents: BTreeMap::new(),
-            config,
-            pace,
-            url,
-            directory,
-            _postgres: postgres,
-        };
-        for number in 1..=conductors {
-            cluster.start_conductor(number);
-        }
-        for name in cluster.fabric.hosts() {
-            cluster.start_agent(&name);
-        }
-        cluster.all_are_up().await;
-        cluster
-    }
-}
-
-fn quick_config() -> Config {
-    Config {
-        poll_interval: Duration::from_millis(20),
-        lease: Duration::from_millis(800),
-        slots: Slots {
-            per_source: 0,
-            per_destination: 0,
-        },
-        time_limits: TimeLimits {
-            rollback: Duration::from_secs(20),
-            grace: Duration::from_secs(2),
-            ..TimeLimits::default()
-        },
-        calls: Calls {
-            brief: Duration::from_secs(5),
-            inquiry: Duration::from_secs(5),
-            command: Duration::from_secs(5),
-            work: Duration::from_secs(5),
-            silence: Duration::from_secs(2),
-        },
-        retries: Backoff {
-            first: Duration::from_millis(20),
-            longest: Duration::from_millis(200),
-        },
-        report_interval: Duration::from_millis(200),
-        service_down_time: Duration::from_secs(3),
-        reconcile_interval: Duration::from_millis(500),
-        progress_interval: Duration::from_millis(50),
-        metrics_interval: Duration::from_millis(100),
-        ..Config::default()
-    }
-}
-
-fn quick_pace() -> Pace {
-    Pace {
-        progress_interval: Duration::from_millis(20),
-        change_delay: Duration::from_millis(10),
-        retry_first: Duration::from_millis(20),
-        retry_longest: Duration::from_millis(200),
-        ..Pace::default()
-    }
-}
-
 pub(crate) struct Cluster {
     pub(crate) store: Store,
     pub(crate) fabric: Fabric,
@@ -277,12 +117,12 @@ pub(crate) struct Cluster {
     /// The metrics of conductor 1 as it was started last.
     pub(crate) registry: prometheus::Registry,
     pub(crate) network: LocalNetwork,
-    conductors: BTreeMap<usize, Process>,
-    agents: BTreeMap<HostName, Process>,
-    pace: Pace,
-    url: String,
-    directory: TempDir,
-    _postgres: Option<Arc<TempPostgres>>,
+    pub(crate) conductors: BTreeMap<usize, Process>,
+    pub(crate) agents: BTreeMap<HostName, Process>,
+    pub(crate) pace: Pace,
+    pub(crate) url: String,
+    pub(crate) directory: TempDir,
+    pub(crate) _postgres: Option<Arc<TempPostgres>>,
 }
 
 /// Processes first, so that nobody writes to a database that is going away.
@@ -505,6 +345,7 @@ impl Cluster {
                 let here = self.fabric.whereabouts(server.uuid);
                 ensure!(server.host == here, "{} is at {here:?}", server.uuid);
                 ensure!(server.task_state.is_none(), "{server:?}");
+                ensure!(server.vm_state != VmState::Error, "{server:?}");
             }
             let open = self.store.discrepancy_list_open().await?;
             ensure!(open.is_empty(), "{open:?}");

@@ -3,8 +3,10 @@
 
 #[macro_use]
 mod cluster;
+mod made;
 mod process;
 
+mod chaos;
 mod crash;
 mod ends;
 mod faults;

@@ -86,6 +86,7 @@ impl Stage {
             inventory: puppet.inventory_now(),
             rpc_version: RPC_VERSION,
             capabilities: Vec::new(),
+            unsettled: Vec::new(),
         };
         let conductor = self.conductor(puppet);
         wait_for("the registration", PATIENCE, async || {
