@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use godwit_core::ids::ServerUuid;
 use godwit_policy::{Decision, Target};
-use godwit_store::{Server, ServerMigrations};
+use godwit_store::{MigrationSummary, OfServer, Server};
 use uuid::Uuid;
 
 use crate::auth::{Decided, Principal};
@@ -122,16 +122,33 @@ impl Call {
 
     /// The live migrations in progress of the server that the path names, if the caller may
     /// know of it.
-    pub async fn server_migrations(&self) -> Result<Guarded<ServerMigrations>, ApiError> {
-        let (uuid, visible) = (self.server_uuid()?, self.visibility()?);
-        let found = self
-            .state
-            .store
+    pub async fn server_migrations(&self) -> Result<Guarded<Vec<MigrationSummary>>, ApiError> {
+        let (store, uuid, visible) = (&self.state.store, self.server_uuid()?, self.visibility()?);
+        let found = store
             .migrations_in_progress_for_server(uuid, visible)
             .await?;
-        let found = found.ok_or_else(|| self.no_such_server())?;
+        self.of_server(found)
+    }
+
+    /// The migration that the path names, if there is one and the caller may know of the server
+    /// that the path names.
+    pub async fn server_migration(&self) -> Result<Guarded<Option<MigrationSummary>>, ApiError> {
+        let Some(id) = self.migration_id() else {
+            let Guarded { target, .. } = self.server().await?;
+            return Ok(Guarded {
+                resource: None,
+                target,
+            });
+        };
+        let (store, uuid, visible) = (&self.state.store, self.server_uuid()?, self.visibility()?);
+        let found = store.migration_shown_for_server(uuid, id, visible).await?;
+        self.of_server(found)
+    }
+
+    fn of_server<T>(&self, found: Option<OfServer<T>>) -> Result<Guarded<T>, ApiError> {
+        let OfServer { project_id, found } = found.ok_or_else(|| self.no_such_server())?;
         Ok(Guarded {
-            target: Target::of_project(Some(&found.project_id)),
+            target: Target::of_project(Some(&project_id)),
             resource: found,
         })
     }

@@ -2,12 +2,13 @@
 
 mod begin;
 mod commit;
-mod in_progress;
 mod list;
+mod of_server;
 mod progress;
 mod record;
 mod row;
 mod step;
+mod summary;
 
 use diesel::prelude::*;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
@@ -16,13 +17,14 @@ use godwit_core::time::Timestamp;
 
 pub use self::begin::{BeginError, NewLiveMigration};
 pub use self::commit::{Claim, CommitError, CommitNote, SlotLimits};
-pub use self::in_progress::ServerMigrations;
-pub(crate) use self::in_progress::{InProgress, in_progress};
 pub use self::list::{MigrationFilter, MigrationListError, Paging};
+pub use self::of_server::OfServer;
+pub(crate) use self::of_server::{ById, InProgress, by_id, in_progress};
 pub use self::progress::ProgressSample;
 pub use self::record::{Amounts, MigrationRecord, Progress};
 use self::row::MigrationRow;
 pub use self::step::{StepError, Stepped};
+pub use self::summary::MigrationSummary;
 use crate::columns::{instant, text};
 use crate::schema::migrations;
 use crate::{Store, StoreError};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::connection::Database;
 use crate::error::TransactionError;
 use crate::gather::Gather;
-use crate::migrations::{self, InProgress};
+use crate::migrations::{self, ById, InProgress};
 use crate::open::PoolState;
 use crate::pool::Pool;
 use crate::{StoreError, dialect};
@@ -18,13 +18,19 @@ const CONFLICTS: u32 = 10;
 #[derive(Clone)]
 pub struct Store {
     pools: Arc<Pools>,
-    pub(crate) in_progress: Arc<InProgress>,
+    pub(crate) lookups: Arc<Lookups>,
 }
 
 /// The same pool twice on PostgreSQL.
 pub(crate) struct Pools {
     pub(crate) readers: Pool,
     pub(crate) writers: Pool,
+}
+
+/// What so many ask for that they are answered together.
+pub(crate) struct Lookups {
+    pub(crate) in_progress: Arc<InProgress>,
+    pub(crate) by_id: Arc<ById>,
 }
 
 impl fmt::Debug for Store {
@@ -36,7 +42,10 @@ impl fmt::Debug for Store {
 impl Store {
     pub(crate) fn new(pools: Pools) -> Self {
         Self {
-            in_progress: Gather::new(&pools.readers, migrations::in_progress),
+            lookups: Arc::new(Lookups {
+                in_progress: Gather::new(&pools.readers, migrations::in_progress),
+                by_id: Gather::new(&pools.readers, migrations::by_id),
+            }),
             pools: Arc::new(pools),
         }
     }

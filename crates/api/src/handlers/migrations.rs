@@ -4,7 +4,7 @@
 //! are compared exactly.
 
 use godwit_core::ids::{MigrationUuid, ServerUuid};
-use godwit_store::{MigrationFilter, MigrationListError, MigrationRecord, Paging};
+use godwit_store::{MigrationFilter, MigrationListError, MigrationSummary, Paging};
 
 use super::paging::{limit, next, unstorable};
 use crate::call::{Call, read_uuid};
@@ -34,9 +34,7 @@ pub fn index(call: &Call) -> Answer<'_> {
             None => Vec::new(),
         };
         let view = |record| MigrationView::new(record, call.version, hosts, &call.links);
-        let last = records
-            .last()
-            .map(|record| record.migration.uuid.to_string());
+        let last = records.last().map(|record| record.uuid.to_string());
         let pages = call.version >= milestone::MIGRATION_PAGES;
         Reply::json(&MigrationList {
             migrations: records.iter().map(view).collect(),
@@ -45,7 +43,7 @@ pub fn index(call: &Call) -> Answer<'_> {
     })
 }
 
-async fn list(call: &Call, filter: &MigrationFilter) -> Result<Vec<MigrationRecord>, ApiError> {
+async fn list(call: &Call, filter: &MigrationFilter) -> Result<Vec<MigrationSummary>, ApiError> {
     let paging = if call.version < milestone::MIGRATION_PAGES {
         Paging::Unpaged
     } else {

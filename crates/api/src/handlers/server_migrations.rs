@@ -7,7 +7,7 @@
 mod requests;
 
 use godwit_core::status::MigrationKind;
-use godwit_store::MigrationRecord;
+use godwit_store::MigrationSummary;
 use serde_json::Value;
 
 use self::requests::{ABORT, FORCE_COMPLETE};
@@ -27,7 +27,7 @@ pub fn index(call: &Call) -> Answer<'_> {
             .server_migrations()
             .await?
             .allow(call, rules::SERVER_MIGRATIONS_INDEX)?;
-        let records = &found.resource.migrations;
+        let records = &found.resource;
         // Nobody asks who may see the hosts of nothing.
         let hosts =
             !records.is_empty() && call.permits(rules::SERVER_MIGRATIONS_INDEX_HOST, &found.target);
@@ -41,37 +41,27 @@ pub fn index(call: &Call) -> Answer<'_> {
 /// `GET …/migrations/{id}`: only while in progress, and always with its hosts.
 pub fn show(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        let server = call
-            .server()
+        let found = call
+            .server_migration()
             .await?
-            .allow(call, rules::SERVER_MIGRATIONS_SHOW)?
-            .resource;
-        let record = match call.migration_id() {
-            Some(id) => {
-                call.state
-                    .store
-                    .migration_find_for_server(server.uuid, id)
-                    .await?
-            }
-            None => None,
-        };
-        let record = shown(call, record)?;
+            .allow(call, rules::SERVER_MIGRATIONS_SHOW)?;
+        let record = shown(call, found.resource)?;
         let migration = ServerMigrationView::new(&record, call.version, true);
         Reply::json(&ServerMigrationDocument { migration })
     })
 }
 
-fn shown(call: &Call, record: Option<MigrationRecord>) -> Result<MigrationRecord, ApiError> {
+fn shown(call: &Call, record: Option<MigrationSummary>) -> Result<MigrationSummary, ApiError> {
     let (mid, sid) = (&call.ids.migration, &call.ids.server);
     let gone = |text: String| Err(ApiError::NotFound(text));
     match record {
         None => gone(format!(
             "In-progress live migration {mid} is not found for server {sid}."
         )),
-        Some(record) if record.migration.kind != MigrationKind::LiveMigration => gone(format!(
+        Some(record) if record.kind != MigrationKind::LiveMigration => gone(format!(
             "Migration {mid} for server {sid} is not live-migration."
         )),
-        Some(record) if !record.migration.status.is_in_progress() => gone(format!(
+        Some(record) if !record.status.is_in_progress() => gone(format!(
             "Live migration {mid} for server {sid} is not in progress."
         )),
         Some(record) => Ok(record),

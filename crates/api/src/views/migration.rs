@@ -3,7 +3,7 @@
 
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::status::{MigrationKind, MigrationStatus};
-use godwit_store::MigrationRecord;
+use godwit_store::MigrationSummary;
 use serde::Serialize;
 
 use super::{Gated, Next};
@@ -39,38 +39,36 @@ pub struct MigrationView<'a> {
 }
 
 impl<'a> MigrationView<'a> {
-    /// The document of `record`; without its hosts unless `hosts`.
+    /// The document of `migration`; without its hosts unless `hosts`.
     pub fn new(
-        record: &'a MigrationRecord,
+        migration: &'a MigrationSummary,
         version: Microversion,
         hosts: bool,
         links: &'a Links,
     ) -> Self {
-        let migration = &record.migration;
         let owners = version >= milestone::OWNER_FIELDS;
         let typed = version >= milestone::SERVER_MIGRATIONS;
         // Only what can be shown there has a link to there.
-        let shown =
-            migration.kind == MigrationKind::LiveMigration && migration.status.is_in_progress();
+        let linked = typed && migration.is_live_in_progress();
         Self {
-            id: record.id,
+            id: migration.id,
             uuid: Gated::when(version >= milestone::MIGRATION_PAGES, migration.uuid),
             source_compute: Some(&migration.source_compute).filter(|_| hosts),
-            dest_compute: record.dest_compute.as_ref().filter(|_| hosts),
-            source_node: record.source_node.as_deref().filter(|_| hosts),
+            dest_compute: migration.dest_compute.as_ref().filter(|_| hosts),
+            source_node: migration.source_node.as_deref().filter(|_| hosts),
             dest_node: migration.dest_node.as_deref().filter(|_| hosts),
-            dest_host: record.dest_host.as_deref().filter(|_| hosts),
-            old_instance_type_id: record.old_flavor_id,
-            new_instance_type_id: record.new_flavor_id,
+            dest_host: migration.dest_host.as_deref().filter(|_| hosts),
+            old_instance_type_id: migration.old_flavor_id,
+            new_instance_type_id: migration.new_flavor_id,
             instance_uuid: migration.server,
             status: migration.status,
             migration_type: Gated::when(typed, migration.kind),
-            user_id: Gated::when(owners, record.user_id.as_deref()),
-            project_id: Gated::when(owners, record.project_id.as_deref()),
-            created_at: Micros(record.created_at),
-            updated_at: record.updated_at.map(Micros),
-            links: Gated::when_with(typed && shown, || {
-                links.pair(To::ServerMigration(migration.server, record.id))
+            user_id: Gated::when(owners, migration.user_id.as_deref()),
+            project_id: Gated::when(owners, migration.project_id.as_deref()),
+            created_at: Micros(migration.created_at),
+            updated_at: migration.updated_at.map(Micros),
+            links: Gated::when_with(linked, || {
+                links.pair(To::ServerMigration(migration.server, migration.id))
             }),
         }
     }

@@ -3,7 +3,7 @@
 
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::status::MigrationStatus;
-use godwit_store::MigrationRecord;
+use godwit_store::MigrationSummary;
 use serde::Serialize;
 
 use super::Gated;
@@ -38,31 +38,30 @@ pub struct ServerMigrationView<'a> {
 }
 
 impl<'a> ServerMigrationView<'a> {
-    /// The document of `record`; without its hosts unless `hosts`.
-    pub fn new(record: &'a MigrationRecord, version: Microversion, hosts: bool) -> Self {
-        let migration = &record.migration;
-        let (memory, disk) = (record.progress.memory, record.progress.disk);
+    /// The document of `migration`; without its hosts unless `hosts`.
+    pub fn new(migration: &'a MigrationSummary, version: Microversion, hosts: bool) -> Self {
+        let (memory, disk) = (migration.memory, migration.disk);
         let owners = version >= milestone::OWNER_FIELDS;
         Self {
-            created_at: Micros(record.created_at),
-            dest_compute: record.dest_compute.as_ref().filter(|_| hosts),
-            dest_host: record.dest_host.as_deref().filter(|_| hosts),
+            created_at: Micros(migration.created_at),
+            dest_compute: migration.dest_compute.as_ref().filter(|_| hosts),
+            dest_host: migration.dest_host.as_deref().filter(|_| hosts),
             dest_node: migration.dest_node.as_deref().filter(|_| hosts),
             disk_processed_bytes: disk.map(|disk| disk.processed),
             disk_remaining_bytes: disk.map(|disk| disk.remaining),
             disk_total_bytes: disk.map(|disk| disk.total),
-            id: record.id,
+            id: migration.id,
             memory_processed_bytes: memory.map(|memory| memory.processed),
             memory_remaining_bytes: memory.map(|memory| memory.remaining),
             memory_total_bytes: memory.map(|memory| memory.total),
             server_uuid: migration.server,
             source_compute: Some(&migration.source_compute).filter(|_| hosts),
-            source_node: record.source_node.as_deref().filter(|_| hosts),
+            source_node: migration.source_node.as_deref().filter(|_| hosts),
             status: migration.status,
-            updated_at: record.updated_at.map(Micros),
+            updated_at: migration.updated_at.map(Micros),
             uuid: Gated::when(version >= milestone::MIGRATION_PAGES, migration.uuid),
-            user_id: Gated::when(owners, record.user_id.as_deref()),
-            project_id: Gated::when(owners, record.project_id.as_deref()),
+            user_id: Gated::when(owners, migration.user_id.as_deref()),
+            project_id: Gated::when(owners, migration.project_id.as_deref()),
         }
     }
 }

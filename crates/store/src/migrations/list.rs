@@ -7,8 +7,8 @@ use diesel::prelude::*;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 
-use super::MigrationRecord;
-use super::row::{self, MigrationRow};
+use super::MigrationSummary;
+use super::summary::{SummaryRow, summaries};
 use crate::columns::{instant, storable, text};
 use crate::connection::{Database, MultiBackend};
 use crate::error::TransactionError;
@@ -149,11 +149,11 @@ impl MigrationFilter {
 fn load_all(
     connection: &mut Database,
     filter: &MigrationFilter,
-) -> Result<Vec<MigrationRecord>, StoreError> {
+) -> Result<Vec<MigrationSummary>, StoreError> {
     let mut records = Vec::new();
     for rows in filter.queries() {
-        let rows: Vec<MigrationRow> = rows.select(MigrationRow::as_select()).load(connection)?;
-        records.extend(row::records(rows));
+        let rows: Vec<SummaryRow> = rows.select(SummaryRow::as_select()).load(connection)?;
+        records.extend(summaries(rows));
     }
     records.sort_by_key(|record| record.id);
     Ok(records)
@@ -170,7 +170,7 @@ impl Page {
         &self,
         connection: &mut Database,
         filter: &MigrationFilter,
-    ) -> Result<Vec<MigrationRecord>, StoreError> {
+    ) -> Result<Vec<MigrationSummary>, StoreError> {
         let mut found = Vec::new();
         for rows in filter.queries() {
             let rows = match filter.changes_since {
@@ -199,26 +199,26 @@ impl Page {
         &self,
         connection: &mut Database,
         rows: Rows<'_>,
-    ) -> Result<Vec<MigrationRecord>, StoreError> {
-        let rows: Vec<MigrationRow> = self
+    ) -> Result<Vec<MigrationSummary>, StoreError> {
+        let rows: Vec<SummaryRow> = self
             .follow(rows)
             .order((migrations::created_at.desc(), migrations::id.desc()))
             .limit(self.limit)
-            .select(MigrationRow::as_select())
+            .select(SummaryRow::as_select())
             .load(connection)?;
-        Ok(row::records(rows))
+        Ok(summaries(rows))
     }
 
     fn rest(
         &self,
         connection: &mut Database,
         rows: Rows<'_>,
-    ) -> Result<Vec<MigrationRecord>, StoreError> {
-        let rows: Vec<MigrationRow> = self
+    ) -> Result<Vec<MigrationSummary>, StoreError> {
+        let rows: Vec<SummaryRow> = self
             .follow(rows)
-            .select(MigrationRow::as_select())
+            .select(SummaryRow::as_select())
             .load(connection)?;
-        Ok(row::records(rows))
+        Ok(summaries(rows))
     }
 
     fn follow<'a>(&self, rows: Rows<'a>) -> Rows<'a> {
@@ -241,7 +241,7 @@ impl Store {
         &self,
         filter: &MigrationFilter,
         paging: Paging,
-    ) -> Result<Vec<MigrationRecord>, MigrationListError> {
+    ) -> Result<Vec<MigrationSummary>, MigrationListError> {
         let filter = filter.clone();
         self.read(move |connection| {
             let (limit, marker) = match paging {

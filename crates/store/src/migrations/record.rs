@@ -87,6 +87,19 @@ pub struct Amounts {
     pub remaining: i64,
 }
 
+/// Amounts of columns, which are null together.
+pub(super) fn amounts(
+    total: Option<i64>,
+    processed: Option<i64>,
+    remaining: Option<i64>,
+) -> Option<Amounts> {
+    Some(Amounts {
+        total: total?,
+        processed: processed?,
+        remaining: remaining?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

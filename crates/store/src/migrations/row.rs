@@ -7,7 +7,8 @@ use godwit_core::migration::{Intent, Limits, LiveRequest, Migration, Settling, S
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 
-use super::{Amounts, MigrationRecord, Progress};
+use super::record::amounts;
+use super::{MigrationRecord, Progress};
 use crate::StoreError;
 use crate::columns::{Json, text};
 use crate::connection::Database;
@@ -59,14 +60,6 @@ pub(super) struct MigrationRow {
     ended_at: Option<Timestamp>,
     hidden: bool,
     imported: bool,
-}
-
-fn amounts(total: Option<i64>, processed: Option<i64>, remaining: Option<i64>) -> Option<Amounts> {
-    Some(Amounts {
-        total: total?,
-        processed: processed?,
-        remaining: remaining?,
-    })
 }
 
 impl From<MigrationRow> for MigrationRecord {

@@ -111,7 +111,7 @@ on_both! {
         bench.fleet(&[("a", 2), ("b", 0)]).await;
         let find = async |project| {
             let found = bench.store.migrations_in_progress_for_server(server(1), project);
-            found.await.unwrap().map(|found| (found.project_id, found.migrations.len()))
+            found.await.unwrap().map(|it| (it.project_id, it.found.len()))
         };
         assert_eq!(find(None).await, Some(("demo".to_owned(), 0)));
         assert_eq!(find(Some("lab")).await, None, "another project's");
@@ -120,7 +120,11 @@ on_both! {
         bench.drive(1, [crate::bench::placed("b")]).await;
         assert_eq!(find(Some("demo")).await, Some(("demo".to_owned(), 1)));
         let found = bench.store.migrations_in_progress_for_server(server(1), None).await;
-        assert_eq!(found.unwrap().unwrap().migrations, vec![bench.record(1).await]);
+        let (found, record) = (found.unwrap().unwrap().found, bench.record(1).await);
+        let seen = found.iter().map(|it| (it.id, it.uuid, it.status, it.dest_compute.clone()));
+        let of = record.migration;
+        let expected = (record.id, of.uuid, of.status, of.dest_compute);
+        assert_eq!(seen.collect::<Vec<_>>(), [expected]);
         bench.drive(1, [Event::AbortRequested, Event::CancelledUnstarted]).await;
         assert_eq!(find(None).await, Some(("demo".to_owned(), 0)), "ended is not");
         let nobody = ServerUuid(Uuid::nil());
@@ -131,5 +135,13 @@ on_both! {
         assert_eq!(by_id(1, id).await, Some(bench.record(1).await));
         assert_eq!(by_id(2, id).await, None, "another server's");
         assert_eq!(by_id(1, id + 1).await, None);
+        let shown = async |n, id, project| {
+            let found = bench.store.migration_shown_for_server(server(n), id, project).await;
+            found.unwrap().map(|it| it.found.map(|it| it.uuid))
+        };
+        assert_eq!(shown(1, id, Some("demo")).await, Some(Some(migration(1))));
+        assert_eq!(shown(1, id, Some("lab")).await, None, "another project's");
+        assert_eq!(shown(2, id, None).await, Some(None), "another server's");
+        assert_eq!(shown(99, id, None).await, None, "nobody's");
     }
 }

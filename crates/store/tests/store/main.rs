@@ -6,6 +6,7 @@ mod bench;
 mod begin;
 mod concurrency;
 mod effects;
+mod gather;
 mod invariants;
 mod lists;
 mod observation;

@@ -1,0 +1,134 @@
+//! What is shown of one server's migrations: the lookups that clients repeat while they wait.
+//! Whether the caller may know of the server comes with each.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use godwit_core::ids::ServerUuid;
+
+use super::MigrationSummary;
+use super::summary::SummaryRow;
+use crate::among::among;
+use crate::columns::text;
+use crate::connection::Database;
+use crate::gather::Gather;
+use crate::schema::{migrations, servers};
+use crate::{Store, StoreError};
+
+/// Something of a server's migrations, and whose server it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OfServer<T> {
+    /// The server's project.
+    pub project_id: String,
+    /// What was asked for.
+    pub found: T,
+}
+
+/// The lookup of live migrations in progress.
+pub(crate) type InProgress = Gather<ServerUuid, OfServer<Vec<MigrationSummary>>>;
+
+/// The lookup of a migration by its integer id.
+pub(crate) type ById = Gather<(ServerUuid, i64), OfServer<Option<MigrationSummary>>>;
+
+/// For [`InProgress`].
+pub(crate) fn in_progress(
+    connection: &mut Database,
+    servers: &[ServerUuid],
+) -> Result<HashMap<ServerUuid, OfServer<Vec<MigrationSummary>>>, StoreError> {
+    // Unfinished are few at most, so what remains to be asked of them is asked below.
+    let unfinished = migrations::instance_uuid
+        .eq(servers::uuid)
+        .and(migrations::ended_at.is_null())
+        .and(migrations::deleted_at.is_null());
+    let uuids = servers.iter().map(text).collect();
+    let rows: Vec<(ServerUuid, String, Option<SummaryRow>)> = servers::table
+        .left_join(migrations::table.on(unfinished))
+        .filter(among(servers::uuid, uuids))
+        .filter(servers::deleted_at.is_null())
+        .order(migrations::id)
+        .select((
+            servers::uuid,
+            servers::project_id,
+            Option::<SummaryRow>::as_select(),
+        ))
+        .load(connection)?;
+    let mut all = HashMap::with_capacity(servers.len());
+    for (server, project_id, row) in rows {
+        let of_server = all.entry(server).or_insert_with(|| OfServer {
+            project_id,
+            found: Vec::new(),
+        });
+        let summary = row.map(MigrationSummary::from);
+        let shown = summary.filter(MigrationSummary::is_live_in_progress);
+        of_server.found.extend(shown);
+    }
+    Ok(all)
+}
+
+/// For [`ById`].
+pub(crate) fn by_id(
+    connection: &mut Database,
+    keys: &[(ServerUuid, i64)],
+) -> Result<HashMap<(ServerUuid, i64), OfServer<Option<MigrationSummary>>>, StoreError> {
+    let uuids = keys.iter().map(|(server, _)| text(server)).collect();
+    let owners: Vec<(ServerUuid, String)> = servers::table
+        .filter(among(servers::uuid, uuids))
+        .filter(servers::deleted_at.is_null())
+        .select((servers::uuid, servers::project_id))
+        .load(connection)?;
+    let owners: HashMap<_, _> = owners.into_iter().collect();
+    let ids = keys.iter().map(|(_, id)| *id).collect();
+    let rows: Vec<SummaryRow> = migrations::table
+        .filter(among(migrations::id, ids))
+        .filter(migrations::deleted_at.is_null())
+        .select(SummaryRow::as_select())
+        .load(connection)?;
+    let summaries = rows.into_iter().map(MigrationSummary::from);
+    let summaries: HashMap<_, _> = summaries.map(|it| ((it.server, it.id), it)).collect();
+    let answer = |key: &(ServerUuid, i64)| {
+        let of_server = OfServer {
+            project_id: owners.get(&key.0)?.clone(),
+            found: summaries.get(key).cloned(),
+        };
+        Some((*key, of_server))
+    };
+    Ok(keys.iter().filter_map(answer).collect())
+}
+
+impl Store {
+    /// A server's live migrations that Nova's API calls in progress, oldest first. `None` if
+    /// there is no such server, it is deleted, or it belongs to another project than `project`
+    /// (where given).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn migrations_in_progress_for_server(
+        &self,
+        server: ServerUuid,
+        project: Option<&str>,
+    ) -> Result<Option<OfServer<Vec<MigrationSummary>>>, StoreError> {
+        let found = self.lookups.in_progress.get(server).await?;
+        Ok(found.filter(|it| it.is_visible_to(project)))
+    }
+
+    /// A server's migration by its integer id, unless deleted; whatever its type and status.
+    /// `None` as in [`Self::migrations_in_progress_for_server`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn migration_shown_for_server(
+        &self,
+        server: ServerUuid,
+        id: i64,
+        project: Option<&str>,
+    ) -> Result<Option<OfServer<Option<MigrationSummary>>>, StoreError> {
+        let found = self.lookups.by_id.get((server, id)).await?;
+        Ok(found.filter(|it| it.is_visible_to(project)))
+    }
+}
+
+impl<T> OfServer<T> {
+    fn is_visible_to(&self, project: Option<&str>) -> bool {
+        project.is_none_or(|project| project == self.project_id)
+    }
+}

@@ -1,0 +1,119 @@
+//! A migration as lists show it.
+//!
+//! Lists are long and asked for often, and most of a row only decides the migration's course.
+//! So what is shown is read alone.
+
+use diesel::prelude::*;
+use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
+use godwit_core::status::{MigrationKind, MigrationStatus};
+use godwit_core::time::Timestamp;
+
+use super::{Amounts, record};
+use crate::schema::migrations;
+
+/// What the API shows of a migration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MigrationSummary {
+    /// Nova's integer id: unique in this database only.
+    pub id: i64,
+    /// Which.
+    pub uuid: MigrationUuid,
+    /// Of which server.
+    pub server: ServerUuid,
+    /// Of which type.
+    pub kind: MigrationKind,
+    /// How it stands.
+    pub status: MigrationStatus,
+    /// Where the guest comes from.
+    pub source_compute: HostName,
+    /// The source's hypervisor hostname; `None` until a destination was accepted.
+    pub source_node: Option<String>,
+    /// The destination; also a forced host that was never accepted.
+    pub dest_compute: Option<HostName>,
+    /// The destination's hypervisor hostname.
+    pub dest_node: Option<String>,
+    /// The destination's address; Nova leaves it null for live migrations.
+    pub dest_host: Option<String>,
+    /// The flavor before, by its database id; null for evacuations.
+    pub old_flavor_id: Option<i64>,
+    /// The flavor after, by its database id.
+    pub new_flavor_id: Option<i64>,
+    /// Who asked for it.
+    pub user_id: Option<String>,
+    /// The project of who asked for it, which need not be the server's.
+    pub project_id: Option<String>,
+    /// Memory; `None` before the first sample.
+    pub memory: Option<Amounts>,
+    /// Disks being copied; `None` before the first sample.
+    pub disk: Option<Amounts>,
+    /// When it was requested.
+    pub created_at: Timestamp,
+    /// When anything in the row last changed; `None` before the first change.
+    pub updated_at: Option<Timestamp>,
+}
+
+impl MigrationSummary {
+    /// Is it what Nova's API calls a live migration in progress?
+    pub fn is_live_in_progress(&self) -> bool {
+        self.kind == MigrationKind::LiveMigration && self.status.is_in_progress()
+    }
+}
+
+/// The columns of a summary.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = migrations)]
+pub(super) struct SummaryRow {
+    id: i64,
+    uuid: MigrationUuid,
+    instance_uuid: ServerUuid,
+    migration_type: MigrationKind,
+    status: MigrationStatus,
+    source_compute: HostName,
+    source_node: Option<String>,
+    dest_compute: Option<HostName>,
+    dest_node: Option<String>,
+    dest_host: Option<String>,
+    old_instance_type_id: Option<i64>,
+    new_instance_type_id: Option<i64>,
+    user_id: Option<String>,
+    project_id: Option<String>,
+    memory_total: Option<i64>,
+    memory_processed: Option<i64>,
+    memory_remaining: Option<i64>,
+    disk_total: Option<i64>,
+    disk_processed: Option<i64>,
+    disk_remaining: Option<i64>,
+    created_at: Timestamp,
+    updated_at: Option<Timestamp>,
+}
+
+impl From<SummaryRow> for MigrationSummary {
+    fn from(row: SummaryRow) -> Self {
+        let amounts = record::amounts;
+        Self {
+            id: row.id,
+            uuid: row.uuid,
+            server: row.instance_uuid,
+            kind: row.migration_type,
+            status: row.status,
+            source_compute: row.source_compute,
+            source_node: row.source_node,
+            dest_compute: row.dest_compute,
+            dest_node: row.dest_node,
+            dest_host: row.dest_host,
+            old_flavor_id: row.old_instance_type_id,
+            new_flavor_id: row.new_instance_type_id,
+            user_id: row.user_id,
+            project_id: row.project_id,
+            memory: amounts(row.memory_total, row.memory_processed, row.memory_remaining),
+            disk: amounts(row.disk_total, row.disk_processed, row.disk_remaining),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// Summaries of rows.
+pub(super) fn summaries(rows: Vec<SummaryRow>) -> Vec<MigrationSummary> {
+    rows.into_iter().map(MigrationSummary::from).collect()
+}
