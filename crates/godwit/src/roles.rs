@@ -5,6 +5,7 @@
 pub(crate) mod agent;
 pub(crate) mod api;
 pub(crate) mod conductor;
+mod pool;
 mod transport;
 
 use std::net::{SocketAddr, TcpListener};

@@ -66,7 +66,6 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     let stop = crew.stop();
     crew.spawn("the agent", async move { Ok(agent.run(stop).await?) });
     let metrics = observe(&mut crew, bind(settings.metrics)?, registry, Vec::new())?;
-    println!("ready {address}");
-    println!("metrics http://{metrics}/metrics");
+    println!("ready {address}\nmetrics http://{metrics}/metrics");
     crew.run().await
 }

@@ -9,7 +9,7 @@ use godwit_api::policy::PolicySource;
 use godwit_api::{ApiState, Parts};
 use prometheus::Registry;
 
-use super::{database_answers, observe, store};
+use super::{database_answers, observe, pool, store};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::crew::{Crew, bind};
@@ -22,6 +22,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     let listener = bind(config.api.listen)?;
     let store = store(config).await?;
     let registry = Registry::new();
+    pool::observe(&registry, &store)?;
     let metrics = HttpMetrics::register(&registry)?;
     let log_in = LogIn::configured(config)?;
     let identity = log_in.development_identity(&metrics);
@@ -40,7 +41,6 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     crew.serve("the API", server);
     let readiness = vec![database_answers(&store)];
     let metrics = observe(&mut crew, bind(config.api.metrics)?, registry, readiness)?;
-    println!("ready http://{address}/v2.1");
-    println!("metrics http://{metrics}/metrics");
+    println!("ready http://{address}/v2.1\nmetrics http://{metrics}/metrics");
     crew.run().await
 }

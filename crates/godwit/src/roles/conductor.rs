@@ -55,8 +55,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     );
     let readiness = vec![database_answers(&store)];
     let metrics = observe(&mut crew, bind(settings.metrics)?, registry, readiness)?;
-    println!("ready {address}");
-    println!("metrics http://{metrics}/metrics");
+    println!("ready {address}\nmetrics http://{metrics}/metrics");
     crew.run().await
 }
 
