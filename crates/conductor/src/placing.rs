@@ -219,10 +219,8 @@ impl Placing<'_> {
         };
         let movable = match source.check_source(check).await {
             Ok(movable) => movable,
-            Err(error) if error.refusal().is_some() => {
-                return Err(self.refusal(&migration.source_compute, error));
-            }
-            Err(error) => return Err(silent(&error)),
+            Err(error) if error.is_passing() => return Err(silent(&error)),
+            Err(error) => return Err(self.refusal(&migration.source_compute, error)),
         };
         let check = CheckDestination {
             migration: migration.uuid,
