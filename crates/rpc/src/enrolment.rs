@@ -23,14 +23,18 @@ pub struct Registration {
     pub rpc_version: Version,
     /// What it can do beyond that.
     pub capabilities: Vec<String>,
+    /// Migrations of which something may be left over on the host.
+    pub unsettled: Vec<MigrationUuid>,
 }
 
 /// The conductor's answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Registered {
     /// Unfinished migrations from or to the host. What the agent has left over of any other
-    /// may be rolled back.
+    /// may be cleaned up.
     pub unfinished: Vec<MigrationUuid>,
+    /// Those of the unsettled ones that ended with the guest on its destination.
+    pub completed: Vec<MigrationUuid>,
     /// How often to send a [`Heartbeat`].
     pub heartbeat_interval: Duration,
 }

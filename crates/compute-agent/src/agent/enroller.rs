@@ -34,7 +34,7 @@ pub(super) async fn enrol(shared: &Arc<Shared>, conductors: &Conductors, address
         let registered = register(shared, conductors, address).await;
         info!(unfinished = registered.unfinished.len(), "registered");
         let gauge = shared::Raised::new(&shared.metrics.registered);
-        leftovers::clean(shared, &registered.unfinished, began).await;
+        leftovers::clean(shared, &registered, began).await;
         beat(
             shared,
             conductors,
@@ -57,6 +57,7 @@ async fn register(shared: &Shared, conductors: &Conductors, address: &Address) -
                 inventory,
                 rpc_version: RPC_VERSION,
                 capabilities: vec![],
+                unsettled: leftovers::unsettled(shared),
             };
             let asked = conductors.ask(|conductor| {
                 let registration = registration.clone();

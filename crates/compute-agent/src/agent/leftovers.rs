@@ -2,14 +2,14 @@
 //!
 //! A conductor ends a migration without a host that stays silent, and says so in a
 //! discrepancy. When the host comes back, what it has of that migration is cleaned up here;
-//! the driver's own rule, that nothing is destroyed that may have executed, holds as ever.
+//! the driver's own rule, that nothing is destroyed that may execute, holds as ever.
 
 use std::sync::Arc;
 
 use godwit_core::ids::MigrationUuid;
-use godwit_core::migration::StorageMode;
 use godwit_core::time::Timestamp;
 use godwit_rpc::command::{Command, RollBack, Side};
+use godwit_rpc::enrolment::Registered;
 use godwit_rpc::progress::Outcome;
 use tracing::{info, warn};
 
@@ -17,20 +17,22 @@ use super::shared::Shared;
 use super::worker::{Order, order};
 use crate::journal::{Entry, Stage};
 
-/// Cleans up what was begun before `registered_at` and is not among the unfinished.
-pub(super) async fn clean(
-    shared: &Arc<Shared>,
-    unfinished: &[MigrationUuid],
-    registered_at: Timestamp,
-) {
+/// Migrations of which something may be left over here.
+pub(super) fn unsettled(shared: &Shared) -> Vec<MigrationUuid> {
+    let entries = shared.journal.select(|entry| entry.stage != Stage::Settled);
+    entries.iter().map(|entry| entry.what.migration).collect()
+}
+
+/// Cleans up what was begun before `asked_at` and is over, as the conductor said then.
+pub(super) async fn clean(shared: &Arc<Shared>, registered: &Registered, asked_at: Timestamp) {
     let left_over = shared.journal.select(|entry| {
         entry.stage != Stage::Settled
-            && entry.updated_at < registered_at
-            && !unfinished.contains(&entry.what.migration)
+            && entry.updated_at < asked_at
+            && !registered.unfinished.contains(&entry.what.migration)
     });
     for entry in left_over {
         let migration = entry.what.migration;
-        let Some(it) = remedy(&entry) else {
+        let Some(it) = remedy(&entry, registered.completed.contains(&migration)) else {
             warn!(%migration, "a migration is over, and what it left here cannot be judged");
             continue;
         };
@@ -42,31 +44,28 @@ pub(super) async fn clean(
     }
 }
 
-/// What cleans up, if that can be known here. A source that never heard the end leaves
-/// everything alone, and so does one whose copied disks might be the last ones.
-fn remedy(entry: &Entry) -> Option<Order> {
+/// What cleans up, if that can be known here. A source leaves everything alone when nobody can
+/// tell that the guest is elsewhere for good, or that it never left: its disks might be the
+/// last ones.
+fn remedy(entry: &Entry, completed: bool) -> Option<Order> {
     let command = Command {
         what: entry.what.clone(),
         rank: entry.rank,
         request_id: None,
     };
-    let roll_back = |command| {
-        Some(Order::RollBack(RollBack {
-            command,
-            resume: false,
-        }))
-    };
-    let outcome = entry.verdict.as_ref().map(|verdict| &verdict.ended.outcome);
-    match (entry.side, outcome, entry.what.storage) {
-        (Side::Destination, _, _) => roll_back(command),
-        (Side::Source, Some(Outcome::Cancelled | Outcome::Failed(_)), _) => roll_back(command),
-        (Side::Source, Some(Outcome::HandedOver), StorageMode::Shared) => {
-            Some(Order::Finish(command))
-        }
-        (Side::Source, Some(Outcome::HandedOver), StorageMode::Copied)
-        | (Side::Source, Some(Outcome::Lost(_)), _) => None,
-        // Nothing was begun here.
-        (Side::Source, None, _) if entry.stage == Stage::Known => roll_back(command),
-        (Side::Source, None, _) => None,
+    if completed {
+        return Some(Order::Finish(command));
     }
+    let outcome = entry.verdict.as_ref().map(|verdict| &verdict.ended.outcome);
+    let never_left = match (entry.side, outcome) {
+        (Side::Destination, _) | (Side::Source, Some(Outcome::Cancelled | Outcome::Failed(_))) => {
+            true
+        }
+        (Side::Source, Some(Outcome::HandedOver | Outcome::Lost(_))) => false,
+        (Side::Source, None) => entry.stage == Stage::Known,
+    };
+    never_left.then_some(Order::RollBack(RollBack {
+        command,
+        resume: false,
+    }))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use godwit_compute_agent::drivers::simulated::Power;
+use godwit_compute_agent::journal::{Journal, Stage};
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
 use godwit_test_support::wait_for;
@@ -155,4 +156,38 @@ async fn a_guest_that_executes_is_no_leftover() {
     });
     beaten.await.unwrap();
     assert_eq!(world.seen(2).await, Sighting::Executing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_settles_what_completed_while_it_was_away() {
+    for completed in [true, false] {
+        let mut world = World::new().await;
+        world.registered(2).await;
+        world.depart().await;
+        world.ended().await;
+        world.reported().await;
+        world.kill_agent(1).await;
+        world.conductor.ear().unfinished = vec![];
+        world.conductor.ear().completed = completed.then_some(MIGRATION).into_iter().collect();
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        world.start_agent(1).await;
+        world.registered(3).await;
+        let last = world.conductor.ear().registrations.last().cloned().unwrap();
+        assert_eq!(last.unsettled, [MIGRATION]);
+
+        let before = world.conductor.ear().heartbeats.len();
+        let beaten = wait_for(
+            "a heartbeat, which comes after the clean-up",
+            SOON,
+            async || {
+                let ear = world.conductor.ear();
+                let mut beats = ear.heartbeats[before..].iter();
+                Ok(beats.any(|beat| beat.host == host(1)).then_some(()))
+            },
+        );
+        beaten.await.unwrap();
+        let journal = Journal::open(world.journal(1)).unwrap();
+        let settled = journal.find(MIGRATION).unwrap().stage == Stage::Settled;
+        assert_eq!(settled, completed, "without proof nothing is removed");
+    }
 }

@@ -61,6 +61,7 @@ pub(crate) struct Ear {
     pub(crate) heartbeats: Vec<Heartbeat>,
     pub(crate) reports: Vec<Report>,
     pub(crate) unfinished: Vec<MigrationUuid>,
+    pub(crate) completed: Vec<MigrationUuid>,
     /// Answers nobody.
     pub(crate) deaf: bool,
     /// Knows nobody; until somebody registers.
@@ -97,6 +98,7 @@ impl Conductor for Listening {
         ear.registrations.push(registration);
         Ok(Registered {
             unfinished: ear.unfinished.clone(),
+            completed: ear.completed.clone(),
             heartbeat_interval: Duration::from_secs(2),
         })
     }

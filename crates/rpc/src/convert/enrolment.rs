@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use godwit_core::ids::MigrationUuid;
+
 use super::{millis, parsed, read, read_some, timestamp};
 use crate::enrolment::{Heard, Heartbeat, Registered, Registration, Report};
 use crate::proto;
@@ -25,6 +27,7 @@ impl From<Registration> for proto::RegisterRequest {
             inventory: Some(registration.inventory.into()),
             rpc_version: registration.rpc_version.to_string(),
             capabilities: registration.capabilities,
+            unsettled: texts(&registration.unsettled),
         }
     }
 }
@@ -39,6 +42,7 @@ impl TryFrom<proto::RegisterRequest> for Registration {
             inventory: read("inventory", request.inventory)?,
             rpc_version: parsed("rpc_version", &request.rpc_version)?,
             capabilities: request.capabilities,
+            unsettled: uuids("unsettled", &request.unsettled)?,
         })
     }
 }
@@ -46,12 +50,9 @@ impl TryFrom<proto::RegisterRequest> for Registration {
 impl From<Registered> for proto::RegisterReply {
     fn from(registered: Registered) -> Self {
         Self {
-            unfinished: registered
-                .unfinished
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            unfinished: texts(&registered.unfinished),
             heartbeat_interval_ms: millis(registered.heartbeat_interval),
+            completed: texts(&registered.completed),
         }
     }
 }
@@ -60,14 +61,20 @@ impl TryFrom<proto::RegisterReply> for Registered {
     type Error = Refusal;
 
     fn try_from(reply: proto::RegisterReply) -> Result<Self, Refusal> {
-        let unfinished = reply.unfinished.iter();
         Ok(Self {
-            unfinished: unfinished
-                .map(|uuid| parsed("unfinished", uuid))
-                .collect::<Result<_, _>>()?,
+            unfinished: uuids("unfinished", &reply.unfinished)?,
+            completed: uuids("completed", &reply.completed)?,
             heartbeat_interval: Duration::from_millis(reply.heartbeat_interval_ms),
         })
     }
+}
+
+fn texts(migrations: &[MigrationUuid]) -> Vec<String> {
+    migrations.iter().map(ToString::to_string).collect()
+}
+
+fn uuids(field: &'static str, texts: &[String]) -> Result<Vec<MigrationUuid>, Refusal> {
+    texts.iter().map(|text| parsed(field, text)).collect()
 }
 
 impl From<Heartbeat> for proto::HeartbeatRequest {

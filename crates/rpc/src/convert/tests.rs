@@ -217,8 +217,9 @@ prop_compose! {
     fn registration()(
         agent_address in text(), boot_id in uuid(), inventory in inventory(),
         rpc_version in version(), capabilities in vec(text(), 0..3),
+        unsettled in vec(migration(), 0..3),
     ) -> Registration {
-        Registration { agent_address, boot_id, inventory, rpc_version, capabilities }
+        Registration { agent_address, boot_id, inventory, rpc_version, capabilities, unsettled }
     }
 }
 
@@ -268,9 +269,9 @@ there_and_back! {
     means: select(vec![ForceMeans::PostCopy, ForceMeans::Pause]) => proto::ForceCompleteReply;
     watch_events: watch_event() => proto::WatchEvent;
     registrations: registration() => proto::RegisterRequest;
-    registered: (vec(migration(), 0..4), span()).prop_map(
-        |(unfinished, heartbeat_interval)| Registered {
-            unfinished, heartbeat_interval,
+    registered: (vec(migration(), 0..4), vec(migration(), 0..4), span()).prop_map(
+        |(unfinished, completed, heartbeat_interval)| Registered {
+            unfinished, completed, heartbeat_interval,
         }) => proto::RegisterReply;
     heartbeats: (host(), uuid(), of(inventory())).prop_map(
         |(host, boot_id, inventory)| Heartbeat {

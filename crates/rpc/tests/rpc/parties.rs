@@ -176,6 +176,7 @@ impl Conductor for TestConductor {
         self.heard.lock().unwrap().push(peer.clone());
         Ok(Registered {
             unfinished: vec![],
+            completed: vec![],
             heartbeat_interval: Duration::from_secs(1),
         })
     }
