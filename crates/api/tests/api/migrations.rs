@@ -3,8 +3,8 @@
 use godwit_api::microversion::Microversion;
 use serde_json::{Value, json};
 
-use crate::seed::{Migration, NO_SERVER, SERVER, Server, migration_uuid};
-use crate::world::{ADMIN, DEMO, LAB, Wanted, Who, World};
+use crate::seed::{Migration, NO_SERVER, Server};
+use crate::world::{DEMO, LAB, Who, World};
 
 const OTHER: &str = "22222222-2222-4222-8222-222222222222";
 

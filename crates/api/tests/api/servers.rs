@@ -4,7 +4,7 @@ use godwit_api::microversion::Microversion;
 use serde_json::{Value, json};
 
 use crate::seed::{SERVER, Server};
-use crate::world::{ADMIN, DEMO, LAB, Who, World};
+use crate::world::{DEMO, LAB, Who, World};
 
 pub(crate) const PAUSED: &str = "22222222-2222-4222-8222-222222222222";
 pub(crate) const BROKEN: &str = "33333333-3333-4333-8333-333333333333";
