@@ -65,8 +65,10 @@ pub(crate) fn of(database: &str, server: &str) -> Result<Vec<Story>> {
             marker: None,
         };
         let mut stories = Vec::new();
-        for record in store.migration_list(&filter, page).await? {
-            let events = store.migration_events(record.migration.uuid, 0).await?;
+        for listed in store.migration_list(&filter, page).await? {
+            let record = store.migration_find(listed.uuid).await?;
+            let record = record.context("it was listed a moment ago")?;
+            let events = store.migration_events(listed.uuid, 0).await?;
             stories.push(Story { record, events });
         }
         Ok(stories)
