@@ -7,6 +7,13 @@ use godwit_rpc::progress::Outcome;
 
 use crate::parties::*;
 
+fn stalls(world: &World) -> f64 {
+    let families = world.registry.gather();
+    let mut families = families.iter();
+    let stalls = families.find(|family| family.name() == "godwit_agent_moves_stalled_total");
+    stalls.unwrap().get_metric()[0].get_counter().get_value()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_move_that_sends_nothing_is_aborted() {
     let world = World::new().await;
@@ -58,7 +65,7 @@ async fn past_the_switch_to_post_copy_nothing_is_aborted() {
         }
     })
     .await;
-    world.pace.stall_timeout = std::time::Duration::from_millis(600);
+    world.pace.stall_timeout = std::time::Duration::from_millis(400);
     world.kill_agent(1).await;
     world.start_agent(1).await;
     world.depart().await;
@@ -67,4 +74,5 @@ async fn past_the_switch_to_post_copy_nothing_is_aborted() {
     assert_eq!(world.seen(2).await, Sighting::Executing);
     assert_eq!(world.seen(1).await, Sighting::HandedOver);
     assert!(world.conductor.ear().reports.is_empty());
+    assert_eq!(stalls(&world), 0.0, "the watchdog did not even try");
 }
