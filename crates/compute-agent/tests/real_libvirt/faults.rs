@@ -11,7 +11,8 @@ use godwit_core::recovery::{Sighting, Verdict, judge};
 use godwit_rpc::command::{ForceMeans, Side};
 use godwit_rpc::progress::Outcome;
 use godwit_test_support::testbed::{GuestSpec, Load, Options, Storage, Testbed};
-use godwit_test_support::wait_for;
+use godwit_test_support::{wait_for, wait_for_blocking};
+use nix::sys::signal::{Signal, kill};
 
 use crate::hosts::{Inside, config};
 use crate::scene::{SOON, Scene, Travel};
@@ -135,6 +136,55 @@ async fn real_killed_libvirt_of_a_paused_guest_is_judged_by_both_sides() -> Resu
         JobState::Moving { .. } => bail!("not awaited"),
     }
     scene.roll_back(&travel).await
+}
+
+/// Kills the source's libvirt while its guest is stopped for the hand-over, with all of it sent.
+/// The moment lasts milliseconds, unless the destination's libvirt, which has to say that the
+/// guest goes on there, is held. `then` says what becomes of that one.
+pub(crate) fn die_at_handover(scene: &Scene, then: impl FnOnce() -> Result<()>) -> Result<()> {
+    let (from, to) = (scene.from(), scene.to());
+    from.virsh(["migrate-setspeed", scene.guest.name(), "1000"])?;
+    kill(to.libvirtd_pid()?, Signal::SIGSTOP)?;
+    let address = to.address().to_string();
+    let sent = wait_for_blocking("all of the guest to be sent", SOON, || {
+        let mut ss = from.command("ss");
+        let ss = ss
+            .args(["--no-header", "--tcp", "dst", &address])
+            .output()?;
+        let connections = String::from_utf8(ss.stdout)?;
+        let of_libvirt = |line: &str| line.contains(":16509");
+        ensure!(connections.lines().all(of_libvirt), "{connections}");
+        Ok(Some(()))
+    });
+    let killed = sent.and_then(|()| from.kill_libvirtd());
+    then()?;
+    killed
+}
+
+/// The guest goes on at its destination, and the source's libvirt died before it heard of it.
+#[tokio::test]
+async fn real_source_that_missed_the_hand_over_is_cleared() -> Result<()> {
+    let scene = crawling(busy())?;
+    let travel = under_way(&scene).await?;
+    let destination = scene.to().libvirtd_pid()?;
+    die_at_handover(&scene, || Ok(kill(destination, Signal::SIGCONT)?))?;
+    scene.from().start_libvirtd()?;
+    let verdict = wait_for("the guest to go on", SOON, async || {
+        let state = scene.source.progress(&travel.source_job).await?;
+        ensure!(state == JobState::NoJob, "{state:?}");
+        let source = scene.sighted(&scene.source).await?;
+        let destination = scene.sighted(&scene.destination).await?;
+        match judge(Phase::Running, source, destination) {
+            Verdict::Wait => bail!("{source:?} {destination:?}"),
+            verdict => Ok(Some(verdict)),
+        }
+    });
+    assert_eq!(verdict.await?, Verdict::AtDestination);
+    ensure!(
+        !scene.from().emulators()?.is_empty(),
+        "its remains are there"
+    );
+    scene.finish(&travel).await
 }
 
 #[tokio::test]

@@ -5,5 +5,7 @@ mod hosts;
 mod scene;
 
 mod faults;
+mod killed_agent;
 mod moves;
+mod real_conformance;
 mod steered;

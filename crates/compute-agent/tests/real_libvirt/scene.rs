@@ -30,8 +30,8 @@ pub(crate) const SOON: Duration = Duration::from_secs(60);
 pub(crate) struct Scene {
     pub(crate) testbed: Testbed,
     pub(crate) guest: Guest,
-    pub(crate) source: Inside,
-    pub(crate) destination: Inside,
+    pub(crate) source: Arc<Inside>,
+    pub(crate) destination: Arc<Inside>,
 }
 
 /// One move of the guest.
@@ -73,7 +73,7 @@ impl Scene {
         let driver = |host: &Host| {
             let mut config = config(&testbed, host);
             change(&mut config);
-            Inside::new(host, config, holds.clone())
+            Inside::new(host, config, holds.clone()).map(Arc::new)
         };
         let (from, to) = (&testbed.hosts()[0], &testbed.hosts()[1]);
         let (source, destination) = (driver(from)?, driver(to)?);

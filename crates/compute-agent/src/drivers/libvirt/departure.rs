@@ -38,6 +38,16 @@ impl Host {
             return Ok(());
         }
         let mut note: Note = job.note()?.unwrap_or_default();
+        if note
+            .departure
+            .as_ref()
+            .is_some_and(|departure| departure.over)
+        {
+            return Err(DriverError::failed(
+                FailureCode::HypervisorError,
+                "This move is over.",
+            ));
+        }
         if note.departure.is_some() {
             // A crash left it open whether it began. If it did, `progress` finds it; if not,
             // nobody can know, and it is not begun a second time.
@@ -60,6 +70,7 @@ impl Host {
             copied,
             post_copy: itinerary.permits_post_copy(),
             paused: false,
+            over: false,
         });
         job.set_note(&note).await?;
         if cancel.is_cancelled() {

@@ -104,10 +104,12 @@ impl Host {
         let pools = self.pools().await?;
         let listed = self.connection.call(list).await?;
         self.remembered.forget_all_but(&listed);
-        let described = stream::iter(listed)
+        let described: Vec<Option<Domain>> = stream::iter(listed)
             .map(|(uuid, name)| self.describe_somehow(uuid, name, &pools))
-            .buffered(ABREAST);
-        Ok(described.filter_map(async |domain| domain).collect().await)
+            .buffered(ABREAST)
+            .collect()
+            .await;
+        Ok(described.into_iter().flatten().collect())
     }
 
     /// A domain in full; `None` when there is none.

@@ -35,4 +35,6 @@ pub(super) struct Departure {
     /// Did we pause the guest, or were about to, to get the move over with? libvirt lifts such
     /// a pause itself when the move fails; but not one that came when it just had.
     pub(super) paused: bool,
+    /// Is the move settled? It is never begun again.
+    pub(super) over: bool,
 }

@@ -81,9 +81,11 @@ impl Host {
                 return Err(DriverError::Unavailable("the domain is still there".into()));
             }
         }
-        let note: Note = job.note()?.unwrap_or_default();
-        if let Some(departure) = note.departure {
+        let mut note: Note = job.note()?.unwrap_or_default();
+        if let Some(departure) = note.departure.as_mut() {
             self.put_away(job.what.migration, &departure.copied).await?;
+            departure.over = true;
+            job.set_note(&note).await?;
         }
         self.flights.forget(job);
         Ok(())
@@ -157,13 +159,7 @@ impl Host {
             match self.sighting(server).await? {
                 Sighting::Executing | Sighting::Inactive => break,
                 Sighting::HandedOver if resume => self.resume(server).await?,
-                Sighting::HandedOver => {
-                    return Err(DriverError::Unavailable(
-                        "the move has stopped the guest, and nothing proves that it does not \
-                         execute elsewhere"
-                            .into(),
-                    ));
-                }
+                Sighting::HandedOver => return Err(not_proven(server)),
                 Sighting::Moving => {
                     let aborted = self.connection.call(move |live| {
                         sys::abort_job(&live.connect.lookup_domain_by_uuid(server.0)?)
@@ -192,14 +188,17 @@ impl Host {
     /// A pause of ours that came when the move had just ended looks like the user's.
     async fn lift_our_pause(&self, job: &Job) -> Result<(), DriverError> {
         let mut note: Note = job.note()?.unwrap_or_default();
-        let Some(departure) = note.departure.as_mut().filter(|departure| departure.paused) else {
+        let Some(departure) = note.departure.as_mut() else {
             return Ok(());
         };
-        departure.paused = false;
-        let seen = self.look(job.what.server).await?;
-        if seen.is_some_and(|seen| seen.state == DomainState::Paused(Stopped::Otherwise)) {
-            self.resume(job.what.server).await?;
+        if departure.paused {
+            let seen = self.look(job.what.server).await?;
+            if seen.is_some_and(|seen| seen.state == DomainState::Paused(Stopped::Otherwise)) {
+                self.resume(job.what.server).await?;
+            }
         }
+        departure.paused = false;
+        departure.over = true;
         job.set_note(&note).await
     }
 
@@ -322,6 +321,16 @@ fn torn(server: ServerUuid) -> DriverError {
         "{server} went on by post-copy, and its source still holds memory that its destination \
          lacks"
     ))
+}
+
+fn not_proven(server: ServerUuid) -> DriverError {
+    DriverError::failed(
+        FailureCode::HypervisorError,
+        format!(
+            "{server} was stopped by its move, and nothing proves that it does not execute on its \
+             destination."
+        ),
+    )
 }
 
 fn may_have_executed(server: ServerUuid) -> DriverError {
