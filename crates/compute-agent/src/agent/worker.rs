@@ -97,6 +97,8 @@ pub(super) async fn order(shared: &Arc<Shared>, order: Order, side: Side) -> Ans
     let busy = || Refusal::Unavailable(format!("too many commands wait for server {server}"));
     {
         let mut workers = shared.workers();
+        // One that is closed belonged to a worker that broke.
+        workers.retain(|_, inbox| !inbox.is_closed());
         let inbox = workers
             .entry(server)
             .or_insert_with(|| hire(shared, server));
