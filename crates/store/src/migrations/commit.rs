@@ -152,7 +152,10 @@ fn with_reason(
     before: Option<&Failure>,
     next: &Migration,
 ) -> serde_json::Value {
-    let new = next.failure.as_ref().filter(|failure| before != Some(*failure));
+    let new = next
+        .failure
+        .as_ref()
+        .filter(|failure| before != Some(*failure));
     let Some(failure) = new else {
         return detail.clone();
     };
