@@ -8,4 +8,5 @@ mod faults;
 mod killed_agent;
 mod moves;
 mod real_conformance;
+mod refusals;
 mod steered;

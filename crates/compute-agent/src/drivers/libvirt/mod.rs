@@ -19,9 +19,8 @@
 //! - **libvirt** on every host reachable from the others, authenticated: by TLS with client
 //!   certificates (`move_uri` by default is `qemu+tls://NODE/system`), or by SSH. NODE is the
 //!   host's name as libvirt knows it, and has to resolve on the other hosts, but not to a
-//!   loopback address. Set `keepalive_interval = 1`, `keepalive_count = 3` in `libvirtd.conf`
-//!   (`admin_keepalive…` is another thing): a lost host is then noticed in seconds, by default
-//!   in half a minute.
+//!   loopback address. With `keepalive_interval = 1`, `keepalive_count = 3` in `libvirtd.conf`
+//!   a lost host is noticed in seconds, by default in half a minute.
 //! - **Ports** 49152 to 49215 between the hosts, for memory and disks, and QEMU's own TLS
 //!   (`migrate_tls_x509_cert_dir`) if `encrypt` is set.
 //! - **Shared storage** named in `shared_storage` with the same id on every host that mounts it,

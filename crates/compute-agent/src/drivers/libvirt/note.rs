@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Note {
     /// Destination: made for the guest, or about to be; in the order of making.
     pub(super) made: Vec<Made>,
+    /// Destination: all of it is made. From then on the guest may come any time, and what was
+    /// made is not made anew.
+    pub(super) ready: bool,
     /// Source: the move was begun, or was about to be.
     pub(super) departure: Option<Departure>,
 }

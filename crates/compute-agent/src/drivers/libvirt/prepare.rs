@@ -23,23 +23,44 @@ impl Host {
         guest: &Domain,
         cancel: &CancellationToken,
     ) -> Result<(), DriverError> {
+        let note: Note = job.note()?.unwrap_or_default();
+        if note.ready {
+            return Ok(());
+        }
         self.nobody_is_called_so(guest).await?;
         self.remembered.expect(guest);
         match job.what.storage {
-            StorageMode::Shared => Ok(()),
+            StorageMode::Shared => self.storage_is_shared(guest).await,
             StorageMode::Copied => tokio::select! {
                 biased;
                 () = cancel.cancelled() => Err(DriverError::Cancelled),
-                made = self.make_disks(job, guest) => made,
+                made = self.make_disks(job, note, guest) => made,
             },
         }
     }
 
-    async fn make_disks(&self, job: &Job, guest: &Domain) -> Result<(), DriverError> {
-        // What an earlier try left is made anew, so that it is whole.
-        let mut note: Note = job.note()?.unwrap_or_default();
+    /// Storage may have been taken away since the pre-check.
+    async fn storage_is_shared(&self, guest: &Domain) -> Result<(), DriverError> {
+        let own = self.facts().await?;
+        match checks::disks_to_copy(guest, &own).next() {
+            None => Ok(()),
+            Some(disk) => Err(DriverError::failed(
+                FailureCode::PrepareFailed,
+                format!("{} does not reach {} any more.", self.name, disk.path),
+            )),
+        }
+    }
+
+    async fn make_disks(
+        &self,
+        job: &Job,
+        mut note: Note,
+        guest: &Domain,
+    ) -> Result<(), DriverError> {
+        // What an unfinished try left is made anew, so that it is whole.
         self.clear(&note.made).await?;
         note.made.clear();
+        job.set_note(&note).await?;
 
         let own = self.facts().await?;
         self.places_are_free(guest, &own)
@@ -78,7 +99,8 @@ impl Host {
             let made = blank.create(self.config.call_timeout()).await;
             made.map_err(|error| image_not_made(&blank.path, &error))?;
         }
-        Ok(())
+        note.ready = true;
+        job.set_note(&note).await
     }
 
     /// Removes what was made, the last first. What is not there is no error; a directory that

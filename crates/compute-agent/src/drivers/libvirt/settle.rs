@@ -56,6 +56,7 @@ impl Host {
         // From now on the disks are the guest's.
         if let Some(mut note) = job.note::<Note>()? {
             note.made.clear();
+            note.ready = false;
             job.set_note(&note).await?;
         }
         Ok(())
@@ -99,6 +100,7 @@ impl Host {
         if let Some(mut note) = job.note::<Note>()? {
             self.clear(&note.made).await?;
             note.made.clear();
+            note.ready = false;
             job.set_note(&note).await?;
         }
         Ok(())
