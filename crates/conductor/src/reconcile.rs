@@ -8,7 +8,7 @@
 use futures::StreamExt;
 use godwit_core::time::Timestamp;
 use godwit_rpc::facts::Inventory;
-use godwit_store::{DiscrepancyKind, Host, StoreError};
+use godwit_store::{Host, StoreError};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -44,36 +44,6 @@ pub(crate) async fn take(
     for resolved in observation.closed {
         let server = resolved.subject.server.map(tracing::field::display);
         info!(kind = %resolved.subject.kind, server, %host, "no longer in doubt");
-    }
-    leftovers(ctx, inventory).await
-}
-
-/// A destination that could not be cleaned is clean once its host no longer has the guest, or
-/// has it by right.
-async fn leftovers(ctx: &Context, inventory: &Inventory) -> Result<(), StoreError> {
-    let host = &inventory.facts.host;
-    for open in ctx.store.discrepancy_list_open().await? {
-        let subject = open.subject;
-        let about_here = subject.host.as_ref().is_none_or(|about| about == host);
-        if subject.kind != DiscrepancyKind::DestinationNotClean || !about_here {
-            continue;
-        }
-        let Some(uuid) = subject.server else { continue };
-        let Some(migration) = subject.migration else {
-            continue;
-        };
-        let record = ctx.store.migration_find(migration).await?;
-        let destination = record.and_then(|record| record.migration.dest_compute);
-        if destination.as_ref() != Some(host) {
-            continue;
-        }
-        let here = inventory.domains.iter().any(|domain| domain.server == uuid);
-        let server = ctx.store.server_find(uuid).await?;
-        let belongs_here = server.is_none_or(|server| server.host.as_ref() == Some(host));
-        if !here || belongs_here {
-            let why = "the host has no leftover of it".to_owned();
-            ctx.store.discrepancy_close(subject, why, ctx.now()).await?;
-        }
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 pub(crate) use crate::made::Made;
-use crate::process::Process;
+use crate::process::{Process, listen, listen_again};
 
 /// Nothing here takes that long on an idle machine; others may be testing too.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -383,22 +383,3 @@ pub(crate) const HOLD_POINTS: [HoldPoint; 7] = [
     HoldPoint::BeforeFinish,
     HoldPoint::BeforeRollback,
 ];
-
-pub(crate) async fn listen(transport: &Transport) -> godwit_rpc::transport::Listener {
-    listen_again(transport).await;
-    transport.listen(any_port()).await.unwrap()
-}
-
-/// A process that was killed may take a moment to let go of its name.
-async fn listen_again(transport: &Transport) {
-    wait_for("the name to be free", PATIENCE, async || {
-        drop(transport.listen(any_port()).await?);
-        Ok(Some(()))
-    })
-    .await
-    .unwrap();
-}
-
-fn any_port() -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
-}

@@ -2,10 +2,15 @@
 //! with everything that it ever spawned.
 
 use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::thread::JoinHandle;
 
+use godwit_rpc::transport::{Listener, Transport};
+use godwit_test_support::wait_for;
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
+
+use crate::cluster::PATIENCE;
 
 /// A process of a test. Dropped, it is killed.
 pub(crate) struct Process {
@@ -64,4 +69,23 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+pub(crate) async fn listen(transport: &Transport) -> Listener {
+    listen_again(transport).await;
+    transport.listen(any_port()).await.unwrap()
+}
+
+/// A process that was killed may take a moment to let go of its name.
+pub(crate) async fn listen_again(transport: &Transport) {
+    wait_for("the name to be free", PATIENCE, async || {
+        drop(transport.listen(any_port()).await?);
+        Ok(Some(()))
+    })
+    .await
+    .unwrap();
+}
+
+fn any_port() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
 }

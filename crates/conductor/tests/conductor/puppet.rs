@@ -60,7 +60,7 @@ impl Puppet {
     pub(crate) fn serve(&self, transport: Transport) -> Process {
         let agent = Arc::new(self.clone());
         Process::start(move |stop| async move {
-            let listener = crate::cluster::listen(&transport).await;
+            let listener = crate::process::listen(&transport).await;
             let service: Service = AgentServer::service(agent, Speaks::default());
             serve(listener, service, stop).await.unwrap();
         })

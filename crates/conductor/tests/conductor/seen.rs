@@ -96,6 +96,26 @@ on_both! {
         .await;
     }
 
+    async fn a_move_is_followed_by_one_holder_for_as_long_as_it_lasts(made: Made) {
+        let mut made = made.with_hosts(&[1, 0]);
+        made.never_converges(1);
+        let cluster = made.start().await;
+        let uuid = cluster.begin(1, anywhere()).await.unwrap();
+        let started = cluster.reaches(uuid, Status::Running).await.status_since;
+        wait_for("several leases to pass", PATIENCE, async || {
+            let seen = cluster.record(uuid).await.updated_at.unwrap();
+            Ok((seen.since(started) > 4 * cluster.config.lease).then_some(()))
+        })
+        .await
+        .unwrap();
+        let all = series(&cluster);
+        let watches = all.keys().find(|name| name.contains("effect_seconds{effect=\"watch\""));
+        assert_eq!(watches, None, "the first watch goes on");
+        cluster.ask(uuid, godwit_core::event::Event::AbortRequested).await;
+        cluster.ends(uuid).await;
+        cluster.is_sound().await;
+    }
+
     async fn a_guest_moved_by_hand_is_followed(made: Made) {
         let cluster = made.with_hosts(&[1, 0]).start().await;
         cluster.fabric.carry(server(1), &host(2));
