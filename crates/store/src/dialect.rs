@@ -30,8 +30,11 @@ pub(crate) fn session(connection: &Database, access: Access) -> &'static str {
         (Database::Sqlite(_), Access::Upgrade) => {
             "PRAGMA busy_timeout = 60000; PRAGMA synchronous = FULL;"
         }
+        // What is asked for often is in memory, where an index costs no more than a table; by
+        // default it counts as lying on a disk that has to turn.
         (Database::Postgres(_), Access::Read | Access::Write) => {
-            "SET statement_timeout = '30s'; \
+            "SET random_page_cost = 1.1; \
+             SET statement_timeout = '30s'; \
              SET lock_timeout = '5s'; \
              SET idle_in_transaction_session_timeout = '60s'; \
              SET default_transaction_isolation = 'read committed'; \

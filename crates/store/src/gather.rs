@@ -122,6 +122,9 @@ impl<K, V> Gather<K, V> {
     }
 }
 
+/// A gather, and what it is asked.
+type Taken<K, V> = (Arc<Gather<K, V>>, Vec<Question<K, V>>);
+
 /// Somebody who answers questions until there are none.
 struct Round<K, V> {
     /// `None` once it has ended.
@@ -140,7 +143,7 @@ where
     }
 
     /// Takes questions, or ends: under one lock, so that none comes in between.
-    fn next(&mut self) -> Option<(Arc<Gather<K, V>>, Vec<Question<K, V>>)> {
+    fn next(&mut self) -> Option<Taken<K, V>> {
         let gather = self.gather.take()?;
         let mut questions = gather.questions();
         if questions.open.is_empty() {

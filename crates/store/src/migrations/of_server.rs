@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use godwit_core::ids::ServerUuid;
 
 use super::MigrationSummary;
-use super::summary::SummaryRow;
+use super::summary::{SummaryRow, summaries};
 use crate::among::among;
 use crate::columns::text;
 use crate::connection::Database;
@@ -30,61 +30,57 @@ pub(crate) type InProgress = Gather<ServerUuid, OfServer<Vec<MigrationSummary>>>
 /// The lookup of a migration by its integer id.
 pub(crate) type ById = Gather<(ServerUuid, i64), OfServer<Option<MigrationSummary>>>;
 
-/// For [`InProgress`].
+/// For [`InProgress`]. Two statements, as a join of them is planned worse.
 pub(crate) fn in_progress(
     connection: &mut Database,
     servers: &[ServerUuid],
 ) -> Result<HashMap<ServerUuid, OfServer<Vec<MigrationSummary>>>, StoreError> {
+    let mut all = owners(connection, servers.iter())?
+        .map(|(server, project_id)| {
+            let found = Vec::new();
+            (server, OfServer { project_id, found })
+        })
+        .collect::<HashMap<_, _>>();
     // Unfinished are few at most, so what remains to be asked of them is asked below.
-    let unfinished = migrations::instance_uuid
-        .eq(servers::uuid)
-        .and(migrations::ended_at.is_null())
-        .and(migrations::deleted_at.is_null());
     let uuids = servers.iter().map(text).collect();
-    let rows: Vec<(ServerUuid, String, Option<SummaryRow>)> = servers::table
-        .left_join(migrations::table.on(unfinished))
-        .filter(among(servers::uuid, uuids))
-        .filter(servers::deleted_at.is_null())
-        .order(migrations::id)
-        .select((
-            servers::uuid,
-            servers::project_id,
-            Option::<SummaryRow>::as_select(),
-        ))
+    let rows: Vec<SummaryRow> = migrations::table
+        .filter(among(migrations::instance_uuid, uuids))
+        .filter(migrations::ended_at.is_null())
+        .filter(migrations::deleted_at.is_null())
+        .select(SummaryRow::as_select())
         .load(connection)?;
-    let mut all = HashMap::with_capacity(servers.len());
-    for (server, project_id, row) in rows {
-        let of_server = all.entry(server).or_insert_with(|| OfServer {
-            project_id,
-            found: Vec::new(),
-        });
-        let summary = row.map(MigrationSummary::from);
-        let shown = summary.filter(MigrationSummary::is_live_in_progress);
-        of_server.found.extend(shown);
+    let mut unfinished = summaries(rows);
+    unfinished.sort_unstable_by_key(|it| it.id);
+    for summary in unfinished {
+        if let Some(of_server) = all.get_mut(&summary.server) {
+            of_server
+                .found
+                .extend(Some(summary).filter(MigrationSummary::is_live_in_progress));
+        }
     }
     Ok(all)
 }
+
+/// What was asked for by a server and the id of one of its migrations.
+type FoundById = HashMap<(ServerUuid, i64), OfServer<Option<MigrationSummary>>>;
 
 /// For [`ById`].
 pub(crate) fn by_id(
     connection: &mut Database,
     keys: &[(ServerUuid, i64)],
-) -> Result<HashMap<(ServerUuid, i64), OfServer<Option<MigrationSummary>>>, StoreError> {
-    let uuids = keys.iter().map(|(server, _)| text(server)).collect();
-    let owners: Vec<(ServerUuid, String)> = servers::table
-        .filter(among(servers::uuid, uuids))
-        .filter(servers::deleted_at.is_null())
-        .select((servers::uuid, servers::project_id))
-        .load(connection)?;
-    let owners: HashMap<_, _> = owners.into_iter().collect();
+) -> Result<FoundById, StoreError> {
+    let owners: HashMap<_, _> =
+        owners(connection, keys.iter().map(|(server, _)| server))?.collect();
     let ids = keys.iter().map(|(_, id)| *id).collect();
     let rows: Vec<SummaryRow> = migrations::table
         .filter(among(migrations::id, ids))
         .filter(migrations::deleted_at.is_null())
         .select(SummaryRow::as_select())
         .load(connection)?;
-    let summaries = rows.into_iter().map(MigrationSummary::from);
-    let summaries: HashMap<_, _> = summaries.map(|it| ((it.server, it.id), it)).collect();
+    let summaries = summaries(rows)
+        .into_iter()
+        .map(|it| ((it.server, it.id), it));
+    let summaries: HashMap<_, _> = summaries.collect();
     let answer = |key: &(ServerUuid, i64)| {
         let of_server = OfServer {
             project_id: owners.get(&key.0)?.clone(),
@@ -93,6 +89,19 @@ pub(crate) fn by_id(
         Some((*key, of_server))
     };
     Ok(keys.iter().filter_map(answer).collect())
+}
+
+/// Whose servers these are; deleted ones are left out.
+fn owners<'a>(
+    connection: &mut Database,
+    of: impl Iterator<Item = &'a ServerUuid>,
+) -> Result<impl Iterator<Item = (ServerUuid, String)>, StoreError> {
+    let rows: Vec<(ServerUuid, String)> = servers::table
+        .filter(among(servers::uuid, of.map(text).collect()))
+        .filter(servers::deleted_at.is_null())
+        .select((servers::uuid, servers::project_id))
+        .load(connection)?;
+    Ok(rows.into_iter())
 }
 
 impl Store {
