@@ -111,5 +111,6 @@ fn lose(
             servers::fault.eq(json(&fault)),
         ))
         .execute(connection)?;
-    Ok(())
+    // The destination was last seen to execute it, and does not any more.
+    sightings::forget_everywhere(connection, server.uuid)
 }

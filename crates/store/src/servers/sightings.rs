@@ -89,6 +89,16 @@ pub(crate) fn forget(
     Ok(())
 }
 
+/// Nobody knows where a server is: nothing that any host said of it counts any more.
+pub(crate) fn forget_everywhere(
+    connection: &mut Database,
+    server: ServerUuid,
+) -> Result<(), StoreError> {
+    diesel::delete(sightings::table.filter(sightings::server_uuid.eq(text(server))))
+        .execute(connection)?;
+    Ok(())
+}
+
 /// A host's inventory of `at` is complete: what it did not mention, it does not have.
 pub(crate) fn forget_older(
     connection: &mut Database,

@@ -130,16 +130,26 @@ on_both! {
         bench.begin(1).await;
         bench.drive(1, [placed("b")]).await;
         bench.drive(1, TO_RUNNING).await;
+        bench.drive(1, [Event::PostCopyStarted]).await;
+        bench.hears("b", at(15), vec![running(1)]).await;
         let lost = Failure::new(FailureCode::GuestLost, "It runs nowhere.");
-        bench.drive(1, [Event::PostCopyStarted, Event::GuestLost(lost)]).await;
-        let server = bench.server(1).await;
-        assert_eq!((server.vm_state, server.task_state), (VmState::Error, None));
-        let fault = server.fault.unwrap();
+        bench.drive(1, [Event::GuestLost(lost)]).await;
+        let lost = bench.server(1).await;
+        assert_eq!((lost.vm_state, lost.task_state), (VmState::Error, None));
+        let fault = lost.fault.unwrap();
         assert_eq!((fault.code, fault.message.as_str()), (500, "It runs nowhere."));
         assert_eq!(fault.created, at(20));
+        // What was seen at the destination before that is no sign of life.
+        bench.hears("a", at(21), Vec::new()).await;
+        assert_eq!(bench.server(1).await.host, Some(host("a")));
         let open = bench.store.discrepancy_list_open().await.unwrap();
         assert_eq!(open.len(), 1);
         assert_eq!(open[0].subject.kind, DiscrepancyKind::GuestNowhere);
+        bench.assert_sound().await;
+
+        bench.hears("b", at(22), vec![running(1)]).await;
+        assert_eq!(bench.server(1).await.host, Some(host("b")));
+        assert_eq!(bench.store.discrepancy_list_open().await.unwrap(), []);
         bench.assert_sound().await;
     }
 
