@@ -162,10 +162,13 @@ impl Follower {
     async fn accompany(&mut self) -> End {
         let mut ticks = tokio::time::interval(self.shared.pace.progress_interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut changes = self.shared.driver.changes();
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
                 () = self.nudge.notified() => {}
+                // Perhaps it is this move that came to its end.
+                Ok(()) = changes.changed() => {}
             }
             match self.look().await {
                 Ok(JobState::Moving {

@@ -58,7 +58,8 @@ impl Host {
         let guest = self.describe(server, &self.pools().await?).await?;
         let guest = guest.ok_or(DriverError::UnknownServer(server))?;
         checks::guest_can_leave(&guest).map_err(DriverError::Failed)?;
-        let itinerary = self.itinerary(job, &guest, destination).await?;
+        let held = self.holds.is_held(HoldPoint::BeforeHandover).await;
+        let itinerary = self.itinerary(job, &guest, destination, held)?;
 
         let copied = match job.what.storage {
             StorageMode::Shared => Vec::new(),
@@ -80,7 +81,7 @@ impl Host {
         }
 
         let flight = self.flights.begin(job, Call::UnderWay);
-        if let Err(error) = itinerary.travel(&self.connection, &flight) {
+        if let Err(error) = itinerary.travel(&self.connection, &flight, &self.changes) {
             self.flights.forget(job);
             note.departure = None;
             job.set_note(&note).await?;
@@ -88,15 +89,16 @@ impl Host {
                 "no thread for a move: {error}"
             )));
         }
-        self.steer(job, &flight, &guest, destination);
+        self.steer(job, &flight, &guest, destination, held);
         self.departed(job, &flight, cancel).await
     }
 
-    async fn itinerary(
+    fn itinerary(
         &self,
         job: &Job,
         guest: &Domain,
         destination: &HostFacts,
+        held: bool,
     ) -> Result<Itinerary, DriverError> {
         let config = &self.config;
         let disks: Vec<String> = match job.what.storage {
@@ -132,7 +134,6 @@ impl Host {
         flag(config.permit_auto_converge, raw::VIR_MIGRATE_AUTO_CONVERGE);
         flag(config.parallel_connections > 1, raw::VIR_MIGRATE_PARALLEL);
         flag(config.encrypt, raw::VIR_MIGRATE_TLS);
-        let held = self.holds.is_held(HoldPoint::BeforeHandover).await;
         Ok(Itinerary {
             guest: job.what.server,
             target: MoveTarget::of(destination)?,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use godwit_core::ids::ServerUuid;
+use tokio::sync::watch;
 use virt::connect::Connect;
 use virt::error::Error;
 use virt::sys as raw;
@@ -34,13 +35,15 @@ impl Itinerary {
     }
 
     /// Makes libvirt's call, on a thread and a connection of its own: it returns when the move
-    /// has ended, and then the flight learns of it.
+    /// has ended; then the flight learns of it, and whoever waits for `changes`.
     pub(super) fn travel(
         self,
         connection: &Connection,
         flight: &Arc<Flight>,
+        changes: &Arc<watch::Sender<u64>>,
     ) -> std::io::Result<()> {
         let (connection, flight) = (connection.clone(), Arc::clone(flight));
+        let changes = Arc::clone(changes);
         let thread = std::thread::Builder::new().name("libvirt-move".into());
         let made = thread.spawn(move || {
             let call = match self.call(&connection) {
@@ -52,6 +55,7 @@ impl Itinerary {
                 }
             };
             flight.learn(|known| known.call = call);
+            changes.send_modify(|count| *count += 1);
         });
         made.map(drop)
     }

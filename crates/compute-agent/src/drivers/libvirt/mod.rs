@@ -88,10 +88,7 @@ use crate::driver::{Driver, DriverError, Job, JobState};
 use crate::holds::Holds;
 
 /// The libvirt driver of one host.
-pub struct LibvirtDriver {
-    host: Arc<Host>,
-    changes: watch::Receiver<u64>,
-}
+pub struct LibvirtDriver(Arc<Host>);
 
 /// What all its parts share.
 struct Host {
@@ -102,6 +99,7 @@ struct Host {
     flights: Flights,
     holds: Holds,
     remembered: Remembered,
+    changes: Arc<watch::Sender<u64>>,
 }
 
 impl LibvirtDriver {
@@ -116,15 +114,16 @@ impl LibvirtDriver {
         sys::event_loop().map_err(Unfit::EventLoop)?;
 
         let flights = Flights::default();
-        let (changed, changes) = watch::channel(0);
+        let changes = Arc::new(watch::Sender::new(0));
         let sink: Sink = {
             let flights = flights.clone();
+            let changes = Arc::clone(&changes);
             Arc::new(move |event| {
                 flights.witness(&event);
                 match event {
                     DomainEvent::Lifecycle { .. }
                     | DomainEvent::JobCompleted { .. }
-                    | DomainEvent::Closed => changed.send_modify(|count| *count += 1),
+                    | DomainEvent::Closed => changes.send_modify(|count| *count += 1),
                     DomainEvent::Iteration { .. } => {}
                 }
             })
@@ -138,35 +137,33 @@ impl LibvirtDriver {
             flights,
             holds,
             remembered: Remembered::default(),
+            changes,
             config,
         };
-        Ok(Self {
-            host: Arc::new(host),
-            changes,
-        })
+        Ok(Self(Arc::new(host)))
     }
 }
 
 #[async_trait]
 impl Driver for LibvirtDriver {
     async fn facts(&self) -> Result<HostFacts, DriverError> {
-        self.host.facts().await
+        self.0.facts().await
     }
 
     async fn domains(&self) -> Result<Vec<Domain>, DriverError> {
-        self.host.domains().await
+        self.0.domains().await
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.clone()
+        self.0.changes.subscribe()
     }
 
     async fn check_source(&self, check: &CheckSource) -> Result<Movable, DriverError> {
-        self.host.check_source(check).await
+        self.0.check_source(check).await
     }
 
     async fn check_destination(&self, check: &CheckDestination) -> Result<(), DriverError> {
-        self.host.check_destination(check).await
+        self.0.check_destination(check).await
     }
 
     async fn prepare(
@@ -175,7 +172,7 @@ impl Driver for LibvirtDriver {
         guest: &Domain,
         cancel: &CancellationToken,
     ) -> Result<(), DriverError> {
-        self.host.prepare(job, guest, cancel).await
+        self.0.prepare(job, guest, cancel).await
     }
 
     async fn start(
@@ -184,32 +181,32 @@ impl Driver for LibvirtDriver {
         destination: &HostFacts,
         cancel: &CancellationToken,
     ) -> Result<(), DriverError> {
-        self.host.start(job, destination, cancel).await
+        self.0.start(job, destination, cancel).await
     }
 
     async fn progress(&self, job: &Job) -> Result<JobState, DriverError> {
-        self.host.progress(job).await
+        self.0.progress(job).await
     }
 
     async fn force_complete(&self, job: &Job) -> Result<ForceMeans, DriverError> {
-        self.host.force_complete(job).await
+        self.0.force_complete(job).await
     }
 
     async fn abort(&self, job: &Job) -> Result<(), DriverError> {
-        self.host.abort(job).await
+        self.0.abort(job).await
     }
 
     async fn finish(&self, job: &Job, side: Side) -> Result<(), DriverError> {
         match side {
-            Side::Source => self.host.finish_source(job).await,
-            Side::Destination => self.host.finish_destination(job).await,
+            Side::Source => self.0.finish_source(job).await,
+            Side::Destination => self.0.finish_destination(job).await,
         }
     }
 
     async fn roll_back(&self, job: &Job, side: Side, resume: bool) -> Result<(), DriverError> {
         match side {
-            Side::Source => self.host.roll_back_source(job, resume).await,
-            Side::Destination => self.host.roll_back_destination(job).await,
+            Side::Source => self.0.roll_back_source(job, resume).await,
+            Side::Destination => self.0.roll_back_destination(job).await,
         }
     }
 }

@@ -93,6 +93,7 @@ impl Host {
             server,
             &flight,
             weight(figures.memory_total, std::iter::empty()),
+            false,
         );
         Ok(Some(flight))
     }

@@ -34,13 +34,14 @@ const UNLIMITED_MIB: u64 = (i64::MAX >> 20).unsigned_abs();
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Trim {
     downtime_ms: u64,
-    bandwidth_mib: u64,
+    /// `None`: as the move was begun.
+    bandwidth_mib: Option<u64>,
 }
 
 /// As slow as can be.
 const BRAKED: Trim = Trim {
     downtime_ms: 1,
-    bandwidth_mib: 1,
+    bandwidth_mib: Some(1),
 };
 
 impl Host {
@@ -51,6 +52,7 @@ impl Host {
         flight: &Arc<Flight>,
         guest: &Domain,
         destination: &HostFacts,
+        braked: bool,
     ) {
         let copied = match job.what.storage {
             StorageMode::Shared => Vec::new(),
@@ -59,20 +61,22 @@ impl Host {
                 .collect(),
         };
         let weight = weight(guest.memory_bytes, copied.into_iter());
-        self.steer_with(job.what.server, flight, weight);
+        self.steer_with(job.what.server, flight, weight, braked);
     }
 
-    /// The same, of a guest that carries `weight` GiB.
+    /// The same, of a guest that carries `weight` GiB. `braked`: was the move begun at the
+    /// brake?
     pub(super) fn steer_with(
         self: &Arc<Self>,
         server: ServerUuid,
         flight: &Arc<Flight>,
         weight: f64,
+        braked: bool,
     ) {
         // Neither the driver nor the flight is kept alive by being steered.
         let (host, flight) = (Arc::downgrade(self), Arc::downgrade(flight));
         tokio::spawn(async move {
-            let mut trimmed = None;
+            let mut trimmed = Trimmed { last: None, braked };
             while let Some(pause) = turn(&host, &flight, server, weight, &mut trimmed).await {
                 tokio::time::sleep(pause).await;
             }
@@ -86,13 +90,20 @@ impl Host {
     }
 }
 
+/// What was adjusted so far.
+struct Trimmed {
+    last: Option<Trim>,
+    /// The move was braked some time, or began so; then its bandwidth has to be given back.
+    braked: bool,
+}
+
 /// One look, and what follows from it; `None` when the move has ended.
 async fn turn(
     host: &Weak<Host>,
     flight: &Weak<Flight>,
     server: ServerUuid,
     weight: f64,
-    trimmed: &mut Option<Trim>,
+    trimmed: &mut Trimmed,
 ) -> Option<Duration> {
     let (host, flight) = (host.upgrade()?, flight.upgrade()?);
     let known = flight.known();
@@ -101,7 +112,8 @@ async fn turn(
         return None;
     }
     let held = host.holds.is_held(HoldPoint::BeforeHandover).await;
-    let pause = if held || *trimmed == Some(BRAKED) {
+    trimmed.braked |= held;
+    let pause = if held || trimmed.last == Some(BRAKED) {
         LOOK_AT_HELD_EVERY
     } else {
         LOOK_EVERY
@@ -112,20 +124,21 @@ async fn turn(
     let MoveSeen::Outgoing(figures) = seen.movement else {
         return Some(LOOK_AT_HELD_EVERY);
     };
+    let limit = match host.config.bandwidth_mib {
+        0 => UNLIMITED_MIB,
+        limit => limit,
+    };
     let wanted = if held {
         BRAKED
     } else {
         Trim {
             downtime_ms: permitted(&host.config.downtime, weight, figures.elapsed),
-            bandwidth_mib: match host.config.bandwidth_mib {
-                0 => UNLIMITED_MIB,
-                limit => limit,
-            },
+            bandwidth_mib: trimmed.braked.then_some(limit),
         }
     };
-    if *trimmed != Some(wanted) {
+    if trimmed.last != Some(wanted) {
         match host.trim(server, wanted).await {
-            Ok(()) => *trimmed = Some(wanted),
+            Ok(()) => trimmed.last = Some(wanted),
             // It may just have ended; otherwise the next look tries again.
             Err(error) => tracing::debug!(%server, %error, "the move cannot be adjusted"),
         }
@@ -136,7 +149,8 @@ async fn turn(
 fn set(live: &Live, server: ServerUuid, trim: Trim) -> Result<(), Error> {
     let domain = live.connect.lookup_domain_by_uuid(server.0)?;
     domain.migrate_set_max_downtime(trim.downtime_ms, 0)?;
-    domain
-        .migrate_set_max_speed(trim.bandwidth_mib, 0)
-        .map(drop)
+    match trim.bandwidth_mib {
+        Some(limit) => domain.migrate_set_max_speed(limit, 0).map(drop),
+        None => Ok(()),
+    }
 }
