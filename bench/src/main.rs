@@ -64,14 +64,26 @@ enum Inner {
     /// Serve the API beside the bare route.
     #[command(hide = true)]
     Serve(serve::Serve),
+    /// Fill a database as the measurements do.
+    #[command(hide = true)]
+    Fill {
+        /// Which; empty.
+        database: String,
+    },
 }
 
 fn main() -> Result<()> {
     let cli = Cli::parse();
     match cli.inner {
         Some(Inner::Serve(serve)) => serve::run(&serve),
+        Some(Inner::Fill { database }) => fill(&database),
         None => measure(&cli.subjects, cli.effort),
     }
+}
+
+#[tokio::main]
+async fn fill(database: &str) -> Result<()> {
+    fleet::fill(database).await.map(drop)
 }
 
 #[tokio::main]

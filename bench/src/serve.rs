@@ -29,6 +29,9 @@ use godwit_api::policy::PolicySource;
 use godwit_api::{ApiState, Parts};
 use godwit_store::{Store, StoreOptions};
 use prometheus::Registry;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::clock::SystemClock;
 
@@ -80,17 +83,17 @@ async fn hear() -> Result<String> {
 /// Logs as a service does by default; as there, `GODWIT_LOG` changes what is logged.
 fn log() -> Result<()> {
     let filter = std::env::var("GODWIT_LOG").unwrap_or_else(|_| "info".to_owned());
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    let lines = lines
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(true);
-    lines
-        .try_init()
-        .map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+    tracing_subscriber::registry()
+        .with(filter.parse::<Targets>()?)
+        .with(lines)
+        .try_init()?;
+    Ok(())
 }
 
 /// The parts of the API, with the defaults of the configuration.

@@ -4,7 +4,9 @@ use std::io::IsTerminal;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The section `log`.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
@@ -49,24 +51,28 @@ impl LogConfig {
 /// Starts logging, once a process.
 pub(crate) fn start(config: &LogConfig) -> Result<()> {
     let directives = std::env::var("GODWIT_LOG").unwrap_or_else(|_| config.filter.clone());
-    let filter = EnvFilter::try_new(&directives)
+    // A filter that could also look into spans would have to do so for every request.
+    let filter: Targets = directives
+        .parse()
         .with_context(|| format!("{directives:?} says nothing about what to log"))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    let started = match config.format {
-        Format::Json => builder
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match config.format {
+        Format::Json => lines
             .json()
             .flatten_event(true)
             .with_current_span(true)
             .with_span_list(true)
-            .try_init(),
-        Format::Pretty => builder
+            .boxed(),
+        Format::Pretty => lines
             .with_ansi(std::io::stderr().is_terminal())
             .with_target(false)
             .compact()
-            .try_init(),
+            .boxed(),
     };
+    let started = tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .try_init();
     // The error is an opaque box; all it can say is that logging was started before.
     started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
 }
