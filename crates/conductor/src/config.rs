@@ -186,6 +186,16 @@ pub struct TimeLimits {
     /// To clean the destination of a move that failed. Default 120.
     #[serde(with = "seconds")]
     pub rollback: Duration,
+    /// Cold: to power the guest off at its source. Default 300.
+    #[serde(with = "seconds")]
+    pub stopping: Duration,
+    /// To start the guest at its destination. Default 300.
+    #[serde(with = "seconds")]
+    pub booting: Duration,
+    /// Cold: until a move that nobody confirmed is confirmed by itself. Default 0, Nova's
+    /// `resize_confirm_window`: that waits for somebody.
+    #[serde(with = "seconds")]
+    pub confirm: Duration,
 }
 
 impl Default for TimeLimits {
@@ -199,6 +209,9 @@ impl Default for TimeLimits {
             timeout_action: core.timeout_action,
             grace: core.grace,
             rollback: core.rollback,
+            stopping: core.stopping,
+            booting: core.booting,
+            confirm: core.confirm,
         }
     }
 }
@@ -219,6 +232,9 @@ impl TimeLimits {
             grace: self.grace,
             rollback: self.rollback,
             timeout_action: self.timeout_action,
+            stopping: self.stopping,
+            booting: self.booting,
+            confirm: self.confirm,
         }
     }
 }

@@ -48,6 +48,7 @@ async fn perform(ctx: &Context, claimed: &ClaimedEffect) -> Performed {
         Effect::ForceComplete => force_complete::perform(&task).await,
         Effect::Finish => finish::perform(&task).await,
         Effect::RollBack => roll_back::perform(&task).await,
+        Effect::Boot | Effect::Withdraw => Ok(()),
     }
 }
 
@@ -65,5 +66,6 @@ fn is_wanted(effect: Effect, migration: &Migration) -> bool {
         Effect::Watch => matches!(phase, Phase::Running | Phase::PostCopy),
         Effect::Finish => phase == Phase::Finishing,
         Effect::RollBack => phase == Phase::Unwinding,
+        Effect::Boot | Effect::Withdraw => false,
     }
 }

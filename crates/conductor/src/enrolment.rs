@@ -172,7 +172,7 @@ fn not_committed(error: CommitError) -> Refusal {
 #[cfg(test)]
 mod tests {
     use godwit_core::failure::{Failure, FailureCode};
-    use godwit_core::migration::{BlockMigration, Limits, LiveRequest};
+    use godwit_core::migration::{BlockMigration, Limits, LiveRequest, Request};
     use godwit_core::status::{MigrationKind, MigrationStatus};
 
     use super::*;
@@ -189,12 +189,13 @@ mod tests {
             status: MigrationStatus::Running,
             intent: None,
             settling: None,
-            request: LiveRequest {
+            request: Request::Live(LiveRequest {
                 host: None,
                 forced: false,
                 block_migration: BlockMigration::Auto,
                 disk_over_commit: None,
-            },
+                synchronous: false,
+            }),
             source_compute: host("source"),
             dest_compute: Some(host("destination")),
             dest_node: None,

@@ -1,7 +1,7 @@
 //! The store's hosts and servers, as the planner sees them.
 
 use godwit_core::ids::{HostName, MigrationUuid};
-use godwit_core::migration::LiveRequest;
+use godwit_core::migration::Request;
 use godwit_core::time::Timestamp;
 use godwit_planner::admission::Slots;
 use godwit_planner::inventory::{Host, Need, Room};
@@ -91,7 +91,7 @@ impl Fleet {
     }
 
     /// What `server` needs of a destination, coming from `source`.
-    pub(crate) fn need(&self, server: &Server, source: &HostName, request: &LiveRequest) -> Need {
+    pub(crate) fn need(&self, server: &Server, source: &HostName, request: &Request) -> Need {
         let facts = self
             .loads
             .iter()
@@ -117,7 +117,7 @@ impl Fleet {
             },
             pools: disks.clone().filter_map(|disk| disk.pool.clone()).collect(),
             local_disks: disks.clone().any(|disk| disk.pool.is_none()),
-            block_migration: request.block_migration,
+            block_migration: request.block_migration(),
         }
     }
 }

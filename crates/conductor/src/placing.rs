@@ -166,7 +166,7 @@ impl Placing<'_> {
         search: &Search,
     ) -> Result<Result<Applied, Failure>, Again> {
         let request = &self.record.migration.request;
-        let forced = request.host.is_some() && request.forced;
+        let forced = request.is_forced();
         let mut capacity = fleet.capacity_of(host);
         if forced {
             // Nova asks of a forced destination only that it has the memory.
@@ -214,7 +214,7 @@ impl Placing<'_> {
         let check = CheckSource {
             migration: migration.uuid,
             server: server.uuid,
-            block_migration: migration.request.block_migration,
+            block_migration: migration.request.block_migration(),
             destination: facts.clone(),
         };
         let movable = match source.check_source(check).await {
@@ -227,7 +227,7 @@ impl Placing<'_> {
             guest: movable.guest.clone(),
             source: source_facts,
             storage: movable.storage,
-            disk_over_commit: migration.request.disk_over_commit,
+            disk_over_commit: migration.request.disk_over_commit(),
         };
         destination
             .check_destination(check)
@@ -286,7 +286,7 @@ impl Placing<'_> {
         let failure = texts::service_unavailable(host);
         let message = format!("{} ({})", failure.message, explain(error));
         let request = &self.record.migration.request;
-        Declined::Refused(if request.forced {
+        Declined::Refused(if request.is_forced() {
             failure
         } else {
             Failure::new(FailureCode::ComputeServiceUnavailable, message)

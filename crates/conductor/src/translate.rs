@@ -123,6 +123,7 @@ fn observed(domain: &Domain) -> Observed {
         },
         disks: domain.disks.iter().map(disk).collect(),
         cpu: cpu(&domain.cpu),
+        definition: domain.definition.clone(),
         owner: store::Owner {
             name: domain.display_name.clone(),
             project_id: domain.owner.project_id.clone(),

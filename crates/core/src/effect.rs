@@ -27,6 +27,10 @@ words!(
         Finish = "finish",
         /// Both: confirm the guest at the source, clean the destination.
         RollBack = "roll_back",
+        /// Destination: define the guest and, if it ran, start it.
+        Boot = "boot",
+        /// One host gives the guest up: a cold move's destination, an evacuation's source.
+        Withdraw = "withdraw",
     }
 );
 
@@ -44,7 +48,9 @@ impl Effect {
             | Self::Watch
             | Self::ForceComplete
             | Self::Finish
-            | Self::RollBack => false,
+            | Self::RollBack
+            | Self::Boot
+            | Self::Withdraw => false,
         }
     }
 
@@ -59,7 +65,9 @@ impl Effect {
             | Self::Abort
             | Self::ForceComplete
             | Self::Finish
-            | Self::RollBack => true,
+            | Self::RollBack
+            | Self::Boot
+            | Self::Withdraw => true,
         }
     }
 }

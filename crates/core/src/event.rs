@@ -36,6 +36,22 @@ pub enum Event {
     Finished,
     /// The source confirmed the guest and the destination is clean.
     RolledBack,
+    /// Cold: the guest is off at its source, and all that it needs is at the destination.
+    SourceStopped,
+    /// The destination has the guest, and started it if it ran.
+    Booted,
+    /// The destination does not run the guest, and will not.
+    NotBooted(Failure),
+    /// Somebody confirmed a cold move.
+    ConfirmRequested,
+    /// Somebody wants a cold move undone.
+    RevertRequested,
+    /// The host that was to give the guest up has done so.
+    Withdrawn,
+    /// An evacuation's source answers.
+    SourceReturned,
+    /// Another migration of the server takes over, for the given reason.
+    Superseded(Failure),
     /// The row's deadline is behind us.
     DeadlinePassed,
 }
@@ -59,6 +75,14 @@ impl Event {
             Self::GuestLost(_) => "guest_lost",
             Self::Finished => "finished",
             Self::RolledBack => "rolled_back",
+            Self::SourceStopped => "source_stopped",
+            Self::Booted => "booted",
+            Self::NotBooted(_) => "not_booted",
+            Self::ConfirmRequested => "confirm_requested",
+            Self::RevertRequested => "revert_requested",
+            Self::Withdrawn => "withdrawn",
+            Self::SourceReturned => "source_returned",
+            Self::Superseded(_) => "superseded",
             Self::DeadlinePassed => "deadline_passed",
         }
     }

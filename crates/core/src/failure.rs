@@ -47,6 +47,16 @@ words!(
         GuestLost = "guest-lost",
         /// A user asked for the abort.
         Aborted = "aborted",
+        /// An evacuation's source is not dead.
+        StillInUse = "still-in-use",
+        /// It is not known what the guest is, so nobody else can start it.
+        NoDefinition = "no-definition",
+        /// The source could not power the guest off, or could not hand over what it needs.
+        StopFailed = "stop-failed",
+        /// The destination could not start the guest.
+        BootFailed = "boot-failed",
+        /// Another migration of the server took over.
+        Superseded = "superseded",
     }
 );
 
@@ -73,7 +83,12 @@ impl FailureCode {
             | Self::TimedOut
             | Self::Interrupted
             | Self::GuestLost
-            | Self::Aborted => false,
+            | Self::Aborted
+            | Self::StillInUse
+            | Self::NoDefinition
+            | Self::StopFailed
+            | Self::BootFailed
+            | Self::Superseded => false,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod effect;
 pub mod event;
 pub mod failure;
 pub mod ids;
+pub mod instance_action;
 pub mod live;
 pub mod migration;
 pub mod recovery;

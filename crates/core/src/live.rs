@@ -135,7 +135,15 @@ pub(crate) fn step(
             | Event::MoveFailed(_)
             | Event::GuestLost(_)
             | Event::Finished
-            | Event::RolledBack => refused(),
+            | Event::RolledBack
+            | Event::SourceStopped
+            | Event::Booted
+            | Event::NotBooted(_)
+            | Event::ConfirmRequested
+            | Event::RevertRequested
+            | Event::Withdrawn
+            | Event::SourceReturned
+            | Event::Superseded(_) => refused(),
         },
         Phase::Queued => match event {
             Event::AbortRequested if aborting => to.unchanged(),
@@ -164,7 +172,15 @@ pub(crate) fn step(
             | Event::MoveFailed(_)
             | Event::GuestLost(_)
             | Event::Finished
-            | Event::RolledBack => refused(),
+            | Event::RolledBack
+            | Event::SourceStopped
+            | Event::Booted
+            | Event::NotBooted(_)
+            | Event::ConfirmRequested
+            | Event::RevertRequested
+            | Event::Withdrawn
+            | Event::SourceReturned
+            | Event::Superseded(_) => refused(),
         },
         Phase::Preparing => match event {
             // Nothing has left the source yet, so this abort need not ask anybody.
@@ -192,7 +208,15 @@ pub(crate) fn step(
             | Event::MoveFailed(_)
             | Event::GuestLost(_)
             | Event::Finished
-            | Event::RolledBack => refused(),
+            | Event::RolledBack
+            | Event::SourceStopped
+            | Event::Booted
+            | Event::NotBooted(_)
+            | Event::ConfirmRequested
+            | Event::RevertRequested
+            | Event::Withdrawn
+            | Event::SourceReturned
+            | Event::Superseded(_) => refused(),
         },
         Phase::Running => match event {
             Event::AbortRequested if aborting => to.unchanged(),
@@ -228,7 +252,15 @@ pub(crate) fn step(
             | Event::Prepared
             | Event::NotPrepared(_)
             | Event::Finished
-            | Event::RolledBack => refused(),
+            | Event::RolledBack
+            | Event::SourceStopped
+            | Event::Booted
+            | Event::NotBooted(_)
+            | Event::ConfirmRequested
+            | Event::RevertRequested
+            | Event::Withdrawn
+            | Event::SourceReturned
+            | Event::Superseded(_) => refused(),
         },
         Phase::PostCopy => match event {
             Event::HandedOver => to.finish(),
@@ -246,7 +278,15 @@ pub(crate) fn step(
             | Event::MoveCancelled
             | Event::MoveFailed(_)
             | Event::Finished
-            | Event::RolledBack => refused(),
+            | Event::RolledBack
+            | Event::SourceStopped
+            | Event::Booted
+            | Event::NotBooted(_)
+            | Event::ConfirmRequested
+            | Event::RevertRequested
+            | Event::Withdrawn
+            | Event::SourceReturned
+            | Event::Superseded(_) => refused(),
         },
         Phase::Finishing => match event {
             // Too late: the guest is at its destination, and the answer is `completed`.
@@ -264,7 +304,15 @@ pub(crate) fn step(
             | Event::HandedOver
             | Event::MoveCancelled
             | Event::MoveFailed(_)
-            | Event::RolledBack => refused(),
+            | Event::RolledBack
+            | Event::SourceStopped
+            | Event::Booted
+            | Event::NotBooted(_)
+            | Event::ConfirmRequested
+            | Event::RevertRequested
+            | Event::Withdrawn
+            | Event::SourceReturned
+            | Event::Superseded(_) => refused(),
         },
         Phase::Unwinding => match event {
             // An abort has an outcome, so a failure that is still settling becomes one.
@@ -283,7 +331,15 @@ pub(crate) fn step(
             | Event::HandedOver
             | Event::MoveCancelled
             | Event::MoveFailed(_)
-            | Event::Finished => refused(),
+            | Event::Finished
+            | Event::SourceStopped
+            | Event::Booted
+            | Event::NotBooted(_)
+            | Event::ConfirmRequested
+            | Event::RevertRequested
+            | Event::Withdrawn
+            | Event::SourceReturned
+            | Event::Superseded(_) => refused(),
         },
     }
 }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::ids::{HostName, MigrationUuid, ServerUuid};
+use crate::server::VmState;
 use crate::status::{MigrationKind, MigrationStatus, words};
 use crate::time::Timestamp;
 
@@ -65,9 +66,11 @@ words!(
     Settling, "settling", {
         /// The guest was handed over; the destination confirms, the source is cleaned.
         Finishing = "finishing",
-        /// The guest is on its source; the destination is cleaned. Then `cancelled`.
+        /// The guest is on its source; the destination is cleaned. Then `cancelled`, or
+        /// `reverted` when a cold move is undone.
         Cancelling = "cancelling",
-        /// The guest is on its source; the destination is cleaned. Then `failed`.
+        /// The guest is on its source; the destination is cleaned. Then `failed`, or `error`
+        /// when it was a cold move.
         Failing = "failing",
     }
 );
@@ -84,6 +87,122 @@ pub struct LiveRequest {
     /// Count the disks' real instead of their virtual sizes; `None` where the
     /// microversion has no such field, and then the space is not checked (as Nova).
     pub disk_over_commit: Option<bool>,
+    /// Does the caller wait for the pre-checks, as below microversion 2.34?
+    #[serde(default)]
+    pub synchronous: bool,
+}
+
+/// A cold move, as it was asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ColdRequest {
+    /// The named destination.
+    pub host: Option<HostName>,
+    /// What the server was when the move began, `active` or `stopped`; a failed or reverted
+    /// move gives it back, and a guest that was stopped is never started.
+    pub was: VmState,
+}
+
+/// An evacuation, as it was asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EvacuationRequest {
+    /// The named destination.
+    pub host: Option<HostName>,
+    /// Skip the scheduler for the named destination.
+    pub forced: bool,
+    /// What the server was when its host died: `active`, `stopped` or `error`.
+    pub was: VmState,
+    /// Leave the guest off: it was stopped, or the request is of 2.95 or later.
+    pub end_stopped: bool,
+}
+
+/// What was asked for; which table drives the migration follows from
+/// [`Migration::kind`], and the two agree.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(from = "StoredRequest", into = "TaggedRequest")]
+pub enum Request {
+    /// Live.
+    Live(LiveRequest),
+    /// Cold, and resizes that were imported.
+    Cold(ColdRequest),
+    /// Evacuation.
+    Evacuation(EvacuationRequest),
+}
+
+impl Request {
+    /// The named destination.
+    pub const fn host(&self) -> Option<&HostName> {
+        match self {
+            Self::Live(request) => request.host.as_ref(),
+            Self::Cold(request) => request.host.as_ref(),
+            Self::Evacuation(request) => request.host.as_ref(),
+        }
+    }
+
+    /// Is the scheduler to be skipped for the named destination?
+    pub const fn is_forced(&self) -> bool {
+        match self {
+            Self::Live(request) => request.forced,
+            Self::Evacuation(request) => request.forced,
+            Self::Cold(_) => false,
+        }
+    }
+
+    /// What it says about copying disks. A cold move takes them as they are; whoever evacuates
+    /// has only what is shared, the rest died with the source.
+    pub const fn block_migration(&self) -> BlockMigration {
+        match self {
+            Self::Live(request) => request.block_migration,
+            Self::Cold(_) => BlockMigration::Auto,
+            Self::Evacuation(_) => BlockMigration::No,
+        }
+    }
+
+    /// See [`LiveRequest::disk_over_commit`].
+    pub const fn disk_over_commit(&self) -> Option<bool> {
+        match self {
+            Self::Live(request) => request.disk_over_commit,
+            Self::Cold(_) | Self::Evacuation(_) => None,
+        }
+    }
+}
+
+/// A request in a row, with its kind beside its fields.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum TaggedRequest {
+    Live(LiveRequest),
+    Cold(ColdRequest),
+    Evacuation(EvacuationRequest),
+}
+
+/// A request as rows may hold it: those of the first release knew live moves only and say no
+/// kind.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredRequest {
+    Tagged(TaggedRequest),
+    Untagged(LiveRequest),
+}
+
+impl From<Request> for TaggedRequest {
+    fn from(request: Request) -> Self {
+        match request {
+            Request::Live(request) => Self::Live(request),
+            Request::Cold(request) => Self::Cold(request),
+            Request::Evacuation(request) => Self::Evacuation(request),
+        }
+    }
+}
+
+impl From<StoredRequest> for Request {
+    fn from(stored: StoredRequest) -> Self {
+        match stored {
+            StoredRequest::Untagged(request)
+            | StoredRequest::Tagged(TaggedRequest::Live(request)) => Self::Live(request),
+            StoredRequest::Tagged(TaggedRequest::Cold(request)) => Self::Cold(request),
+            StoredRequest::Tagged(TaggedRequest::Evacuation(request)) => Self::Evacuation(request),
+        }
+    }
 }
 
 /// Time limits of one migration, fixed when it is placed so that a changed
@@ -111,6 +230,25 @@ pub struct Limits {
     pub rollback: Duration,
     /// What a completion time-out does.
     pub timeout_action: TimeoutAction,
+    /// Cold: for the source to power the guest off.
+    #[serde(with = "seconds", default = "Limits::default_stopping")]
+    pub stopping: Duration,
+    /// For the destination to start the guest.
+    #[serde(with = "seconds", default = "Limits::default_booting")]
+    pub booting: Duration,
+    /// Cold: from `finished` to its confirmation; zero: that waits for an operator.
+    #[serde(with = "seconds", default)]
+    pub confirm: Duration,
+}
+
+impl Limits {
+    const fn default_stopping() -> Duration {
+        Duration::from_secs(300)
+    }
+
+    const fn default_booting() -> Duration {
+        Duration::from_secs(300)
+    }
 }
 
 impl Default for Limits {
@@ -125,6 +263,9 @@ impl Default for Limits {
             grace: Duration::from_secs(60),
             rollback: Duration::from_secs(120),
             timeout_action: TimeoutAction::Abort,
+            stopping: Self::default_stopping(),
+            booting: Self::default_booting(),
+            confirm: Duration::ZERO,
         }
     }
 }
@@ -173,7 +314,7 @@ pub struct Migration {
     /// How it will end.
     pub settling: Option<Settling>,
     /// What was requested.
-    pub request: LiveRequest,
+    pub request: Request,
     /// Where the guest comes from.
     pub source_compute: HostName,
     /// Where it goes; `None` until it is placed.

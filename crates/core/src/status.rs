@@ -138,6 +138,13 @@ impl MigrationStatus {
             | Self::Done => false,
         }
     }
+
+    /// Is the server free of it? True of every terminal status, and of an evacuation's `done`:
+    /// what is left of that one concerns the dead host alone. A row in such a status has its
+    /// time of end, no deadline, and neither claim nor slots.
+    pub const fn has_ended(self) -> bool {
+        self.is_terminal() || matches!(self, Self::Done)
+    }
 }
 
 words!(

@@ -2,12 +2,18 @@
 
 use crate::effect::Effect;
 use crate::event::Event;
+use crate::failure::Failure;
 use crate::live;
 use crate::migration::Migration;
+use crate::server::{TaskState, VmState};
 use crate::status::{MigrationKind, MigrationStatus};
 use crate::time::Timestamp;
 
-/// What an ending does to the server, in the same transaction.
+/// What happens to the server, in the same transaction.
+///
+/// Host, node and availability zone go together. Where a move's room is counted goes with the
+/// host: a server counts where it is recorded, the migration's claim holds its room at the
+/// other end for as long as the guest may still go there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ServerChange {
     /// `task_state` and `progress` are cleared; the server is where it was, as it was.
@@ -16,6 +22,25 @@ pub enum ServerChange {
     MovesToDestination,
     /// `vm_state` becomes `error`, `task_state` is cleared: the guest runs nowhere.
     IsLost,
+    /// `task_state` becomes this; nothing else changes.
+    Task(TaskState),
+    /// Cold: the source has stopped it. Host and node become the destination's, `task_state`
+    /// this; the migration's claim becomes one on the source's room, for the way back.
+    GoesToDestination(TaskState),
+    /// Cold: it waits for confirmation. `vm_state` becomes `resized`, `task_state` is cleared.
+    AwaitsConfirmation,
+    /// Cold: confirmed. `vm_state` becomes `active`, or `stopped` when the guest is off;
+    /// `task_state` and `progress` are cleared.
+    IsConfirmed,
+    /// Cold: it is back. Host and node become the source's, `vm_state` this; `task_state` and
+    /// `progress` are cleared.
+    ReturnsToSource(VmState),
+    /// Evacuated: host and node become the destination's, `vm_state` this; `task_state` and
+    /// `progress` are cleared, and so is a fault.
+    IsRebuilt(VmState),
+    /// Evacuation: it could not be rebuilt. `vm_state` becomes `error`, with the failure as its
+    /// fault; `task_state` and `progress` are cleared. What was seen of the guest stays known.
+    IsBroken,
 }
 
 /// A condition that somebody has to know about, since waiting goes on.
@@ -30,7 +55,7 @@ pub enum Doubt {
 }
 
 /// What follows from an event. Whoever commits it writes all of it in one transaction,
-/// and frees claims and slots when `next` is terminal.
+/// and frees claims and slots when `next` has ended ([`MigrationStatus::has_ended`]).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transition {
     /// The row as it shall be; its generation and effect sequence are already advanced.
@@ -93,10 +118,37 @@ pub fn step(migration: &Migration, event: &Event, now: Timestamp) -> Result<Tran
     if matches!(event, Event::DeadlinePassed) && migration.deadline.is_none_or(|at| now < at) {
         return Err(Rejected::TooEarly);
     }
+    if let Event::Superseded(failure) = event {
+        return superseded(migration, failure);
+    }
     match migration.kind {
         MigrationKind::LiveMigration => live::step(migration, event, now),
         kind @ (MigrationKind::Migration | MigrationKind::Resize | MigrationKind::Evacuation) => {
             Err(Rejected::NotDriven(kind))
         }
     }
+}
+
+/// Another migration of the server takes over: this one ends where it is. The server is the
+/// other one's concern, and whatever was handed out is no longer wanted.
+fn superseded(migration: &Migration, failure: &Failure) -> Result<Transition, Rejected> {
+    if migration.status.has_ended() {
+        return Err(Rejected::OutOfPlace {
+            status: migration.status,
+            event: "superseded",
+        });
+    }
+    let mut next = migration.clone();
+    next.status = MigrationStatus::Error;
+    next.settling = None;
+    next.deadline = None;
+    next.failure = Some(failure.clone());
+    next.generation = next.generation.saturating_add(1);
+    Ok(Transition {
+        next,
+        server: None,
+        effects: Vec::new(),
+        supersedes: true,
+        doubt: None,
+    })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use godwit_core::ids::{HostName, ServerUuid};
-use godwit_core::migration::{BlockMigration, LiveRequest};
+use godwit_core::migration::{BlockMigration, Request};
 
 /// An amount of each of the three things that a host can run out of. Differences may be
 /// negative: an adopted host can be fuller than it ought to be.
@@ -128,10 +128,10 @@ pub enum Target {
 
 impl Target {
     /// What `request` wants.
-    pub fn of(request: &LiveRequest) -> Self {
-        match &request.host {
+    pub fn of(request: &Request) -> Self {
+        match request.host() {
             None => Self::Any,
-            Some(host) if request.forced => Self::Forced(host.clone()),
+            Some(host) if request.is_forced() => Self::Forced(host.clone()),
             Some(host) => Self::Named(host.clone()),
         }
     }

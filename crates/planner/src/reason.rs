@@ -84,7 +84,12 @@ impl From<FailureCode> for ReasonCode {
             | FailureCode::TimedOut
             | FailureCode::Interrupted
             | FailureCode::GuestLost
-            | FailureCode::Aborted => Self::Refused,
+            | FailureCode::Aborted
+            | FailureCode::StillInUse
+            | FailureCode::NoDefinition
+            | FailureCode::StopFailed
+            | FailureCode::BootFailed
+            | FailureCode::Superseded => Self::Refused,
         }
     }
 }

@@ -6,7 +6,7 @@ use godwit_api::config::ApiConfig;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
-use godwit_core::migration::{BlockMigration, Limits, LiveRequest, Placement, StorageMode};
+use godwit_core::migration::{BlockMigration, Limits, LiveRequest, Placement, Request, StorageMode};
 use godwit_core::server::TaskState;
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Clock;
@@ -251,8 +251,9 @@ async fn a_202_is_durable() {
         forced: false,
         block_migration: BlockMigration::No,
         disk_over_commit: None,
+        synchronous: false,
     };
-    assert_eq!(record.migration.request, request);
+    assert_eq!(record.migration.request, Request::Live(request));
     assert_eq!(record.user_id.as_deref(), Some("u-admin"));
     assert_ne!(
         record.project_id.as_deref(),

@@ -42,7 +42,9 @@ impl Places {
             | Effect::Abort
             | Effect::ForceComplete
             | Effect::Finish
-            | Effect::RollBack => &self.brief,
+            | Effect::RollBack
+            | Effect::Boot
+            | Effect::Withdraw => &self.brief,
         };
         places.clone().try_acquire_owned().ok()
     }

@@ -64,7 +64,7 @@ async fn guest(task: &Task<'_>) -> Result<Domain, Unprepared> {
     let check = CheckSource {
         migration: migration.uuid,
         server: migration.server,
-        block_migration: migration.request.block_migration,
+        block_migration: migration.request.block_migration(),
         destination,
     };
     let source = task.source_agent().await?;

@@ -100,6 +100,7 @@ pub(crate) fn anywhere() -> LiveRequest {
         forced: false,
         block_migration: BlockMigration::Auto,
         disk_over_commit: None,
+        synchronous: false,
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::ids::HostName;
-use crate::migration::{BlockMigration, Limits, LiveRequest, Placement, StorageMode};
+use crate::migration::{BlockMigration, Limits, LiveRequest, Placement, Request, StorageMode};
 use crate::status::MigrationKind;
 use crate::transition::{ServerChange, step};
 
@@ -33,12 +33,13 @@ fn accepted(limits: &Limits) -> Migration {
         status: Status::Accepted,
         intent: None,
         settling: None,
-        request: LiveRequest {
+        request: Request::Live(LiveRequest {
             host: None,
             forced: false,
             block_migration: BlockMigration::Auto,
             disk_over_commit: None,
-        },
+            synchronous: false,
+        }),
         source_compute: host("source"),
         dest_compute: None,
         dest_node: None,

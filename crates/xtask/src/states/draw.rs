@@ -216,7 +216,13 @@ impl Outcome {
                 None => "",
                 Some(ServerChange::StaysAtSource) => "at its source",
                 Some(ServerChange::MovesToDestination) => "at its destination",
-                Some(ServerChange::IsLost) => "vm_state error",
+                Some(ServerChange::IsLost | ServerChange::IsBroken) => "vm_state error",
+                Some(ServerChange::Task(_)) => "task_state",
+                Some(ServerChange::GoesToDestination(_)) => "host: destination",
+                Some(ServerChange::AwaitsConfirmation) => "vm_state resized",
+                Some(ServerChange::IsConfirmed) => "vm_state active or stopped",
+                Some(ServerChange::ReturnsToSource(_)) => "back at its source",
+                Some(ServerChange::IsRebuilt(_)) => "rebuilt at its destination",
             },
         }
     }

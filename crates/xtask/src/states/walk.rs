@@ -8,8 +8,8 @@ use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
 use godwit_core::live::Phase;
 use godwit_core::migration::{
-    BlockMigration, Intent, Limits, LiveRequest, Migration, Placement, Settling, StorageMode,
-    TimeoutAction,
+    BlockMigration, Intent, Limits, LiveRequest, Migration, Placement, Request, Settling,
+    StorageMode, TimeoutAction,
 };
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
@@ -63,6 +63,7 @@ fn limits(action: TimeoutAction, timed: bool) -> Limits {
         grace: seconds(5),
         rollback: seconds(6),
         timeout_action: action,
+        ..Limits::default()
     }
 }
 
@@ -79,12 +80,13 @@ fn accepted(limits: Limits) -> Migration {
         status: MigrationStatus::Accepted,
         intent: None,
         settling: None,
-        request: LiveRequest {
+        request: Request::Live(LiveRequest {
             host: None,
             forced: false,
             block_migration: BlockMigration::Auto,
             disk_over_commit: None,
-        },
+            synchronous: false,
+        }),
         source_compute: host("source"),
         dest_compute: None,
         dest_node: None,

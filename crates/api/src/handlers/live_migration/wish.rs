@@ -18,6 +18,8 @@ pub(super) struct Wish<'a> {
     forced: bool,
     block_migration: BlockMigration,
     disk_over_commit: Option<bool>,
+    /// Does the answer wait for the pre-checks?
+    pub(super) synchronous: bool,
 }
 
 impl<'a> Wish<'a> {
@@ -41,6 +43,7 @@ impl<'a> Wish<'a> {
             forced,
             block_migration,
             disk_over_commit,
+            synchronous: version < milestone::ASYNCHRONOUS_PRECHECKS,
         }
     }
 
@@ -58,6 +61,7 @@ impl<'a> Wish<'a> {
             forced: self.forced,
             block_migration: self.block_migration,
             disk_over_commit: self.disk_over_commit,
+            synchronous: false,
         }
     }
 }
@@ -77,6 +81,7 @@ mod tests {
         forced: bool,
         block_migration: BlockMigration,
         disk_over_commit: Option<bool>,
+        synchronous: bool,
     ) -> LiveRequest {
         let host = host.map(|host| HostName::new(host).unwrap());
         LiveRequest {
@@ -84,6 +89,7 @@ mod tests {
             forced,
             block_migration,
             disk_over_commit,
+            synchronous: false,
         }
     }
 
@@ -91,19 +97,20 @@ mod tests {
     fn every_shape_is_one_wish() {
         use BlockMigration::{Auto, No, Yes};
         let old = json!({"host": "h", "block_migration": "True", "disk_over_commit": "off"});
-        assert_eq!(read(1, &old), request(Some("h"), true, Yes, Some(false)));
+        assert_eq!(read(1, &old), request(Some("h"), true, Yes, Some(false), true));
         let old = json!({"host": null, "block_migration": false, "disk_over_commit": true});
-        assert_eq!(read(24, &old), request(None, false, No, Some(true)));
+        assert_eq!(read(24, &old), request(None, false, No, Some(true), true));
 
         let plain = json!({"host": "h", "block_migration": "auto"});
-        assert_eq!(read(25, &plain), request(Some("h"), true, Auto, None));
-        assert_eq!(read(30, &plain), request(Some("h"), false, Auto, None));
-        assert_eq!(read(68, &plain), request(Some("h"), false, Auto, None));
+        assert_eq!(read(25, &plain), request(Some("h"), true, Auto, None, true));
+        assert_eq!(read(33, &plain), request(Some("h"), false, Auto, None, true));
+        assert_eq!(read(34, &plain), request(Some("h"), false, Auto, None, false));
+        assert_eq!(read(68, &plain), request(Some("h"), false, Auto, None, false));
 
         let forced = json!({"host": "h", "block_migration": "no", "force": "yes"});
-        assert_eq!(read(67, &forced), request(Some("h"), true, No, None));
+        assert_eq!(read(67, &forced), request(Some("h"), true, No, None, false));
         let unforced = json!({"host": "h", "block_migration": "no", "force": false});
-        assert_eq!(read(30, &unforced), request(Some("h"), false, No, None));
+        assert_eq!(read(30, &unforced), request(Some("h"), false, No, None, true));
     }
 
     #[test]

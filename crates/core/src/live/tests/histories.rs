@@ -20,6 +20,7 @@ fn limits() -> impl Strategy<Value = Limits> {
             grace,
             rollback,
             timeout_action,
+            ..Limits::default()
         },
     )
 }

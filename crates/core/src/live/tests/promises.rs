@@ -27,7 +27,10 @@ fn owner(migration: &Migration, server: Option<ServerChange>) -> Owner {
         (Some(Phase::PostCopy | Phase::Finishing), None)
         | (None, Some(ServerChange::MovesToDestination)) => Owner::Destination,
         (None, Some(ServerChange::IsLost)) => Owner::Nobody,
-        (Some(phase), Some(change)) => panic!("{change:?} in the midst of {phase:?}"),
+        (_, Some(change)) => panic!(
+            "{change:?} in a live migration that is {}",
+            migration.status
+        ),
         (None, None) => panic!("{} ended, and nobody owns the guest", migration.status),
     }
 }
@@ -72,7 +75,9 @@ fn the_destination_is_recorded_before_anything_moves() {
             | Effect::Abort
             | Effect::ForceComplete
             | Effect::Finish
-            | Effect::RollBack => true,
+            | Effect::RollBack
+            | Effect::Boot
+            | Effect::Withdraw => true,
             Effect::Schedule | Effect::Cancel => false,
         });
         assert!(placed || !needs_one, "{}: {effects:?}", event.name());

@@ -1,0 +1,99 @@
+//! What Nova calls instance actions: what was asked of a server, and the steps of it.
+//!
+//! An action belongs to a request; its events say what was done for it, in the words that
+//! Nova's RPC methods have, because that is what its clients look for (`contract: actions.md
+//! §7`). A migration writes events into the action of the request that began it, and into those
+//! of requests that came later: a confirmation, a revert. Whoever commits a transition
+//! writes them in the same transaction.
+
+use crate::status::words;
+
+words!(
+    /// What was asked of a server, as `os-instance-actions` names it.
+    ActionName, "instance action", {
+        /// `os-migrateLive`.
+        LiveMigration = "live-migration",
+        /// A live migration was to be aborted.
+        LiveMigrationCancel = "live_migration_cancel",
+        /// A live migration was to be got over with.
+        LiveMigrationForceComplete = "live_migration_force_complete",
+        /// `migrate`.
+        Migrate = "migrate",
+        /// `resize`; only in imported rows.
+        Resize = "resize",
+        /// `confirmResize`, or the end of the time to confirm.
+        ConfirmResize = "confirmResize",
+        /// `revertResize`.
+        RevertResize = "revertResize",
+        /// `evacuate`.
+        Evacuate = "evacuate",
+        /// `lock`.
+        Lock = "lock",
+        /// `unlock`.
+        Unlock = "unlock",
+        /// `os-resetState`.
+        ResetState = "resetState",
+    }
+);
+
+/// Where a step was done.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ActionHost {
+    /// By the conductor; its name is that of the actor who writes.
+    Conductor,
+    /// By the migration's source.
+    Source,
+    /// By the migration's destination.
+    Destination,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ActionResult {
+    /// It did what it should.
+    Success,
+    /// It did not; the action's `message` becomes `Error` with it.
+    Error,
+}
+
+impl ActionResult {
+    /// Nova's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "Success",
+            Self::Error => "Error",
+        }
+    }
+}
+
+/// What becomes of a step.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ActionProgress {
+    /// It began.
+    Started,
+    /// It began and ended at once, or nobody noted when it began.
+    Happened,
+    /// It ended: the event of this name that is open is closed. Where none is open, nothing
+    /// happens.
+    Finished {
+        /// How.
+        result: ActionResult,
+        /// Why, when it failed: shown as `details`.
+        details: Option<String>,
+    },
+}
+
+/// One thing to write about a step.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ActionEventChange {
+    /// Of which action. The migration's own is found by the migration's request id; any other is
+    /// the server's newest of this name that is not older than the migration. Where there is
+    /// none, such as for a confirmation that nobody asked for, nothing is written.
+    pub action: ActionName,
+    /// The step.
+    pub event: &'static str,
+    /// Where it was done.
+    pub host: ActionHost,
+    /// What became of it.
+    pub progress: ActionProgress,
+}
