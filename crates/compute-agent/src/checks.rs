@@ -5,22 +5,26 @@ use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::{BlockMigration, StorageMode};
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
+use godwit_rpc::command::MoveKind;
 use godwit_rpc::domain::{Disk, Domain};
 use godwit_rpc::facts::HostFacts;
 
-/// Only a guest that is in memory, and not already on its way, can be moved.
+/// Only a guest that is not already on its way can be moved; live, it has to be in memory.
 ///
 /// # Errors
 /// [`FailureCode::PowerState`].
-pub fn guest_can_leave(guest: &Domain) -> Result<(), Failure> {
+pub fn guest_can_leave(guest: &Domain, kind: MoveKind) -> Result<(), Failure> {
     let in_memory = matches!(guest.power_state, PowerState::Running | PowerState::Paused);
-    if in_memory && guest.sighting == Sighting::Executing {
-        return Ok(());
-    }
+    let how = match (kind, guest.sighting) {
+        (MoveKind::Live, Sighting::Executing) if in_memory => return Ok(()),
+        (MoveKind::Cold, Sighting::Executing | Sighting::Inactive) => return Ok(()),
+        (MoveKind::Live, _) => "live-migrated",
+        (MoveKind::Cold | MoveKind::Evacuation, _) => "migrated",
+    };
     Err(Failure::new(
         FailureCode::PowerState,
         format!(
-            "Migration pre-check error: Instance {} is {} and cannot be live-migrated.",
+            "Migration pre-check error: Instance {} is {} and cannot be {how}.",
             guest.server,
             match guest.sighting {
                 Sighting::Moving | Sighting::HandedOver => "being moved already",

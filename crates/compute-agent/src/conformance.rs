@@ -12,6 +12,7 @@
 //! ```
 
 mod cases;
+mod cold;
 mod mishaps;
 mod scene;
 
@@ -52,7 +53,11 @@ pub enum Mishap {
     KillIncoming,
     /// The hypervisor's service at the source is killed and comes back.
     RestartService,
-    /// As the last, in the moment in which the guest is stopped to be handed over.
+    /// The source loses its power, with all that runs on it.
+    LosePower,
+    /// And gets it back: its service answers, its guests are off.
+    ReturnPower,
+    /// As RestartService, in the moment in which the guest is stopped to be handed over.
     RestartServiceAtHandover,
 }
 
@@ -87,6 +92,12 @@ pub trait Scenery: Send + Sync {
     /// # Errors
     /// It cannot be paused.
     async fn pause_guest(&self) -> Result<(), Trouble>;
+
+    /// The user powers the guest off, on its source.
+    ///
+    /// # Errors
+    /// It cannot be powered off.
+    async fn power_off_guest(&self) -> Result<(), Trouble>;
 
     /// Something happens. `false`: it cannot be made to happen here, and the case is void.
     ///
@@ -127,6 +138,14 @@ macro_rules! conformance_tests {
             a_killed_destination_fails_a_move,
             a_restarted_service_tells_no_lies,
             a_stopped_guest_is_resumed_on_proof_only,
+            a_cold_move_powers_off_here_and_on_there,
+            a_cold_move_is_undone,
+            a_cold_move_outlives_its_agent,
+            a_guest_that_cannot_be_booted_goes_on_at_its_source,
+            a_guest_that_is_off_stays_off,
+            a_guest_is_never_booted_while_it_executes,
+            nothing_is_withdrawn_without_proof,
+            a_guest_is_evacuated_and_its_source_gives_it_up,
         }
     };
     (@each #[$test:meta] $harness:expr; $($case:ident,)+) => {$(
@@ -143,5 +162,6 @@ macro_rules! conformance_tests {
 /// The cases, for [`conformance_tests!`](crate::conformance_tests) and whoever runs one alone.
 pub mod run {
     pub use super::cases::*;
+    pub use super::cold::*;
     pub use super::mishaps::*;
 }

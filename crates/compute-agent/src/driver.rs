@@ -4,6 +4,11 @@
 //!   destination   check_destination ─► prepare ─────────────────────────► finish | roll_back
 //!   source        check_source ──────────────► start ─► progress … ─────► finish | roll_back
 //!                                                       abort, force_complete
+//!
+//!   cold: source   check_source ─► start ─► progress … (the guest is off) ─► finish | roll_back
+//!   destination    check_destination ─► prepare ─► boot ─► finish, or withdraw ─► roll_back
+//!
+//!   evacuation: destination   check_boot ─► boot       source, when it is back   withdraw
 //! ```
 //!
 //! The agent around it ([`crate::agent`]) keeps the journal, refuses stale commands, never runs
@@ -17,7 +22,10 @@
 //!   hypervisor said that it does; [`Outcome::Failed`] and [`Outcome::Cancelled`] only when the
 //!   guest is verified to be at the source as it was (executing, or paused or off by its user's
 //!   will). What cannot be verified is [`JobState::NoJob`], and then both sides are asked.
-//! - No step ever destroys a domain that may have executed since the move began.
+//! - No step ever destroys a domain that may have executed since the move began, but for
+//!   [`Driver::withdraw`], whose caller has proven that the guest belongs elsewhere.
+//! - A guest is started by two steps only, [`Driver::boot`] and a `roll_back` that says so, and
+//!   only when the other side is proven not to execute it. One that was off is never started.
 //! - Whatever a step makes on disk is noted ([`Job::note`]) before it is made, so that exactly
 //!   that is removed again.
 //!
@@ -30,7 +38,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::ServerUuid;
-use godwit_rpc::command::{CheckDestination, CheckSource, ForceMeans, Movable, Move, Side};
+use godwit_rpc::command::{
+    CheckBoot, CheckDestination, CheckSource, ForceMeans, Movable, Move, Side,
+};
 use godwit_rpc::domain::Domain;
 use godwit_rpc::facts::HostFacts;
 use godwit_rpc::progress::{Ended, Progress};
@@ -188,6 +198,10 @@ pub trait Driver: Send + Sync + 'static {
     /// Source: begins, and returns as soon as the hypervisor's job runs (or has ended).
     /// `destination` is what the destination's driver says of itself.
     ///
+    /// Of a cold move: begins to power the guest off, cleanly within a limit, then by force;
+    /// notes first whether it ran, and copies the disks that have to travel once it is off. It
+    /// ends as [`Outcome::Stopped`]; its definition and disks stay.
+    ///
     /// Called once per migration, unless a crash left it open whether the job began; if it
     /// did, `start` returns without beginning another. An error means that no job began, and
     /// that the guest is as it was.
@@ -214,10 +228,11 @@ pub trait Driver: Send + Sync + 'static {
     /// Source: asks the hypervisor to give up. The outcome appears in `progress`, and may be
     /// that it came too late.
     ///
-    /// Errors: [`DriverError::NoJob`]; [`DriverError::TooLate`] past the switch to post-copy.
+    /// Errors: [`DriverError::NoJob`]; [`DriverError::TooLate`] past the switch to post-copy,
+    /// and of a cold move: a guest that was told to power off cannot be told otherwise.
     async fn abort(&self, job: &Job) -> Result<(), DriverError>;
 
-    /// The guest was handed over.
+    /// The guest was handed over, or booted.
     ///
     /// Destination: verifies that the guest executes here (or is paused or off by its user's
     /// will) and is defined persistently. Source: removes what is left of a guest that no
@@ -231,6 +246,28 @@ pub trait Driver: Send + Sync + 'static {
     /// `prepare` noted. A domain that executes, or may have, is left alone:
     /// [`DriverError::Failed`]. Source: verifies that the guest is as it was and clears what
     /// the move left (a pause of ours, a job); with `resume` it also starts a guest that the
-    /// move had stopped, which the caller has proven safe. Nothing to do is success.
+    /// move had stopped, or powered off, which the caller has proven safe. Nothing to do is
+    /// success.
     async fn roll_back(&self, job: &Job, side: Side, resume: bool) -> Result<(), DriverError>;
+
+    /// Could the guest be started here from its definition alone: is that understood, does this
+    /// host reach every disk that it names, is nobody called so? Changes nothing.
+    ///
+    /// Fails as `check_source` does.
+    async fn check_boot(&self, check: &CheckBoot) -> Result<(), DriverError>;
+
+    /// Destination: defines the guest, and starts it with `power_on`. Refuses what runs or is
+    /// locked elsewhere as far as this host can know, and disks that are not here.
+    ///
+    /// Again after a crash: goes on where it was. A step that fails leaves nothing defined that
+    /// was not there before. [`DriverError::Unavailable`] where it is open whether it worked.
+    async fn boot(&self, job: &Job, definition: &str, power_on: bool) -> Result<(), DriverError>;
+
+    /// Gives the guest up on this side: powers it off, removes its definition and what the
+    /// migration made here; never a disk that other hosts see. It is gone when this returns.
+    ///
+    /// Source, of an evacuation: the stale guest of a host that came back. Destination, of a
+    /// cold move: what `boot` made. Anything else is [`DriverError::Failed`], and is left
+    /// alone; a guest that is not here is success.
+    async fn withdraw(&self, job: &Job, side: Side) -> Result<(), DriverError>;
 }

@@ -37,6 +37,12 @@ pub enum HoldPoint {
     Started,
     /// Source, the guest is about to stop here. The driver keeps the job from ending.
     BeforeHandover,
+    /// Destination, before the guest is defined and started.
+    BeforeBoot,
+    /// Destination, the guest was started but nobody knows yet.
+    Booted,
+    /// Either side, before the guest is given up.
+    BeforeWithdraw,
     /// Either side, before the clean-up of a success.
     BeforeFinish,
     /// Either side, before the clean-up of a failure.

@@ -2,8 +2,8 @@
 //! how the move ended and whether a conductor knows, and the driver's notes.
 //!
 //! ```text
-//!   source        known ─► starting ─► moving ─┐
-//!   destination   known ─► preparing ─► prepared ─┴─► settled
+//!   source        known ─► starting ─► moving ────────────────────────► settled
+//!   destination   known ─► preparing ─► prepared ─► booting ─► booted ─► settled | cleared
 //! ```
 //!
 //! One file a migration, replaced as a whole and synced before anybody acts on it: after a

@@ -5,7 +5,8 @@ use futures::stream::BoxStream;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 
 use crate::command::{
-    CheckDestination, CheckSource, Command, ForceMeans, Movable, Prepare, RollBack, Start,
+    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Prepare,
+    RollBack, Start, Withdraw,
 };
 use crate::facts::{HostFacts, Inventory};
 use crate::progress::WatchEvent;
@@ -42,6 +43,9 @@ pub trait Agent: Send + Sync + 'static {
     /// Destination: make ready; answers when it is. [`Refusal::Failed`] is final.
     async fn prepare(&self, prepare: Prepare) -> Result<(), Refusal>;
 
+    /// Destination: could the guest be started here from its definition? Changes nothing.
+    async fn check_boot(&self, check: CheckBoot) -> Result<(), Refusal>;
+
     /// Source: begin; answers when the job runs, or has ended already. Failures of the move
     /// are its outcome, to be had by watching; [`Refusal::Failed`] means it never began.
     async fn start(&self, start: Start) -> Result<(), Refusal>;
@@ -67,4 +71,13 @@ pub trait Agent: Send + Sync + 'static {
     /// Destination: remove what a move left that never executed. Source: confirm that the
     /// guest is as it was.
     async fn roll_back(&self, roll_back: RollBack) -> Result<(), Refusal>;
+
+    /// Destination: define the guest and, where asked to, start it; answers when it executes.
+    /// [`Refusal::Failed`]: it does not, and nothing will start it.
+    async fn boot(&self, boot: Boot) -> Result<(), Refusal>;
+
+    /// Either side: power the guest off, forget it, and remove what the migration made here;
+    /// shared disks stay. Answers when the guest is gone. [`Refusal::Failed`] where it cannot
+    /// be proven that this guest is the one to give up; then nothing was done.
+    async fn withdraw(&self, withdraw: Withdraw) -> Result<(), Refusal>;
 }

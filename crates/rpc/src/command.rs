@@ -2,6 +2,7 @@
 
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::{BlockMigration, StorageMode};
+use godwit_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Domain;
@@ -27,11 +28,38 @@ impl Side {
     }
 }
 
+/// How a guest gets to its destination.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MoveKind {
+    /// It executes all the way. What everything was before there were other kinds.
+    #[default]
+    Live,
+    /// It is powered off at its source, and started at its destination if it ran.
+    Cold,
+    /// Its source is dead: it is started at its destination, from what is known of it.
+    Evacuation,
+}
+
+impl MoveKind {
+    /// The word in logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Cold => "cold",
+            Self::Evacuation => "evacuation",
+        }
+    }
+}
+
 /// One move of one guest: what a migration is to the hosts.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Move {
     /// The migration.
     pub migration: MigrationUuid,
+    /// How the guest gets there.
+    #[serde(default)]
+    pub kind: MoveKind,
     /// The guest.
     pub server: ServerUuid,
     /// Where it comes from.
@@ -83,6 +111,8 @@ pub struct CheckSource {
     pub migration: MigrationUuid,
     /// The guest.
     pub server: ServerUuid,
+    /// How it would travel: for a cold move it need not be in memory.
+    pub kind: MoveKind,
     /// What the request says about disks.
     pub block_migration: BlockMigration,
     /// Where it would go.
@@ -140,6 +170,45 @@ pub struct RollBack {
     /// Source: start the guest again that the move stopped. Only ever set where
     /// [`godwit_core::recovery::judge`] proved that the destination never executed it.
     pub resume: bool,
+}
+
+/// Could this guest be started here, from what is known of it? Asked where no source can
+/// describe it any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CheckBoot {
+    /// For logs.
+    pub migration: MigrationUuid,
+    /// The guest.
+    pub server: ServerUuid,
+    /// See [`Domain::definition`].
+    pub definition: String,
+}
+
+/// Destination: define the guest, and start it.
+///
+/// Only ever sent when its source is proven not to execute it: it was powered off there, or the
+/// source is dead.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Boot {
+    /// Which.
+    pub command: Command,
+    /// See [`Domain::definition`]. `None`: that of the guest the host was prepared for.
+    pub definition: Option<String>,
+    /// Start it, too. A guest that was off when its move began is never started.
+    pub power_on: bool,
+}
+
+/// Either side: give up the guest, which belongs elsewhere.
+///
+/// Only ever sent when it is decided for good that the guest is not here: its destination has
+/// it (an evacuation's source that came back), or its source will (a cold move's destination).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Withdraw {
+    /// Which.
+    pub command: Command,
+    /// When the migration began. A guest that came to this host later, by another migration,
+    /// is none of its business.
+    pub began_at: Timestamp,
 }
 
 /// How a move is got over with.

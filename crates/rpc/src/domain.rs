@@ -101,9 +101,22 @@ pub struct Domain {
     pub flavor: Option<Flavor>,
     /// The image it was made from.
     pub image_ref: Option<String>,
+    /// The driver's own description, from which the same driver on another host makes the
+    /// guest again; nobody else reads it. `None` when it cannot be had just now, or would be
+    /// larger than [`Domain::LARGEST_DEFINITION`]: then the guest cannot be moved cold or
+    /// evacuated.
+    pub definition: Option<String>,
 }
 
 impl Domain {
+    /// The largest definition that is sent, bytes.
+    pub const LARGEST_DEFINITION: usize = 64 << 10;
+
+    /// A definition, if it is small enough to be sent.
+    pub fn bounded(definition: String) -> Option<String> {
+        (definition.len() <= Self::LARGEST_DEFINITION).then_some(definition)
+    }
+
     /// The disks that a move with copied storage takes along: writable, and not in a pool that
     /// `reachable` says the destination reaches.
     pub fn disks_to_copy<'a>(

@@ -48,6 +48,9 @@ impl Progress {
 pub enum Outcome {
     /// The guest executes at the destination.
     HandedOver,
+    /// A cold move: the guest is off at its source, and all that it needs is at the
+    /// destination. Its definition and its disks are kept at the source.
+    Stopped,
     /// Aborted; the guest is at its source in the state it had.
     Cancelled,
     /// Failed; the guest is at its source in the state it had.
@@ -61,6 +64,7 @@ impl Outcome {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::HandedOver => "handed_over",
+            Self::Stopped => "stopped",
             Self::Cancelled => "cancelled",
             Self::Failed(_) => "failed",
             Self::Lost(_) => "lost",

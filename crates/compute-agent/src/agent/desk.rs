@@ -7,7 +7,8 @@ use futures::stream::BoxStream;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_rpc::agent::Agent;
 use godwit_rpc::command::{
-    CheckDestination, CheckSource, Command, ForceMeans, Movable, Prepare, RollBack, Start,
+    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Prepare,
+    RollBack, Start, Withdraw,
 };
 use godwit_rpc::facts::{HostFacts, Inventory};
 use godwit_rpc::progress::WatchEvent;
@@ -107,5 +108,17 @@ impl Agent for Desk {
 
     async fn roll_back(&self, roll_back: RollBack) -> Result<(), Refusal> {
         self.order(Order::RollBack(roll_back)).await.map(drop)
+    }
+
+    async fn check_boot(&self, check: CheckBoot) -> Result<(), Refusal> {
+        self.ask(self.shared.driver.check_boot(&check)).await
+    }
+
+    async fn boot(&self, boot: Boot) -> Result<(), Refusal> {
+        self.order(Order::Boot(boot)).await.map(drop)
+    }
+
+    async fn withdraw(&self, withdraw: Withdraw) -> Result<(), Refusal> {
+        self.order(Order::Withdraw(withdraw)).await.map(drop)
     }
 }

@@ -9,6 +9,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::MigrationUuid;
+use godwit_rpc::command::MoveKind;
 use godwit_rpc::progress::{Ended, Outcome, Progress, WatchEvent};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -211,7 +212,9 @@ impl Follower {
     async fn watch_for_stalls(&mut self, progress: &Progress, post_copy: bool) {
         let limit = self.shared.pace.stall_timeout;
         let bytes = progress.bytes_moved();
-        if bytes != self.bytes || post_copy {
+        // A guest that powers off moves nothing meanwhile, and its driver keeps the time.
+        let cold = self.entry.what.kind != MoveKind::Live;
+        if bytes != self.bytes || post_copy || cold {
             (self.bytes, self.moved) = (bytes, Instant::now());
             return;
         }
@@ -237,7 +240,9 @@ impl Follower {
         let detail = match (&ended.outcome, self.stalled) {
             (Outcome::Cancelled, true) => String::new(),
             (Outcome::Failed(failure), true) => format!(" {}", failure.message),
-            (Outcome::HandedOver | Outcome::Lost(_), _) | (_, false) => return ended,
+            (Outcome::HandedOver | Outcome::Stopped | Outcome::Lost(_), _) | (_, false) => {
+                return ended;
+            }
         };
         let limit = self.shared.pace.stall_timeout.as_secs_f64();
         let message = format!("No byte moved for {limit} seconds.{detail}");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use godwit_core::ids::MigrationUuid;
 use godwit_core::time::Timestamp;
-use godwit_rpc::command::{Command, RollBack, Side};
+use godwit_rpc::command::{Command, MoveKind, RollBack, Side};
 use godwit_rpc::enrolment::Registered;
 use godwit_rpc::progress::Outcome;
 use tracing::{info, warn};
@@ -19,14 +19,14 @@ use crate::journal::{Entry, Stage};
 
 /// Migrations of which something may be left over here.
 pub(super) fn unsettled(shared: &Shared) -> Vec<MigrationUuid> {
-    let entries = shared.journal.select(|entry| entry.stage != Stage::Settled);
+    let entries = shared.journal.select(|entry| !entry.is_settled());
     entries.iter().map(|entry| entry.what.migration).collect()
 }
 
 /// Cleans up what was begun before `asked_at` and is over, as the conductor said then.
 pub(super) async fn clean(shared: &Arc<Shared>, registered: &Registered, asked_at: Timestamp) {
     let left_over = shared.journal.select(|entry| {
-        entry.stage != Stage::Settled
+        !entry.is_settled()
             && entry.updated_at < asked_at
             && !registered.unfinished.contains(&entry.what.migration)
     });
@@ -48,6 +48,10 @@ pub(super) async fn clean(shared: &Arc<Shared>, registered: &Registered, asked_a
 /// tell that the guest is elsewhere for good, or that it never left: its disks might be the
 /// last ones.
 fn remedy(entry: &Entry, completed: bool) -> Option<Order> {
+    // A source that was evacuated gives up what it has when it is told to, not before.
+    if entry.side == Side::Source && entry.what.kind == MoveKind::Evacuation {
+        return None;
+    }
     let command = Command {
         what: entry.what.clone(),
         rank: entry.rank,
@@ -61,7 +65,7 @@ fn remedy(entry: &Entry, completed: bool) -> Option<Order> {
         (Side::Destination, _) | (Side::Source, Some(Outcome::Cancelled | Outcome::Failed(_))) => {
             true
         }
-        (Side::Source, Some(Outcome::HandedOver | Outcome::Lost(_))) => false,
+        (Side::Source, Some(Outcome::HandedOver | Outcome::Stopped | Outcome::Lost(_))) => false,
         (Side::Source, None) => entry.stage == Stage::Known,
     };
     never_left.then_some(Order::RollBack(RollBack {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::recovery::Sighting;
-use godwit_rpc::command::{Prepare, RollBack, Side, Start};
+use godwit_rpc::command::{Boot, MoveKind, Prepare, RollBack, Side, Start, Withdraw};
 use godwit_rpc::progress::{Ended, Outcome};
 use godwit_rpc::refusal::Refusal;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +41,8 @@ pub(super) async fn perform(
         Order::ForceComplete(_) => step.force_complete().await,
         Order::Finish(_) => step.finish().await.map(|()| None),
         Order::RollBack(roll_back) => step.roll_back(&roll_back).await.map(|()| None),
+        Order::Boot(boot) => step.boot(&boot).await.map(|()| None),
+        Order::Withdraw(withdraw) => step.withdraw(&withdraw).await.map(|()| None),
     };
     let result = match &answer {
         Ok(_) => "done",
@@ -63,11 +66,25 @@ struct Step {
 impl Step {
     async fn prepare(&self, prepare: &Prepare) -> Result<(), Refusal> {
         self.only(Side::Destination)?;
-        if self.entry.stage == Stage::Settled {
-            return Err(Refusal::NoJob);
+        match self.entry.stage {
+            Stage::Known | Stage::Preparing | Stage::Prepared => {}
+            Stage::Settled
+            | Stage::Cleared
+            | Stage::Booting
+            | Stage::Booted
+            | Stage::Starting
+            | Stage::Moving => return Err(Refusal::NoJob),
         }
         self.hold(HoldPoint::BeforePrepare).await?;
-        self.enter(Stage::Preparing).await?;
+        let definition = match self.entry.what.kind {
+            MoveKind::Cold => prepare.guest.definition.clone(),
+            MoveKind::Live | MoveKind::Evacuation => None,
+        };
+        self.amend(|entry| {
+            entry.stage = Stage::Preparing;
+            entry.definition = definition;
+        })
+        .await?;
         let job = self.shared.job(&self.entry);
         let driver = &self.shared.driver;
         let prepared = driver.prepare(&job, &prepare.guest, &self.cancel);
@@ -87,7 +104,12 @@ impl Step {
         match self.entry.stage {
             Stage::Known => {}
             Stage::Starting | Stage::Moving => return self.rejoin().await,
-            Stage::Settled | Stage::Preparing | Stage::Prepared => return Err(Refusal::NoJob),
+            Stage::Settled
+            | Stage::Cleared
+            | Stage::Preparing
+            | Stage::Prepared
+            | Stage::Booting
+            | Stage::Booted => return Err(Refusal::NoJob),
         }
         self.hold(HoldPoint::BeforeStart).await?;
         self.enter(Stage::Starting).await?;
@@ -126,7 +148,12 @@ impl Step {
         }
         match self.entry.stage {
             Stage::Known => self.cancelled_before_start().await,
-            Stage::Settled | Stage::Preparing | Stage::Prepared => Err(Refusal::NoJob),
+            Stage::Settled
+            | Stage::Cleared
+            | Stage::Preparing
+            | Stage::Prepared
+            | Stage::Booting
+            | Stage::Booted => Err(Refusal::NoJob),
             Stage::Starting | Stage::Moving => self.abort_job().await,
         }
     }
@@ -155,7 +182,19 @@ impl Step {
         let guest = domains
             .iter()
             .find(|domain| domain.server == self.entry.what.server);
-        if guest.map(|guest| guest.sighting) != Some(Sighting::Executing) {
+        let as_it_was = match guest.map(|guest| guest.sighting) {
+            Some(Sighting::Executing) => true,
+            Some(Sighting::Inactive) => self.entry.what.kind == MoveKind::Cold,
+            Some(
+                Sighting::Unreachable
+                | Sighting::Absent
+                | Sighting::Incoming
+                | Sighting::Moving
+                | Sighting::HandedOver,
+            )
+            | None => false,
+        };
+        if !as_it_was {
             return Err(Refusal::NoJob);
         }
         let ended = Ended {
@@ -196,7 +235,93 @@ impl Step {
         let rolled_back = driver.roll_back(&job, self.entry.side, resume);
         self.within(self.shared.pace.step_timeout, rolled_back)
             .await?;
-        self.enter(Stage::Settled).await
+        self.enter(match self.entry.side {
+            Side::Source => Stage::Settled,
+            Side::Destination => Stage::Cleared,
+        })
+        .await
+    }
+
+    /// Once: a guest that was booted is its user's to power off, and is not started again.
+    async fn boot(&self, boot: &Boot) -> Result<(), Refusal> {
+        self.only(Side::Destination)?;
+        self.not_live()?;
+        match self.entry.stage {
+            Stage::Known | Stage::Preparing | Stage::Prepared | Stage::Booting => {}
+            Stage::Booted => return Ok(()),
+            Stage::Settled | Stage::Cleared | Stage::Starting | Stage::Moving => {
+                return Err(Refusal::NoJob);
+            }
+        }
+        let given = boot.definition.as_deref();
+        let Some(definition) = given.or(self.entry.definition.as_deref()) else {
+            return Err(Refusal::Failed(Failure::new(
+                FailureCode::NoDefinition,
+                format!(
+                    "Nobody knows what instance {} is made of.",
+                    self.entry.what.server
+                ),
+            )));
+        };
+        self.hold(HoldPoint::BeforeBoot).await?;
+        self.enter(Stage::Booting).await?;
+        let job = self.shared.job(&self.entry);
+        let driver = &self.shared.driver;
+        let booted = driver.boot(&job, definition, boot.power_on);
+        self.within(self.shared.pace.step_timeout, booted).await?;
+        self.enter(Stage::Booted).await?;
+        self.hold(HoldPoint::Booted).await
+    }
+
+    async fn withdraw(&self, withdraw: &Withdraw) -> Result<(), Refusal> {
+        self.not_live()?;
+        match self.entry.stage {
+            Stage::Cleared => return Ok(()),
+            Stage::Settled => return Err(self.left_alone("its migration was settled here")),
+            Stage::Known
+            | Stage::Preparing
+            | Stage::Prepared
+            | Stage::Starting
+            | Stage::Moving
+            | Stage::Booting
+            | Stage::Booted => {}
+        }
+        let ours = &self.entry.what;
+        let others = self.shared.journal.select(|other| {
+            other.what.server == ours.server
+                && other.what.migration != ours.migration
+                && other.arrived_since(withdraw.began_at)
+        });
+        if let Some(other) = others.first() {
+            let why = format!("migration {} brought it here since", other.what.migration);
+            return Err(self.left_alone(&why));
+        }
+        self.hold(HoldPoint::BeforeWithdraw).await?;
+        let job = self.shared.job(&self.entry);
+        let withdrawn = self.shared.driver.withdraw(&job, self.entry.side);
+        self.within(self.shared.pace.step_timeout, withdrawn)
+            .await?;
+        self.enter(Stage::Cleared).await
+    }
+
+    fn left_alone(&self, why: &str) -> Refusal {
+        Refusal::Failed(Failure::new(
+            FailureCode::HypervisorError,
+            format!(
+                "{} is not withdrawn from {}: {why}.",
+                self.entry.what.server, self.shared.host
+            ),
+        ))
+    }
+
+    fn not_live(&self) -> Result<(), Refusal> {
+        match self.entry.what.kind {
+            MoveKind::Cold | MoveKind::Evacuation => Ok(()),
+            MoveKind::Live => Err(Refusal::Malformed {
+                field: "kind".to_owned(),
+                problem: "a live move boots nothing and withdraws nothing".to_owned(),
+            }),
+        }
     }
 
     fn only(&self, side: Side) -> Result<(), Refusal> {
@@ -216,8 +341,11 @@ impl Step {
     }
 
     async fn enter(&self, stage: Stage) -> Result<(), Refusal> {
+        self.amend(|entry| entry.stage = stage).await
+    }
+
+    async fn amend(&self, change: impl FnOnce(&mut Entry)) -> Result<(), Refusal> {
         let shared = &self.shared;
-        let change = |entry: &mut Entry| entry.stage = stage;
         let amended = shared
             .journal
             .amend(self.entry.what.migration, shared.now(), change);

@@ -1,15 +1,15 @@
 //! One server's worker: takes its commands one after the other.
 //!
 //! Steps run in tasks of their own, so a conductor that gives up waiting changes nothing, and
-//! the same command sent again joins the step under way. An abort or a roll-back stops a
-//! preparation or a start that is still under way; nothing else is ever interrupted.
+//! the same command sent again joins the step under way. An abort, a roll-back or a withdrawal
+//! stops a preparation or a start that is still under way; nothing else is ever interrupted.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_core::ids::ServerUuid;
-use godwit_rpc::command::{Command, ForceMeans, Prepare, RollBack, Side, Start};
+use godwit_rpc::command::{Boot, Command, ForceMeans, Prepare, RollBack, Side, Start, Withdraw};
 use godwit_rpc::refusal::Refusal;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -35,6 +35,8 @@ pub(super) enum Order {
     ForceComplete(Command),
     Finish(Command),
     RollBack(RollBack),
+    Boot(Boot),
+    Withdraw(Withdraw),
 }
 
 impl Order {
@@ -43,6 +45,8 @@ impl Order {
             Self::Prepare(prepare) => &prepare.command,
             Self::Start(start) => &start.command,
             Self::RollBack(roll_back) => &roll_back.command,
+            Self::Boot(boot) => &boot.command,
+            Self::Withdraw(withdraw) => &withdraw.command,
             Self::Abort(command) | Self::ForceComplete(command) | Self::Finish(command) => command,
         }
     }
@@ -55,20 +59,31 @@ impl Order {
             Self::ForceComplete(_) => "force_complete",
             Self::Finish(_) => "finish",
             Self::RollBack(_) => "roll_back",
+            Self::Boot(_) => "boot",
+            Self::Withdraw(_) => "withdraw",
         }
     }
 
     /// Is this the same command, sent again?
     fn repeats(&self, other: &Self) -> bool {
-        let resumes = |order: &Self| matches!(order, Self::RollBack(r) if r.resume);
+        let starts = |order: &Self| match order {
+            Self::RollBack(roll_back) => roll_back.resume,
+            Self::Boot(boot) => boot.power_on,
+            Self::Prepare(_)
+            | Self::Start(_)
+            | Self::Abort(_)
+            | Self::ForceComplete(_)
+            | Self::Finish(_)
+            | Self::Withdraw(_) => false,
+        };
         self.name() == other.name()
             && self.command().what == other.command().what
-            && resumes(self) == resumes(other)
+            && starts(self) == starts(other)
     }
 
     /// Is `other`, which is under way, pointless now?
     fn stops(&self, other: &Self) -> bool {
-        matches!(self, Self::Abort(_) | Self::RollBack(_))
+        matches!(self, Self::Abort(_) | Self::RollBack(_) | Self::Withdraw(_))
             && matches!(other, Self::Prepare(_) | Self::Start(_))
             && self.command().what.migration == other.command().what.migration
     }

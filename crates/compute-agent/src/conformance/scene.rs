@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::migration::{BlockMigration, StorageMode};
 use godwit_core::recovery::Sighting;
-use godwit_rpc::command::{CheckDestination, CheckSource, Movable, Move, Side};
+use godwit_rpc::command::{
+    CheckBoot, CheckDestination, CheckSource, Movable, Move, MoveKind, Side,
+};
 use godwit_rpc::domain::Domain;
 use godwit_rpc::facts::HostFacts;
 use godwit_rpc::progress::{Ended, Outcome, Progress};
@@ -116,7 +118,12 @@ impl Scene {
     }
 
     pub(super) async fn check(&self, wanted: BlockMigration) -> Result<Movable, Broken> {
-        let check = self.source_check(wanted).await?;
+        self.check_kind(wanted, MoveKind::Live).await
+    }
+
+    async fn check_kind(&self, wanted: BlockMigration, kind: MoveKind) -> Result<Movable, Broken> {
+        let mut check = self.source_check(wanted).await?;
+        check.kind = kind;
         let movable = self.source().check_source(&check).await?;
         let check = CheckDestination {
             migration: check.migration,
@@ -133,6 +140,7 @@ impl Scene {
         Ok(CheckSource {
             migration: MigrationUuid(Uuid::from_u128(0xc0)),
             server: self.server(),
+            kind: MoveKind::Live,
             block_migration: wanted,
             destination: self.facts(Side::Destination).await?,
         })
@@ -140,9 +148,15 @@ impl Scene {
 
     /// Pre-checks, and names a new move.
     pub(super) async fn plan(&mut self) -> Result<Trip, Broken> {
-        let movable = self.check(BlockMigration::Auto).await?;
+        self.plan_kind(MoveKind::Live).await
+    }
+
+    /// The same, of a guest that is powered off on the way.
+    pub(super) async fn plan_kind(&mut self, kind: MoveKind) -> Result<Trip, Broken> {
+        let movable = self.check_kind(BlockMigration::Auto, kind).await?;
         self.trips += 1;
         let what = Move {
+            kind,
             // Differs between scenes, which may share their hosts.
             migration: MigrationUuid(Uuid::from_u128(self.server().0.as_u128() ^ self.trips)),
             server: self.server(),
@@ -150,12 +164,7 @@ impl Scene {
             destination: self.facts(Side::Destination).await?.host,
             storage: movable.storage,
         };
-        let job = |what: Move| Job::new(what, Arc::new(MemoryNotes::default()));
-        Ok(Trip {
-            leaving: job(what.clone()),
-            arriving: job(what),
-            guest: movable.guest,
-        })
+        Ok(Trip::new(what, movable.guest))
     }
 
     pub(super) async fn prepare(&self, trip: &Trip) -> Result<(), DriverError> {
@@ -178,6 +187,45 @@ impl Scene {
         self.prepare(&trip).await?;
         self.start(&trip).await?;
         Ok(trip)
+    }
+
+    /// Pre-checks, prepares, and powers the guest off at its source.
+    pub(super) async fn depart_cold(&mut self) -> Result<Trip, Broken> {
+        let trip = self.plan_kind(MoveKind::Cold).await?;
+        self.prepare(&trip).await?;
+        self.start(&trip).await?;
+        Ok(trip)
+    }
+
+    /// Starts the guest at its destination from what is known of it.
+    pub(super) async fn boot(&self, trip: &Trip, power_on: bool) -> Result<(), DriverError> {
+        let definition = trip.guest.definition.clone().unwrap_or_default();
+        let destination = self.destination();
+        destination
+            .boot(&trip.arriving, &definition, power_on)
+            .await
+    }
+
+    pub(super) async fn check_boot(&self, trip: &Trip) -> Result<(), DriverError> {
+        let check = CheckBoot {
+            migration: trip.arriving.what.migration,
+            server: trip.arriving.what.server,
+            definition: trip.guest.definition.clone().unwrap_or_default(),
+        };
+        self.destination().check_boot(&check).await
+    }
+
+    /// An evacuation of what `trip` describes.
+    pub(super) fn evacuation(trip: &Trip) -> Trip {
+        let what = Move {
+            migration: MigrationUuid(Uuid::from_u128(
+                trip.leaving.what.migration.0.as_u128() ^ 0xe0e0,
+            )),
+            kind: MoveKind::Evacuation,
+            storage: StorageMode::Shared,
+            ..trip.leaving.what.clone()
+        };
+        Trip::new(what, trip.guest.clone())
     }
 
     /// Departs, and waits until memory moves.
@@ -330,6 +378,14 @@ impl Scene {
         Ok(self.scenery.pause_guest().await?)
     }
 
+    pub(super) async fn power_off_guest(&self) -> Case {
+        Ok(self.scenery.power_off_guest().await?)
+    }
+
+    pub(super) async fn verify(&self, side: Side) -> Case {
+        Ok(self.scenery.verify(side).await?)
+    }
+
     pub(super) async fn befall(&self, mishap: Mishap) -> Result<bool, Broken> {
         Ok(self.scenery.befall(mishap).await?)
     }
@@ -347,6 +403,15 @@ impl Scene {
 }
 
 impl Trip {
+    fn new(what: Move, guest: Domain) -> Self {
+        let job = |what: Move| Job::new(what, Arc::new(MemoryNotes::default()));
+        Self {
+            leaving: job(what.clone()),
+            arriving: job(what),
+            guest,
+        }
+    }
+
     pub(super) fn storage(&self) -> StorageMode {
         self.leaving.what.storage
     }

@@ -1,7 +1,7 @@
 //! What is remembered of one migration.
 
 use godwit_core::time::Timestamp;
-use godwit_rpc::command::{Command, Move, Rank, Side};
+use godwit_rpc::command::{Command, Move, MoveKind, Rank, Side};
 use godwit_rpc::progress::Ended;
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +20,14 @@ pub enum Stage {
     Starting,
     /// Source: the job was begun.
     Moving,
-    /// Finished or rolled back: nothing is left over here.
+    /// Destination: the guest is being started from its definition, or was when the agent died.
+    Booting,
+    /// Destination: the guest was started, or only defined if it was off. That is done once.
+    Booted,
+    /// Finished, or rolled back at the source: nothing is left over here.
     Settled,
+    /// Nothing of the guest is here: rolled back at the destination, or withdrawn.
+    Cleared,
 }
 
 /// How a move ended.
@@ -49,6 +55,9 @@ pub struct Entry {
     pub stage: Stage,
     /// How the move ended.
     pub verdict: Option<Verdict>,
+    /// Destination of a cold move: what the guest will be started from.
+    #[serde(default)]
+    pub definition: Option<String>,
     /// The driver's page.
     pub notes: Option<serde_json::Value>,
     /// When the first command came.
@@ -65,6 +74,7 @@ impl Entry {
             rank: command.rank,
             stage: Stage::Known,
             verdict: None,
+            definition: None,
             notes: None,
             created_at: now,
             updated_at: now,
@@ -83,8 +93,28 @@ impl Entry {
             .is_some_and(|verdict| !verdict.acknowledged)
     }
 
+    /// May nothing of this migration be left over here?
+    pub fn is_settled(&self) -> bool {
+        match self.stage {
+            Stage::Settled | Stage::Cleared => true,
+            // What an evacuation booted is there to stay.
+            Stage::Booted => self.what.kind == MoveKind::Evacuation,
+            Stage::Known
+            | Stage::Preparing
+            | Stage::Prepared
+            | Stage::Starting
+            | Stage::Moving
+            | Stage::Booting => false,
+        }
+    }
+
+    /// Did this migration bring the guest here at `instant` or later, or may it have?
+    pub fn arrived_since(&self, instant: Timestamp) -> bool {
+        self.side == Side::Destination && self.stage != Stage::Cleared && self.created_at >= instant
+    }
+
     /// Will nothing ever be done here for this migration, and does everybody know?
     pub(super) fn is_over(&self) -> bool {
-        self.stage == Stage::Settled && !self.is_untold()
+        self.is_settled() && !self.is_untold()
     }
 }

@@ -2,7 +2,7 @@ use std::fs;
 
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::StorageMode;
-use godwit_rpc::command::Move;
+use godwit_rpc::command::{Move, MoveKind};
 use godwit_rpc::progress::{Ended, Outcome};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -17,6 +17,7 @@ fn command(sequence: i64, epoch: i64) -> Command {
     Command {
         what: Move {
             migration: MigrationUuid(Uuid::from_u128(1)),
+            kind: MoveKind::Live,
             server: ServerUuid(Uuid::from_u128(2)),
             source: HostName::new("a").unwrap(),
             destination: HostName::new("b").unwrap(),

@@ -19,7 +19,7 @@ use godwit_core::recovery::Sighting;
 use godwit_core::time::{Clock, Timestamp};
 use godwit_rpc::Deadlines;
 use godwit_rpc::agent::AgentClient;
-use godwit_rpc::command::{CheckSource, Command, Move, Prepare, Rank, RollBack, Start};
+use godwit_rpc::command::{CheckSource, Command, Move, MoveKind, Prepare, Rank, RollBack, Start};
 use godwit_rpc::conductor::{Conductor, ConductorServer};
 use godwit_rpc::domain::{Domain, Owner};
 use godwit_rpc::enrolment::{Heard, Heartbeat, Registered, Registration, Report};
@@ -283,6 +283,7 @@ impl World {
         let check = CheckSource {
             migration: MIGRATION,
             server: SERVER,
+            kind: MoveKind::Live,
             block_migration: BlockMigration::Auto,
             destination: self.agent(2).facts().await.unwrap(),
         };
@@ -387,6 +388,7 @@ pub(crate) fn command(sequence: i64, epoch: i64) -> Command {
     Command {
         what: Move {
             migration: MIGRATION,
+            kind: MoveKind::Live,
             server: SERVER,
             source: host(1),
             destination: host(2),

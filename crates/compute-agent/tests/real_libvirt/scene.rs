@@ -13,7 +13,7 @@ use godwit_core::failure::Failure;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::migration::{BlockMigration, StorageMode};
 use godwit_core::recovery::Sighting;
-use godwit_rpc::command::{CheckDestination, CheckSource, Movable, Move, Side};
+use godwit_rpc::command::{CheckDestination, CheckSource, Movable, Move, MoveKind, Side};
 use godwit_rpc::facts::HostFacts;
 use godwit_rpc::progress::{Ended, Outcome, Progress};
 use godwit_test_support::testbed::{Guest, GuestSpec, Host, Options, Testbed};
@@ -114,6 +114,7 @@ impl Scene {
         let check = CheckSource {
             migration,
             server: self.server(),
+            kind: MoveKind::Live,
             block_migration: wanted,
             destination: destination.clone(),
         };
@@ -129,6 +130,7 @@ impl Scene {
         self.destination.check_destination(&check).await?;
         let what = Move {
             migration,
+            kind: MoveKind::Live,
             server: self.server(),
             source: source.host,
             destination: destination.host.clone(),

@@ -8,16 +8,17 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::command::{
-    CheckDestination, CheckSource, Command, ForceMeans, Movable, Prepare, RollBack, Start,
+    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, MoveKind,
+    Prepare, RollBack, Start, Withdraw,
 };
 use crate::facts::{HostFacts, Inventory};
 use crate::progress::WatchEvent;
 use crate::proto;
 use crate::proto::agent_client::AgentClient as Wire;
-use crate::refusal::CallError;
+use crate::refusal::{CallError, Refusal};
 use crate::session::{Deadlines, Session, call_error, protocol};
 use crate::transport::{Address, Expect, LARGEST_MESSAGE, Transport};
-use crate::version::Speaks;
+use crate::version::{KINDS_SINCE, Speaks};
 
 /// Calls one agent. Cheap to clone; connects when first used, and again whenever the
 /// connection broke. The calls are those of [`super::Agent`].
@@ -53,6 +54,20 @@ impl AgentClient {
         let mut wire = self.wire.clone();
         let hello = |request| async move { wire.hello(request).await };
         self.session.greet(hello).await
+    }
+
+    /// An agent that knows live moves only would take any move for one.
+    async fn understands(&self, kind: MoveKind) -> Result<(), CallError> {
+        let agreed = self.hello().await?.version;
+        match kind {
+            MoveKind::Cold | MoveKind::Evacuation if agreed < KINDS_SINCE => {
+                Err(CallError::Refused(Refusal::Incompatible {
+                    ours: agreed,
+                    theirs: KINDS_SINCE,
+                }))
+            }
+            MoveKind::Live | MoveKind::Cold | MoveKind::Evacuation => Ok(()),
+        }
     }
 
     async fn call<Q, A, F>(
@@ -107,6 +122,7 @@ impl AgentClient {
     /// # Errors
     /// [`CallError`].
     pub async fn check_source(&self, check: CheckSource) -> Result<Movable, CallError> {
+        self.understands(check.kind).await?;
         let sent = self.call(
             self.deadlines().inquiry,
             check,
@@ -134,6 +150,7 @@ impl AgentClient {
     /// # Errors
     /// [`CallError`].
     pub async fn prepare(&self, prepare: Prepare) -> Result<(), CallError> {
+        self.understands(prepare.command.what.kind).await?;
         let sent = self.call(self.deadlines().work, prepare, async |mut wire, request| {
             wire.prepare(request).await
         });
@@ -146,6 +163,7 @@ impl AgentClient {
     /// # Errors
     /// [`CallError`].
     pub async fn start(&self, start: Start) -> Result<(), CallError> {
+        self.understands(start.command.what.kind).await?;
         let sent = self.call(self.deadlines().work, start, async |mut wire, request| {
             wire.start(request).await
         });
@@ -211,6 +229,7 @@ impl AgentClient {
     /// # Errors
     /// [`CallError`].
     pub async fn finish(&self, command: Command) -> Result<(), CallError> {
+        self.understands(command.what.kind).await?;
         let sent = self.call(self.deadlines().work, command, async |mut wire, request| {
             wire.finish(request).await
         });
@@ -223,12 +242,56 @@ impl AgentClient {
     /// # Errors
     /// [`CallError`].
     pub async fn roll_back(&self, roll_back: RollBack) -> Result<(), CallError> {
+        self.understands(roll_back.command.what.kind).await?;
         let sent = self.call(
             self.deadlines().work,
             roll_back,
             async |mut wire, request| wire.roll_back(request).await,
         );
         let proto::RollBackReply {} = sent.await?;
+        Ok(())
+    }
+
+    /// See [`super::Agent::check_boot`].
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn check_boot(&self, check: CheckBoot) -> Result<(), CallError> {
+        self.understands(MoveKind::Evacuation).await?;
+        let sent = self.call(
+            self.deadlines().inquiry,
+            check,
+            async |mut wire, request| wire.check_boot(request).await,
+        );
+        let proto::CheckBootReply {} = sent.await?;
+        Ok(())
+    }
+
+    /// See [`super::Agent::boot`].
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn boot(&self, boot: Boot) -> Result<(), CallError> {
+        self.understands(boot.command.what.kind).await?;
+        let sent = self.call(self.deadlines().work, boot, async |mut wire, request| {
+            wire.boot(request).await
+        });
+        let proto::BootReply {} = sent.await?;
+        Ok(())
+    }
+
+    /// See [`super::Agent::withdraw`].
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn withdraw(&self, withdraw: Withdraw) -> Result<(), CallError> {
+        self.understands(withdraw.command.what.kind).await?;
+        let sent = self.call(
+            self.deadlines().work,
+            withdraw,
+            async |mut wire, request| wire.withdraw(request).await,
+        );
+        let proto::WithdrawReply {} = sent.await?;
         Ok(())
     }
 }

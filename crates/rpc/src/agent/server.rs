@@ -69,7 +69,10 @@ empty_replies!(
     StartReply,
     AbortReply,
     FinishReply,
-    RollBackReply
+    RollBackReply,
+    CheckBootReply,
+    BootReply,
+    WithdrawReply
 );
 
 #[tonic::async_trait]
@@ -141,5 +144,23 @@ impl<A: Agent> proto::agent_server::Agent for AgentServer<A> {
         request: Request<proto::RollBackRequest>,
     ) -> Reply<proto::RollBackReply> {
         relay(request, |roll_back| self.agent.roll_back(roll_back)).await
+    }
+
+    async fn check_boot(
+        &self,
+        request: Request<proto::CheckBootRequest>,
+    ) -> Reply<proto::CheckBootReply> {
+        relay(request, |check| self.agent.check_boot(check)).await
+    }
+
+    async fn boot(&self, request: Request<proto::BootRequest>) -> Reply<proto::BootReply> {
+        relay(request, |boot| self.agent.boot(boot)).await
+    }
+
+    async fn withdraw(
+        &self,
+        request: Request<proto::WithdrawRequest>,
+    ) -> Reply<proto::WithdrawReply> {
+        relay(request, |withdraw| self.agent.withdraw(withdraw)).await
     }
 }

@@ -1,9 +1,9 @@
 //! Commands.
 
-use super::{parsed, read, words};
+use super::{parsed, read, timestamp, words};
 use crate::command::{
-    CheckDestination, CheckSource, Command, ForceMeans, Movable, Move, Prepare, Rank, RollBack,
-    Start,
+    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Move, MoveKind,
+    Prepare, Rank, RollBack, Start, Withdraw,
 };
 use crate::proto;
 use crate::refusal::Refusal;
@@ -20,6 +20,7 @@ impl From<Command> for proto::Command {
             destination: what.destination.into(),
             storage: words::send(what.storage),
             request_id: command.request_id,
+            kind: words::send(what.kind),
         }
     }
 }
@@ -31,6 +32,7 @@ impl TryFrom<proto::Command> for Command {
         Ok(Self {
             what: Move {
                 migration: parsed("migration_uuid", &command.migration_uuid)?,
+                kind: words::read_or(MoveKind::Live, "kind", command.kind)?,
                 server: parsed("server_uuid", &command.server_uuid)?,
                 source: parsed("source", &command.source)?,
                 destination: parsed("destination", &command.destination)?,
@@ -52,6 +54,7 @@ impl From<CheckSource> for proto::CheckSourceRequest {
             server_uuid: check.server.to_string(),
             block_migration: words::send(check.block_migration),
             destination: Some(check.destination.into()),
+            kind: words::send(check.kind),
         }
     }
 }
@@ -63,6 +66,7 @@ impl TryFrom<proto::CheckSourceRequest> for CheckSource {
         Ok(Self {
             migration: parsed("migration_uuid", &check.migration_uuid)?,
             server: parsed("server_uuid", &check.server_uuid)?,
+            kind: words::read_or(MoveKind::Live, "kind", check.kind)?,
             block_migration: words::read("block_migration", check.block_migration)?,
             destination: read("destination", check.destination)?,
         })
@@ -171,6 +175,70 @@ impl TryFrom<proto::RollBackRequest> for RollBack {
         Ok(Self {
             command: read("command", roll_back.command)?,
             resume: roll_back.resume,
+        })
+    }
+}
+
+impl From<CheckBoot> for proto::CheckBootRequest {
+    fn from(check: CheckBoot) -> Self {
+        Self {
+            migration_uuid: check.migration.to_string(),
+            server_uuid: check.server.to_string(),
+            definition: check.definition,
+        }
+    }
+}
+
+impl TryFrom<proto::CheckBootRequest> for CheckBoot {
+    type Error = Refusal;
+
+    fn try_from(check: proto::CheckBootRequest) -> Result<Self, Refusal> {
+        Ok(Self {
+            migration: parsed("migration_uuid", &check.migration_uuid)?,
+            server: parsed("server_uuid", &check.server_uuid)?,
+            definition: check.definition,
+        })
+    }
+}
+
+impl From<Boot> for proto::BootRequest {
+    fn from(boot: Boot) -> Self {
+        Self {
+            command: Some(boot.command.into()),
+            definition: boot.definition,
+            power_on: boot.power_on,
+        }
+    }
+}
+
+impl TryFrom<proto::BootRequest> for Boot {
+    type Error = Refusal;
+
+    fn try_from(boot: proto::BootRequest) -> Result<Self, Refusal> {
+        Ok(Self {
+            command: read("command", boot.command)?,
+            definition: boot.definition,
+            power_on: boot.power_on,
+        })
+    }
+}
+
+impl From<Withdraw> for proto::WithdrawRequest {
+    fn from(withdraw: Withdraw) -> Self {
+        Self {
+            command: Some(withdraw.command.into()),
+            began_at_micros: withdraw.began_at.as_micros(),
+        }
+    }
+}
+
+impl TryFrom<proto::WithdrawRequest> for Withdraw {
+    type Error = Refusal;
+
+    fn try_from(withdraw: proto::WithdrawRequest) -> Result<Self, Refusal> {
+        Ok(Self {
+            command: read("command", withdraw.command)?,
+            began_at: timestamp("began_at", withdraw.began_at_micros)?,
         })
     }
 }

@@ -120,6 +120,7 @@ impl From<Domain> for proto::Domain {
             owner: Some(domain.owner.into()),
             flavor: domain.flavor.map(proto::Flavor::from),
             image_ref: domain.image_ref,
+            definition: domain.definition.and_then(Domain::bounded),
         }
     }
 }
@@ -141,6 +142,7 @@ impl TryFrom<proto::Domain> for Domain {
             owner: required("owner", domain.owner)?.into(),
             flavor: domain.flavor.map(Flavor::from),
             image_ref: domain.image_ref,
+            definition: domain.definition,
         })
     }
 }

@@ -85,6 +85,7 @@ impl From<Ended> for proto::Ended {
     fn from(end: Ended) -> Self {
         let outcome = match end.outcome {
             Outcome::HandedOver => ended::Outcome::HandedOver(ended::HandedOver {}),
+            Outcome::Stopped => ended::Outcome::Stopped(ended::Stopped {}),
             Outcome::Cancelled => ended::Outcome::Cancelled(ended::Cancelled {}),
             Outcome::Failed(failure) => ended::Outcome::Failed(failure.into()),
             Outcome::Lost(failure) => ended::Outcome::Lost(failure.into()),
@@ -102,6 +103,7 @@ impl TryFrom<proto::Ended> for Ended {
     fn try_from(end: proto::Ended) -> Result<Self, Refusal> {
         let outcome = match required("outcome", end.outcome)? {
             ended::Outcome::HandedOver(ended::HandedOver {}) => Outcome::HandedOver,
+            ended::Outcome::Stopped(ended::Stopped {}) => Outcome::Stopped,
             ended::Outcome::Cancelled(ended::Cancelled {}) => Outcome::Cancelled,
             ended::Outcome::Failed(failure) => Outcome::Failed(failure.into()),
             ended::Outcome::Lost(failure) => Outcome::Lost(failure.into()),

@@ -65,6 +65,10 @@ fn failure() -> impl Strategy<Value = Failure> {
     (select(FailureCode::ALL), text()).prop_map(|(code, message)| Failure { code, message })
 }
 
+fn kind() -> impl Strategy<Value = MoveKind> {
+    select(vec![MoveKind::Live, MoveKind::Cold, MoveKind::Evacuation])
+}
+
 fn storage() -> impl Strategy<Value = StorageMode> {
     select(StorageMode::ALL)
 }
@@ -137,10 +141,11 @@ prop_compose! {
         sighting in select(Sighting::ALL), power_state in select(PowerState::ALL),
         (vcpus, memory_bytes) in any::<(u32, u64)>(), cpu in cpu(), disks in vec(disk(), 0..3),
         owner in owner(), flavor in of(flavor()), image_ref in of(text()),
+        definition in of(text()),
     ) -> Domain {
         Domain {
             server, domain_name, display_name, sighting, power_state, vcpus, memory_bytes, cpu,
-            disks, owner, flavor, image_ref,
+            disks, owner, flavor, image_ref, definition,
         }
     }
 }
@@ -155,10 +160,10 @@ prop_compose! {
 
 prop_compose! {
     fn command()(
-        migration in migration(), server in server(), source in host(), destination in host(),
-        storage in storage(), sequence: i64, epoch: i64, request_id in of(text()),
+        migration in migration(), kind in kind(), server in server(), source in host(),
+        destination in host(), storage in storage(), sequence: i64, epoch: i64, request_id in of(text()),
     ) -> Command {
-        let what = Move { migration, server, source, destination, storage };
+        let what = Move { migration, kind, server, source, destination, storage };
         Command { what, rank: Rank { sequence, epoch }, request_id }
     }
 }
@@ -181,6 +186,7 @@ prop_compose! {
 fn ended() -> impl Strategy<Value = Ended> {
     let outcome = prop_oneof![
         Just(Outcome::HandedOver),
+        Just(Outcome::Stopped),
         Just(Outcome::Cancelled),
         failure().prop_map(Outcome::Failed),
         failure().prop_map(Outcome::Lost),
@@ -250,9 +256,11 @@ there_and_back! {
     bare_commands: command() => proto::AbortRequest;
     force_commands: command() => proto::ForceCompleteRequest;
     finish_commands: command() => proto::FinishRequest;
-    source_checks: (migration(), server(), select(BlockMigration::ALL), facts()).prop_map(
-        |(migration, server, block_migration, destination)| CheckSource {
-            migration, server, block_migration, destination,
+    source_checks: (
+        migration(), server(), kind(), select(BlockMigration::ALL), facts(),
+    ).prop_map(
+        |(migration, server, kind, block_migration, destination)| CheckSource {
+            migration, server, kind, block_migration, destination,
         }) => proto::CheckSourceRequest;
     movables: (domain(), storage()).prop_map(
         |(guest, storage)| Movable { guest, storage }) => proto::CheckSourceReply;
@@ -266,6 +274,16 @@ there_and_back! {
         |(command, destination)| Start { command, destination }) => proto::StartRequest;
     roll_backs: (command(), any::<bool>()).prop_map(
         |(command, resume)| RollBack { command, resume }) => proto::RollBackRequest;
+    boot_checks: (migration(), server(), text()).prop_map(
+        |(migration, server, definition)| CheckBoot {
+            migration, server, definition,
+        }) => proto::CheckBootRequest;
+    boots: (command(), of(text()), any::<bool>()).prop_map(
+        |(command, definition, power_on)| Boot {
+            command, definition, power_on,
+        }) => proto::BootRequest;
+    withdrawals: (command(), instant()).prop_map(
+        |(command, began_at)| Withdraw { command, began_at }) => proto::WithdrawRequest;
     means: select(vec![ForceMeans::PostCopy, ForceMeans::Pause]) => proto::ForceCompleteReply;
     watch_events: watch_event() => proto::WatchEvent;
     registrations: registration() => proto::RegisterRequest;
@@ -314,6 +332,39 @@ fn a_forgotten_or_unknown_word_is_refused() {
         Ok(Sighting::Moving)
     );
     assert_eq!(Sighting::from_wire(proto::Sighting::Unspecified), None);
+}
+
+#[test]
+fn a_conductor_that_knows_live_moves_only_means_a_live_one() {
+    let what = Move {
+        migration: MigrationUuid(Uuid::from_u128(1)),
+        kind: MoveKind::Live,
+        server: ServerUuid(Uuid::from_u128(2)),
+        source: HostName::new("host-1").unwrap(),
+        destination: HostName::new("host-2").unwrap(),
+        storage: StorageMode::Shared,
+    };
+    let rank = Rank {
+        sequence: 1,
+        epoch: 1,
+    };
+    let command = Command {
+        what,
+        rank,
+        request_id: None,
+    };
+    let mut old = proto::Command::from(command.clone());
+    old.kind = 0;
+    assert_eq!(Command::try_from(old.clone()).unwrap(), command);
+    old.kind = 99;
+    assert!(Command::try_from(old).is_err());
+}
+
+#[test]
+fn a_definition_that_is_too_large_stays_at_home() {
+    let large = |bytes| Domain::bounded("x".repeat(bytes)).is_some();
+    assert!(large(Domain::LARGEST_DEFINITION));
+    assert!(!large(Domain::LARGEST_DEFINITION + 1));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
 
 use super::malformed;
-use crate::command::ForceMeans;
+use crate::command::{ForceMeans, MoveKind};
 use crate::proto;
 use crate::proto::force_complete_reply::Means;
 use crate::refusal::Refusal;
@@ -25,6 +25,14 @@ pub(super) fn send<T: Word>(word: T) -> i32 {
 pub(super) fn read<T: Word>(field: &'static str, number: i32) -> Result<T, Refusal> {
     let word = T::Wire::try_from(number).ok().and_then(T::from_wire);
     word.ok_or_else(|| malformed(field, format_args!("{number} means nothing")))
+}
+
+/// A word that release 1.0 did not know, and what its absence means.
+pub(super) fn read_or<T: Word>(absent: T, field: &'static str, number: i32) -> Result<T, Refusal> {
+    match number {
+        0 => Ok(absent),
+        number => read(field, number),
+    }
 }
 
 macro_rules! word {
@@ -46,6 +54,13 @@ macro_rules! word {
 
 word!(StorageMode = proto::StorageMode { Shared, Copied });
 word!(BlockMigration = proto::BlockMigration { Auto, Yes, No });
+word!(
+    MoveKind = proto::MoveKind {
+        Live,
+        Cold,
+        Evacuation
+    }
+);
 word!(ForceMeans = Means { PostCopy, Pause });
 word!(
     Sighting = proto::Sighting {

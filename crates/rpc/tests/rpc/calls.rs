@@ -6,8 +6,11 @@ use std::time::Duration;
 use crate::parties::*;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::migration::BlockMigration;
+use godwit_core::time::Timestamp;
 use godwit_rpc::agent::{AgentClient, AgentPool};
-use godwit_rpc::command::{CheckSource, ForceMeans, Prepare, Start};
+use godwit_rpc::command::{
+    Boot, CheckBoot, CheckSource, ForceMeans, MoveKind, Prepare, Start, Withdraw,
+};
 use godwit_rpc::conductor::ConductorClient;
 use godwit_rpc::domain::{Domain, Owner};
 use godwit_rpc::progress::{Ended, Outcome, Progress, WatchEvent};
@@ -33,11 +36,32 @@ async fn all_calls_work(client: &AgentClient, agent: &TestAgent) {
     let check = CheckSource {
         migration: MigrationUuid(Uuid::from_u128(1)),
         server,
+        kind: MoveKind::Cold,
         block_migration: BlockMigration::Auto,
         destination: facts(),
     };
     let refused = client.check_source(check).await.unwrap_err();
     assert_eq!(refused.refusal(), Some(&Refusal::UnknownServer(server)));
+
+    let check = CheckBoot {
+        migration: command().what.migration,
+        server,
+        definition: "<guest/>".to_owned(),
+    };
+    client.check_boot(check).await.unwrap();
+    let boot = Boot {
+        command: command(),
+        definition: None,
+        power_on: true,
+    };
+    client.boot(boot.clone()).await.unwrap();
+    assert_eq!(agent.booted.lock().unwrap().as_slice(), [boot]);
+    let withdraw = Withdraw {
+        command: command(),
+        began_at: Timestamp::from_micros(1).unwrap(),
+    };
+    let refused = client.withdraw(withdraw).await.unwrap_err();
+    assert_eq!(refused.refusal(), Some(&Refusal::NoJob));
 
     let start = Start {
         command: command(),
@@ -132,6 +156,7 @@ fn guest() -> Domain {
         },
         flavor: None,
         image_ref: None,
+        definition: None,
     }
 }
 

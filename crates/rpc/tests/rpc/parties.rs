@@ -14,8 +14,8 @@ use godwit_core::time::Timestamp;
 use godwit_rpc::Deadlines;
 use godwit_rpc::agent::{Agent, AgentClient, AgentServer};
 use godwit_rpc::command::{
-    CheckDestination, CheckSource, Command, ForceMeans, Movable, Move, Prepare, Rank, RollBack,
-    Start,
+    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Move, MoveKind,
+    Prepare, Rank, RollBack, Start, Withdraw,
 };
 use godwit_rpc::conductor::{Conductor, ConductorServer};
 use godwit_rpc::enrolment::{Heard, Heartbeat, Registered, Registration, Report};
@@ -73,6 +73,7 @@ pub(crate) fn command() -> Command {
     Command {
         what: Move {
             migration: MigrationUuid(Uuid::from_u128(1)),
+            kind: MoveKind::Live,
             server: ServerUuid(Uuid::from_u128(2)),
             source: host("host-1"),
             destination: host("host-2"),
@@ -90,6 +91,7 @@ pub(crate) fn command() -> Command {
 #[derive(Default)]
 pub(crate) struct TestAgent {
     pub(crate) finished: Mutex<Vec<Command>>,
+    pub(crate) booted: Mutex<Vec<Boot>>,
 }
 
 #[async_trait]
@@ -161,6 +163,19 @@ impl Agent for TestAgent {
 
     async fn roll_back(&self, _: RollBack) -> Result<(), Refusal> {
         Ok(())
+    }
+
+    async fn check_boot(&self, _: CheckBoot) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    async fn boot(&self, boot: Boot) -> Result<(), Refusal> {
+        self.booted.lock().unwrap().push(boot);
+        Ok(())
+    }
+
+    async fn withdraw(&self, _: Withdraw) -> Result<(), Refusal> {
+        Err(Refusal::NoJob)
     }
 }
 

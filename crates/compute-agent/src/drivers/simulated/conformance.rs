@@ -88,12 +88,19 @@ impl Scenery for Hosts {
         Ok(())
     }
 
+    async fn power_off_guest(&self) -> Result<(), Trouble> {
+        self.fabric.set_power(SERVER, Power::Off);
+        Ok(())
+    }
+
     async fn befall(&self, mishap: Mishap) -> Result<bool, Trouble> {
         match mishap {
             Mishap::CutLink => self.fabric.connect(&host(Side::Destination), false),
             Mishap::HealLink => self.fabric.connect(&host(Side::Destination), true),
             Mishap::KillIncoming => self.fabric.kill_incoming(SERVER),
             Mishap::RestartService => self.fabric.interrupt(SERVER),
+            Mishap::LosePower => self.fabric.power(&host(Side::Source), false),
+            Mishap::ReturnPower => self.fabric.power(&host(Side::Source), true),
             Mishap::RestartServiceAtHandover => self.fabric.interrupt_at_handover(SERVER),
         }
         Ok(true)

@@ -5,7 +5,9 @@ use godwit_core::failure::FailureCode;
 use godwit_core::ids::HostName;
 use godwit_core::migration::StorageMode;
 use godwit_core::recovery::Sighting;
-use godwit_rpc::command::{CheckDestination, CheckSource, ForceMeans, Movable, Side};
+use godwit_rpc::command::{
+    CheckBoot, CheckDestination, CheckSource, ForceMeans, Movable, MoveKind, Side,
+};
 use godwit_rpc::domain::Domain;
 use godwit_rpc::facts::HostFacts;
 use tokio::sync::watch;
@@ -13,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::fabric::Fabric;
 use super::faults::{Fault, Step};
+use super::fleet::Power;
+use super::rehost::Note;
 use crate::checks;
 use crate::driver::{Driver, DriverError, Job, JobState};
 use crate::holds::{HoldPoint, Holds};
@@ -36,6 +40,7 @@ impl Simulated {
 
     /// Lets a fault of this step strike, if there is one.
     async fn strike(&self, step: Step, cancel: &CancellationToken) -> Result<(), DriverError> {
+        self.powered()?;
         let mut released = self.fabric.releases();
         released.mark_unchanged();
         match self
@@ -56,6 +61,53 @@ impl Simulated {
         self.strike(step, &CancellationToken::new()).await
     }
 
+    /// A host without power gives no answer.
+    fn powered(&self) -> Result<(), DriverError> {
+        match self.fabric.look(|world| world.is_powered(&self.host)) {
+            true => Ok(()),
+            false => Err(DriverError::Unavailable(format!("{} is down", self.host))),
+        }
+    }
+
+    /// Notes what the guest does before a cold move stops it.
+    async fn note_power(&self, job: &Job) -> Result<(), DriverError> {
+        let mut note: Note = job.note()?.unwrap_or_default();
+        if job.what.kind != MoveKind::Cold || note.was.is_some() {
+            return Ok(());
+        }
+        let server = job.what.server;
+        let was = self
+            .fabric
+            .look(|world| world.power_here(&self.host, server));
+        note.was = Some(was.ok_or(DriverError::UnknownServer(server))?);
+        job.set_note(&note).await
+    }
+
+    /// Starts a guest again that a cold move powered off, if that is proven to be safe.
+    async fn power_back(&self, job: &Job, resume: bool) -> Result<(), DriverError> {
+        let mut note: Note = job.note()?.unwrap_or_default();
+        let Some(was) = note.was else { return Ok(()) };
+        let server = job.what.server;
+        let is = self
+            .fabric
+            .look(|world| world.power_here(&self.host, server));
+        match (is, was) {
+            (None, _) => return Err(DriverError::UnknownServer(server)),
+            (Some(Power::Off), Power::On | Power::Paused) if resume => {
+                self.fabric.look(|world| world.power_on(server, was));
+            }
+            (Some(Power::Off), Power::On | Power::Paused) => {
+                return Err(DriverError::failed(
+                    FailureCode::HypervisorError,
+                    format!("The guest was powered off on {} by its move.", self.host),
+                ));
+            }
+            (Some(_), _) => {}
+        }
+        note.was = None;
+        job.set_note(&note).await
+    }
+
     fn own_facts(&self) -> Result<HostFacts, DriverError> {
         let facts = self.fabric.look(|world| world.facts(&self.host));
         facts.ok_or_else(|| DriverError::Unavailable(format!("there is no host {}", self.host)))
@@ -72,10 +124,12 @@ impl Simulated {
 #[async_trait]
 impl Driver for Simulated {
     async fn facts(&self) -> Result<HostFacts, DriverError> {
+        self.powered()?;
         self.own_facts()
     }
 
     async fn domains(&self) -> Result<Vec<Domain>, DriverError> {
+        self.powered()?;
         Ok(self.fabric.look(|world| world.domains(&self.host)))
     }
 
@@ -89,7 +143,7 @@ impl Driver for Simulated {
             .fabric
             .look(|world| world.domain(&self.host, check.server));
         let guest = guest.ok_or(DriverError::UnknownServer(check.server))?;
-        checks::guest_can_leave(&guest).map_err(DriverError::Failed)?;
+        checks::guest_can_leave(&guest, check.kind).map_err(DriverError::Failed)?;
         let storage = checks::storage_mode(&guest, &check.destination, check.block_migration)
             .map_err(DriverError::Failed)?;
         Ok(Movable { guest, storage })
@@ -157,6 +211,7 @@ impl Driver for Simulated {
         cancel: &CancellationToken,
     ) -> Result<(), DriverError> {
         self.strike(Step::Start, cancel).await?;
+        self.note_power(job).await?;
         let held = self.holds.is_held(HoldPoint::BeforeHandover).await;
         self.fabric.look(|world| {
             world.start(&job.what)?;
@@ -166,6 +221,7 @@ impl Driver for Simulated {
     }
 
     async fn progress(&self, job: &Job) -> Result<JobState, DriverError> {
+        self.powered()?;
         let held = self.holds.is_held(HoldPoint::BeforeHandover).await;
         Ok(self.fabric.look(|world| {
             world.hold(job.what.migration, held);
@@ -195,6 +251,19 @@ impl Driver for Simulated {
                 self.fabric.look(|world| world.forget(job.what.migration));
                 Ok(())
             }
+            (Side::Source, Sighting::Inactive)
+                if job.what.kind == MoveKind::Cold
+                    && self
+                        .fabric
+                        .look(|world| world.power_here(&self.host, job.what.server))
+                        .is_none() =>
+            {
+                self.fabric.look(|world| {
+                    world.forget_definition(&self.host, job.what.server);
+                    world.forget(job.what.migration);
+                });
+                Ok(())
+            }
             (Side::Source, seen) => Err(DriverError::failed(
                 FailureCode::HypervisorError,
                 format!("The guest is still {seen:?} on {}.", self.host),
@@ -206,6 +275,9 @@ impl Driver for Simulated {
         self.strike_uncancelled(Step::RollBack).await?;
         if side == Side::Source && resume && self.sighting(job) == Sighting::HandedOver {
             self.fabric.look(|world| world.resume(job.what.server));
+        }
+        if side == Side::Source && job.what.kind == MoveKind::Cold {
+            self.power_back(job, resume).await?;
         }
         match (side, self.sighting(job)) {
             // Absent: its process died, and what was made for it is still there.
@@ -226,5 +298,30 @@ impl Driver for Simulated {
                 format!("The guest is {seen:?} on {}, not as it was.", self.host),
             )),
         }
+    }
+
+    async fn check_boot(&self, check: &CheckBoot) -> Result<(), DriverError> {
+        self.strike_uncancelled(Step::CheckBoot).await?;
+        self.fabric
+            .look(|world| world.can_boot(&self.host, check.server, &check.definition))
+    }
+
+    async fn boot(&self, job: &Job, definition: &str, power_on: bool) -> Result<(), DriverError> {
+        self.strike_uncancelled(Step::Boot).await?;
+        let what = &job.what;
+        self.fabric
+            .look(|world| world.can_boot(&self.host, what.server, definition))?;
+        let mut note: Note = job.note()?.unwrap_or_default();
+        note.booted = true;
+        job.set_note(&note).await?;
+        self.fabric.look(|world| world.boot(what, power_on))
+    }
+
+    async fn withdraw(&self, job: &Job, side: Side) -> Result<(), DriverError> {
+        self.strike_uncancelled(Step::Withdraw).await?;
+        let note: Note = job.note()?.unwrap_or_default();
+        let booted_here = side == Side::Destination && note.booted;
+        self.fabric
+            .look(|world| world.withdraw(&self.host, &job.what, booted_here))
     }
 }

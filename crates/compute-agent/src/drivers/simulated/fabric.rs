@@ -119,6 +119,12 @@ impl Fabric {
         self.look(|world| world.connect(host, connected));
     }
 
+    /// A host loses its power, or gets it back. Without it nothing executes there, and its
+    /// driver gives no answer; when it is back, its guests are off.
+    pub fn power(&self, host: &HostName, on: bool) {
+        self.look(|world| world.power(host, on));
+    }
+
     /// The hypervisor service that moves this guest away dies: the job vanishes without a word.
     /// The guest goes on where it executes.
     pub fn interrupt(&self, server: ServerUuid) {

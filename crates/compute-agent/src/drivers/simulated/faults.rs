@@ -28,6 +28,12 @@ pub enum Step {
     Finish,
     /// Settling a failure, on either side.
     RollBack,
+    /// The destination's check before an evacuation.
+    CheckBoot,
+    /// Starting the guest from its definition.
+    Boot,
+    /// Giving the guest up, on either side.
+    Withdraw,
 }
 
 impl Step {
@@ -42,6 +48,9 @@ impl Step {
         Self::Abort,
         Self::Finish,
         Self::RollBack,
+        Self::CheckBoot,
+        Self::Boot,
+        Self::Withdraw,
     ];
 }
 

@@ -1,5 +1,7 @@
 //! What a simulated world is made of. Sizes are bytes, rates bytes a second.
 
+use std::collections::BTreeSet;
+
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_rpc::domain::{Disk, Flavor, Owner};
 use serde::{Deserialize, Serialize};
@@ -104,6 +106,10 @@ pub struct GuestSpec {
     pub cpu_features: Vec<String>,
     /// Its disks.
     pub disks: Vec<Disk>,
+    /// Hosts that have a definition of it, too, and do not execute it: the source of a cold
+    /// move until somebody confirms it, or the source of an evacuation that has come back.
+    #[serde(default)]
+    pub left_on: BTreeSet<HostName>,
 }
 
 impl GuestSpec {
@@ -133,6 +139,7 @@ impl GuestSpec {
             working_set_bytes: 64 << 20,
             cpu_features: Vec::new(),
             disks: vec![disk],
+            left_on: BTreeSet::new(),
         }
     }
 

@@ -8,6 +8,7 @@
 //!   fleet    what there is: hosts and guests          course   pre-copy, as one move sees it
 //!   world    where everything is now                  faults   what goes wrong, and when
 //!   testimony what hosts say of it              steps    what is done to it
+//!   rehost   guests that power off here and on elsewhere
 //!   fabric   the world behind a lock, with a clock and a file
 //! ```
 //!
@@ -23,6 +24,7 @@ mod driver;
 mod fabric;
 mod faults;
 mod fleet;
+mod rehost;
 mod steps;
 mod testimony;
 mod world;

@@ -3,7 +3,7 @@
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::MigrationUuid;
 use godwit_core::migration::StorageMode;
-use godwit_rpc::command::{ForceMeans, Move};
+use godwit_rpc::command::{ForceMeans, Move, MoveKind};
 use godwit_rpc::progress::Outcome;
 
 use super::course::{Course, Mode};
@@ -11,6 +11,9 @@ use super::faults::Step;
 use super::fleet::Power;
 use super::world::{Incoming, Moving, World};
 use crate::driver::{DriverError, JobState};
+
+/// How long a guest takes to power off, seconds.
+const POWER_OFF_TIME: f64 = 2.0;
 
 impl World {
     pub(super) fn prepare(&mut self, what: &Move, copied_bytes: u64) -> Result<(), DriverError> {
@@ -46,6 +49,7 @@ impl World {
             .get(&what.server)
             .filter(|guest| guest.host == what.source);
         let guest = guest.ok_or(DriverError::UnknownServer(what.server))?;
+        let is_off = guest.power == Power::Off;
         if self.stopped.contains(&what.server) {
             return Err(refused("the guest was stopped by an earlier move"));
         }
@@ -54,18 +58,28 @@ impl World {
             return Err(refused("the destination does not expect this guest"));
         }
         let disk = (what.storage == StorageMode::Copied).then(|| guest.local_bytes());
-        let course = Course::new(
-            guest.memory_bytes,
-            disk,
-            guest.dirty_bytes_per_second,
-            guest.working_set_bytes,
-            guest.power != Power::On,
-        );
+        let (course, off_in) = match what.kind {
+            MoveKind::Live | MoveKind::Evacuation => (
+                Course::new(
+                    guest.memory_bytes,
+                    disk,
+                    guest.dirty_bytes_per_second,
+                    guest.working_set_bytes,
+                    guest.power != Power::On,
+                ),
+                None,
+            ),
+            MoveKind::Cold => (
+                Course::new(0, disk, 0, 0, true),
+                Some(if is_off { 0.0 } else { POWER_OFF_TIME }),
+            ),
+        };
         let moving = Moving {
             server: what.server,
             source: what.source.clone(),
             destination: what.destination.clone(),
             course,
+            off_in,
             held: false,
             stalled: false,
             broken_for: 0.0,
@@ -101,7 +115,9 @@ impl World {
             .moves
             .get_mut(&what.migration)
             .filter(|moving| moving.ended.is_none());
-        let moving = moving.ok_or(DriverError::NoJob)?;
+        let moving = moving
+            .filter(|moving| moving.off_in.is_none())
+            .ok_or(DriverError::NoJob)?;
         let permitted = self
             .hosts
             .get(&what.source)
@@ -127,6 +143,9 @@ impl World {
             .moves
             .get(&migration)
             .filter(|moving| moving.ended.is_none());
+        if moving.is_some_and(|moving| moving.off_in.is_some()) {
+            return Err(DriverError::TooLate);
+        }
         match moving.map(|moving| moving.course.mode()) {
             None => Err(DriverError::NoJob),
             Some(Mode::PostCopy) => Err(DriverError::TooLate),
@@ -163,7 +182,7 @@ impl World {
     }
 }
 
-fn refused(why: &str) -> DriverError {
+pub(super) fn refused(why: &str) -> DriverError {
     DriverError::failed(
         FailureCode::HypervisorError,
         format!("The hypervisor refused: {why}."),

@@ -16,7 +16,10 @@ const POOL_BYTES: u64 = 100 << 40;
 impl World {
     pub(super) fn facts(&self, host: &HostName) -> Option<HostFacts> {
         let spec = &self.hosts.get(host)?.spec;
-        let here = self.guests.values().filter(|guest| guest.host == *host);
+        let here = self
+            .guests
+            .values()
+            .filter(|guest| guest.host == *host || guest.left_on.contains(host));
         let coming = self.incoming.iter().filter(|((at, _), _)| at == host);
         let used = here.map(GuestSpec::local_bytes).sum::<u64>()
             + coming
@@ -75,6 +78,8 @@ impl World {
                 Power::On | Power::Paused if leaving.is_some() => (Sighting::Moving, power),
                 Power::On | Power::Paused => (Sighting::Executing, power),
             }
+        } else if guest.left_on.contains(host) {
+            (Sighting::Inactive, PowerState::Shutdown)
         } else if leaving.is_some() {
             (Sighting::HandedOver, PowerState::Paused)
         } else if self.expects(host, guest.uuid) {
@@ -95,6 +100,7 @@ impl World {
             owner: guest.owner.clone(),
             flavor: guest.flavor.clone(),
             image_ref: None,
+            definition: serde_json::to_string(guest).ok().and_then(Domain::bounded),
         })
     }
 

@@ -6,7 +6,7 @@ use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::{BlockMigration, StorageMode};
 use godwit_core::recovery::Sighting;
-use godwit_rpc::command::{CheckDestination, CheckSource, ForceMeans, Move, Side};
+use godwit_rpc::command::{CheckDestination, CheckSource, ForceMeans, Move, MoveKind, Side};
 use godwit_rpc::domain::Owner;
 use godwit_rpc::progress::Outcome;
 use tokio_util::sync::CancellationToken;
@@ -64,6 +64,7 @@ fn fleet(guests: Vec<GuestSpec>) -> Fleet {
 fn job(number: u128) -> Job {
     let what = Move {
         migration: Uuid::from_u128(number + 1000).into(),
+        kind: MoveKind::Live,
         server: server(number),
         source: host(1),
         destination: host(2),
@@ -323,6 +324,7 @@ async fn local_disks_need_room_and_are_copied() {
     let check = CheckSource {
         migration: job(1).what.migration,
         server: server(1),
+        kind: MoveKind::Live,
         block_migration: BlockMigration::Auto,
         destination,
     };

@@ -12,6 +12,8 @@ use super::fleet::{Fleet, GuestSpec, HostSpec};
 
 /// A broken link is noticed after this many seconds.
 const LINK_TIMEOUT: f64 = 5.0;
+/// Less than this is no time, seconds.
+const EPSILON: f64 = 1e-9;
 /// More events than this between two looks mean that time leapt; the rest waits for the next.
 const MOST_EVENTS: usize = 1_000_000;
 
@@ -19,6 +21,8 @@ const MOST_EVENTS: usize = 1_000_000;
 pub(super) struct HostState {
     pub(super) spec: HostSpec,
     pub(super) connected: bool,
+    /// Without power nothing executes on it, and nobody answers.
+    pub(super) powered: bool,
 }
 
 /// A move, from `start` to `finish` or `roll_back`.
@@ -28,6 +32,8 @@ pub(super) struct Moving {
     pub(super) source: HostName,
     pub(super) destination: HostName,
     pub(super) course: Course,
+    /// Cold: how long the guest still takes to power off, seconds.
+    pub(super) off_in: Option<f64>,
     /// Kept from ending by a hold point.
     pub(super) held: bool,
     pub(super) stalled: bool,
@@ -71,6 +77,7 @@ impl World {
                 HostState {
                     spec,
                     connected: true,
+                    powered: true,
                 },
             )
         };
@@ -105,6 +112,10 @@ impl World {
         self.changed();
         self.unsaved = true;
         self.guests.get_mut(&server)
+    }
+
+    pub(super) fn is_powered(&self, host: &HostName) -> bool {
+        self.hosts.get(host).is_none_or(|state| state.powered)
     }
 
     pub(super) fn connect(&mut self, host: &HostName, connected: bool) {
@@ -152,7 +163,9 @@ impl World {
                 .filter(|(_, moving)| moving.ended.is_none())
         };
         let share = |host: &HostName| {
-            let users = active().filter(|(_, m)| m.source == *host || m.destination == *host);
+            let users = active()
+                .filter(|(_, m)| m.uses_links())
+                .filter(|(_, m)| m.source == *host || m.destination == *host);
             let users = u32::try_from(users.count()).unwrap_or(u32::MAX);
             match self.hosts.get(host) {
                 Some(state) if state.connected => {
@@ -166,6 +179,8 @@ impl World {
         active()
             .map(|(uuid, moving)| match moving.stalled {
                 true => (*uuid, 0.0),
+                // Any rate will do: there is nothing to send.
+                false if !moving.uses_links() => (*uuid, 1.0),
                 false => (*uuid, share(&moving.source).min(share(&moving.destination))),
             })
             .collect()
@@ -175,6 +190,14 @@ impl World {
         let Some(moving) = self.moves.get_mut(&uuid) else {
             return;
         };
+        if let Some(off_in) = moving.off_in.filter(|off_in| *off_in > 0.0) {
+            let left = off_in - step;
+            moving.off_in = Some(left.max(0.0));
+            if left <= EPSILON {
+                self.power_off(uuid);
+            }
+            return;
+        }
         let complete = moving.course.advance(step, rate, moving.held);
         moving.broken_for = if rate > 0.0 || moving.stalled {
             0.0
@@ -189,6 +212,8 @@ impl World {
             self.end(uuid, Outcome::Failed(failure));
         } else if fault == Some(Fault::Hang) {
             moving.stalled = true;
+        } else if complete && moving.off_in.is_some() {
+            self.end(uuid, Outcome::Stopped);
         } else if complete {
             self.hand_over(uuid);
             self.end(uuid, Outcome::HandedOver);
@@ -302,8 +327,19 @@ impl World {
 }
 
 impl Moving {
+    /// Does it send anything now?
+    fn uses_links(&self) -> bool {
+        match self.off_in {
+            None => true,
+            Some(off_in) => off_in <= 0.0 && !self.course.disks_are_there(),
+        }
+    }
+
     /// Seconds until something happens to this move at this rate.
     fn next_event(&self, rate: f64) -> Option<f64> {
+        if let Some(off_in) = self.off_in.filter(|off_in| *off_in > 0.0) {
+            return (rate > 0.0).then_some(off_in);
+        }
         if rate <= 0.0 {
             return (!self.stalled).then(|| (LINK_TIMEOUT - self.broken_for).max(0.0));
         }
