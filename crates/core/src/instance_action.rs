@@ -3,10 +3,16 @@
 //! An action belongs to a request; its events say what was done for it, in the words that
 //! Nova's RPC methods have, because that is what its clients look for (`contract: actions.md
 //! §7`). A migration writes events into the action of the request that began it, and into those
-//! of requests that came later: a confirmation, a revert. Whoever commits a transition
-//! writes them in the same transaction.
+//! of requests that came later: a confirmation, a revert. [`begun`], [`requested`] and
+//! [`changes`] say which, and whoever commits a transition writes them in the same transaction.
 
-use crate::status::words;
+use crate::event::Event;
+use crate::migration::{Migration, Request};
+use crate::status::{MigrationKind, words};
+
+mod steps;
+
+pub use self::steps::changes;
 
 words!(
     /// What was asked of a server, as `os-instance-actions` names it.
@@ -97,3 +103,67 @@ pub struct ActionEventChange {
     /// What became of it.
     pub progress: ActionProgress,
 }
+
+/// What the request that begins a migration is called, and what is known of it at once.
+pub fn begun(migration: &Migration) -> (ActionName, Vec<ActionEventChange>) {
+    let action = action_of(migration);
+    let choosing = ActionEventChange {
+        action,
+        event: conductor_event(migration),
+        host: ActionHost::Conductor,
+        progress: ActionProgress::Started,
+    };
+    (action, vec![choosing])
+}
+
+/// What a request to a migration under way is called; `None` for events that are no requests.
+pub const fn requested(event: &Event) -> Option<ActionName> {
+    match event {
+        Event::AbortRequested => Some(ActionName::LiveMigrationCancel),
+        Event::ForceCompleteRequested => Some(ActionName::LiveMigrationForceComplete),
+        Event::ConfirmRequested => Some(ActionName::ConfirmResize),
+        Event::RevertRequested => Some(ActionName::RevertResize),
+        Event::Placed(_)
+        | Event::NotPlaced(_)
+        | Event::Admitted
+        | Event::CancelledUnstarted
+        | Event::Prepared
+        | Event::NotPrepared(_)
+        | Event::PostCopyStarted
+        | Event::HandedOver
+        | Event::MoveCancelled
+        | Event::MoveFailed(_)
+        | Event::GuestLost(_)
+        | Event::Finished
+        | Event::RolledBack
+        | Event::SourceStopped
+        | Event::Booted
+        | Event::NotBooted(_)
+        | Event::Withdrawn
+        | Event::SourceReturned
+        | Event::Superseded(_)
+        | Event::DeadlinePassed => None,
+    }
+}
+
+const fn action_of(migration: &Migration) -> ActionName {
+    match migration.kind {
+        MigrationKind::LiveMigration => ActionName::LiveMigration,
+        MigrationKind::Migration => ActionName::Migrate,
+        MigrationKind::Resize => ActionName::Resize,
+        MigrationKind::Evacuation => ActionName::Evacuate,
+    }
+}
+
+/// The step that lasts until a destination is chosen.
+fn conductor_event(migration: &Migration) -> &'static str {
+    match &migration.request {
+        Request::Live(request) if request.synchronous => "conductor_migrate_server",
+        Request::Live(_) => "conductor_live_migrate_instance",
+        Request::Cold(_) => "cold_migrate",
+        Request::Evacuation(_) => "rebuild_server",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,10 +12,14 @@
 //!
 //! - [`status`]: every status Nova's API can show, and the sets the API asks about.
 //! - [`migration`]: what the tables look at.
-//! - [`transition`]: the one entry point; [`live`] is the live-migration table.
+//! - [`transition`]: the one entry point; [`live`], [`cold`] and [`evacuation`] are the tables.
+//! - [`instance_action`]: what clients of Nova read of all this.
 //! - [`recovery`]: who runs a guest after a crash, as one pure function.
 
+mod change;
+pub mod cold;
 pub mod effect;
+pub mod evacuation;
 pub mod event;
 pub mod failure;
 pub mod ids;

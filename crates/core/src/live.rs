@@ -19,11 +19,9 @@
 //!   says whether it came in time.
 //! - Past the switch to post-copy there is no event that leads back to the source.
 
-mod change;
-
 use std::time::Duration;
 
-use self::change::{Change, aborted, timed_out};
+use crate::change::{Change, aborted, timed_out};
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::failure::{Failure, FailureCode};
@@ -88,6 +86,22 @@ impl Phase {
                 | Status::Failed
                 | Status::Error,
             ) => None,
+        }
+    }
+}
+
+impl Phase {
+    /// Is this effect for a migration in this phase?
+    pub(crate) const fn wants(self, effect: Effect) -> bool {
+        match effect {
+            Effect::Schedule => matches!(self, Self::Accepted),
+            Effect::Cancel => matches!(self, Self::Accepted | Self::Queued),
+            Effect::Prepare => matches!(self, Self::Preparing),
+            Effect::Start | Effect::Abort | Effect::ForceComplete => matches!(self, Self::Running),
+            Effect::Watch => matches!(self, Self::Running | Self::PostCopy),
+            Effect::Finish => matches!(self, Self::Finishing),
+            Effect::RollBack => matches!(self, Self::Unwinding),
+            Effect::Boot | Effect::Withdraw => false,
         }
     }
 }

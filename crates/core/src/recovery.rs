@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::live::Phase;
 
+mod cold;
+
+pub use self::cold::{ColdVerdict, judge_cold};
+
 /// What one host says of the guest's domain.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

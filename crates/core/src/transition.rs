@@ -1,6 +1,8 @@
 //! The one way a migration changes.
 
+use crate::cold;
 use crate::effect::Effect;
+use crate::evacuation;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::live;
@@ -32,6 +34,9 @@ pub enum ServerChange {
     /// Cold: confirmed. `vm_state` becomes `active`, or `stopped` when the guest is off;
     /// `task_state` and `progress` are cleared.
     IsConfirmed,
+    /// Cold: the destination has given it up. Host and node become the source's again; the
+    /// claim on the source's room ends, as the server counts there.
+    GoesToSource,
     /// Cold: it is back. Host and node become the source's, `vm_state` this; `task_state` and
     /// `progress` are cleared.
     ReturnsToSource(VmState),
@@ -101,12 +106,10 @@ pub enum Rejected {
     /// A deadline was claimed to be over, and is not.
     #[error("the deadline has not passed")]
     TooEarly,
-    /// No table drives this type yet: such a row was imported.
-    #[error("migrations of type {0} are not driven")]
-    NotDriven(MigrationKind),
 }
 
-/// Says what follows from `event` for `migration` at `now`. Pure; see [`live`].
+/// Says what follows from `event` for `migration` at `now`. Pure; see [`live`], [`crate::cold`] and
+/// [`crate::evacuation`].
 ///
 /// # Errors
 /// [`Rejected`] when the event does not apply. That is ordinary: reports arrive twice
@@ -123,8 +126,23 @@ pub fn step(migration: &Migration, event: &Event, now: Timestamp) -> Result<Tran
     }
     match migration.kind {
         MigrationKind::LiveMigration => live::step(migration, event, now),
-        kind @ (MigrationKind::Migration | MigrationKind::Resize | MigrationKind::Evacuation) => {
-            Err(Rejected::NotDriven(kind))
+        MigrationKind::Migration | MigrationKind::Resize => cold::step(migration, event, now),
+        MigrationKind::Evacuation => evacuation::step(migration, event, now),
+    }
+}
+
+/// Does the row still ask for `effect`? One that was handed out in one phase means nothing in
+/// the next.
+pub fn wants(migration: &Migration, effect: Effect) -> bool {
+    match migration.kind {
+        MigrationKind::LiveMigration => {
+            live::Phase::of(migration).is_some_and(|phase| phase.wants(effect))
+        }
+        MigrationKind::Migration | MigrationKind::Resize => {
+            cold::Phase::of(migration).is_some_and(|phase| phase.wants(effect))
+        }
+        MigrationKind::Evacuation => {
+            evacuation::Phase::of(migration).is_some_and(|phase| phase.wants(effect))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A transition under construction, so that the table reads as one.
+//! A transition under construction, so that a table reads as one.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::time::Timestamp;
 use crate::transition::{Doubt, Rejected, ServerChange, Transition};
 
 /// What follows from one event, gathered word by word.
-pub(super) struct Change {
+pub(crate) struct Change {
     now: Timestamp,
     transition: Transition,
 }
 
 impl Change {
-    pub(super) fn of(migration: &Migration, now: Timestamp) -> Self {
+    pub(crate) fn of(migration: &Migration, now: Timestamp) -> Self {
         let transition = Transition {
             next: migration.clone(),
             server: None,
@@ -27,47 +27,65 @@ impl Change {
         Self { now, transition }
     }
 
-    pub(super) fn intend(mut self, intent: Intent) -> Self {
+    pub(crate) fn intend(mut self, intent: Intent) -> Self {
         self.transition.next.intent = Some(intent);
         self
     }
 
-    pub(super) fn settle(mut self, settling: Settling) -> Self {
+    pub(crate) fn settle(mut self, settling: Settling) -> Self {
         self.transition.next.settling = Some(settling);
         self
     }
 
-    pub(super) fn effect(mut self, effect: Effect) -> Self {
+    pub(crate) fn effect(mut self, effect: Effect) -> Self {
         self.transition.effects.push(effect);
         self
     }
 
-    pub(super) fn doubt(mut self, doubt: Doubt) -> Self {
+    /// What was handed out before is no longer wanted.
+    pub(crate) fn supersede(mut self) -> Self {
+        self.transition.supersedes = true;
+        self
+    }
+
+    pub(crate) fn server(mut self, change: ServerChange) -> Self {
+        self.transition.server = Some(change);
+        self
+    }
+
+    pub(crate) fn doubt(mut self, doubt: Doubt) -> Self {
         self.transition.doubt = Some(doubt);
         self
     }
 
     /// Records the first reason; later ones are consequences of it.
-    pub(super) fn because(mut self, failure: Failure) -> Self {
+    pub(crate) fn because(mut self, failure: Failure) -> Self {
         self.transition.next.failure.get_or_insert(failure);
         self
     }
 
-    pub(super) fn wait(mut self, within: Duration) -> Self {
+    pub(crate) fn wait(mut self, within: Duration) -> Self {
         self.transition.next.deadline = Some(self.now.plus(within));
         self
     }
 
-    pub(super) fn look_again(self, within: Duration) -> Self {
+    pub(crate) fn look_again(self, within: Duration) -> Self {
         self.wait(within).doubt(Doubt::Overdue)
     }
 
-    pub(super) fn enter(mut self, status: Status, within: Duration) -> Self {
+    pub(crate) fn enter(mut self, status: Status, within: Duration) -> Self {
         self.transition.next.status = status;
         self.wait(within)
     }
 
-    pub(super) fn place(mut self, placement: &Placement) -> Self {
+    /// A status that waits for somebody, for ever if need be.
+    pub(crate) fn enter_open(mut self, status: Status) -> Self {
+        self.transition.next.status = status;
+        self.transition.next.deadline = None;
+        self
+    }
+
+    pub(crate) fn place(mut self, placement: &Placement) -> Self {
         let next = &mut self.transition.next;
         next.dest_compute = Some(placement.host.clone());
         next.dest_node = Some(placement.node.clone());
@@ -76,7 +94,7 @@ impl Change {
         self
     }
 
-    pub(super) fn unwind(
+    pub(crate) fn unwind(
         mut self,
         settling: Settling,
         failure: Failure,
@@ -90,7 +108,7 @@ impl Change {
             .done()
     }
 
-    pub(super) fn finish(mut self) -> Result<Transition, Rejected> {
+    pub(crate) fn finish(mut self) -> Result<Transition, Rejected> {
         self.transition.supersedes = true;
         let within = self.transition.next.limits.grace;
         self.settle(Settling::Finishing)
@@ -99,7 +117,11 @@ impl Change {
             .done()
     }
 
-    fn end(mut self, status: Status, server: ServerChange) -> Result<Transition, Rejected> {
+    pub(crate) fn end(
+        mut self,
+        status: Status,
+        server: ServerChange,
+    ) -> Result<Transition, Rejected> {
         self.transition.supersedes = true;
         self.transition.server = Some(server);
         let next = &mut self.transition.next;
@@ -109,17 +131,25 @@ impl Change {
         self.done()
     }
 
-    pub(super) fn end_completed(mut self) -> Result<Transition, Rejected> {
+    /// An evacuation's source is clean. The server was settled when it was done.
+    pub(crate) fn end_cleaned(mut self) -> Result<Transition, Rejected> {
+        self.transition.supersedes = true;
+        self.transition.next.status = Status::Completed;
+        self.transition.next.settling = None;
+        self.done()
+    }
+
+    pub(crate) fn end_completed(mut self) -> Result<Transition, Rejected> {
         self.transition.next.failure = None;
         self.end(Status::Completed, ServerChange::MovesToDestination)
     }
 
-    pub(super) fn end_cancelled(self) -> Result<Transition, Rejected> {
+    pub(crate) fn end_cancelled(self) -> Result<Transition, Rejected> {
         self.because(aborted())
             .end(Status::Cancelled, ServerChange::StaysAtSource)
     }
 
-    pub(super) fn end_unwound(self) -> Result<Transition, Rejected> {
+    pub(crate) fn end_unwound(self) -> Result<Transition, Rejected> {
         let status = match self.transition.next.settling {
             Some(Settling::Cancelling) => Status::Cancelled,
             Some(Settling::Failing | Settling::Finishing) | None => Status::Failed,
@@ -127,23 +157,23 @@ impl Change {
         self.end(status, ServerChange::StaysAtSource)
     }
 
-    pub(super) fn end_in_error(self, failure: Failure) -> Result<Transition, Rejected> {
+    pub(crate) fn end_in_error(self, failure: Failure) -> Result<Transition, Rejected> {
         self.because(failure)
             .end(Status::Error, ServerChange::StaysAtSource)
     }
 
-    pub(super) fn end_lost(mut self, failure: Failure) -> Result<Transition, Rejected> {
+    pub(crate) fn end_lost(mut self, failure: Failure) -> Result<Transition, Rejected> {
         self.transition.next.failure = Some(failure);
         self.doubt(Doubt::GuestNowhere)
             .end(Status::Error, ServerChange::IsLost)
     }
 
     /// The request is taken note of, and nothing follows from it.
-    pub(super) fn unchanged(self) -> Result<Transition, Rejected> {
+    pub(crate) fn unchanged(self) -> Result<Transition, Rejected> {
         self.done()
     }
 
-    pub(super) fn done(mut self) -> Result<Transition, Rejected> {
+    pub(crate) fn done(mut self) -> Result<Transition, Rejected> {
         let issued = i64::try_from(self.transition.effects.len()).unwrap_or(i64::MAX);
         let next = &mut self.transition.next;
         next.generation = next.generation.saturating_add(1);
@@ -152,10 +182,10 @@ impl Change {
     }
 }
 
-pub(super) fn timed_out(what: &str) -> Failure {
+pub(crate) fn timed_out(what: &str) -> Failure {
     Failure::new(FailureCode::TimedOut, format!("Timed out: {what} in time."))
 }
 
-pub(super) fn aborted() -> Failure {
+pub(crate) fn aborted() -> Failure {
     Failure::new(FailureCode::Aborted, "Aborted on request.")
 }

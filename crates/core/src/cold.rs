@@ -1,0 +1,313 @@
+//! The table of cold moves: the guest is off while it moves.
+//!
+//! ```text
+//!  choosing ──► preparing ──► stopping ──► booting ──► finished ──► confirming
+//!     │             │             │           │           │             │
+//!     ▼             ▼             ▼           ▼           ▼             ▼
+//!   error      rolling back  rolling back  withdrawing  reverting    confirmed
+//!                   │                         │           │
+//!                   ▼                         └─► rolling back ◄─┘
+//!             error, reverted
+//! ```
+//!
+//! Nova shows `pre-migrating` while a destination is chosen and made ready, `migrating` while
+//! the source stops the guest, and `post-migrating` while the destination starts it. What is
+//! undone keeps the status that it came from, with a [`Settling`] beside it.
+//!
+//! Two rules carry the safety of guests:
+//! - The destination is asked to start the guest only when the source has said that it is off
+//!   there; that report is what leads to [`Phase::Booting`].
+//! - From there on the source may start it again only when the destination has said that it
+//!   has given the guest up; that report is what leads back to [`Phase::RollingBack`].
+//!
+//! A failed move leaves the server as it was on its source. (Nova leaves it in `ERROR`.) A
+//! guest that was off is started nowhere.
+
+use std::time::Duration;
+
+use crate::change::{Change, timed_out};
+use crate::effect::Effect;
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::migration::{Migration, Request, Settling, StorageMode};
+use crate::server::{TaskState, VmState};
+use crate::status::MigrationStatus as Status;
+use crate::time::Timestamp;
+use crate::transition::{Rejected, ServerChange, Transition};
+
+/// Status and settling, as the table tells them apart.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Phase {
+    /// A destination is being chosen.
+    Choosing,
+    /// The destination is being made ready.
+    Preparing,
+    /// The source powers the guest off, and copies what has to be copied.
+    Stopping,
+    /// The destination defines the guest, and starts it if it ran.
+    Booting,
+    /// At its destination; somebody has to confirm it, or wants it back.
+    Finished,
+    /// Confirmed; the source is being cleaned.
+    Confirming,
+    /// Somebody wants it back; the destination gives it up.
+    Reverting,
+    /// The destination did not start it, and gives up what it has of it.
+    Withdrawing,
+    /// The source takes the guest back.
+    RollingBack,
+}
+
+impl Phase {
+    /// Every phase, in the order of the documentation.
+    pub const ALL: &'static [Self] = &[
+        Self::Choosing,
+        Self::Preparing,
+        Self::Stopping,
+        Self::Booting,
+        Self::Finished,
+        Self::Confirming,
+        Self::Reverting,
+        Self::Withdrawing,
+        Self::RollingBack,
+    ];
+
+    /// The phase of a cold move; `None` in a status that is not of this table or has ended.
+    pub fn of(migration: &Migration) -> Option<Self> {
+        match (migration.settling, migration.status) {
+            (None, Status::PreMigrating) if migration.dest_compute.is_none() => {
+                Some(Self::Choosing)
+            }
+            (None, Status::PreMigrating) => Some(Self::Preparing),
+            (None, Status::Migrating) => Some(Self::Stopping),
+            (None, Status::PostMigrating) => Some(Self::Booting),
+            (None, Status::Finished) => Some(Self::Finished),
+            (None, Status::Confirming) => Some(Self::Confirming),
+            (None, Status::Reverting) => Some(Self::Reverting),
+            (Some(Settling::Failing), Status::PostMigrating) => Some(Self::Withdrawing),
+            (Some(Settling::Failing), Status::PreMigrating | Status::Migrating)
+            | (Some(Settling::Cancelling), Status::Reverting) => Some(Self::RollingBack),
+            (Some(_), _)
+            | (
+                None,
+                Status::Accepted
+                | Status::Queued
+                | Status::Preparing
+                | Status::Running
+                | Status::RunningPostCopy
+                | Status::Confirmed
+                | Status::Reverted
+                | Status::Done
+                | Status::Completed
+                | Status::Cancelled
+                | Status::Failed
+                | Status::Error,
+            ) => None,
+        }
+    }
+
+    /// Is this effect for a migration in this phase?
+    pub(crate) const fn wants(self, effect: Effect) -> bool {
+        match effect {
+            Effect::Schedule => matches!(self, Self::Choosing),
+            Effect::Prepare => matches!(self, Self::Preparing),
+            Effect::Start | Effect::Watch => matches!(self, Self::Stopping),
+            Effect::Boot => matches!(self, Self::Booting),
+            Effect::Finish => matches!(self, Self::Confirming),
+            Effect::Withdraw => matches!(self, Self::Reverting | Self::Withdrawing),
+            Effect::RollBack => matches!(self, Self::RollingBack),
+            Effect::Cancel | Effect::Abort | Effect::ForceComplete => false,
+        }
+    }
+}
+
+/// The table. `now` only sets deadlines, as in [`crate::live`].
+pub(crate) fn step(
+    migration: &Migration,
+    event: &Event,
+    now: Timestamp,
+) -> Result<Transition, Rejected> {
+    let refused = || {
+        Err(Rejected::OutOfPlace {
+            status: migration.status,
+            event: event.name(),
+        })
+    };
+    let Some(phase) = Phase::of(migration) else {
+        return refused();
+    };
+    let to = Change::of(migration, now);
+    let limits = &migration.limits;
+    match (phase, event) {
+        (Phase::Choosing, Event::Placed(placement)) => to
+            .place(placement)
+            .wait(placement.limits.preparing)
+            .effect(Effect::Prepare)
+            .done(),
+        (Phase::Choosing, Event::NotPlaced(failure)) => to.end_in_error(failure.clone()),
+        (Phase::Choosing, Event::DeadlinePassed) => {
+            to.end_in_error(timed_out("no destination was chosen"))
+        }
+
+        (Phase::Preparing, Event::Prepared) => to
+            .enter(Status::Migrating, stopping(migration))
+            .server(ServerChange::Task(TaskState::ResizeMigrating))
+            .effect(Effect::Start)
+            .effect(Effect::Watch)
+            .done(),
+        (Phase::Preparing, Event::NotPrepared(failure)) => {
+            to.unwind(Settling::Failing, failure.clone())
+        }
+        (Phase::Preparing, Event::DeadlinePassed) => to.unwind(
+            Settling::Failing,
+            timed_out("the destination did not get ready"),
+        ),
+
+        (Phase::Stopping, Event::SourceStopped) => to
+            .supersede()
+            .enter(Status::PostMigrating, limits.booting)
+            .server(ServerChange::GoesToDestination(TaskState::ResizeFinish))
+            .effect(Effect::Boot)
+            .done(),
+        (Phase::Stopping, Event::MoveFailed(failure)) => {
+            to.unwind(Settling::Failing, failure.clone())
+        }
+        (Phase::Stopping, Event::DeadlinePassed) => to.unwind(
+            Settling::Failing,
+            timed_out("the source did not stop the server"),
+        ),
+
+        (Phase::Booting, Event::Booted) if limits.confirm.is_zero() => to
+            .enter_open(Status::Finished)
+            .server(ServerChange::AwaitsConfirmation)
+            .done(),
+        (Phase::Booting, Event::Booted) => to
+            .enter(Status::Finished, limits.confirm)
+            .server(ServerChange::AwaitsConfirmation)
+            .done(),
+        (Phase::Booting, Event::NotBooted(failure)) => withdraw(to, migration, failure.clone()),
+        // It may be starting still: only when the destination has given it up is it known.
+        (Phase::Booting, Event::DeadlinePassed) => withdraw(
+            to,
+            migration,
+            timed_out("the destination did not start the server"),
+        ),
+
+        (Phase::Finished, Event::ConfirmRequested | Event::DeadlinePassed) => to
+            .enter(Status::Confirming, limits.grace)
+            .effect(Effect::Finish)
+            .done(),
+        (Phase::Finished, Event::RevertRequested) => to
+            .enter(Status::Reverting, limits.rollback)
+            .server(ServerChange::Task(TaskState::ResizeReverting))
+            .effect(Effect::Withdraw)
+            .done(),
+
+        (Phase::Confirming, Event::Finished) => {
+            to.end(Status::Confirmed, ServerChange::IsConfirmed)
+        }
+        (Phase::Confirming, Event::GuestLost(failure)) => to.end_lost(failure.clone()),
+        (Phase::Confirming, Event::DeadlinePassed) => to.look_again(limits.grace).done(),
+
+        (Phase::Reverting, Event::Withdrawn) => to
+            .supersede()
+            .settle(Settling::Cancelling)
+            .wait(limits.rollback)
+            .server(ServerChange::GoesToSource)
+            .effect(Effect::RollBack)
+            .done(),
+        (Phase::Withdrawing, Event::Withdrawn) => to
+            .supersede()
+            .enter(Status::Migrating, limits.rollback)
+            .server(ServerChange::GoesToSource)
+            .effect(Effect::RollBack)
+            .done(),
+
+        (Phase::RollingBack, Event::RolledBack) => {
+            let (status, was) = (ending(migration), was(migration));
+            to.end(status, ServerChange::ReturnsToSource(was))
+        }
+        // It is its source's again, which cannot start it: somebody has to look.
+        (Phase::RollingBack, Event::GuestLost(failure)) => to
+            .because(failure.clone())
+            .end(Status::Error, ServerChange::IsBroken),
+        // Nobody but the hosts can say how these end.
+        (Phase::Reverting | Phase::Withdrawing | Phase::RollingBack, Event::DeadlinePassed) => {
+            to.look_again(limits.rollback).done()
+        }
+
+        // Every other pair. Written out, so that a new phase or event has to come by here.
+        (
+            Phase::Choosing
+            | Phase::Preparing
+            | Phase::Stopping
+            | Phase::Booting
+            | Phase::Finished
+            | Phase::Confirming
+            | Phase::Reverting
+            | Phase::Withdrawing
+            | Phase::RollingBack,
+            Event::AbortRequested
+            | Event::ForceCompleteRequested
+            | Event::Placed(_)
+            | Event::NotPlaced(_)
+            | Event::Admitted
+            | Event::CancelledUnstarted
+            | Event::Prepared
+            | Event::NotPrepared(_)
+            | Event::PostCopyStarted
+            | Event::HandedOver
+            | Event::MoveCancelled
+            | Event::MoveFailed(_)
+            | Event::GuestLost(_)
+            | Event::Finished
+            | Event::RolledBack
+            | Event::SourceStopped
+            | Event::Booted
+            | Event::NotBooted(_)
+            | Event::ConfirmRequested
+            | Event::RevertRequested
+            | Event::Withdrawn
+            | Event::SourceReturned
+            | Event::Superseded(_),
+        ) => refused(),
+    }
+}
+
+/// The destination has to give up what it has, before anything else.
+fn withdraw(to: Change, migration: &Migration, failure: Failure) -> Result<Transition, Rejected> {
+    to.supersede()
+        .settle(Settling::Failing)
+        .because(failure)
+        .wait(migration.limits.rollback)
+        .effect(Effect::Withdraw)
+        .done()
+}
+
+/// How long the source may take: copying is as slow as a live move's.
+fn stopping(migration: &Migration) -> Duration {
+    let limits = &migration.limits;
+    match migration.storage {
+        Some(StorageMode::Copied) => limits.stopping.saturating_add(limits.completion),
+        Some(StorageMode::Shared) | None => limits.stopping,
+    }
+}
+
+/// How a move that went back ends.
+fn ending(migration: &Migration) -> Status {
+    match migration.settling {
+        Some(Settling::Cancelling) => Status::Reverted,
+        Some(Settling::Failing | Settling::Finishing) | None => Status::Error,
+    }
+}
+
+/// What the server was when the move began.
+fn was(migration: &Migration) -> VmState {
+    match &migration.request {
+        Request::Cold(request) => request.was,
+        Request::Live(_) | Request::Evacuation(_) => VmState::Active,
+    }
+}
+
+#[cfg(test)]
+mod tests;

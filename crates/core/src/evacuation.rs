@@ -1,0 +1,200 @@
+//! The table of evacuations: the source is dead, and its guest is started elsewhere.
+//!
+//! ```text
+//!  choosing ──► booting ──► done ──► cleaning ──► completed
+//!     │            │
+//!     ▼            ▼
+//!   error        failed
+//! ```
+//!
+//! Nova shows `accepted`, `pre-migrating` and twice `done`: there the server is free already,
+//! and only the dead host, when it returns, has to give up what it still has of the guest.
+//!
+//! That the source is dead is somebody's word, or the silence of its agent. So it is asked once
+//! more before a destination is chosen: a source that answers ends the evacuation, and nothing
+//! has happened to the server.
+
+use crate::change::{Change, timed_out};
+use crate::effect::Effect;
+use crate::event::Event;
+use crate::failure::{Failure, FailureCode};
+use crate::migration::{Migration, Request, Settling};
+use crate::server::{TaskState, VmState};
+use crate::status::MigrationStatus as Status;
+use crate::time::Timestamp;
+use crate::transition::{Rejected, ServerChange, Transition};
+
+/// Status and settling, as the table tells them apart.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Phase {
+    /// A destination is being chosen.
+    Choosing,
+    /// The destination defines the guest, and starts it where that is wanted.
+    Booting,
+    /// At its destination; the dead host may have leftovers.
+    Done,
+    /// The host that was dead removes them.
+    Cleaning,
+}
+
+impl Phase {
+    /// Every phase, in the order of the documentation.
+    pub const ALL: &'static [Self] = &[Self::Choosing, Self::Booting, Self::Done, Self::Cleaning];
+
+    /// The phase of an evacuation; `None` in a status that is not of this table or is terminal.
+    pub fn of(migration: &Migration) -> Option<Self> {
+        match (migration.settling, migration.status) {
+            (None, Status::Accepted) => Some(Self::Choosing),
+            (None, Status::PreMigrating) => Some(Self::Booting),
+            (None, Status::Done) => Some(Self::Done),
+            (Some(Settling::Finishing), Status::Done) => Some(Self::Cleaning),
+            (Some(_), _)
+            | (
+                None,
+                Status::Queued
+                | Status::Preparing
+                | Status::Running
+                | Status::RunningPostCopy
+                | Status::Migrating
+                | Status::PostMigrating
+                | Status::Finished
+                | Status::Confirming
+                | Status::Confirmed
+                | Status::Reverting
+                | Status::Reverted
+                | Status::Completed
+                | Status::Cancelled
+                | Status::Failed
+                | Status::Error,
+            ) => None,
+        }
+    }
+
+    /// Is this effect for a migration in this phase?
+    pub(crate) const fn wants(self, effect: Effect) -> bool {
+        match effect {
+            Effect::Schedule => matches!(self, Self::Choosing),
+            Effect::Boot => matches!(self, Self::Booting),
+            Effect::Withdraw => matches!(self, Self::Cleaning),
+            Effect::Cancel
+            | Effect::Prepare
+            | Effect::Start
+            | Effect::Watch
+            | Effect::Abort
+            | Effect::ForceComplete
+            | Effect::Finish
+            | Effect::RollBack => false,
+        }
+    }
+}
+
+/// The table. `now` only sets deadlines, as in [`crate::live`].
+pub(crate) fn step(
+    migration: &Migration,
+    event: &Event,
+    now: Timestamp,
+) -> Result<Transition, Rejected> {
+    let refused = || {
+        Err(Rejected::OutOfPlace {
+            status: migration.status,
+            event: event.name(),
+        })
+    };
+    let Some(phase) = Phase::of(migration) else {
+        return refused();
+    };
+    let to = Change::of(migration, now);
+    match (phase, event) {
+        (Phase::Choosing, Event::Placed(placement)) => to
+            .place(placement)
+            .enter(Status::PreMigrating, placement.limits.booting)
+            .server(ServerChange::Task(TaskState::RebuildSpawning))
+            .effect(Effect::Boot)
+            .done(),
+        (Phase::Choosing, Event::NotPlaced(failure)) => to
+            .because(failure.clone())
+            .end(Status::Error, ServerChange::IsBroken),
+        (Phase::Choosing, Event::DeadlinePassed) => to
+            .because(timed_out("no destination was chosen"))
+            .end(Status::Error, ServerChange::IsBroken),
+        (Phase::Choosing, Event::SourceReturned) => to
+            .because(still_in_use(migration))
+            .end(Status::Error, ServerChange::StaysAtSource),
+
+        (Phase::Booting, Event::Booted) => {
+            let vm = ends_as(migration);
+            to.end(Status::Done, ServerChange::IsRebuilt(vm))
+        }
+        // The source had it all the time.
+        (Phase::Booting, Event::NotBooted(failure)) if failure.code == FailureCode::StillInUse => {
+            to.because(failure.clone())
+                .end(Status::Failed, ServerChange::StaysAtSource)
+        }
+        (Phase::Booting, Event::NotBooted(failure)) => to
+            .because(failure.clone())
+            .end(Status::Failed, ServerChange::IsBroken),
+        // The destination may have started it, so nobody else may.
+        (Phase::Booting, Event::DeadlinePassed) => to.look_again(migration.limits.grace).done(),
+
+        // Its return may be noticed twice, and the later time counts.
+        (Phase::Done | Phase::Cleaning, Event::SourceReturned) => to
+            .supersede()
+            .settle(Settling::Finishing)
+            .effect(Effect::Withdraw)
+            .done(),
+        (Phase::Cleaning, Event::Withdrawn) => to.end_cleaned(),
+
+        // Every other pair. Written out, so that a new phase or event has to come by here.
+        (
+            Phase::Choosing | Phase::Booting | Phase::Done | Phase::Cleaning,
+            Event::AbortRequested
+            | Event::ForceCompleteRequested
+            | Event::Placed(_)
+            | Event::NotPlaced(_)
+            | Event::Admitted
+            | Event::CancelledUnstarted
+            | Event::Prepared
+            | Event::NotPrepared(_)
+            | Event::PostCopyStarted
+            | Event::HandedOver
+            | Event::MoveCancelled
+            | Event::MoveFailed(_)
+            | Event::GuestLost(_)
+            | Event::Finished
+            | Event::RolledBack
+            | Event::SourceStopped
+            | Event::Booted
+            | Event::NotBooted(_)
+            | Event::ConfirmRequested
+            | Event::RevertRequested
+            | Event::Withdrawn
+            | Event::SourceReturned
+            | Event::Superseded(_)
+            | Event::DeadlinePassed,
+        ) => refused(),
+    }
+}
+
+/// Nova's words for a host that is not dead.
+pub fn still_in_use(migration: &Migration) -> Failure {
+    let source = &migration.source_compute;
+    Failure::new(
+        FailureCode::StillInUse,
+        format!("Compute service of {source} is still in use."),
+    )
+}
+
+/// Is the guest to be started, or only to be defined?
+pub fn powers_on(migration: &Migration) -> bool {
+    ends_as(migration) == VmState::Active
+}
+
+fn ends_as(migration: &Migration) -> VmState {
+    match &migration.request {
+        Request::Evacuation(request) if request.end_stopped => VmState::Stopped,
+        Request::Evacuation(_) | Request::Live(_) | Request::Cold(_) => VmState::Active,
+    }
+}
+
+#[cfg(test)]
+mod tests;

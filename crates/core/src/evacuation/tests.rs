@@ -1,0 +1,235 @@
+//! The table walked exhaustively; see the tests of [`crate::live`] and [`crate::cold`].
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::*;
+use crate::ids::HostName;
+use crate::migration::{EvacuationRequest, Limits, Placement, StorageMode};
+use crate::status::MigrationKind;
+use crate::transition::{step, wants};
+
+fn noon() -> Timestamp {
+    Timestamp::from_micros(1_000_000_000_000_000).unwrap()
+}
+
+fn host(name: &str) -> HostName {
+    HostName::new(name).unwrap()
+}
+
+fn begun(was: VmState, end_stopped: bool) -> Migration {
+    Migration {
+        uuid: uuid::Uuid::from_u128(1).into(),
+        server: uuid::Uuid::from_u128(2).into(),
+        kind: MigrationKind::Evacuation,
+        status: Status::Accepted,
+        intent: None,
+        settling: None,
+        request: Request::Evacuation(EvacuationRequest {
+            host: None,
+            forced: false,
+            was,
+            end_stopped,
+        }),
+        source_compute: host("source"),
+        dest_compute: None,
+        dest_node: None,
+        storage: None,
+        limits: Limits::default(),
+        deadline: Some(noon()),
+        failure: None,
+        generation: 1,
+        effect_sequence: 1,
+    }
+}
+
+fn events() -> Vec<Event> {
+    let failure = |code| Failure::new(code, "It did not work.");
+    vec![
+        Event::AbortRequested,
+        Event::ForceCompleteRequested,
+        Event::Placed(Placement {
+            host: host("destination"),
+            node: "destination.node".to_owned(),
+            storage: StorageMode::Shared,
+            limits: Limits::default(),
+        }),
+        Event::NotPlaced(failure(FailureCode::NoValidHost)),
+        Event::Admitted,
+        Event::CancelledUnstarted,
+        Event::Prepared,
+        Event::NotPrepared(failure(FailureCode::PrepareFailed)),
+        Event::PostCopyStarted,
+        Event::HandedOver,
+        Event::MoveCancelled,
+        Event::MoveFailed(failure(FailureCode::StopFailed)),
+        Event::GuestLost(failure(FailureCode::GuestLost)),
+        Event::Finished,
+        Event::RolledBack,
+        Event::SourceStopped,
+        Event::Booted,
+        Event::NotBooted(failure(FailureCode::BootFailed)),
+        Event::NotBooted(failure(FailureCode::StillInUse)),
+        Event::ConfirmRequested,
+        Event::RevertRequested,
+        Event::Withdrawn,
+        Event::SourceReturned,
+        Event::Superseded(failure(FailureCode::Superseded)),
+        Event::DeadlinePassed,
+    ]
+}
+
+type Row = (Migration, Event, Result<Transition, Rejected>);
+
+fn walk(was: VmState, end_stopped: bool) -> Vec<Row> {
+    let mut rows = vec![];
+    let mut seen = BTreeSet::new();
+    let mut ahead = VecDeque::from([begun(was, end_stopped)]);
+    while let Some(mut before) = ahead.pop_front() {
+        let code = before.failure.as_ref().map(|failure| failure.code);
+        if !seen.insert((before.status, before.settling, code)) {
+            continue;
+        }
+        before.deadline = before.deadline.map(|_| noon());
+        for event in events() {
+            let outcome = step(&before, &event, noon());
+            if let Ok(transition) = &outcome {
+                ahead.push_back(transition.next.clone());
+            }
+            rows.push((before.clone(), event, outcome));
+        }
+    }
+    rows
+}
+
+fn all() -> Vec<Row> {
+    let states = [VmState::Active, VmState::Stopped, VmState::Error];
+    let ways = states
+        .into_iter()
+        .flat_map(|was| [(was, false), (was, true)]);
+    ways.flat_map(|(was, stopped)| walk(was, stopped)).collect()
+}
+
+fn for_each_transition(assert: impl Fn(&Migration, &Event, &Transition)) {
+    for (before, event, outcome) in all() {
+        if let Ok(transition) = outcome {
+            assert(&before, &event, &transition);
+        }
+    }
+}
+
+#[test]
+fn what_applies_is_this_and_nothing_else() {
+    let mut applying: BTreeMap<Phase, BTreeSet<&str>> = BTreeMap::new();
+    for_each_transition(|before, _, _| assert!(Phase::of(before).is_some()));
+    for (before, event, outcome) in all() {
+        if let (Some(phase), Ok(_)) = (Phase::of(&before), outcome) {
+            applying.entry(phase).or_default().insert(event.name());
+        }
+    }
+    let expected: [(Phase, &[&str]); 4] = [
+        (
+            Phase::Choosing,
+            &[
+                "placed",
+                "not_placed",
+                "source_returned",
+                "superseded",
+                "deadline_passed",
+            ],
+        ),
+        (
+            Phase::Booting,
+            &["booted", "not_booted", "superseded", "deadline_passed"],
+        ),
+        (Phase::Done, &["source_returned"]),
+        (Phase::Cleaning, &["source_returned", "withdrawn"]),
+    ];
+    let expected: BTreeMap<Phase, BTreeSet<&str>> = expected
+        .into_iter()
+        .map(|(phase, names)| (phase, names.iter().copied().collect()))
+        .collect();
+    assert_eq!(applying, expected);
+}
+
+#[test]
+fn a_source_that_answers_in_time_changes_nothing_of_the_server() {
+    for_each_transition(|before, event, transition| {
+        let alive = match event {
+            Event::SourceReturned => Phase::of(before) == Some(Phase::Choosing),
+            Event::NotBooted(failure) => failure.code == FailureCode::StillInUse,
+            _ => false,
+        };
+        if alive {
+            assert!(transition.next.status.is_terminal());
+            assert_eq!(transition.server, Some(ServerChange::StaysAtSource));
+            let code = transition.next.failure.as_ref().unwrap().code;
+            assert_eq!(code, FailureCode::StillInUse);
+            assert!(transition.effects.is_empty());
+        }
+    });
+}
+
+#[test]
+fn only_a_rebuilt_server_is_recorded_elsewhere_and_only_once() {
+    for_each_transition(|before, event, transition| {
+        let rebuilt = matches!(transition.server, Some(ServerChange::IsRebuilt(_)));
+        assert_eq!(rebuilt, event == &Event::Booted, "{}", event.name());
+        if before.status == Status::Done {
+            assert_eq!(transition.server, None, "{}", event.name());
+        }
+    });
+}
+
+#[test]
+fn a_guest_is_only_started_where_that_was_asked_for() {
+    for was in [VmState::Active, VmState::Stopped, VmState::Error] {
+        for (end_stopped, ends) in [(false, VmState::Active), (true, VmState::Stopped)] {
+            assert_eq!(powers_on(&begun(was, end_stopped)), !end_stopped);
+            let rebuilt = walk(was, end_stopped).into_iter().any(|(_, _, outcome)| {
+                outcome.is_ok_and(|to| to.server == Some(ServerChange::IsRebuilt(ends)))
+            });
+            assert!(rebuilt);
+        }
+    }
+}
+
+#[test]
+fn the_source_is_cleaned_only_after_the_server_is_elsewhere() {
+    for_each_transition(|before, _, transition| {
+        for effect in &transition.effects {
+            assert!(wants(&transition.next, *effect));
+            if *effect == Effect::Withdraw {
+                assert_eq!(before.status, Status::Done);
+            }
+        }
+    });
+}
+
+#[test]
+fn what_frees_the_server_has_no_deadline_and_everything_else_has_one() {
+    for_each_transition(|_, event, Transition { next, .. }| {
+        assert_eq!(
+            next.deadline.is_none(),
+            next.status.has_ended(),
+            "{}",
+            event.name()
+        );
+    });
+}
+
+#[test]
+fn a_failed_evacuation_says_why() {
+    for_each_transition(|_, event, Transition { next, .. }| {
+        let failed = matches!(next.status, Status::Error | Status::Failed);
+        assert_eq!(next.failure.is_some(), failed, "{}", event.name());
+    });
+}
+
+#[test]
+fn what_ended_stays_as_it_ended() {
+    for (before, _, outcome) in all() {
+        if before.status.is_terminal() {
+            assert_eq!(outcome, Err(Rejected::Terminal(before.status)));
+        }
+    }
+}

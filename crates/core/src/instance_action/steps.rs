@@ -1,0 +1,210 @@
+//! Which transition writes which step.
+
+use super::{
+    ActionEventChange, ActionHost, ActionName, ActionProgress, ActionResult, action_of,
+    conductor_event, requested,
+};
+use crate::event::Event;
+use crate::migration::Migration;
+use crate::status::{MigrationKind, MigrationStatus as Status};
+use crate::{cold, live};
+
+/// What `event`, which made `next` of `before`, writes into instance actions, in this order.
+/// That a step ended is also said where it may not have begun: then nothing is written.
+pub fn changes(before: &Migration, event: &Event, next: &Migration) -> Vec<ActionEventChange> {
+    match before.kind {
+        MigrationKind::LiveMigration => of_live(before, event, next),
+        MigrationKind::Migration | MigrationKind::Resize => of_cold(before, event, next),
+        MigrationKind::Evacuation => of_evacuation(before, event, next),
+    }
+}
+
+/// A step of an action, and where it is done.
+#[derive(Clone, Copy)]
+struct Step(ActionName, &'static str, ActionHost);
+
+impl Step {
+    fn with(self, progress: ActionProgress) -> ActionEventChange {
+        let Self(action, event, host) = self;
+        ActionEventChange {
+            action,
+            event,
+            host,
+            progress,
+        }
+    }
+
+    fn started(self) -> ActionEventChange {
+        self.with(ActionProgress::Started)
+    }
+
+    fn happened(self) -> ActionEventChange {
+        self.with(ActionProgress::Happened)
+    }
+
+    fn succeeded(self) -> ActionEventChange {
+        self.with(ActionProgress::Finished {
+            result: ActionResult::Success,
+            details: None,
+        })
+    }
+
+    fn failed(self, next: &Migration) -> ActionEventChange {
+        self.with(ActionProgress::Finished {
+            result: ActionResult::Error,
+            details: next.failure.as_ref().map(|failure| failure.message.clone()),
+        })
+    }
+}
+
+/// The steps of a request, and how each ends when the migration does.
+struct Steps {
+    /// What begins or ends with this event.
+    said: Vec<ActionEventChange>,
+    /// Every step that may be open.
+    open: Vec<Step>,
+}
+
+impl Steps {
+    /// What is still open when the migration has ended has failed.
+    fn written(mut self, next: &Migration) -> Vec<ActionEventChange> {
+        if next.status.has_ended() {
+            let failed = self.open.iter().map(|step| step.failed(next));
+            self.said.extend(failed);
+        }
+        self.said
+    }
+}
+
+fn of_live(before: &Migration, event: &Event, next: &Migration) -> Vec<ActionEventChange> {
+    let at = |name, host| Step(ActionName::LiveMigration, name, host);
+    let choose = at(conductor_event(before), ActionHost::Conductor);
+    let prepare = at("compute_pre_live_migration", ActionHost::Destination);
+    let hand_over = at(
+        "compute_post_live_migration_at_destination",
+        ActionHost::Destination,
+    );
+    let roll_back = at(
+        "compute_rollback_live_migration_at_destination",
+        ActionHost::Destination,
+    );
+    let (from, to) = (live::Phase::of(before), live::Phase::of(next));
+    let mut said = vec![];
+    match requested(event) {
+        Some(action @ ActionName::LiveMigrationCancel) => {
+            said.push(Step(action, "compute_live_migration_abort", ActionHost::Source).happened());
+        }
+        Some(action @ ActionName::LiveMigrationForceComplete) => {
+            let name = "compute_live_migration_force_complete";
+            said.push(Step(action, name, ActionHost::Source).happened());
+        }
+        Some(_) | None => {}
+    }
+    if from == Some(live::Phase::Accepted) && to == Some(live::Phase::Queued) {
+        said.extend([
+            at(
+                "compute_check_can_live_migrate_destination",
+                ActionHost::Destination,
+            )
+            .happened(),
+            at("compute_check_can_live_migrate_source", ActionHost::Source).happened(),
+            choose.succeeded(),
+            // Nova's is over as soon as the job is queued.
+            at("compute_live_migration", ActionHost::Source).happened(),
+        ]);
+    }
+    if from != to {
+        if to == Some(live::Phase::Preparing) {
+            said.push(prepare.started());
+        }
+        if to == Some(live::Phase::Running) {
+            said.push(prepare.succeeded());
+        }
+        if to == Some(live::Phase::Finishing) {
+            said.push(hand_over.started());
+        }
+        if to == Some(live::Phase::Unwinding) {
+            said.extend([prepare.failed(next), roll_back.started()]);
+        }
+    }
+    match next.status {
+        Status::Completed => said.push(hand_over.succeeded()),
+        Status::Cancelled | Status::Failed if matches!(event, Event::RolledBack) => {
+            said.push(roll_back.succeeded());
+        }
+        _ => {}
+    }
+    let open = vec![choose, prepare, hand_over, roll_back];
+    Steps { said, open }.written(next)
+}
+
+fn of_cold(before: &Migration, event: &Event, next: &Migration) -> Vec<ActionEventChange> {
+    let action = action_of(before);
+    let choose = Step(action, conductor_event(before), ActionHost::Conductor);
+    let prepare = Step(action, "compute_prep_resize", ActionHost::Destination);
+    let stop = Step(action, "compute_resize_instance", ActionHost::Source);
+    let boot = Step(action, "compute_finish_resize", ActionHost::Destination);
+    let confirm = Step(
+        ActionName::ConfirmResize,
+        "compute_confirm_resize",
+        ActionHost::Source,
+    );
+    let give_up = Step(
+        ActionName::RevertResize,
+        "compute_revert_resize",
+        ActionHost::Destination,
+    );
+    let take_back = Step(
+        ActionName::RevertResize,
+        "compute_finish_revert_resize",
+        ActionHost::Source,
+    );
+    let said = match event {
+        Event::Placed(_) => vec![choose.succeeded(), prepare.started()],
+        Event::Prepared => vec![prepare.succeeded(), stop.started()],
+        Event::SourceStopped => vec![stop.succeeded(), boot.started()],
+        Event::Booted => vec![boot.succeeded()],
+        Event::ConfirmRequested => vec![confirm.started()],
+        Event::Finished => vec![confirm.succeeded()],
+        Event::RevertRequested => vec![give_up.started()],
+        Event::Withdrawn if cold::Phase::of(before) == Some(cold::Phase::Reverting) => {
+            vec![give_up.succeeded(), take_back.started()]
+        }
+        Event::RolledBack if next.status == Status::Reverted => vec![take_back.succeeded()],
+        _ => vec![],
+    };
+    // A move that goes back has failed, whatever becomes of it.
+    let back = [
+        Some(cold::Phase::Withdrawing),
+        Some(cold::Phase::RollingBack),
+    ];
+    let failed = next.failure.is_some() && back.contains(&cold::Phase::of(next));
+    let mut steps = Steps {
+        said,
+        open: vec![choose, prepare, stop, boot, confirm, give_up, take_back],
+    };
+    if failed && before.failure.is_none() {
+        let ends = [prepare, stop, boot].map(|step| step.failed(next));
+        steps.said.extend(ends);
+    }
+    steps.written(next)
+}
+
+fn of_evacuation(before: &Migration, event: &Event, next: &Migration) -> Vec<ActionEventChange> {
+    let action = ActionName::Evacuate;
+    let choose = Step(action, conductor_event(before), ActionHost::Conductor);
+    let boot = Step(action, "compute_rebuild_instance", ActionHost::Destination);
+    let stop = Step(action, "compute_stop_instance", ActionHost::Destination);
+    let said = match event {
+        Event::Placed(_) => vec![choose.succeeded(), boot.started()],
+        Event::Booted if crate::evacuation::powers_on(before) => vec![boot.succeeded()],
+        Event::Booted => vec![boot.succeeded(), stop.happened()],
+        _ => vec![],
+    };
+    let open = if before.status.has_ended() {
+        vec![]
+    } else {
+        vec![choose, boot]
+    };
+    Steps { said, open }.written(next)
+}
