@@ -3,7 +3,9 @@
 //! Agents count bytes without sign; Nova's columns are signed, and memory is in MiB, disk in
 //! GiB. Whatever does not fit saturates: these are sizes of things that exist.
 
+use godwit_core::status::MigrationKind;
 use godwit_core::time::Timestamp;
+use godwit_rpc::command::MoveKind;
 use godwit_rpc::domain::{Disk, Domain, Flavor};
 use godwit_rpc::enrolment::Registration;
 use godwit_rpc::facts::{Cpu, HostFacts, Inventory};
@@ -106,6 +108,15 @@ pub(crate) fn inventory(inventory: &Inventory, at: Timestamp) -> store::Inventor
         host: inventory.facts.host.clone(),
         at,
         domains: inventory.domains.iter().map(observed).collect(),
+    }
+}
+
+/// What a type of migration is to the hosts.
+pub(crate) const fn move_kind(kind: MigrationKind) -> MoveKind {
+    match kind {
+        MigrationKind::LiveMigration => MoveKind::Live,
+        MigrationKind::Migration | MigrationKind::Resize => MoveKind::Cold,
+        MigrationKind::Evacuation => MoveKind::Evacuation,
     }
 }
 

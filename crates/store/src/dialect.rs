@@ -2,6 +2,8 @@
 //!
 //! Everything else is written in diesel's language, or in SQL that both understand.
 
+pub(crate) mod bulk;
+
 use std::sync::LazyLock;
 
 use diesel::connection::SimpleConnection;
@@ -13,7 +15,7 @@ use godwit_core::effect::Effect;
 
 use crate::connection::Database;
 use crate::pool::Access;
-use crate::schema::{hosts, migrations, servers};
+use crate::schema::{hosts, migrations, servers, services};
 
 /// The state that a fresh connection is put into.
 ///
@@ -28,7 +30,8 @@ pub(crate) fn session(connection: &Database, access: Access) -> &'static str {
             "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
         }
         (Database::Sqlite(_), Access::Upgrade) => {
-            "PRAGMA busy_timeout = 60000; PRAGMA synchronous = FULL;"
+            // A table that is made anew goes away for a moment, and others refer to it.
+            "PRAGMA busy_timeout = 60000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;"
         }
         // What is asked for often is in memory, where an index costs no more than a table; by
         // default it counts as lying on a disk that has to turn.
@@ -52,6 +55,18 @@ pub(crate) fn before_upgrade(connection: &mut Database) -> QueryResult<()> {
         Database::Sqlite(sqlite) => sqlite.batch_execute("PRAGMA journal_mode = WAL"),
         Database::Postgres(_) => Ok(()),
     }
+}
+
+/// Are there rows that refer to rows which an upgrade lost? On PostgreSQL there cannot be.
+pub(crate) fn check_references(sqlite: &mut SqliteConnection) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Broken {
+        #[diesel(sql_type = BigInt)]
+        broken: i64,
+    }
+    let found: Broken =
+        sql_query("SELECT COUNT(*) AS broken FROM pragma_foreign_key_check").get_result(sqlite)?;
+    Ok(found.broken == 0)
 }
 
 /// Makes upgrades wait for each other until the transaction ends. The number is arbitrary, and
@@ -134,6 +149,19 @@ pub(crate) fn lock_hosts(connection: &mut Database, names: &[&str]) -> QueryResu
     }
 }
 
+/// Keeps a service's row as it is until the transaction ends.
+pub(crate) fn lock_service(connection: &mut Database, uuid: &str) -> QueryResult<()> {
+    match connection {
+        Database::Sqlite(_) => Ok(()),
+        Database::Postgres(postgres) => services::table
+            .filter(services::uuid.eq(uuid))
+            .select(services::id)
+            .for_update()
+            .execute(postgres)
+            .map(drop),
+    }
+}
+
 /// Words of effects, as a list in SQL. They are ours, so nothing needs escaping.
 fn words(wanted: impl Fn(&Effect) -> bool) -> String {
     let words: Vec<String> = Effect::ALL
@@ -204,8 +232,8 @@ fn rows_of(connection: &Database, columns: &[(&str, &str)]) -> String {
     let list: Vec<String> = columns
         .iter()
         .map(|(name, kind)| match connection {
-            Database::Sqlite(_) => format!("value ->> '{name}' AS {name}"),
-            Database::Postgres(_) => format!("{name} {kind}"),
+            Database::Sqlite(_) => format!("value ->> '{name}' AS \"{name}\""),
+            Database::Postgres(_) => format!("\"{name}\" {kind}"),
         })
         .collect();
     let list = list.join(", ");

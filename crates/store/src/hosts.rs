@@ -177,7 +177,19 @@ fn load(connection: &mut Database, name: &HostName) -> Result<Option<Host>, Stor
     Ok(row.map(|(host, service)| host.with(service)))
 }
 
-fn load_all(connection: &mut Database) -> Result<Vec<Host>, StoreError> {
+/// A host by its integer id.
+pub(crate) fn load_by_id(connection: &mut Database, id: i64) -> Result<Option<Host>, StoreError> {
+    let row: Option<(HostRow, ServiceRow)> = hosts::table
+        .inner_join(services::table)
+        .filter(hosts::id.eq(id))
+        .select((HostRow::as_select(), ServiceRow::as_select()))
+        .first(connection)
+        .optional()?;
+    Ok(row.map(|(host, service)| host.with(service)))
+}
+
+/// All hosts, by id.
+pub(crate) fn load_all(connection: &mut Database) -> Result<Vec<Host>, StoreError> {
     let rows: Vec<(HostRow, ServiceRow)> = hosts::table
         .inner_join(services::table)
         .select((HostRow::as_select(), ServiceRow::as_select()))
@@ -211,7 +223,7 @@ fn write(
              local_free_gb = excluded.local_free_gb, storage_pools = excluded.storage_pools,
              agent_address = excluded.agent_address, agent_boot_id = excluded.agent_boot_id,
              rpc_version = excluded.rpc_version, capabilities = excluded.capabilities,
-             updated_at = excluded.created_at",
+             updated_at = excluded.created_at, imported_usage = NULL",
     )
     .bind::<Text, _>(text(registration.host_uuid))
     .bind::<Text, _>(facts.name.as_str())

@@ -20,6 +20,9 @@ mod figures;
 mod flavors;
 mod gather;
 mod hosts;
+mod hypervisors;
+mod import;
+mod instance_actions;
 mod invariants;
 mod location;
 mod migrations;
@@ -31,6 +34,7 @@ mod schema_version;
 mod servers;
 mod services;
 mod store;
+mod usage;
 
 pub use discrepancies::{Discrepancy, DiscrepancyKind, DiscrepancySubject};
 pub use effects::{ClaimedEffect, Lease};
@@ -39,10 +43,21 @@ pub use events::{Actor, MigrationEvent};
 pub use figures::Figures;
 pub use flavors::{Flavor, FlavorSpec};
 pub use hosts::{Host, HostFacts, HostLoad, HostRegistration, StoragePool};
+pub use hypervisors::{
+    HostUsage, HostedServer, Hypervisor, HypervisorKey, HypervisorListError, HypervisorPage,
+};
+pub use import::{Dump, DumpError, ImportError, ImportReport, Skipped, TableReport};
+pub use instance_actions::{
+    ActionListError, ActionNote, ActionPage, InstanceAction, InstanceActionEvent,
+};
 pub use invariants::Violation;
 pub use migrations::*;
 pub use open::{OpenError, PoolState, StoreOptions};
 pub use reservations::{HeldClaim, Room, Slot, SlotRole};
 pub use servers::*;
-pub use services::{ConductorBeat, Service, ServiceBinary};
+pub use services::{
+    ConductorBeat, Service, ServiceBinary, ServiceChange, ServiceError, ServiceKey, ServiceStatus,
+    ServiceUse,
+};
 pub use store::Store;
+pub use usage::ProjectUsage;

@@ -2,6 +2,7 @@
 
 mod begin;
 mod commit;
+mod confirm;
 mod list;
 mod of_server;
 mod progress;
@@ -9,14 +10,20 @@ mod record;
 mod row;
 mod step;
 mod summary;
+mod supersede;
+mod write;
 
 use diesel::prelude::*;
+use godwit_core::failure::FailureCode;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 
-pub use self::begin::{BeginError, NewLiveMigration};
+pub use self::begin::{
+    BeginError, NewColdMigration, NewEvacuation, NewLiveMigration, NewMigration,
+};
 pub use self::commit::{Claim, CommitError, CommitNote, SlotLimits};
+pub use self::confirm::ResizeError;
 pub use self::list::{MigrationFilter, MigrationListError, Paging};
 pub use self::of_server::OfServer;
 pub(crate) use self::of_server::{ById, InProgress, by_id, in_progress};
@@ -101,6 +108,50 @@ impl Store {
                             .and(destination.eq(host.as_str()))),
                 )
                 .order((migrations::created_at, migrations::id))
+                .select(MigrationRow::as_select())
+                .load(connection)?;
+            Ok(row::records(rows))
+        })
+        .await
+    }
+
+    /// Evacuations from `host` that are done, and whose leftovers it has not cleaned yet, oldest
+    /// first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn evacuations_done_from(
+        &self,
+        host: &HostName,
+    ) -> Result<Vec<MigrationRecord>, StoreError> {
+        let host = host.clone();
+        self.read(move |connection| {
+            let rows = migrations::table
+                .filter(migrations::source_compute.eq(host.as_str()))
+                .filter(migrations::status.eq(MigrationStatus::Done.as_str()))
+                .filter(migrations::migration_type.eq(MigrationKind::Evacuation.as_str()))
+                .order(migrations::id)
+                .select(MigrationRow::as_select())
+                .load(connection)?;
+            Ok(row::records(rows))
+        })
+        .await
+    }
+
+    /// The server's migrations that ended because another one took over, newest first: where one
+    /// of them led, the guest may be.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn migrations_superseded_of(
+        &self,
+        server: ServerUuid,
+    ) -> Result<Vec<MigrationRecord>, StoreError> {
+        self.read(move |connection| {
+            let rows = migrations::table
+                .filter(migrations::instance_uuid.eq(text(server)))
+                .filter(migrations::failure_code.eq(FailureCode::Superseded.as_str()))
+                .order(migrations::id.desc())
                 .select(MigrationRow::as_select())
                 .load(connection)?;
             Ok(row::records(rows))

@@ -190,6 +190,29 @@ pub(crate) fn claim(
     Ok(())
 }
 
+/// A server goes to where its migration holds room, and counts there by itself from now on. What
+/// is held instead is the room that it leaves, until it is known that it stays away. Both hosts
+/// are locked.
+pub(crate) fn keep_way_back(
+    connection: &mut Database,
+    migration: i64,
+    (host, room): (&HostName, Room),
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    diesel::delete(claims::table.filter(claims::migration_id.eq(migration))).execute(connection)?;
+    diesel::insert_into(claims::table)
+        .values((
+            claims::migration_id.eq(migration),
+            claims::host.eq(host.as_str()),
+            claims::vcpus.eq(room.vcpus),
+            claims::memory_mb.eq(room.memory_mb),
+            claims::disk_gb.eq(room.disk_gb),
+            claims::created_at.eq(instant(at)),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
 /// Takes a slot at each end, if the limits allow. Both hosts are locked.
 pub(crate) fn take_slots(
     connection: &mut Database,

@@ -43,6 +43,7 @@ diesel::table! {
         last_inventory_at -> Nullable<Timestamp>,
         created_at -> Timestamp,
         updated_at -> Nullable<Timestamp>,
+        imported_usage -> Nullable<Text>,
     }
 }
 
@@ -97,6 +98,8 @@ diesel::table! {
         deleted_at -> Nullable<Timestamp>,
         settled_at -> Nullable<Timestamp>,
         generation -> BigInt,
+        definition -> Nullable<Text>,
+        launch -> Nullable<Text>,
     }
 }
 
@@ -225,12 +228,46 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    instance_actions (id) {
+        id -> BigInt,
+        action -> Text,
+        instance_uuid -> Text,
+        request_id -> Nullable<Text>,
+        user_id -> Nullable<Text>,
+        project_id -> Nullable<Text>,
+        start_time -> Nullable<Timestamp>,
+        finish_time -> Nullable<Timestamp>,
+        message -> Nullable<Text>,
+        created_at -> Timestamp,
+        updated_at -> Nullable<Timestamp>,
+        deleted_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    instance_actions_events (id) {
+        id -> BigInt,
+        action_id -> BigInt,
+        event -> Text,
+        start_time -> Nullable<Timestamp>,
+        finish_time -> Nullable<Timestamp>,
+        result -> Nullable<Text>,
+        traceback -> Nullable<Text>,
+        host -> Nullable<Text>,
+        details -> Nullable<Text>,
+        created_at -> Timestamp,
+        updated_at -> Nullable<Timestamp>,
+    }
+}
+
 diesel::joinable!(hosts -> services (service_id));
 diesel::joinable!(servers -> flavors (flavor_id));
 diesel::joinable!(migration_events -> migrations (migration_id));
 diesel::joinable!(effects -> migrations (migration_id));
 diesel::joinable!(claims -> migrations (migration_id));
 diesel::joinable!(slots -> migrations (migration_id));
+diesel::joinable!(instance_actions_events -> instance_actions (action_id));
 diesel::allow_tables_to_appear_in_same_query!(
     services,
     hosts,
@@ -243,4 +280,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     claims,
     slots,
     discrepancies,
+    instance_actions,
+    instance_actions_events,
 );

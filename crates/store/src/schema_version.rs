@@ -90,9 +90,14 @@ pub(crate) fn upgrade(connection: &mut Database) -> Result<Vec<String>, Error> {
     }
     dialect::before_upgrade(connection)?;
     match connection {
-        Database::Sqlite(sqlite) => {
-            sqlite.exclusive_transaction(|sqlite| sqlite.run_pending_migrations(SQLITE).map(names))
-        }
+        Database::Sqlite(sqlite) => sqlite.exclusive_transaction(|sqlite| {
+            let applied = sqlite.run_pending_migrations(SQLITE).map(names)?;
+            if dialect::check_references(sqlite)? {
+                Ok(applied)
+            } else {
+                Err("rows refer to rows that do not exist".into())
+            }
+        }),
         Database::Postgres(postgres) => postgres.transaction(|postgres| {
             postgres.batch_execute(dialect::UPGRADE_LOCK)?;
             postgres.run_pending_migrations(POSTGRES).map(names)

@@ -1,6 +1,8 @@
 //! Servers: read by the API, moved by the conductor, observed by agents.
 
 mod adopt;
+mod control;
+mod launch;
 mod list;
 mod observe;
 mod record;
@@ -14,11 +16,14 @@ mod whereabouts;
 use diesel::prelude::*;
 use godwit_core::ids::ServerUuid;
 
+pub use self::control::ServerChangeError;
+pub(crate) use self::control::load_locked;
+pub use self::launch::{Launch, Volume};
 pub use self::list::{Deleted, ServerFilter, ServerListError, ServerPage};
 pub use self::observe::{Inventory, MovedByHand, Observation, Observed, Owner};
 pub use self::record::{Disk, Fault, Lock, LockedBy, Server};
 use self::row::ServerRow;
-pub(crate) use self::settle::{set_migrating, settle};
+pub(crate) use self::settle::{set_task, settle};
 pub use self::sightings::SightingRecord;
 pub(crate) use self::sightings::forget as forget_sighting;
 pub use self::sort::{ServerSortKey, SortDirection};
@@ -59,6 +64,40 @@ impl Store {
         self.server_find_visible(uuid, None).await
     }
 
+    /// A server, deleted or not, unless (where `project` is given) it is another project's.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn server_find_deleted_too(
+        &self,
+        uuid: ServerUuid,
+        project: Option<&str>,
+    ) -> Result<Option<Server>, StoreError> {
+        let project = project.map(str::to_owned);
+        self.read(move |connection| {
+            let visible = |server: &Server| server.is_visible_to(project.as_deref());
+            Ok(load_any(connection, uuid)?.filter(visible))
+        })
+        .await
+    }
+
+    /// What a server is on its hypervisor, in its driver's words, as its host last told;
+    /// `None` if it never did, or there is no such server.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn server_definition(&self, uuid: ServerUuid) -> Result<Option<String>, StoreError> {
+        self.read(move |connection| {
+            let found: Option<Option<String>> = servers::table
+                .filter(servers::uuid.eq(text(uuid)))
+                .select(servers::definition)
+                .first(connection)
+                .optional()?;
+            Ok(found.flatten())
+        })
+        .await
+    }
+
     /// A server, unless deleted or (where `project` is given) another project's.
     ///
     /// # Errors
@@ -70,11 +109,7 @@ impl Store {
     ) -> Result<Option<Server>, StoreError> {
         let project = project.map(str::to_owned);
         self.read(move |connection| {
-            let visible = |server: &Server| {
-                project
-                    .as_ref()
-                    .is_none_or(|project| *project == server.project_id)
-            };
+            let visible = |server: &Server| server.is_visible_to(project.as_deref());
             Ok(load(connection, uuid)?.filter(visible))
         })
         .await

@@ -1,6 +1,8 @@
 //! Services as `os-services` lists them: one `nova-compute` per agent, one `nova-conductor`
 //! per conductor.
 
+mod control;
+
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -11,13 +13,14 @@ use godwit_core::time::Timestamp;
 use godwit_core::words;
 use uuid::Uuid;
 
+pub use self::control::{ServiceChange, ServiceError, ServiceKey, ServiceStatus, ServiceUse};
 use crate::columns::{PlainUuid, instant, text};
 use crate::connection::Database;
 use crate::schema::services;
 use crate::{Store, StoreError};
 
 /// The zone of all that is no compute host.
-const INTERNAL_ZONE: &str = "internal";
+pub(crate) const INTERNAL_ZONE: &str = "internal";
 
 words!(
     /// What a service is.
@@ -26,6 +29,8 @@ words!(
         Compute = "nova-compute",
         /// A conductor.
         Conductor = "nova-conductor",
+        /// Nova's scheduler: Godwit has none, but a database that was imported may.
+        Scheduler = "nova-scheduler",
     }
 );
 

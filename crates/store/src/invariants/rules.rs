@@ -30,13 +30,24 @@ macro_rules! under_way {
     };
 }
 
-/// "Nothing explains server `s`": no unfinished migration, no open discrepancy.
+/// "Nothing explains server `s`": it is on no move, and no discrepancy is open. One that waits
+/// for its confirmation is at rest.
 macro_rules! unexplained {
     () => {
         "NOT EXISTS (SELECT 1 FROM migrations m
-                     WHERE m.instance_uuid = s.uuid AND m.ended_at IS NULL)
+                     WHERE m.instance_uuid = s.uuid AND m.ended_at IS NULL
+                       AND m.status <> 'finished')
          AND NOT EXISTS (SELECT 1 FROM discrepancies d
                          WHERE d.server_uuid = s.uuid AND d.closed_at IS NULL)"
+    };
+}
+
+/// "Somebody reset the state of the server of migration `m` meanwhile", which stops no move.
+macro_rules! reset {
+    () => {
+        "EXISTS (SELECT 1 FROM instance_actions a
+                 WHERE a.instance_uuid = m.instance_uuid AND a.action = 'resetState'
+                   AND a.created_at >= m.created_at)"
     };
 }
 
@@ -66,25 +77,56 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "P2",
-        "SELECT 'server ' || s.uuid || ' is migrating without a migration' AS what
+        "SELECT 'server ' || s.uuid || ' is ' || s.task_state || ' without a migration' AS what
          FROM servers s
-         WHERE s.task_state = 'migrating' AND s.deleted_at IS NULL
-           AND NOT EXISTS (SELECT 1 FROM migrations m WHERE m.instance_uuid = s.uuid
-                             AND m.ended_at IS NULL AND m.migration_type = 'live-migration')",
+         WHERE s.deleted_at IS NULL
+           -- Nobody has touched what Nova left like that.
+           AND (s.launch IS NULL OR s.generation > 1) AND (
+             s.task_state = 'migrating' AND NOT EXISTS (
+                 SELECT 1 FROM migrations m WHERE m.instance_uuid = s.uuid
+                     AND m.ended_at IS NULL AND m.migration_type = 'live-migration')
+             OR s.task_state IN ('resize_prep', 'resize_migrating', 'resize_migrated',
+                                 'resize_finish', 'resize_reverting') AND NOT EXISTS (
+                 SELECT 1 FROM migrations m WHERE m.instance_uuid = s.uuid
+                     AND m.ended_at IS NULL AND m.migration_type IN ('migration', 'resize'))
+             OR s.task_state IN ('rebuilding', 'rebuild_spawning') AND NOT EXISTS (
+                 SELECT 1 FROM migrations m WHERE m.instance_uuid = s.uuid
+                     AND m.ended_at IS NULL AND m.migration_type = 'evacuation'))",
     ),
     rule(
         "P2",
-        "SELECT 'migration ' || m.uuid || ' is unfinished, and its server is not migrating'
-                AS what
-         FROM migrations m LEFT JOIN servers s ON s.uuid = m.instance_uuid
-         WHERE m.ended_at IS NULL AND NOT m.imported AND m.migration_type = 'live-migration'
-           AND (s.task_state IS NULL OR s.task_state <> 'migrating')",
+        concat!(
+            "SELECT 'migration ' || m.uuid || ' is unfinished, and its server is not migrating'
+                    AS what
+             FROM migrations m LEFT JOIN servers s ON s.uuid = m.instance_uuid
+             WHERE m.ended_at IS NULL AND NOT m.imported
+               AND m.status NOT IN ('finished', 'confirming')
+               AND COALESCE(s.task_state, '') NOT IN (
+                   'migrating', 'resize_prep', 'resize_migrating', 'resize_migrated',
+                   'resize_finish', 'resize_reverting', 'rebuilding', 'rebuild_spawning')
+               AND NOT ",
+            reset!()
+        ),
+    ),
+    rule(
+        "P2",
+        concat!(
+            "SELECT 'migration ' || m.uuid || ' is ' || m.status || ', and its server is not resized'
+                    AS what
+             FROM migrations m LEFT JOIN servers s ON s.uuid = m.instance_uuid
+             WHERE m.ended_at IS NULL AND NOT m.imported
+               AND m.status IN ('finished', 'confirming')
+               AND (s.vm_state IS NULL OR s.vm_state <> 'resized' OR s.task_state IS NOT NULL
+                    OR s.host IS NULL OR s.host <> m.dest_compute)
+               AND NOT ",
+            reset!()
+        ),
     ),
     rule(
         "P2",
         "SELECT 'migration ' || m.uuid || ' has ended with effects to be performed' AS what
          FROM migrations m
-         WHERE m.ended_at IS NOT NULL AND EXISTS (
+         WHERE m.ended_at IS NOT NULL AND m.status <> 'done' AND EXISTS (
              SELECT 1 FROM effects e WHERE e.migration_id = m.id AND e.done_at IS NULL)",
     ),
     rule(
@@ -101,7 +143,7 @@ pub(super) const RULES: &[Rule] = &[
         "SELECT 'migration ' || uuid || ' is ' || status || ' without saying why' AS what
          FROM migrations
          WHERE NOT imported AND status IN ('failed', 'cancelled', 'error')
-           AND migration_type = 'live-migration' AND failure_code IS NULL",
+           AND failure_code IS NULL",
     ),
     rule(
         "P2",
@@ -146,7 +188,12 @@ pub(super) const RULES: &[Rule] = &[
              FROM servers s
              JOIN sightings o ON o.server_uuid = s.uuid
                  AND o.sighting IN ('inactive', 'incoming', 'handed_over')
-             WHERE s.deleted_at IS NULL AND s.host <> o.host AND ",
+             WHERE s.deleted_at IS NULL AND s.host <> o.host
+               AND NOT (o.sighting = 'inactive' AND EXISTS (
+                   SELECT 1 FROM migrations m
+                   WHERE m.instance_uuid = s.uuid AND m.source_compute = o.host
+                     AND m.status IN ('finished', 'done')))
+               AND ",
             unexplained!()
         ),
     ),
@@ -196,6 +243,30 @@ pub(super) const RULES: &[Rule] = &[
             " AND NOT EXISTS (SELECT 1 FROM claims c
                               WHERE c.migration_id = m.id AND c.host = m.dest_compute)"
         ),
+    ),
+    // A cold move's claim is at the end where its server is not recorded.
+    rule(
+        "P10",
+        "SELECT 'migration ' || m.uuid || ' is ' || m.status || ' without a claim on '
+                || m.dest_compute AS what
+         FROM migrations m
+         WHERE NOT m.imported AND m.storage IS NOT NULL AND m.settling IS NULL
+           AND (m.migration_type IN ('migration', 'resize')
+                    AND m.status IN ('pre-migrating', 'migrating')
+                OR m.migration_type = 'evacuation' AND m.status = 'pre-migrating')
+           AND NOT EXISTS (SELECT 1 FROM claims c
+                           WHERE c.migration_id = m.id AND c.host = m.dest_compute)",
+    ),
+    rule(
+        "P10",
+        "SELECT 'migration ' || m.uuid || ' is ' || m.status || ' without a claim on '
+                || m.source_compute || ' for the way back' AS what
+         FROM migrations m
+         WHERE NOT m.imported AND m.migration_type IN ('migration', 'resize')
+           AND (m.status IN ('post-migrating', 'finished', 'confirming')
+                OR m.status = 'reverting' AND m.settling IS NULL)
+           AND NOT EXISTS (SELECT 1 FROM claims c
+                           WHERE c.migration_id = m.id AND c.host = m.source_compute)",
     ),
     rule(
         "P10",

@@ -1,42 +1,58 @@
-//! How a live migration begins.
+//! How migrations begin: one transaction each, whatever the type.
 
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
 use godwit_core::effect::Effect;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
-use godwit_core::migration::{Limits, LiveRequest};
+use godwit_core::instance_action;
+use godwit_core::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest, Request};
+use godwit_core::server::{TaskState, VmState};
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 
-use super::{MigrationRecord, row};
+use super::{MigrationRecord, row, supersede};
 use crate::columns::{instant, json, text};
 use crate::connection::Database;
 use crate::error::TransactionError;
 use crate::schema::migrations;
-use crate::{Actor, MigrationEvent, Server, Store, StoreError, dialect, effects, events, servers};
+use crate::{
+    ActionNote, Actor, MigrationEvent, Server, Store, StoreError, effects, events,
+    instance_actions, servers,
+};
 
-/// A live migration to begin.
+/// A migration to begin.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NewLiveMigration {
+pub struct NewMigration<R> {
     /// Its uuid, made by the caller.
     pub uuid: MigrationUuid,
     /// Which server shall move.
     pub server: ServerUuid,
     /// What is wanted.
-    pub request: LiveRequest,
+    pub request: R,
     /// Limits until it is placed; only `accepted` matters.
     pub limits: Limits,
     /// Who asks.
     pub user_id: Option<String>,
     /// The project of who asks.
     pub project_id: Option<String>,
-    /// The HTTP request.
+    /// The HTTP request; without one there is no instance action.
     pub request_id: Option<String>,
     /// The present.
     pub at: Timestamp,
 }
 
-/// Why no live migration began. Nothing was changed.
+/// A live migration to begin.
+pub type NewLiveMigration = NewMigration<LiveRequest>;
+
+/// A cold migration to begin. What the server was is read inside the transaction, whatever the
+/// request says of it.
+pub type NewColdMigration = NewMigration<ColdRequest>;
+
+/// An evacuation to begin. What the server was is read inside the transaction, whatever the
+/// request says of it; one that was stopped stays so.
+pub type NewEvacuation = NewMigration<EvacuationRequest>;
+
+/// Why no migration began. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum BeginError<E> {
     /// No such server, or it is deleted.
@@ -45,8 +61,8 @@ pub enum BeginError<E> {
     /// The caller's check said no.
     #[error("the server's state does not allow it")]
     Refused(E),
-    /// The server has a task, an unfinished migration, or no host: it lost a race that the
-    /// caller's check did not look for.
+    /// The server has a task, an unfinished migration that may not be superseded, or no host:
+    /// it lost a race that the caller's check did not look for.
     #[error("the server is not free to move")]
     NotFree,
     /// The store failed.
@@ -63,26 +79,110 @@ impl<E: Send + 'static> TransactionError for BeginError<E> {
     }
 }
 
-/// The first row of a live migration; its number.
+impl<R> NewMigration<R> {
+    fn with<S>(self, request: impl FnOnce(R) -> S) -> NewMigration<S> {
+        NewMigration {
+            uuid: self.uuid,
+            server: self.server,
+            request: request(self.request),
+            limits: self.limits,
+            user_id: self.user_id,
+            project_id: self.project_id,
+            request_id: self.request_id,
+            at: self.at,
+        }
+    }
+}
+
+impl NewMigration<Request> {
+    /// The request, with what only the transaction can say of the server.
+    fn request_for(&self, server: &Server) -> Request {
+        match self.request.clone() {
+            Request::Live(request) => Request::Live(request),
+            Request::Cold(request) => Request::Cold(ColdRequest {
+                was: server.vm_state,
+                ..request
+            }),
+            Request::Evacuation(request) => Request::Evacuation(EvacuationRequest {
+                was: server.vm_state,
+                end_stopped: request.end_stopped || server.vm_state == VmState::Stopped,
+                ..request
+            }),
+        }
+    }
+
+    const fn kind(&self) -> MigrationKind {
+        match self.request {
+            Request::Live(_) => MigrationKind::LiveMigration,
+            Request::Cold(_) => MigrationKind::Migration,
+            Request::Evacuation(_) => MigrationKind::Evacuation,
+        }
+    }
+
+    const fn first_status(&self) -> MigrationStatus {
+        match self.request {
+            Request::Live(_) | Request::Evacuation(_) => MigrationStatus::Accepted,
+            Request::Cold(_) => MigrationStatus::PreMigrating,
+        }
+    }
+
+    const fn task(&self) -> TaskState {
+        match self.request {
+            Request::Live(_) => TaskState::Migrating,
+            Request::Cold(_) => TaskState::ResizePrep,
+            Request::Evacuation(_) => TaskState::Rebuilding,
+        }
+    }
+
+    /// The destination that is shown before one was accepted.
+    fn shown_destination(&self) -> Option<&HostName> {
+        match &self.request {
+            Request::Live(request) => request.host.as_ref().filter(|_| request.forced),
+            Request::Cold(_) => None,
+            Request::Evacuation(request) => request.host.as_ref(),
+        }
+    }
+
+    fn action_note(&self) -> Option<ActionNote> {
+        Some(ActionNote {
+            request_id: self.request_id.clone()?,
+            user_id: self.user_id.clone(),
+            project_id: self.project_id.clone(),
+            at: self.at,
+        })
+    }
+}
+
+/// The first row of a migration; its number.
 fn insert(
     connection: &mut Database,
-    new: &NewLiveMigration,
+    new: &NewMigration<Request>,
+    request: &Request,
     server: &Server,
     source: &HostName,
 ) -> Result<i64, StoreError> {
-    let forced = new.request.host.as_ref().filter(|_| new.request.forced);
+    // An evacuation rebuilds what there was; Nova tells no flavors of it.
+    let flavor = match request {
+        Request::Live(_) | Request::Cold(_) => Some(server.flavor.id),
+        Request::Evacuation(_) => None,
+    };
+    let source_node = match request {
+        Request::Cold(_) => server.node.as_ref(),
+        Request::Live(_) | Request::Evacuation(_) => None,
+    };
     diesel::insert_into(migrations::table)
         .values((
             migrations::uuid.eq(text(new.uuid)),
             migrations::instance_uuid.eq(text(new.server)),
-            migrations::migration_type.eq(MigrationKind::LiveMigration.as_str()),
-            migrations::status.eq(MigrationStatus::Accepted.as_str()),
-            migrations::request.eq(json(&new.request)),
+            migrations::migration_type.eq(new.kind().as_str()),
+            migrations::status.eq(new.first_status().as_str()),
+            migrations::request.eq(json(request)),
             migrations::limits.eq(json(&new.limits)),
             migrations::source_compute.eq(source.as_str()),
-            migrations::dest_compute.eq(forced.map(HostName::as_str)),
-            migrations::old_instance_type_id.eq(server.flavor.id),
-            migrations::new_instance_type_id.eq(server.flavor.id),
+            migrations::source_node.eq(source_node),
+            migrations::dest_compute.eq(new.shown_destination().map(HostName::as_str)),
+            migrations::old_instance_type_id.eq(flavor),
+            migrations::new_instance_type_id.eq(flavor),
             migrations::user_id.eq(&new.user_id),
             migrations::project_id.eq(&new.project_id),
             migrations::request_id.eq(&new.request_id),
@@ -102,16 +202,29 @@ fn insert(
 
 fn begin<E>(
     connection: &mut Database,
-    new: &NewLiveMigration,
+    new: &NewMigration<Request>,
     check: impl Fn(&Server) -> Result<(), E>,
 ) -> Result<MigrationRecord, BeginError<E>> {
-    dialect::lock_servers(connection, &[text(new.server)]).map_err(StoreError::from)?;
-    let server = servers::load(connection, new.server)?.ok_or(BeginError::NoSuchServer)?;
+    let unfinished = supersede::lock_unfinished(connection, new.server)?;
+    let server = servers::load_locked(connection, new.server)?.ok_or(BeginError::NoSuchServer)?;
     check(&server).map_err(BeginError::Refused)?;
-    let (Some(source), None) = (&server.host, server.task_state) else {
+    let Some(source) = &server.host else {
         return Err(BeginError::NotFree);
     };
-    let id = insert(connection, new, &server, source).map_err(|error| {
+    let evacuates = new.kind() == MigrationKind::Evacuation;
+    if server.task_state.is_some() && !evacuates {
+        return Err(BeginError::NotFree);
+    }
+    let note = supersede::Note {
+        by: new.kind(),
+        request_id: new.request_id.clone(),
+        at: new.at,
+    };
+    if !supersede::supersede(connection, &server, unfinished, &note)? {
+        return Err(BeginError::NotFree);
+    }
+    let request = new.request_for(&server);
+    let id = insert(connection, new, &request, &server, source).map_err(|error| {
         if error.is_duplicate() {
             BeginError::NotFree
         } else {
@@ -123,28 +236,33 @@ fn begin<E>(
         at: new.at,
         name: "requested".to_owned(),
         from_status: None,
-        to_status: MigrationStatus::Accepted,
+        to_status: new.first_status(),
         actor: Actor::Api.to_string(),
         request_id: new.request_id.clone(),
-        detail: serde_json::to_value(&new.request).unwrap_or_default(),
+        detail: serde_json::to_value(&request).unwrap_or_default(),
     };
     events::append(connection, id, &requested)?;
     effects::insert(connection, id, (1, Effect::Schedule), new.at)?;
-    servers::set_migrating(connection, new.server, new.at)?;
+    servers::set_task(connection, new.server, new.task(), new.at)?;
     let row = row::load(connection, new.uuid)?;
-    Ok(row
-        .ok_or(StoreError::Refused(DieselError::NotFound))?
-        .into())
+    let record = MigrationRecord::from(row.ok_or(StoreError::Refused(DieselError::NotFound))?);
+    if let Some(note) = new.action_note() {
+        let (action, steps) = instance_action::begun(&record.migration);
+        instance_actions::began(connection, new.server, action, &note)?;
+        instance_actions::apply(connection, &record, steps, new.at)?;
+    }
+    Ok(record)
 }
 
 impl Store {
     /// Begins a live migration: in one transaction the server gets its `task_state`, and the
-    /// migration's row, its first event and the effect that will choose a destination appear.
-    /// When this returns `Ok`, all of it is durable.
+    /// migration's row, its first event, its instance action and the effect that will choose a
+    /// destination appear. When this returns `Ok`, all of it is durable.
     ///
     /// `check` sees the server as it is inside the transaction, so that what it permits still
-    /// holds when the change is made. The store's own rule comes after it: no task, no
-    /// unfinished migration, a host.
+    /// holds when the change is made. The store's own rule comes after it: a host, no task, and
+    /// no unfinished migration. One that waits for its confirmation is superseded if somebody
+    /// reset the server's state, as it can then be neither confirmed nor reverted.
     ///
     /// # Errors
     /// [`BeginError`].
@@ -157,6 +275,45 @@ impl Store {
         E: Send + 'static,
         F: Fn(&Server) -> Result<(), E> + Send + 'static,
     {
+        let new = new.with(Request::Live);
+        self.write(move |connection| begin(connection, &new, &check))
+            .await
+    }
+
+    /// Begins a cold migration, as [`Self::server_begin_live_migration`] a live one.
+    ///
+    /// # Errors
+    /// [`BeginError`].
+    pub async fn cold_migration_begin<E, F>(
+        &self,
+        new: NewColdMigration,
+        check: F,
+    ) -> Result<MigrationRecord, BeginError<E>>
+    where
+        E: Send + 'static,
+        F: Fn(&Server) -> Result<(), E> + Send + 'static,
+    {
+        let new = new.with(Request::Cold);
+        self.write(move |connection| begin(connection, &new, &check))
+            .await
+    }
+
+    /// Begins an evacuation, as [`Self::server_begin_live_migration`] a live one. But the
+    /// server's host is dead, so a task does not count, and an unfinished migration is
+    /// superseded, unless its guest may be running elsewhere.
+    ///
+    /// # Errors
+    /// [`BeginError`].
+    pub async fn evacuation_begin<E, F>(
+        &self,
+        new: NewEvacuation,
+        check: F,
+    ) -> Result<MigrationRecord, BeginError<E>>
+    where
+        E: Send + 'static,
+        F: Fn(&Server) -> Result<(), E> + Send + 'static,
+    {
+        let new = new.with(Request::Evacuation);
         self.write(move |connection| begin(connection, &new, &check))
             .await
     }

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
-use godwit_core::migration::{Intent, Limits, LiveRequest, Migration, Settling, StorageMode};
+use godwit_core::migration::{Intent, Limits, Migration, Request, Settling, StorageMode};
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 
@@ -26,7 +26,7 @@ pub(super) struct MigrationRow {
     intent: Option<Intent>,
     settling: Option<Settling>,
     storage: Option<StorageMode>,
-    request: Json<LiveRequest>,
+    request: Json<Request>,
     limits: Json<Limits>,
     source_compute: HostName,
     source_node: Option<String>,

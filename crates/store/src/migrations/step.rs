@@ -6,7 +6,8 @@ use godwit_core::event::Event;
 use godwit_core::ids::MigrationUuid;
 use godwit_core::transition::{self, Rejected, Transition};
 
-use super::commit::{self, Locked};
+use super::commit::Locked;
+use super::write::write;
 use super::{CommitError, CommitNote, MigrationRecord};
 use crate::connection::Database;
 use crate::error::TransactionError;
@@ -55,7 +56,7 @@ impl<E: Send + 'static> TransactionError for StepError<E> {
     }
 }
 
-fn step<E>(
+pub(super) fn step<E>(
     connection: &mut Database,
     uuid: MigrationUuid,
     note: &CommitNote,
@@ -67,7 +68,7 @@ fn step<E>(
     let event = decide(&locked.record, &locked.server).map_err(StepError::Refused)?;
     let transition =
         transition::step(&locked.record.migration, &event, note.at).map_err(StepError::Rejected)?;
-    let record = commit::write(connection, &locked, event.name(), &transition, note)?;
+    let record = write(connection, &locked, &event, &transition, note)?;
     Ok(Stepped {
         before: locked.record,
         record,

@@ -123,9 +123,10 @@ impl Home<'_> {
             "INSERT INTO servers (uuid, name, hostname, instance_name, project_id, user_id, host,
                                   node, vm_state, power_state, vcpus, memory_mb, disk_gb,
                                   flavor_id, image_ref, availability_zone, config_drive,
-                                  metadata, disks, cpu, created_at, launched_at)
+                                  metadata, disks, cpu, created_at, launched_at,
+                                  definition)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-                     '{}', $18, $19, $20, $20)
+                     '{}', $18, $19, $20, $20, $21)
              ON CONFLICT (uuid) DO NOTHING",
         )
         .bind::<Text, _>(text(domain.uuid))
@@ -148,6 +149,7 @@ impl Home<'_> {
         .bind::<Text, _>(json(&domain.disks))
         .bind::<Text, _>(json(&domain.cpu))
         .bind::<SqlTimestamp, _>(instant(created))
+        .bind::<Nullable<Text>, _>(&domain.definition)
         .execute(connection)?;
         Ok(made == 1)
     }

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::Sighting;
 use godwit_core::server::{PowerState, TaskState, VmState};
+use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 
 use super::{Disk, adopt, resolve, sightings};
@@ -44,6 +45,9 @@ pub struct Observed {
     pub disks: Vec<Disk>,
     /// The processor it needs, as the driver describes it.
     pub cpu: serde_json::Value,
+    /// What it is, in the driver's words: what boots it on another host. `None`: the host did
+    /// not say, and what it said before stands.
+    pub definition: Option<String>,
     /// Who owns it, should the server be unknown.
     pub owner: Owner,
 }
@@ -125,8 +129,17 @@ pub(super) struct Concerned {
     pub(super) disk_gb: i64,
     pub(super) disks: String,
     pub(super) cpu: String,
+    pub(super) definition: Option<String>,
     pub(super) updated_at: Option<Timestamp>,
     pub(super) settled_at: Option<Timestamp>,
+}
+
+/// What is known beside the inventory.
+pub(super) struct Known {
+    /// When each host gave its last inventory.
+    pub(super) heard: HashMap<HostName, Timestamp>,
+    /// Where moves have left servers shut off.
+    pub(super) left: HashMap<ServerUuid, Vec<HostName>>,
 }
 
 fn record(connection: &mut Database, inventory: &Inventory) -> Result<Observation, StoreError> {
@@ -159,7 +172,11 @@ fn record(connection: &mut Database, inventory: &Inventory) -> Result<Observatio
         .iter()
         .filter(|server| fresh.contains_key(&server.uuid) && !moving.contains(&server.uuid))
         .collect();
-    resolve::resolve(connection, inventory, &heard, &resting, &mut observation)?;
+    let known = Known {
+        heard,
+        left: left_behind(connection)?,
+    };
+    resolve::resolve(connection, inventory, &known, &resting, &mut observation)?;
     diesel::update(hosts::table.filter(hosts::name.eq(host.as_str())))
         .set(hosts::last_inventory_at.eq(instant(inventory.at)))
         .execute(connection)?;
@@ -205,11 +222,34 @@ fn load_concerned(
     Ok(concerned)
 }
 
-/// The servers that a migration is about, whose places it alone decides.
+/// The servers that a migration is about, whose places it alone decides. One that waits for its
+/// confirmation is at rest.
 fn moving(connection: &mut Database) -> Result<HashSet<ServerUuid>, StoreError> {
     let rows: Vec<ServerUuid> = migrations::table
         .filter(migrations::ended_at.is_null())
+        .filter(migrations::status.ne(MigrationStatus::Finished.as_str()))
         .select(migrations::instance_uuid)
         .load(connection)?;
     Ok(rows.into_iter().collect())
+}
+
+/// Where moves have left servers shut off: at the source of a cold move that may still be
+/// reverted, and at a host that was dead and has not cleaned itself yet.
+fn left_behind(
+    connection: &mut Database,
+) -> Result<HashMap<ServerUuid, Vec<HostName>>, StoreError> {
+    let finished: Vec<(ServerUuid, HostName)> = migrations::table
+        .filter(migrations::ended_at.is_null())
+        .filter(migrations::status.eq(MigrationStatus::Finished.as_str()))
+        .select((migrations::instance_uuid, migrations::source_compute))
+        .load(connection)?;
+    let done: Vec<(ServerUuid, HostName)> = migrations::table
+        .filter(migrations::status.eq(MigrationStatus::Done.as_str()))
+        .select((migrations::instance_uuid, migrations::source_compute))
+        .load(connection)?;
+    let mut left: HashMap<ServerUuid, Vec<HostName>> = HashMap::new();
+    for (server, host) in finished.into_iter().chain(done) {
+        left.entry(server).or_default().push(host);
+    }
+    Ok(left)
 }

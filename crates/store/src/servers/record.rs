@@ -8,6 +8,7 @@ use godwit_core::time::Timestamp;
 use godwit_core::words;
 use serde::{Deserialize, Serialize};
 
+use super::Launch;
 use crate::{Flavor, Room};
 
 /// A server, with its flavor.
@@ -63,6 +64,8 @@ pub struct Server {
     pub cpu: serde_json::Value,
     /// Why it is in error.
     pub fault: Option<Fault>,
+    /// How it was launched.
+    pub launch: Launch,
     /// When it appeared.
     pub created_at: Timestamp,
     /// When anything in the row last changed.
@@ -77,6 +80,13 @@ pub struct Server {
     pub settled_at: Option<Timestamp>,
     /// The row's version: every change but progress and observations bumps it.
     pub generation: i64,
+}
+
+impl Server {
+    /// May it be shown to whoever is confined to `project`? `None`: to anybody.
+    pub(crate) fn is_visible_to(&self, project: Option<&str>) -> bool {
+        project.is_none_or(|project| project == self.project_id)
+    }
 }
 
 words!(

@@ -8,7 +8,7 @@ use godwit_core::recovery::Sighting;
 use godwit_core::server::VmState;
 use godwit_core::time::Timestamp;
 
-use super::observe::Concerned;
+use super::observe::{Concerned, Known};
 use super::whereabouts::{self, Whereabouts};
 use super::{Inventory, MovedByHand, Observation, Observed, adopt, sightings};
 use crate::StoreError;
@@ -25,7 +25,7 @@ const CHUNK: usize = 10_000;
 pub(super) fn resolve(
     connection: &mut Database,
     inventory: &Inventory,
-    heard: &HashMap<HostName, Timestamp>,
+    known: &Known,
     resting: &[&Concerned],
     observation: &mut Observation,
 ) -> Result<(), StoreError> {
@@ -53,12 +53,13 @@ pub(super) fn resolve(
             at: inventory.at,
             seen: seen.remove(&server.uuid).unwrap_or_default(),
             open: open.remove(&server.uuid).unwrap_or_default(),
+            left: known.left.get(&server.uuid).map_or(&[], Vec::as_slice),
             home: server.host.clone(),
         };
         let home_heard = case
             .home
             .as_ref()
-            .and_then(|home| heard.get(home))
+            .and_then(|home| known.heard.get(home))
             .is_some_and(|at| settled.is_none_or(|settled| settled < *at));
         case.decide(connection, home_heard, observation)?;
         case.close_cleaned(connection, &inventory.host, observation)?;
@@ -77,6 +78,7 @@ struct Case<'a> {
     at: Timestamp,
     seen: Vec<(HostName, Sighting)>,
     open: Vec<Discrepancy>,
+    left: &'a [HostName],
     home: Option<HostName>,
 }
 
@@ -96,7 +98,7 @@ impl Case<'_> {
         home_heard: bool,
         observation: &mut Observation,
     ) -> Result<(), StoreError> {
-        let odd = match whereabouts::judge(self.home.as_ref(), home_heard, &self.seen) {
+        let odd = match whereabouts::judge(self.home.as_ref(), home_heard, self.left, &self.seen) {
             Whereabouts::Unclear => return Ok(()),
             Whereabouts::AsRecorded => Vec::new(),
             Whereabouts::MovedTo(host) => {
@@ -253,7 +255,9 @@ fn describe(
     let same = (server.vm_state, server.power_state) == (state, domain.power_state)
         && (server.vcpus, server.memory_mb, server.disk_gb)
             == (room.vcpus, room.memory_mb, room.disk_gb);
-    if same && (&server.disks, &server.cpu) == (&disks, &cpu) {
+    let definition = domain.definition.as_ref().or(server.definition.as_ref());
+    let told = (&server.disks, &server.cpu, server.definition.as_ref());
+    if same && told == (&disks, &cpu, definition) {
         return Ok(());
     }
     // Disks that fill up are no change that anybody waits for.
@@ -267,6 +271,7 @@ fn describe(
             servers::disk_gb.eq(room.disk_gb),
             servers::disks.eq(disks),
             servers::cpu.eq(cpu),
+            servers::definition.eq(definition),
             servers::updated_at.eq(instants(updated)),
         ))
         .execute(connection)?;

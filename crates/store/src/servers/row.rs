@@ -7,7 +7,7 @@ use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::time::Timestamp;
 
-use super::{Disk, Fault, Lock, LockedBy, Server};
+use super::{Disk, Fault, Launch, Lock, LockedBy, Server};
 use crate::columns::Json;
 use crate::flavors::FlavorRow;
 use crate::schema::servers;
@@ -51,6 +51,7 @@ pub(crate) struct ServerRow {
     deleted_at: Option<Timestamp>,
     settled_at: Option<Timestamp>,
     generation: i64,
+    launch: Option<Json<Launch>>,
 }
 
 impl From<(ServerRow, FlavorRow)> for Server {
@@ -88,6 +89,7 @@ impl From<(ServerRow, FlavorRow)> for Server {
             disks: row.disks.0,
             cpu: row.cpu.0,
             fault: row.fault.map(|fault| fault.0),
+            launch: row.launch.map(|launch| launch.0).unwrap_or_default(),
             created_at: row.created_at,
             updated_at: row.updated_at,
             launched_at: row.launched_at,

@@ -38,7 +38,27 @@ enum Home {
 
 /// Judges what `seen` means for a server recorded on `home`. `heard` says whether that host's
 /// inventory is newer than the record.
+///
+/// A move may have `left` the guest, shut off, on hosts that it came from: there it is no
+/// wonder. But nothing leads back there behind the service's back; what executes there came to
+/// life on a host that should not have it, and nobody may guess which one is right.
 pub(super) fn judge(
+    home: Option<&HostName>,
+    heard: bool,
+    left: &[HostName],
+    seen: &[(HostName, Sighting)],
+) -> Whereabouts {
+    let expected = |(host, sighting): &&(HostName, Sighting)| {
+        *sighting == Sighting::Inactive && left.contains(host) && Some(host) != home
+    };
+    let seen: Vec<_> = seen.iter().filter(|it| !expected(it)).cloned().collect();
+    match by_testimony(home, heard, &seen) {
+        Whereabouts::MovedTo(host) if left.contains(&host) => Whereabouts::Elsewhere(vec![host]),
+        clear => clear,
+    }
+}
+
+fn by_testimony(
     home: Option<&HostName>,
     heard: bool,
     seen: &[(HostName, Sighting)],
@@ -108,7 +128,27 @@ mod tests {
 
     fn judged(heard: bool, seen: &[(&str, Sighting)]) -> Whereabouts {
         let seen: Vec<_> = seen.iter().map(|(name, it)| (host(name), *it)).collect();
-        judge(Some(&host("home")), heard, &seen)
+        judge(Some(&host("home")), heard, &[], &seen)
+    }
+
+    #[test]
+    fn what_a_move_left_behind_is_no_wonder_and_no_way_back() {
+        use Sighting as S;
+        let judged = |home: S, away: S| {
+            let seen = [(host("home"), home), (host("away"), away)];
+            judge(Some(&host("home")), true, &[host("away")], &seen)
+        };
+        assert_eq!(judged(S::Executing, S::Inactive), Whereabouts::AsRecorded);
+        assert_eq!(judged(S::Inactive, S::Inactive), Whereabouts::AsRecorded);
+        let both = vec![host("home"), host("away")];
+        assert_eq!(judged(S::Executing, S::Executing), Whereabouts::Twice(both));
+        let back = Whereabouts::Elsewhere(vec![host("away")]);
+        assert_eq!(
+            judged(S::Inactive, S::Executing),
+            back,
+            "it came to life again"
+        );
+        assert_eq!(judged(S::Absent, S::Inactive), Whereabouts::Nowhere);
     }
 
     #[test]
@@ -169,7 +209,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_record_follows_only_to_where_nothing_contradicts(
-            heard: bool, recorded: bool, seen in testimony(),
+            heard: bool, recorded: bool, has_left: bool, seen in testimony(),
         ) {
             let home = host("home");
             let home = recorded.then_some(&home);
@@ -178,8 +218,10 @@ mod tests {
                 .filter(|(_, it)| matches!(it, Sighting::Executing | Sighting::Moving))
                 .map(|(host, _)| host.clone())
                 .collect();
-            match judge(home, heard, &seen) {
+            let left = if has_left { vec![host("third")] } else { Vec::new() };
+            match judge(home, heard, &left, &seen) {
                 Whereabouts::MovedTo(there) => {
+                    prop_assert!(!left.contains(&there));
                     prop_assert_ne!(Some(&there), home);
                     prop_assert!(executing.iter().all(|host| *host == there));
                     let at_home = seen.iter().find(|(host, _)| Some(host) == home);

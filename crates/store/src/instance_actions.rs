@@ -1,0 +1,192 @@
+//! What was asked of servers, and how each step of it went: Nova's instance actions.
+//!
+//! An action belongs to one request for one server, and is found by both. It outlives its
+//! server.
+
+mod list;
+mod write;
+
+use diesel::prelude::*;
+use godwit_core::ids::ServerUuid;
+use godwit_core::time::Timestamp;
+
+pub use self::list::{ActionListError, ActionPage};
+pub(crate) use self::write::{apply, began, succeeded_at_once};
+use crate::columns::{storable, text};
+use crate::schema::{instance_actions, instance_actions_events};
+use crate::{Store, StoreError};
+
+/// The request behind a change: what an action says of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ActionNote {
+    /// The HTTP request.
+    pub request_id: String,
+    /// Who asks.
+    pub user_id: Option<String>,
+    /// The project of who asks.
+    pub project_id: Option<String>,
+    /// The present.
+    pub at: Timestamp,
+}
+
+/// What was asked of a server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InstanceAction {
+    /// Its number.
+    pub id: i64,
+    /// What, such as `live-migration`; imported ones may be called anything.
+    pub action: String,
+    /// Of which server.
+    pub server: ServerUuid,
+    /// By which HTTP request.
+    pub request_id: Option<String>,
+    /// By whom.
+    pub user_id: Option<String>,
+    /// The project of who asked.
+    pub project_id: Option<String>,
+    /// When.
+    pub start_time: Option<Timestamp>,
+    /// Never set by Nova.
+    pub finish_time: Option<Timestamp>,
+    /// `Error` once a step of it failed.
+    pub message: Option<String>,
+    /// When it was written down.
+    pub created_at: Timestamp,
+    /// When a step of it last began or ended.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// A step of an action.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InstanceActionEvent {
+    /// Its number.
+    pub id: i64,
+    /// What, such as `compute_pre_live_migration`.
+    pub event: String,
+    /// When it began.
+    pub start_time: Option<Timestamp>,
+    /// When it ended; `None` while under way.
+    pub finish_time: Option<Timestamp>,
+    /// `Success` or `Error`; `None` while under way.
+    pub result: Option<String>,
+    /// Where in the program it failed; only imported ones have any.
+    pub traceback: Option<String>,
+    /// Where it took place.
+    pub host: Option<String>,
+    /// Why it failed.
+    pub details: Option<String>,
+}
+
+/// An action's row.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = instance_actions)]
+struct ActionRow {
+    id: i64,
+    action: String,
+    instance_uuid: ServerUuid,
+    request_id: Option<String>,
+    user_id: Option<String>,
+    project_id: Option<String>,
+    start_time: Option<Timestamp>,
+    finish_time: Option<Timestamp>,
+    message: Option<String>,
+    created_at: Timestamp,
+    updated_at: Option<Timestamp>,
+}
+
+impl From<ActionRow> for InstanceAction {
+    fn from(row: ActionRow) -> Self {
+        Self {
+            id: row.id,
+            action: row.action,
+            server: row.instance_uuid,
+            request_id: row.request_id,
+            user_id: row.user_id,
+            project_id: row.project_id,
+            start_time: row.start_time,
+            finish_time: row.finish_time,
+            message: row.message,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// A step's row.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = instance_actions_events)]
+struct EventRow {
+    id: i64,
+    event: String,
+    start_time: Option<Timestamp>,
+    finish_time: Option<Timestamp>,
+    result: Option<String>,
+    traceback: Option<String>,
+    host: Option<String>,
+    details: Option<String>,
+}
+
+impl From<EventRow> for InstanceActionEvent {
+    fn from(row: EventRow) -> Self {
+        Self {
+            id: row.id,
+            event: row.event,
+            start_time: row.start_time,
+            finish_time: row.finish_time,
+            result: row.result,
+            traceback: row.traceback,
+            host: row.host,
+            details: row.details,
+        }
+    }
+}
+
+impl Store {
+    /// What a request asked of a server; deleted servers keep theirs.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn instance_action_find(
+        &self,
+        server: ServerUuid,
+        request_id: &str,
+    ) -> Result<Option<InstanceAction>, StoreError> {
+        if !storable(request_id) {
+            return Ok(None);
+        }
+        let request_id = request_id.to_owned();
+        self.read(move |connection| {
+            let row: Option<ActionRow> = instance_actions::table
+                .filter(instance_actions::instance_uuid.eq(text(server)))
+                .filter(instance_actions::request_id.eq(&request_id))
+                .order(instance_actions::id.desc())
+                .select(ActionRow::as_select())
+                .first(connection)
+                .optional()?;
+            Ok(row.map(InstanceAction::from))
+        })
+        .await
+    }
+
+    /// The steps of an action, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn instance_action_events(
+        &self,
+        action: i64,
+    ) -> Result<Vec<InstanceActionEvent>, StoreError> {
+        self.read(move |connection| {
+            let rows: Vec<EventRow> = instance_actions_events::table
+                .filter(instance_actions_events::action_id.eq(action))
+                .order((
+                    instance_actions_events::created_at.desc(),
+                    instance_actions_events::id.desc(),
+                ))
+                .select(EventRow::as_select())
+                .load(connection)?;
+            Ok(rows.into_iter().map(InstanceActionEvent::from).collect())
+        })
+        .await
+    }
+}

@@ -1,0 +1,296 @@
+//! All that follows from a transition, written.
+
+use diesel::prelude::*;
+use godwit_core::event::Event;
+use godwit_core::failure::Failure;
+use godwit_core::ids::HostName;
+use godwit_core::instance_action;
+use godwit_core::migration::{Intent, Migration, Settling, StorageMode};
+use godwit_core::status::{MigrationKind, MigrationStatus as Status};
+use godwit_core::time::Timestamp;
+use godwit_core::transition::{Doubt, ServerChange, Transition};
+
+use super::commit::Locked;
+use super::{CommitError, CommitNote, MigrationRecord, row};
+use crate::columns::{instant, instants, json};
+use crate::connection::Database;
+use crate::schema::{hosts, migrations};
+use crate::{
+    DiscrepancySubject, MigrationEvent, SlotRole, StoreError, dialect, discrepancies, effects,
+    events, instance_actions, reservations, servers,
+};
+
+/// The line with the reason that is new with it, so that the log says why, whoever wrote it.
+fn with_reason(
+    detail: &serde_json::Value,
+    before: Option<&Failure>,
+    next: &Migration,
+) -> serde_json::Value {
+    let new = next
+        .failure
+        .as_ref()
+        .filter(|failure| before != Some(*failure));
+    let Some(failure) = new else {
+        return detail.clone();
+    };
+    let mut fields = match detail {
+        serde_json::Value::Object(fields) => fields.clone(),
+        serde_json::Value::Null => serde_json::Map::new(),
+        other => serde_json::Map::from_iter([("detail".to_owned(), other.clone())]),
+    };
+    let failure = serde_json::json!({"code": failure.code, "message": failure.message});
+    fields.insert("failure".to_owned(), failure);
+    serde_json::Value::Object(fields)
+}
+
+/// Writes all that follows from a transition.
+pub(super) fn write(
+    connection: &mut Database,
+    locked: &Locked,
+    event: &Event,
+    transition: &Transition,
+    note: &CommitNote,
+) -> Result<MigrationRecord, CommitError> {
+    let id = locked.record.id;
+    let next = &transition.next;
+    write_row(connection, locked, next, note.at)?;
+    let line = MigrationEvent {
+        sequence: locked.event_sequence.saturating_add(1),
+        at: note.at,
+        name: event.name().to_owned(),
+        from_status: Some(locked.record.migration.status),
+        to_status: next.status,
+        actor: note.actor.to_string(),
+        request_id: note.request_id.clone(),
+        detail: with_reason(&note.detail, locked.record.migration.failure.as_ref(), next),
+    };
+    events::append(connection, id, &line)?;
+
+    if let Some(lease) = note.performed {
+        effects::done(connection, lease, note.at)?;
+    }
+    if transition.supersedes {
+        effects::supersede(connection, id, note.at)?;
+    }
+    for numbered in transition.numbered_effects() {
+        effects::insert(connection, id, numbered, note.at)?;
+    }
+
+    reserve(connection, locked, transition, note)?;
+    settle(connection, locked, transition, note.at)?;
+    let row = row::load(connection, next.uuid)?;
+    let record = MigrationRecord::from(row.ok_or(CommitError::Lost)?);
+    tell(connection, locked, event, &record, note)?;
+    Ok(record)
+}
+
+/// What instance actions say of it.
+fn tell(
+    connection: &mut Database,
+    locked: &Locked,
+    event: &Event,
+    record: &MigrationRecord,
+    note: &CommitNote,
+) -> Result<(), StoreError> {
+    if let (Some(action), Some(note)) = (instance_action::requested(event), &note.action) {
+        instance_actions::began(connection, record.migration.server, action, note)?;
+    }
+    let steps = instance_action::changes(&locked.record.migration, event, &record.migration);
+    instance_actions::apply(connection, record, steps, note.at)
+}
+
+/// The row itself, by compare-and-swap.
+fn write_row(
+    connection: &mut Database,
+    locked: &Locked,
+    next: &Migration,
+    at: Timestamp,
+) -> Result<(), CommitError> {
+    let record = &locked.record;
+    let at = instant(at);
+    let since = if next.status == record.migration.status {
+        instant(record.status_since)
+    } else {
+        at
+    };
+    let started = instants(record.started_at).or(moves(next).then_some(at));
+    let ended = instants(record.ended_at).or(Some(at));
+    let destination = next.dest_compute.as_ref().or(record.dest_compute.as_ref());
+    let placed_from = next.dest_compute.as_ref().and(locked.server.node.as_ref());
+    let source_node = record.source_node.as_ref().or(placed_from);
+    let failure = next.failure.as_ref();
+    let written = diesel::update(migrations::table.find(record.id))
+        .filter(migrations::generation.eq(record.migration.generation))
+        .set((
+            migrations::status.eq(next.status.as_str()),
+            migrations::intent.eq(next.intent.map(Intent::as_str)),
+            migrations::settling.eq(next.settling.map(Settling::as_str)),
+            migrations::storage.eq(next.storage.map(StorageMode::as_str)),
+            migrations::limits.eq(json(&next.limits)),
+            migrations::source_node.eq(source_node),
+            migrations::dest_compute.eq(destination.map(HostName::as_str)),
+            migrations::dest_node.eq(&next.dest_node),
+            migrations::dest_host.eq(address(connection, record, next)?),
+            migrations::deadline.eq(instants(next.deadline)),
+            migrations::failure_code.eq(failure.map(|failure| failure.code.as_str())),
+            migrations::failure_message.eq(failure.map(|failure| &failure.message)),
+            migrations::generation.eq(next.generation),
+            migrations::effect_sequence.eq(next.effect_sequence),
+            migrations::event_sequence.eq(locked.event_sequence.saturating_add(1)),
+            migrations::updated_at.eq(at),
+            migrations::status_since.eq(since),
+            migrations::started_at.eq(started),
+            migrations::ended_at.eq(ended.filter(|_| next.status.has_ended())),
+        ))
+        .execute(connection)
+        .map_err(StoreError::from)?;
+    if written == 1 {
+        Ok(())
+    } else {
+        Err(CommitError::Lost)
+    }
+}
+
+/// Is the guest on its way?
+fn moves(migration: &Migration) -> bool {
+    match migration.status {
+        Status::Running | Status::RunningPostCopy | Status::Migrating => true,
+        Status::PreMigrating => migration.kind == MigrationKind::Evacuation,
+        Status::Accepted
+        | Status::Queued
+        | Status::Preparing
+        | Status::PostMigrating
+        | Status::Finished
+        | Status::Confirming
+        | Status::Confirmed
+        | Status::Reverting
+        | Status::Reverted
+        | Status::Done
+        | Status::Completed
+        | Status::Cancelled
+        | Status::Failed
+        | Status::Error => false,
+    }
+}
+
+/// The destination's address, which Nova shows of all but live migrations.
+fn address(
+    connection: &mut Database,
+    record: &MigrationRecord,
+    next: &Migration,
+) -> Result<Option<String>, StoreError> {
+    if next.kind == MigrationKind::LiveMigration {
+        return Ok(record.dest_host.clone());
+    }
+    let Some(destination) = &next.dest_compute else {
+        return Ok(record.dest_host.clone());
+    };
+    let found: Option<Option<String>> = hosts::table
+        .filter(hosts::name.eq(destination.as_str()))
+        .select(hosts::host_ip)
+        .first(connection)
+        .optional()?;
+    Ok(found.flatten().or_else(|| record.dest_host.clone()))
+}
+
+/// Lets nobody else count what is taken of a migration's hosts.
+fn lock_ends(connection: &mut Database, next: &Migration) -> Result<(), StoreError> {
+    let ends = [Some(&next.source_compute), next.dest_compute.as_ref()];
+    let ends: Vec<&str> = ends.into_iter().flatten().map(HostName::as_str).collect();
+    Ok(dialect::lock_hosts(connection, &ends)?)
+}
+
+/// Takes what the transition needs of its hosts, or gives all of it back at the end.
+///
+/// A server counts by itself where it is recorded. So when its record moves its claim does too,
+/// and nobody may be counting meanwhile.
+fn reserve(
+    connection: &mut Database,
+    locked: &Locked,
+    transition: &Transition,
+    note: &CommitNote,
+) -> Result<(), CommitError> {
+    let id = locked.record.id;
+    let next = &transition.next;
+    if next.status.has_ended() {
+        lock_ends(connection, next)?;
+        return Ok(reservations::release(connection, id)?);
+    }
+    let Some(destination) = &next.dest_compute else {
+        return Ok(());
+    };
+    match transition.server {
+        Some(ServerChange::GoesToDestination(_)) => {
+            lock_ends(connection, next)?;
+            let left = (&next.source_compute, locked.server.room);
+            return Ok(reservations::keep_way_back(connection, id, left, note.at)?);
+        }
+        Some(ServerChange::GoesToSource) => {
+            lock_ends(connection, next)?;
+            return Ok(reservations::release(connection, id)?);
+        }
+        _ => {}
+    }
+    let claim = note.claim.as_ref().filter(|it| it.host == *destination);
+    let admitted =
+        locked.record.migration.status == Status::Queued && next.status == Status::Preparing;
+    let slots = note.slots.filter(|_| admitted);
+    if claim.is_none() && slots.is_none() {
+        return Ok(());
+    }
+    lock_ends(connection, next)?;
+    if let Some(claim) = claim {
+        reservations::claim(connection, id, claim, note.at)?;
+    }
+    if let Some(limits) = slots {
+        let ends = [
+            (SlotRole::Source, &next.source_compute, limits.source),
+            (SlotRole::Destination, destination, limits.destination),
+        ];
+        reservations::take_slots(connection, id, ends, note.at)?;
+    }
+    Ok(())
+}
+
+/// What the transition means for the server, and for open questions about it.
+fn settle(
+    connection: &mut Database,
+    locked: &Locked,
+    transition: &Transition,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let (before, next) = (&locked.record.migration, &transition.next);
+    if let Some(change) = transition.server {
+        servers::settle(connection, &locked.server, next, change, at)?;
+    }
+    // The leftovers that a clean destination can no longer have.
+    let clean = transition.doubt.is_none();
+    let back = matches!(
+        transition.server,
+        Some(ServerChange::StaysAtSource | ServerChange::ReturnsToSource(_))
+    );
+    if back
+        && clean
+        && let Some(destination) = &next.dest_compute
+    {
+        servers::forget_sighting(connection, next.server, destination)?;
+    }
+    if (before.status, before.settling) != (next.status, next.settling) {
+        let because = format!("the migration went on: {}", next.status);
+        discrepancies::close_of_migration(connection, next.server, next.uuid, &because, at)?;
+    }
+    if let Some(doubt) = transition.doubt {
+        let subject = DiscrepancySubject {
+            kind: doubt.into(),
+            server: Some(next.server),
+            migration: Some(next.uuid),
+            host: match doubt {
+                Doubt::DestinationNotClean => next.dest_compute.clone(),
+                Doubt::Overdue | Doubt::GuestNowhere => None,
+            },
+        };
+        let detail = format!("migration {} is {}", next.uuid, next.status);
+        discrepancies::open(connection, &subject, &detail, at)?;
+    }
+    Ok(())
+}

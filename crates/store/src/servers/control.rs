@@ -1,0 +1,169 @@
+//! What the API changes of a server by itself: its lock, and the state an operator resets.
+
+use diesel::prelude::*;
+use godwit_core::ids::ServerUuid;
+use godwit_core::instance_action::ActionName;
+use godwit_core::server::VmState;
+
+use super::{LockedBy, Server, load};
+use crate::columns::{instant, text};
+use crate::connection::Database;
+use crate::error::TransactionError;
+use crate::instance_actions::{self, ActionNote};
+use crate::schema::servers;
+use crate::{Store, StoreError, dialect};
+
+/// Why a server was not changed. Nothing was.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerChangeError<E> {
+    /// No such server, or it is deleted.
+    #[error("there is no such server")]
+    NoSuchServer,
+    /// The caller's check said no.
+    #[error("the server's state does not allow it")]
+    Refused(E),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl<E: Send + 'static> TransactionError for ServerChangeError<E> {
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::NoSuchServer | Self::Refused(_) => None,
+        }
+    }
+}
+
+/// A server that nobody else changes until the transaction ends.
+pub(crate) fn load_locked(
+    connection: &mut Database,
+    uuid: ServerUuid,
+) -> Result<Option<Server>, StoreError> {
+    dialect::lock_servers(connection, &[text(uuid)])?;
+    load(connection, uuid)
+}
+
+fn lock(
+    connection: &mut Database,
+    uuid: ServerUuid,
+    by: LockedBy,
+    reason: Option<&str>,
+    note: &ActionNote,
+) -> Result<bool, StoreError> {
+    let Some(server) = load_locked(connection, uuid)? else {
+        return Ok(false);
+    };
+    if server.lock.is_some() && by == LockedBy::Owner {
+        return Ok(true);
+    }
+    let kept = server.lock.and_then(|lock| lock.reason);
+    diesel::update(servers::table.find(server.id))
+        .set((
+            servers::locked_by.eq(by.as_str()),
+            servers::locked_reason.eq(reason.or(kept.as_deref())),
+            servers::updated_at.eq(instant(note.at)),
+            servers::generation.eq(servers::generation + 1),
+        ))
+        .execute(connection)?;
+    let action = instance_actions::began(connection, uuid, ActionName::Lock, note)?;
+    instance_actions::succeeded_at_once(connection, action, "api_lock", note.at)?;
+    Ok(true)
+}
+
+fn unlock<E>(
+    connection: &mut Database,
+    uuid: ServerUuid,
+    note: &ActionNote,
+    check: impl Fn(&Server) -> Result<(), E>,
+) -> Result<(), ServerChangeError<E>> {
+    let server = load_locked(connection, uuid)?.ok_or(ServerChangeError::NoSuchServer)?;
+    check(&server).map_err(ServerChangeError::Refused)?;
+    diesel::update(servers::table.find(server.id))
+        .set((
+            servers::locked_by.eq(None::<String>),
+            servers::locked_reason.eq(None::<String>),
+            servers::updated_at.eq(instant(note.at)),
+            servers::generation.eq(servers::generation + 1),
+        ))
+        .execute(connection)
+        .map_err(StoreError::from)?;
+    let action = instance_actions::began(connection, uuid, ActionName::Unlock, note)?;
+    instance_actions::succeeded_at_once(connection, action, "api_unlock", note.at)?;
+    Ok(())
+}
+
+fn reset_state(
+    connection: &mut Database,
+    uuid: ServerUuid,
+    state: VmState,
+    note: &ActionNote,
+) -> Result<bool, StoreError> {
+    let Some(server) = load_locked(connection, uuid)? else {
+        return Ok(false);
+    };
+    diesel::update(servers::table.find(server.id))
+        .set((
+            servers::vm_state.eq(state.as_str()),
+            servers::task_state.eq(None::<String>),
+            servers::updated_at.eq(instant(note.at)),
+            servers::generation.eq(servers::generation + 1),
+        ))
+        .execute(connection)?;
+    instance_actions::began(connection, uuid, ActionName::ResetState, note)?;
+    Ok(true)
+}
+
+impl Store {
+    /// Locks a server, and writes the action `lock`. Locking anew replaces the holder, and the
+    /// reason where one is given; but to a server that is locked already its owner's lock does
+    /// nothing, silently. `false` if there is no such server.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn server_lock(
+        &self,
+        server: ServerUuid,
+        by: LockedBy,
+        reason: Option<String>,
+        note: ActionNote,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| lock(connection, server, by, reason.as_deref(), &note))
+            .await
+    }
+
+    /// Unlocks a server, locked or not, and writes the action `unlock`. `check` sees the server
+    /// inside the transaction: whose lock it is decides who may.
+    ///
+    /// # Errors
+    /// [`ServerChangeError`].
+    pub async fn server_unlock<E, F>(
+        &self,
+        server: ServerUuid,
+        note: ActionNote,
+        check: F,
+    ) -> Result<(), ServerChangeError<E>>
+    where
+        E: Send + 'static,
+        F: Fn(&Server) -> Result<(), E> + Send + 'static,
+    {
+        self.write(move |connection| unlock(connection, server, &note, &check))
+            .await
+    }
+
+    /// Sets a server's `vm_state`, clears its `task_state`, and writes the action `resetState`.
+    /// A migration under way goes on. `false` if there is no such server.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn server_reset_state(
+        &self,
+        server: ServerUuid,
+        state: VmState,
+        note: ActionNote,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| reset_state(connection, server, state, &note))
+            .await
+    }
+}

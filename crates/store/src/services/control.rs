@@ -1,0 +1,238 @@
+//! What operators change of services: whether a host may be a destination, whether it counts as
+//! dead, and that one is gone for good.
+
+use diesel::prelude::*;
+use godwit_core::ids::HostName;
+use godwit_core::status::{MigrationKind, MigrationStatus};
+use godwit_core::time::Timestamp;
+use uuid::Uuid;
+
+use super::{Service, ServiceBinary, ServiceRow};
+use crate::columns::{instant, text};
+use crate::connection::Database;
+use crate::error::TransactionError;
+use crate::schema::{hosts, migrations, servers, services, sightings};
+use crate::{Store, StoreError, dialect};
+
+/// How a service is named.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ServiceKey {
+    /// By its uuid.
+    Uuid(Uuid),
+    /// By its integer id.
+    Id(i64),
+    /// By where it runs and what it is.
+    On(HostName, ServiceBinary),
+}
+
+/// What shall change of a service; `None` stays as it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServiceChange {
+    /// Disabled, or enabled.
+    pub status: Option<ServiceStatus>,
+    /// Declared dead, or no longer.
+    pub forced_down: Option<bool>,
+    /// The present.
+    pub at: Timestamp,
+}
+
+/// May a service's host be used as a destination?
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ServiceStatus {
+    /// It may. Forgets why it might not.
+    Enabled,
+    /// It may not.
+    Disabled {
+        /// Why; `None` forgets an earlier reason.
+        reason: Option<String>,
+    },
+}
+
+/// What still needs a service's host.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct ServiceUse {
+    /// Servers recorded on it.
+    pub servers: i64,
+    /// Unfinished migrations from or to it.
+    pub unfinished_migrations: i64,
+    /// Evacuations from it whose leftovers it has not cleaned yet.
+    pub done_evacuations: i64,
+}
+
+/// Why a service was not changed. Nothing was.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError<E> {
+    /// There is none.
+    #[error("there is no such service")]
+    NoSuchService,
+    /// The caller's check said no.
+    #[error("what the service is used for does not allow it")]
+    Refused(E),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl<E: Send + 'static> TransactionError for ServiceError<E> {
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::NoSuchService | Self::Refused(_) => None,
+        }
+    }
+}
+
+fn load(connection: &mut Database, key: &ServiceKey) -> Result<Option<Service>, StoreError> {
+    let rows = services::table.select(ServiceRow::as_select()).into_boxed();
+    let rows = match key {
+        ServiceKey::Uuid(uuid) => rows.filter(services::uuid.eq(text(uuid))),
+        ServiceKey::Id(id) => rows.filter(services::id.eq(*id)),
+        ServiceKey::On(host, binary) => rows
+            .filter(services::host.eq(host.as_str()))
+            .filter(services::binary.eq(binary.as_str())),
+    };
+    let row: Option<ServiceRow> = rows.first(connection).optional()?;
+    Ok(row.map(Service::from))
+}
+
+/// Counts what needs a service's host. Nothing needs that of a service which is no agent.
+fn count_use(connection: &mut Database, service: &Service) -> Result<ServiceUse, StoreError> {
+    if service.binary != ServiceBinary::Compute {
+        return Ok(ServiceUse::default());
+    }
+    let host = service.host.as_str();
+    let destination = migrations::dest_compute.assume_not_null();
+    let takes_part = migrations::source_compute
+        .eq(host)
+        .or(migrations::dest_compute
+            .is_not_null()
+            .and(destination.eq(host)));
+    Ok(ServiceUse {
+        servers: servers::table
+            .filter(servers::host.eq(host))
+            .filter(servers::deleted_at.is_null())
+            .count()
+            .get_result(connection)?,
+        unfinished_migrations: migrations::table
+            .filter(migrations::ended_at.is_null())
+            .filter(migrations::deleted_at.is_null())
+            .filter(takes_part)
+            .count()
+            .get_result(connection)?,
+        done_evacuations: migrations::table
+            .filter(migrations::source_compute.eq(host))
+            .filter(migrations::status.eq(MigrationStatus::Done.as_str()))
+            .filter(migrations::migration_type.eq(MigrationKind::Evacuation.as_str()))
+            .filter(migrations::deleted_at.is_null())
+            .count()
+            .get_result(connection)?,
+    })
+}
+
+/// The service, and what needs it, checked and locked.
+fn checked<E>(
+    connection: &mut Database,
+    uuid: Uuid,
+    check: impl Fn(&Service, &ServiceUse) -> Result<(), E>,
+) -> Result<Service, ServiceError<E>> {
+    dialect::lock_service(connection, &text(uuid)).map_err(StoreError::from)?;
+    let key = ServiceKey::Uuid(uuid);
+    let service = load(connection, &key)?.ok_or(ServiceError::NoSuchService)?;
+    let used = count_use(connection, &service)?;
+    check(&service, &used).map_err(ServiceError::Refused)?;
+    Ok(service)
+}
+
+fn write(
+    connection: &mut Database,
+    mut service: Service,
+    change: &ServiceChange,
+) -> Result<Service, StoreError> {
+    let before = service.clone();
+    match &change.status {
+        None => {}
+        Some(ServiceStatus::Enabled) => {
+            service.disabled = false;
+            service.disabled_reason = None;
+        }
+        Some(ServiceStatus::Disabled { reason }) => {
+            service.disabled = true;
+            service.disabled_reason.clone_from(reason);
+        }
+    }
+    service.forced_down = change.forced_down.unwrap_or(service.forced_down);
+    if service == before {
+        return Ok(service);
+    }
+    service.updated_at = Some(change.at);
+    diesel::update(services::table.find(service.id))
+        .set((
+            services::disabled.eq(service.disabled),
+            services::disabled_reason.eq(&service.disabled_reason),
+            services::forced_down.eq(service.forced_down),
+            services::updated_at.eq(instant(change.at)),
+        ))
+        .execute(connection)?;
+    Ok(service)
+}
+
+/// With an agent's service goes its host, and what the host said of servers.
+fn delete(connection: &mut Database, service: &Service) -> Result<(), StoreError> {
+    if service.binary == ServiceBinary::Compute {
+        diesel::delete(hosts::table.filter(hosts::service_id.eq(service.id)))
+            .execute(connection)?;
+        diesel::delete(sightings::table.filter(sightings::host.eq(service.host.as_str())))
+            .execute(connection)?;
+    }
+    diesel::delete(services::table.find(service.id)).execute(connection)?;
+    Ok(())
+}
+
+impl Store {
+    /// A service.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn service_find(&self, key: ServiceKey) -> Result<Option<Service>, StoreError> {
+        self.read(move |connection| load(connection, &key)).await
+    }
+
+    /// Changes a service, and returns it as it is then. A change to what it already is leaves
+    /// no trace. `check` sees it inside the transaction, with what needs its host.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn service_update<E, F>(
+        &self,
+        uuid: Uuid,
+        change: ServiceChange,
+        check: F,
+    ) -> Result<Service, ServiceError<E>>
+    where
+        E: Send + 'static,
+        F: Fn(&Service, &ServiceUse) -> Result<(), E> + Send + 'static,
+    {
+        self.write(move |connection| {
+            let service = checked(connection, uuid, &check)?;
+            Ok(write(connection, service, &change)?)
+        })
+        .await
+    }
+
+    /// Deletes a service; an agent's goes with its host, and comes back should the agent
+    /// register again. `check` as in [`Self::service_update`].
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn service_delete<E, F>(&self, uuid: Uuid, check: F) -> Result<(), ServiceError<E>>
+    where
+        E: Send + 'static,
+        F: Fn(&Service, &ServiceUse) -> Result<(), E> + Send + 'static,
+    {
+        self.write(move |connection| {
+            let service = checked(connection, uuid, &check)?;
+            Ok(delete(connection, &service)?)
+        })
+        .await
+    }
+}
