@@ -1,14 +1,16 @@
 //! Who is asking: from a token to credentials.
 //!
 //! [`Authenticator`] is the seam: [`jwt::JwtAuthenticator`] checks signed tokens by itself,
-//! another implementation may ask an identity service. Whatever is wrong with a token, the
+//! [`keystone::KeystoneAuthenticator`] asks Keystone. Whatever is wrong with a token, the
 //! caller learns only that it is not good.
 
 pub mod claims;
 pub mod jwt;
 pub mod keys;
+pub mod keystone;
 mod principal;
 pub mod revocation;
+mod signature;
 pub mod signer;
 
 use std::sync::Arc;
@@ -46,6 +48,9 @@ pub enum InvalidToken {
     /// Its time has not come.
     #[error("the token is not valid yet")]
     NotYetValid,
+    /// Keystone does not know it, or took it back.
+    #[error("Keystone does not know the token")]
+    NotKnown,
     /// It was taken back.
     #[error("the token was revoked")]
     Revoked,

@@ -1,11 +1,16 @@
 //! What an operator can set. Every field has a default that works; spans are seconds.
 
+mod keystone;
+mod remote;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::keystone::KeystoneConfig;
+pub use self::remote::{ContentType, RemoteConfig};
 use crate::seconds;
 
 /// The section `api` of the configuration.
@@ -72,27 +77,58 @@ impl Default for ApiConfig {
     }
 }
 
+/// How tokens are checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthMode {
+    /// By their signature: they carry user, project and roles.
+    #[default]
+    Jwt,
+    /// By asking Keystone.
+    Keystone,
+}
+
 /// The section `auth`: whose tokens are good.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuthConfig {
-    /// Files with a public key each, PEM: ECDSA P-256, RSA or Ed25519.
+    /// How tokens are checked. Default `jwt`.
+    pub mode: AuthMode,
+    /// Files with a public key each, PEM: ECDSA P-256, RSA or Ed25519. In mode `keystone`: those
+    /// of Keystone's that sign JWS tokens, if it makes such; others are then not asked about.
     pub public_keys: Vec<PathBuf>,
     /// A file with a JSON Web Key Set.
     pub jwks: Option<PathBuf>,
-    /// Most tokens remembered as good, so that their signature is checked once. Default 10 000.
+    /// Most tokens remembered, so that they are checked once. Default 10 000.
     pub cache_size: u64,
-    /// Where clients without a token are sent; absent: the development identity's place.
+    /// Where clients without a token are sent; absent: Keystone's address, or the development
+    /// identity's place.
     pub www_authenticate_uri: Option<String>,
+    /// The Keystone that is asked in mode `keystone`.
+    pub keystone: Option<KeystoneConfig>,
+}
+
+impl AuthConfig {
+    /// Where clients without a token are sent, as far as the configuration tells.
+    pub fn authenticate_uri(&self) -> Option<&str> {
+        let keystone = match self.mode {
+            AuthMode::Jwt => None,
+            AuthMode::Keystone => self.keystone.as_ref(),
+        };
+        let own = self.www_authenticate_uri.as_deref();
+        own.or_else(|| keystone.map(|keystone| keystone.url.as_str()))
+    }
 }
 
 impl Default for AuthConfig {
     fn default() -> Self {
         Self {
+            mode: AuthMode::default(),
             public_keys: Vec::new(),
             jwks: None,
             cache_size: 10_000,
             www_authenticate_uri: None,
+            keystone: None,
         }
     }
 }
@@ -114,6 +150,8 @@ pub struct PolicyConfig {
     /// How often the files are looked at, at most. Default 0.1.
     #[serde(with = "seconds")]
     pub check_interval: Duration,
+    /// Asking other services: the checks `http:` and `https:`.
+    pub remote: RemoteConfig,
 }
 
 impl Default for PolicyConfig {
@@ -124,6 +162,7 @@ impl Default for PolicyConfig {
             enforce_new_defaults: true,
             default_rule: "default".to_owned(),
             check_interval: Duration::from_millis(100),
+            remote: RemoteConfig::default(),
         }
     }
 }

@@ -30,6 +30,9 @@ pub enum ApiError {
     /// 503: the same request may succeed a little later.
     #[error("the service is busy")]
     Unavailable(#[source] StoreError),
+    /// 503: too many requests wait for others to decide them.
+    #[error("too many requests wait for other services' decisions")]
+    Crowded,
     /// 500. The cause goes to the log, never to the caller.
     #[error("the request failed within the service")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -46,7 +49,7 @@ impl ApiError {
             Self::Conflict(_) => 409,
             Self::UnsupportedContentType => 415,
             Self::Internal(_) => 500,
-            Self::Unavailable(_) => 503,
+            Self::Unavailable(_) | Self::Crowded => 503,
         }
     }
 
@@ -59,7 +62,7 @@ impl ApiError {
             Self::NotAcceptable(_) | Self::Internal(_) => "computeFault",
             Self::Conflict(_) => "conflictingRequest",
             Self::UnsupportedContentType => "badMediaType",
-            Self::Unavailable(_) => "serviceUnavailable",
+            Self::Unavailable(_) | Self::Crowded => "serviceUnavailable",
         }
     }
 
@@ -72,7 +75,7 @@ impl ApiError {
             | Self::NotAcceptable(text)
             | Self::Conflict(text) => text,
             Self::UnsupportedContentType => "Unsupported Content-Type",
-            Self::Unavailable(_) => "Service is unavailable at this time.",
+            Self::Unavailable(_) | Self::Crowded => "Service is unavailable at this time.",
             Self::Internal(_) => "Unexpected API Error. Please contact the administrator",
         }
     }

@@ -31,6 +31,7 @@ pub mod links;
 pub mod microversion;
 pub mod negotiation;
 pub mod observability;
+mod outgoing;
 pub mod pipeline;
 pub mod policy;
 mod python;
@@ -48,5 +49,6 @@ mod timestamps;
 pub mod views;
 
 pub use app::{ServeError, mount, serve};
+pub use outgoing::OutgoingError;
 pub use request_log::RequestLog;
 pub use state::{ApiState, ConfigError, Parts, Wake};

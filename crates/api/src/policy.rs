@@ -5,17 +5,23 @@
 //! stay, and the log says why. At the start it is an error.
 
 mod files;
+mod remote;
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use godwit_policy::{Enforcer, Settings, registry};
+use godwit_policy::{Enforcer, Overrides, RemoteCheck, Settings, registry};
+use tokio::sync::Semaphore;
 
 pub use self::files::{PolicyFileError, read_file};
 use self::files::{Stamp, read_all, stamp_all};
+pub use self::remote::RemoteCaller;
 use crate::config::PolicyConfig;
+use crate::outgoing::OutgoingError;
+use crate::routes::Route;
 
 /// A set of rules, and which one it is.
 #[derive(Debug)]
@@ -24,12 +30,51 @@ pub struct Policy {
     pub enforcer: Enforcer,
     /// Grows with every set, so that what was decided under another one can be told.
     pub edition: u64,
+    /// Is there a registered rule that asks another service? Mostly not, and then nobody has to
+    /// look rule by rule.
+    asks: bool,
+}
+
+impl Policy {
+    fn new(enforcer: Enforcer, edition: u64) -> Self {
+        Self {
+            asks: registry::NOVA
+                .iter()
+                .any(|default| enforcer.asks_remote(default.name)),
+            enforcer,
+            edition,
+        }
+    }
+
+    /// May a request on `route` wait for another service's decision?
+    pub fn asks(&self, route: &Route) -> bool {
+        let mut rules = route.rules.iter().chain(route.soft_rules);
+        self.asks && (self.asks_who_is_admin() || rules.any(|rule| self.enforcer.asks_remote(rule)))
+    }
+
+    /// Does another service decide who is an administrator?
+    pub fn asks_who_is_admin(&self) -> bool {
+        self.asks && self.enforcer.asks_remote(registry::CONTEXT_IS_ADMIN)
+    }
+}
+
+/// The policy cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// A file is no good.
+    #[error(transparent)]
+    File(#[from] PolicyFileError),
+    /// Other services cannot be asked.
+    #[error("`policy.remote`: {0}")]
+    Remote(#[source] OutgoingError),
 }
 
 /// Where the rules come from.
-#[derive(Debug)]
 pub struct PolicySource {
     config: PolicyConfig,
+    remote: Option<Arc<dyn RemoteCheck>>,
+    /// Requests that may wait for other services.
+    pub(crate) slots: Arc<Semaphore>,
     current: ArcSwap<Policy>,
     editions: AtomicU64,
     looked: Mutex<Looked>,
@@ -41,47 +86,51 @@ struct Looked {
     stamps: Vec<Stamp>,
 }
 
+impl fmt::Debug for PolicySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicySource")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
 impl PolicySource {
     /// Reads the files.
     ///
     /// # Errors
-    /// [`PolicyFileError`] when a file cannot be read or is no policy file.
-    pub fn open(config: PolicyConfig) -> Result<Self, PolicyFileError> {
+    /// [`PolicyError`] when a file cannot be read or is no policy file, or when other services
+    /// cannot be asked as configured.
+    pub fn open(config: PolicyConfig) -> Result<Self, PolicyError> {
+        let remote = RemoteCaller::new(&config.remote).map_err(PolicyError::Remote)?;
+        let remote: Arc<dyn RemoteCheck> = Arc::new(remote);
         // Stamped before reading: a change in between is then seen as one.
         let stamps = stamp_all(&config);
-        let enforcer = enforcer(&config)?;
-        Ok(Self {
-            current: ArcSwap::from_pointee(Policy {
-                enforcer,
-                edition: 0,
-            }),
-            editions: AtomicU64::new(1),
-            looked: Mutex::new(Looked {
-                at: Instant::now(),
-                stamps,
-            }),
-            config,
-        })
+        let enforcer = enforcer(&config, Some(&remote))?;
+        Ok(Self::new(config, Some(remote), enforcer, stamps))
     }
 
     /// The defaults, without any files.
     pub fn defaults() -> Self {
         let config = PolicyConfig::default();
-        let enforcer = Enforcer::new(
-            registry::NOVA,
-            &godwit_policy::Overrides::default(),
-            &settings(&config),
-        );
+        let enforcer = Enforcer::new(registry::NOVA, &Overrides::default(), &settings(&config));
+        Self::new(config, None, enforcer, Vec::new())
+    }
+
+    fn new(
+        config: PolicyConfig,
+        remote: Option<Arc<dyn RemoteCheck>>,
+        enforcer: Enforcer,
+        stamps: Vec<Stamp>,
+    ) -> Self {
         Self {
-            current: ArcSwap::from_pointee(Policy {
-                enforcer,
-                edition: 0,
-            }),
+            current: ArcSwap::from_pointee(Policy::new(enforcer, 0)),
             editions: AtomicU64::new(1),
             looked: Mutex::new(Looked {
                 at: Instant::now(),
-                stamps: Vec::new(),
+                stamps,
             }),
+            slots: Arc::new(Semaphore::new(config.remote.requests_at_once)),
+            remote,
             config,
         }
     }
@@ -112,10 +161,10 @@ impl PolicySource {
             return;
         }
         looked.stamps = stamps;
-        match enforcer(&self.config) {
+        match enforcer(&self.config, self.remote.as_ref()) {
             Ok(enforcer) => {
                 let edition = self.editions.fetch_add(1, Ordering::Relaxed);
-                self.current.store(Arc::new(Policy { enforcer, edition }));
+                self.current.store(Arc::new(Policy::new(enforcer, edition)));
                 tracing::info!(edition, "the policy files changed and were read again");
             }
             Err(error) => tracing::error!(%error, "the policy files changed; the old rules stay"),
@@ -130,13 +179,19 @@ fn settings(config: &PolicyConfig) -> Settings {
     }
 }
 
-fn enforcer(config: &PolicyConfig) -> Result<Enforcer, PolicyFileError> {
+fn enforcer(
+    config: &PolicyConfig,
+    remote: Option<&Arc<dyn RemoteCheck>>,
+) -> Result<Enforcer, PolicyFileError> {
     let overrides = read_all(config)?;
     let enforcer = Enforcer::new(registry::NOVA, &overrides, &settings(config));
     for finding in enforcer.findings() {
         tracing::warn!(%finding, "policy");
     }
-    Ok(enforcer)
+    Ok(match remote {
+        Some(remote) => enforcer.with_remote(Arc::clone(remote)),
+        None => enforcer,
+    })
 }
 
 #[cfg(test)]

@@ -104,6 +104,18 @@ pub(crate) fn unauthorized(identity: &str) -> HttpResponse {
         .body(body.to_string())
 }
 
+/// Nobody can say whether the token is good.
+pub(crate) fn tokens_cannot_be_checked() -> HttpResponse {
+    let body = json!({ "serviceUnavailable": {
+        "code": 503,
+        "message": "The identity service cannot be asked, so the request's token cannot be \
+                    checked. Try again later.",
+    }});
+    HttpResponse::ServiceUnavailable()
+        .insert_header((header::CONTENT_TYPE, FAULT))
+        .body(body.to_string())
+}
+
 fn page(status: StatusCode, text: &str) -> HttpResponse {
     let title = status.to_string();
     let page = format!(

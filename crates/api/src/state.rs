@@ -100,7 +100,7 @@ impl ApiState {
                 prefix,
                 scheme_header: config.scheme_header.clone(),
             }),
-            www_authenticate_uri: auth.www_authenticate_uri.as_deref().map(Arc::from),
+            www_authenticate_uri: auth.authenticate_uri().map(Arc::from),
             config: Arc::new(config),
         })
     }

@@ -1,14 +1,17 @@
 //! Whose tokens are good, and who may issue some here.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use godwit_api::auth::Authenticator;
 use godwit_api::auth::jwt::JwtAuthenticator;
 use godwit_api::auth::keys::KeySet;
+use godwit_api::auth::keystone::KeystoneAuthenticator;
 use godwit_api::auth::revocation::Revocations;
 use godwit_api::auth::signer::Signer;
-use godwit_api::config::AuthConfig;
+use godwit_api::config::{AuthConfig, AuthMode};
 use godwit_api::development_identity::DevelopmentIdentity;
 use godwit_api::ids::RandomIds;
 use godwit_api::observability::HttpMetrics;
@@ -19,58 +22,95 @@ use crate::keys;
 
 /// How tokens are checked, and issued where the development identity is served.
 pub(crate) struct LogIn {
+    authenticator: Arc<dyn Authenticator>,
+    issuing: Option<Issuing>,
+}
+
+/// What the development identity needs.
+struct Issuing {
+    signer: Signer,
+    lifetime: Duration,
     verifier: Arc<JwtAuthenticator>,
     revoked: Arc<Revocations>,
-    issuing: Option<(Signer, Duration)>,
 }
 
 impl LogIn {
     /// As the configuration says.
     pub(crate) fn configured(config: &Config) -> Result<Self> {
-        if !config.identity.development {
-            let keys = KeySet::load(&config.auth)?;
-            return Ok(Self::new(keys, &config.auth, None));
+        match config.auth.mode {
+            AuthMode::Jwt if config.identity.development => Self::development(config),
+            AuthMode::Jwt => Self::jwt(&config.auth),
+            AuthMode::Keystone => {
+                ensure!(
+                    !config.identity.development,
+                    "`identity.development` issues tokens that Keystone does not know: \
+                     it goes with `auth.mode: jwt`"
+                );
+                Self::keystone(&config.auth)
+            }
         }
-        let private_key = config.identity.private_key.as_deref();
-        let path = private_key.context("`identity.development` needs `identity.private_key`")?;
-        let lifetime = Duration::from_secs(config.identity.token_lifetime);
-        let configured = !config.auth.public_keys.is_empty() || config.auth.jwks.is_some();
-        let others = if configured {
-            KeySet::load(&config.auth)?
-        } else {
-            KeySet::default()
-        };
-        Self::issuing(others, &config.auth, path, lifetime)
     }
 
     /// Issues tokens with the private key at `path`, and trusts it beside `others`.
     pub(crate) fn issuing(
         others: KeySet,
         auth: &AuthConfig,
-        path: &std::path::Path,
+        path: &Path,
         lifetime: Duration,
     ) -> Result<Self> {
         let pair = keys::read(path)?;
         let public = pair.public_key_pem();
         let keys = others.with_pem(&path.display().to_string(), public.as_bytes())?;
         let signer = keys::signer(path)?;
-        Ok(Self::new(keys, auth, Some((signer, lifetime))))
+        let revoked = Arc::new(Revocations::default());
+        let verifier = verifier(keys, auth, &revoked);
+        Ok(Self {
+            authenticator: Arc::clone(&verifier) as Arc<dyn Authenticator>,
+            issuing: Some(Issuing {
+                signer,
+                lifetime,
+                verifier,
+                revoked,
+            }),
+        })
     }
 
-    fn new(keys: KeySet, auth: &AuthConfig, issuing: Option<(Signer, Duration)>) -> Self {
+    fn development(config: &Config) -> Result<Self> {
+        let private_key = config.identity.private_key.as_deref();
+        let path = private_key.context("`identity.development` needs `identity.private_key`")?;
+        let lifetime = Duration::from_secs(config.identity.token_lifetime);
+        Self::issuing(
+            KeySet::load_any(&config.auth)?,
+            &config.auth,
+            path,
+            lifetime,
+        )
+    }
+
+    fn jwt(auth: &AuthConfig) -> Result<Self> {
         let revoked = Arc::new(Revocations::default());
-        let clock = Arc::new(SystemClock);
-        let verifier = JwtAuthenticator::new(keys, auth.cache_size, clock, Arc::clone(&revoked));
-        Self {
-            verifier: Arc::new(verifier),
-            revoked,
-            issuing,
-        }
+        Ok(Self {
+            authenticator: verifier(KeySet::load(auth)?, auth, &revoked),
+            issuing: None,
+        })
+    }
+
+    fn keystone(auth: &AuthConfig) -> Result<Self> {
+        let keystone = auth.keystone.as_ref();
+        let keystone =
+            keystone.context("`auth.mode: keystone` needs the section `auth.keystone`")?;
+        let (keys, clock) = (KeySet::load_any(auth)?, Arc::new(SystemClock));
+        let authenticator = KeystoneAuthenticator::new(keystone, keys, auth.cache_size, clock)
+            .context("`auth.keystone`")?;
+        Ok(Self {
+            authenticator: Arc::new(authenticator),
+            issuing: None,
+        })
     }
 
     /// Checks tokens.
-    pub(crate) fn verifier(&self) -> Arc<JwtAuthenticator> {
-        Arc::clone(&self.verifier)
+    pub(crate) fn authenticator(&self) -> Arc<dyn Authenticator> {
+        Arc::clone(&self.authenticator)
     }
 
     /// Lets people log in, where tokens are issued.
@@ -78,15 +118,20 @@ impl LogIn {
         &self,
         metrics: &HttpMetrics,
     ) -> Option<DevelopmentIdentity> {
-        let (signer, token_lifetime) = self.issuing.clone()?;
+        let issuing = self.issuing.as_ref()?;
         Some(DevelopmentIdentity {
-            signer,
-            verifier: self.verifier(),
-            revoked: Arc::clone(&self.revoked),
+            signer: issuing.signer.clone(),
+            verifier: Arc::clone(&issuing.verifier),
+            revoked: Arc::clone(&issuing.revoked),
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
-            token_lifetime,
+            token_lifetime: issuing.lifetime,
             metrics: metrics.clone(),
         })
     }
+}
+
+fn verifier(keys: KeySet, auth: &AuthConfig, revoked: &Arc<Revocations>) -> Arc<JwtAuthenticator> {
+    let (clock, revoked) = (Arc::new(SystemClock), Arc::clone(revoked));
+    Arc::new(JwtAuthenticator::new(keys, auth.cache_size, clock, revoked))
 }

@@ -1,9 +1,11 @@
 //! `godwit policy check`: what would the service decide?
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use godwit_api::policy;
+use godwit_api::config::RemoteConfig;
+use godwit_api::policy::{self, RemoteCaller};
 use godwit_policy::{Credentials, Decision, Enforcer, Settings, Target, registry};
 use serde_json::Value;
 
@@ -12,7 +14,9 @@ use crate::cli::PolicyCheck;
 /// Answers with 0 when allowed and 1 when denied; the reason goes to standard output.
 pub(crate) fn run(question: &PolicyCheck) -> Result<ExitCode> {
     let overrides = policy::read_file(&question.policy)?;
-    let enforcer = Enforcer::new(registry::NOVA, &overrides, &Settings::default());
+    let remote = Arc::new(RemoteCaller::new(&RemoteConfig::default())?);
+    let enforcer =
+        Enforcer::new(registry::NOVA, &overrides, &Settings::default()).with_remote(remote);
     for finding in enforcer.findings() {
         eprintln!("note: {finding}");
     }

@@ -150,7 +150,7 @@ fn api(
     let parts = Parts {
         store: store.clone(),
         policy: PolicySource::open(policy)?,
-        authenticator: log_in.verifier(),
+        authenticator: log_in.authenticator(),
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
         wake: Arc::new(move || wake.wake()),

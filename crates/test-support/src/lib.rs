@@ -9,6 +9,7 @@ mod child;
 mod process;
 
 pub mod ca;
+pub mod keystone;
 pub mod oracle;
 pub mod postgres;
 pub mod testbed;

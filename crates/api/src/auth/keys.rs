@@ -66,11 +66,23 @@ pub struct KeySet {
 }
 
 impl KeySet {
-    /// Reads the keys that the configuration names.
+    /// Reads the keys that the configuration names, of which there must be one.
     ///
     /// # Errors
     /// [`KeyError`].
     pub fn load(config: &AuthConfig) -> Result<Self, KeyError> {
+        let set = Self::load_any(config)?;
+        if set.is_empty() {
+            return Err(KeyError::None);
+        }
+        Ok(set)
+    }
+
+    /// Reads the keys that the configuration names, if it names any.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn load_any(config: &AuthConfig) -> Result<Self, KeyError> {
         let mut set = Self::default();
         for path in &config.public_keys {
             set = set.with_pem(&path.display().to_string(), &read(path)?)?;
@@ -78,10 +90,12 @@ impl KeySet {
         if let Some(path) = &config.jwks {
             set = set.with_jwks(&path.display().to_string(), &read(path)?)?;
         }
-        if set.keys.is_empty() {
-            return Err(KeyError::None);
-        }
         Ok(set)
+    }
+
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 
     /// Adds a public key, PEM. `origin` names it in errors.

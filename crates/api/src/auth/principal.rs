@@ -6,6 +6,7 @@ use arc_swap::ArcSwapOption;
 use godwit_core::time::Timestamp;
 use godwit_policy::{Credentials, Identity, Target};
 
+use super::InvalidToken;
 use crate::policy::Policy;
 
 /// Who bears a token, and until when it is good.
@@ -54,25 +55,43 @@ impl Principal {
         }
     }
 
+    /// The same, if its time has come and is not over.
+    pub(super) fn timely(self: Arc<Self>, now: Timestamp) -> Result<Arc<Self>, InvalidToken> {
+        if self.expires_at <= now {
+            return Err(InvalidToken::Expired);
+        }
+        if self.not_before.is_some_and(|begin| now < begin) {
+            return Err(InvalidToken::NotYetValid);
+        }
+        Ok(self)
+    }
+
     /// The target for what belongs to nobody in particular: the bearer's own project and user.
     pub fn own(&self) -> &Target {
         &self.own
     }
 
     /// The credentials under `policy`. Whether they are an administrator's is decided once per
-    /// set of rules, not once per request.
+    /// set of rules, not once per request; unless others decide it, who may change their mind.
     pub fn decided(&self, policy: &Policy) -> Arc<Decided> {
+        if policy.asks_who_is_admin() {
+            return self.decide(policy);
+        }
         let known = self.decided.load_full();
         if let Some(known) = known.filter(|known| known.edition == policy.edition) {
             return known;
         }
+        let decided = self.decide(policy);
+        self.decided.store(Some(Arc::clone(&decided)));
+        decided
+    }
+
+    fn decide(&self, policy: &Policy) -> Arc<Decided> {
         let is_admin = policy.enforcer.is_admin(&self.credentials);
-        let decided = Arc::new(Decided {
+        Arc::new(Decided {
             edition: policy.edition,
             credentials: self.credentials.clone().with_is_admin(is_admin),
             is_admin,
-        });
-        self.decided.store(Some(Arc::clone(&decided)));
-        decided
+        })
     }
 }

@@ -8,6 +8,9 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
+use tracing::{Instrument, Span};
 
 use crate::auth::{AuthError, Principal};
 use crate::body::{self, BodyError};
@@ -16,10 +19,11 @@ use crate::error::ApiError;
 use crate::links::{Base, Links};
 use crate::microversion::Microversion;
 use crate::negotiation::NotSpoken;
+use crate::policy::Policy;
 use crate::query::{NotUtf8, Query};
 use crate::reply::{self, Reply, Spoken};
 use crate::root::Root;
-use crate::routes::{Action, Does, Route, Versions};
+use crate::routes::{Action, Answer, Does, Route, Versions};
 use crate::schema::body::edition;
 use crate::schema::query::QuerySchema;
 use crate::schema::{Strictness, check};
@@ -75,7 +79,7 @@ pub(super) async fn authenticate(
         }
         Err(AuthError::Unavailable(reason)) => {
             tracing::error!(%reason, "tokens cannot be checked");
-            Err(HttpResponse::ServiceUnavailable().finish())
+            Err(reply::tokens_cannot_be_checked())
         }
     }
 }
@@ -148,7 +152,7 @@ pub(super) async fn handle(mut routed: Routed<'_>) -> Result<Reply, Stop> {
             check_project(&routed)?;
             check_version(*versions, routed.version)?;
             let query = read_query(&routed, *query)?;
-            Ok(handler(&call(routed, route, query)).await?)
+            Ok(perform(routed, route, query, Work::Handle(*handler)).await?)
         }
         Does::Act(actions) => {
             let (action, value) = read_action(&mut routed, actions).await?;
@@ -157,7 +161,8 @@ pub(super) async fn handle(mut routed: Routed<'_>) -> Result<Reply, Stop> {
             let schema = edition(action.body, routed.version);
             check(schema, &value, Some(action.name), strictness(routed.root))
                 .map_err(ApiError::invalid_body)?;
-            Ok((action.handler)(&call(routed, route, Query::default()), &value).await?)
+            let work = Work::Act(action.handler, value);
+            Ok(perform(routed, route, Query::default(), work).await?)
         }
     }
 }
@@ -220,34 +225,101 @@ fn read_query(routed: &Routed<'_>, schema: Option<&QuerySchema>) -> Result<Query
     Ok(query)
 }
 
-fn call(routed: Routed<'_>, route: &'static Route, query: Query) -> Call {
-    let Routed {
-        request,
-        state,
-        root,
-        ids,
-        version,
-        request_id,
-        principal,
-        ..
-    } = routed;
-    let policy = state.policy.current();
-    let url = request
-        .uri()
-        .path_and_query()
-        .map_or("", |url| url.as_str());
-    let base = Base::of(request, &state.link_rules);
-    Call {
-        links: Links::new(base, root, url, principal.project_id.as_deref()),
-        decided: principal.decided(&policy),
-        state: state.clone(),
-        request_id: request_id.to_owned(),
-        route,
-        version,
-        ids,
-        query,
-        principal,
-        policy,
+/// What is left to do.
+enum Work {
+    Handle(for<'a> fn(&'a Call) -> Answer<'a>),
+    Act(for<'a> fn(&'a Call, &'a Value) -> Answer<'a>, Value),
+}
+
+impl Work {
+    async fn done(self, arrived: Arrived) -> Result<Reply, ApiError> {
+        let call = arrived.call();
+        match self {
+            Self::Handle(handler) => handler(&call).await,
+            Self::Act(handler, value) => handler(&call, &value).await,
+        }
+    }
+}
+
+/// Hands the request to its handler. One whose rules may ask another service is handled on a
+/// thread where it stops nobody else.
+async fn perform(
+    routed: Routed<'_>,
+    route: &'static Route,
+    query: Query,
+    work: Work,
+) -> Result<Reply, ApiError> {
+    let arrived = Arrived::new(routed, route, query);
+    if !arrived.policy.asks(route) {
+        return work.done(arrived).await;
+    }
+    let slots = Arc::clone(&arrived.state.policy.slots);
+    let slot = slots.try_acquire_owned().map_err(|_| ApiError::Crowded)?;
+    let (here, span) = (Handle::current(), Span::current());
+    let handled = spawn_blocking(move || {
+        let _slot = slot;
+        here.block_on(work.done(arrived).instrument(span))
+    });
+    handled.await.map_err(ApiError::internal)?
+}
+
+/// A request at its handler's door, with what is known of it before policy is asked.
+struct Arrived {
+    state: Data<ApiState>,
+    route: &'static Route,
+    version: Microversion,
+    ids: PathIds,
+    query: Query,
+    links: Links,
+    request_id: String,
+    principal: Arc<Principal>,
+    policy: Arc<Policy>,
+}
+
+impl Arrived {
+    fn new(routed: Routed<'_>, route: &'static Route, query: Query) -> Self {
+        let Routed {
+            request,
+            state,
+            root,
+            ids,
+            version,
+            request_id,
+            principal,
+            ..
+        } = routed;
+        let url = request
+            .uri()
+            .path_and_query()
+            .map_or("", |url| url.as_str());
+        let base = Base::of(request, &state.link_rules);
+        Self {
+            links: Links::new(base, root, url, principal.project_id.as_deref()),
+            policy: state.policy.current(),
+            state: state.clone(),
+            request_id: request_id.to_owned(),
+            route,
+            version,
+            ids,
+            query,
+            principal,
+        }
+    }
+
+    /// The call. Decides whether the caller is an administrator, which may take asking.
+    fn call(self) -> Call {
+        Call {
+            decided: self.principal.decided(&self.policy),
+            links: self.links,
+            state: self.state,
+            request_id: self.request_id,
+            route: self.route,
+            version: self.version,
+            ids: self.ids,
+            query: self.query,
+            principal: self.principal,
+            policy: self.policy,
+        }
     }
 }
 

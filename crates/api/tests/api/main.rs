@@ -21,6 +21,7 @@ mod order_of_checks;
 mod policy;
 mod random_requests;
 mod reference;
+mod remote_policy;
 mod server_lists;
 mod server_migrations;
 mod servers;

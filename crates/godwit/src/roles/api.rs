@@ -29,7 +29,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     let parts = Parts {
         store: store.clone(),
         policy: PolicySource::open(config.policy.clone())?,
-        authenticator: log_in.verifier(),
+        authenticator: log_in.authenticator(),
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
         // The conductor is another process, and finds out when it looks.

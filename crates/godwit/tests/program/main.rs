@@ -1,6 +1,7 @@
 //! The program as its users meet it: started, asked over HTTP, stopped, killed, started again.
 
 mod process;
+mod real_keystone;
 mod refusals;
 mod roles;
 mod session;

@@ -1,6 +1,7 @@
 //! Good tokens, and every kind of bad one.
 
 use super::*;
+use godwit_core::time::Timestamp;
 use godwit_test_support::token::{TokenKey, forge_unsigned};
 use serde_json::{Value, json};
 use std::sync::Mutex;
