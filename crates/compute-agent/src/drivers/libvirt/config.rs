@@ -51,6 +51,9 @@ pub struct LibvirtConfig {
     /// What happens to the source's disks after they were copied and the guest runs from the
     /// copies.
     pub source_disks: SourceDisks,
+    /// How long a guest may take to shut down before it is powered off by force, when a cold
+    /// move stops it, seconds.
+    pub power_off_seconds: u64,
     /// Compare the guest's CPU with what this host's hypervisor can do?
     pub compare_cpu: bool,
     /// How long libvirt may take for an answer, seconds. Never applies to a move itself.
@@ -80,6 +83,7 @@ impl Default for LibvirtConfig {
             lock_manager: LockManager::None,
             qemu_conf: "/etc/libvirt/qemu.conf".into(),
             source_disks: SourceDisks::Remove,
+            power_off_seconds: 60,
             compare_cpu: true,
             call_timeout_seconds: 30,
             keepalive_seconds: 5,
@@ -90,6 +94,10 @@ impl Default for LibvirtConfig {
 impl LibvirtConfig {
     pub(super) fn call_timeout(&self) -> Duration {
         Duration::from_secs(self.call_timeout_seconds.max(1))
+    }
+
+    pub(super) fn power_off_limit(&self) -> Duration {
+        Duration::from_secs(self.power_off_seconds)
     }
 }
 

@@ -4,6 +4,7 @@ use godwit_rpc::domain::{Flavor, Owner};
 use godwit_rpc::facts::Cpu;
 use roxmltree::{Document, Node};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// What Nova's namespace begins with, whatever its minor version.
 const NOVA: &str = "http://openstack.org/xmlns/libvirt/nova/1.";
@@ -27,6 +28,13 @@ pub(super) struct Definition {
     pub(super) disks: Vec<DiskElement>,
     /// What Nova wrote into it.
     pub(super) nova: Option<NovaElement>,
+}
+
+/// Which domain a definition is of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Identity {
+    pub(super) uuid: Uuid,
+    pub(super) name: String,
 }
 
 /// `<cpu>`.
@@ -90,6 +98,20 @@ pub(super) enum Unreadable {
     /// Something is missing, or is no number.
     #[error("no usable <{0}>")]
     Element(&'static str),
+}
+
+impl Identity {
+    /// Reads it from a domain's XML.
+    pub(super) fn parse(xml: &str) -> Result<Self, Unreadable> {
+        let document = Document::parse(xml)?;
+        let domain = document.root_element();
+        Ok(Self {
+            uuid: text_of(domain, "uuid")
+                .and_then(|uuid| uuid.parse().ok())
+                .ok_or(Unreadable::Element("uuid"))?,
+            name: text_of(domain, "name").ok_or(Unreadable::Element("name"))?,
+        })
+    }
 }
 
 impl Definition {

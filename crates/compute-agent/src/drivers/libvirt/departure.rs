@@ -7,6 +7,7 @@ use std::time::Duration;
 use godwit_core::failure::FailureCode;
 use godwit_core::migration::StorageMode;
 use godwit_core::server::PowerState;
+use godwit_rpc::command::MoveKind;
 use godwit_rpc::domain::Domain;
 use godwit_rpc::facts::HostFacts;
 use tokio::time::Instant;
@@ -57,7 +58,7 @@ impl Host {
         let server = job.what.server;
         let guest = self.describe(server, &self.pools().await?).await?;
         let guest = guest.ok_or(DriverError::UnknownServer(server))?;
-        checks::guest_can_leave(&guest).map_err(DriverError::Failed)?;
+        checks::guest_can_leave(&guest, MoveKind::Live).map_err(DriverError::Failed)?;
         let held = self.holds.is_held(HoldPoint::BeforeHandover).await;
         let itinerary = self.itinerary(job, &guest, destination, held)?;
 

@@ -16,6 +16,7 @@ use godwit_rpc::domain::{Backing, Disk, Domain, Owner};
 use godwit_rpc::facts::Cpu;
 use uuid::Uuid;
 use virt::error::{Error, ErrorNumber};
+use virt::sys as raw;
 
 use super::Host;
 use super::connection::{CallError, Live, number};
@@ -33,6 +34,8 @@ const DETAILS_WITHIN: Duration = Duration::from_secs(3);
 /// A domain's details as libvirt has them.
 struct Details {
     name: String,
+    /// What the domain can be defined from on another host.
+    inactive: Option<String>,
     definition: Definition,
     /// In the order of the definition's disks.
     sizes: Vec<BlockSizes>,
@@ -187,6 +190,7 @@ impl Host {
     fn domain(&self, uuid: Uuid, witness: Witness, details: Details, pools: &[SeenPool]) -> Domain {
         let Details {
             name,
+            inactive,
             definition,
             sizes,
         } = details;
@@ -216,6 +220,7 @@ impl Host {
             owner: nova.owner.unwrap_or_else(|| self.default_owner()),
             flavor: nova.flavor,
             image_ref: nova.image,
+            definition: inactive.and_then(Domain::bounded),
         };
         self.remembered.keep(&domain);
         domain
@@ -242,6 +247,7 @@ impl Host {
             owner: self.default_owner(),
             flavor: None,
             image_ref: None,
+            definition: None,
         });
         Domain {
             sighting: Sighting::Unreachable,
@@ -278,8 +284,11 @@ fn details(live: &Live, uuid: Uuid) -> Result<Option<Details>, DetailsError> {
     let definition = Definition::parse(&xml)?;
     // A disk that cannot be measured (its network storage is away) has no size, that is all.
     let size = |disk: &DiskElement| sys::block_sizes(&domain, &disk.target).unwrap_or_default();
+    // Passwords (of a console) are not part of it: it is kept where they would be read.
+    let inactive = raw::VIR_DOMAIN_XML_INACTIVE | raw::VIR_DOMAIN_XML_MIGRATABLE;
     Ok(Some(Details {
         name: domain.name()?,
+        inactive: domain.xml_desc(inactive).ok(),
         sizes: definition.disks.iter().map(size).collect(),
         definition,
     }))

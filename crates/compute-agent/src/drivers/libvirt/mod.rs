@@ -10,7 +10,9 @@
 //!                   ├─ departure ─► flight    libvirt's call, on a thread of its own
 //!                   ├─ progress ─► verdict    what the call, the events and a look mean (pure)
 //!                   ├─ steer, force           while it goes on
-//!                   └─ settle                 after
+//!                   ├─ settle                 after
+//!                   ├─ leaving ─► power       a cold move's source: off, and perhaps on again
+//!                   └─ boot                   from a definition, and given up again
 //!            all by connection ─► sys         calls with deadlines; the only unsafe code
 //!            all trusting witness             what a look at a domain means (pure)
 //! ```
@@ -41,9 +43,14 @@
 //! - **A lock manager**, if two writers on one disk must be impossible whatever goes wrong: set
 //!   it in `qemu.conf` on every host and name it in `lock_manager`; an agent whose libvirt
 //!   disagrees does not start.
+//! - **Evacuations and cold moves** start guests from their definitions, on storage named in
+//!   `shared_storage`. Domains must not start with their hosts (`virsh autostart`): a host that
+//!   comes back would start what was evacuated, and only locks on its disks keep it from
+//!   writing. A definition carries no passwords (of a console): set them anew.
 //! - **Agents** run on the host itself, as a user that may use libvirt's socket read-write and
 //!   write to the directories of disks.
 
+mod boot;
 mod config;
 mod connection;
 mod definition;
@@ -54,8 +61,10 @@ mod flight;
 mod force;
 mod inventory;
 mod itinerary;
+mod leaving;
 mod lock_manager;
 mod note;
+mod power;
 mod precheck;
 mod prepare;
 mod progress;
@@ -63,14 +72,18 @@ mod settle;
 mod steer;
 mod storage;
 mod sys;
+mod turns;
 mod verdict;
 mod witness;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use godwit_core::failure::FailureCode;
 use godwit_core::ids::HostName;
-use godwit_rpc::command::{CheckDestination, CheckSource, ForceMeans, Movable, Side};
+use godwit_rpc::command::{
+    CheckBoot, CheckDestination, CheckSource, ForceMeans, Movable, MoveKind, Side,
+};
 use godwit_rpc::domain::Domain;
 use godwit_rpc::facts::HostFacts;
 use tokio::sync::watch;
@@ -82,8 +95,10 @@ pub use self::config::{
 use self::connection::Connection;
 use self::flight::Flights;
 use self::inventory::Remembered;
+use self::leaving::Leavings;
 use self::storage::Files;
 use self::sys::{DomainEvent, Sink};
+use self::turns::Turns;
 use crate::driver::{Driver, DriverError, Job, JobState};
 use crate::holds::Holds;
 
@@ -97,6 +112,8 @@ struct Host {
     connection: Connection,
     files: Files,
     flights: Flights,
+    leavings: Leavings,
+    turns: Turns,
     holds: Holds,
     remembered: Remembered,
     changes: Arc<watch::Sender<u64>>,
@@ -135,6 +152,8 @@ impl LibvirtDriver {
             connection,
             files: Files::new(deadline),
             flights,
+            leavings: Leavings::default(),
+            turns: Turns::default(),
             holds,
             remembered: Remembered::default(),
             changes,
@@ -181,32 +200,70 @@ impl Driver for LibvirtDriver {
         destination: &HostFacts,
         cancel: &CancellationToken,
     ) -> Result<(), DriverError> {
-        self.0.start(job, destination, cancel).await
+        match job.what.kind {
+            MoveKind::Live => self.0.start(job, destination, cancel).await,
+            MoveKind::Cold => self.0.start_cold(job, destination, cancel).await,
+            MoveKind::Evacuation => Err(no_source(job)),
+        }
     }
 
     async fn progress(&self, job: &Job) -> Result<JobState, DriverError> {
-        self.0.progress(job).await
+        match job.what.kind {
+            MoveKind::Live => self.0.progress(job).await,
+            MoveKind::Cold => self.0.progress_cold(job),
+            MoveKind::Evacuation => Ok(JobState::NoJob),
+        }
     }
 
     async fn force_complete(&self, job: &Job) -> Result<ForceMeans, DriverError> {
-        self.0.force_complete(job).await
+        match job.what.kind {
+            MoveKind::Live => self.0.force_complete(job).await,
+            MoveKind::Cold | MoveKind::Evacuation => Err(DriverError::NoJob),
+        }
     }
 
     async fn abort(&self, job: &Job) -> Result<(), DriverError> {
-        self.0.abort(job).await
+        match job.what.kind {
+            MoveKind::Live => self.0.abort(job).await,
+            MoveKind::Cold => Err(self.0.abort_cold(job)),
+            MoveKind::Evacuation => Err(DriverError::NoJob),
+        }
     }
 
     async fn finish(&self, job: &Job, side: Side) -> Result<(), DriverError> {
-        match side {
-            Side::Source => self.0.finish_source(job).await,
-            Side::Destination => self.0.finish_destination(job).await,
+        match (side, job.what.kind) {
+            (Side::Source, MoveKind::Evacuation) => Err(no_source(job)),
+            (Side::Source, MoveKind::Live | MoveKind::Cold) => self.0.finish_source(job).await,
+            (Side::Destination, _) => self.0.finish_destination(job).await,
         }
     }
 
     async fn roll_back(&self, job: &Job, side: Side, resume: bool) -> Result<(), DriverError> {
-        match side {
-            Side::Source => self.0.roll_back_source(job, resume).await,
-            Side::Destination => self.0.roll_back_destination(job).await,
+        match (side, job.what.kind) {
+            (Side::Source, MoveKind::Live) => self.0.roll_back_source(job, resume).await,
+            (Side::Source, MoveKind::Cold) => self.0.roll_back_cold_source(job, resume).await,
+            (Side::Source, MoveKind::Evacuation) => Err(no_source(job)),
+            (Side::Destination, _) => self.0.roll_back_destination(job).await,
         }
     }
+
+    async fn check_boot(&self, check: &CheckBoot) -> Result<(), DriverError> {
+        self.0.check_boot(check).await
+    }
+
+    async fn boot(&self, job: &Job, definition: &str, power_on: bool) -> Result<(), DriverError> {
+        self.0.boot(job, definition, power_on).await
+    }
+
+    async fn withdraw(&self, job: &Job, side: Side) -> Result<(), DriverError> {
+        self.0.withdraw(job, side).await
+    }
+}
+
+/// An evacuation's source is dead; when it comes back it is only told to give the guest up.
+fn no_source(job: &Job) -> DriverError {
+    DriverError::failed(
+        FailureCode::HypervisorError,
+        format!("The source of {} was evacuated.", job.what.server),
+    )
 }

@@ -15,6 +15,33 @@ pub(super) struct Note {
     pub(super) ready: bool,
     /// Source: the move was begun, or was about to be.
     pub(super) departure: Option<Departure>,
+    /// Source of a cold move: the guest was powered off, or was about to be.
+    pub(super) powered_off: Option<PoweredOff>,
+    /// Destination: the guest was defined here from its definition, or was about to be. From
+    /// then on the domain of its uuid is this migration's.
+    pub(super) booting: bool,
+}
+
+/// How a cold move found its guest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PoweredOff {
+    /// What it did before.
+    pub(super) was: Was,
+    /// Is the move settled? Nothing is powered off or on any more.
+    pub(super) over: bool,
+}
+
+/// What a guest did before it was powered off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Was {
+    /// It executed.
+    Running,
+    /// It was in memory, paused by its user.
+    Paused,
+    /// It was off, and stays off.
+    Off,
 }
 
 /// One thing that was made.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::ServerUuid;
 use godwit_core::migration::StorageMode;
-use godwit_rpc::command::{CheckDestination, CheckSource, Movable};
+use godwit_rpc::command::{CheckDestination, CheckSource, Movable, MoveKind};
 use godwit_rpc::domain::{Disk, Domain};
 use godwit_rpc::facts::HostFacts;
 use virt::error::ErrorNumber;
@@ -29,10 +29,13 @@ impl Host {
         let pools = self.pools().await?;
         let guest = self.describe(check.server, &pools).await?;
         let mut guest = guest.ok_or(DriverError::UnknownServer(check.server))?;
-        checks::guest_can_leave(&guest).map_err(DriverError::Failed)?;
+        checks::guest_can_leave(&guest, check.kind).map_err(DriverError::Failed)?;
         let storage = checks::storage_mode(&guest, &check.destination, check.block_migration)
             .map_err(DriverError::Failed)?;
-        if storage == StorageMode::Copied {
+        if check.kind == MoveKind::Cold {
+            self.can_leave_cold(&guest, &check.destination, storage)
+                .await?;
+        } else if storage == StorageMode::Copied {
             self.disks_can_travel(&mut guest, &check.destination)
                 .await?;
         }
@@ -104,7 +107,17 @@ impl Host {
 
     /// No domain of the guest's uuid or name may be here: libvirt could not tell them apart.
     pub(super) async fn nobody_is_called_so(&self, guest: &Domain) -> Result<(), DriverError> {
-        let (server, name) = (guest.server, guest.domain_name.clone());
+        self.nobody_is_called(guest.server, &guest.domain_name)
+            .await
+    }
+
+    /// The same, by uuid and name.
+    pub(super) async fn nobody_is_called(
+        &self,
+        server: ServerUuid,
+        domain_name: &str,
+    ) -> Result<(), DriverError> {
+        let name = domain_name.to_owned();
         let found = self.connection.call(move |live| {
             let by_uuid = known(live.connect.lookup_domain_by_uuid(server.0))?;
             let by_name = known(live.connect.lookup_domain_by_name(&name))?;
@@ -114,10 +127,7 @@ impl Host {
             (false, false) => return Ok(()),
             (true, _) => format!("{} already has a domain with that uuid", self.name),
             (false, true) => {
-                format!(
-                    "{} already has a domain called {}",
-                    self.name, guest.domain_name
-                )
+                format!("{} already has a domain called {domain_name}", self.name)
             }
         };
         Err(pre_check(format!("Unable to migrate {server}: {problem}")))

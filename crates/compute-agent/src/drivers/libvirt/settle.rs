@@ -88,6 +88,7 @@ impl Host {
             departure.over = true;
             job.set_note(&note).await?;
         }
+        self.settle_leaving(job).await?;
         self.flights.forget(job);
         Ok(())
     }
@@ -95,6 +96,7 @@ impl Host {
     /// The guest is on its source; nothing of it may stay here.
     pub(super) async fn roll_back_destination(&self, job: &Job) -> Result<(), DriverError> {
         let server = job.what.server;
+        let _turn = self.turn(server).await?;
         self.clear_domain(server).await?;
         self.remembered.settle(server);
         if let Some(mut note) = job.note::<Note>()? {
@@ -242,7 +244,7 @@ fn renamed(disk: &Path, migration: MigrationUuid) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn is_persistent(live: &Live, server: ServerUuid) -> Result<bool, Error> {
+pub(super) fn is_persistent(live: &Live, server: ServerUuid) -> Result<bool, Error> {
     let Some(domain) = known(live.connect.lookup_domain_by_uuid(server.0))? else {
         return Ok(false);
     };
@@ -296,7 +298,7 @@ fn bury(live: &Live, server: ServerUuid) -> Result<(), Error> {
     }
 }
 
-fn undefine(domain: &Domain) -> Result<(), Error> {
+pub(super) fn undefine(domain: &Domain) -> Result<(), Error> {
     match known(domain.is_persistent())? {
         Some(true) => known(domain.undefine_flags(UNDEFINE)).map(drop),
         Some(false) | None => Ok(()),

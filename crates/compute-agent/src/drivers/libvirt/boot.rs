@@ -1,0 +1,255 @@
+//! Destination: a guest made from its definition, and given up again.
+//!
+//! libvirt knows nothing of what happened elsewhere, so the proof that nobody else executes the
+//! guest is the caller's. What can be known here is checked all the same: that the disks lie on
+//! storage that is verified to be shared, and, by QEMU's own locks on images and libvirt's lock
+//! manager where one is set up, that nobody else has them open.
+
+use std::path::{Path, PathBuf};
+
+use godwit_core::failure::FailureCode;
+use godwit_core::ids::ServerUuid;
+use godwit_core::recovery::Sighting;
+use godwit_rpc::command::{CheckBoot, MoveKind, Side};
+use virt::error::Error;
+
+use super::Host;
+use super::connection::{CallError, Live};
+use super::definition::{Definition, Identity};
+use super::inventory::known;
+use super::leaving::create;
+use super::note::{Made, Note};
+use super::settle::undefine;
+use super::storage::pools::pool_of;
+use super::turns::Turn;
+use crate::driver::{DriverError, Job};
+
+impl Host {
+    /// See [`crate::driver::Driver::check_boot`].
+    pub(super) async fn check_boot(&self, check: &CheckBoot) -> Result<(), DriverError> {
+        let name = self
+            .can_boot(check.server, &check.definition, &[])
+            .await?
+            .name;
+        self.nobody_is_called(check.server, &name).await
+    }
+
+    /// See [`crate::driver::Driver::boot`].
+    pub(super) async fn boot(
+        &self,
+        job: &Job,
+        definition: &str,
+        power_on: bool,
+    ) -> Result<(), DriverError> {
+        let server = job.what.server;
+        let turn = self.turn(server).await?;
+        let mut note: Note = job.note()?.unwrap_or_default();
+        match (self.sighting(server).await?, note.booting) {
+            (Sighting::Executing | Sighting::Moving, true) => return Ok(()),
+            (Sighting::Inactive, true) if !power_on => return Ok(()),
+            (Sighting::Inactive | Sighting::Absent, true) => {}
+            (Sighting::Absent, false) => {
+                let identity = self.can_boot(server, definition, &note.made).await?;
+                self.nobody_is_called(server, &identity.name).await?;
+                note.booting = true;
+                job.set_note(&note).await?;
+            }
+            (Sighting::Incoming | Sighting::HandedOver | Sighting::Unreachable, true) => {
+                return Err(DriverError::Unavailable(
+                    "the domain cannot be judged".into(),
+                ));
+            }
+            (_, false) => {
+                return Err(boot_failed(format!(
+                    "{} already has a domain with the uuid {server}",
+                    self.name
+                )));
+            }
+        }
+        let xml = definition.to_owned();
+        let made = self
+            .connection
+            .call(move |live| define_and_start(live, server, &xml, power_on, turn));
+        match made.await {
+            Ok(()) => {
+                self.remembered.settle(server);
+                Ok(())
+            }
+            // It is over, and came to nothing.
+            Err(CallError::Libvirt(error)) if self.sighting(server).await? == Sighting::Absent => {
+                note.booting = false;
+                job.set_note(&note).await?;
+                Err(boot_failed(error.message().to_owned()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Is the definition this guest's, and is everything here that it names?
+    async fn can_boot(
+        &self,
+        server: ServerUuid,
+        xml: &str,
+        made: &[Made],
+    ) -> Result<Identity, DriverError> {
+        let read = Definition::parse(xml).and_then(|read| Ok((Identity::parse(xml)?, read)));
+        let (identity, definition) = read.map_err(|error| {
+            DriverError::failed(
+                FailureCode::NoDefinition,
+                format!("The definition of instance {server} cannot be read: {error}."),
+            )
+        })?;
+        if identity.uuid != server.0 {
+            return Err(DriverError::failed(
+                FailureCode::NoDefinition,
+                format!("The definition of instance {server} is another guest's."),
+            ));
+        }
+        let pools = self.pools().await?;
+        let mut files = Vec::new();
+        for disk in definition.disks {
+            let shared = pool_of(&pools, &disk.source).is_some();
+            let copied = made.contains(&Made::Disk(PathBuf::from(&disk.source)));
+            if !shared && !copied && !disk.read_only {
+                return Err(DriverError::failed(
+                    FailureCode::NotSharedStorage,
+                    format!(
+                        "{} is not on storage that {} shares: instance {server} cannot be started \
+                         here.",
+                        disk.source, self.name
+                    ),
+                ));
+            }
+            if disk.file {
+                files.push(PathBuf::from(disk.source));
+            }
+        }
+        let absent = move || files.into_iter().find(|path| !path.exists());
+        match self.files.run(absent).await? {
+            Some(path) => Err(missing(server, &path, self.name.as_str())),
+            None => Ok(identity),
+        }
+    }
+
+    /// See [`crate::driver::Driver::withdraw`].
+    pub(super) async fn withdraw(&self, job: &Job, side: Side) -> Result<(), DriverError> {
+        let server = job.what.server;
+        let turn = self.turn(server).await?;
+        let mut note: Note = job.note()?.unwrap_or_default();
+        let limit = match (job.what.kind, side) {
+            (MoveKind::Cold, Side::Destination) if note.booting => self.config.power_off_limit(),
+            // What it holds is stale; the sooner it is off the better.
+            (MoveKind::Evacuation, Side::Source) => std::time::Duration::ZERO,
+            (MoveKind::Live | MoveKind::Cold | MoveKind::Evacuation, _) => {
+                return match self.sighting(server).await? {
+                    Sighting::Absent => self.forget_preparation(job, note).await,
+                    Sighting::Unreachable
+                    | Sighting::Inactive
+                    | Sighting::Incoming
+                    | Sighting::Executing
+                    | Sighting::Moving
+                    | Sighting::HandedOver => Err(not_ours(server, self.name.as_str())),
+                };
+            }
+        };
+        match self.sighting(server).await? {
+            Sighting::Absent => {}
+            Sighting::Executing | Sighting::Inactive => {
+                self.power_off(server, limit).await?;
+                self.connection
+                    .call(move |live| {
+                        let _turn = turn;
+                        forget(live, server)
+                    })
+                    .await?;
+                if self.look(server).await?.is_some() {
+                    return Err(DriverError::Unavailable("the domain is still there".into()));
+                }
+            }
+            Sighting::Moving | Sighting::Incoming | Sighting::HandedOver => {
+                return Err(DriverError::failed(
+                    FailureCode::HypervisorError,
+                    format!("A move of {server} is under way on {}.", self.name),
+                ));
+            }
+            Sighting::Unreachable => {
+                return Err(DriverError::Unavailable(
+                    "the domain cannot be judged".into(),
+                ));
+            }
+        }
+        note.booting = false;
+        self.forget_preparation(job, note).await
+    }
+
+    /// Removes exactly what was made for the guest.
+    async fn forget_preparation(&self, job: &Job, mut note: Note) -> Result<(), DriverError> {
+        self.remembered.settle(job.what.server);
+        self.clear(&note.made).await?;
+        note.made.clear();
+        note.ready = false;
+        job.set_note(&note).await
+    }
+
+    /// The guest's turn to be powered on or off.
+    pub(super) async fn turn(&self, server: ServerUuid) -> Result<Turn, DriverError> {
+        self.turns.take(server, self.config.call_timeout()).await
+    }
+}
+
+/// A definition that was made here for nothing is taken back in the same breath.
+fn define_and_start(
+    live: &Live,
+    server: ServerUuid,
+    xml: &str,
+    power_on: bool,
+    _turn: Turn,
+) -> Result<(), Error> {
+    let domain = match known(live.connect.lookup_domain_by_uuid(server.0))? {
+        Some(domain) => domain,
+        None => live.connect.define_domain_xml(xml)?,
+    };
+    if !power_on {
+        return Ok(());
+    }
+    let created = create(live, server, false);
+    if created.is_err() && !domain.is_active()? {
+        undefine(&domain)?;
+    }
+    created
+}
+
+/// Undefines what is off; looks again at the last moment.
+fn forget(live: &Live, server: ServerUuid) -> Result<(), Error> {
+    let Some(domain) = known(live.connect.lookup_domain_by_uuid(server.0))? else {
+        return Ok(());
+    };
+    match known(domain.is_active())? {
+        Some(false) => undefine(&domain),
+        Some(true) | None => Ok(()),
+    }
+}
+
+fn boot_failed(why: impl std::fmt::Display) -> DriverError {
+    DriverError::failed(
+        FailureCode::BootFailed,
+        format!("The guest could not be started: {why}."),
+    )
+}
+
+fn missing(server: ServerUuid, path: &Path, host: &str) -> DriverError {
+    DriverError::failed(
+        FailureCode::BootFailed,
+        format!(
+            "{} is not on {host}: instance {server} cannot be started there.",
+            path.display()
+        ),
+    )
+}
+
+fn not_ours(server: ServerUuid, host: &str) -> DriverError {
+    DriverError::failed(
+        FailureCode::HypervisorError,
+        format!("Nothing proves that {server} on {host} belongs elsewhere; it is left alone."),
+    )
+}
