@@ -4,6 +4,7 @@
 //! that can be reached, and [`draw`] writes down what came back.
 
 mod draw;
+mod family;
 mod walk;
 
 use std::path::{Path, PathBuf};

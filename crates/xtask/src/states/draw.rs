@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use godwit_core::live::Phase;
 use godwit_core::migration::Migration;
 use godwit_core::transition::{Doubt, ServerChange};
 
+use super::family::Family;
 use super::walk::{self, Circumstances, Step};
 
 const HEAD: &str = "\
@@ -15,6 +15,19 @@ const HEAD: &str = "\
 Drawn by `cargo xtask states` from the transition tables in `crates/core`; a test fails when it
 is not up to date.
 
+What each event does is below each diagram. An event that is not listed for a phase is rejected
+and changes nothing. *Deadline* names the limit that starts anew (`–`: the old one stays).
+*Reason* is what is recorded as failure, unless an earlier reason stands already. `drops` means
+that effects handed out before and not done yet are no longer wanted. Whatever ends a migration
+frees its claim and its slots in the same transaction.
+
+One event is the same everywhere and not drawn: `superseded`, by which another migration of the
+server takes over, ends every migration under way as `error`, drops its effects, and leaves the
+server to the other one.
+
+";
+
+const LIVE: &str = "\
 ## Live migration
 
 The boxes are phases: the status that Nova's API shows, except that `unwinding` and `finishing`
@@ -23,55 +36,43 @@ are shown as the status they came from until both hosts are settled. Beside the 
 
 ";
 
-const TABLES: &str = "
-What each event does is below. An event that is not listed for a phase is rejected and changes
-nothing. *Deadline* names the limit that starts anew (`–`: the old one stays). *Reason* is what is
-recorded as failure, unless an earlier reason stands already. `drops` means that effects handed
-out before and not done yet are no longer wanted. Whatever ends a migration frees its claim and
-its slots in the same transaction.
+const COLD: &str = "\
+## Cold migration
+
+Nova shows `choosing` and `preparing` as `pre-migrating`, `stopping` as `migrating`, `booting`
+and `withdrawing` as `post-migrating`; `rolling back` is shown as `pre-migrating`, `migrating` or
+`reverting`, whichever it came from. The guest changes hands twice at most: on `source_stopped`
+to the destination, on `withdrawn` back to the source.
+
+";
+
+const EVACUATION: &str = "\
+## Evacuation
+
+Nova shows `choosing` as `accepted`, `booting` as `pre-migrating`, `done` and `cleaning` as
+`done`: there the server is free, and only its dead host has something left to do.
 
 ";
 
 /// The whole document.
 pub(super) fn document() -> String {
-    let steps = walk::live();
     let mut page = HEAD.to_owned();
-    diagram(&mut page, &steps);
-    page.push_str(TABLES);
-    for phase in PHASES {
-        table(&mut page, phase, &steps);
+    for family in Family::ALL {
+        page.push_str(match family {
+            Family::Live => LIVE,
+            Family::Cold => COLD,
+            Family::Evacuation => EVACUATION,
+        });
+        let steps = walk::steps(family);
+        diagram(&mut page, family, &steps);
+        page.push('\n');
+        for phase in family.phases() {
+            table(&mut page, phase, &steps);
+        }
     }
     page.truncate(page.trim_end().len());
     page.push('\n');
     page
-}
-
-/// In the order of the page.
-const PHASES: [Phase; 7] = [
-    Phase::Accepted,
-    Phase::Queued,
-    Phase::Preparing,
-    Phase::Running,
-    Phase::PostCopy,
-    Phase::Finishing,
-    Phase::Unwinding,
-];
-
-fn phase_name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Accepted => "accepted",
-        Phase::Queued => "queued",
-        Phase::Preparing => "preparing",
-        Phase::Running => "running",
-        Phase::PostCopy => "running (post-copy)",
-        Phase::Finishing => "finishing",
-        Phase::Unwinding => "unwinding",
-    }
-}
-
-/// A phase, or the status in which it ended.
-fn place(migration: &Migration) -> &'static str {
-    Phase::of(migration).map_or(migration.status.as_str(), phase_name)
 }
 
 /// Mermaid's identifiers are plainer than our statuses.
@@ -79,13 +80,13 @@ fn identifier(place: &str) -> String {
     place.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_")
 }
 
-fn diagram(page: &mut String, steps: &[Step]) {
+fn diagram(page: &mut String, family: Family, steps: &[Step]) {
     let mut edges: Vec<((&str, &str), Vec<&str>)> = Vec::new();
     let mut ends = BTreeSet::new();
-    for phase in PHASES {
+    for phase in family.phases() {
         for step in steps.iter().filter(|step| step.phase == phase) {
             let next = &step.transition.next;
-            let edge = (phase_name(phase), place(next));
+            let edge = (phase, family.place(next));
             if next.status.is_terminal() {
                 ends.insert(edge.1);
             }
@@ -99,14 +100,14 @@ fn diagram(page: &mut String, steps: &[Step]) {
         }
     }
     page.push_str("```mermaid\nstateDiagram-v2\n");
-    let names = PHASES.into_iter().map(phase_name);
-    for name in names.chain(ends.iter().copied()) {
+    for name in family.phases().into_iter().chain(ends.iter().copied()) {
         line(
             page,
             format_args!("    state \"{name}\" as {}", identifier(name)),
         );
     }
-    page.push_str("    [*] --> accepted\n");
+    let first = family.phases()[0];
+    line(page, format_args!("    [*] --> {}", identifier(first)));
     for ((from, to), names) in edges {
         let (from, to, names) = (identifier(from), identifier(to), names.join("<br>"));
         line(page, format_args!("    {from} --> {to} : {names}"));
@@ -117,8 +118,8 @@ fn diagram(page: &mut String, steps: &[Step]) {
     page.push_str("```\n");
 }
 
-fn table(page: &mut String, phase: Phase, steps: &[Step]) {
-    line(page, format_args!("### {}\n", phase_name(phase)));
+fn table(page: &mut String, phase: &str, steps: &[Step]) {
+    line(page, format_args!("### {phase}\n"));
     page.push_str("| Event | If | Then | Effects | Deadline | Reason | Server |\n");
     page.push_str("|---|---|---|---|---|---|---|\n");
     let steps = || steps.iter().filter(|step| step.phase == phase);
@@ -177,14 +178,15 @@ struct Outcome {
 impl Outcome {
     fn of(step: &Step) -> Self {
         let Step {
+            family,
             phase,
             before,
             transition,
             ..
         } = step;
         let next = &transition.next;
-        let mut then = match place(next) {
-            same if same == phase_name(*phase) => "stays".to_owned(),
+        let mut then = match family.place(next) {
+            same if same == *phase => "stays".to_owned(),
             other => format!("**{other}**"),
         };
         match next.intent {
@@ -221,6 +223,7 @@ impl Outcome {
                 Some(ServerChange::GoesToDestination(_)) => "host: destination",
                 Some(ServerChange::AwaitsConfirmation) => "vm_state resized",
                 Some(ServerChange::IsConfirmed) => "vm_state active or stopped",
+                Some(ServerChange::GoesToSource) => "host: source",
                 Some(ServerChange::ReturnsToSource(_)) => "back at its source",
                 Some(ServerChange::IsRebuilt(_)) => "rebuilt at its destination",
             },
@@ -300,13 +303,20 @@ fn rest(group: &BTreeSet<Circumstances>, peers: &BTreeSet<Circumstances>) -> Str
     let values = |of: &BTreeSet<Circumstances>, name: fn(&Circumstances) -> &'static str| {
         of.iter().map(name).collect::<BTreeSet<_>>()
     };
-    let properties: [fn(&Circumstances) -> &'static str; 3] = [
+    let properties: [fn(&Circumstances) -> &'static str; 4] = [
         |one| one.settling.map_or("", |settling| settling.as_str()),
         |one| {
             if one.timed {
                 "a completion time-out"
             } else {
                 "no completion time-out"
+            }
+        },
+        |one| {
+            if one.confirmed {
+                "a time to confirm"
+            } else {
+                "no time to confirm"
             }
         },
         |one| match one.action {

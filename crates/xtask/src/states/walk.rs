@@ -6,15 +6,14 @@ use std::time::Duration;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
-use godwit_core::live::Phase;
 use godwit_core::migration::{
-    BlockMigration, Intent, Limits, LiveRequest, Migration, Placement, Request, Settling,
-    StorageMode, TimeoutAction,
+    Intent, Limits, Migration, Placement, Settling, StorageMode, TimeoutAction,
 };
-use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 use godwit_core::transition::{Transition, step};
 use uuid::Uuid;
+
+use super::family::Family;
 
 /// What an outcome may depend on besides phase and event.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -24,11 +23,14 @@ pub(super) struct Circumstances {
     pub(super) action: TimeoutAction,
     /// Is there a completion time-out at all?
     pub(super) timed: bool,
+    /// Does time confirm a cold move?
+    pub(super) confirmed: bool,
 }
 
 /// One step that applies.
 pub(super) struct Step {
-    pub(super) phase: Phase,
+    pub(super) family: Family,
+    pub(super) phase: &'static str,
     pub(super) event: Event,
     pub(super) circumstances: Circumstances,
     pub(super) before: Migration,
@@ -49,11 +51,14 @@ pub(super) fn limit_name(within: Duration) -> &'static str {
         4 => "completion",
         5 => "grace",
         6 => "rollback",
+        7 => "stopping",
+        8 => "booting",
+        9 => "confirm",
         _ => "a day",
     }
 }
 
-fn limits(action: TimeoutAction, timed: bool) -> Limits {
+fn limits(action: TimeoutAction, timed: bool, confirmed: bool) -> Limits {
     let seconds = Duration::from_secs;
     Limits {
         accepted: seconds(1),
@@ -63,7 +68,13 @@ fn limits(action: TimeoutAction, timed: bool) -> Limits {
         grace: seconds(5),
         rollback: seconds(6),
         timeout_action: action,
-        ..Limits::default()
+        stopping: seconds(7),
+        booting: seconds(8),
+        confirm: if confirmed {
+            seconds(9)
+        } else {
+            Duration::ZERO
+        },
     }
 }
 
@@ -72,21 +83,16 @@ fn host(name: &str) -> HostName {
 }
 
 /// A migration as it begins.
-fn accepted(limits: Limits) -> Migration {
+fn begun(family: Family, limits: Limits) -> Migration {
+    let (kind, status, request) = family.begins();
     Migration {
         uuid: Uuid::nil().into(),
         server: Uuid::nil().into(),
-        kind: MigrationKind::LiveMigration,
-        status: MigrationStatus::Accepted,
+        kind,
+        status,
         intent: None,
         settling: None,
-        request: Request::Live(LiveRequest {
-            host: None,
-            forced: false,
-            block_migration: BlockMigration::Auto,
-            disk_over_commit: None,
-            synchronous: false,
-        }),
+        request,
         source_compute: host("source"),
         dest_compute: None,
         dest_node: None,
@@ -100,14 +106,14 @@ fn accepted(limits: Limits) -> Migration {
 }
 
 /// Every event; the reasons that some carry have a code that no table gives of itself.
-fn events(limits: &Limits) -> Vec<Event> {
+fn events(family: Family, limits: &Limits) -> Vec<Event> {
     let placement = Placement {
         host: host("destination"),
         node: "destination".to_owned(),
         storage: StorageMode::Shared,
         limits: limits.clone(),
     };
-    vec![
+    let mut events = vec![
         Event::AbortRequested,
         Event::ForceCompleteRequested,
         Event::Placed(placement),
@@ -123,8 +129,20 @@ fn events(limits: &Limits) -> Vec<Event> {
         Event::GuestLost(reported()),
         Event::Finished,
         Event::RolledBack,
+        Event::SourceStopped,
+        Event::Booted,
+        Event::NotBooted(reported()),
+        Event::ConfirmRequested,
+        Event::RevertRequested,
+        Event::Withdrawn,
+        Event::SourceReturned,
         Event::DeadlinePassed,
-    ]
+    ];
+    match family {
+        Family::Evacuation => events.push(Event::NotBooted(alive())),
+        Family::Live | Family::Cold => {}
+    }
+    events
 }
 
 /// The reason that reports carry here.
@@ -132,32 +150,51 @@ pub(super) fn reported() -> Failure {
     Failure::new(FailureCode::HypervisorError, "as reported")
 }
 
-/// Every step of the live-migration table, in the order in which it is found.
-pub(super) fn live() -> Vec<Step> {
+/// What says that an evacuation's source is not dead; the one reason that a table looks at.
+fn alive() -> Failure {
+    Failure::new(FailureCode::StillInUse, "as reported")
+}
+
+/// Every step of a table, in the order in which it is found.
+pub(super) fn steps(family: Family) -> Vec<Step> {
     let mut steps = Vec::new();
-    for action in TimeoutAction::ALL {
-        for timed in [true, false] {
-            walk(*action, timed, &mut steps);
+    match family {
+        Family::Live => {
+            for action in TimeoutAction::ALL {
+                for timed in [true, false] {
+                    walk(family, (*action, timed, false), &mut steps);
+                }
+            }
         }
+        Family::Cold => {
+            for confirmed in [true, false] {
+                walk(family, (TimeoutAction::Abort, true, confirmed), &mut steps);
+            }
+        }
+        Family::Evacuation => walk(family, (TimeoutAction::Abort, true, false), &mut steps),
     }
     steps
 }
 
-fn walk(action: TimeoutAction, timed: bool, steps: &mut Vec<Step>) {
-    let limits = limits(action, timed);
+fn walk(
+    family: Family,
+    (action, timed, confirmed): (TimeoutAction, bool, bool),
+    steps: &mut Vec<Step>,
+) {
+    let limits = limits(action, timed, confirmed);
     let mut seen = BTreeSet::new();
-    let mut ahead = VecDeque::from([accepted(limits.clone())]);
+    let mut ahead = VecDeque::from([begun(family, limits.clone())]);
     while let Some(mut before) = ahead.pop_front() {
         // Reasons and instants decide nothing; without them the walk ends.
         before.failure = None;
         before.deadline = Some(now());
-        let Some(phase) = Phase::of(&before) else {
+        let Some(phase) = family.phase(&before) else {
             continue;
         };
-        if !seen.insert((before.status, before.intent, before.settling)) {
+        if !seen.insert((phase, before.status, before.intent, before.settling)) {
             continue;
         }
-        for event in events(&limits) {
+        for event in events(family, &limits) {
             let Ok(transition) = step(&before, &event, now()) else {
                 continue;
             };
@@ -167,8 +204,10 @@ fn walk(action: TimeoutAction, timed: bool, steps: &mut Vec<Step>) {
                 settling: before.settling,
                 action,
                 timed,
+                confirmed,
             };
             steps.push(Step {
+                family,
                 phase,
                 event,
                 circumstances,
