@@ -42,6 +42,19 @@ impl Search {
         if !hosts.iter().any(|host| host.name == need.source && host.up) {
             return Err(texts::service_unavailable(&need.source));
         }
+        Self::begin_without_source(hosts, need, target, max_retries)
+    }
+
+    /// Begins for a server whose source is dead, and so has no say.
+    ///
+    /// # Errors
+    /// The forced destination is out of the question: Nova's text says so.
+    pub fn begin_without_source(
+        hosts: &[Host],
+        need: Need,
+        target: &Target,
+        max_retries: Option<u32>,
+    ) -> Result<Self, Failure> {
         let mut search = Self {
             need,
             forced: false,

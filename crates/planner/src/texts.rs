@@ -13,6 +13,30 @@ pub fn no_valid_host() -> Failure {
     )
 }
 
+/// The same, of a cold move.
+pub fn no_valid_host_for_cold_migrate() -> Failure {
+    Failure::new(
+        FailureCode::NoValidHost,
+        "No valid host was found. No valid host found for cold migrate",
+    )
+}
+
+/// Nobody has ever said what the guest is, so nobody can start it.
+pub fn no_definition(server: ServerUuid) -> Failure {
+    Failure::new(
+        FailureCode::NoDefinition,
+        format!("Instance {server} cannot be rebuilt: its host never told what it is made of."),
+    )
+}
+
+/// Another host may run the guest that is to be evacuated.
+pub fn may_run_on(server: ServerUuid, host: &HostName) -> Failure {
+    Failure::new(
+        FailureCode::StillInUse,
+        format!("Instance {server} may be running on {host}, where an earlier migration led."),
+    )
+}
+
 /// More hosts refused than may be tried.
 pub fn too_many_retries(server: ServerUuid, max_retries: u32) -> Failure {
     Failure::new(
