@@ -7,6 +7,7 @@
 //! pass is an event like any other.
 
 mod abort;
+mod boot;
 mod cancel;
 mod finish;
 mod force_complete;
@@ -17,10 +18,10 @@ mod schedule;
 mod start;
 mod task;
 mod watch;
+mod withdraw;
 
 use godwit_core::effect::Effect;
-use godwit_core::live::Phase;
-use godwit_core::migration::Migration;
+use godwit_core::transition::wants;
 use godwit_store::ClaimedEffect;
 
 pub(crate) use self::outbox::run;
@@ -33,7 +34,7 @@ async fn perform(ctx: &Context, claimed: &ClaimedEffect) -> Performed {
     let Some(record) = ctx.store.migration_find(claimed.migration).await? else {
         return Ok(());
     };
-    if !is_wanted(claimed.effect, &record.migration) {
+    if !wants(&record.migration, claimed.effect) {
         return Ok(());
     }
     tracing::Span::current().record("request_id", record.request_id.as_deref());
@@ -48,24 +49,7 @@ async fn perform(ctx: &Context, claimed: &ClaimedEffect) -> Performed {
         Effect::ForceComplete => force_complete::perform(&task).await,
         Effect::Finish => finish::perform(&task).await,
         Effect::RollBack => roll_back::perform(&task).await,
-        Effect::Boot | Effect::Withdraw => Ok(()),
-    }
-}
-
-/// Does the row still ask for this? An effect that was handed out in one phase means nothing
-/// in the next.
-fn is_wanted(effect: Effect, migration: &Migration) -> bool {
-    let Some(phase) = Phase::of(migration) else {
-        return false;
-    };
-    match effect {
-        Effect::Schedule => phase == Phase::Accepted,
-        Effect::Cancel => matches!(phase, Phase::Accepted | Phase::Queued),
-        Effect::Prepare => phase == Phase::Preparing,
-        Effect::Start | Effect::Abort | Effect::ForceComplete => phase == Phase::Running,
-        Effect::Watch => matches!(phase, Phase::Running | Phase::PostCopy),
-        Effect::Finish => phase == Phase::Finishing,
-        Effect::RollBack => phase == Phase::Unwinding,
-        Effect::Boot | Effect::Withdraw => false,
+        Effect::Boot => boot::perform(&task).await,
+        Effect::Withdraw => withdraw::perform(&task).await,
     }
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use godwit_core::event::Event;
+use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::migration::Migration;
-use godwit_core::status::MigrationStatus;
+use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_rpc::conductor::Conductor;
 use godwit_rpc::enrolment::{Heard, Heartbeat, Registered, Registration, Report};
 use godwit_rpc::facts::Inventory;
@@ -21,6 +22,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use crate::context::Context;
+use crate::evacuated;
 use crate::reconcile;
 use crate::translate;
 
@@ -30,9 +32,21 @@ pub(crate) struct Enrolment {
 }
 
 /// What an agent's word of the end of a move is to the state machine.
-pub(crate) fn event_of(outcome: Outcome) -> Event {
+pub(crate) fn event_of(kind: MigrationKind, outcome: Outcome) -> Event {
+    let off = match kind {
+        MigrationKind::Migration | MigrationKind::Resize => true,
+        MigrationKind::LiveMigration | MigrationKind::Evacuation => false,
+    };
     match outcome {
         Outcome::HandedOver => Event::HandedOver,
+        Outcome::Stopped => Event::SourceStopped,
+        // A guest that is off on purpose is not lost, and whatever stopped the move, its
+        // source takes it back.
+        Outcome::Cancelled if off => Event::MoveFailed(Failure::new(
+            FailureCode::Interrupted,
+            "The move was cancelled at the source.",
+        )),
+        Outcome::Lost(failure) if off => Event::MoveFailed(failure),
         Outcome::Cancelled => Event::MoveCancelled,
         Outcome::Failed(failure) => Event::MoveFailed(failure),
         Outcome::Lost(failure) => Event::GuestLost(failure),
@@ -62,6 +76,9 @@ impl Conductor for Enrolment {
         let (_, anew) = ctx.store.host_register(rows).await.map_err(unavailable)?;
         info!(%host, %peer, anew, address = registration.agent_address, "an agent registered");
         self.take(&registration.inventory).await?;
+        evacuated::returned(ctx, &host)
+            .await
+            .map_err(not_committed)?;
         let unfinished = ctx.store.migrations_unfinished_on(&host).await;
         let completed = self.completed(&host, &registration.unsettled).await?;
         ctx.wake.wake();
@@ -124,7 +141,13 @@ impl Conductor for Enrolment {
             ..CommitNote::new(Actor::Agent(host), now)
         };
         // An event that no longer applies is no news, and that is as durable as it gets.
-        let applied = ctx.apply(migration, event_of(ended.outcome), note).await;
+        let applied = ctx
+            .apply(
+                migration,
+                event_of(record.migration.kind, ended.outcome),
+                note,
+            )
+            .await;
         applied.map(drop).map_err(not_committed)
     }
 }
@@ -142,7 +165,9 @@ impl Enrolment {
             let migration = found.map_err(unavailable)?.map(|record| record.migration);
             let done = migration.is_some_and(|it| {
                 let theirs = it.source_compute == *host || it.dest_compute.as_ref() == Some(host);
-                theirs && it.status == MigrationStatus::Completed
+                let at_destination =
+                    [MigrationStatus::Completed, MigrationStatus::Confirmed].contains(&it.status);
+                theirs && at_destination
             });
             if done {
                 completed.push(*uuid);
@@ -165,15 +190,13 @@ fn unavailable(error: StoreError) -> Refusal {
 }
 
 fn not_committed(error: CommitError) -> Refusal {
-    warn!(%error, "a report could not be written");
+    warn!(%error, "what an agent told could not be written");
     Refusal::Unavailable(error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use godwit_core::failure::{Failure, FailureCode};
     use godwit_core::migration::{BlockMigration, Limits, LiveRequest, Request};
-    use godwit_core::status::{MigrationKind, MigrationStatus};
 
     use super::*;
 

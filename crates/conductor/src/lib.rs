@@ -31,6 +31,7 @@ mod context;
 mod deadlines;
 mod effects;
 mod enrolment;
+mod evacuated;
 mod fleet;
 mod gauges;
 mod lease;

@@ -10,6 +10,7 @@ use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Placement, StorageMode};
 use godwit_core::server::PowerState;
+use godwit_core::status::MigrationKind;
 use godwit_planner::inventory::Target;
 use godwit_planner::search::Search;
 use godwit_planner::texts;
@@ -26,7 +27,9 @@ use crate::effects::Again;
 use crate::fleet::Fleet;
 use crate::steps::Applied;
 use crate::testimony::explain;
-use crate::translate::gib_ceil;
+use crate::translate::{gib_ceil, move_kind};
+
+mod evacuation;
 
 /// On whose behalf something is placed.
 pub(crate) struct Placing<'a> {
@@ -64,6 +67,8 @@ impl Placing<'_> {
         };
         match server.power_state {
             PowerState::Running | PowerState::Paused => {}
+            // A guest that is off, or whose host is dead, is moved as well.
+            _ if migration.kind != MigrationKind::LiveMigration => {}
             state @ (PowerState::NoState
             | PowerState::Shutdown
             | PowerState::Crashed
@@ -71,12 +76,21 @@ impl Placing<'_> {
                 return self.end(texts::power_state(server.uuid, state), &[]).await;
             }
         }
+        let evacuates = migration.kind == MigrationKind::Evacuation;
+        if evacuates && let Some(applied) = self.is_off(&server).await? {
+            return Ok(applied);
+        }
         let fleet = Fleet::load(ctx).await?;
         let need = fleet.need(&server, &migration.source_compute, &migration.request);
         let target = Target::of(&migration.request);
         let hosts = fleet.hosts(ctx, migration.uuid);
-        let mut search = match Search::begin(&hosts, need, &target, ctx.config.migrate_max_retries)
-        {
+        let retries = ctx.config.migrate_max_retries;
+        let begun = if evacuates {
+            Search::begin_without_source(&hosts, need, &target, retries)
+        } else {
+            Search::begin(&hosts, need, &target, retries)
+        };
+        let mut search = match begun {
             Ok(search) => search,
             Err(failure) => return self.give_up(failure, None, &fleet).await,
         };
@@ -85,7 +99,12 @@ impl Placing<'_> {
                 Ok(host) => host,
                 Err(failure) => return self.give_up(failure, Some(&search), &fleet).await,
             };
-            match self.ask(&host, &server).await {
+            let asked = if evacuates {
+                self.ask_to_boot(&host, &server).await
+            } else {
+                self.ask(&host, &server).await
+            };
+            match asked {
                 Ok(offer) => match self.commit(&host, offer, &fleet, &search).await? {
                     Ok(applied) => return Ok(applied),
                     Err(taken) => search.refused(host, taken),
@@ -124,6 +143,7 @@ impl Placing<'_> {
                 failure.message
             )));
         }
+        let failure = self.in_novas_words(failure);
         let rejected = search.map_or_else(|| json!([]), |search| json!(search.rejections()));
         self.apply(
             Event::NotPlaced(failure),
@@ -132,6 +152,21 @@ impl Placing<'_> {
         )
         .await
         .map_err(Again::from)
+    }
+
+    /// Nova says it differently of cold moves.
+    fn in_novas_words(&self, failure: Failure) -> Failure {
+        match self.record.migration.kind {
+            MigrationKind::Migration | MigrationKind::Resize
+                if failure.code == FailureCode::NoValidHost =>
+            {
+                texts::no_valid_host_for_cold_migrate()
+            }
+            MigrationKind::Migration
+            | MigrationKind::Resize
+            | MigrationKind::LiveMigration
+            | MigrationKind::Evacuation => failure,
+        }
     }
 
     async fn end(&self, failure: Failure, causes: &[&str]) -> Result<Applied, Again> {
@@ -214,6 +249,7 @@ impl Placing<'_> {
         let check = CheckSource {
             migration: migration.uuid,
             server: server.uuid,
+            kind: move_kind(migration.kind),
             block_migration: migration.request.block_migration(),
             destination: facts.clone(),
         };

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::context::Context;
+use crate::evacuated;
 use crate::testimony::explain;
 use crate::translate;
 
@@ -91,6 +92,9 @@ async fn ask(ctx: &Context, host: &Host) {
         Ok(inventory) if inventory.facts.host == *name => {
             if let Err(error) = take(ctx, &inventory, seen).await {
                 warn!(%error, host = %name, "an inventory could not be recorded");
+            }
+            if let Err(error) = evacuated::answers(ctx, name).await {
+                warn!(%error, host = %name, "an evacuated host could not be told");
             }
         }
         Ok(inventory) => {

@@ -2,6 +2,7 @@
 
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::Sighting;
+use godwit_rpc::refusal::CallError;
 use godwit_store::{MigrationRecord, StoreError};
 use tracing::info;
 
@@ -23,6 +24,16 @@ impl Testimony {
         } = self;
         format!("the source says {source:?}, the destination {destination:?}")
     }
+
+    /// The side that did not answer; the source, if neither did.
+    pub(crate) fn silent(self, record: &MigrationRecord) -> Option<&HostName> {
+        let migration = &record.migration;
+        match (self.source, self.destination) {
+            (Sighting::Unreachable, _) => Some(&migration.source_compute),
+            (_, Sighting::Unreachable) => migration.dest_compute.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// Asks both sides at once. A side that does not answer is [`Sighting::Unreachable`].
@@ -42,7 +53,12 @@ pub(crate) async fn hear(ctx: &Context, record: &MigrationRecord) -> Result<Test
     })
 }
 
-async fn ask(ctx: &Context, host: &HostName, server: ServerUuid) -> Result<Sighting, StoreError> {
+/// What `host` says of `server`; [`Sighting::Unreachable`] when it does not answer.
+pub(crate) async fn ask(
+    ctx: &Context,
+    host: &HostName,
+    server: ServerUuid,
+) -> Result<Sighting, StoreError> {
     let asked = async {
         let call = |error| AskError::Call(host.clone(), error);
         ctx.agent(host).await?.inventory().await.map_err(call)
@@ -58,6 +74,19 @@ async fn ask(ctx: &Context, host: &HostName, server: ServerUuid) -> Result<Sight
             info!(%host, error = %explain(&error), "a witness is silent");
             Ok(Sighting::Unreachable)
         }
+    }
+}
+
+/// Does `host` answer at all? An agent that refuses is as alive as one that tells.
+pub(crate) async fn answers(ctx: &Context, host: &HostName) -> Result<bool, StoreError> {
+    let asked = async {
+        let call = |error| AskError::Call(host.clone(), error);
+        ctx.agent(host).await?.facts().await.map_err(call)
+    };
+    match asked.await {
+        Ok(_) | Err(AskError::Call(_, CallError::Refused(_))) => Ok(true),
+        Err(AskError::Store(error)) => Err(error),
+        Err(AskError::Unknown(_) | AskError::Call(..)) => Ok(false),
     }
 }
 

@@ -5,10 +5,13 @@
 //! for. A source that is silent is not, for longer than a while: it may have died right after
 //! the hand-over, and what it has left over it cleans when it registers again.
 
+use godwit_core::cold;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::live::Phase;
-use godwit_core::recovery::{Verdict, judge};
+use godwit_core::migration::StorageMode;
+use godwit_core::recovery::{ColdVerdict, Verdict, judge, judge_cold};
+use godwit_core::status::MigrationKind;
 use godwit_rpc::refusal::Refusal;
 use godwit_store::DiscrepancyKind;
 use serde_json::{Value, json};
@@ -17,6 +20,9 @@ use super::task::{Again, Answer, OUTDATED, Performed, Task};
 use crate::testimony::{Testimony, hear};
 
 pub(super) async fn perform(task: &Task<'_>) -> Performed {
+    if is_cold(task) {
+        may_clean(task).await?;
+    }
     let destination = task.destination_agent().await?;
     match task.answer(destination.finish(task.command()?).await)? {
         Answer::Acknowledged => {}
@@ -31,6 +37,29 @@ pub(super) async fn perform(task: &Task<'_>) -> Performed {
     task.conclude(Event::Finished, detail).await.map(drop)
 }
 
+fn is_cold(task: &Task<'_>) -> bool {
+    match task.record.migration.kind {
+        MigrationKind::Migration | MigrationKind::Resize => true,
+        MigrationKind::LiveMigration | MigrationKind::Evacuation => false,
+    }
+}
+
+/// What the source keeps of a cold move is the way back: it goes only when the destination is
+/// seen to have the guest, and the source not to run it.
+async fn may_clean(task: &Task<'_>) -> Result<(), Again> {
+    let storage = task.record.migration.storage.unwrap_or(StorageMode::Copied);
+    let heard = hear(task.ctx, &task.record).await?;
+    let phase = cold::Phase::Confirming;
+    match judge_cold(phase, storage, heard.source, heard.destination) {
+        // Whom nobody has, the destination will not confirm; see below.
+        ColdVerdict::GoAhead | ColdVerdict::Nowhere => Ok(()),
+        ColdVerdict::Stopped
+        | ColdVerdict::Interrupted
+        | ColdVerdict::RunsAtSource
+        | ColdVerdict::Wait => Err(task.wait(heard).await),
+    }
+}
+
 async fn clean_source(task: &Task<'_>) -> Result<(), Again> {
     let source = task.source_agent().await?;
     match task.answer(source.finish(task.command()?).await)? {
@@ -43,9 +72,9 @@ async fn clean_source(task: &Task<'_>) -> Result<(), Again> {
 /// The destination answered that it cannot confirm.
 async fn unconfirmed(task: &Task<'_>, refusal: &Refusal) -> Performed {
     let first = hear(task.ctx, &task.record).await?;
-    if verdict(first) == Verdict::Nowhere {
+    if is_nowhere(task, first) {
         let second = hear(task.ctx, &task.record).await?;
-        if verdict(second) == Verdict::Nowhere {
+        if is_nowhere(task, second) {
             let failure = Failure::new(
                 FailureCode::GuestLost,
                 "The server was handed over and runs on neither host any more.",
@@ -62,6 +91,16 @@ async fn unconfirmed(task: &Task<'_>, refusal: &Refusal) -> Performed {
     Err(Again::because(why))
 }
 
-fn verdict(testimony: Testimony) -> Verdict {
-    judge(Phase::Finishing, testimony.source, testimony.destination)
+fn is_nowhere(task: &Task<'_>, testimony: Testimony) -> bool {
+    let Testimony {
+        source,
+        destination,
+    } = testimony;
+    if is_cold(task) {
+        let storage = task.record.migration.storage.unwrap_or(StorageMode::Copied);
+        let phase = cold::Phase::Confirming;
+        judge_cold(phase, storage, source, destination) == ColdVerdict::Nowhere
+    } else {
+        judge(Phase::Finishing, source, destination) == Verdict::Nowhere
+    }
 }

@@ -9,6 +9,7 @@ use godwit_rpc::refusal::{CallError, Refusal};
 use serde_json::{Value, json};
 
 use super::task::{Again, Answer, Performed, Task};
+use crate::translate::move_kind;
 
 /// The destination will not get ready.
 enum Unprepared {
@@ -64,6 +65,7 @@ async fn guest(task: &Task<'_>) -> Result<Domain, Unprepared> {
     let check = CheckSource {
         migration: migration.uuid,
         server: migration.server,
+        kind: move_kind(migration.kind),
         block_migration: migration.request.block_migration(),
         destination,
     };

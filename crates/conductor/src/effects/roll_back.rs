@@ -3,10 +3,13 @@
 //! The destination comes first. Only it can prove that it never executed the guest, and only
 //! then may the source start again what the move had stopped.
 
+mod cold;
+
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::live::Phase;
 use godwit_core::recovery::{Verdict, judge};
+use godwit_core::status::MigrationKind;
 use godwit_rpc::command::RollBack;
 use godwit_rpc::refusal::Refusal;
 use godwit_store::DiscrepancyKind;
@@ -16,6 +19,13 @@ use super::task::{Again, Answer, OUTDATED, Performed, Task};
 use crate::testimony::{Testimony, hear};
 
 pub(super) async fn perform(task: &Task<'_>) -> Performed {
+    match task.record.migration.kind {
+        MigrationKind::Migration | MigrationKind::Resize => cold::perform(task).await,
+        MigrationKind::LiveMigration | MigrationKind::Evacuation => live(task).await,
+    }
+}
+
+async fn live(task: &Task<'_>) -> Performed {
     let destination = clean_destination(task).await;
     let source = restore_source(task, false).await;
     match (destination, source) {

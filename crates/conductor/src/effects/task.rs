@@ -2,6 +2,9 @@
 
 use godwit_core::event::Event;
 use godwit_core::ids::HostName;
+use godwit_core::migration::Request;
+use godwit_core::server::VmState;
+use godwit_core::transition::wants;
 use godwit_rpc::agent::AgentClient;
 use godwit_rpc::command::{Command, Move, Rank};
 use godwit_rpc::refusal::{CallError, Refusal};
@@ -13,9 +16,9 @@ use serde_json::Value;
 use tracing::warn;
 
 use crate::context::{AskError, Context};
-use crate::effects::is_wanted;
 use crate::steps::Applied;
-use crate::testimony::explain;
+use crate::testimony::{Testimony, explain};
+use crate::translate::move_kind;
 
 /// It did not work and may work later: the effect is given back, with the reason.
 #[derive(Debug)]
@@ -81,7 +84,7 @@ impl<'a> Task<'a> {
             return Ok(false);
         };
         self.record = record;
-        Ok(is_wanted(self.claimed.effect, &self.record.migration))
+        Ok(wants(&self.record.migration, self.claimed.effect))
     }
 
     pub(super) fn source(&self) -> &HostName {
@@ -92,6 +95,14 @@ impl<'a> Task<'a> {
     pub(super) fn destination(&self) -> Result<&HostName, Again> {
         let destination = self.record.migration.dest_compute.as_ref();
         destination.ok_or_else(|| Again::because("the migration has no destination"))
+    }
+
+    /// Was the guest running when its cold move began?
+    pub(super) fn ran(&self) -> bool {
+        match &self.record.migration.request {
+            Request::Cold(request) => request.was == VmState::Active,
+            Request::Live(_) | Request::Evacuation(_) => true,
+        }
     }
 
     pub(super) async fn source_agent(&self) -> Result<AgentClient, AskError> {
@@ -124,6 +135,7 @@ impl<'a> Task<'a> {
         Ok(Command {
             what: Move {
                 migration: migration.uuid,
+                kind: move_kind(migration.kind),
                 server: migration.server,
                 source: migration.source_compute.clone(),
                 destination: self.destination()?.clone(),
@@ -184,6 +196,18 @@ impl<'a> Task<'a> {
             Ok(false) => {}
             Err(error) => warn!(%error, %kind, why, "a discrepancy could not be opened"),
         }
+    }
+
+    /// What the hosts said does not allow to go on; that is somebody's to know.
+    pub(super) async fn wait(&self, testimony: Testimony) -> Again {
+        let silent = testimony.silent(&self.record);
+        let kind = match silent {
+            Some(_) => DiscrepancyKind::HostSilent,
+            None => DiscrepancyKind::Overdue,
+        };
+        let why = testimony.describe();
+        self.doubt(kind, silent, &why).await;
+        Again::because(why)
     }
 
     /// Closes it, if it is open.

@@ -10,12 +10,15 @@
 //! This holds its lease for as long as the move lasts. When its holder dies, the next one
 //! begins to follow; agents tell everything of importance again to who comes later.
 
+mod cold;
+
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::live::Phase;
 use godwit_core::recovery::{Sighting, Verdict, judge};
+use godwit_core::status::MigrationKind;
 use godwit_rpc::command::RollBack;
-use godwit_rpc::progress::{Ended, Outcome, WatchEvent};
+use godwit_rpc::progress::{Ended, WatchEvent};
 use godwit_rpc::refusal::{CallError, Refusal};
 use godwit_store::DiscrepancyKind;
 use serde_json::json;
@@ -127,7 +130,8 @@ async fn settle(task: &Task<'_>, ended: Ended) -> Result<Followed, Again> {
             .write_final(&ctx.store, uuid, progress, ctx.now());
         written.await?;
     }
-    match task.relay(event_of(outcome)).await? {
+    let event = event_of(task.record.migration.kind, outcome);
+    match task.relay(event).await? {
         Applied::Yes => Ok(Followed::Over),
         // Somebody else was faster; or the row does not allow such an end (the source cannot
         // have the guest past the switch to post-copy), and then both sides are asked.
@@ -144,12 +148,15 @@ enum Judged {
 }
 
 async fn conclude_from_testimony(task: &Task<'_>) -> Result<Judged, Again> {
+    if let Some(phase) = cold_phase(task) {
+        return cold::conclude(task, phase).await;
+    }
     let first = hear(task.ctx, &task.record).await?;
     let verdict = judge_now(task, first);
     info!(?verdict, testimony = %first.describe(), "both sides were heard");
     match verdict {
         Verdict::StillMoving => Ok(Judged::NotYet),
-        Verdict::AtDestination => end(task, event_of(Outcome::HandedOver), first).await,
+        Verdict::AtDestination => end(task, Event::HandedOver, first).await,
         Verdict::AtSource => fence(task).await,
         Verdict::ResumeAtSource | Verdict::Nowhere => {
             // A guest on its way can be missed by two hosts that are asked at different moments.
@@ -189,6 +196,15 @@ async fn conclude_from_testimony(task: &Task<'_>) -> Result<Judged, Again> {
             task.doubt(kind, host, &first.describe()).await;
             Ok(Judged::NotYet)
         }
+    }
+}
+
+/// The phase of a cold move; `None` for any other kind.
+fn cold_phase(task: &Task<'_>) -> Option<godwit_core::cold::Phase> {
+    let migration = &task.record.migration;
+    match migration.kind {
+        MigrationKind::Migration | MigrationKind::Resize => godwit_core::cold::Phase::of(migration),
+        MigrationKind::LiveMigration | MigrationKind::Evacuation => None,
     }
 }
 

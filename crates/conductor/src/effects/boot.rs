@@ -1,0 +1,89 @@
+//! Boot: the destination defines the guest, and starts it where it is to run.
+//!
+//! Of a cold move the source has said that the guest is off, and it is asked again right before
+//! the command: only a source that answers so lets the guest be started. An evacuation's source
+//! is dead; should it answer before the first command was sent, the evacuation is off.
+
+use godwit_core::cold::Phase;
+use godwit_core::evacuation;
+use godwit_core::event::Event;
+use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::migration::StorageMode;
+use godwit_core::recovery::{ColdVerdict, judge_cold};
+use godwit_core::status::MigrationKind;
+use godwit_planner::texts;
+use godwit_rpc::command::Boot;
+use godwit_rpc::refusal::Refusal;
+use serde_json::Value;
+
+use super::task::{Again, Answer, Performed, Task};
+use crate::testimony::{answers, hear};
+
+pub(super) async fn perform(task: &Task<'_>) -> Performed {
+    let boot = match task.record.migration.kind {
+        MigrationKind::Evacuation => evacuated(task).await?,
+        MigrationKind::Migration | MigrationKind::Resize | MigrationKind::LiveMigration => {
+            moved(task).await?
+        }
+    };
+    let boot = match boot {
+        Ok(boot) => boot,
+        Err(failure) => return not_booted(task, failure).await,
+    };
+    let destination = task.destination_agent().await?;
+    match task.answer(destination.boot(boot).await)? {
+        Answer::Acknowledged => task.conclude(Event::Booted, Value::Null).await.map(drop),
+        Answer::Superseded => Ok(()),
+        Answer::Refused(Refusal::Failed(failure)) => not_booted(task, failure).await,
+        Answer::Refused(refusal) => {
+            let text = format!("The destination did not start the server: {refusal}.");
+            not_booted(task, Failure::new(FailureCode::BootFailed, text)).await
+        }
+    }
+}
+
+async fn not_booted(task: &Task<'_>, failure: Failure) -> Performed {
+    task.conclude(Event::NotBooted(failure), Value::Null)
+        .await
+        .map(drop)
+}
+
+/// The command for a guest whose source is there; or why it must not be given.
+async fn moved(task: &Task<'_>) -> Result<Result<Boot, Failure>, Again> {
+    let storage = task.record.migration.storage.unwrap_or(StorageMode::Copied);
+    let heard = hear(task.ctx, &task.record).await?;
+    match judge_cold(Phase::Booting, storage, heard.source, heard.destination) {
+        ColdVerdict::GoAhead => {}
+        ColdVerdict::RunsAtSource => {
+            let text = format!("The server was started on {} meanwhile.", task.source());
+            return Ok(Err(Failure::new(FailureCode::BootFailed, text)));
+        }
+        ColdVerdict::Stopped
+        | ColdVerdict::Interrupted
+        | ColdVerdict::Nowhere
+        | ColdVerdict::Wait => return Err(task.wait(heard).await),
+    }
+    Ok(Ok(Boot {
+        command: task.command()?,
+        definition: None,
+        power_on: task.ran(),
+    }))
+}
+
+/// The same for one whose source is dead.
+async fn evacuated(task: &Task<'_>) -> Result<Result<Boot, Failure>, Again> {
+    let migration = &task.record.migration;
+    // Later holders cannot know whether an earlier one sent it, and go on.
+    if task.claimed.lease.epoch == 1 && answers(task.ctx, task.source()).await? {
+        return Ok(Err(evacuation::still_in_use(migration)));
+    }
+    let definition = task.ctx.store.server_definition(migration.server).await?;
+    let Some(definition) = definition else {
+        return Ok(Err(texts::no_definition(migration.server)));
+    };
+    Ok(Ok(Boot {
+        command: task.command()?,
+        definition: Some(definition),
+        power_on: evacuation::powers_on(migration),
+    }))
+}

@@ -1,0 +1,75 @@
+//! A cold move goes back: the source takes the guest, and starts it if it ran.
+//!
+//! That the destination does not have it, the row proves: it was never told to start it, or has
+//! given it up since. So a destination that is silent keeps nobody from having their server
+//! back; what is left over there it cleans when it registers again.
+
+use godwit_core::cold::Phase;
+use godwit_core::event::Event;
+use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::migration::StorageMode;
+use godwit_core::recovery::{ColdVerdict, judge_cold};
+use godwit_rpc::refusal::Refusal;
+use godwit_store::DiscrepancyKind;
+use serde_json::{Value, json};
+
+use super::{Restored, clean_destination, restore_source};
+use crate::effects::task::{Again, Performed, Task};
+use crate::testimony::{Testimony, hear};
+
+pub(super) async fn perform(task: &Task<'_>) -> Performed {
+    let heard = hear(task.ctx, &task.record).await?;
+    match judge(task, heard) {
+        ColdVerdict::GoAhead => {}
+        ColdVerdict::Nowhere => return lost(task).await,
+        ColdVerdict::Stopped
+        | ColdVerdict::Interrupted
+        | ColdVerdict::RunsAtSource
+        | ColdVerdict::Wait => return Err(task.wait(heard).await),
+    }
+    let cleaned = clean_destination(task).await;
+    let last = task.attempts() >= task.ctx.config.attempts;
+    match restore_source(task, task.ran()).await {
+        Ok(()) => {}
+        Err(Restored::Refused(Refusal::Failed(failure))) if last => {
+            return conclude(task, Event::GuestLost(failure), Value::Null).await;
+        }
+        Err(Restored::Refused(refusal)) => return Err(Again::because(refusal.to_string())),
+        Err(Restored::Again(again)) => return Err(again),
+    }
+    match cleaned {
+        Ok(()) => conclude(task, Event::RolledBack, Value::Null).await,
+        Err(again) if !last => Err(again),
+        Err(Again { reason }) => {
+            let detail = json!({ "destination_not_clean": reason });
+            conclude(task, Event::RolledBack, detail).await?;
+            let destination = task.destination().ok();
+            let kind = DiscrepancyKind::DestinationNotClean;
+            task.doubt(kind, destination, &reason).await;
+            Ok(())
+        }
+    }
+}
+
+/// Neither host has it: if they say so twice, there is nothing to take back.
+async fn lost(task: &Task<'_>) -> Performed {
+    let again = hear(task.ctx, &task.record).await?;
+    if judge(task, again) != ColdVerdict::Nowhere {
+        return Err(Again::because(again.describe()));
+    }
+    let failure = Failure::new(
+        FailureCode::GuestLost,
+        "The move failed, and neither host has the server any more.",
+    );
+    let detail = json!({ "testimony": again.describe() });
+    conclude(task, Event::GuestLost(failure), detail).await
+}
+
+async fn conclude(task: &Task<'_>, event: Event, detail: Value) -> Performed {
+    task.conclude(event, detail).await.map(drop)
+}
+
+fn judge(task: &Task<'_>, heard: Testimony) -> ColdVerdict {
+    let storage = task.record.migration.storage.unwrap_or(StorageMode::Copied);
+    judge_cold(Phase::RollingBack, storage, heard.source, heard.destination)
+}
