@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use godwit_core::ids::ServerUuid;
 use godwit_policy::{Decision, Target};
-use godwit_store::{MigrationSummary, OfServer, Server};
+use godwit_store::{ActionNote, MigrationSummary, OfServer, Server};
 use uuid::Uuid;
 
 use crate::auth::{Decided, Principal};
@@ -17,6 +17,7 @@ use crate::microversion::Microversion;
 use crate::policy::Policy;
 use crate::query::Query;
 use crate::routes::Route;
+use crate::schema::Format;
 use crate::state::ApiState;
 
 /// What the path names, as the caller wrote it.
@@ -70,7 +71,7 @@ impl Call {
     /// Refuses unless `rule` allows the caller to act on `target`.
     pub fn enforce(&self, rule: &'static str, target: &Target) -> Result<(), ApiError> {
         debug_assert!(
-            self.route.names(rule),
+            self.route.all_rules().any(|named| named == rule),
             "{rule} is not among {:?}'s rules",
             self.route
         );
@@ -113,11 +114,32 @@ impl Call {
             .store
             .server_find_visible(uuid, self.visibility()?)
             .await?;
+        self.guarded(found)
+    }
+
+    /// The same for what outlives its server.
+    pub async fn server_even_deleted(&self) -> Result<Guarded<Server>, ApiError> {
+        let (store, uuid, visible) = (&self.state.store, self.server_uuid()?, self.visibility()?);
+        let found = store.server_find_deleted_too(uuid, visible).await?;
+        self.guarded(found)
+    }
+
+    fn guarded(&self, found: Option<Server>) -> Result<Guarded<Server>, ApiError> {
         let server = found.ok_or_else(|| self.no_such_server())?;
         Ok(Guarded {
             target: Target::of_project(Some(&server.project_id)),
             resource: server,
         })
+    }
+
+    /// What an action says of the request that asked for it.
+    pub fn note(&self) -> ActionNote {
+        ActionNote {
+            request_id: self.request_id.clone(),
+            user_id: self.user_id().map(str::to_owned),
+            project_id: self.project_id().map(str::to_owned),
+            at: self.state.clock.now(),
+        }
     }
 
     /// The live migrations in progress of the server that the path names, if the caller may
@@ -190,12 +212,27 @@ pub fn read_uuid(text: &str) -> Option<Uuid> {
         .flatten()
 }
 
+/// Reads a uuid as loosely as Nova reads those of services and hypervisors: with its dashes or
+/// without, in any case.
+pub fn read_uuid_like(text: &str) -> Option<Uuid> {
+    let form = Format::Uuid.matches(text);
+    form.then(|| Uuid::parse_str(text).ok()).flatten()
+}
+
 /// Something of a project's that is visible to the caller, before policy was asked about it.
 #[derive(Debug)]
 #[must_use]
 pub struct Guarded<T> {
     resource: T,
     target: Target,
+}
+
+impl Guarded<Server> {
+    /// The same for rules that may also look at who made the server.
+    pub fn with_user(self) -> Self {
+        let target = self.target.with("user_id", self.resource.user_id.as_str());
+        Self { target, ..self }
+    }
 }
 
 impl<T> Guarded<T> {

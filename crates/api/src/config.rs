@@ -51,6 +51,9 @@ pub struct ApiConfig {
     /// How often the pre-checks' outcome is looked for. Default 0.05.
     #[serde(with = "seconds")]
     pub precheck_poll: Duration,
+    /// Below 2.14, does the answer to an evacuation name a password? Nova's `[api]
+    /// enable_instance_password`; default true.
+    pub enable_instance_password: bool,
     /// How long a migration may look for a destination. Default 300.
     #[serde(with = "seconds")]
     pub accepted_limit: Duration,
@@ -72,6 +75,7 @@ impl Default for ApiConfig {
             service_down_time: Duration::from_secs(60),
             precheck_wait: Duration::from_secs(60),
             precheck_poll: Duration::from_millis(50),
+            enable_instance_password: true,
             accepted_limit: Duration::from_secs(300),
         }
     }

@@ -27,6 +27,9 @@ pub enum ApiError {
     /// 415.
     #[error("unsupported content type")]
     UnsupportedContentType,
+    /// 501: nothing here can do that.
+    #[error("this is not supported")]
+    NotSupported,
     /// 503: the same request may succeed a little later.
     #[error("the service is busy")]
     Unavailable(#[source] StoreError),
@@ -49,6 +52,7 @@ impl ApiError {
             Self::Conflict(_) => 409,
             Self::UnsupportedContentType => 415,
             Self::Internal(_) => 500,
+            Self::NotSupported => 501,
             Self::Unavailable(_) | Self::Crowded => 503,
         }
     }
@@ -62,6 +66,7 @@ impl ApiError {
             Self::NotAcceptable(_) | Self::Internal(_) => "computeFault",
             Self::Conflict(_) => "conflictingRequest",
             Self::UnsupportedContentType => "badMediaType",
+            Self::NotSupported => "notImplemented",
             Self::Unavailable(_) | Self::Crowded => "serviceUnavailable",
         }
     }
@@ -75,6 +80,7 @@ impl ApiError {
             | Self::NotAcceptable(text)
             | Self::Conflict(text) => text,
             Self::UnsupportedContentType => "Unsupported Content-Type",
+            Self::NotSupported => "The requested functionality is not supported.",
             Self::Unavailable(_) | Self::Crowded => "Service is unavailable at this time.",
             Self::Internal(_) => "Unexpected API Error. Please contact the administrator",
         }
@@ -83,6 +89,13 @@ impl ApiError {
     /// Nova's text for 404 where the handler gave none.
     pub fn no_such_resource() -> Self {
         Self::NotFound("The resource could not be found.".to_owned())
+    }
+
+    /// Nova's text for 400 where the handler gave none.
+    pub fn malformed_request() -> Self {
+        let text = "The server could not comply with the request since it is either malformed \
+                    or otherwise incorrect.";
+        Self::BadRequest(text.to_owned())
     }
 
     /// The body is not JSON, or not an action.
@@ -103,6 +116,16 @@ impl ApiError {
     /// The server is locked.
     pub fn locked(server: ServerUuid) -> Self {
         Self::Conflict(format!("Instance {server} is locked"))
+    }
+
+    /// The server is nowhere, so nobody can do anything to it.
+    pub fn not_ready(server: ServerUuid) -> Self {
+        Self::Conflict(format!("Instance {server} is not ready"))
+    }
+
+    /// The host that would have to work does not.
+    pub fn service_down() -> Self {
+        Self::Conflict("Service is unavailable at this time.".to_owned())
     }
 
     /// The server is not in a state for `action`, and there is no more to say.

@@ -4,10 +4,13 @@
 //! clients match on those texts. This is the rendering of JSON values, no more.
 
 use std::fmt::Write;
+use std::io;
 use std::sync::LazyLock;
 
 use regex::Regex;
+use serde::Serialize;
 use serde_json::Value;
+use serde_json::ser::Formatter;
 
 /// `str(value)`: like [`repr`], but a string stands for itself.
 pub(crate) fn str(value: &Value) -> String {
@@ -29,6 +32,34 @@ pub(crate) fn repr_str(text: &str) -> String {
     let mut out = String::new();
     write_text(&mut out, text);
     out
+}
+
+/// `json.dumps(value)`: JSON with a space behind each comma and colon.
+pub(crate) fn dumps(value: &Value) -> String {
+    let mut out = Vec::new();
+    let mut to = serde_json::Serializer::with_formatter(&mut out, Spaced);
+    // Neither the value nor the buffer can refuse.
+    match value.serialize(&mut to) {
+        Ok(()) => String::from_utf8_lossy(&out).into_owned(),
+        Err(_) => value.to_string(),
+    }
+}
+
+/// The separators of Python's encoder.
+struct Spaced;
+
+impl Formatter for Spaced {
+    fn begin_array_value<W: io::Write + ?Sized>(&mut self, to: &mut W, first: bool) -> io::Result<()> {
+        to.write_all(if first { b"" } else { b", " })
+    }
+
+    fn begin_object_key<W: io::Write + ?Sized>(&mut self, to: &mut W, first: bool) -> io::Result<()> {
+        to.write_all(if first { b"" } else { b", " })
+    }
+
+    fn begin_object_value<W: io::Write + ?Sized>(&mut self, to: &mut W) -> io::Result<()> {
+        to.write_all(b": ")
+    }
 }
 
 /// `repr()` of a list of strings.
@@ -142,6 +173,12 @@ fn is_printable(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_as_python_writes_it() {
+        let value = serde_json::json!({"b": [1, "x"], "a": {}, "c": null});
+        assert_eq!(dumps(&value), r#"{"b": [1, "x"], "a": {}, "c": null}"#);
+    }
     use serde_json::json;
 
     #[test]

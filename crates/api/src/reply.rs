@@ -45,8 +45,19 @@ impl Reply {
 
     /// 202 without a body: what was asked for is durable, and will be done.
     pub fn accepted() -> Self {
+        Self::empty(StatusCode::ACCEPTED)
+    }
+
+    /// Nothing but a status.
+    pub fn empty(status: StatusCode) -> Self {
+        let body = Vec::new();
+        Self { status, body }
+    }
+
+    /// 204: done, and there is nothing to say about it.
+    pub fn no_content() -> Self {
         Self {
-            status: StatusCode::ACCEPTED,
+            status: StatusCode::NO_CONTENT,
             body: Vec::new(),
         }
     }

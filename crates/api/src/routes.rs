@@ -4,6 +4,7 @@
 //! version, and what tests walk: against policy, against the pages of `api-ref/` and their
 //! samples. A handler may ask only rules that its route names.
 
+mod server_actions;
 mod table;
 
 use std::sync::LazyLock;
@@ -41,6 +42,19 @@ impl Versions {
         Self { since, until: None }
     }
 
+    /// Those below `end`.
+    pub const fn before(end: Microversion) -> Self {
+        Self::range(Microversion::MIN, end)
+    }
+
+    /// Those from `since` on, and below `end`.
+    pub const fn range(since: Microversion, end: Microversion) -> Self {
+        Self {
+            since,
+            until: Some(end.previous()),
+        }
+    }
+
     /// Is `version` one of them?
     pub fn contain(self, version: Microversion) -> bool {
         self.since <= version && self.until.is_none_or(|until| version <= until)
@@ -55,7 +69,7 @@ pub struct Route {
     /// The path below the versioned root, with ids as `{name}`.
     pub path: &'static str,
     /// The policy rules that decide whether it is granted; the one that is asked of everybody
-    /// stands first. Empty: it is for everybody with a token.
+    /// stands first. Empty: it is for everybody with a token, or each action has its own.
     pub rules: &'static [&'static str],
     /// The policy rules that only change what the answer shows.
     pub soft_rules: &'static [&'static str],
@@ -75,6 +89,15 @@ pub enum Does {
         /// How.
         handler: for<'a> fn(&'a Call) -> Answer<'a>,
     },
+    /// One thing, with a body.
+    Write {
+        /// The versions in which it does.
+        versions: Versions,
+        /// What the body must be like.
+        body: &'static [Edition],
+        /// How.
+        handler: for<'a> fn(&'a Call, &'a Value) -> Answer<'a>,
+    },
     /// One of several things, which the body names.
     Act(&'static [Action]),
 }
@@ -84,6 +107,9 @@ pub enum Does {
 pub struct Action {
     /// The one member of the body.
     pub name: &'static str,
+    /// The policy rules that decide whether it is granted; the first of them unless the body
+    /// asks for more.
+    pub rules: &'static [&'static str],
     /// The versions in which it exists.
     pub versions: Versions,
     /// What the member's value must be like.
@@ -93,9 +119,15 @@ pub struct Action {
 }
 
 impl Route {
-    /// May its handler ask `rule`?
-    pub fn names(&self, rule: &str) -> bool {
-        self.rules.contains(&rule) || self.soft_rules.contains(&rule)
+    /// Every policy rule that its handlers may ask.
+    pub fn all_rules(&self) -> impl Iterator<Item = &'static str> {
+        let actions: &[Action] = match &self.does {
+            Does::Handle { .. } | Does::Write { .. } => &[],
+            Does::Act(actions) => actions,
+        };
+        let of_actions = actions.iter().flat_map(|action| action.rules);
+        let own = self.rules.iter().chain(self.soft_rules);
+        own.chain(of_actions).copied()
     }
 }
 
@@ -176,10 +208,10 @@ mod tests {
     #[test]
     fn every_rule_is_registered() {
         for route in ROUTES {
-            for rule in route.rules.iter().chain(route.soft_rules) {
+            for rule in route.all_rules() {
                 let known = godwit_policy::registry::NOVA
                     .iter()
-                    .any(|it| it.name == *rule);
+                    .any(|it| it.name == rule);
                 assert!(known, "{rule} of {route:?}");
             }
         }

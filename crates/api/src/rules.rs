@@ -31,6 +31,32 @@ rules! {
     MIGRATE_LIVE = "os-migrate-server:migrate_live";
     /// Live-migrate to a named host.
     MIGRATE_LIVE_HOST = "os-migrate-server:migrate_live:host";
+    /// Cold-migrate.
+    MIGRATE = "os-migrate-server:migrate";
+    /// Cold-migrate to a named host.
+    MIGRATE_HOST = "os-migrate-server:migrate:host";
+    /// Confirm a cold migration.
+    CONFIRM_RESIZE = "servers:confirm_resize";
+    /// Revert a cold migration.
+    REVERT_RESIZE = "servers:revert_resize";
+    /// Evacuate.
+    EVACUATE = "os-evacuate";
+    /// Lock a server.
+    LOCK = "os-lock-server:lock";
+    /// Unlock it.
+    UNLOCK = "os-lock-server:unlock";
+    /// Unlock what somebody of the other kind locked.
+    UNLOCK_OVERRIDE = "os-lock-server:unlock:unlock_override";
+    /// Set a server's state by hand.
+    RESET_STATE = "os-admin-actions:reset_state";
+    /// List what was done to a server.
+    ACTIONS_LIST = "os-instance-actions:list";
+    /// Show one of it.
+    ACTIONS_SHOW = "os-instance-actions:show";
+    /// Show its events, tracebacks and hosts.
+    ACTION_EVENTS = "os-instance-actions:events";
+    /// Show why its events failed.
+    ACTION_EVENT_DETAILS = "os-instance-actions:events:details";
     /// List a server's migrations.
     SERVER_MIGRATIONS_INDEX = "servers:migrations:index";
     /// Show their hosts in the list.
@@ -47,4 +73,32 @@ rules! {
     MIGRATIONS_INDEX_ALL = "os-migrations:index:all_projects";
     /// Show their hosts in the list.
     MIGRATIONS_INDEX_HOST = "os-migrations:index:host";
+    /// List services.
+    SERVICES_LIST = "os-services:list";
+    /// Enable, disable and force down services.
+    SERVICES_UPDATE = "os-services:update";
+    /// Delete services.
+    SERVICES_DELETE = "os-services:delete";
+    /// List hypervisors.
+    HYPERVISORS_LIST = "os-hypervisors:list";
+    /// List hypervisors in detail.
+    HYPERVISORS_DETAIL = "os-hypervisors:list-detail";
+    /// Sum up the hypervisors.
+    HYPERVISORS_STATISTICS = "os-hypervisors:statistics";
+    /// Show a hypervisor.
+    HYPERVISORS_SHOW = "os-hypervisors:show";
+    /// Show since when a hypervisor runs.
+    HYPERVISORS_UPTIME = "os-hypervisors:uptime";
+    /// Search hypervisors.
+    HYPERVISORS_SEARCH = "os-hypervisors:search";
+    /// List the servers on hypervisors.
+    HYPERVISORS_SERVERS = "os-hypervisors:servers";
+    /// List host aggregates.
+    AGGREGATES_INDEX = "os-aggregates:index";
+    /// Show a host aggregate.
+    AGGREGATES_SHOW = "os-aggregates:show";
+    /// Show the limits of one's own project.
+    LIMITS = "limits";
+    /// Show those of another project.
+    LIMITS_OF_OTHERS = "limits:other_project";
 }

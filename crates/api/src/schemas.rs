@@ -1,8 +1,14 @@
 //! What requests may say, as data: one file a resource.
 
+pub mod evacuation;
 pub mod flavors;
+pub mod instance_actions;
+pub mod hypervisors;
+pub mod limits;
 pub mod live_migration;
 pub mod migrations;
+pub mod server_actions;
 pub mod server_migrations;
 pub mod servers;
+pub mod services;
 mod values;

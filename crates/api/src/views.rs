@@ -5,9 +5,14 @@
 //! same as null.
 
 pub mod flavor;
+pub mod hypervisor;
+pub mod limits;
+mod host_id;
+pub mod instance_action;
 pub mod migration;
 pub mod server;
 pub mod server_migration;
+pub mod service;
 pub mod version;
 
 use serde::{Serialize, Serializer};

@@ -92,6 +92,15 @@ pub(crate) enum Db {
         #[arg(long)]
         invariants: bool,
     },
+    /// Bring a Nova's services, hosts, servers and migrations along. The service must be
+    /// stopped. What is here already stays, so it can be repeated.
+    ImportNova {
+        /// A file for each table, TABLE.jsonl or TABLE.jsonl.gz: a row a line, in Nova's columns.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 /// Tokens.
@@ -191,6 +200,8 @@ mod tests {
             "godwit db upgrade --data d",
             "godwit db check --invariants --config f",
             "godwit db check --data d",
+            "godwit db import-nova dump --config f",
+            "godwit db import-nova dump --data d",
             "godwit token issue --data d --user u --project p --role a --role b --ttl 60",
             "godwit token issue --config f --system",
             "godwit policy check --policy f --rule r --credentials {} --target {}",
@@ -209,6 +220,8 @@ mod tests {
             "godwit up --listen 8774",
             "godwit up --hosts -1",
             "godwit db upgrade --config f --data d",
+            "godwit db import-nova",
+            "godwit db import-nova dump --config f --data d",
             "godwit token issue --system --project p",
             "godwit token issue --ttl 0",
             "godwit policy check --policy f",

@@ -1,4 +1,6 @@
-//! `godwit db`: the schema, and the promises.
+//! `godwit db`: the schema, the promises, and what another service left.
+
+mod import_nova;
 
 use std::process::ExitCode;
 
@@ -9,11 +11,12 @@ use crate::cli::{Db, Place};
 use crate::config::DatabaseConfig;
 use crate::place;
 
-/// Upgrades or checks the database. A check that finds a broken promise answers 1.
+/// Upgrades, checks or fills the database. A check that finds a broken promise answers 1.
 pub(crate) async fn run(command: &Db) -> Result<ExitCode> {
     match command {
         Db::Upgrade(place) => upgrade(&database(place)?).await,
         Db::Check { place, invariants } => check(&database(place)?, *invariants).await,
+        Db::ImportNova { directory, place } => import_nova::run(directory, place).await,
     }
 }
 

@@ -45,6 +45,8 @@ const INSTANCE_ACTIONS: DeprecatedRule<'_> = was(
 const SERVICES: DeprecatedRule<'_> = was("os_compute_api:os-services", "rule:admin_api", "21.0.0");
 const HYPERVISORS: DeprecatedRule<'_> =
     was("os_compute_api:os-hypervisors", "rule:admin_api", "21.0.0");
+const USED_LIMITS: DeprecatedRule<'_> =
+    was("os_compute_api:os-used-limits", "rule:admin_api", "21.0.0");
 
 const fn was(
     name: &'static str,
@@ -180,5 +182,7 @@ pub static NOVA: &[RuleDefault<'static>] = &[
     project("os_compute_api:os-hypervisors:servers", ADMIN, "List the servers on hypervisors by name.").replacing(HYPERVISORS),
     project("os_compute_api:os-aggregates:index", ADMIN, "List host aggregates."),
     project("os_compute_api:os-aggregates:show", ADMIN, "Show a host aggregate."),
+    project("os_compute_api:limits", "@", "Show the limits and the use of one's own project."),
+    project("os_compute_api:limits:other_project", ADMIN, "Show the limits and the use of another project.").replacing(USED_LIMITS),
     project("compute:servers:resize:cross_cell", "!", "Resize a server across cells."),
 ];

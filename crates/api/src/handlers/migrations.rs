@@ -6,14 +6,13 @@
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_store::{MigrationFilter, MigrationListError, MigrationSummary, Paging};
 
-use super::paging::{limit, next, unstorable};
+use super::paging::{changes, limit, next, unstorable};
 use crate::call::{Call, read_uuid};
 use crate::error::ApiError;
 use crate::microversion::milestone;
 use crate::reply::Reply;
 use crate::routes::Answer;
 use crate::rules;
-use crate::timestamps;
 use crate::views::migration::{MigrationList, MigrationView};
 
 /// Lists.
@@ -76,16 +75,7 @@ fn no_such_marker(text: &str) -> ApiError {
 /// What the query asks for; `None` where nothing can match.
 fn filter(call: &Call) -> Result<Option<MigrationFilter>, ApiError> {
     let text = |name| call.query.last(name).map(str::to_owned);
-    let time = |name| call.query.last(name).and_then(timestamps::parse);
-    let (changes_since, changes_before) = (time("changes-since"), time("changes-before"));
-    if changes_since
-        .zip(changes_before)
-        .is_some_and(|(since, before)| since > before)
-    {
-        return Err(ApiError::BadRequest(
-            "The value of changes-since must be less than or equal to changes-before.".to_owned(),
-        ));
-    }
+    let (changes_since, changes_before) = changes(&call.query)?;
     let server = call.query.last("instance_uuid");
     let impossible = call.query.pairs().any(|(_, value)| unstorable(value))
         || call.query.last("hidden").is_some_and(wants_hidden)

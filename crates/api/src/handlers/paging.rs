@@ -1,6 +1,11 @@
 //! Lists in pages (`contract: http.md §10, §11`).
 
+use godwit_core::time::Timestamp;
+
 use crate::call::Call;
+use crate::error::ApiError;
+use crate::query::Query;
+use crate::timestamps;
 use crate::views::Next;
 
 /// How many items the answer may have: what the caller asked for, and never more than allowed.
@@ -21,6 +26,20 @@ pub(super) fn next(call: &Call, collection: &str, count: usize, last: Option<Str
     let full = i64::try_from(count).is_ok_and(|count| count > 0 && count == limit(call));
     let last = last.filter(|_| full)?;
     Some(call.links.next(collection, &call.query, &last))
+}
+
+/// When what is asked for changed last, at the earliest and at the latest.
+pub(super) fn changes(
+    query: &Query,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
+    let time = |name| query.last(name).and_then(timestamps::parse);
+    let (since, before) = (time("changes-since"), time("changes-before"));
+    if since.zip(before).is_some_and(|(since, before)| since > before) {
+        return Err(ApiError::BadRequest(
+            "The value of changes-since must be less than or equal to changes-before.".to_owned(),
+        ));
+    }
+    Ok((since, before))
 }
 
 /// Can no row hold this? A database would refuse to look for it.

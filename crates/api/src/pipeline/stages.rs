@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::web::Data;
+use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
@@ -154,6 +154,19 @@ pub(super) async fn handle(mut routed: Routed<'_>) -> Result<Reply, Stop> {
             let query = read_query(&routed, *query)?;
             Ok(perform(routed, route, query, Work::Handle(*handler)).await?)
         }
+        Does::Write {
+            versions,
+            body,
+            handler,
+        } => {
+            let value = read_document(&mut routed).await?;
+            check_project(&routed)?;
+            check_version(*versions, routed.version)?;
+            let schema = edition(body, routed.version);
+            check(schema, &value, None, strictness(routed.root)).map_err(ApiError::invalid_body)?;
+            let work = Work::Act(*handler, value);
+            Ok(perform(routed, route, Query::default(), work).await?)
+        }
         Does::Act(actions) => {
             let (action, value) = read_action(&mut routed, actions).await?;
             check_project(&routed)?;
@@ -174,16 +187,29 @@ fn check_version(versions: Versions, version: Microversion) -> Result<(), ApiErr
     Err(ApiError::no_such_resource())
 }
 
+async fn read_body(routed: &mut Routed<'_>) -> Result<Bytes, Stop> {
+    let config = &routed.state.config;
+    let body = body::read(routed.payload, config.max_body_bytes, config.body_timeout).await;
+    body.map_err(|error| match error {
+        BodyError::TooLarge => Stop::TooLarge,
+        BodyError::Incomplete => ApiError::malformed_body().into(),
+    })
+}
+
+/// A body as a whole. None at all is null, and for the schema to judge.
+async fn read_document(routed: &mut Routed<'_>) -> Result<Value, Stop> {
+    let body = read_body(routed).await?;
+    if body.is_empty() {
+        return Ok(Value::Null);
+    }
+    Ok(serde_json::from_slice(&body).map_err(|_| ApiError::malformed_body())?)
+}
+
 async fn read_action(
     routed: &mut Routed<'_>,
     actions: &'static [Action],
 ) -> Result<(&'static Action, Value), Stop> {
-    let config = &routed.state.config;
-    let body = body::read(routed.payload, config.max_body_bytes, config.body_timeout).await;
-    let body = body.map_err(|error| match error {
-        BodyError::TooLarge => Stop::TooLarge,
-        BodyError::Incomplete => ApiError::malformed_body().into(),
-    })?;
+    let body = read_body(routed).await?;
     let (name, value) = body::action(&body)?;
     let unknown = || ApiError::BadRequest(format!("There is no such action: {name}"));
     let action = actions

@@ -2,8 +2,9 @@
 
 use actix_web::http::Method;
 
+use super::server_actions::SERVER_ACTIONS;
 use super::{Action, Does, Route, Versions};
-use crate::handlers::{flavors, live_migration, migrations, server_migrations, servers, versions};
+use crate::handlers::{aggregates, flavors, hypervisors, instance_actions, limits, migrations, server_migrations, servers, services, versions};
 use crate::microversion::milestone;
 use crate::rules;
 use crate::schema::query::QuerySchema;
@@ -69,14 +70,31 @@ pub static ROUTES: &[Route] = &[
     Route {
         method: Method::POST,
         path: "/servers/{server_id}/action",
-        rules: &[rules::MIGRATE_LIVE, rules::MIGRATE_LIVE_HOST],
+        rules: &[],
         soft_rules: &[],
-        does: Does::Act(&[Action {
-            name: "os-migrateLive",
+        does: Does::Act(SERVER_ACTIONS),
+    },
+    Route {
+        method: Method::GET,
+        path: "/servers/{server_id}/os-instance-actions",
+        rules: &[rules::ACTIONS_LIST],
+        soft_rules: &[],
+        does: Does::Handle {
             versions: Versions::ALL,
-            body: schemas::live_migration::BODY,
-            handler: live_migration::migrate,
-        }]),
+            query: Some(&schemas::instance_actions::LIST),
+            handler: instance_actions::index,
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/servers/{server_id}/os-instance-actions/{id}",
+        rules: &[rules::ACTIONS_SHOW],
+        soft_rules: &[rules::ACTION_EVENTS, rules::ACTION_EVENT_DETAILS],
+        does: Does::Handle {
+            versions: Versions::ALL,
+            query: Some(&QuerySchema::NONE),
+            handler: instance_actions::show,
+        },
     },
     Route {
         method: Method::GET,
@@ -114,10 +132,11 @@ pub static ROUTES: &[Route] = &[
     Route {
         method: Method::POST,
         path: "/servers/{server_id}/migrations/{migration_id}/action",
-        rules: &[rules::FORCE_COMPLETE],
+        rules: &[],
         soft_rules: &[],
         does: Does::Act(&[Action {
             name: "force_complete",
+            rules: &[rules::FORCE_COMPLETE],
             versions: Versions::since(milestone::FORCE_COMPLETE),
             body: schemas::server_migrations::FORCE_COMPLETE,
             handler: server_migrations::force_complete,
@@ -165,6 +184,149 @@ pub static ROUTES: &[Route] = &[
             versions: Versions::ALL,
             query: Some(&QuerySchema::NONE),
             handler: flavors::show,
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/os-services",
+        rules: &[rules::SERVICES_LIST],
+        soft_rules: &[],
+        does: Does::Handle {
+            versions: Versions::ALL,
+            query: Some(&schemas::services::LIST),
+            handler: services::index,
+        },
+    },
+    Route {
+        method: Method::PUT,
+        path: "/os-services/{id}",
+        rules: &[rules::SERVICES_UPDATE],
+        soft_rules: &[],
+        does: Does::Write {
+            versions: Versions::ALL,
+            body: schemas::services::UPDATE,
+            handler: services::update,
+        },
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/os-services/{id}",
+        rules: &[rules::SERVICES_DELETE],
+        soft_rules: &[],
+        does: Does::Handle {
+            versions: Versions::ALL,
+            query: None,
+            handler: services::delete,
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/os-hypervisors",
+        rules: &[rules::HYPERVISORS_LIST],
+        soft_rules: &[],
+        does: Does::Handle {
+            versions: Versions::ALL,
+            query: Some(&schemas::hypervisors::LIST),
+            handler: hypervisors::index,
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/os-hypervisors/detail",
+        rules: &[rules::HYPERVISORS_DETAIL],
+        soft_rules: &[],
+        does: Does::Handle {
+            versions: Versions::ALL,
+            query: Some(&schemas::hypervisors::LIST),
+            handler: hypervisors::detail,
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/os-hypervisors/statistics",
+        rules: &[rules::HYPERVISORS_STATISTICS],
+        soft_rules: &[],
+        does: Does::Handle {
+            versions: Versions::before(milestone::HYPERVISOR_UPTIME),
+            query: Some(&QuerySchema::NONE),
+            handler: hypervisors::statistics,
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/os-hypervisors/{id}",
+        rules: &[rules::HYPERVISORS_SHOW],
+        soft_rules: &[],
+        does: Does::Handle {
+            versions: Versions::ALL,
+            query: Some(&schemas::hypervisors::SHOW),
+            handler: hypervisors::show,
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/os-hypervisors/{id}/uptime",
+        rules: &[rules::HYPERVISORS_UPTIME],
+        soft_rules: &[],
+        does: Does::Handle {
+            versions: Versions::before(milestone::HYPERVISOR_UPTIME),
+            query: Some(&QuerySchema::NONE),
+            handler: hypervisors::uptime,
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/os-hypervisors/{id}/search",
+        rules: &[rules::HYPERVISORS_SEARCH],
+        soft_rules: &[],
+        does: Does::Handle {
+            versions: Versions::before(milestone::UUID_IDS),
+            query: Some(&QuerySchema::NONE),
+            handler: hypervisors::search,
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/os-hypervisors/{id}/servers",
+        rules: &[rules::HYPERVISORS_SERVERS],
+        soft_rules: &[],
+        does: Does::Handle {
+            versions: Versions::before(milestone::UUID_IDS),
+            query: Some(&QuerySchema::NONE),
+            handler: hypervisors::servers,
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/os-aggregates",
+        rules: &[rules::AGGREGATES_INDEX],
+        soft_rules: &[],
+        does: Does::Handle {
+            versions: Versions::ALL,
+            query: Some(&QuerySchema::NONE),
+            handler: aggregates::index,
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/os-aggregates/{id}",
+        rules: &[rules::AGGREGATES_SHOW],
+        soft_rules: &[],
+        does: Does::Handle {
+            versions: Versions::ALL,
+            query: Some(&QuerySchema::NONE),
+            handler: aggregates::show,
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/limits",
+        rules: &[rules::LIMITS, rules::LIMITS_OF_OTHERS],
+        soft_rules: &[],
+        does: Does::Handle {
+            versions: Versions::ALL,
+            query: Some(&schemas::limits::SHOW),
+            handler: limits::show,
         },
     },
 ];

@@ -4,15 +4,16 @@ mod parts;
 
 use std::collections::BTreeMap;
 
-use godwit_core::ids::ServerUuid;
+use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::server::display_status;
 use godwit_store::Server;
 use serde::Serialize;
 
 pub use self::parts::HostStatus;
 use self::parts::{
-    FaultView, FlavorField, HostAttributes, ImageField, host_id, shows_fault, shows_progress,
+    FaultView, FlavorField, HostAttributes, ImageField, VolumeView, shows_fault, shows_progress,
 };
+use super::host_id::host_id;
 use super::{Gated, Next};
 use crate::links::{Link, Links, To};
 use crate::microversion::{Microversion, milestone};
@@ -58,9 +59,9 @@ pub struct ServerSight {
 #[derive(Debug, Serialize)]
 pub struct ServerView<'a> {
     #[serde(rename = "accessIPv4")]
-    access_ipv4: &'static str,
+    access_ipv4: &'a str,
     #[serde(rename = "accessIPv6")]
-    access_ipv6: &'static str,
+    access_ipv6: &'a str,
     addresses: Empty,
     created: Seconds,
     flavor: FlavorField<'a>,
@@ -98,7 +99,7 @@ pub struct ServerView<'a> {
     #[serde(rename = "OS-EXT-STS:power_state")]
     power_state: i32,
     #[serde(rename = "os-extended-volumes:volumes_attached")]
-    volumes_attached: [Empty; 0],
+    volumes_attached: Vec<VolumeView<'a>>,
     #[serde(skip_serializing_if = "Gated::is_absent")]
     locked: Gated<bool>,
     #[serde(skip_serializing_if = "Gated::is_absent")]
@@ -128,17 +129,18 @@ impl<'a> ServerView<'a> {
     pub fn new(server: &'a Server, sight: ServerSight, links: &'a Links) -> Self {
         let since = |milestone| sight.version >= milestone;
         let status = display_status(server.vm_state, server.task_state);
+        let launch = &server.launch;
         let fault = server.fault.as_ref().filter(|_| shows_fault(status));
         let reason = server.lock.as_ref().and_then(|lock| lock.reason.as_deref());
         Self {
-            access_ipv4: "",
-            access_ipv6: "",
+            access_ipv4: launch.access_ipv4.as_deref().unwrap_or_default(),
+            access_ipv6: launch.access_ipv6.as_deref().unwrap_or_default(),
             addresses: Empty {},
             created: Seconds(server.created_at),
             flavor: FlavorField::new(&server.flavor, sight, links),
-            host_id: host_id(server),
+            host_id: host_id(&server.project_id, server.host.as_ref().map(HostName::as_str)),
             id: server.uuid,
-            image: ImageField::new(server.image_ref.as_deref(), sight, links),
+            image: ImageField::new(server, sight, links),
             links: links.pair(To::Server(server.uuid)),
             metadata: &server.metadata,
             name: &server.name,
@@ -149,7 +151,7 @@ impl<'a> ServerView<'a> {
             fault: fault.map_or(Gated::Absent, |fault| {
                 Gated::Present(FaultView::new(fault, sight.admin))
             }),
-            disk_config: "MANUAL",
+            disk_config: if launch.auto_disk_config { "AUTO" } else { "MANUAL" },
             progress: Gated::when(shows_progress(status), server.progress),
             availability_zone: server.availability_zone.as_deref().unwrap_or_default(),
             config_drive: if server.config_drive { "True" } else { "" },
@@ -160,7 +162,7 @@ impl<'a> ServerView<'a> {
             task_state: server.task_state.map(|task| task.as_str()),
             vm_state: server.vm_state.as_str(),
             power_state: server.power_state.as_i32(),
-            volumes_attached: [],
+            volumes_attached: VolumeView::list(launch, sight.version),
             locked: Gated::when(since(milestone::LOCKED), server.lock.is_some()),
             host_status: sight
                 .host_status

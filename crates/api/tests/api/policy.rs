@@ -1,87 +1,14 @@
-//! Who may do what: every role on every route.
+//! Who may do what is decided by rules, and by nobody without asking them.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use godwit_api::config::PolicyConfig;
-use godwit_api::routes::{Does, ROUTES, Route};
 use godwit_policy::registry::NOVA;
 use serde_json::{Value, json};
 
-use crate::answers::Answer;
+use crate::access::requests;
 use crate::seed::SERVER;
 use crate::world::{Wanted, Who, World};
-
-/// A body that is valid for an action of the table.
-fn body(action: &str) -> Value {
-    match action {
-        "os-migrateLive" => json!({ action: {"host": null, "block_migration": "auto"} }),
-        "force_complete" => json!({ action: null }),
-        other => panic!("say here what a valid {other} is"),
-    }
-}
-
-/// Something valid to send to each route, once for each action.
-fn requests() -> Vec<(&'static Route, String, Option<Value>)> {
-    let mut all = Vec::new();
-    for route in ROUTES {
-        let path = route
-            .path
-            .replace("{server_id}", SERVER)
-            .replace("{migration_id}", "1")
-            .replace("/versions/{id}", "/versions/v2.1")
-            .replace("{id}", "f1");
-        match &route.does {
-            Does::Handle { .. } => all.push((route, path, None)),
-            Does::Act(actions) => {
-                all.extend(
-                    actions
-                        .iter()
-                        .map(|it| (route, path.clone(), Some(body(it.name)))),
-                );
-            }
-        }
-    }
-    all
-}
-
-async fn send(world: &World, who: Who, route: &Route, path: &str, body: Option<&Value>) -> Answer {
-    let ask = world
-        .ask(route.method.as_str(), &format!("/v2.1{path}"))
-        .by(who)
-        .version(80);
-    match body {
-        Some(body) => ask.json(body).send().await,
-        None => ask.send().await,
-    }
-}
-
-#[tokio::test]
-async fn every_role_on_every_route() {
-    let mut matrix = String::new();
-    for (route, path, body) in requests() {
-        let action = body.as_ref().map_or(String::new(), |body| {
-            format!(" {}", body.as_object().unwrap().keys().next().unwrap())
-        });
-        let _ = writeln!(matrix, "{} {}{action}", route.method, route.path);
-        for who in Who::ALL {
-            let world = World::new().await;
-            world.moving("running").await;
-            let answer = send(&world, who, route, &path, body.as_ref()).await;
-            let why = match answer.status {
-                403 => format!(" {}", answer.forbidden()),
-                _ => String::new(),
-            };
-            let _ = writeln!(
-                matrix,
-                "    {:<12} {}{why}",
-                format!("{who:?}"),
-                answer.status
-            );
-        }
-    }
-    insta::assert_snapshot!(matrix);
-}
 
 fn denying_all() -> Value {
     let rules = NOVA
@@ -106,10 +33,10 @@ async fn no_route_forgets_to_ask() {
     })
     .await;
     world.moving("running").await;
-    for (route, path, body) in requests() {
-        let answer = send(&world, Who::Admin, route, &path, body.as_ref()).await;
-        match route.rules.first() {
-            None => assert_eq!(answer.status, 200, "{route:?}"),
+    for request in requests() {
+        let answer = request.send(&world, Who::Admin).await;
+        match request.first_rule {
+            None => assert_eq!(answer.status, 200, "{:?}", request.route),
             Some(rule) => {
                 let rule = rule.strip_prefix("os_compute_api:").unwrap();
                 assert_eq!(answer.forbidden(), rule);

@@ -1,12 +1,15 @@
 //! Whatever is sent: an answer, and never one that blames the service.
 
-use godwit_api::routes::ROUTES;
+use godwit_api::routes::{Does, ROUTES, Route};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::seed::SERVER;
+use crate::seed::{SERVER, hypervisor_uuid, service_uuid};
 use crate::world::{Wanted, Who, World};
+
+/// More than this a service that answers requests does not keep of them, in bytes.
+const KEPT: u64 = 128 << 20;
 
 /// A request, as odd as it may be and still travel.
 #[derive(Clone, Debug)]
@@ -34,6 +37,15 @@ fn segment() -> impl Strategy<Value = String> {
         1 => "[a-zA-Z0-9._~-]{0,12}",
         1 => "(%[0-9a-fA-F]{2}|[a-z/]){0,8}",
         1 => Just("%00".to_owned()),
+        1 => proptest::sample::select(vec![
+            "req-1".to_owned(),
+            "f1".to_owned(),
+            "host-1".to_owned(),
+            "enable".to_owned(),
+            "force-down".to_owned(),
+            service_uuid("host-1").to_string(),
+            hypervisor_uuid("host-1").to_string(),
+        ]),
     ]
 }
 
@@ -57,14 +69,33 @@ fn path() -> impl Strategy<Value = String> {
     prop_oneof![8 => known, 1 => vec(segment(), 0..6).prop_map(|it| format!("/{}", it.join("/")))]
 }
 
+/// Every name that the query of some route knows, and one that none does.
+fn parameters() -> Vec<String> {
+    let queries = ROUTES.iter().filter_map(|route| match &route.does {
+        Does::Handle { query, .. } => *query,
+        Does::Write { .. } | Does::Act(_) => None,
+    });
+    let known = queries.flat_map(|query| query.editions).flat_map(|it| it.parameters);
+    let mut names: Vec<_> = known.map(|parameter| parameter.name.to_owned()).collect();
+    names.push("_x".to_owned());
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Every action that some route knows.
+fn actions() -> Vec<String> {
+    let of_route = |route: &'static Route| match &route.does {
+        Does::Handle { .. } | Does::Write { .. } => &[],
+        Does::Act(actions) => *actions,
+    };
+    let all = ROUTES.iter().flat_map(of_route);
+    all.map(|action| action.name.to_owned()).collect()
+}
+
 fn query() -> impl Strategy<Value = String> {
     let name = prop_oneof![
-        5 => proptest::sample::select(vec![
-            "limit", "marker", "status", "host", "hidden", "instance_uuid", "migration_type",
-            "changes-since", "changes-before", "user_id", "project_id", "all_tenants", "name",
-            "node", "flavor", "sort_key", "sort_dir", "deleted", "locked", "vm_state",
-            "task_state", "power_state", "uuid", "tags", "_x", "is_public", "minRam", "image",
-        ]).prop_map(str::to_owned),
+        5 => proptest::sample::select(parameters()),
         1 => "[a-zA-Z%0-9]{0,6}",
     ];
     let value = prop_oneof![
@@ -88,14 +119,20 @@ fn body() -> impl Strategy<Value = Option<Vec<u8>>> {
         Just("-0".to_owned()),
         Just("\"auto\"".to_owned()),
         Just("\"host-1\"".to_owned()),
+        Just("\"error\"".to_owned()),
+        Just("\"nova-compute\"".to_owned()),
         Just("\"\\u0000\\ud83d\\ude00\"".to_owned()),
         Just("123456789012345678901234567890".to_owned()),
         "\"[ -~&&[^\"\\\\]]{0,20}\"",
     ];
     let value = scalar.prop_recursive(4, 24, 4, |inner| {
         let key = prop_oneof![
-            proptest::sample::select(vec!["host", "block_migration", "disk_over_commit", "force"])
-                .prop_map(str::to_owned),
+            proptest::sample::select(vec![
+                "host", "block_migration", "disk_over_commit", "force", "onSharedStorage",
+                "adminPass", "locked_reason", "state", "status", "disabled_reason",
+                "forced_down", "binary",
+            ])
+            .prop_map(str::to_owned),
             "[a-z]{0,5}",
         ];
         prop_oneof![
@@ -109,12 +146,7 @@ fn body() -> impl Strategy<Value = Option<Vec<u8>>> {
             }),
         ]
     });
-    let action = prop_oneof![
-        Just("os-migrateLive".to_owned()),
-        Just("force_complete".to_owned()),
-        Just("lock".to_owned()),
-        "[a-z]{0,6}",
-    ];
+    let action = prop_oneof![8 => proptest::sample::select(actions()), 1 => "[a-z]{0,6}"];
     let json = (action, value.clone()).prop_map(|(name, value)| format!("{{\"{name}\":{value}}}"));
     prop_oneof![
         4 => json.prop_map(|it| Some(it.into_bytes())),
@@ -157,8 +189,8 @@ fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
 
 fn odd() -> impl Strategy<Value = Odd> {
     let method = prop_oneof![
-        6 => proptest::sample::select(vec!["GET", "POST", "DELETE"]).prop_map(str::to_owned),
-        1 => proptest::sample::select(vec!["PUT", "PATCH", "HEAD", "OPTIONS"]).prop_map(str::to_owned),
+        6 => proptest::sample::select(vec!["GET", "POST", "PUT", "DELETE"]).prop_map(str::to_owned),
+        1 => proptest::sample::select(vec!["PATCH", "HEAD", "OPTIONS"]).prop_map(str::to_owned),
         1 => "[A-Z]{1,8}".prop_filter("a tunnel is no request", |it| it != "CONNECT"),
     ];
     (method, path(), query(), headers(), body(), who()).prop_map(
@@ -179,6 +211,26 @@ fn odd() -> impl Strategy<Value = Odd> {
     )
 }
 
+/// Those who may see nothing of the seeded project; and nobody at all.
+const OUTSIDERS: [Who; 5] = [
+    Who::Stranger,
+    Who::Nobody,
+    Who::SystemAdmin,
+    Who::SystemReader,
+    Who::Unscoped,
+];
+
+/// What stands in the seeded rows, and what no request says.
+const SECRETS: [&str; 4] = ["u-owner", "example.org", "because", "It broke."];
+
+/// How much memory this process has, in bytes.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.unwrap().trim().trim_end_matches(" kB");
+    kib.parse::<u64>().unwrap() << 10
+}
+
 #[test]
 fn nothing_that_is_sent_is_the_services_fault() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -189,6 +241,7 @@ fn nothing_that_is_sent_is_the_services_fault() {
         })
         .await;
         world.moving("running").await;
+        world.history();
         world
     });
     // The seeded migration holds nothing and has no history; nothing else may become wrong.
@@ -202,6 +255,7 @@ fn nothing_that_is_sent_is_the_services_fault() {
         ..Config::default()
     };
     let mut runner = TestRunner::new(config);
+    let memory = resident();
     let outcome = runner.run(&odd(), |odd| {
         let mut ask = world.ask(&odd.method, &odd.path);
         if let Some(who) = odd.who {
@@ -216,6 +270,10 @@ fn nothing_that_is_sent_is_the_services_fault() {
         let answer = runtime.block_on(ask.send());
         prop_assert!(answer.status < 500, "{answer:?}");
         prop_assert!(!answer.text.contains("panicked"), "{answer:?}");
+        let outsider = odd.who.is_none_or(|who| OUTSIDERS.contains(&who));
+        for secret in SECRETS.iter().filter(|_| outsider) {
+            prop_assert!(!answer.text.contains(secret), "{answer:?}");
+        }
         if answer
             .header("content-type")
             .is_some_and(|it| it.starts_with("application/json"))
@@ -226,6 +284,8 @@ fn nothing_that_is_sent_is_the_services_fault() {
         Ok(())
     });
     outcome.unwrap();
+    let grown = resident().saturating_sub(memory);
+    assert!(grown < KEPT, "{grown} bytes more");
     let after = runtime.block_on(world.store.check_invariants()).unwrap();
     let new: Vec<_> = after.iter().filter(|it| !before.contains(it)).collect();
     assert!(new.is_empty(), "{new:?}");

@@ -7,7 +7,7 @@ use godwit_store::{HostFacts, HostRegistration};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::world::{DEMO, World};
+use crate::world::{ADMIN, DEMO, World};
 
 /// The server of most tests.
 pub(crate) const SERVER: &str = "24f55ce2-268d-5091-9bd6-17514ba6c04d";
@@ -17,6 +17,20 @@ pub(crate) const NO_SERVER: &str = "11111111-2222-4333-8444-555555555555";
 /// The uuid of the seeded migration `id`.
 pub(crate) fn migration_uuid(id: i64) -> String {
     format!("00000000-0000-4000-8000-{id:012}")
+}
+
+/// The uuid of a seeded host, as a hypervisor.
+pub(crate) fn hypervisor_uuid(host: &str) -> Uuid {
+    Uuid::from_u128(serial(host))
+}
+
+/// The uuid of a seeded host's service.
+pub(crate) fn service_uuid(host: &str) -> Uuid {
+    Uuid::from_u128(serial(host) << 16)
+}
+
+fn serial(host: &str) -> u128 {
+    host.bytes().map(u128::from).sum()
 }
 
 /// A server to be.
@@ -109,13 +123,14 @@ fn minute(minutes: i64) -> String {
     format!("2026-11-{day:02} {hour:02}:{minute:02}:00")
 }
 
-const ENDED: [&str; 6] = [
+const ENDED: [&str; 7] = [
     "confirmed",
     "reverted",
     "completed",
     "cancelled",
     "failed",
     "error",
+    "done",
 ];
 
 impl World {
@@ -146,13 +161,12 @@ impl World {
             rpc_version: "1.0.0".to_owned(),
             capabilities: Vec::new(),
         };
-        let serial = name.bytes().map(u128::from).sum::<u128>();
         let registration = HostRegistration {
             facts,
             zone: "nova".to_owned(),
             version: "0.1.0".to_owned(),
-            host_uuid: Uuid::from_u128(serial),
-            service_uuid: Uuid::from_u128(serial << 16),
+            host_uuid: hypervisor_uuid(name),
+            service_uuid: service_uuid(name),
             at: self.clock.now(),
         };
         self.store.host_register(registration).await.unwrap();
@@ -228,8 +242,13 @@ impl World {
             "NULL, NULL, NULL, NULL, NULL, NULL"
         };
         let (hidden, imported) = (u8::from(migration.hidden), u8::from(migration.imported));
-        let request = json!({"host": null, "forced": false, "block_migration": "auto",
-            "disk_over_commit": null});
+        let request = match kind {
+            "live-migration" => json!({"kind": "live", "host": null, "forced": false,
+                "block_migration": "auto", "disk_over_commit": null}),
+            "evacuation" => json!({"kind": "evacuation", "host": null, "forced": false,
+                "was": "active", "end_stopped": false}),
+            _ => json!({"kind": "cold", "host": null, "was": "active"}),
+        };
         let limits = json!({"accepted": 300.0, "queued": 86400.0, "preparing": 300.0,
             "completion": 1600.0, "grace": 60.0, "rollback": 120.0, "timeout_action": "abort"});
         self.sql(&format!(
@@ -259,5 +278,61 @@ impl World {
             status,
             ..Migration::default()
         });
+    }
+
+    /// A server that was moved from `host-1` to `host-2` and waits to be confirmed.
+    pub(crate) async fn moved(&self) {
+        self.host("host-1").await;
+        self.host("host-2").await;
+        self.server(Server {
+            host: Some("host-2"),
+            vm_state: "resized",
+            ..Server::default()
+        });
+        self.migration(Migration {
+            kind: "migration",
+            status: "finished",
+            sampled: false,
+            ..Migration::default()
+        });
+    }
+
+    /// A server on `host-1`, which was declared dead, beside a host that lives.
+    pub(crate) async fn abandoned(&self, server: Server) {
+        self.host("host-1").await;
+        self.host("host-2").await;
+        self.server(server);
+        self.sql("UPDATE services SET forced_down = 1 WHERE host = 'host-1'");
+    }
+
+    /// What was done to the server of most tests: one thing went well, one failed, and one is
+    /// under way.
+    pub(crate) fn history(&self) {
+        let at = |minute, second| format!("'2026-11-02 00:{minute:02}:{second:02}'");
+        let action = |id: i64, name: &str, project: &str, message: &str, updated: &str| {
+            let at = at(0, id);
+            self.sql(&format!(
+                "INSERT INTO instance_actions (id, action, instance_uuid, request_id, user_id,
+                    project_id, start_time, message, created_at, updated_at)
+                 VALUES ({id}, '{name}', '{SERVER}', 'req-{id}', 'u-admin', '{project}', {at},
+                    {message}, {at}, {updated});"
+            ));
+        };
+        action(1, "lock", DEMO, "NULL", &at(0, 1));
+        action(2, "live-migration", ADMIN, "'Error'", &at(1, 2));
+        action(3, "migrate", DEMO, "NULL", "NULL");
+        let event = |action: i64, name: &str, began: &str, rest: &str| {
+            self.sql(&format!(
+                "INSERT INTO instance_actions_events (action_id, event, start_time, created_at,
+                    finish_time, result, traceback, host, details)
+                 VALUES ({action}, '{name}', {began}, {began}, {rest});"
+            ));
+        };
+        let done = |rest: &str| format!("{}, 'Success', NULL, {rest}, NULL", at(0, 2));
+        event(1, "api_lock", &at(0, 1), &done("NULL"));
+        event(2, "conductor_live_migrate_instance", &at(0, 2), &done("'conductor-1'"));
+        let broken = format!("{}, 'Error', '  File …', 'host-1', 'It broke.'", at(1, 2));
+        event(2, "compute_live_migration", &at(0, 3), &broken);
+        event(3, "cold_migrate", &at(0, 3), "NULL, NULL, NULL, NULL, NULL");
     }
 }

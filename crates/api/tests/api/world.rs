@@ -50,11 +50,14 @@ pub(crate) const ADMIN: &str = "a74858f1a98540efb1d92325dbab4e6a";
 /// Those who ask.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Who {
+    /// An administrator in the servers' own project.
+    HomeAdmin,
+    /// An administrator in the administrators' project.
     Admin,
     Manager,
     Member,
     Reader,
-    /// A member of another project.
+    /// A manager of another project.
     Stranger,
     /// A member's token without any role.
     Nobody,
@@ -65,7 +68,8 @@ pub(crate) enum Who {
 }
 
 impl Who {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
+        Self::HomeAdmin,
         Self::Admin,
         Self::Manager,
         Self::Member,
@@ -77,11 +81,28 @@ impl Who {
         Self::Unscoped,
     ];
 
+    /// Who that is, in a table.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::HomeAdmin => "admin",
+            Self::Admin => "admin elsewhere",
+            Self::Manager => "manager",
+            Self::Member => "member",
+            Self::Reader => "reader",
+            Self::Stranger => "manager elsewhere",
+            Self::Nobody => "no role",
+            Self::SystemAdmin => "system admin",
+            Self::SystemReader => "system reader",
+            Self::Unscoped => "unscoped",
+        }
+    }
+
     pub(crate) fn claims(self) -> Value {
         let exp = NOW + 3_600;
         let token = |user: &str, project: &str, roles: &[&str]| json!({"sub": user, "project_id": project, "roles": roles, "exp": exp});
         let all = ["admin", "manager", "member", "reader"];
         match self {
+            Self::HomeAdmin => token("u-root", DEMO, &all),
             Self::Admin => token("u-admin", ADMIN, &all),
             Self::Manager => token("u-manager", DEMO, &all[1..]),
             Self::Member => token("u-member", DEMO, &all[2..]),

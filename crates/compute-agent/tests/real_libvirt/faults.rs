@@ -8,7 +8,7 @@ use godwit_core::failure::FailureCode;
 use godwit_core::live::Phase;
 use godwit_core::migration::BlockMigration;
 use godwit_core::recovery::{Sighting, Verdict, judge};
-use godwit_rpc::command::{ForceMeans, Side};
+use godwit_rpc::command::{ForceMeans, MoveKind, Side};
 use godwit_rpc::progress::Outcome;
 use godwit_test_support::testbed::{GuestSpec, Load, Options, Storage, Testbed};
 use godwit_test_support::{wait_for, wait_for_blocking};
@@ -289,10 +289,15 @@ fn fill(scene: &Scene) -> Result<()> {
 #[tokio::test]
 async fn real_full_destination_is_refused() -> Result<()> {
     let scene = cramped()?;
-    scene.check_with(BlockMigration::Auto, Some(false)).await?;
+    scene
+        .check_with(MoveKind::Live, BlockMigration::Auto, Some(false))
+        .await?;
     fill(&scene)?;
     for over_commit in [None, Some(true), Some(false)] {
-        match scene.check_with(BlockMigration::Auto, over_commit).await {
+        match scene
+            .check_with(MoveKind::Live, BlockMigration::Auto, over_commit)
+            .await
+        {
             Err(DriverError::Failed(failure)) => {
                 println!("{failure}");
                 assert_eq!(failure.code, FailureCode::PreCheck);

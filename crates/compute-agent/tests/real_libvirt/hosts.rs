@@ -15,7 +15,7 @@ use godwit_compute_agent::driver::{Driver, DriverError, Job, JobState, Notes};
 use godwit_compute_agent::drivers::libvirt::{LibvirtConfig, LibvirtDriver, SharedStorage};
 use godwit_compute_agent::holds::{HoldPoint, Holds};
 use godwit_core::ids::HostName;
-use godwit_rpc::command::{CheckDestination, CheckSource, ForceMeans, Movable, Side};
+use godwit_rpc::command::{CheckBoot, CheckDestination, CheckSource, ForceMeans, Movable, Side};
 use godwit_rpc::domain::Domain;
 use godwit_rpc::facts::HostFacts;
 use godwit_test_support::testbed::{Host, Testbed};
@@ -45,6 +45,8 @@ pub(crate) fn config(testbed: &Testbed, host: &Host) -> LibvirtConfig {
         }],
         keepalive_seconds: 1,
         call_timeout_seconds: 20,
+        // The guest program knows no ACPI, and is powered off by force.
+        power_off_seconds: 1,
         ..LibvirtConfig::default()
     }
 }
@@ -171,6 +173,27 @@ impl Driver for Inside {
         let call = self
             .runtime
             .spawn(async move { driver.roll_back(&job, side, resume).await });
+        call.await.expect("the driver does not panic")
+    }
+
+    async fn check_boot(&self, check: &CheckBoot) -> Result<(), DriverError> {
+        inside!(self.check_boot(check))
+    }
+
+    async fn boot(&self, job: &Job, definition: &str, power_on: bool) -> Result<(), DriverError> {
+        let (driver, job) = (Arc::clone(&self.driver), job.clone());
+        let definition = definition.to_owned();
+        let call = self
+            .runtime
+            .spawn(async move { driver.boot(&job, &definition, power_on).await });
+        call.await.expect("the driver does not panic")
+    }
+
+    async fn withdraw(&self, job: &Job, side: Side) -> Result<(), DriverError> {
+        let (driver, job) = (Arc::clone(&self.driver), job.clone());
+        let call = self
+            .runtime
+            .spawn(async move { driver.withdraw(&job, side).await });
         call.await.expect("the driver does not panic")
     }
 }

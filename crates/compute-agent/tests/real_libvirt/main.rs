@@ -9,4 +9,5 @@ mod killed_agent;
 mod moves;
 mod real_conformance;
 mod refusals;
+mod rehosted;
 mod steered;

@@ -98,6 +98,13 @@ impl Scenery for Real {
         Ok(())
     }
 
+    async fn power_off_guest(&self) -> Result<(), Trouble> {
+        self.scene
+            .from()
+            .virsh(["destroy", self.scene.guest.name()])?;
+        Ok(())
+    }
+
     async fn befall(&self, mishap: Mishap) -> Result<bool, Trouble> {
         let (from, to) = (self.scene.from(), self.scene.to());
         match mishap {
@@ -108,6 +115,8 @@ impl Scenery for Real {
                 from.kill_libvirtd()?;
                 from.start_libvirtd()?;
             }
+            Mishap::LosePower => self.scene.lose_source()?,
+            Mishap::ReturnPower => from.start_libvirtd()?,
             Mishap::RestartServiceAtHandover => {
                 // The destination's libvirt dies too, before it hears that all is there.
                 die_at_handover(&self.scene, || to.kill_libvirtd())
@@ -125,10 +134,13 @@ impl Scenery for Real {
             Side::Source => (&[from], from),
             Side::Destination => (&[from, to], to),
         };
-        self.scene
-            .testbed
-            .await_scan(&self.scene.guest, here, SOON)?;
-        self.scene.testbed.verify(&self.scene.guest, path)?;
+        let (testbed, guest) = (&self.scene.testbed, &self.scene.guest);
+        let now = testbed.await_scan(guest, here, SOON)?;
+        if now.boot > 1 {
+            testbed.verify_restarted(guest, here)?;
+        } else {
+            testbed.verify(guest, path)?;
+        }
         Ok(())
     }
 }

@@ -99,13 +99,20 @@ impl Scene {
         ServerUuid(self.guest.uuid)
     }
 
+    /// The source dies, with all that runs on it.
+    pub(crate) fn lose_source(&self) -> Result<()> {
+        self.from().kill_libvirtd()?;
+        self.from().kill_guest(self.guest.name())
+    }
+
     /// Pre-checks on both sides, as a conductor has them made.
     pub(crate) async fn check(&self, wanted: BlockMigration) -> Result<Travel, DriverError> {
-        self.check_with(wanted, None).await
+        self.check_with(MoveKind::Live, wanted, None).await
     }
 
     pub(crate) async fn check_with(
         &self,
+        kind: MoveKind,
         wanted: BlockMigration,
         disk_over_commit: Option<bool>,
     ) -> Result<Travel, DriverError> {
@@ -114,7 +121,7 @@ impl Scene {
         let check = CheckSource {
             migration,
             server: self.server(),
-            kind: MoveKind::Live,
+            kind,
             block_migration: wanted,
             destination: destination.clone(),
         };
@@ -130,7 +137,7 @@ impl Scene {
         self.destination.check_destination(&check).await?;
         let what = Move {
             migration,
-            kind: MoveKind::Live,
+            kind,
             server: self.server(),
             source: source.host,
             destination: destination.host.clone(),

@@ -16,7 +16,7 @@ use godwit_compute_agent::metrics::Metrics;
 use godwit_conductor::{Conductor, Config, Parts, Wake};
 use godwit_core::event::Event;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
-use godwit_core::migration::{BlockMigration, LiveRequest};
+use godwit_core::migration::{BlockMigration, ColdRequest, EvacuationRequest, LiveRequest};
 use godwit_core::server::VmState;
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::{Clock, Timestamp};
@@ -24,8 +24,8 @@ use godwit_rpc::agent::AgentPool;
 use godwit_rpc::identity::{PeerIdentity, Role};
 use godwit_rpc::transport::{Address, LocalNetwork, Transport, serve};
 use godwit_store::{
-    Actor, BeginError, CommitNote, MigrationRecord, NewLiveMigration, Server, StepError, Store,
-    StoreOptions,
+    Actor, BeginError, CommitNote, MigrationRecord, NewLiveMigration, NewMigration, Server,
+    StepError, Store, StoreOptions,
 };
 use godwit_test_support::postgres::TempPostgres;
 use godwit_test_support::wait_for;
@@ -271,6 +271,49 @@ impl Cluster {
         Ok(uuid)
     }
 
+    fn new_migration<R>(&self, number: usize, request: R) -> NewMigration<R> {
+        NewMigration {
+            uuid: MigrationUuid(new_uuid()),
+            server: server(number),
+            request,
+            limits: self.config.time_limits.of(0, &[]),
+            user_id: Some("user".to_owned()),
+            project_id: Some("project".to_owned()),
+            request_id: Some("req-test".to_owned()),
+            at: SystemClock.now(),
+        }
+    }
+
+    /// What the API does with a cold migration.
+    pub(crate) async fn begin_cold(&self, number: usize) -> Result<MigrationUuid, BeginError<()>> {
+        let request = ColdRequest {
+            host: None,
+            was: VmState::Active,
+        };
+        let new = self.new_migration(number, request);
+        let uuid = new.uuid;
+        self.store.cold_migration_begin(new, |_| Ok(())).await?;
+        Ok(uuid)
+    }
+
+    /// What the API does with an evacuation, but for its checks.
+    pub(crate) async fn evacuate(
+        &self,
+        number: usize,
+        end_stopped: bool,
+    ) -> Result<MigrationUuid, BeginError<()>> {
+        let request = EvacuationRequest {
+            host: None,
+            forced: false,
+            was: VmState::Active,
+            end_stopped,
+        };
+        let new = self.new_migration(number, request);
+        let uuid = new.uuid;
+        self.store.evacuation_begin(new, |_| Ok(())).await?;
+        Ok(uuid)
+    }
+
     /// What the API does with an abort or a force-complete, but for its checks.
     pub(crate) async fn ask(&self, migration: MigrationUuid, event: Event) -> bool {
         let note = CommitNote::new(Actor::Api, SystemClock.now());
@@ -375,7 +418,10 @@ impl Cluster {
     }
 }
 
-pub(crate) const HOLD_POINTS: [HoldPoint; 7] = [
+pub(crate) const HOLD_POINTS: [HoldPoint; 10] = [
+    HoldPoint::BeforeBoot,
+    HoldPoint::Booted,
+    HoldPoint::BeforeWithdraw,
     HoldPoint::BeforePrepare,
     HoldPoint::Prepared,
     HoldPoint::BeforeStart,

@@ -49,7 +49,7 @@ fn kill_and_restart(cluster: &mut Cluster, victim: Victim, source: &HostName, de
     }
 }
 
-async fn has_event(cluster: &Cluster, uuid: MigrationUuid, name: &str) {
+pub(crate) async fn has_event(cluster: &Cluster, uuid: MigrationUuid, name: &str) {
     wait_for(name, PATIENCE, async || {
         let log = cluster.log(uuid).await;
         let found = log.iter().any(|line| line.split(' ').next() == Some(name));
@@ -69,6 +69,9 @@ fn moment(point: HoldPoint) -> (Victim, &'static str) {
         }
         HoldPoint::BeforeFinish => (Victim::Destination, "handed_over"),
         HoldPoint::BeforeRollback => (Victim::Destination, "move_cancelled"),
+        HoldPoint::BeforeBoot | HoldPoint::Booted | HoldPoint::BeforeWithdraw => {
+            panic!("no live migration comes to {point:?}")
+        }
     }
 }
 

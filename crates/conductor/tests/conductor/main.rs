@@ -7,8 +7,10 @@ mod made;
 mod process;
 
 mod chaos;
+mod cold;
 mod crash;
 mod ends;
+mod evacuation;
 mod faults;
 mod placing;
 mod puppet;

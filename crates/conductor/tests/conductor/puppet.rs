@@ -15,7 +15,8 @@ use godwit_core::server::PowerState;
 use godwit_core::time::Clock;
 use godwit_rpc::agent::{Agent, AgentServer};
 use godwit_rpc::command::{
-    CheckDestination, CheckSource, Command, ForceMeans, Movable, Prepare, RollBack, Start,
+    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Prepare,
+    RollBack, Start, Withdraw,
 };
 use godwit_rpc::domain::{Domain, Owner};
 use godwit_rpc::facts::{Capacity, Cpu, HostFacts, Inventory};
@@ -134,6 +135,7 @@ fn domain(server: ServerUuid, sighting: Sighting) -> Domain {
         },
         flavor: None,
         image_ref: None,
+        definition: Some(format!("guest {server}")),
     }
 }
 
@@ -184,6 +186,28 @@ impl Agent for Puppet {
 
     async fn finish(&self, _: Command) -> Result<(), Refusal> {
         self.command("finish")
+    }
+
+    async fn check_boot(&self, _: CheckBoot) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    async fn boot(&self, boot: Boot) -> Result<(), Refusal> {
+        self.command("boot")?;
+        let server = boot.command.what.server;
+        let seen = if boot.power_on {
+            Sighting::Executing
+        } else {
+            Sighting::Inactive
+        };
+        self.script().sees.insert(server, seen);
+        Ok(())
+    }
+
+    async fn withdraw(&self, withdraw: Withdraw) -> Result<(), Refusal> {
+        self.command("withdraw")?;
+        self.script().sees.remove(&withdraw.command.what.server);
+        Ok(())
     }
 
     async fn roll_back(&self, roll_back: RollBack) -> Result<(), Refusal> {

@@ -146,3 +146,15 @@ fn forcing_names_what_is_wrong() {
         assert!(failure.code.is_precheck());
     }
 }
+
+#[test]
+fn a_dead_source_is_never_a_destination_and_no_hindrance() {
+    let mut dead = host("a");
+    dead.up = false;
+    let hosts = [dead, host("b")];
+    let need = || need("a");
+    assert!(Search::begin(&hosts, need(), &Target::Any, None).is_err());
+    let mut search = Search::begin_without_source(&hosts, need(), &Target::Any, None).unwrap();
+    assert_eq!(search.next_host(), Ok(name("b")));
+    assert_eq!(search.next_host(), Err(texts::no_valid_host()));
+}

@@ -3,7 +3,7 @@
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::ServerUuid;
-use godwit_core::migration::{Limits, LiveRequest};
+use godwit_core::migration::{Limits, LiveRequest, Request};
 use godwit_core::server::TaskState;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_store::{BeginError, NewLiveMigration};
@@ -24,7 +24,7 @@ on_both! {
         assert_eq!(migration.server, server(1));
         assert_eq!(migration.source_compute, host("a"));
         assert_eq!((&migration.dest_compute, &record.dest_compute), (&None, &None));
-        assert_eq!(migration.request, request());
+        assert_eq!(migration.request, Request::Live(request()));
         assert_eq!(migration.limits, Limits::default());
         assert_eq!(migration.deadline, Some(at(10).plus(Limits::default().accepted)));
         assert_eq!((migration.generation, migration.effect_sequence), (1, 1));

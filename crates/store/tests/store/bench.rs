@@ -7,14 +7,17 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
 use godwit_core::event::Event;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
-use godwit_core::migration::{BlockMigration, Limits, LiveRequest, Placement, StorageMode};
+use godwit_core::migration::{
+    BlockMigration, ColdRequest, EvacuationRequest, Limits, LiveRequest, Placement, StorageMode,
+};
 use godwit_core::recovery::Sighting;
-use godwit_core::server::PowerState;
+use godwit_core::server::{PowerState, VmState};
 use godwit_core::time::Timestamp;
 use godwit_store::{
-    Actor, Claim, CommitNote, Disk, HostFacts, HostRegistration, Inventory, MigrationRecord,
-    NewLiveMigration, Observation, Observed, Owner, Room, Server, SlotLimits, StepError, Stepped,
-    StoragePool, Store, StoreOptions,
+    ActionNote, Actor, Claim, CommitNote, Disk, HostFacts, HostRegistration, Inventory,
+    MigrationRecord, NewColdMigration, NewEvacuation, NewLiveMigration, NewMigration, Observation,
+    Observed, Owner, Room, Server, SlotLimits, StepError, Stepped, StoragePool, Store,
+    StoreOptions,
 };
 use godwit_test_support::postgres::TempPostgres;
 use tempfile::TempDir;
@@ -46,9 +49,26 @@ macro_rules! on_both {
 pub(crate) struct Bench {
     pub(crate) store: Store,
     pub(crate) url: String,
-    server: Option<Arc<TempPostgres>>,
+    _server: Option<Arc<TempPostgres>>,
     _directory: TempDir,
 }
+
+/// Every table of ours.
+const TABLES: [&str; 13] = [
+    "services",
+    "hosts",
+    "flavors",
+    "servers",
+    "sightings",
+    "migrations",
+    "migration_events",
+    "effects",
+    "claims",
+    "slots",
+    "discrepancies",
+    "instance_actions",
+    "instance_actions_events",
+];
 
 impl Bench {
     pub(crate) async fn sqlite() -> Self {
@@ -63,14 +83,6 @@ impl Bench {
         Self::at(url, Some(server), tempfile::tempdir().unwrap()).await
     }
 
-    /// Another of the same kind, with nothing in it.
-    pub(crate) async fn fresh(&self) -> Self {
-        match self.server {
-            None => Self::sqlite().await,
-            Some(_) => Self::postgres().await,
-        }
-    }
-
     async fn at(url: String, server: Option<Arc<TempPostgres>>, directory: TempDir) -> Self {
         let options = StoreOptions::default();
         Store::upgrade(&url, &options).await.unwrap();
@@ -78,9 +90,29 @@ impl Bench {
         Self {
             store,
             url,
-            server,
+            _server: server,
             _directory: directory,
         }
+    }
+
+    /// Keeps a copy of every row, for [`Self::recall`]. That is quicker than to make the same
+    /// once more.
+    pub(crate) fn remember(&self) {
+        let copies = TABLES.map(|it| format!("CREATE TABLE kept_{it} AS SELECT * FROM {it}"));
+        self.sql(&copies.join("; "));
+    }
+
+    /// Makes every row what it was, whatever became of it.
+    pub(crate) fn recall(&self) {
+        // Rows come back in any order, so who refers to whom is not looked at meanwhile.
+        let unchecked = if self.url.starts_with("sqlite") {
+            "PRAGMA foreign_keys = OFF"
+        } else {
+            "SET session_replication_role = replica"
+        };
+        let rows =
+            TABLES.map(|it| format!("DELETE FROM {it}; INSERT INTO {it} SELECT * FROM kept_{it}"));
+        self.sql(&format!("{unchecked}; BEGIN; {}; COMMIT", rows.join("; ")));
     }
 
     /// A second store on the same database, as a second process has.
@@ -152,6 +184,22 @@ impl Bench {
             .server_begin_live_migration(new, anybody)
             .await
             .unwrap()
+    }
+
+    /// Begins a cold migration `n` of server `n` at second 10.
+    pub(crate) async fn begin_cold(&self, n: u128) -> MigrationRecord {
+        let begun = self
+            .store
+            .cold_migration_begin(new_cold(n, at(10)), anybody);
+        begun.await.unwrap()
+    }
+
+    /// Begins an evacuation `n` of server `n` at second 10.
+    pub(crate) async fn evacuate(&self, n: u128) -> MigrationRecord {
+        let begun = self
+            .store
+            .evacuation_begin(new_evacuation(n, at(10)), anybody);
+        begun.await.unwrap()
     }
 
     pub(crate) async fn apply(
@@ -271,6 +319,7 @@ pub(crate) fn running(n: u128) -> Observed {
             read_only: false,
         }],
         cpu: serde_json::json!({"model": "qemu64"}),
+        definition: Some(format!("<domain id='{n}'/>")),
         owner: Owner {
             name: format!("vm-{n}"),
             project_id: "demo".to_owned(),
@@ -302,6 +351,7 @@ pub(crate) fn request() -> LiveRequest {
         forced: false,
         block_migration: BlockMigration::Auto,
         disk_over_commit: None,
+        synchronous: false,
     }
 }
 
@@ -314,6 +364,48 @@ pub(crate) fn new_migration(n: u128, at: Timestamp) -> NewLiveMigration {
         user_id: Some("admin".to_owned()),
         project_id: Some("admin-project".to_owned()),
         request_id: Some("req-1".to_owned()),
+        at,
+    }
+}
+
+/// [`new_migration`] with another request.
+fn instead<R>(new: NewLiveMigration, request: R) -> NewMigration<R> {
+    NewMigration {
+        uuid: new.uuid,
+        server: new.server,
+        request,
+        limits: new.limits,
+        user_id: new.user_id,
+        project_id: new.project_id,
+        request_id: new.request_id,
+        at: new.at,
+    }
+}
+
+pub(crate) fn new_cold(n: u128, at: Timestamp) -> NewColdMigration {
+    let request = ColdRequest {
+        host: None,
+        was: VmState::Error,
+    };
+    instead(new_migration(n, at), request)
+}
+
+pub(crate) fn new_evacuation(n: u128, at: Timestamp) -> NewEvacuation {
+    let request = EvacuationRequest {
+        host: None,
+        forced: false,
+        was: VmState::Paused,
+        end_stopped: false,
+    };
+    instead(new_migration(n, at), request)
+}
+
+/// A request of the API.
+pub(crate) fn asked(request_id: &str, at: Timestamp) -> ActionNote {
+    ActionNote {
+        request_id: request_id.to_owned(),
+        user_id: Some("admin".to_owned()),
+        project_id: Some("admin-project".to_owned()),
         at,
     }
 }

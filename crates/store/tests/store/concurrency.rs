@@ -70,7 +70,7 @@ on_both! {
             let transition = step(&before, &event, at(11)).unwrap();
             let (before, note) = (before.clone(), note_for(&event, at(11)));
             tokio::spawn(async move {
-                store.migration_commit(&before, event.name(), transition, note).await
+                store.migration_commit(&before, event, transition, note).await
             })
         });
         let mut won = 0;

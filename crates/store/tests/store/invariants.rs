@@ -5,9 +5,11 @@ use godwit_core::event::Event;
 use crate::bench::{Bench, placed};
 
 /// Migrations 1 to 3 of servers 1 to 3 from a to b: running, completed, cancelled. Server 4
-/// rests.
+/// rests. Servers 5 and 6 move cold from a to b: one is being stopped, the other waits for its
+/// confirmation. Servers 7 and 8 are evacuated from a to b: one is being started, the other is
+/// done.
 async fn busy(bench: &Bench) {
-    bench.fleet(&[("a", 4), ("b", 0)]).await;
+    bench.fleet(&[("a", 8), ("b", 0)]).await;
     for n in 1..=3 {
         bench.begin(n).await;
         bench
@@ -25,6 +27,16 @@ async fn busy(bench: &Bench) {
             ],
         )
         .await;
+    for n in [5, 6] {
+        bench.begin_cold(n).await;
+        bench.drive(n, [placed("b"), Event::Prepared]).await;
+    }
+    bench.drive(6, [Event::SourceStopped, Event::Booted]).await;
+    for n in [7, 8] {
+        bench.evacuate(n).await;
+        bench.drive(n, [placed("b")]).await;
+    }
+    bench.drive(8, [Event::Booted]).await;
     bench.assert_sound().await;
 }
 
@@ -65,21 +77,79 @@ fn breaches() -> Vec<(&'static str, &'static str, String)> {
         ("P1", "executes on 2 hosts", sighting(4, "b", "executing")),
         (
             "P2",
-            "2 unfinished migrations",
-            format!(
-                "DROP INDEX migrations_one_unfinished;
-                 UPDATE migrations SET status = 'running', ended_at = NULL, deadline = created_at,
-                                       instance_uuid = {} WHERE {}",
-                server_uuid(1),
-                of(3)
-            ),
-        ),
-        (
-            "P2",
             "is migrating without a migration",
             format!(
                 "UPDATE servers SET task_state = 'migrating' WHERE {}",
                 of(4)
+            ),
+        ),
+        (
+            "P2",
+            "is resize_finish without a migration",
+            format!(
+                "UPDATE servers SET task_state = 'resize_finish' WHERE {}",
+                of(8)
+            ),
+        ),
+        (
+            "P2",
+            "is rebuilding without a migration",
+            format!(
+                "UPDATE servers SET task_state = 'rebuilding' WHERE {}",
+                of(6)
+            ),
+        ),
+        (
+            "P2",
+            "its server is not migrating",
+            format!("UPDATE servers SET task_state = NULL WHERE {}", of(5)),
+        ),
+        (
+            "P2",
+            "its server is not migrating",
+            format!("UPDATE servers SET task_state = NULL WHERE {}", of(7)),
+        ),
+        (
+            "P2",
+            "is finished, and its server is not resized",
+            format!("UPDATE servers SET vm_state = 'active' WHERE {}", of(6)),
+        ),
+        (
+            "P2",
+            "is finished, and its server is not resized",
+            format!("UPDATE servers SET host = 'a' WHERE {}", of(6)),
+        ),
+        ("P1", "executes on 2 hosts", sighting(8, "a", "executing")),
+        (
+            "P1",
+            "executes on 2 hosts",
+            format!(
+                "UPDATE sightings SET sighting = 'executing' WHERE server_uuid = {}",
+                server_uuid(6)
+            ),
+        ),
+        (
+            "P10",
+            "is migrating without a claim on b",
+            format!(
+                "DELETE FROM claims WHERE migration_id = {}",
+                id("migrations", 5)
+            ),
+        ),
+        (
+            "P10",
+            "is pre-migrating without a claim on b",
+            format!(
+                "DELETE FROM claims WHERE migration_id = {}",
+                id("migrations", 7)
+            ),
+        ),
+        (
+            "P10",
+            "is finished without a claim on a for the way back",
+            format!(
+                "UPDATE claims SET host = 'b' WHERE migration_id = {}",
+                id("migrations", 6)
             ),
         ),
         (
@@ -224,14 +294,27 @@ fn breaches() -> Vec<(&'static str, &'static str, String)> {
                 of(3)
             ),
         ),
+        // The last, as the schema itself forbids it.
+        (
+            "P2",
+            "2 unfinished migrations",
+            format!(
+                "DROP INDEX migrations_one_unfinished;
+                 UPDATE migrations SET status = 'running', ended_at = NULL, deadline = created_at,
+                                       instance_uuid = {} WHERE {}",
+                server_uuid(1),
+                of(3)
+            ),
+        ),
     ]
 }
 
 on_both! {
     async fn every_breach_is_found(bench: Bench) {
+        busy(&bench).await;
+        bench.remember();
         for (promise, what, sql) in breaches() {
-            let bench = bench.fresh().await;
-            busy(&bench).await;
+            bench.recall();
             finds(&bench, &sql, promise, what).await;
         }
     }
@@ -250,13 +333,33 @@ on_both! {
         bench.assert_sound().await;
     }
 
+    async fn what_moves_leave_behind_is_excused(bench: Bench) {
+        busy(&bench).await;
+        bench.sql(&sighting(8, "a", "inactive"));
+        bench.assert_sound().await;
+    }
+
+    async fn a_reset_state_is_excused(bench: Bench) {
+        busy(&bench).await;
+        for n in [1, 5, 6, 7] {
+            let note = crate::bench::asked("req-9", crate::bench::at(50));
+            let state = godwit_core::server::VmState::Active;
+            let reset = bench.store.server_reset_state(crate::bench::server(n), state, note);
+            assert!(reset.await.unwrap());
+        }
+        bench.assert_sound().await;
+    }
+
     async fn imported_rows_are_excused(bench: Bench) {
         busy(&bench).await;
         bench.sql(&format!(
-            "UPDATE servers SET task_state = NULL; DELETE FROM claims; DELETE FROM slots;
+            "UPDATE servers SET task_state = NULL WHERE {server};
+             DELETE FROM claims WHERE migration_id = {id};
+             DELETE FROM slots WHERE migration_id = {id};
              DELETE FROM effects WHERE migration_id = {id};
              DELETE FROM migration_events WHERE migration_id = {id};
              UPDATE migrations SET imported = TRUE, deadline = NULL WHERE id = {id}",
+            server = of(1),
             id = id("migrations", 1)
         ));
         bench.assert_sound().await;

@@ -4,9 +4,14 @@
 mod bench;
 
 mod begin;
+mod cold;
 mod concurrency;
 mod effects;
+mod evacuation;
 mod gather;
+mod hypervisors;
+mod import;
+mod instance_actions;
 mod invariants;
 mod lists;
 mod observation;
@@ -16,4 +21,5 @@ mod random;
 mod registry;
 mod schema;
 mod server_lists;
+mod services;
 mod steps;

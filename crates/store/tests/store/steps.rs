@@ -220,14 +220,14 @@ on_both! {
         bench.drive(1, [Event::AbortRequested]).await;
         let now = bench.record(1).await;
         let note = note_for(&placed("b"), at(12));
-        let lost = bench.store.migration_commit(&before, "placed", old, note.clone()).await;
+        let lost = bench.store.migration_commit(&before, placed("b"), old, note.clone()).await;
         assert!(matches!(lost, Err(CommitError::Lost)));
         assert_eq!(bench.record(1).await, now);
 
         let new = step(&now.migration, &Event::CancelledUnstarted, at(12)).unwrap();
         let written = bench
             .store
-            .migration_commit(&now.migration, "cancelled_unstarted", new, note)
+            .migration_commit(&now.migration, Event::CancelledUnstarted, new, note)
             .await
             .unwrap();
         assert_eq!(written.migration.status, MigrationStatus::Cancelled);

@@ -126,8 +126,30 @@ pub struct History {
 /// # Errors
 /// It did not: all violations that were found.
 pub fn verify(evidence: &Evidence, path: &[u32]) -> Result<History, Violations> {
+    judge(evidence, Expected::Path(path))
+}
+
+/// Proves that the guest ran alone and unharmed wherever it was powered on, and that it runs on
+/// `host` (its epoch) now. What moved it on the way, or started it anew, is not asked.
+///
+/// # Errors
+/// It did not: all violations that were found.
+pub fn verify_restarted(evidence: &Evidence, host: u32) -> Result<History, Violations> {
+    judge(evidence, Expected::Restarted { host })
+}
+
+/// What a test knows of a guest's life.
+#[derive(Clone, Copy)]
+enum Expected<'a> {
+    /// It was on these hosts, one after another, without a break.
+    Path(&'a [u32]),
+    /// It was powered off and on, and is on this host.
+    Restarted { host: u32 },
+}
+
+fn judge(evidence: &Evidence, expected: Expected<'_>) -> Result<History, Violations> {
     let mut violations = Vec::new();
-    let history = judge_journal(evidence, path, &mut violations);
+    let history = judge_journal(evidence, expected, &mut violations);
     judge_logs(evidence, history.as_ref(), &mut violations);
     match history {
         Some(history) if violations.is_empty() => Ok(history),
@@ -137,7 +159,7 @@ pub fn verify(evidence: &Evidence, path: &[u32]) -> Result<History, Violations> 
 
 fn judge_journal(
     evidence: &Evidence,
-    path: &[u32],
+    expected: Expected<'_>,
     violations: &mut Vec<Violation>,
 ) -> Option<History> {
     let Evidence { journal, .. } = evidence;
@@ -167,7 +189,7 @@ fn judge_journal(
                 before: after.counter,
             });
         }
-        if after.boot != before.boot {
+        if after.boot != before.boot && matches!(expected, Expected::Path(_)) {
             violations.push(Violation::Rebooted {
                 boot: after.boot,
                 counter: after.counter,
@@ -176,11 +198,12 @@ fn judge_journal(
     }
     let stays = stays(&journal.reports);
     let found: Vec<u32> = stays.iter().map(|stay| stay.epoch).collect();
-    if found != path {
-        violations.push(Violation::Path {
-            expected: path.to_vec(),
-            found,
-        });
+    let (right, expected) = match expected {
+        Expected::Path(path) => (found == path, path.to_vec()),
+        Expected::Restarted { host } => (found.last() == Some(&host), vec![host]),
+    };
+    if !right {
+        violations.push(Violation::Path { expected, found });
     }
     Some(History { stays, latest })
 }
@@ -290,18 +313,27 @@ fn judge_logs(evidence: &Evidence, history: Option<&History>, violations: &mut V
             });
         }
     }
+    // The last ticks before the guest was powered off.
+    let cut_short: Vec<u32> = evidence
+        .journal
+        .reports
+        .windows(2)
+        .filter(|pair| pair[0].boot != pair[1].boot)
+        .map(|pair| pair[0].counter)
+        .collect();
     for &counter in records
         .keys()
         .filter(|&counter| counter % evidence.ticks_per_line == 0)
     {
         // Its line may be cut in two by the hand-over, or not be printed yet.
-        let explained = history.stays.iter().any(|stay| stay.last == counter);
+        let explained =
+            history.stays.iter().any(|stay| stay.last == counter) || cut_short.contains(&counter);
         if !printed.contains_key(&counter) && !explained {
             violations.push(Violation::Lost { counter });
         }
     }
     let fragments = evidence.logs.iter().map(|log| log.fragments).sum();
-    let handovers = history.stays.len() - 1;
+    let handovers = history.stays.len() - 1 + cut_short.len();
     if fragments > 2 * handovers {
         violations.push(Violation::Noise {
             fragments,

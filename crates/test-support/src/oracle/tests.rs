@@ -67,12 +67,12 @@ impl Scene {
 
     /// Writes the files as guests do, reads them as tests do, and judges.
     fn judge(&self, path: &[u32]) -> Result<History, Vec<Violation>> {
-        self.judge_with(path, |_| {})
+        self.judge_with(Expected::Path(path), |_| {})
     }
 
     fn judge_with(
         &self,
-        path: &[u32],
+        expected: Expected<'_>,
         spoil: impl FnOnce(&mut File),
     ) -> Result<History, Vec<Violation>> {
         let directory = tempfile::tempdir().unwrap();
@@ -91,7 +91,7 @@ impl Scene {
             logs.push((epoch, path));
         }
         let evidence = Evidence::read(GUEST, SLOTS, PER_LINE, &journal, logs).unwrap();
-        verify(&evidence, path).map_err(|violations| violations.0)
+        super::judge(&evidence, expected).map_err(|violations| violations.0)
     }
 }
 
@@ -247,7 +247,7 @@ fn a_damaged_record() {
         sector[16] ^= 1;
         write_at(file, 17, &sector);
     };
-    let violations = scene.judge_with(&[1], spoil).unwrap_err();
+    let violations = scene.judge_with(Expected::Path(&[1]), spoil).unwrap_err();
     assert!(violations.contains(&Violation::Damaged { slot: 17 }));
 }
 
@@ -256,7 +256,7 @@ fn a_record_in_the_wrong_place() {
     let scene = Scene::of(&[(1, 33)]);
     let spoil = |file: &mut File| write_at(file, 40, &journal::encode(&report(1, 17)));
     assert_eq!(
-        scene.judge_with(&[1], spoil),
+        scene.judge_with(Expected::Path(&[1]), spoil),
         Err(vec![Violation::Damaged { slot: 40 }])
     );
 }
@@ -321,6 +321,32 @@ fn a_reboot() {
             counter: 32
         }])
     );
+}
+
+#[test]
+fn a_guest_that_was_powered_off_and_on_is_as_well_as_ever() {
+    let restarted = |stays: &[(u32, u32)], first: u32| {
+        let mut scene = Scene::of(stays);
+        let records = scene.records.iter_mut();
+        for record in records.filter(|record| record.counter >= first) {
+            record.boot = 2;
+        }
+        scene
+    };
+    let on = |host| Expected::Restarted { host };
+    let scene = restarted(&[(1, 31), (2, 63)], 32);
+    scene.judge_with(on(2), |_| {}).unwrap();
+    assert!(scene.judge(&[1, 2]).is_err());
+    let elsewhere = Violation::Path {
+        expected: vec![1],
+        found: vec![1, 2],
+    };
+    assert_eq!(scene.judge_with(on(1), |_| {}), Err(vec![elsewhere]));
+
+    let mut scene = restarted(&[(1, 33)], 32);
+    scene.judge_with(on(1), |_| {}).unwrap();
+    scene.records[32].conflicts = 1;
+    assert!(scene.judge_with(on(1), |_| {}).is_err());
 }
 
 #[test]

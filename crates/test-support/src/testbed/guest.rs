@@ -229,6 +229,18 @@ impl Testbed {
         Ok(oracle::verify(&self.evidence(guest)?, &epochs)?)
     }
 
+    /// Proves that the guest ran alone and unharmed wherever it was powered on, and is on
+    /// `host` now.
+    ///
+    /// # Errors
+    /// It did not; the error lists everything that is wrong. See [`crate::oracle`].
+    pub fn verify_restarted(&self, guest: &Guest, host: &Host) -> Result<History> {
+        Ok(oracle::verify_restarted(
+            &self.evidence(guest)?,
+            host.epoch(),
+        )?)
+    }
+
     /// Waits until a guest's newest status line on `host` satisfies `condition`, and returns it.
     ///
     /// # Errors

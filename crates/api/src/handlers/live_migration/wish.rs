@@ -61,7 +61,7 @@ impl<'a> Wish<'a> {
             forced: self.forced,
             block_migration: self.block_migration,
             disk_over_commit: self.disk_over_commit,
-            synchronous: false,
+            synchronous: self.synchronous,
         }
     }
 }
@@ -89,7 +89,7 @@ mod tests {
             forced,
             block_migration,
             disk_over_commit,
-            synchronous: false,
+            synchronous,
         }
     }
 

@@ -4,7 +4,7 @@ use godwit_core::event::Event;
 use godwit_core::ids::ServerUuid;
 use godwit_core::server::{TaskState, VmState};
 use godwit_core::status::MigrationStatus as Status;
-use godwit_store::{Actor, CommitError, CommitNote, MigrationRecord, Server, StepError};
+use godwit_store::{CommitError, CommitNote, MigrationRecord, Server, StepError};
 
 use crate::call::Call;
 use crate::error::ApiError;
@@ -124,8 +124,7 @@ pub(super) async fn leave(call: &Call, request: &'static Request) -> Result<Repl
     let record = found.ok_or_else(|| request.no_such_migration(call))?;
     tracing::Span::current().record("migration", tracing::field::display(record.migration.uuid));
 
-    let mut note = CommitNote::new(Actor::Api, call.state.clock.now());
-    note.request_id = Some(call.request_id.clone());
+    let note = CommitNote::requested(call.note());
     let decide = move |record: &MigrationRecord, server: &Server| {
         request.check_server(server, admin)?;
         request.check_status(record, version)?;

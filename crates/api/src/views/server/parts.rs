@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use godwit_core::time::Timestamp;
-use godwit_store::{Fault, Flavor, Server, Service};
+use godwit_store::{Fault, Flavor, Launch, Server, Service, Volume};
 use serde::Serialize;
-use sha2::{Digest, Sha224};
 
 use super::super::Gated;
-use super::{Empty, ServerSight};
+use super::ServerSight;
 use crate::links::{Link, Links, To};
-use crate::microversion::milestone;
+use crate::microversion::{Microversion, milestone};
 use crate::timestamps::Seconds;
 
 /// How a server's host is.
@@ -45,18 +44,6 @@ impl HostStatus {
             Some(_) => Self::Unknown,
         }
     }
-}
-
-/// The SHA-224 of project and host: tells a project's servers on one host from those on
-/// another, without naming it.
-pub(super) fn host_id(server: &Server) -> String {
-    let Some(host) = &server.host else {
-        return String::new();
-    };
-    let mut hash = Sha224::new();
-    hash.update(server.project_id.as_bytes());
-    hash.update(host.as_str().as_bytes());
-    hex::encode(hash.finalize())
 }
 
 pub(super) fn shows_progress(status: &str) -> bool {
@@ -140,6 +127,28 @@ impl<'a> FlavorField<'a> {
     }
 }
 
+/// A volume attached to the server.
+#[derive(Debug, Serialize)]
+pub(super) struct VolumeView<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    delete_on_termination: Gated<bool>,
+}
+
+impl<'a> VolumeView<'a> {
+    pub(super) fn list(launch: &'a Launch, version: Microversion) -> Vec<Self> {
+        let fate = |volume: &Volume| {
+            let known = version >= milestone::EXTENDED_ATTRIBUTES;
+            Gated::when(known, volume.delete_on_termination)
+        };
+        let view = |volume: &'a Volume| Self {
+            id: &volume.id,
+            delete_on_termination: fate(volume),
+        };
+        launch.volumes.iter().map(view).collect()
+    }
+}
+
 /// An empty string where there is no image.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -149,16 +158,17 @@ pub(super) enum ImageField<'a> {
         id: &'a str,
         links: [Link<'a>; 1],
         #[serde(skip_serializing_if = "Gated::is_absent")]
-        properties: Gated<Empty>,
+        properties: Gated<&'a BTreeMap<String, String>>,
     },
 }
 
 impl<'a> ImageField<'a> {
-    pub(super) fn new(image: Option<&'a str>, sight: ServerSight, links: &'a Links) -> Self {
-        let Some(id) = image else {
+    pub(super) fn new(server: &'a Server, sight: ServerSight, links: &'a Links) -> Self {
+        let Some(id) = server.image_ref.as_deref() else {
             return Self::None("");
         };
-        let properties = Gated::when(sight.version >= milestone::IMAGE_PROPERTIES, Empty {});
+        let known = sight.version >= milestone::IMAGE_PROPERTIES;
+        let properties = Gated::when(known, &server.launch.image_properties);
         Self::Reference {
             id,
             links: [links.bookmark_link(To::Image(id))],
@@ -194,17 +204,17 @@ pub(super) struct HostAttributes<'a> {
         rename = "OS-EXT-SRV-ATTR:kernel_id",
         skip_serializing_if = "Gated::is_absent"
     )]
-    kernel_id: Gated<&'static str>,
+    kernel_id: Gated<&'a str>,
     #[serde(
         rename = "OS-EXT-SRV-ATTR:launch_index",
         skip_serializing_if = "Gated::is_absent"
     )]
-    launch_index: Gated<i32>,
+    launch_index: Gated<i64>,
     #[serde(
         rename = "OS-EXT-SRV-ATTR:ramdisk_id",
         skip_serializing_if = "Gated::is_absent"
     )]
-    ramdisk_id: Gated<&'static str>,
+    ramdisk_id: Gated<&'a str>,
     #[serde(
         rename = "OS-EXT-SRV-ATTR:reservation_id",
         skip_serializing_if = "Gated::is_absent"
@@ -229,17 +239,18 @@ impl<'a> HostAttributes<'a> {
             sight.extended && sight.version >= milestone::EXTENDED_ATTRIBUTES,
         );
         let hostname = more || sight.version >= milestone::HOSTNAME;
+        let launch = &server.launch;
         Self {
             host: Gated::when(first, server.host.as_ref().map(|host| host.as_str())),
             instance_name: Gated::when(first, &server.instance_name),
             hypervisor_hostname: Gated::when(first, server.node.as_deref()),
             hostname: Gated::when(hostname, &server.hostname),
-            kernel_id: Gated::when(more, ""),
-            launch_index: Gated::when(more, 0),
-            ramdisk_id: Gated::when(more, ""),
-            reservation_id: Gated::when(more, None),
-            root_device_name: Gated::when(more, None),
-            user_data: Gated::when(more, None),
+            kernel_id: Gated::when(more, &launch.kernel_id),
+            launch_index: Gated::when(more, launch.launch_index),
+            ramdisk_id: Gated::when(more, &launch.ramdisk_id),
+            reservation_id: Gated::when(more, launch.reservation_id.as_deref()),
+            root_device_name: Gated::when(more, launch.root_device_name.as_deref()),
+            user_data: Gated::when(more, launch.user_data.as_deref()),
         }
     }
 }

@@ -101,6 +101,11 @@ impl Fabric {
         self.look(|world| world.whereabouts(server))
     }
 
+    /// Whether the guest executes there.
+    pub fn power_of(&self, server: ServerUuid) -> Option<Power> {
+        self.look(|world| world.guest_mut(server).map(|guest| guest.power))
+    }
+
     /// Lets `fault` strike at the next time `host` comes to `step`.
     pub fn inject(&self, host: &HostName, step: Step, fault: Fault) {
         self.look(|world| world.faults.add(host.clone(), step, fault));

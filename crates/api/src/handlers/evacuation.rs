@@ -1,0 +1,105 @@
+//! `evacuate`: a server whose host died is rebuilt elsewhere (`contract: actions.md §4`).
+//!
+//! That the host is dead is its operator's word, or its silence; whoever drives the evacuation
+//! asks it once more before anything is started.
+
+mod wish;
+
+use actix_web::http::StatusCode;
+use godwit_core::ids::HostName;
+use godwit_core::migration::EvacuationRequest;
+use godwit_core::server::VmState;
+use godwit_store::Server;
+use serde_json::{Value, json};
+
+use self::wish::{Password, Wish};
+use super::preconditions::{States, flavor};
+use super::{beginning, compute_hosts};
+use crate::call::Call;
+use crate::error::ApiError;
+use crate::reply::Reply;
+use crate::routes::Answer;
+use crate::rules;
+
+/// What its texts call the action.
+const ACTION: &str = "evacuate";
+
+/// Whatever else is being done to the server died with its host. A lock is not looked at.
+static STATES: States = States {
+    action: ACTION,
+    vm: &[VmState::Active, VmState::Stopped, VmState::Error],
+    busy: true,
+};
+
+/// Evacuates a server.
+pub fn evacuate<'a>(call: &'a Call, body: &'a Value) -> Answer<'a> {
+    Box::pin(async move {
+        let found = call.server().await?.with_user();
+        let server = found.allow(call, rules::EVACUATE)?.resource;
+        let wish = Wish::read(body, call.version)?;
+        let host = match wish.host {
+            Some(name) => Some(destination(call, name).await?),
+            None => None,
+        };
+        // A server without a host is refused with the same words.
+        if server.host == host {
+            let text = "The target host can't be the same one.";
+            return Err(ApiError::BadRequest(text.to_owned()));
+        }
+        flavor::without_tpm(&server, ACTION, None)?;
+        STATES.check(&server)?;
+        abandoned(call, &server).await?;
+        begin(call, &server, &wish, host).await?;
+        (call.state.wake)();
+        answer(call, &wish)
+    })
+}
+
+async fn destination(call: &Call, name: &str) -> Result<HostName, ApiError> {
+    let gone = || ApiError::NotFound(format!("Compute host {name} not found."));
+    let host = compute_hosts::find(call, name).await?.ok_or_else(gone)?;
+    Ok(host.facts.name)
+}
+
+/// Is the server's host as dead as the request claims?
+async fn abandoned(call: &Call, server: &Server) -> Result<(), ApiError> {
+    match &server.host {
+        Some(host) if compute_hosts::is_up(call, host).await? => Err(ApiError::BadRequest(
+            format!("Compute service of {host} is still in use."),
+        )),
+        _ => Ok(()),
+    }
+}
+
+async fn begin(
+    call: &Call,
+    server: &Server,
+    wish: &Wish<'_>,
+    host: Option<HostName>,
+) -> Result<(), ApiError> {
+    let request = EvacuationRequest {
+        host,
+        forced: wish.forced,
+        was: server.vm_state,
+        end_stopped: wish.end_stopped,
+    };
+    let new = beginning::of(call, server, request);
+    let check = |server: &Server| STATES.check(server);
+    let begun = call.state.store.evacuation_begin(new, check).await;
+    begun.map_err(|error| beginning::refused(call, server, ACTION, error))?;
+    Ok(())
+}
+
+/// 200, and where the version has it, a password.
+fn answer(call: &Call, wish: &Wish<'_>) -> Result<Reply, ApiError> {
+    let shown = call.state.config.enable_instance_password;
+    let Some(password) = wish.password.filter(|_| shown) else {
+        return Ok(Reply::empty(StatusCode::OK));
+    };
+    let text = match password {
+        Password::Given(given) => Some(given.to_owned()),
+        Password::New => Some(call.state.ids.password()),
+        Password::Kept => None,
+    };
+    Reply::json(&json!({ "adminPass": text }))
+}

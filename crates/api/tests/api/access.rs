@@ -1,0 +1,213 @@
+//! Who gets what: everybody at every route, and the table of it in `docs/access.md`.
+//!
+//! With `UPDATE_ACCESS=1` in the environment the table is written anew.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use godwit_api::microversion::Microversion;
+use godwit_api::routes::{Does, ROUTES, Route, Versions};
+use serde_json::{Value, json};
+
+use crate::answers::Answer;
+use crate::seed::{SERVER, Server, hypervisor_uuid, service_uuid};
+use crate::world::{Who, World};
+
+/// A request that is valid and makes sense.
+pub(crate) struct Request {
+    pub(crate) route: &'static Route,
+    /// What the body asks for, where it may be one of several things.
+    pub(crate) action: Option<&'static str>,
+    /// The rule that is asked of everybody.
+    pub(crate) first_rule: Option<&'static str>,
+    /// The newest version in which this exists.
+    version: Microversion,
+    path: String,
+    body: Option<Value>,
+    scene: Scene,
+}
+
+/// What there has to be so that a request can be granted.
+#[derive(Clone, Copy)]
+enum Scene {
+    /// A server at rest, to which something was done before.
+    Still,
+    /// A server that moves.
+    Moving,
+    /// A server that was moved and waits to be confirmed.
+    Moved,
+    /// A server whose host is dead.
+    Abandoned,
+}
+
+impl Scene {
+    async fn set(self) -> World {
+        let world = World::new().await;
+        match self {
+            Self::Still => {
+                world.populate().await;
+                world.history();
+            }
+            Self::Moving => world.moving("running").await,
+            Self::Moved => world.moved().await,
+            Self::Abandoned => world.abandoned(Server::default()).await,
+        }
+        world
+    }
+}
+
+/// A valid body, and where it makes sense.
+fn act(action: &str) -> (Value, Scene) {
+    let (value, scene) = match action {
+        "os-migrateLive" => (json!({"host": null, "block_migration": "auto"}), Scene::Still),
+        "evacuate" => (json!({}), Scene::Abandoned),
+        "os-resetState" => (json!({"state": "error"}), Scene::Still),
+        "migrate" | "lock" | "unlock" => (Value::Null, Scene::Still),
+        "confirmResize" | "revertResize" => (Value::Null, Scene::Moved),
+        "force_complete" => (Value::Null, Scene::Moving),
+        other => panic!("say here what a valid {other} is"),
+    };
+    (json!({ action: value }), scene)
+}
+
+/// A valid body for what is no action.
+fn write(path: &str) -> Value {
+    match path {
+        "/os-services/{id}" => json!({"status": "disabled"}),
+        other => panic!("say here what may be written to {other}"),
+    }
+}
+
+/// What a path's `{id}` may be.
+fn id(path: &str) -> String {
+    match path {
+        "/versions/{id}" => "v2.1".to_owned(),
+        "/flavors/{id}" => "f1".to_owned(),
+        "/servers/{server_id}/os-instance-actions/{id}" => "req-1".to_owned(),
+        "/os-services/{id}" => service_uuid("host-2").to_string(),
+        "/os-hypervisors/{id}" | "/os-hypervisors/{id}/uptime" => {
+            hypervisor_uuid("host-1").to_string()
+        }
+        "/os-hypervisors/{id}/search" | "/os-hypervisors/{id}/servers" => "host-1".to_owned(),
+        _ => "1".to_owned(),
+    }
+}
+
+fn newest(versions: Versions) -> Microversion {
+    versions.until.unwrap_or(Microversion::MAX)
+}
+
+/// Something to ask of each route, once for each action.
+pub(crate) fn requests() -> Vec<Request> {
+    ROUTES.iter().flat_map(of_route).collect()
+}
+
+fn of_route(route: &'static Route) -> Vec<Request> {
+    let path = route
+        .path
+        .replace("{server_id}", SERVER)
+        .replace("{migration_id}", "1")
+        .replace("{id}", &id(route.path));
+    let request = |versions, body, scene| Request {
+        route,
+        action: None,
+        first_rule: route.rules.first().copied(),
+        version: newest(versions),
+        path: path.clone(),
+        body,
+        scene,
+    };
+    let scene = match route.path.contains("{migration_id}") {
+        true => Scene::Moving,
+        false => Scene::Still,
+    };
+    match &route.does {
+        Does::Handle { versions, .. } => vec![request(*versions, None, scene)],
+        Does::Write { versions, .. } => {
+            vec![request(*versions, Some(write(route.path)), scene)]
+        }
+        Does::Act(actions) => actions
+            .iter()
+            .map(|action| {
+                let (body, scene) = act(action.name);
+                Request {
+                    action: Some(action.name),
+                    first_rule: action.rules.first().copied(),
+                    ..request(action.versions, Some(body), scene)
+                }
+            })
+            .collect(),
+    }
+}
+
+impl Request {
+    /// Asks it in a world of its own.
+    pub(crate) async fn send(&self, world: &World, who: Who) -> Answer {
+        let ask = world
+            .ask(self.route.method.as_str(), &format!("/v2.1{}", self.path))
+            .by(who)
+            .version(self.version.minor());
+        match &self.body {
+            Some(body) => ask.json(body).send().await,
+            None => ask.send().await,
+        }
+    }
+
+    /// Everybody's codes. A world that somebody changed is of no use to the next.
+    async fn codes(&self) -> Vec<u16> {
+        let mut codes = Vec::new();
+        let mut world = self.scene.set().await;
+        for who in Who::ALL {
+            let answer = self.send(&world, who).await;
+            if answer.status == 403 {
+                let rule = format!("os_compute_api:{}", answer.forbidden());
+                assert!(self.route.all_rules().any(|it| it == rule), "{answer:?}");
+            }
+            codes.push(answer.status);
+            if answer.status < 300 && self.route.method != "GET" {
+                world = self.scene.set().await;
+            } else {
+                assert_eq!(world.woken(), 0, "{answer:?}");
+            }
+        }
+        codes
+    }
+
+    fn name(&self) -> String {
+        let action = self.action.map(|name| format!(" `{name}`"));
+        let action = action.unwrap_or_default();
+        format!("`{} {}`{action}", self.route.method, self.route.path)
+    }
+}
+
+const HEAD: &str = "\
+# Who gets what
+
+What the API answers to everybody with the default policy: at each route the code of a request \
+that is valid and makes sense, in the newest version that has it. 403 is policy's refusal and \
+names the rule; 404 is also what hides the servers of other projects. The servers of these \
+answers belong to one project; *elsewhere* is another one, and the last three have a token for \
+no project at all.
+
+This page is generated by `crates/api/tests/api/access.rs`; `UPDATE_ACCESS=1` writes it anew.
+
+";
+
+#[tokio::test]
+async fn the_table_of_codes_is_what_happens() {
+    let mut table = HEAD.to_owned();
+    let names: Vec<_> = Who::ALL.iter().map(|who| who.title()).collect();
+    let _ = writeln!(table, "| Request | Version | {} |", names.join(" | "));
+    let _ = writeln!(table, "|---|---|{}", "---|".repeat(names.len()));
+    for request in requests() {
+        let codes: Vec<_> = request.codes().await.iter().map(u16::to_string).collect();
+        let (name, version) = (request.name(), request.version);
+        let _ = writeln!(table, "| {name} | {version} | {} |", codes.join(" | "));
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/access.md");
+    if std::env::var_os("UPDATE_ACCESS").is_some() {
+        std::fs::write(&file, &table).unwrap();
+    }
+    let written = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(written, table, "UPDATE_ACCESS=1 writes it anew");
+}

@@ -1,0 +1,66 @@
+//! What a real Nova answered, and what Godwit answers to the same.
+//!
+//! `tests/contract` holds exchanges that were recorded from a Nova, and the rows that were in its
+//! database. Here the rows are imported as an operator imports them, and every request is sent
+//! once more, in order. An answer has to be Nova's, or `known-differences.md` says why it is not:
+//! what is listed and does not differ is as wrong as what differs and is not listed.
+//!
+//! With `GODWIT_REPLAY_REPORT=FILE`, all differences are written there as well.
+
+mod answer;
+mod difference;
+mod exchange;
+mod known;
+mod stage;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use godwit_test_support::postgres::TempPostgres;
+
+use crate::difference::{Difference, differences};
+use crate::known::Known;
+use crate::stage::Stage;
+
+#[tokio::test]
+async fn on_sqlite() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/godwit.db", directory.path().display());
+    replay(&url).await;
+}
+
+#[tokio::test]
+async fn on_postgres() {
+    let server = TempPostgres::shared().unwrap();
+    replay(&server.create_database().unwrap()).await;
+}
+
+async fn replay(url: &str) {
+    let stage = Stage::set(url).await;
+    let mut found = BTreeMap::new();
+    let mut told = String::new();
+    for exchange in exchange::recorded() {
+        let answer = stage.ask(&exchange).await;
+        let differs = differences(&exchange.response, &answer);
+        tell(&mut told, &exchange, &differs);
+        let what: BTreeSet<String> = differs.into_iter().map(|it| it.what).collect();
+        if !what.is_empty() {
+            found.insert(exchange.n, what);
+        }
+    }
+    if let Ok(file) = std::env::var("GODWIT_REPLAY_REPORT") {
+        std::fs::write(file, &told).unwrap();
+    }
+    let wrong = Known::listed().judge(&found);
+    assert!(wrong.is_empty(), "{}\n\n{told}", wrong.join("\n"));
+}
+
+fn tell(told: &mut String, exchange: &exchange::Exchange, differs: &[Difference]) {
+    if differs.is_empty() {
+        return;
+    }
+    let _ = writeln!(told, "{exchange}");
+    for difference in differs {
+        let _ = writeln!(told, "    {difference}");
+    }
+}

@@ -1,0 +1,126 @@
+//! Evacuations: dead hosts, hosts that are not dead, and hosts that return.
+
+use godwit_compute_agent::drivers::simulated::{Fault, Step};
+use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::ids::MigrationUuid;
+use godwit_core::server::VmState;
+use godwit_core::status::MigrationStatus as Status;
+
+use crate::cluster::*;
+use crate::crash::has_event;
+
+/// Host 1 dies, with everything on it.
+fn die(cluster: &mut Cluster) {
+    cluster.kill_agent(&host(1));
+    cluster.fabric.power(&host(1), false);
+}
+
+/// And is there again.
+fn come_back(cluster: &mut Cluster) {
+    cluster.fabric.power(&host(1), true);
+    cluster.start_agent(&host(1));
+}
+
+async fn evacuated(cluster: &mut Cluster) -> MigrationUuid {
+    die(cluster);
+    let uuid = cluster.evacuate(1, false).await.unwrap();
+    cluster.reaches(uuid, Status::Done).await;
+    uuid
+}
+
+on_both! {
+    async fn a_dead_hosts_server_runs_elsewhere(made: Made) {
+        let mut cluster = made.with_hosts(&[1, 0]).start().await;
+        let uuid = evacuated(&mut cluster).await;
+        let server = cluster.server(1).await;
+        assert_eq!((server.vm_state, server.task_state), (VmState::Active, None));
+        assert_eq!(server.host, Some(host(2)));
+        assert_eq!(cluster.fabric.whereabouts(server.uuid), Some(host(2)));
+        assert!(cluster.store.claim_list().await.unwrap().is_empty());
+
+        come_back(&mut cluster);
+        assert_eq!(cluster.ends(uuid).await.migration.status, Status::Completed);
+        assert_eq!(cluster.server(1).await.host, Some(host(2)));
+        cluster.is_sound().await;
+    }
+
+    async fn a_server_that_is_to_end_stopped_is_not_started(made: Made) {
+        let mut cluster = made.with_hosts(&[1, 0]).start().await;
+        die(&mut cluster);
+        let uuid = cluster.evacuate(1, true).await.unwrap();
+        cluster.reaches(uuid, Status::Done).await;
+        let server = cluster.server(1).await;
+        assert_eq!((server.vm_state, server.host), (VmState::Stopped, Some(host(2))));
+    }
+
+    async fn a_host_that_answers_keeps_its_server(made: Made) {
+        let cluster = made.with_hosts(&[1, 0]).start().await;
+        let uuid = cluster.evacuate(1, false).await.unwrap();
+        let ended = cluster.ends(uuid).await.migration;
+        assert_eq!(ended.status, Status::Error);
+        let failure = ended.failure.unwrap();
+        assert_eq!(failure.code, FailureCode::StillInUse);
+        assert_eq!(failure.message, "Compute service of host-1 is still in use.");
+        let server = cluster.server(1).await;
+        assert_eq!((server.vm_state, server.host), (VmState::Active, Some(host(1))));
+        cluster.is_sound().await;
+    }
+
+    async fn a_server_that_no_host_takes_is_broken(made: Made) {
+        let mut cluster = made.with_hosts(&[1, 0]).start().await;
+        die(&mut cluster);
+        let broke = Failure::new(FailureCode::HypervisorError, "It broke.");
+        cluster.fabric.inject(&host(2), Step::Boot, Fault::Fail(broke));
+        let uuid = cluster.evacuate(1, false).await.unwrap();
+        let ended = cluster.ends(uuid).await.migration;
+        assert_eq!(ended.status, Status::Failed);
+        let server = cluster.server(1).await;
+        assert_eq!((server.vm_state, server.host), (VmState::Error, Some(host(1))));
+        // Somebody tries again, and it works.
+        let uuid = cluster.evacuate(1, false).await.unwrap();
+        cluster.reaches(uuid, Status::Done).await;
+        let server = cluster.server(1).await;
+        assert_eq!((server.vm_state, server.host), (VmState::Active, Some(host(2))));
+    }
+
+    async fn a_move_under_way_is_taken_over(made: Made) {
+        let mut made = made.with_hosts(&[1, 0]);
+        made.never_converges(1);
+        let mut cluster = made.start().await;
+        let moving = cluster.begin(1, anywhere()).await.unwrap();
+        cluster.reaches(moving, Status::Running).await;
+        let uuid = evacuated(&mut cluster).await;
+        let superseded = cluster.record(moving).await.migration;
+        assert_eq!(superseded.status, Status::Error);
+        assert_eq!(superseded.failure.unwrap().code, FailureCode::Superseded);
+        assert_eq!(cluster.fabric.whereabouts(server(1)), Some(host(2)));
+        come_back(&mut cluster);
+        assert_eq!(cluster.ends(uuid).await.migration.status, Status::Completed);
+    }
+
+    async fn a_conductor_may_die_between_any_two_events(made: Made) {
+        let mut cluster = made.with_hosts(&[1, 0]).start().await;
+        for event in ["requested", "placed", "booted", "source_returned"] {
+            die(&mut cluster);
+            let uuid = cluster.evacuate(1, false).await.unwrap();
+            if event == "source_returned" {
+                cluster.reaches(uuid, Status::Done).await;
+                come_back(&mut cluster);
+            }
+            has_event(&cluster, uuid, event).await;
+            cluster.kill_conductor(1);
+            cluster.start_conductor(1);
+            if event != "source_returned" {
+                cluster.reaches(uuid, Status::Done).await;
+                come_back(&mut cluster);
+            }
+            let status = cluster.ends(uuid).await.migration.status;
+            assert_eq!(status, Status::Completed, "{:#?}", cluster.log(uuid).await);
+            cluster.all_are_up().await;
+            cluster.is_sound().await;
+            // Back, so that the next one begins where this one did.
+            let back = cluster.begin(1, to(1)).await.unwrap();
+            assert_eq!(cluster.ends(back).await.migration.status, Status::Completed);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Services: found, changed and deleted, unless something needs them.
+
+use godwit_core::event::Event;
+use godwit_store::{
+    ConductorBeat, Service, ServiceBinary, ServiceChange, ServiceError, ServiceKey, ServiceStatus,
+    ServiceUse,
+};
+
+use crate::bench::{Bench, asked, at, host, placed, server, uuid};
+
+const fn change(status: Option<ServiceStatus>, forced_down: Option<bool>, second: i64) -> Wanted {
+    Wanted {
+        status,
+        forced_down,
+        second,
+    }
+}
+
+struct Wanted {
+    status: Option<ServiceStatus>,
+    forced_down: Option<bool>,
+    second: i64,
+}
+
+async fn update(bench: &Bench, name: &str, wanted: Wanted) -> Service {
+    let change = ServiceChange {
+        status: wanted.status,
+        forced_down: wanted.forced_down,
+        at: at(wanted.second),
+    };
+    let fine = |_: &Service, _: &ServiceUse| Ok::<_, std::convert::Infallible>(());
+    let updated = bench
+        .store
+        .service_update(uuid("service", name), change, fine)
+        .await
+        .unwrap();
+    let found = bench
+        .store
+        .service_find(ServiceKey::Id(updated.id))
+        .await
+        .unwrap();
+    assert_eq!(
+        found.as_ref(),
+        Some(&updated),
+        "what is returned is what is stored"
+    );
+    updated
+}
+
+/// What needs the service of a host, as a refused deletion learns it.
+async fn uses(bench: &Bench, name: &str) -> ServiceUse {
+    let refused = bench
+        .store
+        .service_delete(uuid("service", name), |_, used| Err(*used))
+        .await;
+    match refused {
+        Err(ServiceError::Refused(used)) => used,
+        other => panic!("{other:?}"),
+    }
+}
+
+on_both! {
+    async fn operators_change_services(bench: Bench) {
+        bench.host("a").await;
+        let disabled = |reason: Option<&str>| {
+            Some(ServiceStatus::Disabled { reason: reason.map(str::to_owned) })
+        };
+        let service = update(&bench, "a", change(disabled(Some("why")), None, 5)).await;
+        assert_eq!((service.disabled, service.disabled_reason.as_deref()), (true, Some("why")));
+        assert_eq!((service.forced_down, service.updated_at), (false, Some(at(5))));
+        let service = update(&bench, "a", change(None, Some(true), 6)).await;
+        assert_eq!((service.disabled, service.forced_down), (true, true));
+        assert_eq!(service.disabled_reason.as_deref(), Some("why"));
+        let service = update(&bench, "a", change(disabled(None), None, 7)).await;
+        assert_eq!((service.disabled, service.disabled_reason), (true, None));
+        let service = update(&bench, "a", change(Some(ServiceStatus::Enabled), Some(false), 8)).await;
+        assert_eq!((service.disabled, service.forced_down), (false, false));
+
+        let by_host = ServiceKey::On(host("a"), ServiceBinary::Compute);
+        assert_eq!(bench.store.service_find(by_host).await.unwrap(), Some(service.clone()));
+        let by_uuid = ServiceKey::Uuid(uuid("service", "a"));
+        assert_eq!(bench.store.service_find(by_uuid).await.unwrap(), Some(service));
+        let conductor = ServiceKey::On(host("a"), ServiceBinary::Conductor);
+        assert_eq!(bench.store.service_find(conductor).await.unwrap(), None);
+    }
+
+    async fn refusals_change_nothing(bench: Bench) {
+        bench.host("a").await;
+        let before = bench.store.service_list().await.unwrap();
+        let down = || ServiceChange { status: None, forced_down: Some(true), at: at(5) };
+        let refused = bench.store.service_update(uuid("service", "a"), down(), |_, _| Err(()));
+        assert!(matches!(refused.await, Err(ServiceError::Refused(()))));
+        let unknown = bench.store.service_update(uuid("service", "z"), down(), |_, _| Ok::<_, ()>(()));
+        assert!(matches!(unknown.await, Err(ServiceError::NoSuchService)));
+        assert_eq!(bench.store.service_list().await.unwrap(), before);
+    }
+
+    async fn what_needs_a_service_is_counted(bench: Bench) {
+        bench.fleet(&[("a", 2), ("b", 0), ("c", 0)]).await;
+        let beat = ConductorBeat {
+            uuid: uuid("service", "conductor"),
+            host: host("a"),
+            version: "0.1.0".to_owned(),
+            at: at(1),
+        };
+        bench.store.conductor_heartbeat(beat).await.unwrap();
+        bench.evacuate(1).await;
+        bench.drive(1, [placed("b")]).await;
+        let of = |servers, unfinished_migrations, done_evacuations| ServiceUse {
+            servers,
+            unfinished_migrations,
+            done_evacuations,
+        };
+        assert_eq!(uses(&bench, "a").await, of(2, 1, 0));
+        assert_eq!(uses(&bench, "b").await, of(0, 1, 0));
+        assert_eq!(uses(&bench, "c").await, of(0, 0, 0));
+        bench.drive(1, [Event::Booted]).await;
+        assert_eq!(uses(&bench, "a").await, of(1, 0, 1));
+        assert_eq!(uses(&bench, "b").await, of(1, 0, 0));
+        assert_eq!(uses(&bench, "conductor").await, ServiceUse::default(), "it has no servers");
+    }
+
+    async fn a_deleted_host_can_come_back(bench: Bench) {
+        bench.fleet(&[("a", 1), ("b", 0)]).await;
+        let delete = |name| {
+            bench.store.service_delete(uuid("service", name), |_, _| Ok::<_, ()>(()))
+        };
+        delete("b").await.unwrap();
+        assert_eq!(bench.store.host_find(&host("b")).await.unwrap(), None);
+        assert_eq!(bench.store.service_list().await.unwrap().len(), 1);
+        assert!(matches!(delete("b").await, Err(ServiceError::NoSuchService)));
+        bench.host("b").await;
+        assert!(bench.store.host_find(&host("b")).await.unwrap().is_some());
+        let note = asked("req-1", at(9));
+        let state = godwit_core::server::VmState::Active;
+        assert!(bench.store.server_reset_state(server(1), state, note).await.unwrap());
+        bench.assert_sound().await;
+    }
+}
