@@ -14,6 +14,7 @@
 mod api;
 mod clock;
 mod fleet;
+mod machine;
 mod moves;
 mod serve;
 mod server;
@@ -92,6 +93,7 @@ fn fill(database: &str) -> Result<()> {
 fn measure(subjects: &[Subject], effort: Effort) -> Result<()> {
     let wanted = |subject| subjects.is_empty() || subjects.contains(&subject);
     let runtime = Runtime::new()?;
+    println!("{}\n", machine::describe());
     let databases = [
         (Subject::Sqlite, api::Engine::Sqlite),
         (Subject::Postgres, api::Engine::Postgres),
@@ -111,5 +113,6 @@ fn measure(subjects: &[Subject], effort: Effort) -> Result<()> {
     if wanted(Subject::Up) {
         print!("{}", runtime.block_on(up::measure(effort))?);
     }
+    println!("Load at the end: {}", machine::load());
     Ok(())
 }

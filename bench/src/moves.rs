@@ -22,7 +22,7 @@ use system_tests::deployment::{Deployment, Options};
 
 use self::ours::Client;
 use self::witness::Witness;
-use crate::table::{Table, median};
+use crate::table::{Table, median, ratio};
 
 /// How long anything may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -69,17 +69,11 @@ fn cases() -> [Case; 2] {
 pub(crate) fn measure(rounds: u32) -> Result<[Table; 2]> {
     let mut figures = Table::new(
         "A live migration: two libvirt hosts, shared storage",
-        &[
-            "guest",
-            "what",
-            "of libvirt's own",
-            "Godwit ms",
-            "libvirt ms",
-        ],
+        &["guest", "of libvirt's own", "Godwit ms", "libvirt ms"],
     );
     let mut stations = Table::new(
         "Where Godwit's time goes: ms since POST, by the event log",
-        &["guest", "event", "ms"],
+        &["guest", "ms"],
     );
     // Both sides hand over as soon as 300 ms would do, which is what libvirt does untold.
     let downtime = json!({"libvirt": {"downtime": {"milliseconds": 900, "steps": 3}}});
@@ -90,13 +84,12 @@ pub(crate) fn measure(rounds: u32) -> Result<[Table; 2]> {
         };
         let deployment = Deployment::temporary(&options)?;
         let pairs = pairs(&deployment, &case, rounds)?;
-        for row in comparison(&pairs) {
-            figures.row([vec![case.name.to_owned()], row].concat());
+        for row in comparison(case.name, &pairs) {
+            figures.row(row);
         }
         for (event, after) in course(&pairs) {
             stations.row(vec![
-                case.name.to_owned(),
-                event,
+                format!("{}: `{event}`", case.name),
                 format!("{:.0}", median(after)),
             ]);
         }
@@ -147,8 +140,11 @@ fn pairs(deployment: &Deployment, case: &Case, rounds: u32) -> Result<Vec<Pair>>
     Ok(pairs)
 }
 
-/// What is compared, and what of a move it is.
-const COMPARED: [(&str, fn(&Move) -> Duration); 3] = [
+/// One figure of a move.
+type Figure = fn(&Move) -> Duration;
+
+/// What is compared.
+const COMPARED: [(&str, Figure); 3] = [
     ("until `running` (of libvirt: until memory flows)", |it| {
         it.running
     }),
@@ -156,19 +152,17 @@ const COMPARED: [(&str, fn(&Move) -> Duration); 3] = [
     ("the whole move", |it| it.whole),
 ];
 
-fn comparison(pairs: &[Pair]) -> impl Iterator<Item = Vec<String>> {
-    COMPARED.iter().map(|(what, of)| {
+fn comparison(guest: &str, pairs: &[Pair]) -> impl Iterator<Item = Vec<String>> {
+    COMPARED.iter().map(move |(what, of)| {
         let milliseconds = |it: &Move| of(it).as_secs_f64() * 1_000.0;
-        let middle =
-            |figure: &dyn Fn(&Pair) -> f64| median(pairs.iter().map(figure).collect::<Vec<_>>());
+        let ours: Vec<f64> = pairs.iter().map(|it| milliseconds(&it.ours)).collect();
+        let bare: Vec<f64> = pairs.iter().map(|it| milliseconds(&it.bare)).collect();
+        let ratios = ours.iter().zip(&bare).map(|(ours, bare)| ours / bare);
         vec![
-            (*what).to_owned(),
-            format!(
-                "{:.2}",
-                middle(&|it| milliseconds(&it.ours) / milliseconds(&it.bare))
-            ),
-            format!("{:.0}", middle(&|it| milliseconds(&it.ours))),
-            format!("{:.0}", middle(&|it| milliseconds(&it.bare))),
+            format!("{guest}: {what}"),
+            ratio(ratios.collect()),
+            format!("{:.0}", median(ours)),
+            format!("{:.0}", median(bare)),
         ]
     })
 }
