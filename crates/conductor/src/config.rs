@@ -30,7 +30,7 @@ pub struct Config {
     /// No certificates; loopback addresses only. For development.
     pub insecure_loopback: bool,
     /// How often the database is looked at for something to do when nobody wakes the
-    /// conductor. Default 0.25.
+    /// conductor. Default 0.1.
     #[serde(with = "seconds")]
     pub poll_interval: Duration,
     /// How long an effect stays with a conductor that no longer renews its lease: the time
@@ -87,7 +87,7 @@ impl Default for Config {
             metrics: (Ipv4Addr::LOCALHOST, 9775).into(),
             tls: None,
             insecure_loopback: false,
-            poll_interval: Duration::from_millis(250),
+            poll_interval: Duration::from_millis(100),
             lease: Duration::from_secs(5),
             effects_at_once: const { NonZeroUsize::new(32).unwrap() },
             watches_at_once: const { NonZeroUsize::new(1_000).unwrap() },
