@@ -14,10 +14,8 @@ pub(crate) fn describe() -> String {
         let kib: u64 = text.strip_suffix(" kB")?.trim().parse().ok()?;
         Some(format!(", {} GiB", (kib + (1 << 19)) >> 20))
     });
-    let accelerated = fs::exists("/dev/kvm").unwrap_or_default();
-    let guests = if accelerated { "KVM there" } else { "no KVM" };
     format!(
-        "{}; {processors} processors ({model}){}, {guests}; load {}",
+        "{}; {processors} processors ({model}){}; load {}",
         SystemClock.now().datetime().format("%F %H:%M UTC"),
         memory.unwrap_or_default(),
         load(),

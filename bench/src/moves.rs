@@ -68,7 +68,7 @@ fn cases() -> [Case; 2] {
 /// Moves each kind of guest so many times by either.
 pub(crate) fn measure(rounds: u32) -> Result<[Table; 2]> {
     let mut figures = Table::new(
-        "A live migration: two libvirt hosts, shared storage",
+        "A live migration: two libvirt hosts, shared storage, emulated guests",
         &["guest", "of libvirt's own", "Godwit ms", "libvirt ms"],
     );
     let mut stations = Table::new(
