@@ -180,8 +180,11 @@ pub struct TimeLimits {
     pub completion_per_gib: Duration,
     /// What happens then. Default `abort`, as Nova's `live_migration_timeout_action`.
     pub timeout_action: TimeoutAction,
-    /// Between two looks at a move that ought to have ended. Default 60.
-    #[serde(with = "seconds")]
+    /// Between two looks at a move that ought to have ended. Default 60; more than 0.
+    #[serde(
+        serialize_with = "seconds::serialize",
+        deserialize_with = "seconds::positive"
+    )]
     pub grace: Duration,
     /// To clean the destination of a move that failed. Default 120.
     #[serde(with = "seconds")]
@@ -305,6 +308,7 @@ mod tests {
             r#"{"lease": -1}"#,
             r#"{"effects_at_once": 0}"#,
             r#"{"time_limits": {"timeout_action": "panic"}}"#,
+            r#"{"time_limits": {"grace": 0}}"#,
         ] {
             assert!(serde_json::from_str::<Config>(text).is_err(), "{text}");
         }
