@@ -16,7 +16,7 @@ use crate::Effort;
 use crate::clock::SystemClock;
 use crate::fleet::{self, Fleet};
 use crate::server::Server;
-use crate::table::{Table, median};
+use crate::table::{Table, median, ratio};
 use crate::wrk::{Load, Outcome};
 
 /// A database to measure on.
@@ -189,9 +189,11 @@ impl Rounds {
         vec![
             name.to_owned(),
             engine.name().to_owned(),
-            format!(
-                "{:.2}",
-                middle(|(ours, bare)| ours.throughput / bare.throughput)
+            ratio(
+                self.0
+                    .iter()
+                    .map(|(ours, bare)| ours.throughput / bare.throughput)
+                    .collect(),
             ),
             format!("{:.0}", middle(|(ours, _)| ours.throughput)),
             format!("{:.0}", middle(|(_, bare)| bare.throughput)),

@@ -14,6 +14,8 @@
 mod api;
 mod clock;
 mod fleet;
+mod machine;
+mod moves;
 mod serve;
 mod server;
 mod table;
@@ -22,6 +24,7 @@ mod wrk;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
+use tokio::runtime::Runtime;
 
 /// Measures Godwit against bare counterparts; prints Markdown.
 #[derive(Parser)]
@@ -44,6 +47,8 @@ enum Subject {
     Sqlite,
     /// The API on PostgreSQL.
     Postgres,
+    /// Live migrations of real guests.
+    Moves,
     /// `godwit up` at rest.
     Up,
 }
@@ -81,14 +86,14 @@ fn main() -> Result<()> {
     }
 }
 
-#[tokio::main]
-async fn fill(database: &str) -> Result<()> {
-    fleet::fill(database).await.map(drop)
+fn fill(database: &str) -> Result<()> {
+    Runtime::new()?.block_on(fleet::fill(database)).map(drop)
 }
 
-#[tokio::main]
-async fn measure(subjects: &[Subject], effort: Effort) -> Result<()> {
+fn measure(subjects: &[Subject], effort: Effort) -> Result<()> {
     let wanted = |subject| subjects.is_empty() || subjects.contains(&subject);
+    let runtime = Runtime::new()?;
+    println!("{}\n", machine::describe());
     let databases = [
         (Subject::Sqlite, api::Engine::Sqlite),
         (Subject::Postgres, api::Engine::Postgres),
@@ -98,10 +103,16 @@ async fn measure(subjects: &[Subject], effort: Effort) -> Result<()> {
         .filter(|(subject, _)| wanted(*subject));
     let engines: Vec<_> = engines.map(|(_, engine)| engine).collect();
     if !engines.is_empty() {
-        print!("{}", api::measure(&engines, effort).await?);
+        print!("{}", runtime.block_on(api::measure(&engines, effort))?);
+    }
+    if wanted(Subject::Moves) {
+        for table in moves::measure(effort.rounds)? {
+            print!("{table}");
+        }
     }
     if wanted(Subject::Up) {
-        print!("{}", up::measure(effort).await?);
+        print!("{}", runtime.block_on(up::measure(effort))?);
     }
+    println!("Load at the end: {}", machine::load());
     Ok(())
 }

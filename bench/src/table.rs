@@ -44,6 +44,13 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// The middle of some ratios, and between which they lie: how noisy they are.
+pub(crate) fn ratio(values: Vec<f64>) -> String {
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!("{:.2} ({least:.2} to {most:.2})", median(values))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +61,11 @@ mod tests {
         table.row(vec!["a".to_owned(), "1".to_owned()]);
         let expected = "### Title\n\n| what | figure |\n|---|---:|\n| a | 1 |\n\n";
         assert_eq!(table.to_string(), expected);
+    }
+
+    #[test]
+    fn a_ratio_says_how_noisy_it_is() {
+        assert_eq!(ratio(vec![0.5, 0.25, 0.75]), "0.50 (0.25 to 0.75)");
     }
 
     #[test]

@@ -73,6 +73,11 @@ impl Metrics {
         Ok(metrics)
     }
 
+    /// Does a conductor know an agent of this process?
+    pub fn is_registered(&self) -> bool {
+        self.registered.get() > 0
+    }
+
     fn all(&self) -> Vec<Box<dyn prometheus::core::Collector>> {
         vec![
             Box::new(self.steps.clone()),

@@ -30,7 +30,7 @@ pub struct Config {
     /// No certificates; loopback addresses only. For development.
     pub insecure_loopback: bool,
     /// How often the database is looked at for something to do when nobody wakes the
-    /// conductor. Default 0.25.
+    /// conductor. Default 0.1.
     #[serde(with = "seconds")]
     pub poll_interval: Duration,
     /// How long an effect stays with a conductor that no longer renews its lease: the time
@@ -87,7 +87,7 @@ impl Default for Config {
             metrics: (Ipv4Addr::LOCALHOST, 9775).into(),
             tls: None,
             insecure_loopback: false,
-            poll_interval: Duration::from_millis(250),
+            poll_interval: Duration::from_millis(100),
             lease: Duration::from_secs(5),
             effects_at_once: const { NonZeroUsize::new(32).unwrap() },
             watches_at_once: const { NonZeroUsize::new(1_000).unwrap() },
@@ -180,8 +180,11 @@ pub struct TimeLimits {
     pub completion_per_gib: Duration,
     /// What happens then. Default `abort`, as Nova's `live_migration_timeout_action`.
     pub timeout_action: TimeoutAction,
-    /// Between two looks at a move that ought to have ended. Default 60.
-    #[serde(with = "seconds")]
+    /// Between two looks at a move that ought to have ended. Default 60; more than 0.
+    #[serde(
+        serialize_with = "seconds::serialize",
+        deserialize_with = "seconds::positive"
+    )]
     pub grace: Duration,
     /// To clean the destination of a move that failed. Default 120.
     #[serde(with = "seconds")]
@@ -321,6 +324,7 @@ mod tests {
             r#"{"lease": -1}"#,
             r#"{"effects_at_once": 0}"#,
             r#"{"time_limits": {"timeout_action": "panic"}}"#,
+            r#"{"time_limits": {"grace": 0}}"#,
         ] {
             assert!(serde_json::from_str::<Config>(text).is_err(), "{text}");
         }

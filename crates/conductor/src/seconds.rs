@@ -11,3 +11,12 @@ pub(crate) fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, 
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     Duration::try_from_secs_f64(f64::deserialize(from)?).map_err(D::Error::custom)
 }
+
+/// The same, but not zero: for what would be done again without a pause.
+pub(crate) fn positive<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let span = deserialize(from)?;
+    if span.is_zero() {
+        return Err(D::Error::custom("it has to be more than 0 seconds"));
+    }
+    Ok(span)
+}

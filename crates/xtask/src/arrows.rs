@@ -54,6 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "godwit-core",
             "godwit-store",
             "godwit-test-support",
+            "system-tests",
         ],
     ),
     // Whole-system tests and what brings a system up for them; nothing depends on these.

@@ -190,7 +190,9 @@ CREATE UNIQUE INDEX migrations_one_unfinished ON migrations (instance_uuid)
     WHERE ended_at IS NULL AND imported = 0;
 -- What is going on stays quick to find, however much has ended.
 CREATE INDEX migrations_unfinished ON migrations (created_at, id) WHERE ended_at IS NULL;
-CREATE INDEX migrations_unfinished_of ON migrations (instance_uuid) WHERE ended_at IS NULL;
+-- Two columns, as SQLite would take migrations_by_server rather than one alone, and read all rows.
+CREATE INDEX migrations_unfinished_of ON migrations (instance_uuid, deleted_at)
+    WHERE ended_at IS NULL;
 CREATE INDEX migrations_due ON migrations (deadline) WHERE ended_at IS NULL AND deadline IS NOT NULL;
 -- Lists are pages by age, under any one filter.
 CREATE INDEX migrations_by_age ON migrations (created_at, id);
