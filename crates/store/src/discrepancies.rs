@@ -11,7 +11,7 @@ use godwit_core::words;
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::schema::discrepancies;
-use crate::{Store, StoreError};
+use crate::{Lease, Store, StoreError, effects};
 
 words!(
     /// What is odd.
@@ -205,18 +205,26 @@ pub(crate) fn load_open(connection: &mut Database) -> Result<Vec<Discrepancy>, S
 }
 
 impl Store {
-    /// Opens a discrepancy; `false` if one is open for the subject already.
+    /// Opens a discrepancy that the holder of `lease` came upon; `false` if one is open for the
+    /// subject already, or if the lease is lost: what its holder doubts may be settled by now,
+    /// and nobody would close it again.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn discrepancy_open(
         &self,
         subject: DiscrepancySubject,
+        lease: Lease,
         detail: String,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.write(move |connection| Ok(open(connection, &subject, &detail, at)?.is_some()))
-            .await
+        self.write(move |connection| {
+            if !effects::is_held(connection, lease)? {
+                return Ok(false);
+            }
+            Ok(open(connection, &subject, &detail, at)?.is_some())
+        })
+        .await
     }
 
     /// Closes the open discrepancy of a subject; `false` if there is none.

@@ -126,6 +126,17 @@ pub(crate) fn supersede(
     Ok(())
 }
 
+/// Is the effect still to be performed, and nobody else's by now?
+pub(crate) fn is_held(connection: &mut Database, lease: Lease) -> Result<bool, StoreError> {
+    let held = effects::table
+        .filter(effects::id.eq(lease.effect))
+        .filter(effects::lease_epoch.eq(lease.epoch))
+        .filter(effects::done_at.is_null())
+        .select(effects::id)
+        .first::<i64>(connection);
+    Ok(held.optional()?.is_some())
+}
+
 /// Ends an effect as performed, if the lease is held.
 pub(crate) fn done(
     connection: &mut Database,

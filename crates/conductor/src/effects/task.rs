@@ -189,7 +189,7 @@ impl<'a> Task<'a> {
         match self
             .ctx
             .store
-            .discrepancy_open(subject, why.to_owned(), at)
+            .discrepancy_open(subject, self.claimed.lease, why.to_owned(), at)
             .await
         {
             Ok(true) => warn!(%kind, host = host.map(tracing::field::display), why, "in doubt"),

@@ -35,7 +35,9 @@ struct Stage {
 }
 
 impl Stage {
-    async fn set(made: Made) -> Self {
+    async fn set(mut made: Made) -> Self {
+        // Puppets register and say no more; nobody takes that for their death.
+        made.config.service_down_time = PATIENCE;
         let cluster = made.start().await;
         let (source, destination) = (Puppet::new(host(1)), Puppet::new(host(2)));
         source.script().sees.insert(server(1), Sighting::Executing);

@@ -328,7 +328,14 @@ on_both! {
             migration: None,
             host: None,
         };
-        let opened = bench.store.discrepancy_open(subject, String::new(), crate::bench::at(50));
+        let lease = std::time::Duration::from_secs(5);
+        let claimed = bench.store.effects_claim("me", crate::bench::at(50), lease, 1).await.unwrap();
+        let opened = bench.store.discrepancy_open(
+            subject,
+            claimed[0].lease,
+            String::new(),
+            crate::bench::at(50),
+        );
         assert!(opened.await.unwrap());
         bench.assert_sound().await;
     }

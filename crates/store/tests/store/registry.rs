@@ -112,6 +112,14 @@ on_both! {
     }
 
     async fn discrepancies_open_once_and_close(bench: Bench) {
+        bench.fleet(&[("a", 1)]).await;
+        bench.begin(1).await;
+        let claim = async |second| {
+            let claimed = bench.store.effects_claim("me", at(second), Duration::from_secs(5), 1);
+            claimed.await.unwrap()[0].lease
+        };
+        let lost = claim(10).await;
+        let held = claim(20).await;
         let subject = DiscrepancySubject {
             kind: DiscrepancyKind::HostSilent,
             server: Some(server(1)),
@@ -119,15 +127,17 @@ on_both! {
             host: Some(host("a")),
         };
         let store = &bench.store;
-        let open = async |second| {
-            let opened = store.discrepancy_open(subject.clone(), "silent".to_owned(), at(second));
-            opened.await.unwrap()
+        let open_by = async |lease, second| {
+            let why = "silent".to_owned();
+            store.discrepancy_open(subject.clone(), lease, why, at(second)).await.unwrap()
         };
+        let open = async |second| open_by(held, second).await;
         let close = async |second| {
             let closed = store.discrepancy_close(subject.clone(), "heard".to_owned(), at(second));
             closed.await.unwrap()
         };
         assert!(!close(1).await);
+        assert!(!open_by(lost, 2).await, "what its holder doubts may be settled");
         assert!(open(2).await);
         assert!(!open(3).await);
         let listed = store.discrepancy_list_open().await.unwrap();
@@ -137,5 +147,8 @@ on_both! {
         assert!(close(4).await);
         assert!(store.discrepancy_list_open().await.unwrap().is_empty());
         assert!(open(5).await, "and may open again");
+        assert!(close(6).await);
+        assert!(store.effect_done(held, at(7)).await.unwrap());
+        assert!(!open(8).await, "nobody would close it");
     }
 }
