@@ -157,6 +157,7 @@ fn domain(server: u64) -> Observed {
             read_only: false,
         }],
         cpu: serde_json::Value::Null,
+        definition: None,
         owner: Owner {
             name: format!("server-{server:04}"),
             project_id: project(server),

@@ -159,8 +159,8 @@ on_both! {
         let uuid = moved(&cluster).await;
         assert!(cluster.ask(uuid, Event::ConfirmRequested).await);
         cluster.ends(uuid).await;
-        let actions = cluster.store.instance_action_list(server(1), &ActionPage::default());
-        let actions = actions.await.unwrap();
+        let page = ActionPage::default();
+        let actions = cluster.store.instance_action_list(server(1), &page).await.unwrap();
         assert_eq!(actions[0].action, "migrate");
         let events = cluster.store.instance_action_events(actions[0].id).await.unwrap();
         let mut told: Vec<_> = events
