@@ -277,7 +277,7 @@ async fn bodies_that_name_no_action() {
         (r#"{"os-migrateLive": {}, "x": 1}"#, 400),
         (&deep, 400),
         (&nested, 400),
-        (r#"{"lock": null}"#, 400),
+        (r#"{"pause": null}"#, 400),
         (r#"["lock"]"#, 404),
         ("\"l\"", 404),
         ("null", 404),
