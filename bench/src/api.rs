@@ -27,7 +27,9 @@ pub(crate) enum Engine {
 }
 
 impl Engine {
-    const fn name(self) -> &'static str {
+    pub(crate) const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
+
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "SQLite",
             Self::Postgres => "PostgreSQL",
@@ -36,13 +38,13 @@ impl Engine {
 }
 
 /// Connections at one time.
-const CONNECTIONS: u32 = 64;
+const CONNECTIONS: [u32; 3] = [1, 16, 64];
 /// The version that clients ask for.
 const VERSION: &str = "compute 2.80";
 
 /// Requests of one kind.
-struct Case {
-    name: &'static str,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
     paths: Vec<String>,
 }
 
@@ -65,6 +67,10 @@ fn cases(fleet: &Fleet) -> Vec<Case> {
             paths: one("/v2.1/os-migrations?limit=50"),
         },
         Case {
+            name: "`/os-migrations?limit=1000`",
+            paths: one("/v2.1/os-migrations?limit=1000"),
+        },
+        Case {
             name: "`/servers/detail?limit=100`",
             paths: one("/v2.1/servers/detail?limit=100&all_tenants=1"),
         },
@@ -74,10 +80,11 @@ fn cases(fleet: &Fleet) -> Vec<Case> {
 /// Measures on each of `engines`.
 pub(crate) async fn measure(engines: &[Engine], effort: Effort) -> Result<Table> {
     let mut table = Table::new(
-        "The API: 64 connections, valid JWT, 1,000 servers, 10,000 migrations",
+        "The API: valid JWT, 1,000 servers, 10,000 migrations",
         &[
             "GET",
             "database",
+            "connections",
             "of the bare route",
             "requests/s",
             "bare/s",
@@ -92,40 +99,93 @@ pub(crate) async fn measure(engines: &[Engine], effort: Effort) -> Result<Table>
 }
 
 async fn measure_on(engine: Engine, effort: Effort, table: &mut Table) -> Result<()> {
-    let directory = tempfile::tempdir()?;
-    // Lives as long as the measurement.
-    let (_postgres, database) = database(engine, &directory)?;
-    let fleet = fleet::fill(&database)
-        .await
-        .context("cannot fill the database")?;
-    let key = TokenKey::new()?;
-    let headers = vec![
-        ("X-Auth-Token", token(&key)?),
-        ("OpenStack-API-Version", VERSION.to_owned()),
-    ];
-    let key = key.write_public(directory.path(), "tokens")?;
-    let mut server = Server::start(&database, &key, directory.path()).await?;
-    let cases = cases(&fleet);
-    let mut bodies = Vec::new();
-    for case in &cases {
-        bodies.push(server.body(&case.paths, &headers).await?);
+    let mut service = Service::start(engine, fleet::MIGRATIONS).await?;
+    let bare = service.start_bare().await?;
+    for connections in CONNECTIONS {
+        for (number, case) in service.cases.iter().enumerate() {
+            let known = vec![format!("/{number}")];
+            let pair = Pair {
+                ours: service.asked_for(case, connections),
+                other: service.load(&bare, known, connections),
+            };
+            let rounds = pair.run(service.directory(), effort).await?;
+            let mut cells = vec![
+                case.name.to_owned(),
+                engine.name().to_owned(),
+                connections.to_string(),
+            ];
+            cells.extend(rounds.cells());
+            table.row(cells);
+        }
     }
-    let bare = server.start_bare(&bodies).await?;
-    for (number, case) in cases.into_iter().enumerate() {
-        let load = |base: &str, paths, headers| Load {
+    service.stop().await
+}
+
+/// The API with a fleet of its own, and what to ask it for.
+pub(crate) struct Service {
+    pub(crate) cases: Vec<Case>,
+    server: Server,
+    headers: Vec<(&'static str, String)>,
+    directory: TempDir,
+    /// Lives as long as the measurement.
+    _postgres: Option<TempPostgres>,
+}
+
+impl Service {
+    /// Fills a database and serves it.
+    pub(crate) async fn start(engine: Engine, migrations: u64) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let (postgres, database) = database(engine, &directory)?;
+        let fleet = fleet::fill(&database, migrations)
+            .await
+            .context("cannot fill the database")?;
+        let key = TokenKey::new()?;
+        let headers = vec![
+            ("X-Auth-Token", token(&key)?),
+            ("OpenStack-API-Version", VERSION.to_owned()),
+        ];
+        let key = key.write_public(directory.path(), "tokens")?;
+        Ok(Self {
+            cases: cases(&fleet),
+            server: Server::start(&database, &key, directory.path()).await?,
+            headers,
+            directory,
+            _postgres: postgres,
+        })
+    }
+
+    /// Serves what the API answers to each case from bare routes too.
+    async fn start_bare(&mut self) -> Result<String> {
+        let mut bodies = Vec::new();
+        for case in &self.cases {
+            bodies.push(self.server.body(&case.paths, &self.headers).await?);
+        }
+        self.server.start_bare(&bodies).await
+    }
+
+    /// Requests of a case to the API.
+    pub(crate) fn asked_for(&self, case: &Case, connections: u32) -> Load {
+        self.load(self.server.api(), case.paths.clone(), connections)
+    }
+
+    fn load(&self, base: &str, paths: Vec<String>, connections: u32) -> Load {
+        Load {
             base: base.to_owned(),
             paths,
-            headers,
-            connections: CONNECTIONS,
-        };
-        let pair = Pair {
-            ours: load(server.api(), case.paths, headers.clone()),
-            bare: load(&bare, vec![format!("/{number}")], headers.clone()),
-        };
-        let rounds = pair.run(directory.path(), effort).await?;
-        table.row(rounds.cells(case.name, engine));
+            headers: self.headers.clone(),
+            connections,
+        }
     }
-    server.stop().await
+
+    /// Where files of the measurement may lie.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Stops it.
+    pub(crate) async fn stop(self) -> Result<()> {
+        self.server.stop().await
+    }
 }
 
 fn database(engine: Engine, directory: &TempDir) -> Result<(Option<TempPostgres>, String)> {
@@ -156,27 +216,28 @@ fn token(key: &TokenKey) -> Result<String> {
     })
 }
 
-/// The API, and the bare route to compare it with.
-struct Pair {
-    ours: Load,
-    bare: Load,
+/// The API, and what to compare it with.
+pub(crate) struct Pair {
+    pub(crate) ours: Load,
+    pub(crate) other: Load,
 }
 
-/// What came of each round: the API's and the bare route's.
-struct Rounds(Vec<(Outcome, Outcome)>);
+/// What came of each round: the API's and the other's.
+pub(crate) struct Rounds(Vec<(Outcome, Outcome)>);
 
 impl Pair {
-    async fn run(&self, directory: &Path, effort: Effort) -> Result<Rounds> {
+    /// Measures both in turn.
+    pub(crate) async fn run(&self, directory: &Path, effort: Effort) -> Result<Rounds> {
         let ours = self.ours.script(directory, "ours")?;
-        let bare = self.bare.script(directory, "bare")?;
+        let other = self.other.script(directory, "other")?;
         // The first answers pay for connections, caches and statements.
         self.ours.run(&ours, 1).await?;
-        self.bare.run(&bare, 1).await?;
+        self.other.run(&other, 1).await?;
         let mut rounds = Vec::new();
         for _ in 0..effort.rounds {
             rounds.push((
                 self.ours.run(&ours, effort.seconds).await?,
-                self.bare.run(&bare, effort.seconds).await?,
+                self.other.run(&other, effort.seconds).await?,
             ));
         }
         Ok(Rounds(rounds))
@@ -184,19 +245,17 @@ impl Pair {
 }
 
 impl Rounds {
-    fn cells(&self, name: &str, engine: Engine) -> Vec<String> {
+    /// The ratio of throughputs, both throughputs, and how long the API took.
+    pub(crate) fn cells(&self) -> Vec<String> {
         let middle = |of: fn(&(Outcome, Outcome)) -> f64| median(self.0.iter().map(of).collect());
+        let ratios = self
+            .0
+            .iter()
+            .map(|(ours, other)| ours.throughput / other.throughput);
         vec![
-            name.to_owned(),
-            engine.name().to_owned(),
-            ratio(
-                self.0
-                    .iter()
-                    .map(|(ours, bare)| ours.throughput / bare.throughput)
-                    .collect(),
-            ),
+            ratio(ratios.collect()),
             format!("{:.0}", middle(|(ours, _)| ours.throughput)),
-            format!("{:.0}", middle(|(_, bare)| bare.throughput)),
+            format!("{:.0}", middle(|(_, other)| other.throughput)),
             format!("{:.1}", middle(|(ours, _)| ours.p50 / 1_000.0)),
             format!("{:.1}", middle(|(ours, _)| ours.p99 / 1_000.0)),
         ]

@@ -1,8 +1,8 @@
-//! The fleet that is asked about: 1,000 servers on 8 hosts with 10,000 migrations, of which 100
-//! are in progress. The same on every run and every database.
+//! The fleet that is asked about: 1,000 servers on 8 hosts with a history of migrations, of which
+//! 100 are in progress. The same on every run and every database.
 //!
-//! Hosts and servers come in as agents would report them. Ten thousand migrations driven one
-//! step at a time would take longer than the measurement, so their rows are written at once.
+//! Hosts and servers come in as agents would report them. Migrations driven one step at a time
+//! would take longer than the measurement, so their rows are written at once.
 
 mod history;
 
@@ -27,34 +27,44 @@ const PROJECTS: u64 = 3;
 /// The project of those who run it; none of the servers is theirs.
 pub(crate) const OPERATIONS: &str = "0123456789abcdef0123456789abcdef";
 
+/// Migrations in an ordinary history.
+pub(crate) const MIGRATIONS: u64 = 10_000;
+
 /// What of the fleet requests name.
 pub(crate) struct Fleet {
     /// Servers with a migration in progress, and its integer id.
     pub(crate) moving: Vec<(ServerUuid, u64)>,
 }
 
-/// Makes the schema and fills it.
-pub(crate) async fn fill(url: &str) -> Result<Fleet> {
+/// Makes the schema and fills it, with so many migrations.
+pub(crate) async fn fill(url: &str, migrations: u64) -> Result<Fleet> {
     Store::upgrade(url, &StoreOptions::default()).await?;
     let store = Store::open(url, StoreOptions::default()).await?;
     for number in 0..HOSTS {
         store.host_register(registration(number)?).await?;
         store.inventory_record(inventory(number)?).await?;
     }
-    let statements = history::statements();
+    let statements = history::statements(migrations);
     if let Some(path) = url.strip_prefix("sqlite://") {
-        diesel::SqliteConnection::establish(path)?.batch_execute(&statements)?;
+        execute(&mut diesel::SqliteConnection::establish(path)?, statements)?;
     } else {
         let mut connection = diesel::PgConnection::establish(url)?;
-        connection.batch_execute(&statements)?;
+        execute(&mut connection, statements)?;
         // Autovacuum would do it a minute later.
-        connection.batch_execute("ANALYZE")?;
+        connection.batch_execute("VACUUM ANALYZE")?;
     }
     Ok(Fleet {
-        moving: history::moving()
+        moving: history::moving(migrations)
             .map(|(row, server)| (server_uuid(server), row + 1))
             .collect(),
     })
+}
+
+fn execute(
+    connection: &mut impl SimpleConnection,
+    mut statements: impl Iterator<Item = String>,
+) -> Result<()> {
+    statements.try_for_each(|statement| Ok(connection.batch_execute(&statement)?))
 }
 
 /// Numbers that look random and are always the same (splitmix64).

@@ -14,6 +14,7 @@
 mod api;
 mod clock;
 mod fleet;
+mod growth;
 mod machine;
 mod moves;
 mod serve;
@@ -47,6 +48,8 @@ enum Subject {
     Sqlite,
     /// The API on PostgreSQL.
     Postgres,
+    /// The API with a hundred times the history, on both.
+    Growth,
     /// Live migrations of real guests.
     Moves,
     /// `godwit up` at rest.
@@ -74,6 +77,9 @@ enum Inner {
     Fill {
         /// Which; empty.
         database: String,
+        /// With how many migrations.
+        #[arg(default_value_t = fleet::MIGRATIONS)]
+        migrations: u64,
     },
 }
 
@@ -81,13 +87,17 @@ fn main() -> Result<()> {
     let cli = Cli::parse();
     match cli.inner {
         Some(Inner::Serve(serve)) => serve::run(&serve),
-        Some(Inner::Fill { database }) => fill(&database),
+        Some(Inner::Fill {
+            database,
+            migrations,
+        }) => fill(&database, migrations),
         None => measure(&cli.subjects, cli.effort),
     }
 }
 
-fn fill(database: &str) -> Result<()> {
-    Runtime::new()?.block_on(fleet::fill(database)).map(drop)
+fn fill(database: &str, migrations: u64) -> Result<()> {
+    let filled = fleet::fill(database, migrations);
+    Runtime::new()?.block_on(filled).map(drop)
 }
 
 fn measure(subjects: &[Subject], effort: Effort) -> Result<()> {
@@ -104,6 +114,9 @@ fn measure(subjects: &[Subject], effort: Effort) -> Result<()> {
     let engines: Vec<_> = engines.map(|(_, engine)| engine).collect();
     if !engines.is_empty() {
         print!("{}", runtime.block_on(api::measure(&engines, effort))?);
+    }
+    if wanted(Subject::Growth) {
+        print!("{}", runtime.block_on(growth::measure(effort))?);
     }
     if wanted(Subject::Moves) {
         for table in moves::measure(effort.rounds)? {

@@ -6,40 +6,47 @@ use serde_json::json;
 
 use super::{SERVERS, host_name, instant, project, scatter, server_uuid, user, uuid};
 
-const MIGRATIONS: u64 = 10_000;
 /// Every tenth server is on the move.
 const MOVING_STEP: usize = 10;
 const ROWS_PER_STATEMENT: usize = 500;
 
 /// The rows of migrations in progress, each with its server. They are the last rows but one, so
 /// that all their integer ids have as many digits, and their documents as many bytes.
-pub(super) fn moving() -> impl Iterator<Item = (u64, u64)> {
+pub(super) fn moving(migrations: u64) -> impl Iterator<Item = (u64, u64)> {
     let servers = (0..SERVERS).step_by(MOVING_STEP);
-    let first = MIGRATIONS - 1 - SERVERS / MOVING_STEP as u64;
+    let first = migrations - 1 - SERVERS / MOVING_STEP as u64;
     (first..).zip(servers)
 }
 
-/// Fills the table `migrations`, and marks the servers that are on the move.
-pub(super) fn statements() -> String {
-    let in_progress = || moving().map(|(row, server)| running(row, server));
-    let first = moving().map(|(row, _)| row).next().unwrap_or(MIGRATIONS);
-    let rows: Vec<String> = (0..first)
+/// Statements, to be executed in turn, that fill the table `migrations` and mark the servers
+/// that are on the move.
+pub(super) fn statements(migrations: u64) -> impl Iterator<Item = String> {
+    let in_progress = moving(migrations).map(|(row, server)| running(row, server));
+    let first = moving(migrations).map(|(row, _)| row).next();
+    let rows = (0..first.unwrap_or(migrations))
         .map(ended)
-        .chain(in_progress())
-        .chain([ended(MIGRATIONS - 1)])
-        .collect();
-    let inserts = rows.chunks(ROWS_PER_STATEMENT).map(|rows| {
-        let rows = rows.join(",\n");
-        format!("INSERT INTO migrations ({COLUMNS}) VALUES {rows};\n")
-    });
-    let mut all = String::from("BEGIN;\n");
-    all.extend(inserts);
-    all.push_str(
-        "UPDATE servers SET task_state = 'migrating' WHERE uuid IN \
-             (SELECT instance_uuid FROM migrations WHERE ended_at IS NULL);\n\
-         COMMIT;",
-    );
-    all
+        .chain(in_progress)
+        .chain([ended(migrations - 1)]);
+    let mark = "UPDATE servers SET task_state = 'migrating' WHERE uuid IN \
+                    (SELECT instance_uuid FROM migrations WHERE ended_at IS NULL)";
+    let fixed = |statement: &str| std::iter::once(statement.to_owned());
+    fixed("BEGIN")
+        .chain(Inserts(rows))
+        .chain(fixed(mark))
+        .chain(fixed("COMMIT"))
+}
+
+/// Rows joined into statements.
+struct Inserts<I>(I);
+
+impl<I: Iterator<Item = String>> Iterator for Inserts<I> {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        let rows: Vec<String> = self.0.by_ref().take(ROWS_PER_STATEMENT).collect();
+        let rows = (!rows.is_empty()).then(|| rows.join(",\n"))?;
+        Some(format!("INSERT INTO migrations ({COLUMNS}) VALUES {rows}"))
+    }
 }
 
 const COLUMNS: &str = "uuid, instance_uuid, source_compute, source_node, dest_compute, dest_node, \
