@@ -27,9 +27,6 @@ pub enum ApiError {
     /// 415.
     #[error("unsupported content type")]
     UnsupportedContentType,
-    /// 501: nothing here can do that.
-    #[error("this is not supported")]
-    NotSupported,
     /// 503: the same request may succeed a little later.
     #[error("the service is busy")]
     Unavailable(#[source] StoreError),
@@ -52,7 +49,6 @@ impl ApiError {
             Self::Conflict(_) => 409,
             Self::UnsupportedContentType => 415,
             Self::Internal(_) => 500,
-            Self::NotSupported => 501,
             Self::Unavailable(_) | Self::Crowded => 503,
         }
     }
@@ -66,7 +62,6 @@ impl ApiError {
             Self::NotAcceptable(_) | Self::Internal(_) => "computeFault",
             Self::Conflict(_) => "conflictingRequest",
             Self::UnsupportedContentType => "badMediaType",
-            Self::NotSupported => "notImplemented",
             Self::Unavailable(_) | Self::Crowded => "serviceUnavailable",
         }
     }
@@ -80,7 +75,6 @@ impl ApiError {
             | Self::NotAcceptable(text)
             | Self::Conflict(text) => text,
             Self::UnsupportedContentType => "Unsupported Content-Type",
-            Self::NotSupported => "The requested functionality is not supported.",
             Self::Unavailable(_) | Self::Crowded => "Service is unavailable at this time.",
             Self::Internal(_) => "Unexpected API Error. Please contact the administrator",
         }

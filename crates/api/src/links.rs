@@ -67,9 +67,15 @@ pub struct Links {
 }
 
 impl Links {
-    /// The links of an answer to a request for `url`, made in `project`.
-    pub fn new(base: Base, root: Root, url: &str, project: Option<&str>) -> Self {
-        let named = project.filter(|project| !project.is_empty() && url.contains(*project));
+    /// The links of an answer to a request for `path` and `query`, made in `project`. What is
+    /// no longer in the query was never asked.
+    pub fn new(base: Base, root: Root, path: &str, query: &Query, project: Option<&str>) -> Self {
+        let says = |project: &str| {
+            let mut pairs = query.pairs();
+            path.contains(project)
+                || pairs.any(|(name, value)| name.contains(project) || value.contains(project))
+        };
+        let named = project.filter(|project| !project.is_empty() && says(project));
         Self {
             base,
             root,
@@ -225,8 +231,9 @@ mod tests {
     use super::*;
 
     fn next(query: &str) -> String {
-        let links = Links::new(Base::new("http://H"), Root::Current, "/", None);
-        let [link] = links.next("os-migrations", &Query::parse(query).unwrap(), "M");
+        let query = Query::parse(query).unwrap();
+        let links = Links::new(Base::new("http://H"), Root::Current, "/", &query, None);
+        let [link] = links.next("os-migrations", &query, "M");
         link.href
     }
 
@@ -255,7 +262,10 @@ mod tests {
     #[test]
     fn the_project_shows_where_the_url_names_it() {
         let links = |url: &str| {
-            let links = Links::new(Base::new("http://H"), Root::Current, url, Some("abc"));
+            let (path, query) = url.split_once('?').unwrap_or((url, ""));
+            let query = Query::parse(query).unwrap();
+            let base = Base::new("http://H");
+            let links = Links::new(base, Root::Current, path, &query, Some("abc"));
             links.to(To::Flavor("1")).to_string()
         };
         assert_eq!(links("/v2.1/servers"), "http://H/v2.1/flavors/1");

@@ -154,6 +154,7 @@ pub mod milestone {
     pub const IMAGE_PROPERTIES: Microversion = v(98);
     /// `scheduler_hints` on servers.
     pub const SCHEDULER_HINTS: Microversion = v(100);
-    /// Unknown query parameters are refused everywhere; two flavor fields are gone.
+    /// Unknown query parameters are refused everywhere; flavors lose two fields and can be
+    /// listed by name.
     pub const STRICT_QUERIES: Microversion = v(102);
 }

@@ -48,7 +48,7 @@ impl Policy {
 
     /// May a request on `route` wait for another service's decision?
     pub fn asks(&self, route: &Route) -> bool {
-        let mut rules = route.rules.iter().chain(route.soft_rules);
+        let mut rules = route.all_rules();
         self.asks && (self.asks_who_is_admin() || rules.any(|rule| self.enforcer.asks_remote(rule)))
     }
 

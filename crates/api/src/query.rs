@@ -61,6 +61,15 @@ impl Query {
     }
 }
 
+/// Reads a word for yes or no as filters take it, in any case.
+pub fn boolean(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "t" | "true" | "on" | "y" | "yes" => Some(true),
+        "0" | "f" | "false" | "off" | "n" | "no" => Some(false),
+        _ => None,
+    }
+}
+
 fn decode(text: &str) -> Result<String, NotUtf8> {
     let spaced: Cow<'_, str> = if text.contains('+') {
         text.replace('+', " ").into()

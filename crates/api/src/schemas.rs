@@ -2,8 +2,8 @@
 
 pub mod evacuation;
 pub mod flavors;
-pub mod instance_actions;
 pub mod hypervisors;
+pub mod instance_actions;
 pub mod limits;
 pub mod live_migration;
 pub mod migrations;

@@ -5,10 +5,10 @@
 //! same as null.
 
 pub mod flavor;
-pub mod hypervisor;
-pub mod limits;
 mod host_id;
+pub mod hypervisor;
 pub mod instance_action;
+pub mod limits;
 pub mod migration;
 pub mod server;
 pub mod server_migration;

@@ -23,10 +23,7 @@ pub(super) async fn known(call: &Call, name: &str) -> Result<HostName, ApiError>
 
 /// Is the compute service of `host` up? A host that nobody knows has none.
 pub(super) async fn is_up(call: &Call, host: &HostName) -> Result<bool, ApiError> {
-    let (now, down_time) = (
-        call.state.clock.now(),
-        call.state.config.service_down_time,
-    );
+    let (now, down_time) = (call.state.clock.now(), call.state.config.service_down_time);
     let found = call.state.store.host_find(host).await?;
     Ok(found.is_some_and(|host| host.service.is_up(now, down_time)))
 }

@@ -1,11 +1,13 @@
 //! Flavors, read-only: what clients look up beside a server.
 
 use godwit_store::Flavor;
+use regex::Regex;
 use serde::Serialize;
 
 use super::paging::{limit, next, unstorable};
 use crate::call::Call;
 use crate::error::ApiError;
+use crate::query::boolean;
 use crate::reply::Reply;
 use crate::routes::Answer;
 use crate::rules;
@@ -63,8 +65,9 @@ fn answer<'a, T: Serialize>(
 
 /// Flavors are few: they are read all at once, and cut here.
 async fn page(call: &Call) -> Result<Vec<Flavor>, ApiError> {
+    let wanted = Wanted::read(call)?;
     let mut flavors = call.state.store.flavor_list().await?;
-    sort(call, &mut flavors)?;
+    sort(call, &mut flavors);
     let begin = match call.query.last("marker") {
         None => 0,
         Some(marker) => {
@@ -73,39 +76,76 @@ async fn page(call: &Call) -> Result<Vec<Flavor>, ApiError> {
             at.ok_or_else(gone)?.saturating_add(1)
         }
     };
-    let (ram, disk) = (least(call, "minRam")?, least(call, "minDisk")?);
-    // All flavors are public, so an administrator who asks for the others gets none.
-    let private = call.is_admin() && call.query.last("is_public").is_some_and(is_no);
-    let fits =
-        |flavor: &Flavor| !private && flavor.spec.memory_mb >= ram && flavor.spec.root_gb >= disk;
     let limit = usize::try_from(limit(call)).unwrap_or(usize::MAX);
     Ok(flavors
         .into_iter()
         .skip(begin)
-        .filter(fits)
+        .filter(|flavor| wanted.matches(flavor))
         .take(limit)
         .collect())
 }
 
-fn sort(call: &Call, flavors: &mut [Flavor]) -> Result<(), ApiError> {
+/// What a list of flavors is about.
+struct Wanted {
+    ram: i64,
+    disk: i64,
+    name: Option<Regex>,
+    /// All flavors are public, so an administrator who asks for the others gets none.
+    private: bool,
+}
+
+impl Wanted {
+    fn read(call: &Call) -> Result<Self, ApiError> {
+        let name = call.query.last("name").map(|text| {
+            let invalid = |_| ApiError::BadRequest(format!("Invalid name filter [{text}]"));
+            Regex::new(text).map_err(invalid)
+        });
+        Ok(Self {
+            ram: least(call, "minRam")?,
+            disk: least(call, "minDisk")?,
+            name: name.transpose()?,
+            private: call.is_admin() && private(call)?,
+        })
+    }
+
+    fn matches(&self, flavor: &Flavor) -> bool {
+        let name = self.name.as_ref();
+        !self.private
+            && flavor.spec.memory_mb >= self.ram
+            && flavor.spec.root_gb >= self.disk
+            && name.is_none_or(|name| name.is_match(&flavor.spec.name))
+    }
+}
+
+/// `none` asks for flavors of either kind.
+fn private(call: &Call) -> Result<bool, ApiError> {
+    let Some(text) = call.query.last("is_public") else {
+        return Ok(false);
+    };
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(false);
+    }
+    let public = boolean(text)
+        .ok_or_else(|| ApiError::BadRequest(format!("Invalid is_public filter [{text}]")))?;
+    Ok(!public)
+}
+
+/// What all flavors have the same of orders nothing.
+fn sort(call: &Call, flavors: &mut [Flavor]) {
+    flavors.sort_by_key(|flavor| flavor.id);
     match call.query.last("sort_key").unwrap_or("flavorid") {
         "flavorid" => flavors.sort_by(|a, b| a.flavorid.cmp(&b.flavorid)),
-        "id" => flavors.sort_by_key(|flavor| flavor.id),
         "name" => flavors.sort_by(|a, b| a.spec.name.cmp(&b.spec.name)),
         "memory_mb" => flavors.sort_by_key(|flavor| flavor.spec.memory_mb),
         "vcpus" => flavors.sort_by_key(|flavor| flavor.spec.vcpus),
         "root_gb" => flavors.sort_by_key(|flavor| flavor.spec.root_gb),
         "ephemeral_gb" => flavors.sort_by_key(|flavor| flavor.spec.ephemeral_gb),
         "swap" => flavors.sort_by_key(|flavor| flavor.spec.swap_mb),
-        _ => {
-            let text = "Sort key supplied was not valid.".to_owned();
-            return Err(ApiError::BadRequest(text));
-        }
+        _ => {}
     }
     if call.query.last("sort_dir") == Some("desc") {
         flavors.reverse();
     }
-    Ok(())
 }
 
 fn least(call: &Call, name: &str) -> Result<i64, ApiError> {
@@ -114,9 +154,4 @@ fn least(call: &Call, name: &str) -> Result<i64, ApiError> {
     };
     let invalid = |_| ApiError::BadRequest(format!("Invalid {name} filter [{text}]"));
     text.parse().map_err(invalid)
-}
-
-fn is_no(text: &str) -> bool {
-    let no = ["0", "f", "false", "off", "n", "no"];
-    no.iter().any(|word| text.eq_ignore_ascii_case(word))
 }

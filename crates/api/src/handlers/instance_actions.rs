@@ -18,7 +18,10 @@ use crate::views::instance_action::{
 /// `GET …/os-instance-actions`.
 pub fn index(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        let server = server(call).await?.allow(call, rules::ACTIONS_LIST)?.resource;
+        let server = server(call)
+            .await?
+            .allow(call, rules::ACTIONS_LIST)?
+            .resource;
         let actions = list(call, &server).await?;
         let last = actions.last().and_then(|action| action.request_id.clone());
         let last = last.filter(|_| call.version >= milestone::ACTION_PAGES);

@@ -10,6 +10,7 @@ use super::paging::{changes, limit, next, unstorable};
 use crate::call::{Call, read_uuid};
 use crate::error::ApiError;
 use crate::microversion::milestone;
+use crate::query::boolean;
 use crate::reply::Reply;
 use crate::routes::Answer;
 use crate::rules;
@@ -46,7 +47,8 @@ async fn list(call: &Call, filter: &MigrationFilter) -> Result<Vec<MigrationSumm
     let paging = if call.version < milestone::MIGRATION_PAGES {
         Paging::Unpaged
     } else {
-        let marker = call.query.last("marker").map(marker).transpose()?;
+        let marker = call.query.last("marker").filter(|text| !text.is_empty());
+        let marker = marker.map(marker).transpose()?;
         match limit(call) {
             0 => return Ok(Vec::new()),
             limit => Paging::Page { limit, marker },
@@ -98,6 +100,5 @@ fn filter(call: &Call) -> Result<Option<MigrationFilter>, ApiError> {
 
 /// Hidden rows are never listed, so whoever wants only them gets none.
 fn wants_hidden(text: &str) -> bool {
-    let yes = ["1", "t", "true", "on", "y", "yes"];
-    yes.iter().any(|word| text.eq_ignore_ascii_case(word))
+    boolean(text) == Some(true)
 }

@@ -29,12 +29,13 @@ pub(super) fn next(call: &Call, collection: &str, count: usize, last: Option<Str
 }
 
 /// When what is asked for changed last, at the earliest and at the latest.
-pub(super) fn changes(
-    query: &Query,
-) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
+pub(super) fn changes(query: &Query) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
     let time = |name| query.last(name).and_then(timestamps::parse);
     let (since, before) = (time("changes-since"), time("changes-before"));
-    if since.zip(before).is_some_and(|(since, before)| since > before) {
+    if since
+        .zip(before)
+        .is_some_and(|(since, before)| since > before)
+    {
         return Err(ApiError::BadRequest(
             "The value of changes-since must be less than or equal to changes-before.".to_owned(),
         ));

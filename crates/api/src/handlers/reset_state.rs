@@ -11,7 +11,11 @@ use crate::rules;
 /// Sets the state, whatever it was; what is under way goes on.
 pub fn reset<'a>(call: &'a Call, body: &'a Value) -> Answer<'a> {
     Box::pin(async move {
-        let server = call.server().await?.allow(call, rules::RESET_STATE)?.resource;
+        let server = call
+            .server()
+            .await?
+            .allow(call, rules::RESET_STATE)?
+            .resource;
         let state = match body["state"].as_str() {
             Some("active") => VmState::Active,
             _ => VmState::Error,

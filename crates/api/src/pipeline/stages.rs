@@ -314,13 +314,10 @@ impl Arrived {
             principal,
             ..
         } = routed;
-        let url = request
-            .uri()
-            .path_and_query()
-            .map_or("", |url| url.as_str());
         let base = Base::of(request, &state.link_rules);
+        let project = principal.project_id.as_deref();
         Self {
-            links: Links::new(base, root, url, principal.project_id.as_deref()),
+            links: Links::new(base, root, request.path(), &query, project),
             policy: state.policy.current(),
             state: state.clone(),
             request_id: request_id.to_owned(),

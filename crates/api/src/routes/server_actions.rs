@@ -1,9 +1,7 @@
 //! What can be done to a server: the actions of `POST /servers/{server_id}/action`.
 
 use super::{Action, Versions};
-use crate::handlers::{
-    cold_migration, evacuation, live_migration, locks, reset_state, resize,
-};
+use crate::handlers::{cold_migration, evacuation, live_migration, locks, reset_state, resize};
 use crate::rules;
 use crate::schemas::{self, server_actions};
 

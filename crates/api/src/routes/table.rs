@@ -4,7 +4,10 @@ use actix_web::http::Method;
 
 use super::server_actions::SERVER_ACTIONS;
 use super::{Action, Does, Route, Versions};
-use crate::handlers::{aggregates, flavors, hypervisors, instance_actions, limits, migrations, server_migrations, servers, services, versions};
+use crate::handlers::{
+    aggregates, flavors, hypervisors, instance_actions, limits, migrations, server_migrations,
+    servers, services, versions,
+};
 use crate::microversion::milestone;
 use crate::rules;
 use crate::schema::query::QuerySchema;

@@ -6,13 +6,15 @@ use regex::Regex;
 
 use crate::timestamps;
 
-/// A regular expression of Nova's schemas.
+/// A regular expression of Nova's schemas, or the one that stands for what databases refuse.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pattern {
     /// The characters of host names, in any number.
     HostName,
     /// Digits, in any number.
     Digits,
+    /// Anything that every database keeps.
+    Storable,
 }
 
 impl Pattern {
@@ -21,6 +23,7 @@ impl Pattern {
         match self {
             Self::HostName => "^[a-zA-Z0-9-._]*$",
             Self::Digits => "^[0-9]*$",
+            Self::Storable => r"^[^\x00]*$",
         }
     }
 
@@ -30,6 +33,7 @@ impl Pattern {
         line.bytes().all(|byte| match self {
             Self::HostName => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'),
             Self::Digits => byte.is_ascii_digit(),
+            Self::Storable => byte != 0,
         })
     }
 }
@@ -83,6 +87,7 @@ mod tests {
         assert!(Pattern::Digits.matches("") && Pattern::Digits.matches("12\n"));
         assert!(!Pattern::Digits.matches("1\n\n") && !Pattern::Digits.matches(" 2"));
         assert!(!Pattern::Digits.matches("٣"));
+        assert!(Pattern::Storable.matches("ä\n\n") && !Pattern::Storable.matches("a\0"));
         assert!(Pattern::HostName.matches("a-B.c_9") && !Pattern::HostName.matches("a b"));
     }
 

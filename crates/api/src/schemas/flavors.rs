@@ -3,23 +3,95 @@
 use super::values::{COUNT, DIRECTION, TEXT};
 use crate::microversion::{Microversion, milestone};
 use crate::schema::query::{Edition, Parameter, QuerySchema};
+use crate::schema::{Literal, Schema, Type};
 
-/// Everything it takes.
+/// Everything it ever took.
 pub static LIST: QuerySchema = QuerySchema {
-    editions: &[Edition {
-        since: Microversion::MIN,
-        parameters: &PARAMETERS,
-    }],
+    editions: &[
+        Edition {
+            since: Microversion::MIN,
+            parameters: &ORIGINAL,
+        },
+        Edition {
+            since: milestone::STRICT_QUERIES,
+            parameters: &NAMED,
+        },
+    ],
     strict_since: milestone::STRICT_SERVERS,
     underscored: false,
 };
 
-static PARAMETERS: [Parameter; 7] = [
-    Parameter::repeatable("limit", &COUNT),
-    Parameter::repeatable("marker", &TEXT),
-    Parameter::repeatable("is_public", &TEXT),
-    Parameter::repeatable("minRam", &TEXT),
-    Parameter::repeatable("minDisk", &TEXT),
-    Parameter::repeatable("sort_key", &TEXT),
-    Parameter::repeatable("sort_dir", &DIRECTION),
+const LIMIT: Parameter = Parameter::repeatable("limit", &COUNT);
+const MARKER: Parameter = Parameter::repeatable("marker", &TEXT);
+const IS_PUBLIC: Parameter = Parameter::repeatable("is_public", &TEXT);
+const MIN_RAM: Parameter = Parameter::repeatable("minRam", &TEXT);
+const MIN_DISK: Parameter = Parameter::repeatable("minDisk", &TEXT);
+const SORT_DIR: Parameter = Parameter::repeatable("sort_dir", &DIRECTION);
+
+static ORIGINAL: [Parameter; 7] = [
+    LIMIT,
+    MARKER,
+    IS_PUBLIC,
+    MIN_RAM,
+    MIN_DISK,
+    Parameter::repeatable("sort_key", &SORT_KEY),
+    SORT_DIR,
 ];
+
+static NAMED: [Parameter; 8] = [
+    LIMIT,
+    MARKER,
+    IS_PUBLIC,
+    MIN_RAM,
+    MIN_DISK,
+    Parameter::repeatable("sort_key", &SORT_KEY_WITHOUT_FACTOR),
+    SORT_DIR,
+    Parameter::repeatable("name", &TEXT),
+];
+
+const fn key(name: &'static str) -> Literal {
+    Literal::Text(name)
+}
+
+static SORT_KEY: Schema = Schema {
+    types: &[Type::String],
+    any_of: &[
+        key("created_at"),
+        key("description"),
+        key("disabled"),
+        key("ephemeral_gb"),
+        key("flavorid"),
+        key("id"),
+        key("is_public"),
+        key("memory_mb"),
+        key("name"),
+        key("root_gb"),
+        key("rxtx_factor"),
+        key("swap"),
+        key("updated_at"),
+        key("vcpu_weight"),
+        key("vcpus"),
+    ],
+    ..Schema::ANY
+};
+
+static SORT_KEY_WITHOUT_FACTOR: Schema = Schema {
+    types: &[Type::String],
+    any_of: &[
+        key("created_at"),
+        key("description"),
+        key("disabled"),
+        key("ephemeral_gb"),
+        key("flavorid"),
+        key("id"),
+        key("is_public"),
+        key("memory_mb"),
+        key("name"),
+        key("root_gb"),
+        key("swap"),
+        key("updated_at"),
+        key("vcpu_weight"),
+        key("vcpus"),
+    ],
+    ..Schema::ANY
+};

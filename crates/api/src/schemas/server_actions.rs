@@ -1,5 +1,6 @@
 //! The bodies of the smaller actions on servers (`contract: actions.md §2, §5, §6`).
 
+use super::values::REASON;
 use crate::microversion::{Microversion, milestone};
 use crate::schema::body::{Edition, HOST_OR_NULL};
 use crate::schema::{Literal, Schema, Type};
@@ -16,7 +17,7 @@ pub static MIGRATE: &[Edition] = &[Edition {
 /// `lock`: not looked at until it could give a reason.
 pub static LOCK: &[Edition] = &[Edition {
     since: milestone::LOCKED_REASON,
-    schema: &REASON,
+    schema: &LOCKED_REASON,
 }];
 
 /// `os-resetState`.
@@ -32,17 +33,9 @@ static DESTINATION: Schema = Schema {
     ..Schema::ANY
 };
 
-static REASON: Schema = Schema {
+static LOCKED_REASON: Schema = Schema {
     types: &[Type::Object, Type::Null],
-    properties: &[(
-        "locked_reason",
-        &Schema {
-            types: &[Type::String],
-            min_length: 1,
-            max_length: 255,
-            ..Schema::ANY
-        },
-    )],
+    properties: &[("locked_reason", &REASON)],
     closed: true,
     ..Schema::ANY
 };

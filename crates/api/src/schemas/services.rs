@@ -1,6 +1,6 @@
 //! Requests about services (`contract: actions.md §9`).
 
-use super::values::TEXT;
+use super::values::{REASON, TEXT};
 use crate::microversion::{Microversion, milestone};
 use crate::schema::body::{self, BOOLEAN, HOST};
 use crate::schema::query::{Edition, Parameter, QuerySchema};
@@ -41,8 +41,8 @@ static BY_HOST: Schema = Schema {
     types: &[Type::Object],
     properties: &[
         ("host", &HOST),
-        ("binary", &SHORT),
-        ("disabled_reason", &SHORT),
+        ("binary", &BINARY),
+        ("disabled_reason", &REASON),
     ],
     required: &["host", "binary"],
     closed: true,
@@ -52,8 +52,8 @@ static BY_HOST: Schema = Schema {
 static BY_HOST_FORCED_DOWN: Schema = Schema {
     properties: &[
         ("host", &HOST),
-        ("binary", &SHORT),
-        ("disabled_reason", &SHORT),
+        ("binary", &BINARY),
+        ("disabled_reason", &REASON),
         ("forced_down", &BOOLEAN),
     ],
     ..BY_HOST
@@ -63,14 +63,14 @@ static BY_UUID: Schema = Schema {
     types: &[Type::Object],
     properties: &[
         ("status", &STATUS),
-        ("disabled_reason", &SHORT),
+        ("disabled_reason", &REASON),
         ("forced_down", &BOOLEAN),
     ],
     closed: true,
     ..Schema::ANY
 };
 
-static SHORT: Schema = Schema {
+static BINARY: Schema = Schema {
     types: &[Type::String],
     min_length: 1,
     max_length: 255,

@@ -1,10 +1,19 @@
-//! The values that queries of several resources share.
+//! The values that queries and bodies of several resources share.
 
 use crate::schema::{Format, Literal, Pattern, Schema, Type};
 
 /// Any text.
 pub(super) static TEXT: Schema = Schema {
     types: &[Type::String],
+    ..Schema::ANY
+};
+
+/// A short text that is kept.
+pub(super) static REASON: Schema = Schema {
+    types: &[Type::String],
+    min_length: 1,
+    max_length: 255,
+    pattern: Some(Pattern::Storable),
     ..Schema::ANY
 };
 

@@ -43,8 +43,7 @@ fn servers(
     hosted: Option<&[HostedServer]>,
     version: Microversion,
 ) -> Gated<Vec<HostedServerView<'_>>> {
-    let shown =
-        hosted.filter(|hosted| !hosted.is_empty() || version >= milestone::STRICT_SERVERS);
+    let shown = hosted.filter(|hosted| !hosted.is_empty() || version >= milestone::STRICT_SERVERS);
     shown.map_or(Gated::Absent, |hosted| {
         Gated::Present(hosted.iter().map(HostedServerView::from).collect())
     })
@@ -209,6 +208,32 @@ pub struct HypervisorList<T> {
 pub struct HypervisorDocument<'a> {
     /// The item.
     pub hypervisor: HypervisorView<'a>,
+}
+
+/// `{"hypervisor": {…}}`: an entry, and since when it runs.
+#[derive(Debug, Serialize)]
+pub struct UptimeDocument<'a> {
+    hypervisor: Uptime<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Uptime<'a> {
+    #[serde(flatten)]
+    entry: HypervisorEntry<'a>,
+    uptime: &'static str,
+}
+
+impl<'a> UptimeDocument<'a> {
+    /// The document of `host`.
+    pub fn new(host: &'a Host, version: Microversion, pulse: Pulse) -> Self {
+        Self {
+            hypervisor: Uptime {
+                entry: HypervisorEntry::new(host, None, version, pulse),
+                // Agents do not say.
+                uptime: "",
+            },
+        }
+    }
 }
 
 /// `{"hypervisor_statistics": {…}}`: all of them together.

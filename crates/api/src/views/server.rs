@@ -138,7 +138,10 @@ impl<'a> ServerView<'a> {
             addresses: Empty {},
             created: Seconds(server.created_at),
             flavor: FlavorField::new(&server.flavor, sight, links),
-            host_id: host_id(&server.project_id, server.host.as_ref().map(HostName::as_str)),
+            host_id: host_id(
+                &server.project_id,
+                server.host.as_ref().map(HostName::as_str),
+            ),
             id: server.uuid,
             image: ImageField::new(server, sight, links),
             links: links.pair(To::Server(server.uuid)),
@@ -151,7 +154,11 @@ impl<'a> ServerView<'a> {
             fault: fault.map_or(Gated::Absent, |fault| {
                 Gated::Present(FaultView::new(fault, sight.admin))
             }),
-            disk_config: if launch.auto_disk_config { "AUTO" } else { "MANUAL" },
+            disk_config: if launch.auto_disk_config {
+                "AUTO"
+            } else {
+                "MANUAL"
+            },
             progress: Gated::when(shows_progress(status), server.progress),
             availability_zone: server.availability_zone.as_deref().unwrap_or_default(),
             config_drive: if server.config_drive { "True" } else { "" },

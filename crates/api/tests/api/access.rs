@@ -2,24 +2,26 @@
 //!
 //! With `UPDATE_ACCESS=1` in the environment the table is written anew.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::path::Path;
 
 use godwit_api::microversion::Microversion;
-use godwit_api::routes::{Does, ROUTES, Route, Versions};
+use godwit_api::routes::{Action, Does, ROUTES, Route, Versions};
 use serde_json::{Value, json};
 
 use crate::answers::Answer;
 use crate::seed::{SERVER, Server, hypervisor_uuid, service_uuid};
-use crate::world::{Who, World};
+use crate::world::{DEMO, LAB, Who, World};
 
 /// A request that is valid and makes sense.
 pub(crate) struct Request {
     pub(crate) route: &'static Route,
     /// What the body asks for, where it may be one of several things.
-    pub(crate) action: Option<&'static str>,
-    /// The rule that is asked of everybody.
+    action: Option<&'static str>,
+    /// What is special about it, if anything is.
+    special: Option<&'static str>,
+    /// The rule that is asked first.
     pub(crate) first_rule: Option<&'static str>,
     /// The newest version in which this exists.
     version: Microversion,
@@ -39,6 +41,8 @@ enum Scene {
     Moved,
     /// A server whose host is dead.
     Abandoned,
+    /// A server that an administrator locked.
+    Locked,
 }
 
 impl Scene {
@@ -52,6 +56,13 @@ impl Scene {
             Self::Moving => world.moving("running").await,
             Self::Moved => world.moved().await,
             Self::Abandoned => world.abandoned(Server::default()).await,
+            Self::Locked => {
+                world.host("host-1").await;
+                world.server(Server {
+                    locked: true,
+                    ..Server::default()
+                });
+            }
         }
         world
     }
@@ -60,7 +71,10 @@ impl Scene {
 /// A valid body, and where it makes sense.
 fn act(action: &str) -> (Value, Scene) {
     let (value, scene) = match action {
-        "os-migrateLive" => (json!({"host": null, "block_migration": "auto"}), Scene::Still),
+        "os-migrateLive" => (
+            json!({"host": null, "block_migration": "auto"}),
+            Scene::Still,
+        ),
         "evacuate" => (json!({}), Scene::Abandoned),
         "os-resetState" => (json!({"state": "error"}), Scene::Still),
         "migrate" | "lock" | "unlock" => (Value::Null, Scene::Still),
@@ -100,7 +114,12 @@ fn newest(versions: Versions) -> Microversion {
 
 /// Something to ask of each route, once for each action.
 pub(crate) fn requests() -> Vec<Request> {
-    ROUTES.iter().flat_map(of_route).collect()
+    let all = ROUTES.iter().flat_map(of_route);
+    all.flat_map(|plain| {
+        let special = plain.specials();
+        std::iter::once(plain).chain(special)
+    })
+    .collect()
 }
 
 fn of_route(route: &'static Route) -> Vec<Request> {
@@ -112,6 +131,7 @@ fn of_route(route: &'static Route) -> Vec<Request> {
     let request = |versions, body, scene| Request {
         route,
         action: None,
+        special: None,
         first_rule: route.rules.first().copied(),
         version: newest(versions),
         path: path.clone(),
@@ -142,6 +162,67 @@ fn of_route(route: &'static Route) -> Vec<Request> {
 }
 
 impl Request {
+    /// The same, asked so that a rule decides which is not asked of everybody; or that is not
+    /// asked, where the plain request is the one that it decides.
+    fn specials(&self) -> Vec<Self> {
+        let rules = self
+            .action()
+            .map_or(self.route.rules, |action| action.rules);
+        let further = rules.iter().skip(1);
+        further.map(|rule| self.special(rule)).collect()
+    }
+
+    fn action(&self) -> Option<&'static Action> {
+        let Does::Act(actions) = &self.route.does else {
+            return None;
+        };
+        actions.iter().find(|it| Some(it.name) == self.action)
+    }
+
+    fn special(&self, rule: &'static str) -> Self {
+        let same = || Self {
+            route: self.route,
+            action: self.action,
+            special: None,
+            first_rule: self.first_rule,
+            version: self.version,
+            path: self.path.clone(),
+            body: self.body.clone(),
+            scene: self.scene,
+        };
+        let queried = |special, query: &str| Self {
+            special: Some(special),
+            path: format!("{}?{query}", self.path),
+            ..same()
+        };
+        let bound = |body| Self {
+            special: Some("to a named host"),
+            first_rule: Some(rule),
+            body: Some(body),
+            ..same()
+        };
+        match rule.strip_prefix("os_compute_api:").unwrap() {
+            "servers:index:get_all_tenants" | "servers:detail:get_all_tenants" => {
+                queried("of every project", "all_tenants=1")
+            }
+            "os-migrations:index:all_projects" => {
+                queried("of the servers' project", &format!("project_id={DEMO}"))
+            }
+            "limits:other_project" => queried("of another project", &format!("tenant_id={LAB}")),
+            "os-migrate-server:migrate_live:host" => {
+                let body = json!({"host": "host-2", "block_migration": "auto"});
+                bound(json!({ "os-migrateLive": body }))
+            }
+            "os-migrate-server:migrate:host" => bound(json!({"migrate": {"host": "host-2"}})),
+            "os-lock-server:unlock:unlock_override" => Self {
+                special: Some("what an administrator locked"),
+                scene: Scene::Locked,
+                ..same()
+            },
+            other => panic!("say here when {other} is asked"),
+        }
+    }
+
     /// Asks it in a world of its own.
     pub(crate) async fn send(&self, world: &World, who: Who) -> Answer {
         let ask = world
@@ -155,7 +236,12 @@ impl Request {
     }
 
     /// Everybody's codes. A world that somebody changed is of no use to the next.
-    async fn codes(&self, worlds: &mut HashMap<Scene, World>) -> Vec<u16> {
+    /// The rules that refused go to the others.
+    async fn codes(
+        &self,
+        worlds: &mut HashMap<Scene, World>,
+        refusals: &mut HashSet<String>,
+    ) -> Vec<u16> {
         let mut codes = Vec::new();
         for who in Who::ALL {
             let world = match worlds.remove(&self.scene) {
@@ -166,6 +252,7 @@ impl Request {
             if answer.status == 403 {
                 let rule = format!("os_compute_api:{}", answer.forbidden());
                 assert!(self.route.all_rules().any(|it| it == rule), "{answer:?}");
+                refusals.insert(rule);
             }
             codes.push(answer.status);
             if answer.status >= 300 || self.route.method == "GET" {
@@ -177,9 +264,14 @@ impl Request {
     }
 
     fn name(&self) -> String {
-        let action = self.action.map(|name| format!(" `{name}`"));
-        let action = action.unwrap_or_default();
-        format!("`{} {}`{action}", self.route.method, self.route.path)
+        let mut name = format!("`{} {}`", self.route.method, self.route.path);
+        if let Some(action) = self.action {
+            let _ = write!(name, " `{action}`");
+        }
+        if let Some(special) = self.special {
+            let _ = write!(name, ", {special}");
+        }
+        name
     }
 }
 
@@ -190,7 +282,8 @@ What the API answers to everybody with the default policy: at each route the cod
 that is valid and makes sense, in the newest version that has it. 403 is policy's refusal and \
 names the rule; 404 is also what hides the servers of other projects. The servers of these \
 answers belong to one project; *elsewhere* is another one, and the last three have a token for \
-no project at all.
+no project at all. Where a request can ask for more, and then has to be allowed by another rule, \
+that has a line of its own.
 
 This page is generated by `crates/api/tests/api/access.rs`; `UPDATE_ACCESS=1` writes it anew.
 
@@ -202,12 +295,19 @@ async fn the_table_of_codes_is_what_happens() {
     let names: Vec<_> = Who::ALL.iter().map(|who| who.title()).collect();
     let _ = writeln!(table, "| Request | Version | {} |", names.join(" | "));
     let _ = writeln!(table, "|---|---|{}", "---|".repeat(names.len()));
-    let mut worlds = HashMap::new();
+    let (mut worlds, mut refusals) = (HashMap::new(), HashSet::new());
     for request in requests() {
-        let codes = request.codes(&mut worlds).await;
+        let codes = request.codes(&mut worlds, &mut refusals).await;
         let codes: Vec<_> = codes.iter().map(u16::to_string).collect();
         let (name, version) = (request.name(), request.version);
         let _ = writeln!(table, "| {name} | {version} | {} |", codes.join(" | "));
+    }
+    let hard = |route: &'static Route| {
+        let soft = |rule: &&str| route.soft_rules.contains(rule);
+        route.all_rules().filter(move |rule| !soft(rule))
+    };
+    for rule in ROUTES.iter().flat_map(hard) {
+        assert!(refusals.contains(rule), "{rule} refuses nobody");
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/access.md");
     if std::env::var_os("UPDATE_ACCESS").is_some() {

@@ -13,7 +13,9 @@ use crate::world::{Who, World};
 
 async fn migrate(world: &World, who: Who, minor: u32, wish: Value) -> Answer {
     let path = format!("/v2.1/servers/{SERVER}/action");
-    world.post(who, minor, &path, json!({ "migrate": wish })).await
+    world
+        .post(who, minor, &path, json!({ "migrate": wish }))
+        .await
 }
 
 async fn the_migration(world: &World) -> Option<MigrationRecord> {
@@ -31,16 +33,34 @@ async fn bodies_are_looked_at_since_they_can_name_a_host() {
         ..Server::default()
     });
     for (wish, text) in [
-        (json!([]), "migrate. Value: []. [] is not of type 'object', 'null'"),
-        (json!("x"), "migrate. Value: x. 'x' is not of type 'object', 'null'"),
-        (json!({"hostx": "h"}), "migrate. Value: {'hostx': 'h'}. Additional properties are not allowed ('hostx' was unexpected)"),
-        (json!({"host": 5}), "host. Value: 5. 5 is not of type 'string', 'null'"),
+        (
+            json!([]),
+            "migrate. Value: []. [] is not of type 'object', 'null'",
+        ),
+        (
+            json!("x"),
+            "migrate. Value: x. 'x' is not of type 'object', 'null'",
+        ),
+        (
+            json!({"hostx": "h"}),
+            "migrate. Value: {'hostx': 'h'}. Additional properties are not allowed ('hostx' was unexpected)",
+        ),
+        (
+            json!({"host": 5}),
+            "host. Value: 5. 5 is not of type 'string', 'null'",
+        ),
         (json!({"host": ""}), "host. Value: . '' should be non-empty"),
-        (json!({"host": "a b"}), "host. Value: a b. 'a b' does not match '^[a-zA-Z0-9-._]*$'"),
+        (
+            json!({"host": "a b"}),
+            "host. Value: a b. 'a b' does not match '^[a-zA-Z0-9-._]*$'",
+        ),
     ] {
         for minor in [56, 104] {
             let answer = migrate(&world, Who::Admin, minor, wish.clone()).await;
-            assert_eq!(answer.bad_request(), format!("Invalid input for field/attribute {text}"));
+            assert_eq!(
+                answer.bad_request(),
+                format!("Invalid input for field/attribute {text}")
+            );
         }
         for minor in [1, 55] {
             let answer = migrate(&world, Who::Admin, minor, wish.clone()).await;
@@ -56,7 +76,11 @@ async fn the_host_decides_which_rule_is_asked() {
     let named = json!({"host": "host-2"});
     let answer = migrate(&world, Who::Manager, 56, named.clone()).await;
     assert_eq!(answer.forbidden(), "os-migrate-server:migrate:host");
-    for (minor, wish) in [(80, json!({"host": null})), (80, json!({})), (55, named.clone())] {
+    for (minor, wish) in [
+        (80, json!({"host": null})),
+        (80, json!({})),
+        (55, named.clone()),
+    ] {
         let answer = migrate(&world, Who::Member, minor, wish).await;
         assert_eq!(answer.forbidden(), "os-migrate-server:migrate");
     }
@@ -177,7 +201,12 @@ async fn a_202_is_durable() {
         let request = answer.header("x-openstack-request-id");
         assert_eq!(record.request_id.as_deref(), request);
 
-        let server = world.store.server_find(migration.server).await.unwrap().unwrap();
+        let server = world
+            .store
+            .server_find(migration.server)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(server.task_state, Some(TaskState::ResizePrep));
         let path = format!("/v2.1/servers/{SERVER}");
         let shown = world.get(Who::Reader, 80, &path).await.ok();

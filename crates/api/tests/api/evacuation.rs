@@ -14,7 +14,9 @@ use crate::world::{Wanted, Who, World};
 
 async fn evacuate(world: &World, who: Who, minor: u32, wish: Value) -> Answer {
     let path = format!("/v2.1/servers/{SERVER}/action");
-    world.post(who, minor, &path, json!({ "evacuate": wish })).await
+    world
+        .post(who, minor, &path, json!({ "evacuate": wish }))
+        .await
 }
 
 /// A server whose host is dead.
@@ -27,7 +29,11 @@ async fn abandoned(server: Server) -> World {
 /// 200 without a body.
 #[track_caller]
 fn granted(answer: &Answer) {
-    assert_eq!((answer.status, answer.text.as_str()), (200, ""), "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.text.as_str()),
+        (200, ""),
+        "{answer:?}"
+    );
     assert_eq!(answer.header("content-type"), Some("application/json"));
 }
 
@@ -45,18 +51,57 @@ async fn bodies_are_refused_in_the_validators_words() {
     })
     .await;
     let unexpected = |wish: &str, name: &str| {
-        format!("evacuate. Value: {wish}. Additional properties are not allowed ('{name}' was unexpected)")
+        format!(
+            "evacuate. Value: {wish}. Additional properties are not allowed ('{name}' was unexpected)"
+        )
     };
     for (versions, wish, text) in [
-        (&[1, 13][..], json!({"host": "nohost"}), "evacuate. Value: {'host': 'nohost'}. 'onSharedStorage' is a required property".to_owned()),
-        (&[1, 13], json!({"force": true}), "evacuate. Value: {'force': True}. 'onSharedStorage' is a required property".to_owned()),
-        (&[1], json!({"onSharedStorage": true, "x": 1}), unexpected("{'onSharedStorage': True, 'x': 1}", "x")),
-        (&[14, 28, 67, 104], json!({"onSharedStorage": "False"}), unexpected("{'onSharedStorage': 'False'}", "onSharedStorage")),
-        (&[14, 28, 68, 104], json!({"force": true}), unexpected("{'force': True}", "force")),
-        (&[14, 67, 95], json!({"host": null}), "host. Value: None. None is not of type 'string'".to_owned()),
-        (&[104], json!({"host": "a b"}), "host. Value: a b. 'a b' does not match '^[a-zA-Z0-9-._]*$'".to_owned()),
-        (&[104], json!({"adminPass": 1}), "adminPass. Value: 1. 1 is not of type 'string'".to_owned()),
-        (&[1, 104], Value::Null, "evacuate. Value: None. None is not of type 'object'".to_owned()),
+        (
+            &[1, 13][..],
+            json!({"host": "nohost"}),
+            "evacuate. Value: {'host': 'nohost'}. 'onSharedStorage' is a required property"
+                .to_owned(),
+        ),
+        (
+            &[1, 13],
+            json!({"force": true}),
+            "evacuate. Value: {'force': True}. 'onSharedStorage' is a required property".to_owned(),
+        ),
+        (
+            &[1],
+            json!({"onSharedStorage": true, "x": 1}),
+            unexpected("{'onSharedStorage': True, 'x': 1}", "x"),
+        ),
+        (
+            &[14, 28, 67, 104],
+            json!({"onSharedStorage": "False"}),
+            unexpected("{'onSharedStorage': 'False'}", "onSharedStorage"),
+        ),
+        (
+            &[14, 28, 68, 104],
+            json!({"force": true}),
+            unexpected("{'force': True}", "force"),
+        ),
+        (
+            &[14, 67, 95],
+            json!({"host": null}),
+            "host. Value: None. None is not of type 'string'".to_owned(),
+        ),
+        (
+            &[104],
+            json!({"host": "a b"}),
+            "host. Value: a b. 'a b' does not match '^[a-zA-Z0-9-._]*$'".to_owned(),
+        ),
+        (
+            &[104],
+            json!({"adminPass": 1}),
+            "adminPass. Value: 1. 1 is not of type 'string'".to_owned(),
+        ),
+        (
+            &[1, 104],
+            Value::Null,
+            "evacuate. Value: None. None is not of type 'object'".to_owned(),
+        ),
     ] {
         for minor in versions {
             let answer = evacuate(&world, Who::Admin, *minor, wish.clone()).await;
@@ -65,7 +110,11 @@ async fn bodies_are_refused_in_the_validators_words() {
         }
     }
     let password = json!({"adminPass": "x".repeat(300)});
-    assert_eq!(evacuate(&world, Who::Admin, 28, password).await.status, 409, "valid");
+    assert_eq!(
+        evacuate(&world, Who::Admin, 28, password).await.status,
+        409,
+        "valid"
+    );
 }
 
 #[tokio::test]
@@ -79,19 +128,37 @@ async fn checks_in_their_order() {
     });
     let ask = async |minor, wish| evacuate(&world, Who::Admin, minor, wish).await;
     assert_eq!(
-        evacuate(&world, Who::Manager, 29, json!({"force": true})).await.forbidden(),
+        evacuate(&world, Who::Manager, 29, json!({"force": true}))
+            .await
+            .forbidden(),
         "os-evacuate"
     );
     let answer = ask(29, json!({"force": true})).await;
-    assert_eq!(answer.bad_request(), "Can't force to a non-provided destination");
-    let answer = ask(1, json!({"onSharedStorage": true, "adminPass": "x", "host": "no"})).await;
-    assert_eq!(answer.bad_request(), "admin password can't be changed on existing disk");
+    assert_eq!(
+        answer.bad_request(),
+        "Can't force to a non-provided destination"
+    );
+    let answer = ask(
+        1,
+        json!({"onSharedStorage": true, "adminPass": "x", "host": "no"}),
+    )
+    .await;
+    assert_eq!(
+        answer.bad_request(),
+        "admin password can't be changed on existing disk"
+    );
     for host in ["nohost", "host-1\n"] {
         let answer = ask(95, json!({ "host": host })).await;
-        assert_eq!(answer.not_found(), format!("Compute host {host} not found."));
+        assert_eq!(
+            answer.not_found(),
+            format!("Compute host {host} not found.")
+        );
     }
     let answer = ask(95, json!({"host": "host-1"})).await;
-    assert_eq!(answer.bad_request(), "The target host can't be the same one.");
+    assert_eq!(
+        answer.bad_request(),
+        "The target host can't be the same one."
+    );
     let answer = ask(95, json!({})).await;
     let text = format!("Operation 'evacuate' not supported for vTPM-enabled instance ({SERVER}).");
     assert_eq!(answer.bad_request(), text);
@@ -101,7 +168,10 @@ async fn checks_in_their_order() {
     assert_eq!(answer.conflict(), text);
     world.sql("UPDATE servers SET vm_state = 'active'");
     let answer = ask(95, json!({})).await;
-    assert_eq!(answer.bad_request(), "Compute service of host-1 is still in use.");
+    assert_eq!(
+        answer.bad_request(),
+        "Compute service of host-1 is still in use."
+    );
     assert_eq!(world.woken(), 0);
     world.advance(61);
     granted(&ask(95, json!({})).await);
@@ -115,7 +185,10 @@ async fn a_server_without_a_host_is_nowhere_to_be_evacuated_from() {
         ..Server::default()
     });
     let answer = evacuate(&world, Who::Admin, 80, json!({})).await;
-    assert_eq!(answer.bad_request(), "The target host can't be the same one.");
+    assert_eq!(
+        answer.bad_request(),
+        "The target host can't be the same one."
+    );
 }
 
 #[tokio::test]
@@ -150,7 +223,13 @@ async fn what_is_wanted_follows_from_body_and_version() {
         (14, json!({}), None, false, false),
         (28, json!({"host": "host-2"}), Some("host-2"), true, false),
         (29, json!({"host": "host-2"}), Some("host-2"), false, false),
-        (67, json!({"host": "host-2", "force": true}), Some("host-2"), true, false),
+        (
+            67,
+            json!({"host": "host-2", "force": true}),
+            Some("host-2"),
+            true,
+            false,
+        ),
         (94, json!({"host": "host-2"}), Some("host-2"), false, false),
         (95, json!({}), None, false, true),
     ] {
@@ -183,7 +262,12 @@ async fn a_200_is_durable_and_no_lock_keeps_it_from_happening() {
         assert_eq!(record.migration.kind, MigrationKind::Evacuation);
         assert_eq!(record.migration.status, MigrationStatus::Accepted);
         assert_eq!(record.migration.source_compute.as_str(), "host-1");
-        let server = world.store.server_find(record.migration.server).await.unwrap().unwrap();
+        let server = world
+            .store
+            .server_find(record.migration.server)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(server.task_state, Some(TaskState::Rebuilding));
         let path = format!("/v2.1/servers/{SERVER}");
         let shown = world.get(Who::Reader, 80, &path).await.ok();

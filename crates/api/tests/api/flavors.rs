@@ -68,7 +68,9 @@ async fn pages_and_filters() {
     for (query, expected) in [
         ("", &["f1", other][..]),
         ("?is_public=None", &["f1", other]),
+        ("?is_public=true", &["f1", other]),
         ("?is_public=False", &[]),
+        ("?sort_key=rxtx_factor", &["f1", other]),
         ("?limit=1", &["f1"]),
         ("?limit=0", &[]),
         ("?marker=f1", &[other]),
@@ -90,7 +92,11 @@ async fn pages_and_filters() {
     for (query, text) in [
         ("marker=x", "marker [x] not found"),
         ("minRam=x", "Invalid minRam filter [x]"),
-        ("sort_key=x", "Sort key supplied was not valid."),
+        ("is_public=x", "Invalid is_public filter [x]"),
+        (
+            "sort_key=vcpu",
+            "Invalid input for query parameters sort_key. Value: vcpu. 'vcpu' is not one of ['created_at', 'description', 'disabled', 'ephemeral_gb', 'flavorid', 'id', 'is_public', 'memory_mb', 'name', 'root_gb', 'rxtx_factor', 'swap', 'updated_at', 'vcpu_weight', 'vcpus']",
+        ),
         (
             "foo=1",
             "Additional properties are not allowed ('foo' was unexpected)",
@@ -107,6 +113,24 @@ async fn pages_and_filters() {
             .await;
         assert!(answer.not_found().starts_with("Flavor "), "{answer:?}");
     }
+    for (minor, query, expected) in [
+        (101, "name=m1", 400),
+        (102, "name=m1", 200),
+        (102, "name=(", 400),
+        (102, "sort_key=rxtx_factor", 400),
+    ] {
+        let path = format!("/v2.1/flavors?{query}");
+        let answer = world.get(Who::Reader, minor, &path).await;
+        assert_eq!(answer.status, expected, "{query}");
+    }
+    let named = world
+        .get(Who::Reader, 102, "/v2.1/flavors?name=^m1.t")
+        .await;
+    let named = named.ok()["flavors"].as_array().unwrap().clone();
+    assert_eq!(named.iter().map(|it| &it["id"]).collect::<Vec<_>>(), ["f1"]);
+    // Whoever is no administrator asks about the kind of flavors in vain.
+    let path = "/v2.1/flavors?is_public=x";
+    assert_eq!(world.get(Who::Reader, 80, path).await.status, 200);
     let swapless = world.get(Who::Admin, 1, "/v2.1/flavors/f1").await.ok();
     assert_eq!(swapless["flavor"]["swap"], json!(""));
 }

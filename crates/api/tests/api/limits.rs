@@ -17,7 +17,10 @@ async fn each_project_sees_what_it_uses() {
     let world = World::new().await;
     world.populate().await;
     let foreign = "44444444-4444-4444-8444-444444444444";
-    for (uuid, deleted) in [(foreign, false), ("55555555-5555-4555-8555-555555555555", true)] {
+    for (uuid, deleted) in [
+        (foreign, false),
+        ("55555555-5555-4555-8555-555555555555", true),
+    ] {
         world.server(Server {
             uuid,
             project: LAB,
@@ -25,7 +28,9 @@ async fn each_project_sees_what_it_uses() {
             ..Server::default()
         });
     }
-    world.sql(&format!("UPDATE servers SET memory_mb = 512 WHERE uuid = '{foreign}'"));
+    world.sql(&format!(
+        "UPDATE servers SET memory_mb = 512 WHERE uuid = '{foreign}'"
+    ));
     let used = |limits: &Value| {
         ["totalInstancesUsed", "totalCoresUsed", "totalRAMUsed"].map(|name| limits[name].clone())
     };
@@ -38,14 +43,21 @@ async fn each_project_sees_what_it_uses() {
     assert_eq!(used(&nothing), [json!(0), json!(0), json!(0)]);
     let asked = absolute(&world, Who::Admin, 80, &format!("?tenant_id={LAB}")).await;
     assert_eq!(asked, other);
-    let refused = world.get(Who::Reader, 80, &format!("/v2.1/limits?tenant_id={DEMO}")).await;
+    let refused = world
+        .get(Who::Reader, 80, &format!("/v2.1/limits?tenant_id={DEMO}"))
+        .await;
     assert_eq!(refused.forbidden(), "limits:other_project");
 }
 
 #[tokio::test]
 async fn fewer_things_are_limited_in_later_versions() {
     let world = World::new().await;
-    let has = async |minor, name| absolute(&world, Who::Reader, minor, "").await.get(name).is_some();
+    let has = async |minor, name| {
+        absolute(&world, Who::Reader, minor, "")
+            .await
+            .get(name)
+            .is_some()
+    };
     for (name, last) in [
         ("maxTotalFloatingIps", 35),
         ("totalSecurityGroupsUsed", 35),

@@ -6,7 +6,9 @@ use godwit_api::config::ApiConfig;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
-use godwit_core::migration::{BlockMigration, Limits, LiveRequest, Placement, Request, StorageMode};
+use godwit_core::migration::{
+    BlockMigration, Limits, LiveRequest, Placement, Request, StorageMode,
+};
 use godwit_core::server::TaskState;
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Clock;

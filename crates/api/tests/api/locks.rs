@@ -49,11 +49,31 @@ async fn a_reason_has_a_form_since_it_is_kept() {
     let world = a_server().await;
     let long = "a".repeat(256);
     for (body, text) in [
-        (json!({"locked_reason": ""}), "locked_reason. Value: . '' should be non-empty".to_owned()),
-        (json!({"locked_reason": null}), "locked_reason. Value: None. None is not of type 'string'".to_owned()),
-        (json!({"locked_reason": long}), format!("locked_reason. Value: {long}. '{long}' is too long")),
-        (json!({"x": 1}), "lock. Value: {'x': 1}. Additional properties are not allowed ('x' was unexpected)".to_owned()),
-        (json!("x"), "lock. Value: x. 'x' is not of type 'object', 'null'".to_owned()),
+        (
+            json!({"locked_reason": ""}),
+            "locked_reason. Value: . '' should be non-empty".to_owned(),
+        ),
+        (
+            json!({"locked_reason": null}),
+            "locked_reason. Value: None. None is not of type 'string'".to_owned(),
+        ),
+        (
+            json!({"locked_reason": long}),
+            format!("locked_reason. Value: {long}. '{long}' is too long"),
+        ),
+        (
+            json!({"locked_reason": "a\0"}),
+            "locked_reason. Value: a\0. 'a\\x00' does not match '^[^\\x00]*$'".to_owned(),
+        ),
+        (
+            json!({"x": 1}),
+            "lock. Value: {'x': 1}. Additional properties are not allowed ('x' was unexpected)"
+                .to_owned(),
+        ),
+        (
+            json!("x"),
+            "lock. Value: x. 'x' is not of type 'object', 'null'".to_owned(),
+        ),
     ] {
         for minor in [73, 104] {
             let answer = act(&world, Who::Member, minor, json!({"lock": body})).await;
@@ -62,7 +82,11 @@ async fn a_reason_has_a_form_since_it_is_kept() {
         }
         let answer = act(&world, Who::Member, 72, json!({"lock": body})).await;
         answer.accepted();
-        assert_eq!(shown(&world).await, (json!(true), Value::Null), "it is not looked at");
+        assert_eq!(
+            shown(&world).await,
+            (json!(true), Value::Null),
+            "it is not looked at"
+        );
         unlock(&world, Who::Member).await.accepted();
     }
     let reason = json!({"lock": {"locked_reason": "why"}});
@@ -77,15 +101,25 @@ async fn a_reason_has_a_form_since_it_is_kept() {
 async fn owners_do_not_lock_twice_but_others_do() {
     let world = a_server().await;
     let because = |why: &str| json!({"lock": {"locked_reason": why}});
-    act(&world, Who::Member, 73, because("mine")).await.accepted();
-    act(&world, Who::Manager, 73, because("no")).await.accepted();
+    act(&world, Who::Member, 73, because("mine"))
+        .await
+        .accepted();
+    act(&world, Who::Manager, 73, because("no"))
+        .await
+        .accepted();
     assert_eq!(shown(&world).await, (json!(true), json!("mine")));
     assert_eq!(actions(&world).await, ["lock"]);
 
     lock(&world, Who::Admin).await;
-    assert_eq!(shown(&world).await, (json!(true), json!("mine")), "no reason was given");
+    assert_eq!(
+        shown(&world).await,
+        (json!(true), json!("mine")),
+        "no reason was given"
+    );
     assert_eq!(actions(&world).await, ["lock", "lock"]);
-    act(&world, Who::Admin, 73, because("theirs")).await.accepted();
+    act(&world, Who::Admin, 73, because("theirs"))
+        .await
+        .accepted();
     assert_eq!(shown(&world).await, (json!(true), json!("theirs")));
 
     lock(&world, Who::Member).await;
@@ -114,10 +148,21 @@ async fn readers_and_strangers_lock_nothing() {
         (json!({"lock": null}), "os-lock-server:lock"),
         (json!({"unlock": null}), "os-lock-server:unlock"),
     ] {
-        assert_eq!(act(&world, Who::Reader, 80, body.clone()).await.forbidden(), rule);
-        assert_eq!(act(&world, Who::SystemAdmin, 80, body.clone()).await.forbidden(), rule);
+        assert_eq!(
+            act(&world, Who::Reader, 80, body.clone()).await.forbidden(),
+            rule
+        );
+        assert_eq!(
+            act(&world, Who::SystemAdmin, 80, body.clone())
+                .await
+                .forbidden(),
+            rule
+        );
         let stranger = act(&world, Who::Stranger, 80, body).await;
-        assert_eq!(stranger.not_found(), format!("Instance {SERVER} could not be found."));
+        assert_eq!(
+            stranger.not_found(),
+            format!("Instance {SERVER} could not be found.")
+        );
     }
     assert_eq!(actions(&world).await, [""; 0]);
 }
@@ -154,7 +199,11 @@ async fn in_any_state_and_only_locking_may_look_at_the_user() {
     };
     act(json!({"lock": null})).await.accepted();
     let answer = act(json!({"unlock": null})).await;
-    assert_eq!(answer.forbidden(), "os-lock-server:unlock", "its target has no user");
+    assert_eq!(
+        answer.forbidden(),
+        "os-lock-server:unlock",
+        "its target has no user"
+    );
 }
 
 #[tokio::test]
@@ -167,9 +216,15 @@ async fn each_is_an_action_with_one_event() {
         let action = world.get(Who::Admin, 84, &path).await.ok();
         let action = &action["instanceAction"];
         assert_eq!(action["action"], name);
-        assert_eq!((&action["user_id"], &action["project_id"]), (&json!("u-member"), &json!(DEMO)));
+        assert_eq!(
+            (&action["user_id"], &action["project_id"]),
+            (&json!("u-member"), &json!(DEMO))
+        );
         let events = action["events"].as_array().unwrap();
         assert_eq!(events.len(), 1);
-        assert_eq!((&events[0]["event"], &events[0]["result"]), (&json!(event), &json!("Success")));
+        assert_eq!(
+            (&events[0]["event"], &events[0]["result"]),
+            (&json!(event), &json!("Success"))
+        );
     }
 }

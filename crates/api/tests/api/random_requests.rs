@@ -1,6 +1,7 @@
 //! Whatever is sent: an answer, and never one that blames the service.
 
 use godwit_api::routes::{Does, ROUTES, Route};
+use godwit_test_support::postgres::TempPostgres;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -75,7 +76,9 @@ fn parameters() -> Vec<String> {
         Does::Handle { query, .. } => *query,
         Does::Write { .. } | Does::Act(_) => None,
     });
-    let known = queries.flat_map(|query| query.editions).flat_map(|it| it.parameters);
+    let known = queries
+        .flat_map(|query| query.editions)
+        .flat_map(|it| it.parameters);
     let mut names: Vec<_> = known.map(|parameter| parameter.name.to_owned()).collect();
     names.push("_x".to_owned());
     names.sort_unstable();
@@ -128,9 +131,18 @@ fn body() -> impl Strategy<Value = Option<Vec<u8>>> {
     let value = scalar.prop_recursive(4, 24, 4, |inner| {
         let key = prop_oneof![
             proptest::sample::select(vec![
-                "host", "block_migration", "disk_over_commit", "force", "onSharedStorage",
-                "adminPass", "locked_reason", "state", "status", "disabled_reason",
-                "forced_down", "binary",
+                "host",
+                "block_migration",
+                "disk_over_commit",
+                "force",
+                "onSharedStorage",
+                "adminPass",
+                "locked_reason",
+                "state",
+                "status",
+                "disabled_reason",
+                "forced_down",
+                "binary",
             ])
             .prop_map(str::to_owned),
             "[a-z]{0,5}",
@@ -233,10 +245,22 @@ fn resident() -> u64 {
 
 #[test]
 fn nothing_that_is_sent_is_the_services_fault() {
+    bombard(None);
+}
+
+/// The one database takes what the other refuses.
+#[test]
+fn on_postgres_as_well() {
+    let server = TempPostgres::shared().unwrap();
+    bombard(Some(server.create_database().unwrap()));
+}
+
+fn bombard(postgres: Option<String>) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let world = runtime.block_on(async {
         let world = World::with(Wanted {
             identity: true,
+            postgres,
             ..Wanted::default()
         })
         .await;

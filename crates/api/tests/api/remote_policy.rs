@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::seed::SERVER;
 use crate::world::{Wanted, Who, World};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -142,6 +143,26 @@ async fn who_waits_for_it_stops_nobody_else_and_too_many_do_not_wait() {
     };
     let (answers, ()) = tokio::join!(patient, others);
     assert_eq!(answers, [200, 200]);
+}
+
+/// An action's rule stands beside the action, not beside the route that it shares with others.
+#[tokio::test]
+async fn who_waits_for_an_action_stops_nobody_else() {
+    let decider = Decider::start().await;
+    decider.gate.send_replace(false);
+    let rule = "os_compute_api:os-lock-server:lock";
+    let (world, _directory) = world(decider, rule, PATIENCE, 2).await;
+    let path = format!("/v2.1/servers/{SERVER}/action");
+    let patient = world.post(Who::Manager, 80, &path, json!({"lock": null}));
+    let others = async {
+        let mut waiting = decider.waiting.subscribe();
+        let one = waiting.wait_for(|count| *count == 1);
+        tokio::time::timeout(PATIENCE, one).await.unwrap().unwrap();
+        assert_eq!(status(&world, Who::Manager, "/v2.1/flavors").await, 200);
+        decider.gate.send_replace(true);
+    };
+    let (locked, ()) = tokio::join!(patient, others);
+    locked.accepted();
 }
 
 #[tokio::test]

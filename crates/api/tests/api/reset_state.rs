@@ -9,7 +9,9 @@ use crate::world::{Who, World};
 
 async fn reset(world: &World, who: Who, wish: Value) -> Answer {
     let path = format!("/v2.1/servers/{SERVER}/action");
-    world.post(who, 1, &path, json!({"os-resetState": wish})).await
+    world
+        .post(who, 1, &path, json!({"os-resetState": wish}))
+        .await
 }
 
 #[tokio::test]
@@ -17,14 +19,32 @@ async fn there_are_two_states_to_choose_from() {
     let world = World::new().await;
     world.populate().await;
     for (wish, text) in [
-        (json!({"state": "foo"}), "state. Value: foo. 'foo' is not one of ['active', 'error']"),
-        (json!({"state": null}), "state. Value: None. None is not of type 'string'"),
-        (json!({}), "os-resetState. Value: {}. 'state' is a required property"),
-        (json!(null), "os-resetState. Value: None. None is not of type 'object'"),
-        (json!({"state": "error", "x": 1}), "os-resetState. Value: {'state': 'error', 'x': 1}. Additional properties are not allowed ('x' was unexpected)"),
+        (
+            json!({"state": "foo"}),
+            "state. Value: foo. 'foo' is not one of ['active', 'error']",
+        ),
+        (
+            json!({"state": null}),
+            "state. Value: None. None is not of type 'string'",
+        ),
+        (
+            json!({}),
+            "os-resetState. Value: {}. 'state' is a required property",
+        ),
+        (
+            json!(null),
+            "os-resetState. Value: None. None is not of type 'object'",
+        ),
+        (
+            json!({"state": "error", "x": 1}),
+            "os-resetState. Value: {'state': 'error', 'x': 1}. Additional properties are not allowed ('x' was unexpected)",
+        ),
     ] {
         let answer = reset(&world, Who::Admin, wish).await;
-        assert_eq!(answer.bad_request(), format!("Invalid input for field/attribute {text}"));
+        assert_eq!(
+            answer.bad_request(),
+            format!("Invalid input for field/attribute {text}")
+        );
     }
     for who in [Who::Manager, Who::Member, Who::SystemAdmin] {
         let answer = reset(&world, who, json!({"state": "error"})).await;
@@ -43,8 +63,14 @@ async fn whatever_the_state_was_it_is_another_and_no_task() {
         launched: false,
         ..Server::default()
     });
-    for (state, status) in [("error", "ERROR"), ("active", "ACTIVE"), ("active", "ACTIVE")] {
-        reset(&world, Who::Admin, json!({ "state": state })).await.accepted();
+    for (state, status) in [
+        ("error", "ERROR"),
+        ("active", "ACTIVE"),
+        ("active", "ACTIVE"),
+    ] {
+        reset(&world, Who::Admin, json!({ "state": state }))
+            .await
+            .accepted();
         let path = format!("/v2.1/servers/{SERVER}");
         let server = &world.get(Who::Admin, 80, &path).await.ok()["server"];
         assert_eq!(server["status"], status);

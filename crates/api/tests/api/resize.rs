@@ -66,11 +66,20 @@ async fn members_may_and_readers_may_not() {
         ("revertResize", "servers:revert_resize"),
     ] {
         for who in [Who::Reader, Who::Nobody, Who::SystemAdmin] {
-            assert_eq!(act(&world, who, action, Value::Null).await.forbidden(), rule);
+            assert_eq!(
+                act(&world, who, action, Value::Null).await.forbidden(),
+                rule
+            );
         }
-        assert_eq!(act(&world, Who::Stranger, action, Value::Null).await.status, 404);
+        assert_eq!(
+            act(&world, Who::Stranger, action, Value::Null).await.status,
+            404
+        );
     }
-    assert_eq!(record(&world).await.migration.status, MigrationStatus::Finished);
+    assert_eq!(
+        record(&world).await.migration.status,
+        MigrationStatus::Finished
+    );
     assert_eq!(world.woken(), 0);
 }
 
@@ -95,7 +104,9 @@ async fn only_a_confirmation_needs_the_source() {
     world.sql("UPDATE services SET forced_down = 1 WHERE host = 'host-1'");
     let answer = act(&world, Who::Member, "confirmResize", Value::Null).await;
     assert_eq!(answer.conflict(), "Service is unavailable at this time.");
-    act(&world, Who::Member, "revertResize", Value::Null).await.accepted();
+    act(&world, Who::Member, "revertResize", Value::Null)
+        .await
+        .accepted();
 }
 
 #[tokio::test]
@@ -109,7 +120,12 @@ async fn each_begins_its_end() {
         assert_eq!(world.woken(), 1);
 
         let migration = record(&world).await.migration;
-        let server = world.store.server_find(migration.server).await.unwrap().unwrap();
+        let server = world
+            .store
+            .server_find(migration.server)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(server.vm_state, VmState::Resized);
         let path = format!("/v2.1/servers/{SERVER}");
         let shown = world.get(Who::Member, 1, &path).await.ok();

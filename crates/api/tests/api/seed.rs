@@ -201,8 +201,9 @@ impl World {
         };
         let (created, specs) = (minute(server.age), server.extra_specs);
         self.sql(&format!(
-            "INSERT OR IGNORE INTO flavors VALUES
-                ({flavor}, 'f{flavor}', 'm{flavor}.tiny', 1, 128, 1, 0, 0, '{specs}');
+            "INSERT INTO flavors VALUES
+                ({flavor}, 'f{flavor}', 'm{flavor}.tiny', 1, 128, 1, 0, 0, '{specs}')
+                ON CONFLICT DO NOTHING;
              INSERT INTO servers (uuid, name, hostname, instance_name, project_id, user_id, host,
                 node, vm_state, task_state, power_state, progress, locked_by, locked_reason,
                 vcpus, memory_mb, disk_gb, flavor_id, image_ref, availability_zone, metadata,
@@ -241,7 +242,7 @@ impl World {
         } else {
             "NULL, NULL, NULL, NULL, NULL, NULL"
         };
-        let (hidden, imported) = (u8::from(migration.hidden), u8::from(migration.imported));
+        let (hidden, imported) = (migration.hidden, migration.imported);
         let request = match kind {
             "live-migration" => json!({"kind": "live", "host": null, "forced": false,
                 "block_migration": "auto", "disk_over_commit": null}),
@@ -302,7 +303,7 @@ impl World {
         self.host("host-1").await;
         self.host("host-2").await;
         self.server(server);
-        self.sql("UPDATE services SET forced_down = 1 WHERE host = 'host-1'");
+        self.sql("UPDATE services SET forced_down = TRUE WHERE host = 'host-1'");
     }
 
     /// What was done to the server of most tests: one thing went well, one failed, and one is
@@ -330,7 +331,12 @@ impl World {
         };
         let done = |rest: &str| format!("{}, 'Success', NULL, {rest}, NULL", at(0, 2));
         event(1, "api_lock", &at(0, 1), &done("NULL"));
-        event(2, "conductor_live_migrate_instance", &at(0, 2), &done("'conductor-1'"));
+        event(
+            2,
+            "conductor_live_migrate_instance",
+            &at(0, 2),
+            &done("'conductor-1'"),
+        );
         let broken = format!("{}, 'Error', '  File …', 'host-1', 'It broke.'", at(1, 2));
         event(2, "compute_live_migration", &at(0, 3), &broken);
         event(3, "cold_migrate", &at(0, 3), "NULL, NULL, NULL, NULL, NULL");

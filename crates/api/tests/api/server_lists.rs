@@ -102,6 +102,10 @@ async fn filters() {
         ("vm_state=deleted", &[GONE]),
         ("changes-since=2026-11-01T00:25:00Z", &[GONE, FOREIGN]),
         ("changes-before=2026-11-01T00:15:00Z", &[PAUSED, SERVER]),
+        (
+            "changes-before=2026-11-20T00:00:00Z",
+            &[GONE, FOREIGN, BROKEN, PAUSED, SERVER],
+        ),
         ("ip=10.0.0.1", &[]),
         ("tags=a", &[]),
         ("not-tags=a&name=broken", &[BROKEN]),

@@ -94,13 +94,25 @@ async fn a_service_becomes_what_the_body_says() {
     assert_eq!(again["disabled_reason"], Value::Null);
     for word in [json!(true), json!("true"), json!("ON")] {
         let down = change(json!({"forced_down": word})).await;
-        assert_eq!((&down["forced_down"], &down["state"]), (&json!(true), &json!("down")));
+        assert_eq!(
+            (&down["forced_down"], &down["state"]),
+            (&json!(true), &json!("down"))
+        );
         assert_eq!(down["status"], "disabled", "stays as it is");
     }
     let both = change(json!({"status": "enabled", "forced_down": false})).await;
-    assert_eq!((&both["status"], &both["state"]), (&json!("enabled"), &json!("up")));
+    assert_eq!(
+        (&both["status"], &both["state"]),
+        (&json!("enabled"), &json!("up"))
+    );
     assert_eq!(list(&world, 53, "?host=host-1").await, [both]);
-    let undashed = put(&world, 53, &id.replace('-', ""), json!({"status": "enabled"})).await;
+    let undashed = put(
+        &world,
+        53,
+        &id.replace('-', ""),
+        json!({"status": "enabled"}),
+    )
+    .await;
     assert_eq!(undashed.ok()["service"]["id"], id);
 }
 
@@ -109,21 +121,52 @@ async fn what_a_body_may_not_say() {
     let world = fleet().await;
     let id = service_uuid("host-1").to_string();
     for (body, text) in [
-        (json!({}), "No updates were requested. Fields 'status' or 'forced_down' should be specified."),
-        (json!({"disabled_reason": "x"}), "No updates were requested. Fields 'status' or 'forced_down' should be specified."),
-        (json!({"status": "enabled", "disabled_reason": "x"}), "Specifying 'disabled_reason' with status 'enabled' is invalid."),
-        (json!({"status": "foo"}), "Invalid input for field/attribute status. Value: foo. 'foo' is not one of ['enabled', 'disabled']"),
-        (json!({"disabled_reason": ""}), "Invalid input for field/attribute disabled_reason. Value: . '' should be non-empty"),
-        (json!({"x": 1}), "Additional properties are not allowed ('x' was unexpected)"),
-        (json!({"host": "h", "binary": "b"}), "Additional properties are not allowed ('binary', 'host' were unexpected)"),
+        (
+            json!({}),
+            "No updates were requested. Fields 'status' or 'forced_down' should be specified.",
+        ),
+        (
+            json!({"disabled_reason": "x"}),
+            "No updates were requested. Fields 'status' or 'forced_down' should be specified.",
+        ),
+        (
+            json!({"status": "enabled", "disabled_reason": "x"}),
+            "Specifying 'disabled_reason' with status 'enabled' is invalid.",
+        ),
+        (
+            json!({"status": "foo"}),
+            "Invalid input for field/attribute status. Value: foo. 'foo' is not one of ['enabled', 'disabled']",
+        ),
+        (
+            json!({"disabled_reason": ""}),
+            "Invalid input for field/attribute disabled_reason. Value: . '' should be non-empty",
+        ),
+        (
+            json!({"disabled_reason": "a\0"}),
+            "Invalid input for field/attribute disabled_reason. Value: a\0. 'a\\x00' does not match '^[^\\x00]*$'",
+        ),
+        (
+            json!({"x": 1}),
+            "Additional properties are not allowed ('x' was unexpected)",
+        ),
+        (
+            json!({"host": "h", "binary": "b"}),
+            "Additional properties are not allowed ('binary', 'host' were unexpected)",
+        ),
         (json!([]), "[] is not of type 'object'"),
     ] {
         assert_eq!(put(&world, 53, &id, body).await.bad_request(), text);
     }
     let path = format!("/v2.1/os-services/{id}");
     let ask = || world.ask("PUT", &path).by(Who::Admin).version(53);
-    assert_eq!(ask().send().await.bad_request(), "None is not of type 'object'");
-    assert_eq!(ask().body("{").send().await.bad_request(), "Malformed request body");
+    assert_eq!(
+        ask().send().await.bad_request(),
+        "None is not of type 'object'"
+    );
+    assert_eq!(
+        ask().body("{").send().await.bad_request(),
+        "Malformed request body"
+    );
     let huge = " ".repeat(200_000);
     assert_eq!(ask().body(huge).send().await.status, 413);
     let status = json!({"status": "enabled"});
@@ -136,7 +179,10 @@ async fn what_a_body_may_not_say() {
          updated."
     );
     let gone = put(&world, 53, SERVER, status).await;
-    assert_eq!(gone.not_found(), format!("Service {SERVER} could not be found."));
+    assert_eq!(
+        gone.not_found(),
+        format!("Service {SERVER} could not be found.")
+    );
 }
 
 #[tokio::test]
@@ -149,7 +195,13 @@ async fn the_verbs_of_old() {
         body
     };
     let service = json!({"host": "host-1", "binary": "nova-compute", "status": "disabled"});
-    let disabled = put(&world, 1, "disable", with("disabled_reason", json!("not this"))).await;
+    let disabled = put(
+        &world,
+        1,
+        "disable",
+        with("disabled_reason", json!("not this")),
+    )
+    .await;
     assert_eq!(disabled.ok(), json!({"service": service}));
     let reason = with("disabled_reason", json!("rr"));
     let disabled = put(&world, 52, "disable-log-reason", reason).await.ok();
@@ -160,21 +212,49 @@ async fn the_verbs_of_old() {
     let enabled = put(&world, 1, "enable", body.clone()).await.ok();
     assert_eq!(enabled["service"]["status"], "enabled");
     let now = list(&world, 11, "?host=host-1").await.remove(0);
-    assert_eq!((&now["status"], &now["forced_down"]), (&json!("enabled"), &json!(true)));
+    assert_eq!(
+        (&now["status"], &now["forced_down"]),
+        (&json!("enabled"), &json!(true))
+    );
 
     for (minor, verb, body, text) in [
-        (1, "disable-log-reason", body.clone(), "Missing disabled reason field"),
+        (
+            1,
+            "disable-log-reason",
+            body.clone(),
+            "Missing disabled reason field",
+        ),
         (11, "force-down", body.clone(), "Missing forced_down field"),
-        (1, "enable", json!({"host": "host-1"}), "'binary' is a required property"),
-        (1, "force-down", with("forced_down", json!(true)), "Additional properties are not allowed ('forced_down' was unexpected)"),
-        (1, "enable", with("binary", json!("x")), "Updating a x service is not supported. Only nova-compute services can be updated."),
+        (
+            1,
+            "enable",
+            json!({"host": "host-1"}),
+            "'binary' is a required property",
+        ),
+        (
+            1,
+            "force-down",
+            with("forced_down", json!(true)),
+            "Additional properties are not allowed ('forced_down' was unexpected)",
+        ),
+        (
+            1,
+            "enable",
+            with("binary", json!("x")),
+            "Updating a x service is not supported. Only nova-compute services can be updated.",
+        ),
     ] {
         assert_eq!(put(&world, minor, verb, body).await.bad_request(), text);
     }
     for (minor, verb, body, text) in [
         (1, "foo", body.clone(), "Unknown action"),
         (10, "force-down", body.clone(), "Unknown action"),
-        (1, "enable", with("host", json!("hostx")), "Host 'hostx' is not mapped to any cell"),
+        (
+            1,
+            "enable",
+            with("host", json!("hostx")),
+            "Host 'hostx' is not mapped to any cell",
+        ),
     ] {
         assert_eq!(put(&world, minor, verb, body).await.not_found(), text);
     }
@@ -192,13 +272,24 @@ async fn a_host_with_leftovers_does_not_rise() {
     let id = service_uuid("host-1").to_string();
     let refused = put(&world, 53, &id, json!({"forced_down": false})).await;
     let text = refused.bad_request();
-    assert!(text.starts_with("Unable to force up host host-1 as `done` evacuation"), "{text}");
+    assert!(
+        text.starts_with("Unable to force up host host-1 as `done` evacuation"),
+        "{text}"
+    );
     let body = json!({"host": "host-1", "binary": "nova-compute", "forced_down": false});
     let refused = put(&world, 52, "force-down", body).await;
     assert_eq!(refused.bad_request(), text);
-    assert_eq!(list(&world, 53, "?host=host-1").await[0]["forced_down"], true);
+    assert_eq!(
+        list(&world, 53, "?host=host-1").await[0]["forced_down"],
+        true
+    );
+    world.sql("UPDATE services SET forced_down = FALSE");
+    let unchanged = put(&world, 53, &id, json!({"forced_down": false})).await;
+    assert_eq!(unchanged.bad_request(), text);
     world.sql("UPDATE migrations SET status = 'completed'");
-    let risen = put(&world, 53, &id, json!({"forced_down": false})).await.ok();
+    let risen = put(&world, 53, &id, json!({"forced_down": false}))
+        .await
+        .ok();
     assert_eq!(risen["service"]["forced_down"], false);
 }
 
@@ -207,14 +298,20 @@ async fn only_what_nothing_needs_is_deleted() {
     let world = fleet().await;
     let id = |host| service_uuid(host).to_string();
     let text = delete(&world, 53, &id("host-1")).await.conflict();
-    assert!(text.starts_with("Unable to delete compute service that is hosting"), "{text}");
+    assert!(
+        text.starts_with("Unable to delete compute service that is hosting"),
+        "{text}"
+    );
     world.migration(Migration {
         source: "host-1",
         destination: Some("host-2"),
         ..Migration::default()
     });
     let text = delete(&world, 53, &id("host-2")).await.conflict();
-    assert!(text.starts_with("Unable to delete compute service that has in-progress"), "{text}");
+    assert!(
+        text.starts_with("Unable to delete compute service that has in-progress"),
+        "{text}"
+    );
     world.sql("UPDATE migrations SET status = 'completed', ended_at = created_at");
     let deleted = delete(&world, 53, &id("host-2")).await;
     assert_eq!((deleted.status, deleted.text.as_str()), (204, ""));
@@ -222,10 +319,16 @@ async fn only_what_nothing_needs_is_deleted() {
     assert_eq!(gone, format!("Service {} not found.", id("host-2")));
     let hosts = world.get(Who::Admin, 80, "/v2.1/os-hypervisors").await.ok();
     assert_eq!(hosts["hypervisors"].as_array().unwrap().len(), 1);
-    assert_eq!(delete(&world, 53, "1").await.bad_request(), "Invalid uuid 1");
+    assert_eq!(
+        delete(&world, 53, "1").await.bad_request(),
+        "Invalid uuid 1"
+    );
     let text = "Invalid input received: id must be an integer";
     assert_eq!(delete(&world, 52, "x").await.bad_request(), text);
-    assert_eq!(delete(&world, 52, "999").await.not_found(), "Service 999 not found.");
+    assert_eq!(
+        delete(&world, 52, "999").await.not_found(),
+        "Service 999 not found."
+    );
     let number = list(&world, 52, "?host=c-1").await[0]["id"].to_string();
     assert_eq!(delete(&world, 52, &number).await.status, 204);
     assert_eq!(list(&world, 53, "").await.len(), 1);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, SqliteConnection};
+use diesel::{Connection, PgConnection, SqliteConnection};
 use godwit_api::auth::jwt::JwtAuthenticator;
 use godwit_api::auth::keys::KeySet;
 use godwit_api::auth::revocation::Revocations;
@@ -29,6 +29,16 @@ use crate::answers::{Answer, Ask};
 
 /// The present: 2026-11-20T12:00:00Z, unless a test moves it.
 pub(crate) const NOW: i64 = 1_795_176_000;
+
+/// What the URLs of SQLite databases begin with.
+const SQLITE: &str = "sqlite://";
+
+/// PostgreSQL goes on counting where it was, whatever ids rows were given.
+const SEQUENCES: &str = "
+    SELECT setval(pg_get_serial_sequence('flavors', 'id'), max(id)) FROM flavors;
+    SELECT setval(pg_get_serial_sequence('migrations', 'id'), max(id)) FROM migrations;
+    SELECT setval(pg_get_serial_sequence('instance_actions', 'id'), max(id)) FROM instance_actions;
+";
 
 /// A clock that stands.
 #[derive(Debug)]
@@ -129,6 +139,8 @@ pub(crate) struct Wanted {
     pub(crate) identity: bool,
     /// Where to serve it; absent: a free port of the loopback address.
     pub(crate) listener: Option<TcpListener>,
+    /// An empty PostgreSQL database; absent: SQLite.
+    pub(crate) postgres: Option<String>,
 }
 
 /// A served API.
@@ -140,7 +152,7 @@ pub(crate) struct World {
     pub(crate) wakes: Arc<AtomicUsize>,
     pub(crate) registry: Registry,
     client: reqwest::Client,
-    database: String,
+    url: String,
     _directory: TempDir,
 }
 
@@ -160,8 +172,10 @@ impl World {
 
     async fn try_with(wanted: Wanted) -> Result<Self, ServeError> {
         let directory = tempfile::tempdir().unwrap();
-        let database = directory.path().join("godwit.db").display().to_string();
-        let url = format!("sqlite://{database}");
+        let database = directory.path().join("godwit.db");
+        let url = wanted
+            .postgres
+            .unwrap_or_else(|| format!("{SQLITE}{}", database.display()));
         Store::upgrade(&url, &StoreOptions::default())
             .await
             .unwrap();
@@ -225,7 +239,7 @@ impl World {
             wakes,
             registry,
             client,
-            database,
+            url,
             _directory: directory,
         })
     }
@@ -242,7 +256,12 @@ impl World {
 
     /// Puts rows where they are.
     pub(crate) fn sql(&self, statements: &str) {
-        let mut connection = SqliteConnection::establish(&self.database).unwrap();
+        let Some(file) = self.url.strip_prefix(SQLITE) else {
+            let mut connection = PgConnection::establish(&self.url).unwrap();
+            connection.batch_execute(statements).unwrap();
+            return connection.batch_execute(SEQUENCES).unwrap();
+        };
+        let mut connection = SqliteConnection::establish(file).unwrap();
         connection
             .batch_execute("PRAGMA busy_timeout = 5000")
             .unwrap();

@@ -45,9 +45,10 @@ impl fmt::Display for Exchange {
     }
 }
 
-/// Where the recordings lie.
+/// Where the recordings lie: `GODWIT_CONTRACT`, or the project's own.
 pub(crate) fn contract() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/contract")
+    let own = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/contract");
+    std::env::var_os("GODWIT_CONTRACT").map_or_else(own, PathBuf::from)
 }
 
 /// All exchanges, in order.
@@ -58,7 +59,7 @@ pub(crate) fn recorded() -> Vec<Exchange> {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert!(exchanges.len() > 300, "recordings are missing");
+    assert!(!exchanges.is_empty(), "recordings are missing");
     assert!(exchanges.is_sorted_by_key(|exchange| exchange.n));
     exchanges
 }

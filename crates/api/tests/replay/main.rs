@@ -5,7 +5,9 @@
 //! once more, in order. An answer has to be Nova's, or `known-differences.md` says why it is not:
 //! what is listed and does not differ is as wrong as what differs and is not listed.
 //!
-//! With `GODWIT_REPLAY_REPORT=FILE`, all differences are written there as well.
+//! With `GODWIT_REPLAY_REPORT=FILE`, all differences are written there as well. With
+//! `GODWIT_CONTRACT=DIRECTORY`, another recording is replayed: a directory like
+//! `tests/contract`.
 
 mod answer;
 mod difference;
@@ -39,15 +41,21 @@ async fn replay(url: &str) {
     let stage = Stage::set(url).await;
     let mut found = BTreeMap::new();
     let mut told = String::new();
-    for exchange in exchange::recorded() {
-        let answer = stage.ask(&exchange).await;
+    let exchanges = exchange::recorded();
+    for exchange in &exchanges {
+        let answer = stage.ask(exchange).await;
         let differs = differences(&exchange.response, &answer);
-        tell(&mut told, &exchange, &differs);
+        tell(&mut told, exchange, &differs);
         let what: BTreeSet<String> = differs.into_iter().map(|it| it.what).collect();
         if !what.is_empty() {
             found.insert(exchange.n, what);
         }
     }
+    let (all, different) = (exchanges.len(), found.len());
+    println!(
+        "{all} exchanges: {} identical, {different} different",
+        all - different
+    );
     if let Ok(file) = std::env::var("GODWIT_REPLAY_REPORT") {
         std::fs::write(file, &told).unwrap();
     }

@@ -54,7 +54,10 @@ impl<'a> Wish<'a> {
 
 impl<'a> Password<'a> {
     fn read(body: &'a Value) -> Result<Self, ApiError> {
-        match (body["adminPass"].as_str(), is_true(&body["onSharedStorage"])) {
+        match (
+            body["adminPass"].as_str(),
+            is_true(&body["onSharedStorage"]),
+        ) {
             (Some(_), true) => Err(ApiError::BadRequest(
                 "admin password can't be changed on existing disk".to_owned(),
             )),

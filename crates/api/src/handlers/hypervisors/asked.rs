@@ -14,16 +14,19 @@ pub(super) async fn one(call: &Call) -> Result<Hypervisor, ApiError> {
     if call.version >= milestone::UUID_IDS && read_uuid_like(id).is_none() {
         return Err(ApiError::BadRequest(format!("Invalid uuid {id}")));
     }
-    let found = match key(id) {
+    let key = key(id).filter(|key| match key {
+        HypervisorKey::Id(_) => true,
+        HypervisorKey::Uuid(_) => call.version >= milestone::UUID_IDS,
+    });
+    let found = match key {
         Some(key) => call.state.store.hypervisor_find(key).await?,
         None => None,
     };
-    found.ok_or_else(|| {
-        ApiError::NotFound(format!("Hypervisor with ID '{id}' could not be found."))
-    })
+    found
+        .ok_or_else(|| ApiError::NotFound(format!("Hypervisor with ID '{id}' could not be found.")))
 }
 
-/// Numbers and uuids were always told apart by how they look.
+/// Markers were always told apart by how they look.
 pub(super) fn key(text: &str) -> Option<HypervisorKey> {
     let uuid = read_uuid_like(text).map(HypervisorKey::Uuid);
     uuid.or_else(|| text.parse().ok().map(HypervisorKey::Id))

@@ -44,7 +44,11 @@ pub fn detail(call: &Call) -> Answer<'_> {
 
 async fn list(call: &Call) -> Result<(Vec<Hypervisor>, Hosted), ApiError> {
     let found = match call.query.last("hypervisor_hostname_pattern") {
-        Some(_) if pages(call) => return Err(ApiError::malformed_request()),
+        Some(_) if pages(call) => {
+            let text = "Paging over hypervisors with the hypervisor_hostname_pattern query \
+                        parameter is not supported.";
+            return Err(ApiError::BadRequest(text.to_owned()));
+        }
         Some(pattern) => matching(call, pattern).await?,
         None => page(call).await?,
     };

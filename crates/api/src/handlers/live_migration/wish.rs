@@ -97,20 +97,35 @@ mod tests {
     fn every_shape_is_one_wish() {
         use BlockMigration::{Auto, No, Yes};
         let old = json!({"host": "h", "block_migration": "True", "disk_over_commit": "off"});
-        assert_eq!(read(1, &old), request(Some("h"), true, Yes, Some(false), true));
+        assert_eq!(
+            read(1, &old),
+            request(Some("h"), true, Yes, Some(false), true)
+        );
         let old = json!({"host": null, "block_migration": false, "disk_over_commit": true});
         assert_eq!(read(24, &old), request(None, false, No, Some(true), true));
 
         let plain = json!({"host": "h", "block_migration": "auto"});
         assert_eq!(read(25, &plain), request(Some("h"), true, Auto, None, true));
-        assert_eq!(read(33, &plain), request(Some("h"), false, Auto, None, true));
-        assert_eq!(read(34, &plain), request(Some("h"), false, Auto, None, false));
-        assert_eq!(read(68, &plain), request(Some("h"), false, Auto, None, false));
+        assert_eq!(
+            read(33, &plain),
+            request(Some("h"), false, Auto, None, true)
+        );
+        assert_eq!(
+            read(34, &plain),
+            request(Some("h"), false, Auto, None, false)
+        );
+        assert_eq!(
+            read(68, &plain),
+            request(Some("h"), false, Auto, None, false)
+        );
 
         let forced = json!({"host": "h", "block_migration": "no", "force": "yes"});
         assert_eq!(read(67, &forced), request(Some("h"), true, No, None, false));
         let unforced = json!({"host": "h", "block_migration": "no", "force": false});
-        assert_eq!(read(30, &unforced), request(Some("h"), false, No, None, true));
+        assert_eq!(
+            read(30, &unforced),
+            request(Some("h"), false, No, None, true)
+        );
     }
 
     #[test]

@@ -10,10 +10,11 @@ use regex::Regex;
 use uuid::Uuid;
 
 use super::super::paging::unstorable;
-use super::scope::{Scope, boolean};
+use super::scope::Scope;
 use crate::call::Call;
 use crate::error::ApiError;
 use crate::microversion::{Microversion, milestone};
+use crate::query::boolean;
 use crate::timestamps;
 
 /// What the query asks for; `None` where nothing can match.
@@ -122,6 +123,9 @@ impl<'a> Asked<'a> {
                 .all("status")
                 .any(|word| word.eq_ignore_ascii_case("deleted"))
         };
+        // Whoever asks what changed wants to know what went, too.
+        let changes = ["changes-since", "changes-before"].map(|name| self.last(name).is_some());
+        let changes = changes.contains(&true);
         if self.last("vm_state") == Some("deleted") {
             if !self.call.is_admin() {
                 return Err(only_administrators_list_deleted());
@@ -132,7 +136,7 @@ impl<'a> Asked<'a> {
             Some(word) if boolean(word).unwrap_or(false) => Deleted::Yes,
             Some(_) => Deleted::No,
             None if status() => Deleted::Yes,
-            None if self.last("changes-since").is_some() => Deleted::Any,
+            None if changes => Deleted::Any,
             None => Deleted::No,
         })
     }

@@ -2,6 +2,7 @@
 
 use crate::call::Call;
 use crate::error::ApiError;
+use crate::query::boolean;
 use crate::rules;
 
 /// What the caller may ask for, and does.
@@ -58,14 +59,5 @@ fn all_tenants(call: &Call) -> Result<bool, ApiError> {
                  '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'"
             ))
         }),
-    }
-}
-
-/// Reads a word for yes or no, in any case.
-pub(super) fn boolean(text: &str) -> Option<bool> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "1" | "t" | "true" | "on" | "y" | "yes" => Some(true),
-        "0" | "f" | "false" | "off" | "n" | "no" => Some(false),
-        _ => None,
     }
 }

@@ -75,9 +75,9 @@ pub(super) async fn apply(
 }
 
 /// A host that was dead still has what was evacuated from it. Until its agent has cleaned that
-/// up, it must not count as alive.
+/// up, nobody may say that it is alive, whatever was said before.
 fn check_rise(rises: bool, service: &Service, used: &ServiceUse) -> Result<(), ApiError> {
-    if !rises || !service.forced_down || used.done_evacuations == 0 {
+    if !rises || used.done_evacuations == 0 {
         return Ok(());
     }
     Err(ApiError::BadRequest(format!(
