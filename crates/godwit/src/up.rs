@@ -8,6 +8,7 @@
 //! Nothing here is a special case of a role: they are the same parts as elsewhere, talking the
 //! same protocol over pipes instead of sockets. All that it keeps is in one directory.
 
+mod agents;
 mod directory;
 mod fleet;
 mod hosts;
@@ -24,12 +25,14 @@ use godwit_api::observability::HttpMetrics;
 use godwit_api::policy::PolicySource;
 use godwit_api::{ApiState, Parts};
 use godwit_compute_agent::drivers::simulated::Fabric;
+use godwit_compute_agent::metrics::Metrics;
 use godwit_conductor::{Config as ConductorConfig, TimeLimits, Wake};
 use godwit_rpc::identity::{PeerIdentity, Role};
 use godwit_rpc::transport::{LocalNetwork, Transport, serve};
 use godwit_store::Store;
 use prometheus::Registry;
 
+use self::agents::Agents;
 pub(crate) use self::directory::DataDirectory;
 use crate::cli::Up;
 use crate::clock::SystemClock;
@@ -72,10 +75,14 @@ pub(crate) async fn run(up: &Up) -> Result<()> {
     let wake = Wake::default();
     let network = LocalNetwork::new();
     let conductor = conduct(&mut crew, &network, &store, &wake, &registry).await?;
-    let hosts = hosts::serve(
-        &mut crew, &network, &conductor, &fabric, &directory, &registry,
-    )
-    .await?;
+    let agents = Agents {
+        fabric,
+        network,
+        conductor,
+        journals: directory.journals(),
+        metrics: Metrics::register(&registry)?,
+    };
+    let hosts = hosts::serve(&mut crew, agents, &store).await?;
     if crew
         .while_running(hosts.are_known_to(&store))
         .await?

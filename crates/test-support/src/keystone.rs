@@ -155,6 +155,23 @@ impl Keystone {
     /// # Errors
     /// Keystone refuses.
     pub async fn log_in(&self, user: &str, scope: Scope) -> Result<String> {
+        let answer = self.authenticate(user, scope).await?;
+        let token = answer.headers().get("x-subject-token");
+        Ok(token.context("no token")?.to_str()?.to_owned())
+    }
+
+    /// The ids of a user and of a project that they have a role in.
+    ///
+    /// # Errors
+    /// Keystone refuses.
+    pub async fn ids(&self, user: &str, project: &'static str) -> Result<(String, String)> {
+        let answer = self.authenticate(user, Scope::Project(project)).await?;
+        let said: Value = answer.json().await?;
+        let id = |what: &str| said["token"][what]["id"].as_str().map(str::to_owned);
+        id("user").zip(id("project")).context("no ids")
+    }
+
+    async fn authenticate(&self, user: &str, scope: Scope) -> Result<Response> {
         let domain = json!({"id": "default"});
         let scope = match scope {
             Scope::Project(name) => json!({"project": {"name": name, "domain": domain}}),
@@ -168,8 +185,7 @@ impl Keystone {
         let url = format!("{}/auth/tokens", self.url);
         let answer = self.client.post(url).json(&body).send().await?;
         ensure!(answer.status() == StatusCode::CREATED, "{answer:?}");
-        let token = answer.headers().get("x-subject-token");
-        Ok(token.context("no token")?.to_str()?.to_owned())
+        Ok(answer)
     }
 
     /// Takes a token back.
@@ -189,7 +205,7 @@ impl Keystone {
     /// # Errors
     /// Keystone refuses.
     pub async fn register(&self, kind: &str, name: &str, url: &str) -> Result<()> {
-        let admin = self.administrator().await?;
+        let admin = Administrator(self);
         let service = json!({"service": {"type": kind, "name": name}});
         let id = admin.create("/services", &service).await?;
         for interface in ["public", "internal", "admin"] {
@@ -201,29 +217,22 @@ impl Keystone {
         }
         Ok(())
     }
-
-    async fn administrator(&self) -> Result<Administrator<'_>> {
-        Ok(Administrator {
-            token: self.log_in(people::ADMINISTRATOR, Scope::System).await?,
-            keystone: self,
-        })
-    }
 }
 
 /// Whoever may change everything.
-struct Administrator<'a> {
-    keystone: &'a Keystone,
-    token: String,
-}
+struct Administrator<'a>(&'a Keystone);
 
 impl Administrator<'_> {
+    /// Logs in for each call: tokens may live for seconds only.
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response> {
-        let url = format!("{}{path}", self.keystone.url);
-        let mut call = self.keystone.client.request(method, url);
+        let Self(keystone) = self;
+        let token = keystone.log_in(people::ADMINISTRATOR, Scope::System);
+        let url = format!("{}{path}", keystone.url);
+        let mut call = keystone.client.request(method, url);
         if let Some(body) = body {
             call = call.json(body);
         }
-        let answer = call.header("x-auth-token", &self.token).send().await?;
+        let answer = call.header("x-auth-token", token.await?).send().await?;
         ensure!(answer.status().is_success(), "{path}: {answer:?}");
         Ok(answer)
     }

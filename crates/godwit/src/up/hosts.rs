@@ -1,24 +1,24 @@
-//! An agent for each simulated host, in this process.
+//! An agent for each simulated host, in this process, and a plug that operators can pull.
+//!
+//! Whoever forces a host's service down (`openstack compute service set --down`) says that the
+//! host is fenced. Nobody can walk to a simulated host and make that true, so it becomes true
+//! here: the host loses its power and its agent ends. Forced up again, it has power, the guests
+//! that it still has are as they were, and its agent registers. That is what an evacuation
+//! needs, and what it leaves to clean up.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use godwit_api::ids::{Ids, RandomIds};
-use godwit_compute_agent::agent::{Agent, Parts};
-use godwit_compute_agent::config::Pace;
-use godwit_compute_agent::drivers::simulated::Fabric;
-use godwit_compute_agent::holds::Holds;
-use godwit_compute_agent::metrics::Metrics;
-use godwit_core::ids::HostName;
-use godwit_rpc::identity::{PeerIdentity, Role};
-use godwit_rpc::transport::{Address, LocalNetwork, Transport};
+use anyhow::{Context, Result, bail};
+use godwit_compute_agent::drivers::simulated::Power;
+use godwit_core::ids::{HostName, ServerUuid};
 use godwit_store::Store;
-use prometheus::Registry;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::DataDirectory;
+use super::agents::Agents;
 use crate::crew::Crew;
 
 /// How long all hosts together may take to become known.
@@ -27,50 +27,47 @@ const ENROL_WITHIN: Duration = Duration::from_secs(60);
 /// How often to look whether they are.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// The hosts, and which run of its agent each has.
+/// How often to look whether somebody forced a service down or up.
+const FENCE_EVERY: Duration = Duration::from_millis(200);
+
+/// The hosts, and which run of its agent each had at first.
 #[derive(Debug)]
 pub(super) struct Hosts(HashMap<HostName, Uuid>);
 
-/// Starts the agents.
-pub(super) async fn serve(
-    crew: &mut Crew,
-    network: &LocalNetwork,
-    conductor: &PeerIdentity,
-    fabric: &Fabric,
-    directory: &DataDirectory,
-    registry: &Registry,
-) -> Result<Hosts> {
-    let metrics = Metrics::register(registry)?;
-    let mut hosts = HashMap::new();
-    for host in fabric.hosts() {
-        let holds = Holds::default();
-        let driver = fabric.driver(&host, holds.clone());
-        let driver = driver.with_context(|| format!("the simulated world has no host {host}"))?;
-        let boot_id = RandomIds.uuid();
-        let identity = PeerIdentity::new(Role::Agent, host.as_str());
-        let agent = Agent::open(Parts {
-            host: host.clone(),
-            driver: Arc::new(driver),
-            transport: Transport::Local(network.clone(), identity),
-            listen: ([127, 0, 0, 1], 0).into(),
-            advertise: None,
-            conductors: vec![Address::Local(conductor.clone())],
-            journal: directory.journals().join(host.as_str()),
-            pace: Pace::default(),
-            holds,
-            clock: Arc::new(crate::clock::SystemClock),
-            boot_id,
-            metrics: metrics.clone(),
-        })
-        .await
-        .with_context(|| format!("the agent of {host}"))?;
-        let stop = crew.stop();
-        crew.spawn(format!("the agent of {host}"), async move {
-            Ok(agent.run(stop).await?)
-        });
-        hosts.insert(host, boot_id);
+/// A host that has power.
+#[derive(Debug)]
+struct Running {
+    stop: CancellationToken,
+    agent: JoinHandle<Result<()>>,
+}
+
+/// What guests did when their host lost its power.
+type Before = Vec<(ServerUuid, Power)>;
+
+/// All hosts, while they are served.
+struct Served {
+    agents: Agents,
+    store: Store,
+    running: HashMap<HostName, Running>,
+    dark: HashMap<HostName, Before>,
+}
+
+/// Starts the agents, and follows what operators say of their hosts.
+pub(super) async fn serve(crew: &mut Crew, agents: Agents, store: &Store) -> Result<Hosts> {
+    let mut served = Served {
+        agents,
+        store: store.clone(),
+        running: HashMap::new(),
+        dark: HashMap::new(),
+    };
+    let mut first = HashMap::new();
+    for host in served.agents.fabric.hosts() {
+        let boot_id = served.start(&host).await?;
+        first.insert(host, boot_id);
     }
-    Ok(Hosts(hosts))
+    let stop = crew.stop();
+    crew.spawn("the simulated hosts", served.run(stop));
+    Ok(Hosts(first))
 }
 
 impl Hosts {
@@ -81,8 +78,10 @@ impl Hosts {
             loop {
                 let rows = store.host_list().await?;
                 let registered = rows.iter().filter(|row| {
-                    self.0.get(&row.facts.name) == Some(&row.facts.agent_boot_id)
-                        && row.last_inventory_at.is_some()
+                    // One that was fenced in an earlier run loses its power again at once.
+                    row.service.forced_down
+                        || self.0.get(&row.facts.name) == Some(&row.facts.agent_boot_id)
+                            && row.last_inventory_at.is_some()
                 });
                 if registered.count() == self.0.len() {
                     return Ok(());
@@ -94,4 +93,86 @@ impl Hosts {
             .await
             .context("the simulated hosts did not register in time")?
     }
+}
+
+impl Served {
+    async fn run(mut self, stop: CancellationToken) -> Result<()> {
+        let mut looks = tokio::time::interval(FENCE_EVERY);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = looks.tick() => self.look().await?,
+            }
+        }
+        for running in self.running.values() {
+            running.stop.cancel();
+        }
+        for (host, running) in std::mem::take(&mut self.running) {
+            end(&host, running).await?;
+        }
+        Ok(())
+    }
+
+    async fn look(&mut self) -> Result<()> {
+        if let Some(host) = self.running.iter().find(|(_, it)| it.agent.is_finished()) {
+            bail!("the agent of {} ended by itself", host.0);
+        }
+        let rows = match self.store.host_list().await {
+            Ok(rows) => rows,
+            Err(error) => {
+                warn!(%error, "cannot see which hosts are fenced");
+                return Ok(());
+            }
+        };
+        for row in rows {
+            let host = row.facts.name;
+            if row.service.forced_down {
+                self.power_off(&host).await?;
+            } else if self.dark.contains_key(&host) {
+                self.power_on(&host).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn power_off(&mut self, host: &HostName) -> Result<()> {
+        let Some(running) = self.running.remove(host) else {
+            return Ok(());
+        };
+        info!(%host, "forced down: the simulated host loses its power");
+        let fabric = &self.agents.fabric;
+        self.dark.insert(host.clone(), fabric.guests_on(host));
+        fabric.power(host, false);
+        end(host, running).await
+    }
+
+    async fn power_on(&mut self, host: &HostName) -> Result<()> {
+        info!(%host, "no longer forced down: the simulated host has power again");
+        let fabric = &self.agents.fabric;
+        fabric.power(host, true);
+        for (server, power) in self.dark.remove(host).unwrap_or_default() {
+            if fabric.whereabouts(server).as_ref() == Some(host) {
+                fabric.set_power(server, power);
+            }
+        }
+        self.start(host).await.map(drop)
+    }
+
+    /// Starts a host's agent; returns which run of it this is.
+    async fn start(&mut self, host: &HostName) -> Result<Uuid> {
+        let (boot_id, agent) = self.agents.open(host).await?;
+        let stop = CancellationToken::new();
+        let told = stop.clone();
+        let agent = tokio::spawn(async move { Ok(agent.run(told).await?) });
+        let running = Running { stop, agent };
+        self.running.insert(host.clone(), running);
+        Ok(boot_id)
+    }
+}
+
+async fn end(host: &HostName, running: Running) -> Result<()> {
+    running.stop.cancel();
+    let ended = running.agent.await.context("it panicked").flatten();
+    ended.with_context(|| format!("the agent of {host}"))
 }

@@ -2,6 +2,7 @@
 
 mod import;
 mod process;
+mod real_clients;
 mod real_keystone;
 mod refusals;
 mod roles;

@@ -12,7 +12,7 @@ use super::{Administrator, Keystone};
 /// The administrator of the system, whom `keystone-manage bootstrap` makes.
 pub(super) const ADMINISTRATOR: &str = "admin";
 
-/// The only region.
+/// The only region, which comes with Keystone's own endpoints.
 pub(super) const REGION: &str = "RegionOne";
 
 /// Project, user and role: the administrator, the service user, and those who use the service.
@@ -28,11 +28,9 @@ const ASSIGNED: [(&str, &str, &str); 6] = [
 
 /// Makes all who are not there yet. The administrator also becomes the domain's.
 pub(super) async fn arrive(keystone: &Keystone) -> Result<()> {
-    let admin = keystone.administrator().await?;
+    let admin = Administrator(keystone);
     let mut projects = ids(&admin, "projects").await?;
     let (mut users, roles) = (ids(&admin, "users").await?, ids(&admin, "roles").await?);
-    let region = json!({"region": {"id": REGION}});
-    admin.create("/regions", &region).await?;
     for (project, user, role) in ASSIGNED {
         if !projects.contains_key(project) {
             let body = json!({"project": {"name": project, "domain_id": "default"}});

@@ -106,6 +106,14 @@ impl Fabric {
         self.look(|world| world.guest_mut(server).map(|guest| guest.power))
     }
 
+    /// The guests that a host has, and what each does.
+    pub fn guests_on(&self, host: &HostName) -> Vec<(ServerUuid, Power)> {
+        self.look(|world| {
+            let here = world.guests.values().filter(|guest| guest.host == *host);
+            here.map(|guest| (guest.uuid, guest.power)).collect()
+        })
+    }
+
     /// Lets `fault` strike at the next time `host` comes to `step`.
     pub fn inject(&self, host: &HostName, step: Step, fault: Fault) {
         self.look(|world| world.faults.add(host.clone(), step, fault));

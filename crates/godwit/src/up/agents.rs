@@ -1,0 +1,54 @@
+//! How the agent of a simulated host is made.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use godwit_api::ids::{Ids, RandomIds};
+use godwit_compute_agent::agent::{Agent, Parts};
+use godwit_compute_agent::config::Pace;
+use godwit_compute_agent::drivers::simulated::Fabric;
+use godwit_compute_agent::holds::Holds;
+use godwit_compute_agent::metrics::Metrics;
+use godwit_core::ids::HostName;
+use godwit_rpc::identity::{PeerIdentity, Role};
+use godwit_rpc::transport::{Address, LocalNetwork, Transport};
+use uuid::Uuid;
+
+/// What agents are made of.
+pub(super) struct Agents {
+    pub(super) fabric: Fabric,
+    pub(super) network: LocalNetwork,
+    pub(super) conductor: PeerIdentity,
+    /// Each host's journal is a directory below.
+    pub(super) journals: PathBuf,
+    pub(super) metrics: Metrics,
+}
+
+impl Agents {
+    /// A new run of the agent of `host`, which has an id of its own.
+    pub(super) async fn open(&self, host: &HostName) -> Result<(Uuid, Agent)> {
+        let holds = Holds::default();
+        let driver = self.fabric.driver(host, holds.clone());
+        let driver = driver.with_context(|| format!("the simulated world has no host {host}"))?;
+        let boot_id = RandomIds.uuid();
+        let identity = PeerIdentity::new(Role::Agent, host.as_str());
+        let agent = Agent::open(Parts {
+            host: host.clone(),
+            driver: Arc::new(driver),
+            transport: Transport::Local(self.network.clone(), identity),
+            listen: ([127, 0, 0, 1], 0).into(),
+            advertise: None,
+            conductors: vec![Address::Local(self.conductor.clone())],
+            journal: self.journals.join(host.as_str()),
+            pace: Pace::default(),
+            holds,
+            clock: Arc::new(crate::clock::SystemClock),
+            boot_id,
+            metrics: self.metrics.clone(),
+        })
+        .await
+        .with_context(|| format!("the agent of {host}"))?;
+        Ok((boot_id, agent))
+    }
+}
