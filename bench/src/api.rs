@@ -6,17 +6,14 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use godwit_api::auth::claims::Claims;
-use godwit_core::time::Clock as _;
 use godwit_test_support::postgres::TempPostgres;
-use godwit_test_support::token::TokenKey;
 use tempfile::TempDir;
 
 use crate::Effort;
-use crate::clock::SystemClock;
 use crate::fleet::{self, Fleet};
 use crate::server::Server;
 use crate::table::{Table, median, ratio};
+use crate::tokens::Tokens;
 use crate::wrk::{Load, Outcome};
 
 /// A database to measure on.
@@ -80,10 +77,11 @@ fn cases(fleet: &Fleet) -> Vec<Case> {
 /// Measures on each of `engines`.
 pub(crate) async fn measure(engines: &[Engine], effort: Effort) -> Result<Table> {
     let mut table = Table::new(
-        "The API: valid JWT, 1,000 servers, 10,000 migrations",
+        "The API: 1,000 servers, 10,000 migrations",
         &[
             "GET",
             "database",
+            "token",
             "connections",
             "of the bare route",
             "requests/s",
@@ -92,26 +90,36 @@ pub(crate) async fn measure(engines: &[Engine], effort: Effort) -> Result<Table>
             "p99 ms",
         ],
     );
+    let keystone = Tokens::of_keystone().await?;
     for engine in engines {
-        measure_on(*engine, effort, &mut table).await?;
+        measure_on(*engine, &Tokens::Jwt, &CONNECTIONS, effort, &mut table).await?;
+        // Once it is known, a token is a token: the busiest case will do.
+        measure_on(*engine, &keystone, &[64], effort, &mut table).await?;
     }
     Ok(table)
 }
 
-async fn measure_on(engine: Engine, effort: Effort, table: &mut Table) -> Result<()> {
-    let mut service = Service::start(engine, fleet::MIGRATIONS).await?;
+async fn measure_on(
+    engine: Engine,
+    tokens: &Tokens,
+    connections: &[u32],
+    effort: Effort,
+    table: &mut Table,
+) -> Result<()> {
+    let mut service = Service::start(engine, fleet::MIGRATIONS, tokens).await?;
     let bare = service.start_bare().await?;
-    for connections in CONNECTIONS {
+    for connections in connections {
         for (number, case) in service.cases.iter().enumerate() {
             let known = vec![format!("/{number}")];
             let pair = Pair {
-                ours: service.asked_for(case, connections),
-                other: service.load(&bare, known, connections),
+                ours: service.asked_for(case, *connections),
+                other: service.load(&bare, known, *connections),
             };
             let rounds = pair.run(service.directory(), effort).await?;
             let mut cells = vec![
                 case.name.to_owned(),
                 engine.name().to_owned(),
+                tokens.name().to_owned(),
                 connections.to_string(),
             ];
             cells.extend(rounds.cells());
@@ -133,21 +141,20 @@ pub(crate) struct Service {
 
 impl Service {
     /// Fills a database and serves it.
-    pub(crate) async fn start(engine: Engine, migrations: u64) -> Result<Self> {
+    pub(crate) async fn start(engine: Engine, migrations: u64, tokens: &Tokens) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let (postgres, database) = database(engine, &directory)?;
         let fleet = fleet::fill(&database, migrations)
             .await
             .context("cannot fill the database")?;
-        let key = TokenKey::new()?;
+        let (token, auth) = tokens.issue(directory.path()).await?;
         let headers = vec![
-            ("X-Auth-Token", token(&key)?),
+            ("X-Auth-Token", token),
             ("OpenStack-API-Version", VERSION.to_owned()),
         ];
-        let key = key.write_public(directory.path(), "tokens")?;
         Ok(Self {
             cases: cases(&fleet),
-            server: Server::start(&database, &key, directory.path()).await?,
+            server: Server::start(&database, &auth, directory.path()).await?,
             headers,
             directory,
             _postgres: postgres,
@@ -200,20 +207,6 @@ fn database(engine: Engine, directory: &TempDir) -> Result<(Option<TempPostgres>
             Ok((Some(postgres), url))
         }
     }
-}
-
-/// A token of an administrator, good for a day.
-fn token(key: &TokenKey) -> Result<String> {
-    let now = SystemClock.now();
-    let day = std::time::Duration::from_secs(86_400);
-    key.sign(&Claims {
-        sub: Some("operator".to_owned()),
-        project_id: Some(fleet::OPERATIONS.to_owned()),
-        roles: ["admin", "manager", "member", "reader"]
-            .map(str::to_owned)
-            .to_vec(),
-        ..Claims::lasting(now, now.plus(day))
-    })
 }
 
 /// The API, and what to compare it with.

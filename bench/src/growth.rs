@@ -7,6 +7,7 @@ use crate::Effort;
 use crate::api::{Engine, Pair, Service};
 use crate::fleet;
 use crate::table::Table;
+use crate::tokens::Tokens;
 
 /// A hundred times the ordinary history.
 const MANY: u64 = 100 * fleet::MIGRATIONS;
@@ -28,8 +29,8 @@ pub(crate) async fn measure(effort: Effort) -> Result<Table> {
         ],
     );
     for engine in Engine::ALL {
-        let long = Service::start(engine, MANY).await?;
-        let short = Service::start(engine, fleet::MIGRATIONS).await?;
+        let long = Service::start(engine, MANY, &Tokens::Jwt).await?;
+        let short = Service::start(engine, fleet::MIGRATIONS, &Tokens::Jwt).await?;
         for (ours, other) in long.cases.iter().zip(&short.cases) {
             let pair = Pair {
                 ours: long.asked_for(ours, CONNECTIONS),

@@ -20,6 +20,7 @@ mod moves;
 mod serve;
 mod server;
 mod table;
+mod tokens;
 mod up;
 mod wrk;
 

@@ -19,8 +19,10 @@ use actix_web::http::header;
 use actix_web::web::{self, Bytes};
 use actix_web::{App, HttpResponse, HttpServer};
 use anyhow::{Context, Result};
+use godwit_api::auth::Authenticator;
 use godwit_api::auth::jwt::JwtAuthenticator;
 use godwit_api::auth::keys::KeySet;
+use godwit_api::auth::keystone::KeystoneAuthenticator;
 use godwit_api::auth::revocation::Revocations;
 use godwit_api::config::{ApiConfig, AuthConfig};
 use godwit_api::ids::RandomIds;
@@ -41,9 +43,9 @@ pub(crate) struct Serve {
     /// The database.
     #[arg(long)]
     pub(crate) database: String,
-    /// The public key of tokens.
+    /// A file with the section `auth` of a configuration, as JSON.
     #[arg(long)]
-    pub(crate) key: PathBuf,
+    pub(crate) auth: PathBuf,
 }
 
 /// Serves until standard input ends.
@@ -102,27 +104,36 @@ async fn state(serve: &Serve) -> Result<ApiState> {
         pool_size: 16,
         ..StoreOptions::default()
     };
-    let auth = AuthConfig {
-        public_keys: vec![serve.key.clone()],
-        ..AuthConfig::default()
-    };
+    let auth: AuthConfig = serde_json::from_slice(&std::fs::read(&serve.auth)?)?;
     let clock = Arc::new(SystemClock);
-    let authenticator = JwtAuthenticator::new(
-        KeySet::load(&auth)?,
-        auth.cache_size,
-        clock.clone(),
-        Arc::new(Revocations::default()),
-    );
     let parts = Parts {
         store: Store::open(&serve.database, options).await?,
         policy: PolicySource::defaults(),
-        authenticator: Arc::new(authenticator),
+        authenticator: authenticator(&auth)?,
         clock,
         ids: Arc::new(RandomIds),
         wake: Arc::new(|| ()),
         metrics: HttpMetrics::register(&Registry::new())?,
     };
     Ok(ApiState::new(ApiConfig::default(), &auth, parts)?)
+}
+
+fn authenticator(auth: &AuthConfig) -> Result<Arc<dyn Authenticator>> {
+    let clock = Arc::new(SystemClock);
+    Ok(match &auth.keystone {
+        Some(keystone) => Arc::new(KeystoneAuthenticator::new(
+            keystone,
+            KeySet::load_any(auth)?,
+            auth.cache_size,
+            clock,
+        )?),
+        None => Arc::new(JwtAuthenticator::new(
+            KeySet::load(auth)?,
+            auth.cache_size,
+            clock,
+            Arc::new(Revocations::default()),
+        )),
+    })
 }
 
 fn bare(

@@ -18,11 +18,11 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts it; its log goes to a file of `directory`.
-    pub(crate) async fn start(database: &str, key: &Path, directory: &Path) -> Result<Self> {
+    pub(crate) async fn start(database: &str, auth: &Path, directory: &Path) -> Result<Self> {
         let log = std::fs::File::create(directory.join("serve.log"))?;
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", "--database", database, "--key"])
-            .arg(key)
+            .args(["serve", "--database", database, "--auth"])
+            .arg(auth)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
