@@ -47,8 +47,8 @@ async fn list(call: &Call, filter: &MigrationFilter) -> Result<Vec<MigrationSumm
     let paging = if call.version < milestone::MIGRATION_PAGES {
         Paging::Unpaged
     } else {
-        let marker = call.query.last("marker").filter(|text| !text.is_empty());
-        let marker = marker.map(marker).transpose()?;
+        let text = call.query.last("marker").filter(|text| !text.is_empty());
+        let marker = text.map(marker).transpose()?;
         match limit(call) {
             0 => return Ok(Vec::new()),
             limit => Paging::Page { limit, marker },
