@@ -397,6 +397,8 @@ impl Plan<'_> {
                 "instances": self.instances,
                 "shared_storage": [{"id": "shared", "path": self.shared}],
                 "permit_post_copy": true,
+                // The guest program knows no ACPI, and is powered off by force.
+                "power_off_seconds": 1,
                 "owner": {
                     "user_id": user_id("member"),
                     "project_id": project_id("demo"),

@@ -77,7 +77,14 @@ impl Scene {
         status: &str,
         deadline: Duration,
     ) -> Result<Migration> {
-        const ENDS: [&str; 4] = ["completed", "cancelled", "failed", "error"];
+        const ENDS: [&str; 6] = [
+            "completed",
+            "cancelled",
+            "failed",
+            "error",
+            "confirmed",
+            "reverted",
+        ];
         let uuid = guest.uuid.to_string();
         let what = format!("the migration of {} to be {status}", guest.name());
         let found = wait_for_blocking(&what, deadline, || {
@@ -97,6 +104,25 @@ impl Scene {
         })
     }
 
+    /// Waits until a server is of this status, on this host, with nothing being done to it.
+    ///
+    /// # Errors
+    /// It is not before the deadline.
+    pub fn await_server(&mut self, guest: &Guest, status: &str, host: usize) -> Result<()> {
+        let (uuid, home) = (guest.uuid.to_string(), self.host(host).name());
+        wait_for_blocking("the record to be right", DEADLINE, || {
+            let server = self.sdk.server(&uuid)?;
+            ensure!(server.status == status, "it is {}", server.status);
+            let recorded = server.compute_host.as_deref();
+            ensure!(
+                recorded == Some(home.as_str()),
+                "it is on {recorded:?}, not on {home}"
+            );
+            ensure!(server.task_state.is_none(), "it is {:?}", server.task_state);
+            Ok(Some(()))
+        })
+    }
+
     /// Proves that all is as it should be once a guest has settled on the last host of `path`:
     /// the record says so, libvirt says so, no other host has anything of it, the oracle has seen
     /// one guest all the time that counted on and found no wrong page, and every promise holds.
@@ -107,38 +133,99 @@ impl Scene {
         let Some(&last) = path.last() else {
             bail!("a guest is somewhere")
         };
-        let uuid = guest.uuid.to_string();
-        let home = self.host(last).name();
-        wait_for_blocking("the record to be right", DEADLINE, || {
-            let server = self.sdk.server(&uuid)?;
-            ensure!(server.status == "ACTIVE", "it is {}", server.status);
-            let recorded = server.compute_host.as_deref();
-            ensure!(
-                recorded == Some(home.as_str()),
-                "it is on {recorded:?}, not on {home}"
-            );
-            ensure!(server.task_state.is_none(), "it is {:?}", server.task_state);
-            Ok(Some(()))
-        })?;
+        self.await_server(guest, "ACTIVE", last)?;
+        self.only_on(guest, last, "running")?;
         let testbed = self.deployment.testbed();
-        for (index, host) in testbed.hosts().iter().enumerate() {
-            let state = host.domain_state(guest.name())?;
-            if index == last {
-                ensure!(
-                    state.as_deref() == Some("running"),
-                    "on {home} it is {state:?}"
-                );
-            } else {
-                ensure!(state.is_none(), "{} still has it, {state:?}", host.name());
-                let emulators = host.emulators()?;
-                let stray = emulators.iter().any(|(name, _)| name == guest.name());
-                ensure!(!stray, "an emulator of it still runs on {}", host.name());
-            }
-        }
         let hosts: Vec<&Host> = path.iter().map(|&index| &testbed.hosts()[index]).collect();
         testbed.await_scan(guest, hosts[hosts.len() - 1], DEADLINE)?;
         testbed.verify(guest, &hosts)?;
         self.deployment.check_invariants()
+    }
+
+    /// The same of a guest that was powered off and on again on the way: at any time one copy
+    /// of it ran at most, and now it counts on `host`.
+    ///
+    /// # Errors
+    /// Something of this is not so.
+    pub fn prove_restarted(&mut self, guest: &Guest, host: usize) -> Result<()> {
+        self.await_server(guest, "ACTIVE", host)?;
+        self.only_on(guest, host, "running")?;
+        self.counts_on(guest, host)?;
+        self.deployment.check_invariants()
+    }
+
+    /// The same of a guest that is off.
+    ///
+    /// # Errors
+    /// Something of this is not so.
+    pub fn prove_off(&mut self, guest: &Guest, host: usize) -> Result<()> {
+        self.await_server(guest, "SHUTOFF", host)?;
+        self.only_on(guest, host, "shut off")?;
+        self.runs_nowhere(guest)?;
+        self.deployment.check_invariants()
+    }
+
+    /// The guest counts on `host`, and whenever it ran it ran alone.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn counts_on(&self, guest: &Guest, host: usize) -> Result<()> {
+        let testbed = self.deployment.testbed();
+        testbed.await_scan(guest, self.host(host), DEADLINE)?;
+        testbed.verify_restarted(guest, self.host(host)).map(drop)
+    }
+
+    /// No host has an emulator of the guest.
+    ///
+    /// # Errors
+    /// One has.
+    pub fn runs_nowhere(&self, guest: &Guest) -> Result<()> {
+        for host in self.deployment.testbed().hosts() {
+            let emulators = host.emulators()?;
+            let runs = emulators.iter().any(|(name, _)| name == guest.name());
+            ensure!(!runs, "an emulator of it runs on {}", host.name());
+        }
+        Ok(())
+    }
+
+    /// libvirt on `home` has the guest in this state, and no other host has anything of it.
+    fn only_on(&self, guest: &Guest, home: usize, wanted: &str) -> Result<()> {
+        for (index, host) in self.deployment.testbed().hosts().iter().enumerate() {
+            let state = host.domain_state(guest.name())?;
+            if index == home {
+                let name = host.name();
+                ensure!(state.as_deref() == Some(wanted), "on {name} it is {state:?}");
+                continue;
+            }
+            ensure!(state.is_none(), "{} still has it, {state:?}", host.name());
+            let emulators = host.emulators()?;
+            let stray = emulators.iter().any(|(name, _)| name == guest.name());
+            ensure!(!stray, "an emulator of it still runs on {}", host.name());
+        }
+        Ok(())
+    }
+
+    /// A host dies: its agent, its libvirt and everything that runs there.
+    ///
+    /// # Errors
+    /// Something survives.
+    pub fn lose_host(&self, index: usize) -> Result<()> {
+        let host = self.host(index);
+        self.deployment.agents()[index].kill9()?;
+        host.kill_libvirtd()?;
+        for (name, _) in host.emulators()? {
+            host.kill_guest(&name)?;
+        }
+        Ok(())
+    }
+
+    /// The host is there again, with what it had on its disks.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn host_returns(&self, index: usize) -> Result<()> {
+        self.host(index).start_libvirtd()?;
+        self.deployment.agents()[index].start()
     }
 
     /// Moves a guest once more, to prove that whatever happened left nothing in the way.

@@ -117,6 +117,47 @@ impl Sdk {
             .map(drop)
     }
 
+    /// Starts a cold migration.
+    ///
+    /// # Errors
+    /// As [`Sdk::call`].
+    pub fn migrate(&mut self, server: &str, host: Option<&str>) -> Result<()> {
+        let how = json!({ "host": host });
+        self.call("compute.migrate_server", json!([server]), how)
+            .map(drop)
+    }
+
+    /// Confirms a cold migration.
+    ///
+    /// # Errors
+    /// As [`Sdk::call`].
+    pub fn confirm(&mut self, server: &str) -> Result<()> {
+        let method = "compute.confirm_server_resize";
+        self.call(method, json!([server]), json!({})).map(drop)
+    }
+
+    /// Wants the server back where it came from.
+    ///
+    /// # Errors
+    /// As [`Sdk::call`].
+    pub fn revert(&mut self, server: &str) -> Result<()> {
+        let method = "compute.revert_server_resize";
+        self.call(method, json!([server]), json!({})).map(drop)
+    }
+
+    /// Evacuates a server from its dead host. From 2.95 on it ends stopped, before it goes on.
+    ///
+    /// # Errors
+    /// As [`Sdk::call`].
+    pub fn evacuate(&mut self, server: &str, microversion: &str) -> Result<()> {
+        let method = "compute.evacuate_server";
+        let evacuated = self
+            .pinned(microversion)
+            .call(method, json!([server]), json!({}));
+        self.unpinned();
+        evacuated.map(drop)
+    }
+
     /// The server.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Moves that are given up, forced or held.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use godwit_compute_agent::driver::{Driver, DriverError};
@@ -12,8 +12,12 @@ use godwit_rpc::command::ForceMeans;
 use godwit_rpc::progress::Outcome;
 use godwit_test_support::testbed::{GuestSpec, Load, Options};
 use godwit_test_support::wait_for;
+use nix::sys::signal::{Signal, kill};
 
 use crate::scene::{SOON, Scene};
+
+/// How long the destination does not answer. Nobody gives it up that soon.
+const HELD: Duration = Duration::from_secs(1);
 
 /// Dirties memory faster than the moves below may send it: never converges by itself.
 fn busy() -> GuestSpec {
@@ -52,6 +56,32 @@ async fn real_abort_leaves_the_guest_at_its_source() -> Result<()> {
     let again = scene.source.abort(&travel.source_job).await;
     assert_eq!(again, Err(DriverError::NoJob));
     Ok(())
+}
+
+/// While libvirt still talks to the destination, a guest that somebody pauses counts as paused by
+/// its user, and stays so over there. So forcing waits until the guest is being sent.
+#[tokio::test]
+async fn real_force_that_comes_early_leaves_no_guest_paused() -> Result<()> {
+    let scene = Scene::new(busy(), slow)?;
+    let travel = scene.check(BlockMigration::No).await?;
+    scene.prepare(&travel).await?;
+    let destination = scene.to().libvirtd_pid()?;
+    kill(destination, Signal::SIGSTOP)?;
+    let forced = async {
+        scene.start(&travel).await?;
+        let mut forced = scene.source.force_complete(&travel.source_job);
+        let early = tokio::time::timeout(HELD, &mut forced).await;
+        kill(destination, Signal::SIGCONT)?;
+        ensure!(early.is_err(), "forced before it began: {early:?}");
+        anyhow::Ok(forced.await?)
+    };
+    let forced = forced.await;
+    // Whatever happened: a destination that stands still cannot be taken down.
+    kill(destination, Signal::SIGCONT)?;
+    assert_eq!(forced?, ForceMeans::Pause);
+    let ended = scene.end(&travel).await?;
+    assert_eq!(ended.outcome, Outcome::HandedOver);
+    scene.finish(&travel).await
 }
 
 #[tokio::test]

@@ -2,17 +2,19 @@
 //!
 //! Of a cold move the source has said that the guest is off, and it is asked again right before
 //! the command: only a source that answers so lets the guest be started. An evacuation's source
-//! is dead; should it answer before the first command was sent, the evacuation is off.
+//! is dead; should it answer before the first command was sent, the evacuation is off. Later on
+//! it may be back with the guest, which it never lost: then the evacuation is off as well, once
+//! the destination has said that it has nothing of it and will not start it.
 
 use godwit_core::cold::Phase;
 use godwit_core::evacuation;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::StorageMode;
-use godwit_core::recovery::{ColdVerdict, judge_cold};
+use godwit_core::recovery::{ColdVerdict, Sighting, judge_cold};
 use godwit_core::status::MigrationKind;
 use godwit_planner::texts;
-use godwit_rpc::command::Boot;
+use godwit_rpc::command::{Boot, Withdraw};
 use godwit_rpc::refusal::Refusal;
 use serde_json::Value;
 
@@ -73,8 +75,7 @@ async fn moved(task: &Task<'_>) -> Result<Result<Boot, Failure>, Again> {
 /// The same for one whose source is dead.
 async fn evacuated(task: &Task<'_>) -> Result<Result<Boot, Failure>, Again> {
     let migration = &task.record.migration;
-    // Later holders cannot know whether an earlier one sent it, and go on.
-    if task.claimed.lease.epoch == 1 && answers(task.ctx, task.source()).await? {
+    if answers(task.ctx, task.source()).await? && in_vain(task).await? {
         return Ok(Err(evacuation::still_in_use(migration)));
     }
     let definition = task.ctx.store.server_definition(migration.server).await?;
@@ -86,4 +87,43 @@ async fn evacuated(task: &Task<'_>) -> Result<Result<Boot, Failure>, Again> {
         definition: Some(definition),
         power_on: evacuation::powers_on(migration),
     }))
+}
+
+/// The source answers. Is it certain that the destination does not start the guest, and is it
+/// wrong to?
+async fn in_vain(task: &Task<'_>) -> Result<bool, Again> {
+    // Later holders cannot know whether an earlier one sent the command.
+    if task.claimed.lease.epoch == 1 {
+        return Ok(true);
+    }
+    let heard = hear(task.ctx, &task.record).await?;
+    match (heard.source, heard.destination) {
+        // It came back without the guest, and cleans itself when all is done.
+        (Sighting::Absent | Sighting::Inactive, _) => return Ok(false),
+        // Its command was carried out, or both execute it: nothing more is started by saying so
+        // again, and whoever looks at the hosts will tell.
+        (_, Sighting::Executing) => return Ok(false),
+        (
+            Sighting::Executing | Sighting::Moving | Sighting::HandedOver,
+            Sighting::Absent | Sighting::Inactive | Sighting::Incoming,
+        ) => {}
+        (
+            Sighting::Unreachable
+            | Sighting::Incoming
+            | Sighting::Executing
+            | Sighting::Moving
+            | Sighting::HandedOver,
+            _,
+        ) => return Err(task.wait(heard).await),
+    }
+    // By its rank this keeps out a command that is still under way.
+    let withdraw = Withdraw {
+        command: task.command()?,
+        began_at: task.record.created_at,
+    };
+    let destination = task.destination_agent().await?;
+    match task.answer(destination.withdraw(withdraw).await)? {
+        Answer::Acknowledged => Ok(true),
+        Answer::Superseded | Answer::Refused(_) => Err(task.wait(heard).await),
+    }
 }

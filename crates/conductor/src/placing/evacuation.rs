@@ -3,7 +3,7 @@
 //! Nobody can describe the guest but the database, and nobody can say that it is off but its
 //! silence. So before a destination is chosen, every host that may have the guest is asked once:
 //! its source, and wherever a migration led that this evacuation took over from. One of those may
-//! have received the guest in the moment in which the source died.
+//! have received the guest in the moment in which the source died; while that is open, one waits.
 
 use godwit_core::event::Event;
 use godwit_core::ids::HostName;
@@ -37,10 +37,12 @@ impl Placing<'_> {
                     Some(known) => !ctx.is_up(&known, ctx.now()),
                     None => true,
                 },
-                Sighting::Incoming
-                | Sighting::Executing
-                | Sighting::Moving
-                | Sighting::HandedOver => false,
+                // Its move has not ended there. It goes when its hypervisor hears that the source
+                // is dead, or executes, and who can tell which.
+                Sighting::Incoming | Sighting::HandedOver => {
+                    return Err(Again::because(format!("{host} says {said:?}")));
+                }
+                Sighting::Executing | Sighting::Moving => false,
             };
             if !free {
                 let failure = texts::may_run_on(server.uuid, &host);

@@ -207,6 +207,17 @@ impl Cluster {
         self.agents.insert(name, process);
     }
 
+    /// A command of this migration has come to that host.
+    pub(crate) async fn journals(&self, name: &HostName, migration: MigrationUuid) {
+        let journal = self.directory.path().join(name.as_str());
+        let page = journal.join(format!("{migration}.json"));
+        wait_for("the agent to write it down", PATIENCE, async || {
+            Ok(page.exists().then_some(()))
+        })
+        .await
+        .unwrap();
+    }
+
     pub(crate) fn kill_conductor(&mut self, number: usize) {
         self.conductors.remove(&number).unwrap().kill();
     }

@@ -131,6 +131,7 @@ on_both! {
     async fn force_completes_by_post_copy(made: Made) {
         let mut made = made.with_hosts(&[1, 0]);
         made.never_converges(1);
+        made.speed = 2.0;
         let cluster = made.start().await;
         let uuid = cluster.begin(1, anywhere()).await.unwrap();
         cluster.reaches(uuid, Status::Running).await;

@@ -1,6 +1,7 @@
 //! Evacuations: dead hosts, hosts that are not dead, and hosts that return.
 
-use godwit_compute_agent::drivers::simulated::{Fault, Step};
+use godwit_compute_agent::drivers::simulated::{Fault, Power, Step};
+use godwit_compute_agent::holds::HoldPoint;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::MigrationUuid;
 use godwit_core::server::VmState;
@@ -63,6 +64,28 @@ on_both! {
         assert_eq!(failure.message, "Compute service of host-1 is still in use.");
         let server = cluster.server(1).await;
         assert_eq!((server.vm_state, server.host), (VmState::Active, Some(host(1))));
+        cluster.is_sound().await;
+    }
+
+    /// The command to start it was given up and may still be under way, when the source turns out
+    /// to have had the server all the time.
+    async fn a_host_that_returns_with_its_server_keeps_it(made: Made) {
+        let mut cluster = made.with_hosts(&[1, 0]).start().await;
+        cluster.kill_agent(&host(1));
+        cluster.hold(&host(2), HoldPoint::BeforeBoot);
+        let uuid = cluster.evacuate(1, false).await.unwrap();
+        cluster.journals(&host(2), uuid).await;
+        cluster.kill_agent(&host(2));
+        cluster.start_agent(&host(1));
+        cluster.start_agent(&host(2));
+        cluster.release(&host(2), HoldPoint::BeforeBoot);
+        let ended = cluster.ends(uuid).await.migration;
+        let log = cluster.log(uuid).await;
+        assert_eq!(ended.status, Status::Failed, "{log:#?}");
+        assert_eq!(ended.failure.unwrap().code, FailureCode::StillInUse, "{log:#?}");
+        let server = cluster.server(1).await;
+        assert_eq!((server.vm_state, server.host), (VmState::Active, Some(host(1))));
+        assert_eq!(cluster.fabric.power_of(server.uuid), Some(Power::On));
         cluster.is_sound().await;
     }
 

@@ -61,6 +61,8 @@ async fn every_fault(made: Made, user: User, steps: &[Step]) {
     made.pace.prepare_timeout = Duration::from_millis(300);
     made.pace.stall_timeout = Duration::from_millis(300);
     made.pace.cancel_grace = Duration::from_millis(100);
+    // Nobody dies here: on a slow machine a lease that ran out would have a step struck twice.
+    made.config.lease = Duration::from_secs(30);
     if user != User::Waits {
         made.never_converges(1);
         // What goes wrong past the switch to post-copy is a case of its own.

@@ -16,6 +16,7 @@ mod placing;
 mod puppet;
 mod race;
 mod recovery;
+mod rehosting_faults;
 mod seen;
 mod slots;
 mod together;

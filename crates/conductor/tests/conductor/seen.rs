@@ -1,6 +1,7 @@
 //! What a conductor shows of itself: metrics, the event log, its row among the services.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::ensure;
 use godwit_core::status::MigrationStatus as Status;
@@ -99,6 +100,8 @@ on_both! {
     async fn a_move_is_followed_by_one_holder_for_as_long_as_it_lasts(made: Made) {
         let mut made = made.with_hosts(&[1, 0]);
         made.never_converges(1);
+        // Long enough to be renewed in time on a slow machine.
+        made.config.lease = Duration::from_secs(2);
         let cluster = made.start().await;
         let uuid = cluster.begin(1, anywhere()).await.unwrap();
         let started = cluster.reaches(uuid, Status::Running).await.status_since;

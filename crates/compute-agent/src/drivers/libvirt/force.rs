@@ -11,7 +11,7 @@ use virt::error::ErrorNumber;
 use super::Host;
 use super::flight::{Call, Flight};
 use super::note::Note;
-use super::sys::{self, DomainState, Stopped};
+use super::sys::{self, DomainState, JobStatistics, Stopped};
 use super::witness::{MoveSeen, Witness};
 use crate::driver::{DriverError, Job};
 
@@ -69,20 +69,9 @@ impl Host {
     ) -> Result<ForceMeans, DriverError> {
         let server = job.what.server;
         let flight = self.attached(job).await?.ok_or(DriverError::NoJob)?;
-        let known = flight.known();
-        if known.post_copy {
+        let Some(seen) = self.under_way(&flight, server).await? else {
             return Ok(ForceMeans::PostCopy);
-        }
-        if known.ended.is_some() || known.call == Call::HandedOver {
-            return Err(DriverError::NoJob);
-        }
-        let seen = self.look(server).await?.ok_or(DriverError::NoJob)?;
-        if is_post_copy(seen) {
-            return Ok(ForceMeans::PostCopy);
-        }
-        if !matches!(seen.movement, MoveSeen::Outgoing(_)) {
-            return Err(DriverError::NoJob);
-        }
+        };
         let mut note: Note = job.note()?.unwrap_or_default();
         let departure = note.departure.as_mut().ok_or(DriverError::NoJob)?;
         if departure.post_copy && seen.state == DomainState::Running {
@@ -100,6 +89,47 @@ impl Host {
         }
         // What does not run, its user paused: then nothing is left to do but to wait.
         Ok(ForceMeans::Pause)
+    }
+
+    /// The guest while it is being sent, waiting for that where libvirt is between two steps;
+    /// `None`: the guest executes at its destination already.
+    async fn under_way(
+        &self,
+        flight: &Flight,
+        server: ServerUuid,
+    ) -> Result<Option<Witness>, DriverError> {
+        let deadline = Instant::now() + self.config.call_timeout();
+        loop {
+            let known = flight.known();
+            if known.post_copy {
+                return Ok(None);
+            }
+            if known.ended.is_some() || known.call == Call::HandedOver {
+                return Err(DriverError::NoJob);
+            }
+            let seen = self.look(server).await?;
+            if seen.is_some_and(is_post_copy) {
+                return Ok(None);
+            }
+            if let Some(seen) = seen
+                && let MoveSeen::Outgoing(figures) = seen.movement
+                && has_begun(&figures)
+            {
+                return Ok(Some(seen));
+            }
+            let job_runs = seen.is_some_and(|seen| matches!(seen.movement, MoveSeen::Outgoing(_)));
+            if known.call != Call::UnderWay && !job_runs {
+                return Err(DriverError::NoJob);
+            }
+            if Instant::now() >= deadline {
+                return Err(DriverError::Unavailable(
+                    "libvirt does not begin the move".into(),
+                ));
+            }
+            let returned = flight.until(|known| known.call != Call::UnderWay);
+            // Either way the loop looks again.
+            let _ = tokio::time::timeout(LOOK_EVERY, returned).await;
+        }
     }
 
     /// Switches, and verifies that the switch took place.
@@ -163,6 +193,12 @@ impl Host {
         });
         Ok(resumed.await?)
     }
+}
+
+/// Does QEMU send? Before it does, libvirt still asks the destination to expect the guest, and
+/// whoever pauses the guest by then is taken for its user: it would stay paused over there.
+fn has_begun(figures: &JobStatistics) -> bool {
+    figures.memory_total > 0 || figures.disk_total > 0
 }
 
 fn is_post_copy(seen: Witness) -> bool {

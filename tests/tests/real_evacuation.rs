@@ -1,0 +1,169 @@
+//! Hosts die, their guests go on elsewhere from shared storage, and what a host has left of them
+//! goes when it returns. At no time does anybody else write to their disks.
+
+use anyhow::{Result, ensure};
+use godwit_test_support::testbed::{Guest, GuestSpec, Storage};
+use godwit_test_support::wait_for_blocking;
+use serde_json::json;
+use system_tests::deployment::Options;
+use system_tests::scene::{DEADLINE, Scene};
+use system_tests::sdk::Refused;
+
+/// The last version in which a server that ran is started again.
+const STARTED: &str = "2.94";
+/// And the first in which it is left off.
+const STOPPED: &str = "2.95";
+
+/// Asks until the host counts as dead; before, the request is refused and nothing happens.
+fn evacuate(scene: &mut Scene, guest: &Guest, microversion: &str) -> Result<()> {
+    let uuid = guest.uuid.to_string();
+    wait_for_blocking("the host to count as dead", DEADLINE, || {
+        match scene.sdk.evacuate(&uuid, microversion) {
+            Ok(()) => Ok(Some(())),
+            Err(error) => {
+                let refused: Refused = error.downcast()?;
+                in_use(&refused)?;
+                Ok(None)
+            }
+        }
+    })
+}
+
+fn in_use(refused: &Refused) -> Result<()> {
+    ensure!(refused.status == Some(400), "{refused}");
+    let text = "Compute service of host-1 is still in use.";
+    ensure!(refused.message.contains(text), "{refused}");
+    Ok(())
+}
+
+#[test]
+fn real_guest_of_a_dead_host_goes_on_elsewhere() -> Result<()> {
+    let mut scene = Scene::set(&Options::default())?;
+    let guest = scene.guest(0, GuestSpec::new("orphan"))?;
+    let refused = scene.sdk.evacuate(&guest.uuid.to_string(), STARTED);
+    in_use(&refused.unwrap_err().downcast()?)?;
+    scene.prove(&guest, &[0])?;
+
+    scene.lose_host(0)?;
+    evacuate(&mut scene, &guest, STARTED)?;
+    let migration = scene.await_status(&guest, "done")?;
+    assert_eq!(migration.source_compute.as_deref(), Some("host-1"));
+    assert_eq!(migration.dest_compute.as_deref(), Some("host-2"));
+    scene.await_server(&guest, "ACTIVE", 1)?;
+    scene.counts_on(&guest, 1)?;
+
+    scene.host_returns(0)?;
+    scene.await_status(&guest, "completed")?;
+    scene.prove_restarted(&guest, 1)?;
+    ensure!(guest.disk.exists(), "its disk is gone");
+    scene.next_migration_works(&guest, 0)?;
+    scene.prove_restarted(&guest, 0)
+}
+
+#[test]
+fn real_evacuated_guest_is_left_off_where_the_version_says_so() -> Result<()> {
+    let mut scene = Scene::set(&Options::default())?;
+    let guest = scene.guest(0, GuestSpec::new("quiet"))?;
+    scene.lose_host(0)?;
+    evacuate(&mut scene, &guest, STOPPED)?;
+    scene.await_status(&guest, "done")?;
+    scene.await_server(&guest, "SHUTOFF", 1)?;
+    scene.runs_nowhere(&guest)?;
+    scene.host_returns(0)?;
+    scene.await_status(&guest, "completed")?;
+    scene.prove_off(&guest, 1)
+}
+
+/// The agent alone died: nobody can say that the guest runs, and it does. It is not run twice.
+#[test]
+fn real_guest_that_never_died_is_not_run_a_second_time() -> Result<()> {
+    let mut scene = Scene::set(&Options::default())?;
+    let guest = scene.guest(0, GuestSpec::new("alive"))?;
+    let uuid = guest.uuid.to_string();
+    scene.deployment.agents()[0].kill9()?;
+    evacuate(&mut scene, &guest, STARTED)?;
+    scene.await_status(&guest, "failed")?;
+    scene.await_server(&guest, "ERROR", 0)?;
+    let there = scene.host(1).domain_state(guest.name())?;
+    ensure!(there.is_none(), "the destination has it {there:?}");
+
+    scene.deployment.agents()[0].start()?;
+    let active = json!([uuid, "active"]);
+    scene
+        .sdk
+        .call("compute.reset_server_state", active, json!({}))?;
+    scene.prove(&guest, &[0])
+}
+
+/// Its guest ran on, on a host that nobody reached: the locks on its disks kept the second copy
+/// from starting. Powered off there and evacuated once more, it goes on elsewhere.
+#[test]
+fn real_host_that_was_only_cut_off_gives_up_what_was_evacuated() -> Result<()> {
+    let mut scene = Scene::set(&Options::default())?;
+    let guest = scene.guest(0, GuestSpec::new("cut-off"))?;
+    scene.deployment.agents()[0].kill9()?;
+    evacuate(&mut scene, &guest, STARTED)?;
+    scene.await_status(&guest, "failed")?;
+    let home = scene.host(0);
+    scene.deployment.testbed().await_scan(&guest, home, DEADLINE)?;
+    scene.deployment.testbed().verify(&guest, &[home])?;
+
+    scene.host(0).kill_guest(guest.name())?;
+    evacuate(&mut scene, &guest, STARTED)?;
+    scene.await_status(&guest, "done")?;
+    scene.await_server(&guest, "ACTIVE", 1)?;
+    scene.counts_on(&guest, 1)?;
+    scene.deployment.agents()[0].start()?;
+    scene.await_status(&guest, "completed")?;
+    scene.prove_restarted(&guest, 1)
+}
+
+#[test]
+fn real_evacuation_goes_on_when_its_conductor_or_its_destination_dies() -> Result<()> {
+    let holds = tempfile::tempdir()?;
+    let hold = holds.path().join("before-boot");
+    let mut scene = Scene::set(&Options {
+        agent: json!({"holds": {"before-boot": hold}}),
+        ..Options::default()
+    })?;
+    let guest = scene.guest(0, GuestSpec::new("orphan"))?;
+    scene.lose_host(0)?;
+    std::fs::write(&hold, "")?;
+    evacuate(&mut scene, &guest, STARTED)?;
+    scene.await_status(&guest, "pre-migrating")?;
+    for role in [
+        &scene.deployment.conductors()[0],
+        &scene.deployment.agents()[1],
+    ] {
+        role.kill9()?;
+        role.start()?;
+    }
+    std::fs::remove_file(&hold)?;
+    scene.await_status(&guest, "done")?;
+    scene.counts_on(&guest, 1)?;
+    scene.host_returns(0)?;
+    scene.await_status(&guest, "completed")?;
+    scene.prove_restarted(&guest, 1)
+}
+
+#[test]
+fn real_guest_whose_disk_died_with_its_host_is_not_rebuilt() -> Result<()> {
+    let mut scene = Scene::set(&Options::default())?;
+    let local = GuestSpec {
+        storage: Storage::Local,
+        ..GuestSpec::new("local")
+    };
+    let guest = scene.guest(0, local)?;
+    scene.lose_host(0)?;
+    evacuate(&mut scene, &guest, STARTED)?;
+    scene.await_status(&guest, "error")?;
+    scene.await_server(&guest, "ERROR", 0)?;
+    let stories = scene.deployment.stories(&guest.uuid.to_string())?;
+    let told = stories[0].tell();
+    ensure!(told.contains("not on storage"), "{told}");
+    ensure!(
+        scene.host(1).domain_state(guest.name())?.is_none(),
+        "host-2 made something of it"
+    );
+    Ok(())
+}
