@@ -140,8 +140,7 @@ fn page(status: StatusCode, text: &str) -> HttpResponse {
 
 /// The version headers of an answer. `version` is as spoken, or as asked for in vain.
 pub(crate) fn set_version(response: &mut HttpResponse, version: Spoken<'_>) {
-    const VARY: HeaderValue =
-        HeaderValue::from_static("OpenStack-API-Version, X-OpenStack-Nova-API-Version");
+    const VARY: [&str; 2] = ["OpenStack-API-Version", "X-OpenStack-Nova-API-Version"];
     let (standard, legacy) = match version {
         Spoken::Version(version) => version_headers(version),
         Spoken::InVain(text) => (value(&format!("compute {text}")), value(text)),
@@ -149,7 +148,11 @@ pub(crate) fn set_version(response: &mut HttpResponse, version: Spoken<'_>) {
     let headers = response.headers_mut();
     headers.insert(STANDARD.clone(), standard);
     headers.insert(LEGACY.clone(), legacy);
-    headers.insert(header::VARY, VARY);
+    // A line each, as Nova writes them.
+    headers.remove(header::VARY);
+    for by in VARY {
+        headers.append(header::VARY, HeaderValue::from_static(by));
+    }
 }
 
 /// The version that an answer names.

@@ -21,7 +21,10 @@ pub(crate) async fn run(directory: &Path, place: &Place) -> Result<ExitCode> {
         Resolved::Data(data) => {
             // An `up` has its directory for itself, and so has this.
             let _occupied = data.occupy()?;
-            import(&DatabaseConfig::at(data.database_url()), dump).await
+            let database = DatabaseConfig::at(data.database_url());
+            // As `up` does: what is in its directory follows the program's version.
+            Store::upgrade(&database.url, &database.options()).await?;
+            import(&database, dump).await
         }
     }
 }
