@@ -326,7 +326,7 @@ pub struct Migration {
     /// Its time limits.
     pub limits: Limits,
     /// When the current state ends of itself; `None` exactly in terminal states and for
-    /// imported rows whose host has no agent yet.
+    /// imported rows, which nobody drives.
     pub deadline: Option<Timestamp>,
     /// Why it ended, or will end, without the guest on its destination.
     pub failure: Option<Failure>,

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::columns::{Json, PlainUuid, instant, json, text};
 use crate::connection::Database;
+use crate::migrations::source_returned;
 use crate::schema::{hosts, services};
 use crate::services::{Beat, ServiceRow, beat};
 use crate::{Room, Service, ServiceBinary, Store, StoreError, reservations};
@@ -276,6 +277,7 @@ impl Store {
                 .select(services::id)
                 .first(connection)?;
             write(connection, service, &registration)?;
+            source_returned(connection, &facts.name, registration.at)?;
             let host = load(connection, &facts.name)?.ok_or(diesel::result::Error::NotFound)?;
             let known = before.is_some_and(|host| host.facts.agent_boot_id == facts.agent_boot_id);
             Ok((host, !known))

@@ -11,9 +11,10 @@
 //! dump says: since then this database knows better. So an import can be repeated. What cannot
 //! be brought along is counted, with the reason and an example.
 //!
-//! An unfinished migration arrives without a deadline and without effects: nothing happens to
-//! it until its host enrols an agent. Nova's own bookkeeping is taken as it is, several
-//! unfinished rows of one server included.
+//! An unfinished migration arrives without a deadline and without effects: it is history, which
+//! nobody drives and which stands in nobody's way. Where its server is, the inventories of the
+//! agents say. Nova's own bookkeeping is taken as it is, several unfinished rows of one server
+//! included.
 
 mod actions;
 mod batch;

@@ -3,6 +3,7 @@
 mod begin;
 mod commit;
 mod confirm;
+mod imported;
 mod list;
 mod of_server;
 mod progress;
@@ -24,6 +25,7 @@ pub use self::begin::{
 };
 pub use self::commit::{Claim, CommitError, CommitNote, SlotLimits};
 pub use self::confirm::ResizeError;
+pub(crate) use self::imported::source_returned;
 pub use self::list::{MigrationFilter, MigrationListError, Paging};
 pub use self::of_server::OfServer;
 pub(crate) use self::of_server::{ById, InProgress, by_id, in_progress};
@@ -116,7 +118,8 @@ impl Store {
     }
 
     /// Evacuations from `host` that are done, and whose leftovers it has not cleaned yet, oldest
-    /// first.
+    /// first. Imported ones are none of ours to clean up after: nobody knows what the host did
+    /// since.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -130,6 +133,7 @@ impl Store {
                 .filter(migrations::source_compute.eq(host.as_str()))
                 .filter(migrations::status.eq(MigrationStatus::Done.as_str()))
                 .filter(migrations::migration_type.eq(MigrationKind::Evacuation.as_str()))
+                .filter(migrations::imported.eq(false))
                 .order(migrations::id)
                 .select(MigrationRow::as_select())
                 .load(connection)?;

@@ -40,6 +40,7 @@ struct Row {
     memory_mb_used: i64,
     #[serde(default)]
     local_gb_used: i64,
+    disk_available_least: Option<i64>,
     free_disk_gb: Option<i64>,
     running_vms: Option<i64>,
     current_workload: Option<i64>,
@@ -140,6 +141,8 @@ fn make(row: Row, agents: &HashMap<String, i64>) -> Result<Incoming, Reason> {
         running_vms: row.running_vms.unwrap_or_default(),
         current_workload: row.current_workload.unwrap_or_default(),
     };
+    // Not every driver of Nova's measures what is left.
+    let free = row.disk_available_least.or(row.free_disk_gb);
     let new = New {
         id: row.id,
         uuid,
@@ -154,7 +157,7 @@ fn make(row: Row, agents: &HashMap<String, i64>) -> Result<Incoming, Reason> {
         vcpus: row.vcpus,
         memory_mb: row.memory_mb,
         local_gb: row.local_gb,
-        local_free_gb: row.free_disk_gb.unwrap_or_default().max(0),
+        local_free_gb: free.unwrap_or_default(),
         storage_pools: "[]",
         agent_address: "",
         agent_boot_id: Uuid::nil(),

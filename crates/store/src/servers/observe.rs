@@ -223,10 +223,11 @@ fn load_concerned(
 }
 
 /// The servers that a migration is about, whose places it alone decides. One that waits for its
-/// confirmation is at rest.
+/// confirmation is at rest, and nobody works on one that was imported.
 fn moving(connection: &mut Database) -> Result<HashSet<ServerUuid>, StoreError> {
     let rows: Vec<ServerUuid> = migrations::table
         .filter(migrations::ended_at.is_null())
+        .filter(migrations::imported.eq(false))
         .filter(migrations::status.ne(MigrationStatus::Finished.as_str()))
         .select(migrations::instance_uuid)
         .load(connection)?;
