@@ -194,7 +194,10 @@ impl Scene {
             let state = host.domain_state(guest.name())?;
             if index == home {
                 let name = host.name();
-                ensure!(state.as_deref() == Some(wanted), "on {name} it is {state:?}");
+                ensure!(
+                    state.as_deref() == Some(wanted),
+                    "on {name} it is {state:?}"
+                );
                 continue;
             }
             ensure!(state.is_none(), "{} still has it, {state:?}", host.name());

@@ -105,7 +105,10 @@ fn real_host_that_was_only_cut_off_gives_up_what_was_evacuated() -> Result<()> {
     evacuate(&mut scene, &guest, STARTED)?;
     scene.await_status(&guest, "failed")?;
     let home = scene.host(0);
-    scene.deployment.testbed().await_scan(&guest, home, DEADLINE)?;
+    scene
+        .deployment
+        .testbed()
+        .await_scan(&guest, home, DEADLINE)?;
     scene.deployment.testbed().verify(&guest, &[home])?;
 
     scene.host(0).kill_guest(guest.name())?;

@@ -3,21 +3,25 @@
 //! Nobody can describe the guest but the database, and nobody can say that it is off but its
 //! silence. So before a destination is chosen, every host that may have the guest is asked once:
 //! its source, and wherever a migration led that this evacuation took over from. One of those may
-//! have received the guest in the moment in which the source died; while that is open, one waits.
+//! have received the guest in the moment in which the source died; one that still waits for it is
+//! told not to.
+
+use std::collections::BTreeMap;
 
 use godwit_core::event::Event;
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Placement, StorageMode};
 use godwit_core::recovery::Sighting;
 use godwit_planner::texts;
-use godwit_rpc::command::CheckBoot;
-use godwit_store::{Room, Server};
+use godwit_rpc::command::{CheckBoot, Command, Move, Rank, RollBack};
+use godwit_store::{MigrationRecord, Room, Server};
 use serde_json::Value;
 
 use super::{Declined, Offer, Placing};
 use crate::effects::Again;
 use crate::steps::Applied;
 use crate::testimony::{answers, ask};
+use crate::translate::move_kind;
 
 impl Placing<'_> {
     /// Is the evacuation off? Then the row knows.
@@ -28,21 +32,17 @@ impl Placing<'_> {
             let applied = self.apply(Event::SourceReturned, Value::Null, None).await?;
             return Ok(Some(applied));
         }
-        for host in self.elsewhere(server).await? {
+        for (host, moved_there) in self.elsewhere(server).await? {
             let said = ask(ctx, &host, server.uuid).await?;
             let free = match said {
                 Sighting::Absent | Sighting::Inactive => true,
+                Sighting::Incoming => self.clear(&host, moved_there.as_ref()).await?,
                 // As dead as the source, by the same signs.
                 Sighting::Unreachable => match ctx.store.host_find(&host).await? {
                     Some(known) => !ctx.is_up(&known, ctx.now()),
                     None => true,
                 },
-                // Its move has not ended there. It goes when its hypervisor hears that the source
-                // is dead, or executes, and who can tell which.
-                Sighting::Incoming | Sighting::HandedOver => {
-                    return Err(Again::because(format!("{host} says {said:?}")));
-                }
-                Sighting::Executing | Sighting::Moving => false,
+                Sighting::Executing | Sighting::Moving | Sighting::HandedOver => false,
             };
             if !free {
                 let failure = texts::may_run_on(server.uuid, &host);
@@ -58,24 +58,62 @@ impl Placing<'_> {
         Ok(None)
     }
 
-    /// Where migrations led that did not end, but were taken over from.
-    async fn elsewhere(&self, server: &Server) -> Result<Vec<HostName>, Again> {
-        let source = &self.record.migration.source_compute;
+    /// Where migrations led that did not end, but were taken over from; with the last one that
+    /// led there, if one did, and did not only come from there.
+    async fn elsewhere(
+        &self,
+        server: &Server,
+    ) -> Result<BTreeMap<HostName, Option<MigrationRecord>>, Again> {
         let records = self.ctx.store.migrations_superseded_of(server.uuid).await?;
-        let mut hosts: Vec<HostName> = records
-            .into_iter()
-            .flat_map(|record| {
-                [
-                    record.migration.dest_compute,
-                    Some(record.migration.source_compute),
-                ]
-            })
-            .flatten()
-            .filter(|host| host != source)
-            .collect();
-        hosts.sort();
-        hosts.dedup();
+        let mut hosts = BTreeMap::new();
+        for record in records.into_iter().rev() {
+            hosts
+                .entry(record.migration.source_compute.clone())
+                .or_insert(None);
+            if let Some(destination) = record.migration.dest_compute.clone() {
+                hosts.insert(destination, Some(record));
+            }
+        }
+        hosts.remove(&self.record.migration.source_compute);
         Ok(hosts)
+    }
+
+    /// A host still expects the guest by a move that was taken over from, and whose source may
+    /// only seem to be dead. Once the host has cleared that away, it never executes the guest by
+    /// that move.
+    async fn clear(
+        &self,
+        host: &HostName,
+        moved_there: Option<&MigrationRecord>,
+    ) -> Result<bool, Again> {
+        let Some(MigrationRecord { migration, .. }) = moved_there else {
+            return Ok(false);
+        };
+        let storage = migration
+            .storage
+            .ok_or_else(|| Again::because("the migration has no storage mode"))?;
+        let command = Command {
+            what: Move {
+                migration: migration.uuid,
+                kind: move_kind(migration.kind),
+                server: migration.server,
+                source: migration.source_compute.clone(),
+                destination: host.clone(),
+                storage,
+            },
+            // After all that the migration ever asked for.
+            rank: Rank {
+                sequence: migration.effect_sequence.saturating_add(1),
+                epoch: self.performed.map_or(1, |lease| lease.epoch),
+            },
+            request_id: self.record.request_id.clone(),
+        };
+        let roll_back = RollBack {
+            command,
+            resume: false,
+        };
+        self.agent(host).await?.roll_back(roll_back).await?;
+        Ok(true)
     }
 
     /// The destination's pre-check; nobody else has a say.

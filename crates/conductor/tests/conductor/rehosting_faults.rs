@@ -109,7 +109,10 @@ async fn cold_move(cluster: &Cluster, user: User, was: VmState, strike: Strike) 
     });
     let arrived = arrived.await.unwrap();
     let log = cluster.log(uuid).await;
-    assert!(arrives(&strike).contains(&arrived), "{what}: {arrived} {log:#?}");
+    assert!(
+        arrives(&strike).contains(&arrived),
+        "{what}: {arrived} {log:#?}"
+    );
     let ends_as = match (arrived, user) {
         (Status::Finished, User::Confirms) => {
             assert!(cluster.ask(uuid, Event::ConfirmRequested).await);
@@ -125,13 +128,25 @@ async fn cold_move(cluster: &Cluster, user: User, was: VmState, strike: Strike) 
     let log = cluster.log(uuid).await;
     assert_eq!(record.migration.status, ends_as, "{what}: {log:#?}");
     let failed = ends_as == Status::Error;
-    assert_eq!(record.migration.failure.is_some(), failed, "{what}: {log:#?}");
+    assert_eq!(
+        record.migration.failure.is_some(),
+        failed,
+        "{what}: {log:#?}"
+    );
 
-    let home = if ends_as == Status::Confirmed { &there } else { &here };
+    let home = if ends_as == Status::Confirmed {
+        &there
+    } else {
+        &here
+    };
     let server = cluster.server(1).await;
     assert_eq!(server.host.as_ref(), Some(home), "{what}: {log:#?}");
     assert_eq!(server.vm_state, was, "{what}: {log:#?}");
-    assert_eq!(cluster.fabric.power_of(server.uuid), power, "{what}: {log:#?}");
+    assert_eq!(
+        cluster.fabric.power_of(server.uuid),
+        power,
+        "{what}: {log:#?}"
+    );
     cluster.fabric.release();
     nothing_is_left(cluster, home, &what).await;
     cluster.is_sound().await;
@@ -181,11 +196,20 @@ async fn every_evacuation(made: Made, steps: &[(Step, &[usize])]) {
         let server = cluster.server(1).await;
         let state = (server.vm_state, server.host.as_ref());
         assert_eq!(state, (VmState::Active, Some(&there)), "{what}: {log:#?}");
-        assert_eq!(cluster.fabric.power_of(server.uuid), Some(Power::On), "{what}");
+        assert_eq!(
+            cluster.fabric.power_of(server.uuid),
+            Some(Power::On),
+            "{what}"
+        );
         cluster.fabric.power(&here, true);
         cluster.start_agent(&here);
         let ended = cluster.ends(uuid).await.migration.status;
-        assert_eq!(ended, Status::Completed, "{what}: {:#?}", cluster.log(uuid).await);
+        assert_eq!(
+            ended,
+            Status::Completed,
+            "{what}: {:#?}",
+            cluster.log(uuid).await
+        );
         cluster.fabric.release();
         cluster.all_are_up().await;
         nothing_is_left(&cluster, &there, &what).await;
