@@ -12,6 +12,7 @@ use godwit_rpc::command::ForceMeans;
 use godwit_rpc::progress::Outcome;
 use godwit_test_support::testbed::{GuestSpec, Load, Options};
 use godwit_test_support::wait_for;
+use nix::sys::signal::{Signal, kill};
 
 use crate::scene::{SOON, Scene};
 
@@ -93,6 +94,49 @@ async fn real_force_by_post_copy_cannot_be_aborted() -> Result<()> {
     println!("handed over after {:?}: {ended:?}", since.elapsed());
     assert_eq!(ended.outcome, Outcome::HandedOver);
     scene.finish(&travel).await
+}
+
+/// libvirt takes a guest that is paused before its hosts have spoken for its user's doing, and
+/// leaves it paused at the destination.
+#[tokio::test]
+async fn real_force_waits_until_the_guest_is_on_its_way() -> Result<()> {
+    let scene = Scene::new(busy(), slow)?;
+    let travel = scene.check(BlockMigration::Auto).await?;
+    scene.prepare(&travel).await?;
+    let destination = scene.to().libvirtd_pid()?;
+    kill(destination, Signal::SIGSTOP)?;
+    let force = async {
+        scene.start(&travel).await?;
+        anyhow::Ok(scene.source.force_complete(&travel.source_job).await?)
+    };
+    let silence = async {
+        let went_on = goes_on(&scene).await;
+        kill(destination, Signal::SIGCONT)?;
+        went_on
+    };
+    let (means, went_on) = tokio::join!(force, silence);
+    went_on?;
+    assert_eq!(means?, ForceMeans::Pause);
+    assert_eq!(scene.end(&travel).await?.outcome, Outcome::HandedOver);
+    scene.finish(&travel).await
+}
+
+/// The guest is on its way by libvirt's word, and nobody pauses it.
+async fn goes_on(scene: &Scene) -> Result<()> {
+    let leaving = wait_for("the move to begin", SOON, async || {
+        let seen = scene.sighted(&scene.source).await?;
+        Ok((seen == Sighting::Moving).then_some(()))
+    });
+    leaving.await?;
+    let counter = || {
+        let evidence = scene.testbed.evidence(&scene.guest)?;
+        anyhow::Ok(evidence.latest().context("no record")?.counter)
+    };
+    let before = counter()?;
+    wait_for("the guest to go on", SOON, async || {
+        Ok((counter()? > before + 20).then_some(()))
+    })
+    .await
 }
 
 #[tokio::test]

@@ -76,12 +76,9 @@ impl Host {
         if known.ended.is_some() || known.call == Call::HandedOver {
             return Err(DriverError::NoJob);
         }
-        let seen = self.look(server).await?.ok_or(DriverError::NoJob)?;
+        let seen = self.look_once_it_flows(server).await?;
         if is_post_copy(seen) {
             return Ok(ForceMeans::PostCopy);
-        }
-        if !matches!(seen.movement, MoveSeen::Outgoing(_)) {
-            return Err(DriverError::NoJob);
         }
         let mut note: Note = job.note()?.unwrap_or_default();
         let departure = note.departure.as_mut().ok_or(DriverError::NoJob)?;
@@ -100,6 +97,26 @@ impl Host {
         }
         // What does not run, its user paused: then nothing is left to do but to wait.
         Ok(ForceMeans::Pause)
+    }
+
+    /// A look at a guest that is on its way. libvirt leaves a guest that was paused before its
+    /// move began paused at the destination, so nobody may pause it before anything flows.
+    async fn look_once_it_flows(&self, server: ServerUuid) -> Result<Witness, DriverError> {
+        let deadline = Instant::now() + self.config.call_timeout();
+        while Instant::now() < deadline {
+            let seen = self.look(server).await?.ok_or(DriverError::NoJob)?;
+            match seen.movement {
+                MoveSeen::Outgoing(figures) if figures.flows() => return Ok(seen),
+                // Its user paused it, and it stays that way.
+                MoveSeen::Outgoing(_) if seen.state != DomainState::Running => return Ok(seen),
+                MoveSeen::Outgoing(_) => {}
+                MoveSeen::None | MoveSeen::Incoming => return Err(DriverError::NoJob),
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Err(DriverError::Unavailable(
+            "libvirt has not begun to send the guest".into(),
+        ))
     }
 
     /// Switches, and verifies that the switch took place.

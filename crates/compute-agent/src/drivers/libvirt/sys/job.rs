@@ -55,6 +55,13 @@ pub(crate) struct JobStatistics {
     pub(crate) iteration: u64,
 }
 
+impl JobStatistics {
+    /// Has the hypervisor begun to copy? libvirt itself knows only the time before.
+    pub(crate) const fn flows(&self) -> bool {
+        self.memory_total > 0 || self.disk_total > 0
+    }
+}
+
 /// A domain's job.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Job {
