@@ -10,7 +10,7 @@ use crate::deployment::Deployment;
 use crate::sdk::{Migration, Sdk};
 
 /// How long anything may take that a scenario waits for.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(150);
 /// After a crash everything has to go on within this.
 pub const RECOVERY: Duration = Duration::from_secs(30);
 

@@ -45,7 +45,9 @@ impl From<DriverError> for Broken {
 
 impl From<Trouble> for Broken {
     fn from(trouble: Trouble) -> Self {
-        Self(format!("the scene: {trouble:#}"))
+        let causes = std::iter::successors(trouble.source(), |cause| cause.source());
+        let causes: String = causes.map(|cause| format!(": {cause}")).collect();
+        Self(format!("the scene: {trouble}{causes}"))
     }
 }
 

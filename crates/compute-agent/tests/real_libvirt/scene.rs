@@ -23,8 +23,9 @@ use uuid::Uuid;
 
 use crate::hosts::{Inside, Page, config};
 
-/// Generous, for a machine that does other things too.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+/// Generous, for a machine that does other things too: an emulated guest looks through all its
+/// memory in this time.
+pub(crate) const SOON: Duration = Duration::from_secs(150);
 
 /// Two hosts with a driver each, and a guest that runs on the first.
 pub(crate) struct Scene {
