@@ -6,6 +6,7 @@ use std::fmt;
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use godwit_core::ids::ServerUuid;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 use url::Url;
 
@@ -153,9 +154,23 @@ fn continued(query: &Query, marker: &str) -> String {
         Some(pair) => pair.1 = marker,
         None => once.push(("marker", marker)),
     }
-    url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(once)
-        .finish()
+    let encoded = once
+        .iter()
+        .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
+    encoded.collect::<Vec<_>>().join("&")
+}
+
+/// A name or value as Python writes it into a query.
+fn encoded(text: &str) -> String {
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'-')
+        .remove(b'~')
+        .remove(b' ');
+    utf8_percent_encode(text, ESCAPED)
+        .to_string()
+        .replace(' ', "+")
 }
 
 /// What a link leads to.
@@ -251,6 +266,7 @@ mod tests {
             ),
             ("status=b&status=a&limit=1", "limit=1&status=b&marker=M"),
             ("a=x+y%26", "a=x+y%26&marker=M"),
+            ("a=.*~%C3%A4_-", "a=.%2A~%C3%A4_-&marker=M"),
         ] {
             assert_eq!(
                 next(query),

@@ -69,7 +69,7 @@ fn standard(headers: &HeaderMap) -> Option<String> {
 fn legacy(headers: &HeaderMap) -> Option<String> {
     let value = joined(headers, &LEGACY)?;
     let version = value.rsplit(',').next().unwrap_or_default().trim();
-    (!version.is_empty()).then(|| version.to_owned())
+    Some(version.to_owned())
 }
 
 /// All values of a header as one, the way every HTTP/1.1 intermediary may join them.
@@ -149,7 +149,7 @@ mod tests {
             ("2.10", version(10)),
             ("latest", version(104)),
             ("2.80, 2.10", version(10)),
-            ("", version(1)),
+            ("", Err(NotSpoken::Malformed(String::new()))),
             ("x", Err(NotSpoken::Malformed("x".to_owned()))),
             (
                 "compute 2.10",

@@ -60,6 +60,10 @@ async fn answer(
             "/",
             document(request, Reply::json(&VersionList::new(&base()))),
         ),
+        // The filter for cross-origin requests answers these, before anything else looks.
+        Place::Elsewhere | Place::Below(..) if request.method() == Method::OPTIONS => {
+            ("other", HttpResponse::Ok().finish())
+        }
         Place::Elsewhere => {
             let choices = Choices::new(&base(), request.path());
             let reply = Reply::json_with(actix_web::http::StatusCode::MULTIPLE_CHOICES, &choices);
@@ -69,10 +73,6 @@ async fn answer(
             let mut response = root_document(request, root, &base());
             reply::set_request_id(&mut response, &request_id(request));
             (root.segment(), response)
-        }
-        // The filter for cross-origin requests answers these, before anything else looks.
-        Place::Below(..) if request.method() == Method::OPTIONS => {
-            ("other", HttpResponse::Ok().finish())
         }
         Place::Below(root, rest) => {
             let id = request_id(request);

@@ -30,9 +30,14 @@ use crate::schema::{Strictness, check};
 use crate::state::ApiState;
 use crate::views::version::VersionDocument;
 
-/// A path as the router sees it: decoded, repeated slashes made one.
+/// A path as the router sees it: decoded, each byte a character as WSGI has it, repeated slashes
+/// made one.
 pub(super) fn normalized(path: &str) -> Cow<'_, str> {
-    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    let decoded: Cow<'_, str> = if path.contains('%') {
+        percent_decode_str(path).map(char::from).collect()
+    } else {
+        path.into()
+    };
     if !decoded.contains("//") {
         return decoded;
     }
@@ -357,7 +362,7 @@ mod tests {
             ("///", "/"),
             ("/v2.1/servers/%2e%2e/x", "/v2.1/servers/../x"),
             ("/a%2F%2Fb", "/a/b"),
-            ("/%ff", "/\u{fffd}"),
+            ("/%ff/%c3%a9", "/ÿ/Ã©"),
         ] {
             assert_eq!(normalized(path), expected);
         }

@@ -79,8 +79,11 @@ async fn versions_are_negotiated_and_echoed() {
                 Some(&*format!("compute {echoed}"))
             );
             assert_eq!(answer.header("x-openstack-nova-api-version"), Some(echoed));
-            let vary: Vec<_> = answer.headers.get_all("vary").collect();
-            assert_eq!(vary, ["OpenStack-API-Version", "X-OpenStack-Nova-API-Version"]);
+            let vary: Vec<_> = answer.headers.get_all("vary").iter().collect();
+            assert_eq!(
+                vary,
+                ["OpenStack-API-Version", "X-OpenStack-Nova-API-Version"]
+            );
         }
     }
     for path in ["/v2.1/", path.as_str()] {
@@ -142,7 +145,9 @@ async fn paths_without_a_version_are_choices() {
         ("/a/b?c=d", "a/b"),
         ("/v2.10/servers", "v2.10/servers"),
     ] {
-        for method in ["GET", "POST", "OPTIONS"] {
+        let options = world.ask("OPTIONS", path).send().await;
+        assert_eq!((options.status, options.text.as_str()), (200, ""), "{path}");
+        for method in ["GET", "POST"] {
             let answer = world
                 .ask(method, path)
                 .header("Accept", "text/html")

@@ -127,8 +127,8 @@ async fn what_is_not_found_or_understood() {
         let path = format!("/v2.1/os-hypervisors{path}");
         world.get(Who::Admin, minor, &path).await
     };
-    let fault = "Paging over hypervisors with the hypervisor_hostname_pattern query parameter is \
-                 not supported.";
+    let fault = "The server could not comply with the request since it is either malformed or \
+                 otherwise incorrect.";
     let uuid = hypervisor_uuid("host-1");
     for (minor, path, text) in [
         (53, "?hypervisor_hostname_pattern=host&limit=1", fault),

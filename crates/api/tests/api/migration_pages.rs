@@ -123,4 +123,12 @@ async fn links_name_the_project_where_the_url_does() {
         format!("{base}/v2.1/servers/{SERVER}/migrations/3"),
         "another's project"
     );
+    // In this version nobody may ask for projects, so what the URL says of one is not heard.
+    let unheard = format!("/v2.1/os-migrations?status=running&project_id={ADMIN}");
+    let page = world.get(Who::Admin, 79, &unheard).await;
+    assert_eq!(page.status, 400);
+    let page = world.get(Who::Admin, 58, &unheard).await.ok();
+    let links = &page["migrations"][0]["links"];
+    let own = links[0]["href"].as_str().unwrap();
+    assert!(own.starts_with(&format!("{base}/v2.1/servers/")), "{own}");
 }

@@ -206,6 +206,7 @@ async fn filters_are_exact_and_the_last_value_counts() {
         ),
         ("?limit=0", &[]),
         ("?limit=2", &[11, 8]),
+        ("?limit=2&marker=", &[11, 8]),
         ("?limit=2%0A", &[11, 8]),
         ("?limit=99999999999999999999", &NEWEST_FIRST),
         ("?&&limit=1", &[11]),
@@ -315,7 +316,6 @@ async fn queries_are_refused_in_the_validators_words() {
         ),
         (80, "marker=x", "Marker x could not be found.".to_owned()),
         (80, "marker=1", "Marker 1 could not be found.".to_owned()),
-        (80, "marker=", "Marker  could not be found.".to_owned()),
         (
             80,
             "marker=11111111-2222-4333-8444-555555555555",

@@ -192,7 +192,7 @@ async fn unknown_servers_and_others_servers_look_the_same() {
         let shown = match id {
             "%20" => " ",
             "%00" => "\0",
-            "%ff" => "\u{fffd}",
+            "%ff" => "\u{ff}",
             id => id,
         };
         let expected = format!("Instance {shown} could not be found.");

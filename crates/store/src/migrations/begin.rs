@@ -167,8 +167,8 @@ fn insert(
         Request::Evacuation(_) => None,
     };
     let source_node = match request {
-        Request::Cold(_) => server.node.as_ref(),
-        Request::Live(_) | Request::Evacuation(_) => None,
+        Request::Cold(_) | Request::Evacuation(_) => server.node.as_ref(),
+        Request::Live(_) => None,
     };
     diesel::insert_into(migrations::table)
         .values((

@@ -50,7 +50,8 @@ on_both! {
         };
         assert_eq!(record.migration.request, Request::Evacuation(request));
         assert_eq!((record.old_flavor_id, record.new_flavor_id), (None, None));
-        assert_eq!((record.source_node, record.dest_compute), (None, None));
+        let source = record.source_node.as_deref();
+        assert_eq!((source, record.dest_compute), (Some("a.example.org"), None));
         assert_eq!(bench.server(1).await.task_state, Some(TaskState::Rebuilding));
         bench.assert_sound().await;
 

@@ -44,11 +44,8 @@ pub fn detail(call: &Call) -> Answer<'_> {
 
 async fn list(call: &Call) -> Result<(Vec<Hypervisor>, Hosted), ApiError> {
     let found = match call.query.last("hypervisor_hostname_pattern") {
-        Some(_) if pages(call) => {
-            let text = "Paging over hypervisors with the hypervisor_hostname_pattern query \
-                        parameter is not supported.";
-            return Err(ApiError::BadRequest(text.to_owned()));
-        }
+        // Nova has a text for this, and loses it.
+        Some(_) if pages(call) => return Err(ApiError::malformed_request()),
         Some(pattern) => matching(call, pattern).await?,
         None => page(call).await?,
     };

@@ -53,11 +53,16 @@ fn all_tenants(call: &Call) -> Result<bool, ApiError> {
     match call.query.last("all_tenants") {
         None => Ok(false),
         Some("") => Ok(true),
-        Some(text) => boolean(text).ok_or_else(|| {
-            ApiError::BadRequest(format!(
-                "Invalid input received: Unrecognized value '{text}', acceptable values are: \
-                 '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'"
-            ))
-        }),
+        Some(text) => yes_or_no(text),
     }
+}
+
+/// Reads a word for yes or no, which it has to be.
+pub(super) fn yes_or_no(text: &str) -> Result<bool, ApiError> {
+    boolean(text).ok_or_else(|| {
+        ApiError::BadRequest(format!(
+            "Unrecognized value '{text}', acceptable values are: '0', '1', 'f', 'false', 'n', \
+             'no', 'off', 'on', 't', 'true', 'y', 'yes'"
+        ))
+    })
 }
