@@ -83,9 +83,9 @@ def become(program, arguments, environment, stdout, stderr):
         os.dup2(stderr.fileno(), 2)
         sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")
         os.environ.update(environment)
-        sys.argv = [program, *arguments]
+        sys.argv = [program, *arguments]  # it is called by this name
         main = {"openstack": openstackclient.shell.main, "nova": novaclient.shell.main}
-        code = main[program]()
+        code = main[program](arguments)
     except SystemExit as ended:
         code = ended.code
     except BaseException:
@@ -108,13 +108,13 @@ def reap(child):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def wait_for(what, probe):
-    """The first true answer of `probe`."""
+def wait_for(what, look, satisfies):
+    """What `look` sees as soon as that `satisfies`."""
     end = time.monotonic() + PATIENCE
-    seen = None
-    while time.monotonic() < end:
-        seen = probe()
-        if seen:
-            return seen
+    seen = look()
+    while not satisfies(seen):
+        if time.monotonic() > end:
+            raise AssertionError(f"no {what} within {PATIENCE} s; last seen: {seen}")
         time.sleep(0.1)
-    raise AssertionError(f"no {what} within {PATIENCE} s; last seen: {seen}")
+        seen = look()
+    return seen

@@ -37,12 +37,10 @@ class Case(unittest.TestCase):
     def newest(self, name):
         return next(iter(self.admin.migrations(instance_uuid=self.servers[name])))
 
-    def until(self, name, status):
-        def probe():
-            migration = self.newest(name)
-            return migration if migration.status == status else None
-
-        return wait_for(f"{name} to be {status}", probe)
+    def until(self, name, *statuses):
+        return wait_for(
+            f"{name} to be {statuses[0]}", lambda: self.newest(name), lambda it: it.status in statuses
+        )
 
     def test_reading(self):
         server = self.reader.find_server("vm-1")
@@ -68,7 +66,7 @@ class Case(unittest.TestCase):
         running = self.until(name, "running")
         moving = next(self.admin.server_migrations(server))
         self.assertEqual((running.id, running.uuid), (moving.id, moving.uuid))
-        again = self.admin.get_server_migration(server, moving.id)
+        again = self.admin.get_server_migration(moving.id, server)
         self.assertEqual(source, again.source_compute)
         self.assertGreater(again.memory_total_bytes, 0)
         with self.assertRaises(ConflictException):
@@ -122,10 +120,10 @@ class Case(unittest.TestCase):
         service = next(self.admin.services(host=grave, binary=COMPUTE))
         self.admin.update_service_forced_down(service, forced=True)
         self.admin.evacuate_server(server)
-        self.until(name, "done")
+        self.until(name, "done", "completed")
         self.assertNotEqual(grave, self.host(name))
-        self.admin.update_service_forced_down(service, forced=False)
         self.until(name, "completed")
+        self.admin.update_service_forced_down(service, forced=False)
 
     def test_services(self):
         service = next(self.admin.services(host="host-1", binary=COMPUTE))

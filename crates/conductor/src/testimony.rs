@@ -1,12 +1,21 @@
 //! Both hypervisors asked about one guest, for [`godwit_core::recovery::judge`].
 
+use std::time::Duration;
+
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::Sighting;
 use godwit_rpc::refusal::CallError;
 use godwit_store::{MigrationRecord, StoreError};
+use tokio::time::Instant;
 use tracing::info;
 
 use crate::context::{AskError, Context};
+
+/// How long a host that was declared dead may go on answering.
+const DYING: Duration = Duration::from_secs(3);
+
+/// How often it is asked meanwhile.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What the two sides of a move say of its guest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,8 +86,25 @@ pub(crate) async fn ask(
     }
 }
 
-/// Does `host` answer at all? An agent that refuses is as alive as one that tells.
+/// Does `host` answer at all?
+///
+/// One that its operator declared dead may still be dying: a fence takes longer than the request
+/// that follows. So it is asked again for a while.
 pub(crate) async fn answers(ctx: &Context, host: &HostName) -> Result<bool, StoreError> {
+    let end = Instant::now() + DYING;
+    while answers_now(ctx, host).await? {
+        let known = ctx.store.host_find(host).await?;
+        let declared_dead = known.is_some_and(|known| known.service.forced_down);
+        if !declared_dead || Instant::now() >= end {
+            return Ok(true);
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+    Ok(false)
+}
+
+/// An agent that refuses is as alive as one that tells.
+async fn answers_now(ctx: &Context, host: &HostName) -> Result<bool, StoreError> {
     let asked = async {
         let call = |error| AskError::Call(host.clone(), error);
         ctx.agent(host).await?.facts().await.map_err(call)

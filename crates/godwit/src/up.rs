@@ -10,6 +10,7 @@
 
 mod agents;
 mod directory;
+mod fence;
 mod fleet;
 mod hosts;
 
@@ -82,7 +83,7 @@ pub(crate) async fn run(up: &Up) -> Result<()> {
         journals: directory.journals(),
         metrics: Metrics::register(&registry)?,
     };
-    let hosts = hosts::serve(&mut crew, agents, &store).await?;
+    let hosts = hosts::serve(&mut crew, agents, &store, up.speed).await?;
     if crew
         .while_running(hosts.are_known_to(&store))
         .await?

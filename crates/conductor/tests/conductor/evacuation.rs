@@ -6,6 +6,7 @@ use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::MigrationUuid;
 use godwit_core::server::VmState;
 use godwit_core::status::MigrationStatus as Status;
+use godwit_store::ServiceChange;
 
 use crate::cluster::*;
 use crate::crash::has_event;
@@ -14,6 +15,23 @@ use crate::crash::has_event;
 fn die(cluster: &mut Cluster) {
     cluster.kill_agent(&host(1));
     cluster.fabric.power(&host(1), false);
+}
+
+/// An operator says that host 1 is dead.
+async fn declare_dead(cluster: &Cluster) {
+    let known = cluster.store.host_find(&host(1)).await.unwrap().unwrap();
+    let change = ServiceChange {
+        status: None,
+        forced_down: Some(true),
+        at: known.created_at,
+    };
+    let fine = |_: &_, _: &_| Ok::<_, ()>(());
+    let uuid = known.service.uuid;
+    cluster
+        .store
+        .service_update(uuid, change, fine)
+        .await
+        .unwrap();
 }
 
 /// And is there again.
@@ -87,6 +105,26 @@ on_both! {
         assert_eq!((server.vm_state, server.host), (VmState::Active, Some(host(1))));
         assert_eq!(cluster.fabric.power_of(server.uuid), Some(Power::On));
         cluster.is_sound().await;
+    }
+
+    async fn a_host_that_was_declared_dead_may_take_a_moment_to_die(made: Made) {
+        let mut cluster = made.with_hosts(&[1, 0]).start().await;
+        declare_dead(&cluster).await;
+        let uuid = cluster.evacuate(1, false).await.unwrap();
+        // It is asked, and answers, before its power goes.
+        has_event(&cluster, uuid, "requested").await;
+        die(&mut cluster);
+        cluster.reaches(uuid, Status::Done).await;
+        assert_eq!(cluster.server(1).await.host, Some(host(2)));
+    }
+
+    async fn a_host_that_does_not_die_keeps_its_server_whatever_was_declared(made: Made) {
+        let cluster = made.with_hosts(&[1, 0]).start().await;
+        declare_dead(&cluster).await;
+        let uuid = cluster.evacuate(1, false).await.unwrap();
+        let failure = cluster.ends(uuid).await.migration.failure.unwrap();
+        assert_eq!(failure.code, FailureCode::StillInUse);
+        assert_eq!(cluster.server(1).await.host, Some(host(1)));
     }
 
     async fn a_server_that_no_host_takes_is_broken(made: Made) {

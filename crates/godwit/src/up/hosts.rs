@@ -1,10 +1,8 @@
 //! An agent for each simulated host, in this process, and a plug that operators can pull.
 //!
-//! Whoever forces a host's service down (`openstack compute service set --down`) says that the
-//! host is fenced. Nobody can walk to a simulated host and make that true, so it becomes true
-//! here: the host loses its power and its agent ends. Forced up again, it has power, the guests
-//! that it still has are as they were, and its agent registers. That is what an evacuation
-//! needs, and what it leaves to clean up.
+//! A host without power ([`fence`](super::fence) tells when) executes nothing, and its agent has
+//! ended. When it has power again, the guests that it still has do what they did before, and its
+//! agent registers. That is what an evacuation needs, and what it leaves to clean up.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,13 +10,16 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use godwit_compute_agent::drivers::simulated::Power;
 use godwit_core::ids::{HostName, ServerUuid};
-use godwit_store::Store;
+use godwit_core::status::MigrationKind;
+use godwit_store::{Host, Store, StoreError};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::agents::Agents;
+use super::fence::{Declared, Fence, REPAIR};
 use crate::crew::Crew;
 
 /// How long all hosts together may take to become known.
@@ -48,15 +49,26 @@ type Before = Vec<(ServerUuid, Power)>;
 struct Served {
     agents: Agents,
     store: Store,
+    /// How long a repair takes.
+    repair: Duration,
+    fences: HashMap<HostName, Fence>,
     running: HashMap<HostName, Running>,
     dark: HashMap<HostName, Before>,
 }
 
-/// Starts the agents, and follows what operators say of their hosts.
-pub(super) async fn serve(crew: &mut Crew, agents: Agents, store: &Store) -> Result<Hosts> {
+/// Starts the agents, and follows what operators say of their hosts. `speed` is how fast
+/// simulated time passes.
+pub(super) async fn serve(
+    crew: &mut Crew,
+    agents: Agents,
+    store: &Store,
+    speed: f64,
+) -> Result<Hosts> {
     let mut served = Served {
         agents,
         store: store.clone(),
+        repair: REPAIR.div_f64(speed),
+        fences: HashMap::new(),
         running: HashMap::new(),
         dark: HashMap::new(),
     };
@@ -78,10 +90,8 @@ impl Hosts {
             loop {
                 let rows = store.host_list().await?;
                 let registered = rows.iter().filter(|row| {
-                    // One that was fenced in an earlier run loses its power again at once.
-                    row.service.forced_down
-                        || self.0.get(&row.facts.name) == Some(&row.facts.agent_boot_id)
-                            && row.last_inventory_at.is_some()
+                    self.0.get(&row.facts.name) == Some(&row.facts.agent_boot_id)
+                        && row.last_inventory_at.is_some()
                 });
                 if registered.count() == self.0.len() {
                     return Ok(());
@@ -118,29 +128,57 @@ impl Served {
         if let Some(host) = self.running.iter().find(|(_, it)| it.agent.is_finished()) {
             bail!("the agent of {} ended by itself", host.0);
         }
-        let rows = match self.store.host_list().await {
-            Ok(rows) => rows,
-            Err(error) => {
-                warn!(%error, "cannot see which hosts are fenced");
-                return Ok(());
+        match self.declared().await {
+            Ok(declared) => {
+                for (host, declared) in declared {
+                    self.follow(&host, declared).await?;
+                }
             }
-        };
-        for row in rows {
-            let host = row.facts.name;
-            if row.service.forced_down {
-                self.power_off(&host).await?;
-            } else if self.dark.contains_key(&host) {
-                self.power_on(&host).await?;
-            }
+            Err(error) => warn!(%error, "cannot see which hosts are fenced"),
         }
         Ok(())
+    }
+
+    async fn declared(&self) -> Result<Vec<(HostName, Declared)>, StoreError> {
+        let mut all = Vec::new();
+        for Host { facts, service, .. } in self.store.host_list().await? {
+            let host = facts.name;
+            let mut declared = Declared {
+                forced_down: service.forced_down,
+                evacuating: false,
+                evacuated: false,
+            };
+            if declared.forced_down {
+                let unfinished = self.store.migrations_unfinished_on(&host).await?;
+                let mut unfinished = unfinished.iter().map(|record| &record.migration);
+                declared.evacuating = unfinished.any(|migration| {
+                    migration.kind == MigrationKind::Evacuation && migration.source_compute == host
+                });
+                let done = self.store.evacuations_done_from(&host).await?;
+                declared.evacuated = !done.is_empty();
+            }
+            all.push((host, declared));
+        }
+        Ok(all)
+    }
+
+    async fn follow(&mut self, host: &HostName, declared: Declared) -> Result<()> {
+        let was = self.fences.get(host).copied().unwrap_or(Fence::START);
+        let is = was.next(declared, Instant::now(), self.repair);
+        self.fences.insert(host.clone(), is);
+        match (was, is) {
+            (Fence::Powered { .. }, Fence::Dark { .. }) => self.power_off(host).await,
+            (Fence::Dark { .. }, Fence::Powered { .. }) => self.power_on(host).await,
+            (Fence::Powered { .. }, Fence::Powered { .. })
+            | (Fence::Dark { .. }, Fence::Dark { .. }) => Ok(()),
+        }
     }
 
     async fn power_off(&mut self, host: &HostName) -> Result<()> {
         let Some(running) = self.running.remove(host) else {
             return Ok(());
         };
-        info!(%host, "forced down: the simulated host loses its power");
+        info!(%host, "forced down: the simulated host has no power");
         let fabric = &self.agents.fabric;
         self.dark.insert(host.clone(), fabric.guests_on(host));
         fabric.power(host, false);
@@ -148,7 +186,7 @@ impl Served {
     }
 
     async fn power_on(&mut self, host: &HostName) -> Result<()> {
-        info!(%host, "no longer forced down: the simulated host has power again");
+        info!(%host, "the simulated host has power again");
         let fabric = &self.agents.fabric;
         fabric.power(host, true);
         for (server, power) in self.dark.remove(host).unwrap_or_default() {

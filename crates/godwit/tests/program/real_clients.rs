@@ -55,7 +55,7 @@ impl Cloud {
             "--metrics",
             anywhere,
             "--speed",
-            "20",
+            "10",
             "--data",
             text(&data),
         ])?;
