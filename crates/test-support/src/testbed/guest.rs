@@ -270,11 +270,7 @@ impl Testbed {
             .evidence(guest)?
             .latest()
             .context("it has written no record")?;
-        // One scan may be under way: the next one begins after this moment.
-        let scans = now.scans + 2;
-        self.await_line(guest, host, deadline, |line| {
-            line.counter > now.counter && line.scans >= scans
-        })
+        self.await_line(guest, host, deadline, |line| scanned_since(&now, line))
     }
 
     pub(super) fn guests_directory(&self) -> PathBuf {
@@ -347,6 +343,17 @@ impl Testbed {
     }
 }
 
+/// Does a line tell of a scan that began after `now`? One may have been under way then, unless
+/// the guest was booted since: it counts its scans anew.
+fn scanned_since(now: &Report, line: &Report) -> bool {
+    let scans = if line.boot == now.boot {
+        now.scans + 2
+    } else {
+        1
+    };
+    line.counter > now.counter && line.scans >= scans
+}
+
 /// Sector 1 of the boot disk: `struct parameters` in `guest/guest.h`.
 fn parameters(guest: &Guest) -> Result<Vec<u8>> {
     let load = &guest.spec.load;
@@ -377,4 +384,33 @@ fn parameters(guest: &Guest) -> Result<Vec<u8>> {
         JOURNAL_SLOTS,
     ];
     Ok(words.iter().flat_map(|word| word.to_le_bytes()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(boot: u32, counter: u32, scans: u32) -> Report {
+        Report {
+            guest: 1,
+            boot,
+            epoch: 1,
+            counter,
+            wrong: 0,
+            conflicts: 0,
+            errors: 0,
+            scans,
+            dirtied: 0,
+        }
+    }
+
+    #[test]
+    fn a_scan_that_was_under_way_does_not_count_and_a_boot_counts_anew() {
+        let now = report(1, 100, 10);
+        assert!(!scanned_since(&now, &report(1, 110, 11)));
+        assert!(scanned_since(&now, &report(1, 120, 12)));
+        assert!(!scanned_since(&now, &report(2, 130, 0)));
+        assert!(scanned_since(&now, &report(2, 140, 1)));
+        assert!(!scanned_since(&report(2, 130, 0), &report(1, 120, 12)));
+    }
 }
