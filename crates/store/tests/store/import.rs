@@ -202,6 +202,31 @@ on_both! {
         }
     }
 
+    async fn two_things_cannot_have_one_id(bench: Bench) {
+        let nova = Nova::new();
+        nova.write("migrations", &[moving(20, 1, "error"), moving(21, 2, "error"),
+            moving(20, 3, "error")]);
+        let clash = import(&bench, &nova).await.unwrap_err();
+        assert!(matches!(clash, ImportError::Clash { line: 3, id: 20, .. }), "{clash}");
+        assert!(bench.store.service_list().await.unwrap().is_empty(), "all or nothing");
+        // The same row twice is one row, and one thing under two ids is known by the first.
+        nova.write("migrations", &[moving(20, 1, "error"), moving(20, 1, "error"),
+            moving(21, 1, "error")]);
+        let report = import(&bench, &nova).await.unwrap();
+        assert_eq!(counts(&report, "migrations"), (1, 1, 1));
+    }
+
+    async fn a_line_without_end_is_refused(bench: Bench) {
+        let nova = Nova::new();
+        let row = moving(20, 1, "error").to_string();
+        let endless = format!("{{\"status\": \"{}", "x".repeat(17 << 20));
+        nova.write_text("migrations", &format!("{row}\n{endless}"));
+        let error = import(&bench, &nova).await.unwrap_err();
+        let says = "migrations.jsonl:2: longer than 16777216 bytes";
+        assert!(error.to_string().ends_with(says), "{error}");
+        assert!(bench.store.service_list().await.unwrap().is_empty(), "all or nothing");
+    }
+
     async fn packed_files_are_read_and_torn_ones_refused(bench: Bench) {
         let nova = Nova::new();
         let rows: String = (0..3000).map(|n| format!("{}\n", moving(100 + n, 100 + n as u128, "error")))
