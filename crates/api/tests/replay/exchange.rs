@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use flate2::read::GzDecoder;
 use serde::Deserialize;
 
 use crate::answer::Answer;
@@ -51,15 +54,29 @@ pub(crate) fn contract() -> PathBuf {
     std::env::var_os("GODWIT_CONTRACT").map_or_else(own, PathBuf::from)
 }
 
-/// All exchanges, in order.
-pub(crate) fn recorded() -> Vec<Exchange> {
-    let file = contract().join("exchanges.jsonl");
-    let text = std::fs::read_to_string(file).unwrap();
-    let exchanges: Vec<Exchange> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
+/// All recordings, each of which begins with the imported rows; its exchanges are in order.
+pub(crate) fn recordings() -> Vec<Vec<Exchange>> {
+    let files = ["exchanges.jsonl", "more.jsonl.gz"].map(|name| contract().join(name));
+    let recorded: Vec<Vec<Exchange>> = files
+        .iter()
+        .filter(|file| file.exists())
+        .map(|file| read(file))
         .collect();
-    assert!(!exchanges.is_empty(), "recordings are missing");
-    assert!(exchanges.is_sorted_by_key(|exchange| exchange.n));
-    exchanges
+    let all = recorded.iter().flatten();
+    assert!(all.is_sorted_by(|one, other| one.n < other.n));
+    assert!(!recorded.is_empty(), "recordings are missing");
+    recorded
+}
+
+fn read(path: &Path) -> Vec<Exchange> {
+    let file = File::open(path).unwrap();
+    let packed = path.extension().is_some_and(|it| it == "gz");
+    let mut reader: Box<dyn Read> = match packed {
+        true => Box::new(GzDecoder::new(file)),
+        false => Box::new(file),
+    };
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    let exchanges = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    exchanges.collect()
 }

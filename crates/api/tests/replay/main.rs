@@ -27,31 +27,33 @@ use crate::stage::Stage;
 #[tokio::test]
 async fn on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/godwit.db", directory.path().display());
-    replay(&url).await;
+    replay(|n| format!("sqlite://{}/{n}.db", directory.path().display())).await;
 }
 
 #[tokio::test]
 async fn on_postgres() {
     let server = TempPostgres::shared().unwrap();
-    replay(&server.create_database().unwrap()).await;
+    replay(|_| server.create_database().unwrap()).await;
 }
 
-async fn replay(url: &str) {
-    let stage = Stage::set(url).await;
+/// Replays every recording on a database of its own, whose URL `database` makes.
+async fn replay(database: impl Fn(usize) -> String) {
     let mut found = BTreeMap::new();
-    let mut told = String::new();
-    let exchanges = exchange::recorded();
-    for exchange in &exchanges {
-        let answer = stage.ask(exchange).await;
-        let differs = differences(&exchange.response, &answer);
-        tell(&mut told, exchange, &differs);
-        let what: BTreeSet<String> = differs.into_iter().map(|it| it.what).collect();
-        if !what.is_empty() {
-            found.insert(exchange.n, what);
+    let (mut all, mut told) = (0, String::new());
+    for (n, exchanges) in exchange::recordings().iter().enumerate() {
+        let stage = Stage::set(&database(n)).await;
+        for exchange in exchanges {
+            let answer = stage.ask(exchange).await;
+            let differs = differences(&exchange.response, &answer);
+            tell(&mut told, exchange, &differs);
+            let what: BTreeSet<String> = differs.into_iter().map(|it| it.what).collect();
+            if !what.is_empty() {
+                found.insert(exchange.n, what);
+            }
         }
+        all += exchanges.len();
     }
-    let (all, different) = (exchanges.len(), found.len());
+    let different = found.len();
     println!(
         "{all} exchanges: {} identical, {different} different",
         all - different
