@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use nix::sys::signal::Signal;
 use reqwest::{Method, StatusCode};
+use serde_json::json;
 
 use crate::process::{Process, run, text};
 use crate::session::Session;
@@ -96,6 +97,45 @@ async fn the_busy_one_moves_until_somebody_acts() -> Result<()> {
     manager.force_complete(&server, &migration).await?;
     admin.until(&server, "completed").await?;
     assert_ne!(admin.place(&server).await?, source);
+
+    assert!(up.process.end(Signal::SIGTERM).await?.success());
+    promises_hold(directory.path()).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_host_that_is_forced_down_is_evacuated_and_repaired() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let mut up = Up::start(directory.path(), &["--speed", "50"]).await?;
+    let (manager, admin) = (up.manager().await?, up.admin().await?);
+    let (server, stays) = (manager.server("vm-1").await?, manager.server("vm-4").await?);
+    let grave = admin.place(&server).await?;
+    assert_eq!(admin.place(&stays).await?, grave);
+    let services = format!("/os-services?host={grave}&binary=nova-compute");
+    let services = admin.get(&services).await?;
+    let service = format!(
+        "/os-services/{}",
+        services["services"][0]["id"].as_str().unwrap()
+    );
+    let force_down = async |down: bool| -> Result<()> {
+        let body = json!({ "forced_down": down });
+        let (status, said) = admin.ask(Method::PUT, &service, Some(body)).await?;
+        assert_eq!(status, StatusCode::OK, "{said}");
+        Ok(())
+    };
+
+    force_down(true).await?;
+    let action = format!("/servers/{server}/action");
+    let evacuate = Some(json!({"evacuate": {}}));
+    let (status, said) = admin.ask(Method::POST, &action, evacuate).await?;
+    assert_eq!(status, StatusCode::OK, "{said}");
+    admin.until(&server, "completed").await?;
+    assert_ne!(admin.place(&server).await?, grave);
+    force_down(false).await?;
+    // What nobody evacuated goes on, and can move again.
+    manager.migrate(&stays).await?;
+    admin.until(&stays, "completed").await?;
+    assert_ne!(admin.place(&stays).await?, grave);
 
     assert!(up.process.end(Signal::SIGTERM).await?.success());
     promises_hold(directory.path()).await;
