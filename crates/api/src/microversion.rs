@@ -61,6 +61,8 @@ pub mod milestone {
 
     /// More `OS-EXT-SRV-ATTR:*` fields.
     pub const EXTENDED_ATTRIBUTES: Microversion = v(3);
+    /// Everybody may filter servers by `ip6`.
+    pub const IPV6_FILTER: Microversion = v(5);
     /// `locked` on servers.
     pub const LOCKED: Microversion = v(9);
     /// `forced_down` on services.
@@ -144,7 +146,7 @@ pub mod milestone {
     pub const HYPERVISOR_UPTIME: Microversion = v(88);
     /// The events of a server's actions say why they failed.
     pub const ACTION_EVENT_DETAILS: Microversion = v(84);
-    /// A server's `hostname` for everybody.
+    /// A server's `hostname` for everybody, to be filtered by, too.
     pub const HOSTNAME: Microversion = v(90);
     /// An evacuated server is left stopped.
     pub const EVACUATE_STOPPED: Microversion = v(95);

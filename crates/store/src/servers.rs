@@ -1,6 +1,7 @@
 //! Servers: read by the API, moved by the conductor, observed by agents.
 
 mod adopt;
+mod attribute;
 mod control;
 mod launch;
 mod list;
@@ -16,6 +17,7 @@ mod whereabouts;
 use diesel::prelude::*;
 use godwit_core::ids::ServerUuid;
 
+pub use self::attribute::ServerAttribute;
 pub use self::control::ServerChangeError;
 pub(crate) use self::control::load_locked;
 pub use self::launch::{Launch, Volume};

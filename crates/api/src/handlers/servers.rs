@@ -64,7 +64,8 @@ async fn list(call: &Call, everybodys: &'static str) -> Result<Vec<Server>, ApiE
         return Ok(Vec::new());
     };
     let sort = sorting::read(call)?;
-    let marker = call.query.last("marker").map(marker).transpose()?;
+    let marker = call.query.last("marker").filter(|text| !text.is_empty());
+    let marker = marker.map(marker_uuid).transpose()?;
     let page = match limit(call) {
         0 => return Ok(Vec::new()),
         limit => ServerPage {
@@ -83,7 +84,7 @@ async fn list(call: &Call, everybodys: &'static str) -> Result<Vec<Server>, ApiE
         })
 }
 
-fn marker(text: &str) -> Result<ServerUuid, ApiError> {
+fn marker_uuid(text: &str) -> Result<ServerUuid, ApiError> {
     read_uuid(text)
         .map(ServerUuid)
         .ok_or_else(|| no_such_marker(text))

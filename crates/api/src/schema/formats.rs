@@ -63,7 +63,8 @@ impl Format {
     pub fn matches(self, text: &str) -> bool {
         match self {
             Self::DateTime => timestamps::parse(text).is_some(),
-            Self::Regex => Regex::new(text).is_ok(),
+            // Python would take nothing for a pattern; Nova does not.
+            Self::Regex => !text.is_empty() && Regex::new(text).is_ok(),
             Self::Uuid => is_uuid_like(text),
         }
     }

@@ -39,13 +39,6 @@ pub(super) static REGEX: Schema = Schema {
     ..Schema::ANY
 };
 
-/// A UUID.
-pub(super) static UUID: Schema = Schema {
-    types: &[Type::String],
-    format: Some(Format::Uuid),
-    ..Schema::ANY
-};
-
 /// The direction of a sort.
 pub(super) static DIRECTION: Schema = Schema {
     types: &[Type::String],

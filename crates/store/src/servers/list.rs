@@ -9,7 +9,7 @@ use regex::Regex;
 
 use super::row::ServerRow;
 use super::sort::{self, Condition, Order, Rows};
-use super::{Server, ServerSortKey, SortDirection, load_any};
+use super::{Server, ServerAttribute, ServerSortKey, SortDirection, load_any};
 use crate::columns::{instant, storable, text};
 use crate::connection::Database;
 use crate::error::TransactionError;
@@ -28,6 +28,8 @@ pub struct ServerFilter {
     pub node: Option<Regex>,
     /// Its name matches somewhere.
     pub name: Option<Regex>,
+    /// These match somewhere.
+    pub attributes: Vec<(ServerAttribute, Regex)>,
     /// Exactly this owner.
     pub project_id: Option<String>,
     /// Exactly this user.
@@ -182,12 +184,17 @@ impl ServerFilter {
     fn matches(&self, server: &Server) -> bool {
         let name = self.name.as_ref();
         let node = self.node.as_ref();
+        let has = |(attribute, pattern): &(ServerAttribute, Regex)| {
+            let value = attribute.of(server);
+            value.is_some_and(|value| pattern.is_match(&value))
+        };
         name.is_none_or(|pattern| pattern.is_match(&server.name))
             && node.is_none_or(|pattern| pattern.is_match(server.node.as_deref().unwrap_or("")))
+            && self.attributes.iter().all(has)
     }
 
     fn has_patterns(&self) -> bool {
-        self.name.is_some() || self.node.is_some()
+        self.name.is_some() || self.node.is_some() || !self.attributes.is_empty()
     }
 }
 

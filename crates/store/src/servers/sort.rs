@@ -1,5 +1,6 @@
 //! Orders of a list of servers, and what "after this one" means in each.
 
+use chrono::{DateTime, NaiveDateTime};
 use diesel::dsl::{InnerJoin, InnerJoinQuerySource, IntoBoxed};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable, Text, Timestamp};
@@ -34,6 +35,30 @@ pub enum ServerSortKey {
     ProjectId,
     /// Its user.
     UserId,
+    /// How it calls itself.
+    Hostname,
+    /// What its user says of it; nothing comes first.
+    Description,
+    /// The key that it was given; none comes first.
+    KeyName,
+    /// Where it was asked to be; nowhere comes first.
+    AvailabilityZone,
+    /// Whether it has a configuration drive.
+    ConfigDrive,
+    /// Its image; none comes first.
+    Image,
+    /// Its flavor, by the database's id.
+    Flavor,
+    /// How far something that is done to it is.
+    Progress,
+    /// Who holds its lock; nobody comes first.
+    LockedBy,
+    /// Whether anybody does; nobody comes first.
+    Locked,
+    /// When it first ran; never comes first.
+    LaunchedAt,
+    /// When it ended; never comes first.
+    TerminatedAt,
 }
 
 /// One way or the other.
@@ -64,10 +89,21 @@ extern "SQL" {
     #[sql_name = "COALESCE"]
     fn text_or(value: Nullable<Text>, otherwise: Text) -> Text;
 
+    /// The first, with another word for some of it.
+    #[sql_name = "REPLACE"]
+    fn in_other_words(value: Nullable<Text>, word: Text, other: Text) -> Nullable<Text>;
+
     /// The first that is not null.
     #[sql_name = "COALESCE"]
     fn instant_or(value: Nullable<Timestamp>, otherwise: Timestamp) -> Timestamp;
 }
+
+/// Who holds a lock, and what both kinds of holders count as where only a lock counts.
+const OWNER: &str = "owner";
+const ANYBODY: &str = "admin";
+
+/// Before everything that happened.
+const NEVER: NaiveDateTime = DateTime::UNIX_EPOCH.naive_utc();
 
 /// How a row's key compares with a given row's.
 #[derive(Clone, Copy)]
@@ -127,6 +163,46 @@ macro_rules! with_key {
             }
             Key::Named(S::ProjectId) => run!(servers::project_id, server.project_id.clone()),
             Key::Named(S::UserId) => run!(servers::user_id, server.user_id.clone()),
+            Key::Named(S::Hostname) => run!(servers::hostname, server.hostname.clone()),
+            Key::Named(S::Description) => run!(
+                text_or(servers::description, ""),
+                server.description.clone().unwrap_or_default()
+            ),
+            Key::Named(S::KeyName) => run!(
+                text_or(servers::key_name, ""),
+                server.key_name.clone().unwrap_or_default()
+            ),
+            Key::Named(S::AvailabilityZone) => run!(
+                text_or(servers::availability_zone, ""),
+                server.availability_zone.clone().unwrap_or_default()
+            ),
+            Key::Named(S::ConfigDrive) => run!(servers::config_drive, server.config_drive),
+            Key::Named(S::Image) => run!(
+                text_or(servers::image_ref, ""),
+                server.image_ref.clone().unwrap_or_default()
+            ),
+            Key::Named(S::Flavor) => run!(servers::flavor_id, server.flavor.id),
+            Key::Named(S::Progress) => run!(servers::progress, i64::from(server.progress)),
+            Key::Named(S::LockedBy) => run!(
+                text_or(servers::locked_by, ""),
+                server
+                    .lock
+                    .as_ref()
+                    .map(|lock| text(lock.by))
+                    .unwrap_or_default()
+            ),
+            Key::Named(S::Locked) => run!(
+                text_or(in_other_words(servers::locked_by, OWNER, ANYBODY), ""),
+                server.lock.as_ref().map_or("", |_| ANYBODY).to_owned()
+            ),
+            Key::Named(S::LaunchedAt) => run!(
+                instant_or(servers::launched_at, NEVER),
+                server.launched_at.map_or(NEVER, instant)
+            ),
+            Key::Named(S::TerminatedAt) => run!(
+                instant_or(servers::terminated_at, NEVER),
+                server.terminated_at.map_or(NEVER, instant)
+            ),
         }
     }};
 }
@@ -213,5 +289,22 @@ fn sorted(rows: Rows<'_>, key: Key, direction: SortDirection) -> Rows<'_> {
         Key::Named(S::PowerState) => by!(servers::power_state),
         Key::Named(S::ProjectId) => by!(servers::project_id),
         Key::Named(S::UserId) => by!(servers::user_id),
+        Key::Named(S::Hostname) => by!(servers::hostname),
+        Key::Named(S::Description) => by!(text_or(servers::description, "")),
+        Key::Named(S::KeyName) => by!(text_or(servers::key_name, "")),
+        Key::Named(S::AvailabilityZone) => by!(text_or(servers::availability_zone, "")),
+        Key::Named(S::ConfigDrive) => by!(servers::config_drive),
+        Key::Named(S::Image) => by!(text_or(servers::image_ref, "")),
+        Key::Named(S::Flavor) => by!(servers::flavor_id),
+        Key::Named(S::Progress) => by!(servers::progress),
+        Key::Named(S::LockedBy) => by!(text_or(servers::locked_by, "")),
+        Key::Named(S::Locked) => {
+            by!(text_or(
+                in_other_words(servers::locked_by, OWNER, ANYBODY),
+                ""
+            ))
+        }
+        Key::Named(S::LaunchedAt) => by!(instant_or(servers::launched_at, NEVER)),
+        Key::Named(S::TerminatedAt) => by!(instant_or(servers::terminated_at, NEVER)),
     }
 }

@@ -72,6 +72,9 @@ on_both! {
         let keys = [
             Key::CreatedAt, Key::UpdatedAt, Key::Name, Key::Uuid, Key::Host, Key::Node,
             Key::VmState, Key::TaskState, Key::PowerState, Key::ProjectId, Key::UserId,
+            Key::Hostname, Key::Description, Key::KeyName, Key::AvailabilityZone,
+            Key::ConfigDrive, Key::Image, Key::Flavor, Key::Progress, Key::LockedBy, Key::Locked,
+            Key::LaunchedAt, Key::TerminatedAt,
         ];
         for key in keys {
             for direction in [Direction::Ascending, Direction::Descending] {
@@ -92,6 +95,9 @@ on_both! {
         let sort = [(Key::Host, Direction::Descending), (Key::Name, Direction::Ascending)];
         let sorted = list(&bench, ServerFilter::default(), &page(9, None, &sort)).await;
         assert_eq!(sorted, [4, 5, 6, 1, 2, 3]);
+        let sort = [(Key::LockedBy, Direction::Ascending)];
+        let sorted = list(&bench, ServerFilter::default(), &page(9, None, &sort)).await;
+        assert_eq!(sorted[5], 4, "no lock comes first");
         let sort = [(Key::TaskState, Direction::Ascending)];
         let sorted = list(&bench, ServerFilter::default(), &page(9, None, &sort)).await;
         assert_eq!(sorted[5], 3, "no task comes first");

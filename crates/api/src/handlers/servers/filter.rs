@@ -1,20 +1,19 @@
 //! The filters of a list of servers (`contract: actions.md §8.3`).
 //!
-//! A filter that somebody may not use is ignored, as in Nova. One that is allowed but cannot
-//! be applied here is refused: to ignore it would list servers that were not asked for.
+//! A filter that somebody may not use is ignored, as in Nova.
 
 use godwit_core::ids::ServerUuid;
 use godwit_core::server::{DISPLAY_STATUSES, PowerState, TaskState, VmState};
-use godwit_store::{Deleted, ServerFilter};
+use godwit_store::{Deleted, ServerAttribute, ServerFilter};
 use regex::Regex;
-use uuid::Uuid;
 
 use super::super::paging::unstorable;
-use super::scope::Scope;
-use crate::call::Call;
+use super::scope::{Scope, yes_or_no};
+use crate::call::{Call, read_uuid};
 use crate::error::ApiError;
 use crate::microversion::{Microversion, milestone};
 use crate::query::boolean;
+use crate::schemas::servers::JOINED;
 use crate::timestamps;
 
 /// What the query asks for; `None` where nothing can match.
@@ -32,7 +31,6 @@ pub(super) fn read(call: &Call, scope: Scope) -> Result<Option<ServerFilter>, Ap
         statuses => statuses,
     };
     let deleted = asked.deleted()?;
-    asked.refuse_unknown()?;
     if asked.matches_nothing() {
         return Ok(None);
     }
@@ -50,13 +48,14 @@ pub(super) fn read(call: &Call, scope: Scope) -> Result<Option<ServerFilter>, Ap
     Ok(Some(ServerFilter {
         uuids: asked
             .last("uuid")
-            .and_then(uuid)
+            .and_then(read_uuid)
             .map(|uuid| vec![ServerUuid(uuid)]),
         host: text("host"),
         node: asked.pattern("node"),
         name: asked
             .pattern("name")
             .or_else(|| asked.pattern("display_name")),
+        attributes: asked.attributes(),
         project_id: scope.project_id,
         user_id: scope.user_id.or_else(|| text("user_id")),
         statuses,
@@ -71,9 +70,7 @@ pub(super) fn read(call: &Call, scope: Scope) -> Result<Option<ServerFilter>, Ap
             .last("image")
             .or(asked.last("image_ref"))
             .map(str::to_owned),
-        locked: asked
-            .last("locked")
-            .map(|word| boolean(word).unwrap_or(false)),
+        locked: asked.last("locked").map(yes_or_no).transpose()?,
         deleted,
         changes_since,
         changes_before,
@@ -95,6 +92,13 @@ impl<'a> Asked<'a> {
     /// The pattern was checked with the query.
     fn pattern(&self, name: &str) -> Option<Regex> {
         Regex::new(self.last(name)?).ok()
+    }
+
+    fn attributes(&self) -> Vec<(ServerAttribute, Regex)> {
+        let asked = |(name, attribute): &(&'static str, ServerAttribute)| {
+            Some((*attribute, self.pattern(name)?))
+        };
+        ATTRIBUTES.iter().filter_map(asked).collect()
     }
 
     /// The words asked for; empty where none of them is a status.
@@ -141,26 +145,14 @@ impl<'a> Asked<'a> {
         })
     }
 
+    /// What other tables say, and what nobody outside knows of.
     fn refuse_internal(&self) -> Result<(), ApiError> {
-        match self
-            .call
-            .query
-            .pairs()
-            .find(|(name, _)| name.starts_with('_'))
-        {
+        let internal = |name: &str| name.starts_with('_') || JOINED.contains(&name);
+        let mut pairs = self.call.query.pairs().filter(|_| self.all);
+        match pairs.find(|(name, _)| internal(name)) {
             Some((name, _)) => Err(ApiError::BadRequest(format!(
                 "Invalid filter field: {name}."
             ))),
-            None => Ok(()),
-        }
-    }
-
-    fn refuse_unknown(&self) -> Result<(), ApiError> {
-        match UNKNOWN.iter().find(|name| self.last(name).is_some()) {
-            Some(name) => {
-                let text = format!("Servers cannot be filtered by {name}.");
-                Err(ApiError::BadRequest(text))
-            }
             None => Ok(()),
         }
     }
@@ -170,6 +162,13 @@ impl<'a> Asked<'a> {
         NOBODY_HAS
             .iter()
             .any(|name| self.last(name).is_some_and(|value| !value.is_empty()))
+            || self
+                .last("uuid")
+                .is_some_and(|text| read_uuid(text).is_none())
+            // Its schema does not look whether it is a pattern.
+            || self
+                .last("launch_index")
+                .is_some_and(|text| Regex::new(text).is_err())
             || self
                 .last("vm_state")
                 .is_some_and(|word| word.parse::<VmState>().is_err())
@@ -182,57 +181,50 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Attributes that servers have, but cannot be filtered by.
-const UNKNOWN: [&str; 14] = [
-    "auto_disk_config",
-    "availability_zone",
-    "config_drive",
-    "created_at",
-    "description",
-    "display_description",
-    "hostname",
-    "key_name",
-    "launch_index",
-    "launched_at",
-    "locked_by",
-    "progress",
-    "soft_deleted",
-    "terminated_at",
+/// Filters that are patterns.
+const ATTRIBUTES: [(&str, ServerAttribute); 18] = [
+    ("access_ip_v4", ServerAttribute::AccessIpv4),
+    ("access_ip_v6", ServerAttribute::AccessIpv6),
+    ("auto_disk_config", ServerAttribute::AutoDiskConfig),
+    ("availability_zone", ServerAttribute::AvailabilityZone),
+    ("config_drive", ServerAttribute::ConfigDrive),
+    ("created_at", ServerAttribute::CreatedAt),
+    ("display_description", ServerAttribute::Description),
+    ("hostname", ServerAttribute::Hostname),
+    ("kernel_id", ServerAttribute::KernelId),
+    ("key_name", ServerAttribute::KeyName),
+    ("launch_index", ServerAttribute::LaunchIndex),
+    ("launched_at", ServerAttribute::LaunchedAt),
+    ("locked_by", ServerAttribute::LockedBy),
+    ("progress", ServerAttribute::Progress),
+    ("ramdisk_id", ServerAttribute::RamdiskId),
+    ("reservation_id", ServerAttribute::ReservationId),
+    ("root_device_name", ServerAttribute::RootDeviceName),
+    ("terminated_at", ServerAttribute::TerminatedAt),
 ];
 
-/// Attributes that no server has.
-const NOBODY_HAS: [&str; 9] = [
-    "access_ip_v4",
-    "access_ip_v6",
-    "ip",
-    "ip6",
-    "kernel_id",
-    "ramdisk_id",
-    "reservation_id",
-    "tags",
-    "tags-any",
-];
+/// Attributes that no server has. `description` and `soft_deleted` were never looked at.
+const NOBODY_HAS: [&str; 4] = ["ip", "ip6", "tags", "tags-any"];
 
+/// Filters that are not for administrators alone.
 fn for_everybody(name: &str, version: Microversion) -> bool {
     match name {
-        "changes-since" | "changes-before" | "flavor" | "image" | "ip" | "ip6" | "locked"
-        | "name" | "not-tags" | "not-tags-any" | "reservation_id" | "status" | "tags"
-        | "tags-any" => true,
+        "changes-since" | "flavor" | "image" | "ip" | "name" | "reservation_id" | "status" => true,
+        "ip6" => version >= milestone::IPV6_FILTER,
+        "not-tags" | "not-tags-any" | "tags" | "tags-any" => version >= milestone::TAGS,
+        "changes-before" => version >= milestone::CHANGES_BEFORE,
+        "locked" => version >= milestone::LOCKED_REASON,
         "availability_zone" | "config_drive" | "created_at" | "key_name" | "launched_at"
         | "power_state" | "progress" | "task_state" | "terminated_at" | "user_id" | "vm_state" => {
             version >= milestone::MORE_FILTERS
         }
+        "hostname" => version >= milestone::HOSTNAME,
         _ => false,
     }
 }
 
 fn only_administrators_list_deleted() -> ApiError {
     ApiError::Forbidden("Only administrators may list deleted instances".to_owned())
-}
-
-/// Dashes are optional here: the query's schema takes both forms.
-fn uuid(text: &str) -> Option<Uuid> {
-    Uuid::parse_str(text).ok()
 }
 
 fn power_state(number: &str) -> Option<PowerState> {
