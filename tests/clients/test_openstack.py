@@ -123,7 +123,7 @@ class Reading(Case):
         flavors = openstack_value("flavor", "list", "--all")
         self.assertIn("demo.small", {row["Name"] for row in flavors})
         limits = openstack_value("limits", "show", "--absolute")
-        self.assertIn("maxTotalInstances", {row["Name"] for row in limits})
+        self.assertIn("max_total_instances", {row["Name"] for row in limits})
         versions = openstack_value("versions", "show", "--service", "compute")
         self.assertIn("2.104", {row["Max Microversion"] for row in versions})
 
@@ -181,16 +181,16 @@ class LiveMigrations(Case):
     def test_migrations_are_listed(self):
         name, server = "vm-3", self.servers["vm-3"]
         source = self.host(name)
-        openstack_command("server", "migrate", "--live-migration", "--wait", server)
+        migrate = ("server", "migrate", "--live-migration", "--wait", server)
+        openstack_command(*migrate, cloud="manager")
         row = self.newest(name)
-        project, user = self.server(name)["project_id"], self.server(name)["user_id"]
         for options in (
             ("--host", source),
             ("--status", "completed"),
             ("--type", "live-migration"),
             ("--server", server),
-            ("--project", project),
-            ("--user", user),
+            ("--project", "demo"),
+            ("--user", "manager"),
             ("--changes-since", "2020-01-01T00:00:00Z"),
             ("--limit", "1"),
         ):
