@@ -58,6 +58,16 @@ impl Scene {
             .push_str(&serial::line(report));
     }
 
+    /// Prints what the records say now, in the place of what was printed.
+    fn print_anew(&mut self) {
+        self.logs.values_mut().for_each(String::clear);
+        for record in self.records.clone() {
+            if record.counter % PER_LINE == 0 {
+                self.print(record.epoch, &record);
+            }
+        }
+    }
+
     fn record(&mut self, counter: u32) -> &mut Report {
         self.records
             .iter_mut()
@@ -331,6 +341,7 @@ fn a_guest_that_was_powered_off_and_on_is_as_well_as_ever() {
         for record in records.filter(|record| record.counter >= first) {
             record.boot = 2;
         }
+        scene.print_anew();
         scene
     };
     let on = |host| Expected::Restarted { host };

@@ -89,7 +89,8 @@ ALTER TABLE new_migrations RENAME TO migrations;
 CREATE UNIQUE INDEX migrations_one_unfinished ON migrations (instance_uuid)
     WHERE ended_at IS NULL AND imported = 0;
 CREATE INDEX migrations_unfinished ON migrations (created_at, id) WHERE ended_at IS NULL;
-CREATE INDEX migrations_unfinished_of ON migrations (instance_uuid) WHERE ended_at IS NULL;
+CREATE INDEX migrations_unfinished_of ON migrations (instance_uuid, deleted_at)
+    WHERE ended_at IS NULL;
 CREATE INDEX migrations_due ON migrations (deadline) WHERE ended_at IS NULL AND deadline IS NOT NULL;
 CREATE INDEX migrations_by_age ON migrations (created_at, id);
 CREATE INDEX migrations_by_server ON migrations (instance_uuid, created_at, id);
