@@ -138,23 +138,19 @@ async fn real_killed_libvirt_of_a_paused_guest_is_judged_by_both_sides() -> Resu
     scene.roll_back(&travel).await
 }
 
-/// Kills the source's libvirt while its guest is stopped for the hand-over, with all of it sent.
+/// Kills the source's libvirt while its guest is stopped for the hand-over, with all of it sent
+/// and noted to be (before that, libvirt lets the guest go on at the source when it is back).
 /// The moment lasts milliseconds, unless the destination's libvirt, which has to say that the
 /// guest goes on there, is held. `then` says what becomes of that one.
 pub(crate) fn die_at_handover(scene: &Scene, then: impl FnOnce() -> Result<()>) -> Result<()> {
     let (from, to) = (scene.from(), scene.to());
     from.virsh(["migrate-setspeed", scene.guest.name(), "1000"])?;
     kill(to.libvirtd_pid()?, Signal::SIGSTOP)?;
-    let address = to.address().to_string();
+    let notes = format!("/run/libvirt/qemu/{}.xml", scene.guest.name());
     let sent = wait_for_blocking("all of the guest to be sent", SOON, || {
-        let mut ss = from.command("ss");
-        let ss = ss
-            .args(["--no-header", "--tcp", "dst", &address])
-            .output()?;
-        let connections = String::from_utf8(ss.stdout)?;
-        let of_libvirt = |line: &str| line.contains(":16509");
-        ensure!(connections.lines().all(of_libvirt), "{connections}");
-        Ok(Some(()))
+        let status = from.command("cat").arg(&notes).output()?;
+        let status = String::from_utf8(status.stdout)?;
+        Ok(status.contains("phase='perform3_done'").then_some(()))
     });
     let killed = sent.and_then(|()| from.kill_libvirtd());
     then()?;
