@@ -5,7 +5,8 @@
 //!
 //! ```text
 //!   stdout  address of the API ───►
-//!   stdin                      ◄─── what the bare routes shall answer, a JSON list of texts
+//!   stdin                      ◄─── what the bare routes shall answer, a JSON list of texts; or
+//!                                   the end: there are to be none
 //!   stdout  address of the bare routes, /0, /1, … ───►
 //!   stdin                      ◄─── end: stop
 //! ```
@@ -55,7 +56,11 @@ pub(crate) fn run(serve: &Serve) -> Result<()> {
         let (address, server) = godwit_api::serve(listener()?, state(serve).await?, None)?;
         actix_web::rt::spawn(server);
         say(address)?;
-        let bodies: Vec<String> = serde_json::from_str(&hear().await?)?;
+        let said = hear().await?;
+        if said.is_empty() {
+            return Ok(());
+        }
+        let bodies: Vec<String> = serde_json::from_str(&said)?;
         let (address, server) = bare(listener()?, bodies)?;
         actix_web::rt::spawn(server);
         say(address)?;
