@@ -252,6 +252,23 @@ fn reserve(
     Ok(())
 }
 
+/// The host that the guest was on its way to, or came from, and that has nothing of it any more:
+/// what it said of it before does not count.
+fn left_clean(transition: &Transition) -> Option<&HostName> {
+    let next = &transition.next;
+    match transition.server {
+        Some(ServerChange::StaysAtSource | ServerChange::ReturnsToSource(_)) => {
+            let clean = transition.doubt.is_none();
+            next.dest_compute.as_ref().filter(|_| clean)
+        }
+        // An evacuation settled its server before the dead host returned.
+        None if (next.kind, next.status) == (MigrationKind::Evacuation, Status::Completed) => {
+            Some(&next.source_compute)
+        }
+        _ => None,
+    }
+}
+
 /// What the transition means for the server, and for open questions about it.
 fn settle(
     connection: &mut Database,
@@ -263,17 +280,10 @@ fn settle(
     if let Some(change) = transition.server {
         servers::settle(connection, &locked.server, next, change, at)?;
     }
-    // The leftovers that a clean destination can no longer have.
-    let clean = transition.doubt.is_none();
-    let back = matches!(
-        transition.server,
-        Some(ServerChange::StaysAtSource | ServerChange::ReturnsToSource(_))
-    );
-    if back
-        && clean
-        && let Some(destination) = &next.dest_compute
+    if let Some(host) = left_clean(transition)
+        && locked.server.host.as_ref() != Some(host)
     {
-        servers::forget_sighting(connection, next.server, destination)?;
+        servers::has_left(connection, next.server, host, at)?;
     }
     if (before.status, before.settling) != (next.status, next.settling) {
         let because = format!("the migration went on: {}", next.status);

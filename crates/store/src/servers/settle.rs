@@ -53,6 +53,22 @@ pub(crate) fn set_task(
     Ok(())
 }
 
+/// A host has nothing of a server any more. What it said before does not count, nor does what it
+/// may be saying now.
+pub(crate) fn has_left(
+    connection: &mut Database,
+    server: ServerUuid,
+    host: &HostName,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    sightings::forget(connection, server, host)?;
+    diesel::update(servers::table)
+        .filter(servers::uuid.eq(text(server)))
+        .set(servers::settled_at.eq(instant(at)))
+        .execute(connection)?;
+    Ok(())
+}
+
 /// Writes what a transition means for the server.
 pub(crate) fn settle(
     connection: &mut Database,

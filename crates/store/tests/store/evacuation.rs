@@ -8,7 +8,9 @@ use godwit_core::migration::{EvacuationRequest, Request};
 use godwit_core::recovery::Sighting;
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::status::{MigrationKind, MigrationStatus as Status};
-use godwit_store::{BeginError, DiscrepancyKind, NewEvacuation, NewLiveMigration};
+use godwit_store::{
+    Actor, BeginError, CommitNote, DiscrepancyKind, NewEvacuation, NewLiveMigration,
+};
 
 use crate::bench::{
     Bench, anybody, at, host, migration, new_evacuation, new_migration, placed, running, server,
@@ -20,6 +22,15 @@ async fn done(bench: &Bench) {
     bench.evacuate(1).await;
     bench.drive(1, [placed("b"), Event::Booted]).await;
     bench.assert_sound().await;
+}
+
+/// The hosts that say something of the server.
+async fn seen(bench: &Bench) -> Vec<String> {
+    let sightings = bench.store.sightings(server(1)).await.unwrap();
+    let hosts = sightings
+        .into_iter()
+        .map(|sighting| sighting.host.to_string());
+    hosts.collect()
 }
 
 fn no() -> Failure {
@@ -155,6 +166,40 @@ on_both! {
         let record = bench.record(1).await;
         assert_eq!((record.migration.status, record.ended_at), (Status::Completed, Some(at(20))));
         assert_eq!(left("a").await, []);
+        bench.assert_sound().await;
+    }
+
+    async fn what_a_cleaned_host_said_before_does_not_count(bench: Bench) {
+        done(&bench).await;
+        let leftover = || vec![sighted(1, Sighting::Inactive)];
+        bench.hears("a", at(70), leftover()).await;
+        let apply = async |event, second| {
+            bench.apply(1, event, CommitNote::new(Actor::Conductor, at(second))).await.unwrap();
+        };
+        apply(Event::SourceReturned, 80).await;
+        bench.assert_sound().await;
+        apply(Event::Withdrawn, 100).await;
+        assert_eq!(bench.record(1).await.migration.status, Status::Completed);
+        bench.assert_sound().await;
+        // The agent looked before it cleaned, and is heard after.
+        bench.hears("a", at(90), leftover()).await;
+        assert_eq!(seen(&bench).await, ["b"]);
+        bench.hears("a", at(101), leftover()).await;
+        assert_eq!(seen(&bench).await, ["a", "b"], "it is there again");
+    }
+
+    async fn a_server_that_came_back_stays_with_the_host_that_was_dead(bench: Bench) {
+        done(&bench).await;
+        let live = NewLiveMigration { uuid: migration(7), ..new_migration(1, at(50)) };
+        bench.store.server_begin_live_migration(live, anybody).await.unwrap();
+        let moves = [placed("a"), Event::Admitted, Event::Prepared, Event::HandedOver,
+                     Event::Finished];
+        bench.drive(7, moves).await;
+        bench.hears("a", at(70), vec![running(1)]).await;
+        for event in [Event::SourceReturned, Event::Withdrawn] {
+            bench.apply(1, event, CommitNote::new(Actor::Conductor, at(80))).await.unwrap();
+        }
+        assert_eq!(seen(&bench).await, ["a"]);
         bench.assert_sound().await;
     }
 
