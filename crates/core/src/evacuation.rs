@@ -94,12 +94,7 @@ pub(crate) fn step(
     event: &Event,
     now: Timestamp,
 ) -> Result<Transition, Rejected> {
-    let refused = || {
-        Err(Rejected::OutOfPlace {
-            status: migration.status,
-            event: event.name(),
-        })
-    };
+    let refused = || Err(Rejected::out_of_place(migration, event));
     let Some(phase) = Phase::of(migration) else {
         return refused();
     };

@@ -22,6 +22,8 @@ pub mod effect;
 pub mod evacuation;
 pub mod event;
 pub mod failure;
+#[cfg(test)]
+mod fixtures;
 pub mod ids;
 pub mod instance_action;
 pub mod live;

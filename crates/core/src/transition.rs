@@ -108,6 +108,15 @@ pub enum Rejected {
     TooEarly,
 }
 
+impl Rejected {
+    pub(crate) const fn out_of_place(migration: &Migration, event: &Event) -> Self {
+        Self::OutOfPlace {
+            status: migration.status,
+            event: event.name(),
+        }
+    }
+}
+
 /// Says what follows from `event` for `migration` at `now`. Pure; see [`live`], [`crate::cold`] and
 /// [`crate::evacuation`].
 ///
@@ -122,7 +131,10 @@ pub fn step(migration: &Migration, event: &Event, now: Timestamp) -> Result<Tran
         return Err(Rejected::TooEarly);
     }
     if let Event::Superseded(failure) = event {
-        return superseded(migration, failure);
+        if migration.status.has_ended() {
+            return Err(Rejected::out_of_place(migration, event));
+        }
+        return Ok(superseded(migration, failure));
     }
     match migration.kind {
         MigrationKind::LiveMigration => live::step(migration, event, now),
@@ -149,24 +161,18 @@ pub fn wants(migration: &Migration, effect: Effect) -> bool {
 
 /// Another migration of the server takes over: this one ends where it is. The server is the
 /// other one's concern, and whatever was handed out is no longer wanted.
-fn superseded(migration: &Migration, failure: &Failure) -> Result<Transition, Rejected> {
-    if migration.status.has_ended() {
-        return Err(Rejected::OutOfPlace {
-            status: migration.status,
-            event: "superseded",
-        });
-    }
+fn superseded(migration: &Migration, failure: &Failure) -> Transition {
     let mut next = migration.clone();
     next.status = MigrationStatus::Error;
     next.settling = None;
     next.deadline = None;
     next.failure = Some(failure.clone());
     next.generation = next.generation.saturating_add(1);
-    Ok(Transition {
+    Transition {
         next,
         server: None,
         effects: Vec::new(),
         supersedes: true,
         doubt: None,
-    })
+    }
 }

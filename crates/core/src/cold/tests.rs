@@ -7,77 +7,19 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::failure::FailureCode;
-use crate::ids::HostName;
-use crate::migration::{ColdRequest, Limits, Placement};
+use crate::fixtures::{self, events, host, noon};
+use crate::migration::{ColdRequest, Limits};
 use crate::status::MigrationKind;
 use crate::transition::{step, wants};
 
-/// The instant of every step, and of every deadline.
-fn noon() -> Timestamp {
-    Timestamp::from_micros(1_000_000_000_000_000).unwrap()
-}
-
-fn host(name: &str) -> HostName {
-    HostName::new(name).unwrap()
-}
-
 fn begun(was: VmState, limits: &Limits) -> Migration {
-    Migration {
-        uuid: uuid::Uuid::from_u128(1).into(),
-        server: uuid::Uuid::from_u128(2).into(),
-        kind: MigrationKind::Migration,
-        status: Status::PreMigrating,
-        intent: None,
-        settling: None,
-        request: Request::Cold(ColdRequest { host: None, was }),
-        source_compute: host("source"),
-        dest_compute: None,
-        dest_node: None,
-        storage: None,
-        limits: limits.clone(),
-        deadline: Some(noon()),
-        failure: None,
-        generation: 1,
-        effect_sequence: 1,
-    }
-}
-
-fn failure(code: FailureCode) -> Failure {
-    Failure::new(code, "It did not work.")
-}
-
-fn events(storage: StorageMode, limits: &Limits) -> Vec<Event> {
-    vec![
-        Event::AbortRequested,
-        Event::ForceCompleteRequested,
-        Event::Placed(Placement {
-            host: host("destination"),
-            node: "destination.node".to_owned(),
-            storage,
-            limits: limits.clone(),
-        }),
-        Event::NotPlaced(failure(FailureCode::NoValidHost)),
-        Event::Admitted,
-        Event::CancelledUnstarted,
-        Event::Prepared,
-        Event::NotPrepared(failure(FailureCode::PrepareFailed)),
-        Event::PostCopyStarted,
-        Event::HandedOver,
-        Event::MoveCancelled,
-        Event::MoveFailed(failure(FailureCode::StopFailed)),
-        Event::GuestLost(failure(FailureCode::GuestLost)),
-        Event::Finished,
-        Event::RolledBack,
-        Event::SourceStopped,
-        Event::Booted,
-        Event::NotBooted(failure(FailureCode::BootFailed)),
-        Event::ConfirmRequested,
-        Event::RevertRequested,
-        Event::Withdrawn,
-        Event::SourceReturned,
-        Event::Superseded(failure(FailureCode::Superseded)),
-        Event::DeadlinePassed,
-    ]
+    let request = Request::Cold(ColdRequest { host: None, was });
+    fixtures::begun(
+        MigrationKind::Migration,
+        Status::PreMigrating,
+        request,
+        limits,
+    )
 }
 
 struct Step {

@@ -3,79 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::*;
-use crate::ids::HostName;
-use crate::migration::{EvacuationRequest, Limits, Placement, StorageMode};
+use crate::fixtures::{self, noon};
+use crate::migration::{EvacuationRequest, Limits, StorageMode};
 use crate::status::MigrationKind;
 use crate::transition::{step, wants};
 
-fn noon() -> Timestamp {
-    Timestamp::from_micros(1_000_000_000_000_000).unwrap()
-}
-
-fn host(name: &str) -> HostName {
-    HostName::new(name).unwrap()
-}
-
 fn begun(was: VmState, end_stopped: bool) -> Migration {
-    Migration {
-        uuid: uuid::Uuid::from_u128(1).into(),
-        server: uuid::Uuid::from_u128(2).into(),
-        kind: MigrationKind::Evacuation,
-        status: Status::Accepted,
-        intent: None,
-        settling: None,
-        request: Request::Evacuation(EvacuationRequest {
-            host: None,
-            forced: false,
-            was,
-            end_stopped,
-        }),
-        source_compute: host("source"),
-        dest_compute: None,
-        dest_node: None,
-        storage: None,
-        limits: Limits::default(),
-        deadline: Some(noon()),
-        failure: None,
-        generation: 1,
-        effect_sequence: 1,
-    }
+    let request = Request::Evacuation(EvacuationRequest {
+        host: None,
+        forced: false,
+        was,
+        end_stopped,
+    });
+    let limits = Limits::default();
+    fixtures::begun(
+        MigrationKind::Evacuation,
+        Status::Accepted,
+        request,
+        &limits,
+    )
 }
 
+/// Every event, and the one reason that the table looks at.
 fn events() -> Vec<Event> {
-    let failure = |code| Failure::new(code, "It did not work.");
-    vec![
-        Event::AbortRequested,
-        Event::ForceCompleteRequested,
-        Event::Placed(Placement {
-            host: host("destination"),
-            node: "destination.node".to_owned(),
-            storage: StorageMode::Shared,
-            limits: Limits::default(),
-        }),
-        Event::NotPlaced(failure(FailureCode::NoValidHost)),
-        Event::Admitted,
-        Event::CancelledUnstarted,
-        Event::Prepared,
-        Event::NotPrepared(failure(FailureCode::PrepareFailed)),
-        Event::PostCopyStarted,
-        Event::HandedOver,
-        Event::MoveCancelled,
-        Event::MoveFailed(failure(FailureCode::StopFailed)),
-        Event::GuestLost(failure(FailureCode::GuestLost)),
-        Event::Finished,
-        Event::RolledBack,
-        Event::SourceStopped,
-        Event::Booted,
-        Event::NotBooted(failure(FailureCode::BootFailed)),
-        Event::NotBooted(failure(FailureCode::StillInUse)),
-        Event::ConfirmRequested,
-        Event::RevertRequested,
-        Event::Withdrawn,
-        Event::SourceReturned,
-        Event::Superseded(failure(FailureCode::Superseded)),
-        Event::DeadlinePassed,
-    ]
+    let alive = Failure::new(FailureCode::StillInUse, "It did not work.");
+    let mut events = fixtures::events(StorageMode::Shared, &Limits::default());
+    events.push(Event::NotBooted(alive));
+    events
 }
 
 type Row = (Migration, Event, Result<Transition, Rejected>);

@@ -5,41 +5,18 @@ use std::time::Duration;
 use super::*;
 use crate::effect::Effect;
 use crate::failure::{Failure, FailureCode};
-use crate::ids::HostName;
+use crate::fixtures::{self, host, noon};
 use crate::migration::{
     BlockMigration, ColdRequest, EvacuationRequest, Limits, LiveRequest, Placement, StorageMode,
 };
 use crate::server::VmState;
 use crate::status::MigrationStatus;
-use crate::time::Timestamp;
 use crate::transition::step;
-
-fn noon() -> Timestamp {
-    Timestamp::from_micros(1_000_000_000_000_000).unwrap()
-}
-
-fn host(name: &str) -> HostName {
-    HostName::new(name).unwrap()
-}
 
 fn begun_as(kind: MigrationKind, status: MigrationStatus, request: Request) -> Migration {
     Migration {
-        uuid: uuid::Uuid::from_u128(1).into(),
-        server: uuid::Uuid::from_u128(2).into(),
-        kind,
-        status,
-        intent: None,
-        settling: None,
-        request,
-        source_compute: host("source"),
-        dest_compute: None,
-        dest_node: None,
-        storage: None,
-        limits: Limits::default(),
         deadline: Some(noon().plus(Duration::from_secs(1))),
-        failure: None,
-        generation: 1,
-        effect_sequence: 1,
+        ..fixtures::begun(kind, status, request, &Limits::default())
     }
 }
 

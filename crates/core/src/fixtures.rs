@@ -1,0 +1,80 @@
+//! What the walks over the tables are made of.
+
+use crate::event::Event;
+use crate::failure::{Failure, FailureCode};
+use crate::ids::HostName;
+use crate::migration::{Limits, Migration, Placement, Request, StorageMode};
+use crate::status::{MigrationKind, MigrationStatus};
+use crate::time::Timestamp;
+
+/// The instant of every step, and of every deadline.
+pub(crate) fn noon() -> Timestamp {
+    Timestamp::from_micros(1_000_000_000_000_000).unwrap()
+}
+
+pub(crate) fn host(name: &str) -> HostName {
+    HostName::new(name).unwrap()
+}
+
+/// A migration of `source` as it begins; its deadline is now.
+pub(crate) fn begun(
+    kind: MigrationKind,
+    status: MigrationStatus,
+    request: Request,
+    limits: &Limits,
+) -> Migration {
+    Migration {
+        uuid: uuid::Uuid::from_u128(1).into(),
+        server: uuid::Uuid::from_u128(2).into(),
+        kind,
+        status,
+        intent: None,
+        settling: None,
+        request,
+        source_compute: host("source"),
+        dest_compute: None,
+        dest_node: None,
+        storage: None,
+        limits: limits.clone(),
+        deadline: Some(noon()),
+        failure: None,
+        generation: 1,
+        effect_sequence: 1,
+    }
+}
+
+/// Every event; those that carry something carry one thing each, told apart by its code.
+pub(crate) fn events(storage: StorageMode, limits: &Limits) -> Vec<Event> {
+    let failure = |code| Failure::new(code, "It did not work.");
+    vec![
+        Event::AbortRequested,
+        Event::ForceCompleteRequested,
+        Event::Placed(Placement {
+            host: host("destination"),
+            node: "destination.node".to_owned(),
+            storage,
+            limits: limits.clone(),
+        }),
+        Event::NotPlaced(failure(FailureCode::NoValidHost)),
+        Event::Admitted,
+        Event::CancelledUnstarted,
+        Event::Prepared,
+        Event::NotPrepared(failure(FailureCode::PrepareFailed)),
+        Event::PostCopyStarted,
+        Event::HandedOver,
+        Event::MoveCancelled,
+        Event::MoveFailed(failure(FailureCode::HypervisorError)),
+        Event::GuestLost(failure(FailureCode::GuestLost)),
+        Event::Finished,
+        Event::RolledBack,
+        Event::SourceStopped,
+        Event::Booted,
+        Event::NotBooted(failure(FailureCode::BootFailed)),
+        Event::ConfirmRequested,
+        Event::RevertRequested,
+        Event::Withdrawn,
+        Event::SourceReturned,
+        Event::Superseded(failure(FailureCode::Superseded)),
+        Event::DeadlinePassed,
+    ]
+}
