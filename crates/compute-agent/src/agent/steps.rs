@@ -95,7 +95,8 @@ impl Step {
     }
 
     /// At most once: in a doubt that a crash left, the hypervisor decides whether a job was
-    /// begun, and if there is none, none will be.
+    /// begun, and if there is none, none will be. But a guest that is powered off twice is off,
+    /// so a cold move goes on.
     async fn start(&self, start: &Start) -> Result<(), Refusal> {
         self.only(Side::Source)?;
         if self.entry.verdict.is_some() {
@@ -103,7 +104,10 @@ impl Step {
         }
         match self.entry.stage {
             Stage::Known => {}
-            Stage::Starting | Stage::Moving => return self.rejoin().await,
+            Stage::Starting | Stage::Moving => match self.rejoin().await {
+                Err(Refusal::NoJob) if self.entry.what.kind == MoveKind::Cold => {}
+                rejoined => return rejoined,
+            },
             Stage::Settled
             | Stage::Cleared
             | Stage::Preparing

@@ -130,6 +130,8 @@ pub(crate) struct World {
     pub(crate) fabric: Fabric,
     pub(crate) conductor: Arc<Listening>,
     pub(crate) pace: Pace,
+    /// What kind of move the guest makes.
+    pub(crate) kind: MoveKind,
     pub(crate) registry: Registry,
     network: LocalNetwork,
     directory: TempDir,
@@ -177,6 +179,7 @@ impl World {
             fabric: Fabric::new(fleet, 1.0),
             conductor,
             pace: Pace::default(),
+            kind: MoveKind::Live,
             registry: Registry::new(),
             network,
             directory: tempfile::tempdir().unwrap(),
@@ -278,12 +281,18 @@ impl World {
         )
     }
 
+    fn command(&self, sequence: i64, epoch: i64) -> Command {
+        let mut command = command(sequence, epoch);
+        command.what.kind = self.kind;
+        command
+    }
+
     /// The guest, as its source describes it.
     pub(crate) async fn guest(&self) -> Domain {
         let check = CheckSource {
             migration: MIGRATION,
             server: SERVER,
-            kind: MoveKind::Live,
+            kind: self.kind,
             block_migration: BlockMigration::Auto,
             destination: self.agent(2).facts().await.unwrap(),
         };
@@ -291,14 +300,14 @@ impl World {
     }
 
     pub(crate) async fn prepare(&self, sequence: i64) -> Result<(), CallError> {
-        let command = command(sequence, 1);
+        let command = self.command(sequence, 1);
         let guest = self.guest().await;
         self.agent(2).prepare(Prepare { command, guest }).await
     }
 
     pub(crate) async fn start(&self, sequence: i64, epoch: i64) -> Result<(), CallError> {
         let destination = self.agent(2).facts().await?;
-        let command = command(sequence, epoch);
+        let command = self.command(sequence, epoch);
         let start = Start {
             command,
             destination,
@@ -308,7 +317,7 @@ impl World {
 
     pub(crate) async fn roll_back(&self, number: u32, sequence: i64) -> Result<(), CallError> {
         let roll_back = RollBack {
-            command: command(sequence, 1),
+            command: self.command(sequence, 1),
             resume: false,
         };
         self.agent(number).roll_back(roll_back).await

@@ -3,6 +3,7 @@
 use godwit_compute_agent::agent::{Agent, OpenError};
 use godwit_compute_agent::holds::HoldPoint;
 use godwit_core::recovery::Sighting;
+use godwit_rpc::command::MoveKind;
 use godwit_rpc::progress::{Outcome, WatchEvent};
 use godwit_rpc::refusal::Refusal;
 use godwit_test_support::wait_for;
@@ -93,6 +94,21 @@ async fn a_job_that_is_gone_is_unknown_and_never_begun_again() {
     for number in [2, 1] {
         world.roll_back(number, 6).await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_move_that_is_gone_is_begun_again() {
+    let mut world = World::new().await;
+    world.kind = MoveKind::Cold;
+    world.depart().await;
+    world.kill_agent(1).await;
+    world.fabric.interrupt(SERVER);
+    world.start_agent(1).await;
+    assert_eq!(world.seen(1).await, Sighting::Executing);
+    world.start(3, 2).await.unwrap();
+    assert_eq!(world.ended().await.outcome, Outcome::Stopped);
+    assert_eq!(world.reported().await.ended.outcome, Outcome::Stopped);
+    assert_eq!(world.seen(1).await, Sighting::Inactive);
 }
 
 #[tokio::test(start_paused = true)]

@@ -282,8 +282,11 @@ impl World {
             if at_handover {
                 self.stopped.insert(server);
             }
-            // The connection between the two hypervisors broke, and that side cleans up.
-            if let Some(incoming) = self.incoming.get_mut(&(moving.destination, server)) {
+            // The connection between the two hypervisors broke, and that side cleans up. A guest
+            // that is being powered off has none.
+            if moving.off_in.is_none()
+                && let Some(incoming) = self.incoming.get_mut(&(moving.destination, server))
+            {
                 incoming.dead = true;
             }
         }
