@@ -29,6 +29,8 @@ use crate::sdk::Sdk;
 use crate::story::Story;
 
 const READY_DEADLINE: Duration = Duration::from_secs(60);
+/// After this long a silent host counts as dead: for who may evacuate as for who moves.
+const SERVICE_DOWN_SECONDS: f64 = 10.0;
 const AGENT_PORT: u16 = 8776;
 const CONDUCTOR_PORT: u16 = 8780;
 
@@ -362,7 +364,11 @@ impl Plan<'_> {
     fn api_role(&self, identity: &Path) -> Value {
         json!({
             "database": {"url": self.database},
-            "api": {"listen": self.api, "metrics": "127.0.0.1:0"},
+            "api": {
+                "listen": self.api,
+                "metrics": "127.0.0.1:0",
+                "service_down_time": SERVICE_DOWN_SECONDS,
+            },
             "auth": {"public_keys": [identity.join("token.pub.pem")]},
             "identity": {"development": true, "private_key": identity.join("token.key.pem")},
         })
@@ -375,7 +381,7 @@ impl Plan<'_> {
             "metrics": "127.0.0.1:0",
             "tls": self.tls(name),
             "report_interval": 1.0,
-            "service_down_time": 10.0,
+            "service_down_time": SERVICE_DOWN_SECONDS,
         });
         overlay(&mut section, &self.options.conductor);
         json!({"database": {"url": self.database}, "conductor": section})
