@@ -208,7 +208,7 @@ macro_rules! with_key {
 }
 
 impl Order {
-    /// The order asked for, newest first if none is, made total by the id.
+    /// The order asked for, newest first if none is, made total by the id where it is not.
     pub(super) fn new(sort: &[(ServerSortKey, SortDirection)]) -> Self {
         let mut keys: Vec<(Key, SortDirection)> = sort
             .iter()
@@ -218,8 +218,15 @@ impl Order {
             let newest = Key::Named(ServerSortKey::CreatedAt);
             keys.push((newest, SortDirection::Descending));
         }
-        let last = keys.last().map_or(SortDirection::Descending, |key| key.1);
-        keys.push((Key::Id, last));
+        // Nothing is left to be ordered behind a uuid, and no index would help to.
+        let unique = sort.iter().position(|(key, _)| *key == ServerSortKey::Uuid);
+        match unique {
+            Some(unique) => keys.truncate(unique + 1),
+            None => {
+                let last = keys.last().map_or(SortDirection::Descending, |key| key.1);
+                keys.push((Key::Id, last));
+            }
+        }
         Self { keys }
     }
 
