@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveTime, TimeZone, Timelike, Utc};
+use chrono::{FixedOffset, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Utc};
 use godwit_core::time::Timestamp;
 use regex::Regex;
 use serde::{Serialize, Serializer};
@@ -16,45 +16,45 @@ pub(crate) struct Micros(pub Timestamp);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seconds(pub Timestamp);
 
+impl Micros {
+    /// By chrono's own writer of this form, several times as fast as a pattern.
+    fn text(self) -> String {
+        let mut text = self
+            .0
+            .datetime()
+            .to_rfc3339_opts(SecondsFormat::Micros, true);
+        text.pop();
+        text
+    }
+}
+
+impl Seconds {
+    fn text(self) -> String {
+        self.0.datetime().to_rfc3339_opts(SecondsFormat::Secs, true)
+    }
+}
+
 impl fmt::Display for Micros {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let instant = self.0.datetime();
-        write_seconds(f, &instant)?;
-        write!(f, ".{:06}", instant.timestamp_subsec_micros())
+        f.write_str(&self.text())
     }
 }
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_seconds(f, &self.0.datetime())?;
-        f.write_str("Z")
+        f.write_str(&self.text())
     }
-}
-
-/// Several times as fast as chrono's formatting by a pattern, which showed in profiles.
-fn write_seconds(f: &mut fmt::Formatter<'_>, instant: &DateTime<Utc>) -> fmt::Result {
-    let (date, time) = (instant.date_naive(), instant.time());
-    write!(
-        f,
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-        date.year(),
-        date.month(),
-        date.day(),
-        time.hour(),
-        time.minute(),
-        time.second()
-    )
 }
 
 impl Serialize for Micros {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
+        to.serialize_str(&self.text())
     }
 }
 
 impl Serialize for Seconds {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
+        to.serialize_str(&self.text())
     }
 }
 
