@@ -128,7 +128,7 @@ async fn below(
     request_id: &str,
 ) -> (&'static str, HttpResponse) {
     if declares_more_than(state.config.max_body_bytes, request.headers()) {
-        return ("other", reply::too_large());
+        return ("other", reply::too_large(request.headers()));
     }
     let principal = match stages::authenticate(request, state).await {
         Ok(principal) => principal,
@@ -163,7 +163,7 @@ async fn below(
         Ok(reply) => reply.into_response(request.headers()),
         Err(Stop::Fault(error)) => stages::failed(&error),
         // The limiter stands before everything that knows versions.
-        Err(Stop::TooLarge) => return (template(route), reply::too_large()),
+        Err(Stop::TooLarge) => return (template(route), reply::too_large(request.headers())),
     };
     if root == Root::Current {
         reply::set_version(&mut response, Spoken::Version(version));

@@ -1,5 +1,7 @@
 //! Answers: what handlers return, and how it goes out.
 
+mod outside;
+
 use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
@@ -14,7 +16,6 @@ use crate::negotiation::{LEGACY, STANDARD};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const FAULT: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=UTF-8");
 const VENDOR: &str = "application/vnd.openstack.compute+json";
 
 /// What a handler answers when all went well.
@@ -83,20 +84,16 @@ pub(crate) fn fault(error: &ApiError) -> HttpResponse {
         .body(body.to_string())
 }
 
-/// The router's 404: a page, unless the client asked for JSON.
-///
-/// Nova answers such a client outside its fault format, with the page's markup inside; here
-/// it gets a fault like any other.
+/// The router's 404.
 pub(crate) fn no_such_route(request: &HeaderMap, head: bool) -> HttpResponse {
-    if !head && mentions(request, "application/json") {
-        return fault(&ApiError::no_such_resource());
-    }
-    page(StatusCode::NOT_FOUND, "The resource could not be found.")
+    let text = "The resource could not be found.";
+    outside::error(StatusCode::NOT_FOUND, text, request, head)
 }
 
-/// The body exceeds the limit. Nova's limiter answers outside the fault format.
-pub(crate) fn too_large() -> HttpResponse {
-    page(StatusCode::PAYLOAD_TOO_LARGE, "Request is too large.")
+/// The body exceeds the limit.
+pub(crate) fn too_large(request: &HeaderMap) -> HttpResponse {
+    let text = "Request is too large.";
+    outside::error(StatusCode::PAYLOAD_TOO_LARGE, text, request, false)
 }
 
 /// No token, or none that is good. Which of the two, and why, is nobody's business.
@@ -125,17 +122,6 @@ pub(crate) fn tokens_cannot_be_checked() -> HttpResponse {
     HttpResponse::ServiceUnavailable()
         .insert_header((header::CONTENT_TYPE, FAULT))
         .body(body.to_string())
-}
-
-fn page(status: StatusCode, text: &str) -> HttpResponse {
-    let title = status.to_string();
-    let page = format!(
-        "<html>\n <head>\n  <title>{title}</title>\n </head>\n <body>\n  <h1>{title}</h1>\n  \
-         {text}<br /><br />\n\n\n\n </body>\n</html>"
-    );
-    HttpResponse::build(status)
-        .insert_header((header::CONTENT_TYPE, HTML))
-        .body(page)
 }
 
 /// The version headers of an answer. `version` is as spoken, or as asked for in vain.
@@ -197,39 +183,63 @@ pub(crate) fn set_request_id(response: &mut HttpResponse, id: &str) {
     }
 }
 
-fn mentions(request: &HeaderMap, media_type: &str) -> bool {
-    let mut values = request.get_all(header::ACCEPT);
-    values.any(|value| value.to_str().is_ok_and(|value| value.contains(media_type)))
-}
-
 /// Does the request want the vendor's media type more than plain JSON?
 fn prefers_vendor_type(request: &HeaderMap) -> bool {
-    if !mentions(request, VENDOR) {
+    // Nearly nobody does, and every answer asks.
+    let mut accepts = request.get_all(header::ACCEPT);
+    if !accepts.any(|value| value.to_str().is_ok_and(|value| value.contains(VENDOR))) {
         return false;
     }
-    let values = request
-        .get_all(header::ACCEPT)
-        .filter_map(|value| value.to_str().ok());
-    let ranges: Vec<_> = values
-        .flat_map(|value| value.split(','))
-        .map(range)
-        .collect();
-    let quality = |wanted: &[&str]| {
-        let matching = ranges.iter().filter(|(name, _)| wanted.contains(name));
-        matching.map(|(_, quality)| *quality).max().unwrap_or(0)
+    let ranges = ranges(request).unwrap_or_default();
+    let weight = |wanted| {
+        let matching = ranges.iter().filter(|range| range.name == wanted);
+        matching.map(|range| range.weight).max().unwrap_or(0)
     };
-    quality(&[VENDOR]) > quality(&["application/json"])
+    weight(VENDOR) > weight("application/json")
 }
 
-/// A media range and its weight, in thousandths.
-fn range(text: &str) -> (&str, u32) {
-    let mut parts = text.split(';').map(str::trim);
-    let name = parts.next().unwrap_or_default();
-    let weight = parts.find_map(|part| part.strip_prefix("q="));
-    let weight = weight.map_or(Some(1.0), |weight| weight.parse::<f32>().ok());
-    let thousandths = (weight.unwrap_or(0.0).clamp(0.0, 1.0) * 1000.0).round();
-    // Clamped above, so the conversion is exact.
-    (name, thousandths as u32)
+/// A media range that a request accepts.
+struct Range<'a> {
+    name: &'a str,
+    /// Does it ask for more than a name, a version for example?
+    parameters: bool,
+    /// In thousandths.
+    weight: u32,
+}
+
+/// What a request accepts; `None` where it says something else.
+fn ranges(request: &HeaderMap) -> Option<Vec<Range<'_>>> {
+    let mut ranges = Vec::new();
+    for value in request.get_all(header::ACCEPT) {
+        let texts = value.to_str().ok()?.split(',').map(str::trim);
+        for text in texts.filter(|text| !text.is_empty()) {
+            ranges.push(Range::read(text)?);
+        }
+    }
+    Some(ranges)
+}
+
+impl<'a> Range<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let mut parts = text.split(';').map(str::trim);
+        let name = parts.next().filter(|name| name.contains('/'))?;
+        let mut range = Self {
+            name,
+            parameters: false,
+            weight: 1000,
+        };
+        for part in parts {
+            match part.strip_prefix("q=") {
+                None => range.parameters = true,
+                Some(weight) => {
+                    let weight: f32 = weight.parse().ok()?;
+                    // Clamped, so the conversion is exact.
+                    range.weight = (weight.clamp(0.0, 1.0) * 1000.0).round() as u32;
+                }
+            }
+        }
+        Some(range)
+    }
 }
 
 #[cfg(test)]
@@ -263,6 +273,7 @@ mod tests {
                 false,
             ),
             ("application/vnd.openstack.compute+json;q=0", false),
+            ("application/vnd.openstack.compute+json;version=2.1", true),
         ] {
             assert_eq!(prefers_vendor_type(&accept(value)), expected, "{value}");
         }

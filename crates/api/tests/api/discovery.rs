@@ -204,6 +204,7 @@ async fn what_is_no_route_is_a_page_or_a_fault_as_the_client_asks() {
             .ask(method, path)
             .by(Who::Admin)
             .version(80)
+            .header("Accept", "*/*")
             .send()
             .await;
         assert_eq!(page.status, 404, "{method} {path}");
@@ -217,10 +218,14 @@ async fn what_is_no_route_is_a_page_or_a_fault_as_the_client_asks() {
             .ask(method, path)
             .by(Who::Admin)
             .header("Accept", "application/json");
-        assert_eq!(
-            json.send().await.not_found(),
-            "The resource could not be found."
-        );
+        let json = json.send().await;
+        assert_eq!(json.header("content-type"), Some("application/json"));
+        let expected = json!({
+            "message": "The resource could not be found.<br /><br />\n\n\n",
+            "code": "404 Not Found",
+            "title": "Not Found",
+        });
+        assert_eq!((json.status, json.json()), (404, expected));
     }
     let head = world
         .ask("HEAD", &migrations)
