@@ -1,11 +1,10 @@
 //! `lock` and `unlock`: bodies, holders of both kinds, and what is written down of it.
 
-use godwit_api::config::PolicyConfig;
 use serde_json::{Value, json};
 
 use crate::answers::Answer;
 use crate::seed::{SERVER, Server};
-use crate::world::{DEMO, NOW, Wanted, Who, World};
+use crate::world::{DEMO, NOW, Who, World};
 
 async fn act(world: &World, who: Who, minor: u32, body: Value) -> Answer {
     let path = format!("/v2.1/servers/{SERVER}/action");
@@ -169,21 +168,10 @@ async fn readers_and_strangers_lock_nothing() {
 
 #[tokio::test]
 async fn in_any_state_and_only_locking_may_look_at_the_user() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("policy.yaml");
     let rule = json!("user_id:u-owner and user_id:%(user_id)s");
-    let policy = json!({"os_compute_api:os-lock-server:lock": rule,
+    let rules = json!({"os_compute_api:os-lock-server:lock": rule,
         "os_compute_api:os-lock-server:unlock": rule});
-    std::fs::write(&file, policy.to_string()).unwrap();
-    let policy = PolicyConfig {
-        file: Some(file),
-        ..PolicyConfig::default()
-    };
-    let world = World::with(Wanted {
-        policy,
-        ..Wanted::default()
-    })
-    .await;
+    let world = World::under(rules).await;
     world.host("host-1").await;
     world.server(Server {
         vm_state: "error",

@@ -20,18 +20,7 @@ fn denying_all() -> Value {
 
 #[tokio::test]
 async fn no_route_forgets_to_ask() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("policy.yaml");
-    std::fs::write(&file, denying_all().to_string()).unwrap();
-    let policy = PolicyConfig {
-        file: Some(file),
-        ..PolicyConfig::default()
-    };
-    let world = World::with(Wanted {
-        policy,
-        ..Wanted::default()
-    })
-    .await;
+    let world = World::under(denying_all()).await;
     world.moving("running").await;
     for request in requests() {
         let answer = request.send(&world, Who::Admin).await;
@@ -85,19 +74,8 @@ async fn a_changed_file_counts_for_the_next_request() {
 
 #[tokio::test]
 async fn an_old_rule_in_the_file_drives_its_successors() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("policy.yaml");
-    let text = json!({"os_compute_api:os-migrations:index": "role:reader"}).to_string();
-    std::fs::write(&file, text).unwrap();
-    let policy = PolicyConfig {
-        file: Some(file),
-        ..PolicyConfig::default()
-    };
-    let world = World::with(Wanted {
-        policy,
-        ..Wanted::default()
-    })
-    .await;
+    let rules = json!({"os_compute_api:os-migrations:index": "role:reader"});
+    let world = World::under(rules).await;
     world.moving("running").await;
     let list = world.get(Who::Reader, 80, "/v2.1/os-migrations").await.ok();
     assert_eq!(list["migrations"][0]["source_compute"], "host-1");

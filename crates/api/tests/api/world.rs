@@ -136,6 +136,8 @@ pub(crate) struct Wanted {
     pub(crate) config: ApiConfig,
     pub(crate) auth: AuthConfig,
     pub(crate) policy: PolicyConfig,
+    /// What the policy file says; absent: as `policy` has it.
+    pub(crate) rules: Option<Value>,
     pub(crate) identity: bool,
     /// Where to serve it; absent: a free port of the loopback address.
     pub(crate) listener: Option<TcpListener>,
@@ -170,8 +172,22 @@ impl World {
         Self::try_with(wanted).await.err().unwrap()
     }
 
-    async fn try_with(wanted: Wanted) -> Result<Self, ServeError> {
+    /// With rules that an operator wrote.
+    pub(crate) async fn under(rules: Value) -> Self {
+        Self::with(Wanted {
+            rules: Some(rules),
+            ..Wanted::default()
+        })
+        .await
+    }
+
+    async fn try_with(mut wanted: Wanted) -> Result<Self, ServeError> {
         let directory = tempfile::tempdir().unwrap();
+        if let Some(rules) = wanted.rules {
+            let file = directory.path().join("policy.yaml");
+            std::fs::write(&file, rules.to_string()).unwrap();
+            wanted.policy.file = Some(file);
+        }
         let database = directory.path().join("godwit.db");
         let url = wanted
             .postgres
