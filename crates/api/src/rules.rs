@@ -19,8 +19,8 @@ rules! {
     SERVERS_ALL_FILTERS = "servers:allow_all_filters";
     /// Show a server.
     SERVERS_SHOW = "servers:show";
-    /// Show a flavor's extra specs.
-    FLAVOR_EXTRA_SPECS = "servers:show:flavor-extra-specs";
+    /// Show the extra specs of a server's flavor.
+    SERVER_FLAVOR_EXTRA_SPECS = "servers:show:flavor-extra-specs";
     /// Show how a server's host is.
     HOST_STATUS = "servers:show:host_status";
     /// Show that nobody knows how a server's host is.
@@ -73,6 +73,8 @@ rules! {
     MIGRATIONS_INDEX_ALL = "os-migrations:index:all_projects";
     /// Show their hosts in the list.
     MIGRATIONS_INDEX_HOST = "os-migrations:index:host";
+    /// Show a flavor's extra specs.
+    FLAVOR_EXTRA_SPECS_INDEX = "os-flavor-extra-specs:index";
     /// List services.
     SERVICES_LIST = "os-services:list";
     /// Enable, disable and force down services.

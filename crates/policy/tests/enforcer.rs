@@ -172,6 +172,38 @@ fn an_override_that_changes_nothing_is_not_inherited() {
     }
 }
 
+/// A rule may be another's predecessor and in force itself, with another default than it had.
+#[test]
+fn a_predecessor_in_force_decides_for_itself_by_its_own_default() {
+    const FLAVOR: &str = "os_compute_api:os-flavor-extra-specs:index";
+    const SERVER: &str = "os_compute_api:servers:show:flavor-extra-specs";
+    let readers: &[&str] = &["reader", "admin"];
+    let everybody: &[&str] = &["reader", "member", "manager", "admin"];
+    for (file, flavor, server) in [
+        (json!({}), readers, readers),
+        (json!({ FLAVOR: "rule:admin_or_owner" }), everybody, readers),
+        (
+            json!({ FLAVOR: "role:manager" }),
+            &["manager"],
+            &["manager"],
+        ),
+        (
+            json!({ FLAVOR: format!("rule:{SERVER}") }),
+            readers,
+            readers,
+        ),
+        (json!({ FLAVOR: "!", SERVER: "@" }), &[], everybody),
+        (json!({ SERVER: "role:manager" }), readers, &["manager"]),
+    ] {
+        let enforcer = nova(file.clone());
+        for (rule, expected) in [(FLAVOR, flavor), (SERVER, server)] {
+            let mut allowed = everybody.to_vec();
+            allowed.retain(|role| allows(&enforcer, rule, &[role]));
+            assert_eq!(allowed, expected, "{rule} under {file}");
+        }
+    }
+}
+
 #[test]
 fn overriding_admin_api_makes_nobody_an_administrator() {
     let enforcer = nova(json!({ "admin_api": "@", "admin_or_owner": "@" }));

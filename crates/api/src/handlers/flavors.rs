@@ -27,7 +27,7 @@ pub fn index(call: &Call) -> Answer<'_> {
 pub fn detail(call: &Call) -> Answer<'_> {
     Box::pin(async move {
         let page = page(call).await?;
-        let specs = call.permits_own(rules::FLAVOR_EXTRA_SPECS);
+        let specs = call.permits_own(rules::FLAVOR_EXTRA_SPECS_INDEX);
         answer(call, "flavors/detail", &page, |flavor| {
             FlavorView::new(flavor, call.version, specs, &call.links)
         })
@@ -44,7 +44,7 @@ pub fn show(call: &Call) -> Answer<'_> {
         };
         let gone = || ApiError::NotFound(format!("Flavor {id} could not be found."));
         let flavor = found.ok_or_else(gone)?;
-        let specs = call.permits_own(rules::FLAVOR_EXTRA_SPECS);
+        let specs = call.permits_own(rules::FLAVOR_EXTRA_SPECS_INDEX);
         let flavor = FlavorView::new(&flavor, call.version, specs, &call.links);
         Reply::json(&FlavorDocument { flavor })
     })

@@ -46,7 +46,7 @@ pub static ROUTES: &[Route] = &[
             rules::EXTENDED_ATTRIBUTES,
             rules::HOST_STATUS,
             rules::HOST_STATUS_UNKNOWN,
-            rules::FLAVOR_EXTRA_SPECS,
+            rules::SERVER_FLAVOR_EXTRA_SPECS,
         ],
         does: Does::Handle {
             versions: Versions::ALL,
@@ -62,7 +62,7 @@ pub static ROUTES: &[Route] = &[
             rules::EXTENDED_ATTRIBUTES,
             rules::HOST_STATUS,
             rules::HOST_STATUS_UNKNOWN,
-            rules::FLAVOR_EXTRA_SPECS,
+            rules::SERVER_FLAVOR_EXTRA_SPECS,
         ],
         does: Does::Handle {
             versions: Versions::ALL,
@@ -171,7 +171,7 @@ pub static ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/flavors/detail",
         rules: &[],
-        soft_rules: &[rules::FLAVOR_EXTRA_SPECS],
+        soft_rules: &[rules::FLAVOR_EXTRA_SPECS_INDEX],
         does: Does::Handle {
             versions: Versions::ALL,
             query: Some(&schemas::flavors::LIST),
@@ -182,7 +182,7 @@ pub static ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/flavors/{id}",
         rules: &[],
-        soft_rules: &[rules::FLAVOR_EXTRA_SPECS],
+        soft_rules: &[rules::FLAVOR_EXTRA_SPECS_INDEX],
         does: Does::Handle {
             versions: Versions::ALL,
             query: Some(&QuerySchema::NONE),

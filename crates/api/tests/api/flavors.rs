@@ -7,7 +7,11 @@ use crate::seed::{SERVER, Server};
 use crate::world::{Who, World};
 
 async fn fleet() -> World {
-    let world = World::new().await;
+    populated(World::new().await)
+}
+
+/// With two flavors, of which one has an extra spec.
+fn populated(world: World) -> World {
     world.server(Server::default());
     let uuid = "22222222-2222-4222-8222-222222222222";
     world.server(Server {
@@ -133,4 +137,29 @@ async fn pages_and_filters() {
     assert_eq!(world.get(Who::Reader, 80, path).await.status, 200);
     let swapless = world.get(Who::Admin, 1, "/v2.1/flavors/f1").await.ok();
     assert_eq!(swapless["flavor"]["swap"], json!(""));
+}
+
+/// The flavor of a server is another matter, which another rule decides.
+#[tokio::test]
+async fn who_sees_extra_specs_in_flavors() {
+    for (rules, seen) in [
+        (json!({}), true),
+        (
+            json!({"os_compute_api:os-flavor-extra-specs:index": "role:manager"}),
+            false,
+        ),
+        (
+            json!({"os_compute_api:servers:show:flavor-extra-specs": "!"}),
+            true,
+        ),
+    ] {
+        let world = populated(World::under(rules).await);
+        let get = async |path| world.get(Who::Reader, 61, path).await.ok();
+        let one = get("/v2.1/flavors/f127").await;
+        let all = get("/v2.1/flavors/detail").await;
+        for flavor in [&one["flavor"], &all["flavors"][1]] {
+            assert_eq!(flavor["id"], "f127");
+            assert_eq!(flavor.get("extra_specs").is_some(), seen);
+        }
+    }
 }

@@ -64,7 +64,7 @@ impl Sights {
         Ok(Self {
             version: call.version,
             extended: permits(rules::EXTENDED_ATTRIBUTES),
-            extra_specs: permits(rules::FLAVOR_EXTRA_SPECS),
+            extra_specs: permits(rules::SERVER_FLAVOR_EXTRA_SPECS),
             admin: call.is_admin(),
             alone: one.is_some(),
             host_status,
