@@ -27,6 +27,8 @@ pub struct PathIds {
     pub server: String,
     /// `{migration_id}`.
     pub migration: String,
+    /// `{key}`.
+    pub key: String,
     /// Any other id.
     pub id: String,
 }

@@ -5,6 +5,7 @@ mod beginning;
 pub mod cold_migration;
 mod compute_hosts;
 pub mod evacuation;
+pub mod flavor_extra_specs;
 pub mod flavors;
 pub mod hypervisors;
 pub mod instance_actions;

@@ -140,6 +140,7 @@ pub fn find(method: &Method, path: &str) -> Option<(&'static Route, PathIds)> {
     let ids = PathIds {
         server: id("server_id"),
         migration: id("migration_id"),
+        key: id("key"),
         id: id("id"),
     };
     Some((route, ids))

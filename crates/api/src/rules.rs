@@ -75,6 +75,8 @@ rules! {
     MIGRATIONS_INDEX_HOST = "os-migrations:index:host";
     /// Show a flavor's extra specs.
     FLAVOR_EXTRA_SPECS_INDEX = "os-flavor-extra-specs:index";
+    /// Show one of them.
+    FLAVOR_EXTRA_SPECS_SHOW = "os-flavor-extra-specs:show";
     /// List services.
     SERVICES_LIST = "os-services:list";
     /// Enable, disable and force down services.

@@ -171,6 +171,7 @@ pub static NOVA: &[RuleDefault<'static>] = &[
     project("os_compute_api:os-instance-actions:events", ADMIN, "See the events of an action: from 2.51 their tracebacks, from 2.62 their hosts."),
     project("os_compute_api:os-instance-actions:events:details", ADMIN, "See the details of an action's events (from 2.84), which can give away how the cloud is built."),
     project("os_compute_api:os-flavor-extra-specs:index", READER, "List the extra specs of a flavor; see them in flavors (from 2.61)."),
+    project("os_compute_api:os-flavor-extra-specs:show", READER, "Show one extra spec of a flavor."),
     project("os_compute_api:os-services:list", ADMIN, "List the compute services.").replacing(SERVICES),
     project("os_compute_api:os-services:update", ADMIN, "Enable, disable and force down compute services.").replacing(SERVICES),
     project("os_compute_api:os-services:delete", ADMIN, "Delete a compute service.").replacing(SERVICES),

@@ -37,17 +37,22 @@ pub fn detail(call: &Call) -> Answer<'_> {
 /// `GET /flavors/{id}`.
 pub fn show(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        let id = &call.ids.id;
-        let found = match unstorable(id) {
-            true => None,
-            false => call.state.store.flavor_find(id).await?,
-        };
-        let gone = || ApiError::NotFound(format!("Flavor {id} could not be found."));
-        let flavor = found.ok_or_else(gone)?;
+        let flavor = named(call).await?;
         let specs = call.permits_own(rules::FLAVOR_EXTRA_SPECS_INDEX);
         let flavor = FlavorView::new(&flavor, call.version, specs, &call.links);
         Reply::json(&FlavorDocument { flavor })
     })
+}
+
+/// The flavor that the path names.
+pub(super) async fn named(call: &Call) -> Result<Flavor, ApiError> {
+    let id = &call.ids.id;
+    let found = match unstorable(id) {
+        true => None,
+        false => call.state.store.flavor_find(id).await?,
+    };
+    let gone = || ApiError::NotFound(format!("Flavor {id} could not be found."));
+    found.ok_or_else(gone)
 }
 
 fn answer<'a, T: Serialize>(

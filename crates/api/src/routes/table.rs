@@ -5,8 +5,8 @@ use actix_web::http::Method;
 use super::server_actions::SERVER_ACTIONS;
 use super::{Action, Does, Route, Versions};
 use crate::handlers::{
-    aggregates, flavors, hypervisors, instance_actions, limits, migrations, server_migrations,
-    servers, services, versions,
+    aggregates, flavor_extra_specs, flavors, hypervisors, instance_actions, limits, migrations,
+    server_migrations, servers, services, versions,
 };
 use crate::microversion::milestone;
 use crate::rules;
@@ -187,6 +187,28 @@ pub static ROUTES: &[Route] = &[
             versions: Versions::ALL,
             query: Some(&QuerySchema::NONE),
             handler: flavors::show,
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/flavors/{id}/os-extra_specs",
+        rules: &[rules::FLAVOR_EXTRA_SPECS_INDEX],
+        soft_rules: &[],
+        does: Does::Handle {
+            versions: Versions::ALL,
+            query: Some(&QuerySchema::NONE),
+            handler: flavor_extra_specs::index,
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/flavors/{id}/os-extra_specs/{key}",
+        rules: &[rules::FLAVOR_EXTRA_SPECS_SHOW],
+        soft_rules: &[],
+        does: Does::Handle {
+            versions: Versions::ALL,
+            query: Some(&QuerySchema::NONE),
+            handler: flavor_extra_specs::show,
         },
     },
     Route {

@@ -11,7 +11,7 @@ use godwit_api::routes::{Action, Does, ROUTES, Route, Versions};
 use serde_json::{Value, json};
 
 use crate::answers::Answer;
-use crate::seed::{SERVER, Server, hypervisor_uuid, service_uuid};
+use crate::seed::{EXTRA_SPEC, SERVER, Server, hypervisor_uuid, service_uuid};
 use crate::world::{DEMO, LAB, Who, World};
 
 /// A request that is valid and makes sense.
@@ -33,7 +33,7 @@ pub(crate) struct Request {
 /// What there has to be so that a request can be granted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Scene {
-    /// A server at rest, to which something was done before.
+    /// A server at rest, to which something was done before, of a flavor with an extra spec.
     Still,
     /// A server that moves.
     Moving,
@@ -52,6 +52,7 @@ impl Scene {
             Self::Still => {
                 world.populate().await;
                 world.history();
+                world.extra_spec();
             }
             Self::Moving => world.moving("running").await,
             Self::Moved => world.moved().await,
@@ -97,7 +98,7 @@ fn write(path: &str) -> Value {
 fn id(path: &str) -> String {
     match path {
         "/versions/{id}" => "v2.1".to_owned(),
-        "/flavors/{id}" => "f1".to_owned(),
+        path if path.starts_with("/flavors/") => "f1".to_owned(),
         "/servers/{server_id}/os-instance-actions/{id}" => "req-1".to_owned(),
         "/os-services/{id}" => service_uuid("host-2").to_string(),
         "/os-hypervisors/{id}" | "/os-hypervisors/{id}/uptime" => {
@@ -127,6 +128,7 @@ fn of_route(route: &'static Route) -> Vec<Request> {
         .path
         .replace("{server_id}", SERVER)
         .replace("{migration_id}", "1")
+        .replace("{key}", EXTRA_SPEC)
         .replace("{id}", &id(route.path));
     let request = |versions, body, scene| Request {
         route,

@@ -163,3 +163,87 @@ async fn who_sees_extra_specs_in_flavors() {
         }
     }
 }
+
+#[tokio::test]
+async fn extra_specs_are_listed_and_shown() {
+    let world = fleet().await;
+    for minor in [1, 61, 104] {
+        let get = async |who, path: &str| {
+            world
+                .get(who, minor, &format!("/v2.1/flavors/{path}"))
+                .await
+        };
+        for (path, expected) in [
+            ("f1/os-extra_specs", json!({"extra_specs": {}})),
+            (
+                "f127/os-extra_specs",
+                json!({"extra_specs": {"hw:cpu_policy": "shared"}}),
+            ),
+            (
+                "f127/os-extra_specs/hw:cpu_policy",
+                json!({"hw:cpu_policy": "shared"}),
+            ),
+            (
+                "f127/os-extra_specs/hw%3Acpu_policy",
+                json!({"hw:cpu_policy": "shared"}),
+            ),
+        ] {
+            assert_eq!(get(Who::Reader, path).await.ok(), expected, "{path}");
+        }
+        for (path, text) in [
+            ("x/os-extra_specs", "Flavor x could not be found."),
+            ("%00/os-extra_specs", "Flavor \0 could not be found."),
+            ("x/os-extra_specs/k", "Flavor x could not be found."),
+            (
+                "f1/os-extra_specs/k",
+                "Flavor f1 has no extra specs with key k.",
+            ),
+            (
+                "f1/os-extra_specs/%00",
+                "Flavor f1 has no extra specs with key \0.",
+            ),
+        ] {
+            assert_eq!(get(Who::Reader, path).await.not_found(), text);
+        }
+        // Who may not know them hears nothing of the flavor either.
+        for (path, rule) in [
+            ("x/os-extra_specs", "index"),
+            ("x/os-extra_specs/k", "show"),
+        ] {
+            let refusal = get(Who::Nobody, path).await.forbidden();
+            assert_eq!(refusal, format!("os-flavor-extra-specs:{rule}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn extra_specs_take_no_parameters_since_2_102() {
+    let world = fleet().await;
+    for path in ["os-extra_specs", "os-extra_specs/hw:cpu_policy"] {
+        let path = format!("/v2.1/flavors/f127/{path}?x=1");
+        assert_eq!(world.get(Who::Reader, 101, &path).await.status, 200);
+        let text = "Additional properties are not allowed ('x' was unexpected)";
+        let refusal = world.get(Who::Reader, 102, &path).await;
+        assert_eq!(refusal.bad_request(), text);
+    }
+}
+
+/// Nova names only the project when it asks for these.
+#[tokio::test]
+async fn rules_of_extra_specs_do_not_know_the_user() {
+    let own = json!("user_id:%(user_id)s");
+    let world = World::under(json!({
+        "os_compute_api:os-flavor-extra-specs:index": own,
+        "os_compute_api:os-flavor-extra-specs:show": own,
+    }));
+    let world = populated(world.await);
+    for path in ["f127/os-extra_specs", "f127/os-extra_specs/hw:cpu_policy"] {
+        let path = format!("/v2.1/flavors/{path}");
+        world.get(Who::Reader, 61, &path).await.forbidden();
+    }
+    let flavor = world.get(Who::Reader, 61, "/v2.1/flavors/f127").await.ok();
+    assert_eq!(
+        flavor["flavor"]["extra_specs"],
+        json!({"hw:cpu_policy": "shared"})
+    );
+}

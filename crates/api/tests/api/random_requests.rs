@@ -64,7 +64,8 @@ fn path() -> impl Strategy<Value = String> {
     let known = (root, template, vec(segment(), 3)).prop_map(|(root, template, ids)| {
         let path = template
             .replace("{server_id}", &ids[0])
-            .replace("{migration_id}", &ids[1]);
+            .replace("{migration_id}", &ids[1])
+            .replace("{key}", &ids[1]);
         format!("{root}{}", path.replace("{id}", &ids[2]))
     });
     prop_oneof![8 => known, 1 => vec(segment(), 0..6).prop_map(|it| format!("/{}", it.join("/")))]

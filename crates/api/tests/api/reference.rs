@@ -270,6 +270,10 @@ async fn replay(sample: &Value) -> Value {
             world.populate().await;
             world.history();
         }
+        "one server, its flavor with an extra spec" => {
+            world.populate().await;
+            world.extra_spec();
+        }
         "two servers, several migrations" => several(&world).await,
         other => panic!("there is no world {other:?}"),
     }

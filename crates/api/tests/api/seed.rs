@@ -11,6 +11,8 @@ use crate::world::{ADMIN, DEMO, World};
 
 /// The server of most tests.
 pub(crate) const SERVER: &str = "24f55ce2-268d-5091-9bd6-17514ba6c04d";
+/// An extra spec of flavors that have any.
+pub(crate) const EXTRA_SPEC: &str = "hw:cpu_policy";
 /// A server that does not exist.
 pub(crate) const NO_SERVER: &str = "11111111-2222-4333-8444-555555555555";
 
@@ -139,6 +141,12 @@ impl World {
         self.host("host-1").await;
         self.host("host-2").await;
         self.server(Server::default());
+    }
+
+    /// Gives every flavor an extra spec.
+    pub(crate) fn extra_spec(&self) {
+        let specs = json!({ EXTRA_SPEC: "shared" });
+        self.sql(&format!("UPDATE flavors SET extra_specs = '{specs}'"));
     }
 
     /// A host whose agent lives.
