@@ -74,6 +74,7 @@ class Commands:
         self.shows("host-1", "hypervisor-list", "--matching", "host-1")
         self.shows(COMPUTE, "service-list", "--host", "host-1")
         self.shows("demo.small", "flavor-list")
+        self.shows("{}", "flavor-show", "demo.small")
         self.nova("aggregate-list")
         self.nova("limits")
         self.nova("version-list")
