@@ -194,7 +194,7 @@ on_both! {
     }
 }
 
-async fn progressed_beyond(
+pub(crate) async fn progressed_beyond(
     cluster: &Cluster,
     uuid: godwit_core::ids::MigrationUuid,
     bytes: i64,
