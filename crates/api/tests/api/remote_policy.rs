@@ -5,7 +5,6 @@ use std::time::Duration;
 use godwit_api::config::{ApiConfig, PolicyConfig, RemoteConfig};
 use godwit_test_support::wait_for;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -70,16 +69,8 @@ impl Decider {
 }
 
 /// A world with one thread for requests, in which `rule` asks.
-async fn world(
-    decider: &Decider,
-    rule: &str,
-    timeout: Duration,
-    at_once: usize,
-) -> (World, TempDir) {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("policy.yaml");
+async fn world(decider: &Decider, rule: &str, timeout: Duration, at_once: usize) -> World {
     let check = format!("http://{}/decide", decider.address);
-    std::fs::write(&file, json!({ rule: check }).to_string()).unwrap();
     let remote = RemoteConfig {
         content_type: godwit_api::config::ContentType::Json,
         timeout,
@@ -92,15 +83,15 @@ async fn world(
             ..ApiConfig::default()
         },
         policy: PolicyConfig {
-            file: Some(file),
             remote,
             ..PolicyConfig::default()
         },
+        rules: Some(json!({ rule: check })),
         ..Wanted::default()
     })
     .await;
     world.populate().await;
-    (world, directory)
+    world
 }
 
 const INDEX: &str = "os_compute_api:servers:index";
@@ -112,7 +103,7 @@ async fn status(world: &World, who: Who, path: &str) -> u16 {
 #[tokio::test]
 async fn the_other_service_decides() {
     let decider = Decider::start().await;
-    let (world, _directory) = world(decider, INDEX, PATIENCE, 8).await;
+    let world = world(decider, INDEX, PATIENCE, 8).await;
     assert_eq!(status(&world, Who::Manager, "/v2.1/servers").await, 200);
     assert_eq!(status(&world, Who::Reader, "/v2.1/servers").await, 403);
 }
@@ -120,7 +111,7 @@ async fn the_other_service_decides() {
 #[tokio::test]
 async fn it_may_even_decide_who_is_an_administrator() {
     let decider = Decider::start().await;
-    let (world, _directory) = world(decider, "context_is_admin", PATIENCE, 8).await;
+    let world = world(decider, "context_is_admin", PATIENCE, 8).await;
     let all = "/v2.1/servers?all_tenants=1";
     assert_eq!(status(&world, Who::Manager, all).await, 200);
     assert_eq!(status(&world, Who::Reader, all).await, 403);
@@ -130,7 +121,7 @@ async fn it_may_even_decide_who_is_an_administrator() {
 async fn who_waits_for_it_stops_nobody_else_and_too_many_do_not_wait() {
     let decider = Decider::start().await;
     decider.gate.send_replace(false);
-    let (world, _directory) = world(decider, INDEX, PATIENCE, 2).await;
+    let world = world(decider, INDEX, PATIENCE, 2).await;
     let patient =
         futures::future::join_all((0..2).map(|_| status(&world, Who::Manager, "/v2.1/servers")));
     let others = async {
@@ -151,7 +142,7 @@ async fn who_waits_for_an_action_stops_nobody_else() {
     let decider = Decider::start().await;
     decider.gate.send_replace(false);
     let rule = "os_compute_api:os-lock-server:lock";
-    let (world, _directory) = world(decider, rule, PATIENCE, 2).await;
+    let world = world(decider, rule, PATIENCE, 2).await;
     let path = format!("/v2.1/servers/{SERVER}/action");
     let patient = world.post(Who::Manager, 80, &path, json!({"lock": null}));
     let others = async {
@@ -169,7 +160,7 @@ async fn who_waits_for_an_action_stops_nobody_else() {
 async fn without_an_answer_nobody_may() {
     let decider = Decider::start().await;
     decider.gate.send_replace(false);
-    let (world, _directory) = world(decider, INDEX, Duration::from_millis(100), 8).await;
+    let world = world(decider, INDEX, Duration::from_millis(100), 8).await;
     assert_eq!(status(&world, Who::Manager, "/v2.1/servers").await, 403);
     decider.gate.send_replace(true);
     let back =
