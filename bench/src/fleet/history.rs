@@ -1,7 +1,7 @@
 //! Rows of migrations, as statements that both databases understand.
 
 use chrono::TimeDelta;
-use godwit_core::migration::{BlockMigration, Limits, LiveRequest, Request};
+use godwit_core::migration::{Limits, LiveRequest, Request};
 use serde_json::json;
 
 use super::{SERVERS, host_name, instant, project, scatter, server_uuid, user, uuid};
@@ -63,13 +63,7 @@ fn quoted(text: impl std::fmt::Display) -> String {
 /// The columns up to `created_at` and `status_since`.
 fn common(row: u64, server: u64) -> String {
     let (source, destination) = (host_name(server), host_name(server + 1 + row % 7));
-    let request = Request::Live(LiveRequest {
-        host: None,
-        forced: false,
-        block_migration: BlockMigration::Auto,
-        disk_over_commit: None,
-        synchronous: false,
-    });
+    let request = Request::Live(LiveRequest::anywhere());
     let texts = [
         quoted(uuid(8, row)),
         quoted(server_uuid(server)),

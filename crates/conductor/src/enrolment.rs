@@ -196,7 +196,7 @@ fn not_committed(error: CommitError) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use godwit_core::migration::{BlockMigration, Limits, LiveRequest, Request};
+    use godwit_core::migration::{Limits, LiveRequest, Request};
 
     use super::*;
 
@@ -212,13 +212,7 @@ mod tests {
             status: MigrationStatus::Running,
             intent: None,
             settling: None,
-            request: Request::Live(LiveRequest {
-                host: None,
-                forced: false,
-                block_migration: BlockMigration::Auto,
-                disk_over_commit: None,
-                synchronous: false,
-            }),
+            request: Request::Live(LiveRequest::anywhere()),
             source_compute: host("source"),
             dest_compute: Some(host("destination")),
             dest_node: None,

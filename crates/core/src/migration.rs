@@ -92,6 +92,19 @@ pub struct LiveRequest {
     pub synchronous: bool,
 }
 
+impl LiveRequest {
+    /// Asks for nothing in particular.
+    pub const fn anywhere() -> Self {
+        Self {
+            host: None,
+            forced: false,
+            block_migration: BlockMigration::Auto,
+            disk_over_commit: None,
+            synchronous: false,
+        }
+    }
+}
+
 /// A cold move, as it was asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ColdRequest {

@@ -16,7 +16,7 @@ use godwit_compute_agent::metrics::Metrics;
 use godwit_conductor::{Conductor, Config, Parts, Wake};
 use godwit_core::event::Event;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
-use godwit_core::migration::{BlockMigration, ColdRequest, EvacuationRequest, LiveRequest};
+use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest};
 use godwit_core::server::VmState;
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::{Clock, Timestamp};
@@ -95,13 +95,7 @@ pub(crate) fn server(number: usize) -> ServerUuid {
 
 /// What a request asks for when it asks for nothing in particular.
 pub(crate) fn anywhere() -> LiveRequest {
-    LiveRequest {
-        host: None,
-        forced: false,
-        block_migration: BlockMigration::Auto,
-        disk_over_commit: None,
-        synchronous: false,
-    }
+    LiveRequest::anywhere()
 }
 
 pub(crate) fn to(destination: usize) -> LiveRequest {

@@ -7,7 +7,7 @@ use crate::effect::Effect;
 use crate::failure::{Failure, FailureCode};
 use crate::fixtures::{self, host, noon};
 use crate::migration::{
-    BlockMigration, ColdRequest, EvacuationRequest, Limits, LiveRequest, Placement, StorageMode,
+    ColdRequest, EvacuationRequest, Limits, LiveRequest, Placement, StorageMode,
 };
 use crate::server::VmState;
 use crate::status::MigrationStatus;
@@ -22,11 +22,8 @@ fn begun_as(kind: MigrationKind, status: MigrationStatus, request: Request) -> M
 
 fn live(synchronous: bool) -> Migration {
     let request = LiveRequest {
-        host: None,
-        forced: false,
-        block_migration: BlockMigration::Auto,
-        disk_over_commit: None,
         synchronous,
+        ..LiveRequest::anywhere()
     };
     begun_as(
         MigrationKind::LiveMigration,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::*;
 use crate::fixtures::{self, noon};
 use crate::ids::HostName;
-use crate::migration::{BlockMigration, Limits, LiveRequest, Request, StorageMode};
+use crate::migration::{Limits, LiveRequest, Request, StorageMode};
 use crate::status::MigrationKind;
 use crate::transition::{ServerChange, step};
 
@@ -18,13 +18,7 @@ mod histories;
 mod promises;
 
 fn accepted(limits: &Limits) -> Migration {
-    let request = Request::Live(LiveRequest {
-        host: None,
-        forced: false,
-        block_migration: BlockMigration::Auto,
-        disk_over_commit: None,
-        synchronous: false,
-    });
+    let request = Request::Live(LiveRequest::anywhere());
     Migration {
         deadline: Some(noon().plus(limits.accepted)),
         ..fixtures::begun(

@@ -1,9 +1,7 @@
 //! Migrations: the history, and what of it never ended.
 
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
-use godwit_core::migration::{
-    BlockMigration, ColdRequest, EvacuationRequest, Limits, LiveRequest, Request,
-};
+use godwit_core::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest, Request};
 use godwit_core::server::VmState;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use serde::{Deserialize, Serialize};
@@ -138,13 +136,7 @@ impl Row {
 /// What might have been asked for: nobody recorded it.
 fn request(kind: MigrationKind) -> Request {
     match kind {
-        MigrationKind::LiveMigration => Request::Live(LiveRequest {
-            host: None,
-            forced: false,
-            block_migration: BlockMigration::Auto,
-            disk_over_commit: None,
-            synchronous: false,
-        }),
+        MigrationKind::LiveMigration => Request::Live(LiveRequest::anywhere()),
         MigrationKind::Migration | MigrationKind::Resize => Request::Cold(ColdRequest {
             host: None,
             was: VmState::Active,

@@ -8,7 +8,7 @@ use diesel::{Connection, PgConnection, SqliteConnection};
 use godwit_core::event::Event;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::{
-    BlockMigration, ColdRequest, EvacuationRequest, Limits, LiveRequest, Placement, StorageMode,
+    ColdRequest, EvacuationRequest, Limits, LiveRequest, Placement, StorageMode,
 };
 use godwit_core::recovery::Sighting;
 use godwit_core::server::{PowerState, VmState};
@@ -346,13 +346,7 @@ pub(crate) fn sighted(n: u128, sighting: Sighting) -> Observed {
 }
 
 pub(crate) fn request() -> LiveRequest {
-    LiveRequest {
-        host: None,
-        forced: false,
-        block_migration: BlockMigration::Auto,
-        disk_over_commit: None,
-        synchronous: false,
-    }
+    LiveRequest::anywhere()
 }
 
 pub(crate) fn new_migration(n: u128, at: Timestamp) -> NewLiveMigration {

@@ -1,8 +1,6 @@
 //! The three tables, and what their phases are called on the page.
 
-use godwit_core::migration::{
-    BlockMigration, ColdRequest, EvacuationRequest, LiveRequest, Migration, Request,
-};
+use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest, Migration, Request};
 use godwit_core::server::VmState;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::{cold, evacuation, live};
@@ -51,13 +49,7 @@ impl Family {
             Self::Live => (
                 MigrationKind::LiveMigration,
                 MigrationStatus::Accepted,
-                Request::Live(LiveRequest {
-                    host: None,
-                    forced: false,
-                    block_migration: BlockMigration::Auto,
-                    disk_over_commit: None,
-                    synchronous: false,
-                }),
+                Request::Live(LiveRequest::anywhere()),
             ),
             Self::Cold => (
                 MigrationKind::Migration,
