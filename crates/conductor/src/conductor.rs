@@ -20,11 +20,14 @@ use crate::backoff::Jitter;
 use crate::config::Config;
 use crate::context::Context;
 use crate::enrolment::Enrolment;
+use crate::fencing::DeclaredDead;
 use crate::lease::Leases;
 use crate::metrics::Metrics;
 use crate::progress::ProgressBoard;
 use crate::wake::Wake;
-use crate::{admission, deadlines, effects, gauges, lease, liveness, progress, reconcile};
+use crate::{
+    admission, cleaning, deadlines, effects, fencing, gauges, lease, liveness, progress, reconcile,
+};
 
 /// How long the loops may take to stop; then they are cut off, as by a crash.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -89,6 +92,7 @@ impl Conductor {
             wake,
             leases: Leases::default(),
             progress: ProgressBoard::default(),
+            dead: DeclaredDead::default(),
         };
         Ok(Self { ctx: Arc::new(ctx) })
     }
@@ -124,6 +128,8 @@ impl Conductor {
         spawn!("deadlines", deadlines::run);
         spawn!("liveness", liveness::run);
         spawn!("reconciliation", reconcile::run);
+        spawn!("fencing", fencing::run);
+        spawn!("cleaning", cleaning::run);
         spawn!("progress", progress::write);
         spawn!("gauges", gauges::run);
 

@@ -67,6 +67,15 @@ pub struct Config {
     /// After how long without a sign of life a service counts as down. Default 60.
     #[serde(with = "seconds")]
     pub service_down_time: Duration,
+    /// Evacuate from hosts that are silent though nobody has forced their services down, as Nova
+    /// does. A host behind a cut link goes on executing its guests: only locks on their disks,
+    /// which not every storage has, then keep a guest from running twice. Default false: such an
+    /// evacuation waits.
+    pub evacuate_silent_hosts: bool,
+    /// How long an evacuation waits for its silent source to be forced down or heard again,
+    /// before it is dropped. Default 3600.
+    #[serde(with = "seconds")]
+    pub fencing_wait: Duration,
     /// How often every agent is asked for its inventory, whatever it sends of itself.
     /// Default 60.
     #[serde(with = "seconds")]
@@ -101,6 +110,8 @@ impl Default for Config {
             zone: "nova".to_owned(),
             report_interval: Duration::from_secs(10),
             service_down_time: Duration::from_secs(60),
+            evacuate_silent_hosts: false,
+            fencing_wait: Duration::from_secs(3_600),
             reconcile_interval: Duration::from_secs(60),
             progress_interval: Duration::from_secs(1),
             metrics_interval: Duration::from_secs(5),

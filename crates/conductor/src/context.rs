@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::backoff::Jitter;
 use crate::config::Config;
+use crate::fencing::DeclaredDead;
 use crate::lease::Leases;
 use crate::metrics::Metrics;
 use crate::progress::ProgressBoard;
@@ -34,6 +35,7 @@ pub(crate) struct Context {
     pub(crate) wake: Wake,
     pub(crate) leases: Leases,
     pub(crate) progress: ProgressBoard,
+    pub(crate) dead: DeclaredDead,
     pub(crate) born: Timestamp,
 }
 

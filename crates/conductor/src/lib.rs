@@ -20,11 +20,14 @@
 //! - [`placing`]: from an inventory to a destination that both sides agreed to.
 //! - [`admission`]: from `queued` to `preparing`, within the slots.
 //! - [`deadlines`], [`liveness`], [`reconcile`], [`gauges`]: the other loops.
+//! - [`fencing`]: hosts that are declared dead, and who waits for that.
+//! - [`cleaning`]: what ended moves have left on hosts.
 //! - [`testimony`]: both hypervisors asked about one guest.
 //! - [`enrolment`]: what agents call.
 
 mod admission;
 mod backoff;
+mod cleaning;
 mod conductor;
 mod config;
 mod context;
@@ -32,6 +35,7 @@ mod deadlines;
 mod effects;
 mod enrolment;
 mod evacuated;
+mod fencing;
 mod fleet;
 mod gauges;
 mod lease;

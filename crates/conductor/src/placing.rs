@@ -22,6 +22,7 @@ use godwit_store::{Actor, Claim, CommitError, CommitNote, Lease, MigrationRecord
 use serde_json::json;
 use tracing::info;
 
+use crate::cleaning;
 use crate::context::{AskError, Context};
 use crate::effects::Again;
 use crate::fleet::Fleet;
@@ -76,6 +77,8 @@ impl Placing<'_> {
                 return self.end(texts::power_state(server.uuid, state), &[]).await;
             }
         }
+        // What an earlier move left of it on a host would keep it from going there.
+        cleaning::clean_server(ctx, server.uuid).await?;
         let evacuates = migration.kind == MigrationKind::Evacuation;
         if evacuates && let Some(applied) = self.is_off(&server).await? {
             return Ok(applied);

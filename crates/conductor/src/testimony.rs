@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use godwit_core::ids::{HostName, ServerUuid};
-use godwit_core::recovery::Sighting;
+use godwit_core::recovery::{Sighting, Witness};
 use godwit_rpc::refusal::CallError;
 use godwit_store::{MigrationRecord, StoreError};
 use tokio::time::Instant;
@@ -17,11 +17,15 @@ const DYING: Duration = Duration::from_secs(3);
 /// How often it is asked meanwhile.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
+/// How long a host may take to answer at all. One without power swallows every packet, and whoever
+/// asks it holds up a guest.
+const ANSWER: Duration = Duration::from_secs(2);
+
 /// What the two sides of a move say of its guest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Testimony {
-    pub(crate) source: Sighting,
-    pub(crate) destination: Sighting,
+    pub(crate) source: Witness,
+    pub(crate) destination: Witness,
 }
 
 impl Testimony {
@@ -31,30 +35,37 @@ impl Testimony {
             source,
             destination,
         } = self;
-        format!("the source says {source:?}, the destination {destination:?}")
+        let told = |witness| match witness {
+            Witness::Says(sighting) => format!("says {sighting:?}"),
+            Witness::DeclaredDead => "is declared dead".to_owned(),
+        };
+        let (source, destination) = (told(source), told(destination));
+        format!("the source {source}, the destination {destination}")
     }
 
     /// The side that did not answer; the source, if neither did.
     pub(crate) fn silent(self, record: &MigrationRecord) -> Option<&HostName> {
         let migration = &record.migration;
-        match (self.source, self.destination) {
-            (Sighting::Unreachable, _) => Some(&migration.source_compute),
-            (_, Sighting::Unreachable) => migration.dest_compute.as_ref(),
-            _ => None,
+        if self.source.is_silent() {
+            Some(&migration.source_compute)
+        } else if self.destination.is_silent() {
+            migration.dest_compute.as_ref()
+        } else {
+            None
         }
     }
 }
 
-/// Asks both sides at once. A side that does not answer is [`Sighting::Unreachable`].
+/// Asks both sides at once.
 pub(crate) async fn hear(ctx: &Context, record: &MigrationRecord) -> Result<Testimony, StoreError> {
     let migration = &record.migration;
     let destination = async {
         match &migration.dest_compute {
-            Some(host) => ask(ctx, host, migration.server).await,
-            None => Ok(Sighting::Absent),
+            Some(host) => witness(ctx, host, migration.server).await,
+            None => Ok(Witness::Says(Sighting::Absent)),
         }
     };
-    let source = ask(ctx, &migration.source_compute, migration.server);
+    let source = witness(ctx, &migration.source_compute, migration.server);
     let (source, destination) = tokio::try_join!(source, destination)?;
     Ok(Testimony {
         source,
@@ -62,8 +73,27 @@ pub(crate) async fn hear(ctx: &Context, record: &MigrationRecord) -> Result<Test
     })
 }
 
+/// What is known of `server` at `host`: what it says, or that it is dead.
+pub(crate) async fn witness(
+    ctx: &Context,
+    host: &HostName,
+    server: ServerUuid,
+) -> Result<Witness, StoreError> {
+    if is_dead(ctx, host).await? {
+        return Ok(Witness::DeclaredDead);
+    }
+    Ok(Witness::Says(ask(ctx, host, server).await?))
+}
+
+/// Has its operator declared `host` dead, and does it not answer?
+pub(crate) async fn is_dead(ctx: &Context, host: &HostName) -> Result<bool, StoreError> {
+    let known = ctx.store.host_find(host).await?;
+    let declared = known.is_some_and(|known| known.service.forced_down);
+    Ok(declared && !answers_now(ctx, host).await?)
+}
+
 /// What `host` says of `server`; [`Sighting::Unreachable`] when it does not answer.
-pub(crate) async fn ask(
+async fn ask(
     ctx: &Context,
     host: &HostName,
     server: ServerUuid,
@@ -103,16 +133,16 @@ pub(crate) async fn answers(ctx: &Context, host: &HostName) -> Result<bool, Stor
     Ok(false)
 }
 
-/// An agent that refuses is as alive as one that tells.
-async fn answers_now(ctx: &Context, host: &HostName) -> Result<bool, StoreError> {
+/// Does `host` answer now? An agent that refuses is as alive as one that tells.
+pub(crate) async fn answers_now(ctx: &Context, host: &HostName) -> Result<bool, StoreError> {
     let asked = async {
         let call = |error| AskError::Call(host.clone(), error);
         ctx.agent(host).await?.facts().await.map_err(call)
     };
-    match asked.await {
-        Ok(_) | Err(AskError::Call(_, CallError::Refused(_))) => Ok(true),
-        Err(AskError::Store(error)) => Err(error),
-        Err(AskError::Unknown(_) | AskError::Call(..)) => Ok(false),
+    match tokio::time::timeout(ANSWER, asked).await {
+        Ok(Ok(_) | Err(AskError::Call(_, CallError::Refused(_)))) => Ok(true),
+        Ok(Err(AskError::Store(error))) => Err(error),
+        Ok(Err(AskError::Unknown(_) | AskError::Call(..))) | Err(_) => Ok(false),
     }
 }
 

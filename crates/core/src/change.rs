@@ -64,6 +64,30 @@ impl Change {
         self
     }
 
+    /// The reason of something that is over.
+    pub(crate) fn forget_reason(mut self) -> Self {
+        self.transition.next.failure = None;
+        self
+    }
+
+    /// The source is clean, or somebody has to know that it is not.
+    pub(crate) fn leaves_source(self, clean: bool) -> Self {
+        if clean {
+            self
+        } else {
+            self.doubt(Doubt::SourceNotClean)
+        }
+    }
+
+    /// The destination is clean, or somebody has to know that it is not.
+    pub(crate) fn leaves_destination(self, clean: bool) -> Self {
+        if clean {
+            self
+        } else {
+            self.doubt(Doubt::DestinationNotClean)
+        }
+    }
+
     pub(crate) fn wait(mut self, within: Duration) -> Self {
         self.transition.next.deadline = Some(self.now.plus(within));
         self

@@ -139,7 +139,9 @@ pub(crate) fn step(
             .wait(placement.limits.preparing)
             .effect(Effect::Prepare)
             .done(),
-        (Phase::Choosing, Event::NotPlaced(failure)) => to.end_in_error(failure.clone()),
+        (Phase::Choosing, Event::NotPlaced(failure) | Event::SourceDied(failure)) => {
+            to.end_in_error(failure.clone())
+        }
         (Phase::Choosing, Event::DeadlinePassed) => {
             to.end_in_error(timed_out("no destination was chosen"))
         }
@@ -150,9 +152,12 @@ pub(crate) fn step(
             .effect(Effect::Start)
             .effect(Effect::Watch)
             .done(),
-        (Phase::Preparing, Event::NotPrepared(failure)) => {
-            to.unwind(Settling::Failing, failure.clone())
-        }
+        (
+            Phase::Preparing,
+            Event::NotPrepared(failure)
+            | Event::SourceDied(failure)
+            | Event::DestinationDied(failure),
+        ) => to.unwind(Settling::Failing, failure.clone()),
         (Phase::Preparing, Event::DeadlinePassed) => to.unwind(
             Settling::Failing,
             timed_out("the destination did not get ready"),
@@ -164,9 +169,12 @@ pub(crate) fn step(
             .server(ServerChange::GoesToDestination(TaskState::ResizeFinish))
             .effect(Effect::Boot)
             .done(),
-        (Phase::Stopping, Event::MoveFailed(failure)) => {
-            to.unwind(Settling::Failing, failure.clone())
-        }
+        (
+            Phase::Stopping,
+            Event::MoveFailed(failure)
+            | Event::SourceDied(failure)
+            | Event::DestinationDied(failure),
+        ) => to.unwind(Settling::Failing, failure.clone()),
         (Phase::Stopping, Event::DeadlinePassed) => to.unwind(
             Settling::Failing,
             timed_out("the source did not stop the server"),
@@ -188,6 +196,12 @@ pub(crate) fn step(
             timed_out("the destination did not start the server"),
         ),
 
+        // Nothing executes there, so its source may have it back.
+        (Phase::Booting, Event::DestinationDied(failure)) => give_back(
+            to.settle(Settling::Failing).because(failure.clone()),
+            migration,
+        ),
+
         (Phase::Finished, Event::ConfirmRequested | Event::DeadlinePassed) => to
             .enter(Status::Confirming, limits.grace)
             .effect(Effect::Finish)
@@ -198,29 +212,27 @@ pub(crate) fn step(
             .effect(Effect::Withdraw)
             .done(),
 
-        (Phase::Confirming, Event::Finished) => {
-            to.end(Status::Confirmed, ServerChange::IsConfirmed)
-        }
+        (Phase::Confirming, Event::Finished { clean }) => to
+            .leaves_source(*clean)
+            .end(Status::Confirmed, ServerChange::IsConfirmed),
         (Phase::Confirming, Event::GuestLost(failure)) => to.end_lost(failure.clone()),
         (Phase::Confirming, Event::DeadlinePassed) => to.look_again(limits.grace).done(),
 
-        (Phase::Reverting, Event::Withdrawn) => to
+        (Phase::Reverting, Event::Withdrawn | Event::DestinationDied(_)) => to
             .supersede()
             .settle(Settling::Cancelling)
             .wait(limits.rollback)
             .server(ServerChange::GoesToSource)
             .effect(Effect::RollBack)
             .done(),
-        (Phase::Withdrawing, Event::Withdrawn) => to
-            .supersede()
-            .enter(Status::Migrating, limits.rollback)
-            .server(ServerChange::GoesToSource)
-            .effect(Effect::RollBack)
-            .done(),
+        (Phase::Withdrawing, Event::Withdrawn | Event::DestinationDied(_)) => {
+            give_back(to, migration)
+        }
 
-        (Phase::RollingBack, Event::RolledBack) => {
+        (Phase::RollingBack, Event::RolledBack { clean }) => {
             let (status, was) = (ending(migration), was(migration));
-            to.end(status, ServerChange::ReturnsToSource(was))
+            to.leaves_destination(*clean)
+                .end(status, ServerChange::ReturnsToSource(was))
         }
         // It is its source's again, which cannot start it: somebody has to look.
         (Phase::RollingBack, Event::GuestLost(failure)) => to
@@ -255,8 +267,8 @@ pub(crate) fn step(
             | Event::MoveCancelled
             | Event::MoveFailed(_)
             | Event::GuestLost(_)
-            | Event::Finished
-            | Event::RolledBack
+            | Event::Finished { .. }
+            | Event::RolledBack { .. }
             | Event::SourceStopped
             | Event::Booted
             | Event::NotBooted(_)
@@ -264,6 +276,10 @@ pub(crate) fn step(
             | Event::RevertRequested
             | Event::Withdrawn
             | Event::SourceReturned
+            | Event::FoundAtDestination
+            | Event::SourceSilent(..)
+            | Event::SourceDied(_)
+            | Event::DestinationDied(_)
             | Event::Superseded(_),
         ) => refused(),
     }
@@ -276,6 +292,15 @@ fn withdraw(to: Change, migration: &Migration, failure: Failure) -> Result<Trans
         .because(failure)
         .wait(migration.limits.rollback)
         .effect(Effect::Withdraw)
+        .done()
+}
+
+/// The destination has nothing of the guest that runs, and its source takes it back.
+fn give_back(to: Change, migration: &Migration) -> Result<Transition, Rejected> {
+    to.supersede()
+        .enter(Status::Migrating, migration.limits.rollback)
+        .server(ServerChange::GoesToSource)
+        .effect(Effect::RollBack)
         .done()
 }
 

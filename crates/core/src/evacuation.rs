@@ -1,18 +1,25 @@
 //! The table of evacuations: the source is dead, and its guest is started elsewhere.
 //!
 //! ```text
+//!  waiting
+//!   │   ▲
+//!   ▼   │
 //!  choosing ──► booting ──► done ──► cleaning ──► completed
 //!     │            │
 //!     ▼            ▼
 //!   error        failed
 //! ```
 //!
-//! Nova shows `accepted`, `pre-migrating` and twice `done`: there the server is free already,
-//! and only the dead host, when it returns, has to give up what it still has of the guest.
+//! Nova shows `accepted` twice, `pre-migrating` and twice `done`: there the server is free
+//! already, and only the dead host, when it returns, has to give up what it still has of the
+//! guest.
 //!
-//! That the source is dead is somebody's word, or the silence of its agent. So it is asked once
-//! more before a destination is chosen: a source that answers ends the evacuation, and nothing
-//! has happened to the server.
+//! Silence is no proof that a source is dead: it may execute the guest behind a cut link. So the
+//! source is asked once more before a destination is chosen. One that answers ends the
+//! evacuation, and nothing has happened to the server. One that is silent and that nobody has
+//! declared dead is waited for, with the reason on record (see `docs/adr`), until it is declared
+//! dead or heard, or the wait's own deadline drops the evacuation, again with the server as it
+//! was.
 
 use crate::change::{Change, timed_out};
 use crate::effect::Effect;
@@ -29,6 +36,8 @@ use crate::transition::{Rejected, ServerChange, Transition};
 pub enum Phase {
     /// A destination is being chosen.
     Choosing,
+    /// The source is silent, and somebody has to say that it is dead.
+    Waiting,
     /// The destination defines the guest, and starts it where that is wanted.
     Booting,
     /// At its destination; the dead host may have leftovers.
@@ -39,11 +48,19 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase, in the order of the documentation.
-    pub const ALL: &'static [Self] = &[Self::Choosing, Self::Booting, Self::Done, Self::Cleaning];
+    pub const ALL: &'static [Self] = &[
+        Self::Choosing,
+        Self::Waiting,
+        Self::Booting,
+        Self::Done,
+        Self::Cleaning,
+    ];
 
     /// The phase of an evacuation; `None` in a status that is not of this table or is terminal.
     pub fn of(migration: &Migration) -> Option<Self> {
         match (migration.settling, migration.status) {
+            // What is waited for is on record as the reason why nothing happens.
+            (None, Status::Accepted) if migration.failure.is_some() => Some(Self::Waiting),
             (None, Status::Accepted) => Some(Self::Choosing),
             (None, Status::PreMigrating) => Some(Self::Booting),
             (None, Status::Done) => Some(Self::Done),
@@ -108,11 +125,25 @@ pub(crate) fn step(
             .done(),
         (Phase::Choosing, Event::NotPlaced(failure)) => to
             .because(failure.clone())
-            .end(Status::Error, ServerChange::IsBroken),
+            .end(Status::Error, harm_of(failure)),
         (Phase::Choosing, Event::DeadlinePassed) => to
             .because(timed_out("no destination was chosen"))
             .end(Status::Error, ServerChange::IsBroken),
-        (Phase::Choosing, Event::SourceReturned) => to
+        (Phase::Choosing, Event::SourceSilent(failure, within)) => {
+            to.supersede().because(failure.clone()).wait(*within).done()
+        }
+
+        (Phase::Waiting, Event::SourceDied(_)) => to
+            .forget_reason()
+            .wait(migration.limits.accepted)
+            .effect(Effect::Schedule)
+            .done(),
+        (Phase::Waiting, Event::DeadlinePassed) => {
+            to.end(Status::Error, ServerChange::StaysAtSource)
+        }
+
+        (Phase::Choosing | Phase::Waiting, Event::SourceReturned) => to
+            .forget_reason()
             .because(still_in_use(migration))
             .end(Status::Error, ServerChange::StaysAtSource),
 
@@ -120,13 +151,13 @@ pub(crate) fn step(
             let vm = ends_as(migration);
             to.end(Status::Done, ServerChange::IsRebuilt(vm))
         }
-        // The source had it all the time.
-        (Phase::Booting, Event::NotBooted(failure)) if failure.code == FailureCode::StillInUse => {
-            to.because(failure.clone())
-                .end(Status::Failed, ServerChange::StaysAtSource)
-        }
         (Phase::Booting, Event::NotBooted(failure)) => to
             .because(failure.clone())
+            .end(Status::Failed, harm_of(failure)),
+        // Whatever it had started is off.
+        (Phase::Booting, Event::DestinationDied(failure)) => to
+            .because(failure.clone())
+            .leaves_destination(false)
             .end(Status::Failed, ServerChange::IsBroken),
         // The destination may have started it, so nobody else may.
         (Phase::Booting, Event::DeadlinePassed) => to.look_again(migration.limits.grace).done(),
@@ -141,7 +172,7 @@ pub(crate) fn step(
 
         // Every other pair. Written out, so that a new phase or event has to come by here.
         (
-            Phase::Choosing | Phase::Booting | Phase::Done | Phase::Cleaning,
+            Phase::Choosing | Phase::Waiting | Phase::Booting | Phase::Done | Phase::Cleaning,
             Event::AbortRequested
             | Event::ForceCompleteRequested
             | Event::Placed(_)
@@ -155,8 +186,8 @@ pub(crate) fn step(
             | Event::MoveCancelled
             | Event::MoveFailed(_)
             | Event::GuestLost(_)
-            | Event::Finished
-            | Event::RolledBack
+            | Event::Finished { .. }
+            | Event::RolledBack { .. }
             | Event::SourceStopped
             | Event::Booted
             | Event::NotBooted(_)
@@ -164,9 +195,48 @@ pub(crate) fn step(
             | Event::RevertRequested
             | Event::Withdrawn
             | Event::SourceReturned
+            | Event::FoundAtDestination
+            | Event::SourceSilent(..)
+            | Event::SourceDied(_)
+            | Event::DestinationDied(_)
             | Event::Superseded(_)
             | Event::DeadlinePassed,
         ) => refused(),
+    }
+}
+
+/// What a failed evacuation has done to its server. One that failed because the guest is alive
+/// elsewhere, or may be, has done nothing to it; any other found it dead and could not help.
+const fn harm_of(failure: &Failure) -> ServerChange {
+    match failure.code {
+        FailureCode::StillInUse | FailureCode::DisksInUse | FailureCode::SourceNotFenced => {
+            ServerChange::StaysAtSource
+        }
+        FailureCode::NoValidHost
+        | FailureCode::ComputeServiceUnavailable
+        | FailureCode::SameHost
+        | FailureCode::HypervisorType
+        | FailureCode::HypervisorTooOld
+        | FailureCode::CpuIncompatible
+        | FailureCode::NotLocalStorage
+        | FailureCode::NotSharedStorage
+        | FailureCode::PowerState
+        | FailureCode::PreCheck
+        | FailureCode::PrepareFailed
+        | FailureCode::DestinationFull
+        | FailureCode::HypervisorError
+        | FailureCode::LinkLost
+        | FailureCode::Stalled
+        | FailureCode::TimedOut
+        | FailureCode::Interrupted
+        | FailureCode::GuestLost
+        | FailureCode::Aborted
+        | FailureCode::NoDefinition
+        | FailureCode::StopFailed
+        | FailureCode::BootFailed
+        | FailureCode::SourceDead
+        | FailureCode::DestinationDead
+        | FailureCode::Superseded => ServerChange::IsBroken,
     }
 }
 

@@ -1,4 +1,6 @@
-//! What can happen to a migration: requests, reports of agents, the clock.
+//! What can happen to a migration: requests, reports of agents, an operator's word, the clock.
+
+use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::migration::Placement;
@@ -32,10 +34,21 @@ pub enum Event {
     MoveFailed(Failure),
     /// The guest executes nowhere, and nobody may guess.
     GuestLost(Failure),
-    /// The destination confirmed the guest and the source is clean.
-    Finished,
-    /// The source confirmed the guest and the destination is clean.
-    RolledBack,
+    /// The destination has the guest. The source is clean, or has been declared dead or given up
+    /// on, and is cleaned later.
+    Finished {
+        /// Nothing is left over at the source.
+        clean: bool,
+    },
+    /// The source has the guest, or has died with it. The destination is clean, or has been
+    /// declared dead or given up on, and is cleaned later.
+    RolledBack {
+        /// Nothing is left over at the destination.
+        clean: bool,
+    },
+    /// Both hosts were asked, and the guest executes at the destination and nowhere else, though
+    /// the move was being undone.
+    FoundAtDestination,
     /// Cold: the guest is off at its source, and all that it needs is at the destination.
     SourceStopped,
     /// The destination has the guest, and started it if it ran.
@@ -50,6 +63,13 @@ pub enum Event {
     Withdrawn,
     /// An evacuation's source answers.
     SourceReturned,
+    /// An evacuation's source is silent, and nobody has declared it dead: there is no proof that
+    /// it does not execute the guest. For so long may somebody bring that proof.
+    SourceSilent(Failure, Duration),
+    /// The source's operator has declared it dead ([`crate::recovery::Witness::DeclaredDead`]).
+    SourceDied(Failure),
+    /// The destination's operator has declared it dead.
+    DestinationDied(Failure),
     /// Another migration of the server takes over, for the given reason.
     Superseded(Failure),
     /// The row's deadline is behind us.
@@ -73,8 +93,9 @@ impl Event {
             Self::MoveCancelled => "move_cancelled",
             Self::MoveFailed(_) => "move_failed",
             Self::GuestLost(_) => "guest_lost",
-            Self::Finished => "finished",
-            Self::RolledBack => "rolled_back",
+            Self::Finished { .. } => "finished",
+            Self::RolledBack { .. } => "rolled_back",
+            Self::FoundAtDestination => "found_at_destination",
             Self::SourceStopped => "source_stopped",
             Self::Booted => "booted",
             Self::NotBooted(_) => "not_booted",
@@ -82,6 +103,9 @@ impl Event {
             Self::RevertRequested => "revert_requested",
             Self::Withdrawn => "withdrawn",
             Self::SourceReturned => "source_returned",
+            Self::SourceSilent(..) => "source_silent",
+            Self::SourceDied(_) => "source_died",
+            Self::DestinationDied(_) => "destination_died",
             Self::Superseded(_) => "superseded",
             Self::DeadlinePassed => "deadline_passed",
         }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::HostName;
 use crate::status::words;
 
 words!(
@@ -55,6 +56,14 @@ words!(
         StopFailed = "stop-failed",
         /// The destination could not start the guest.
         BootFailed = "boot-failed",
+        /// The source was declared dead before the guest had left it.
+        SourceDead = "source-dead",
+        /// The destination was declared dead.
+        DestinationDead = "destination-dead",
+        /// An evacuation's source is silent, and nobody has said that it is dead.
+        SourceNotFenced = "source-not-fenced",
+        /// Another host has the guest's disks open, and so executes it.
+        DisksInUse = "disks-in-use",
         /// Another migration of the server took over.
         Superseded = "superseded",
     }
@@ -88,6 +97,10 @@ impl FailureCode {
             | Self::NoDefinition
             | Self::StopFailed
             | Self::BootFailed
+            | Self::SourceDead
+            | Self::DestinationDead
+            | Self::SourceNotFenced
+            | Self::DisksInUse
             | Self::Superseded => false,
         }
     }
@@ -110,6 +123,27 @@ impl Failure {
             message: message.into(),
         }
     }
+}
+
+/// `host`'s operator declared it dead while it was the source of a move.
+pub fn source_dead(host: &HostName) -> Failure {
+    let text = format!("{host} was declared dead before the server had left it.");
+    Failure::new(FailureCode::SourceDead, text)
+}
+
+/// `host`'s operator declared it dead while it was the destination of a move.
+pub fn destination_dead(host: &HostName) -> Failure {
+    let text = format!("The destination {host} was declared dead.");
+    Failure::new(FailureCode::DestinationDead, text)
+}
+
+/// `host` is silent, and that proves nothing.
+pub fn source_not_fenced(host: &HostName) -> Failure {
+    let text = format!(
+        "{host} is silent, but has not been declared dead: the server may be running on it. \
+         Waiting until its service is forced down, or is heard again."
+    );
+    Failure::new(FailureCode::SourceNotFenced, text)
 }
 
 impl fmt::Display for Failure {

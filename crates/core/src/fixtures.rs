@@ -1,5 +1,7 @@
 //! What the walks over the tables are made of.
 
+use std::time::Duration;
+
 use crate::event::Event;
 use crate::failure::{Failure, FailureCode};
 use crate::ids::HostName;
@@ -65,8 +67,11 @@ pub(crate) fn events(storage: StorageMode, limits: &Limits) -> Vec<Event> {
         Event::MoveCancelled,
         Event::MoveFailed(failure(FailureCode::HypervisorError)),
         Event::GuestLost(failure(FailureCode::GuestLost)),
-        Event::Finished,
-        Event::RolledBack,
+        Event::Finished { clean: true },
+        Event::Finished { clean: false },
+        Event::RolledBack { clean: true },
+        Event::RolledBack { clean: false },
+        Event::FoundAtDestination,
         Event::SourceStopped,
         Event::Booted,
         Event::NotBooted(failure(FailureCode::BootFailed)),
@@ -74,6 +79,12 @@ pub(crate) fn events(storage: StorageMode, limits: &Limits) -> Vec<Event> {
         Event::RevertRequested,
         Event::Withdrawn,
         Event::SourceReturned,
+        Event::SourceSilent(
+            failure(FailureCode::SourceNotFenced),
+            Duration::from_secs(60),
+        ),
+        Event::SourceDied(failure(FailureCode::SourceDead)),
+        Event::DestinationDied(failure(FailureCode::DestinationDead)),
         Event::Superseded(failure(FailureCode::Superseded)),
         Event::DeadlinePassed,
     ]

@@ -76,7 +76,10 @@ impl ActionResult {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ActionProgress {
     /// It began.
-    Started,
+    Started {
+        /// What it waits for, where that is worth knowing: shown as `details`.
+        details: Option<String>,
+    },
     /// It began and ended at once, or nobody noted when it began.
     Happened,
     /// It ended: the event of this name that is open is closed. Where none is open, nothing
@@ -111,7 +114,7 @@ pub fn begun(migration: &Migration) -> (ActionName, Vec<ActionEventChange>) {
         action,
         event: conductor_event(migration),
         host: ActionHost::Conductor,
-        progress: ActionProgress::Started,
+        progress: ActionProgress::Started { details: None },
     };
     (action, vec![choosing])
 }
@@ -134,13 +137,17 @@ pub const fn requested(event: &Event) -> Option<ActionName> {
         | Event::MoveCancelled
         | Event::MoveFailed(_)
         | Event::GuestLost(_)
-        | Event::Finished
-        | Event::RolledBack
+        | Event::Finished { .. }
+        | Event::RolledBack { .. }
         | Event::SourceStopped
         | Event::Booted
         | Event::NotBooted(_)
         | Event::Withdrawn
         | Event::SourceReturned
+        | Event::FoundAtDestination
+        | Event::SourceSilent(..)
+        | Event::SourceDied(_)
+        | Event::DestinationDied(_)
         | Event::Superseded(_)
         | Event::DeadlinePassed => None,
     }

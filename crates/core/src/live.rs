@@ -133,6 +133,8 @@ pub(crate) fn step(
             Event::CancelledUnstarted if aborting => to.end_cancelled(),
             Event::DeadlinePassed if aborting => to.end_cancelled(),
             Event::DeadlinePassed => to.end_in_error(timed_out("no destination was chosen")),
+            Event::SourceDied(_) if aborting => to.end_cancelled(),
+            Event::SourceDied(failure) => to.end_in_error(failure.clone()),
             Event::ForceCompleteRequested
             | Event::CancelledUnstarted
             | Event::Admitted
@@ -143,8 +145,8 @@ pub(crate) fn step(
             | Event::MoveCancelled
             | Event::MoveFailed(_)
             | Event::GuestLost(_)
-            | Event::Finished
-            | Event::RolledBack
+            | Event::Finished { .. }
+            | Event::RolledBack { .. }
             | Event::SourceStopped
             | Event::Booted
             | Event::NotBooted(_)
@@ -152,6 +154,9 @@ pub(crate) fn step(
             | Event::RevertRequested
             | Event::Withdrawn
             | Event::SourceReturned
+            | Event::FoundAtDestination
+            | Event::SourceSilent(..)
+            | Event::DestinationDied(_)
             | Event::Superseded(_) => refused(),
         },
         Phase::Queued => match event {
@@ -171,6 +176,8 @@ pub(crate) fn step(
             Event::CancelledUnstarted if aborting => to.end_cancelled(),
             Event::DeadlinePassed if aborting => to.end_cancelled(),
             Event::DeadlinePassed => to.end_in_error(timed_out("no slot became free")),
+            Event::SourceDied(_) if aborting => to.end_cancelled(),
+            Event::SourceDied(failure) => to.end_in_error(failure.clone()),
             Event::ForceCompleteRequested
             | Event::CancelledUnstarted
             | Event::Prepared
@@ -180,8 +187,8 @@ pub(crate) fn step(
             | Event::MoveCancelled
             | Event::MoveFailed(_)
             | Event::GuestLost(_)
-            | Event::Finished
-            | Event::RolledBack
+            | Event::Finished { .. }
+            | Event::RolledBack { .. }
             | Event::SourceStopped
             | Event::Booted
             | Event::NotBooted(_)
@@ -189,6 +196,9 @@ pub(crate) fn step(
             | Event::RevertRequested
             | Event::Withdrawn
             | Event::SourceReturned
+            | Event::FoundAtDestination
+            | Event::SourceSilent(..)
+            | Event::DestinationDied(_)
             | Event::Superseded(_) => refused(),
         },
         Phase::Preparing => match event {
@@ -201,7 +211,9 @@ pub(crate) fn step(
                 .effect(Effect::Start)
                 .effect(Effect::Watch)
                 .done(),
-            Event::NotPrepared(failure) => to.unwind(Settling::Failing, failure.clone()),
+            Event::NotPrepared(failure)
+            | Event::SourceDied(failure)
+            | Event::DestinationDied(failure) => to.unwind(Settling::Failing, failure.clone()),
             Event::DeadlinePassed => to.unwind(
                 Settling::Failing,
                 timed_out("the destination did not get ready"),
@@ -216,8 +228,8 @@ pub(crate) fn step(
             | Event::MoveCancelled
             | Event::MoveFailed(_)
             | Event::GuestLost(_)
-            | Event::Finished
-            | Event::RolledBack
+            | Event::Finished { .. }
+            | Event::RolledBack { .. }
             | Event::SourceStopped
             | Event::Booted
             | Event::NotBooted(_)
@@ -225,6 +237,8 @@ pub(crate) fn step(
             | Event::RevertRequested
             | Event::Withdrawn
             | Event::SourceReturned
+            | Event::FoundAtDestination
+            | Event::SourceSilent(..)
             | Event::Superseded(_) => refused(),
         },
         Phase::Running => match event {
@@ -254,14 +268,21 @@ pub(crate) fn step(
             Event::MoveFailed(failure) => to.unwind(Settling::Failing, failure.clone()),
             Event::GuestLost(failure) => to.end_lost(failure.clone()),
             Event::DeadlinePassed => running_overdue(migration, to),
+            // Its hypervisor has been told to give up already.
+            Event::DestinationDied(_) if migration.failure.is_some() => refused(),
+            // The source's hypervisor may wait for the dead host for minutes, or may have handed
+            // the guest over: its report decides, as after any abort.
+            Event::DestinationDied(failure) => {
+                to.because(failure.clone()).effect(Effect::Abort).done()
+            }
             Event::Placed(_)
             | Event::NotPlaced(_)
             | Event::Admitted
             | Event::CancelledUnstarted
             | Event::Prepared
             | Event::NotPrepared(_)
-            | Event::Finished
-            | Event::RolledBack
+            | Event::Finished { .. }
+            | Event::RolledBack { .. }
             | Event::SourceStopped
             | Event::Booted
             | Event::NotBooted(_)
@@ -269,10 +290,14 @@ pub(crate) fn step(
             | Event::RevertRequested
             | Event::Withdrawn
             | Event::SourceReturned
+            | Event::FoundAtDestination
+            | Event::SourceSilent(..)
+            | Event::SourceDied(_)
             | Event::Superseded(_) => refused(),
         },
         Phase::PostCopy => match event {
-            Event::HandedOver => to.finish(),
+            // The guest was at its destination, and died there.
+            Event::HandedOver | Event::DestinationDied(_) => to.finish(),
             Event::GuestLost(failure) => to.end_lost(failure.clone()),
             Event::DeadlinePassed => to.look_again(migration.limits.grace).done(),
             Event::AbortRequested
@@ -286,8 +311,8 @@ pub(crate) fn step(
             | Event::PostCopyStarted
             | Event::MoveCancelled
             | Event::MoveFailed(_)
-            | Event::Finished
-            | Event::RolledBack
+            | Event::Finished { .. }
+            | Event::RolledBack { .. }
             | Event::SourceStopped
             | Event::Booted
             | Event::NotBooted(_)
@@ -295,12 +320,15 @@ pub(crate) fn step(
             | Event::RevertRequested
             | Event::Withdrawn
             | Event::SourceReturned
+            | Event::FoundAtDestination
+            | Event::SourceSilent(..)
+            | Event::SourceDied(_)
             | Event::Superseded(_) => refused(),
         },
         Phase::Finishing => match event {
             // Too late: the guest is at its destination, and the answer is `completed`.
             Event::AbortRequested | Event::ForceCompleteRequested => to.unchanged(),
-            Event::Finished => to.end_completed(),
+            Event::Finished { clean } => to.leaves_source(*clean).end_completed(),
             Event::GuestLost(failure) => to.end_lost(failure.clone()),
             Event::DeadlinePassed => to.look_again(migration.limits.grace).done(),
             Event::Placed(_)
@@ -313,7 +341,7 @@ pub(crate) fn step(
             | Event::HandedOver
             | Event::MoveCancelled
             | Event::MoveFailed(_)
-            | Event::RolledBack
+            | Event::RolledBack { .. }
             | Event::SourceStopped
             | Event::Booted
             | Event::NotBooted(_)
@@ -321,16 +349,25 @@ pub(crate) fn step(
             | Event::RevertRequested
             | Event::Withdrawn
             | Event::SourceReturned
+            | Event::FoundAtDestination
+            | Event::SourceSilent(..)
+            | Event::SourceDied(_)
+            | Event::DestinationDied(_)
             | Event::Superseded(_) => refused(),
         },
         Phase::Unwinding => match event {
-            // An abort has an outcome, so a failure that is still settling becomes one.
-            Event::AbortRequested => to.intend(Intent::Abort).settle(Settling::Cancelling).done(),
+            Event::AbortRequested if migration.settling == Some(Settling::Cancelling) => {
+                to.unchanged()
+            }
             Event::ForceCompleteRequested => to.unchanged(),
-            Event::RolledBack => to.end_unwound(),
+            Event::RolledBack { clean } => to.leaves_destination(*clean).end_unwound(),
+            // It was handed over in the moment in which its source died. One that was only being
+            // prepared for cannot have been.
+            Event::FoundAtDestination if migration.status == Status::Running => to.finish(),
             Event::DeadlinePassed => to.doubt(Doubt::DestinationNotClean).end_unwound(),
             Event::GuestLost(failure) => to.end_lost(failure.clone()),
-            Event::Placed(_)
+            Event::AbortRequested
+            | Event::Placed(_)
             | Event::NotPlaced(_)
             | Event::Admitted
             | Event::CancelledUnstarted
@@ -340,7 +377,7 @@ pub(crate) fn step(
             | Event::HandedOver
             | Event::MoveCancelled
             | Event::MoveFailed(_)
-            | Event::Finished
+            | Event::Finished { .. }
             | Event::SourceStopped
             | Event::Booted
             | Event::NotBooted(_)
@@ -348,6 +385,10 @@ pub(crate) fn step(
             | Event::RevertRequested
             | Event::Withdrawn
             | Event::SourceReturned
+            | Event::FoundAtDestination
+            | Event::SourceSilent(..)
+            | Event::SourceDied(_)
+            | Event::DestinationDied(_)
             | Event::Superseded(_) => refused(),
         },
     }

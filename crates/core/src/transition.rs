@@ -53,6 +53,8 @@ pub enum ServerChange {
 pub enum Doubt {
     /// The move should have ended, and nobody can say that it did.
     Overdue,
+    /// The migration ended while its source could not be cleaned.
+    SourceNotClean,
     /// The migration ended while its destination could not be cleaned.
     DestinationNotClean,
     /// The guest is seen on neither host.
@@ -160,7 +162,8 @@ pub fn wants(migration: &Migration, effect: Effect) -> bool {
 }
 
 /// Another migration of the server takes over: this one ends where it is. The server is the
-/// other one's concern, and whatever was handed out is no longer wanted.
+/// other one's concern, and whatever was handed out is no longer wanted. What it left at the end
+/// where the server is not recorded becomes a discrepancy, until that host is clean.
 fn superseded(migration: &Migration, failure: &Failure) -> Transition {
     let mut next = migration.clone();
     next.status = MigrationStatus::Error;
@@ -173,6 +176,37 @@ fn superseded(migration: &Migration, failure: &Failure) -> Transition {
         server: None,
         effects: Vec::new(),
         supersedes: true,
-        doubt: None,
+        doubt: left_behind(migration),
+    }
+}
+
+/// What a migration that is cut short has left away from its server's recorded host.
+fn left_behind(migration: &Migration) -> Option<Doubt> {
+    match migration.kind {
+        MigrationKind::LiveMigration => match live::Phase::of(migration)? {
+            live::Phase::Accepted | live::Phase::Queued => None,
+            live::Phase::Preparing
+            | live::Phase::Running
+            | live::Phase::PostCopy
+            | live::Phase::Finishing
+            | live::Phase::Unwinding => Some(Doubt::DestinationNotClean),
+        },
+        MigrationKind::Migration | MigrationKind::Resize => match cold::Phase::of(migration)? {
+            cold::Phase::Choosing => None,
+            cold::Phase::Preparing | cold::Phase::Stopping | cold::Phase::RollingBack => {
+                Some(Doubt::DestinationNotClean)
+            }
+            cold::Phase::Booting
+            | cold::Phase::Finished
+            | cold::Phase::Confirming
+            | cold::Phase::Reverting
+            | cold::Phase::Withdrawing => Some(Doubt::SourceNotClean),
+        },
+        MigrationKind::Evacuation => match evacuation::Phase::of(migration)? {
+            evacuation::Phase::Choosing | evacuation::Phase::Waiting => None,
+            evacuation::Phase::Booting | evacuation::Phase::Done | evacuation::Phase::Cleaning => {
+                Some(Doubt::DestinationNotClean)
+            }
+        },
     }
 }

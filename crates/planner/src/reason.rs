@@ -89,6 +89,10 @@ impl From<FailureCode> for ReasonCode {
             | FailureCode::NoDefinition
             | FailureCode::StopFailed
             | FailureCode::BootFailed
+            | FailureCode::SourceDead
+            | FailureCode::DestinationDead
+            | FailureCode::SourceNotFenced
+            | FailureCode::DisksInUse
             | FailureCode::Superseded => Self::Refused,
         }
     }

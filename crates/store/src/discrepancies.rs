@@ -27,6 +27,8 @@ words!(
         MovedByHand = "moved_by_hand",
         /// A move should have ended and nobody can say that it did.
         Overdue = "overdue",
+        /// A migration ended while its source could not be cleaned.
+        SourceNotClean = "source_not_clean",
         /// A migration ended while its destination could not be cleaned.
         DestinationNotClean = "destination_not_clean",
         /// A move ended, and its guest runs nowhere.
@@ -40,8 +42,25 @@ impl From<Doubt> for DiscrepancyKind {
     fn from(doubt: Doubt) -> Self {
         match doubt {
             Doubt::Overdue => Self::Overdue,
+            Doubt::SourceNotClean => Self::SourceNotClean,
             Doubt::DestinationNotClean => Self::DestinationNotClean,
             Doubt::GuestNowhere => Self::GuestNowhere,
+        }
+    }
+}
+
+impl DiscrepancyKind {
+    /// Is it about what a move has left on a host? Such a one is closed once the host is clean.
+    pub const fn is_leftover(self) -> bool {
+        match self {
+            Self::SourceNotClean | Self::DestinationNotClean => true,
+            Self::SeenTwice
+            | Self::SeenNowhere
+            | Self::SeenElsewhere
+            | Self::MovedByHand
+            | Self::Overdue
+            | Self::GuestNowhere
+            | Self::HostSilent => false,
         }
     }
 }
@@ -204,7 +223,43 @@ pub(crate) fn load_open(connection: &mut Database) -> Result<Vec<Discrepancy>, S
     Ok(rows.into_iter().map(Discrepancy::from).collect())
 }
 
+/// What hosts still have to clean, oldest first: all of it, or of one server.
+pub(crate) fn load_leftovers(
+    connection: &mut Database,
+    server: Option<ServerUuid>,
+) -> Result<Vec<Discrepancy>, StoreError> {
+    let kinds = [
+        DiscrepancyKind::SourceNotClean,
+        DiscrepancyKind::DestinationNotClean,
+    ];
+    let rows = discrepancies::table
+        .filter(discrepancies::closed_at.is_null())
+        .filter(discrepancies::kind.eq_any(kinds.map(DiscrepancyKind::as_str)))
+        .order(discrepancies::id)
+        .select(DiscrepancyRow::as_select())
+        .into_boxed();
+    let rows = match server {
+        Some(server) => rows.filter(discrepancies::server_uuid.eq(text(server))),
+        None => rows,
+    };
+    let rows: Vec<DiscrepancyRow> = rows.load(connection)?;
+    Ok(rows.into_iter().map(Discrepancy::from).collect())
+}
+
 impl Store {
+    /// What moves have left on hosts and is not cleaned yet, oldest first: of one server, or of
+    /// all.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn leftovers(
+        &self,
+        server: Option<ServerUuid>,
+    ) -> Result<Vec<Discrepancy>, StoreError> {
+        self.read(move |connection| load_leftovers(connection, server))
+            .await
+    }
+
     /// Opens a discrepancy that the holder of `lease` came upon; `false` if one is open for the
     /// subject already, or if the lease is lost: what its holder doubts may be settled by now,
     /// and nobody would close it again.

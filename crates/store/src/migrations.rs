@@ -142,6 +142,26 @@ impl Store {
         .await
     }
 
+    /// Evacuations that wait for a proof that their source is dead, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn evacuations_waiting(&self) -> Result<Vec<MigrationRecord>, StoreError> {
+        self.read(|connection| {
+            let rows = migrations::table
+                .filter(migrations::ended_at.is_null())
+                .filter(migrations::status.eq(MigrationStatus::Accepted.as_str()))
+                .filter(migrations::migration_type.eq(MigrationKind::Evacuation.as_str()))
+                .filter(migrations::failure_code.is_not_null())
+                .filter(migrations::imported.eq(false))
+                .order(migrations::id)
+                .select(MigrationRow::as_select())
+                .load(connection)?;
+            Ok(row::records(rows))
+        })
+        .await
+    }
+
     /// The server's migrations that ended because another one took over, newest first: where one
     /// of them led, the guest may be.
     ///

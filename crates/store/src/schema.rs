@@ -16,6 +16,7 @@ diesel::table! {
         version -> Text,
         created_at -> Timestamp,
         updated_at -> Nullable<Timestamp>,
+        forced_down_at -> Nullable<Timestamp>,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod control;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -174,6 +175,22 @@ impl Store {
                 at: sign.at,
             };
             beat(connection, &sign)
+        })
+        .await
+    }
+
+    /// The hosts whose operators have declared them dead, by forcing their services down.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn hosts_declared_dead(&self) -> Result<BTreeSet<HostName>, StoreError> {
+        self.read(|connection| {
+            let hosts: Vec<HostName> = services::table
+                .filter(services::forced_down.eq(true))
+                .filter(services::binary.eq(ServiceBinary::Compute.as_str()))
+                .select(services::host)
+                .load(connection)?;
+            Ok(hosts.into_iter().collect())
         })
         .await
     }

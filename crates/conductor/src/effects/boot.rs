@@ -11,7 +11,7 @@ use godwit_core::evacuation;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::StorageMode;
-use godwit_core::recovery::{ColdVerdict, Sighting, judge_cold};
+use godwit_core::recovery::{ColdVerdict, Sighting, Witness, judge_cold};
 use godwit_core::status::MigrationKind;
 use godwit_planner::texts;
 use godwit_rpc::command::{Boot, Withdraw};
@@ -19,7 +19,7 @@ use godwit_rpc::refusal::Refusal;
 use serde_json::Value;
 
 use super::task::{Again, Answer, Performed, Task};
-use crate::testimony::{answers, hear};
+use crate::testimony::{answers, hear, witness};
 
 pub(super) async fn perform(task: &Task<'_>) -> Performed {
     let boot = match task.record.migration.kind {
@@ -36,12 +36,28 @@ pub(super) async fn perform(task: &Task<'_>) -> Performed {
     match task.answer(destination.boot(boot).await)? {
         Answer::Acknowledged => task.conclude(Event::Booted, Value::Null).await.map(drop),
         Answer::Superseded => Ok(()),
-        Answer::Refused(Refusal::Failed(failure)) => not_booted(task, failure).await,
+        Answer::Refused(Refusal::Failed(failure)) => {
+            let failure = lives_at_source(task).await?.unwrap_or(failure);
+            not_booted(task, failure).await
+        }
         Answer::Refused(refusal) => {
             let text = format!("The destination did not start the server: {refusal}.");
             not_booted(task, Failure::new(FailureCode::BootFailed, text)).await
         }
     }
+}
+
+/// The destination started nothing. Was that because an evacuation's source, back by now, has the
+/// guest?
+async fn lives_at_source(task: &Task<'_>) -> Result<Option<Failure>, Again> {
+    let migration = &task.record.migration;
+    if migration.kind != MigrationKind::Evacuation {
+        return Ok(None);
+    }
+    let said = witness(task.ctx, task.source(), migration.server).await?;
+    Ok(said
+        .executes()
+        .then(|| evacuation::still_in_use(migration)))
 }
 
 async fn not_booted(task: &Task<'_>, failure: Failure) -> Performed {
@@ -99,22 +115,17 @@ async fn in_vain(task: &Task<'_>) -> Result<bool, Again> {
     let heard = hear(task.ctx, &task.record).await?;
     match (heard.source, heard.destination) {
         // It came back without the guest, and cleans itself when all is done.
-        (Sighting::Absent | Sighting::Inactive, _) => return Ok(false),
+        (Witness::Says(Sighting::Absent | Sighting::Inactive) | Witness::DeclaredDead, _) => {
+            return Ok(false);
+        }
         // Its command was carried out, or both execute it: nothing more is started by saying so
         // again, and whoever looks at the hosts will tell.
-        (_, Sighting::Executing) => return Ok(false),
+        (_, Witness::Says(Sighting::Executing)) => return Ok(false),
         (
-            Sighting::Executing | Sighting::Moving | Sighting::HandedOver,
-            Sighting::Absent | Sighting::Inactive | Sighting::Incoming,
+            Witness::Says(Sighting::Executing | Sighting::Moving | Sighting::HandedOver),
+            Witness::Says(Sighting::Absent | Sighting::Inactive | Sighting::Incoming),
         ) => {}
-        (
-            Sighting::Unreachable
-            | Sighting::Incoming
-            | Sighting::Executing
-            | Sighting::Moving
-            | Sighting::HandedOver,
-            _,
-        ) => return Err(task.wait(heard).await),
+        (Witness::Says(_), _) => return Err(task.wait(heard).await),
     }
     // By its rank this keeps out a command that is still under way.
     let withdraw = Withdraw {

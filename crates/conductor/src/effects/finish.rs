@@ -2,8 +2,9 @@
 //!
 //! The guest is at its destination, so nothing here may fail in the end, but for one case: both
 //! hosts were heard, twice, and the guest is on neither. A destination that is silent is waited
-//! for. A source that is silent is not, for longer than a while: it may have died right after
-//! the hand-over, and what it has left over it cleans when it registers again.
+//! for, unless it is declared dead. A source that is silent is not, for longer than a while: it
+//! may have died right after the hand-over, and what it has left over is cleaned when it is heard
+//! again (see [`crate::cleaning`]).
 
 use godwit_core::cold;
 use godwit_core::event::Event;
@@ -17,24 +18,35 @@ use godwit_store::DiscrepancyKind;
 use serde_json::{Value, json};
 
 use super::task::{Again, Answer, OUTDATED, Performed, Task};
-use crate::testimony::{Testimony, hear};
+use crate::testimony::{Testimony, hear, is_dead};
 
 pub(super) async fn perform(task: &Task<'_>) -> Performed {
     if is_cold(task) {
         may_clean(task).await?;
     }
-    let destination = task.destination_agent().await?;
-    match task.answer(destination.finish(task.command()?).await)? {
-        Answer::Acknowledged => {}
-        Answer::Superseded => return Err(Again::because(OUTDATED)),
-        Answer::Refused(refusal) => return unconfirmed(task, &refusal).await,
+    // A destination that died after the hand-over confirms nothing, and its server can only be
+    // evacuated once it is recorded there.
+    if !is_dead(task.ctx, task.destination()?).await? {
+        let destination = task.destination_agent().await?;
+        match task.answer(destination.finish(task.command()?).await)? {
+            Answer::Acknowledged => {}
+            Answer::Superseded => return Err(Again::because(OUTDATED)),
+            Answer::Refused(refusal) => return unconfirmed(task, &refusal).await,
+        }
     }
-    let detail = match clean_source(task).await {
-        Ok(()) => Value::Null,
-        Err(again) if task.attempts() < task.ctx.config.attempts => return Err(again),
-        Err(Again { reason }) => json!({ "source_not_clean": reason }),
+    let uncleaned = if is_dead(task.ctx, task.source()).await? {
+        Some("it is declared dead".to_owned())
+    } else {
+        match clean_source(task).await {
+            Ok(()) => None,
+            Err(again) if task.attempts() < task.ctx.config.attempts => return Err(again),
+            Err(Again { reason }) => Some(reason),
+        }
     };
-    task.conclude(Event::Finished, detail).await.map(drop)
+    let clean = uncleaned.is_none();
+    let detail = uncleaned.map_or(Value::Null, |why| json!({ "source_not_clean": why }));
+    let finished = Event::Finished { clean };
+    task.conclude(finished, detail).await.map(drop)
 }
 
 fn is_cold(task: &Task<'_>) -> bool {

@@ -16,7 +16,8 @@ use godwit_store::DiscrepancyKind;
 use serde_json::{Value, json};
 
 use super::task::{Again, Answer, OUTDATED, Performed, Task};
-use crate::testimony::{Testimony, hear};
+use crate::steps::Applied;
+use crate::testimony::{Testimony, hear, is_dead};
 
 pub(super) async fn perform(task: &Task<'_>) -> Performed {
     match task.record.migration.kind {
@@ -26,16 +27,41 @@ pub(super) async fn perform(task: &Task<'_>) -> Performed {
 }
 
 async fn live(task: &Task<'_>) -> Performed {
-    let destination = clean_destination(task).await;
-    let source = restore_source(task, false).await;
-    match (destination, source) {
+    let destination_is_dead = is_dead(task.ctx, task.destination()?).await?;
+    let source_is_dead = is_dead(task.ctx, task.source()).await?;
+    let cleaned = if destination_is_dead {
+        Ok(())
+    } else {
+        clean_destination(task).await
+    };
+    let restored = if source_is_dead {
+        Ok(())
+    } else {
+        restore_source(task, false).await
+    };
+    match (cleaned, restored) {
         (Ok(()), Ok(())) => {}
+        (Err(again), Ok(())) if source_is_dead => return found(task, again).await,
         (Err(silent), _) | (Ok(()), Err(Restored::Again(silent))) => return Err(silent),
         (Ok(()), Err(Restored::Refused(refusal))) => return unrestored(task, &refusal).await,
     }
-    task.conclude(Event::RolledBack, Value::Null)
+    let clean = !destination_is_dead;
+    task.conclude(Event::RolledBack { clean }, Value::Null)
         .await
         .map(drop)
+}
+
+/// The source is dead, and the destination did not give up what it has: does it execute the guest?
+async fn found(task: &Task<'_>, again: Again) -> Performed {
+    let heard = hear(task.ctx, &task.record).await?;
+    if verdict(heard) != Verdict::AtDestination {
+        return Err(again);
+    }
+    let detail = json!({ "testimony": heard.describe() });
+    match task.conclude(Event::FoundAtDestination, detail).await? {
+        Applied::Yes => Ok(()),
+        Applied::No => Err(again),
+    }
 }
 
 async fn clean_destination(task: &Task<'_>) -> Performed {
@@ -83,7 +109,7 @@ async fn unrestored(task: &Task<'_>, refusal: &Refusal) -> Performed {
         Verdict::ResumeAtSource => match restore_source(task, true).await {
             Ok(()) => {
                 let detail = json!({ "resumed": true });
-                task.conclude(Event::RolledBack, detail).await.map(drop)
+                task.conclude(Event::RolledBack { clean: true }, detail).await.map(drop)
             }
             Err(Restored::Again(again)) => Err(again),
             Err(Restored::Refused(refusal)) => Err(Again::because(refusal.to_string())),
@@ -98,10 +124,18 @@ async fn unrestored(task: &Task<'_>, refusal: &Refusal) -> Performed {
                 .await
                 .map(drop)
         }
+        // It vanished from its source, or was handed over before its destination died.
+        Verdict::AtDestination => {
+            let detail = json!({ "testimony": first.describe() });
+            match task.conclude(Event::FoundAtDestination, detail).await? {
+                Applied::Yes => Ok(()),
+                Applied::No => Err(Again::because(why)),
+            }
+        }
         Verdict::Nowhere
         | Verdict::StillMoving
         | Verdict::AtSource
-        | Verdict::AtDestination
+        | Verdict::DiedAtSource
         | Verdict::Twice
         | Verdict::Wait => {
             task.doubt(DiscrepancyKind::Overdue, None, &why).await;

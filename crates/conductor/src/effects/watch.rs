@@ -13,9 +13,9 @@
 mod cold;
 
 use godwit_core::event::Event;
-use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::failure::{Failure, FailureCode, source_dead};
 use godwit_core::live::Phase;
-use godwit_core::recovery::{Sighting, Verdict, judge};
+use godwit_core::recovery::{Verdict, judge};
 use godwit_core::status::MigrationKind;
 use godwit_rpc::command::RollBack;
 use godwit_rpc::progress::{Ended, WatchEvent};
@@ -50,7 +50,11 @@ pub(super) async fn perform(mut task: Task<'_>) -> Performed {
             Followed::Over => return Ok(()),
             Followed::Broke(reason) => {
                 info!(reason, "the move cannot be followed");
-                if pauses >= BREAKS_BEFORE_DOUBT {
+                if task.ctx.dead.contains(task.source()) {
+                    if let Judged::Ended = conclude_from_testimony(&task).await? {
+                        return Ok(());
+                    }
+                } else if pauses >= BREAKS_BEFORE_DOUBT {
                     let source = Some(task.source());
                     task.doubt(DiscrepancyKind::HostSilent, source, &reason)
                         .await;
@@ -93,7 +97,14 @@ async fn follow(task: &Task<'_>, pauses: &mut u32) -> Result<Followed, Again> {
     };
     let mut heard = false;
     loop {
-        let event = match events.next().await {
+        // A host without power closes no connection.
+        let event = tokio::select! {
+            event = events.next() => event,
+            () = ctx.dead.until(task.source()) => {
+                return Ok(Followed::Broke("the source is declared dead".to_owned()));
+            }
+        };
+        let event = match event {
             Ok(Some(event)) => event,
             Ok(None) => return Ok(Followed::Broke("the agent is being stopped".to_owned())),
             Err(error) => return Ok(Followed::Broke(explain(&error))),
@@ -158,7 +169,7 @@ async fn conclude_from_testimony(task: &Task<'_>) -> Result<Judged, Again> {
         Verdict::StillMoving => Ok(Judged::NotYet),
         Verdict::AtDestination => end(task, Event::HandedOver, first).await,
         Verdict::AtSource => fence(task).await,
-        Verdict::ResumeAtSource | Verdict::Nowhere => {
+        Verdict::ResumeAtSource | Verdict::Nowhere | Verdict::DiedAtSource => {
             // A guest on its way can be missed by two hosts that are asked at different moments.
             let second = hear(task.ctx, &task.record).await?;
             if judge_now(task, second) != verdict {
@@ -166,6 +177,10 @@ async fn conclude_from_testimony(task: &Task<'_>) -> Result<Judged, Again> {
             }
             if verdict == Verdict::ResumeAtSource {
                 return resume(task).await;
+            }
+            if verdict == Verdict::DiedAtSource {
+                let failure = source_dead(task.source());
+                return end(task, Event::MoveFailed(failure), second).await;
             }
             let failure = Failure::new(
                 FailureCode::GuestLost,
@@ -179,19 +194,10 @@ async fn conclude_from_testimony(task: &Task<'_>) -> Result<Judged, Again> {
             Ok(Judged::NotYet)
         }
         Verdict::Wait => {
-            let silent = [
-                (first.source, Some(task.source())),
-                (
-                    first.destination,
-                    task.record.migration.dest_compute.as_ref(),
-                ),
-            ];
-            let silent = silent
-                .into_iter()
-                .find(|(sighting, _)| *sighting == Sighting::Unreachable);
-            let (kind, host) = match silent {
-                Some((_, host)) => (DiscrepancyKind::HostSilent, host),
-                None => (DiscrepancyKind::Overdue, None),
+            let host = first.silent(&task.record);
+            let kind = match host {
+                Some(_) => DiscrepancyKind::HostSilent,
+                None => DiscrepancyKind::Overdue,
             };
             task.doubt(kind, host, &first.describe()).await;
             Ok(Judged::NotYet)

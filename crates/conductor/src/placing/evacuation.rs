@@ -1,7 +1,7 @@
 //! Placing a server whose host is dead.
 //!
-//! Nobody can describe the guest but the database, and nobody can say that it is off but its
-//! silence. So before a destination is chosen, every host that may have the guest is asked once:
+//! Nobody can describe the guest but the database, and nobody can say that it is off but whoever
+//! has declared the host dead: silence alone is waited out. So before a destination is chosen, every host that may have the guest is asked once:
 //! its source, and wherever a migration led that this evacuation took over from. One of those may
 //! have received the guest in the moment in which the source died; one that still waits for it is
 //! told not to.
@@ -9,22 +9,25 @@
 use std::collections::BTreeMap;
 
 use godwit_core::event::Event;
+use godwit_core::failure::source_not_fenced;
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Placement, StorageMode};
-use godwit_core::recovery::Sighting;
+use godwit_core::recovery::{Sighting, Witness};
 use godwit_planner::texts;
-use godwit_rpc::command::{CheckBoot, Command, Move, Rank, RollBack};
-use godwit_store::{MigrationRecord, Room, Server};
+use godwit_rpc::command::{CheckBoot, RollBack};
+use godwit_store::{MigrationRecord, Room, Server, StoreError};
 use serde_json::Value;
+use tracing::warn;
 
 use super::{Declined, Offer, Placing};
+use crate::cleaning;
+use crate::context::Context;
 use crate::effects::Again;
 use crate::steps::Applied;
-use crate::testimony::{answers, ask};
-use crate::translate::move_kind;
+use crate::testimony::{answers, witness};
 
 impl Placing<'_> {
-    /// Is the evacuation off? Then the row knows.
+    /// Is the evacuation off, or does it have to wait? Then the row knows.
     pub(super) async fn is_off(&self, server: &Server) -> Result<Option<Applied>, Again> {
         let Self { ctx, record, .. } = self;
         let source = &record.migration.source_compute;
@@ -32,17 +35,23 @@ impl Placing<'_> {
             let applied = self.apply(Event::SourceReturned, Value::Null, None).await?;
             return Ok(Some(applied));
         }
+        if !ctx.config.evacuate_silent_hosts && !is_declared_dead(ctx, source).await? {
+            let silent = Event::SourceSilent(source_not_fenced(source), ctx.config.fencing_wait);
+            warn!(migration = %record.migration.uuid, host = %source, "waiting for its fencing");
+            return Ok(Some(self.apply(silent, Value::Null, None).await?));
+        }
         for (host, moved_there) in self.elsewhere(server).await? {
-            let said = ask(ctx, &host, server.uuid).await?;
+            let said = witness(ctx, &host, server.uuid).await?;
             let free = match said {
-                Sighting::Absent | Sighting::Inactive => true,
-                Sighting::Incoming => self.clear(&host, moved_there.as_ref()).await?,
-                // As dead as the source, by the same signs.
-                Sighting::Unreachable => match ctx.store.host_find(&host).await? {
-                    Some(known) => !ctx.is_up(&known, ctx.now()),
-                    None => true,
-                },
-                Sighting::Executing | Sighting::Moving | Sighting::HandedOver => false,
+                Witness::Says(Sighting::Absent | Sighting::Inactive) | Witness::DeclaredDead => {
+                    true
+                }
+                Witness::Says(Sighting::Incoming) => self.clear(&host, moved_there.as_ref()).await?,
+                // What was superseded had not begun to execute anything there.
+                Witness::Says(Sighting::Unreachable) => !self.was_seen_on(&host).await?,
+                Witness::Says(Sighting::Executing | Sighting::Moving | Sighting::HandedOver) => {
+                    false
+                }
             };
             if !free {
                 let failure = texts::may_run_on(server.uuid, &host);
@@ -58,14 +67,30 @@ impl Placing<'_> {
         Ok(None)
     }
 
-    /// Where migrations led that did not end, but were taken over from; with the last one that
-    /// led there, if one did, and did not only come from there.
+    /// Was the guest last seen executing on `host`, or on its way?
+    async fn was_seen_on(&self, host: &HostName) -> Result<bool, Again> {
+        let seen = self.ctx.store.sightings(self.record.migration.server).await?;
+        let executing = [
+            Sighting::Executing,
+            Sighting::Moving,
+            Sighting::HandedOver,
+            Sighting::Incoming,
+        ];
+        Ok(seen
+            .iter()
+            .any(|it| it.host == *host && executing.contains(&it.sighting)))
+    }
+
+    /// Where else the guest may be: wherever it was last seen, and where migrations led that did
+    /// not end, but were taken over from; with the last one that led there, if one did, and did
+    /// not only come from there.
     async fn elsewhere(
         &self,
         server: &Server,
     ) -> Result<BTreeMap<HostName, Option<MigrationRecord>>, Again> {
         let records = self.ctx.store.migrations_superseded_of(server.uuid).await?;
-        let mut hosts = BTreeMap::new();
+        let seen = self.ctx.store.sightings(server.uuid).await?;
+        let mut hosts: BTreeMap<_, _> = seen.into_iter().map(|it| (it.host, None)).collect();
         for record in records.into_iter().rev() {
             hosts
                 .entry(record.migration.source_compute.clone())
@@ -86,27 +111,8 @@ impl Placing<'_> {
         host: &HostName,
         moved_there: Option<&MigrationRecord>,
     ) -> Result<bool, Again> {
-        let Some(MigrationRecord { migration, .. }) = moved_there else {
+        let Some(command) = moved_there.and_then(cleaning::command) else {
             return Ok(false);
-        };
-        let storage = migration
-            .storage
-            .ok_or_else(|| Again::because("the migration has no storage mode"))?;
-        let command = Command {
-            what: Move {
-                migration: migration.uuid,
-                kind: move_kind(migration.kind),
-                server: migration.server,
-                source: migration.source_compute.clone(),
-                destination: host.clone(),
-                storage,
-            },
-            // After all that the migration ever asked for.
-            rank: Rank {
-                sequence: migration.effect_sequence.saturating_add(1),
-                epoch: self.performed.map_or(1, |lease| lease.epoch),
-            },
-            request_id: self.record.request_id.clone(),
         };
         let roll_back = RollBack {
             command,
@@ -151,4 +157,9 @@ impl Placing<'_> {
             },
         })
     }
+}
+
+async fn is_declared_dead(ctx: &Context, host: &HostName) -> Result<bool, StoreError> {
+    let known = ctx.store.host_find(host).await?;
+    Ok(known.is_some_and(|known| known.service.forced_down))
 }

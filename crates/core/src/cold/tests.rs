@@ -135,14 +135,33 @@ fn what_applies_is_this_and_nothing_else() {
         }
     }
     let expected: [(Phase, &[&str]); 9] = [
-        (Phase::Choosing, &["placed", "not_placed"]),
-        (Phase::Preparing, &["prepared", "not_prepared"]),
-        (Phase::Stopping, &["move_failed", "source_stopped"]),
-        (Phase::Booting, &["booted", "not_booted"]),
+        (Phase::Choosing, &["placed", "not_placed", "source_died"]),
+        (
+            Phase::Preparing,
+            &[
+                "prepared",
+                "not_prepared",
+                "source_died",
+                "destination_died",
+            ],
+        ),
+        (
+            Phase::Stopping,
+            &[
+                "move_failed",
+                "source_stopped",
+                "source_died",
+                "destination_died",
+            ],
+        ),
+        (
+            Phase::Booting,
+            &["booted", "not_booted", "destination_died"],
+        ),
         (Phase::Finished, &["confirm_requested", "revert_requested"]),
         (Phase::Confirming, &["guest_lost", "finished"]),
-        (Phase::Reverting, &["withdrawn"]),
-        (Phase::Withdrawing, &["withdrawn"]),
+        (Phase::Reverting, &["withdrawn", "destination_died"]),
+        (Phase::Withdrawing, &["withdrawn", "destination_died"]),
         (Phase::RollingBack, &["guest_lost", "rolled_back"]),
     ];
     for (phase, names) in expected {
@@ -160,7 +179,10 @@ fn the_guest_changes_hands_only_on_the_word_of_who_had_it() {
         };
         match (owner(from), owner(to)) {
             (Owner::Source, Owner::Destination) => assert_eq!(event, &Event::SourceStopped),
-            (Owner::Destination, Owner::Source) => assert_eq!(event, &Event::Withdrawn),
+            (Owner::Destination, Owner::Source) => assert!(matches!(
+                event,
+                Event::Withdrawn | Event::DestinationDied(_)
+            )),
             (Owner::Source, Owner::Source) | (Owner::Destination, Owner::Destination) => {}
         }
     });

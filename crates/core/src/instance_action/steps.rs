@@ -5,6 +5,7 @@ use super::{
     conductor_event, requested,
 };
 use crate::event::Event;
+use crate::failure::Failure;
 use crate::migration::Migration;
 use crate::status::{MigrationKind, MigrationStatus as Status};
 use crate::{cold, live};
@@ -35,7 +36,13 @@ impl Step {
     }
 
     fn started(self) -> ActionEventChange {
-        self.with(ActionProgress::Started)
+        self.with(ActionProgress::Started { details: None })
+    }
+
+    fn started_because(self, failure: &Failure) -> ActionEventChange {
+        self.with(ActionProgress::Started {
+            details: Some(failure.message.clone()),
+        })
     }
 
     fn happened(self) -> ActionEventChange {
@@ -129,7 +136,7 @@ fn of_live(before: &Migration, event: &Event, next: &Migration) -> Vec<ActionEve
     }
     match next.status {
         Status::Completed => said.push(hand_over.succeeded()),
-        Status::Cancelled | Status::Failed if matches!(event, Event::RolledBack) => {
+        Status::Cancelled | Status::Failed if matches!(event, Event::RolledBack { .. }) => {
             said.push(roll_back.succeeded());
         }
         _ => {}
@@ -165,12 +172,12 @@ fn of_cold(before: &Migration, event: &Event, next: &Migration) -> Vec<ActionEve
         Event::SourceStopped => vec![stop.succeeded(), boot.started()],
         Event::Booted => vec![boot.succeeded()],
         Event::ConfirmRequested => vec![confirm.started()],
-        Event::Finished => vec![confirm.succeeded()],
+        Event::Finished { .. } => vec![confirm.succeeded()],
         Event::RevertRequested => vec![give_up.started()],
         Event::Withdrawn if cold::Phase::of(before) == Some(cold::Phase::Reverting) => {
             vec![give_up.succeeded(), take_back.started()]
         }
-        Event::RolledBack if next.status == Status::Reverted => vec![take_back.succeeded()],
+        Event::RolledBack { .. } if next.status == Status::Reverted => vec![take_back.succeeded()],
         _ => vec![],
     };
     // A move that goes back has failed, whatever becomes of it.
@@ -195,7 +202,10 @@ fn of_evacuation(before: &Migration, event: &Event, next: &Migration) -> Vec<Act
     let choose = Step(action, conductor_event(before), ActionHost::Conductor);
     let boot = Step(action, "compute_rebuild_instance", ActionHost::Destination);
     let stop = Step(action, "compute_stop_instance", ActionHost::Destination);
+    let wait = Step(action, "wait_for_fencing", ActionHost::Conductor);
     let said = match event {
+        Event::SourceSilent(failure, _) => vec![wait.started_because(failure)],
+        Event::SourceDied(_) => vec![wait.succeeded()],
         Event::Placed(_) => vec![choose.succeeded(), boot.started()],
         Event::Booted if crate::evacuation::powers_on(before) => vec![boot.succeeded()],
         Event::Booted => vec![boot.succeeded(), stop.happened()],
@@ -204,7 +214,7 @@ fn of_evacuation(before: &Migration, event: &Event, next: &Migration) -> Vec<Act
     let open = if before.status.has_ended() {
         vec![]
     } else {
-        vec![choose, boot]
+        vec![choose, wait, boot]
     };
     Steps { said, open }.written(next)
 }

@@ -77,7 +77,7 @@ fn read(mut migration: Migration, history: &[Event]) -> Vec<(ActionName, &'stati
     let mut apply = |changes: Vec<ActionEventChange>| {
         for change in changes {
             let word = match &change.progress {
-                ActionProgress::Started => {
+                ActionProgress::Started { .. } => {
                     rows.push((change.action, change.event, "open".to_owned()));
                     continue;
                 }
@@ -126,7 +126,7 @@ fn a_live_migration_reads_as_novas_does() {
         Event::Prepared,
         Event::ForceCompleteRequested,
         Event::HandedOver,
-        Event::Finished,
+        Event::Finished { clean: true },
     ];
     let force = ActionName::LiveMigrationForceComplete;
     expect(
@@ -168,7 +168,7 @@ fn a_cold_move_that_is_reverted_writes_into_both_actions() {
         Event::Booted,
         Event::RevertRequested,
         Event::Withdrawn,
-        Event::RolledBack,
+        Event::RolledBack { clean: true },
     ];
     let revert = ActionName::RevertResize;
     expect(
@@ -192,7 +192,7 @@ fn the_step_that_failed_says_why() {
         Event::SourceStopped,
         Event::NotBooted(failure()),
         Event::Withdrawn,
-        Event::RolledBack,
+        Event::RolledBack { clean: true },
     ];
     let rows = read(cold(), &history);
     assert_eq!(

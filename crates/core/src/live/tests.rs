@@ -170,7 +170,7 @@ fn the_walk_visits_the_whole_table() {
 }
 
 /// What belongs to the other tables.
-const FOREIGN: [&str; 7] = [
+const FOREIGN: [&str; 8] = [
     "source_stopped",
     "booted",
     "not_booted",
@@ -178,6 +178,7 @@ const FOREIGN: [&str; 7] = [
     "revert_requested",
     "withdrawn",
     "source_returned",
+    "source_silent",
 ];
 
 #[test]

@@ -4,7 +4,7 @@
 //! decided by the row (see [`crate::cold`]): so testimony here only permits or forbids what the
 //! phase is about to do, and never hands the guest over.
 
-use super::Sighting;
+use super::{Sighting, Witness};
 use crate::cold::Phase;
 use crate::migration::StorageMode;
 
@@ -31,6 +31,71 @@ pub enum ColdVerdict {
 ///
 /// Total over all its arguments; a test walks them all.
 pub const fn judge_cold(
+    phase: Phase,
+    storage: StorageMode,
+    source: Witness,
+    destination: Witness,
+) -> ColdVerdict {
+    match (source, destination) {
+        (Witness::Says(source), Witness::Says(destination)) => {
+            judge_living(phase, storage, source, destination)
+        }
+        (Witness::DeclaredDead, destination) => judge_without_source(phase, destination),
+        (Witness::Says(source), Witness::DeclaredDead) => judge_without_destination(phase, source),
+    }
+}
+
+/// The source is dead: the guest is off there, and nobody can take it back to it.
+const fn judge_without_source(phase: Phase, destination: Witness) -> ColdVerdict {
+    use ColdVerdict as V;
+    use Sighting as S;
+    match phase {
+        Phase::Choosing | Phase::Preparing | Phase::Finished => V::Wait,
+        Phase::Stopping if destination.executes() => V::Wait,
+        Phase::Stopping => V::Interrupted,
+        Phase::Booting | Phase::Withdrawing => V::GoAhead,
+        Phase::Confirming => match destination {
+            Witness::Says(S::Executing | S::Inactive) => V::GoAhead,
+            Witness::Says(S::Absent) => V::Nowhere,
+            Witness::Says(S::Unreachable | S::Incoming | S::Moving | S::HandedOver)
+            | Witness::DeclaredDead => V::Wait,
+        },
+        Phase::Reverting => V::Wait,
+        Phase::RollingBack => match destination {
+            Witness::Says(S::Executing | S::Moving | S::HandedOver) => V::Wait,
+            Witness::Says(S::Unreachable | S::Absent | S::Inactive | S::Incoming)
+            | Witness::DeclaredDead => V::GoAhead,
+        },
+    }
+}
+
+/// The destination is dead: what it had of the guest is off.
+const fn judge_without_destination(phase: Phase, source: Sighting) -> ColdVerdict {
+    use ColdVerdict as V;
+    use Sighting as S;
+    match phase {
+        Phase::Choosing
+        | Phase::Preparing
+        | Phase::Finished
+        // The row has heard that it died, and goes back by itself.
+        | Phase::Booting
+        | Phase::Reverting
+        | Phase::Withdrawing
+        // What is left at the source may be the last of it.
+        | Phase::Confirming => V::Wait,
+        Phase::Stopping => match source {
+            S::Executing | S::Inactive => V::Interrupted,
+            S::Unreachable | S::Absent | S::Incoming | S::Moving | S::HandedOver => V::Wait,
+        },
+        Phase::RollingBack => match source {
+            S::Absent => V::Nowhere,
+            S::Inactive | S::Incoming | S::Executing | S::Moving | S::HandedOver => V::GoAhead,
+            S::Unreachable => V::Wait,
+        },
+    }
+}
+
+const fn judge_living(
     phase: Phase,
     storage: StorageMode,
     source: Sighting,
@@ -111,21 +176,17 @@ pub const fn judge_cold(
 mod tests {
     use super::*;
 
-    fn everything() -> impl Iterator<Item = (Phase, StorageMode, Sighting, Sighting, ColdVerdict)> {
+    fn everything() -> impl Iterator<Item = (Phase, StorageMode, Witness, Witness, ColdVerdict)> {
         Phase::ALL.iter().flat_map(|phase| {
             StorageMode::ALL.iter().flat_map(move |storage| {
-                Sighting::ALL.iter().flat_map(move |source| {
-                    Sighting::ALL.iter().map(move |destination| {
-                        let verdict = judge_cold(*phase, *storage, *source, *destination);
-                        (*phase, *storage, *source, *destination, verdict)
+                Witness::all().flat_map(move |source| {
+                    Witness::all().map(move |destination| {
+                        let verdict = judge_cold(*phase, *storage, source, destination);
+                        (*phase, *storage, source, destination, verdict)
                     })
                 })
             })
         })
-    }
-
-    fn executes(sighting: Sighting) -> bool {
-        matches!(sighting, Sighting::Executing | Sighting::Moving)
     }
 
     #[test]
@@ -133,9 +194,9 @@ mod tests {
         for (phase, _, source, destination, verdict) in everything() {
             if verdict == ColdVerdict::GoAhead {
                 let told = format!("{phase:?} {source:?} {destination:?}");
-                assert!(phase != Phase::Booting || !executes(source), "{told}");
+                assert!(phase != Phase::Booting || !source.executes(), "{told}");
                 assert!(
-                    phase != Phase::RollingBack || !executes(destination),
+                    phase != Phase::RollingBack || !destination.executes(),
                     "{told}"
                 );
             }
@@ -146,7 +207,12 @@ mod tests {
     fn the_destination_starts_it_only_when_the_source_says_that_it_is_off() {
         for (phase, _, source, destination, verdict) in everything() {
             if phase == Phase::Booting && verdict == ColdVerdict::GoAhead {
-                let off = matches!(source, Sighting::Absent | Sighting::Inactive);
+                let off = [
+                    Witness::Says(Sighting::Absent),
+                    Witness::Says(Sighting::Inactive),
+                    Witness::DeclaredDead,
+                ]
+                .contains(&source);
                 assert!(off, "{source:?} {destination:?}");
             }
         }
@@ -160,7 +226,7 @@ mod tests {
                 assert_eq!(phase, Phase::Stopping, "{told}");
                 assert_eq!(
                     (storage, source),
-                    (StorageMode::Shared, Sighting::Inactive),
+                    (StorageMode::Shared, Witness::Says(Sighting::Inactive)),
                     "{told}"
                 );
             }
@@ -175,11 +241,11 @@ mod tests {
             }
             match phase {
                 Phase::Confirming => {
-                    let there = [Sighting::Executing, Sighting::Inactive];
+                    let there = [Sighting::Executing, Sighting::Inactive].map(Witness::Says);
                     assert!(there.contains(&destination), "{source:?} {destination:?}");
                 }
-                Phase::Reverting => assert_eq!(source, Sighting::Inactive),
-                Phase::Withdrawing => assert_ne!(source, Sighting::Absent),
+                Phase::Reverting => assert_eq!(source, Witness::Says(Sighting::Inactive)),
+                Phase::Withdrawing => assert_ne!(source, Witness::Says(Sighting::Absent)),
                 Phase::Choosing
                 | Phase::Preparing
                 | Phase::Stopping
@@ -191,10 +257,11 @@ mod tests {
     }
 
     #[test]
-    fn it_is_lost_only_when_both_hosts_were_heard() {
+    fn it_is_lost_only_when_no_host_that_may_have_it_is_silent() {
+        let gone = [Witness::Says(Sighting::Absent), Witness::DeclaredDead];
         for (_, _, source, destination, verdict) in everything() {
             if verdict == ColdVerdict::Nowhere {
-                assert_eq!((source, destination), (Sighting::Absent, Sighting::Absent));
+                assert!(gone.contains(&source) && gone.contains(&destination));
             }
         }
     }

@@ -53,7 +53,7 @@ pub(crate) fn succeeded_at_once(
     event: &str,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    start(connection, action, event, None, at)?;
+    start(connection, action, event, (None, None), at)?;
     finish(connection, action, event, (ActionResult::Success, None), at)
 }
 
@@ -84,9 +84,17 @@ pub(crate) fn apply(
             ActionHost::Destination => record.dest_compute.as_ref(),
         };
         match &change.progress {
-            ActionProgress::Started => start(connection, action, change.event, host, at)?,
+            ActionProgress::Started { details } => {
+                start(
+                    connection,
+                    action,
+                    change.event,
+                    (host, details.as_deref()),
+                    at,
+                )?;
+            }
             ActionProgress::Happened => {
-                start(connection, action, change.event, host, at)?;
+                start(connection, action, change.event, (host, None), at)?;
                 let done = (ActionResult::Success, None);
                 finish(connection, action, change.event, done, at)?;
             }
@@ -141,7 +149,7 @@ fn start(
     connection: &mut Database,
     action: i64,
     event: &str,
-    host: Option<&HostName>,
+    (host, details): (Option<&HostName>, Option<&str>),
     at: Timestamp,
 ) -> Result<(), StoreError> {
     if open(connection, action, event)?.is_some() {
@@ -153,6 +161,7 @@ fn start(
             instance_actions_events::event.eq(event),
             instance_actions_events::start_time.eq(instant(at)),
             instance_actions_events::host.eq(host.map(HostName::as_str)),
+            instance_actions_events::details.eq(details),
             instance_actions_events::created_at.eq(instant(at)),
         ))
         .execute(connection)?;

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{MigrationUuid, ServerUuid};
-use godwit_core::migration::{Migration, Settling};
+use godwit_core::migration::Migration;
 use godwit_core::server::VmState;
 use godwit_core::status::{MigrationKind, MigrationStatus as Status};
 use godwit_core::time::Timestamp;
@@ -99,9 +99,9 @@ pub(super) fn supersede(
 /// start it on a third.
 fn may_run_elsewhere(migration: &Migration) -> bool {
     match migration.kind {
+        // Where the guest is when its source dies under it, the destination has to say first.
         MigrationKind::LiveMigration => {
-            migration.status == Status::RunningPostCopy
-                || migration.settling == Some(Settling::Finishing)
+            matches!(migration.status, Status::Running | Status::RunningPostCopy)
         }
         MigrationKind::Evacuation => migration.status != Status::Accepted,
         // It counts as where it was stopped until it is recorded where it is started.

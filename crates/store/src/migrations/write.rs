@@ -295,6 +295,7 @@ fn settle(
             server: Some(next.server),
             migration: Some(next.uuid),
             host: match doubt {
+                Doubt::SourceNotClean => Some(next.source_compute.clone()),
                 Doubt::DestinationNotClean => next.dest_compute.clone(),
                 Doubt::Overdue | Doubt::GuestNowhere => None,
             },

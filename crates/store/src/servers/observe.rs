@@ -2,6 +2,7 @@
 //! follow it where that is safe, or a discrepancy says that it is not.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 use diesel::prelude::*;
 use godwit_core::ids::{HostName, ServerUuid};
@@ -13,8 +14,10 @@ use godwit_core::time::Timestamp;
 use super::{Disk, adopt, resolve, sightings};
 use crate::columns::{instant, text};
 use crate::connection::Database;
-use crate::schema::{hosts, migrations, servers};
-use crate::{Discrepancy, FlavorSpec, Room, Store, StoreError, dialect};
+use crate::schema::{hosts, migrations, servers, services};
+use crate::{
+    Discrepancy, FlavorSpec, Room, ServiceBinary, Store, StoreError, dialect, discrepancies,
+};
 
 /// Everything a host has, at one time.
 #[derive(Clone, PartialEq, Debug)]
@@ -138,6 +141,8 @@ pub(super) struct Concerned {
 pub(super) struct Known {
     /// When each host gave its last inventory.
     pub(super) heard: HashMap<HostName, Timestamp>,
+    /// Hosts that are dead, by their operators' word.
+    pub(super) dead: HashSet<HostName>,
     /// Where moves have left servers shut off.
     pub(super) left: HashMap<ServerUuid, Vec<HostName>>,
 }
@@ -173,6 +178,7 @@ fn record(connection: &mut Database, inventory: &Inventory) -> Result<Observatio
         .filter(|server| fresh.contains_key(&server.uuid) && !moving.contains(&server.uuid))
         .collect();
     let known = Known {
+        dead: declared_dead(connection, &heard, inventory.at)?,
         heard,
         left: left_behind(connection)?,
     };
@@ -190,6 +196,30 @@ fn hosts_heard(connection: &mut Database) -> Result<HashMap<HostName, Timestamp>
         .load(connection)?;
     let heard = rows.into_iter().filter_map(|(host, at)| Some((host, at?)));
     Ok(heard.collect())
+}
+
+/// For how long a host that was declared dead may still be dying: what it says meanwhile is as
+/// old as what it said before, once it has fallen silent for this long.
+const DYING: Duration = Duration::from_secs(60);
+
+/// The hosts that were declared dead, and have not been heard since or have fallen silent.
+fn declared_dead(
+    connection: &mut Database,
+    heard: &HashMap<HostName, Timestamp>,
+    now: Timestamp,
+) -> Result<HashSet<HostName>, StoreError> {
+    let rows: Vec<(HostName, Option<Timestamp>)> = services::table
+        .filter(services::forced_down.eq(true))
+        .filter(services::binary.eq(ServiceBinary::Compute.as_str()))
+        .select((services::host, services::forced_down_at))
+        .load(connection)?;
+    let dead = rows.into_iter().filter(|(host, since)| {
+        let last = heard.get(host);
+        last.is_none_or(|last| {
+            since.is_some_and(|since| *last <= since) || now.since(*last) > DYING
+        })
+    });
+    Ok(dead.map(|(host, _)| host).collect())
 }
 
 /// The servers that the host has, had, or is recorded to have.
@@ -235,7 +265,8 @@ fn moving(connection: &mut Database) -> Result<HashSet<ServerUuid>, StoreError> 
 }
 
 /// Where moves have left servers shut off: at the source of a cold move that may still be
-/// reverted, and at a host that was dead and has not cleaned itself yet.
+/// reverted, at a host that was dead and has not cleaned itself yet, and wherever else a move
+/// could not clean.
 fn left_behind(
     connection: &mut Database,
 ) -> Result<HashMap<ServerUuid, Vec<HostName>>, StoreError> {
@@ -249,7 +280,11 @@ fn left_behind(
         .select((migrations::instance_uuid, migrations::source_compute))
         .load(connection)?;
     let mut left: HashMap<ServerUuid, Vec<HostName>> = HashMap::new();
-    for (server, host) in finished.into_iter().chain(done) {
+    let leftovers = discrepancies::load_leftovers(connection, None)?;
+    let uncleaned = leftovers
+        .into_iter()
+        .filter_map(|it| Some((it.subject.server?, it.subject.host?)));
+    for (server, host) in finished.into_iter().chain(done).chain(uncleaned) {
         left.entry(server).or_default().push(host);
     }
     Ok(left)

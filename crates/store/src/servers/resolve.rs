@@ -9,7 +9,7 @@ use godwit_core::server::VmState;
 use godwit_core::time::Timestamp;
 
 use super::observe::{Concerned, Known};
-use super::whereabouts::{self, Whereabouts};
+use super::whereabouts::{self, HomeVoice, Whereabouts};
 use super::{Inventory, MovedByHand, Observation, Observed, adopt, sightings};
 use crate::StoreError;
 use crate::columns::{instant, instants, json, text};
@@ -33,8 +33,10 @@ pub(super) fn resolve(
     let uuids: Vec<String> = resting.iter().map(|server| text(server.uuid)).collect();
     for chunk in uuids.chunks(CHUNK) {
         for it in sightings::load(connection, chunk)? {
-            let said = (it.host, it.sighting);
-            seen.entry(it.server).or_default().push(said);
+            if !known.dead.contains(&it.host) {
+                let said = (it.host, it.sighting);
+                seen.entry(it.server).or_default().push(said);
+            }
         }
     }
     let mut open: HashMap<ServerUuid, Vec<Discrepancy>> = HashMap::new();
@@ -56,12 +58,17 @@ pub(super) fn resolve(
             left: known.left.get(&server.uuid).map_or(&[], Vec::as_slice),
             home: server.host.clone(),
         };
-        let home_heard = case
+        let heard = case
             .home
             .as_ref()
             .and_then(|home| known.heard.get(home))
             .is_some_and(|at| settled.is_none_or(|settled| settled < *at));
-        case.decide(connection, home_heard, observation)?;
+        let voice = match &case.home {
+            Some(home) if known.dead.contains(home) => HomeVoice::Dead,
+            _ if heard => HomeVoice::Heard,
+            _ => HomeVoice::Silent,
+        };
+        case.decide(connection, voice, observation)?;
         case.close_cleaned(connection, &inventory.host, observation)?;
         if case.home.as_ref() == Some(&inventory.host)
             && let Some(domain) = domains.get(&server.uuid)
@@ -95,10 +102,10 @@ impl Case<'_> {
     fn decide(
         &mut self,
         connection: &mut Database,
-        home_heard: bool,
+        voice: HomeVoice,
         observation: &mut Observation,
     ) -> Result<(), StoreError> {
-        let odd = match whereabouts::judge(self.home.as_ref(), home_heard, self.left, &self.seen) {
+        let odd = match whereabouts::judge(self.home.as_ref(), voice, self.left, &self.seen) {
             Whereabouts::Unclear => return Ok(()),
             Whereabouts::AsRecorded => Vec::new(),
             Whereabouts::MovedTo(host) => {
@@ -135,9 +142,11 @@ impl Case<'_> {
                 odd.iter().all(|(it, _)| *it != discrepancy.subject)
             }
             Kind::GuestNowhere => runs && odd.is_empty(),
-            Kind::MovedByHand | Kind::Overdue | Kind::DestinationNotClean | Kind::HostSilent => {
-                false
-            }
+            Kind::MovedByHand
+            | Kind::Overdue
+            | Kind::SourceNotClean
+            | Kind::DestinationNotClean
+            | Kind::HostSilent => false,
         };
         let because = "the hosts and the record agree again";
         self.close(connection, resolved, because, observation)
@@ -153,9 +162,7 @@ impl Case<'_> {
         let gone = self.seen.iter().all(|(seen, _)| seen != host);
         let clean = gone || self.home.as_ref() == Some(host);
         let resolved = |it: &Discrepancy| {
-            clean
-                && it.subject.kind == Kind::DestinationNotClean
-                && it.subject.host.as_ref() == Some(host)
+            clean && it.subject.kind.is_leftover() && it.subject.host.as_ref() == Some(host)
         };
         self.close(
             connection,

@@ -23,6 +23,17 @@ pub(super) enum Whereabouts {
     Unclear,
 }
 
+/// What is known of the recorded host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum HomeVoice {
+    /// Its inventory is newer than the record.
+    Heard,
+    /// It has not been heard since the record was made.
+    Silent,
+    /// Its operator has declared it dead, and it has not been heard since: it executes nothing.
+    Dead,
+}
+
 /// What the recorded host says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Home {
@@ -30,21 +41,23 @@ enum Home {
     None,
     /// It has not been heard since the record was made.
     Silent,
+    /// It is dead, and so is what it had.
+    Dead,
     /// It was heard, and does not have the server.
     Without,
     /// It says this.
     Says(Sighting),
 }
 
-/// Judges what `seen` means for a server recorded on `home`. `heard` says whether that host's
-/// inventory is newer than the record.
+/// Judges what `seen` means for a server recorded on `home`. What dead hosts once said is not
+/// among it.
 ///
 /// A move may have `left` the guest, shut off, on hosts that it came from: there it is no
 /// wonder. But nothing leads back there behind the service's back; what executes there came to
 /// life on a host that should not have it, and nobody may guess which one is right.
 pub(super) fn judge(
     home: Option<&HostName>,
-    heard: bool,
+    voice: HomeVoice,
     left: &[HostName],
     seen: &[(HostName, Sighting)],
 ) -> Whereabouts {
@@ -52,7 +65,7 @@ pub(super) fn judge(
         *sighting == Sighting::Inactive && left.contains(host) && Some(host) != home
     };
     let seen: Vec<_> = seen.iter().filter(|it| !expected(it)).cloned().collect();
-    match by_testimony(home, heard, &seen) {
+    match by_testimony(home, voice, &seen) {
         Whereabouts::MovedTo(host) if left.contains(&host) => Whereabouts::Elsewhere(vec![host]),
         clear => clear,
     }
@@ -60,7 +73,7 @@ pub(super) fn judge(
 
 fn by_testimony(
     home: Option<&HostName>,
-    heard: bool,
+    voice: HomeVoice,
     seen: &[(HostName, Sighting)],
 ) -> Whereabouts {
     use Sighting as S;
@@ -73,8 +86,9 @@ fn by_testimony(
     };
     let at_home = match home {
         None => Home::None,
+        Some(_) if voice == HomeVoice::Dead => Home::Dead,
         Some(home) => match seen.iter().find(|(host, _)| host == home) {
-            Some((_, S::Absent)) | None if heard => Home::Without,
+            Some((_, S::Absent)) | None if voice == HomeVoice::Heard => Home::Without,
             Some((_, S::Absent)) | None => Home::Silent,
             Some((_, sighting)) => Home::Says(*sighting),
         },
@@ -102,9 +116,12 @@ fn by_testimony(
         (Home::Says(S::Unreachable | S::Absent) | Home::Silent, [_]) => {
             Whereabouts::Elsewhere(executing_away)
         }
-        (Home::Says(S::Unreachable | S::Absent) | Home::Silent, []) => Whereabouts::Unclear,
-        // A definition that stayed behind does not hold the record back.
-        (Home::None | Home::Without | Home::Says(S::Inactive), [only]) => {
+        // With its host gone, what is defined elsewhere is no guest: that is for an evacuation.
+        (Home::Says(S::Unreachable | S::Absent) | Home::Silent | Home::Dead, []) => {
+            Whereabouts::Unclear
+        }
+        // A definition that stayed behind does not hold the record back, nor does a dead host.
+        (Home::None | Home::Dead | Home::Without | Home::Says(S::Inactive), [only]) => {
             Whereabouts::MovedTo(only.clone())
         }
         (Home::None | Home::Without, []) if in_between_away => Whereabouts::Unclear,
@@ -127,8 +144,17 @@ mod tests {
     }
 
     fn judged(heard: bool, seen: &[(&str, Sighting)]) -> Whereabouts {
+        let voice = if heard {
+            HomeVoice::Heard
+        } else {
+            HomeVoice::Silent
+        };
+        by(voice, seen)
+    }
+
+    fn by(voice: HomeVoice, seen: &[(&str, Sighting)]) -> Whereabouts {
         let seen: Vec<_> = seen.iter().map(|(name, it)| (host(name), *it)).collect();
-        judge(Some(&host("home")), heard, &[], &seen)
+        judge(Some(&host("home")), voice, &[], &seen)
     }
 
     #[test]
@@ -136,7 +162,12 @@ mod tests {
         use Sighting as S;
         let judged = |home: S, away: S| {
             let seen = [(host("home"), home), (host("away"), away)];
-            judge(Some(&host("home")), true, &[host("away")], &seen)
+            judge(
+                Some(&host("home")),
+                HomeVoice::Heard,
+                &[host("away")],
+                &seen,
+            )
         };
         assert_eq!(judged(S::Executing, S::Inactive), Whereabouts::AsRecorded);
         assert_eq!(judged(S::Inactive, S::Inactive), Whereabouts::AsRecorded);
@@ -197,6 +228,21 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_dead_host_does_not_hold_back_a_record_of_what_executes_elsewhere() {
+        use Sighting as S;
+        let dead = |seen: &[(&str, S)]| by(HomeVoice::Dead, seen);
+        let moved = Whereabouts::MovedTo(host("away"));
+        assert_eq!(dead(&[("away", S::Executing)]), moved);
+        assert_eq!(dead(&[("away", S::Inactive)]), Whereabouts::Unclear);
+        assert_eq!(dead(&[]), Whereabouts::Unclear);
+        let both = Whereabouts::Twice(vec![host("away"), host("third")]);
+        assert_eq!(
+            dead(&[("away", S::Executing), ("third", S::Executing)]),
+            both
+        );
+    }
+
     fn testimony() -> impl Strategy<Value = Vec<(HostName, Sighting)>> {
         let one = |name: &'static str| {
             let sighting = proptest::sample::select(Sighting::ALL);
@@ -209,7 +255,8 @@ mod tests {
     proptest! {
         #[test]
         fn the_record_follows_only_to_where_nothing_contradicts(
-            heard: bool, recorded: bool, has_left: bool, seen in testimony(),
+            voice in proptest::sample::select(vec![HomeVoice::Heard, HomeVoice::Silent]),
+            recorded: bool, has_left: bool, seen in testimony(),
         ) {
             let home = host("home");
             let home = recorded.then_some(&home);
@@ -219,7 +266,7 @@ mod tests {
                 .map(|(host, _)| host.clone())
                 .collect();
             let left = if has_left { vec![host("third")] } else { Vec::new() };
-            match judge(home, heard, &left, &seen) {
+            match judge(home, voice, &left, &seen) {
                 Whereabouts::MovedTo(there) => {
                     prop_assert!(!left.contains(&there));
                     prop_assert_ne!(Some(&there), home);
@@ -227,7 +274,7 @@ mod tests {
                     let at_home = seen.iter().find(|(host, _)| Some(host) == home);
                     let gone = match at_home {
                         Some((_, it)) => matches!(it, Sighting::Inactive | Sighting::Absent),
-                        None => heard || home.is_none(),
+                        None => voice == HomeVoice::Heard || home.is_none(),
                     };
                     prop_assert!(gone);
                 }

@@ -165,11 +165,22 @@ fn write(
         return Ok(service);
     }
     service.updated_at = Some(change.at);
+    let declared_dead_at = if !service.forced_down {
+        None
+    } else if before.forced_down {
+        services::table
+            .find(service.id)
+            .select(services::forced_down_at)
+            .first(connection)?
+    } else {
+        Some(instant(change.at))
+    };
     diesel::update(services::table.find(service.id))
         .set((
             services::disabled.eq(service.disabled),
             services::disabled_reason.eq(&service.disabled_reason),
             services::forced_down.eq(service.forced_down),
+            services::forced_down_at.eq(declared_dead_at),
             services::updated_at.eq(instant(change.at)),
         ))
         .execute(connection)?;

@@ -92,7 +92,7 @@ on_both! {
         let confirmed = bench.store.resize_confirm(server(1), asked("req-2", at(30)), anybody);
         assert_eq!(confirmed.await.unwrap().record.migration.status, Status::Confirming);
         is(&bench, "b", Resized, None, Running).await;
-        bench.drive(1, [Event::Finished]).await;
+        bench.drive(1, [Event::Finished { clean: true }]).await;
         let record = bench.record(1).await;
         assert_eq!((record.migration.status, record.ended_at), (Status::Confirmed, Some(at(20))));
         assert_eq!((claimed(&bench).await, seen(&bench).await.len()), (vec![], 1));
@@ -108,7 +108,7 @@ on_both! {
         is(&bench, "b", VmState::Resized, None, PowerState::Shutdown).await;
         let confirmed = bench.store.resize_confirm(server(1), asked("req-2", at(30)), anybody);
         confirmed.await.unwrap();
-        bench.drive(1, [Event::Finished]).await;
+        bench.drive(1, [Event::Finished { clean: true }]).await;
         is(&bench, "b", VmState::Stopped, None, PowerState::Shutdown).await;
     }
 
@@ -118,7 +118,7 @@ on_both! {
         is(&bench, "b", VmState::Resized, None, PowerState::Shutdown).await;
         let confirmed = bench.store.resize_confirm(server(1), asked("req-2", at(41)), anybody);
         confirmed.await.unwrap();
-        bench.drive(1, [Event::Finished]).await;
+        bench.drive(1, [Event::Finished { clean: true }]).await;
         is(&bench, "b", VmState::Stopped, None, PowerState::Shutdown).await;
     }
 
@@ -131,7 +131,7 @@ on_both! {
         bench.drive(1, [Event::Withdrawn]).await;
         assert_eq!(claimed(&bench).await, [], "it counts at its source again");
         is(&bench, "a", VmState::Resized, reverting, PowerState::Shutdown).await;
-        bench.drive(1, [Event::RolledBack]).await;
+        bench.drive(1, [Event::RolledBack { clean: true }]).await;
         assert_eq!(bench.record(1).await.migration.status, Status::Reverted);
         assert_eq!(seen(&bench).await, [(host("a"), Sighting::Executing)]);
         is(&bench, "a", VmState::Active, None, PowerState::Running).await;
@@ -145,7 +145,7 @@ on_both! {
         bench.drive(1, [Event::NotBooted(no())]).await;
         assert_eq!(claimed(&bench).await, [host("a")]);
         bench.assert_sound().await;
-        bench.drive(1, [Event::Withdrawn, Event::RolledBack]).await;
+        bench.drive(1, [Event::Withdrawn, Event::RolledBack { clean: true }]).await;
         let record = bench.record(1).await;
         assert_eq!((record.migration.status, record.migration.failure), (Status::Error, Some(no())));
         let after = bench.server(1).await;

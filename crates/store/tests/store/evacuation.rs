@@ -193,7 +193,7 @@ on_both! {
         let live = NewLiveMigration { uuid: migration(7), ..new_migration(1, at(50)) };
         bench.store.server_begin_live_migration(live, anybody).await.unwrap();
         let moves = [placed("a"), Event::Admitted, Event::Prepared, Event::HandedOver,
-                     Event::Finished];
+                     Event::Finished { clean: true }];
         bench.drive(7, moves).await;
         bench.hears("a", at(70), vec![running(1)]).await;
         for event in [Event::SourceReturned, Event::Withdrawn] {
@@ -252,7 +252,7 @@ on_both! {
         bench.drive(1, [Event::HandedOver]).await;
         let error = bench.store.evacuation_begin(another(7), anybody).await.unwrap_err();
         assert!(matches!(error, BeginError::NotFree), "{error:?}");
-        bench.drive(1, [Event::Finished]).await;
+        bench.drive(1, [Event::Finished { clean: true }]).await;
         bench.store.evacuation_begin(another(7), anybody).await.unwrap();
         bench.drive(7, [placed("a")]).await;
         let error = bench.store.evacuation_begin(another(8), anybody).await.unwrap_err();

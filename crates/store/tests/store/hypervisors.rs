@@ -55,7 +55,7 @@ on_both! {
         assert_eq!(usage(&bench, "a").await, of_a);
         let of_b = HostUsage { room: ROOM, running_vms: 0, current_workload: 0 };
         assert_eq!(usage(&bench, "b").await, of_b);
-        bench.drive(1, [Event::Admitted, Event::Prepared, Event::HandedOver, Event::Finished]).await;
+        bench.drive(1, [Event::Admitted, Event::Prepared, Event::HandedOver, Event::Finished { clean: true }]).await;
         let of_b = HostUsage { room: ROOM, running_vms: 1, current_workload: 0 };
         assert_eq!(usage(&bench, "b").await, of_b);
 

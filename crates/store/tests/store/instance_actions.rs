@@ -98,7 +98,7 @@ on_both! {
         assert_eq!(bench.record(1).await, before);
         assert_eq!(steps(&bench, "req-2").await, [], "Nova writes no steps of it");
         bench.assert_sound().await;
-        bench.drive(1, [Event::HandedOver, Event::Finished]).await;
+        bench.drive(1, [Event::HandedOver, Event::Finished { clean: true }]).await;
         assert_eq!(bench.server(1).await.vm_state, VmState::Error, "an operator said so");
         bench.assert_sound().await;
         let nobody = bench.store.server_reset_state(server(9), VmState::Active, asked("r", at(9)));
@@ -134,7 +134,7 @@ on_both! {
         let events = bench.store.migration_events(migration(1), 0).await.unwrap();
         let last = events.last().unwrap();
         assert_eq!((last.actor.as_str(), last.request_id.as_deref()), ("api", Some("req-2")));
-        bench.drive(1, [Event::MoveCancelled, Event::RolledBack]).await;
+        bench.drive(1, [Event::MoveCancelled, Event::RolledBack { clean: true }]).await;
         let mut all = steps(&bench, "req-1").await;
         all.extend(steps(&bench, "req-2").await);
         assert!(all.iter().all(|(_, result)| result.is_some()), "none is left open: {all:?}");

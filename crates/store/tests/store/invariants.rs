@@ -16,14 +16,16 @@ async fn busy(bench: &Bench) {
             .drive(n, [placed("b"), Event::Admitted, Event::Prepared])
             .await;
     }
-    bench.drive(2, [Event::HandedOver, Event::Finished]).await;
+    bench
+        .drive(2, [Event::HandedOver, Event::Finished { clean: true }])
+        .await;
     bench
         .drive(
             3,
             [
                 Event::AbortRequested,
                 Event::MoveCancelled,
-                Event::RolledBack,
+                Event::RolledBack { clean: true },
             ],
         )
         .await;

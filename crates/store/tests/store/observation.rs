@@ -125,7 +125,7 @@ on_both! {
             godwit_core::event::Event::Admitted,
             godwit_core::event::Event::Prepared,
             godwit_core::event::Event::HandedOver,
-            godwit_core::event::Event::Finished,
+            godwit_core::event::Event::Finished { clean: true },
         ]).await;
         // c has not been heard since the server came to it.
         let seen = bench.hears("b", at(30), vec![running(1)]).await;

@@ -56,7 +56,7 @@ on_both! {
         bench.drive(1, [placed("b"), Event::Admitted, Event::Prepared]).await;
         bench.store.migrations_progress(vec![sample(1, 7, 30)]).await.unwrap();
         let failure = Failure::new(FailureCode::HypervisorError, "no");
-        bench.drive(1, [Event::MoveFailed(failure), Event::RolledBack]).await;
+        bench.drive(1, [Event::MoveFailed(failure), Event::RolledBack { clean: true }]).await;
         let ended = bench.record(1).await;
         assert_eq!(ended.progress, sample(1, 7, 30).progress, "the last figures stay");
         bench.store.migrations_progress(vec![sample(1, 3, 40)]).await.unwrap();

@@ -64,7 +64,7 @@ on_both! {
         assert_eq!(record.migration.settling, Some(Settling::Finishing));
         assert_eq!(bench.server(1).await.host, Some(host("a")), "not before it is confirmed");
 
-        bench.drive(1, [Event::Finished]).await;
+        bench.drive(1, [Event::Finished { clean: true }]).await;
         let record = bench.record(1).await;
         assert_eq!(record.migration.status, MigrationStatus::Completed);
         assert_eq!((record.migration.deadline, record.ended_at), (None, Some(at(20))));
@@ -107,7 +107,7 @@ on_both! {
         bench.hears("a", at(19), vec![sighted(1, Sighting::Moving)]).await;
         bench.drive(1, [Event::MoveFailed(link_lost())]).await;
         assert_eq!(bench.record(1).await.migration.settling, Some(Settling::Failing));
-        bench.drive(1, [Event::RolledBack]).await;
+        bench.drive(1, [Event::RolledBack { clean: true }]).await;
 
         let record = bench.record(1).await;
         assert_eq!(record.migration.status, MigrationStatus::Failed);
@@ -195,11 +195,11 @@ on_both! {
         bench.fleet(&[("a", 1), ("b", 0)]).await;
         let before = bench.begin(1).await;
         let note = CommitNote::new(Actor::Conductor, at(12));
-        let rejected = bench.apply(1, Event::Finished, note.clone()).await.unwrap_err();
+        let rejected = bench.apply(1, Event::Finished { clean: true }, note.clone()).await.unwrap_err();
         assert!(matches!(rejected, StepError::Rejected(Rejected::OutOfPlace { .. })));
         let early = bench.apply(1, Event::DeadlinePassed, note.clone()).await.unwrap_err();
         assert!(matches!(early, StepError::Rejected(Rejected::TooEarly)));
-        let nobody = bench.apply(7, Event::Finished, note.clone()).await.unwrap_err();
+        let nobody = bench.apply(7, Event::Finished { clean: true }, note.clone()).await.unwrap_err();
         assert!(matches!(nobody, StepError::NotFound));
         let refused = bench
             .store
@@ -298,7 +298,7 @@ on_both! {
         // The source of one move may be the destination of another.
         bench.apply(3, Event::Admitted, note.clone()).await.unwrap();
         bench.assert_sound().await;
-        bench.drive(1, [Event::AbortRequested, Event::RolledBack]).await;
+        bench.drive(1, [Event::AbortRequested, Event::RolledBack { clean: true }]).await;
         let refused = bench.apply(2, Event::Admitted, note).await.unwrap_err();
         let StepError::Commit(CommitError::NoSlot { host: at_limit, role }) = refused else {
             panic!("{refused:?}");
@@ -391,7 +391,7 @@ on_both! {
         bench.begin(1).await;
         bench.drive(1, [placed("b")]).await;
         bench.drive(1, TO_RUNNING).await;
-        bench.drive(1, [Event::HandedOver, Event::Finished]).await;
+        bench.drive(1, [Event::HandedOver, Event::Finished { clean: true }]).await;
         // The source began to look before the move ended, and is heard only now.
         let stale = bench.hears("a", at(19), vec![running(1)]).await;
         assert_eq!(stale, godwit_store::Observation::default());

@@ -49,7 +49,7 @@ to the destination, on `withdrawn` back to the source.
 const EVACUATION: &str = "\
 ## Evacuation
 
-Nova shows `choosing` as `accepted`, `booting` as `pre-migrating`, `done` and `cleaning` as
+Nova shows `choosing` and `waiting` as `accepted`, `booting` as `pre-migrating`, `done` and `cleaning` as
 `done`: there the server is free, and only its dead host has something left to do.
 
 ";
@@ -248,6 +248,7 @@ fn reason(next: &Migration, doubt: Option<Doubt>) -> String {
     let doubt = match doubt {
         None => "",
         Some(Doubt::Overdue) => "doubt: overdue",
+        Some(Doubt::SourceNotClean) => "doubt: source not clean",
         Some(Doubt::DestinationNotClean) => "doubt: destination not clean",
         Some(Doubt::GuestNowhere) => "doubt: guest nowhere",
     };

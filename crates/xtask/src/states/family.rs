@@ -112,6 +112,7 @@ fn cold_name(phase: cold::Phase) -> &'static str {
 fn evacuation_name(phase: evacuation::Phase) -> &'static str {
     match phase {
         evacuation::Phase::Choosing => "choosing",
+        evacuation::Phase::Waiting => "waiting",
         evacuation::Phase::Booting => "booting",
         evacuation::Phase::Done => "done",
         evacuation::Phase::Cleaning => "cleaning",

@@ -127,8 +127,11 @@ fn events(family: Family, limits: &Limits) -> Vec<Event> {
         Event::MoveCancelled,
         Event::MoveFailed(reported()),
         Event::GuestLost(reported()),
-        Event::Finished,
-        Event::RolledBack,
+        Event::Finished { clean: true },
+        Event::Finished { clean: false },
+        Event::RolledBack { clean: true },
+        Event::RolledBack { clean: false },
+        Event::FoundAtDestination,
         Event::SourceStopped,
         Event::Booted,
         Event::NotBooted(reported()),
@@ -136,6 +139,9 @@ fn events(family: Family, limits: &Limits) -> Vec<Event> {
         Event::RevertRequested,
         Event::Withdrawn,
         Event::SourceReturned,
+        Event::SourceSilent(reported(), Duration::from_secs(1)),
+        Event::SourceDied(reported()),
+        Event::DestinationDied(reported()),
         Event::DeadlinePassed,
     ];
     match family {

@@ -88,10 +88,6 @@ impl World {
     /// Defines the guest at the destination, and starts it. Its disks are locked where it
     /// executes already.
     pub(super) fn boot(&mut self, what: &Move, power_on: bool) -> Result<(), DriverError> {
-        let source_is_up = self
-            .hosts
-            .get(&what.source)
-            .is_some_and(|host| host.powered);
         let guest = self
             .guests
             .get(&what.server)
@@ -99,9 +95,10 @@ impl World {
         if guest.host == what.destination {
             return Ok(());
         }
-        if guest.host != what.source || (source_is_up && guest.power != Power::Off) {
+        let before = guest.host.clone();
+        if guest.power != Power::Off && self.is_powered(&before) {
             return Err(DriverError::failed(
-                FailureCode::BootFailed,
+                FailureCode::DisksInUse,
                 format!(
                     "The disks of instance {} are locked by another host.",
                     what.server
@@ -111,7 +108,7 @@ impl World {
         self.incoming
             .remove(&(what.destination.clone(), what.server));
         if let Some(guest) = self.guest_mut(what.server) {
-            guest.left_on.insert(what.source.clone());
+            guest.left_on.insert(before);
             guest.left_on.remove(&what.destination);
             guest.host = what.destination.clone();
             guest.power = if power_on { Power::On } else { Power::Off };

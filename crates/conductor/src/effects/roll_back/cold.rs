@@ -2,15 +2,14 @@
 //!
 //! That the destination does not have it, the row proves: it was never told to start it, or has
 //! given it up since. So a destination that is silent keeps nobody from having their server
-//! back; what is left over there it cleans when it registers again.
+//! back; what is left over there is cleaned when it is heard again.
 
 use godwit_core::cold::Phase;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::StorageMode;
-use godwit_core::recovery::{ColdVerdict, judge_cold};
+use godwit_core::recovery::{ColdVerdict, Witness, judge_cold};
 use godwit_rpc::refusal::Refusal;
-use godwit_store::DiscrepancyKind;
 use serde_json::{Value, json};
 
 use super::{Restored, clean_destination, restore_source};
@@ -27,26 +26,32 @@ pub(super) async fn perform(task: &Task<'_>) -> Performed {
         | ColdVerdict::RunsAtSource
         | ColdVerdict::Wait => return Err(task.wait(heard).await),
     }
-    let cleaned = clean_destination(task).await;
-    let last = task.attempts() >= task.ctx.config.attempts;
-    match restore_source(task, task.ran()).await {
-        Ok(()) => {}
-        Err(Restored::Refused(Refusal::Failed(failure))) if last => {
-            return conclude(task, Event::GuestLost(failure), Value::Null).await;
+    let destination_is_dead = heard.destination == Witness::DeclaredDead;
+    let cleaned = if destination_is_dead {
+        Err(Again::because("the destination is declared dead"))
+    } else {
+        clean_destination(task).await
+    };
+    let last = destination_is_dead || task.attempts() >= task.ctx.config.attempts;
+    // A source that died keeps its server, which is off with it.
+    if heard.source != Witness::DeclaredDead {
+        match restore_source(task, task.ran()).await {
+            Ok(()) => {}
+            Err(Restored::Refused(Refusal::Failed(failure)))
+                if task.attempts() >= task.ctx.config.attempts =>
+            {
+                return conclude(task, Event::GuestLost(failure), Value::Null).await;
+            }
+            Err(Restored::Refused(refusal)) => return Err(Again::because(refusal.to_string())),
+            Err(Restored::Again(again)) => return Err(again),
         }
-        Err(Restored::Refused(refusal)) => return Err(Again::because(refusal.to_string())),
-        Err(Restored::Again(again)) => return Err(again),
     }
     match cleaned {
-        Ok(()) => conclude(task, Event::RolledBack, Value::Null).await,
+        Ok(()) => conclude(task, Event::RolledBack { clean: true }, Value::Null).await,
         Err(again) if !last => Err(again),
         Err(Again { reason }) => {
             let detail = json!({ "destination_not_clean": reason });
-            conclude(task, Event::RolledBack, detail).await?;
-            let destination = task.destination().ok();
-            let kind = DiscrepancyKind::DestinationNotClean;
-            task.doubt(kind, destination, &reason).await;
-            Ok(())
+            conclude(task, Event::RolledBack { clean: false }, detail).await
         }
     }
 }

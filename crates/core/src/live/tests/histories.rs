@@ -66,7 +66,10 @@ proptest! {
                 let longest = Duration::from_secs(LONGEST);
                 prop_assert!(deadline <= now.plus(longest) || in_the_queue);
             }
-            left_the_source |= matches!(event, Event::PostCopyStarted | Event::HandedOver);
+            left_the_source |= matches!(
+                event,
+                Event::PostCopyStarted | Event::HandedOver | Event::FoundAtDestination
+            );
             if left_the_source && migration.status.is_terminal() {
                 prop_assert!(matches!(migration.status, Status::Completed | Status::Error));
             }

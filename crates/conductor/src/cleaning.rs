@@ -1,0 +1,204 @@
+//! What ended moves have left on hosts where the guest does not belong.
+//!
+//! Whoever ends a move without one of its hosts, or takes over from it, leaves an open
+//! discrepancy behind. Here it is acted on as soon as the host is heard, by whichever conductor
+//! looks first: what two of them send is the same command, and agents join those. What may be
+//! done, [`godwit_core::recovery::remedy`] says.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures::StreamExt;
+use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::migration::StorageMode;
+use godwit_core::recovery::{End, Leftover, Remedy, Sighting, Witness, remedy};
+use godwit_rpc::command::{Command, Move, Rank, RollBack, Withdraw};
+use godwit_store::{Discrepancy, DiscrepancyKind, MigrationRecord};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::context::Context;
+use crate::effects::Again;
+use crate::testimony::witness;
+use crate::translate::move_kind;
+
+/// How often one looks for something to clean.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Hosts cleaned at one time.
+const AT_ONCE: usize = 8;
+
+/// How long a host is left alone after it could not be cleaned.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Cleans until told to stop.
+pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut paused = HashMap::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            done = pass(ctx, &mut paused) => if let Err(Again { reason }) = done {
+                warn!(reason, "leftovers could not be looked at");
+            }
+        }
+    }
+}
+
+async fn pass(ctx: &Context, paused: &mut HashMap<HostName, Instant>) -> Result<(), Again> {
+    let mut by_host: HashMap<HostName, Vec<Discrepancy>> = HashMap::new();
+    for leftover in ctx.store.leftovers(None).await? {
+        if let Some(host) = leftover.subject.host.clone() {
+            by_host.entry(host).or_default().push(leftover);
+        }
+    }
+    paused.retain(|host, until| by_host.contains_key(host) && *until > Instant::now());
+    by_host.retain(|host, _| !paused.contains_key(host));
+    let cleaned: Vec<(HostName, bool)> = futures::stream::iter(by_host)
+        .map(|(host, leftovers)| async move {
+            let mut clean = true;
+            for leftover in &leftovers {
+                clean &= try_clean(ctx, leftover).await;
+            }
+            (host, clean)
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let unclean = cleaned.into_iter().filter(|(_, clean)| !clean);
+    paused.extend(unclean.map(|(host, _)| (host, Instant::now() + PAUSE)));
+    Ok(())
+}
+
+/// Cleans what moves have left of one server, wherever that works, before it moves again.
+pub(crate) async fn clean_server(ctx: &Context, server: ServerUuid) -> Result<(), Again> {
+    for leftover in ctx.store.leftovers(Some(server)).await? {
+        try_clean(ctx, &leftover).await;
+    }
+    Ok(())
+}
+
+/// Is it clean now?
+async fn try_clean(ctx: &Context, leftover: &Discrepancy) -> bool {
+    let host = leftover.subject.host.as_ref().map(tracing::field::display);
+    match clean(ctx, leftover).await {
+        Ok(Some(why)) => {
+            info!(server = ?leftover.subject.server, host, why, "a leftover was cleaned");
+            let (subject, at) = (leftover.subject.clone(), ctx.now());
+            let closed = ctx.store.discrepancy_close(subject, why.to_owned(), at);
+            closed.await.is_ok()
+        }
+        Ok(None) => false,
+        Err(Again { reason }) => {
+            debug!(server = ?leftover.subject.server, host, reason, "a leftover remains");
+            false
+        }
+    }
+}
+
+/// Why it is clean; `None` if it has to stay for now.
+async fn clean(ctx: &Context, leftover: &Discrepancy) -> Result<Option<&'static str>, Again> {
+    let subject = &leftover.subject;
+    let (Some(uuid), Some(host)) = (subject.migration, &subject.host) else {
+        return Ok(None);
+    };
+    let Some(record) = ctx.store.migration_find(uuid).await? else {
+        return Ok(Some("its migration is gone"));
+    };
+    let Some(server) = ctx.store.server_find(record.migration.server).await? else {
+        return Ok(None);
+    };
+    let Some(home) = &server.host else {
+        return Ok(None);
+    };
+    if home == host {
+        return Ok(Some("the server is recorded there again"));
+    }
+    if concerns_another(ctx, &record, host).await? {
+        return Ok(None);
+    }
+    let Witness::Says(here) = witness(ctx, host, server.uuid).await? else {
+        return Ok(None);
+    };
+    if here == Sighting::Unreachable {
+        return Ok(None);
+    }
+    let end = match subject.kind {
+        DiscrepancyKind::SourceNotClean => End::Source,
+        _ => End::Destination,
+    };
+    let migration = &record.migration;
+    let storage = migration.storage.unwrap_or(StorageMode::Copied);
+    let remedy = remedy(Leftover {
+        kind: migration.kind,
+        storage,
+        end,
+        here,
+        home: witness(ctx, home, server.uuid).await?,
+    });
+    perform(ctx, &record, host, remedy).await
+}
+
+/// Does an unfinished migration of the server use `host`? Then it is that one's to clean.
+async fn concerns_another(
+    ctx: &Context,
+    record: &MigrationRecord,
+    host: &HostName,
+) -> Result<bool, Again> {
+    let unfinished = ctx.store.migrations_unfinished_on(host).await?;
+    Ok(unfinished
+        .iter()
+        .any(|it| it.migration.server == record.migration.server && !it.imported))
+}
+
+async fn perform(
+    ctx: &Context,
+    record: &MigrationRecord,
+    host: &HostName,
+    remedy: Remedy,
+) -> Result<Option<&'static str>, Again> {
+    let Some(command) = command(record) else {
+        return Ok(Some("nothing had been begun there"));
+    };
+    let agent = ctx.agent(host).await?;
+    match remedy {
+        Remedy::Leave => return Ok(None),
+        Remedy::Clean => {}
+        Remedy::Finish => agent.finish(command).await?,
+        Remedy::RollBack => {
+            let resume = false;
+            agent.roll_back(RollBack { command, resume }).await?;
+        }
+        Remedy::Withdraw => {
+            let began_at = record.created_at;
+            agent.withdraw(Withdraw { command, began_at }).await?;
+        }
+    }
+    Ok(Some("the host has no leftover"))
+}
+
+/// A command of an ended migration: it comes after all that the migration ever asked for.
+pub(crate) fn command(record: &MigrationRecord) -> Option<Command> {
+    let migration = &record.migration;
+    Some(Command {
+        what: Move {
+            migration: migration.uuid,
+            kind: move_kind(migration.kind),
+            server: migration.server,
+            source: migration.source_compute.clone(),
+            destination: migration.dest_compute.clone()?,
+            storage: migration.storage?,
+        },
+        rank: Rank {
+            sequence: migration.effect_sequence.saturating_add(1),
+            epoch: 1,
+        },
+        request_id: record.request_id.clone(),
+    })
+}
