@@ -93,11 +93,7 @@ pub(crate) async fn is_dead(ctx: &Context, host: &HostName) -> Result<bool, Stor
 }
 
 /// What `host` says of `server`; [`Sighting::Unreachable`] when it does not answer.
-async fn ask(
-    ctx: &Context,
-    host: &HostName,
-    server: ServerUuid,
-) -> Result<Sighting, StoreError> {
+async fn ask(ctx: &Context, host: &HostName, server: ServerUuid) -> Result<Sighting, StoreError> {
     let asked = async {
         let call = |error| AskError::Call(host.clone(), error);
         ctx.agent(host).await?.inventory().await.map_err(call)

@@ -1,7 +1,9 @@
 //! `evacuate`: a server whose host died is rebuilt elsewhere (`contract: actions.md §4`).
 //!
-//! That the host is dead is its operator's word, or its silence; whoever drives the evacuation
-//! asks it once more before anything is started.
+//! That the host is dead is its operator's word; whoever drives the evacuation asks it once more
+//! before anything is started, and waits where it is only silent. A live migration that the host
+//! died under is waited for here, for as long as for pre-checks: it may have led the guest to a
+//! host that lives.
 
 mod wish;
 
@@ -9,8 +11,9 @@ use actix_web::http::StatusCode;
 use godwit_core::ids::HostName;
 use godwit_core::migration::EvacuationRequest;
 use godwit_core::server::VmState;
-use godwit_store::Server;
+use godwit_store::{BeginError, Server};
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until};
 
 use self::wish::{Password, Wish};
 use super::preconditions::{States, flavor};
@@ -83,11 +86,36 @@ async fn begin(
         was: server.vm_state,
         end_stopped: wish.end_stopped,
     };
-    let new = beginning::of(call, server, request);
-    let check = |server: &Server| STATES.check(server);
-    let begun = call.state.store.evacuation_begin(new, check).await;
-    begun.map_err(|error| beginning::refused(call, server, ACTION, error))?;
-    Ok(())
+    let deadline = Instant::now() + call.state.config.precheck_wait;
+    loop {
+        let new = beginning::of(call, server, request.clone());
+        let check = |server: &Server| STATES.check(server);
+        let begun = call.state.store.evacuation_begin(new, check).await;
+        let next = Instant::now() + call.state.config.precheck_poll;
+        match begun {
+            Ok(_) => return Ok(()),
+            Err(BeginError::NotFree) if next < deadline && is_settling(call, server).await? => {
+                sleep_until(next).await;
+            }
+            Err(error) => return Err(beginning::refused(call, server, ACTION, error)),
+        }
+    }
+}
+
+/// Does a live migration of the server find out where it led, now that the source is declared
+/// dead? Where it led to another host, that is the answer: nothing is to be evacuated.
+async fn is_settling(call: &Call, server: &Server) -> Result<bool, ApiError> {
+    let store = &call.state.store;
+    let now = store.server_find(server.uuid).await?;
+    let Some(host) = now.and_then(|now| now.host) else {
+        return Ok(false);
+    };
+    if compute_hosts::is_up(call, &host).await? {
+        let text = format!("Compute service of {host} is still in use.");
+        return Err(ApiError::BadRequest(text));
+    }
+    let known = store.host_find(&host).await?;
+    Ok(known.is_some_and(|known| known.service.forced_down))
 }
 
 /// 200, and where the version has it, a password.

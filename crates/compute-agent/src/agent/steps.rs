@@ -249,7 +249,9 @@ impl Step {
     /// Once: a guest that was booted is its user's to power off, and is not started again.
     async fn boot(&self, boot: &Boot) -> Result<(), Refusal> {
         self.only(Side::Destination)?;
-        self.not_live()?;
+        if self.entry.what.kind == MoveKind::Live {
+            return Err(not_of_live("boots nothing"));
+        }
         match self.entry.stage {
             Stage::Known | Stage::Preparing | Stage::Prepared | Stage::Booting => {}
             Stage::Booted => return Ok(()),
@@ -278,9 +280,14 @@ impl Step {
     }
 
     async fn withdraw(&self, withdraw: &Withdraw) -> Result<(), Refusal> {
-        self.not_live()?;
+        // A source whose guest was handed over may have started it again as it came back to life.
+        let source_of_live = self.entry.what.kind == MoveKind::Live;
+        if source_of_live && self.entry.side == Side::Destination {
+            return Err(not_of_live("withdraws nothing from its destination"));
+        }
         match self.entry.stage {
             Stage::Cleared => return Ok(()),
+            Stage::Settled if source_of_live => {}
             Stage::Settled => return Err(self.left_alone("its migration was settled here")),
             Stage::Known
             | Stage::Preparing
@@ -316,16 +323,6 @@ impl Step {
                 self.entry.what.server, self.shared.host
             ),
         ))
-    }
-
-    fn not_live(&self) -> Result<(), Refusal> {
-        match self.entry.what.kind {
-            MoveKind::Cold | MoveKind::Evacuation => Ok(()),
-            MoveKind::Live => Err(Refusal::Malformed {
-                field: "kind".to_owned(),
-                problem: "a live move boots nothing and withdraws nothing".to_owned(),
-            }),
-        }
     }
 
     fn only(&self, side: Side) -> Result<(), Refusal> {
@@ -407,6 +404,13 @@ impl Step {
                     .map_or(self.entry.rank, |entry| entry.rank),
             },
         }
+    }
+}
+
+fn not_of_live(what: &str) -> Refusal {
+    Refusal::Malformed {
+        field: "kind".to_owned(),
+        problem: format!("a live move {what}"),
     }
 }
 

@@ -7,7 +7,7 @@ use godwit_compute_agent::driver::{Driver, DriverError, JobState};
 use godwit_core::failure::FailureCode;
 use godwit_core::live::Phase;
 use godwit_core::migration::BlockMigration;
-use godwit_core::recovery::{Sighting, Verdict, judge};
+use godwit_core::recovery::{Sighting, Verdict, Witness, judge};
 use godwit_rpc::command::{ForceMeans, MoveKind, Side};
 use godwit_rpc::progress::Outcome;
 use godwit_test_support::testbed::{GuestSpec, Load, Options, Storage, Testbed};
@@ -118,7 +118,11 @@ async fn real_killed_libvirt_of_a_paused_guest_is_judged_by_both_sides() -> Resu
                 other => bail!("{other:?}"),
             };
             wait_for("the destination to clean up", SOON, gone).await?;
-            let verdict = judge(Phase::Running, source, Sighting::Absent);
+            let verdict = judge(
+                Phase::Running,
+                Witness::Says(source),
+                Witness::Says(Sighting::Absent),
+            );
             assert_eq!(verdict, Verdict::ResumeAtSource);
             let unproven = scene
                 .source
@@ -170,7 +174,11 @@ async fn real_source_that_missed_the_hand_over_is_cleared() -> Result<()> {
         ensure!(state == JobState::NoJob, "{state:?}");
         let source = scene.sighted(&scene.source).await?;
         let destination = scene.sighted(&scene.destination).await?;
-        match judge(Phase::Running, source, destination) {
+        match judge(
+            Phase::Running,
+            Witness::Says(source),
+            Witness::Says(destination),
+        ) {
             Verdict::Wait => bail!("{source:?} {destination:?}"),
             verdict => Ok(Some(verdict)),
         }
@@ -413,7 +421,11 @@ async fn real_torn_post_copy_is_left_to_people() -> Result<()> {
     left_alone(&scene, &travel).await?;
     let source = scene.sighted(&scene.source).await?;
     let destination = scene.sighted(&scene.destination).await?;
-    let verdict = judge(Phase::PostCopy, source, destination);
+    let verdict = judge(
+        Phase::PostCopy,
+        Witness::Says(source),
+        Witness::Says(destination),
+    );
     assert_eq!(verdict, Verdict::AtDestination);
     let job = &travel.destination_job;
     scene.destination.finish(job, Side::Destination).await?;
@@ -436,7 +448,11 @@ async fn real_guest_that_dies_in_post_copy_is_lost() -> Result<()> {
     let source = scene.sighted(&scene.source).await?;
     let destination = scene.sighted(&scene.destination).await?;
     assert_eq!(
-        judge(Phase::PostCopy, source, destination),
+        judge(
+            Phase::PostCopy,
+            Witness::Says(source),
+            Witness::Says(destination),
+        ),
         Verdict::Nowhere
     );
     Ok(())

@@ -55,9 +55,7 @@ async fn lives_at_source(task: &Task<'_>) -> Result<Option<Failure>, Again> {
         return Ok(None);
     }
     let said = witness(task.ctx, task.source(), migration.server).await?;
-    Ok(said
-        .executes()
-        .then(|| evacuation::still_in_use(migration)))
+    Ok(said.executes().then(|| evacuation::still_in_use(migration)))
 }
 
 async fn not_booted(task: &Task<'_>, failure: Failure) -> Performed {

@@ -109,7 +109,9 @@ async fn unrestored(task: &Task<'_>, refusal: &Refusal) -> Performed {
         Verdict::ResumeAtSource => match restore_source(task, true).await {
             Ok(()) => {
                 let detail = json!({ "resumed": true });
-                task.conclude(Event::RolledBack { clean: true }, detail).await.map(drop)
+                task.conclude(Event::RolledBack { clean: true }, detail)
+                    .await
+                    .map(drop)
             }
             Err(Restored::Again(again)) => Err(again),
             Err(Restored::Refused(refusal)) => Err(Again::because(refusal.to_string())),

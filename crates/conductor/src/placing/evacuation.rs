@@ -46,7 +46,9 @@ impl Placing<'_> {
                 Witness::Says(Sighting::Absent | Sighting::Inactive) | Witness::DeclaredDead => {
                     true
                 }
-                Witness::Says(Sighting::Incoming) => self.clear(&host, moved_there.as_ref()).await?,
+                Witness::Says(Sighting::Incoming) => {
+                    self.clear(&host, moved_there.as_ref()).await?
+                }
                 // What was superseded had not begun to execute anything there.
                 Witness::Says(Sighting::Unreachable) => !self.was_seen_on(&host).await?,
                 Witness::Says(Sighting::Executing | Sighting::Moving | Sighting::HandedOver) => {
@@ -69,7 +71,11 @@ impl Placing<'_> {
 
     /// Was the guest last seen executing on `host`, or on its way?
     async fn was_seen_on(&self, host: &HostName) -> Result<bool, Again> {
-        let seen = self.ctx.store.sightings(self.record.migration.server).await?;
+        let seen = self
+            .ctx
+            .store
+            .sightings(self.record.migration.server)
+            .await?;
         let executing = [
             Sighting::Executing,
             Sighting::Moving,

@@ -24,8 +24,8 @@ use godwit_rpc::agent::AgentPool;
 use godwit_rpc::identity::{PeerIdentity, Role};
 use godwit_rpc::transport::{Address, LocalNetwork, Transport, serve};
 use godwit_store::{
-    Actor, BeginError, CommitNote, MigrationRecord, NewLiveMigration, NewMigration, Server,
-    StepError, Store, StoreOptions,
+    ActionNote, Actor, BeginError, CommitNote, DiscrepancyKind, MigrationRecord, NewLiveMigration,
+    NewMigration, Server, ServiceChange, StepError, Store, StoreOptions,
 };
 use godwit_test_support::postgres::TempPostgres;
 use godwit_test_support::wait_for;
@@ -43,7 +43,7 @@ pub(crate) const GIB: u64 = 1 << 30;
 
 /// Runs each case on both databases.
 macro_rules! on_both {
-    ($($(#[$meta:meta])* async fn $name:ident($made:ident: Made) $body:block)+) => {$(
+    ($($(#[$meta:meta])* async fn $name:ident($made:ident: Made $(,)?) $body:block)+) => {$(
         mod $name {
             #[allow(unused_imports)]
             use super::*;
@@ -317,6 +317,75 @@ impl Cluster {
         let uuid = new.uuid;
         self.store.evacuation_begin(new, |_| Ok(())).await?;
         Ok(uuid)
+    }
+
+    /// The same, once a migration under way has found out where it led.
+    pub(crate) async fn evacuate_when_free(&self, number: usize) -> MigrationUuid {
+        wait_for("the server to be free", PATIENCE, async || {
+            match self.evacuate(number, false).await {
+                Ok(uuid) => Ok(Some(uuid)),
+                Err(BeginError::NotFree) => Ok(None),
+                Err(error) => bail!("{error}"),
+            }
+        })
+        .await
+        .unwrap()
+    }
+
+    /// An operator resets a server's state.
+    pub(crate) async fn reset_to_active(&self, number: usize) {
+        let note = ActionNote {
+            request_id: "req-reset".to_owned(),
+            user_id: None,
+            project_id: None,
+            at: SystemClock.now(),
+        };
+        let reset = self
+            .store
+            .server_reset_state(server(number), VmState::Active, note);
+        assert!(reset.await.unwrap());
+    }
+
+    /// A host loses its power: its agent, and everything on it.
+    pub(crate) fn die(&mut self, number: usize) {
+        self.kill_agent(&host(number));
+        self.fabric.power(&host(number), false);
+    }
+
+    /// It is there again.
+    pub(crate) fn come_back(&mut self, number: usize) {
+        self.fabric.power(&host(number), true);
+        self.start_agent(&host(number));
+    }
+
+    /// An operator says that a host is dead, or takes that back.
+    pub(crate) async fn declare_dead(&self, number: usize, dead: bool) {
+        let known = self.store.host_find(&host(number)).await.unwrap().unwrap();
+        let change = ServiceChange {
+            status: None,
+            forced_down: Some(dead),
+            at: SystemClock.now(),
+        };
+        let fine = |_: &_, _: &_| Ok::<_, ()>(());
+        let uuid = known.service.uuid;
+        self.store.service_update(uuid, change, fine).await.unwrap();
+    }
+
+    /// The kinds of all discrepancies that are open.
+    pub(crate) async fn in_doubt(&self) -> Vec<DiscrepancyKind> {
+        let open = self.store.discrepancy_list_open().await.unwrap();
+        open.into_iter().map(|it| it.subject.kind).collect()
+    }
+
+    /// Until nothing is in doubt any more.
+    pub(crate) async fn settles(&self) {
+        wait_for("every discrepancy to be closed", PATIENCE, async || {
+            let open = self.in_doubt().await;
+            ensure!(open.is_empty(), "{open:?}");
+            Ok(Some(()))
+        })
+        .await
+        .unwrap();
     }
 
     /// What the API does with an abort or a force-complete, but for its checks.

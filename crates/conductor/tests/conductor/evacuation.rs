@@ -6,43 +6,25 @@ use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::MigrationUuid;
 use godwit_core::server::VmState;
 use godwit_core::status::MigrationStatus as Status;
-use godwit_store::ServiceChange;
 
 use crate::cluster::*;
 use crate::crash::has_event;
 
-/// Host 1 dies, with everything on it.
-fn die(cluster: &mut Cluster) {
-    cluster.kill_agent(&host(1));
-    cluster.fabric.power(&host(1), false);
-}
-
-/// An operator says that host 1 is dead.
-async fn declare_dead(cluster: &Cluster) {
-    let known = cluster.store.host_find(&host(1)).await.unwrap().unwrap();
-    let change = ServiceChange {
-        status: None,
-        forced_down: Some(true),
-        at: known.created_at,
-    };
-    let fine = |_: &_, _: &_| Ok::<_, ()>(());
-    let uuid = known.service.uuid;
-    cluster
-        .store
-        .service_update(uuid, change, fine)
-        .await
-        .unwrap();
+/// Host 1 loses its power, and its operator says so.
+async fn die(cluster: &mut Cluster) {
+    cluster.die(1);
+    cluster.declare_dead(1, true).await;
 }
 
 /// And is there again.
-fn come_back(cluster: &mut Cluster) {
-    cluster.fabric.power(&host(1), true);
-    cluster.start_agent(&host(1));
+async fn come_back(cluster: &mut Cluster) {
+    cluster.come_back(1);
+    cluster.declare_dead(1, false).await;
 }
 
 async fn evacuated(cluster: &mut Cluster) -> MigrationUuid {
-    die(cluster);
-    let uuid = cluster.evacuate(1, false).await.unwrap();
+    die(cluster).await;
+    let uuid = cluster.evacuate_when_free(1).await;
     cluster.reaches(uuid, Status::Done).await;
     uuid
 }
@@ -57,7 +39,7 @@ on_both! {
         assert_eq!(cluster.fabric.whereabouts(server.uuid), Some(host(2)));
         assert!(cluster.store.claim_list().await.unwrap().is_empty());
 
-        come_back(&mut cluster);
+        come_back(&mut cluster).await;
         assert_eq!(cluster.ends(uuid).await.migration.status, Status::Completed);
         assert_eq!(cluster.server(1).await.host, Some(host(2)));
         cluster.is_sound().await;
@@ -65,7 +47,7 @@ on_both! {
 
     async fn a_server_that_is_to_end_stopped_is_not_started(made: Made) {
         let mut cluster = made.with_hosts(&[1, 0]).start().await;
-        die(&mut cluster);
+        die(&mut cluster).await;
         let uuid = cluster.evacuate(1, true).await.unwrap();
         cluster.reaches(uuid, Status::Done).await;
         let server = cluster.server(1).await;
@@ -90,6 +72,7 @@ on_both! {
     async fn a_host_that_returns_with_its_server_keeps_it(made: Made) {
         let mut cluster = made.with_hosts(&[1, 0]).start().await;
         cluster.kill_agent(&host(1));
+        cluster.declare_dead(1, true).await;
         cluster.hold(&host(2), HoldPoint::BeforeBoot);
         let uuid = cluster.evacuate(1, false).await.unwrap();
         cluster.journals(&host(2), uuid).await;
@@ -109,18 +92,18 @@ on_both! {
 
     async fn a_host_that_was_declared_dead_may_take_a_moment_to_die(made: Made) {
         let mut cluster = made.with_hosts(&[1, 0]).start().await;
-        declare_dead(&cluster).await;
+        cluster.declare_dead(1, true).await;
         let uuid = cluster.evacuate(1, false).await.unwrap();
         // It is asked, and answers, before its power goes.
         has_event(&cluster, uuid, "requested").await;
-        die(&mut cluster);
+        die(&mut cluster).await;
         cluster.reaches(uuid, Status::Done).await;
         assert_eq!(cluster.server(1).await.host, Some(host(2)));
     }
 
     async fn a_host_that_does_not_die_keeps_its_server_whatever_was_declared(made: Made) {
         let cluster = made.with_hosts(&[1, 0]).start().await;
-        declare_dead(&cluster).await;
+        cluster.declare_dead(1, true).await;
         let uuid = cluster.evacuate(1, false).await.unwrap();
         let failure = cluster.ends(uuid).await.migration.failure.unwrap();
         assert_eq!(failure.code, FailureCode::StillInUse);
@@ -129,7 +112,7 @@ on_both! {
 
     async fn a_server_that_no_host_takes_is_broken(made: Made) {
         let mut cluster = made.with_hosts(&[1, 0]).start().await;
-        die(&mut cluster);
+        die(&mut cluster).await;
         let broke = Failure::new(FailureCode::HypervisorError, "It broke.");
         cluster.fabric.inject(&host(2), Step::Boot, Fault::Fail(broke));
         let uuid = cluster.evacuate(1, false).await.unwrap();
@@ -144,36 +127,36 @@ on_both! {
         assert_eq!((server.vm_state, server.host), (VmState::Active, Some(host(2))));
     }
 
-    async fn a_move_under_way_is_taken_over(made: Made) {
+    async fn a_move_under_way_ends_before_the_server_is_evacuated(made: Made) {
         let mut made = made.with_hosts(&[1, 0]);
         made.never_converges(1);
         let mut cluster = made.start().await;
         let moving = cluster.begin(1, anywhere()).await.unwrap();
         cluster.reaches(moving, Status::Running).await;
         let uuid = evacuated(&mut cluster).await;
-        let superseded = cluster.record(moving).await.migration;
-        assert_eq!(superseded.status, Status::Error);
-        assert_eq!(superseded.failure.unwrap().code, FailureCode::Superseded);
+        let failed = cluster.record(moving).await.migration;
+        assert_eq!(failed.status, Status::Failed);
+        assert_eq!(failed.failure.unwrap().code, FailureCode::SourceDead);
         assert_eq!(cluster.fabric.whereabouts(server(1)), Some(host(2)));
-        come_back(&mut cluster);
+        come_back(&mut cluster).await;
         assert_eq!(cluster.ends(uuid).await.migration.status, Status::Completed);
     }
 
     async fn a_conductor_may_die_between_any_two_events(made: Made) {
         let mut cluster = made.with_hosts(&[1, 0]).start().await;
         for event in ["requested", "placed", "booted", "source_returned"] {
-            die(&mut cluster);
+            die(&mut cluster).await;
             let uuid = cluster.evacuate(1, false).await.unwrap();
             if event == "source_returned" {
                 cluster.reaches(uuid, Status::Done).await;
-                come_back(&mut cluster);
+                come_back(&mut cluster).await;
             }
             has_event(&cluster, uuid, event).await;
             cluster.kill_conductor(1);
             cluster.start_conductor(1);
             if event != "source_returned" {
                 cluster.reaches(uuid, Status::Done).await;
-                come_back(&mut cluster);
+                come_back(&mut cluster).await;
             }
             let status = cluster.ends(uuid).await.migration.status;
             assert_eq!(status, Status::Completed, "{:#?}", cluster.log(uuid).await);

@@ -9,6 +9,7 @@ mod process;
 mod chaos;
 mod cold;
 mod crash;
+mod dead_hosts;
 mod ends;
 mod evacuation;
 mod faults;

@@ -109,6 +109,9 @@ impl Case<'_> {
             Whereabouts::Unclear => return Ok(()),
             Whereabouts::AsRecorded => Vec::new(),
             Whereabouts::MovedTo(host) => {
+                if let (HomeVoice::Dead, Some(dead)) = (voice, &self.home) {
+                    sightings::forget(connection, self.server.uuid, dead)?;
+                }
                 self.follow(connection, host, observation)?;
                 Vec::new()
             }

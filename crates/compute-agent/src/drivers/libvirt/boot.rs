@@ -11,7 +11,8 @@ use godwit_core::failure::FailureCode;
 use godwit_core::ids::ServerUuid;
 use godwit_core::recovery::Sighting;
 use godwit_rpc::command::{CheckBoot, MoveKind, Side};
-use virt::error::Error;
+use virt::enumutil::Enum;
+use virt::error::{Error, ErrorNumber};
 
 use super::Host;
 use super::connection::{CallError, Live};
@@ -79,7 +80,14 @@ impl Host {
             Err(CallError::Libvirt(error)) if self.sighting(server).await? == Sighting::Absent => {
                 note.booting = false;
                 job.set_note(&note).await?;
-                Err(boot_failed(error.message().to_owned()))
+                Err(if is_locked(&error) {
+                    DriverError::failed(
+                        FailureCode::DisksInUse,
+                        format!("Another host has the disks open: {}.", error.message()),
+                    )
+                } else {
+                    boot_failed(error.message().to_owned())
+                })
             }
             Err(error) => Err(error.into()),
         }
@@ -139,7 +147,9 @@ impl Host {
         let limit = match (job.what.kind, side) {
             (MoveKind::Cold, Side::Destination) if note.booting => self.config.power_off_limit(),
             // What it holds is stale; the sooner it is off the better.
-            (MoveKind::Evacuation, Side::Source) => std::time::Duration::ZERO,
+            (MoveKind::Evacuation | MoveKind::Live, Side::Source) => std::time::Duration::ZERO,
+            // It was started here by a host that died since, and runs elsewhere.
+            (MoveKind::Evacuation, Side::Destination) if note.booting => std::time::Duration::ZERO,
             (MoveKind::Live | MoveKind::Cold | MoveKind::Evacuation, _) => {
                 return match self.sighting(server).await? {
                     Sighting::Absent => self.forget_preparation(job, note).await,
@@ -228,6 +238,13 @@ fn forget(live: &Live, server: ServerUuid) -> Result<(), Error> {
         Some(false) => undefine(&domain),
         Some(true) | None => Ok(()),
     }
+}
+
+/// Does somebody else hold the lock of an image? libvirt's lock manager has a code for that;
+/// QEMU, whose own locks these are where there is none, has only a text.
+fn is_locked(error: &Error) -> bool {
+    error.code() == Enum::Known(ErrorNumber::ResourceBusy)
+        || error.message().contains("Failed to get \"write\" lock")
 }
 
 fn boot_failed(why: impl std::fmt::Display) -> DriverError {
