@@ -2,8 +2,8 @@
 
 use godwit_core::event::Event;
 use godwit_core::ids::MigrationUuid;
-use godwit_store::{CommitError, CommitNote, MigrationRecord, StepError, Stepped};
-use tracing::{debug, info};
+use godwit_store::{CommitError, CommitNote, DiscrepancyKind, MigrationRecord, StepError, Stepped};
+use tracing::{debug, info, warn};
 
 use crate::context::Context;
 
@@ -90,6 +90,15 @@ impl Context {
             failure = record.migration.failure.as_ref().map(tracing::field::display),
             "migration stepped"
         );
+        if let Some(doubt) = transition.doubt {
+            warn!(
+                kind = %DiscrepancyKind::from(doubt),
+                migration = %record.migration.uuid,
+                server = %record.migration.server,
+                host = record.dest_compute.as_ref().map(tracing::field::display),
+                "in doubt"
+            );
+        }
         self.metrics.stepped(before, record);
         self.wake.wake();
     }

@@ -70,8 +70,8 @@ words!(
 );
 
 impl FailureCode {
-    /// Does Nova answer this with 400 where the API waits for the pre-checks, below 2.34
-    /// (`contract: actions.md §1`)?
+    /// Does Nova answer this with an error where the API waits for the pre-checks, below 2.34
+    /// (`contract: actions.md §1`)? With 400, and with 409 when it is the power state.
     pub const fn is_precheck(self) -> bool {
         match self {
             Self::NoValidHost

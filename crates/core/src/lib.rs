@@ -15,6 +15,7 @@
 //! - [`transition`]: the one entry point; [`live`], [`cold`] and [`evacuation`] are the tables.
 //! - [`instance_action`]: what clients of Nova read of all this.
 //! - [`recovery`]: who runs a guest after a crash, as one pure function.
+//! - [`repair`]: what an operator may put right from the records alone.
 
 mod change;
 pub mod cold;
@@ -29,6 +30,7 @@ pub mod instance_action;
 pub mod live;
 pub mod migration;
 pub mod recovery;
+pub mod repair;
 pub mod server;
 pub mod status;
 pub mod time;

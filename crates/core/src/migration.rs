@@ -348,3 +348,33 @@ pub struct Migration {
     /// The number of the last effect handed out; agents refuse older ones.
     pub effect_sequence: i64,
 }
+
+impl Migration {
+    /// What the server was before this cold move powered it off, while it is off for the move's
+    /// sake; its power state says nothing then. `None`: the guest is where and as it should be.
+    pub fn keeps_off(&self) -> Option<VmState> {
+        let Request::Cold(request) = &self.request else {
+            return None;
+        };
+        match self.status {
+            MigrationStatus::PreMigrating
+            | MigrationStatus::Migrating
+            | MigrationStatus::PostMigrating
+            | MigrationStatus::Reverting => Some(request.was),
+            MigrationStatus::Accepted
+            | MigrationStatus::Queued
+            | MigrationStatus::Preparing
+            | MigrationStatus::Running
+            | MigrationStatus::RunningPostCopy
+            | MigrationStatus::Finished
+            | MigrationStatus::Confirming
+            | MigrationStatus::Confirmed
+            | MigrationStatus::Reverted
+            | MigrationStatus::Done
+            | MigrationStatus::Completed
+            | MigrationStatus::Cancelled
+            | MigrationStatus::Failed
+            | MigrationStatus::Error => None,
+        }
+    }
+}

@@ -180,9 +180,51 @@ impl PowerState {
     }
 }
 
+impl PowerState {
+    /// Nova's word for it in texts of errors; for [`Self::NoState`] that is `pending`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NoState => "pending",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Shutdown => "shutdown",
+            Self::Crashed => "crashed",
+            Self::Suspended => "suspended",
+        }
+    }
+
+    /// Is it known that the guest does not execute?
+    pub const fn is_off(self) -> bool {
+        match self {
+            Self::Shutdown | Self::Crashed | Self::Suspended => true,
+            Self::NoState | Self::Running | Self::Paused => false,
+        }
+    }
+}
+
 impl fmt::Display for PowerState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Is a server off because it was meant to be? Its `vm_state` alone does not say: a failed
+/// evacuation makes it `error`, and an operator's reset makes it what they choose. The power
+/// state outlives both, so whoever starts a server elsewhere asks for both.
+pub const fn was_off(vm: VmState, power: PowerState) -> bool {
+    match vm {
+        VmState::Stopped => true,
+        VmState::Active
+        | VmState::Building
+        | VmState::Paused
+        | VmState::Suspended
+        | VmState::Rescued
+        | VmState::Resized
+        | VmState::SoftDeleted
+        | VmState::Deleted
+        | VmState::Error
+        | VmState::Shelved
+        | VmState::ShelvedOffloaded => power.is_off(),
     }
 }
 

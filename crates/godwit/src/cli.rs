@@ -92,6 +92,22 @@ pub(crate) enum Db {
         #[arg(long)]
         invariants: bool,
     },
+    /// What the records and the hypervisors disagree about, with reasons and ages.
+    Discrepancies {
+        #[command(flatten)]
+        place: Place,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The safe ways out that the records allow. Changes records only, and those only with --yes.
+    Repair {
+        #[command(flatten)]
+        place: Place,
+        /// Do what is offered.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Bring a Nova's services, hosts, servers and migrations along. The service must be
     /// stopped. What is here already stays, so it can be repeated.
     ImportNova {
@@ -200,6 +216,9 @@ mod tests {
             "godwit db upgrade --data d",
             "godwit db check --invariants --config f",
             "godwit db check --data d",
+            "godwit db discrepancies --json --data d",
+            "godwit db repair --config f",
+            "godwit db repair --yes --data d",
             "godwit db import-nova dump --config f",
             "godwit db import-nova dump --data d",
             "godwit token issue --data d --user u --project p --role a --role b --ttl 60",

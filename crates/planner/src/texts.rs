@@ -97,14 +97,7 @@ pub fn pre_check(reason: &str) -> Failure {
 
 /// The guest is neither running nor paused.
 pub fn power_state(server: ServerUuid, state: PowerState) -> Failure {
-    let word = match state {
-        PowerState::NoState => "pending",
-        PowerState::Running => "running",
-        PowerState::Paused => "paused",
-        PowerState::Shutdown => "shutdown",
-        PowerState::Crashed => "crashed",
-        PowerState::Suspended => "suspended",
-    };
+    let word = state.word();
     Failure::new(
         FailureCode::PowerState,
         format!(

@@ -1,5 +1,7 @@
 //! Open questions: what the rows and the hypervisors disagree about, until it is resolved.
 
+mod explained;
+
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Nullable, Text, Timestamp as SqlTimestamp};

@@ -28,6 +28,7 @@ mod location;
 mod migrations;
 mod open;
 mod pool;
+mod repairs;
 mod reservations;
 mod schema;
 mod schema_version;
@@ -53,6 +54,7 @@ pub use instance_actions::{
 pub use invariants::Violation;
 pub use migrations::*;
 pub use open::{OpenError, PoolState, StoreOptions};
+pub use repairs::RepairOffer;
 pub use reservations::{HeldClaim, Room, Slot, SlotRole};
 pub use servers::*;
 pub use services::{

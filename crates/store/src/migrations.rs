@@ -34,6 +34,7 @@ pub use self::record::{Amounts, MigrationRecord, Progress};
 use self::row::MigrationRow;
 pub use self::step::{StepError, Stepped};
 pub use self::summary::MigrationSummary;
+pub(crate) use self::supersede::lock_unfinished;
 use crate::columns::{instant, text};
 use crate::schema::migrations;
 use crate::{Store, StoreError};

@@ -21,6 +21,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    deleted_services (host, binary) {
+        host -> Text,
+        binary -> Text,
+        disabled -> Bool,
+        disabled_reason -> Nullable<Text>,
+        forced_down -> Bool,
+        deleted_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     hosts (id) {
         id -> BigInt,
         uuid -> Text,
@@ -271,6 +282,7 @@ diesel::joinable!(slots -> migrations (migration_id));
 diesel::joinable!(instance_actions_events -> instance_actions (action_id));
 diesel::allow_tables_to_appear_in_same_query!(
     services,
+    deleted_services,
     hosts,
     flavors,
     servers,

@@ -10,7 +10,7 @@ mod record;
 mod resolve;
 mod row;
 mod settle;
-mod sightings;
+pub(crate) mod sightings;
 mod sort;
 mod whereabouts;
 
@@ -19,13 +19,14 @@ use godwit_core::ids::ServerUuid;
 
 pub use self::attribute::ServerAttribute;
 pub use self::control::ServerChangeError;
-pub(crate) use self::control::load_locked;
+pub(crate) use self::control::{load_locked, reset};
 pub use self::launch::{Launch, Volume};
 pub use self::list::{Deleted, ServerFilter, ServerListError, ServerPage};
 pub use self::observe::{Inventory, MovedByHand, Observation, Observed, Owner};
 pub use self::record::{Disk, Fault, Lock, LockedBy, Server};
+pub(crate) use self::resolve::follow;
 use self::row::ServerRow;
-pub(crate) use self::settle::{has_left, set_task, settle};
+pub(crate) use self::settle::{give_back_power, has_left, set_task, settle};
 pub use self::sightings::SightingRecord;
 pub use self::sort::{ServerSortKey, SortDirection};
 use crate::columns::text;

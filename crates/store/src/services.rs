@@ -138,12 +138,17 @@ pub(crate) struct Beat<'a> {
     pub(crate) at: Timestamp,
 }
 
-/// Notes a sign of life; makes the row if need be. What operators set stays.
+/// Notes a sign of life; makes the row if need be. What operators set stays, also where they
+/// deleted the service meanwhile.
 pub(crate) fn beat(connection: &mut Database, beat: &Beat<'_>) -> Result<(), StoreError> {
     sql_query(
         "INSERT INTO services (uuid, \"binary\", host, zone, version, last_seen_up, created_at,
-                               report_count)
-         VALUES ($1, $2, $3, $4, $5, $6, $6, 1)
+                               report_count, disabled, disabled_reason, forced_down)
+         SELECT $1, $2, $3, $4, $5, $6, $6, 1,
+                COALESCE(d.disabled, FALSE), d.disabled_reason, COALESCE(d.forced_down, FALSE)
+         FROM (SELECT 1 AS one) AS beat
+         LEFT JOIN deleted_services d ON d.host = $3 AND d.\"binary\" = $2
+         WHERE TRUE
          ON CONFLICT (host, \"binary\") DO UPDATE SET
              zone = excluded.zone, version = excluded.version,
              last_seen_up = excluded.last_seen_up, updated_at = excluded.last_seen_up,

@@ -282,6 +282,45 @@ async fn the_lock_then_the_state_then_the_migration() {
 }
 
 #[tokio::test]
+async fn a_move_can_be_ended_whatever_its_server_was_reset_to() {
+    for state in ["active", "error"] {
+        let world = World::new().await;
+        world.moving("running").await;
+        let path = format!("/v2.1/servers/{SERVER}/action");
+        let reset = json!({"os-resetState": {"state": state}});
+        world.post(Who::Admin, 80, &path, reset).await.accepted();
+        force(&world, Who::Manager, 22, "1").await.accepted();
+        assert_eq!(world.effects().await, [Effect::ForceComplete]);
+        abort(&world, Who::Manager, 24, "1").await.accepted();
+        let record = world.store.migration_find(uuid(1)).await.unwrap().unwrap();
+        assert_eq!(record.migration.intent, Some(Intent::Abort));
+        // Which migration is meant, a reset does not say: in Nova's order the states come first.
+        let text = format!("Instance {SERVER} is in an invalid state for 'abort live migration'");
+        assert_eq!(abort(&world, Who::Manager, 24, "2").await.conflict(), text);
+        world.sql("UPDATE servers SET locked_by = 'admin'");
+        assert_eq!(abort(&world, Who::Manager, 24, "1").await.conflict(), text);
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_drives_cannot_be_ended_after_a_reset_either() {
+    for (imported, status) in [(true, "running"), (false, "completed")] {
+        let world = World::new().await;
+        world.host("host-1").await;
+        world.server(Server::default());
+        world.migration(Migration {
+            imported,
+            status,
+            ..Migration::default()
+        });
+        let text = format!("Instance {SERVER} is in an invalid state for 'force_complete'");
+        assert_eq!(force(&world, Who::Admin, 80, "1").await.conflict(), text);
+        let text = format!("Instance {SERVER} is in an invalid state for 'abort live migration'");
+        assert_eq!(abort(&world, Who::Admin, 80, "1").await.conflict(), text);
+    }
+}
+
+#[tokio::test]
 async fn who_may_not_is_told_which_rule() {
     let world = World::new().await;
     world.moving("running").await;

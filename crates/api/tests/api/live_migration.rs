@@ -381,6 +381,42 @@ async fn below_2_34_the_answer_says_how_the_prechecks_came_out() {
 }
 
 #[tokio::test]
+async fn a_guest_that_no_host_has_is_refused_as_any_other_state() {
+    let failure = || {
+        let text = format!(
+            "Instance {SERVER} in power_state pending. Cannot live migrate while the instance is \
+             in this state."
+        );
+        Event::NotPlaced(Failure::new(FailureCode::PowerState, text))
+    };
+    for minor in [30, 33, 34] {
+        let world = World::new().await;
+        world.host("host-1").await;
+        world.server(Server::default());
+        world.sql("UPDATE servers SET power_state = 0");
+        let (answer, ()) = tokio::join!(
+            migrate(&world, Who::Admin, minor, auto()),
+            conduct(&world, failure())
+        );
+        if minor < 34 {
+            let text = format!(
+                "Cannot 'os-migrateLive' instance {SERVER} while it is in power_state pending"
+            );
+            assert_eq!(answer.conflict(), text);
+        } else {
+            answer.accepted();
+        }
+        let path = format!("/v2.1/servers/{SERVER}");
+        let shown = &world.get(Who::Admin, 80, &path).await.ok()["server"];
+        assert_eq!(shown["status"], "ACTIVE", "it is not harmed");
+        assert_eq!(shown["OS-EXT-STS:task_state"], Value::Null);
+        assert_eq!(shown["OS-EXT-STS:power_state"], 0);
+        let listed = world.get(Who::Admin, 80, "/v2.1/os-migrations").await.ok();
+        assert_eq!(listed["migrations"][0]["status"], "error");
+    }
+}
+
+#[tokio::test]
 async fn the_answer_does_not_wait_for_ever_and_from_2_34_on_not_at_all() {
     let config = ApiConfig {
         precheck_wait: Duration::from_millis(200),

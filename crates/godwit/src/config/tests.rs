@@ -117,3 +117,12 @@ fn what_the_example_shows_is_the_default() {
         assert_eq!(agent.libvirt, LibvirtConfig::default());
     }
 }
+
+#[test]
+fn the_record_of_the_decision_says_how_often_the_database_is_looked_at() {
+    let record = example().with_file_name("adr/0001-commands-travel-as-rows.md");
+    let text = std::fs::read_to_string(record).unwrap();
+    let interval = godwit_conductor::Config::default().poll_interval;
+    let says = format!("`poll_interval`, {} ms by default", interval.as_millis());
+    assert!(text.contains(&says), "not in the record: {says}");
+}

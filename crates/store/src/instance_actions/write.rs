@@ -57,6 +57,19 @@ pub(crate) fn succeeded_at_once(
     finish(connection, action, event, (ActionResult::Success, None), at)
 }
 
+/// [`succeeded_at_once`], with what was done in words.
+pub(crate) fn succeeded_saying(
+    connection: &mut Database,
+    action: i64,
+    event: &str,
+    details: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    start(connection, action, event, None, at)?;
+    let done = (ActionResult::Success, Some(details));
+    finish(connection, action, event, done, at)
+}
+
 /// Writes what a migration has to say about the steps of actions.
 pub(crate) fn apply(
     connection: &mut Database,

@@ -6,7 +6,7 @@ use godwit_core::effect::Effect;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::instance_action;
 use godwit_core::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest, Request};
-use godwit_core::server::{TaskState, VmState};
+use godwit_core::server::{TaskState, VmState, was_off};
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 
@@ -97,15 +97,20 @@ impl<R> NewMigration<R> {
 impl NewMigration<Request> {
     /// The request, with what only the transaction can say of the server.
     fn request_for(&self, server: &Server) -> Request {
+        let off = was_off(server.vm_state, server.power_state);
         match self.request.clone() {
             Request::Live(request) => Request::Live(request),
             Request::Cold(request) => Request::Cold(ColdRequest {
-                was: server.vm_state,
+                was: if off {
+                    VmState::Stopped
+                } else {
+                    server.vm_state
+                },
                 ..request
             }),
             Request::Evacuation(request) => Request::Evacuation(EvacuationRequest {
                 was: server.vm_state,
-                end_stopped: request.end_stopped || server.vm_state == VmState::Stopped,
+                end_stopped: request.end_stopped || off,
                 ..request
             }),
         }
@@ -200,15 +205,29 @@ fn insert(
         .first(connection)?)
 }
 
+/// What a cold move that is about to be superseded found the server to be, if it is off for that
+/// move's sake.
+fn kept_off(
+    connection: &mut Database,
+    unfinished: Option<MigrationUuid>,
+) -> Result<Option<VmState>, StoreError> {
+    let Some(uuid) = unfinished else {
+        return Ok(None);
+    };
+    let row = row::load(connection, uuid)?.map(MigrationRecord::from);
+    Ok(row.and_then(|record| record.migration.keeps_off()))
+}
+
 fn begin<E>(
     connection: &mut Database,
     new: &NewMigration<Request>,
     check: impl Fn(&Server) -> Result<(), E>,
 ) -> Result<MigrationRecord, BeginError<E>> {
     let unfinished = supersede::lock_unfinished(connection, new.server)?;
-    let server = servers::load_locked(connection, new.server)?.ok_or(BeginError::NoSuchServer)?;
+    let mut server =
+        servers::load_locked(connection, new.server)?.ok_or(BeginError::NoSuchServer)?;
     check(&server).map_err(BeginError::Refused)?;
-    let Some(source) = &server.host else {
+    let Some(source) = server.host.clone() else {
         return Err(BeginError::NotFree);
     };
     let evacuates = new.kind() == MigrationKind::Evacuation;
@@ -220,11 +239,15 @@ fn begin<E>(
         request_id: new.request_id.clone(),
         at: new.at,
     };
+    let kept_off = kept_off(connection, unfinished)?;
     if !supersede::supersede(connection, &server, unfinished, &note)? {
         return Err(BeginError::NotFree);
     }
+    if let Some(was) = kept_off {
+        server.power_state = servers::give_back_power(connection, new.server, was)?;
+    }
     let request = new.request_for(&server);
-    let id = insert(connection, new, &request, &server, source).map_err(|error| {
+    let id = insert(connection, new, &request, &server, &source).map_err(|error| {
         if error.is_duplicate() {
             BeginError::NotFree
         } else {

@@ -31,7 +31,7 @@ pub(super) struct Note {
 
 /// Locks a server's unfinished migration, which must come before the server. Imported ones are
 /// history, and stand in nobody's way.
-pub(super) fn lock_unfinished(
+pub(crate) fn lock_unfinished(
     connection: &mut Database,
     server: ServerUuid,
 ) -> Result<Option<MigrationUuid>, StoreError> {

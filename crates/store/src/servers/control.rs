@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use godwit_core::ids::ServerUuid;
 use godwit_core::instance_action::ActionName;
 use godwit_core::server::VmState;
+use godwit_core::time::Timestamp;
 
 use super::{LockedBy, Server, load};
 use crate::columns::{instant, text};
@@ -94,6 +95,24 @@ fn unlock<E>(
     Ok(())
 }
 
+/// Somebody says what a server is, and that nothing is being done to it.
+pub(crate) fn reset(
+    connection: &mut Database,
+    server: &Server,
+    state: VmState,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    diesel::update(servers::table.find(server.id))
+        .set((
+            servers::vm_state.eq(state.as_str()),
+            servers::task_state.eq(None::<String>),
+            servers::updated_at.eq(instant(at)),
+            servers::generation.eq(servers::generation + 1),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
 fn reset_state(
     connection: &mut Database,
     uuid: ServerUuid,
@@ -103,14 +122,7 @@ fn reset_state(
     let Some(server) = load_locked(connection, uuid)? else {
         return Ok(false);
     };
-    diesel::update(servers::table.find(server.id))
-        .set((
-            servers::vm_state.eq(state.as_str()),
-            servers::task_state.eq(None::<String>),
-            servers::updated_at.eq(instant(note.at)),
-            servers::generation.eq(servers::generation + 1),
-        ))
-        .execute(connection)?;
+    reset(connection, &server, state, note.at)?;
     instance_actions::began(connection, uuid, ActionName::ResetState, note)?;
     Ok(true)
 }

@@ -1,16 +1,20 @@
 //! What an inventory changes about the servers that no migration explains.
+//!
+//! Where the record cannot follow, it at least does not claim to know: a server whose recorded
+//! host was heard and has no such guest gets Nova's `power_state` 0, as Nova's power sync has it.
+//! Its `vm_state` is what its user asked for, and stays.
 
 use std::collections::HashMap;
 
 use diesel::prelude::*;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::Sighting;
-use godwit_core::server::VmState;
+use godwit_core::server::{PowerState, VmState};
 use godwit_core::time::Timestamp;
 
 use super::observe::{Concerned, Known};
 use super::whereabouts::{self, HomeVoice, Whereabouts};
-use super::{Inventory, MovedByHand, Observation, Observed, adopt, sightings};
+use super::{Inventory, MovedByHand, Observation, Observed, Server, adopt, sightings};
 use crate::StoreError;
 use crate::columns::{instant, instants, json, text};
 use crate::connection::Database;
@@ -68,7 +72,10 @@ pub(super) fn resolve(
             _ if heard => HomeVoice::Heard,
             _ => HomeVoice::Silent,
         };
-        case.decide(connection, voice, observation)?;
+        let whereabouts = case.decide(connection, voice, observation)?;
+        if voice == HomeVoice::Heard && case.is_missing_at_home(&whereabouts) {
+            lose_sight(connection, server, inventory.at)?;
+        }
         case.close_cleaned(connection, &inventory.host, observation)?;
         if case.home.as_ref() == Some(&inventory.host)
             && let Some(domain) = domains.get(&server.uuid)
@@ -104,19 +111,20 @@ impl Case<'_> {
         connection: &mut Database,
         voice: HomeVoice,
         observation: &mut Observation,
-    ) -> Result<(), StoreError> {
-        let odd = match whereabouts::judge(self.home.as_ref(), voice, self.left, &self.seen) {
-            Whereabouts::Unclear => return Ok(()),
+    ) -> Result<Whereabouts, StoreError> {
+        let whereabouts = whereabouts::judge(self.home.as_ref(), voice, self.left, &self.seen);
+        let odd = match &whereabouts {
+            Whereabouts::Unclear => return Ok(whereabouts),
             Whereabouts::AsRecorded => Vec::new(),
             Whereabouts::MovedTo(host) => {
                 if let (HomeVoice::Dead, Some(dead)) = (voice, &self.home) {
                     sightings::forget(connection, self.server.uuid, dead)?;
                 }
-                self.follow(connection, host, observation)?;
+                self.follow(connection, host.clone(), observation)?;
                 Vec::new()
             }
             Whereabouts::Twice(hosts) => {
-                vec![(self.subject(Kind::SeenTwice, None), on(&hosts))]
+                vec![(self.subject(Kind::SeenTwice, None), on(hosts))]
             }
             // A move that lost the guest has said so already.
             Whereabouts::Nowhere if self.is_open(Kind::GuestNowhere) => Vec::new(),
@@ -152,7 +160,21 @@ impl Case<'_> {
             | Kind::HostSilent => false,
         };
         let because = "the hosts and the record agree again";
-        self.close(connection, resolved, because, observation)
+        self.close(connection, resolved, because, observation)?;
+        Ok(whereabouts)
+    }
+
+    /// Does the recorded host have no such guest, though the record stays with it? One that
+    /// somebody may just be moving is not missing.
+    fn is_missing_at_home(&self, whereabouts: &Whereabouts) -> bool {
+        let odd = match whereabouts {
+            Whereabouts::Nowhere | Whereabouts::Twice(_) | Whereabouts::Elsewhere(_) => true,
+            Whereabouts::AsRecorded | Whereabouts::MovedTo(_) | Whereabouts::Unclear => false,
+        };
+        let has_it = |(host, sighting): &(HostName, Sighting)| {
+            Some(host) == self.home.as_ref() && *sighting != Sighting::Absent
+        };
+        odd && !self.seen.iter().any(has_it)
     }
 
     /// What a migration left behind on this host is gone, or belongs there now.
@@ -206,28 +228,8 @@ impl Case<'_> {
         host: HostName,
         observation: &mut Observation,
     ) -> Result<(), StoreError> {
-        let found: Option<(String, String)> = hosts::table
-            .inner_join(services::table)
-            .filter(hosts::name.eq(host.as_str()))
-            .select((hosts::node, services::zone))
-            .first(connection)
-            .optional()?;
-        let (node, zone) = found.unzip();
-        diesel::update(servers::table.find(self.server.id))
-            .set((
-                servers::host.eq(host.as_str()),
-                servers::node.eq(node),
-                servers::availability_zone.eq(zone),
-                servers::updated_at.eq(instant(self.at)),
-                servers::generation.eq(servers::generation + 1),
-            ))
-            .execute(connection)?;
-        let subject = self.subject(Kind::MovedByHand, Some(&host));
+        follow(connection, self.server.into(), &host, self.at)?;
         let from = self.home.replace(host.clone());
-        let origin = from.as_ref().map_or("nowhere", HostName::as_str);
-        let detail = format!("moved from {origin} to {host} by hand");
-        discrepancies::open(connection, &subject, &detail, self.at)?;
-        discrepancies::close(connection, &subject, "the record followed", self.at)?;
         observation.moved_by_hand.push(MovedByHand {
             server: self.server.uuid,
             from,
@@ -237,9 +239,98 @@ impl Case<'_> {
     }
 }
 
+/// A server whose record follows its guest.
+pub(crate) struct Followed<'a> {
+    id: i64,
+    uuid: ServerUuid,
+    from: Option<&'a HostName>,
+    power: PowerState,
+}
+
+impl<'a> From<&'a Concerned> for Followed<'a> {
+    fn from(server: &'a Concerned) -> Self {
+        Self {
+            id: server.id,
+            uuid: server.uuid,
+            from: server.host.as_ref(),
+            power: server.power_state,
+        }
+    }
+}
+
+impl<'a> From<&'a Server> for Followed<'a> {
+    fn from(server: &'a Server) -> Self {
+        Self {
+            id: server.id,
+            uuid: server.uuid,
+            from: server.host.as_ref(),
+            power: server.power_state,
+        }
+    }
+}
+
+/// Lets a record follow to the host where its guest is. That it did stays on record as a
+/// discrepancy that is closed at once.
+pub(crate) fn follow(
+    connection: &mut Database,
+    server: Followed<'_>,
+    to: &HostName,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let found: Option<(String, String)> = hosts::table
+        .inner_join(services::table)
+        .filter(hosts::name.eq(to.as_str()))
+        .select((hosts::node, services::zone))
+        .first(connection)
+        .optional()?;
+    let (node, zone) = found.unzip();
+    let said = sightings::load(connection, &[text(server.uuid)])?;
+    let there = said.iter().find(|it| it.host == *to);
+    let power = there.map_or(server.power, |it| it.power_state);
+    diesel::update(servers::table.find(server.id))
+        .set((
+            servers::host.eq(to.as_str()),
+            servers::node.eq(node),
+            servers::availability_zone.eq(zone),
+            servers::power_state.eq(i64::from(power.as_i32())),
+            servers::updated_at.eq(instant(at)),
+            servers::generation.eq(servers::generation + 1),
+        ))
+        .execute(connection)?;
+    let subject = DiscrepancySubject {
+        kind: Kind::MovedByHand,
+        server: Some(server.uuid),
+        migration: None,
+        host: Some(to.clone()),
+    };
+    let origin = server.from.map_or("nowhere", HostName::as_str);
+    let detail = format!("moved from {origin} to {to} by hand");
+    discrepancies::open(connection, &subject, &detail, at)?;
+    discrepancies::close(connection, &subject, "the record followed", at)?;
+    Ok(())
+}
+
 fn on(hosts: &[HostName]) -> String {
     let hosts: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
     format!("seen on {}", hosts.join(" and "))
+}
+
+/// Nobody can say what a server does that is not on its host.
+fn lose_sight(
+    connection: &mut Database,
+    server: &Concerned,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    if server.power_state == PowerState::NoState {
+        return Ok(());
+    }
+    diesel::update(servers::table.find(server.id))
+        .set((
+            servers::power_state.eq(i64::from(PowerState::NoState.as_i32())),
+            servers::updated_at.eq(instant(at)),
+        ))
+        .execute(connection)?;
+    Ok(())
 }
 
 /// Brings up to date what the host where a server lives says of it.

@@ -53,6 +53,21 @@ pub(crate) fn set_task(
     Ok(())
 }
 
+/// A move that had powered a server off is over, and did not get to start it: the record says
+/// again what it said before that move, which is what the next one goes by.
+pub(crate) fn give_back_power(
+    connection: &mut Database,
+    server: ServerUuid,
+    was: VmState,
+) -> Result<PowerState, StoreError> {
+    let power = power_of(was);
+    diesel::update(servers::table)
+        .filter(servers::uuid.eq(text(server)))
+        .set(servers::power_state.eq(i64::from(power.as_i32())))
+        .execute(connection)?;
+    Ok(power)
+}
+
 /// A host has nothing of a server any more. What it said before does not count, nor does what it
 /// may be saying now.
 pub(crate) fn has_left(
@@ -91,6 +106,7 @@ pub(crate) fn settle(
         }
         ServerChange::IsLost => {
             case.come_to_rest(connection, case.others_task())?;
+            case.be(connection, server.vm_state, PowerState::NoState)?;
             case.fail(connection, "The guest runs nowhere.")?;
             // The destination was last seen to execute it, and does not any more.
             sightings::forget_everywhere(connection, server.uuid)
@@ -146,6 +162,10 @@ pub(crate) fn settle(
         }
         ServerChange::IsBroken => {
             case.come_to_rest(connection, None)?;
+            if case.was() == VmState::Stopped {
+                // The next evacuation finds `error`, and must not start it.
+                case.be(connection, server.vm_state, PowerState::Shutdown)?;
+            }
             case.fail(connection, "The server could not be rebuilt.")
         }
     }

@@ -2,6 +2,8 @@
 //! dead, and that one is gone for good.
 
 use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{Bool, Nullable, Text, Timestamp as SqlTimestamp};
 use godwit_core::ids::HostName;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
@@ -187,8 +189,24 @@ fn write(
     Ok(service)
 }
 
-/// With an agent's service goes its host, and what the host said of servers.
-fn delete(connection: &mut Database, service: &Service) -> Result<(), StoreError> {
+/// With an agent's service goes its host, and what the host said of servers. What operators said
+/// of it stays: it may still be there, and comes back with its next sign of life.
+fn delete(connection: &mut Database, service: &Service, at: Timestamp) -> Result<(), StoreError> {
+    sql_query(
+        "INSERT INTO deleted_services (host, \"binary\", disabled, disabled_reason, forced_down,
+                                       deleted_at)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (host, \"binary\") DO UPDATE SET
+             disabled = excluded.disabled, disabled_reason = excluded.disabled_reason,
+             forced_down = excluded.forced_down, deleted_at = excluded.deleted_at",
+    )
+    .bind::<Text, _>(service.host.as_str())
+    .bind::<Text, _>(service.binary.as_str())
+    .bind::<Bool, _>(service.disabled)
+    .bind::<Nullable<Text>, _>(&service.disabled_reason)
+    .bind::<Bool, _>(service.forced_down)
+    .bind::<SqlTimestamp, _>(instant(at))
+    .execute(connection)?;
     if service.binary == ServiceBinary::Compute {
         diesel::delete(hosts::table.filter(hosts::service_id.eq(service.id)))
             .execute(connection)?;
@@ -230,19 +248,25 @@ impl Store {
         .await
     }
 
-    /// Deletes a service; an agent's goes with its host, and comes back should the agent
-    /// register again. `check` as in [`Self::service_update`].
+    /// Deletes a service; an agent's goes with its host. Should it give a sign of life again it
+    /// comes back as a new one, disabled or forced down if it was so. `check` as in
+    /// [`Self::service_update`].
     ///
     /// # Errors
     /// [`ServiceError`].
-    pub async fn service_delete<E, F>(&self, uuid: Uuid, check: F) -> Result<(), ServiceError<E>>
+    pub async fn service_delete<E, F>(
+        &self,
+        uuid: Uuid,
+        at: Timestamp,
+        check: F,
+    ) -> Result<(), ServiceError<E>>
     where
         E: Send + 'static,
         F: Fn(&Service, &ServiceUse) -> Result<(), E> + Send + 'static,
     {
         self.write(move |connection| {
             let service = checked(connection, uuid, &check)?;
-            Ok(delete(connection, &service)?)
+            Ok(delete(connection, &service, at)?)
         })
         .await
     }

@@ -54,8 +54,9 @@ pub(crate) struct Bench {
 }
 
 /// Every table of ours.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 14] = [
     "services",
+    "deleted_services",
     "hosts",
     "flavors",
     "servers",

@@ -245,4 +245,17 @@ on_both! {
         assert!(matches!(error, BeginError::NotFree), "{error:?}");
         assert_eq!(bench.store.migration_find(migration(1)).await.unwrap(), None);
     }
+
+    async fn a_guest_that_is_off_is_not_started_whatever_its_state_was_reset_to(bench: Bench) {
+        bench.fleet(&[("a", 1), ("b", 0)]).await;
+        bench.hears("a", at(2), vec![sighted(1, Sighting::Inactive)]).await;
+        let note = asked("req-reset", at(5));
+        bench.store.server_reset_state(server(1), VmState::Active, note).await.unwrap();
+        let record = bench.begin_cold(1).await;
+        let request = ColdRequest { host: None, was: VmState::Stopped };
+        assert_eq!(record.migration.request, Request::Cold(request));
+        bench.drive(1, [placed("b")]).await;
+        bench.drive(1, TO_FINISHED).await;
+        is(&bench, "b", VmState::Resized, None, PowerState::Shutdown).await;
+    }
 }

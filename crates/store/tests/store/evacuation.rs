@@ -105,6 +105,42 @@ on_both! {
         bench.assert_sound().await;
     }
 
+    async fn a_stopped_server_stays_stopped_however_often_it_fails(bench: Bench) {
+        bench.fleet(&[("a", 1), ("b", 0)]).await;
+        bench.hears("a", at(2), vec![sighted(1, Sighting::Inactive)]).await;
+        // Its host lost it before it died: then only its vm_state says that it was off.
+        bench.sql("UPDATE servers SET power_state = 0");
+        bench.evacuate(1).await;
+        bench.drive(1, [Event::NotPlaced(no())]).await;
+        assert_eq!(bench.server(1).await.vm_state, VmState::Error);
+        bench.store.evacuation_begin(another(7), anybody).await.unwrap();
+        bench.drive(7, [placed("b"), Event::NotBooted(no())]).await;
+        // An operator's word about its state is none about its power.
+        let note = crate::bench::asked("req-reset", at(30));
+        bench.store.server_reset_state(server(1), VmState::Active, note).await.unwrap();
+        bench.store.evacuation_begin(another(8), anybody).await.unwrap();
+        bench.drive(8, [placed("b"), Event::Booted]).await;
+        let rebuilt = bench.server(1).await;
+        assert_eq!((rebuilt.vm_state, rebuilt.power_state), (VmState::Stopped, PowerState::Shutdown));
+        bench.assert_sound().await;
+    }
+
+    async fn a_server_that_a_cold_move_powered_off_is_started(bench: Bench) {
+        bench.fleet(&[("a", 1), ("b", 0)]).await;
+        bench.begin_cold(1).await;
+        bench.drive(1, [placed("b"), Event::Prepared, Event::SourceStopped]).await;
+        assert_eq!(bench.server(1).await.power_state, PowerState::Shutdown);
+        bench.store.evacuation_begin(another(7), anybody).await.unwrap();
+        bench.drive(7, [Event::NotPlaced(no())]).await;
+        let broken = bench.server(1).await;
+        assert_eq!((broken.vm_state, broken.power_state), (VmState::Error, PowerState::Running));
+        bench.store.evacuation_begin(another(8), anybody).await.unwrap();
+        bench.drive(8, [placed("a"), Event::Booted]).await;
+        let rebuilt = bench.server(1).await;
+        assert_eq!((rebuilt.vm_state, rebuilt.power_state), (VmState::Active, PowerState::Running));
+        bench.assert_sound().await;
+    }
+
     async fn a_server_that_cannot_be_rebuilt_is_an_error(bench: Bench) {
         bench.fleet(&[("a", 2), ("b", 0)]).await;
         bench.evacuate(1).await;

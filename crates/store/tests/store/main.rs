@@ -21,6 +21,7 @@ mod opening;
 mod progress;
 mod random;
 mod registry;
+mod repairs;
 mod schema;
 mod server_lists;
 mod services;

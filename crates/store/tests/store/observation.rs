@@ -105,6 +105,47 @@ on_both! {
         bench.assert_sound().await;
     }
 
+    async fn a_guest_that_its_host_does_not_have_has_no_power_state(bench: Bench) {
+        use PowerState::{NoState, Running};
+        bench.fleet(&[("a", 1), ("b", 0), ("c", 0)]).await;
+        let gone = bench.hears("a", at(5), Vec::new()).await;
+        assert_eq!(kinds(&gone.opened), [DiscrepancyKind::SeenNowhere]);
+        let found = bench.server(1).await;
+        assert_eq!((found.vm_state, found.power_state), (VmState::Active, NoState));
+        assert_eq!((found.task_state, found.updated_at), (None, Some(at(5))));
+        bench.hears("a", at(6), Vec::new()).await;
+        assert_eq!(bench.server(1).await.updated_at, Some(at(5)), "once is enough");
+        bench.assert_sound().await;
+
+        bench.hears("a", at(7), vec![running(1)]).await;
+        assert_eq!(bench.server(1).await.power_state, Running, "it was seen again");
+        assert_eq!(open(&bench).await, []);
+
+        // Two others have it, shut off: which of them is right, nobody can say.
+        bench.hears("b", at(8), vec![sighted(1, Sighting::Inactive)]).await;
+        assert_eq!(bench.server(1).await.power_state, Running, "its host has it");
+        bench.hears("c", at(8), vec![sighted(1, Sighting::Inactive)]).await;
+        bench.hears("a", at(9), Vec::new()).await;
+        let found = bench.server(1).await;
+        assert_eq!((found.host, found.power_state), (Some(host("a")), NoState));
+        // One of them gives it up: the record follows to the other, and says what that one says.
+        bench.hears("b", at(10), Vec::new()).await;
+        let found = bench.server(1).await;
+        assert_eq!((found.host, found.power_state), (Some(host("c")), PowerState::Shutdown));
+        bench.assert_sound().await;
+    }
+
+    async fn what_somebody_is_just_moving_is_not_missing(bench: Bench) {
+        bench.fleet(&[("a", 1), ("b", 0)]).await;
+        bench.hears("b", at(5), vec![sighted(1, Sighting::Incoming)]).await;
+        bench.hears("a", at(6), Vec::new()).await;
+        assert_eq!(bench.server(1).await.power_state, PowerState::Running);
+        let moved = bench.hears("b", at(7), vec![running(1)]).await;
+        assert_eq!(moved.moved_by_hand.len(), 1);
+        assert_eq!(bench.server(1).await.power_state, PowerState::Running);
+        bench.assert_sound().await;
+    }
+
     async fn leftovers_are_questions_until_they_are_gone(bench: Bench) {
         bench.fleet(&[("a", 1), ("b", 0)]).await;
         let first = bench.hears("b", at(5), vec![sighted(1, Sighting::Inactive)]).await;

@@ -51,7 +51,7 @@ async fn update(bench: &Bench, name: &str, wanted: Wanted) -> Service {
 async fn uses(bench: &Bench, name: &str) -> ServiceUse {
     let refused = bench
         .store
-        .service_delete(uuid("service", name), |_, used| Err(*used))
+        .service_delete(uuid("service", name), at(9), |_, used| Err(*used))
         .await;
     match refused {
         Err(ServiceError::Refused(used)) => used,
@@ -123,7 +123,7 @@ on_both! {
     async fn a_deleted_host_can_come_back(bench: Bench) {
         bench.fleet(&[("a", 1), ("b", 0)]).await;
         let delete = |name| {
-            bench.store.service_delete(uuid("service", name), |_, _| Ok::<_, ()>(()))
+            bench.store.service_delete(uuid("service", name), at(8), |_, _| Ok::<_, ()>(()))
         };
         delete("b").await.unwrap();
         assert_eq!(bench.store.host_find(&host("b")).await.unwrap(), None);
@@ -134,6 +134,40 @@ on_both! {
         let note = asked("req-1", at(9));
         let state = godwit_core::server::VmState::Active;
         assert!(bench.store.server_reset_state(server(1), state, note).await.unwrap());
+        bench.assert_sound().await;
+    }
+
+    async fn a_host_that_comes_back_keeps_what_its_operator_said(bench: Bench) {
+        bench.host("a").await;
+        bench.host("b").await;
+        let away = ServiceStatus::Disabled { reason: Some("to be scrapped".to_owned()) };
+        update(&bench, "a", change(Some(away), Some(true), 5)).await;
+        for second in [6, 8] {
+            for name in ["a", "b"] {
+                let id = uuid("service", name);
+                let deleted = bench.store.service_delete(id, at(second), |_, _| Ok::<_, ()>(()));
+                deleted.await.unwrap();
+            }
+            assert_eq!(bench.store.service_list().await.unwrap(), []);
+            bench.host("a").await;
+            bench.host("b").await;
+            let found = bench.store.service_list().await.unwrap();
+            let [a, b] = found.as_slice() else { panic!("{found:?}") };
+            assert_eq!((a.disabled, a.forced_down), (true, true));
+            assert_eq!(a.disabled_reason.as_deref(), Some("to be scrapped"));
+            assert_eq!((a.report_count, a.updated_at), (1, None), "else it is a new one");
+            assert_eq!((b.disabled, b.forced_down, b.disabled_reason.clone()), (false, false, None));
+        }
+        // What was said last counts, not what was said before it was deleted for the first time.
+        update(&bench, "a", change(Some(ServiceStatus::Enabled), Some(false), 9)).await;
+        bench.host("a").await;
+        let found = bench.store.service_find(ServiceKey::Uuid(uuid("service", "a"))).await;
+        let found = found.unwrap().unwrap();
+        assert_eq!((found.disabled, found.forced_down), (false, false));
+        let deleted = bench.store.service_delete(found.uuid, at(10), |_, _| Ok::<_, ()>(()));
+        deleted.await.unwrap();
+        bench.host("a").await;
+        assert!(bench.store.service_list().await.unwrap().iter().all(|it| !it.disabled));
         bench.assert_sound().await;
     }
 }

@@ -7,7 +7,7 @@ use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::{Intent, Settling, StorageMode};
 use godwit_core::recovery::Sighting;
-use godwit_core::server::VmState;
+use godwit_core::server::{PowerState, VmState};
 use godwit_core::status::MigrationStatus;
 use godwit_core::transition::{Rejected, step};
 use godwit_store::{
@@ -136,6 +136,7 @@ on_both! {
         bench.drive(1, [Event::GuestLost(lost)]).await;
         let lost = bench.server(1).await;
         assert_eq!((lost.vm_state, lost.task_state), (VmState::Error, None));
+        assert_eq!(lost.power_state, PowerState::NoState);
         let fault = lost.fault.unwrap();
         assert_eq!((fault.code, fault.message.as_str()), (500, "It runs nowhere."));
         assert_eq!(fault.created, at(20));
@@ -148,7 +149,8 @@ on_both! {
         bench.assert_sound().await;
 
         bench.hears("b", at(22), vec![running(1)]).await;
-        assert_eq!(bench.server(1).await.host, Some(host("b")));
+        let found = bench.server(1).await;
+        assert_eq!((found.host, found.power_state), (Some(host("b")), PowerState::Running));
         assert_eq!(bench.store.discrepancy_list_open().await.unwrap(), []);
         bench.assert_sound().await;
     }

@@ -4,10 +4,12 @@
 //! migration may live in another process, or be down; so the wait has an end, and then the
 //! answer is that the request is durable, which is true.
 
+use godwit_core::failure::FailureCode;
 use godwit_core::status::MigrationStatus;
 use godwit_store::MigrationRecord;
 use tokio::time::{Instant, sleep_until};
 
+use super::ACTION;
 use crate::call::Call;
 use crate::error::ApiError;
 
@@ -23,7 +25,7 @@ pub(super) async fn wait(call: &Call, begun: &MigrationRecord) -> Result<(), Api
         let found = call.state.store.migration_find(begun.migration.uuid).await;
         match found {
             Ok(Some(record)) if record.migration.status == MigrationStatus::Accepted => {}
-            Ok(Some(record)) => return outcome(&record),
+            Ok(Some(record)) => return outcome(call, &record).await,
             Ok(None) => return Ok(()),
             // The request is durable, so a database that is busy now changes nothing about it.
             Err(error) => tracing::warn!(%error, "cannot see how the pre-checks came out"),
@@ -31,13 +33,22 @@ pub(super) async fn wait(call: &Call, begun: &MigrationRecord) -> Result<(), Api
     }
 }
 
-fn outcome(record: &MigrationRecord) -> Result<(), ApiError> {
-    match &record.migration.failure {
-        Some(failure)
-            if record.migration.status == MigrationStatus::Error && failure.code.is_precheck() =>
-        {
-            Err(ApiError::BadRequest(failure.message.clone()))
-        }
-        _ => Ok(()),
+async fn outcome(call: &Call, record: &MigrationRecord) -> Result<(), ApiError> {
+    let migration = &record.migration;
+    let failure = match &migration.failure {
+        Some(failure) if migration.status == MigrationStatus::Error => failure,
+        _ => return Ok(()),
+    };
+    if failure.code == FailureCode::PowerState {
+        // The conductor's text is for the instance action; the caller gets that of every other
+        // state that does not allow it.
+        let server = call.state.store.server_find(migration.server).await?;
+        let power = server.map(|server| server.power_state.word());
+        let (server, attribute) = (migration.server, "power_state");
+        return Err(ApiError::wrong_state(server, ACTION, attribute, power));
     }
+    if failure.code.is_precheck() {
+        return Err(ApiError::BadRequest(failure.message.clone()));
+    }
+    Ok(())
 }

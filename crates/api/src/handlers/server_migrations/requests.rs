@@ -3,7 +3,7 @@
 use godwit_core::event::Event;
 use godwit_core::ids::ServerUuid;
 use godwit_core::server::{TaskState, VmState};
-use godwit_core::status::MigrationStatus as Status;
+use godwit_core::status::{MigrationKind, MigrationStatus as Status};
 use godwit_store::{CommitError, CommitNote, MigrationRecord, Server, StepError};
 
 use crate::call::Call;
@@ -58,10 +58,14 @@ pub(super) static FORCE_COMPLETE: Request = Request {
 };
 
 impl Request {
-    fn check_server(&self, server: &Server, admin: bool) -> Result<(), ApiError> {
+    fn check_lock(&self, server: &Server, admin: bool) -> Result<(), ApiError> {
         if server.lock.is_some() && !admin {
             return Err((self.locked)(server.uuid));
         }
+        Ok(())
+    }
+
+    fn check_states(&self, server: &Server) -> Result<(), ApiError> {
         let wrong = |attribute, value| {
             Err(ApiError::wrong_state(
                 server.uuid,
@@ -107,11 +111,23 @@ impl Request {
     }
 }
 
+/// Did somebody reset the server's state while it moves? A live migration sets the server's task
+/// when it begins and keeps it to its end, so that nothing else takes it away. What the server's
+/// states say then is no longer about the move, and must not keep anybody from ending it. (In
+/// Nova it does, and only a restart of the source's agent helps.)
+fn was_reset(record: &MigrationRecord, server: &Server) -> bool {
+    let migration = &record.migration;
+    migration.kind == MigrationKind::LiveMigration
+        && !migration.status.has_ended()
+        && !record.imported
+        && server.task_state != Some(TaskState::Migrating)
+}
+
 /// Checks in Nova's order, then again inside the transaction that leaves the intent.
 pub(super) async fn leave(call: &Call, request: &'static Request) -> Result<Reply, ApiError> {
     let server = call.server().await?.allow(call, request.rule)?.resource;
     let (admin, version) = (call.is_admin(), call.version);
-    request.check_server(&server, admin)?;
+    request.check_lock(&server, admin)?;
     let found = match call.migration_id() {
         Some(id) => {
             call.state
@@ -121,12 +137,19 @@ pub(super) async fn leave(call: &Call, request: &'static Request) -> Result<Repl
         }
         None => None,
     };
+    // Nova's order: the states of the server come before the question which migration is meant.
+    if !found.as_ref().is_some_and(|it| was_reset(it, &server)) {
+        request.check_states(&server)?;
+    }
     let record = found.ok_or_else(|| request.no_such_migration(call))?;
     tracing::Span::current().record("migration", tracing::field::display(record.migration.uuid));
 
     let note = CommitNote::requested(call.note());
     let decide = move |record: &MigrationRecord, server: &Server| {
-        request.check_server(server, admin)?;
+        request.check_lock(server, admin)?;
+        if !was_reset(record, server) {
+            request.check_states(server)?;
+        }
         request.check_status(record, version)?;
         Ok(request.event.clone())
     };

@@ -18,7 +18,8 @@ pub fn delete(call: &Call) -> Answer<'_> {
         let store = &call.state.store;
         let service = store.service_find(key(call)?).await?;
         let service = service.ok_or_else(|| not_found(call))?;
-        let deleted = store.service_delete(service.uuid, check).await;
+        let now = call.state.clock.now();
+        let deleted = store.service_delete(service.uuid, now, check).await;
         deleted.map_err(|error| match error {
             ServiceError::NoSuchService => not_found(call),
             ServiceError::Refused(error) => error,
