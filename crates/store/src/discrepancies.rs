@@ -204,6 +204,22 @@ pub(crate) fn load_open(connection: &mut Database) -> Result<Vec<Discrepancy>, S
     Ok(rows.into_iter().map(Discrepancy::from).collect())
 }
 
+/// Is a server seen on a host that is not its own, so that nobody may start it on its own?
+pub(crate) fn seen_elsewhere(
+    connection: &mut Database,
+    server: ServerUuid,
+) -> Result<bool, StoreError> {
+    let kinds = [DiscrepancyKind::SeenTwice, DiscrepancyKind::SeenElsewhere];
+    let open: Option<i64> = discrepancies::table
+        .filter(discrepancies::server_uuid.eq(text(server)))
+        .filter(discrepancies::kind.eq_any(kinds.map(DiscrepancyKind::as_str)))
+        .filter(discrepancies::closed_at.is_null())
+        .select(discrepancies::id)
+        .first(connection)
+        .optional()?;
+    Ok(open.is_some())
+}
+
 impl Store {
     /// Opens a discrepancy that the holder of `lease` came upon; `false` if one is open for the
     /// subject already, or if the lease is lost: what its holder doubts may be settled by now,

@@ -223,6 +223,8 @@ fn begin<E>(
     if !supersede::supersede(connection, &server, unfinished, &note)? {
         return Err(BeginError::NotFree);
     }
+    // A dead host is not waited for, nor is anybody whose task was reset.
+    servers::supersede_power(connection, &server, "A migration took over.", new.at)?;
     let request = new.request_for(&server);
     let id = insert(connection, new, &request, &server, source).map_err(|error| {
         if error.is_duplicate() {
