@@ -423,7 +423,7 @@ impl Cluster {
     }
 }
 
-pub(crate) const HOLD_POINTS: [HoldPoint; 10] = [
+pub(crate) const HOLD_POINTS: [HoldPoint; 13] = [
     HoldPoint::BeforeBoot,
     HoldPoint::Booted,
     HoldPoint::BeforeWithdraw,
@@ -434,4 +434,7 @@ pub(crate) const HOLD_POINTS: [HoldPoint; 10] = [
     HoldPoint::BeforeHandover,
     HoldPoint::BeforeFinish,
     HoldPoint::BeforeRollback,
+    HoldPoint::BeforePower,
+    HoldPoint::PoweredOff,
+    HoldPoint::Powered,
 ];
