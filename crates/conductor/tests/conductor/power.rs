@@ -29,7 +29,7 @@ async fn ask(cluster: &Cluster, action: PowerAction) -> String {
         action,
         note,
     };
-    let check = |server: &Server| {
+    let check = move |server: &Server| {
         let launched = server.launched_at.is_some();
         action.check(server.vm_state, server.task_state, launched)
     };
