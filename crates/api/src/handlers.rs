@@ -14,6 +14,7 @@ pub mod live_migration;
 pub mod locks;
 pub mod migrations;
 mod paging;
+pub mod power;
 mod preconditions;
 pub mod reset_state;
 pub mod resize;

@@ -39,6 +39,12 @@ rules! {
     CONFIRM_RESIZE = "servers:confirm_resize";
     /// Revert a cold migration.
     REVERT_RESIZE = "servers:revert_resize";
+    /// Stop a server.
+    STOP = "servers:stop";
+    /// Start it.
+    START = "servers:start";
+    /// Reboot it.
+    REBOOT = "servers:reboot";
     /// Evacuate.
     EVACUATE = "os-evacuate";
     /// Lock a server.

@@ -13,7 +13,8 @@
 //! - [`desk`]: the service that conductors call. Refuses what is not for this host; hands
 //!   commands to the worker of their server.
 //! - [`worker`]: one step of one server at a time; an abort or a roll-back stops the step that
-//!   it makes pointless. [`steps`] says what each step does around the driver's.
+//!   it makes pointless. [`steps`] says what each step does around the driver's, [`power`] what
+//!   is done to a server that goes nowhere.
 //! - [`follower`]: follows a started move to its end, and aborts it when nothing moves.
 //! - [`teller`]: tells outcomes to any conductor until one has acknowledged them.
 //! - [`enroller`]: registers, sends heartbeats and inventories, cleans up leftovers.
@@ -24,6 +25,7 @@ mod enroller;
 mod follower;
 mod leftovers;
 mod notebook;
+mod power;
 mod shared;
 mod steps;
 mod teller;

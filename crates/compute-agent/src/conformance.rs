@@ -14,6 +14,7 @@
 mod cases;
 mod cold;
 mod mishaps;
+mod power;
 mod scene;
 
 use std::error::Error;
@@ -146,6 +147,10 @@ macro_rules! conformance_tests {
             a_guest_is_never_booted_while_it_executes,
             nothing_is_withdrawn_without_proof,
             a_guest_is_evacuated_and_its_source_gives_it_up,
+            a_guest_is_powered_off_and_on_where_it_is,
+            a_guest_is_cut_off,
+            a_guest_that_moves_is_not_powered_off,
+            strangers_are_not_powered,
         }
     };
     (@each #[$test:meta] $harness:expr; $($case:ident,)+) => {$(
@@ -164,4 +169,5 @@ pub mod run {
     pub use super::cases::*;
     pub use super::cold::*;
     pub use super::mishaps::*;
+    pub use super::power::*;
 }

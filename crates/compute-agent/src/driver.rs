@@ -9,6 +9,8 @@
 //!   destination    check_destination ─► prepare ─► boot ─► finish, or withdraw ─► roll_back
 //!
 //!   evacuation: destination   check_boot ─► boot       source, when it is back   withdraw
+//!
+//!   where it is, moved by nobody   power_off, power_on
 //! ```
 //!
 //! The agent around it ([`crate::agent`]) keeps the journal, refuses stale commands, never runs
@@ -24,8 +26,9 @@
 //!   will). What cannot be verified is [`JobState::NoJob`], and then both sides are asked.
 //! - No step ever destroys a domain that may have executed since the move began, but for
 //!   [`Driver::withdraw`], whose caller has proven that the guest belongs elsewhere.
-//! - A guest is started by two steps only, [`Driver::boot`] and a `roll_back` that says so, and
+//! - A move starts a guest by two steps only, [`Driver::boot`] and a `roll_back` that says so, and
 //!   only when the other side is proven not to execute it. One that was off is never started.
+//!   [`Driver::power_on`] is its user's will, and no move's.
 //! - Whatever a step makes on disk is noted ([`Job::note`]) before it is made, so that exactly
 //!   that is removed again.
 //!
@@ -159,6 +162,24 @@ impl fmt::Debug for Job {
     }
 }
 
+/// How a guest is powered off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PowerOff {
+    /// It gets time to shut down by itself.
+    Clean,
+    /// At once.
+    Forced,
+}
+
+/// What a guest is started with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PowerOn {
+    /// With the memory that somebody saved to disk, if somebody did.
+    Resumed,
+    /// Afresh, whatever was saved.
+    Afresh,
+}
+
 /// One hypervisor host.
 #[async_trait]
 pub trait Driver: Send + Sync + 'static {
@@ -270,4 +291,25 @@ pub trait Driver: Send + Sync + 'static {
     /// cold move: what `boot` made. Anything else is [`DriverError::Failed`], and is left
     /// alone; a guest that is not here is success.
     async fn withdraw(&self, job: &Job, side: Side) -> Result<(), DriverError>;
+
+    /// Names the guest's present execution: another number after each time that it was started.
+    /// `None` while it is off.
+    ///
+    /// Errors: [`DriverError::UnknownServer`].
+    async fn execution(&self, server: ServerUuid) -> Result<Option<i64>, DriverError>;
+
+    /// Powers the guest off, as its user would within a limit and then by force, or by force at
+    /// once. Its definition and its disks stay. It is off when this returns; it may have been
+    /// before.
+    ///
+    /// [`DriverError::Failed`], and nothing is done, where it would be forgotten by that, or is
+    /// part of a move.
+    async fn power_off(&self, server: ServerUuid, how: PowerOff) -> Result<(), DriverError>;
+
+    /// Starts the guest from the definition that this host has of it. It executes when this
+    /// returns; it may have before.
+    ///
+    /// [`DriverError::Failed`], and it is as it was, where that does not work, or it is part of a
+    /// move.
+    async fn power_on(&self, server: ServerUuid, how: PowerOn) -> Result<(), DriverError>;
 }

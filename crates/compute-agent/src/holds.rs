@@ -47,6 +47,12 @@ pub enum HoldPoint {
     BeforeFinish,
     /// Either side, before the clean-up of a failure.
     BeforeRollback,
+    /// A server's power is about to be changed: journalled but not begun.
+    BeforePower,
+    /// A server was powered off to be rebooted, and is not on yet.
+    PoweredOff,
+    /// A server's power was changed but nobody knows yet.
+    Powered,
 }
 
 /// The configured holds. Cheap to clone.

@@ -6,13 +6,16 @@
 //!   destination   known ─► preparing ─► prepared ─► booting ─► booted ─► settled | cleared
 //! ```
 //!
-//! One file a migration, replaced as a whole and synced before anybody acts on it: after a
+//! And of each server, the same of what was last done to its power ([`PowerEntry`]).
+//!
+//! One file a migration or server, replaced as a whole and synced before anybody acts on it: after a
 //! kill at any instant, a file holds either what was or what is. A file that holds neither is
 //! damage, and then the agent does not start: with a journal that forgot, a repeated command
 //! could begin a second move.
 
 mod entry;
 mod files;
+mod power;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +31,7 @@ use godwit_rpc::command::{Command, Rank, Side};
 
 pub use entry::{Entry, Stage, Verdict};
 use files::Files;
+pub use power::{PowerEntry, PowerJournal, PowerStage};
 
 /// The journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +81,8 @@ pub enum NotTaken {
 /// The journal of one agent. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
 pub struct Journal {
-    files: Arc<Files>,
+    files: Arc<Files<Entry>>,
+    power: PowerJournal,
     entries: Arc<Mutex<BTreeMap<MigrationUuid, Entry>>>,
     // Held from reading an entry to having synced its successor, so that files are replaced in
     // the order of what they say.
@@ -90,13 +95,21 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] names the file.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, JournalError> {
-        let files = Files::open(directory.into())?;
+        let directory = directory.into();
+        let power = PowerJournal::open(&directory)?;
+        let files = Files::open(directory)?;
         let entries = files.read_all()?;
         Ok(Self {
+            power,
             files: Arc::new(files),
             entries: Arc::new(Mutex::new(entries)),
             writing: Arc::default(),
         })
+    }
+
+    /// What is remembered of servers.
+    pub fn power(&self) -> &PowerJournal {
+        &self.power
     }
 
     /// The entry of a migration.
@@ -172,7 +185,7 @@ impl Journal {
             self.files.remove(migration).await?;
             self.lock().remove(&migration);
         }
-        Ok(())
+        self.power.prune(now, remember).await
     }
 
     async fn write(&self, mut entry: Entry, now: Timestamp) -> Result<Entry, JournalError> {

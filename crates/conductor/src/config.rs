@@ -171,8 +171,9 @@ impl Default for AllocationRatios {
     }
 }
 
-/// How long each state of a migration may last. A migration takes the limits along when it is
-/// placed: what is changed here never moves the goal of a move under way.
+/// How long each state of a migration may last, and what is done to a server's power. A migration
+/// takes the limits along when it is placed: what is changed here never moves the goal of a move
+/// under way.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TimeLimits {
@@ -210,6 +211,9 @@ pub struct TimeLimits {
     /// `resize_confirm_window`: that waits for somebody.
     #[serde(with = "seconds")]
     pub confirm: Duration,
+    /// To power a server off or on, or to reboot it. Default 300.
+    #[serde(with = "seconds")]
+    pub power: Duration,
 }
 
 impl Default for TimeLimits {
@@ -226,6 +230,7 @@ impl Default for TimeLimits {
             stopping: core.stopping,
             booting: core.booting,
             confirm: core.confirm,
+            power: Duration::from_secs(300),
         }
     }
 }

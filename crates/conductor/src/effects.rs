@@ -12,6 +12,7 @@ mod cancel;
 mod finish;
 mod force_complete;
 mod outbox;
+mod power;
 mod prepare;
 mod roll_back;
 mod schedule;
@@ -22,15 +23,22 @@ mod withdraw;
 
 use godwit_core::effect::Effect;
 use godwit_core::transition::wants;
-use godwit_store::ClaimedEffect;
+use godwit_store::{Claimed, ClaimedEffect};
 
 pub(crate) use self::outbox::run;
 use self::task::Task;
 pub(crate) use self::task::{Again, Performed};
 use crate::context::Context;
 
-/// Performs one effect, as far as its row still wants it.
-async fn perform(ctx: &Context, claimed: &ClaimedEffect) -> Performed {
+/// Performs one effect, as far as its subject still wants it.
+async fn perform(ctx: &Context, claimed: &Claimed) -> Performed {
+    match claimed {
+        Claimed::Migration(claimed) => perform_of_migration(ctx, claimed).await,
+        Claimed::Server(claimed) => power::perform(ctx, claimed).await,
+    }
+}
+
+async fn perform_of_migration(ctx: &Context, claimed: &ClaimedEffect) -> Performed {
     let Some(record) = ctx.store.migration_find(claimed.migration).await? else {
         return Ok(());
     };

@@ -52,6 +52,11 @@ async fn refresh(ctx: &Context) -> Result<(), StoreError> {
             oldest = oldest.max(Some(now.since(since)));
         }
     }
+    for (action, count, since) in figures.power {
+        let labels = [action.as_str()];
+        metrics.effects.with_label_values(&labels).set(count);
+        oldest = oldest.max(Some(now.since(since)));
+    }
     metrics
         .effects_age
         .set(oldest.unwrap_or_default().as_secs_f64());

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use godwit_core::effect::Effect;
 use godwit_core::status::MigrationStatus;
 use godwit_store::MigrationRecord;
 use prometheus::{
@@ -147,9 +146,9 @@ impl Metrics {
     }
 
     /// An effect was performed, or not to the end.
-    pub(crate) fn effect_ended(&self, effect: Effect, outcome: &str, took: Duration) {
+    pub(crate) fn effect_ended(&self, verb: &str, outcome: &str, took: Duration) {
         self.effect_seconds
-            .with_label_values(&[effect.as_str(), outcome])
+            .with_label_values(&[verb, outcome])
             .observe(seconds(took));
     }
 }

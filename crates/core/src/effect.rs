@@ -1,10 +1,21 @@
 //! What shall be done outside: rows of the outbox, performed at least once.
 //!
-//! An effect carries no payload. Whoever performs it reads the migration's row anew, so
-//! an effect can never act on yesterday's destination; its identity towards an agent is
-//! (migration uuid, sequence).
+//! An effect has a subject and a verb: an [`Effect`] of a migration, a
+//! [`crate::power::PowerAction`] of a server. It carries no payload. Whoever performs it reads
+//! the subject's row anew, so an effect can never act on yesterday's destination; its identity
+//! towards an agent is (subject's uuid, sequence).
 
 use crate::status::words;
+
+words!(
+    /// What an effect is about.
+    SubjectKind, "kind of subject", {
+        /// A migration; its verbs are [`Effect`]s.
+        Migration = "migration",
+        /// A server; its verbs are [`crate::power::PowerAction`]s.
+        Server = "server",
+    }
+);
 
 words!(
     /// One thing to do for a migration.

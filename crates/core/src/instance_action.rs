@@ -39,6 +39,12 @@ words!(
         Unlock = "unlock",
         /// `os-resetState`.
         ResetState = "resetState",
+        /// `os-stop`.
+        Stop = "stop",
+        /// `os-start`.
+        Start = "start",
+        /// `reboot`, of either type.
+        Reboot = "reboot",
     }
 );
 

@@ -13,6 +13,7 @@
 //! - [`status`]: every status Nova's API can show, and the sets the API asks about.
 //! - [`migration`]: what the tables look at.
 //! - [`transition`]: the one entry point; [`live`], [`cold`] and [`evacuation`] are the tables.
+//! - [`power`]: stop, start and reboot, which move nothing.
 //! - [`instance_action`]: what clients of Nova read of all this.
 //! - [`recovery`]: who runs a guest after a crash, as one pure function.
 //! - [`repair`]: what an operator may put right from the records alone.
@@ -29,6 +30,7 @@ pub mod ids;
 pub mod instance_action;
 pub mod live;
 pub mod migration;
+pub mod power;
 pub mod recovery;
 pub mod repair;
 pub mod server;

@@ -5,8 +5,8 @@ use futures::stream::BoxStream;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 
 use crate::command::{
-    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Prepare,
-    RollBack, Start, Withdraw,
+    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Power, Powered,
+    Prepare, RollBack, Start, Withdraw,
 };
 use crate::facts::{HostFacts, Inventory};
 use crate::progress::WatchEvent;
@@ -23,7 +23,7 @@ pub use server::AgentServer;
 /// What an agent does when a conductor asks. [`AgentServer`] puts it on the wire, and only
 /// conductors get through to it.
 ///
-/// Every command is idempotent by its migration and [`crate::command::Rank`]: it may arrive
+/// Every command is idempotent by its migration (or server) and [`crate::command::Rank`]: it may arrive
 /// again, also after the agent was restarted, and then answers as it did or would have. An
 /// older one is refused with [`Refusal::Stale`].
 #[async_trait]
@@ -80,4 +80,8 @@ pub trait Agent: Send + Sync + 'static {
     /// shared disks stay. Answers when the guest is gone. [`Refusal::Failed`] where it cannot
     /// be proven that this guest is the one to give up; then nothing was done.
     async fn withdraw(&self, withdraw: Withdraw) -> Result<(), Refusal>;
+
+    /// The server's host: power it off, on, or off and on; answers when it is done, or when it is
+    /// certain that it does not work. Repeated, a reboot is not done twice.
+    async fn power(&self, power: Power) -> Result<Powered, Refusal>;
 }

@@ -1,7 +1,10 @@
 //! What a conductor asks of an agent.
 
+use godwit_core::failure::Failure;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::{BlockMigration, StorageMode};
+use godwit_core::power::PowerAction;
+use godwit_core::server::PowerState;
 use godwit_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -83,7 +86,7 @@ impl Move {
     }
 }
 
-/// A command's place among those of its migration. An agent refuses what is older than what
+/// A command's place among those of its migration, or of its server. An agent refuses what is older than what
 /// it has taken: an effect that was superseded, or a conductor that lost its lease.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Rank {
@@ -219,4 +222,29 @@ pub enum ForceMeans {
     PostCopy,
     /// The guest stands still until its memory is there.
     Pause,
+}
+
+/// The server's host: power it off, on, or off and on.
+///
+/// Only ever sent while no migration of the server is under way. Its place is among the commands
+/// of its server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Power {
+    /// Which server.
+    pub server: ServerUuid,
+    /// What.
+    pub action: PowerAction,
+    /// Its place.
+    pub rank: Rank,
+    /// The API request behind it, for logs.
+    pub request_id: Option<String>,
+}
+
+/// What came of a [`Power`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Powered {
+    /// What the hypervisor says now.
+    pub power_state: PowerState,
+    /// It was tried, or looked into, and does not work.
+    pub failure: Option<Failure>,
 }

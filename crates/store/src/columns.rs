@@ -12,6 +12,7 @@ use godwit_core::effect::Effect;
 use godwit_core::failure::FailureCode;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::{Intent, Settling, StorageMode};
+use godwit_core::power::PowerAction;
 use godwit_core::recovery::Sighting;
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::status::{MigrationKind, MigrationStatus};
@@ -88,6 +89,7 @@ read_as!(
     MigrationKind,
     MigrationStatus,
     MigrationUuid,
+    PowerAction,
     ServerUuid,
     ServiceBinary,
     Settling,

@@ -11,7 +11,7 @@ use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text, Timestamp};
 use diesel::{select, sql_query};
-use godwit_core::effect::Effect;
+use godwit_core::effect::{Effect, SubjectKind};
 
 use crate::connection::Database;
 use crate::pool::Access;
@@ -172,11 +172,13 @@ fn words(wanted: impl Fn(&Effect) -> bool) -> String {
     words.join(", ")
 }
 
-/// The claim of the outbox. The order rules are those of [`Effect`]; skipping what another
-/// conductor is claiming right now keeps them from waiting for each other.
+/// The claim of the outbox. The order rules are those of [`Effect`], and of other subjects'
+/// effects simply one after the other; skipping what another conductor is claiming right now
+/// keeps them from waiting for each other.
 fn claim_statement(skip_locked: &str) -> String {
     let overtaking = words(|effect| effect.overtakes());
     let passable = words(|effect| !effect.blocks_later());
+    let migration = SubjectKind::Migration;
     format!(
         "UPDATE effects
          SET lease_owner = $1, lease_until = $2, lease_epoch = lease_epoch + 1
@@ -185,12 +187,15 @@ fn claim_statement(skip_locked: &str) -> String {
              WHERE mine.done_at IS NULL
                AND mine.not_before <= $3
                AND (mine.lease_until IS NULL OR mine.lease_until <= $3)
-               AND (mine.effect IN ({overtaking}) OR NOT EXISTS (
+               AND (mine.subject_kind = '{migration}' AND mine.effect IN ({overtaking})
+                   OR NOT EXISTS (
                    SELECT 1 FROM effects AS earlier
-                   WHERE earlier.migration_id = mine.migration_id
+                   WHERE earlier.subject_kind = mine.subject_kind
+                     AND earlier.subject_id = mine.subject_id
                      AND earlier.sequence < mine.sequence
                      AND earlier.done_at IS NULL
-                     AND earlier.effect NOT IN ({passable})))
+                     AND NOT (earlier.subject_kind = '{migration}'
+                         AND earlier.effect IN ({passable}))))
              ORDER BY mine.id
              LIMIT $4
              {skip_locked})

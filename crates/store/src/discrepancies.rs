@@ -248,6 +248,22 @@ pub(crate) fn load_leftovers(
     Ok(rows.into_iter().map(Discrepancy::from).collect())
 }
 
+/// Is a server seen on a host that is not its own, so that nobody may start it on its own?
+pub(crate) fn seen_elsewhere(
+    connection: &mut Database,
+    server: ServerUuid,
+) -> Result<bool, StoreError> {
+    let kinds = [DiscrepancyKind::SeenTwice, DiscrepancyKind::SeenElsewhere];
+    let open: Option<i64> = discrepancies::table
+        .filter(discrepancies::server_uuid.eq(text(server)))
+        .filter(discrepancies::kind.eq_any(kinds.map(DiscrepancyKind::as_str)))
+        .filter(discrepancies::closed_at.is_null())
+        .select(discrepancies::id)
+        .first(connection)
+        .optional()?;
+    Ok(open.is_some())
+}
+
 impl Store {
     /// What moves have left on hosts and is not cleaned yet, oldest first: of one server, or of
     /// all.

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
-use godwit_core::effect::Effect;
+use godwit_core::effect::{Effect, SubjectKind};
 use godwit_core::ids::{MigrationUuid, ServerUuid};
+use godwit_core::power::PowerAction;
 use godwit_core::time::Timestamp;
 
 use crate::columns::instant;
 use crate::connection::Database;
-use crate::schema::{effects, migrations};
+use crate::schema::{effects, migrations, servers};
 use crate::{Store, StoreError, dialect};
 
 /// The right to perform an effect, for a while. A later holder has a greater epoch.
@@ -23,7 +24,50 @@ pub struct Lease {
     pub epoch: i64,
 }
 
-/// An effect to perform.
+/// An effect to perform, by its subject.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Claimed {
+    /// Of a migration.
+    Migration(ClaimedEffect),
+    /// Of a server.
+    Server(ClaimedPower),
+}
+
+impl Claimed {
+    /// The right to perform it.
+    pub const fn lease(&self) -> Lease {
+        match self {
+            Self::Migration(claimed) => claimed.lease,
+            Self::Server(claimed) => claimed.lease,
+        }
+    }
+
+    /// Its number for its subject.
+    pub const fn sequence(&self) -> i64 {
+        match self {
+            Self::Migration(claimed) => claimed.sequence,
+            Self::Server(claimed) => claimed.sequence,
+        }
+    }
+
+    /// How often it was tried and given back by [`Store::effect_retry`].
+    pub const fn attempts(&self) -> i64 {
+        match self {
+            Self::Migration(claimed) => claimed.attempts,
+            Self::Server(claimed) => claimed.attempts,
+        }
+    }
+
+    /// What to do, for logs and metrics.
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::Migration(claimed) => claimed.effect.as_str(),
+            Self::Server(claimed) => claimed.action.as_str(),
+        }
+    }
+}
+
+/// An effect of a migration to perform.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClaimedEffect {
     /// The right to perform it.
@@ -39,6 +83,23 @@ pub struct ClaimedEffect {
     /// How often it was tried and given back by [`Store::effect_retry`].
     pub attempts: i64,
     /// When it was asked for.
+    pub created_at: Timestamp,
+}
+
+/// An effect of a server to perform.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClaimedPower {
+    /// The right to perform it.
+    pub lease: Lease,
+    /// For which server.
+    pub server: ServerUuid,
+    /// The effect's number for its server; agents refuse older ones.
+    pub sequence: i64,
+    /// What to do.
+    pub action: PowerAction,
+    /// How often it was tried and given back by [`Store::effect_retry`].
+    pub attempts: i64,
+    /// When it was asked for, and so the instance action of the request.
     pub created_at: Timestamp,
 }
 
@@ -90,7 +151,35 @@ impl From<EffectRow> for ClaimedEffect {
     }
 }
 
-/// Puts an effect into the outbox.
+/// An effect's row, with its server.
+#[derive(Queryable)]
+struct PowerRow {
+    id: i64,
+    epoch: i64,
+    server: ServerUuid,
+    sequence: i64,
+    action: PowerAction,
+    attempts: i64,
+    created_at: Timestamp,
+}
+
+impl From<PowerRow> for ClaimedPower {
+    fn from(row: PowerRow) -> Self {
+        Self {
+            lease: Lease {
+                effect: row.id,
+                epoch: row.epoch,
+            },
+            server: row.server,
+            sequence: row.sequence,
+            action: row.action,
+            attempts: row.attempts,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// Puts an effect of a migration into the outbox.
 pub(crate) fn insert(
     connection: &mut Database,
     migration: i64,
@@ -100,8 +189,39 @@ pub(crate) fn insert(
     diesel::insert_into(effects::table)
         .values((
             effects::migration_id.eq(migration),
+            effects::subject_kind.eq(SubjectKind::Migration.as_str()),
+            effects::subject_id.eq(migration),
             effects::sequence.eq(sequence),
             effects::effect.eq(effect.as_str()),
+            effects::created_at.eq(instant(at)),
+            effects::not_before.eq(instant(at)),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Puts an effect of a server, whose row is locked, into the outbox.
+///
+/// Its number is the present in microseconds, or one more than the last: an agent remembers the
+/// greatest it saw, and a database that was restored must not have to count up to it again.
+pub(crate) fn insert_of_server(
+    connection: &mut Database,
+    server: i64,
+    action: PowerAction,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let last: Option<i64> = effects::table
+        .filter(effects::subject_kind.eq(SubjectKind::Server.as_str()))
+        .filter(effects::subject_id.eq(server))
+        .select(diesel::dsl::max(effects::sequence))
+        .first(connection)?;
+    let next = last.map_or(1, |last| last.saturating_add(1));
+    diesel::insert_into(effects::table)
+        .values((
+            effects::subject_kind.eq(SubjectKind::Server.as_str()),
+            effects::subject_id.eq(server),
+            effects::sequence.eq(next.max(at.as_micros())),
+            effects::effect.eq(action.as_str()),
             effects::created_at.eq(instant(at)),
             effects::not_before.eq(instant(at)),
         ))
@@ -115,8 +235,37 @@ pub(crate) fn supersede(
     migration: i64,
     at: Timestamp,
 ) -> Result<(), StoreError> {
+    supersede_of(connection, (SubjectKind::Migration, migration), at)
+}
+
+/// Ends all effects of a server that are not done, and says what they were, and when each was
+/// asked for.
+pub(crate) fn supersede_of_server(
+    connection: &mut Database,
+    server: i64,
+    at: Timestamp,
+) -> Result<Vec<(PowerAction, Timestamp)>, StoreError> {
+    let undone: Vec<(PowerAction, Timestamp)> = effects::table
+        .filter(effects::subject_kind.eq(SubjectKind::Server.as_str()))
+        .filter(effects::subject_id.eq(server))
+        .filter(effects::done_at.is_null())
+        .order(effects::sequence)
+        .select((effects::effect, effects::created_at))
+        .load(connection)?;
+    if !undone.is_empty() {
+        supersede_of(connection, (SubjectKind::Server, server), at)?;
+    }
+    Ok(undone)
+}
+
+fn supersede_of(
+    connection: &mut Database,
+    (kind, id): (SubjectKind, i64),
+    at: Timestamp,
+) -> Result<(), StoreError> {
     diesel::update(effects::table)
-        .filter(effects::migration_id.eq(migration))
+        .filter(effects::subject_kind.eq(kind.as_str()))
+        .filter(effects::subject_id.eq(id))
         .filter(effects::done_at.is_null())
         .set((
             effects::done_at.eq(instant(at)),
@@ -155,6 +304,48 @@ pub(crate) fn done(
     Ok(updated == 1)
 }
 
+/// Effects in the order in which they were asked for.
+fn load(connection: &mut Database, ids: &[i64]) -> Result<Vec<Claimed>, StoreError> {
+    let of_migrations: Vec<EffectRow> = effects::table
+        .inner_join(migrations::table.on(effects::subject_id.eq(migrations::id)))
+        .filter(effects::subject_kind.eq(SubjectKind::Migration.as_str()))
+        .filter(effects::id.eq_any(ids))
+        .select((
+            effects::id,
+            effects::lease_epoch,
+            migrations::uuid,
+            migrations::instance_uuid,
+            effects::sequence,
+            effects::effect,
+            effects::attempts,
+            effects::created_at,
+        ))
+        .load(connection)?;
+    let of_servers: Vec<PowerRow> = effects::table
+        .inner_join(servers::table.on(effects::subject_id.eq(servers::id)))
+        .filter(effects::subject_kind.eq(SubjectKind::Server.as_str()))
+        .filter(effects::id.eq_any(ids))
+        .select((
+            effects::id,
+            effects::lease_epoch,
+            servers::uuid,
+            effects::sequence,
+            effects::effect,
+            effects::attempts,
+            effects::created_at,
+        ))
+        .load(connection)?;
+    let of_migrations = of_migrations
+        .into_iter()
+        .map(|row| Claimed::Migration(row.into()));
+    let of_servers = of_servers
+        .into_iter()
+        .map(|row| Claimed::Server(row.into()));
+    let mut claimed: Vec<Claimed> = of_migrations.chain(of_servers).collect();
+    claimed.sort_unstable_by_key(|claimed| claimed.lease().effect);
+    Ok(claimed)
+}
+
 impl Store {
     /// Leases up to `limit` effects to `owner` until `now + lease`: those whose time has come,
     /// that nobody holds, and whose order allows it ([`Effect::overtakes`],
@@ -168,7 +359,7 @@ impl Store {
         now: Timestamp,
         lease: Duration,
         limit: i64,
-    ) -> Result<Vec<ClaimedEffect>, StoreError> {
+    ) -> Result<Vec<Claimed>, StoreError> {
         // Most of the time there is nothing to do, and then nobody needs the writer.
         if limit <= 0 || !self.effects_waiting(now).await? {
             return Ok(Vec::new());
@@ -180,22 +371,7 @@ impl Store {
             if ids.is_empty() {
                 return Ok(Vec::new());
             }
-            let rows: Vec<EffectRow> = effects::table
-                .inner_join(migrations::table)
-                .filter(effects::id.eq_any(ids))
-                .order(effects::id)
-                .select((
-                    effects::id,
-                    effects::lease_epoch,
-                    migrations::uuid,
-                    migrations::instance_uuid,
-                    effects::sequence,
-                    effects::effect,
-                    effects::attempts,
-                    effects::created_at,
-                ))
-                .load(connection)?;
-            Ok(rows.into_iter().map(ClaimedEffect::from).collect())
+            load(connection, &ids)
         })
         .await
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use diesel::dsl::{count_star, min};
 use diesel::prelude::*;
-use godwit_core::effect::Effect;
+use godwit_core::effect::{Effect, SubjectKind};
+use godwit_core::power::PowerAction;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 
@@ -19,8 +20,10 @@ pub struct Figures {
     pub unfinished: Vec<(MigrationKind, MigrationStatus, i64)>,
     /// Since when the oldest `queued` migration is queued.
     pub oldest_queued: Option<Timestamp>,
-    /// Effects not done yet, by kind, with when the oldest was asked for.
+    /// Effects of migrations not done yet, by kind, with when the oldest was asked for.
     pub effects: Vec<(Effect, i64, Timestamp)>,
+    /// Those of servers.
+    pub power: Vec<(PowerAction, i64, Timestamp)>,
     /// Open discrepancies, by kind.
     pub discrepancies: Vec<(DiscrepancyKind, i64)>,
 }
@@ -61,6 +64,17 @@ impl Store {
                     .first(connection)?,
                 effects: effects::table
                     .filter(effects::done_at.is_null())
+                    .filter(effects::subject_kind.eq(SubjectKind::Migration.as_str()))
+                    .group_by(effects::effect)
+                    .select((
+                        effects::effect,
+                        count_star(),
+                        min(effects::created_at).assume_not_null(),
+                    ))
+                    .load(connection)?,
+                power: effects::table
+                    .filter(effects::done_at.is_null())
+                    .filter(effects::subject_kind.eq(SubjectKind::Server.as_str()))
                     .group_by(effects::effect)
                     .select((
                         effects::effect,

@@ -38,7 +38,7 @@ mod store;
 mod usage;
 
 pub use discrepancies::{Discrepancy, DiscrepancyKind, DiscrepancySubject};
-pub use effects::{ClaimedEffect, Lease};
+pub use effects::{Claimed, ClaimedEffect, ClaimedPower, Lease};
 pub use error::StoreError;
 pub use events::{Actor, MigrationEvent};
 pub use figures::Figures;

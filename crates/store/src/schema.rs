@@ -190,7 +190,7 @@ diesel::table! {
 diesel::table! {
     effects (id) {
         id -> BigInt,
-        migration_id -> BigInt,
+        migration_id -> Nullable<BigInt>,
         sequence -> BigInt,
         effect -> Text,
         created_at -> Timestamp,
@@ -202,6 +202,8 @@ diesel::table! {
         last_error -> Nullable<Text>,
         done_at -> Nullable<Timestamp>,
         outcome -> Nullable<Text>,
+        subject_kind -> Text,
+        subject_id -> BigInt,
     }
 }
 

@@ -1,7 +1,9 @@
 //! What can be done to a server: the actions of `POST /servers/{server_id}/action`.
 
 use super::{Action, Versions};
-use crate::handlers::{cold_migration, evacuation, live_migration, locks, reset_state, resize};
+use crate::handlers::{
+    cold_migration, evacuation, live_migration, locks, power, reset_state, resize,
+};
 use crate::rules;
 use crate::schemas::{self, server_actions};
 
@@ -41,6 +43,27 @@ pub(super) static SERVER_ACTIONS: &[Action] = &[
         versions: Versions::ALL,
         body: schemas::evacuation::BODY,
         handler: evacuation::evacuate,
+    },
+    Action {
+        name: "os-stop",
+        rules: &[rules::STOP],
+        versions: Versions::ALL,
+        body: server_actions::ANYTHING,
+        handler: power::stop,
+    },
+    Action {
+        name: "os-start",
+        rules: &[rules::START],
+        versions: Versions::ALL,
+        body: server_actions::ANYTHING,
+        handler: power::start,
+    },
+    Action {
+        name: "reboot",
+        rules: &[rules::REBOOT],
+        versions: Versions::ALL,
+        body: server_actions::REBOOT,
+        handler: power::reboot,
     },
     Action {
         name: "lock",

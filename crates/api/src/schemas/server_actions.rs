@@ -5,7 +5,7 @@ use crate::microversion::{Microversion, milestone};
 use crate::schema::body::{Edition, HOST_OR_NULL};
 use crate::schema::{Literal, Schema, Type};
 
-/// What is never looked at: `confirmResize`, `revertResize`, `unlock`.
+/// What is never looked at: `confirmResize`, `revertResize`, `unlock`, `os-stop`, `os-start`.
 pub static ANYTHING: &[Edition] = &[];
 
 /// `migrate`: not looked at until it could name a host.
@@ -24,6 +24,12 @@ pub static LOCK: &[Edition] = &[Edition {
 pub static RESET_STATE: &[Edition] = &[Edition {
     since: Microversion::MIN,
     schema: &STATE,
+}];
+
+/// `reboot`.
+pub static REBOOT: &[Edition] = &[Edition {
+    since: Microversion::MIN,
+    schema: &KIND,
 }];
 
 static DESTINATION: Schema = Schema {
@@ -51,6 +57,28 @@ static STATE: Schema = Schema {
         },
     )],
     required: &["state"],
+    closed: true,
+    ..Schema::ANY
+};
+
+static KIND: Schema = Schema {
+    types: &[Type::Object],
+    properties: &[(
+        "type",
+        &Schema {
+            types: &[Type::String],
+            any_of: &[
+                Literal::Text("HARD"),
+                Literal::Text("Hard"),
+                Literal::Text("hard"),
+                Literal::Text("SOFT"),
+                Literal::Text("Soft"),
+                Literal::Text("soft"),
+            ],
+            ..Schema::ANY
+        },
+    )],
+    required: &["type"],
     closed: true,
     ..Schema::ANY
 };

@@ -35,6 +35,8 @@ pub(crate) struct Request {
 enum Scene {
     /// A server at rest, to which something was done before, of a flavor with an extra spec.
     Still,
+    /// A server that was stopped.
+    Off,
     /// A server that moves.
     Moving,
     /// A server that was moved and waits to be confirmed.
@@ -53,6 +55,13 @@ impl Scene {
                 world.populate().await;
                 world.history();
                 world.extra_spec();
+            }
+            Self::Off => {
+                world.host("host-1").await;
+                world.server(Server {
+                    vm_state: "stopped",
+                    ..Server::default()
+                });
             }
             Self::Moving => world.moving("running").await,
             Self::Moved => world.moved().await,
@@ -78,7 +87,9 @@ fn act(action: &str) -> (Value, Scene) {
         ),
         "evacuate" => (json!({}), Scene::Abandoned),
         "os-resetState" => (json!({"state": "error"}), Scene::Still),
-        "migrate" | "lock" | "unlock" => (Value::Null, Scene::Still),
+        "migrate" | "lock" | "unlock" | "os-stop" => (Value::Null, Scene::Still),
+        "os-start" => (Value::Null, Scene::Off),
+        "reboot" => (json!({"type": "SOFT"}), Scene::Still),
         "confirmResize" | "revertResize" => (Value::Null, Scene::Moved),
         "force_complete" => (Value::Null, Scene::Moving),
         other => panic!("say here what a valid {other} is"),

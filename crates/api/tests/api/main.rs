@@ -26,6 +26,7 @@ mod migrations;
 mod observability;
 mod order_of_checks;
 mod policy;
+mod power;
 mod random_requests;
 mod reference;
 mod remote_policy;

@@ -264,6 +264,13 @@ async fn replay(sample: &Value) -> Value {
                 ..Server::default()
             });
         }
+        "one server, stopped" => {
+            world.host("host-1").await;
+            world.server(Server {
+                vm_state: "stopped",
+                ..Server::default()
+            });
+        }
         "one server, waiting to be confirmed" => world.moved().await,
         "one server, its host dead" => world.abandoned(Server::default()).await,
         "one server, with a history" => {

@@ -7,8 +7,8 @@ use futures::stream::BoxStream;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_rpc::agent::Agent;
 use godwit_rpc::command::{
-    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Prepare,
-    RollBack, Start, Withdraw,
+    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Power, Powered,
+    Prepare, RollBack, Start, Withdraw,
 };
 use godwit_rpc::facts::{HostFacts, Inventory};
 use godwit_rpc::progress::WatchEvent;
@@ -16,7 +16,7 @@ use godwit_rpc::refusal::Refusal;
 
 use super::follower;
 use super::shared::Shared;
-use super::worker::{Answer, Order, order};
+use super::worker::{Answer, Order, order, power};
 use crate::driver::DriverError;
 
 pub(super) struct Desk {
@@ -120,5 +120,9 @@ impl Agent for Desk {
 
     async fn withdraw(&self, withdraw: Withdraw) -> Result<(), Refusal> {
         self.order(Order::Withdraw(withdraw)).await.map(drop)
+    }
+
+    async fn power(&self, command: Power) -> Result<Powered, Refusal> {
+        power(&self.shared, command).await
     }
 }

@@ -2,14 +2,17 @@
 //!
 //! Steps run in tasks of their own, so a conductor that gives up waiting changes nothing, and
 //! the same command sent again joins the step under way. An abort, a roll-back or a withdrawal
-//! stops a preparation or a start that is still under way; nothing else is ever interrupted.
+//! stops a preparation or a start that is still under way, and anything what is still being done
+//! to the server's power; nothing else is ever interrupted.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_core::ids::ServerUuid;
-use godwit_rpc::command::{Boot, Command, ForceMeans, Prepare, RollBack, Side, Start, Withdraw};
+use godwit_rpc::command::{
+    Boot, Command, ForceMeans, Power, Powered, Prepare, Rank, RollBack, Side, Start, Withdraw,
+};
 use godwit_rpc::refusal::Refusal;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -17,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::shared::Shared;
-use super::steps;
+use super::{power as powering, steps};
 use crate::journal::NotTaken;
 
 /// Commands that may wait for one server. A conductor sends few; more is somebody's loop.
@@ -92,23 +95,147 @@ impl Order {
 /// What a step answers. Only a forced completion has something to say.
 pub(super) type Answer = Result<Option<ForceMeans>, Refusal>;
 
-/// An order and who waits for its answer.
+/// What a worker does: a step of a move on one of its sides, or something to the server's power.
+#[derive(Clone, Debug)]
+enum Task {
+    Step(Order, Side),
+    Power(Power),
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+enum Done {
+    Step(Option<ForceMeans>),
+    Power(Powered),
+}
+
+type Outcome = Result<Done, Refusal>;
+
+impl Task {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Step(order, _) => order.name(),
+            Self::Power(power) => power.action.as_str(),
+        }
+    }
+
+    fn server(&self) -> ServerUuid {
+        match self {
+            Self::Step(order, _) => order.command().what.server,
+            Self::Power(power) => power.server,
+        }
+    }
+
+    fn rank(&self) -> Rank {
+        match self {
+            Self::Step(order, _) => order.command().rank,
+            Self::Power(power) => power.rank,
+        }
+    }
+
+    /// The newest command of the same subject that was taken.
+    fn newest(&self, shared: &Shared) -> Option<Rank> {
+        match self {
+            Self::Step(order, _) => {
+                let entry = shared.journal.find(order.command().what.migration);
+                entry.map(|entry| entry.rank)
+            }
+            Self::Power(power) => {
+                let entry = shared.journal.power().find(power.server);
+                entry.map(|entry| entry.rank)
+            }
+        }
+    }
+
+    /// Is this the same command, sent again?
+    fn repeats(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Step(order, _), Self::Step(other, _)) => order.repeats(other),
+            (Self::Power(power), Self::Power(other)) => {
+                power.rank.sequence == other.rank.sequence && power.action == other.action
+            }
+            (Self::Step(..), Self::Power(_)) | (Self::Power(_), Self::Step(..)) => false,
+        }
+    }
+
+    /// Is `other`, which is under way, pointless now? Nobody asks for anything while a server's
+    /// power is being changed, unless that has been given up, or cut short by a hard reboot.
+    fn stops(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Step(order, _), Self::Step(other, _)) => order.stops(other),
+            (Self::Step(..) | Self::Power(_), Self::Power(_)) => true,
+            (Self::Power(_), Self::Step(..)) => false,
+        }
+    }
+
+    /// Remembers the command, or refuses it.
+    async fn take(&self, shared: &Shared) -> Result<(), NotTaken> {
+        let now = shared.now();
+        match self {
+            Self::Step(order, side) => {
+                let taken = shared.journal.take(order.command(), *side, now);
+                taken.await.map(drop)
+            }
+            Self::Power(power) => shared.journal.power().take(power, now).await,
+        }
+    }
+
+    fn span(&self) -> tracing::Span {
+        let server = self.server();
+        match self {
+            Self::Step(order, _) => tracing::info_span!(
+                "step",
+                step = self.name(),
+                migration = %order.command().what.migration,
+                %server,
+                request_id = order.command().request_id,
+            ),
+            Self::Power(power) => tracing::info_span!(
+                "step",
+                step = self.name(),
+                %server,
+                request_id = power.request_id,
+            ),
+        }
+    }
+
+    async fn perform(self, shared: Arc<Shared>, cancel: CancellationToken) -> Outcome {
+        match self {
+            Self::Step(order, _) => steps::perform(shared, order, cancel).await.map(Done::Step),
+            Self::Power(power) => powering::perform(shared, power, cancel)
+                .await
+                .map(Done::Power),
+        }
+    }
+}
+
+/// A task and who waits for its answer.
 #[derive(Debug)]
 pub(super) struct Request {
-    pub(super) order: Order,
-    pub(super) side: Side,
-    pub(super) answer: oneshot::Sender<Answer>,
+    task: Task,
+    answer: oneshot::Sender<Outcome>,
 }
 
 /// Hands an order to the worker of its server, and waits for the answer.
 pub(super) async fn order(shared: &Arc<Shared>, order: Order, side: Side) -> Answer {
+    match hand(shared, Task::Step(order, side)).await? {
+        Done::Step(means) => Ok(means),
+        Done::Power(_) => Err(Refusal::NoJob),
+    }
+}
+
+/// The same of what is done to a server's power.
+pub(super) async fn power(shared: &Arc<Shared>, power: Power) -> Result<Powered, Refusal> {
+    match hand(shared, Task::Power(power)).await? {
+        Done::Power(powered) => Ok(powered),
+        Done::Step(_) => Err(Refusal::NoJob),
+    }
+}
+
+async fn hand(shared: &Arc<Shared>, task: Task) -> Outcome {
     let (answer, answered) = oneshot::channel();
-    let server = order.command().what.server;
-    let request = Request {
-        order,
-        side,
-        answer,
-    };
+    let server = task.server();
+    let request = Request { task, answer };
     let busy = || Refusal::Unavailable(format!("too many commands wait for server {server}"));
     {
         let mut workers = shared.workers();
@@ -145,15 +272,15 @@ struct Worker {
 }
 
 struct Running {
-    order: Order,
+    task: Task,
     cancel: CancellationToken,
-    step: JoinHandle<Answer>,
-    waiters: Vec<oneshot::Sender<Answer>>,
+    step: JoinHandle<Outcome>,
+    waiters: Vec<oneshot::Sender<Outcome>>,
 }
 
 enum Happened {
     Asked(Box<Request>),
-    Done(Answer),
+    Done(Outcome),
     Idle,
 }
 
@@ -195,17 +322,14 @@ impl Worker {
 
     /// Remembers the command, or refuses it; then it runs, waits, or joins the one it repeats.
     async fn take(&mut self, request: Request) {
-        let command = request.order.command();
-        let now = self.shared.now();
-        let taken = self.shared.journal.take(command, request.side, now).await;
-        if let Err(not_taken) = taken {
+        if let Err(not_taken) = request.task.take(&self.shared).await {
             return answer(request.answer, Err(refusal(not_taken)));
         }
         if let Some(running) = &mut self.running {
-            if request.order.repeats(&running.order) {
+            if request.task.repeats(&running.task) {
                 return running.waiters.push(request.answer);
             }
-            if request.order.stops(&running.order) {
+            if request.task.stops(&running.task) {
                 running.cancel.cancel();
             }
         }
@@ -216,10 +340,8 @@ impl Worker {
         while self.running.is_none()
             && let Some(request) = self.waiting.pop_front()
         {
-            let command = request.order.command();
-            let newest = self.shared.journal.find(command.what.migration);
-            match newest.map(|entry| entry.rank) {
-                Some(newest) if command.rank < newest => {
+            match request.task.newest(&self.shared) {
+                Some(newest) if request.task.rank() < newest => {
                     answer(request.answer, Err(Refusal::Stale { newest }));
                 }
                 Some(_) | None => self.running = Some(self.run(request)),
@@ -229,14 +351,9 @@ impl Worker {
 
     fn run(&self, request: Request) -> Running {
         let cancel = CancellationToken::new();
-        let span = tracing::info_span!(
-            "step",
-            step = request.order.name(),
-            migration = %request.order.command().what.migration,
-            server = %self.server,
-            request_id = request.order.command().request_id,
-        );
-        let step = steps::perform(self.shared.clone(), request.order.clone(), cancel.clone());
+        let span = request.task.span();
+        let task = request.task.clone();
+        let step = task.perform(self.shared.clone(), cancel.clone());
         let stop = self.shared.stop.clone();
         let step = async move {
             tokio::select! {
@@ -247,13 +364,13 @@ impl Worker {
         };
         Running {
             step: tokio::spawn(step.instrument(span)),
-            order: request.order,
+            task: request.task,
             cancel,
             waiters: vec![request.answer],
         }
     }
 
-    fn done(&mut self, outcome: &Answer) {
+    fn done(&mut self, outcome: &Outcome) {
         for waiter in self
             .running
             .take()
@@ -266,11 +383,11 @@ impl Worker {
 }
 
 /// Whoever asked may have gone; the step was done all the same.
-fn answer(to: oneshot::Sender<Answer>, answer: Answer) {
+fn answer(to: oneshot::Sender<Outcome>, answer: Outcome) {
     drop(to.send(answer));
 }
 
-fn refusal(not_taken: NotTaken) -> Refusal {
+pub(super) fn refusal(not_taken: NotTaken) -> Refusal {
     match not_taken {
         NotTaken::Stale(newest) => Refusal::Stale { newest },
         NotTaken::Journal(error) => Refusal::Unavailable(error.explain()),

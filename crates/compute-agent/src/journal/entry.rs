@@ -1,9 +1,12 @@
 //! What is remembered of one migration.
 
+use godwit_core::ids::MigrationUuid;
 use godwit_core::time::Timestamp;
 use godwit_rpc::command::{Command, Move, MoveKind, Rank, Side};
 use godwit_rpc::progress::Ended;
 use serde::{Deserialize, Serialize};
+
+use super::files::Remembered;
 
 /// How far a migration got on this host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -64,6 +67,15 @@ pub struct Entry {
     pub created_at: Timestamp,
     /// When this was written.
     pub updated_at: Timestamp,
+}
+
+impl Remembered for Entry {
+    type Key = MigrationUuid;
+    const SUBJECT: &'static str = "migration";
+
+    fn key(&self) -> MigrationUuid {
+        self.what.migration
+    }
 }
 
 impl Entry {

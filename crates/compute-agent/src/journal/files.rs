@@ -1,39 +1,55 @@
-//! The journal on disk: `UUID.json`, one a migration.
+//! A journal on disk: `UUID.json`, one a subject.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use atomic_write_file::AtomicWriteFile;
-use godwit_core::ids::MigrationUuid;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, JournalError};
+use super::JournalError;
+
+/// What a journal remembers of one subject.
+pub(super) trait Remembered: Serialize + DeserializeOwned + Send + 'static {
+    /// Names the subject, and so the file.
+    type Key: Copy + Ord + Display;
+    /// What the subject is.
+    const SUBJECT: &'static str;
+
+    fn key(&self) -> Self::Key;
+}
 
 /// Raised when an older agent could not understand an entry.
 const FORMAT: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
-struct Page {
+struct Page<E> {
     format: u32,
-    entry: Entry,
+    entry: E,
 }
 
 #[derive(Debug)]
-pub(super) struct Files {
+pub(super) struct Files<E> {
     directory: PathBuf,
+    entries: PhantomData<fn(E)>,
 }
 
-impl Files {
+impl<E: Remembered> Files<E> {
     pub(super) fn open(directory: PathBuf) -> Result<Self, JournalError> {
         match fs::create_dir_all(&directory) {
-            Ok(()) => Ok(Self { directory }),
+            Ok(()) => Ok(Self {
+                directory,
+                entries: PhantomData,
+            }),
             Err(source) => Err(disk(&directory, source)),
         }
     }
 
-    pub(super) fn read_all(&self) -> Result<BTreeMap<MigrationUuid, Entry>, JournalError> {
+    pub(super) fn read_all(&self) -> Result<BTreeMap<E::Key, E>, JournalError> {
         let failed = |source| disk(&self.directory, source);
         let mut entries = BTreeMap::new();
         for file in fs::read_dir(&self.directory).map_err(failed)? {
@@ -43,15 +59,15 @@ impl Files {
                 .extension()
                 .is_some_and(|extension| extension == "json")
             {
-                let entry = read(&path)?;
-                entries.insert(entry.what.migration, entry);
+                let entry: E = read(&path)?;
+                entries.insert(entry.key(), entry);
             }
         }
         Ok(entries)
     }
 
-    pub(super) async fn write(&self, entry: Entry) -> Result<(), JournalError> {
-        let path = self.path(entry.what.migration);
+    pub(super) async fn write(&self, entry: E) -> Result<(), JournalError> {
+        let path = self.path(entry.key());
         let written = {
             let path = path.clone();
             blocking(move || replace(&path, entry)).await
@@ -59,8 +75,8 @@ impl Files {
         written.map_err(|source| disk(&path, source))
     }
 
-    pub(super) async fn remove(&self, migration: MigrationUuid) -> Result<(), JournalError> {
-        let path = self.path(migration);
+    pub(super) async fn remove(&self, key: E::Key) -> Result<(), JournalError> {
+        let path = self.path(key);
         let removed = {
             let path = path.clone();
             blocking(move || fs::remove_file(path)).await
@@ -71,8 +87,8 @@ impl Files {
         }
     }
 
-    fn path(&self, migration: MigrationUuid) -> PathBuf {
-        self.directory.join(format!("{migration}.json"))
+    fn path(&self, key: E::Key) -> PathBuf {
+        self.directory.join(format!("{key}.json"))
     }
 }
 
@@ -81,13 +97,14 @@ fn disk(path: &Path, source: io::Error) -> JournalError {
     JournalError::Disk { path, source }
 }
 
-fn read(path: &Path) -> Result<Entry, JournalError> {
+fn read<E: Remembered>(path: &Path) -> Result<E, JournalError> {
     let damaged = |problem: String| JournalError::Damaged {
         path: path.to_owned(),
         problem,
     };
     let text = fs::read(path).map_err(|source| disk(path, source))?;
-    let page: Page = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+    let page: Page<E> =
+        serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
     if page.format != FORMAT {
         return Err(damaged(format!(
             "its format is {}, not {FORMAT}",
@@ -95,14 +112,14 @@ fn read(path: &Path) -> Result<Entry, JournalError> {
         )));
     }
     let name = path.file_stem().and_then(|stem| stem.to_str());
-    if name != Some(page.entry.what.migration.to_string().as_str()) {
-        let migration = page.entry.what.migration;
-        return Err(damaged(format!("it is about migration {migration}")));
+    let key = page.entry.key();
+    if name != Some(key.to_string().as_str()) {
+        return Err(damaged(format!("it is about {} {key}", E::SUBJECT)));
     }
     Ok(page.entry)
 }
 
-fn replace(path: &Path, entry: Entry) -> io::Result<()> {
+fn replace<E: Serialize>(path: &Path, entry: E) -> io::Result<()> {
     let format = FORMAT;
     let text = serde_json::to_vec_pretty(&Page { format, entry })?;
     let mut file = AtomicWriteFile::open(path)?;

@@ -4,5 +4,6 @@
 mod enrolment;
 mod moves;
 mod parties;
+mod power;
 mod restarts;
 mod stalls;

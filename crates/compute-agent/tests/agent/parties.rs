@@ -219,6 +219,9 @@ impl World {
             H::BeforeStart,
             H::Started,
             H::BeforeHandover,
+            H::BeforePower,
+            H::PoweredOff,
+            H::Powered,
         ];
         let holds = Holds::new(
             points

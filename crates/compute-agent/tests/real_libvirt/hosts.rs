@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
-use godwit_compute_agent::driver::{Driver, DriverError, Job, JobState, Notes};
+use godwit_compute_agent::driver::{Driver, DriverError, Job, JobState, Notes, PowerOff, PowerOn};
 use godwit_compute_agent::drivers::libvirt::{LibvirtConfig, LibvirtDriver, SharedStorage};
 use godwit_compute_agent::holds::{HoldPoint, Holds};
-use godwit_core::ids::HostName;
+use godwit_core::ids::{HostName, ServerUuid};
 use godwit_rpc::command::{CheckBoot, CheckDestination, CheckSource, ForceMeans, Movable, Side};
 use godwit_rpc::domain::Domain;
 use godwit_rpc::facts::HostFacts;
@@ -194,6 +194,30 @@ impl Driver for Inside {
         let call = self
             .runtime
             .spawn(async move { driver.withdraw(&job, side).await });
+        call.await.expect("the driver does not panic")
+    }
+
+    async fn execution(&self, server: ServerUuid) -> Result<Option<i64>, DriverError> {
+        let driver = Arc::clone(&self.driver);
+        let call = self
+            .runtime
+            .spawn(async move { driver.execution(server).await });
+        call.await.expect("the driver does not panic")
+    }
+
+    async fn power_off(&self, server: ServerUuid, how: PowerOff) -> Result<(), DriverError> {
+        let driver = Arc::clone(&self.driver);
+        let call = self
+            .runtime
+            .spawn(async move { driver.power_off(server, how).await });
+        call.await.expect("the driver does not panic")
+    }
+
+    async fn power_on(&self, server: ServerUuid, how: PowerOn) -> Result<(), DriverError> {
+        let driver = Arc::clone(&self.driver);
+        let call = self
+            .runtime
+            .spawn(async move { driver.power_on(server, how).await });
         call.await.expect("the driver does not panic")
     }
 }

@@ -7,6 +7,7 @@ mod scene;
 mod faults;
 mod killed_agent;
 mod moves;
+mod powered;
 mod real_conformance;
 mod refusals;
 mod rehosted;

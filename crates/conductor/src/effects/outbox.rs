@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_core::effect::Effect;
-use godwit_store::{ClaimedEffect, StoreError};
+use godwit_store::{Claimed, ClaimedEffect, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, error, info_span, warn};
+use tracing::{Instrument, Span, debug, error, info_span, warn};
 
 use super::{Performed, perform};
 use crate::context::Context;
@@ -17,8 +17,8 @@ use crate::context::Context;
 /// How long a clean stop may take to give leases back; after that they run out by themselves.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Moves are followed for as long as they last, so they must not take the places of what is
-/// done in a moment.
+/// Moves are followed for as long as they last, and guests take their time to power off, so they
+/// must not take the places of what is done in a moment.
 struct Places {
     brief: Arc<Semaphore>,
     watches: Arc<Semaphore>,
@@ -32,8 +32,16 @@ impl Places {
         }
     }
 
-    fn take(&self, effect: Effect) -> Option<OwnedSemaphorePermit> {
-        let places = match effect {
+    fn take(&self, claimed: &Claimed) -> Option<OwnedSemaphorePermit> {
+        let places = match claimed {
+            Claimed::Migration(ClaimedEffect { effect, .. }) => self.of_migration(*effect),
+            Claimed::Server(_) => &self.watches,
+        };
+        places.clone().try_acquire_owned().ok()
+    }
+
+    const fn of_migration(&self, effect: Effect) -> &Arc<Semaphore> {
+        match effect {
             Effect::Watch => &self.watches,
             Effect::Schedule
             | Effect::Cancel
@@ -45,8 +53,7 @@ impl Places {
             | Effect::RollBack
             | Effect::Boot
             | Effect::Withdraw => &self.brief,
-        };
-        places.clone().try_acquire_owned().ok()
+        }
     }
 }
 
@@ -101,7 +108,7 @@ async fn claim(
         .await?;
     let full = claimed.len() == room;
     for effect in claimed {
-        match places.take(effect.effect) {
+        match places.take(&effect) {
             Some(place) => {
                 let task = hold(Arc::clone(ctx), effect, from + lease, place);
                 tasks.spawn(task);
@@ -109,43 +116,56 @@ async fn claim(
             None => {
                 let later = ctx.now().plus(ctx.pause(1));
                 let reason = "as many moves are being followed as may be";
-                ctx.store.effect_retry(effect.lease, later, reason).await?;
+                ctx.store
+                    .effect_retry(effect.lease(), later, reason)
+                    .await?;
             }
         }
     }
     Ok(full && places.brief.available_permits() > 0)
 }
 
+fn span(claimed: &Claimed) -> Span {
+    let (verb, sequence) = (claimed.verb(), claimed.sequence());
+    let epoch = claimed.lease().epoch;
+    match claimed {
+        Claimed::Migration(claimed) => info_span!(
+            "effect",
+            migration = %claimed.migration,
+            effect = verb,
+            sequence,
+            epoch,
+            request_id = tracing::field::Empty,
+        ),
+        Claimed::Server(claimed) => info_span!(
+            "effect",
+            server = %claimed.server,
+            effect = verb,
+            sequence,
+            epoch,
+            request_id = tracing::field::Empty,
+        ),
+    }
+}
+
 /// Performs an effect for as long as its lease lasts.
-async fn hold(
-    ctx: Arc<Context>,
-    claimed: ClaimedEffect,
-    until: Instant,
-    place: OwnedSemaphorePermit,
-) {
-    let span = info_span!(
-        "effect",
-        migration = %claimed.migration,
-        effect = %claimed.effect,
-        sequence = claimed.sequence,
-        epoch = claimed.lease.epoch,
-        request_id = tracing::field::Empty,
-    );
+async fn hold(ctx: Arc<Context>, claimed: Claimed, until: Instant, place: OwnedSemaphorePermit) {
+    let span = span(&claimed);
     let task = async {
-        let mut holding = ctx.leases.hold(claimed.lease, until);
+        let mut holding = ctx.leases.hold(claimed.lease(), until);
         let begun = Instant::now();
         let performed = tokio::select! {
             biased;
             () = holding.lost() => {
                 debug!("the lease is lost");
-                ctx.metrics.effect_ended(claimed.effect, "lost", begun.elapsed());
+                ctx.metrics.effect_ended(claimed.verb(), "lost", begun.elapsed());
                 return;
             }
             performed = perform(&ctx, &claimed) => performed,
         };
         let outcome = if performed.is_ok() { "done" } else { "again" };
         ctx.metrics
-            .effect_ended(claimed.effect, outcome, begun.elapsed());
+            .effect_ended(claimed.verb(), outcome, begun.elapsed());
         if let Err(error) = settle(&ctx, &claimed, performed).await {
             warn!(%error, "an effect could not be ticked off; its lease will run out");
         }
@@ -155,17 +175,13 @@ async fn hold(
     ctx.wake.wake();
 }
 
-async fn settle(
-    ctx: &Context,
-    claimed: &ClaimedEffect,
-    performed: Performed,
-) -> Result<(), StoreError> {
+async fn settle(ctx: &Context, claimed: &Claimed, performed: Performed) -> Result<(), StoreError> {
     match performed {
         Ok(()) => {
-            ctx.store.effect_done(claimed.lease, ctx.now()).await?;
+            ctx.store.effect_done(claimed.lease(), ctx.now()).await?;
         }
         Err(again) => {
-            let attempts = u32::try_from(claimed.attempts).unwrap_or(u32::MAX);
+            let attempts = u32::try_from(claimed.attempts()).unwrap_or(u32::MAX);
             let pause = ctx.pause(attempts.saturating_add(1));
             warn!(
                 reason = again.reason,
@@ -175,7 +191,7 @@ async fn settle(
             );
             let later = ctx.now().plus(pause);
             ctx.store
-                .effect_retry(claimed.lease, later, &again.reason)
+                .effect_retry(claimed.lease(), later, &again.reason)
                 .await?;
         }
     }

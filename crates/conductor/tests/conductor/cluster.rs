@@ -492,7 +492,7 @@ impl Cluster {
     }
 }
 
-pub(crate) const HOLD_POINTS: [HoldPoint; 10] = [
+pub(crate) const HOLD_POINTS: [HoldPoint; 13] = [
     HoldPoint::BeforeBoot,
     HoldPoint::Booted,
     HoldPoint::BeforeWithdraw,
@@ -503,4 +503,7 @@ pub(crate) const HOLD_POINTS: [HoldPoint; 10] = [
     HoldPoint::BeforeHandover,
     HoldPoint::BeforeFinish,
     HoldPoint::BeforeRollback,
+    HoldPoint::BeforePower,
+    HoldPoint::PoweredOff,
+    HoldPoint::Powered,
 ];

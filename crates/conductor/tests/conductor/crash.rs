@@ -69,9 +69,12 @@ fn moment(point: HoldPoint) -> (Victim, &'static str) {
         }
         HoldPoint::BeforeFinish => (Victim::Destination, "handed_over"),
         HoldPoint::BeforeRollback => (Victim::Destination, "move_cancelled"),
-        HoldPoint::BeforeBoot | HoldPoint::Booted | HoldPoint::BeforeWithdraw => {
-            panic!("no live migration comes to {point:?}")
-        }
+        HoldPoint::BeforeBoot
+        | HoldPoint::Booted
+        | HoldPoint::BeforeWithdraw
+        | HoldPoint::BeforePower
+        | HoldPoint::PoweredOff
+        | HoldPoint::Powered => panic!("no live migration comes to {point:?}"),
     }
 }
 

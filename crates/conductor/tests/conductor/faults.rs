@@ -34,7 +34,9 @@ fn sides(step: Step) -> &'static [usize] {
         Step::CheckSource | Step::Start | Step::Move | Step::ForceComplete | Step::Abort => &[1],
         Step::CheckDestination | Step::Prepare => &[2],
         Step::Finish | Step::RollBack => &[1, 2],
-        Step::CheckBoot | Step::Boot | Step::Withdraw => panic!("no step of a live migration"),
+        Step::CheckBoot | Step::Boot | Step::Withdraw | Step::PowerOff | Step::PowerOn => {
+            panic!("no step of a live migration")
+        }
     }
 }
 
@@ -51,7 +53,9 @@ fn without_interference(step: Step, fault: &Fault) -> &'static [Status] {
         Step::Prepare | Step::Start | Step::Move => &[Status::Failed],
         Step::Finish => &[Status::Completed],
         Step::ForceComplete | Step::Abort | Step::RollBack => panic!("nobody asked for it"),
-        Step::CheckBoot | Step::Boot | Step::Withdraw => panic!("no step of a live migration"),
+        Step::CheckBoot | Step::Boot | Step::Withdraw | Step::PowerOff | Step::PowerOn => {
+            panic!("no step of a live migration")
+        }
     }
 }
 

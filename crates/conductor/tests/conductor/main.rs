@@ -14,6 +14,7 @@ mod ends;
 mod evacuation;
 mod faults;
 mod placing;
+mod power;
 mod puppet;
 mod race;
 mod recovery;

@@ -10,13 +10,14 @@ use futures::stream::{self, BoxStream};
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::StorageMode;
+use godwit_core::power::PowerAction;
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
 use godwit_core::time::Clock;
 use godwit_rpc::agent::{Agent, AgentServer};
 use godwit_rpc::command::{
-    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Prepare,
-    RollBack, Start, Withdraw,
+    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Power, Powered,
+    Prepare, RollBack, Start, Withdraw,
 };
 use godwit_rpc::domain::{Domain, Owner};
 use godwit_rpc::facts::{Capacity, Cpu, HostFacts, Inventory};
@@ -208,6 +209,21 @@ impl Agent for Puppet {
         self.command("withdraw")?;
         self.script().sees.remove(&withdraw.command.what.server);
         Ok(())
+    }
+
+    async fn power(&self, power: Power) -> Result<Powered, Refusal> {
+        self.command(power.action.as_str())?;
+        let seen = match power.action {
+            PowerAction::Stop => Sighting::Inactive,
+            PowerAction::Start | PowerAction::SoftReboot | PowerAction::HardReboot => {
+                Sighting::Executing
+            }
+        };
+        self.script().sees.insert(power.server, seen);
+        Ok(Powered {
+            power_state: domain(power.server, seen).power_state,
+            failure: None,
+        })
     }
 
     async fn roll_back(&self, roll_back: RollBack) -> Result<(), Refusal> {

@@ -59,7 +59,9 @@ fn arrives(strike: &Strike) -> &'static [Status] {
         | Step::Move
         | Step::Boot => &[Status::Error],
         Step::Finish | Step::Withdraw | Step::RollBack => &[Status::Finished],
-        Step::ForceComplete | Step::Abort | Step::CheckBoot => panic!("no step of a cold move"),
+        Step::ForceComplete | Step::Abort | Step::CheckBoot | Step::PowerOff | Step::PowerOn => {
+            panic!("no step of a cold move")
+        }
     }
 }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
+use semver::Version;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::command::{
-    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, MoveKind,
-    Prepare, RollBack, Start, Withdraw,
+    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, MoveKind, Power,
+    Powered, Prepare, RollBack, Start, Withdraw,
 };
 use crate::facts::{HostFacts, Inventory};
 use crate::progress::WatchEvent;
@@ -18,7 +19,7 @@ use crate::proto::agent_client::AgentClient as Wire;
 use crate::refusal::{CallError, Refusal};
 use crate::session::{Deadlines, Session, call_error, protocol};
 use crate::transport::{Address, Expect, LARGEST_MESSAGE, Transport};
-use crate::version::{KINDS_SINCE, Speaks};
+use crate::version::{KINDS_SINCE, POWER_SINCE, Speaks};
 
 /// Calls one agent. Cheap to clone; connects when first used, and again whenever the
 /// connection broke. The calls are those of [`super::Agent`].
@@ -58,16 +59,21 @@ impl AgentClient {
 
     /// An agent that knows live moves only would take any move for one.
     async fn understands(&self, kind: MoveKind) -> Result<(), CallError> {
-        let agreed = self.hello().await?.version;
         match kind {
-            MoveKind::Cold | MoveKind::Evacuation if agreed < KINDS_SINCE => {
-                Err(CallError::Refused(Refusal::Incompatible {
-                    ours: agreed,
-                    theirs: KINDS_SINCE,
-                }))
-            }
-            MoveKind::Live | MoveKind::Cold | MoveKind::Evacuation => Ok(()),
+            MoveKind::Live => self.hello().await.map(drop),
+            MoveKind::Cold | MoveKind::Evacuation => self.speaks_since(KINDS_SINCE).await,
         }
+    }
+
+    async fn speaks_since(&self, needed: Version) -> Result<(), CallError> {
+        let agreed = self.hello().await?.version;
+        if agreed < needed {
+            return Err(CallError::Refused(Refusal::Incompatible {
+                ours: agreed,
+                theirs: needed,
+            }));
+        }
+        Ok(())
     }
 
     async fn call<Q, A, F>(
@@ -293,6 +299,18 @@ impl AgentClient {
         );
         let proto::WithdrawReply {} = sent.await?;
         Ok(())
+    }
+
+    /// See [`super::Agent::power`].
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn power(&self, power: Power) -> Result<Powered, CallError> {
+        self.speaks_since(POWER_SINCE).await?;
+        let sent = self.call(self.deadlines().work, power, async |mut wire, request| {
+            wire.power(request).await
+        });
+        sent.await?.try_into().map_err(protocol)
     }
 }
 

@@ -163,4 +163,7 @@ impl<A: Agent> proto::agent_server::Agent for AgentServer<A> {
     ) -> Reply<proto::WithdrawReply> {
         relay(request, |withdraw| self.agent.withdraw(withdraw)).await
     }
+    async fn power(&self, request: Request<proto::PowerRequest>) -> Reply<proto::PowerReply> {
+        relay(request, |power| self.agent.power(power)).await
+    }
 }

@@ -3,7 +3,7 @@
 use super::{parsed, read, timestamp, words};
 use crate::command::{
     Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Move, MoveKind,
-    Prepare, Rank, RollBack, Start, Withdraw,
+    Power, Powered, Prepare, Rank, RollBack, Start, Withdraw,
 };
 use crate::proto;
 use crate::refusal::Refusal;
@@ -239,6 +239,54 @@ impl TryFrom<proto::WithdrawRequest> for Withdraw {
         Ok(Self {
             command: read("command", withdraw.command)?,
             began_at: timestamp("began_at", withdraw.began_at_micros)?,
+        })
+    }
+}
+
+impl From<Power> for proto::PowerRequest {
+    fn from(power: Power) -> Self {
+        Self {
+            server_uuid: power.server.to_string(),
+            sequence: power.rank.sequence,
+            lease_epoch: power.rank.epoch,
+            action: words::send(power.action),
+            request_id: power.request_id,
+        }
+    }
+}
+
+impl TryFrom<proto::PowerRequest> for Power {
+    type Error = Refusal;
+
+    fn try_from(power: proto::PowerRequest) -> Result<Self, Refusal> {
+        Ok(Self {
+            server: parsed("server_uuid", &power.server_uuid)?,
+            action: words::read("action", power.action)?,
+            rank: Rank {
+                sequence: power.sequence,
+                epoch: power.lease_epoch,
+            },
+            request_id: power.request_id,
+        })
+    }
+}
+
+impl From<Powered> for proto::PowerReply {
+    fn from(powered: Powered) -> Self {
+        Self {
+            power_state: words::send(powered.power_state),
+            failure: powered.failure.map(Into::into),
+        }
+    }
+}
+
+impl TryFrom<proto::PowerReply> for Powered {
+    type Error = Refusal;
+
+    fn try_from(reply: proto::PowerReply) -> Result<Self, Refusal> {
+        Ok(Self {
+            power_state: words::read("power_state", reply.power_state)?,
+            failure: reply.failure.map(Into::into),
         })
     }
 }

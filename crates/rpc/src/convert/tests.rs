@@ -7,6 +7,7 @@ use std::time::Duration;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::{BlockMigration, StorageMode};
+use godwit_core::power::PowerAction;
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
 use godwit_core::time::Timestamp;
@@ -284,6 +285,12 @@ there_and_back! {
         }) => proto::BootRequest;
     withdrawals: (command(), instant()).prop_map(
         |(command, began_at)| Withdraw { command, began_at }) => proto::WithdrawRequest;
+    powers: (server(), select(PowerAction::ALL), any::<i64>(), any::<i64>(), of(text())).prop_map(
+        |(server, action, sequence, epoch, request_id)| Power {
+            server, action, rank: Rank { sequence, epoch }, request_id,
+        }) => proto::PowerRequest;
+    powered: (select(PowerState::ALL), of(failure())).prop_map(
+        |(power_state, failure)| Powered { power_state, failure }) => proto::PowerReply;
     means: select(vec![ForceMeans::PostCopy, ForceMeans::Pause]) => proto::ForceCompleteReply;
     watch_events: watch_event() => proto::WatchEvent;
     registrations: registration() => proto::RegisterRequest;

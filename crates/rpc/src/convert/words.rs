@@ -2,6 +2,7 @@
 //! arrive, because both sides use only what the lower one knows.
 
 use godwit_core::migration::{BlockMigration, StorageMode};
+use godwit_core::power::PowerAction;
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
 
@@ -59,6 +60,14 @@ word!(
         Live,
         Cold,
         Evacuation
+    }
+);
+word!(
+    PowerAction = proto::PowerAction {
+        Stop,
+        Start,
+        SoftReboot,
+        HardReboot
     }
 );
 word!(ForceMeans = Means { PostCopy, Pause });

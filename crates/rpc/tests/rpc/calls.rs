@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::parties::*;
+use godwit_core::failure::FailureCode;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::migration::BlockMigration;
+use godwit_core::server::PowerState;
 use godwit_core::time::Timestamp;
 use godwit_rpc::agent::{AgentClient, AgentPool};
 use godwit_rpc::command::{
@@ -62,6 +64,10 @@ async fn all_calls_work(client: &AgentClient, agent: &TestAgent) {
     };
     let refused = client.withdraw(withdraw).await.unwrap_err();
     assert_eq!(refused.refusal(), Some(&Refusal::NoJob));
+    let powered = client.power(power()).await.unwrap();
+    assert_eq!(agent.powered.lock().unwrap().as_slice(), [power()]);
+    assert_eq!(powered.power_state, PowerState::Shutdown);
+    assert_eq!(powered.failure.unwrap().code, FailureCode::BootFailed);
 
     let start = Start {
         command: command(),

@@ -8,14 +8,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::StorageMode;
+use godwit_core::power::PowerAction;
+use godwit_core::server::PowerState;
 use godwit_core::time::Timestamp;
 use godwit_rpc::Deadlines;
 use godwit_rpc::agent::{Agent, AgentClient, AgentServer};
 use godwit_rpc::command::{
     Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Move, MoveKind,
-    Prepare, Rank, RollBack, Start, Withdraw,
+    Power, Powered, Prepare, Rank, RollBack, Start, Withdraw,
 };
 use godwit_rpc::conductor::{Conductor, ConductorServer};
 use godwit_rpc::enrolment::{Heard, Heartbeat, Registered, Registration, Report};
@@ -87,11 +90,24 @@ pub(crate) fn command() -> Command {
     }
 }
 
+pub(crate) fn power() -> Power {
+    Power {
+        server: ServerUuid(Uuid::from_u128(2)),
+        action: PowerAction::HardReboot,
+        rank: Rank {
+            sequence: 5,
+            epoch: 2,
+        },
+        request_id: Some("req-2".to_owned()),
+    }
+}
+
 /// An agent whose answers depend on nothing but the question.
 #[derive(Default)]
 pub(crate) struct TestAgent {
     pub(crate) finished: Mutex<Vec<Command>>,
     pub(crate) booted: Mutex<Vec<Boot>>,
+    pub(crate) powered: Mutex<Vec<Power>>,
 }
 
 #[async_trait]
@@ -176,6 +192,14 @@ impl Agent for TestAgent {
 
     async fn withdraw(&self, _: Withdraw) -> Result<(), Refusal> {
         Err(Refusal::NoJob)
+    }
+
+    async fn power(&self, power: Power) -> Result<Powered, Refusal> {
+        self.powered.lock().unwrap().push(power);
+        Ok(Powered {
+            power_state: PowerState::Shutdown,
+            failure: Some(Failure::new(FailureCode::BootFailed, "No.")),
+        })
     }
 }
 

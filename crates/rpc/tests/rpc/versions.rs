@@ -57,7 +57,13 @@ async fn an_agent_that_knows_live_moves_only_is_asked_for_no_other() {
     let agent = local(&network, agent_identity());
     let old = speaks(Version::new(1, 0, 0), &[]);
     let serving = serve_agent(&agent, Default::default(), old).await;
-    let client = agent_client(&local(&network, conductor_identity()), &serving);
+    let client = AgentClient::new(
+        &local(&network, conductor_identity()),
+        &host("host-1"),
+        serving.address.clone(),
+        quick(),
+        speaks(Version::new(1, 1, 0), &[]),
+    );
 
     client.finish(command()).await.unwrap();
     let cold = Command {
@@ -79,6 +85,20 @@ async fn an_agent_that_knows_live_moves_only_is_asked_for_no_other() {
         let incompatible = matches!(refused.refusal(), Some(Refusal::Incompatible { .. }));
         assert!(incompatible, "{refused:?}");
     }
+}
+
+/// One of release 1.1 powers nothing off and on but what it moves, and says so at once.
+#[tokio::test]
+async fn an_agent_that_only_moves_is_asked_for_nothing_else() {
+    let network = LocalNetwork::new();
+    let agent = local(&network, agent_identity());
+    let old = speaks(Version::new(1, 1, 0), &[]);
+    let serving = serve_agent(&agent, Default::default(), old).await;
+    let client = agent_client(&local(&network, conductor_identity()), &serving);
+    client.finish(command()).await.unwrap();
+    let refused = client.power(power()).await.unwrap_err();
+    let incompatible = matches!(refused.refusal(), Some(Refusal::Incompatible { .. }));
+    assert!(incompatible, "{refused:?}");
 }
 
 #[tokio::test]

@@ -145,6 +145,23 @@ fn find(
     Ok(rows.first(connection).optional()?)
 }
 
+/// The action that was asked of a server at this instant, with the request behind it.
+pub(crate) fn asked_at(
+    connection: &mut Database,
+    server: ServerUuid,
+    action: ActionName,
+    at: Timestamp,
+) -> Result<Option<(i64, Option<String>)>, StoreError> {
+    Ok(instance_actions::table
+        .filter(instance_actions::instance_uuid.eq(text(server)))
+        .filter(instance_actions::action.eq(action.as_str()))
+        .filter(instance_actions::created_at.eq(instant(at)))
+        .order(instance_actions::id.desc())
+        .select((instance_actions::id, instance_actions::request_id))
+        .first(connection)
+        .optional()?)
+}
+
 /// The step of this name that is under way.
 fn open(connection: &mut Database, action: i64, event: &str) -> Result<Option<i64>, StoreError> {
     Ok(instance_actions_events::table
@@ -158,7 +175,7 @@ fn open(connection: &mut Database, action: i64, event: &str) -> Result<Option<i6
 }
 
 /// A step begins, unless it is under way.
-fn start(
+pub(crate) fn start(
     connection: &mut Database,
     action: i64,
     event: &str,
@@ -182,7 +199,7 @@ fn start(
 }
 
 /// A step ends, if it is under way. One that failed marks its action.
-fn finish(
+pub(crate) fn finish(
     connection: &mut Database,
     action: i64,
     event: &str,

@@ -246,6 +246,8 @@ fn begin<E>(
     if let Some(was) = kept_off {
         server.power_state = servers::give_back_power(connection, new.server, was)?;
     }
+    // A dead host is not waited for, nor is anybody whose task was reset.
+    servers::supersede_power(connection, &server, "A migration took over.", new.at)?;
     let request = new.request_for(&server);
     let id = insert(connection, new, &request, &server, &source).map_err(|error| {
         if error.is_duplicate() {

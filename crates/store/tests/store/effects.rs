@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use godwit_core::effect::Effect;
 use godwit_core::event::Event;
-use godwit_store::{ClaimedEffect, Lease};
+use godwit_store::{Claimed, ClaimedEffect, Lease};
 
 use crate::bench::{Bench, at, migration, placed, server};
 
@@ -12,7 +12,13 @@ const LEASE: Duration = Duration::from_secs(5);
 
 async fn claim(bench: &Bench, owner: &str, second: i64) -> Vec<ClaimedEffect> {
     let claimed = bench.store.effects_claim(owner, at(second), LEASE, 10);
-    claimed.await.unwrap()
+    let claimed = claimed.await.unwrap().into_iter();
+    claimed
+        .map(|claimed| match claimed {
+            Claimed::Migration(claimed) => claimed,
+            Claimed::Server(claimed) => panic!("{claimed:?}"),
+        })
+        .collect()
 }
 
 fn kinds(claimed: &[ClaimedEffect]) -> Vec<Effect> {

@@ -18,6 +18,7 @@ mod lists;
 mod nova;
 mod observation;
 mod opening;
+mod power;
 mod progress;
 mod random;
 mod registry;

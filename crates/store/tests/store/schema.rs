@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 use diesel::{PgConnection, SqliteConnection, sql_query};
-use godwit_core::effect::Effect;
 use godwit_core::migration::{Intent, Settling, StorageMode};
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::status::{MigrationKind, MigrationStatus};
@@ -217,7 +216,6 @@ async fn columns_allow_exactly_the_words_of_the_core() {
         "intent" => Intent,
         "settling" => Settling,
         "storage" => StorageMode,
-        "effect" => Effect,
         "role" => SlotRole,
         "kind" => DiscrepancyKind,
     );

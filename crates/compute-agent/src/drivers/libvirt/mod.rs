@@ -12,7 +12,8 @@
 //!                   ├─ steer, force           while it goes on
 //!                   ├─ settle                 after
 //!                   ├─ leaving ─► power       a cold move's source: off, and perhaps on again
-//!                   └─ boot                   from a definition, and given up again
+//!                   ├─ boot                   from a definition, and given up again
+//!                   └─ power                  off and on where it is
 //!            all by connection ─► sys         calls with deadlines; the only unsafe code
 //!            all trusting witness             what a look at a domain means (pure)
 //! ```
@@ -80,7 +81,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use godwit_core::failure::FailureCode;
-use godwit_core::ids::HostName;
+use godwit_core::ids::{HostName, ServerUuid};
 use godwit_rpc::command::{
     CheckBoot, CheckDestination, CheckSource, ForceMeans, Movable, MoveKind, Side,
 };
@@ -99,7 +100,7 @@ use self::leaving::Leavings;
 use self::storage::Files;
 use self::sys::{DomainEvent, Sink};
 use self::turns::Turns;
-use crate::driver::{Driver, DriverError, Job, JobState};
+use crate::driver::{Driver, DriverError, Job, JobState, PowerOff, PowerOn};
 use crate::holds::Holds;
 
 /// The libvirt driver of one host.
@@ -257,6 +258,18 @@ impl Driver for LibvirtDriver {
 
     async fn withdraw(&self, job: &Job, side: Side) -> Result<(), DriverError> {
         self.0.withdraw(job, side).await
+    }
+
+    async fn execution(&self, server: ServerUuid) -> Result<Option<i64>, DriverError> {
+        self.0.execution(server).await
+    }
+
+    async fn power_off(&self, server: ServerUuid, how: PowerOff) -> Result<(), DriverError> {
+        self.0.power_off_here(server, how).await
+    }
+
+    async fn power_on(&self, server: ServerUuid, how: PowerOn) -> Result<(), DriverError> {
+        self.0.power_on_here(server, how).await
     }
 }
 

@@ -1,22 +1,123 @@
-//! Powering a guest off: first as its user would, then by force.
+//! Powering a guest off, first as its user would, then by force; and on where it is.
 
 use std::time::Duration;
 
+use godwit_core::failure::FailureCode;
 use godwit_core::ids::ServerUuid;
+use godwit_core::recovery::Sighting;
 use tokio::time::Instant;
 use virt::error::Error;
+use virt::sys as raw;
 
 use super::Host;
-use super::connection::Live;
+use super::connection::{CallError, Live};
 use super::inventory::known;
+use super::settle::is_persistent;
 use super::sys::DomainState;
+use super::turns::Turn;
 use super::witness::Witness;
-use crate::driver::DriverError;
+use crate::driver::{DriverError, PowerOff, PowerOn};
 
 /// How often one looks whether it is off.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 impl Host {
+    /// See [`crate::driver::Driver::execution`]. libvirt numbers them; it goes on counting where
+    /// it was when its service comes back.
+    pub(super) async fn execution(&self, server: ServerUuid) -> Result<Option<i64>, DriverError> {
+        let found = self.connection.call(move |live| {
+            let Some(domain) = known(live.connect.lookup_domain_by_uuid(server.0))? else {
+                return Ok(None);
+            };
+            Ok(Some(domain.id()))
+        });
+        let id = found.await?.ok_or(DriverError::UnknownServer(server))?;
+        Ok(id.map(i64::from))
+    }
+
+    /// See [`crate::driver::Driver::power_off`].
+    pub(super) async fn power_off_here(
+        &self,
+        server: ServerUuid,
+        how: PowerOff,
+    ) -> Result<(), DriverError> {
+        let _turn = self.turn(server).await?;
+        if !self.executes_unmoved(server).await? {
+            return Ok(());
+        }
+        let persistent = self
+            .connection
+            .call(move |live| is_persistent(live, server));
+        if !persistent.await? {
+            return Err(DriverError::failed(
+                FailureCode::StopFailed,
+                format!(
+                    "Instance {server} is transient, and would be forgotten when it is powered off."
+                ),
+            ));
+        }
+        let limit = match how {
+            PowerOff::Clean => self.config.power_off_limit(),
+            PowerOff::Forced => Duration::ZERO,
+        };
+        self.power_off(server, limit).await
+    }
+
+    /// See [`crate::driver::Driver::power_on`].
+    pub(super) async fn power_on_here(
+        &self,
+        server: ServerUuid,
+        how: PowerOn,
+    ) -> Result<(), DriverError> {
+        let turn = self.turn(server).await?;
+        let executes = self.executes_unmoved(server).await?;
+        let seen = self.look(server).await?;
+        match seen.map(|seen| seen.state) {
+            // It is kept for somebody to look at, and executes nothing.
+            Some(DomainState::Crashed) => self.power_off(server, Duration::ZERO).await?,
+            Some(_) | None if executes => return Ok(()),
+            Some(_) | None => {}
+        }
+        let flags = match how {
+            PowerOn::Resumed => raw::VIR_DOMAIN_NONE,
+            PowerOn::Afresh => raw::VIR_DOMAIN_START_FORCE_BOOT,
+        };
+        let started = self
+            .connection
+            .call(move |live| start(live, server, flags, turn));
+        match started.await {
+            Ok(()) => Ok(()),
+            // It is over, and came to nothing.
+            Err(CallError::Libvirt(error))
+                if self.sighting(server).await? == Sighting::Inactive =>
+            {
+                Err(DriverError::failed(
+                    FailureCode::BootFailed,
+                    format!("The guest could not be started: {}.", error.message()),
+                ))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Does the guest, which has to be here and part of no move, execute?
+    async fn executes_unmoved(&self, server: ServerUuid) -> Result<bool, DriverError> {
+        match self.sighting(server).await? {
+            Sighting::Executing => Ok(true),
+            Sighting::Inactive => Ok(false),
+            Sighting::Absent => Err(DriverError::UnknownServer(server)),
+            Sighting::Moving | Sighting::Incoming | Sighting::HandedOver => {
+                Err(DriverError::failed(
+                    FailureCode::HypervisorError,
+                    format!("A move of {server} is under way on {}.", self.name),
+                ))
+            }
+            Sighting::Unreachable => Err(DriverError::Unavailable(
+                "the domain cannot be judged".into(),
+            )),
+        }
+    }
+
     /// Returns when the guest is off, or not here at all. It gets `limit` to shut down by
     /// itself; one that does not execute instructions gets none.
     pub(super) async fn power_off(
@@ -66,6 +167,20 @@ impl Host {
 
 fn listens(seen: Witness) -> bool {
     seen.state == DomainState::Running
+}
+
+/// One that executes by now is no error. Keeps the turn until libvirt has answered.
+fn start(
+    live: &Live,
+    server: ServerUuid,
+    flags: raw::virDomainCreateFlags,
+    _turn: Turn,
+) -> Result<(), Error> {
+    let domain = live.connect.lookup_domain_by_uuid(server.0)?;
+    if known(domain.is_active())?.unwrap_or(false) {
+        return Ok(());
+    }
+    domain.create_with_flags(flags)
 }
 
 fn shut_down(live: &Live, server: ServerUuid) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use godwit_core::failure::FailureCode;
-use godwit_core::ids::HostName;
+use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::StorageMode;
 use godwit_core::recovery::Sighting;
 use godwit_rpc::command::{
@@ -18,7 +18,7 @@ use super::faults::{Fault, Step};
 use super::fleet::Power;
 use super::rehost::Note;
 use crate::checks;
-use crate::driver::{Driver, DriverError, Job, JobState};
+use crate::driver::{Driver, DriverError, Job, JobState, PowerOff, PowerOn};
 use crate::holds::{HoldPoint, Holds};
 
 /// One simulated host of a [`Fabric`].
@@ -323,5 +323,20 @@ impl Driver for Simulated {
         let booted_here = side == Side::Destination && note.booted;
         self.fabric
             .look(|world| world.withdraw(&self.host, &job.what, booted_here))
+    }
+    async fn execution(&self, server: ServerUuid) -> Result<Option<i64>, DriverError> {
+        self.powered()?;
+        self.fabric
+            .look(|world| world.execution(&self.host, server))
+    }
+
+    async fn power_off(&self, server: ServerUuid, _: PowerOff) -> Result<(), DriverError> {
+        self.strike_uncancelled(Step::PowerOff).await?;
+        self.fabric.look(|world| world.set_off(&self.host, server))
+    }
+
+    async fn power_on(&self, server: ServerUuid, _: PowerOn) -> Result<(), DriverError> {
+        self.strike_uncancelled(Step::PowerOn).await?;
+        self.fabric.look(|world| world.set_on(&self.host, server))
     }
 }

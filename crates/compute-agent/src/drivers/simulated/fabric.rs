@@ -106,6 +106,11 @@ impl Fabric {
         self.look(|world| world.guest_mut(server).map(|guest| guest.power))
     }
 
+    /// How often the guest was started.
+    pub fn starts_of(&self, server: ServerUuid) -> Option<i64> {
+        self.look(|world| world.guests.get(&server).map(|guest| guest.starts))
+    }
+
     /// The guests that a host has, and what each does.
     pub fn guests_on(&self, host: &HostName) -> Vec<(ServerUuid, Power)> {
         self.look(|world| {

@@ -34,6 +34,10 @@ pub enum Step {
     Boot,
     /// Giving the guest up, on either side.
     Withdraw,
+    /// Powering off a guest that goes nowhere.
+    PowerOff,
+    /// Powering it on.
+    PowerOn,
 }
 
 impl Step {
@@ -51,6 +55,8 @@ impl Step {
         Self::CheckBoot,
         Self::Boot,
         Self::Withdraw,
+        Self::PowerOff,
+        Self::PowerOn,
     ];
 }
 

@@ -110,6 +110,9 @@ pub struct GuestSpec {
     /// move until somebody confirms it, or the source of an evacuation that has come back.
     #[serde(default)]
     pub left_on: BTreeSet<HostName>,
+    /// Grows whenever it is started.
+    #[serde(default)]
+    pub starts: i64,
 }
 
 impl GuestSpec {
@@ -140,6 +143,7 @@ impl GuestSpec {
             cpu_features: Vec::new(),
             disks: vec![disk],
             left_on: BTreeSet::new(),
+            starts: 0,
         }
     }
 

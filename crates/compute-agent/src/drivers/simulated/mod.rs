@@ -9,6 +9,7 @@
 //!   world    where everything is now                  faults   what goes wrong, and when
 //!   testimony what hosts say of it              steps    what is done to it
 //!   rehost   guests that power off here and on elsewhere
+//!   power    guests that power off and on where they are
 //!   fabric   the world behind a lock, with a clock and a file
 //! ```
 //!
@@ -24,6 +25,7 @@ mod driver;
 mod fabric;
 mod faults;
 mod fleet;
+mod power;
 mod rehost;
 mod steps;
 mod testimony;

@@ -41,6 +41,7 @@ impl World {
     pub(super) fn power_on(&mut self, server: ServerUuid, power: Power) {
         if let Some(guest) = self.guest_mut(server) {
             guest.power = power;
+            guest.starts = guest.starts.wrapping_add(1);
         }
     }
 
@@ -112,6 +113,7 @@ impl World {
             guest.left_on.remove(&what.destination);
             guest.host = what.destination.clone();
             guest.power = if power_on { Power::On } else { Power::Off };
+            guest.starts = guest.starts.wrapping_add(1);
         }
         Ok(())
     }

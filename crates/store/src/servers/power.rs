@@ -1,0 +1,317 @@
+//! Powering servers off and on: what is asked of them, what becomes of it, and nothing else.
+//!
+//! While an action is under way its server has the action's task, and an effect in the outbox.
+//! Whoever takes the task away, be it an operator who resets the state or an evacuation, needs no
+//! more than that: an effect that its server no longer waits for is not performed.
+
+use diesel::prelude::*;
+use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::instance_action::ActionResult;
+use godwit_core::power::{self, Ending, Outcome, PowerAction};
+use godwit_core::server::TaskState;
+use godwit_core::status::MigrationStatus;
+use godwit_core::time::Timestamp;
+
+use super::{Fault, Server, load_locked};
+use crate::columns::{instant, json, text};
+use crate::connection::Database;
+use crate::effects::ClaimedPower;
+use crate::error::TransactionError;
+use crate::schema::{migrations, servers};
+use crate::{ActionNote, Store, StoreError, discrepancies, effects, instance_actions};
+
+/// An action to begin.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewPower {
+    /// Of which server.
+    pub server: ServerUuid,
+    /// What.
+    pub action: PowerAction,
+    /// The request behind it.
+    pub note: ActionNote,
+}
+
+/// Why no action began. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PowerError<E> {
+    /// No such server, or it is deleted.
+    #[error("there is no such server")]
+    NoSuchServer,
+    /// The caller's check said no.
+    #[error("the server's state does not allow it")]
+    Refused(E),
+    /// The server has no host, or is on its way to another, whatever its state says: somebody
+    /// reset that.
+    #[error("the server is not where it could be powered off or on")]
+    NotFree,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl<E: Send + 'static> TransactionError for PowerError<E> {
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::NoSuchServer | Self::Refused(_) | Self::NotFree => None,
+        }
+    }
+}
+
+/// What whoever performs an action has to know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PowerStart {
+    /// Where the server is.
+    pub host: HostName,
+    /// The HTTP request behind it.
+    pub request_id: Option<String>,
+    /// Another host is seen to have the guest, too.
+    pub seen_elsewhere: bool,
+}
+
+fn begin<E>(
+    connection: &mut Database,
+    new: &NewPower,
+    check: impl Fn(&Server) -> Result<(), E>,
+) -> Result<(), PowerError<E>> {
+    let NewPower {
+        server,
+        action,
+        note,
+    } = new;
+    // Every migration begins with this lock, so none begins before this is over.
+    let server = load_locked(connection, *server)?.ok_or(PowerError::NoSuchServer)?;
+    check(&server).map_err(PowerError::Refused)?;
+    if server.host.is_none() || is_moving(connection, server.uuid)? {
+        return Err(PowerError::NotFree);
+    }
+    supersede_power(connection, &server, "A reboot took over.", note.at)?;
+    effects::insert_of_server(connection, server.id, *action, note.at)?;
+    set_task(connection, &server, action.task(), note.at)?;
+    instance_actions::began(connection, server.uuid, action.instance_action(), note)?;
+    Ok(())
+}
+
+/// Is a migration at work? Not one that waits for somebody, nor one that was imported.
+fn is_moving(connection: &mut Database, server: ServerUuid) -> Result<bool, StoreError> {
+    let moving: Option<i64> = migrations::table
+        .filter(migrations::instance_uuid.eq(text(server)))
+        .filter(migrations::ended_at.is_null())
+        .filter(migrations::imported.eq(false))
+        .filter(migrations::status.ne(MigrationStatus::Finished.as_str()))
+        .select(migrations::id)
+        .first(connection)
+        .optional()?;
+    Ok(moving.is_some())
+}
+
+fn set_task(
+    connection: &mut Database,
+    server: &Server,
+    task: TaskState,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    diesel::update(servers::table.find(server.id))
+        .set((
+            servers::task_state.eq(task.as_str()),
+            servers::progress.eq(0),
+            servers::updated_at.eq(instant(at)),
+            servers::generation.eq(servers::generation + 1),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Drops what is asked of a server's power and not done. Whoever asked is told why.
+pub(crate) fn supersede_power(
+    connection: &mut Database,
+    server: &Server,
+    why: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    for (action, asked_at) in effects::supersede_of_server(connection, server.id, at)? {
+        fail_step(connection, server, (action, asked_at), why, at)?;
+    }
+    Ok(())
+}
+
+/// The step of an action has failed, whether it was begun or not.
+fn fail_step(
+    connection: &mut Database,
+    server: &Server,
+    (action, asked_at): (PowerAction, Timestamp),
+    why: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let name = action.instance_action();
+    let found = instance_actions::asked_at(connection, server.uuid, name, asked_at)?;
+    let Some((id, _)) = found else {
+        return Ok(());
+    };
+    let failed = (ActionResult::Error, Some(why));
+    instance_actions::start(connection, id, action.event(), server.host.as_ref(), at)?;
+    instance_actions::finish(connection, id, action.event(), failed, at)
+}
+
+/// The server of an effect, locked, unless it no longer waits for it; then the effect is done.
+fn load_waiting(
+    connection: &mut Database,
+    claimed: &ClaimedPower,
+    at: Timestamp,
+) -> Result<Option<Server>, StoreError> {
+    let server = load_locked(connection, claimed.server)?;
+    if !effects::is_held(connection, claimed.lease)? {
+        return Ok(None);
+    }
+    let Some(server) = server else {
+        effects::done(connection, claimed.lease, at)?;
+        return Ok(None);
+    };
+    if claimed.action.is_wanted(server.task_state) {
+        return Ok(Some(server));
+    }
+    let asked = (claimed.action, claimed.created_at);
+    let why = "The server's state was changed meanwhile.";
+    fail_step(connection, &server, asked, why, at)?;
+    effects::done(connection, claimed.lease, at)?;
+    Ok(None)
+}
+
+fn start(
+    connection: &mut Database,
+    claimed: &ClaimedPower,
+    at: Timestamp,
+) -> Result<Option<PowerStart>, StoreError> {
+    let Some(server) = load_waiting(connection, claimed, at)? else {
+        return Ok(None);
+    };
+    let action = claimed.action;
+    let Some(host) = server.host.clone() else {
+        let why = Failure::new(FailureCode::HypervisorError, "The server is on no host.");
+        conclude(connection, claimed, &Outcome::Unknown(why), at)?;
+        return Ok(None);
+    };
+    if server.task_state != Some(action.task_at_host()) {
+        set_task(connection, &server, action.task_at_host(), at)?;
+    }
+    let name = action.instance_action();
+    let found = instance_actions::asked_at(connection, server.uuid, name, claimed.created_at)?;
+    if let Some((id, _)) = &found {
+        instance_actions::start(connection, *id, action.event(), Some(&host), at)?;
+    }
+    Ok(Some(PowerStart {
+        host,
+        request_id: found.and_then(|(_, request_id)| request_id),
+        seen_elsewhere: discrepancies::seen_elsewhere(connection, server.uuid)?,
+    }))
+}
+
+fn conclude(
+    connection: &mut Database,
+    claimed: &ClaimedPower,
+    outcome: &Outcome,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let Some(server) = load_waiting(connection, claimed, at)? else {
+        return Ok(false);
+    };
+    let action = claimed.action;
+    let ending = power::end(action, server.vm_state, outcome);
+    write_ending(connection, &server, &ending, at)?;
+    let asked = (action, claimed.created_at);
+    match &ending.failure {
+        Some(failure) => fail_step(connection, &server, asked, &failure.message, at)?,
+        None => {
+            let name = action.instance_action();
+            let found = instance_actions::asked_at(connection, server.uuid, name, asked.1)?;
+            if let Some((id, _)) = found {
+                let done = (ActionResult::Success, None);
+                instance_actions::finish(connection, id, action.event(), done, at)?;
+            }
+        }
+    }
+    effects::done(connection, claimed.lease, at)
+}
+
+fn write_ending(
+    connection: &mut Database,
+    server: &Server,
+    ending: &Ending,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    // What hosts saw before this is older than it. Where nobody knows, what they saw counts.
+    let settled = ending.power_state.map(|_| at).or(server.settled_at);
+    let power_state = ending.power_state.unwrap_or(server.power_state);
+    let new_fault = ending.failure.as_ref().map(|failure| Fault {
+        code: 500,
+        message: failure.message.clone(),
+        details: None,
+        created: at,
+    });
+    let fault = new_fault.as_ref().or(server.fault.as_ref());
+    diesel::update(servers::table.find(server.id))
+        .set((
+            servers::vm_state.eq(ending.vm_state.as_str()),
+            servers::power_state.eq(i64::from(power_state.as_i32())),
+            servers::task_state.eq(None::<String>),
+            servers::progress.eq(0),
+            servers::fault.eq(fault.map(json)),
+            servers::settled_at.eq(settled.map(instant)),
+            servers::updated_at.eq(instant(at)),
+            servers::generation.eq(servers::generation + 1),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+impl Store {
+    /// Begins an action: in one transaction the server gets its task, and the instance action and
+    /// the effect appear. When this returns `Ok`, all of it is durable.
+    ///
+    /// `check` sees the server as it is inside the transaction. The store's own rule comes after
+    /// it: a host, and no migration under way. What was asked of the server's power before and is
+    /// not done, is dropped: only a hard reboot comes that far.
+    ///
+    /// # Errors
+    /// [`PowerError`].
+    pub async fn power_begin<E, F>(&self, new: NewPower, check: F) -> Result<(), PowerError<E>>
+    where
+        E: Send + 'static,
+        F: Fn(&Server) -> Result<(), E> + Send + 'static,
+    {
+        self.write(move |connection| begin(connection, &new, &check))
+            .await
+    }
+
+    /// Its host is about to be asked: the server's task says so, and the step of its instance
+    /// action begins. `None` if the lease is lost, or the server no longer waits for it; then the
+    /// effect is done.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn power_start(
+        &self,
+        claimed: ClaimedPower,
+        at: Timestamp,
+    ) -> Result<Option<PowerStart>, StoreError> {
+        self.write(move |connection| start(connection, &claimed, at))
+            .await
+    }
+
+    /// It is over: in one transaction the effect is done, the server has no task and is what
+    /// [`power::end`] says, and the instance action has its result. `false`, and nothing but the
+    /// effect is changed, if the lease is lost or the server no longer waits for it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn power_conclude(
+        &self,
+        claimed: ClaimedPower,
+        outcome: Outcome,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| conclude(connection, &claimed, &outcome, at))
+            .await
+    }
+}
