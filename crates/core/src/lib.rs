@@ -15,6 +15,7 @@
 //! - [`transition`]: the one entry point; [`live`], [`cold`] and [`evacuation`] are the tables.
 //! - [`instance_action`]: what clients of Nova read of all this.
 //! - [`recovery`]: who runs a guest after a crash, as one pure function.
+//! - [`server_group`]: which hosts a server's group leaves it.
 
 mod change;
 pub mod cold;
@@ -30,6 +31,7 @@ pub mod live;
 pub mod migration;
 pub mod recovery;
 pub mod server;
+pub mod server_group;
 pub mod status;
 pub mod time;
 pub mod transition;

@@ -11,7 +11,7 @@ use semver::Version;
 use crate::refusal::Refusal;
 
 /// The protocol's version. A test fails when the protocol changed and this did not.
-pub const RPC_VERSION: Version = Version::new(1, 1, 0);
+pub const RPC_VERSION: Version = Version::new(1, 2, 0);
 
 /// From here on moves are not all live: an older agent would take every move for a live one.
 pub(crate) const KINDS_SINCE: Version = Version::new(1, 1, 0);

@@ -31,6 +31,7 @@ mod pool;
 mod reservations;
 mod schema;
 mod schema_version;
+mod server_groups;
 mod servers;
 mod services;
 mod store;
@@ -54,6 +55,7 @@ pub use invariants::Violation;
 pub use migrations::*;
 pub use open::{OpenError, PoolState, StoreOptions};
 pub use reservations::{HeldClaim, Room, Slot, SlotRole};
+pub use server_groups::{NewServerGroup, ServerGroup};
 pub use servers::*;
 pub use services::{
     ConductorBeat, Service, ServiceBinary, ServiceChange, ServiceError, ServiceKey, ServiceStatus,

@@ -157,6 +157,7 @@ fn guest() -> Domain {
         flavor: None,
         image_ref: None,
         definition: None,
+        group: None,
     }
 }
 

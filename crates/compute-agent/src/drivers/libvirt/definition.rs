@@ -1,5 +1,8 @@
 //! A domain's XML, as far as a move has to know it.
 
+use std::num::NonZero;
+
+use godwit_core::server_group::DeclaredGroup;
 use godwit_rpc::domain::{Flavor, Owner};
 use godwit_rpc::facts::Cpu;
 use roxmltree::{Document, Node};
@@ -8,6 +11,9 @@ use uuid::Uuid;
 
 /// What Nova's namespace begins with, whatever its minor version.
 const NOVA: &str = "http://openstack.org/xmlns/libvirt/nova/1.";
+
+/// Our own namespace.
+const GODWIT: &str = "urn:godwit:libvirt:1";
 
 /// A domain's definition.
 #[derive(Clone, PartialEq, Debug)]
@@ -28,6 +34,8 @@ pub(super) struct Definition {
     pub(super) disks: Vec<DiskElement>,
     /// What Nova wrote into it.
     pub(super) nova: Option<NovaElement>,
+    /// The server group that it says it is in.
+    pub(super) group: Option<DeclaredGroup>,
 }
 
 /// Which domain a definition is of.
@@ -134,6 +142,7 @@ impl Definition {
             cpu: child(domain, "cpu").map(|cpu| cpu_element(cpu, xml)),
             disks: children(devices, "disk").filter_map(disk).collect(),
             nova: child(domain, "metadata").and_then(nova),
+            group: child(domain, "metadata").and_then(group),
         })
     }
 
@@ -291,6 +300,38 @@ fn nova(metadata: Node<'_, '_>) -> Option<NovaElement> {
         owner,
         flavor,
         image,
+    })
+}
+
+/// `<godwit:server><godwit:group uuid="…" policy="anti-affinity" max_server_per_host="2">web`, of
+/// which only the uuid is required. What is wrong with it is no reason not to see the domain.
+fn group(metadata: Node<'_, '_>) -> Option<DeclaredGroup> {
+    let server = metadata
+        .children()
+        .find(|node| node.has_tag_name((GODWIT, "server")))?;
+    let group = child(server, "group")?;
+    declared(group)
+        .inspect_err(|wrong| {
+            let uuid = group.attribute("uuid").unwrap_or_default();
+            tracing::warn!(uuid, attribute = wrong, "a domain's server group is not understood");
+        })
+        .ok()
+}
+
+/// The error is the attribute that is missing or means nothing.
+fn declared(group: Node<'_, '_>) -> Result<DeclaredGroup, &'static str> {
+    let uuid = group.attribute("uuid").and_then(|uuid| uuid.parse().ok());
+    let policy = group.attribute("policy").map(str::parse).transpose();
+    let most = group.attribute("max_server_per_host");
+    let most: Option<NonZero<u32>> = most
+        .map(str::parse)
+        .transpose()
+        .map_err(|_| "max_server_per_host")?;
+    Ok(DeclaredGroup {
+        uuid: uuid.ok_or("uuid")?,
+        name: text(group),
+        policy: policy.map_err(|_| "policy")?,
+        max_server_per_host: most.map(NonZero::get),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::server_group::DeclaredGroup;
 use godwit_rpc::domain::{Disk, Flavor, Owner};
 use serde::{Deserialize, Serialize};
 
@@ -110,6 +111,9 @@ pub struct GuestSpec {
     /// move until somebody confirms it, or the source of an evacuation that has come back.
     #[serde(default)]
     pub left_on: BTreeSet<HostName>,
+    /// The server group that it says it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<DeclaredGroup>,
 }
 
 impl GuestSpec {
@@ -140,6 +144,7 @@ impl GuestSpec {
             cpu_features: Vec::new(),
             disks: vec![disk],
             left_on: BTreeSet::new(),
+            group: None,
         }
     }
 
