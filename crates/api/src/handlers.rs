@@ -17,6 +17,7 @@ mod paging;
 mod preconditions;
 pub mod reset_state;
 pub mod resize;
+pub mod server_groups;
 pub mod server_migrations;
 pub mod servers;
 pub mod services;

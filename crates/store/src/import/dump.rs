@@ -20,6 +20,9 @@ const OPTIONAL: [&str; 5] = [
     "instance_actions_events",
     "instance_system_metadata",
     "block_device_mapping",
+    "instance_groups",
+    "instance_group_policy",
+    "instance_group_member",
 ];
 
 /// How the names of files end.

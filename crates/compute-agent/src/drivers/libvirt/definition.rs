@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 
-use godwit_core::server_group::DeclaredGroup;
+use godwit_core::server_group::{DeclaredGroup, Policy};
 use godwit_rpc::domain::{Flavor, Owner};
 use godwit_rpc::facts::Cpu;
 use roxmltree::{Document, Node};
@@ -304,35 +304,36 @@ fn nova(metadata: Node<'_, '_>) -> Option<NovaElement> {
 }
 
 /// `<godwit:server><godwit:group uuid="…" policy="anti-affinity" max_server_per_host="2">web`, of
-/// which only the uuid is required. What is wrong with it is no reason not to see the domain.
+/// which only the uuid is required. Whatever is wrong with the rest, the domain stays in the group.
 fn group(metadata: Node<'_, '_>) -> Option<DeclaredGroup> {
     let server = metadata
         .children()
         .find(|node| node.has_tag_name((GODWIT, "server")))?;
     let group = child(server, "group")?;
-    declared(group)
-        .inspect_err(|wrong| {
-            let uuid = group.attribute("uuid").unwrap_or_default();
-            tracing::warn!(uuid, attribute = wrong, "a domain's server group is not understood");
-        })
-        .ok()
+    let said = group.attribute("uuid").unwrap_or_default();
+    let Ok(uuid) = said.parse() else {
+        tracing::warn!(uuid = said, "a domain's server group has no proper uuid");
+        return None;
+    };
+    let rule = rule(group).unwrap_or_else(|wrong| {
+        tracing::warn!(uuid = said, wrong, "a domain's server group is not understood");
+        (None, None)
+    });
+    Some(DeclaredGroup {
+        uuid,
+        name: text(group),
+        policy: rule.0,
+        max_server_per_host: rule.1,
+    })
 }
 
-/// The error is the attribute that is missing or means nothing.
-fn declared(group: Node<'_, '_>) -> Result<DeclaredGroup, &'static str> {
-    let uuid = group.attribute("uuid").and_then(|uuid| uuid.parse().ok());
+/// The group's policy, and how many of its servers a host may have. The error is the attribute
+/// that means nothing; a policy without its number would be another one.
+fn rule(group: Node<'_, '_>) -> Result<(Option<Policy>, Option<u32>), &'static str> {
     let policy = group.attribute("policy").map(str::parse).transpose();
-    let most = group.attribute("max_server_per_host");
-    let most: Option<NonZero<u32>> = most
-        .map(str::parse)
-        .transpose()
-        .map_err(|_| "max_server_per_host")?;
-    Ok(DeclaredGroup {
-        uuid: uuid.ok_or("uuid")?,
-        name: text(group),
-        policy: policy.map_err(|_| "policy")?,
-        max_server_per_host: most.map(NonZero::get),
-    })
+    let most = group.attribute("max_server_per_host").map(str::parse);
+    let most: Option<NonZero<u32>> = most.transpose().map_err(|_| "max_server_per_host")?;
+    Ok((policy.map_err(|_| "policy")?, most.map(NonZero::get)))
 }
 
 fn children<'a, 'input>(

@@ -1,7 +1,5 @@
 //! On XML as libvirt writes it for a running guest.
 
-use godwit_core::server_group::Policy;
-
 use super::*;
 
 const DOMAIN: &str = r#"<domain type='kvm' id='3'>
@@ -90,16 +88,19 @@ fn a_domain_may_name_its_server_group() {
 }
 
 #[test]
-fn a_server_group_that_means_nothing_is_none() {
-    let uuid = "7a0a4f6e-2f45-4a0c-9d8f-3f6d5c1c7f10";
+fn a_server_group_that_is_not_understood_is_still_the_group() {
     for wrong in [
-        String::new(),
-        r#"uuid="web""#.to_owned(),
-        format!(r#"uuid="{uuid}" policy="legacy""#),
-        format!(r#"uuid="{uuid}" max_server_per_host="0""#),
-        format!(r#"uuid="{uuid}" max_server_per_host="many""#),
+        r#"policy="legacy""#,
+        r#"policy="anti-affinity" max_server_per_host="0""#,
+        r#"policy="anti-affinity" max_server_per_host="many""#,
     ] {
-        assert_eq!(grouped(&wrong), None, "{wrong}");
+        let uuid = "7a0a4f6e-2f45-4a0c-9d8f-3f6d5c1c7f10";
+        let group = grouped(&format!(r#"uuid="{uuid}" {wrong}"#)).unwrap();
+        assert_eq!(group.uuid.to_string(), uuid);
+        assert_eq!((group.policy, group.max_server_per_host), (None, None), "{wrong}");
+    }
+    for nameless in ["", r#"uuid="web""#] {
+        assert_eq!(grouped(nameless), None, "{nameless}");
     }
 }
 
