@@ -266,17 +266,16 @@ impl Store {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         self.write(move |connection| {
-            let group = server_groups::table
+            let id: Option<i64> = server_groups::table
                 .filter(server_groups::uuid.eq(text(uuid)))
-                .filter(server_groups::deleted_at.is_null());
-            let id: Option<i64> = group
                 .select(server_groups::id)
                 .first(connection)
                 .optional()?;
             let Some(id) = id else {
                 return Ok(false);
             };
-            let deleted = diesel::update(group)
+            let known = server_groups::table.find(id);
+            let deleted = diesel::update(known.filter(server_groups::deleted_at.is_null()))
                 .set(server_groups::deleted_at.eq(instant(at)))
                 .execute(connection)?;
             let members = server_group_members::group_id.eq(id);

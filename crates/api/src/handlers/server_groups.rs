@@ -129,10 +129,15 @@ fn read(call: &Call, group: &Value) -> Result<NewServerGroup, ApiError> {
 }
 
 /// A valid count, as a number or as its digits; more than anybody has is as many as can be.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "float to integer saturates, and it is one at least"
+)]
 fn count(value: &Value) -> u32 {
-    let number = match value {
-        Value::String(digits) => digits.trim_end().parse().unwrap_or(u64::MAX),
-        number => number.as_u64().unwrap_or(u64::MAX),
+    let number: Option<f64> = match value {
+        Value::String(digits) => digits.trim_end().parse().ok(),
+        number => number.as_f64(),
     };
-    u32::try_from(number).unwrap_or(u32::MAX)
+    number.unwrap_or(f64::MAX) as u32
 }

@@ -60,8 +60,7 @@ fn of_number(schema: &Schema, value: &Value) -> Option<String> {
     };
     #[expect(clippy::cast_precision_loss, reason = "a minimum is small")]
     let too_small = number < minimum as f64;
-    let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    too_small.then(|| format!("{} is less than the minimum of {minimum}", shown.trim()))
+    too_small.then(|| format!("{number} is less than the minimum of {minimum}"))
 }
 
 fn of_text(schema: &Schema, text: &str) -> Option<String> {

@@ -12,7 +12,7 @@ use godwit_api::routes::{Does, ROUTES, Route, Versions, find};
 use godwit_api::schema::query::QuerySchema;
 use serde_json::{Value, json};
 
-use crate::seed::{Migration, Server};
+use crate::seed::{Migration, SERVER, Server};
 use crate::world::{Who, World};
 
 fn reference() -> PathBuf {
@@ -273,6 +273,10 @@ async fn replay(sample: &Value) -> Value {
         "one server, its flavor with an extra spec" => {
             world.populate().await;
             world.extra_spec();
+        }
+        "one server, in a group" => {
+            world.populate().await;
+            world.group(&[SERVER]);
         }
         "two servers, several migrations" => several(&world).await,
         other => panic!("there is no world {other:?}"),

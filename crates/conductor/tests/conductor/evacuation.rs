@@ -12,7 +12,7 @@ use crate::cluster::*;
 use crate::crash::has_event;
 
 /// Host 1 dies, with everything on it.
-fn die(cluster: &mut Cluster) {
+pub(crate) fn die(cluster: &mut Cluster) {
     cluster.kill_agent(&host(1));
     cluster.fabric.power(&host(1), false);
 }

@@ -12,6 +12,7 @@ mod crash;
 mod ends;
 mod evacuation;
 mod faults;
+mod groups;
 mod placing;
 mod puppet;
 mod race;

@@ -14,7 +14,7 @@ const LONGEST_LINE: usize = 16 << 20;
 const REQUIRED: [&str; 4] = ["services", "compute_nodes", "instances", "migrations"];
 
 /// The tables that are read where they are there.
-const OPTIONAL: [&str; 5] = [
+const OPTIONAL: [&str; 8] = [
     "flavors",
     "instance_actions",
     "instance_actions_events",
