@@ -101,10 +101,7 @@ fn count(stored: Option<i64>) -> Option<u32> {
 }
 
 /// Makes a group, unless there is or was one of this uuid; returns whether it did.
-pub(crate) fn insert(
-    connection: &mut Database,
-    new: &NewServerGroup,
-) -> Result<bool, StoreError> {
+pub(crate) fn insert(connection: &mut Database, new: &NewServerGroup) -> Result<bool, StoreError> {
     // Another transaction may be making the same group.
     let made = sql_query(
         "INSERT INTO server_groups (uuid, name, project_id, user_id, policy,

@@ -112,7 +112,16 @@ mod tests {
         for name in ["web", "a b", "ä-鴫", "web\n", "", "\u{300}"] {
             assert!(Format::Name.matches(name), "{name:?}");
         }
-        for name in [" web", "web ", "web\u{a0}", "a\tb", "a\0", "a\u{2028}b", "\n\n", "🦀"] {
+        for name in [
+            " web",
+            "web ",
+            "web\u{a0}",
+            "a\tb",
+            "a\0",
+            "a\u{2028}b",
+            "\n\n",
+            "🦀",
+        ] {
             assert!(!Format::Name.matches(name), "{name:?}");
         }
     }

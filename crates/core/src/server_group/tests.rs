@@ -65,7 +65,11 @@ fn anti_affinity_keeps_away_from_where_others_are_or_may_come_to_be() {
         (moving("b", "a", Some("b"), Finished), "cd"),
         (moving("b", "a", Some("b"), Reverting), "cd"),
     ] {
-        assert_eq!(free(&group(Policy::AntiAffinity, [member.clone()])), left, "{member:?}");
+        assert_eq!(
+            free(&group(Policy::AntiAffinity, [member.clone()])),
+            left,
+            "{member:?}"
+        );
     }
 }
 
@@ -103,7 +107,11 @@ fn affinity_follows_to_where_others_are_heading() {
         (moving("b", "a", Some("b"), Finished), "b"),
         (moving("b", "a", Some("b"), Reverting), "a"),
     ] {
-        assert_eq!(free(&group(Policy::Affinity, [member.clone()])), left, "{member:?}");
+        assert_eq!(
+            free(&group(Policy::Affinity, [member.clone()])),
+            left,
+            "{member:?}"
+        );
     }
     let mut cancelled = moving("a", "a", Some("b"), MigrationStatus::Running);
     cancelled.moving.as_mut().unwrap().settling = Some(Settling::Cancelling);

@@ -52,7 +52,10 @@ fn every_reason_is_found() {
 
 #[test]
 fn what_a_group_has_against_a_host_is_said() {
-    let text = |need: &Need| match candidates(&[host("b")], need, &Target::Any).remove(0).verdict {
+    let text = |need: &Need| match candidates(&[host("b")], need, &Target::Any)
+        .remove(0)
+        .verdict
+    {
         Verdict::Fits(_) => String::new(),
         Verdict::Rejected(reasons) => reasons[0].text.clone(),
     };
@@ -70,7 +73,10 @@ fn what_a_group_has_against_a_host_is_said() {
 fn a_group_with_affinity_leaves_a_dead_host() {
     let mut need = need("a");
     need.group = Some(group(Policy::Affinity, &["a"]));
-    assert_eq!(codes(&host("b"), &need, &Target::Any), [ReasonCode::Affinity]);
+    assert_eq!(
+        codes(&host("b"), &need, &Target::Any),
+        [ReasonCode::Affinity]
+    );
     need.source_is_dead = true;
     assert_eq!(codes(&host("b"), &need, &Target::Any), []);
 }

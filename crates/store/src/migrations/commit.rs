@@ -128,10 +128,9 @@ impl TransactionError for CommitError {
     fn store_error(&self) -> Option<&StoreError> {
         match self {
             Self::Store(error) => Some(error),
-            Self::Lost
-            | Self::NoSlot { .. }
-            | Self::NoRoom { .. }
-            | Self::GroupPolicy { .. } => None,
+            Self::Lost | Self::NoSlot { .. } | Self::NoRoom { .. } | Self::GroupPolicy { .. } => {
+                None
+            }
         }
     }
 }

@@ -69,10 +69,7 @@ fn others(
     Ok(rows.into_iter().map(Member::from).collect())
 }
 
-fn group_of(
-    connection: &mut Database,
-    server: ServerUuid,
-) -> Result<Option<GroupRow>, StoreError> {
+fn group_of(connection: &mut Database, server: ServerUuid) -> Result<Option<GroupRow>, StoreError> {
     Ok(server_group_members::table
         .inner_join(server_groups::table)
         .filter(server_group_members::server_uuid.eq(text(server)))

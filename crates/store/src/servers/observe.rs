@@ -195,7 +195,9 @@ fn at_home<'a>(inventory: &'a Inventory, concerned: &[Concerned]) -> Vec<&'a Obs
         .filter(|server| server.host.as_ref() == Some(&inventory.host));
     let here: HashSet<ServerUuid> = here.map(|server| server.uuid).collect();
     let domains = inventory.domains.iter();
-    domains.filter(|domain| here.contains(&domain.uuid)).collect()
+    domains
+        .filter(|domain| here.contains(&domain.uuid))
+        .collect()
 }
 
 /// When each host gave its last inventory.

@@ -14,7 +14,11 @@ fn table<'a>(report: &'a ImportReport, name: &str) -> &'a TableReport {
 
 fn counts(report: &ImportReport, name: &str) -> (u64, u64, Vec<&'static str>) {
     let table = table(report, name);
-    (table.brought, table.present, table.skipped.keys().copied().collect())
+    (
+        table.brought,
+        table.present,
+        table.skipped.keys().copied().collect(),
+    )
 }
 
 fn novas(id: i64, n: u128, name: &str) -> Value {
@@ -35,7 +39,10 @@ fn member(id: i64, group: i64, n: u128) -> Value {
 /// Two groups: server 1 alone in the first; servers 2 and 3 and one that is gone in the second.
 fn nova() -> Nova {
     let nova = Nova::new();
-    let gone = row(instance(14, 4), json!({"deleted": 14, "deleted_at": "2026-11-02 00:00:00"}));
+    let gone = row(
+        instance(14, 4),
+        json!({"deleted": 14, "deleted_at": "2026-11-02 00:00:00"}),
+    );
     let three = [instance(10, 1), instance(12, 2), instance(13, 3), gone];
     nova.write("instances", &three);
     nova.write("migrations", &[]);
@@ -43,12 +50,22 @@ fn nova() -> Nova {
     nova.write(
         "instance_group_policy",
         &[
-            policy(1, 7, "anti-affinity", json!("{\"max_server_per_host\": \"3\"}")),
+            policy(
+                1,
+                7,
+                "anti-affinity",
+                json!("{\"max_server_per_host\": \"3\"}"),
+            ),
             policy(2, 8, "affinity", json!("{}")),
             policy(3, 8, "soft-affinity", Value::Null),
         ],
     );
-    let members = [member(1, 7, 1), member(2, 8, 3), member(3, 8, 2), member(4, 8, 4)];
+    let members = [
+        member(1, 7, 1),
+        member(2, 8, 3),
+        member(3, 8, 2),
+        member(4, 8, 4),
+    ];
     nova.write("instance_group_member", &members);
     nova
 }

@@ -34,7 +34,8 @@ enum Kind {
 type Turn = (u128, Kind, Event);
 
 fn turns() -> impl Strategy<Value = Vec<Turn>> {
-    let kind = prop_oneof![3 => Just(Kind::Live), 3 => Just(Kind::Cold), 1 => Just(Kind::Evacuation)];
+    let kind =
+        prop_oneof![3 => Just(Kind::Live), 3 => Just(Kind::Cold), 1 => Just(Kind::Evacuation)];
     let failure = || Failure::new(FailureCode::HypervisorError, "It said no.");
     let event = prop_oneof![
         8 => proptest::sample::select(HOSTS.to_vec()).prop_map(placed),
@@ -62,7 +63,10 @@ async fn assert_nobody_is_crowded(bench: &Bench) {
         let mut on: BTreeMap<_, Vec<u128>> = BTreeMap::new();
         for n in servers {
             let mut hosts: Vec<_> = bench.server(*n).await.host.into_iter().collect();
-            for record in unfinished.iter().filter(|it| it.migration.server == server(*n)) {
+            for record in unfinished
+                .iter()
+                .filter(|it| it.migration.server == server(*n))
+            {
                 hosts.push(record.migration.source_compute.clone());
                 hosts.extend(record.migration.dest_compute.clone());
             }
@@ -73,7 +77,10 @@ async fn assert_nobody_is_crowded(bench: &Bench) {
             }
         }
         for (host, crowd) in on {
-            assert!(crowd.len() <= most, "{host} may have {crowd:?}: {unfinished:#?}");
+            assert!(
+                crowd.len() <= most,
+                "{host} may have {crowd:?}: {unfinished:#?}"
+            );
         }
     }
 }
@@ -97,12 +104,20 @@ async fn play(bench: &Bench, turns: Vec<Turn>) -> Played {
                 Kind::Live => {
                     let mut new = new_migration(n, now);
                     new.uuid = uuid;
-                    bench.store.server_begin_live_migration(new, anybody).await.unwrap();
+                    bench
+                        .store
+                        .server_begin_live_migration(new, anybody)
+                        .await
+                        .unwrap();
                 }
                 Kind::Cold => {
                     let mut new = new_cold(n, now);
                     new.uuid = uuid;
-                    bench.store.cold_migration_begin(new, anybody).await.unwrap();
+                    bench
+                        .store
+                        .cold_migration_begin(new, anybody)
+                        .await
+                        .unwrap();
                 }
                 Kind::Evacuation => {
                     let mut new = new_evacuation(n, now);
@@ -119,7 +134,11 @@ async fn play(bench: &Bench, turns: Vec<Turn>) -> Played {
             continue;
         }
         let note = note_for(&event, now);
-        match bench.store.migration_apply(migration(under_way), event, note).await {
+        match bench
+            .store
+            .migration_apply(migration(under_way), event, note)
+            .await
+        {
             Ok(stepped) => {
                 played.accepted += 1;
                 if stepped.record.migration.status.has_ended() {

@@ -40,7 +40,9 @@ async fn spread(bench: &Bench, of: &DeclaredGroup, servers: u8) {
     for n in 0..servers {
         let name = char::from(b'a' + n).to_string();
         bench.host(&name).await;
-        bench.hears(&name, at(1), vec![member(u128::from(n) + 1, of)]).await;
+        bench
+            .hears(&name, at(1), vec![member(u128::from(n) + 1, of)])
+            .await;
     }
     for n in servers..servers * 2 {
         bench.host(&char::from(b'a' + n).to_string()).await;
@@ -52,7 +54,10 @@ async fn place(bench: &Bench, n: u128, destination: &str) -> Result<(), Violatio
     let note = note_for(&event, at(20));
     match bench.apply(n, event, note).await {
         Ok(_) => Ok(()),
-        Err(StepError::Commit(CommitError::GroupPolicy { host: refused, violation })) => {
+        Err(StepError::Commit(CommitError::GroupPolicy {
+            host: refused,
+            violation,
+        })) => {
             assert_eq!(refused, host(destination));
             Err(violation)
         }

@@ -47,7 +47,12 @@ impl Sights {
     pub(super) async fn of_one(call: &Call, shown: &Allowed<Server>) -> Result<Self, ApiError> {
         let sights = Self::read(call, Some(&shown.target)).await?;
         let group = match call.version >= milestone::SERVER_GROUPS {
-            true => call.state.store.server_group_of(shown.resource.uuid).await?,
+            true => {
+                call.state
+                    .store
+                    .server_group_of(shown.resource.uuid)
+                    .await?
+            }
             false => None,
         };
         Ok(Self { group, ..sights })

@@ -316,7 +316,11 @@ fn group(metadata: Node<'_, '_>) -> Option<DeclaredGroup> {
         return None;
     };
     let rule = rule(group).unwrap_or_else(|wrong| {
-        tracing::warn!(uuid = said, wrong, "a domain's server group is not understood");
+        tracing::warn!(
+            uuid = said,
+            wrong,
+            "a domain's server group is not understood"
+        );
         (None, None)
     });
     Some(DeclaredGroup {

@@ -97,7 +97,11 @@ fn a_server_group_that_is_not_understood_is_still_the_group() {
         let uuid = "7a0a4f6e-2f45-4a0c-9d8f-3f6d5c1c7f10";
         let group = grouped(&format!(r#"uuid="{uuid}" {wrong}"#)).unwrap();
         assert_eq!(group.uuid.to_string(), uuid);
-        assert_eq!((group.policy, group.max_server_per_host), (None, None), "{wrong}");
+        assert_eq!(
+            (group.policy, group.max_server_per_host),
+            (None, None),
+            "{wrong}"
+        );
     }
     for nameless in ["", r#"uuid="web""#] {
         assert_eq!(grouped(nameless), None, "{nameless}");
