@@ -33,17 +33,31 @@ async fn refusal(world: &World, version: u32, group: Value) -> String {
 async fn every_version_shows_what_it_should() {
     let world = grouped().await;
     for (version, expected) in [
-        (1, json!({"id": GROUP, "name": "web", "policies": ["anti-affinity"], "metadata": {},
-            "members": [SERVER]})),
-        (13, json!({"id": GROUP, "name": "web", "policies": ["anti-affinity"], "metadata": {},
-            "members": [SERVER], "project_id": DEMO, "user_id": "u-owner"})),
-        (63, json!({"id": GROUP, "name": "web", "policies": ["anti-affinity"], "metadata": {},
-            "members": [SERVER], "project_id": DEMO, "user_id": "u-owner"})),
-        (64, json!({"id": GROUP, "name": "web", "policy": "anti-affinity",
+        (
+            1,
+            json!({"id": GROUP, "name": "web", "policies": ["anti-affinity"], "metadata": {},
+            "members": [SERVER]}),
+        ),
+        (
+            13,
+            json!({"id": GROUP, "name": "web", "policies": ["anti-affinity"], "metadata": {},
+            "members": [SERVER], "project_id": DEMO, "user_id": "u-owner"}),
+        ),
+        (
+            63,
+            json!({"id": GROUP, "name": "web", "policies": ["anti-affinity"], "metadata": {},
+            "members": [SERVER], "project_id": DEMO, "user_id": "u-owner"}),
+        ),
+        (
+            64,
+            json!({"id": GROUP, "name": "web", "policy": "anti-affinity",
             "rules": {"max_server_per_host": 2}, "members": [SERVER], "project_id": DEMO,
-            "user_id": "u-owner"})),
+            "user_id": "u-owner"}),
+        ),
     ] {
-        let one = world.get(Who::Reader, version, &format!("{PATH}/{GROUP}")).await;
+        let one = world
+            .get(Who::Reader, version, &format!("{PATH}/{GROUP}"))
+            .await;
         // Members in Nova's order, too.
         let text = json!({ "server_group": expected }).to_string();
         assert_eq!(one.text, text, "{version}");
@@ -68,7 +82,10 @@ async fn members_that_are_deleted_or_not_here_yet_are_not_shown() {
         ..Server::default()
     });
     world.group(&[gone, "33333333-2222-4222-8222-222222222222", SERVER]);
-    let one = world.get(Who::Reader, 64, &format!("{PATH}/{GROUP}")).await.ok();
+    let one = world
+        .get(Who::Reader, 64, &format!("{PATH}/{GROUP}"))
+        .await
+        .ok();
     assert_eq!(one["server_group"]["members"], json!([SERVER]));
 }
 
@@ -76,13 +93,36 @@ async fn members_that_are_deleted_or_not_here_yet_are_not_shown() {
 async fn a_group_is_made_as_asked() {
     let world = World::new().await;
     for (version, group, policy, rules) in [
-        (1, json!({"name": "a", "policies": ["affinity"]}), "affinity", json!({})),
-        (15, json!({"name": "a", "policies": ["soft-affinity"]}), "soft-affinity", json!({})),
-        (64, json!({"name": "a", "policy": "affinity", "rules": {}}), "affinity", json!({})),
-        (64, json!({"name": "a", "policy": "anti-affinity", "rules": {"max_server_per_host": 3}}),
-            "anti-affinity", json!({"max_server_per_host": 3})),
-        (64, json!({"name": "a", "policy": "anti-affinity", "rules": {"max_server_per_host": "3"}}),
-            "anti-affinity", json!({"max_server_per_host": 3})),
+        (
+            1,
+            json!({"name": "a", "policies": ["affinity"]}),
+            "affinity",
+            json!({}),
+        ),
+        (
+            15,
+            json!({"name": "a", "policies": ["soft-affinity"]}),
+            "soft-affinity",
+            json!({}),
+        ),
+        (
+            64,
+            json!({"name": "a", "policy": "affinity", "rules": {}}),
+            "affinity",
+            json!({}),
+        ),
+        (
+            64,
+            json!({"name": "a", "policy": "anti-affinity", "rules": {"max_server_per_host": 3}}),
+            "anti-affinity",
+            json!({"max_server_per_host": 3}),
+        ),
+        (
+            64,
+            json!({"name": "a", "policy": "anti-affinity", "rules": {"max_server_per_host": "3"}}),
+            "anti-affinity",
+            json!({"max_server_per_host": 3}),
+        ),
     ] {
         let (status, made) = create(&world, version, group).await;
         assert_eq!(status, 200, "{made}");
@@ -91,7 +131,10 @@ async fn a_group_is_made_as_asked() {
         let one = world.get(Who::Reader, 64, &path).await.ok();
         let one = &one["server_group"];
         assert_eq!((&one["policy"], &one["rules"]), (&json!(policy), &rules));
-        assert_eq!((&one["project_id"], &one["user_id"]), (&json!(DEMO), &json!("u-member")));
+        assert_eq!(
+            (&one["project_id"], &one["user_id"]),
+            (&json!(DEMO), &json!("u-member"))
+        );
         assert_eq!((&one["name"], &one["members"]), (&made["name"], &json!([])));
     }
     let limits = world.get(Who::Reader, 64, "/v2.1/limits").await.ok();
@@ -105,34 +148,65 @@ async fn what_a_group_must_be_like_is_said_in_novas_words() {
     let name = "An invalid 'name' value was provided. The name must be: printable characters. \
                 Can not start or end with whitespace.";
     for (version, group, text) in [
-        (1, json!({"name": "a", "policies": ["soft-affinity"]}),
+        (
+            1,
+            json!({"name": "a", "policies": ["soft-affinity"]}),
             "Invalid input for field/attribute 0. Value: soft-affinity. 'soft-affinity' is not \
-             one of ['anti-affinity', 'affinity']"),
-        (15, json!({"name": "a", "policies": []}),
-            "Invalid input for field/attribute policies. Value: []. [] should be non-empty"),
-        (15, json!({"name": "a", "policies": ["affinity", "anti-affinity"]}),
+             one of ['anti-affinity', 'affinity']",
+        ),
+        (
+            15,
+            json!({"name": "a", "policies": []}),
+            "Invalid input for field/attribute policies. Value: []. [] should be non-empty",
+        ),
+        (
+            15,
+            json!({"name": "a", "policies": ["affinity", "anti-affinity"]}),
             "Invalid input for field/attribute policies. Value: ['affinity', 'anti-affinity']. \
-             ['affinity', 'anti-affinity'] is too long"),
-        (15, json!({"name": "a", "policies": ["affinity", "affinity"]}),
+             ['affinity', 'anti-affinity'] is too long",
+        ),
+        (
+            15,
+            json!({"name": "a", "policies": ["affinity", "affinity"]}),
             "Invalid input for field/attribute policies. Value: ['affinity', 'affinity']. \
-             ['affinity', 'affinity'] has non-unique elements"),
-        (15, json!({"name": "a", "policies": "affinity"}),
+             ['affinity', 'affinity'] has non-unique elements",
+        ),
+        (
+            15,
+            json!({"name": "a", "policies": "affinity"}),
             "Invalid input for field/attribute policies. Value: affinity. 'affinity' is not of \
-             type 'array'"),
-        (63, json!({"name": "a", "policy": "affinity"}),
+             type 'array'",
+        ),
+        (
+            63,
+            json!({"name": "a", "policy": "affinity"}),
             "Invalid input for field/attribute server_group. Value: {'name': 'a', 'policy': \
-             'affinity'}. 'policies' is a required property"),
+             'affinity'}. 'policies' is a required property",
+        ),
         (64, json!({"name": " a", "policy": "affinity"}), name),
         (64, json!({"name": "a\u{7}", "policy": "affinity"}), name),
-        (64, json!({"name": "", "policy": "affinity"}),
-            "Invalid input for field/attribute name. Value: . '' should be non-empty"),
-        (64, json!({"name": "a", "policy": "anti-affinity", "rules": {"max_server_per_host": 0}}),
+        (
+            64,
+            json!({"name": "", "policy": "affinity"}),
+            "Invalid input for field/attribute name. Value: . '' should be non-empty",
+        ),
+        (
+            64,
+            json!({"name": "a", "policy": "anti-affinity", "rules": {"max_server_per_host": 0}}),
             "Invalid input for field/attribute max_server_per_host. Value: 0. 0 is less than the \
-             minimum of 1"),
-        (64, json!({"name": "a", "policy": "affinity", "rules": {"max_server_per_host": 3}}),
-            "Only anti-affinity policy supports rules."),
+             minimum of 1",
+        ),
+        (
+            64,
+            json!({"name": "a", "policy": "affinity", "rules": {"max_server_per_host": 3}}),
+            "Only anti-affinity policy supports rules.",
+        ),
     ] {
-        assert_eq!(refusal(&world, version, group.clone()).await, text, "{group}");
+        assert_eq!(
+            refusal(&world, version, group.clone()).await,
+            text,
+            "{group}"
+        );
     }
 }
 
@@ -155,10 +229,18 @@ async fn lists_are_of_ones_own_project_and_have_windows() {
     ] {
         let list = world.get(who, 74, &format!("{PATH}{query}")).await.ok();
         let groups = list["server_groups"].as_array().unwrap().iter();
-        let names: Vec<_> = groups.map(|group| group["name"].as_str().unwrap()).collect();
+        let names: Vec<_> = groups
+            .map(|group| group["name"].as_str().unwrap())
+            .collect();
         assert_eq!(names, expected, "{who:?} {query}");
     }
-    assert_eq!(world.get(Who::Reader, 74, &format!("{PATH}?x=1")).await.status, 200);
+    assert_eq!(
+        world
+            .get(Who::Reader, 74, &format!("{PATH}?x=1"))
+            .await
+            .status,
+        200
+    );
     for query in ["x=1", "limit=-1", "offset=a"] {
         let answer = world.get(Who::Reader, 75, &format!("{PATH}?{query}")).await;
         assert_eq!(answer.status, 400, "{query}");
@@ -198,7 +280,12 @@ async fn on(postgres: Option<String>) {
     }
     let list = world.get(Who::Member, 64, PATH).await.ok();
     assert_eq!(list["server_groups"].as_array().unwrap().len(), 1);
-    let gone = world.ask("DELETE", &path).by(Who::Member).version(64).send().await;
+    let gone = world
+        .ask("DELETE", &path)
+        .by(Who::Member)
+        .version(64)
+        .send()
+        .await;
     assert_eq!((gone.status, gone.text.as_str()), (204, ""));
     unknown("GET", Who::Member, &path).await;
     unknown("DELETE", Who::Admin, &path).await;
