@@ -18,6 +18,7 @@ pub mod power;
 mod preconditions;
 pub mod reset_state;
 pub mod resize;
+pub mod server_groups;
 pub mod server_migrations;
 pub mod servers;
 pub mod services;

@@ -67,8 +67,12 @@ pub mod milestone {
     pub const LOCKED: Microversion = v(9);
     /// `forced_down` on services.
     pub const FORCED_DOWN: Microversion = v(11);
+    /// `project_id` and `user_id` of server groups.
+    pub const GROUP_OWNERS: Microversion = v(13);
     /// An evacuation finds out itself whether storage is shared, and gives no password.
     pub const EVACUATE_WITHOUT_PASSWORD: Microversion = v(14);
+    /// Server groups may be soft.
+    pub const SOFT_GROUPS: Microversion = v(15);
     /// `host_status` on servers.
     pub const HOST_STATUS: Microversion = v(16);
     /// `description` on servers.
@@ -125,6 +129,8 @@ pub mod milestone {
     pub const ACTION_EVENT_HOSTS: Microversion = v(62);
     /// `trusted_image_certificates` on servers.
     pub const TRUSTED_CERTIFICATES: Microversion = v(63);
+    /// A server group has one `policy`, and `rules` for it.
+    pub const GROUP_RULES: Microversion = v(64);
     /// Queued and preparing live migrations can be aborted, too.
     pub const ABORT_EARLY: Microversion = v(65);
     /// `changes-before` filters.
@@ -135,8 +141,8 @@ pub mod milestone {
     pub const SERVER_GROUPS: Microversion = v(71);
     /// `locked_reason` on servers and when locking, and a `locked` filter.
     pub const LOCKED_REASON: Microversion = v(73);
-    /// Lists of servers, services and flavors, and limits, are strict about their query; a
-    /// flavor without swap has 0; a hypervisor without servers says so.
+    /// Lists of servers, services, flavors and server groups, and limits, are strict about their
+    /// query; a flavor without swap has 0; a hypervisor without servers says so.
     pub const STRICT_SERVERS: Microversion = v(75);
     /// `user_id` and `project_id` of a migration's requester, and filters by them.
     pub const OWNER_FIELDS: Microversion = v(80);

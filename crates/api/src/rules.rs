@@ -107,6 +107,16 @@ rules! {
     AGGREGATES_INDEX = "os-aggregates:index";
     /// Show a host aggregate.
     AGGREGATES_SHOW = "os-aggregates:show";
+    /// List server groups.
+    SERVER_GROUPS_INDEX = "os-server-groups:index";
+    /// List those of every project.
+    SERVER_GROUPS_INDEX_ALL = "os-server-groups:index:all_projects";
+    /// Show a server group.
+    SERVER_GROUPS_SHOW = "os-server-groups:show";
+    /// Make one.
+    SERVER_GROUPS_CREATE = "os-server-groups:create";
+    /// Delete it.
+    SERVER_GROUPS_DELETE = "os-server-groups:delete";
     /// Show the limits of one's own project.
     LIMITS = "limits";
     /// Show those of another project.

@@ -19,6 +19,8 @@ use serde_json::Value;
 /// The types that a value may be of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Type {
+    /// A list.
+    Array,
     /// `true` or `false`.
     Boolean,
     /// A whole number.
@@ -51,10 +53,14 @@ pub struct Schema {
     pub min_length: usize,
     /// The greatest number of characters.
     pub max_length: usize,
+    /// The least number; text that is written as one counts as one.
+    pub minimum: Option<i64>,
     /// What the characters must match.
     pub pattern: Option<Pattern>,
     /// What the characters must mean.
     pub format: Option<Format>,
+    /// What a list must be like.
+    pub list: Option<List>,
     /// What the members of an object must be like, in the order in which they are looked at.
     pub properties: &'static [(&'static str, &'static Schema)],
     /// The members that an object must have.
@@ -70,12 +76,25 @@ impl Schema {
         any_of: &[],
         min_length: 0,
         max_length: usize::MAX,
+        minimum: None,
         pattern: None,
         format: None,
+        list: None,
         properties: &[],
         required: &[],
         closed: false,
     };
+}
+
+/// What a list must be like. No two of its items may be equal.
+#[derive(Clone, Copy, Debug)]
+pub struct List {
+    /// What its first item must be like.
+    pub first: &'static Schema,
+    /// The least number of items.
+    pub min_items: usize,
+    /// The greatest number of items.
+    pub max_items: usize,
 }
 
 /// The first thing that is wrong with a value.
@@ -112,8 +131,18 @@ pub fn check(
             detail,
         })
     };
+    if let Some(detail) = texts::of_name(schema, value) {
+        return Err(Violation {
+            attribute: None,
+            value: String::new(),
+            detail,
+        });
+    }
     if let Some(detail) = texts::of_value(schema, value) {
         return violated(detail);
+    }
+    if let (Some(list), Some(first)) = (schema.list, value.get(0)) {
+        return check(list.first, first, Some("0"), strictness);
     }
     let Value::Object(members) = value else {
         return Ok(());

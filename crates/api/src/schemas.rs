@@ -8,6 +8,7 @@ pub mod limits;
 pub mod live_migration;
 pub mod migrations;
 pub mod server_actions;
+pub mod server_groups;
 pub mod server_migrations;
 pub mod servers;
 pub mod services;

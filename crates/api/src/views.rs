@@ -11,6 +11,7 @@ pub mod instance_action;
 pub mod limits;
 pub mod migration;
 pub mod server;
+pub mod server_group;
 pub mod server_migration;
 pub mod service;
 pub mod version;

@@ -90,7 +90,8 @@ impl Fleet {
             .any(|load| !load.host.service.forced_down && !ctx.is_up(&load.host, self.at))
     }
 
-    /// What `server` needs of a destination, coming from `source`.
+    /// What `server` needs of a destination, coming from `source`; but for its group, of which
+    /// hosts know nothing.
     pub(crate) fn need(&self, server: &Server, source: &HostName, request: &Request) -> Need {
         let facts = self
             .loads
@@ -118,6 +119,8 @@ impl Fleet {
             pools: disks.clone().filter_map(|disk| disk.pool.clone()).collect(),
             local_disks: disks.clone().any(|disk| disk.pool.is_none()),
             block_migration: request.block_migration(),
+            source_is_dead: matches!(request, Request::Evacuation(_)),
+            group: None,
         }
     }
 }

@@ -84,7 +84,8 @@ impl Placing<'_> {
             return Ok(applied);
         }
         let fleet = Fleet::load(ctx).await?;
-        let need = fleet.need(&server, &migration.source_compute, &migration.request);
+        let mut need = fleet.need(&server, &migration.source_compute, &migration.request);
+        need.group = ctx.store.server_group_membership(server.uuid).await?;
         let target = Target::of(&migration.request);
         let hosts = fleet.hosts(ctx, migration.uuid);
         let retries = ctx.config.migrate_max_retries;
@@ -195,7 +196,7 @@ impl Placing<'_> {
         self.ctx.apply_to(self.record, event, note).await
     }
 
-    /// Places it; the inner error is that somebody else took the room.
+    /// Places it; the inner error is that somebody else took the room, or the place in its group.
     async fn commit(
         &self,
         host: &HostName,
@@ -231,6 +232,9 @@ impl Placing<'_> {
                 let free = capacity.memory_mb.saturating_sub(used.memory_mb);
                 let server = self.record.migration.server;
                 Ok(Err(texts::lack_of_memory(server, host, free, needed)))
+            }
+            Err(CommitError::GroupPolicy { violation, .. }) => {
+                Ok(Err(texts::group_policy(&violation)))
             }
             Err(error) => Err(Again::from(error)),
         }

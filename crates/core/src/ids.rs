@@ -49,6 +49,10 @@ uuid_id!(
     /// A migration, unique across every cell and for ever (the integer id is not).
     MigrationUuid
 );
+uuid_id!(
+    /// A server group.
+    ServerGroupUuid
+);
 
 /// The longest host name that Nova's schemas accept, in bytes.
 pub const HOST_NAME_MAX: usize = 255;

@@ -17,6 +17,7 @@
 //! - [`instance_action`]: what clients of Nova read of all this.
 //! - [`recovery`]: who runs a guest after a crash, as one pure function.
 //! - [`repair`]: what an operator may put right from the records alone.
+//! - [`server_group`]: which hosts a server's group leaves it.
 
 mod change;
 pub mod cold;
@@ -34,6 +35,7 @@ pub mod power;
 pub mod recovery;
 pub mod repair;
 pub mod server;
+pub mod server_group;
 pub mod status;
 pub mod time;
 pub mod transition;

@@ -7,14 +7,17 @@ use std::cmp::Reverse;
 
 use godwit_core::ids::HostName;
 use godwit_core::migration::BlockMigration;
+use godwit_core::server_group::Violation;
 
 use crate::inventory::{Host, Need, Target};
 use crate::reason::{Reason, ReasonCode};
 
-/// How well a host fits; greater is better. The share of memory that would stay free comes
-/// first, then processors, then how few moves are on their way there.
+/// How well a host fits; greater is better. What a soft server group likes comes first, then the
+/// share of memory that would stay free, then processors, then how few moves are on their way
+/// there.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Score {
+    group_liking: i64,
     memory_permille: i64,
     vcpus_permille: i64,
     arriving: Reverse<u32>,
@@ -131,12 +134,35 @@ fn reasons(host: &Host, need: &Need, target: &Target) -> Vec<Reason> {
             reject(code, format!("{free} {what} are free, {needed} are needed"));
         }
     }
+    found.extend(group_reason(host, need));
     found
+}
+
+/// What the server's group has against the host.
+fn group_reason(host: &Host, need: &Need) -> Option<Reason> {
+    let group = need.group.as_ref()?;
+    let name = &group.name;
+    Some(match need.group_violation(&host.name)? {
+        Violation::Affinity { hosts } => {
+            let hosts: Vec<_> = hosts.iter().map(HostName::as_str).collect();
+            let text = format!("server group {name} keeps together on {}", hosts.join(", "));
+            Reason::new(ReasonCode::Affinity, text)
+        }
+        Violation::AntiAffinity { there, most } => Reason::new(
+            ReasonCode::AntiAffinity,
+            format!(
+                "server group {name} allows {most} of its servers on a host, and {there} are \
+                 here or may come to be"
+            ),
+        ),
+    })
 }
 
 fn score(host: &Host, need: &Need) -> Score {
     let left = host.free().less(need.room_at(&host.pools));
+    let group = need.group.as_ref();
     Score {
+        group_liking: group.map_or(0, |group| group.liking(&host.name)),
         memory_permille: permille(left.memory_mb, host.capacity.memory_mb),
         vcpus_permille: permille(left.vcpus, host.capacity.vcpus),
         arriving: Reverse(host.arriving),

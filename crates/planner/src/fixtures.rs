@@ -2,6 +2,7 @@
 
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::BlockMigration;
+use godwit_core::server_group::{Member, Membership, Policy};
 
 use crate::inventory::{Host, Need, Room};
 
@@ -46,6 +47,23 @@ pub(crate) fn need(source: &str) -> Need {
         pools: ["nfs".to_owned()].into(),
         local_disks: false,
         block_migration: BlockMigration::Auto,
+        source_is_dead: false,
+        group: None,
+    }
+}
+
+/// A group whose other servers rest on these hosts.
+pub(crate) fn group(policy: Policy, others: &[&str]) -> Membership {
+    let resting = |on: &&str| Member {
+        host: Some(name(on)),
+        moving: None,
+    };
+    Membership {
+        group: "66666666-2222-4333-8444-555555555555".parse().unwrap(),
+        name: "web".to_owned(),
+        policy,
+        max_server_per_host: None,
+        others: others.iter().map(resting).collect(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::{BlockMigration, Request};
+use godwit_core::server_group::{Membership, Violation};
 
 /// An amount of each of the three things that a host can run out of. Differences may be
 /// negative: an adopted host can be fuller than it ought to be.
@@ -93,12 +94,22 @@ pub struct Need {
     pub local_disks: bool,
     /// Whether disks may, must or must not be copied.
     pub block_migration: BlockMigration,
+    /// Is the source dead?
+    pub source_is_dead: bool,
+    /// Its server group, if it has one.
+    pub group: Option<Membership>,
 }
 
 impl Need {
     /// Can the disks stay where they are when the server goes to a host that reaches `pools`?
     pub fn shares_with(&self, pools: &BTreeSet<String>) -> bool {
         !self.local_disks && self.pools.is_subset(pools)
+    }
+
+    /// What its group has against `host`.
+    pub fn group_violation(&self, host: &HostName) -> Option<Violation> {
+        let dead = Some(&self.source).filter(|_| self.source_is_dead);
+        self.group.as_ref()?.violation(host, dead)
     }
 
     /// The room it takes on a host that reaches `pools`: disks count only where they are copied.

@@ -34,6 +34,10 @@ pub enum ReasonCode {
     Cpu,
     /// It does not reach the disks, and they shall not be copied.
     Storage,
+    /// The other servers of its group are elsewhere.
+    Affinity,
+    /// As many servers of its group are there as may be.
+    AntiAffinity,
     /// A pre-check refused.
     Refused,
 }

@@ -2,7 +2,8 @@
 //!
 //! Nova's three ways differ in their ends. Left to choose, it tries one host after the other
 //! and says "no valid host". Given a host, it validates that one and says the same. Forced, it
-//! skips the scheduler: a disabled host will do, and what fails is named.
+//! skips the scheduler: a disabled host will do, and what fails is named. A hard server group
+//! holds in all three.
 
 use std::collections::VecDeque;
 
@@ -151,6 +152,10 @@ fn forced(hosts: &[Host], need: &Need, wanted: &HostName) -> Result<HostName, Fa
     }
     if host.hypervisor_version < need.hypervisor_version {
         return Err(texts::hypervisor_too_old());
+    }
+    // Without its scheduler Nova still asks the destination whether the group allows it.
+    if let Some(violation) = need.group_violation(wanted) {
+        return Err(texts::group_policy(&violation));
     }
     Ok(host.name.clone())
 }

@@ -4,6 +4,7 @@
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::server::PowerState;
+use godwit_core::server_group::Violation;
 
 /// No host fits, or all that fit refused.
 pub fn no_valid_host() -> Failure {
@@ -85,6 +86,18 @@ pub fn hypervisor_too_old() -> Failure {
         FailureCode::HypervisorTooOld,
         "The instance requires a newer hypervisor version than has been provided.",
     )
+}
+
+/// The server's group does not allow the destination.
+pub fn group_policy(violation: &Violation) -> Failure {
+    let policy = match violation {
+        Violation::Affinity { .. } => "Affinity",
+        Violation::AntiAffinity { .. } => "Anti-affinity",
+    };
+    pre_check(&format!(
+        "Failed to validate instance group policy due to: {policy} instance group policy was \
+         violated"
+    ))
 }
 
 /// Any other reason that a pre-check found.

@@ -4,6 +4,7 @@
 use godwit_core::ids::ServerUuid;
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
+use godwit_core::server_group::DeclaredGroup;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Cpu;
@@ -106,6 +107,8 @@ pub struct Domain {
     /// larger than [`Domain::LARGEST_DEFINITION`]: then the guest cannot be moved cold or
     /// evacuated.
     pub definition: Option<String>,
+    /// The server group that it says it is in. An agent of release 1.1 never says.
+    pub group: Option<DeclaredGroup>,
 }
 
 impl Domain {

@@ -10,17 +10,19 @@ use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
 use diesel::sqlite::{Sqlite, SqliteValue};
 use godwit_core::effect::Effect;
 use godwit_core::failure::FailureCode;
-use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
+use godwit_core::ids::{HostName, MigrationUuid, ServerGroupUuid, ServerUuid};
 use godwit_core::migration::{Intent, Settling, StorageMode};
 use godwit_core::power::PowerAction;
 use godwit_core::recovery::Sighting;
 use godwit_core::server::{PowerState, TaskState, VmState};
+use godwit_core::server_group::Policy;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::connection::{MultiBackend, MultiRawValue};
+use crate::server_groups::Origin;
 use crate::{DiscrepancyKind, LockedBy, ServiceBinary, SlotRole};
 
 /// Types that read themselves from a column of type `$sql` by way of `$raw`.
@@ -89,7 +91,10 @@ read_as!(
     MigrationKind,
     MigrationStatus,
     MigrationUuid,
+    Origin,
+    Policy,
     PowerAction,
+    ServerGroupUuid,
     ServerUuid,
     ServiceBinary,
     Settling,

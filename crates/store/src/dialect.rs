@@ -15,7 +15,7 @@ use godwit_core::effect::{Effect, SubjectKind};
 
 use crate::connection::Database;
 use crate::pool::Access;
-use crate::schema::{hosts, migrations, servers, services};
+use crate::schema::{hosts, migrations, server_groups, servers, services};
 
 /// The state that a fresh connection is put into.
 ///
@@ -105,7 +105,8 @@ pub(crate) fn snapshot(connection: &mut Database) -> QueryResult<()> {
 }
 
 // Row locks are taken in one order, so that nobody waits for somebody who waits for him:
-// a migration, then servers by uuid, then hosts by name. A writer on SQLite is alone anyway.
+// a migration, then servers by uuid, then a server group, then hosts by name. A writer on SQLite
+// is alone anyway.
 
 /// Keeps a migration's row as it is until the transaction ends. `false`: there is none.
 pub(crate) fn lock_migration(connection: &mut Database, uuid: &str) -> QueryResult<bool> {
@@ -129,6 +130,19 @@ pub(crate) fn lock_servers(connection: &mut Database, uuids: &[String]) -> Query
             .filter(servers::uuid.eq_any(uuids))
             .order(servers::uuid)
             .select(servers::id)
+            .for_update()
+            .execute(postgres)
+            .map(drop),
+    }
+}
+
+/// Lets nobody else place a server of this group until the transaction ends.
+pub(crate) fn lock_server_group(connection: &mut Database, id: i64) -> QueryResult<()> {
+    match connection {
+        Database::Sqlite(_) => Ok(()),
+        Database::Postgres(postgres) => server_groups::table
+            .filter(server_groups::id.eq(id))
+            .select(server_groups::id)
             .for_update()
             .execute(postgres)
             .map(drop),

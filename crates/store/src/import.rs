@@ -4,6 +4,8 @@
 //!   services ─► flavors ─► compute_nodes ─► instances ─► migrations ─► instance_actions ─► …_events
 //!                                             ▲
 //!                 instance_system_metadata, block_device_mapping
+//!
+//!   instance_groups, instance_group_policy ─► instance_group_member
 //! ```
 //!
 //! All of it is one transaction, so an import that fails leaves nothing behind. A row keeps its
@@ -21,6 +23,7 @@ mod batch;
 mod columns;
 mod dump;
 mod flavors;
+mod groups;
 mod hosts;
 mod migrations;
 mod report;
@@ -128,8 +131,9 @@ fn import(
     let servers = servers::import(connection, dump, &mut sizes, side::read(dump)?)?;
     let migrations = migrations::import(connection, dump)?;
     let (actions, events) = actions::import(connection, dump)?;
+    let (groups, members) = groups::import(connection, dump, now)?;
     let tables = vec![
-        services, flavors, hosts, servers, migrations, actions, events,
+        services, flavors, hosts, servers, migrations, actions, events, groups, members,
     ];
     let unread = dump.unread()?;
     Ok(ImportReport { tables, unread })

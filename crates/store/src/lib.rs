@@ -32,6 +32,7 @@ mod repairs;
 mod reservations;
 mod schema;
 mod schema_version;
+mod server_groups;
 mod servers;
 mod services;
 mod store;
@@ -56,6 +57,7 @@ pub use migrations::*;
 pub use open::{OpenError, PoolState, StoreOptions};
 pub use repairs::RepairOffer;
 pub use reservations::{HeldClaim, Room, Slot, SlotRole};
+pub use server_groups::{NewServerGroup, ServerGroup};
 pub use servers::*;
 pub use services::{
     ConductorBeat, Service, ServiceBinary, ServiceChange, ServiceError, ServiceKey, ServiceStatus,

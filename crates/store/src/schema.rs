@@ -170,6 +170,7 @@ diesel::table! {
         hidden -> Bool,
         imported -> Bool,
         deleted_at -> Nullable<Timestamp>,
+        placed_in_group -> Nullable<BigInt>,
     }
 }
 
@@ -275,6 +276,30 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    server_groups (id) {
+        id -> BigInt,
+        uuid -> Text,
+        name -> Text,
+        project_id -> Text,
+        user_id -> Text,
+        policy -> Text,
+        max_server_per_host -> Nullable<BigInt>,
+        created_at -> Timestamp,
+        deleted_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    server_group_members (id) {
+        id -> BigInt,
+        group_id -> BigInt,
+        server_uuid -> Text,
+        origin -> Text,
+        created_at -> Timestamp,
+    }
+}
+
 diesel::joinable!(hosts -> services (service_id));
 diesel::joinable!(servers -> flavors (flavor_id));
 diesel::joinable!(migration_events -> migrations (migration_id));
@@ -282,6 +307,7 @@ diesel::joinable!(effects -> migrations (migration_id));
 diesel::joinable!(claims -> migrations (migration_id));
 diesel::joinable!(slots -> migrations (migration_id));
 diesel::joinable!(instance_actions_events -> instance_actions (action_id));
+diesel::joinable!(server_group_members -> server_groups (group_id));
 diesel::allow_tables_to_appear_in_same_query!(
     services,
     deleted_services,
@@ -297,4 +323,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     discrepancies,
     instance_actions,
     instance_actions_events,
+    server_groups,
+    server_group_members,
 );

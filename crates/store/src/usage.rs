@@ -6,7 +6,7 @@ use diesel::sql_types::{BigInt, Text};
 
 use crate::{Store, StoreError};
 
-/// What the servers of a project take together, wherever they are.
+/// What the servers of a project take together, wherever they are, and what else it has.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, QueryableByName)]
 pub struct ProjectUsage {
     /// How many there are.
@@ -18,6 +18,9 @@ pub struct ProjectUsage {
     /// Their memory in MiB.
     #[diesel(sql_type = BigInt)]
     pub memory_mb: i64,
+    /// How many server groups it has.
+    #[diesel(sql_type = BigInt)]
+    pub server_groups: i64,
 }
 
 impl Store {
@@ -31,7 +34,9 @@ impl Store {
             let usage = sql_query(
                 "SELECT COUNT(*) AS servers,
                         CAST(COALESCE(SUM(vcpus), 0) AS BIGINT) AS vcpus,
-                        CAST(COALESCE(SUM(memory_mb), 0) AS BIGINT) AS memory_mb
+                        CAST(COALESCE(SUM(memory_mb), 0) AS BIGINT) AS memory_mb,
+                        (SELECT COUNT(*) FROM server_groups
+                         WHERE project_id = $1 AND deleted_at IS NULL) AS server_groups
                  FROM servers WHERE project_id = $1 AND deleted_at IS NULL",
             );
             Ok(usage.bind::<Text, _>(&project).get_result(connection)?)

@@ -51,7 +51,7 @@ pub fn detail(call: &Call) -> Answer<'_> {
 pub fn show(call: &Call) -> Answer<'_> {
     Box::pin(async move {
         let found = call.server().await?.allow(call, rules::SERVERS_SHOW)?;
-        let sights = Sights::of_one(call, &found.target).await?;
+        let sights = Sights::of_one(call, &found).await?;
         let server = &found.resource;
         let server = ServerView::new(server, sights.of(server), &call.links);
         Reply::json(&ServerDocument { server })

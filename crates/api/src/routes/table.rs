@@ -6,7 +6,7 @@ use super::server_actions::SERVER_ACTIONS;
 use super::{Action, Does, Route, Versions};
 use crate::handlers::{
     aggregates, flavor_extra_specs, flavors, hypervisors, instance_actions, limits, migrations,
-    server_migrations, servers, services, versions,
+    server_groups, server_migrations, servers, services, versions,
 };
 use crate::microversion::milestone;
 use crate::rules;
@@ -341,6 +341,51 @@ pub static ROUTES: &[Route] = &[
             versions: Versions::ALL,
             query: Some(&QuerySchema::NONE),
             handler: aggregates::show,
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/os-server-groups",
+        rules: &[rules::SERVER_GROUPS_INDEX],
+        // Only administrators are asked for this one; whoever is none gets his own groups.
+        soft_rules: &[rules::SERVER_GROUPS_INDEX_ALL],
+        does: Does::Handle {
+            versions: Versions::ALL,
+            query: Some(&schemas::server_groups::LIST),
+            handler: server_groups::index,
+        },
+    },
+    Route {
+        method: Method::POST,
+        path: "/os-server-groups",
+        rules: &[rules::SERVER_GROUPS_CREATE],
+        soft_rules: &[],
+        does: Does::Write {
+            versions: Versions::ALL,
+            body: schemas::server_groups::CREATE,
+            handler: server_groups::create,
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/os-server-groups/{id}",
+        rules: &[rules::SERVER_GROUPS_SHOW],
+        soft_rules: &[],
+        does: Does::Handle {
+            versions: Versions::ALL,
+            query: Some(&QuerySchema::NONE),
+            handler: server_groups::show,
+        },
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/os-server-groups/{id}",
+        rules: &[rules::SERVER_GROUPS_DELETE],
+        soft_rules: &[],
+        does: Does::Handle {
+            versions: Versions::ALL,
+            query: None,
+            handler: server_groups::delete,
         },
     },
     Route {

@@ -43,6 +43,8 @@ impl Pattern {
 pub enum Format {
     /// A point in time.
     DateTime,
+    /// What a thing may be called. What is wrong with one is said in words of its own.
+    Name,
     /// A regular expression.
     Regex,
     /// A UUID.
@@ -54,6 +56,7 @@ impl Format {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::DateTime => "date-time",
+            Self::Name => "name",
             Self::Regex => "regex",
             Self::Uuid => "uuid",
         }
@@ -63,11 +66,23 @@ impl Format {
     pub fn matches(self, text: &str) -> bool {
         match self {
             Self::DateTime => timestamps::parse(text).is_some(),
+            Self::Name => is_name(text),
             // Python would take nothing for a pattern; Nova does not.
             Self::Regex => !text.is_empty() && Regex::new(text).is_ok(),
             Self::Uuid => is_uuid_like(text),
         }
     }
+}
+
+/// Printable characters of the first plane, without blanks at either end. As in Python, the end
+/// is also before a last line break.
+fn is_name(text: &str) -> bool {
+    static UNPRINTABLE: LazyLock<Regex> = LazyLock::new(|| {
+        let form = r"[\p{C}\p{Zl}\p{Zp}\x{FFFF}-\x{10FFFF}]|^\p{Zs}|\p{Zs}$";
+        Regex::new(form).expect("the pattern is a constant")
+    });
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    !UNPRINTABLE.is_match(line)
 }
 
 /// Hexadecimal digits in their groups, or without any dashes; in any case.
@@ -90,6 +105,25 @@ mod tests {
         assert!(!Pattern::Digits.matches("٣"));
         assert!(Pattern::Storable.matches("ä\n\n") && !Pattern::Storable.matches("a\0"));
         assert!(Pattern::HostName.matches("a-B.c_9") && !Pattern::HostName.matches("a b"));
+    }
+
+    #[test]
+    fn names_are_printable_and_have_no_blanks_around_them() {
+        for name in ["web", "a b", "ä-鴫", "web\n", "", "\u{300}"] {
+            assert!(Format::Name.matches(name), "{name:?}");
+        }
+        for name in [
+            " web",
+            "web ",
+            "web\u{a0}",
+            "a\tb",
+            "a\0",
+            "a\u{2028}b",
+            "\n\n",
+            "🦀",
+        ] {
+            assert!(!Format::Name.matches(name), "{name:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Literal, Schema, Type};
+use super::{Format, List, Literal, Schema, Type};
 use crate::python;
 
 /// What is wrong with the value itself, its members aside.
@@ -20,7 +20,47 @@ pub(super) fn of_value(schema: &Schema, value: &Value) -> Option<String> {
         let all = python::comma_separated(schema.any_of.iter().map(|literal| show(*literal)));
         return Some(format!("{} is not one of [{all}]", repr()));
     }
-    of_text(schema, value.as_str()?)
+    if let Some(list) = schema.list.filter(|_| value.is_array()) {
+        return of_list(list, value);
+    }
+    of_number(schema, value).or_else(|| of_text(schema, value.as_str()?))
+}
+
+/// What is wrong with a name, which is not said as other things are.
+pub(super) fn of_name(schema: &Schema, value: &Value) -> Option<String> {
+    let format = schema.format.filter(|format| *format == Format::Name)?;
+    let wrong = value.as_str().is_some_and(|text| !format.matches(text));
+    wrong.then(|| {
+        "An invalid 'name' value was provided. The name must be: printable characters. Can not \
+         start or end with whitespace."
+            .to_owned()
+    })
+}
+
+fn of_list(list: List, value: &Value) -> Option<String> {
+    let items = value.as_array()?;
+    let mut rest = items.as_slice();
+    while let Some((first, others)) = rest.split_first() {
+        if others.contains(first) {
+            return Some(format!("{} has non-unique elements", python::repr(value)));
+        }
+        rest = others;
+    }
+    if items.len() < list.min_items {
+        return Some(format!("{} should be non-empty", python::repr(value)));
+    }
+    (items.len() > list.max_items).then(|| too_long(&python::repr(value)))
+}
+
+fn of_number(schema: &Schema, value: &Value) -> Option<String> {
+    let minimum = schema.minimum?;
+    let number: f64 = match value {
+        Value::String(text) => text.trim().parse().ok()?,
+        value => value.as_f64()?,
+    };
+    #[expect(clippy::cast_precision_loss, reason = "a minimum is small")]
+    let too_small = number < minimum as f64;
+    too_small.then(|| format!("{number} is less than the minimum of {minimum}"))
 }
 
 fn of_text(schema: &Schema, text: &str) -> Option<String> {
@@ -83,6 +123,7 @@ fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Option<(String, bool)> {
 
 fn name(of: Type) -> &'static str {
     match of {
+        Type::Array => "array",
         Type::Boolean => "boolean",
         Type::Integer => "integer",
         Type::Null => "null",
@@ -93,6 +134,7 @@ fn name(of: Type) -> &'static str {
 
 fn is_of(value: &Value, expected: Type) -> bool {
     match expected {
+        Type::Array => value.is_array(),
         Type::Boolean => value.is_boolean(),
         Type::Integer => {
             value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|n| n.fract() == 0.0)

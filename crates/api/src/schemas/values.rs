@@ -45,3 +45,21 @@ pub(super) static DIRECTION: Schema = Schema {
     any_of: &[Literal::Text("asc"), Literal::Text("desc")],
     ..Schema::ANY
 };
+
+/// What a thing is called.
+pub(super) static NAME: Schema = Schema {
+    types: &[Type::String],
+    min_length: 1,
+    max_length: 255,
+    format: Some(Format::Name),
+    ..Schema::ANY
+};
+
+/// A count of one at least.
+pub(super) static POSITIVE: Schema = Schema {
+    types: &[Type::Integer, Type::String],
+    min_length: 1,
+    minimum: Some(1),
+    pattern: Some(Pattern::Digits),
+    ..Schema::ANY
+};

@@ -81,7 +81,7 @@ impl LimitsDocument {
             total_instances_used: usage.servers,
             total_cores_used: usage.vcpus,
             total_ram_used: usage.memory_mb,
-            total_server_groups_used: 0,
+            total_server_groups_used: usage.server_groups,
             networks: Some(networks).filter(|_| version < milestone::NO_NETWORK_LIMITS),
             max_image_meta: Gated::when(version < milestone::NO_IMAGE_LIMIT, UNLIMITED),
             max_personality: Gated::when(personality, UNLIMITED),

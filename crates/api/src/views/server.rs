@@ -4,7 +4,7 @@ mod parts;
 
 use std::collections::BTreeMap;
 
-use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::ids::{HostName, ServerGroupUuid, ServerUuid};
 use godwit_core::server::display_status;
 use godwit_store::Server;
 use serde::Serialize;
@@ -53,6 +53,8 @@ pub struct ServerSight {
     pub alone: bool,
     /// How its host is, where the caller may see that.
     pub host_status: Option<HostStatus>,
+    /// The server group of the one server that is shown.
+    pub group: Option<ServerGroupUuid>,
 }
 
 /// The whole document.
@@ -111,7 +113,7 @@ pub struct ServerView<'a> {
     #[serde(skip_serializing_if = "Gated::is_absent")]
     trusted_image_certificates: Gated<()>,
     #[serde(skip_serializing_if = "Gated::is_absent")]
-    server_groups: Gated<[Empty; 0]>,
+    server_groups: Gated<Vec<ServerGroupUuid>>,
     #[serde(skip_serializing_if = "Gated::is_absent")]
     locked_reason: Gated<Option<&'a str>>,
     #[serde(skip_serializing_if = "Gated::is_absent")]
@@ -178,7 +180,9 @@ impl<'a> ServerView<'a> {
             description: Gated::when(since(milestone::DESCRIPTION), server.description.as_deref()),
             tags: Gated::when(since(milestone::TAGS), []),
             trusted_image_certificates: Gated::when(since(milestone::TRUSTED_CERTIFICATES), ()),
-            server_groups: Gated::when(sight.alone && since(milestone::SERVER_GROUPS), []),
+            server_groups: Gated::when_with(sight.alone && since(milestone::SERVER_GROUPS), || {
+                sight.group.into_iter().collect()
+            }),
             locked_reason: Gated::when(since(milestone::LOCKED_REASON), reason),
             pinned_availability_zone: Gated::when(since(milestone::PINNED_ZONE), ()),
             scheduler_hints: Gated::when(since(milestone::SCHEDULER_HINTS), Empty {}),

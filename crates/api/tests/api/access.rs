@@ -11,7 +11,7 @@ use godwit_api::routes::{Action, Does, ROUTES, Route, Versions};
 use serde_json::{Value, json};
 
 use crate::answers::Answer;
-use crate::seed::{EXTRA_SPEC, SERVER, Server, hypervisor_uuid, service_uuid};
+use crate::seed::{EXTRA_SPEC, GROUP, SERVER, Server, hypervisor_uuid, service_uuid};
 use crate::world::{DEMO, LAB, Who, World};
 
 /// A request that is valid and makes sense.
@@ -33,7 +33,8 @@ pub(crate) struct Request {
 /// What there has to be so that a request can be granted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Scene {
-    /// A server at rest, to which something was done before, of a flavor with an extra spec.
+    /// A server at rest, to which something was done before, of a flavor with an extra spec, in a
+    /// server group.
     Still,
     /// A server that was stopped.
     Off,
@@ -55,6 +56,7 @@ impl Scene {
                 world.populate().await;
                 world.history();
                 world.extra_spec();
+                world.group(&[SERVER]);
             }
             Self::Off => {
                 world.host("host-1").await;
@@ -101,6 +103,7 @@ fn act(action: &str) -> (Value, Scene) {
 fn write(path: &str) -> Value {
     match path {
         "/os-services/{id}" => json!({"status": "disabled"}),
+        "/os-server-groups" => json!({"server_group": {"name": "db", "policy": "affinity"}}),
         other => panic!("say here what may be written to {other}"),
     }
 }
@@ -112,6 +115,7 @@ fn id(path: &str) -> String {
         path if path.starts_with("/flavors/") => "f1".to_owned(),
         "/servers/{server_id}/os-instance-actions/{id}" => "req-1".to_owned(),
         "/os-services/{id}" => service_uuid("host-2").to_string(),
+        "/os-server-groups/{id}" => GROUP.to_owned(),
         "/os-hypervisors/{id}" | "/os-hypervisors/{id}/uptime" => {
             hypervisor_uuid("host-1").to_string()
         }

@@ -32,6 +32,7 @@ mod reference;
 mod remote_policy;
 mod reset_state;
 mod resize;
+mod server_groups;
 mod server_lists;
 mod server_migrations;
 mod servers;

@@ -22,6 +22,7 @@ fn denying_all() -> Value {
 async fn no_route_forgets_to_ask() {
     let world = World::under(denying_all()).await;
     world.moving("running").await;
+    world.group(&[SERVER]);
     for request in requests() {
         let answer = request.send(&world, Who::Admin).await;
         match request.first_rule {

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::seed::{SERVER, hypervisor_uuid, service_uuid};
+use crate::seed::{GROUP, SERVER, hypervisor_uuid, service_uuid};
 use crate::world::{Wanted, Who, World};
 
 /// More than this a service that answers requests does not keep of them, in bytes.
@@ -40,6 +40,7 @@ fn segment() -> impl Strategy<Value = String> {
         1 => Just("%00".to_owned()),
         1 => proptest::sample::select(vec![
             "req-1".to_owned(),
+            GROUP.to_owned(),
             "f1".to_owned(),
             "host-1".to_owned(),
             "enable".to_owned(),

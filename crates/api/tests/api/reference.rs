@@ -12,7 +12,7 @@ use godwit_api::routes::{Does, ROUTES, Route, Versions, find};
 use godwit_api::schema::query::QuerySchema;
 use serde_json::{Value, json};
 
-use crate::seed::{Migration, Server};
+use crate::seed::{GROUP, Migration, SERVER, Server};
 use crate::world::{Who, World};
 
 fn reference() -> PathBuf {
@@ -281,6 +281,10 @@ async fn replay(sample: &Value) -> Value {
             world.populate().await;
             world.extra_spec();
         }
+        "one server, in a group" => {
+            world.populate().await;
+            world.group(&[SERVER]);
+        }
         "two servers, several migrations" => several(&world).await,
         other => panic!("there is no world {other:?}"),
     }
@@ -302,11 +306,17 @@ async fn replay(sample: &Value) -> Value {
         ask = ask.json(body);
     }
     let answer = ask.send().await;
-    let body = if answer.text.is_empty() {
+    let mut body = if answer.text.is_empty() {
         Value::Null
     } else {
         answer.json()
     };
+    // What is made has another id every time.
+    if text("method") == "POST"
+        && let Some(id) = body.pointer_mut("/server_group/id")
+    {
+        *id = json!(GROUP);
+    }
     json!({ "status": answer.status, "body": body })
 }
 

@@ -16,6 +16,9 @@ pub(crate) const EXTRA_SPEC: &str = "hw:cpu_policy";
 /// A server that does not exist.
 pub(crate) const NO_SERVER: &str = "11111111-2222-4333-8444-555555555555";
 
+/// The server group of a server that is in one.
+pub(crate) const GROUP: &str = "5b5fa4b4-9d2c-4f9e-9d5c-0d6a1a4bb0a1";
+
 /// The uuid of the seeded migration `id`.
 pub(crate) fn migration_uuid(id: i64) -> String {
     format!("00000000-0000-4000-8000-{id:012}")
@@ -147,6 +150,23 @@ impl World {
     pub(crate) fn extra_spec(&self) {
         let specs = json!({ EXTRA_SPEC: "shared" });
         self.sql(&format!("UPDATE flavors SET extra_specs = '{specs}'"));
+    }
+
+    /// A group with anti-affinity of the servers' project, with these members.
+    pub(crate) fn group(&self, members: &[&str]) {
+        let at = minute(0);
+        self.sql(&format!(
+            "INSERT INTO server_groups (uuid, name, project_id, user_id, policy,
+                max_server_per_host, created_at)
+             VALUES ('{GROUP}', 'web', '{DEMO}', 'u-owner', 'anti-affinity', 2, '{at}');"
+        ));
+        for server in members {
+            self.sql(&format!(
+                "INSERT INTO server_group_members (group_id, server_uuid, origin, created_at)
+                 SELECT id, '{server}', 'imported', '{at}' FROM server_groups
+                 WHERE uuid = '{GROUP}';"
+            ));
+        }
     }
 
     /// A host whose agent lives.

@@ -13,6 +13,7 @@ mod dead_hosts;
 mod ends;
 mod evacuation;
 mod faults;
+mod groups;
 mod placing;
 mod power;
 mod puppet;

@@ -137,6 +137,7 @@ fn domain(server: ServerUuid, sighting: Sighting) -> Domain {
         flavor: None,
         image_ref: None,
         definition: Some(format!("guest {server}")),
+        group: None,
     }
 }
 

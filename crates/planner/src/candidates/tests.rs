@@ -1,5 +1,7 @@
+use godwit_core::server_group::Policy;
+
 use super::*;
-use crate::fixtures::{host, name, need};
+use crate::fixtures::{group, host, name, need};
 
 fn codes(host: &Host, need: &Need, target: &Target) -> Vec<ReasonCode> {
     match candidates(std::slice::from_ref(host), need, target)
@@ -40,6 +42,58 @@ fn every_reason_is_found() {
         need.block_migration = BlockMigration::No;
         host.pools.clear();
     });
+    assert_rejected(R::Affinity, |_, need| {
+        need.group = Some(group(Policy::Affinity, &["c"]));
+    });
+    assert_rejected(R::AntiAffinity, |_, need| {
+        need.group = Some(group(Policy::AntiAffinity, &["b", "c"]));
+    });
+}
+
+#[test]
+fn what_a_group_has_against_a_host_is_said() {
+    let text = |need: &Need| match candidates(&[host("b")], need, &Target::Any)
+        .remove(0)
+        .verdict
+    {
+        Verdict::Fits(_) => String::new(),
+        Verdict::Rejected(reasons) => reasons[0].text.clone(),
+    };
+    let mut need = need("a");
+    need.group = Some(group(Policy::Affinity, &["d", "c"]));
+    assert_eq!(text(&need), "server group web keeps together on c, d");
+    need.group = Some(group(Policy::AntiAffinity, &["b"]));
+    assert_eq!(
+        text(&need),
+        "server group web allows 1 of its servers on a host, and 1 are here or may come to be"
+    );
+}
+
+#[test]
+fn a_group_with_affinity_leaves_a_dead_host() {
+    let mut need = need("a");
+    need.group = Some(group(Policy::Affinity, &["a"]));
+    assert_eq!(
+        codes(&host("b"), &need, &Target::Any),
+        [ReasonCode::Affinity]
+    );
+    need.source_is_dead = true;
+    assert_eq!(codes(&host("b"), &need, &Target::Any), []);
+}
+
+#[test]
+fn soft_groups_come_before_room() {
+    let mut full = host("b");
+    full.used.memory_mb = 4_096;
+    let hosts = [full, host("c"), host("d")];
+    let order = |policy| {
+        let mut need = need("a");
+        need.group = Some(group(policy, &["b", "b", "c"]));
+        let all = candidates(&hosts, &need, &Target::Any);
+        all.iter().map(|it| it.host.to_string()).collect::<String>()
+    };
+    assert_eq!(order(Policy::SoftAffinity), "bcd");
+    assert_eq!(order(Policy::SoftAntiAffinity), "dcb");
 }
 
 #[test]

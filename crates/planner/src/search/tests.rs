@@ -1,7 +1,8 @@
 use godwit_core::failure::FailureCode;
+use godwit_core::server_group::Policy;
 
 use super::*;
-use crate::fixtures::{SERVER, host, name, need};
+use crate::fixtures::{SERVER, group, host, name, need};
 
 fn refusal() -> Failure {
     Failure::new(FailureCode::CpuIncompatible, "Unacceptable CPU info: no.")
@@ -48,6 +49,28 @@ fn refusals_are_limited() {
              {SERVER} during live migration"
         )
     );
+}
+
+#[test]
+fn a_hard_group_holds_for_a_forced_host() {
+    let hosts = [host("a"), host("b"), host("c")];
+    for (policy, others, text) in [
+        (Policy::Affinity, "c", "Affinity"),
+        (Policy::AntiAffinity, "b", "Anti-affinity"),
+    ] {
+        let need = Need {
+            group: Some(group(policy, &[others])),
+            ..need("a")
+        };
+        let begun = Search::begin(&hosts, need, &Target::Forced(name("b")), None);
+        assert_eq!(
+            begun.unwrap_err().message,
+            format!(
+                "Migration pre-check error: Failed to validate instance group policy due to: \
+                 {text} instance group policy was violated"
+            )
+        );
+    }
 }
 
 #[test]

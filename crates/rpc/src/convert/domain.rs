@@ -1,6 +1,8 @@
 //! Guests.
 
-use super::{parsed, required, send_all, words};
+use godwit_core::server_group::DeclaredGroup;
+
+use super::{parsed, read_some, required, send_all, words};
 use crate::domain::{Backing, Disk, Domain, Flavor, Owner};
 use crate::proto;
 use crate::refusal::Refusal;
@@ -105,6 +107,33 @@ impl From<proto::Flavor> for Flavor {
     }
 }
 
+impl From<DeclaredGroup> for proto::ServerGroup {
+    fn from(group: DeclaredGroup) -> Self {
+        Self {
+            uuid: group.uuid.to_string(),
+            name: group.name,
+            policy: group.policy.map(|policy| policy.to_string()),
+            max_server_per_host: group.max_server_per_host,
+        }
+    }
+}
+
+impl TryFrom<proto::ServerGroup> for DeclaredGroup {
+    type Error = Refusal;
+
+    fn try_from(group: proto::ServerGroup) -> Result<Self, Refusal> {
+        let policy = group.policy.as_deref();
+        Ok(Self {
+            uuid: parsed("server_group.uuid", &group.uuid)?,
+            name: group.name,
+            policy: policy
+                .map(|policy| parsed("server_group.policy", policy))
+                .transpose()?,
+            max_server_per_host: group.max_server_per_host,
+        })
+    }
+}
+
 impl From<Domain> for proto::Domain {
     fn from(domain: Domain) -> Self {
         Self {
@@ -121,6 +150,7 @@ impl From<Domain> for proto::Domain {
             flavor: domain.flavor.map(proto::Flavor::from),
             image_ref: domain.image_ref,
             definition: domain.definition.and_then(Domain::bounded),
+            server_group: domain.group.map(proto::ServerGroup::from),
         }
     }
 }
@@ -143,6 +173,7 @@ impl TryFrom<proto::Domain> for Domain {
             flavor: domain.flavor.map(Flavor::from),
             image_ref: domain.image_ref,
             definition: domain.definition,
+            group: read_some(domain.server_group)?,
         })
     }
 }

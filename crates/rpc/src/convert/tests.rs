@@ -10,6 +10,7 @@ use godwit_core::migration::{BlockMigration, StorageMode};
 use godwit_core::power::PowerAction;
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
+use godwit_core::server_group::{DeclaredGroup, Policy};
 use godwit_core::time::Timestamp;
 use proptest::collection::vec;
 use proptest::option::of;
@@ -137,16 +138,25 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn group()(
+        uuid in uuid(), name in of(text()), policy in of(select(Policy::ALL)),
+        max_server_per_host in of(any::<u32>()),
+    ) -> DeclaredGroup {
+        DeclaredGroup { uuid: uuid.into(), name, policy, max_server_per_host }
+    }
+}
+
+prop_compose! {
     fn domain()(
         server in server(), domain_name in text(), display_name in text(),
         sighting in select(Sighting::ALL), power_state in select(PowerState::ALL),
         (vcpus, memory_bytes) in any::<(u32, u64)>(), cpu in cpu(), disks in vec(disk(), 0..3),
         owner in owner(), flavor in of(flavor()), image_ref in of(text()),
-        definition in of(text()),
+        (definition, group) in (of(text()), of(group())),
     ) -> Domain {
         Domain {
             server, domain_name, display_name, sighting, power_state, vcpus, memory_bytes, cpu,
-            disks, owner, flavor, image_ref, definition,
+            disks, owner, flavor, image_ref, definition, group,
         }
     }
 }

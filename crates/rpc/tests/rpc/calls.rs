@@ -163,6 +163,7 @@ fn guest() -> Domain {
         flavor: None,
         image_ref: None,
         definition: None,
+        group: None,
     }
 }
 

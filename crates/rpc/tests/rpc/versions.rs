@@ -57,6 +57,7 @@ async fn an_agent_that_knows_live_moves_only_is_asked_for_no_other() {
     let agent = local(&network, agent_identity());
     let old = speaks(Version::new(1, 0, 0), &[]);
     let serving = serve_agent(&agent, Default::default(), old).await;
+    // The last release that still speaks with it.
     let client = AgentClient::new(
         &local(&network, conductor_identity()),
         &host("host-1"),

@@ -14,12 +14,15 @@ const LONGEST_LINE: usize = 16 << 20;
 const REQUIRED: [&str; 4] = ["services", "compute_nodes", "instances", "migrations"];
 
 /// The tables that are read where they are there.
-const OPTIONAL: [&str; 5] = [
+const OPTIONAL: [&str; 8] = [
     "flavors",
     "instance_actions",
     "instance_actions_events",
     "instance_system_metadata",
     "block_device_mapping",
+    "instance_groups",
+    "instance_group_policy",
+    "instance_group_member",
 ];
 
 /// How the names of files end.

@@ -218,6 +218,20 @@ pub(super) const RULES: &[Rule] = &[
            AND EXISTS (SELECT 1 FROM migration_events e WHERE e.migration_id = m.id
                          AND e.to_status = 'running (post-copy)')",
     ),
+    // P9: a group with anti-affinity has no more servers under way to a host than it allows. What
+    // was there before counts as well when a server is placed, but may have come by hand.
+    rule(
+        "P9",
+        "SELECT 'server group ' || g.uuid || ' has ' || CAST(COUNT(*) AS TEXT)
+                || ' servers placed on ' || m.dest_compute AS what
+         FROM server_groups g
+         JOIN server_group_members gm ON gm.group_id = g.id
+         JOIN migrations m ON m.instance_uuid = gm.server_uuid AND m.placed_in_group = g.id
+         WHERE g.policy = 'anti-affinity' AND m.ended_at IS NULL AND NOT m.imported
+           AND m.storage IS NOT NULL
+         GROUP BY g.id, g.uuid, g.max_server_per_host, m.dest_compute
+         HAVING COUNT(*) > COALESCE(g.max_server_per_host, 1)",
+    ),
     // P10: claims and slots are freed exactly once, with the end, and held until then.
     rule(
         "P10",

@@ -3,6 +3,7 @@
 use godwit_core::event::Event;
 use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::migration::Migration;
+use godwit_core::server_group::Violation;
 use godwit_core::time::Timestamp;
 use godwit_core::transition::Transition;
 
@@ -28,8 +29,9 @@ pub struct CommitNote {
     pub detail: serde_json::Value,
     /// The present.
     pub at: Timestamp,
-    /// Room to claim at the destination; replaces an earlier claim of the migration. Ignored
-    /// when the transition did not place it there.
+    /// Room to claim at the destination; replaces an earlier claim of the migration. The server's
+    /// group has to allow the destination as well. Ignored when the transition did not place it
+    /// there.
     pub claim: Option<Claim>,
     /// Take a slot at the source and one at the destination, if that keeps these limits.
     /// Ignored when the transition did not begin to prepare.
@@ -109,6 +111,14 @@ pub enum CommitError {
         /// Of how much.
         capacity: Room,
     },
+    /// The server's group does not allow the host, or does not any more.
+    #[error("the server's group does not allow {host}")]
+    GroupPolicy {
+        /// Which host.
+        host: HostName,
+        /// What is wrong with it.
+        violation: Violation,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -118,7 +128,9 @@ impl TransactionError for CommitError {
     fn store_error(&self) -> Option<&StoreError> {
         match self {
             Self::Store(error) => Some(error),
-            Self::Lost | Self::NoSlot { .. } | Self::NoRoom { .. } => None,
+            Self::Lost | Self::NoSlot { .. } | Self::NoRoom { .. } | Self::GroupPolicy { .. } => {
+                None
+            }
         }
     }
 }

@@ -96,7 +96,10 @@ fn answer<E>(
         StepError::Commit(CommitError::Store(error)) => ResizeError::Store(error),
         // It is locked, and nothing is taken.
         StepError::Commit(
-            CommitError::Lost | CommitError::NoSlot { .. } | CommitError::NoRoom { .. },
+            CommitError::Lost
+            | CommitError::NoSlot { .. }
+            | CommitError::NoRoom { .. }
+            | CommitError::GroupPolicy { .. },
         ) => ResizeError::NotFinished,
     })
 }

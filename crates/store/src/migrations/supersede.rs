@@ -89,9 +89,12 @@ pub(super) fn supersede(
         Ok(_) => Ok(true),
         Err(CommitError::Store(error)) => Err(error),
         // It is locked, and nothing is taken.
-        Err(CommitError::Lost | CommitError::NoSlot { .. } | CommitError::NoRoom { .. }) => {
-            Ok(false)
-        }
+        Err(
+            CommitError::Lost
+            | CommitError::NoSlot { .. }
+            | CommitError::NoRoom { .. }
+            | CommitError::GroupPolicy { .. },
+        ) => Ok(false),
     }
 }
 

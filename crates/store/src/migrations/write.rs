@@ -17,7 +17,7 @@ use crate::connection::Database;
 use crate::schema::{hosts, migrations};
 use crate::{
     DiscrepancySubject, MigrationEvent, SlotRole, StoreError, dialect, discrepancies, effects,
-    events, instance_actions, reservations, servers,
+    events, instance_actions, reservations, server_groups, servers,
 };
 
 /// The line with the reason that is new with it, so that the log says why, whoever wrote it.
@@ -237,6 +237,10 @@ fn reserve(
     let slots = note.slots.filter(|_| admitted);
     if claim.is_none() && slots.is_none() {
         return Ok(());
+    }
+    if let Some(claim) = claim {
+        // Before the hosts, as everybody locks.
+        server_groups::check(connection, &locked.record, &claim.host)?;
     }
     lock_ends(connection, next)?;
     if let Some(claim) = claim {

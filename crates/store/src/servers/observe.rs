@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::Sighting;
 use godwit_core::server::{PowerState, TaskState, VmState};
+use godwit_core::server_group::DeclaredGroup;
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 
@@ -17,6 +18,7 @@ use crate::connection::Database;
 use crate::schema::{hosts, migrations, servers, services};
 use crate::{
     Discrepancy, FlavorSpec, Room, ServiceBinary, Store, StoreError, dialect, discrepancies,
+    server_groups,
 };
 
 /// Everything a host has, at one time.
@@ -53,6 +55,8 @@ pub struct Observed {
     pub definition: Option<String>,
     /// Who owns it, should the server be unknown.
     pub owner: Owner,
+    /// The server group that it says it is in.
+    pub group: Option<DeclaredGroup>,
 }
 
 /// Whose a server is and how it is called: from Nova's metadata in the domain, or else from
@@ -158,6 +162,7 @@ fn record(connection: &mut Database, inventory: &Inventory) -> Result<Observatio
     observation.adopted = adopt::unknown(connection, inventory)?;
 
     let concerned = load_concerned(connection, inventory)?;
+    server_groups::observe(connection, inventory, &at_home(inventory, &concerned))?;
     // What was settled while the agent looked may have been seen as it was before.
     let fresh: HashMap<ServerUuid, &Concerned> = concerned
         .iter()
@@ -187,6 +192,19 @@ fn record(connection: &mut Database, inventory: &Inventory) -> Result<Observatio
         .set(hosts::last_inventory_at.eq(instant(inventory.at)))
         .execute(connection)?;
     Ok(observation)
+}
+
+/// The domains of an inventory whose servers are recorded on its host. Another host's word on
+/// their groups is an old one.
+fn at_home<'a>(inventory: &'a Inventory, concerned: &[Concerned]) -> Vec<&'a Observed> {
+    let here = concerned
+        .iter()
+        .filter(|server| server.host.as_ref() == Some(&inventory.host));
+    let here: HashSet<ServerUuid> = here.map(|server| server.uuid).collect();
+    let domains = inventory.domains.iter();
+    domains
+        .filter(|domain| here.contains(&domain.uuid))
+        .collect()
 }
 
 /// When each host gave its last inventory.

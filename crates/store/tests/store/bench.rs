@@ -54,7 +54,7 @@ pub(crate) struct Bench {
 }
 
 /// Every table of ours.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 16] = [
     "services",
     "deleted_services",
     "hosts",
@@ -69,6 +69,8 @@ const TABLES: [&str; 14] = [
     "discrepancies",
     "instance_actions",
     "instance_actions_events",
+    "server_groups",
+    "server_group_members",
 ];
 
 impl Bench {
@@ -330,6 +332,7 @@ pub(crate) fn running(n: u128) -> Observed {
             image_ref: Some("image-1".to_owned()),
             created_at: Some(at(-100 - i64::try_from(n).unwrap())),
         },
+        group: None,
     }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use godwit_core::ids::HostName;
+use godwit_core::ids::{HostName, ServerGroupUuid};
 use godwit_core::time::Timestamp;
 use godwit_policy::Target;
 use godwit_store::{Server, Service, ServiceBinary};
 
-use crate::call::Call;
+use crate::call::{Allowed, Call};
 use crate::error::ApiError;
 use crate::microversion::{Microversion, milestone};
 use crate::rules;
@@ -31,6 +31,7 @@ pub(super) struct Sights {
     admin: bool,
     alone: bool,
     host_status: HostStatusSight,
+    group: Option<ServerGroupUuid>,
     services: HashMap<HostName, Service>,
     now: Timestamp,
     down_time: Duration,
@@ -42,9 +43,19 @@ impl Sights {
         Self::read(call, None).await
     }
 
-    /// For one server, whose owner is `target`.
-    pub(super) async fn of_one(call: &Call, target: &Target) -> Result<Self, ApiError> {
-        Self::read(call, Some(target)).await
+    /// For one server, which policy allowed to be shown.
+    pub(super) async fn of_one(call: &Call, shown: &Allowed<Server>) -> Result<Self, ApiError> {
+        let sights = Self::read(call, Some(&shown.target)).await?;
+        let group = match call.version >= milestone::SERVER_GROUPS {
+            true => {
+                call.state
+                    .store
+                    .server_group_of(shown.resource.uuid)
+                    .await?
+            }
+            false => None,
+        };
+        Ok(Self { group, ..sights })
     }
 
     async fn read(call: &Call, one: Option<&Target>) -> Result<Self, ApiError> {
@@ -68,6 +79,7 @@ impl Sights {
             admin: call.is_admin(),
             alone: one.is_some(),
             host_status,
+            group: None,
             services,
             now: call.state.clock.now(),
             down_time: call.state.config.service_down_time,
@@ -83,6 +95,7 @@ impl Sights {
             admin: self.admin,
             alone: self.alone,
             host_status: self.host_status(server),
+            group: self.group,
         }
     }
 

@@ -1,5 +1,8 @@
 //! A domain's XML, as far as a move has to know it.
 
+use std::num::NonZero;
+
+use godwit_core::server_group::{DeclaredGroup, Policy};
 use godwit_rpc::domain::{Flavor, Owner};
 use godwit_rpc::facts::Cpu;
 use roxmltree::{Document, Node};
@@ -8,6 +11,9 @@ use uuid::Uuid;
 
 /// What Nova's namespace begins with, whatever its minor version.
 const NOVA: &str = "http://openstack.org/xmlns/libvirt/nova/1.";
+
+/// Our own namespace.
+const GODWIT: &str = "urn:godwit:libvirt:1";
 
 /// A domain's definition.
 #[derive(Clone, PartialEq, Debug)]
@@ -28,6 +34,8 @@ pub(super) struct Definition {
     pub(super) disks: Vec<DiskElement>,
     /// What Nova wrote into it.
     pub(super) nova: Option<NovaElement>,
+    /// The server group that it says it is in.
+    pub(super) group: Option<DeclaredGroup>,
 }
 
 /// Which domain a definition is of.
@@ -134,6 +142,7 @@ impl Definition {
             cpu: child(domain, "cpu").map(|cpu| cpu_element(cpu, xml)),
             disks: children(devices, "disk").filter_map(disk).collect(),
             nova: child(domain, "metadata").and_then(nova),
+            group: child(domain, "metadata").and_then(group),
         })
     }
 
@@ -292,6 +301,43 @@ fn nova(metadata: Node<'_, '_>) -> Option<NovaElement> {
         flavor,
         image,
     })
+}
+
+/// `<godwit:server><godwit:group uuid="…" policy="anti-affinity" max_server_per_host="2">web`, of
+/// which only the uuid is required. Whatever is wrong with the rest, the domain stays in the group.
+fn group(metadata: Node<'_, '_>) -> Option<DeclaredGroup> {
+    let server = metadata
+        .children()
+        .find(|node| node.has_tag_name((GODWIT, "server")))?;
+    let group = child(server, "group")?;
+    let said = group.attribute("uuid").unwrap_or_default();
+    let Ok(uuid) = said.parse() else {
+        tracing::warn!(uuid = said, "a domain's server group has no proper uuid");
+        return None;
+    };
+    let rule = rule(group).unwrap_or_else(|wrong| {
+        tracing::warn!(
+            uuid = said,
+            wrong,
+            "a domain's server group is not understood"
+        );
+        (None, None)
+    });
+    Some(DeclaredGroup {
+        uuid,
+        name: text(group),
+        policy: rule.0,
+        max_server_per_host: rule.1,
+    })
+}
+
+/// The group's policy, and how many of its servers a host may have. The error is the attribute
+/// that means nothing; a policy without its number would be another one.
+fn rule(group: Node<'_, '_>) -> Result<(Option<Policy>, Option<u32>), &'static str> {
+    let policy = group.attribute("policy").map(str::parse).transpose();
+    let most = group.attribute("max_server_per_host").map(str::parse);
+    let most: Option<NonZero<u32>> = most.transpose().map_err(|_| "max_server_per_host")?;
+    Ok((policy.map_err(|_| "policy")?, most.map(NonZero::get)))
 }
 
 fn children<'a, 'input>(

@@ -221,6 +221,7 @@ impl Host {
             flavor: nova.flavor,
             image_ref: nova.image,
             definition: inactive.and_then(Domain::bounded),
+            group: definition.group,
         };
         self.remembered.keep(&domain);
         domain
@@ -248,6 +249,7 @@ impl Host {
             flavor: None,
             image_ref: None,
             definition: None,
+            group: None,
         });
         Domain {
             sighting: Sighting::Unreachable,

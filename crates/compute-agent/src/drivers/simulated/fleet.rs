@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::server_group::DeclaredGroup;
 use godwit_rpc::domain::{Disk, Flavor, Owner};
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +114,9 @@ pub struct GuestSpec {
     /// Grows whenever it is started.
     #[serde(default)]
     pub starts: i64,
+    /// The server group that it says it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<DeclaredGroup>,
 }
 
 impl GuestSpec {
@@ -144,6 +148,7 @@ impl GuestSpec {
             disks: vec![disk],
             left_on: BTreeSet::new(),
             starts: 0,
+            group: None,
         }
     }
 

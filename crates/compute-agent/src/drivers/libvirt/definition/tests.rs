@@ -56,6 +56,58 @@ const DOMAIN: &str = r#"<domain type='kvm' id='3'>
   </devices>
 </domain>"#;
 
+/// [`DOMAIN`] with an element of ours beside Nova's.
+fn grouped(attributes: &str) -> Option<DeclaredGroup> {
+    let element = format!(
+        r#"<godwit:server xmlns:godwit="urn:godwit:libvirt:1">
+             <godwit:group {attributes}>web</godwit:group>
+           </godwit:server></metadata>"#
+    );
+    let xml = DOMAIN.replace("</metadata>", &element);
+    Definition::parse(&xml).unwrap().group
+}
+
+#[test]
+fn a_domain_may_name_its_server_group() {
+    assert_eq!(Definition::parse(DOMAIN).unwrap().group, None);
+    let uuid = "7a0a4f6e-2f45-4a0c-9d8f-3f6d5c1c7f10";
+    let told = format!(r#"uuid="{uuid}" policy="anti-affinity" max_server_per_host="2""#);
+    let group = DeclaredGroup {
+        uuid: uuid.parse().unwrap(),
+        name: Some("web".to_owned()),
+        policy: Some(Policy::AntiAffinity),
+        max_server_per_host: Some(2),
+    };
+    assert_eq!(grouped(&told).as_ref(), Some(&group));
+    let only_named = DeclaredGroup {
+        policy: None,
+        max_server_per_host: None,
+        ..group
+    };
+    assert_eq!(grouped(&format!(r#"uuid="{uuid}""#)), Some(only_named));
+}
+
+#[test]
+fn a_server_group_that_is_not_understood_is_still_the_group() {
+    for wrong in [
+        r#"policy="legacy""#,
+        r#"policy="anti-affinity" max_server_per_host="0""#,
+        r#"policy="anti-affinity" max_server_per_host="many""#,
+    ] {
+        let uuid = "7a0a4f6e-2f45-4a0c-9d8f-3f6d5c1c7f10";
+        let group = grouped(&format!(r#"uuid="{uuid}" {wrong}"#)).unwrap();
+        assert_eq!(group.uuid.to_string(), uuid);
+        assert_eq!(
+            (group.policy, group.max_server_per_host),
+            (None, None),
+            "{wrong}"
+        );
+    }
+    for nameless in ["", r#"uuid="web""#] {
+        assert_eq!(grouped(nameless), None, "{nameless}");
+    }
+}
+
 #[test]
 fn a_domain_of_novas_is_understood() {
     let definition = Definition::parse(DOMAIN).unwrap();

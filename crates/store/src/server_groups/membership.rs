@@ -1,0 +1,145 @@
+//! What a server's group says to a placement, asked twice: when a destination is searched, and
+//! in the transaction that places the migration there.
+
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Nullable, Text};
+use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::migration::Settling;
+use godwit_core::server_group::{Member, MemberMove, Membership, Policy};
+use godwit_core::status::{MigrationKind, MigrationStatus};
+
+use super::{GroupRow, count};
+use crate::columns::text;
+use crate::connection::Database;
+use crate::schema::{migrations, server_group_members, server_groups};
+use crate::{CommitError, MigrationRecord, Store, StoreError, dialect};
+
+#[derive(QueryableByName)]
+struct MemberRow {
+    #[diesel(sql_type = Nullable<Text>)]
+    host: Option<HostName>,
+    #[diesel(sql_type = Nullable<Text>)]
+    source: Option<HostName>,
+    #[diesel(sql_type = Nullable<Text>)]
+    destination: Option<HostName>,
+    #[diesel(sql_type = Nullable<Text>)]
+    status: Option<MigrationStatus>,
+    #[diesel(sql_type = Nullable<Text>)]
+    settling: Option<Settling>,
+}
+
+impl From<MemberRow> for Member {
+    fn from(row: MemberRow) -> Self {
+        let (destination, settling) = (row.destination, row.settling);
+        let moving = row.source.zip(row.status);
+        Self {
+            host: row.host,
+            moving: moving.map(|(source, status)| MemberMove {
+                source,
+                destination,
+                status,
+                settling,
+            }),
+        }
+    }
+}
+
+/// The other servers of a group. A migration that was imported is history, and one that is not
+/// placed leads nowhere yet, whatever host it names.
+fn others(
+    connection: &mut Database,
+    group: i64,
+    server: ServerUuid,
+) -> Result<Vec<Member>, StoreError> {
+    let rows: Vec<MemberRow> = sql_query(
+        "SELECT s.host AS host, m.source_compute AS source,
+                CASE WHEN m.storage IS NULL THEN NULL ELSE m.dest_compute END AS destination,
+                m.status AS status, m.settling AS settling
+         FROM server_group_members gm
+         JOIN servers s ON s.uuid = gm.server_uuid AND s.deleted_at IS NULL
+         LEFT JOIN migrations m ON m.instance_uuid = s.uuid AND m.ended_at IS NULL
+                                   AND NOT m.imported
+         WHERE gm.group_id = $1 AND gm.server_uuid <> $2
+         ORDER BY gm.id",
+    )
+    .bind::<BigInt, _>(group)
+    .bind::<Text, _>(text(server))
+    .load(connection)?;
+    Ok(rows.into_iter().map(Member::from).collect())
+}
+
+fn group_of(connection: &mut Database, server: ServerUuid) -> Result<Option<GroupRow>, StoreError> {
+    Ok(server_group_members::table
+        .inner_join(server_groups::table)
+        .filter(server_group_members::server_uuid.eq(text(server)))
+        .select(GroupRow::as_select())
+        .first(connection)
+        .optional()?)
+}
+
+fn membership(
+    connection: &mut Database,
+    group: GroupRow,
+    server: ServerUuid,
+) -> Result<Membership, StoreError> {
+    Ok(Membership {
+        group: group.uuid,
+        name: group.name,
+        policy: group.policy,
+        max_server_per_host: count(group.max_server_per_host)
+            .filter(|_| group.policy == Policy::AntiAffinity),
+        others: others(connection, group.id, server)?,
+    })
+}
+
+/// Refuses unless the group of a migration's server allows `host`, as everything is now. Nobody
+/// else places a server of the group until the transaction ends, so that two placements never
+/// miss each other.
+pub(crate) fn check(
+    connection: &mut Database,
+    record: &MigrationRecord,
+    host: &HostName,
+) -> Result<(), CommitError> {
+    let migration = &record.migration;
+    let hard = group_of(connection, migration.server)?.filter(|group| group.policy.is_hard());
+    let Some(group) = hard else {
+        return Ok(());
+    };
+    let id = group.id;
+    dialect::lock_server_group(connection, id).map_err(StoreError::from)?;
+    let membership = membership(connection, group, migration.server)?;
+    let dead = match migration.kind {
+        MigrationKind::Evacuation => Some(&migration.source_compute),
+        MigrationKind::LiveMigration | MigrationKind::Migration | MigrationKind::Resize => None,
+    };
+    if let Some(violation) = membership.violation(host, dead) {
+        let host = host.clone();
+        return Err(CommitError::GroupPolicy { host, violation });
+    }
+    diesel::update(migrations::table.find(record.id))
+        .set(migrations::placed_in_group.eq(id))
+        .execute(connection)
+        .map_err(StoreError::from)?;
+    Ok(())
+}
+
+impl Store {
+    /// The group of a server with all that matters to where the server may go; `None`: it is in
+    /// none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn server_group_membership(
+        &self,
+        server: ServerUuid,
+    ) -> Result<Option<Membership>, StoreError> {
+        self.read(move |connection| {
+            let group = group_of(connection, server)?;
+            group
+                .map(|group| membership(connection, group, server))
+                .transpose()
+        })
+        .await
+    }
+}

@@ -1,0 +1,379 @@
+//! Server groups: who is in them, and what they say to placements.
+
+use futures::future::join_all;
+use godwit_core::event::Event;
+use godwit_core::ids::ServerGroupUuid;
+use godwit_core::migration::{Placement, StorageMode};
+use godwit_core::recovery::Sighting;
+use godwit_core::server_group::{DeclaredGroup, Policy, Violation};
+use godwit_core::status::MigrationStatus as Status;
+use godwit_store::{CommitError, NewServerGroup, Observed, ServerGroup, StepError};
+use uuid::Uuid;
+
+use crate::bench::{
+    Bench, anybody, asked, at, host, migration, note_for, placed, running, server, sighted,
+};
+
+pub(crate) fn group(n: u128) -> ServerGroupUuid {
+    ServerGroupUuid(Uuid::from_u128(0x6200_0000_0000_0000 + n))
+}
+
+pub(crate) fn declared(n: u128, policy: Policy) -> DeclaredGroup {
+    DeclaredGroup {
+        uuid: group(n),
+        name: Some(format!("group-{n}")),
+        policy: Some(policy),
+        max_server_per_host: None,
+    }
+}
+
+fn member(n: u128, of: &DeclaredGroup) -> Observed {
+    Observed {
+        group: Some(of.clone()),
+        ..running(n)
+    }
+}
+
+/// A host for each of these servers, all in one group, and as many empty ones: `a` has server 1,
+/// `b` server 2, and so on.
+async fn spread(bench: &Bench, of: &DeclaredGroup, servers: u8) {
+    for n in 0..servers {
+        let name = char::from(b'a' + n).to_string();
+        bench.host(&name).await;
+        bench
+            .hears(&name, at(1), vec![member(u128::from(n) + 1, of)])
+            .await;
+    }
+    for n in servers..servers * 2 {
+        bench.host(&char::from(b'a' + n).to_string()).await;
+    }
+}
+
+async fn place(bench: &Bench, n: u128, destination: &str) -> Result<(), Violation> {
+    let event = placed(destination);
+    let note = note_for(&event, at(20));
+    match bench.apply(n, event, note).await {
+        Ok(_) => Ok(()),
+        Err(StepError::Commit(CommitError::GroupPolicy {
+            host: refused,
+            violation,
+        })) => {
+            assert_eq!(refused, host(destination));
+            Err(violation)
+        }
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+async fn find(bench: &Bench, n: u128) -> Option<ServerGroup> {
+    bench.store.server_group_find(group(n), None).await.unwrap()
+}
+
+async fn members(bench: &Bench, n: u128) -> Vec<u128> {
+    let found = find(bench, n).await.unwrap();
+    let number = |n: &u128| found.members.contains(&server(*n));
+    (1..10).filter(number).collect()
+}
+
+fn new_group(n: u128, project: &str) -> NewServerGroup {
+    NewServerGroup {
+        uuid: group(n),
+        name: format!("group-{n}"),
+        project_id: project.to_owned(),
+        user_id: "member".to_owned(),
+        policy: Policy::AntiAffinity,
+        max_server_per_host: Some(2),
+        at: at(0),
+    }
+}
+
+const FULL: Violation = Violation::AntiAffinity { there: 1, most: 1 };
+
+on_both! {
+    async fn groups_are_made_listed_and_deleted(bench: Bench) {
+        let store = &bench.store;
+        let mut made = Vec::new();
+        for (n, project) in [(3, "demo"), (1, "lab"), (2, "demo")] {
+            made.push(store.server_group_create(new_group(n, project)).await.unwrap());
+        }
+        assert_eq!(find(&bench, 3).await.as_ref(), Some(&made[0]));
+        assert_eq!((made[0].policy, made[0].max_server_per_host), (Policy::AntiAffinity, Some(2)));
+        assert_eq!(store.server_group_find(group(1), Some("demo")).await.unwrap(), None);
+        for (project, offset, limit, expected) in [
+            (None, 0, 10, &[3, 1, 2][..]),
+            (Some("demo"), 0, 10, &[3, 2]),
+            (Some("demo"), 1, 10, &[2]),
+            (None, 0, 2, &[3, 1]),
+            (None, i64::MAX, 10, &[]),
+            (Some("no\0thing"), 0, 10, &[]),
+        ] {
+            let found = store.server_group_list(project, offset, limit).await.unwrap();
+            let found: Vec<_> = found.iter().map(|group| group.uuid).collect();
+            let expected: Vec<_> = expected.iter().map(|n| group(*n)).collect();
+            assert_eq!(found, expected, "{project:?} {offset} {limit}");
+        }
+        assert_eq!(store.project_usage("demo").await.unwrap().server_groups, 2);
+        assert!(store.server_group_delete(group(3), at(1)).await.unwrap());
+        assert!(!store.server_group_delete(group(3), at(1)).await.unwrap());
+        assert_eq!(find(&bench, 3).await, None);
+        assert_eq!(store.server_group_list(Some("demo"), 0, 10).await.unwrap().len(), 1);
+        assert_eq!(store.project_usage("demo").await.unwrap().server_groups, 1);
+    }
+
+    async fn domains_come_into_groups_and_leave_them(bench: Bench) {
+        let (web, db) = (declared(1, Policy::AntiAffinity), declared(2, Policy::Affinity));
+        bench.host("a").await;
+        bench.hears("a", at(1), vec![member(1, &web), member(2, &web), running(3)]).await;
+        let made = find(&bench, 1).await.unwrap();
+        assert_eq!((made.name.as_str(), made.project_id.as_str()), ("group-1", "demo"));
+        assert_eq!(members(&bench, 1).await, [1, 2]);
+
+        // Only the uuid of a known group counts.
+        let renamed = DeclaredGroup { name: None, policy: None, ..web.clone() };
+        bench.hears("a", at(2), vec![member(1, &db), member(2, &web), member(3, &renamed)]).await;
+        assert_eq!((members(&bench, 1).await, members(&bench, 2).await), (vec![2, 3], vec![1]));
+        assert_eq!(find(&bench, 1).await.unwrap().policy, Policy::AntiAffinity);
+        assert_eq!(bench.store.server_group_of(server(1)).await.unwrap(), Some(group(2)));
+
+        // A host that could not describe its domain says nothing of its group.
+        let hidden = Observed { definition: None, ..running(2) };
+        bench.hears("a", at(3), vec![running(1), hidden, member(3, &web)]).await;
+        assert_eq!((members(&bench, 1).await, members(&bench, 2).await), (vec![2, 3], vec![]));
+        assert_eq!(bench.store.server_group_of(server(1)).await.unwrap(), None);
+    }
+
+    async fn a_domain_enters_no_group_that_is_not_its_own(bench: Bench) {
+        bench.host("a").await;
+        bench.store.server_group_create(new_group(1, "lab")).await.unwrap();
+        let nameless = DeclaredGroup { policy: None, ..declared(2, Policy::Affinity) };
+        let gone = declared(3, Policy::Affinity);
+        bench.hears("a", at(1), vec![
+            member(1, &declared(1, Policy::AntiAffinity)), member(2, &nameless), member(3, &gone),
+        ]).await;
+        assert_eq!(members(&bench, 1).await, [], "another project's");
+        assert_eq!(find(&bench, 2).await, None, "nobody said what it asks for");
+        assert_eq!(members(&bench, 3).await, [3]);
+
+        assert!(bench.store.server_group_delete(group(3), at(2)).await.unwrap());
+        bench.hears("a", at(3), vec![running(1), running(2), member(3, &gone)]).await;
+        assert_eq!(find(&bench, 3).await, None, "it was deleted");
+        assert_eq!(bench.store.server_group_of(server(3)).await.unwrap(), None);
+
+        // It was made in time.
+        let made = NewServerGroup { project_id: "demo".to_owned(), ..new_group(2, "demo") };
+        bench.store.server_group_create(made).await.unwrap();
+        bench.hears("a", at(4), vec![running(1), member(2, &nameless), member(3, &gone)]).await;
+        assert_eq!(members(&bench, 2).await, [2]);
+    }
+
+    async fn only_the_recorded_host_speaks_of_groups(bench: Bench) {
+        let web = declared(1, Policy::AntiAffinity);
+        bench.host("b").await;
+        bench.host("a").await;
+        bench.hears("a", at(1), vec![member(1, &web)]).await;
+        let elsewhere = Observed { group: None, ..sighted(1, Sighting::Inactive) };
+        bench.hears("b", at(2), vec![elsewhere]).await;
+        assert_eq!(members(&bench, 1).await, [1]);
+    }
+
+    async fn a_deleted_server_is_no_member(bench: Bench) {
+        let web = declared(1, Policy::AntiAffinity);
+        spread(&bench, &web, 2).await;
+        bench.sql(&format!(
+            "UPDATE servers SET deleted_at = '2026-11-01 00:00:00' WHERE uuid = '{}'", server(2)
+        ));
+        assert_eq!(members(&bench, 1).await, [1]);
+        bench.begin(1).await;
+        assert_eq!(place(&bench, 1, "b").await, Ok(()));
+    }
+
+    async fn what_is_under_way_counts(bench: Bench) {
+        spread(&bench, &declared(1, Policy::AntiAffinity), 3).await;
+        for n in 1..=3 {
+            bench.begin(n).await;
+        }
+        assert_eq!(place(&bench, 1, "b").await, Err(FULL), "server 2 is there");
+        assert_eq!(place(&bench, 1, "d").await, Ok(()));
+        assert_eq!(place(&bench, 2, "d").await, Err(FULL), "server 1 is going there");
+        assert_eq!(place(&bench, 2, "a").await, Err(FULL), "server 1 may stay there");
+        assert_eq!(bench.record(2).await.migration.status, Status::Accepted);
+        bench.drive(1, [Event::Admitted, Event::Prepared, Event::HandedOver, Event::Finished]).await;
+        assert_eq!(place(&bench, 2, "d").await, Err(FULL), "server 1 is there");
+        assert_eq!(place(&bench, 2, "a").await, Ok(()), "server 1 has left");
+        assert_eq!(place(&bench, 3, "a").await, Err(FULL));
+        bench.assert_sound().await;
+    }
+
+    async fn a_named_host_counts_only_once_it_is_chosen(bench: Bench) {
+        spread(&bench, &declared(1, Policy::AntiAffinity), 2).await;
+        for n in [1, 2] {
+            let mut new = crate::bench::new_migration(n, at(10));
+            new.request.host = Some(host("c"));
+            new.request.forced = true;
+            bench.store.server_begin_live_migration(new, anybody).await.unwrap();
+        }
+        assert_eq!(place(&bench, 1, "c").await, Ok(()));
+        assert_eq!(place(&bench, 2, "c").await, Err(FULL));
+    }
+
+    async fn the_way_back_of_a_cold_move_stays_free(bench: Bench) {
+        spread(&bench, &declared(1, Policy::AntiAffinity), 2).await;
+        bench.begin_cold(1).await;
+        bench.drive(1, [placed("c"), Event::Prepared, Event::SourceStopped, Event::Booted]).await;
+        bench.begin(2).await;
+        assert_eq!(place(&bench, 2, "c").await, Err(FULL), "it is there");
+        assert_eq!(place(&bench, 2, "a").await, Err(FULL), "it may return");
+        bench.assert_sound().await;
+        let reverted = bench.store.resize_revert(server(1), asked("req-2", at(30)), anybody);
+        reverted.await.unwrap();
+        assert_eq!(place(&bench, 2, "a").await, Err(FULL));
+        bench.drive(1, [Event::Withdrawn, Event::RolledBack]).await;
+        let record = bench.record(1).await;
+        assert_eq!(record.migration.status, Status::Reverted);
+        assert_eq!(bench.server(1).await.host, Some(host("a")));
+        assert_eq!(place(&bench, 2, "c").await, Ok(()));
+        bench.assert_sound().await;
+    }
+
+    async fn a_group_may_allow_several_on_a_host(bench: Bench) {
+        let pairs = DeclaredGroup {
+            max_server_per_host: Some(2),
+            ..declared(1, Policy::AntiAffinity)
+        };
+        spread(&bench, &pairs, 3).await;
+        for n in 1..=3 {
+            bench.begin(n).await;
+        }
+        assert_eq!(place(&bench, 1, "d").await, Ok(()));
+        assert_eq!(place(&bench, 2, "d").await, Ok(()));
+        let full = Violation::AntiAffinity { there: 2, most: 2 };
+        assert_eq!(place(&bench, 3, "d").await, Err(full));
+        bench.assert_sound().await;
+    }
+
+    async fn affinity_holds_and_lets_a_group_leave_a_dead_host(bench: Bench) {
+        let together = declared(1, Policy::Affinity);
+        for name in ["a", "b", "c"] {
+            bench.host(name).await;
+        }
+        bench.hears("a", at(1), vec![member(1, &together), member(2, &together)]).await;
+        let on = |name: &str| Violation::Affinity { hosts: vec![host(name)] };
+        bench.begin(1).await;
+        assert_eq!(place(&bench, 1, "b").await, Err(on("a")));
+        bench.drive(1, [Event::AbortRequested, Event::CancelledUnstarted]).await;
+        for (n, server) in [(11, 1), (12, 2)] {
+            let mut new = crate::bench::new_evacuation(server, at(30));
+            new.uuid = migration(n);
+            bench.store.evacuation_begin(new, anybody).await.unwrap();
+        }
+        assert_eq!(place(&bench, 11, "b").await, Ok(()));
+        assert_eq!(place(&bench, 12, "c").await, Err(on("b")));
+        assert_eq!(place(&bench, 12, "b").await, Ok(()));
+        bench.assert_sound().await;
+    }
+
+    async fn soft_groups_forbid_nothing(bench: Bench) {
+        for policy in [Policy::SoftAffinity, Policy::SoftAntiAffinity] {
+            let n = if policy == Policy::SoftAffinity { 1 } else { 2 };
+            let name = format!("{n}");
+            bench.host(&name).await;
+            let soft = declared(n, policy);
+            bench.hears(&name, at(1), vec![member(n * 2, &soft), member(n * 2 + 1, &soft)]).await;
+        }
+        for n in [2, 4] {
+            bench.begin(n).await;
+        }
+        assert_eq!(place(&bench, 2, "2").await, Ok(()));
+        assert_eq!(place(&bench, 4, "1").await, Ok(()));
+    }
+
+    async fn of_many_placements_at_once_one_gets_the_place(bench: Bench) {
+        spread(&bench, &declared(1, Policy::AntiAffinity), 6).await;
+        for n in 1..=6 {
+            bench.begin(n).await;
+        }
+        let other = bench.another().await;
+        // Crosswise, so that a lock in the wrong order would be found.
+        let placements = (1..=6).flat_map(|n| ["g", "h"].map(|destination| (n, destination)));
+        let placements = placements.map(|(n, destination)| {
+            let store = if n % 2 == 0 { bench.store.clone() } else { other.clone() };
+            tokio::spawn(async move {
+                let note = note_for(&placed(destination), at(11));
+                store.migration_apply(migration(n), placed(destination), note).await
+            })
+        });
+        for placement in join_all(placements).await {
+            match placement.unwrap() {
+                Ok(_) | Err(StepError::Commit(CommitError::GroupPolicy { .. })) => {}
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        let queued = bench.store.migrations_queued().await.unwrap();
+        let mut destinations: Vec<_> =
+            queued.iter().filter_map(|it| it.migration.dest_compute.clone()).collect();
+        destinations.sort();
+        destinations.dedup();
+        assert_eq!(destinations.len(), queued.len(), "{queued:#?}");
+        assert!(!queued.is_empty());
+        bench.assert_sound().await;
+    }
+
+    async fn inventories_and_placements_of_a_group_do_not_stand_in_each_others_way(bench: Bench) {
+        let web = declared(1, Policy::AntiAffinity);
+        spread(&bench, &web, 4).await;
+        for n in 1..=4 {
+            bench.begin(n).await;
+        }
+        let other = bench.another().await;
+        let inventories = (0..8).flat_map(|turn| (0..4_u8).map(move |n| (turn, n)));
+        let inventories = inventories.map(|(turn, n)| {
+            let store = if turn % 2 == 0 { bench.store.clone() } else { other.clone() };
+            let number = u128::from(n) + 1;
+            let domain = if turn % 2 == 0 { member(number, &web) } else { running(number) };
+            let inventory = godwit_store::Inventory {
+                host: host(&char::from(b'a' + n).to_string()),
+                at: at(20 + turn),
+                domains: vec![domain],
+            };
+            tokio::spawn(async move {
+                store.inventory_record(inventory).await.unwrap();
+            })
+        });
+        let placements = (1..=4_u8).map(|n| {
+            let store = if n % 2 == 0 { bench.store.clone() } else { other.clone() };
+            let event = placed(&char::from(b'd' + n).to_string());
+            tokio::spawn(async move {
+                let note = note_for(&event, at(11));
+                store.migration_apply(migration(n.into()), event, note).await.unwrap();
+            })
+        });
+        for task in join_all(inventories.chain(placements)).await {
+            task.unwrap();
+        }
+        bench.assert_sound().await;
+    }
+
+    async fn too_many_servers_under_way_break_a_promise(bench: Bench) {
+        spread(&bench, &declared(1, Policy::AntiAffinity), 2).await;
+        for n in [1, 2] {
+            bench.begin(n).await;
+        }
+        let event = Event::Placed(Placement {
+            storage: StorageMode::Copied,
+            ..match placed("c") {
+                Event::Placed(placement) => placement,
+                other => panic!("{other:?}"),
+            }
+        });
+        bench.apply(1, event.clone(), note_for(&event, at(20))).await.unwrap();
+        bench.assert_sound().await;
+        bench.sql("UPDATE server_groups SET policy = 'soft-affinity'");
+        bench.apply(2, event.clone(), note_for(&event, at(20))).await.unwrap();
+        bench.sql("UPDATE server_groups SET policy = 'anti-affinity'");
+        bench.assert_sound().await;
+        bench.sql("UPDATE migrations SET placed_in_group = (SELECT id FROM server_groups)");
+        let broken = bench.store.check_invariants().await.unwrap();
+        let broken: Vec<_> = broken.iter().map(ToString::to_string).collect();
+        assert_eq!(broken, [format!("P9: server group {} has 2 servers placed on c", group(1))]);
+    }
+}
