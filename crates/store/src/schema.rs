@@ -16,6 +16,27 @@ diesel::table! {
         version -> Text,
         created_at -> Timestamp,
         updated_at -> Nullable<Timestamp>,
+        registered_zone -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    aggregates (id) {
+        id -> BigInt,
+        uuid -> Text,
+        name -> Text,
+        availability_zone -> Nullable<Text>,
+        metadata -> Text,
+        created_at -> Timestamp,
+        updated_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    aggregate_hosts (id) {
+        id -> BigInt,
+        aggregate_id -> BigInt,
+        host -> Text,
     }
 }
 
@@ -262,6 +283,7 @@ diesel::table! {
 }
 
 diesel::joinable!(hosts -> services (service_id));
+diesel::joinable!(aggregate_hosts -> aggregates (aggregate_id));
 diesel::joinable!(servers -> flavors (flavor_id));
 diesel::joinable!(migration_events -> migrations (migration_id));
 diesel::joinable!(effects -> migrations (migration_id));
@@ -270,6 +292,8 @@ diesel::joinable!(slots -> migrations (migration_id));
 diesel::joinable!(instance_actions_events -> instance_actions (action_id));
 diesel::allow_tables_to_appear_in_same_query!(
     services,
+    aggregates,
+    aggregate_hosts,
     hosts,
     flavors,
     servers,

@@ -23,6 +23,22 @@ pub(super) fn of_value(schema: &Schema, value: &Value) -> Option<String> {
     of_text(schema, value.as_str()?)
 }
 
+/// What is wrong with the value as a name, which is said in other words, and before its length.
+pub(super) fn of_name(schema: &Schema, value: &Value) -> Option<String> {
+    let text = value.as_str()?;
+    let format = schema.format.filter(|format| !format.matches(text))?;
+    let reason = format.of_names()?;
+    Some(format!(
+        "An invalid 'name' value was provided. The name must be: {reason}"
+    ))
+}
+
+/// None of several schemas fits.
+pub(super) fn no_alternative(value: &Value) -> String {
+    let repr = python::repr(value);
+    format!("{repr} is not valid under any of the given schemas")
+}
+
 fn of_text(schema: &Schema, text: &str) -> Option<String> {
     let repr = || python::repr_str(text);
     let length = text.chars().count();

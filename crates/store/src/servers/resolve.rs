@@ -12,10 +12,11 @@ use super::observe::{Concerned, Known};
 use super::whereabouts::{self, Whereabouts};
 use super::{Inventory, MovedByHand, Observation, Observed, adopt, sightings};
 use crate::StoreError;
+use crate::aggregates::zones;
 use crate::columns::{instant, instants, json, text};
 use crate::connection::Database;
 use crate::discrepancies::{self, Discrepancy, DiscrepancyKind as Kind, DiscrepancySubject};
-use crate::schema::{hosts, servers, services};
+use crate::schema::{hosts, servers};
 
 /// Values in one statement; SQLite takes at most 32,766.
 const CHUNK: usize = 10_000;
@@ -196,13 +197,12 @@ impl Case<'_> {
         host: HostName,
         observation: &mut Observation,
     ) -> Result<(), StoreError> {
-        let found: Option<(String, String)> = hosts::table
-            .inner_join(services::table)
+        let zone = zones::of_host(connection, &host)?;
+        let node: Option<String> = hosts::table
             .filter(hosts::name.eq(host.as_str()))
-            .select((hosts::node, services::zone))
+            .select(hosts::node)
             .first(connection)
             .optional()?;
-        let (node, zone) = found.unzip();
         diesel::update(servers::table.find(self.server.id))
             .set((
                 servers::host.eq(host.as_str()),

@@ -12,7 +12,7 @@ use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::error::TransactionError;
 use crate::schema::{hosts, migrations, servers, services, sightings};
-use crate::{Store, StoreError, dialect};
+use crate::{Store, StoreError, aggregates, dialect};
 
 /// How a service is named.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -176,9 +176,11 @@ fn write(
     Ok(service)
 }
 
-/// With an agent's service goes its host, and what the host said of servers.
+/// With an agent's service goes its host, from its aggregates too, and what the host said of
+/// servers.
 fn delete(connection: &mut Database, service: &Service) -> Result<(), StoreError> {
     if service.binary == ServiceBinary::Compute {
+        aggregates::forget_host(connection, &service.host)?;
         diesel::delete(hosts::table.filter(hosts::service_id.eq(service.id)))
             .execute(connection)?;
         diesel::delete(sightings::table.filter(sightings::host.eq(service.host.as_str())))
