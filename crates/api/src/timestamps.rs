@@ -127,7 +127,11 @@ pub(crate) fn parse_local(text: &str) -> Option<Timestamp> {
         return None;
     }
     let number = |name: &str| parts[name].parse().ok();
-    let date = NaiveDate::from_ymd_opt(parts["year"].parse().ok()?, number("month")?, number("day")?)?;
+    let date = NaiveDate::from_ymd_opt(
+        parts["year"].parse().ok()?,
+        number("month")?,
+        number("day")?,
+    )?;
     let time = NaiveTime::from_hms_micro_opt(
         number("hour")?,
         number("minute")?,

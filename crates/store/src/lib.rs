@@ -37,9 +37,7 @@ mod services;
 mod store;
 mod usage;
 
-pub use aggregates::{
-    Aggregate, AggregateChange, AggregateError, AggregateUse, NewAggregate,
-};
+pub use aggregates::{Aggregate, AggregateChange, AggregateError, AggregateUse, NewAggregate};
 pub use discrepancies::{Discrepancy, DiscrepancyKind, DiscrepancySubject};
 pub use effects::{ClaimedEffect, Lease};
 pub use error::StoreError;

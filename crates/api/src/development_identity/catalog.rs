@@ -52,9 +52,7 @@ fn endpoint_id(kind: &str, interface: &str) -> String {
 }
 
 fn service_documents() -> Vec<Value> {
-    let document = |(kind, name, _): (&str, &str, &str)| {
-        json!({ "id": kind, "type": kind, "name": name, "enabled": true, "links": {} })
-    };
+    let document = |(kind, name, _): (&str, &str, &str)| json!({ "id": kind, "type": kind, "name": name, "enabled": true, "links": {} });
     SERVICES.map(document).to_vec()
 }
 

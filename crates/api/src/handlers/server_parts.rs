@@ -13,12 +13,20 @@ use crate::rules;
 
 /// `GET /servers/{server_id}/os-interface`.
 pub fn interfaces(call: &Call) -> Answer<'_> {
-    none(call, rules::INTERFACES_LIST, json!({ "interfaceAttachments": [] }))
+    none(
+        call,
+        rules::INTERFACES_LIST,
+        json!({ "interfaceAttachments": [] }),
+    )
 }
 
 /// `GET /servers/{server_id}/os-security-groups`.
 pub fn security_groups_of_server(call: &Call) -> Answer<'_> {
-    none(call, rules::SECURITY_GROUPS_LIST, json!({ "security_groups": [] }))
+    none(
+        call,
+        rules::SECURITY_GROUPS_LIST,
+        json!({ "security_groups": [] }),
+    )
 }
 
 /// `GET /servers/{server_id}/ips`.

@@ -161,7 +161,8 @@ mod tests {
             ("ä", true, true, true),
             ("\u{1f600}", false, false, false),
         ] {
-            let of = [Format::Name, Format::SpacedName, Format::ZoneName].map(|it| it.matches(text));
+            let of =
+                [Format::Name, Format::SpacedName, Format::ZoneName].map(|it| it.matches(text));
             assert_eq!(of, [name, spaced, zone], "{text:?}");
         }
     }

@@ -46,11 +46,10 @@ impl<'a> AvailabilityZones<'a> {
     /// Those that a server may be in, without what is there.
     pub fn short(services: &'a [Service]) -> Self {
         let (available, others) = names(services);
-        let [available, others] =
-            [(available, true), (others, false)].map(|(names, available)| {
-                let wanted = names.into_iter().filter(|name| *name != INTERNAL);
-                wanted.map(move |name| AvailabilityZone::new(name, available, None))
-            });
+        let [available, others] = [(available, true), (others, false)].map(|(names, available)| {
+            let wanted = names.into_iter().filter(|name| *name != INTERNAL);
+            wanted.map(move |name| AvailabilityZone::new(name, available, None))
+        });
         Self {
             availability_zone_info: available.chain(others).collect(),
         }

@@ -20,16 +20,16 @@ const LEGACY: [&str; 3] = [
 /// The whole document.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ExtensionView {
-    alias: &'static str,
-    description: &'static str,
+    alias: String,
+    description: String,
     links: [(); 0],
-    name: &'static str,
+    name: String,
     namespace: &'static str,
     updated: &'static str,
 }
 
 impl ExtensionView {
-    const fn new([alias, name, description]: [&'static str; 3]) -> Self {
+    fn new([alias, name, description]: [String; 3]) -> Self {
         Self {
             alias,
             description,
@@ -43,9 +43,9 @@ impl ExtensionView {
     /// All of them, by alias.
     pub fn list(root: Root) -> Vec<&'static Self> {
         static ALL: LazyLock<Vec<ExtensionView>> = LazyLock::new(|| {
-            let mut all: Vec<[&'static str; 3]> =
+            let mut all: Vec<[String; 3]> =
                 serde_json::from_str(LIST).expect("a test reads the list");
-            all.push(LEGACY);
+            all.push(LEGACY.map(str::to_owned));
             all.sort_unstable();
             all.into_iter().map(ExtensionView::new).collect()
         });

@@ -53,7 +53,9 @@ struct ServerUsageView<'a> {
 impl<'a> ServerUsageView<'a> {
     fn new(usage: &'a ServerUsage, period: Period) -> Self {
         let begin = usage.launched_at.max(period.from);
-        let end = usage.ended_at.map_or(period.until, |it| it.min(period.until));
+        let end = usage
+            .ended_at
+            .map_or(period.until, |it| it.min(period.until));
         let until = usage.ended_at.unwrap_or(period.now);
         Self {
             hours: end.since(begin).as_secs_f64() / 3600.0,

@@ -60,7 +60,9 @@ async fn the_token_has_a_second_name_for_where_the_first_is_missing() {
     let token = world.token(Who::Admin);
     let ask = |headers: &[(&str, &str)]| {
         let ask = world.ask("GET", "/v2.1/servers");
-        let named = headers.iter().fold(ask, |ask, (name, value)| ask.header(name, value));
+        let named = headers
+            .iter()
+            .fold(ask, |ask, (name, value)| ask.header(name, value));
         named.send()
     };
     let code = async |headers: &[(&str, &str)]| ask(headers).await.status;

@@ -81,8 +81,9 @@ impl<E: Send + 'static> TransactionError for AggregateError<E> {
 /// server into one, until the transaction ends.
 fn load<E>(connection: &mut Database, id: i64) -> Result<AggregateUse, AggregateError<E>> {
     dialect::lock_zones(connection, ZoneLock::Write).map_err(StoreError::from)?;
-    let (mine, others): (Vec<_>, Vec<_>) =
-        load_all(connection)?.into_iter().partition(|it| it.id == id);
+    let (mine, others): (Vec<_>, Vec<_>) = load_all(connection)?
+        .into_iter()
+        .partition(|it| it.id == id);
     let aggregate = mine.into_iter().next();
     let aggregate = aggregate.ok_or(AggregateError::NoSuchAggregate)?;
     let servers: Vec<(HostName, i64)> = servers::table
@@ -146,7 +147,11 @@ fn write(
         diesel::delete(aggregates::table.find(before.id)).execute(connection)?;
         return Ok(());
     };
-    for host in after.hosts.iter().filter(|host| !before.hosts.contains(host)) {
+    for host in after
+        .hosts
+        .iter()
+        .filter(|host| !before.hosts.contains(host))
+    {
         let member = (
             aggregate_hosts::aggregate_id.eq(before.id),
             aggregate_hosts::host.eq(host.as_str()),

@@ -12,11 +12,11 @@ use godwit_core::time::Timestamp;
 use godwit_core::transition::ServerChange;
 
 use super::{Fault, Server, sightings};
+use crate::StoreError;
 use crate::aggregates::zones;
 use crate::columns::{instant, json, text};
 use crate::connection::Database;
 use crate::schema::{hosts, servers};
-use crate::StoreError;
 
 /// What a cold move does to a server.
 const RESIZING: [TaskState; 6] = [

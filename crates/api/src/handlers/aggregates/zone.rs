@@ -52,7 +52,12 @@ pub(super) fn check(
         return refused(&reason);
     }
     let changes = aggregate.availability_zone.as_deref() != Some(zone);
-    if changes && aggregate.hosts.iter().any(|host| servers.contains_key(host)) {
+    if changes
+        && aggregate
+            .hosts
+            .iter()
+            .any(|host| servers.contains_key(host))
+    {
         return refused("One or more hosts contain instances in this zone");
     }
     Ok(())
@@ -65,7 +70,9 @@ pub(super) fn conflict(used: &AggregateUse, zone: &str, hosts: &[HostName]) -> O
     let zones = others.filter_map(|other| other.availability_zone.as_deref());
     let zones: Vec<_> = zones.filter(|other| *other != zone).collect();
     let list = (!zones.is_empty()).then(|| python::repr_list(zones.into_iter()))?;
-    Some(format!("One or more hosts already in availability zone(s) {list}"))
+    Some(format!(
+        "One or more hosts already in availability zone(s) {list}"
+    ))
 }
 
 /// Why servers keep a host where it is; `verb` is what was asked for.
