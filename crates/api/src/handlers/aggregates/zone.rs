@@ -69,7 +69,7 @@ pub(super) fn conflict(used: &AggregateUse, zone: &str, hosts: &[HostName]) -> O
     let others = used.others.iter().filter(shares);
     let zones = others.filter_map(|other| other.availability_zone.as_deref());
     let zones: Vec<_> = zones.filter(|other| *other != zone).collect();
-    let list = (!zones.is_empty()).then(|| python::repr_list(zones.into_iter()))?;
+    let list = (!zones.is_empty()).then(|| python::repr_list(zones))?;
     Some(format!(
         "One or more hosts already in availability zone(s) {list}"
     ))
