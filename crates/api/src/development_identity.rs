@@ -67,6 +67,7 @@ pub(crate) fn mount(app: &mut ServiceConfig) {
         .wrap(from_fn(count))
         .configure(discovery::mount)
         .configure(auth::mount)
+        .configure(catalog::mount)
         .configure(lookup::mount)
         .default_service(web::to(reply::no_such_resource));
     let image = web::scope("/image")

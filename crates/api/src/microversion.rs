@@ -106,6 +106,10 @@ pub mod milestone {
     pub const STRICT_SERVER_STATUS: Microversion = v(38);
     /// No limit of an image's metadata any more.
     pub const NO_IMAGE_LIMIT: Microversion = v(39);
+    /// What projects used, in pages.
+    pub const USAGE_PAGES: Microversion = v(40);
+    /// `uuid` of aggregates.
+    pub const AGGREGATE_UUID: Microversion = v(41);
     /// A server's flavor is embedded.
     pub const EMBEDDED_FLAVOR: Microversion = v(47);
     /// Services and hypervisors are named by uuids, services changed by theirs, and lists of
@@ -137,6 +141,8 @@ pub mod milestone {
     pub const CHANGES_BEFORE: Microversion = v(66);
     /// `force` is gone, from live migrations and evacuations.
     pub const NO_FORCE: Microversion = v(68);
+    /// `tag` of attached volumes and ports.
+    pub const ATTACHMENT_TAGS: Microversion = v(70);
     /// `server_groups` when one server is shown.
     pub const SERVER_GROUPS: Microversion = v(71);
     /// `locked_reason` on servers and when locking, and a `locked` filter.
@@ -144,6 +150,8 @@ pub mod milestone {
     /// Lists of servers, services, flavors and server groups, and limits, are strict about their
     /// query; a flavor without swap has 0; a hypervisor without servers says so.
     pub const STRICT_SERVERS: Microversion = v(75);
+    /// `delete_on_termination` of attached volumes.
+    pub const ATTACHMENT_FATE: Microversion = v(79);
     /// `user_id` and `project_id` of a migration's requester, and filters by them.
     pub const OWNER_FIELDS: Microversion = v(80);
     /// More filters of servers for everybody.
@@ -152,6 +160,8 @@ pub mod milestone {
     pub const HYPERVISOR_UPTIME: Microversion = v(88);
     /// The events of a server's actions say why they failed.
     pub const ACTION_EVENT_DETAILS: Microversion = v(84);
+    /// Attached volumes have `attachment_id` and `bdm_uuid`, and no `id`.
+    pub const ATTACHMENT_IDS: Microversion = v(89);
     /// A server's `hostname` for everybody, to be filtered by, too.
     pub const HOSTNAME: Microversion = v(90);
     /// An evacuated server is left stopped.

@@ -4,6 +4,8 @@
 //! version, and what tests walk: against policy, against the pages of `api-ref/` and their
 //! samples. A handler may ask only rules that its route names.
 
+mod aggregates;
+mod dashboards;
 mod server_actions;
 mod table;
 

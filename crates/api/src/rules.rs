@@ -107,6 +107,18 @@ rules! {
     AGGREGATES_INDEX = "os-aggregates:index";
     /// Show a host aggregate.
     AGGREGATES_SHOW = "os-aggregates:show";
+    /// Make a host aggregate.
+    AGGREGATES_CREATE = "os-aggregates:create";
+    /// Rename a host aggregate, and say which availability zone it is.
+    AGGREGATES_UPDATE = "os-aggregates:update";
+    /// Delete a host aggregate.
+    AGGREGATES_DELETE = "os-aggregates:delete";
+    /// Add a host to an aggregate.
+    AGGREGATES_ADD_HOST = "os-aggregates:add_host";
+    /// Remove a host from an aggregate.
+    AGGREGATES_REMOVE_HOST = "os-aggregates:remove_host";
+    /// Say more of a host aggregate.
+    AGGREGATES_SET_METADATA = "os-aggregates:set_metadata";
     /// List server groups.
     SERVER_GROUPS_INDEX = "os-server-groups:index";
     /// List those of every project.
@@ -121,4 +133,38 @@ rules! {
     LIMITS = "limits";
     /// Show those of another project.
     LIMITS_OF_OTHERS = "limits:other_project";
+    /// List availability zones.
+    ZONES_LIST = "os-availability-zone:list";
+    /// List them with their hosts.
+    ZONES_DETAIL = "os-availability-zone:detail";
+    /// List the volumes attached to a server.
+    VOLUMES_INDEX = "os-volumes-attachments:index";
+    /// Show one of them.
+    VOLUMES_SHOW = "os-volumes-attachments:show";
+    /// List the ports of a server.
+    INTERFACES_LIST = "os-attach-interfaces:list";
+    /// List the security groups of a server.
+    SECURITY_GROUPS_LIST = "os-security-groups:list";
+    /// List the security groups of a project.
+    SECURITY_GROUPS_GET = "os-security-groups:get";
+    /// List the addresses of a server.
+    ADDRESSES_INDEX = "ips:index";
+    /// List the tags of a server.
+    TAGS_INDEX = "os-server-tags:index";
+    /// List the metadata of a server.
+    METADATA_INDEX = "server-metadata:index";
+    /// Show one item of it.
+    METADATA_SHOW = "server-metadata:show";
+    /// Show the quotas of a project.
+    QUOTAS_SHOW = "os-quota-sets:show";
+    /// Show them with what is used.
+    QUOTAS_DETAIL = "os-quota-sets:detail";
+    /// Show those of projects that have none of their own.
+    QUOTAS_DEFAULTS = "os-quota-sets:defaults";
+    /// List what each project used over a time.
+    USAGE_LIST = "os-simple-tenant-usage:list";
+    /// Show what one project used.
+    USAGE_SHOW = "os-simple-tenant-usage:show";
+    /// List the extensions of the API.
+    EXTENSIONS = "extensions";
 }

@@ -14,7 +14,7 @@ mod texts;
 
 pub use formats::{Format, Pattern};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The types that a value may be of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +49,8 @@ pub struct Schema {
     pub types: &'static [Type],
     /// One of these values; empty: any.
     pub any_of: &'static [Literal],
+    /// As one of these says; empty: there is no choice.
+    pub alternatives: &'static [&'static Schema],
     /// The least number of characters.
     pub min_length: usize,
     /// The greatest number of characters.
@@ -63,10 +65,14 @@ pub struct Schema {
     pub list: Option<List>,
     /// What the members of an object must be like, in the order in which they are looked at.
     pub properties: &'static [(&'static str, &'static Schema)],
+    /// What members of such names must be like, beside `properties`.
+    pub pattern_properties: Option<(Pattern, &'static Schema)>,
     /// The members that an object must have.
     pub required: &'static [&'static str],
-    /// Has an object no other members than `properties`?
+    /// Has an object no other members than `properties` and `pattern_properties`?
     pub closed: bool,
+    /// The members of which an object must have one; empty: none.
+    pub required_any: &'static [&'static str],
 }
 
 impl Schema {
@@ -74,6 +80,7 @@ impl Schema {
     pub const ANY: Self = Self {
         types: &[],
         any_of: &[],
+        alternatives: &[],
         min_length: 0,
         max_length: usize::MAX,
         minimum: None,
@@ -81,8 +88,10 @@ impl Schema {
         format: None,
         list: None,
         properties: &[],
+        pattern_properties: None,
         required: &[],
         closed: false,
+        required_any: &[],
     };
 }
 
@@ -131,6 +140,7 @@ pub fn check(
             detail,
         })
     };
+    // What is said of names stands for itself.
     if let Some(detail) = texts::of_name(schema, value) {
         return Err(Violation {
             attribute: None,
@@ -144,12 +154,21 @@ pub fn check(
     if let (Some(list), Some(first)) = (schema.list, value.get(0)) {
         return check(list.first, first, Some("0"), strictness);
     }
+    let fits = |schema: &&Schema| check(schema, value, attribute, strictness).is_ok();
+    if !schema.alternatives.is_empty() && !schema.alternatives.iter().any(fits) {
+        return violated(texts::no_alternative(value));
+    }
     let Value::Object(members) = value else {
         return Ok(());
     };
     for (name, member) in schema.properties {
         if let Some(value) = members.get(*name) {
             check(member, value, Some(name), strictness)?;
+        }
+    }
+    if let Some((pattern, schema)) = schema.pattern_properties {
+        for (name, member) in members.iter().filter(|(name, _)| pattern.matches(name)) {
+            check(schema, member, Some(name), strictness)?;
         }
     }
     if let Some(missing) = schema
@@ -159,15 +178,29 @@ pub fn check(
     {
         return violated(texts::required(missing));
     }
-    let known = |name: &str| schema.properties.iter().any(|(known, _)| *known == name);
     if schema.closed && strictness == Strictness::AsWritten {
-        let unknown = members
-            .keys()
-            .map(String::as_str)
-            .filter(|name| !known(name));
-        if let Some(detail) = texts::unexpected(unknown) {
-            return violated(detail);
-        }
+        check_unknown(schema, members).map_or(Ok(()), violated)?;
+    }
+    let has = |name: &&str| members.contains_key(*name);
+    if !schema.required_any.is_empty() && !schema.required_any.iter().any(has) {
+        return violated(texts::no_alternative(value));
     }
     Ok(())
+}
+
+/// What is wrong with the members that an object has beside those of its schema.
+fn check_unknown(schema: &Schema, members: &Map<String, Value>) -> Option<String> {
+    let pattern = schema.pattern_properties.map(|(pattern, _)| pattern);
+    let known = |name: &str| {
+        schema.properties.iter().any(|(known, _)| *known == name)
+            || pattern.is_some_and(|pattern| pattern.matches(name))
+    };
+    let unknown = members
+        .keys()
+        .map(String::as_str)
+        .filter(|name| !known(name));
+    match pattern {
+        Some(pattern) => texts::matching_nothing(unknown, pattern.as_str()),
+        None => texts::unexpected(unknown),
+    }
 }

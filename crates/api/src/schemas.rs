@@ -1,5 +1,6 @@
 //! What requests may say, as data: one file a resource.
 
+pub mod aggregates;
 pub mod evacuation;
 pub mod flavors;
 pub mod hypervisors;
@@ -7,9 +8,12 @@ pub mod instance_actions;
 pub mod limits;
 pub mod live_migration;
 pub mod migrations;
+pub mod quotas;
 pub mod server_actions;
 pub mod server_groups;
 pub mod server_migrations;
 pub mod servers;
 pub mod services;
+pub mod tenant_usage;
 mod values;
+pub mod volume_attachments;

@@ -114,6 +114,33 @@ fn offset(zone: &str) -> Option<FixedOffset> {
     FixedOffset::east_opt(if sign == "-" { -seconds } else { seconds })
 }
 
+/// Reads a date and a time of day without a zone, which is UTC: `2016-01-29T13:42:02`, with a
+/// fraction or without, and with a space for the `T` where there is a fraction.
+pub(crate) fn parse_local(text: &str) -> Option<Timestamp> {
+    static FORM: LazyLock<Regex> = LazyLock::new(|| {
+        let form = r"^(?P<year>[0-9]{4})-(?P<month>[0-9]{1,2})-(?P<day>[0-9]{1,2})(?P<between>[T ])(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{1,2}):(?P<second>[0-9]{1,2})(?:\.(?P<fraction>[0-9]{1,6}))?$";
+        Regex::new(form).expect("the pattern is a constant")
+    });
+    let parts = FORM.captures(text)?;
+    let fraction = parts.name("fraction").map(|part| part.as_str());
+    if &parts["between"] == " " && fraction.is_none() {
+        return None;
+    }
+    let number = |name: &str| parts[name].parse().ok();
+    let date = NaiveDate::from_ymd_opt(
+        parts["year"].parse().ok()?,
+        number("month")?,
+        number("day")?,
+    )?;
+    let time = NaiveTime::from_hms_micro_opt(
+        number("hour")?,
+        number("minute")?,
+        number("second")?,
+        fraction.map_or(0, micros),
+    )?;
+    Some(Timestamp::new(date.and_time(time).and_utc()))
+}
+
 /// A point in time as HTTP's token services write it, `2016-01-29T13:42:02.000000Z`.
 pub(crate) fn micros_zulu(at: Timestamp) -> String {
     format!("{}Z", Micros(at))
@@ -137,6 +164,26 @@ mod tests {
 
     fn read(text: &str) -> Option<String> {
         parse(text).map(|at| Micros(at).to_string())
+    }
+
+    #[test]
+    fn times_without_a_zone() {
+        let read = |text| parse_local(text).map(|at| Micros(at).to_string());
+        let at = |time: &str| Some(format!("2016-01-29T{time}"));
+        assert_eq!(read("2016-01-29T13:42:02"), at("13:42:02.000000"));
+        assert_eq!(read("2016-1-29T3:4:5.67"), at("03:04:05.670000"));
+        assert_eq!(read("2016-01-29 13:42:02.000001"), at("13:42:02.000001"));
+        for text in [
+            "",
+            "2016-01-29",
+            "2016-01-29 13:42:02",
+            "2016-01-29T13:42:02Z",
+            "2016-02-30T13:42:02",
+            "2016-01-29T24:00:00",
+            "2016-01-29T13:42:02.1234567",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 
     #[test]

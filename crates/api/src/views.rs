@@ -4,17 +4,23 @@
 //! row. A field that a version or a caller does not get is [`Gated::Absent`]; that is not the
 //! same as null.
 
+pub mod aggregate;
+pub mod availability_zone;
+pub mod extension;
 pub mod flavor;
 mod host_id;
 pub mod hypervisor;
 pub mod instance_action;
 pub mod limits;
 pub mod migration;
+pub mod quota;
 pub mod server;
 pub mod server_group;
 pub mod server_migration;
 pub mod service;
+pub mod tenant_usage;
 pub mod version;
+pub mod volume_attachment;
 
 use serde::{Serialize, Serializer};
 

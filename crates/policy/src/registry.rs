@@ -45,6 +45,16 @@ const INSTANCE_ACTIONS: DeprecatedRule<'_> = was(
 const SERVICES: DeprecatedRule<'_> = was("os_compute_api:os-services", "rule:admin_api", "21.0.0");
 const HYPERVISORS: DeprecatedRule<'_> =
     was("os_compute_api:os-hypervisors", "rule:admin_api", "21.0.0");
+const SECURITY_GROUPS: DeprecatedRule<'_> = was(
+    "os_compute_api:os-security-groups",
+    "rule:admin_or_owner",
+    "22.0.0",
+);
+const INTERFACES: DeprecatedRule<'_> = was(
+    "os_compute_api:os-attach-interfaces",
+    "rule:admin_or_owner",
+    "21.0.0",
+);
 const USED_LIMITS: DeprecatedRule<'_> =
     was("os_compute_api:os-used-limits", "rule:admin_api", "21.0.0");
 
@@ -187,6 +197,12 @@ pub static NOVA: &[RuleDefault<'static>] = &[
     project("os_compute_api:os-hypervisors:servers", ADMIN, "List the servers on hypervisors by name.").replacing(HYPERVISORS),
     project("os_compute_api:os-aggregates:index", ADMIN, "List host aggregates."),
     project("os_compute_api:os-aggregates:show", ADMIN, "Show a host aggregate."),
+    project("os_compute_api:os-aggregates:create", ADMIN, "Make a host aggregate."),
+    project("os_compute_api:os-aggregates:update", ADMIN, "Rename a host aggregate, and say which availability zone it is."),
+    project("os_compute_api:os-aggregates:delete", ADMIN, "Delete a host aggregate."),
+    project("os_compute_api:os-aggregates:add_host", ADMIN, "Add a host to an aggregate."),
+    project("os_compute_api:os-aggregates:remove_host", ADMIN, "Remove a host from an aggregate."),
+    project("os_compute_api:os-aggregates:set_metadata", ADMIN, "Replace or remove metadata of a host aggregate."),
     project("os_compute_api:os-server-groups:create", MEMBER, "Make a server group."),
     project("os_compute_api:os-server-groups:delete", MEMBER, "Delete a server group."),
     project("os_compute_api:os-server-groups:index", READER, "List the server groups of one's own project."),
@@ -194,5 +210,22 @@ pub static NOVA: &[RuleDefault<'static>] = &[
     project("os_compute_api:os-server-groups:show", READER, "Show a server group."),
     project("os_compute_api:limits", "@", "Show the limits and the use of one's own project."),
     project("os_compute_api:limits:other_project", ADMIN, "Show the limits and the use of another project.").replacing(USED_LIMITS),
+    project("os_compute_api:os-availability-zone:list", "@", "List availability zones."),
+    project("os_compute_api:os-availability-zone:detail", ADMIN, "List availability zones with their hosts and services."),
+    project("os_compute_api:os-volumes-attachments:index", READER, "List the volumes attached to a server."),
+    project("os_compute_api:os-volumes-attachments:show", READER, "Show a volume attached to a server."),
+    project("os_compute_api:os-attach-interfaces:list", READER, "List the ports of a server.").replacing(INTERFACES),
+    project("os_compute_api:os-security-groups:get", READER, "List the security groups of one's own project.").replacing(SECURITY_GROUPS),
+    project("os_compute_api:os-security-groups:list", READER, "List the security groups of a server.").replacing(SECURITY_GROUPS),
+    project("os_compute_api:ips:index", READER, "List the addresses of a server."),
+    project("os_compute_api:os-server-tags:index", READER, "List the tags of a server."),
+    project("os_compute_api:server-metadata:index", READER, "List the metadata of a server."),
+    project("os_compute_api:server-metadata:show", READER, "Show one item of the metadata of a server."),
+    project("os_compute_api:os-quota-sets:show", READER, "Show the quotas of a project."),
+    project("os_compute_api:os-quota-sets:detail", READER, "Show the quotas of a project with what it uses."),
+    project("os_compute_api:os-quota-sets:defaults", "@", "Show the quotas of projects that have none of their own."),
+    project("os_compute_api:os-simple-tenant-usage:list", ADMIN, "List what every project used over a time."),
+    project("os_compute_api:os-simple-tenant-usage:show", READER, "Show what a project used over a time."),
+    project("os_compute_api:extensions", "@", "List and show the extensions of the API."),
     project("compute:servers:resize:cross_cell", "!", "Resize a server across cells."),
 ];

@@ -176,6 +176,28 @@ pub(crate) fn lock_service(connection: &mut Database, uuid: &str) -> QueryResult
     }
 }
 
+/// What a transaction wants of the zones of hosts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ZoneLock {
+    /// That they stay as they are.
+    Read,
+    /// To change them.
+    Write,
+}
+
+/// Keeps the zones of hosts as they are until the transaction ends, for itself alone to change
+/// or for several to rely on. May be taken behind row locks: who changes zones waits for no row
+/// but those of services. The number is arbitrary, and only has to be the same everywhere.
+pub(crate) fn lock_zones(connection: &mut Database, lock: ZoneLock) -> QueryResult<()> {
+    match connection {
+        Database::Sqlite(_) => Ok(()),
+        Database::Postgres(postgres) => postgres.batch_execute(match lock {
+            ZoneLock::Read => "SELECT pg_advisory_xact_lock_shared(7451936022)",
+            ZoneLock::Write => "SELECT pg_advisory_xact_lock(7451936022)",
+        }),
+    }
+}
+
 /// Words of effects, as a list in SQL. They are ours, so nothing needs escaping.
 fn words(wanted: impl Fn(&Effect) -> bool) -> String {
     let words: Vec<String> = Effect::ALL

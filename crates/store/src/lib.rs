@@ -8,6 +8,7 @@
 //!
 //! Time and uuids are arguments here; the store reads no clock and makes no ids.
 
+mod aggregates;
 mod among;
 mod columns;
 mod connection;
@@ -38,6 +39,7 @@ mod services;
 mod store;
 mod usage;
 
+pub use aggregates::{Aggregate, AggregateChange, AggregateError, AggregateUse, NewAggregate};
 pub use discrepancies::{Discrepancy, DiscrepancyKind, DiscrepancySubject};
 pub use effects::{Claimed, ClaimedEffect, ClaimedPower, Lease};
 pub use error::StoreError;
@@ -64,4 +66,4 @@ pub use services::{
     ServiceUse,
 };
 pub use store::Store;
-pub use usage::ProjectUsage;
+pub use usage::{ProjectUsage, ServerUsage, UsageListError, UsagePeriod};

@@ -17,6 +17,7 @@ diesel::table! {
         created_at -> Timestamp,
         updated_at -> Nullable<Timestamp>,
         forced_down_at -> Nullable<Timestamp>,
+        registered_zone -> Nullable<Text>,
     }
 }
 
@@ -28,6 +29,26 @@ diesel::table! {
         disabled_reason -> Nullable<Text>,
         forced_down -> Bool,
         deleted_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    aggregates (id) {
+        id -> BigInt,
+        uuid -> Text,
+        name -> Text,
+        availability_zone -> Nullable<Text>,
+        metadata -> Text,
+        created_at -> Timestamp,
+        updated_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    aggregate_hosts (id) {
+        id -> BigInt,
+        aggregate_id -> BigInt,
+        host -> Text,
     }
 }
 
@@ -301,6 +322,7 @@ diesel::table! {
 }
 
 diesel::joinable!(hosts -> services (service_id));
+diesel::joinable!(aggregate_hosts -> aggregates (aggregate_id));
 diesel::joinable!(servers -> flavors (flavor_id));
 diesel::joinable!(migration_events -> migrations (migration_id));
 diesel::joinable!(effects -> migrations (migration_id));
@@ -311,6 +333,8 @@ diesel::joinable!(server_group_members -> server_groups (group_id));
 diesel::allow_tables_to_appear_in_same_query!(
     services,
     deleted_services,
+    aggregates,
+    aggregate_hosts,
     hosts,
     flavors,
     servers,

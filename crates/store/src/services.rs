@@ -15,6 +15,7 @@ use godwit_core::words;
 use uuid::Uuid;
 
 pub use self::control::{ServiceChange, ServiceError, ServiceKey, ServiceStatus, ServiceUse};
+use crate::aggregates::zones;
 use crate::columns::{PlainUuid, instant, text};
 use crate::connection::Database;
 use crate::schema::services;
@@ -133,33 +134,41 @@ pub(crate) struct Beat<'a> {
     pub(crate) uuid: Uuid,
     pub(crate) binary: ServiceBinary,
     pub(crate) host: &'a HostName,
+    /// Where it belongs as long as no aggregate says otherwise.
     pub(crate) zone: &'a str,
     pub(crate) version: &'a str,
     pub(crate) at: Timestamp,
 }
 
 /// Notes a sign of life; makes the row if need be. What operators set stays, also where they
-/// deleted the service meanwhile.
+/// deleted the service meanwhile, and the zone that they made of a host.
 pub(crate) fn beat(connection: &mut Database, beat: &Beat<'_>) -> Result<(), StoreError> {
+    let zone = match beat.binary {
+        ServiceBinary::Compute => zones::of_aggregates(connection, beat.host)?,
+        ServiceBinary::Conductor | ServiceBinary::Scheduler => None,
+    };
     sql_query(
         "INSERT INTO services (uuid, \"binary\", host, zone, version, last_seen_up, created_at,
-                               report_count, disabled, disabled_reason, forced_down)
-         SELECT $1, $2, $3, $4, $5, $6, $6, 1,
+                               report_count, registered_zone, disabled, disabled_reason,
+                               forced_down)
+         SELECT $1, $2, $3, $4, $5, $6, $6, 1, $7,
                 COALESCE(d.disabled, FALSE), d.disabled_reason, COALESCE(d.forced_down, FALSE)
          FROM (SELECT 1 AS one) AS beat
          LEFT JOIN deleted_services d ON d.host = $3 AND d.\"binary\" = $2
          WHERE TRUE
          ON CONFLICT (host, \"binary\") DO UPDATE SET
              zone = excluded.zone, version = excluded.version,
+             registered_zone = excluded.registered_zone,
              last_seen_up = excluded.last_seen_up, updated_at = excluded.last_seen_up,
              report_count = services.report_count + 1",
     )
     .bind::<Text, _>(text(beat.uuid))
     .bind::<Text, _>(beat.binary.as_str())
     .bind::<Text, _>(beat.host.as_str())
-    .bind::<Text, _>(beat.zone)
+    .bind::<Text, _>(zone.as_deref().unwrap_or(beat.zone))
     .bind::<Text, _>(beat.version)
     .bind::<SqlTimestamp, _>(instant(beat.at))
+    .bind::<Text, _>(beat.zone)
     .execute(connection)?;
     Ok(())
 }

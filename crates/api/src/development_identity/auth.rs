@@ -29,7 +29,9 @@ pub(super) fn mount(identity: &mut ServiceConfig) {
     identity
         .service(tokens)
         .route("/v3/auth/catalog", web::get().to(own_catalog))
-        .route("/v3/auth/projects", web::get().to(own_projects));
+        .route("/v3/auth/projects", web::get().to(own_projects))
+        .route("/v3/auth/domains", web::get().to(own_domains))
+        .route("/v3/auth/system", web::get().to(own_systems));
 }
 
 async fn log_in(
@@ -93,6 +95,27 @@ async fn own_projects(request: HttpRequest, identity: Data<DevelopmentIdentity>)
     HttpResponse::Ok().json(json!({ "projects": projects, "links": { "next": null } }))
 }
 
+/// Nobody has a role in the domain itself.
+async fn own_domains(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
+    if bearer(&request, &identity).is_none() {
+        return reply::unauthorized();
+    }
+    HttpResponse::Ok().json(json!({ "domains": [], "links": { "next": null } }))
+}
+
+async fn own_systems(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
+    let Some((_, bearer)) = bearer(&request, &identity) else {
+        return reply::unauthorized();
+    };
+    let user = bearer.user_id.as_deref().and_then(user_with_id);
+    let systems: Vec<_> = user
+        .filter(|user| !user.system_roles.is_empty())
+        .map(|_| json!({ "all": true }))
+        .into_iter()
+        .collect();
+    HttpResponse::Ok().json(json!({ "system": systems, "links": { "next": null } }))
+}
+
 /// The request's own token, and who bears it.
 pub(super) fn bearer<'a>(
     request: &'a HttpRequest,
@@ -100,6 +123,12 @@ pub(super) fn bearer<'a>(
 ) -> Option<(&'a str, Arc<Principal>)> {
     let token = request.headers().get("X-Auth-Token")?.to_str().ok()?;
     Some((token, identity.verifier.verify(token).ok()?))
+}
+
+/// Is this the token of an administrator?
+pub(super) fn is_admin(identity: &DevelopmentIdentity, token: &str) -> bool {
+    let claims = identity.verifier.claims(token);
+    claims.is_ok_and(|own| own.roles.iter().any(|it| it == "admin"))
 }
 
 /// Why a request about a token is refused.
@@ -134,10 +163,7 @@ fn subject(
     let subject = subject.ok_or(Refusal::NoSubject)?;
     let verifier = &identity.verifier;
     let principal = verifier.verify(subject).map_err(|_| Refusal::NoSuchToken)?;
-    let admin = verifier
-        .claims(own)
-        .is_ok_and(|own| own.roles.iter().any(|it| it == "admin"));
-    if !admin && principal.user_id != bearer.user_id {
+    if !is_admin(identity, own) && principal.user_id != bearer.user_id {
         return Err(Refusal::NotAllowed);
     }
     let claims = verifier.claims(subject).map_err(|_| Refusal::NoSuchToken)?;

@@ -43,6 +43,9 @@ const LAB: Project = Project { name: "lab" };
 /// Every project.
 pub(super) const PROJECTS: [Project; 3] = [ADMIN, DEMO, LAB];
 
+/// Every role.
+pub(super) const ROLES: [&str; 4] = ["admin", "manager", "member", "reader"];
+
 /// Every user.
 pub(super) const USERS: [User; 5] = [
     User {

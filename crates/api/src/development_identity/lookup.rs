@@ -5,10 +5,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::DevelopmentIdentity;
-use super::auth::bearer;
-use super::directory::{DOMAIN, PROJECTS, Project, USERS, User, project_with_id, user_with_id};
+use super::auth::{bearer, is_admin};
+use super::directory::{
+    DOMAIN, PROJECTS, Project, ROLES, USERS, User, project_with_id, role_id, user_with_id,
+};
 use super::reply;
-use crate::query::Query;
+use crate::query::{Query, boolean};
 
 pub(super) fn mount(identity: &mut ServiceConfig) {
     identity
@@ -16,6 +18,9 @@ pub(super) fn mount(identity: &mut ServiceConfig) {
         .route("/v3/projects/{id}", web::get().to(project))
         .route("/v3/users", web::get().to(users))
         .route("/v3/users/{id}", web::get().to(user))
+        .route("/v3/users/{id}/projects", web::get().to(projects_of_user))
+        .route("/v3/roles", web::get().to(roles))
+        .route("/v3/groups", web::get().to(groups))
         .route("/v3/domains", web::get().to(domains))
         .route("/v3/domains/{id}", web::get().to(domain));
 }
@@ -60,6 +65,40 @@ async fn projects(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> 
 async fn users(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
     let all = USERS.map(user_document);
     list(&request, &identity, "users", &all)
+}
+
+/// One's own project; administrators may ask about everybody.
+async fn projects_of_user(
+    request: HttpRequest,
+    id: Path<String>,
+    identity: Data<DevelopmentIdentity>,
+) -> HttpResponse {
+    let Some((token, bearer)) = bearer(&request, &identity) else {
+        return reply::unauthorized();
+    };
+    if bearer.user_id.as_deref() != Some(id.as_str()) && !is_admin(&identity, token) {
+        return reply::forbidden();
+    }
+    match user_with_id(&id) {
+        Some(user) => list(
+            &request,
+            &identity,
+            "projects",
+            &[project_document(user.project)],
+        ),
+        None => reply::not_found(&format!("user: {}", *id)),
+    }
+}
+
+async fn roles(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
+    let all = ROLES.map(|name| {
+        json!({ "id": role_id(name), "name": name, "domain_id": null, "options": {}, "links": {} })
+    });
+    list(&request, &identity, "roles", &all)
+}
+
+async fn groups(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
+    list(&request, &identity, "groups", &[])
 }
 
 async fn domains(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
@@ -108,8 +147,8 @@ async fn domain(
     )
 }
 
-/// Those of `all` that have the name asked for.
-fn list(
+/// Those of `all` that are as the query says, as far as it names what they have.
+pub(super) fn list(
     request: &HttpRequest,
     identity: &DevelopmentIdentity,
     kind: &str,
@@ -121,13 +160,18 @@ fn list(
     let Ok(query) = Query::parse(request.query_string()) else {
         return reply::bad_request("The query is not UTF-8.");
     };
-    let name = query.last("name");
-    let fits = |item: &&Value| name.is_none_or(|name| item["name"] == name);
+    let fits = |item: &&Value| {
+        query.pairs().all(|(name, value)| match &item[name] {
+            Value::String(text) => text == value,
+            Value::Bool(yes) => boolean(value).is_none_or(|asked| asked == *yes),
+            Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => true,
+        })
+    };
     let found: Vec<_> = all.iter().filter(fits).collect();
     HttpResponse::Ok().json(json!({ kind: found, "links": { "next": null } }))
 }
 
-fn one(
+pub(super) fn one(
     request: &HttpRequest,
     identity: &DevelopmentIdentity,
     kind: &str,

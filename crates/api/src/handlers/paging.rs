@@ -21,6 +21,20 @@ pub(super) fn limit(call: &Call) -> i64 {
         .map_or(most, |asked: i64| asked.min(most))
 }
 
+/// How many items of a whole list are left out at its beginning, and how many the answer may
+/// have, where there are no markers; no limit is the greatest.
+pub(super) fn slice(call: &Call) -> (usize, usize) {
+    let offset = call.query.last("offset").map_or(0, |asked| {
+        // Valid digits that do not fit are behind every list.
+        asked.trim_end().parse().unwrap_or(usize::MAX)
+    });
+    let limit = match limit(call) {
+        0 => call.state.config.max_limit,
+        limit => limit,
+    };
+    (offset, usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
 /// The link behind a full page; its last item is `last`.
 pub(super) fn next(call: &Call, collection: &str, count: usize, last: Option<String>) -> Next {
     let full = i64::try_from(count).is_ok_and(|count| count > 0 && count == limit(call));

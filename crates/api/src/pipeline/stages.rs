@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
+use actix_web::http::header::HeaderMap;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use percent_encoding::percent_decode_str;
@@ -70,12 +71,7 @@ pub(super) async fn authenticate(
         let configured = state.www_authenticate_uri.as_deref().map(str::to_owned);
         reply::unauthorized(&configured.unwrap_or_else(own))
     };
-    let mut values = request.headers().get_all("x-auth-token");
-    let token = values.next().and_then(|value| value.to_str().ok());
-    // Two tokens are none: nobody can say which one counts.
-    let token = token
-        .filter(|_| values.next().is_none())
-        .ok_or_else(unauthorized)?;
+    let token = token(request.headers()).ok_or_else(unauthorized)?;
     match state.authenticator.authenticate(token).await {
         Ok(principal) => Ok(principal),
         Err(AuthError::Invalid(reason)) => {
@@ -87,6 +83,17 @@ pub(super) async fn authenticate(
             Err(reply::tokens_cannot_be_checked())
         }
     }
+}
+
+/// The token of a request. Two of them are none: nobody can say which one counts. Clients of the
+/// object store call it by another name, and as in Keystone's middleware that is looked at where
+/// the usual one is missing.
+fn token(headers: &HeaderMap) -> Option<&str> {
+    const NAMES: [&str; 2] = ["x-auth-token", "x-storage-token"];
+    let name = NAMES.into_iter().find(|name| headers.contains_key(*name))?;
+    let mut values = headers.get_all(name);
+    let token = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(token)
 }
 
 /// The answer to a request for a version that is not spoken.

@@ -2,6 +2,8 @@
 
 use actix_web::http::Method;
 
+use super::aggregates as writes;
+use super::dashboards;
 use super::server_actions::SERVER_ACTIONS;
 use super::{Action, Does, Route, Versions};
 use crate::handlers::{
@@ -343,6 +345,10 @@ pub static ROUTES: &[Route] = &[
             handler: aggregates::show,
         },
     },
+    writes::CREATE,
+    writes::UPDATE,
+    writes::DELETE,
+    writes::ACT,
     Route {
         method: Method::GET,
         path: "/os-server-groups",
@@ -399,4 +405,22 @@ pub static ROUTES: &[Route] = &[
             handler: limits::show,
         },
     },
+    dashboards::ZONES,
+    dashboards::ZONES_DETAIL,
+    dashboards::VOLUMES,
+    dashboards::VOLUME,
+    dashboards::INTERFACES,
+    dashboards::SERVER_SECURITY_GROUPS,
+    dashboards::ADDRESSES,
+    dashboards::TAGS,
+    dashboards::METADATA,
+    dashboards::METADATA_ITEM,
+    dashboards::SECURITY_GROUPS,
+    dashboards::QUOTAS,
+    dashboards::QUOTAS_DETAIL,
+    dashboards::QUOTAS_DEFAULTS,
+    dashboards::USAGES,
+    dashboards::USAGE,
+    dashboards::EXTENSIONS,
+    dashboards::EXTENSION,
 ];

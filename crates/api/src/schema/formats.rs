@@ -15,6 +15,8 @@ pub enum Pattern {
     Digits,
     /// Anything that every database keeps.
     Storable,
+    /// The names of metadata.
+    MetadataKey,
 }
 
 impl Pattern {
@@ -24,16 +26,23 @@ impl Pattern {
             Self::HostName => "^[a-zA-Z0-9-._]*$",
             Self::Digits => "^[0-9]*$",
             Self::Storable => r"^[^\x00]*$",
+            Self::MetadataKey => "^[a-zA-Z0-9-_:. ]{1,255}$",
         }
     }
 
     /// Does `text` match? As in Python, `$` is also satisfied before a last line break.
     pub fn matches(self, text: &str) -> bool {
         let line = text.strip_suffix('\n').unwrap_or(text);
+        if self == Self::MetadataKey && !(1..=255).contains(&line.len()) {
+            return false;
+        }
         line.bytes().all(|byte| match self {
             Self::HostName => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'),
             Self::Digits => byte.is_ascii_digit(),
             Self::Storable => byte != 0,
+            Self::MetadataKey => {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'.' | b' ')
+            }
         })
     }
 }
@@ -43,12 +52,16 @@ impl Pattern {
 pub enum Format {
     /// A point in time.
     DateTime,
-    /// What a thing may be called. What is wrong with one is said in words of its own.
-    Name,
     /// A regular expression.
     Regex,
     /// A UUID.
     Uuid,
+    /// The name of something. What is wrong with one is said in words of its own.
+    Name,
+    /// The same, with spaces around it or without.
+    SpacedName,
+    /// The name of an availability zone.
+    ZoneName,
 }
 
 impl Format {
@@ -56,9 +69,24 @@ impl Format {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::DateTime => "date-time",
-            Self::Name => "name",
             Self::Regex => "regex",
             Self::Uuid => "uuid",
+            Self::Name => "name",
+            Self::SpacedName => "name_with_leading_trailing_spaces",
+            Self::ZoneName => "az_name",
+        }
+    }
+
+    /// What names of this format must be; `None`: they are no names.
+    pub(super) const fn of_names(self) -> Option<&'static str> {
+        match self {
+            Self::DateTime | Self::Regex | Self::Uuid => None,
+            Self::Name => Some("printable characters. Can not start or end with whitespace."),
+            Self::SpacedName => Some("printable characters with at least one non space character"),
+            Self::ZoneName => {
+                // Without the space that one expects.
+                Some("printable characters except :.Can not start or end with whitespace.")
+            }
         }
     }
 
@@ -66,23 +94,34 @@ impl Format {
     pub fn matches(self, text: &str) -> bool {
         match self {
             Self::DateTime => timestamps::parse(text).is_some(),
-            Self::Name => is_name(text),
             // Python would take nothing for a pattern; Nova does not.
             Self::Regex => !text.is_empty() && Regex::new(text).is_ok(),
             Self::Uuid => is_uuid_like(text),
+            Self::Name => is_name(text),
+            Self::SpacedName => printable(line(text)) && !line(text).trim().is_empty(),
+            Self::ZoneName => is_name(text) && !text.contains(':'),
         }
     }
 }
 
-/// Printable characters of the first plane, without blanks at either end. As in Python, the end
-/// is also before a last line break.
-fn is_name(text: &str) -> bool {
-    static UNPRINTABLE: LazyLock<Regex> = LazyLock::new(|| {
-        let form = r"[\p{C}\p{Zl}\p{Zp}\x{FFFF}-\x{10FFFF}]|^\p{Zs}|\p{Zs}$";
-        Regex::new(form).expect("the pattern is a constant")
+/// As in Python, `$` is also satisfied before a last line break.
+fn line(text: &str) -> &str {
+    text.strip_suffix('\n').unwrap_or(text)
+}
+
+/// Nothing but characters to be seen, and spaces, of the plane that every language is written in.
+fn printable(text: &str) -> bool {
+    static HIDDEN: LazyLock<Regex> = LazyLock::new(|| {
+        let hidden = r"[\p{C}\p{Zl}\p{Zp}\x{10000}-\x{10ffff}]";
+        Regex::new(hidden).expect("the pattern is a constant")
     });
-    let line = text.strip_suffix('\n').unwrap_or(text);
-    !UNPRINTABLE.is_match(line)
+    !HIDDEN.is_match(text)
+}
+
+/// Printable, without spaces around it; whether nothing at all is a name, its length says.
+fn is_name(text: &str) -> bool {
+    let line = line(text);
+    printable(line) && line.trim() == line
 }
 
 /// Hexadecimal digits in their groups, or without any dashes; in any case.
@@ -108,21 +147,23 @@ mod tests {
     }
 
     #[test]
-    fn names_are_printable_and_have_no_blanks_around_them() {
-        for name in ["web", "a b", "ä-鴫", "web\n", "", "\u{300}"] {
-            assert!(Format::Name.matches(name), "{name:?}");
-        }
-        for name in [
-            " web",
-            "web ",
-            "web\u{a0}",
-            "a\tb",
-            "a\0",
-            "a\u{2028}b",
-            "\n\n",
-            "🦀",
+    fn names_are_printable() {
+        for (text, name, spaced, zone) in [
+            ("a b", true, true, true),
+            ("a:b", true, true, false),
+            (" a", false, true, false),
+            ("a\u{a0}", false, true, false),
+            ("a\n", true, true, true),
+            ("", true, false, true),
+            ("  ", false, false, false),
+            ("a\tb", false, false, false),
+            ("\0", false, false, false),
+            ("ä", true, true, true),
+            ("\u{1f600}", false, false, false),
         ] {
-            assert!(!Format::Name.matches(name), "{name:?}");
+            let of =
+                [Format::Name, Format::SpacedName, Format::ZoneName].map(|it| it.matches(text));
+            assert_eq!(of, [name, spaced, zone], "{text:?}");
         }
     }
 

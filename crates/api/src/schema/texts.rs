@@ -26,17 +26,6 @@ pub(super) fn of_value(schema: &Schema, value: &Value) -> Option<String> {
     of_number(schema, value).or_else(|| of_text(schema, value.as_str()?))
 }
 
-/// What is wrong with a name, which is not said as other things are.
-pub(super) fn of_name(schema: &Schema, value: &Value) -> Option<String> {
-    let format = schema.format.filter(|format| *format == Format::Name)?;
-    let wrong = value.as_str().is_some_and(|text| !format.matches(text));
-    wrong.then(|| {
-        "An invalid 'name' value was provided. The name must be: printable characters. Can not \
-         start or end with whitespace."
-            .to_owned()
-    })
-}
-
 fn of_list(list: List, value: &Value) -> Option<String> {
     let items = value.as_array()?;
     let mut rest = items.as_slice();
@@ -61,6 +50,22 @@ fn of_number(schema: &Schema, value: &Value) -> Option<String> {
     #[expect(clippy::cast_precision_loss, reason = "a minimum is small")]
     let too_small = number < minimum as f64;
     too_small.then(|| format!("{number} is less than the minimum of {minimum}"))
+}
+
+/// What is wrong with the value as a name, which is said in other words, and before its length.
+pub(super) fn of_name(schema: &Schema, value: &Value) -> Option<String> {
+    let text = value.as_str()?;
+    let format = schema.format.filter(|format| !format.matches(text))?;
+    let reason = format.of_names()?;
+    Some(format!(
+        "An invalid 'name' value was provided. The name must be: {reason}"
+    ))
+}
+
+/// None of several schemas fits.
+pub(super) fn no_alternative(value: &Value) -> String {
+    let repr = python::repr(value);
+    format!("{repr} is not valid under any of the given schemas")
 }
 
 fn of_text(schema: &Schema, text: &str) -> Option<String> {

@@ -11,7 +11,7 @@ use godwit_api::routes::{Action, Does, ROUTES, Route, Versions};
 use serde_json::{Value, json};
 
 use crate::answers::Answer;
-use crate::seed::{EXTRA_SPEC, GROUP, SERVER, Server, hypervisor_uuid, service_uuid};
+use crate::seed::{EXTRA_SPEC, GROUP, SERVER, Server, VOLUME, hypervisor_uuid, service_uuid};
 use crate::world::{DEMO, LAB, Who, World};
 
 /// A request that is valid and makes sense.
@@ -34,10 +34,12 @@ pub(crate) struct Request {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Scene {
     /// A server at rest, to which something was done before, of a flavor with an extra spec, in a
-    /// server group.
+    /// server group; and an aggregate without hosts.
     Still,
     /// A server that was stopped.
     Off,
+    /// The same as at rest, with its host in the aggregate.
+    Grouped,
     /// A server that moves.
     Moving,
     /// A server that was moved and waits to be confirmed.
@@ -52,11 +54,17 @@ impl Scene {
     async fn set(self) -> World {
         let world = World::new().await;
         match self {
-            Self::Still => {
+            Self::Still | Self::Grouped => {
                 world.populate().await;
                 world.history();
                 world.extra_spec();
                 world.group(&[SERVER]);
+                world.volume();
+                let hosts: &[&str] = match self {
+                    Self::Grouped => &["host-1"],
+                    _ => &[],
+                };
+                world.aggregate(None, hosts);
             }
             Self::Off => {
                 world.host("host-1").await;
@@ -94,6 +102,9 @@ fn act(action: &str) -> (Value, Scene) {
         "reboot" => (json!({"type": "SOFT"}), Scene::Still),
         "confirmResize" | "revertResize" => (Value::Null, Scene::Moved),
         "force_complete" => (Value::Null, Scene::Moving),
+        "add_host" => (json!({"host": "host-2"}), Scene::Still),
+        "remove_host" => (json!({"host": "host-1"}), Scene::Grouped),
+        "set_metadata" => (json!({"metadata": {"k": "v"}}), Scene::Still),
         other => panic!("say here what a valid {other} is"),
     };
     (json!({ action: value }), scene)
@@ -104,6 +115,7 @@ fn write(path: &str) -> Value {
     match path {
         "/os-services/{id}" => json!({"status": "disabled"}),
         "/os-server-groups" => json!({"server_group": {"name": "db", "policy": "affinity"}}),
+        "/os-aggregates" | "/os-aggregates/{id}" => json!({"aggregate": {"name": "another"}}),
         other => panic!("say here what may be written to {other}"),
     }
 }
@@ -118,6 +130,11 @@ fn id(path: &str) -> String {
         "/os-server-groups/{id}" => GROUP.to_owned(),
         "/os-hypervisors/{id}" | "/os-hypervisors/{id}/uptime" => {
             hypervisor_uuid("host-1").to_string()
+        }
+        "/servers/{server_id}/os-volume_attachments/{id}" => VOLUME.to_owned(),
+        "/extensions/{id}" => "os-volumes".to_owned(),
+        path if path.starts_with("/os-quota-sets/") || path.starts_with("/os-simple-tenant") => {
+            DEMO.to_owned()
         }
         "/os-hypervisors/{id}/search" | "/os-hypervisors/{id}/servers" => "host-1".to_owned(),
         _ => "1".to_owned(),
@@ -143,6 +160,7 @@ fn of_route(route: &'static Route) -> Vec<Request> {
         .path
         .replace("{server_id}", SERVER)
         .replace("{migration_id}", "1")
+        .replace("/metadata/{key}", "/metadata/k")
         .replace("{key}", EXTRA_SPEC)
         .replace("{id}", &id(route.path));
     let request = |versions, body, scene| Request {

@@ -55,6 +55,27 @@ async fn a_token_that_is_not_good_is_answered_like_none() {
 }
 
 #[tokio::test]
+async fn the_token_has_a_second_name_for_where_the_first_is_missing() {
+    let world = World::new().await;
+    let token = world.token(Who::Admin);
+    let ask = |headers: &[(&str, &str)]| {
+        let ask = world.ask("GET", "/v2.1/servers");
+        let named = headers
+            .iter()
+            .fold(ask, |ask, (name, value)| ask.header(name, value));
+        named.send()
+    };
+    let code = async |headers: &[(&str, &str)]| ask(headers).await.status;
+    assert_eq!(code(&[("X-Storage-Token", &token)]).await, 200);
+    let both = [("X-Storage-Token", "bogus"), ("X-Auth-Token", &token)];
+    assert_eq!(code(&both).await, 200, "the first name counts");
+    let both = [("X-Auth-Token", "bogus"), ("X-Storage-Token", &token)];
+    assert_eq!(code(&both).await, 401, "the first name counts");
+    let twice = [("X-Storage-Token", &*token), ("X-Storage-Token", &token)];
+    assert_eq!(code(&twice).await, 401);
+}
+
+#[tokio::test]
 async fn two_tokens_are_none() {
     let world = World::new().await;
     let token = world.token(Who::Admin);

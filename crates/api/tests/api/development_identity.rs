@@ -293,6 +293,66 @@ async fn clients_find_their_way() {
 }
 
 #[tokio::test]
+async fn a_dashboard_finds_projects_and_services() {
+    let world = world().await;
+    let unscoped = log_in(&world, "member", "member", json!("unscoped")).await;
+    let id = unscoped.json()["token"]["user"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let admin = log_in(&world, "admin", "admin", project("admin")).await;
+    let get = async |by: &Answer, path: &str| {
+        let path = format!("/identity/v3/{path}");
+        let ask = world.ask("GET", &path).header("X-Auth-Token", &token(by));
+        ask.send().await
+    };
+    let own = format!("users/{id}/projects");
+    for by in [&unscoped, &admin] {
+        let projects = get(by, &own).await.ok()["projects"].clone();
+        assert_eq!(
+            (&projects[0]["name"], &projects[1]),
+            (&json!("demo"), &Value::Null)
+        );
+    }
+    let foreign = admin.json()["token"]["user"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let foreign = get(&unscoped, &format!("users/{foreign}/projects")).await;
+    assert_eq!(foreign.status, 403);
+    assert_eq!(get(&admin, "users/nobody/projects").await.status, 404);
+    assert_eq!(
+        get(&unscoped, "auth/domains").await.ok()["domains"],
+        json!([])
+    );
+    assert_eq!(
+        get(&unscoped, "auth/system").await.ok()["system"],
+        json!([])
+    );
+    assert_eq!(
+        get(&admin, "auth/system").await.ok()["system"],
+        json!([{"all": true}])
+    );
+
+    let count =
+        async |path: &str, kind: &str| get(&admin, path).await.ok()[kind].as_array().unwrap().len();
+    assert_eq!(count("services", "services").await, 3);
+    assert_eq!(count("services?type=compute", "services").await, 1);
+    assert_eq!(count("endpoints?service_id=compute", "endpoints").await, 3);
+    assert_eq!(count("endpoints?interface=public", "endpoints").await, 3);
+    assert_eq!(count("regions", "regions").await, 1);
+    assert_eq!(count("roles", "roles").await, 4);
+    assert_eq!(count("groups", "groups").await, 0);
+    let compute = get(&admin, "services/compute").await.ok();
+    assert_eq!(compute["service"]["name"], "nova");
+    assert_eq!(get(&admin, "services/x").await.status, 404);
+    for path in ["services", "regions", "auth/system", &own] {
+        let path = format!("/identity/v3/{path}");
+        assert_eq!(world.ask("GET", &path).send().await.status, 401, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn without_it_its_paths_are_choices_like_others() {
     let world = World::new().await;
     assert_eq!(world.ask("GET", "/identity/v3").send().await.status, 300);

@@ -8,8 +8,10 @@ mod seed;
 mod world;
 
 mod access;
+mod aggregates;
 mod authentication;
 mod cold_migration;
+mod dashboards;
 mod development_identity;
 mod discovery;
 mod evacuation;

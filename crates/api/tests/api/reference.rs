@@ -152,9 +152,6 @@ fn parameters(query: &'static QuerySchema) -> impl Iterator<Item = &'static str>
         .flat_map(|edition| edition.parameters.iter().map(|it| it.name))
 }
 
-/// Routes of things that there are none of here: whatever is asked, the answer is a refusal.
-const NEVER_GRANTED: [&str; 1] = ["GET /os-aggregates/{id}"];
-
 #[test]
 fn every_route_and_action_has_a_sample_and_every_sample_a_place() {
     let samples = samples();
@@ -166,10 +163,9 @@ fn every_route_and_action_has_a_sample_and_every_sample_a_place() {
         let of_route: Vec<_> = of_route.map(|(_, sample)| sample).collect();
         let good = |sample: &&&Value| sample["response"]["status"].as_u64().unwrap() < 300;
         assert!(!of_route.is_empty(), "no sample of {}", title(route));
-        assert_eq!(
+        assert!(
             of_route.iter().any(|sample| good(&sample)),
-            !NEVER_GRANTED.contains(&&*title(route)),
-            "a good sample of {}",
+            "no good sample of {}",
             title(route)
         );
         if let Does::Act(actions) = &route.does {
@@ -284,6 +280,22 @@ async fn replay(sample: &Value) -> Value {
         "one server, in a group" => {
             world.populate().await;
             world.group(&[SERVER]);
+        }
+        "one server, with a volume" => {
+            world.populate().await;
+            world.volume();
+        }
+        "one server, its host in a zone" => {
+            world.populate().await;
+            world.aggregate(Some("east"), &["host-1", "host-2"]);
+        }
+        "one server, an empty aggregate" => {
+            world.populate().await;
+            world.aggregate(None, &[]);
+        }
+        "one server, an empty zone" => {
+            world.populate().await;
+            world.aggregate(Some("east"), &[]);
         }
         "two servers, several migrations" => several(&world).await,
         other => panic!("there is no world {other:?}"),

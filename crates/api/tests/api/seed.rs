@@ -13,6 +13,8 @@ use crate::world::{ADMIN, DEMO, World};
 pub(crate) const SERVER: &str = "24f55ce2-268d-5091-9bd6-17514ba6c04d";
 /// An extra spec of flavors that have any.
 pub(crate) const EXTRA_SPEC: &str = "hw:cpu_policy";
+/// A volume of servers that have one.
+pub(crate) const VOLUME: &str = "0e2c5a5e-1b1f-4a0e-9f1e-3d3c0f5f1a11";
 /// A server that does not exist.
 pub(crate) const NO_SERVER: &str = "11111111-2222-4333-8444-555555555555";
 
@@ -165,6 +167,35 @@ impl World {
                 "INSERT INTO server_group_members (group_id, server_uuid, origin, created_at)
                  SELECT id, '{server}', 'imported', '{at}' FROM server_groups
                  WHERE uuid = '{GROUP}';"
+            ));
+        }
+    }
+
+    /// Gives every server a volume.
+    pub(crate) fn volume(&self) {
+        let launch = json!({"volumes": [{
+            "id": VOLUME, "delete_on_termination": true, "device": "/dev/vdb", "tag": "data",
+            "attachment_id": "2d1b1a4e-7e5b-4f0c-8a51-2b8b2b4b9d10",
+            "mapping_uuid": "5f0c8a51-7e5b-4f0c-8a51-9d102b8b2b4b",
+        }]});
+        self.sql(&format!("UPDATE servers SET launch = '{launch}'"));
+    }
+
+    /// The aggregate `rack` of these hosts, which it makes a zone of.
+    pub(crate) fn aggregate(&self, zone: Option<&str>, hosts: &[&str]) {
+        let zone = text(zone);
+        self.sql(&format!(
+            "INSERT INTO aggregates (uuid, name, availability_zone, metadata, created_at)
+             VALUES ('00000000-0000-4000-8000-0000000000aa', 'rack', {zone}, '{{}}',
+                '2026-11-01 00:00:00');"
+        ));
+        for host in hosts {
+            self.sql(&format!(
+                "INSERT INTO aggregate_hosts (aggregate_id, host)
+                    SELECT id, '{host}' FROM aggregates;
+                 UPDATE services SET zone = COALESCE({zone}, zone) WHERE host = '{host}';
+                 UPDATE servers SET availability_zone = COALESCE({zone}, availability_zone)
+                    WHERE host = '{host}';"
             ));
         }
     }

@@ -53,6 +53,10 @@ struct MappingRow {
     volume_id: Option<String>,
     #[serde(default)]
     delete_on_termination: Flag,
+    device_name: Option<String>,
+    tag: Option<String>,
+    attachment_id: Option<String>,
+    uuid: Option<String>,
     #[serde(default)]
     deleted: Flag,
 }
@@ -76,6 +80,10 @@ fn attach(volumes: &mut Volumes, row: MappingRow) {
         volumes.entry(server).or_default().push(Volume {
             id,
             delete_on_termination: row.delete_on_termination.0,
+            device: row.device_name,
+            tag: row.tag,
+            attachment_id: row.attachment_id,
+            mapping_uuid: row.uuid,
         });
     }
 }

@@ -11,9 +11,10 @@ use godwit_core::recovery::Sighting;
 use godwit_core::server::{PowerState, VmState};
 
 use super::{Inventory, Observed};
+use crate::aggregates::zones;
 use crate::columns::{instant, json, text};
 use crate::connection::Database;
-use crate::schema::{hosts, servers, services};
+use crate::schema::{hosts, servers};
 use crate::{FlavorSpec, StoreError, flavors};
 
 /// Values in one statement; SQLite takes at most 32,766.
@@ -41,13 +42,12 @@ pub(super) fn unknown(
     if unknown.is_empty() {
         return Ok(Vec::new());
     }
-    let home: Option<(String, String)> = hosts::table
-        .inner_join(services::table)
+    let zone = zones::of_host(connection, &inventory.host)?;
+    let node: Option<String> = hosts::table
         .filter(hosts::name.eq(inventory.host.as_str()))
-        .select((hosts::node, services::zone))
+        .select(hosts::node)
         .first(connection)
         .optional()?;
-    let (node, zone) = home.unzip();
     let mut adopted = Vec::new();
     for domain in unknown {
         let home = Home {

@@ -40,4 +40,16 @@ pub struct Volume {
     pub id: String,
     /// Does it go with the server?
     pub delete_on_termination: bool,
+    /// What the guest knows it as, such as `/dev/vda`.
+    #[serde(default)]
+    pub device: Option<String>,
+    /// What its user called the attachment.
+    #[serde(default)]
+    pub tag: Option<String>,
+    /// What the volume service calls the attachment.
+    #[serde(default)]
+    pub attachment_id: Option<String>,
+    /// The attachment's own uuid, in Nova.
+    #[serde(default)]
+    pub mapping_uuid: Option<String>,
 }

@@ -16,10 +16,11 @@ use super::observe::{Concerned, Known};
 use super::whereabouts::{self, HomeVoice, Whereabouts};
 use super::{Inventory, MovedByHand, Observation, Observed, Server, adopt, sightings};
 use crate::StoreError;
+use crate::aggregates::zones;
 use crate::columns::{instant, instants, json, text};
 use crate::connection::Database;
 use crate::discrepancies::{self, Discrepancy, DiscrepancyKind as Kind, DiscrepancySubject};
-use crate::schema::{hosts, servers, services};
+use crate::schema::{hosts, servers};
 
 /// Values in one statement; SQLite takes at most 32,766.
 const CHUNK: usize = 10_000;
@@ -277,13 +278,12 @@ pub(crate) fn follow(
     to: &HostName,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let found: Option<(String, String)> = hosts::table
-        .inner_join(services::table)
+    let zone = zones::of_host(connection, to)?;
+    let node: Option<String> = hosts::table
         .filter(hosts::name.eq(to.as_str()))
-        .select((hosts::node, services::zone))
+        .select(hosts::node)
         .first(connection)
         .optional()?;
-    let (node, zone) = found.unzip();
     let said = sightings::load(connection, &[text(server.uuid)])?;
     let there = said.iter().find(|it| it.host == *to);
     let power = there.map_or(server.power, |it| it.power_state);

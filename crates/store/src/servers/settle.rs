@@ -12,10 +12,11 @@ use godwit_core::time::Timestamp;
 use godwit_core::transition::ServerChange;
 
 use super::{Fault, Server, sightings};
+use crate::StoreError;
+use crate::aggregates::zones;
 use crate::columns::{instant, json, text};
 use crate::connection::Database;
-use crate::schema::{hosts, servers, services};
-use crate::{ServiceBinary, StoreError};
+use crate::schema::{hosts, servers};
 
 /// What a cold move does to a server.
 const RESIZING: [TaskState; 6] = [
@@ -281,12 +282,7 @@ impl Case<'_> {
         host: &HostName,
         node: Option<&str>,
     ) -> Result<(), StoreError> {
-        let zone: Option<String> = services::table
-            .filter(services::host.eq(host.as_str()))
-            .filter(services::binary.eq(ServiceBinary::Compute.as_str()))
-            .select(services::zone)
-            .first(connection)
-            .optional()?;
+        let zone = zones::of_host(connection, host)?;
         let of_host: Option<String> = hosts::table
             .filter(hosts::name.eq(host.as_str()))
             .select(hosts::node)

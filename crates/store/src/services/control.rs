@@ -14,7 +14,7 @@ use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::error::TransactionError;
 use crate::schema::{hosts, migrations, servers, services, sightings};
-use crate::{Store, StoreError, dialect};
+use crate::{Store, StoreError, aggregates, dialect};
 
 /// How a service is named.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -189,8 +189,8 @@ fn write(
     Ok(service)
 }
 
-/// With an agent's service goes its host, and what the host said of servers. What operators said
-/// of it stays: it may still be there, and comes back with its next sign of life.
+/// With an agent's service goes its host, from its aggregates too, and what the host said of
+/// servers. What operators said of it stays: it may still be there, and comes back with its next sign of life.
 fn delete(connection: &mut Database, service: &Service, at: Timestamp) -> Result<(), StoreError> {
     sql_query(
         "INSERT INTO deleted_services (host, \"binary\", disabled, disabled_reason, forced_down,
@@ -208,6 +208,7 @@ fn delete(connection: &mut Database, service: &Service, at: Timestamp) -> Result
     .bind::<SqlTimestamp, _>(instant(at))
     .execute(connection)?;
     if service.binary == ServiceBinary::Compute {
+        aggregates::forget_host(connection, &service.host)?;
         diesel::delete(hosts::table.filter(hosts::service_id.eq(service.id)))
             .execute(connection)?;
         diesel::delete(sightings::table.filter(sightings::host.eq(service.host.as_str())))

@@ -46,7 +46,8 @@ on_both! {
             said("image_min_ram", "0"), said("owner_user_name", "admin"),
             said("locked_reason", "mine")]);
         nova.write("block_device_mapping", &[
-            json!({"instance_uuid": server(1), "volume_id": "v-1", "delete_on_termination": true}),
+            json!({"instance_uuid": server(1), "volume_id": "v-1", "delete_on_termination": true,
+                "device_name": "/dev/vdb", "tag": "data", "attachment_id": "a-1", "uuid": "m-1"}),
             json!({"instance_uuid": server(1), "volume_id": null}),
             json!({"instance_uuid": server(1), "volume_id": "v-2", "deleted": 9}),
         ]);
@@ -81,7 +82,15 @@ on_both! {
         assert!(launch.auto_disk_config);
         let properties: Vec<_> = launch.image_properties.into_iter().collect();
         assert_eq!(properties, [("architecture".to_owned(), "x86_64".to_owned())]);
-        let volume = Volume { id: "v-1".to_owned(), delete_on_termination: true };
+        let text = |text: &str| Some(text.to_owned());
+        let volume = Volume {
+            id: "v-1".to_owned(),
+            delete_on_termination: true,
+            device: text("/dev/vdb"),
+            tag: text("data"),
+            attachment_id: text("a-1"),
+            mapping_uuid: text("m-1"),
+        };
         assert_eq!(launch.volumes, [volume]);
 
         let [record] = records(&bench).await.try_into().unwrap();

@@ -1,0 +1,212 @@
+//! What operators change of aggregates.
+
+use std::collections::{BTreeMap, HashMap};
+
+use diesel::dsl::count_star;
+use diesel::prelude::*;
+use godwit_core::ids::HostName;
+use godwit_core::time::Timestamp;
+
+use super::{Aggregate, load_all, zones};
+use crate::columns::{instant, json};
+use crate::connection::Database;
+use crate::dialect::{self, ZoneLock};
+use crate::error::TransactionError;
+use crate::schema::{aggregate_hosts, aggregates, servers};
+use crate::{Store, StoreError};
+
+/// What shall become of an aggregate.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AggregateChange {
+    /// It is called so, and makes such a zone of its hosts; `None` stays as it is.
+    Update {
+        /// Its name.
+        name: Option<String>,
+        /// Its zone.
+        availability_zone: Option<String>,
+    },
+    /// These are said of it, and where there is `None`, are no longer.
+    Metadata {
+        /// Its zone; `None` stays as it is.
+        availability_zone: Option<String>,
+        /// The others, by name.
+        others: BTreeMap<String, Option<String>>,
+    },
+    /// A host is one of its hosts.
+    AddHost(HostName),
+    /// A host is no longer.
+    RemoveHost(HostName),
+    /// It is no more, and its hosts are what they would be without it.
+    Delete,
+}
+
+/// What a change has to be held against.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AggregateUse {
+    /// The aggregate, as it is.
+    pub aggregate: Aggregate,
+    /// The others.
+    pub others: Vec<Aggregate>,
+    /// How many servers are on each host that has any.
+    pub servers: HashMap<HostName, i64>,
+}
+
+/// Why an aggregate was not changed. Nothing was.
+#[derive(Debug, thiserror::Error)]
+pub enum AggregateError<E> {
+    /// There is none.
+    #[error("there is no such aggregate")]
+    NoSuchAggregate,
+    /// Another one has the name.
+    #[error("another aggregate is called so")]
+    NameExists,
+    /// The caller's check said no.
+    #[error("what the aggregate is used for does not allow it")]
+    Refused(E),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl<E: Send + 'static> TransactionError for AggregateError<E> {
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::NoSuchAggregate | Self::NameExists | Self::Refused(_) => None,
+        }
+    }
+}
+
+/// The aggregate, and all that a change of it may touch. Nobody else changes zones, or puts a
+/// server into one, until the transaction ends.
+fn load<E>(connection: &mut Database, id: i64) -> Result<AggregateUse, AggregateError<E>> {
+    dialect::lock_zones(connection, ZoneLock::Write).map_err(StoreError::from)?;
+    let (mine, others): (Vec<_>, Vec<_>) = load_all(connection)?
+        .into_iter()
+        .partition(|it| it.id == id);
+    let aggregate = mine.into_iter().next();
+    let aggregate = aggregate.ok_or(AggregateError::NoSuchAggregate)?;
+    let servers: Vec<(HostName, i64)> = servers::table
+        .filter(servers::deleted_at.is_null())
+        .filter(servers::host.is_not_null())
+        .group_by(servers::host)
+        .select((servers::host.assume_not_null(), count_star()))
+        .load(connection)
+        .map_err(StoreError::from)?;
+    Ok(AggregateUse {
+        aggregate,
+        others,
+        servers: servers.into_iter().collect(),
+    })
+}
+
+/// What it is then; `None`: nothing.
+fn changed(mut aggregate: Aggregate, change: AggregateChange, at: Timestamp) -> Option<Aggregate> {
+    match change {
+        AggregateChange::Update {
+            name,
+            availability_zone,
+        } => {
+            aggregate.name = name.unwrap_or(aggregate.name);
+            aggregate.availability_zone = availability_zone.or(aggregate.availability_zone);
+            aggregate.updated_at = Some(at);
+        }
+        AggregateChange::Metadata {
+            availability_zone,
+            others,
+        } => {
+            aggregate.availability_zone = availability_zone.or(aggregate.availability_zone);
+            for (name, value) in others {
+                match value {
+                    Some(value) => aggregate.metadata.insert(name, value),
+                    None => aggregate.metadata.remove(&name),
+                };
+            }
+            aggregate.updated_at = Some(at);
+        }
+        AggregateChange::AddHost(host) => aggregate.hosts.push(host),
+        AggregateChange::RemoveHost(host) => aggregate.hosts.retain(|it| *it != host),
+        AggregateChange::Delete => return None,
+    }
+    Some(aggregate)
+}
+
+/// Makes the rows so.
+fn write(
+    connection: &mut Database,
+    before: &Aggregate,
+    after: Option<&Aggregate>,
+) -> Result<(), StoreError> {
+    let kept = |host: &HostName| after.is_some_and(|after| after.hosts.contains(host));
+    let members = || aggregate_hosts::table.filter(aggregate_hosts::aggregate_id.eq(before.id));
+    for host in before.hosts.iter().filter(|host| !kept(host)) {
+        diesel::delete(members().filter(aggregate_hosts::host.eq(host.as_str())))
+            .execute(connection)?;
+    }
+    let Some(after) = after else {
+        diesel::delete(aggregates::table.find(before.id)).execute(connection)?;
+        return Ok(());
+    };
+    for host in after
+        .hosts
+        .iter()
+        .filter(|host| !before.hosts.contains(host))
+    {
+        let member = (
+            aggregate_hosts::aggregate_id.eq(before.id),
+            aggregate_hosts::host.eq(host.as_str()),
+        );
+        diesel::insert_into(aggregate_hosts::table)
+            .values(member)
+            .execute(connection)?;
+    }
+    diesel::update(aggregates::table.find(before.id))
+        .set((
+            aggregates::name.eq(&after.name),
+            aggregates::availability_zone.eq(&after.availability_zone),
+            aggregates::metadata.eq(json(&after.metadata)),
+            aggregates::updated_at.eq(after.updated_at.map(instant)),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// A host that is gone is in no aggregate.
+pub(crate) fn forget_host(connection: &mut Database, host: &HostName) -> Result<(), StoreError> {
+    diesel::delete(aggregate_hosts::table.filter(aggregate_hosts::host.eq(host.as_str())))
+        .execute(connection)?;
+    Ok(())
+}
+
+impl Store {
+    /// Changes an aggregate, and with it the zones of hosts; returns it as it is then, or was
+    /// last. `check` sees inside the transaction what the change has to be held against.
+    ///
+    /// # Errors
+    /// [`AggregateError`].
+    pub async fn aggregate_change<E, F>(
+        &self,
+        id: i64,
+        change: AggregateChange,
+        at: Timestamp,
+        check: F,
+    ) -> Result<Aggregate, AggregateError<E>>
+    where
+        E: Send + 'static,
+        F: Fn(&AggregateUse) -> Result<(), E> + Send + 'static,
+    {
+        let changed = self.write(move |connection| {
+            let used = load(connection, id)?;
+            check(&used).map_err(AggregateError::Refused)?;
+            let before = used.aggregate;
+            let after = changed(before.clone(), change.clone(), at);
+            write(connection, &before, after.as_ref())?;
+            zones::rewrite(connection)?;
+            Ok(after.unwrap_or(before))
+        });
+        changed.await.map_err(|error| match error {
+            AggregateError::Store(error) if error.is_duplicate() => AggregateError::NameExists,
+            error => error,
+        })
+    }
+}
