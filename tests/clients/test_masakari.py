@@ -34,6 +34,9 @@ connection = sqlite:///{directory}/masakari.db
 [taskflow]
 connection = sqlite:///{directory}/taskflow.db
 
+[instance_failure]
+process_all_instances = True
+
 [coordination]
 backend_url = file://{directory}
 """
@@ -124,6 +127,14 @@ class Recoveries(unittest.TestCase):
         self.assertEqual("disabled", self.fleet.service("host-3").status)
         self.fleet.compute.enable_service(self.fleet.service("host-3"))
         done.append("nova-compute")
+
+    def test_a_dead_guest_is_started_again(self):
+        server = self.fleet.ids["vm-3"]
+        self.driver.execute_instance_failure(self.context, server, str(uuid.uuid4()))
+        actions = self.fleet.compute.server_actions(server)
+        self.assertEqual(["start", "stop"], [it.action for it in actions][:2])
+        self.assertEqual("ACTIVE", self.fleet.server("vm-3").status)
+        done.append("vm-3")
 
 
 if __name__ == "__main__":

@@ -82,6 +82,35 @@ class Commands(Case):
         server = self.fleet.server("vm-2")
         self.assertEqual(("SHUTOFF", target), (server.status, server.compute_host))
 
+    def test_servers_are_stopped_and_started_and_a_host_evacuated(self):
+        host = self.fleet.host("vm-3")
+        names = self.fleet.on(host)
+        for command, status in (("stop", "SHUTOFF"), ("start", "ACTIVE")):
+            osism_command(command, "--yes", host)
+            for name in names:
+                self.reaches(name, status)
+
+        # It stops them, declares the host dead, and starts them where they are then.
+        osism_command("evacuate", "--yes", host)
+        for name in names:
+            server = self.fleet.server(name)
+            self.assertEqual("ACTIVE", server.status)
+            self.assertNotEqual(host, server.compute_host)
+        service = self.fleet.service(host)
+        self.assertEqual((True, "EVACUATE"), (service.is_forced_down, service.disabled_reason))
+        for name in names:
+            self.fleet.until(name, "completed")
+        osism_command("enable", host)
+        service = self.fleet.service(host)
+        self.assertEqual((False, "enabled"), (service.is_forced_down, service.status))
+
+    def reaches(self, name, status):
+        forks.wait_for(
+            f"{name} to be {status}",
+            lambda: self.fleet.server(name),
+            lambda server: (server.status, server.task_state) == (status, None),
+        )
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -81,6 +81,11 @@ class Scenarios(unittest.TestCase):
         self.runs("NovaServers.boot_lock_unlock_and_delete", lent="vm-1")
         self.assertFalse(self.fleet.server("vm-1").is_locked)
 
+    def test_a_server_is_stopped_started_and_restarted(self):
+        bounces = [{"stop_start": 1}, {"soft_reboot": 1}, {"hard_reboot": 1}]
+        self.runs("NovaServers.boot_and_bounce_server", lent="vm-4", actions=bounces)
+        self.assertEqual("ACTIVE", self.fleet.server("vm-4").status)
+
     def test_live_migrations(self):
         source = self.fleet.host("vm-2")
         self.runs("NovaServers.boot_and_live_migrate_server", lent="vm-2")

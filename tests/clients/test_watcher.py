@@ -162,6 +162,14 @@ class Actions(Case):
         self.acts(*change, resource_name="host-3", state="enabled")
         self.assertEqual("enabled", self.fleet.service("host-3").status)
 
+    def test_servers_are_stopped_and_started_again(self):
+        action = self.action("stop", self.fleet.ids["vm-5"])
+        action.pre_condition()
+        self.assertIs(True, action.execute())
+        self.assertEqual("SHUTOFF", self.fleet.server("vm-5").status)
+        self.assertIs(True, action.revert())
+        self.assertEqual("ACTIVE", self.fleet.server("vm-5").status)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
