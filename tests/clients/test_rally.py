@@ -102,6 +102,15 @@ class Scenarios(unittest.TestCase):
                 zone = None if "add_and_remove_host" in name else "rally"
                 self.runs(f"NovaAggregates.{name}", zone)
 
+    def test_server_groups(self):
+        for name in (
+            "create_and_list_server_groups",
+            "create_and_get_server_group",
+            "create_and_delete_server_group",
+        ):
+            with self.subTest(name):
+                self.runs(f"NovaServerGroups.{name}", policies=["anti-affinity"])
+
     def test_live_migrations(self):
         source = self.fleet.host("vm-2")
         self.runs("NovaServers.boot_and_live_migrate_server", lent="vm-2")
