@@ -10,20 +10,15 @@
 mod fleet;
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use godwit_test_support::keystone::{Keystone, TokenProvider};
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::process::Command;
-use tokio::time::timeout;
 
 use crate::process::{Process, text};
-
-/// How long one client may take to do everything; two minutes on an idle machine.
-const EVERYTHING: Duration = Duration::from_secs(450);
+use crate::scripts;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -75,30 +70,9 @@ impl Cloud {
         })
     }
 
-    /// Runs a script of `tests/clients`, which fails when anything is not as it should be.
     async fn passes(&self, script: &str) -> Result<()> {
-        let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/clients");
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "--"])
-            .arg(clients.join("../../.venv/bin/python"))
-            .args(["-W", "ignore", script])
-            .current_dir(&clients)
-            .env(
-                "OS_CLIENT_CONFIG_FILE",
-                self.directory.path().join("clouds.yaml"),
-            )
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let output = timeout(EVERYTHING, child.wait_with_output()).await;
-        let output = output.with_context(|| format!("{script} does not end"))??;
-        let said = String::from_utf8_lossy(&output.stdout);
-        let complained = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{script}:\n{complained}\n{said}");
-        println!("{said}");
-        Ok(())
+        let clouds = self.directory.path().join("clouds.yaml");
+        scripts::passes(".venv", &clouds, script).await
     }
 }
 
