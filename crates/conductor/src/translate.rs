@@ -144,7 +144,7 @@ fn observed(domain: &Domain) -> Observed {
             image_ref: domain.image_ref.clone(),
             created_at: None,
         },
-        group: domain.group.clone(),
+        group: domain.group.as_deref().cloned(),
     }
 }
 

@@ -108,7 +108,7 @@ pub struct Domain {
     /// evacuated.
     pub definition: Option<String>,
     /// The server group that it says it is in. An agent of release 1.1 never says.
-    pub group: Option<DeclaredGroup>,
+    pub group: Option<Box<DeclaredGroup>>,
 }
 
 impl Domain {

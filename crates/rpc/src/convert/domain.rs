@@ -150,7 +150,7 @@ impl From<Domain> for proto::Domain {
             flavor: domain.flavor.map(proto::Flavor::from),
             image_ref: domain.image_ref,
             definition: domain.definition.and_then(Domain::bounded),
-            server_group: domain.group.map(proto::ServerGroup::from),
+            server_group: domain.group.map(|group| (*group).into()),
         }
     }
 }
@@ -173,7 +173,7 @@ impl TryFrom<proto::Domain> for Domain {
             flavor: domain.flavor.map(Flavor::from),
             image_ref: domain.image_ref,
             definition: domain.definition,
-            group: read_some(domain.server_group)?,
+            group: read_some(domain.server_group)?.map(Box::new),
         })
     }
 }

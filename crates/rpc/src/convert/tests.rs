@@ -152,7 +152,7 @@ prop_compose! {
         sighting in select(Sighting::ALL), power_state in select(PowerState::ALL),
         (vcpus, memory_bytes) in any::<(u32, u64)>(), cpu in cpu(), disks in vec(disk(), 0..3),
         owner in owner(), flavor in of(flavor()), image_ref in of(text()),
-        (definition, group) in (of(text()), of(group())),
+        (definition, group) in (of(text()), of(group().prop_map(Box::new))),
     ) -> Domain {
         Domain {
             server, domain_name, display_name, sighting, power_state, vcpus, memory_bytes, cpu,

@@ -221,7 +221,7 @@ impl Host {
             flavor: nova.flavor,
             image_ref: nova.image,
             definition: inactive.and_then(Domain::bounded),
-            group: definition.group,
+            group: definition.group.map(Box::new),
         };
         self.remembered.keep(&domain);
         domain

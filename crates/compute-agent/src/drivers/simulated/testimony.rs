@@ -101,7 +101,7 @@ impl World {
             flavor: guest.flavor.clone(),
             image_ref: None,
             definition: serde_json::to_string(guest).ok().and_then(Domain::bounded),
-            group: guest.group.clone(),
+            group: guest.group.clone().map(Box::new),
         })
     }
 
