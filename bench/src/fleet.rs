@@ -168,6 +168,7 @@ fn domain(server: u64) -> Observed {
         }],
         cpu: serde_json::Value::Null,
         definition: None,
+        group: None,
         owner: Owner {
             name: format!("server-{server:04}"),
             project_id: project(server),

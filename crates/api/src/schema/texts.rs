@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Format, List, Literal, Schema, Type};
+use super::{List, Literal, Schema, Type};
 use crate::python;
 
 /// What is wrong with the value itself, its members aside.

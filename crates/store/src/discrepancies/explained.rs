@@ -17,8 +17,13 @@ impl DiscrepancyKind {
             }
             Self::MovedByHand => "somebody moved the server; the record followed",
             Self::Overdue => "a move should have ended; shown in the status that it has",
+            Self::SourceNotClean => {
+                "a move ended or was taken over, and its source may keep something of the \
+                 server; not shown"
+            }
             Self::DestinationNotClean => {
-                "a move ended, and its destination may keep something of the server; not shown"
+                "a move ended or was taken over, and its destination may keep something of the \
+                 server; not shown"
             }
             Self::GuestNowhere => {
                 "a move ended, and the server runs nowhere; shown as ERROR with a fault and \
@@ -48,8 +53,9 @@ impl DiscrepancyKind {
             }
             Self::MovedByHand => "nothing is to be done",
             Self::Overdue => "look at both hosts; abort the move, or wait",
-            Self::DestinationNotClean => {
-                "bring the destination back, and remove there what is left of the server"
+            Self::SourceNotClean | Self::DestinationNotClean => {
+                "bring the host back: it is cleaned as soon as it is heard, unless what it has \
+                 executes"
             }
             Self::HostSilent => "bring the host back; if it is dead, force its service down",
         }

@@ -65,7 +65,7 @@ pub(crate) fn succeeded_saying(
     details: &str,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    start(connection, action, event, None, at)?;
+    start(connection, action, event, (None, None), at)?;
     let done = (ActionResult::Success, Some(details));
     finish(connection, action, event, done, at)
 }

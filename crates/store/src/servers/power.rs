@@ -150,7 +150,8 @@ fn fail_step(
         return Ok(());
     };
     let failed = (ActionResult::Error, Some(why));
-    instance_actions::start(connection, id, action.event(), server.host.as_ref(), at)?;
+    let step = (server.host.as_ref(), None);
+    instance_actions::start(connection, id, action.event(), step, at)?;
     instance_actions::finish(connection, id, action.event(), failed, at)
 }
 
@@ -198,7 +199,7 @@ fn start(
     let name = action.instance_action();
     let found = instance_actions::asked_at(connection, server.uuid, name, claimed.created_at)?;
     if let Some((id, _)) = &found {
-        instance_actions::start(connection, *id, action.event(), Some(&host), at)?;
+        instance_actions::start(connection, *id, action.event(), (Some(&host), None), at)?;
     }
     Ok(Some(PowerStart {
         host,

@@ -197,7 +197,7 @@ on_both! {
         assert_eq!(place(&bench, 2, "d").await, Err(FULL), "server 1 is going there");
         assert_eq!(place(&bench, 2, "a").await, Err(FULL), "server 1 may stay there");
         assert_eq!(bench.record(2).await.migration.status, Status::Accepted);
-        bench.drive(1, [Event::Admitted, Event::Prepared, Event::HandedOver, Event::Finished]).await;
+        bench.drive(1, [Event::Admitted, Event::Prepared, Event::HandedOver, Event::Finished { clean: true }]).await;
         assert_eq!(place(&bench, 2, "d").await, Err(FULL), "server 1 is there");
         assert_eq!(place(&bench, 2, "a").await, Ok(()), "server 1 has left");
         assert_eq!(place(&bench, 3, "a").await, Err(FULL));
@@ -227,7 +227,7 @@ on_both! {
         let reverted = bench.store.resize_revert(server(1), asked("req-2", at(30)), anybody);
         reverted.await.unwrap();
         assert_eq!(place(&bench, 2, "a").await, Err(FULL));
-        bench.drive(1, [Event::Withdrawn, Event::RolledBack]).await;
+        bench.drive(1, [Event::Withdrawn, Event::RolledBack { clean: true }]).await;
         let record = bench.record(1).await;
         assert_eq!(record.migration.status, Status::Reverted);
         assert_eq!(bench.server(1).await.host, Some(host("a")));
