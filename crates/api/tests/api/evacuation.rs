@@ -283,7 +283,7 @@ async fn a_200_is_durable_and_no_lock_keeps_it_from_happening() {
 #[tokio::test]
 async fn it_takes_over_from_whatever_moved_the_server() {
     let world = World::new().await;
-    world.moving("running").await;
+    world.moving("preparing").await;
     world.sql("UPDATE services SET forced_down = 1 WHERE host = 'host-1'");
     granted(&evacuate(&world, Who::Admin, 80, json!({})).await);
     let uuid = migration_uuid(1).parse().unwrap();
@@ -292,4 +292,25 @@ async fn it_takes_over_from_whatever_moved_the_server() {
     assert!(old.migration.failure.is_some(), "it says why");
     let new = the_evacuation(&world).await;
     assert_eq!(new.migration.kind, MigrationKind::Evacuation);
+}
+
+/// Where the guest of a live migration is when its source dies, its destination has to say first.
+#[tokio::test]
+async fn a_live_migration_under_way_is_settled_first() {
+    let ends = |status: &str| {
+        format!(
+            "UPDATE migrations SET status = '{status}', ended_at = created_at, deadline = NULL;
+             UPDATE servers SET task_state = NULL;"
+        )
+    };
+    let stays = ends("failed");
+    let goes = format!("{} UPDATE servers SET host = 'host-2';", ends("completed"));
+    for (settled, code) in [(stays, 200), (goes, 400)] {
+        let world = World::new().await;
+        world.moving("running").await;
+        world.sql("UPDATE services SET forced_down = 1 WHERE host = 'host-1'");
+        let settling = async { world.sql(&settled) };
+        let (answer, ()) = tokio::join!(evacuate(&world, Who::Admin, 80, json!({})), settling);
+        assert_eq!(answer.status, code, "{answer:?}");
+    }
 }

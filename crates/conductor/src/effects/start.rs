@@ -12,6 +12,7 @@ use godwit_rpc::refusal::Refusal;
 use serde_json::Value;
 
 use super::task::{Again, Answer, Performed, Task};
+use crate::testimony::is_dead;
 
 pub(super) async fn perform(task: &Task<'_>) -> Performed {
     let destination = match destination_facts(task).await {
@@ -31,6 +32,11 @@ pub(super) async fn perform(task: &Task<'_>) -> Performed {
         command,
         destination,
     };
+    // A dead source starts nothing any more. Whether it had, whoever follows the move finds out;
+    // they wait until this is done.
+    if is_dead(task.ctx, task.source()).await? {
+        return Ok(());
+    }
     let source = task.source_agent().await?;
     match task.answer(source.start(start).await)? {
         Answer::Acknowledged | Answer::Superseded => Ok(()),

@@ -15,9 +15,12 @@ on_both! {
     async fn a_guest_that_was_handed_over_is_at_its_destination_whatever_its_source_did_not_say(
         made: Made,
     ) {
-        let mut cluster = made.with_hosts(&[1, 0]).start().await;
+        let mut made = made.with_hosts(&[1, 0]);
+        // Slow enough to be caught in the middle.
+        made.speed = 0.5;
+        let mut cluster = made.start().await;
         let moving = cluster.begin(1, anywhere()).await.unwrap();
-        cluster.reaches(moving, Status::Running).await;
+        cluster.flows(moving).await;
         cluster.kill_agent(&host(1));
         wait_for("the guest to be handed over", PATIENCE, async || {
             let there = cluster.fabric.whereabouts(server(1)) == Some(host(2));

@@ -206,6 +206,7 @@ on_both! {
         cluster.kill_agent(&host(1));
         let asked = ask(&cluster, PowerAction::SoftReboot).await;
         cluster.fabric.power(&host(1), false);
+        cluster.declare_dead(1, true).await;
         let uuid = cluster.evacuate(1, true).await.unwrap();
         cluster.reaches(uuid, Status::Done).await;
         let is = ends(&cluster, &asked, "Error").await;
@@ -216,6 +217,7 @@ on_both! {
 
         cluster.fabric.power(&host(1), true);
         cluster.start_agent(&host(1));
+        cluster.declare_dead(1, false).await;
         cluster.ends(uuid).await;
         cluster.is_sound().await;
     }

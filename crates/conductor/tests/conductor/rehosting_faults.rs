@@ -172,6 +172,8 @@ async fn every_evacuation(made: Made, steps: &[(Step, &[usize])]) {
         let there = if here == host(1) { host(2) } else { host(1) };
         cluster.kill_agent(&here);
         cluster.fabric.power(&here, false);
+        let number = if here == host(1) { 1 } else { 2 };
+        cluster.declare_dead(number, true).await;
         let struck = if strike.side == 1 { &here } else { &there };
         cluster
             .fabric
@@ -203,8 +205,8 @@ async fn every_evacuation(made: Made, steps: &[(Step, &[usize])]) {
             Some(Power::On),
             "{what}"
         );
-        cluster.fabric.power(&here, true);
-        cluster.start_agent(&here);
+        cluster.come_back(number);
+        cluster.declare_dead(number, false).await;
         let ended = cluster.ends(uuid).await.migration.status;
         assert_eq!(
             ended,

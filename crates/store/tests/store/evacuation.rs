@@ -262,7 +262,7 @@ on_both! {
     async fn an_evacuation_supersedes_what_cannot_go_on(bench: Bench) {
         bench.fleet(&[("a", 1), ("b", 0)]).await;
         bench.begin(1).await;
-        bench.drive(1, [placed("b"), Event::Admitted, Event::Prepared]).await;
+        bench.drive(1, [placed("b"), Event::Admitted]).await;
         bench.store.evacuation_begin(another(7), anybody).await.unwrap();
         let record = bench.record(1).await;
         assert_eq!((record.migration.status, record.ended_at), (Status::Error, Some(at(60))));

@@ -8,7 +8,7 @@ use diesel::{PgConnection, SqliteConnection, sql_query};
 use godwit_core::migration::{Intent, Settling, StorageMode};
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::status::{MigrationKind, MigrationStatus};
-use godwit_store::{DiscrepancyKind, LockedBy, ServiceBinary, SlotRole};
+use godwit_store::{LockedBy, ServiceBinary, SlotRole};
 use regex::Regex;
 
 use crate::bench::Bench;
@@ -217,7 +217,6 @@ async fn columns_allow_exactly_the_words_of_the_core() {
         "settling" => Settling,
         "storage" => StorageMode,
         "role" => SlotRole,
-        "kind" => DiscrepancyKind,
     );
     let sightings: BTreeSet<String> = godwit_core::recovery::Sighting::ALL
         .iter()
