@@ -7,7 +7,7 @@ use godwit_test_support::testbed::{Guest, GuestSpec, Host};
 use godwit_test_support::wait_for_blocking;
 
 use crate::deployment::Deployment;
-use crate::sdk::{Migration, Sdk};
+use crate::sdk::{Migration, Sdk, openstack};
 
 /// How long anything may take that a scenario waits for.
 pub const DEADLINE: Duration = Duration::from_secs(150);
@@ -220,6 +220,17 @@ impl Scene {
             host.kill_guest(&name)?;
         }
         Ok(())
+    }
+
+    /// An operator says that a host is dead, or takes that back.
+    ///
+    /// # Errors
+    /// The request was refused.
+    pub fn declare_dead(&self, index: usize, dead: bool) -> Result<()> {
+        let state = if dead { "--down" } else { "--up" };
+        let host = self.host(index).name();
+        let arguments = ["compute", "service", "set", state, &host, "nova-compute"];
+        openstack(&self.deployment.clouds(), "admin", &arguments).map(drop)
     }
 
     /// The host is there again, with what it had on its disks.

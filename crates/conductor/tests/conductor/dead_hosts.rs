@@ -28,7 +28,7 @@ on_both! {
         })
         .await
         .unwrap();
-        cluster.die(1);
+        cluster.fabric.power(&host(1), false);
         cluster.declare_dead(1, true).await;
 
         let ended = cluster.ends(moving).await.migration;

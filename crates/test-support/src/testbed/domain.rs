@@ -32,6 +32,8 @@ pub(super) struct Domain<'a> {
     pub(super) disk: (&'a Path, &'a str),
     pub(super) journal: &'a Path,
     pub(super) nova: Option<&'a NovaMetadata>,
+    /// Others may have the boot disk open as well.
+    pub(super) unlocked: bool,
 }
 
 /// In every host, where QEMU reads the host's epoch from: see `Host::epoch`.
@@ -72,7 +74,7 @@ impl Domain<'_> {
 
     fn devices(&self, xml: &mut Xml) -> io::Result<()> {
         xml.text("emulator", &[], "/usr/bin/qemu-system-x86_64")?;
-        self.disk(xml, self.disk, "hda", false)?;
+        self.disk(xml, self.disk, "hda", self.unlocked)?;
         self.disk(xml, (self.journal, "raw"), "hdc", true)?;
         xml.node("interface", &[("type", "bridge")], |xml| {
             xml.empty("source", &[("bridge", GUEST_BRIDGE)])?;

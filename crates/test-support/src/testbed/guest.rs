@@ -97,6 +97,10 @@ pub struct GuestSpec {
     pub load: Load,
     /// Nova's element in its metadata, if it has one.
     pub nova: Option<NovaMetadata>,
+    /// QEMU takes no lock on its boot disk, as on storage that has none: nothing but whoever
+    /// starts the guest keeps it from running twice.
+    #[serde(default)]
+    pub unlocked: bool,
 }
 
 impl GuestSpec {
@@ -107,6 +111,7 @@ impl GuestSpec {
             storage: Storage::Shared,
             load: Load::default(),
             nova: None,
+            unlocked: false,
         }
     }
 }
@@ -162,6 +167,7 @@ impl Testbed {
             disk: (&guest.disk, format),
             journal: &guest.journal,
             nova: guest.spec.nova.as_ref(),
+            unlocked: guest.spec.unlocked,
         };
         fs::write(&xml_path, domain.xml()?)?;
         self.make_disks(&guest, host)?;
