@@ -98,7 +98,7 @@ pub(super) type Answer = Result<Option<ForceMeans>, Refusal>;
 /// What a worker does: a step of a move on one of its sides, or something to the server's power.
 #[derive(Clone, Debug)]
 enum Task {
-    Step(Order, Side),
+    Step(Box<Order>, Side),
     Power(Power),
 }
 
@@ -201,7 +201,7 @@ impl Task {
 
     async fn perform(self, shared: Arc<Shared>, cancel: CancellationToken) -> Outcome {
         match self {
-            Self::Step(order, _) => steps::perform(shared, order, cancel).await.map(Done::Step),
+            Self::Step(order, _) => steps::perform(shared, *order, cancel).await.map(Done::Step),
             Self::Power(power) => powering::perform(shared, power, cancel)
                 .await
                 .map(Done::Power),
@@ -218,7 +218,7 @@ pub(super) struct Request {
 
 /// Hands an order to the worker of its server, and waits for the answer.
 pub(super) async fn order(shared: &Arc<Shared>, order: Order, side: Side) -> Answer {
-    match hand(shared, Task::Step(order, side)).await? {
+    match hand(shared, Task::Step(Box::new(order), side)).await? {
         Done::Step(means) => Ok(means),
         Done::Power(_) => Err(Refusal::NoJob),
     }
