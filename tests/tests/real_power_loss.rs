@@ -2,6 +2,8 @@
 //! operator says so, its servers are evacuated, and it returns: every guest runs once, where the
 //! record says, and nothing is left over.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use godwit_test_support::testbed::{Guest, GuestSpec, Load};
 use godwit_test_support::wait_for_blocking;
@@ -118,4 +120,40 @@ fn real_power_loss_in_the_middle_of_moves() -> Result<()> {
         round(&mut scene, &guests, dead, after)?;
     }
     Ok(())
+}
+
+/// The kernel would go on for two minutes to reach a host that swallows every packet.
+#[test]
+fn real_libvirt_gives_up_connecting_to_a_host_that_is_declared_dead() -> Result<()> {
+    const WITHIN: Duration = Duration::from_secs(60);
+    let holds = tempfile::tempdir()?;
+    let hold = holds.path().join("before-start");
+    let mut scene = Scene::set(&Options {
+        agent: json!({"holds": {"before-start": hold}}),
+        ..Options::default()
+    })?;
+    let guest = scene.guest(0, GuestSpec::new("stuck"))?;
+    std::fs::write(&hold, "")?;
+    scene.sdk.live_migrate(&guest.uuid.to_string(), None)?;
+    scene.await_status(&guest, "running")?;
+    scene.host(1).set_connected(false)?;
+    std::fs::remove_file(&hold)?;
+    wait_for_blocking("libvirt to connect", DEADLINE, || {
+        let mut sockets = scene.host(0).command("ss");
+        let connecting = sockets
+            .args(["--no-header", "--numeric", "--tcp", "state", "syn-sent"])
+            .output()?;
+        Ok((!connecting.stdout.is_empty()).then_some(()))
+    })?;
+    scene.declare_dead(1, true)?;
+    let ended = scene.await_status_within(&guest, "failed", WITHIN);
+    scene.host(1).set_connected(true)?;
+    ended?;
+    scene.await_server(&guest, "ACTIVE", 0)?;
+    wait_for_blocking("what was prepared to be cleared", DEADLINE, || {
+        let there = scene.host(1).domain_state(guest.name())?;
+        Ok(there.is_none().then_some(()))
+    })?;
+    scene.declare_dead(1, false)?;
+    scene.prove(&guest, &[0])
 }

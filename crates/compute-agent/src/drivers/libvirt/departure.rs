@@ -82,6 +82,8 @@ impl Host {
         }
 
         let flight = self.flights.begin(job, Call::UnderWay);
+        let connects_to = Some(itinerary.target.libvirt.clone());
+        flight.learn(|known| known.connects_to = connects_to);
         if let Err(error) = itinerary.travel(&self.connection, &flight, &self.changes) {
             self.flights.forget(job);
             note.departure = None;

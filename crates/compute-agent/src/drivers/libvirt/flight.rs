@@ -43,6 +43,8 @@ pub(super) struct Known {
     pub(super) call: Call,
     /// The guest executes at the destination while its memory follows.
     pub(super) post_copy: bool,
+    /// The destination's libvirt, if this process made the call.
+    pub(super) connects_to: Option<String>,
     /// An abort was asked for.
     pub(super) abort_asked: bool,
     /// The last figures seen.
@@ -67,6 +69,7 @@ impl Flight {
             known: Mutex::new(Known {
                 call,
                 post_copy: false,
+                connects_to: None,
                 abort_asked: false,
                 last: JobStatistics::default(),
                 completed: None,

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use virt::error::ErrorNumber;
 
 use super::Host;
+use super::connecting;
 use super::flight::{Call, Flight};
 use super::note::Note;
 use super::sys::{self, DomainState, JobStatistics, Stopped};
@@ -48,7 +49,12 @@ impl Host {
                 .connection
                 .call(move |live| sys::abort_job(&live.connect.lookup_domain_by_uuid(server.0)?));
             match aborted.await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    if let Some(uri) = &known.connects_to {
+                        connecting::give_up(uri).await;
+                    }
+                    return Ok(());
+                }
                 // It has just ended, or not begun yet, or switched to post-copy: look again.
                 Err(error)
                     if matches!(

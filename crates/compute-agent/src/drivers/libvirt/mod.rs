@@ -53,6 +53,7 @@
 
 mod boot;
 mod config;
+mod connecting;
 mod connection;
 mod definition;
 mod departure;

@@ -10,6 +10,7 @@ fn known(call: Call) -> Known {
     Known {
         call,
         post_copy: false,
+        connects_to: None,
         abort_asked: false,
         last: JobStatistics::default(),
         completed: None,
