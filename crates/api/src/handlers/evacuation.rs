@@ -64,12 +64,14 @@ async fn destination(call: &Call, name: &str) -> Result<HostName, ApiError> {
     Ok(host.facts.name)
 }
 
+fn in_use(host: &HostName) -> ApiError {
+    ApiError::BadRequest(format!("Compute service of {host} is still in use."))
+}
+
 /// Is the server's host as dead as the request claims?
 async fn abandoned(call: &Call, server: &Server) -> Result<(), ApiError> {
     match &server.host {
-        Some(host) if compute_hosts::is_up(call, host).await? => Err(ApiError::BadRequest(
-            format!("Compute service of {host} is still in use."),
-        )),
+        Some(host) if compute_hosts::is_up(call, host).await? => Err(in_use(host)),
         _ => Ok(()),
     }
 }
@@ -89,7 +91,15 @@ async fn begin(
     let deadline = Instant::now() + call.state.config.precheck_wait;
     loop {
         let new = beginning::of(call, server, request.clone());
-        let check = |server: &Server| STATES.check(server);
+        let home = server.host.clone();
+        let check = move |now: &Server| {
+            STATES.check(now)?;
+            // A live migration may have been settled since the host was looked at.
+            match &now.host {
+                Some(host) if Some(host) != home.as_ref() => Err(in_use(host)),
+                _ => Ok(()),
+            }
+        };
         let begun = call.state.store.evacuation_begin(new, check).await;
         let next = Instant::now() + call.state.config.precheck_poll;
         match begun {
@@ -111,8 +121,7 @@ async fn is_settling(call: &Call, server: &Server) -> Result<bool, ApiError> {
         return Ok(false);
     };
     if compute_hosts::is_up(call, &host).await? {
-        let text = format!("Compute service of {host} is still in use.");
-        return Err(ApiError::BadRequest(text));
+        return Err(in_use(&host));
     }
     let known = store.host_find(&host).await?;
     Ok(known.is_some_and(|known| known.service.forced_down))
