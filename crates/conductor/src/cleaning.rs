@@ -20,7 +20,7 @@ use tracing::{debug, info, warn};
 
 use crate::context::Context;
 use crate::effects::Again;
-use crate::testimony::witness;
+use crate::testimony::{answers_now, witness};
 use crate::translate::move_kind;
 
 /// How often one looks for something to clean.
@@ -62,6 +62,10 @@ async fn pass(ctx: &Context, paused: &mut HashMap<HostName, Instant>) -> Result<
     by_host.retain(|host, _| !paused.contains_key(host));
     let cleaned: Vec<(HostName, bool)> = futures::stream::iter(by_host)
         .map(|(host, leftovers)| async move {
+            // One without power would be waited for at each of them.
+            if !answers_now(ctx, &host).await.unwrap_or(false) {
+                return (host, false);
+            }
             let mut clean = true;
             for leftover in &leftovers {
                 clean &= try_clean(ctx, leftover).await;
@@ -142,6 +146,10 @@ async fn clean(ctx: &Context, leftover: &Discrepancy) -> Result<Option<&'static 
         here,
         home: witness(ctx, home, server.uuid).await?,
     });
+    // A move may have begun while the hosts were asked.
+    if concerns_another(ctx, &record, host).await? {
+        return Ok(None);
+    }
     perform(ctx, &record, host, remedy).await
 }
 

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::context::Context;
-use crate::testimony::answers_now;
+use crate::testimony::{answers, answers_now};
 
 /// How often what is open on hosts that have long been dead is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -40,12 +40,7 @@ impl Default for DeclaredDead {
 }
 
 impl DeclaredDead {
-    /// Was `host` among them? This may be a moment old: it wakes, and decides nothing.
-    pub(crate) fn contains(&self, host: &HostName) -> bool {
-        self.hosts.borrow().contains(host)
-    }
-
-    /// Until `host` is declared dead.
+    /// Until `host` is declared dead. This may be a moment old: it wakes, and decides nothing.
     pub(crate) async fn until(&self, host: &HostName) {
         let mut hosts = self.hosts.subscribe();
         // The sender lives as long as the context that owns it.
@@ -141,7 +136,12 @@ async fn returned(ctx: &Context, record: &MigrationRecord) -> Result<(), CommitE
 
 async fn is_back(ctx: &Context, host: &HostName) -> Result<bool, StoreError> {
     let known = ctx.store.host_find(host).await?;
-    Ok(known.is_some_and(|known| ctx.is_up(&known, ctx.now())) && answers_now(ctx, host).await?)
+    match known {
+        // It is alive, whatever was declared; but it may be dying.
+        Some(known) if known.service.forced_down => answers(ctx, host).await,
+        Some(known) if ctx.is_up(&known, ctx.now()) => answers_now(ctx, host).await,
+        Some(_) | None => Ok(false),
+    }
 }
 
 async fn apply(

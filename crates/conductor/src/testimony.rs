@@ -87,9 +87,13 @@ pub(crate) async fn witness(
 
 /// Has its operator declared `host` dead, and does it not answer?
 pub(crate) async fn is_dead(ctx: &Context, host: &HostName) -> Result<bool, StoreError> {
+    Ok(is_declared_dead(ctx, host).await? && !answers_now(ctx, host).await?)
+}
+
+/// Has its operator declared `host` dead?
+pub(crate) async fn is_declared_dead(ctx: &Context, host: &HostName) -> Result<bool, StoreError> {
     let known = ctx.store.host_find(host).await?;
-    let declared = known.is_some_and(|known| known.service.forced_down);
-    Ok(declared && !answers_now(ctx, host).await?)
+    Ok(known.is_some_and(|known| known.service.forced_down))
 }
 
 /// What `host` says of `server`; [`Sighting::Unreachable`] when it does not answer.

@@ -89,14 +89,14 @@ async fn begin(
         end_stopped: wish.end_stopped,
     };
     let deadline = Instant::now() + call.state.config.precheck_wait;
+    let mut home = server.host.clone();
     loop {
         let new = beginning::of(call, server, request.clone());
-        let home = server.host.clone();
+        let seen = home.clone();
         let check = move |now: &Server| {
-            STATES.check(now)?;
-            // A live migration may have been settled since the host was looked at.
+            STATES.check(now).map_err(No::Wrong)?;
             match &now.host {
-                Some(host) if Some(host) != home.as_ref() => Err(in_use(host)),
+                Some(host) if Some(host) != seen.as_ref() => Err(No::Moved(host.clone())),
                 _ => Ok(()),
             }
         };
@@ -104,12 +104,29 @@ async fn begin(
         let next = Instant::now() + call.state.config.precheck_poll;
         match begun {
             Ok(_) => return Ok(()),
+            Err(BeginError::Refused(No::Wrong(error))) => return Err(error),
+            Err(BeginError::Refused(No::Moved(host))) if next < deadline => {
+                is_settling(call, server).await?;
+                home = Some(host);
+            }
             Err(BeginError::NotFree) if next < deadline && is_settling(call, server).await? => {
                 sleep_until(next).await;
             }
-            Err(error) => return Err(beginning::refused(call, server, ACTION, error)),
+            Err(BeginError::Refused(No::Moved(_)) | BeginError::NotFree) => {
+                return Err(ApiError::invalid_state(server.uuid, ACTION));
+            }
+            Err(BeginError::NoSuchServer) => return Err(call.no_such_server()),
+            Err(BeginError::Store(error)) => return Err(error.into()),
         }
     }
+}
+
+/// Why an evacuation does not begin now.
+enum No {
+    /// The server's state does not allow it.
+    Wrong(ApiError),
+    /// A live migration has been settled since the host was looked at: the server is on this one.
+    Moved(HostName),
 }
 
 /// Does a live migration of the server find out where it led, now that the source is declared

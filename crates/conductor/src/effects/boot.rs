@@ -19,7 +19,7 @@ use godwit_rpc::refusal::Refusal;
 use serde_json::Value;
 
 use super::task::{Again, Answer, Performed, Task};
-use crate::testimony::{answers, hear, witness};
+use crate::testimony::{Testimony, answers, hear, is_declared_dead, witness};
 
 pub(super) async fn perform(task: &Task<'_>) -> Performed {
     let boot = match task.record.migration.kind {
@@ -92,6 +92,12 @@ async fn evacuated(task: &Task<'_>) -> Result<Result<Boot, Failure>, Again> {
     if answers(task.ctx, task.source()).await? && in_vain(task).await? {
         return Ok(Err(evacuation::still_in_use(migration)));
     }
+    let proven =
+        task.ctx.config.evacuate_silent_hosts || is_declared_dead(task.ctx, task.source()).await?;
+    if !proven && nothing_began(task).await? {
+        let text = format!("{} is not declared dead any more.", task.source());
+        return Ok(Err(Failure::new(FailureCode::SourceNotFenced, text)));
+    }
     let definition = task.ctx.store.server_definition(migration.server).await?;
     let Some(definition) = definition else {
         return Ok(Err(texts::no_definition(migration.server)));
@@ -125,7 +131,29 @@ async fn in_vain(task: &Task<'_>) -> Result<bool, Again> {
         ) => {}
         (Witness::Says(_), _) => return Err(task.wait(heard).await),
     }
-    // By its rank this keeps out a command that is still under way.
+    withdrawn(task, heard).await
+}
+
+/// Whoever declared the source dead has taken that back. Is it certain that the destination does
+/// not start the guest? One that it executes by now was started on their word.
+async fn nothing_began(task: &Task<'_>) -> Result<bool, Again> {
+    if task.claimed.lease.epoch == 1 {
+        return Ok(true);
+    }
+    let heard = hear(task.ctx, &task.record).await?;
+    match heard.destination {
+        Witness::Says(Sighting::Executing) => Ok(false),
+        Witness::Says(Sighting::Absent | Sighting::Inactive) => withdrawn(task, heard).await,
+        Witness::Says(
+            Sighting::Unreachable | Sighting::Incoming | Sighting::Moving | Sighting::HandedOver,
+        )
+        | Witness::DeclaredDead => Err(task.wait(heard).await),
+    }
+}
+
+/// The destination gives up what it has; by its rank this keeps out a command that is still under
+/// way.
+async fn withdrawn(task: &Task<'_>, heard: Testimony) -> Result<bool, Again> {
     let withdraw = Withdraw {
         command: task.command()?,
         began_at: task.record.created_at,

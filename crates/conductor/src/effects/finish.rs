@@ -24,9 +24,15 @@ pub(super) async fn perform(task: &Task<'_>) -> Performed {
     if is_cold(task) {
         may_clean(task).await?;
     }
-    // A destination that died after the hand-over confirms nothing, and its server can only be
-    // evacuated once it is recorded there.
-    if !is_dead(task.ctx, task.destination()?).await? {
+    let destination_is_dead = is_dead(task.ctx, task.destination()?).await?;
+    if destination_is_dead {
+        // It confirms nothing, and its server can only be evacuated once it is recorded there. But
+        // a source that executes the guest after all has not handed it over.
+        let heard = hear(task.ctx, &task.record).await?;
+        if heard.source.executes() {
+            return Err(task.wait(heard).await);
+        }
+    } else {
         let destination = task.destination_agent().await?;
         match task.answer(destination.finish(task.command()?).await)? {
             Answer::Acknowledged => {}
@@ -34,8 +40,11 @@ pub(super) async fn perform(task: &Task<'_>) -> Performed {
             Answer::Refused(refusal) => return unconfirmed(task, &refusal).await,
         }
     }
+    let copied = task.record.migration.storage != Some(StorageMode::Shared);
     let uncleaned = if is_dead(task.ctx, task.source()).await? {
         Some("it is declared dead".to_owned())
+    } else if destination_is_dead && copied {
+        Some("its disks are the last copy outside of the dead destination".to_owned())
     } else {
         match clean_source(task).await {
             Ok(()) => None,

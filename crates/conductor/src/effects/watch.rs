@@ -14,8 +14,9 @@ mod cold;
 
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode, source_dead};
+use godwit_core::ids::HostName;
 use godwit_core::live::Phase;
-use godwit_core::recovery::{Verdict, judge};
+use godwit_core::recovery::{Verdict, Witness, judge};
 use godwit_core::status::MigrationKind;
 use godwit_rpc::command::RollBack;
 use godwit_rpc::progress::{Ended, WatchEvent};
@@ -25,10 +26,10 @@ use serde_json::json;
 use tracing::{debug, info};
 
 use super::task::{Again, Answer, Performed, Task};
-use crate::context::AskError;
+use crate::context::{AskError, Context};
 use crate::enrolment::event_of;
 use crate::steps::Applied;
-use crate::testimony::{Testimony, explain, hear};
+use crate::testimony::{Testimony, explain, hear, is_dead};
 
 /// A break this often in a row is worth a discrepancy.
 const BREAKS_BEFORE_DOUBT: u32 = 3;
@@ -50,7 +51,7 @@ pub(super) async fn perform(mut task: Task<'_>) -> Performed {
             Followed::Over => return Ok(()),
             Followed::Broke(reason) => {
                 info!(reason, "the move cannot be followed");
-                if task.ctx.dead.contains(task.source()) {
+                if is_dead(task.ctx, task.source()).await? {
                     if let Judged::Ended = conclude_from_testimony(&task).await? {
                         return Ok(());
                     }
@@ -96,11 +97,14 @@ async fn follow(task: &Task<'_>, pauses: &mut u32) -> Result<Followed, Again> {
         Err(error) => return Ok(Followed::Broke(explain(&error))),
     };
     let mut heard = false;
+    let died = until_dead(ctx, task.source());
+    tokio::pin!(died);
     loop {
         // A host without power closes no connection.
         let event = tokio::select! {
             event = events.next() => event,
-            () = ctx.dead.until(task.source()) => {
+            died = &mut died => {
+                died?;
                 return Ok(Followed::Broke("the source is declared dead".to_owned()));
             }
         };
@@ -128,6 +132,17 @@ async fn follow(task: &Task<'_>, pauses: &mut u32) -> Result<Followed, Again> {
             WatchEvent::Ended(ended) => return settle(task, ended).await,
             WatchEvent::Unknown => return Ok(Followed::Unknown),
         }
+    }
+}
+
+/// Until the source is declared dead and does not answer; one that answers is followed on.
+async fn until_dead(ctx: &Context, source: &HostName) -> Result<(), Again> {
+    loop {
+        ctx.dead.until(source).await;
+        if is_dead(ctx, source).await? {
+            return Ok(());
+        }
+        tokio::time::sleep(ctx.config.retries.longest).await;
     }
 }
 
@@ -167,6 +182,15 @@ async fn conclude_from_testimony(task: &Task<'_>) -> Result<Judged, Again> {
     info!(?verdict, testimony = %first.describe(), "both sides were heard");
     match verdict {
         Verdict::StillMoving => Ok(Judged::NotYet),
+        // What a dead destination would have said is missing, so the source is heard twice.
+        Verdict::AtDestination if first.destination == Witness::DeclaredDead => {
+            tokio::time::sleep(task.ctx.pause(1)).await;
+            let second = hear(task.ctx, &task.record).await?;
+            if judge_now(task, second) != verdict {
+                return Ok(Judged::NotYet);
+            }
+            end(task, Event::HandedOver, second).await
+        }
         Verdict::AtDestination => end(task, Event::HandedOver, first).await,
         Verdict::AtSource => fence(task).await,
         Verdict::ResumeAtSource | Verdict::Nowhere | Verdict::DiedAtSource => {

@@ -15,16 +15,15 @@ use godwit_core::migration::{Placement, StorageMode};
 use godwit_core::recovery::{Sighting, Witness};
 use godwit_planner::texts;
 use godwit_rpc::command::{CheckBoot, RollBack};
-use godwit_store::{MigrationRecord, Room, Server, StoreError};
+use godwit_store::{DiscrepancyKind, MigrationRecord, Room, Server};
 use serde_json::Value;
 use tracing::warn;
 
 use super::{Declined, Offer, Placing};
 use crate::cleaning;
-use crate::context::Context;
 use crate::effects::Again;
 use crate::steps::Applied;
-use crate::testimony::{answers, witness};
+use crate::testimony::{answers, is_declared_dead, witness};
 
 impl Placing<'_> {
     /// Is the evacuation off, or does it have to wait? Then the row knows.
@@ -51,9 +50,8 @@ impl Placing<'_> {
                 }
                 // What was superseded had not begun to execute anything there.
                 Witness::Says(Sighting::Unreachable) => !self.was_seen_on(&host).await?,
-                Witness::Says(Sighting::Executing | Sighting::Moving | Sighting::HandedOver) => {
-                    false
-                }
+                Witness::Says(Sighting::HandedOver) => self.handed_over_here(server, &host).await?,
+                Witness::Says(Sighting::Executing | Sighting::Moving) => false,
             };
             if !free {
                 let failure = texts::may_run_on(server.uuid, &host);
@@ -67,6 +65,26 @@ impl Placing<'_> {
             return Ok(Some(self.end(failure, &[]).await?));
         }
         Ok(None)
+    }
+
+    /// Is what `host` has stopped what a move left there that led to the dead source? Nothing of it
+    /// is ever started again.
+    async fn handed_over_here(&self, server: &Server, host: &HostName) -> Result<bool, Again> {
+        for leftover in self.ctx.store.leftovers(Some(server.uuid)).await? {
+            let subject = &leftover.subject;
+            let here = subject.host.as_ref() == Some(host);
+            if subject.kind != DiscrepancyKind::SourceNotClean || !here {
+                continue;
+            }
+            if let Some(uuid) = subject.migration
+                && let Some(moved) = self.ctx.store.migration_find(uuid).await?
+                && moved.migration.dest_compute.as_ref()
+                    == Some(&self.record.migration.source_compute)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Was the guest last seen executing on `host`, or on its way?
@@ -163,9 +181,4 @@ impl Placing<'_> {
             },
         })
     }
-}
-
-async fn is_declared_dead(ctx: &Context, host: &HostName) -> Result<bool, StoreError> {
-    let known = ctx.store.host_find(host).await?;
-    Ok(known.is_some_and(|known| known.service.forced_down))
 }

@@ -55,10 +55,13 @@ pub const fn remedy(leftover: Leftover) -> Remedy {
     let is_home = executes_at_home || matches!(leftover.home, Witness::Says(Sighting::Inactive));
     match leftover.end {
         End::Source => match leftover.here {
-            Sighting::Absent => Remedy::Clean,
-            Sighting::Inactive | Sighting::HandedOver if is_home => of_source(leftover.kind),
-            // The definition alone: the disks are elsewhere, and the record knows the guest.
-            Sighting::Inactive
+            // What was copied away may be there without it, and the agent remembers the move.
+            Sighting::Absent | Sighting::Inactive | Sighting::HandedOver if is_home => {
+                of_source(leftover.kind)
+            }
+            // The definition alone, or what stands still: the disks are shared, and the record
+            // knows the guest.
+            Sighting::Absent | Sighting::Inactive | Sighting::HandedOver
                 if matches!(leftover.home, Witness::DeclaredDead)
                     && matches!(leftover.storage, StorageMode::Shared) =>
             {
@@ -68,7 +71,8 @@ pub const fn remedy(leftover: Leftover) -> Remedy {
                 MigrationKind::LiveMigration | MigrationKind::Evacuation => Remedy::Withdraw,
                 MigrationKind::Migration | MigrationKind::Resize => Remedy::Leave,
             },
-            Sighting::Inactive
+            Sighting::Absent
+            | Sighting::Inactive
             | Sighting::HandedOver
             | Sighting::Executing
             | Sighting::Moving

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use godwit_core::ids::{HostName, ServerUuid};
-use godwit_core::recovery::Sighting;
+use godwit_core::recovery::{End, Sighting};
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::server_group::DeclaredGroup;
 use godwit_core::status::MigrationStatus;
@@ -17,8 +17,8 @@ use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::schema::{hosts, migrations, servers, services};
 use crate::{
-    Discrepancy, FlavorSpec, Room, ServiceBinary, Store, StoreError, dialect, discrepancies,
-    server_groups,
+    Discrepancy, DiscrepancyKind, DiscrepancySubject, FlavorSpec, Room, ServiceBinary, Store,
+    StoreError, dialect, discrepancies, server_groups,
 };
 
 /// Everything a host has, at one time.
@@ -148,7 +148,7 @@ pub(super) struct Known {
     /// Hosts that are dead, by their operators' word.
     pub(super) dead: HashSet<HostName>,
     /// Where moves have left servers shut off.
-    pub(super) left: HashMap<ServerUuid, Vec<HostName>>,
+    pub(super) left: HashMap<ServerUuid, Vec<(HostName, End)>>,
 }
 
 fn record(connection: &mut Database, inventory: &Inventory) -> Result<Observation, StoreError> {
@@ -216,28 +216,31 @@ fn hosts_heard(connection: &mut Database) -> Result<HashMap<HostName, Timestamp>
     Ok(heard.collect())
 }
 
-/// For how long a host that was declared dead may still be dying: what it says meanwhile is as
-/// old as what it said before, once it has fallen silent for this long.
+/// For how long a host that was declared dead may still be dying: once its agent has given no sign
+/// of life for so long, what it said last is as old as what it said before.
 const DYING: Duration = Duration::from_secs(60);
 
-/// The hosts that were declared dead, and have not been heard since or have fallen silent.
+/// The hosts that were declared dead, and have given no sign of life since or have fallen silent.
 fn declared_dead(
     connection: &mut Database,
     heard: &HashMap<HostName, Timestamp>,
     now: Timestamp,
 ) -> Result<HashSet<HostName>, StoreError> {
-    let rows: Vec<(HostName, Option<Timestamp>)> = services::table
+    type Row = (HostName, Option<Timestamp>, Option<Timestamp>);
+    let rows: Vec<Row> = services::table
         .filter(services::forced_down.eq(true))
         .filter(services::binary.eq(ServiceBinary::Compute.as_str()))
-        .select((services::host, services::forced_down_at))
+        .select((
+            services::host,
+            services::forced_down_at,
+            services::last_seen_up,
+        ))
         .load(connection)?;
-    let dead = rows.into_iter().filter(|(host, since)| {
-        let last = heard.get(host);
-        last.is_none_or(|last| {
-            since.is_some_and(|since| *last <= since) || now.since(*last) > DYING
-        })
+    let dead = rows.into_iter().filter(|(host, since, beat)| {
+        let last = heard.get(host).copied().max(*beat);
+        last.is_none_or(|last| since.is_some_and(|since| last <= since) || now.since(last) > DYING)
     });
-    Ok(dead.map(|(host, _)| host).collect())
+    Ok(dead.map(|(host, ..)| host).collect())
 }
 
 /// The servers that the host has, had, or is recorded to have.
@@ -287,7 +290,7 @@ fn moving(connection: &mut Database) -> Result<HashSet<ServerUuid>, StoreError> 
 /// could not clean.
 fn left_behind(
     connection: &mut Database,
-) -> Result<HashMap<ServerUuid, Vec<HostName>>, StoreError> {
+) -> Result<HashMap<ServerUuid, Vec<(HostName, End)>>, StoreError> {
     let finished: Vec<(ServerUuid, HostName)> = migrations::table
         .filter(migrations::ended_at.is_null())
         .filter(migrations::status.eq(MigrationStatus::Finished.as_str()))
@@ -297,13 +300,23 @@ fn left_behind(
         .filter(migrations::status.eq(MigrationStatus::Done.as_str()))
         .select((migrations::instance_uuid, migrations::source_compute))
         .load(connection)?;
-    let mut left: HashMap<ServerUuid, Vec<HostName>> = HashMap::new();
-    let leftovers = discrepancies::load_leftovers(connection, None)?;
-    let uncleaned = leftovers
+    let mut left: HashMap<ServerUuid, Vec<(HostName, End)>> = HashMap::new();
+    for (server, host) in finished.into_iter().chain(done) {
+        left.entry(server).or_default().push((host, End::Source));
+    }
+    for DiscrepancySubject {
+        kind, server, host, ..
+    } in discrepancies::load_leftovers(connection, None)?
         .into_iter()
-        .filter_map(|it| Some((it.subject.server?, it.subject.host?)));
-    for (server, host) in finished.into_iter().chain(done).chain(uncleaned) {
-        left.entry(server).or_default().push(host);
+        .map(|it| it.subject)
+    {
+        let end = match kind {
+            DiscrepancyKind::SourceNotClean => End::Source,
+            _ => End::Destination,
+        };
+        if let (Some(server), Some(host)) = (server, host) {
+            left.entry(server).or_default().push((host, end));
+        }
     }
     Ok(left)
 }

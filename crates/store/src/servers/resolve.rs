@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 use godwit_core::ids::{HostName, ServerUuid};
-use godwit_core::recovery::Sighting;
+use godwit_core::recovery::{End, Sighting};
 use godwit_core::server::{PowerState, VmState};
 use godwit_core::time::Timestamp;
 
@@ -93,7 +93,7 @@ struct Case<'a> {
     at: Timestamp,
     seen: Vec<(HostName, Sighting)>,
     open: Vec<Discrepancy>,
-    left: &'a [HostName],
+    left: &'a [(HostName, End)],
     home: Option<HostName>,
 }
 
@@ -178,24 +178,21 @@ impl Case<'_> {
         odd && !self.seen.iter().any(has_it)
     }
 
-    /// What a migration left behind on this host is gone, or belongs there now.
+    /// What a migration left behind on this host belongs there now. That the host shows no domain
+    /// is not enough: what was made for the guest may be there without one, and the agent still
+    /// remembers the move.
     fn close_cleaned(
         &mut self,
         connection: &mut Database,
         host: &HostName,
         observation: &mut Observation,
     ) -> Result<(), StoreError> {
-        let gone = self.seen.iter().all(|(seen, _)| seen != host);
-        let clean = gone || self.home.as_ref() == Some(host);
+        let is_home = self.home.as_ref() == Some(host);
         let resolved = |it: &Discrepancy| {
-            clean && it.subject.kind.is_leftover() && it.subject.host.as_ref() == Some(host)
+            is_home && it.subject.kind.is_leftover() && it.subject.host.as_ref() == Some(host)
         };
-        self.close(
-            connection,
-            resolved,
-            "the host has no leftover",
-            observation,
-        )
+        let because = "the server is recorded there again";
+        self.close(connection, resolved, because, observation)
     }
 
     fn is_open(&self, kind: Kind) -> bool {

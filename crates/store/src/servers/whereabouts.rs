@@ -4,7 +4,7 @@
 //! In any other case it stays, and a discrepancy says what is odd.
 
 use godwit_core::ids::HostName;
-use godwit_core::recovery::Sighting;
+use godwit_core::recovery::{End, Sighting};
 
 /// Where a server is, compared with where it is recorded.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,21 +52,24 @@ enum Home {
 /// Judges what `seen` means for a server recorded on `home`. What dead hosts once said is not
 /// among it.
 ///
-/// A move may have `left` the guest, shut off, on hosts that it came from: there it is no
+/// A move may have `left` the guest, shut off, on hosts that it came from or went to: there it is no
 /// wonder. But nothing leads back there behind the service's back; what executes there came to
 /// life on a host that should not have it, and nobody may guess which one is right.
 pub(super) fn judge(
     home: Option<&HostName>,
     voice: HomeVoice,
-    left: &[HostName],
+    left: &[(HostName, End)],
     seen: &[(HostName, Sighting)],
 ) -> Whereabouts {
     let expected = |(host, sighting): &&(HostName, Sighting)| {
-        *sighting == Sighting::Inactive && left.contains(host) && Some(host) != home
+        *sighting == Sighting::Inactive
+            && left.iter().any(|(there, _)| there == host)
+            && Some(host) != home
     };
+    let came_from = |host: &HostName| left.contains(&(host.clone(), End::Source));
     let seen: Vec<_> = seen.iter().filter(|it| !expected(it)).cloned().collect();
     match by_testimony(home, voice, &seen) {
-        Whereabouts::MovedTo(host) if left.contains(&host) => Whereabouts::Elsewhere(vec![host]),
+        Whereabouts::MovedTo(host) if came_from(&host) => Whereabouts::Elsewhere(vec![host]),
         clear => clear,
     }
 }
@@ -265,10 +268,14 @@ mod tests {
                 .filter(|(_, it)| matches!(it, Sighting::Executing | Sighting::Moving))
                 .map(|(host, _)| host.clone())
                 .collect();
-            let left = if has_left { vec![host("third")] } else { Vec::new() };
+            let left = if has_left {
+                vec![(host("third"), End::Source)]
+            } else {
+                Vec::new()
+            };
             match judge(home, voice, &left, &seen) {
                 Whereabouts::MovedTo(there) => {
-                    prop_assert!(!left.contains(&there));
+                    prop_assert!(left.iter().all(|(host, _)| *host != there));
                     prop_assert_ne!(Some(&there), home);
                     prop_assert!(executing.iter().all(|host| *host == there));
                     let at_home = seen.iter().find(|(host, _)| Some(host) == home);

@@ -6,7 +6,7 @@
 
 use godwit_core::cold::Phase;
 use godwit_core::event::Event;
-use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::failure::{Failure, FailureCode, destination_dead};
 use godwit_core::migration::StorageMode;
 use godwit_core::recovery::{ColdVerdict, Witness, judge_cold};
 use godwit_rpc::refusal::Refusal;
@@ -25,6 +25,9 @@ pub(super) async fn perform(task: &Task<'_>) -> Performed {
         | ColdVerdict::Interrupted
         | ColdVerdict::RunsAtSource
         | ColdVerdict::Wait => return Err(task.wait(heard).await),
+    }
+    if heard.destination.is_silent() && !gave_it_up(task).await? {
+        return Err(task.wait(heard).await);
     }
     let destination_is_dead = heard.destination == Witness::DeclaredDead;
     let cleaned = if destination_is_dead {
@@ -54,6 +57,15 @@ pub(super) async fn perform(task: &Task<'_>) -> Performed {
             conclude(task, Event::RolledBack { clean: false }, detail).await
         }
     }
+}
+
+/// Does the row prove that a silent destination does not have the guest? That it was declared dead
+/// proves it for as long as somebody stands by it.
+async fn gave_it_up(task: &Task<'_>) -> Result<bool, Again> {
+    let uuid = task.record.migration.uuid;
+    let events = task.ctx.store.migration_events(uuid, 0).await?;
+    let died = Event::DestinationDied(destination_dead(task.destination()?));
+    Ok(events.iter().all(|event| event.name != died.name()))
 }
 
 /// Neither host has it: if they say so twice, there is nothing to take back.
