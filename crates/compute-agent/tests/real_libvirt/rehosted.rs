@@ -192,7 +192,7 @@ async fn real_running_guest_is_not_booted_a_second_time() -> Result<()> {
     let scene = Scene::new(GuestSpec::new("vm"), |_| ())?;
     let (travel, _) = scene.evacuation().await?;
     let code = failure(scene.boot(&travel, true).await)?;
-    assert_eq!(code, FailureCode::BootFailed);
+    assert_eq!(code, FailureCode::DisksInUse);
     ensure!(
         scene.to().domains()?.is_empty(),
         "what was defined for nothing is left"

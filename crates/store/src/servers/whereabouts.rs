@@ -168,7 +168,7 @@ mod tests {
             judge(
                 Some(&host("home")),
                 HomeVoice::Heard,
-                &[host("away")],
+                &[(host("away"), End::Source)],
                 &seen,
             )
         };
