@@ -371,17 +371,6 @@ impl Cluster {
         self.store.service_update(uuid, change, fine).await.unwrap();
     }
 
-    /// Until memory flows: the source has certainly begun.
-    pub(crate) async fn flows(&self, migration: MigrationUuid) {
-        wait_for("memory to flow", PATIENCE, async || {
-            let record = self.record(migration).await;
-            let moved = record.progress.memory.map_or(0, |memory| memory.processed);
-            Ok((moved > 0).then_some(()))
-        })
-        .await
-        .unwrap();
-    }
-
     /// The kinds of all discrepancies that are open.
     pub(crate) async fn in_doubt(&self) -> Vec<DiscrepancyKind> {
         let open = self.store.discrepancy_list_open().await.unwrap();

@@ -10,6 +10,7 @@ use godwit_test_support::wait_for;
 
 use crate::cluster::*;
 use crate::crash::has_event;
+use crate::ends::progressed_beyond;
 
 on_both! {
     async fn a_guest_that_was_handed_over_is_at_its_destination_whatever_its_source_did_not_say(
@@ -20,7 +21,8 @@ on_both! {
         made.speed = 0.5;
         let mut cluster = made.start().await;
         let moving = cluster.begin(1, anywhere()).await.unwrap();
-        cluster.flows(moving).await;
+        // Its source has certainly begun.
+        progressed_beyond(&cluster, moving, 0).await;
         cluster.kill_agent(&host(1));
         wait_for("the guest to be handed over", PATIENCE, async || {
             let there = cluster.fabric.whereabouts(server(1)) == Some(host(2));
@@ -221,5 +223,77 @@ on_both! {
         assert_eq!(cluster.ends(evacuation).await.migration.status, Status::Completed);
         cluster.settles().await;
         cluster.is_sound().await;
+    }
+
+    async fn a_word_that_is_taken_back_is_no_proof_any_more(made: Made) {
+        let mut cluster = made.with_hosts(&[1, 0]).start().await;
+        cluster.kill_agent(&host(1));
+        cluster.declare_dead(1, true).await;
+        cluster.hold(&host(2), HoldPoint::BeforeBoot);
+        let evacuation = cluster.evacuate(1, false).await.unwrap();
+        cluster.journals(&host(2), evacuation).await;
+        cluster.kill_agent(&host(2));
+        cluster.declare_dead(1, false).await;
+        cluster.release(&host(2), HoldPoint::BeforeBoot);
+        cluster.start_agent(&host(2));
+
+        let ended = cluster.ends(evacuation).await.migration;
+        assert_eq!(ended.failure.unwrap().code, FailureCode::SourceNotFenced);
+        let server = cluster.server(1).await;
+        assert_eq!((server.vm_state, server.host), (VmState::Active, Some(host(1))));
+        assert_eq!(cluster.fabric.whereabouts(server.uuid), Some(host(1)));
+    }
+
+    async fn a_host_that_lives_whatever_was_declared_is_followed_on(made: Made) {
+        let mut made = made.with_hosts(&[1, 0]);
+        made.never_converges(1);
+        let cluster = made.start().await;
+        let moving = cluster.begin(1, anywhere()).await.unwrap();
+        let (before, _) = progressed_beyond(&cluster, moving, 0).await;
+        cluster.declare_dead(1, true).await;
+        progressed_beyond(&cluster, moving, before).await;
+        assert_eq!(cluster.record(moving).await.migration.status, Status::Running);
+    }
+
+    async fn the_last_copy_of_a_disk_outlives_a_dead_destination(made: Made) {
+        let mut made = made.with_hosts(&[1, 0]);
+        made.guest(1).disks[0].pool = None;
+        let mut cluster = made.start().await;
+        cluster.hold(&host(2), HoldPoint::BeforeFinish);
+        let moving = cluster.begin(1, to(2)).await.unwrap();
+        has_event(&cluster, moving, "handed_over").await;
+        cluster.die(2);
+        cluster.declare_dead(2, true).await;
+        let ended = cluster.ends(moving).await.migration;
+        assert_eq!(ended.status, Status::Completed, "{:#?}", cluster.log(moving).await);
+        assert_eq!(cluster.in_doubt().await, [Kind::SourceNotClean]);
+    }
+
+    async fn a_guest_that_a_presumed_dead_destination_started_is_followed(made: Made) {
+        let mut cluster = made.with_hosts(&[1, 0]).start().await;
+        cluster.die(1);
+        cluster.declare_dead(1, true).await;
+        cluster.hold(&host(2), HoldPoint::Booted);
+        let evacuation = cluster.evacuate(1, false).await.unwrap();
+        wait_for("the guest to be started", PATIENCE, async || {
+            let there = cluster.fabric.whereabouts(server(1)) == Some(host(2));
+            Ok(there.then_some(()))
+        })
+        .await
+        .unwrap();
+        cluster.kill_agent(&host(2));
+        cluster.declare_dead(2, true).await;
+        let ended = cluster.ends(evacuation).await.migration;
+        assert_eq!(ended.failure.unwrap().code, FailureCode::DestinationDead);
+
+        // Its link was down, and nothing else.
+        cluster.release(&host(2), HoldPoint::Booted);
+        cluster.start_agent(&host(2));
+        cluster.declare_dead(2, false).await;
+        wait_for("the record to follow", PATIENCE, async || {
+            Ok((cluster.server(1).await.host == Some(host(2))).then_some(()))
+        })
+        .await
+        .unwrap();
     }
 }
