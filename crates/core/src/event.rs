@@ -76,38 +76,48 @@ pub enum Event {
     DeadlinePassed,
 }
 
-impl Event {
-    /// The event's name in the event log.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::AbortRequested => "abort_requested",
-            Self::ForceCompleteRequested => "force_complete_requested",
-            Self::Placed(_) => "placed",
-            Self::NotPlaced(_) => "not_placed",
-            Self::Admitted => "admitted",
-            Self::CancelledUnstarted => "cancelled_unstarted",
-            Self::Prepared => "prepared",
-            Self::NotPrepared(_) => "not_prepared",
-            Self::PostCopyStarted => "post_copy_started",
-            Self::HandedOver => "handed_over",
-            Self::MoveCancelled => "move_cancelled",
-            Self::MoveFailed(_) => "move_failed",
-            Self::GuestLost(_) => "guest_lost",
-            Self::Finished { .. } => "finished",
-            Self::RolledBack { .. } => "rolled_back",
-            Self::FoundAtDestination => "found_at_destination",
-            Self::SourceStopped => "source_stopped",
-            Self::Booted => "booted",
-            Self::NotBooted(_) => "not_booted",
-            Self::ConfirmRequested => "confirm_requested",
-            Self::RevertRequested => "revert_requested",
-            Self::Withdrawn => "withdrawn",
-            Self::SourceReturned => "source_returned",
-            Self::SourceSilent(..) => "source_silent",
-            Self::SourceDied(_) => "source_died",
-            Self::DestinationDied(_) => "destination_died",
-            Self::Superseded(_) => "superseded",
-            Self::DeadlinePassed => "deadline_passed",
+/// One list for both, so that whoever lists every event can be held to it.
+macro_rules! names {
+    ($($event:pat => $name:literal,)+) => {
+        impl Event {
+            /// The name of every event.
+            pub const NAMES: &'static [&'static str] = &[$($name,)+];
+
+            /// The event's name in the event log.
+            pub const fn name(&self) -> &'static str {
+                match self { $($event => $name,)+ }
+            }
         }
-    }
+    };
+}
+
+names! {
+    Self::AbortRequested => "abort_requested",
+    Self::ForceCompleteRequested => "force_complete_requested",
+    Self::Placed(_) => "placed",
+    Self::NotPlaced(_) => "not_placed",
+    Self::Admitted => "admitted",
+    Self::CancelledUnstarted => "cancelled_unstarted",
+    Self::Prepared => "prepared",
+    Self::NotPrepared(_) => "not_prepared",
+    Self::PostCopyStarted => "post_copy_started",
+    Self::HandedOver => "handed_over",
+    Self::MoveCancelled => "move_cancelled",
+    Self::MoveFailed(_) => "move_failed",
+    Self::GuestLost(_) => "guest_lost",
+    Self::Finished { .. } => "finished",
+    Self::RolledBack { .. } => "rolled_back",
+    Self::FoundAtDestination => "found_at_destination",
+    Self::SourceStopped => "source_stopped",
+    Self::Booted => "booted",
+    Self::NotBooted(_) => "not_booted",
+    Self::ConfirmRequested => "confirm_requested",
+    Self::RevertRequested => "revert_requested",
+    Self::Withdrawn => "withdrawn",
+    Self::SourceReturned => "source_returned",
+    Self::SourceSilent(..) => "source_silent",
+    Self::SourceDied(_) => "source_died",
+    Self::DestinationDied(_) => "destination_died",
+    Self::Superseded(_) => "superseded",
+    Self::DeadlinePassed => "deadline_passed",
 }

@@ -89,3 +89,12 @@ pub(crate) fn events(storage: StorageMode, limits: &Limits) -> Vec<Event> {
         Event::DeadlinePassed,
     ]
 }
+
+#[test]
+fn every_event_is_among_them() {
+    let among: std::collections::BTreeSet<_> = events(StorageMode::Shared, &Limits::default())
+        .iter()
+        .map(Event::name)
+        .collect();
+    assert_eq!(among, Event::NAMES.iter().copied().collect());
+}

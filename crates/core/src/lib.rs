@@ -19,6 +19,15 @@
 //! - [`repair`]: what an operator may put right from the records alone.
 //! - [`server_group`]: which hosts a server's group leaves it.
 
+// A new phase, event or status has to be looked at wherever one is matched on.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::wildcard_enum_match_arm,
+        clippy::match_wildcard_for_single_variants
+    )
+)]
+
 mod change;
 pub mod cold;
 pub mod effect;

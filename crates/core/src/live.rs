@@ -118,188 +118,142 @@ pub(crate) fn step(
         return refused();
     };
     let to = Change::of(migration, now);
+    let limits = &migration.limits;
     let aborting = migration.intent == Some(Intent::Abort);
-
-    match phase {
-        Phase::Accepted => match event {
-            Event::AbortRequested if aborting => to.unchanged(),
-            Event::AbortRequested => to.intend(Intent::Abort).effect(Effect::Cancel).done(),
-            Event::Placed(_) | Event::NotPlaced(_) if aborting => to.end_cancelled(),
-            Event::Placed(placement) => to
-                .place(placement)
-                .enter(Status::Queued, placement.limits.queued)
-                .done(),
-            Event::NotPlaced(failure) => to.end_in_error(failure.clone()),
-            Event::CancelledUnstarted if aborting => to.end_cancelled(),
-            Event::DeadlinePassed if aborting => to.end_cancelled(),
-            Event::DeadlinePassed => to.end_in_error(timed_out("no destination was chosen")),
-            Event::SourceDied(_) if aborting => to.end_cancelled(),
-            Event::SourceDied(failure) => to.end_in_error(failure.clone()),
-            Event::ForceCompleteRequested
-            | Event::CancelledUnstarted
-            | Event::Admitted
-            | Event::Prepared
-            | Event::NotPrepared(_)
-            | Event::PostCopyStarted
-            | Event::HandedOver
-            | Event::MoveCancelled
-            | Event::MoveFailed(_)
-            | Event::GuestLost(_)
-            | Event::Finished { .. }
-            | Event::RolledBack { .. }
-            | Event::SourceStopped
-            | Event::Booted
-            | Event::NotBooted(_)
-            | Event::ConfirmRequested
-            | Event::RevertRequested
-            | Event::Withdrawn
-            | Event::SourceReturned
-            | Event::FoundAtDestination
-            | Event::SourceSilent(..)
-            | Event::DestinationDied(_)
-            | Event::Superseded(_) => refused(),
-        },
-        Phase::Queued => match event {
-            Event::AbortRequested if aborting => to.unchanged(),
-            Event::AbortRequested => to.intend(Intent::Abort).effect(Effect::Cancel).done(),
-            Event::Admitted if aborting => refused(),
-            Event::Admitted => {
-                let within = migration.limits.preparing;
-                to.enter(Status::Preparing, within)
-                    .effect(Effect::Prepare)
-                    .done()
-            }
-            Event::Placed(_) | Event::NotPlaced(_) if aborting => to.end_cancelled(),
-            // Placed anew; the deadline stays, or changing destinations could go on for ever.
-            Event::Placed(placement) => to.place(placement).done(),
-            Event::NotPlaced(failure) => to.end_in_error(failure.clone()),
-            Event::CancelledUnstarted if aborting => to.end_cancelled(),
-            Event::DeadlinePassed if aborting => to.end_cancelled(),
-            Event::DeadlinePassed => to.end_in_error(timed_out("no slot became free")),
-            Event::SourceDied(_) if aborting => to.end_cancelled(),
-            Event::SourceDied(failure) => to.end_in_error(failure.clone()),
-            Event::ForceCompleteRequested
-            | Event::CancelledUnstarted
-            | Event::Prepared
-            | Event::NotPrepared(_)
-            | Event::PostCopyStarted
-            | Event::HandedOver
-            | Event::MoveCancelled
-            | Event::MoveFailed(_)
-            | Event::GuestLost(_)
-            | Event::Finished { .. }
-            | Event::RolledBack { .. }
-            | Event::SourceStopped
-            | Event::Booted
-            | Event::NotBooted(_)
-            | Event::ConfirmRequested
-            | Event::RevertRequested
-            | Event::Withdrawn
-            | Event::SourceReturned
-            | Event::FoundAtDestination
-            | Event::SourceSilent(..)
-            | Event::DestinationDied(_)
-            | Event::Superseded(_) => refused(),
-        },
-        Phase::Preparing => match event {
-            // Nothing has left the source yet, so this abort need not ask anybody.
-            Event::AbortRequested => to
-                .intend(Intent::Abort)
-                .unwind(Settling::Cancelling, aborted()),
-            Event::Prepared => to
-                .enter(Status::Running, completion(migration))
-                .effect(Effect::Start)
-                .effect(Effect::Watch)
-                .done(),
-            Event::NotPrepared(failure)
-            | Event::SourceDied(failure)
-            | Event::DestinationDied(failure) => to.unwind(Settling::Failing, failure.clone()),
-            Event::DeadlinePassed => to.unwind(
-                Settling::Failing,
-                timed_out("the destination did not get ready"),
-            ),
-            Event::ForceCompleteRequested
+    match (phase, event) {
+        // Until slots are taken nothing has begun, and an abort asks no agent. The first event
+        // that would end it then ends it as aborted.
+        (Phase::Accepted | Phase::Queued, Event::AbortRequested) if !aborting => {
+            to.intend(Intent::Abort).effect(Effect::Cancel).done()
+        }
+        (
+            Phase::Accepted | Phase::Queued,
+            Event::CancelledUnstarted
             | Event::Placed(_)
             | Event::NotPlaced(_)
-            | Event::Admitted
-            | Event::CancelledUnstarted
-            | Event::PostCopyStarted
-            | Event::HandedOver
-            | Event::MoveCancelled
-            | Event::MoveFailed(_)
-            | Event::GuestLost(_)
-            | Event::Finished { .. }
-            | Event::RolledBack { .. }
-            | Event::SourceStopped
-            | Event::Booted
-            | Event::NotBooted(_)
-            | Event::ConfirmRequested
-            | Event::RevertRequested
-            | Event::Withdrawn
-            | Event::SourceReturned
-            | Event::FoundAtDestination
-            | Event::SourceSilent(..)
-            | Event::Superseded(_) => refused(),
-        },
-        Phase::Running => match event {
-            Event::AbortRequested if aborting => to.unchanged(),
-            Event::AbortRequested => to.intend(Intent::Abort).effect(Effect::Abort).done(),
-            Event::ForceCompleteRequested if aborting => to.unchanged(),
-            Event::ForceCompleteRequested => to
-                .intend(Intent::ForceComplete)
-                .effect(Effect::ForceComplete)
-                .done(),
-            Event::PostCopyStarted => {
-                let within = migration.limits.grace;
-                to.enter(Status::RunningPostCopy, within).done()
-            }
-            Event::HandedOver => to.finish(),
-            Event::MoveCancelled if aborting => to.unwind(Settling::Cancelling, aborted()),
-            Event::MoveCancelled => to.unwind(
-                Settling::Failing,
-                Failure::new(
-                    FailureCode::Interrupted,
-                    "The migration job was cancelled at the hypervisor.",
-                ),
-            ),
-            Event::MoveFailed(failure) if aborting => {
-                to.unwind(Settling::Cancelling, failure.clone())
-            }
-            Event::MoveFailed(failure) => to.unwind(Settling::Failing, failure.clone()),
-            Event::GuestLost(failure) => to.end_lost(failure.clone()),
-            Event::DeadlinePassed => running_overdue(migration, to),
-            // Its hypervisor has been told to give up already.
-            Event::DestinationDied(_) if migration.failure.is_some() => refused(),
-            // The source's hypervisor may wait for the dead host for minutes, or may have handed
-            // the guest over: its report decides, as after any abort.
-            Event::DestinationDied(failure) => {
-                to.because(failure.clone()).effect(Effect::Abort).done()
-            }
-            Event::Placed(_)
-            | Event::NotPlaced(_)
-            | Event::Admitted
-            | Event::CancelledUnstarted
-            | Event::Prepared
-            | Event::NotPrepared(_)
-            | Event::Finished { .. }
-            | Event::RolledBack { .. }
-            | Event::SourceStopped
-            | Event::Booted
-            | Event::NotBooted(_)
-            | Event::ConfirmRequested
-            | Event::RevertRequested
-            | Event::Withdrawn
-            | Event::SourceReturned
-            | Event::FoundAtDestination
-            | Event::SourceSilent(..)
             | Event::SourceDied(_)
-            | Event::Superseded(_) => refused(),
-        },
-        Phase::PostCopy => match event {
-            // The guest was at its destination, and died there.
-            Event::HandedOver | Event::DestinationDied(_) => to.finish(),
-            Event::GuestLost(failure) => to.end_lost(failure.clone()),
-            Event::DeadlinePassed => to.look_again(migration.limits.grace).done(),
+            | Event::DeadlinePassed,
+        ) if aborting => to.end_cancelled(),
+        (
+            Phase::Accepted | Phase::Queued,
+            Event::NotPlaced(failure) | Event::SourceDied(failure),
+        ) => to.end_in_error(failure.clone()),
+        (Phase::Accepted, Event::Placed(placement)) => to
+            .place(placement)
+            .enter(Status::Queued, placement.limits.queued)
+            .done(),
+        (Phase::Accepted, Event::DeadlinePassed) => {
+            to.end_in_error(timed_out("no destination was chosen"))
+        }
+        // Placed anew; the deadline stays, or changing destinations could go on for ever.
+        (Phase::Queued, Event::Placed(placement)) => to.place(placement).done(),
+        (Phase::Queued, Event::Admitted) if !aborting => to
+            .enter(Status::Preparing, limits.preparing)
+            .effect(Effect::Prepare)
+            .done(),
+        (Phase::Queued, Event::DeadlinePassed) => to.end_in_error(timed_out("no slot became free")),
+
+        // Nothing has left the source yet, so this abort need not ask anybody.
+        (Phase::Preparing, Event::AbortRequested) => to
+            .intend(Intent::Abort)
+            .unwind(Settling::Cancelling, aborted()),
+        (Phase::Preparing, Event::Prepared) => to
+            .enter(Status::Running, completion(migration))
+            .effect(Effect::Start)
+            .effect(Effect::Watch)
+            .done(),
+        (
+            Phase::Preparing,
+            Event::NotPrepared(failure)
+            | Event::SourceDied(failure)
+            | Event::DestinationDied(failure),
+        ) => to.unwind(Settling::Failing, failure.clone()),
+        (Phase::Preparing, Event::DeadlinePassed) => to.unwind(
+            Settling::Failing,
+            timed_out("the destination did not get ready"),
+        ),
+
+        (Phase::Running, Event::AbortRequested) if !aborting => {
+            to.intend(Intent::Abort).effect(Effect::Abort).done()
+        }
+        (Phase::Running, Event::ForceCompleteRequested) if !aborting => to
+            .intend(Intent::ForceComplete)
+            .effect(Effect::ForceComplete)
+            .done(),
+        (Phase::Running, Event::PostCopyStarted) => {
+            to.enter(Status::RunningPostCopy, limits.grace).done()
+        }
+        (Phase::Running, Event::HandedOver) => to.finish(),
+        (Phase::Running, Event::MoveCancelled) if aborting => {
+            to.unwind(Settling::Cancelling, aborted())
+        }
+        (Phase::Running, Event::MoveCancelled) => to.unwind(
+            Settling::Failing,
+            Failure::new(
+                FailureCode::Interrupted,
+                "The migration job was cancelled at the hypervisor.",
+            ),
+        ),
+        (Phase::Running, Event::MoveFailed(failure)) if aborting => {
+            to.unwind(Settling::Cancelling, failure.clone())
+        }
+        (Phase::Running, Event::MoveFailed(failure)) => {
+            to.unwind(Settling::Failing, failure.clone())
+        }
+        // The source's hypervisor may wait for the dead host for minutes, or may have handed the
+        // guest over: its report decides, as after any abort. With a reason on record it has been
+        // told to give up already.
+        (Phase::Running, Event::DestinationDied(failure)) if migration.failure.is_none() => {
+            to.because(failure.clone()).effect(Effect::Abort).done()
+        }
+        (Phase::Running, Event::DeadlinePassed) => running_overdue(migration, to),
+
+        // The guest was at its destination, and died there.
+        (Phase::PostCopy, Event::HandedOver | Event::DestinationDied(_)) => to.finish(),
+
+        (Phase::Finishing, Event::Finished { clean }) => to.leaves_source(*clean).end_completed(),
+        // Nobody but the hosts can say how these end.
+        (Phase::PostCopy | Phase::Finishing, Event::DeadlinePassed) => {
+            to.look_again(limits.grace).done()
+        }
+
+        (Phase::Unwinding, Event::RolledBack { clean }) => {
+            to.leaves_destination(*clean).end_unwound()
+        }
+        // It was handed over in the moment in which its source died. One that was only being
+        // prepared for cannot have been.
+        (Phase::Unwinding, Event::FoundAtDestination) if migration.status == Status::Running => {
+            to.finish()
+        }
+        (Phase::Unwinding, Event::DeadlinePassed) => {
+            to.doubt(Doubt::DestinationNotClean).end_unwound()
+        }
+
+        (
+            Phase::Running | Phase::PostCopy | Phase::Finishing | Phase::Unwinding,
+            Event::GuestLost(failure),
+        ) => to.end_lost(failure.clone()),
+
+        // Asked for already, or too late: how it ends is decided.
+        (Phase::Accepted | Phase::Queued | Phase::Running, Event::AbortRequested)
+        | (Phase::Running, Event::ForceCompleteRequested)
+        | (Phase::Finishing, Event::AbortRequested | Event::ForceCompleteRequested)
+        | (Phase::Unwinding, Event::ForceCompleteRequested) => to.unchanged(),
+        (Phase::Unwinding, Event::AbortRequested)
+            if migration.settling == Some(Settling::Cancelling) =>
+        {
+            to.unchanged()
+        }
+
+        // Every other pair. Written out, so that a new phase or event has to come by here.
+        (
+            Phase::Accepted
+            | Phase::Queued
+            | Phase::Preparing
+            | Phase::Running
+            | Phase::PostCopy
+            | Phase::Finishing
+            | Phase::Unwinding,
             Event::AbortRequested
             | Event::ForceCompleteRequested
             | Event::Placed(_)
@@ -309,8 +263,10 @@ pub(crate) fn step(
             | Event::Prepared
             | Event::NotPrepared(_)
             | Event::PostCopyStarted
+            | Event::HandedOver
             | Event::MoveCancelled
             | Event::MoveFailed(_)
+            | Event::GuestLost(_)
             | Event::Finished { .. }
             | Event::RolledBack { .. }
             | Event::SourceStopped
@@ -323,74 +279,9 @@ pub(crate) fn step(
             | Event::FoundAtDestination
             | Event::SourceSilent(..)
             | Event::SourceDied(_)
-            | Event::Superseded(_) => refused(),
-        },
-        Phase::Finishing => match event {
-            // Too late: the guest is at its destination, and the answer is `completed`.
-            Event::AbortRequested | Event::ForceCompleteRequested => to.unchanged(),
-            Event::Finished { clean } => to.leaves_source(*clean).end_completed(),
-            Event::GuestLost(failure) => to.end_lost(failure.clone()),
-            Event::DeadlinePassed => to.look_again(migration.limits.grace).done(),
-            Event::Placed(_)
-            | Event::NotPlaced(_)
-            | Event::Admitted
-            | Event::CancelledUnstarted
-            | Event::Prepared
-            | Event::NotPrepared(_)
-            | Event::PostCopyStarted
-            | Event::HandedOver
-            | Event::MoveCancelled
-            | Event::MoveFailed(_)
-            | Event::RolledBack { .. }
-            | Event::SourceStopped
-            | Event::Booted
-            | Event::NotBooted(_)
-            | Event::ConfirmRequested
-            | Event::RevertRequested
-            | Event::Withdrawn
-            | Event::SourceReturned
-            | Event::FoundAtDestination
-            | Event::SourceSilent(..)
-            | Event::SourceDied(_)
             | Event::DestinationDied(_)
-            | Event::Superseded(_) => refused(),
-        },
-        Phase::Unwinding => match event {
-            Event::AbortRequested if migration.settling == Some(Settling::Cancelling) => {
-                to.unchanged()
-            }
-            Event::ForceCompleteRequested => to.unchanged(),
-            Event::RolledBack { clean } => to.leaves_destination(*clean).end_unwound(),
-            // It was handed over in the moment in which its source died. One that was only being
-            // prepared for cannot have been.
-            Event::FoundAtDestination if migration.status == Status::Running => to.finish(),
-            Event::DeadlinePassed => to.doubt(Doubt::DestinationNotClean).end_unwound(),
-            Event::GuestLost(failure) => to.end_lost(failure.clone()),
-            Event::AbortRequested
-            | Event::Placed(_)
-            | Event::NotPlaced(_)
-            | Event::Admitted
-            | Event::CancelledUnstarted
-            | Event::Prepared
-            | Event::NotPrepared(_)
-            | Event::PostCopyStarted
-            | Event::HandedOver
-            | Event::MoveCancelled
-            | Event::MoveFailed(_)
-            | Event::Finished { .. }
-            | Event::SourceStopped
-            | Event::Booted
-            | Event::NotBooted(_)
-            | Event::ConfirmRequested
-            | Event::RevertRequested
-            | Event::Withdrawn
-            | Event::SourceReturned
-            | Event::FoundAtDestination
-            | Event::SourceSilent(..)
-            | Event::SourceDied(_)
-            | Event::DestinationDied(_)
-            | Event::Superseded(_) => refused(),
-        },
+            | Event::Superseded(_),
+        ) => refused(),
     }
 }
 

@@ -121,7 +121,13 @@ fn followed(records: &ServerRecords, home: &HostName) -> Result<Repair, &'static
         ),
         (Some(only), None) => match (only.standing, only.sighting) {
             (HostStanding::Up, Sighting::Executing) => Ok(Repair::Follow(only.host.clone())),
-            _ => Err("the only host that may execute it was not heard to do so by itself"),
+            (
+                HostStanding::Up
+                | HostStanding::Silent
+                | HostStanding::DeclaredDead
+                | HostStanding::Removed,
+                _,
+            ) => Err("the only host that may execute it was not heard to do so by itself"),
         },
         (Some(_), Some(_)) => Err("more than one host may execute it, and nobody may guess"),
     }

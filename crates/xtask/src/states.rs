@@ -37,8 +37,27 @@ pub(crate) fn check(root: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use godwit_core::event::Event;
+
+    use super::family::Family;
+    use super::walk;
+
     #[test]
     fn the_document_says_what_the_tables_say() {
         super::check(&crate::workspace_root().unwrap()).unwrap();
+    }
+    #[test]
+    fn every_phase_and_every_event_is_drawn() {
+        let mut drawn = vec!["superseded"];
+        for family in Family::ALL {
+            let steps = walk::steps(family);
+            for phase in family.phases() {
+                assert!(steps.iter().any(|step| step.phase == phase), "{phase}");
+            }
+            drawn.extend(steps.iter().map(|step| step.event.name()));
+        }
+        for name in Event::NAMES {
+            assert!(drawn.contains(name), "{name}");
+        }
     }
 }

@@ -134,12 +134,11 @@ fn of_live(before: &Migration, event: &Event, next: &Migration) -> Vec<ActionEve
             said.extend([prepare.failed(next), roll_back.started()]);
         }
     }
-    match next.status {
-        Status::Completed => said.push(hand_over.succeeded()),
-        Status::Cancelled | Status::Failed if matches!(event, Event::RolledBack { .. }) => {
-            said.push(roll_back.succeeded());
-        }
-        _ => {}
+    if next.status == Status::Completed {
+        said.push(hand_over.succeeded());
+    }
+    if matches!(event, Event::RolledBack { .. }) {
+        said.push(roll_back.succeeded());
     }
     let open = vec![choose, prepare, hand_over, roll_back];
     Steps { said, open }.written(next)
@@ -178,7 +177,27 @@ fn of_cold(before: &Migration, event: &Event, next: &Migration) -> Vec<ActionEve
             vec![give_up.succeeded(), take_back.started()]
         }
         Event::RolledBack { .. } if next.status == Status::Reverted => vec![take_back.succeeded()],
-        _ => vec![],
+        Event::AbortRequested
+        | Event::ForceCompleteRequested
+        | Event::NotPlaced(_)
+        | Event::Admitted
+        | Event::CancelledUnstarted
+        | Event::NotPrepared(_)
+        | Event::PostCopyStarted
+        | Event::HandedOver
+        | Event::MoveCancelled
+        | Event::MoveFailed(_)
+        | Event::GuestLost(_)
+        | Event::RolledBack { .. }
+        | Event::FoundAtDestination
+        | Event::NotBooted(_)
+        | Event::Withdrawn
+        | Event::SourceReturned
+        | Event::SourceSilent(..)
+        | Event::SourceDied(_)
+        | Event::DestinationDied(_)
+        | Event::Superseded(_)
+        | Event::DeadlinePassed => vec![],
     };
     // A move that goes back has failed, whatever becomes of it.
     let back = [
@@ -209,7 +228,30 @@ fn of_evacuation(before: &Migration, event: &Event, next: &Migration) -> Vec<Act
         Event::Placed(_) => vec![choose.succeeded(), boot.started()],
         Event::Booted if crate::evacuation::powers_on(before) => vec![boot.succeeded()],
         Event::Booted => vec![boot.succeeded(), stop.happened()],
-        _ => vec![],
+        Event::AbortRequested
+        | Event::ForceCompleteRequested
+        | Event::NotPlaced(_)
+        | Event::Admitted
+        | Event::CancelledUnstarted
+        | Event::Prepared
+        | Event::NotPrepared(_)
+        | Event::PostCopyStarted
+        | Event::HandedOver
+        | Event::MoveCancelled
+        | Event::MoveFailed(_)
+        | Event::GuestLost(_)
+        | Event::Finished { .. }
+        | Event::RolledBack { .. }
+        | Event::FoundAtDestination
+        | Event::SourceStopped
+        | Event::NotBooted(_)
+        | Event::ConfirmRequested
+        | Event::RevertRequested
+        | Event::Withdrawn
+        | Event::SourceReturned
+        | Event::DestinationDied(_)
+        | Event::Superseded(_)
+        | Event::DeadlinePassed => vec![],
     };
     let open = if before.status.has_ended() {
         vec![]

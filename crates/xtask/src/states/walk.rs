@@ -191,8 +191,10 @@ fn walk(
     let mut seen = BTreeSet::new();
     let mut ahead = VecDeque::from([begun(family, limits.clone())]);
     while let Some(mut before) = ahead.pop_front() {
-        // Reasons and instants decide nothing; without them the walk ends.
-        before.failure = None;
+        // Reasons and instants decide nothing, except that an evacuation with one is waiting.
+        if family != Family::Evacuation {
+            before.failure = None;
+        }
         before.deadline = Some(now());
         let Some(phase) = family.phase(&before) else {
             continue;
