@@ -1,10 +1,14 @@
 //! The states of a server and the one word that Nova's API makes of them.
 
+mod patch;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::status::words;
+pub use self::patch::{FaultChange, Home, ServerPatch, SightingChange, cleaned_host, patch};
+use crate::ids::HostName;
+use crate::status::{MigrationKind, words};
 
 words!(
     /// What a server is, as far as the service is concerned (`vm_state`).
@@ -126,6 +130,69 @@ words!(
         Unshelving = "unshelving",
     }
 );
+
+impl VmState {
+    /// What the hypervisor says of a server that is this, as far as moves go.
+    pub const fn power_state(self) -> PowerState {
+        match self {
+            Self::Stopped => PowerState::Shutdown,
+            Self::Paused => PowerState::Paused,
+            Self::Suspended => PowerState::Suspended,
+            Self::Active
+            | Self::Building
+            | Self::Rescued
+            | Self::Resized
+            | Self::SoftDeleted
+            | Self::Deleted
+            | Self::Error
+            | Self::Shelved
+            | Self::ShelvedOffloaded => PowerState::Running,
+        }
+    }
+}
+
+impl TaskState {
+    /// The tasks that migrations of a kind set, and take away in the transaction that ends them.
+    pub const fn of_migrations(kind: MigrationKind) -> &'static [Self] {
+        match kind {
+            MigrationKind::LiveMigration => &[Self::Migrating],
+            MigrationKind::Migration | MigrationKind::Resize => &[
+                Self::ResizePrep,
+                Self::ResizeMigrating,
+                Self::ResizeMigrated,
+                Self::ResizeFinish,
+                Self::ResizeReverting,
+                Self::ResizeConfirming,
+            ],
+            MigrationKind::Evacuation => &[
+                Self::Rebuilding,
+                Self::RebuildBlockDeviceMapping,
+                Self::RebuildSpawning,
+            ],
+        }
+    }
+
+    /// Do only migrations set it?
+    pub fn is_of_migrations(self) -> bool {
+        let mut kinds = MigrationKind::ALL.iter();
+        kinds.any(|kind| Self::of_migrations(*kind).contains(&self))
+    }
+}
+
+/// What decides what may be done to a server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServerState {
+    /// The host where it is recorded.
+    pub host: Option<HostName>,
+    /// That host, as its hypervisor calls itself.
+    pub node: Option<String>,
+    /// What it is.
+    pub vm_state: VmState,
+    /// What is being done to it.
+    pub task_state: Option<TaskState>,
+    /// What the hypervisor last said of it.
+    pub power_state: PowerState,
+}
 
 /// What the hypervisor says of a guest. The numbers are Nova's.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

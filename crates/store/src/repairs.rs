@@ -10,7 +10,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::instance_action::ActionName;
-use godwit_core::repair::{self, HostStanding, HostWord, Repair, ServerRecords, TASKS_OF_MOVES};
+use godwit_core::repair::{self, HostStanding, HostWord, Repair, ServerRecords};
 use godwit_core::server::{TaskState, VmState};
 use godwit_core::time::Timestamp;
 
@@ -113,7 +113,8 @@ fn unfinished(connection: &mut Database, server: ServerUuid) -> Result<bool, Sto
 /// Servers that may need a repair though nothing is open about them: a task of a move that no
 /// move takes away again, and `error`.
 fn suspects(connection: &mut Database) -> Result<Vec<ServerUuid>, StoreError> {
-    let tasks: Vec<&str> = TASKS_OF_MOVES.into_iter().map(TaskState::as_str).collect();
+    let tasks = TaskState::ALL.iter().filter(|task| task.is_of_migrations());
+    let tasks: Vec<&str> = tasks.map(|task| task.as_str()).collect();
     let stale = servers::task_state
         .is_not_null()
         .and(servers::task_state.assume_not_null().eq_any(tasks));
@@ -211,7 +212,7 @@ fn mend(
     note: &ActionNote,
 ) -> Result<bool, StoreError> {
     // A migration before its server, as everybody locks them.
-    crate::migrations::lock_unfinished(connection, uuid)?;
+    crate::migrations::Locked::unfinished_of(connection, uuid)?;
     let Some(server) = rows::load_locked(connection, uuid)? else {
         return Ok(false);
     };
