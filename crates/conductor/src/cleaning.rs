@@ -9,11 +9,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::StreamExt;
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::StorageMode;
 use godwit_core::recovery::{End, Leftover, Remedy, Sighting, Witness, remedy};
 use godwit_rpc::command::{Command, Move, Rank, RollBack, Withdraw};
-use godwit_store::{Discrepancy, DiscrepancyKind, MigrationRecord};
+use godwit_store::{Discrepancy, MigrationRecord};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use diesel::prelude::*;
+use godwit_core::discrepancy::{DiscrepancyKind as Kind, DiscrepancySubject};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::instance_action::ActionName;
 use godwit_core::repair::{self, HostStanding, HostWord, Repair, ServerRecords};
@@ -16,7 +17,7 @@ use godwit_core::time::Timestamp;
 
 use crate::columns::text;
 use crate::connection::Database;
-use crate::discrepancies::{self, Discrepancy, DiscrepancyKind as Kind, DiscrepancySubject};
+use crate::discrepancies::{self, Discrepancy};
 use crate::schema::{migrations, servers, services};
 use crate::servers::{self as rows, Server, sightings};
 use crate::services::ServiceRow;

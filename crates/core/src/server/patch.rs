@@ -216,7 +216,7 @@ pub fn cleaned_host<'a>(server: &ServerState, transition: &'a Transition) -> Opt
         Some(ServerChange::StaysAtSource | ServerChange::ReturnsToSource(_)) => next
             .dest_compute
             .as_ref()
-            .filter(|_| transition.doubt.is_none()),
+            .filter(|_| transition.discrepancy.is_none()),
         // An evacuation settled its server before the dead host returned.
         None if (next.kind, next.status)
             == (MigrationKind::Evacuation, MigrationStatus::Completed) =>

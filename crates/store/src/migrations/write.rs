@@ -1,6 +1,7 @@
 //! All that follows from a transition, written.
 
 use diesel::prelude::*;
+use godwit_core::discrepancy::DiscrepancySubject;
 use godwit_core::event::Event;
 use godwit_core::failure::Failure;
 use godwit_core::ids::HostName;
@@ -9,7 +10,7 @@ use godwit_core::migration::{Intent, Migration, Settling, StorageMode};
 use godwit_core::server::{cleaned_host, patch};
 use godwit_core::status::{MigrationKind, MigrationStatus as Status};
 use godwit_core::time::Timestamp;
-use godwit_core::transition::{Doubt, ServerChange, Transition};
+use godwit_core::transition::{ServerChange, Transition};
 
 use super::commit::Locked;
 use super::{CommitError, CommitNote, MigrationRecord, row};
@@ -17,8 +18,8 @@ use crate::columns::{instant, instants, json};
 use crate::connection::Database;
 use crate::schema::{hosts, migrations};
 use crate::{
-    DiscrepancySubject, MigrationEvent, SlotRole, StoreError, dialect, discrepancies, effects,
-    events, instance_actions, reservations, server_groups, servers,
+    MigrationEvent, SlotRole, StoreError, dialect, discrepancies, effects, events,
+    instance_actions, reservations, server_groups, servers,
 };
 
 /// The line with the reason that is new with it, so that the log says why, whoever wrote it.
@@ -255,17 +256,8 @@ fn write_server(
         let because = format!("the migration went on: {}", next.status);
         discrepancies::close_of_migration(connection, next.server, next.uuid, &because, at)?;
     }
-    if let Some(doubt) = transition.doubt {
-        let subject = DiscrepancySubject {
-            kind: doubt.into(),
-            server: Some(next.server),
-            migration: Some(next.uuid),
-            host: match doubt {
-                Doubt::SourceNotClean => Some(next.source_compute.clone()),
-                Doubt::DestinationNotClean => next.dest_compute.clone(),
-                Doubt::Overdue | Doubt::GuestNowhere => None,
-            },
-        };
+    if let Some(kind) = transition.discrepancy {
+        let subject = DiscrepancySubject::of_migration(kind, next);
         let detail = format!("migration {} is {}", next.uuid, next.status);
         discrepancies::open(connection, &subject, &detail, at)?;
     }

@@ -17,8 +17,8 @@ use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::schema::{hosts, migrations, servers, services};
 use crate::{
-    Discrepancy, DiscrepancyKind, DiscrepancySubject, FlavorSpec, Room, ServiceBinary, Store,
-    StoreError, dialect, discrepancies, server_groups,
+    Discrepancy, FlavorSpec, Room, ServiceBinary, Store, StoreError, dialect, discrepancies,
+    server_groups,
 };
 
 /// Everything a host has, at one time.
@@ -304,17 +304,11 @@ fn left_behind(
     for (server, host) in finished.into_iter().chain(done) {
         left.entry(server).or_default().push((host, End::Source));
     }
-    for DiscrepancySubject {
-        kind, server, host, ..
-    } in discrepancies::load_leftovers(connection, None)?
-        .into_iter()
-        .map(|it| it.subject)
-    {
-        let end = match kind {
-            DiscrepancyKind::SourceNotClean => End::Source,
-            _ => End::Destination,
-        };
-        if let (Some(server), Some(host)) = (server, host) {
+    for leftover in discrepancies::load_leftovers(connection, None)? {
+        let subject = leftover.subject;
+        if let (Some(end), Some(server), Some(host)) =
+            (subject.kind.leftover_at(), subject.server, subject.host)
+        {
             left.entry(server).or_default().push((host, end));
         }
     }

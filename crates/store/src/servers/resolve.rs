@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
+use godwit_core::discrepancy::{DiscrepancyKind as Kind, DiscrepancySubject};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::{End, Sighting};
 use godwit_core::server::{PowerState, VmState};
@@ -19,7 +20,7 @@ use crate::StoreError;
 use crate::aggregates::zones;
 use crate::columns::{instant, instants, json, text};
 use crate::connection::Database;
-use crate::discrepancies::{self, Discrepancy, DiscrepancyKind as Kind, DiscrepancySubject};
+use crate::discrepancies::{self, Discrepancy};
 use crate::schema::{hosts, servers};
 
 /// Values in one statement; SQLite takes at most 32,766.

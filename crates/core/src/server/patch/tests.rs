@@ -1,10 +1,10 @@
 //! Every change, for every state of a server and every kind of migration.
 
 use super::*;
+use crate::discrepancy::DiscrepancyKind;
 use crate::failure::{Failure, FailureCode};
 use crate::fixtures::{self, host};
 use crate::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest};
-use crate::transition::Doubt;
 
 const SHOWN: [VmState; 4] = [
     VmState::Active,
@@ -268,7 +268,7 @@ fn a_host_is_cleaned_of_a_guest_that_is_recorded_elsewhere_or_it_is_not_said() {
     for server in servers() {
         for migration in migrations() {
             for change in changes().into_iter().map(Some).chain([None]) {
-                for doubt in [None, Some(Doubt::DestinationNotClean)] {
+                for discrepancy in [None, Some(DiscrepancyKind::DestinationNotClean)] {
                     for status in [MigrationStatus::Running, MigrationStatus::Completed] {
                         let transition = Transition {
                             next: Migration {
@@ -278,7 +278,7 @@ fn a_host_is_cleaned_of_a_guest_that_is_recorded_elsewhere_or_it_is_not_said() {
                             server: change,
                             effects: Vec::new(),
                             supersedes: false,
-                            doubt,
+                            discrepancy,
                         };
                         let Some(cleaned) = cleaned_host(&server, &transition) else {
                             continue;
@@ -286,7 +286,7 @@ fn a_host_is_cleaned_of_a_guest_that_is_recorded_elsewhere_or_it_is_not_said() {
                         assert_ne!(server.host.as_ref(), Some(cleaned));
                         if change.is_some() {
                             assert_eq!(Some(cleaned), migration.dest_compute.as_ref());
-                            assert_eq!(doubt, None);
+                            assert_eq!(discrepancy, None);
                         } else {
                             assert_eq!(cleaned, &migration.source_compute);
                             assert_eq!(migration.kind, MigrationKind::Evacuation);
