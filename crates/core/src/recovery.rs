@@ -17,9 +17,11 @@ use crate::live::Phase;
 
 mod cold;
 mod leftovers;
+mod whereabouts;
 
 pub use self::cold::{ColdVerdict, judge_cold};
 pub use self::leftovers::{End, Leftover, Remedy, remedy};
+pub use self::whereabouts::{HomeStanding, Oddity, Sightings, Whereabouts, is_over, locate};
 
 /// What one host says of the guest's domain.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

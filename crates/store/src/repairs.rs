@@ -253,12 +253,7 @@ fn follow(
         sightings::forget(connection, server.uuid, from)?;
     }
     rows::follow(connection, server.into(), to, at)?;
-    let subject = |kind, host| DiscrepancySubject {
-        kind,
-        server: Some(server.uuid),
-        migration: None,
-        host,
-    };
+    let subject = |kind, host| DiscrepancySubject::of_server(kind, server.uuid, host);
     for odd in [
         subject(Kind::SeenElsewhere, Some(to.clone())),
         subject(Kind::SeenTwice, None),

@@ -13,7 +13,6 @@ mod resolve;
 mod row;
 pub(crate) mod sightings;
 mod sort;
-mod whereabouts;
 
 use diesel::prelude::*;
 use godwit_core::ids::ServerUuid;
