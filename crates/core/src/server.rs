@@ -132,6 +132,39 @@ words!(
 );
 
 impl VmState {
+    /// What a server is when its hypervisor says this; `None` where that says nothing.
+    pub const fn of_power(power: PowerState) -> Option<Self> {
+        match power {
+            PowerState::Running => Some(Self::Active),
+            PowerState::Paused => Some(Self::Paused),
+            PowerState::Shutdown | PowerState::Crashed => Some(Self::Stopped),
+            PowerState::Suspended => Some(Self::Suspended),
+            PowerState::NoState => None,
+        }
+    }
+
+    /// What a server that was this is, now that its own host says `power` of it. The state follows
+    /// only where nobody works on the server, and where it means no more than what its guest does.
+    pub fn observed(self, task: Option<TaskState>, power: PowerState) -> Self {
+        match self {
+            Self::Active | Self::Paused | Self::Stopped | Self::Suspended if task.is_none() => {
+                Self::of_power(power).unwrap_or(self)
+            }
+            Self::Active
+            | Self::Paused
+            | Self::Stopped
+            | Self::Suspended
+            | Self::Building
+            | Self::Rescued
+            | Self::Resized
+            | Self::SoftDeleted
+            | Self::Deleted
+            | Self::Error
+            | Self::Shelved
+            | Self::ShelvedOffloaded => self,
+        }
+    }
+
     /// What the hypervisor says of a server that is this, as far as moves go.
     pub const fn power_state(self) -> PowerState {
         match self {
@@ -378,6 +411,35 @@ mod tests {
         said.sort_unstable();
         said.dedup();
         assert_eq!(said, DISPLAY_STATUSES);
+    }
+
+    #[test]
+    fn a_state_follows_its_guest_only_while_nobody_works_on_the_server() {
+        let follow = ["active", "paused", "stopped", "suspended"];
+        for state in VmState::ALL {
+            for power in PowerState::ALL {
+                for task in TaskState::ALL {
+                    assert_eq!(state.observed(Some(*task), *power), *state);
+                }
+                let observed = state.observed(None, *power);
+                if follow.contains(&state.as_str()) {
+                    assert_eq!(observed, VmState::of_power(*power).unwrap_or(*state));
+                    assert!(follow.contains(&observed.as_str()));
+                } else {
+                    assert_eq!(observed, *state);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_state_and_what_its_guest_does_agree() {
+        for power in PowerState::ALL {
+            if let Some(state) = VmState::of_power(*power) {
+                let off = state.power_state().is_off();
+                assert_eq!(off, power.is_off(), "{power}");
+            }
+        }
     }
 
     #[test]

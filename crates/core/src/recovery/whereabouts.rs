@@ -3,9 +3,12 @@
 //! The record follows the hypervisor, but only to the one host where the server certainly is.
 //! In any other case it stays, and a discrepancy says what is odd.
 
+use std::time::Duration;
+
 use super::{End, Sighting};
 use crate::discrepancy::DiscrepancyKind as Kind;
 use crate::ids::HostName;
+use crate::time::Timestamp;
 
 /// What is known of a server that no migration works on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,6 +32,16 @@ pub enum HomeStanding {
     Silent,
     /// Its operator has declared it dead, and it has not been heard since: it executes nothing.
     DeclaredDead,
+}
+
+/// For how long a host that was declared dead may still be dying: once its agent has given no sign
+/// of life for so long, what it said last is as old as what it said before.
+const DYING: Duration = Duration::from_secs(60);
+
+/// Is a host dead that was `declared` so at this time? It is if it has given no sign of life since,
+/// or has fallen silent.
+pub fn is_dead(declared: Option<Timestamp>, sign: Option<Timestamp>, now: Timestamp) -> bool {
+    sign.is_none_or(|sign| declared.is_some_and(|at| sign <= at) || now.since(sign) > DYING)
 }
 
 /// Where a server is, compared with where it is recorded.

@@ -10,11 +10,11 @@ use diesel::prelude::*;
 use godwit_core::discrepancy::{DiscrepancyKind as Kind, DiscrepancySubject};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::{End, HomeStanding, Sighting, Sightings, Whereabouts, is_over, locate};
-use godwit_core::server::{PowerState, VmState};
+use godwit_core::server::PowerState;
 use godwit_core::time::Timestamp;
 
 use super::observe::{Concerned, Known};
-use super::{Inventory, MovedByHand, Observation, Observed, Server, adopt, sightings};
+use super::{Inventory, MovedByHand, Observation, Observed, Server, sightings};
 use crate::StoreError;
 use crate::aggregates::zones;
 use crate::columns::{instant, instants, json, text};
@@ -297,14 +297,8 @@ fn describe(
     if !matches!(domain.sighting, Sighting::Executing | Sighting::Inactive) {
         return Ok(());
     }
-    let state = match server.vm_state {
-        VmState::Active | VmState::Paused | VmState::Stopped | VmState::Suspended
-            if server.task_state.is_none() =>
-        {
-            adopt::vm_state(domain.power_state).unwrap_or(server.vm_state)
-        }
-        state => state,
-    };
+    let (task, power) = (server.task_state, domain.power_state);
+    let state = server.vm_state.observed(task, power);
     let (disks, cpu) = (json(&domain.disks), json(&domain.cpu));
     let room = domain.room;
     let same = (server.vm_state, server.power_state) == (state, domain.power_state)

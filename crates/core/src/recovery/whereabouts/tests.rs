@@ -1,7 +1,7 @@
 //! The ordinary cases, and then every case of three hosts.
 
 use super::*;
-use crate::fixtures::host;
+use crate::fixtures::{host, noon};
 
 fn judged(heard: bool, seen: &[(&str, Sighting)]) -> Whereabouts {
     let standing = if heard {
@@ -244,4 +244,18 @@ fn a_guest_is_missing_only_from_a_host_that_was_heard_to_have_none() {
             assert_ne!(whereabouts, Whereabouts::AsRecorded);
         }
     });
+}
+
+#[test]
+fn a_host_that_was_declared_dead_is_so_until_it_speaks_and_again_once_it_is_silent() {
+    let after = |seconds| noon().plus(Duration::from_secs(seconds));
+    let declared = Some(after(10));
+    let dead = |sign: Option<u64>, now| is_dead(declared, sign.map(after), after(now));
+    assert!(dead(None, 10), "it was never heard");
+    assert!(dead(Some(10), 11));
+    assert!(!dead(Some(11), 12), "it spoke after it was declared dead");
+    assert!(!dead(Some(11), 71));
+    assert!(dead(Some(11), 72));
+    assert!(is_dead(None, None, noon()), "nobody knows since when");
+    assert!(!is_dead(None, Some(noon()), after(60)));
 }
