@@ -22,13 +22,14 @@
 use std::time::Duration;
 
 use crate::change::{Change, aborted, timed_out};
+use crate::discrepancy::DiscrepancyKind;
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::failure::{Failure, FailureCode};
 use crate::migration::{Intent, Migration, Settling, TimeoutAction};
 use crate::status::MigrationStatus as Status;
 use crate::time::Timestamp;
-use crate::transition::{Doubt, Rejected, Transition};
+use crate::transition::{Rejected, Transition};
 
 /// Without a completion time-out a running migration is still looked at this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(86_400);
@@ -225,9 +226,9 @@ pub(crate) fn step(
         (Phase::Unwinding, Event::FoundAtDestination) if migration.status == Status::Running => {
             to.finish()
         }
-        (Phase::Unwinding, Event::DeadlinePassed) => {
-            to.doubt(Doubt::DestinationNotClean).end_unwound()
-        }
+        (Phase::Unwinding, Event::DeadlinePassed) => to
+            .discrepancy(DiscrepancyKind::DestinationNotClean)
+            .end_unwound(),
 
         (
             Phase::Running | Phase::PostCopy | Phase::Finishing | Phase::Unwinding,

@@ -40,7 +40,7 @@ mod store;
 mod usage;
 
 pub use aggregates::{Aggregate, AggregateChange, AggregateError, AggregateUse, NewAggregate};
-pub use discrepancies::{Discrepancy, DiscrepancyKind, DiscrepancySubject};
+pub use discrepancies::Discrepancy;
 pub use effects::{Claimed, ClaimedEffect, ClaimedPower, Lease};
 pub use error::StoreError;
 pub use events::{Actor, MigrationEvent};

@@ -7,6 +7,7 @@
 //! again (see [`crate::cleaning`]).
 
 use godwit_core::cold;
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::live::Phase;
@@ -14,7 +15,6 @@ use godwit_core::migration::StorageMode;
 use godwit_core::recovery::{ColdVerdict, Verdict, judge, judge_cold};
 use godwit_core::status::MigrationKind;
 use godwit_rpc::refusal::Refusal;
-use godwit_store::DiscrepancyKind;
 use serde_json::{Value, json};
 
 use super::task::{Again, Answer, OUTDATED, Performed, Task};

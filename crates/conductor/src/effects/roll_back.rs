@@ -5,6 +5,7 @@
 
 mod cold;
 
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::live::Phase;
@@ -12,7 +13,6 @@ use godwit_core::recovery::{Verdict, judge};
 use godwit_core::status::MigrationKind;
 use godwit_rpc::command::RollBack;
 use godwit_rpc::refusal::Refusal;
-use godwit_store::DiscrepancyKind;
 use serde_json::{Value, json};
 
 use super::task::{Again, Answer, OUTDATED, Performed, Task};

@@ -1,5 +1,6 @@
 //! One effect being performed.
 
+use godwit_core::discrepancy::{DiscrepancyKind, DiscrepancySubject};
 use godwit_core::event::Event;
 use godwit_core::ids::HostName;
 use godwit_core::migration::Request;
@@ -8,10 +9,7 @@ use godwit_core::transition::wants;
 use godwit_rpc::agent::AgentClient;
 use godwit_rpc::command::{Command, Move, Rank};
 use godwit_rpc::refusal::{CallError, Refusal};
-use godwit_store::{
-    Actor, ClaimedEffect, CommitError, CommitNote, DiscrepancyKind, DiscrepancySubject,
-    MigrationRecord, StoreError,
-};
+use godwit_store::{Actor, ClaimedEffect, CommitError, CommitNote, MigrationRecord, StoreError};
 use serde_json::Value;
 use tracing::warn;
 

@@ -12,6 +12,7 @@
 
 mod cold;
 
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode, source_dead};
 use godwit_core::ids::HostName;
@@ -21,7 +22,6 @@ use godwit_core::status::MigrationKind;
 use godwit_rpc::command::RollBack;
 use godwit_rpc::progress::{Ended, WatchEvent};
 use godwit_rpc::refusal::{CallError, Refusal};
-use godwit_store::DiscrepancyKind;
 use serde_json::json;
 use tracing::{debug, info};
 

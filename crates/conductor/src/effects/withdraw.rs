@@ -5,13 +5,13 @@
 //! because the guest runs elsewhere since.
 
 use godwit_core::cold::Phase;
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_core::migration::StorageMode;
 use godwit_core::recovery::{ColdVerdict, judge_cold};
 use godwit_core::status::MigrationKind;
 use godwit_rpc::agent::AgentClient;
 use godwit_rpc::command::Withdraw;
-use godwit_store::DiscrepancyKind;
 use serde_json::Value;
 
 use super::task::{Again, Answer, OUTDATED, Performed, Task};
