@@ -30,11 +30,11 @@ use godwit_core::time::Clock;
 
 pub use self::clouds::clouds_yaml;
 pub use self::directory::{Project, User, project_named, user_named};
-use crate::auth::jwt::JwtAuthenticator;
-use crate::auth::revocation::Revocations;
-use crate::auth::signer::Signer;
-use crate::ids::Ids;
-use crate::observability::HttpMetrics;
+use crate::http::auth::jwt::JwtAuthenticator;
+use crate::http::auth::revocation::Revocations;
+use crate::http::auth::signer::Signer;
+use crate::http::ids::Ids;
+use crate::http::observability::HttpMetrics;
 
 /// The development identity.
 pub struct DevelopmentIdentity {

@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::path::Path;
 
-use godwit_api::microversion::Microversion;
-use godwit_api::routes::{Action, Does, ROUTES, Route, Versions};
+use godwit_api::nova::microversion::Microversion;
+use godwit_api::nova::routes::{Action, Does, ROUTES, Route, Versions};
 use serde_json::{Value, json};
 
 use crate::answers::Answer;

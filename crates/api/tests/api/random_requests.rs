@@ -1,6 +1,6 @@
 //! Whatever is sent: an answer, and never one that blames the service.
 
-use godwit_api::routes::{Does, ROUTES, Route};
+use godwit_api::nova::routes::{Does, ROUTES, Route};
 use godwit_test_support::postgres::TempPostgres;
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use godwit_api::routes::{Does, ROUTES, Route, Versions, find};
-use godwit_api::schema::query::QuerySchema;
+use godwit_api::nova::routes::{Does, ROUTES, Route, Versions, find};
+use godwit_api::nova::schema::query::QuerySchema;
 use serde_json::{Value, json};
 
 use crate::seed::{GROUP, Migration, SERVER, Server};
