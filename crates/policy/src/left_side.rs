@@ -11,7 +11,7 @@ use crate::python::text::str_of;
 
 /// What the right side is compared with.
 #[derive(Debug)]
-pub(crate) enum Left {
+pub(crate) enum LeftSide {
     /// The text of a Python literal.
     Literal(Box<str>),
     /// Where to look in the credentials.
@@ -20,7 +20,7 @@ pub(crate) enum Left {
     Unreadable,
 }
 
-impl Left {
+impl LeftSide {
     pub(crate) fn new(kind: &str) -> Self {
         match read(kind) {
             Reading::Literal(text) => Self::Literal(text.into()),
@@ -94,7 +94,7 @@ mod tests {
             "user": {"groups": [{"id": "g1"}, {"id": "g2"}, {}]},
             "nested": [["x"]],
         });
-        Left::new(left).equals(right, credentials.as_object().unwrap())
+        LeftSide::new(left).equals(right, credentials.as_object().unwrap())
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::rule_default::RuleDefault;
 
 /// The rule in force for `default`, which `overrides` does not name: as a rule its default, but
 /// one that took another's place inherits.
-pub(crate) fn settle(
+pub(crate) fn effective_rule(
     default: &RuleDefault<'_>,
     overrides: &Overrides,
     enforce_new_defaults: bool,
