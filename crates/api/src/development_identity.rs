@@ -36,21 +36,16 @@ use crate::http::auth::signer::Signer;
 use crate::http::ids::Ids;
 use crate::http::observability::HttpMetrics;
 
-/// The development identity.
 pub struct DevelopmentIdentity {
-    /// Signs tokens.
     pub signer: Signer,
     /// Checks them; must trust the signer's public key.
     pub verifier: Arc<JwtAuthenticator>,
     /// Where tokens are taken back; the same that the verifier looks at.
     pub revoked: Arc<Revocations>,
-    /// The present.
     pub clock: Arc<dyn Clock>,
     /// Makes each token another one.
     pub ids: Arc<dyn Ids>,
-    /// How long a token lasts.
     pub token_lifetime: Duration,
-    /// Counts requests.
     pub metrics: HttpMetrics,
 }
 

@@ -4,6 +4,7 @@
 
 pub mod auth;
 pub(crate) mod body;
+pub mod caller;
 pub mod config;
 pub mod ids;
 pub mod links;
@@ -13,6 +14,7 @@ pub mod policy;
 pub mod query;
 pub(crate) mod request_id;
 pub(crate) mod request_log;
+pub mod route;
 mod seconds;
 pub(crate) mod state;
 pub(crate) mod timestamps;

@@ -11,6 +11,11 @@
 //!
 //! [`serve`] puts them behind an address. What a process is put together from stands here.
 
+#![allow(
+    missing_docs,
+    reason = "only this service is built on it, and most names say what there is to say"
+)]
+
 mod app;
 pub mod development_identity;
 pub mod http;

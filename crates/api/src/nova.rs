@@ -9,7 +9,7 @@
 //! - [`pipeline`] checks in Nova's order: size, token, route, version, type, action, project,
 //!   schema. [`call::Call`] is what is left for a handler, and [`call::Guarded`] makes it ask
 //!   policy before it touches anything.
-//! - [`routes::ROUTES`] is the one table of routes: versions, policy rules, queries, actions.
+//! - [`routes::OPERATIONS`] is the one table: routes, versions, policy rules, queries, actions.
 //! - [`schema`] speaks the validator's language, [`schemas`] is what is valid, as data.
 //! - [`views`] are the documents, one constructor each, gated by version and visibility.
 //! - What changes a migration leaves an intent in the database and returns; who drives it finds

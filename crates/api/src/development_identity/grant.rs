@@ -72,7 +72,6 @@ struct DomainRef {
 /// Why there is no token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Refused {
-    /// The body makes no sense.
     Malformed(&'static str),
     /// Wrong name, wrong password, or no role there.
     Unauthorized,

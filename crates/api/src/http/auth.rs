@@ -22,7 +22,6 @@ pub use self::principal::{Decided, Principal};
 /// Why a token is not accepted. For the log; clients are not told.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// It is not good.
     #[error("{0}")]
     Invalid(#[from] InvalidToken),
     /// Whoever knows could not be asked.
@@ -42,7 +41,6 @@ pub enum InvalidToken {
     /// Signed, but it does not say who it is for or how long.
     #[error("the token lacks a claim, or has one of the wrong kind")]
     Claims,
-    /// Its time is over.
     #[error("the token has expired")]
     Expired,
     /// Its time has not come.
@@ -56,9 +54,7 @@ pub enum InvalidToken {
     Revoked,
 }
 
-/// Tells who bears a token.
 #[async_trait]
 pub trait Authenticator: Send + Sync + 'static {
-    /// The bearer of `token`.
     async fn authenticate(&self, token: &str) -> Result<Arc<Principal>, AuthError>;
 }

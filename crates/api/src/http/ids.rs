@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 /// Makes ids that nobody has had.
 pub trait Ids: Send + Sync + 'static {
-    /// A new uuid.
     fn uuid(&self) -> Uuid;
 
     /// A new password of twelve characters, none of which looks like another.
@@ -25,7 +24,6 @@ pub trait Ids: Send + Sync + 'static {
     }
 }
 
-/// Random ids.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RandomIds;
 

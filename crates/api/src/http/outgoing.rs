@@ -21,18 +21,14 @@ pub(crate) struct Trust<'a> {
 /// Calls cannot be made as configured.
 #[derive(Debug, thiserror::Error)]
 pub enum OutgoingError {
-    /// A file cannot be read.
     #[error("cannot read {path}: {cause}")]
     Unreadable {
-        /// Which file.
         path: PathBuf,
-        /// What the system said.
         cause: std::io::Error,
     },
     /// A file does not hold what it should.
     #[error("{path} holds no certificate, or no key, that can be used: {cause}")]
     Unusable {
-        /// Which file.
         path: PathBuf,
         /// What is wrong with it.
         cause: String,
@@ -61,7 +57,7 @@ pub(crate) fn client(trust: Trust<'_>, redirects: Policy) -> Result<Client, Outg
     }
     builder
         .build()
-        .map_err(|error| OutgoingError::Client(told(&error)))
+        .map_err(|error| OutgoingError::Client(with_causes(&error)))
 }
 
 /// Reads the body of an answer; `None` if it is longer than `most` bytes.
@@ -80,7 +76,7 @@ pub(crate) async fn body(
 }
 
 /// An error with what caused it. The client's own says little more than that it failed.
-pub(crate) fn told(error: &dyn Error) -> String {
+pub(crate) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -100,6 +96,6 @@ fn read(path: &Path) -> Result<Vec<u8>, OutgoingError> {
 fn unusable(path: &Path, error: &reqwest::Error) -> OutgoingError {
     OutgoingError::Unusable {
         path: path.to_owned(),
-        cause: told(error),
+        cause: with_causes(error),
     }
 }

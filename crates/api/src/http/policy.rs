@@ -14,18 +14,21 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use godwit_policy::{Enforcer, Overrides, RemoteCheck, Settings, registry};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::task::{JoinError, spawn_blocking};
+use tracing::{Instrument, Span};
 
 pub use self::files::{PolicyFileError, read_file};
 use self::files::{Stamp, read_all, stamp_all};
 pub use self::remote::RemoteCaller;
 use crate::http::config::PolicyConfig;
 use crate::http::outgoing::OutgoingError;
+use crate::http::route::Route;
 
 /// A set of rules, and which one it is.
 #[derive(Debug)]
 pub struct Policy {
-    /// The rules.
     pub enforcer: Enforcer,
     /// Grows with every set, so that what was decided under another one can be told.
     pub edition: u64,
@@ -45,8 +48,9 @@ impl Policy {
         }
     }
 
-    /// May a request wait for another service's decision, if these are the rules it is asked by?
-    pub fn asks(&self, mut rules: impl Iterator<Item = &'static str>) -> bool {
+    /// May a request on `route` wait for another service's decision?
+    pub fn asks(&self, route: &Route) -> bool {
+        let mut rules = route.all_rules();
         self.asks && (self.asks_who_is_admin() || rules.any(|rule| self.enforcer.asks_remote(rule)))
     }
 
@@ -59,7 +63,6 @@ impl Policy {
 /// The policy cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
-    /// A file is no good.
     #[error(transparent)]
     File(#[from] PolicyFileError),
     /// Other services cannot be asked.
@@ -67,19 +70,27 @@ pub enum PolicyError {
     Remote(#[source] OutgoingError),
 }
 
+/// Why something was not done on such a thread.
+#[derive(Debug)]
+pub(crate) enum BlockingError {
+    /// Too many wait already.
+    Crowded,
+    Failed(JoinError),
+}
+
 /// Where the rules come from.
 pub struct PolicySource {
     config: PolicyConfig,
     remote: Option<Arc<dyn RemoteCheck>>,
     /// Requests that may wait for other services.
-    pub(crate) slots: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     current: ArcSwap<Policy>,
     editions: AtomicU64,
-    looked: Mutex<Looked>,
+    last_look: Mutex<LastLook>,
 }
 
 #[derive(Debug)]
-struct Looked {
+struct LastLook {
     at: Instant,
     stamps: Vec<Stamp>,
 }
@@ -123,7 +134,7 @@ impl PolicySource {
         Self {
             current: ArcSwap::from_pointee(Policy::new(enforcer, 0)),
             editions: AtomicU64::new(1),
-            looked: Mutex::new(Looked {
+            last_look: Mutex::new(LastLook {
                 at: Instant::now(),
                 stamps,
             }),
@@ -139,26 +150,46 @@ impl PolicySource {
         self.current.load_full()
     }
 
+    /// Does what may wait for another service's decision on a thread where it stops nobody else.
+    pub(crate) async fn on_blocking_thread<F>(
+        &self,
+        work: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<F::Output, BlockingError>
+    where
+        F: Future<Output: Send + 'static>,
+    {
+        let slots = Arc::clone(&self.slots);
+        let slot = slots
+            .try_acquire_owned()
+            .map_err(|_| BlockingError::Crowded)?;
+        let (runtime, span) = (Handle::current(), Span::current());
+        let done = spawn_blocking(move || {
+            let _slot = slot;
+            runtime.block_on(async { work().await }.instrument(span))
+        });
+        done.await.map_err(BlockingError::Failed)
+    }
+
     /// Looks whether a file changed, unless that was done just now or somebody else does it.
     fn look(&self) {
         if self.config.file.is_none() && self.config.directories.is_empty() {
             return;
         }
-        let mut looked = match self.looked.try_lock() {
-            Ok(looked) => looked,
+        let mut last_look = match self.last_look.try_lock() {
+            Ok(last_look) => last_look,
             Err(std::sync::TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
             Err(std::sync::TryLockError::WouldBlock) => return,
         };
         let now = Instant::now();
-        if now.duration_since(looked.at) < self.config.check_interval {
+        if now.duration_since(last_look.at) < self.config.check_interval {
             return;
         }
-        looked.at = now;
+        last_look.at = now;
         let stamps = stamp_all(&self.config);
-        if stamps == looked.stamps {
+        if stamps == last_look.stamps {
             return;
         }
-        looked.stamps = stamps;
+        last_look.stamps = stamps;
         match enforcer(&self.config, self.remote.as_ref()) {
             Ok(enforcer) => {
                 let edition = self.editions.fetch_add(1, Ordering::Relaxed);

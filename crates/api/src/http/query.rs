@@ -35,7 +35,6 @@ impl Query {
         self.pairs.iter().map(|(n, v)| (n.as_str(), v.as_str()))
     }
 
-    /// Every value of `name`.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.pairs()
             .filter(move |(n, _)| *n == name)
@@ -55,7 +54,6 @@ impl Query {
         self.pairs.retain(|(name, _)| !unwanted(name));
     }
 
-    /// Is there nothing?
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }

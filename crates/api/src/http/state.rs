@@ -21,21 +21,16 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 /// The parts that the API is made of. Cheap to clone.
 #[derive(Clone)]
 pub struct ApiState {
-    /// The database.
     pub store: Store,
     /// Who may do what.
     pub policy: Arc<PolicySource>,
     /// Whose tokens are good.
     pub authenticator: Arc<dyn Authenticator>,
-    /// The present.
     pub clock: Arc<dyn Clock>,
-    /// New ids.
     pub ids: Arc<dyn Ids>,
     /// Called after each commit that leaves something to do.
     pub wake: Wake,
-    /// Counts requests.
     pub metrics: HttpMetrics,
-    /// What an operator set.
     pub config: Arc<ApiConfig>,
     pub(crate) link_rules: Arc<LinkRules>,
     pub(crate) www_authenticate_uri: Option<Arc<str>>,
@@ -59,19 +54,15 @@ pub enum ConfigError {
 
 /// The parts that the binary brings.
 pub struct Parts {
-    /// The database.
     pub store: Store,
     /// Who may do what.
     pub policy: PolicySource,
     /// Whose tokens are good.
     pub authenticator: Arc<dyn Authenticator>,
-    /// The present.
     pub clock: Arc<dyn Clock>,
-    /// New ids.
     pub ids: Arc<dyn Ids>,
     /// Called after each commit that leaves something to do.
     pub wake: Wake,
-    /// Counts requests.
     pub metrics: HttpMetrics,
 }
 

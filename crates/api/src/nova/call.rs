@@ -2,32 +2,26 @@
 //! query valid. What it may see and do is still to be asked, and [`Guarded`] makes sure that
 //! it is.
 
-use std::sync::Arc;
-
 use actix_web::web::Data;
 use godwit_core::ids::ServerUuid;
-use godwit_policy::{Decision, Target};
+use godwit_policy::Target;
 use godwit_store::{ActionNote, MigrationSummary, OfServer, Server};
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::http::auth::{Decided, Principal};
-use crate::http::policy::Policy;
+use crate::http::caller::Caller;
 use crate::http::query::Query;
 use crate::http::state::ApiState;
 use crate::nova::error::ApiError;
 use crate::nova::links::Links;
 use crate::nova::microversion::Microversion;
-use crate::nova::routes::Route;
 use crate::nova::schema::Format;
 
 /// What the path names, as the caller wrote it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PathIds {
-    /// `{server_id}`.
     pub server: String,
-    /// `{migration_id}`.
     pub migration: String,
-    /// `{key}`.
     pub key: String,
     /// Any other id.
     pub id: String,
@@ -35,111 +29,42 @@ pub struct PathIds {
 
 /// A request on its way to its handler.
 pub struct Call {
-    /// The parts of the service.
     pub state: Data<ApiState>,
-    /// The route it took.
-    pub route: &'static Route,
-    /// The version it speaks.
+    pub caller: Caller,
     pub version: Microversion,
-    /// What its path names.
     pub ids: PathIds,
     /// Its query: valid, and without what the handler shall not see.
     pub query: Query,
-    /// Links for its answer.
+    /// Valid by its schema; of an action the value of the one member. Null where there is none.
+    pub body: Value,
     pub links: Links,
-    /// Its id.
     pub request_id: String,
-    pub(crate) principal: Arc<Principal>,
-    pub(crate) decided: Arc<Decided>,
-    pub(crate) policy: Arc<Policy>,
 }
 
 impl Call {
-    /// Is the caller an administrator?
-    pub fn is_admin(&self) -> bool {
-        self.decided.is_admin
-    }
-
-    /// The caller's user.
-    pub fn user_id(&self) -> Option<&str> {
-        self.principal.user_id.as_deref()
-    }
-
-    /// The caller's project.
-    pub fn project_id(&self) -> Option<&str> {
-        self.principal.project_id.as_deref()
-    }
-
-    /// Refuses unless `rule` allows the caller to act on `target`.
-    pub fn enforce(&self, rule: &'static str, target: &Target) -> Result<(), ApiError> {
-        debug_assert!(
-            self.route.all_rules().any(|named| named == rule),
-            "{rule} is not among {:?}'s rules",
-            self.route
-        );
-        let decision = self
-            .policy
-            .enforcer
-            .enforce(rule, &self.decided.credentials, target);
-        match decision.map_err(ApiError::internal)? {
-            Decision::Allowed => Ok(()),
-            Decision::Denied { rule, fault } => {
-                if let Some(fault) = fault {
-                    tracing::warn!(rule, %fault, "a policy rule could not be evaluated");
-                }
-                Err(ApiError::denied(&rule))
-            }
-            Decision::WrongScope { rule, .. } => Err(ApiError::denied(&rule)),
-        }
-    }
-
-    /// [`Self::enforce`] for what belongs to nobody in particular.
-    pub fn enforce_own(&self, rule: &'static str) -> Result<(), ApiError> {
-        self.enforce(rule, self.principal.own())
-    }
-
-    /// Does `rule` allow it? For rules that only change what an answer shows.
-    pub fn permits(&self, rule: &'static str, target: &Target) -> bool {
-        self.enforce(rule, target).is_ok()
-    }
-
-    /// [`Self::permits`] for what belongs to nobody in particular.
-    pub fn permits_own(&self, rule: &'static str) -> bool {
-        self.permits(rule, self.principal.own())
-    }
-
     /// The server that the path names, if the caller may know of it.
     pub async fn server(&self) -> Result<Guarded<Server>, ApiError> {
-        let uuid = self.server_uuid()?;
-        let found = self
-            .state
-            .store
-            .server_find_visible(uuid, self.visibility()?)
-            .await?;
-        self.guarded(found)
+        let (store, uuid, visible) = (&self.state.store, self.server_uuid()?, self.visibility()?);
+        self.guarded(store.server_find_visible(uuid, visible).await?)
     }
 
     /// The same for what outlives its server.
     pub async fn server_even_deleted(&self) -> Result<Guarded<Server>, ApiError> {
         let (store, uuid, visible) = (&self.state.store, self.server_uuid()?, self.visibility()?);
-        let found = store.server_find_deleted_too(uuid, visible).await?;
-        self.guarded(found)
+        self.guarded(store.server_find_deleted_too(uuid, visible).await?)
     }
 
     fn guarded(&self, found: Option<Server>) -> Result<Guarded<Server>, ApiError> {
         let server = found.ok_or_else(|| self.no_such_server())?;
-        Ok(Guarded {
-            target: Target::of_project(Some(&server.project_id)),
-            resource: server,
-        })
+        Ok(Guarded::of_project(&server.project_id.clone(), server))
     }
 
     /// What an action says of the request that asked for it.
     pub fn note(&self) -> ActionNote {
         ActionNote {
             request_id: self.request_id.clone(),
-            user_id: self.user_id().map(str::to_owned),
-            project_id: self.project_id().map(str::to_owned),
+            user_id: self.caller.user_id().map(str::to_owned),
+            project_id: self.caller.project_id().map(str::to_owned),
             at: self.state.clock.now(),
         }
     }
@@ -171,10 +96,7 @@ impl Call {
 
     fn of_server<T>(&self, found: Option<OfServer<T>>) -> Result<Guarded<T>, ApiError> {
         let OfServer { project_id, found } = found.ok_or_else(|| self.no_such_server())?;
-        Ok(Guarded {
-            target: Target::of_project(Some(&project_id)),
-            resource: found,
-        })
+        Ok(Guarded::of_project(&project_id, found))
     }
 
     /// 404 for the server that the path names.
@@ -194,13 +116,13 @@ impl Call {
             .ok_or_else(|| self.no_such_server())
     }
 
-    /// Whose servers the caller sees: with `None` everybody's. A token for the whole system
-    /// sees them too, and is then refused by every rule, as in Nova.
+    /// Whose servers the caller sees: with `None` everybody's.
     fn visibility(&self) -> Result<Option<&str>, ApiError> {
-        if self.is_admin() || self.principal.is_system {
+        if self.caller.sees_every_project() {
             return Ok(None);
         }
-        self.project_id()
+        self.caller
+            .project_id()
             .map(Some)
             .ok_or_else(|| self.no_such_server())
     }
@@ -238,9 +160,14 @@ impl Guarded<Server> {
 }
 
 impl<T> Guarded<T> {
+    pub(crate) fn of_project(project_id: &str, resource: T) -> Self {
+        let target = Target::of_project(Some(project_id));
+        Self { resource, target }
+    }
+
     /// Refuses unless `rule` allows the caller to act on it.
     pub fn allow(self, call: &Call, rule: &'static str) -> Result<Allowed<T>, ApiError> {
-        call.enforce(rule, &self.target)?;
+        call.caller.enforce(rule, &self.target)?;
         Ok(Allowed {
             resource: self.resource,
             target: self.target,
@@ -251,7 +178,6 @@ impl<T> Guarded<T> {
 /// Something that policy allowed the caller to act on.
 #[derive(Debug)]
 pub struct Allowed<T> {
-    /// The thing itself.
     pub resource: T,
     /// The same for further rules.
     pub target: Target,

@@ -3,28 +3,25 @@
 use godwit_core::ids::ServerUuid;
 use godwit_store::StoreError;
 
+use crate::http::caller::Refusal;
+use crate::http::policy::BlockingError;
 use crate::nova::schema::Violation;
 
 /// A request that is not granted. Each variant is one of Nova's faults
 /// (`contract: http.md §7`); the texts are part of the contract, so variants carry theirs.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// 400.
     #[error("{0}")]
     BadRequest(String),
-    /// 403.
     #[error("{0}")]
     Forbidden(String),
-    /// 404.
     #[error("{0}")]
     NotFound(String),
     /// 406: this version is not spoken.
     #[error("{0}")]
     NotAcceptable(String),
-    /// 409.
     #[error("{0}")]
     Conflict(String),
-    /// 415.
     #[error("unsupported content type")]
     UnsupportedContentType,
     /// 503: the same request may succeed a little later.
@@ -39,7 +36,6 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// The HTTP status.
     pub const fn code(&self) -> u16 {
         match self {
             Self::BadRequest(_) => 400,
@@ -107,7 +103,6 @@ impl ApiError {
         Self::Forbidden(format!("Policy doesn't allow {rule} to be performed."))
     }
 
-    /// The server is locked.
     pub fn locked(server: ServerUuid) -> Self {
         Self::Conflict(format!("Instance {server} is locked"))
     }
@@ -172,6 +167,24 @@ impl ApiError {
     /// An invariant of the code does not hold.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(cause.into())
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Denied(rule) => Self::denied(&rule),
+            Refusal::Failed(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<BlockingError> for ApiError {
+    fn from(error: BlockingError) -> Self {
+        match error {
+            BlockingError::Crowded => Self::Crowded,
+            BlockingError::Failed(error) => Self::internal(error),
+        }
     }
 }
 

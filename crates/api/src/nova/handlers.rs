@@ -2,7 +2,6 @@
 
 pub mod aggregates;
 pub mod availability_zones;
-mod beginning;
 pub mod cold_migration;
 mod compute_hosts;
 pub mod evacuation;
@@ -15,6 +14,7 @@ pub mod limits;
 pub mod live_migration;
 pub mod locks;
 pub mod migrations;
+mod new_migration;
 mod paging;
 pub mod power;
 mod preconditions;

@@ -130,13 +130,10 @@ fn encoded(text: &str) -> String {
 pub enum To<'a> {
     /// A list, such as `os-migrations`.
     Collection(&'a str),
-    /// A server.
     Server(ServerUuid),
     /// A live migration in progress, by its integer id.
     ServerMigration(ServerUuid, i64),
-    /// A flavor.
     Flavor(&'a str),
-    /// An image.
     Image(&'a str),
 }
 
@@ -179,7 +176,6 @@ impl Serialize for Href<'_> {
     }
 }
 
-/// A link of a resource.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Link<'a> {
     rel: &'static str,

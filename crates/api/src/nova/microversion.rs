@@ -18,7 +18,6 @@ impl Microversion {
     /// The newest version served.
     pub const MAX: Self = v(104);
 
-    /// A version.
     pub const fn new(major: u32, minor: u32) -> Self {
         Self { major, minor }
     }
@@ -63,7 +62,6 @@ pub mod milestone {
     pub const EXTENDED_ATTRIBUTES: Microversion = v(3);
     /// Everybody may filter servers by `ip6`.
     pub const IPV6_FILTER: Microversion = v(5);
-    /// `locked` on servers.
     pub const LOCKED: Microversion = v(9);
     /// `forced_down` on services.
     pub const FORCED_DOWN: Microversion = v(11);

@@ -18,7 +18,7 @@ pub static LEGACY: HeaderName = HeaderName::from_static("x-openstack-nova-api-ve
 
 /// A version that cannot be spoken.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum NotSpoken {
+pub enum VersionError {
     /// Not a version at all: 400, and the answer names no version.
     Malformed(String),
     /// A version, but none of ours: 406, and the answer echoes it.
@@ -28,13 +28,13 @@ pub enum NotSpoken {
 /// The version that the headers ask for.
 ///
 /// # Errors
-/// [`NotSpoken`].
-pub fn negotiate(headers: &HeaderMap) -> Result<Microversion, NotSpoken> {
+/// [`VersionError`].
+pub fn negotiate(headers: &HeaderMap) -> Result<Microversion, VersionError> {
     let asked = standard(headers).or_else(|| legacy(headers));
     asked.map_or(Ok(Microversion::MIN), |text| parse(&text))
 }
 
-fn parse(text: &str) -> Result<Microversion, NotSpoken> {
+fn parse(text: &str) -> Result<Microversion, VersionError> {
     static FORM: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"^([1-9][0-9]*)\.([1-9][0-9]*|0)$").expect("the pattern is a constant")
     });
@@ -42,7 +42,7 @@ fn parse(text: &str) -> Result<Microversion, NotSpoken> {
         return Ok(Microversion::MAX);
     }
     let Some(parts) = FORM.captures(text) else {
-        return Err(NotSpoken::Malformed(text.to_owned()));
+        return Err(VersionError::Malformed(text.to_owned()));
     };
     // A number that does not fit is certainly none of ours.
     let version = parts[1].parse().and_then(|major: u32| {
@@ -51,7 +51,7 @@ fn parse(text: &str) -> Result<Microversion, NotSpoken> {
     });
     match version {
         Ok(version) if (Microversion::MIN..=Microversion::MAX).contains(&version) => Ok(version),
-        _ => Err(NotSpoken::Unsupported(text.to_owned())),
+        _ => Err(VersionError::Unsupported(text.to_owned())),
     }
 }
 
@@ -91,7 +91,7 @@ fn latin1(value: &HeaderValue) -> String {
 mod tests {
     use super::*;
 
-    fn asked(pairs: &[(&str, &str)]) -> Result<Microversion, NotSpoken> {
+    fn asked(pairs: &[(&str, &str)]) -> Result<Microversion, VersionError> {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.append(
@@ -102,14 +102,14 @@ mod tests {
         negotiate(&headers)
     }
 
-    fn version(minor: u32) -> Result<Microversion, NotSpoken> {
+    fn version(minor: u32) -> Result<Microversion, VersionError> {
         Ok(Microversion::new(2, minor))
     }
 
     #[test]
     fn the_standard_header() {
-        let malformed = |text: &str| Err(NotSpoken::Malformed(text.to_owned()));
-        let unsupported = |text: &str| Err(NotSpoken::Unsupported(text.to_owned()));
+        let malformed = |text: &str| Err(VersionError::Malformed(text.to_owned()));
+        let unsupported = |text: &str| Err(VersionError::Unsupported(text.to_owned()));
         for (value, expected) in [
             ("compute 2.80", version(80)),
             ("COMPUTE 2.80", version(80)),
@@ -149,11 +149,11 @@ mod tests {
             ("2.10", version(10)),
             ("latest", version(104)),
             ("2.80, 2.10", version(10)),
-            ("", Err(NotSpoken::Malformed(String::new()))),
-            ("x", Err(NotSpoken::Malformed("x".to_owned()))),
+            ("", Err(VersionError::Malformed(String::new()))),
+            ("x", Err(VersionError::Malformed("x".to_owned()))),
             (
                 "compute 2.10",
-                Err(NotSpoken::Malformed("compute 2.10".to_owned())),
+                Err(VersionError::Malformed("compute 2.10".to_owned())),
             ),
         ] {
             let got = asked(&[("X-OpenStack-Nova-API-Version", value)]);

@@ -24,13 +24,12 @@ use crate::http::links::Base;
 use crate::http::request_id::RequestId;
 use crate::http::state::ApiState;
 use crate::http::token::authenticate;
-use crate::nova::call::PathIds;
 use crate::nova::error::ApiError;
 use crate::nova::microversion::Microversion;
 use crate::nova::negotiation::negotiate;
-use crate::nova::reply::{self, Reply, Spoken};
-use crate::nova::root::{Place, Root, split_project};
-use crate::nova::routes::{self, Route};
+use crate::nova::reply::{self, NamedVersion, Reply};
+use crate::nova::root::{PathKind, Root, split_project};
+use crate::nova::routes;
 use crate::nova::views::version::{Choices, VersionDocument, VersionList};
 
 /// Answers any request to the API's address.
@@ -57,26 +56,26 @@ async fn answer(
 ) -> (&'static str, HttpResponse) {
     let path = normalized(request.path());
     let base = || Base::of(request, &state.link_rules);
-    match Place::of(&path) {
-        Place::Top => (
+    match PathKind::of(&path) {
+        PathKind::Versions => (
             "/",
             document(request, Reply::json(&VersionList::new(&base()))),
         ),
         // The filter for cross-origin requests answers these, before anything else looks.
-        Place::Elsewhere | Place::Below(..) if request.method() == Method::OPTIONS => {
+        PathKind::Other | PathKind::Resource(..) if request.method() == Method::OPTIONS => {
             ("other", HttpResponse::Ok().finish())
         }
-        Place::Elsewhere => {
+        PathKind::Other => {
             let choices = Choices::new(&base(), request.path());
             let reply = Reply::json_with(actix_web::http::StatusCode::MULTIPLE_CHOICES, &choices);
             ("other", document(request, reply))
         }
-        Place::Document(root) => {
+        PathKind::VersionDocument(root) => {
             let mut response = root_document(request, root, &base());
             reply::set_request_id(&mut response, &request_id(request));
             (root.segment(), response)
         }
-        Place::Below(root, rest) => {
+        PathKind::Resource(root, rest) => {
             let id = request_id(request);
             let (template, mut response) = below(request, payload, state, root, rest, &id).await;
             reply::set_request_id(&mut response, &id);
@@ -114,10 +113,10 @@ fn versioned(
     match negotiate(request.headers()) {
         Ok(version) => {
             let mut response = answer(version);
-            reply::set_version(&mut response, Spoken::Version(version));
+            reply::set_version(&mut response, NamedVersion::Negotiated(version));
             response
         }
-        Err(version) => stages::not_spoken(&version),
+        Err(version) => stages::version_refused(&version),
     }
 }
 
@@ -137,9 +136,20 @@ async fn below(
         Err(response) => return ("other", response),
     };
     let (project, path) = split_project(rest);
-    let Some((route, ids)) = find(request, project, path) else {
-        let head = request.method() == Method::HEAD;
-        return ("other", reply::no_such_route(request.headers(), head));
+    let found = match (project, path) {
+        // A project alone leads to the version's document.
+        (Some(_), "/") => None,
+        _ => match routes::find(request.method(), path) {
+            Some(found) => Some(found),
+            None => {
+                let head = request.method() == Method::HEAD;
+                return ("other", reply::no_such_route(request.headers(), head));
+            }
+        },
+    };
+    let template = match &found {
+        Some(found) => found.first.route.path,
+        None => "/{project_id}/",
     };
     let negotiated = match root {
         Root::Legacy => Ok(Microversion::MIN),
@@ -147,7 +157,7 @@ async fn below(
     };
     let version = match negotiated {
         Ok(version) => version,
-        Err(version) => return (template(route), stages::not_spoken(&version)),
+        Err(version) => return (template, stages::version_refused(&version)),
     };
     let handled = stages::handle(stages::Routed {
         request,
@@ -155,8 +165,7 @@ async fn below(
         state,
         root,
         project,
-        route,
-        ids,
+        found,
         version,
         request_id,
         principal: Arc::clone(&principal),
@@ -165,30 +174,12 @@ async fn below(
         Ok(reply) => reply.into_response(request.headers()),
         Err(Stop::Fault(error)) => stages::failed(&error),
         // The limiter stands before everything that knows versions.
-        Err(Stop::TooLarge) => return (template(route), reply::too_large(request.headers())),
+        Err(Stop::TooLarge) => return (template, reply::too_large(request.headers())),
     };
     if root == Root::Current {
-        reply::set_version(&mut response, Spoken::Version(version));
+        reply::set_version(&mut response, NamedVersion::Negotiated(version));
     }
-    (template(route), response)
-}
-
-/// What a route counts under.
-fn template(route: Option<&'static Route>) -> &'static str {
-    route.map_or("/{project_id}/", |route| route.path)
-}
-
-/// The route of a path; `None` in it is the version's document below a project.
-fn find(
-    request: &HttpRequest,
-    project: Option<&str>,
-    path: &str,
-) -> Option<(Option<&'static Route>, PathIds)> {
-    if project.is_some() && path == "/" {
-        return Some((None, PathIds::default()));
-    }
-    let (route, ids) = routes::find(request.method(), path)?;
-    Some((Some(route), ids))
+    (template, response)
 }
 
 fn request_id(request: &HttpRequest) -> String {

@@ -2,17 +2,20 @@
 
 mod outside;
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use crate::nova::error::ApiError;
 use crate::nova::microversion::Microversion;
 use crate::nova::negotiation::{LEGACY, STANDARD};
+use crate::nova::views::Next;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const FAULT: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
@@ -44,12 +47,61 @@ impl Reply {
         Ok(Self { status, body })
     }
 
+    /// 200 with a document of one member.
+    ///
+    /// # Errors
+    /// [`ApiError::Internal`] when `value` has no JSON form.
+    pub fn document(name: &'static str, value: &impl Serialize) -> Result<Self, ApiError> {
+        Self::json(&BTreeMap::from([(name, value)]))
+    }
+
+    /// 200 with a list.
+    ///
+    /// # Errors
+    /// [`ApiError::Internal`] when an item has no JSON form.
+    pub fn list<T: Serialize>(
+        name: &'static str,
+        items: impl Iterator<Item = T>,
+    ) -> Result<Self, ApiError> {
+        Self::document(name, &items.collect::<Vec<_>>())
+    }
+
+    /// 200 with a page of a list, and as `links` where it goes on.
+    ///
+    /// # Errors
+    /// [`ApiError::Internal`] when an item has no JSON form.
+    pub fn page<T: Serialize>(
+        name: &'static str,
+        items: impl Iterator<Item = T>,
+        links: &'static str,
+        next: Next,
+    ) -> Result<Self, ApiError> {
+        Self::linked(name, items.collect::<Vec<_>>(), links, next)
+    }
+
+    /// 200 with a document of one member, and as `links` where it goes on.
+    ///
+    /// # Errors
+    /// [`ApiError::Internal`] when `value` has no JSON form.
+    pub fn linked<T: Serialize>(
+        name: &'static str,
+        value: T,
+        links: &'static str,
+        next: Next,
+    ) -> Result<Self, ApiError> {
+        Self::json(&Linked {
+            name,
+            value,
+            links,
+            next,
+        })
+    }
+
     /// 202 without a body: what was asked for is durable, and will be done.
     pub fn accepted() -> Self {
         Self::empty(StatusCode::ACCEPTED)
     }
 
-    /// Nothing but a status.
     pub fn empty(status: StatusCode) -> Self {
         let body = Vec::new();
         Self { status, body }
@@ -57,10 +109,7 @@ impl Reply {
 
     /// 204: done, and there is nothing to say about it.
     pub fn no_content() -> Self {
-        Self {
-            status: StatusCode::NO_CONTENT,
-            body: Vec::new(),
-        }
+        Self::empty(StatusCode::NO_CONTENT)
     }
 
     /// The response, in the content type that the request prefers.
@@ -72,6 +121,24 @@ impl Reply {
             builder.insert_header((header::CONTENT_TYPE, JSON));
         }
         builder.body(self.body)
+    }
+}
+
+struct Linked<T> {
+    name: &'static str,
+    value: T,
+    links: &'static str,
+    next: Next,
+}
+
+impl<T: Serialize> Serialize for Linked<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry(self.name, &self.value)?;
+        if let Some(next) = &self.next {
+            map.serialize_entry(self.links, next)?;
+        }
+        map.end()
     }
 }
 
@@ -97,11 +164,11 @@ pub(crate) fn too_large(request: &HeaderMap) -> HttpResponse {
 }
 
 /// The version headers of an answer. `version` is as spoken, or as asked for in vain.
-pub(crate) fn set_version(response: &mut HttpResponse, version: Spoken<'_>) {
+pub(crate) fn set_version(response: &mut HttpResponse, version: NamedVersion<'_>) {
     const VARY: [&str; 2] = ["OpenStack-API-Version", "X-OpenStack-Nova-API-Version"];
     let (standard, legacy) = match version {
-        Spoken::Version(version) => version_headers(version),
-        Spoken::InVain(text) => (value(&format!("compute {text}")), value(text)),
+        NamedVersion::Negotiated(version) => version_headers(version),
+        NamedVersion::Refused(text) => (value(&format!("compute {text}")), value(text)),
     };
     let headers = response.headers_mut();
     headers.insert(STANDARD.clone(), standard);
@@ -115,11 +182,10 @@ pub(crate) fn set_version(response: &mut HttpResponse, version: Spoken<'_>) {
 
 /// The version that an answer names.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Spoken<'a> {
-    /// Negotiated.
-    Version(Microversion),
+pub(crate) enum NamedVersion<'a> {
+    Negotiated(Microversion),
     /// Asked for, but not one of ours.
-    InVain(&'a str),
+    Refused(&'a str),
 }
 
 /// Both headers, made once per version: they are on every answer.

@@ -21,7 +21,6 @@ impl Root {
         }
     }
 
-    /// Its name in version documents.
     pub const fn id(self) -> &'static str {
         match self {
             Self::Legacy => "v2.0",
@@ -32,35 +31,32 @@ impl Root {
 
 /// What a path leads to.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Place<'a> {
+pub(crate) enum PathKind<'a> {
     /// The list of versions.
-    Top,
+    Versions,
     /// A version's own document.
-    Document(Root),
+    VersionDocument(Root),
     /// Below a version; the rest begins with a slash.
-    Below(Root, &'a str),
+    Resource(Root, &'a str),
     /// No version at all.
-    Elsewhere,
+    Other,
 }
 
-impl<'a> Place<'a> {
-    /// Where `path` leads, whose repeated slashes are already one.
+impl<'a> PathKind<'a> {
+    /// What `path` leads to, whose repeated slashes are already one.
     pub(crate) fn of(path: &'a str) -> Self {
         if path.is_empty() || path == "/" {
-            return Self::Top;
+            return Self::Versions;
         }
         let below = |root: Root| {
             let rest = path.strip_prefix('/')?.strip_prefix(root.segment())?;
             match rest {
-                "" | "/" => Some(Self::Document(root)),
-                rest if rest.starts_with('/') => Some(Self::Below(root, rest)),
+                "" | "/" => Some(Self::VersionDocument(root)),
+                rest if rest.starts_with('/') => Some(Self::Resource(root, rest)),
                 _ => None,
             }
         };
-        Root::ALL
-            .into_iter()
-            .find_map(below)
-            .unwrap_or(Self::Elsewhere)
+        Root::ALL.into_iter().find_map(below).unwrap_or(Self::Other)
     }
 }
 
@@ -84,23 +80,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places() {
+    fn what_paths_lead_to() {
         use Root::{Current, Legacy};
         for (path, place) in [
-            ("", Place::Top),
-            ("/", Place::Top),
-            ("/v2", Place::Document(Legacy)),
-            ("/v2/", Place::Document(Legacy)),
-            ("/v2.1", Place::Document(Current)),
-            ("/v2.1/", Place::Document(Current)),
-            ("/v2.1/servers", Place::Below(Current, "/servers")),
-            ("/v2/servers/", Place::Below(Legacy, "/servers/")),
-            ("/v2.10", Place::Elsewhere),
-            ("/v3/", Place::Elsewhere),
-            ("/V2.1/", Place::Elsewhere),
-            ("/healthcheck", Place::Elsewhere),
+            ("", PathKind::Versions),
+            ("/", PathKind::Versions),
+            ("/v2", PathKind::VersionDocument(Legacy)),
+            ("/v2/", PathKind::VersionDocument(Legacy)),
+            ("/v2.1", PathKind::VersionDocument(Current)),
+            ("/v2.1/", PathKind::VersionDocument(Current)),
+            ("/v2.1/servers", PathKind::Resource(Current, "/servers")),
+            ("/v2/servers/", PathKind::Resource(Legacy, "/servers/")),
+            ("/v2.10", PathKind::Other),
+            ("/v3/", PathKind::Other),
+            ("/V2.1/", PathKind::Other),
+            ("/healthcheck", PathKind::Other),
         ] {
-            assert_eq!(Place::of(path), place, "{path}");
+            assert_eq!(PathKind::of(path), place, "{path}");
         }
     }
 

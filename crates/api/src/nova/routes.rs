@@ -1,21 +1,18 @@
-//! Every route: method, path, versions, policy rules, query, handler.
+//! Every route of Nova's API, what is taken there, and who handles it.
 //!
 //! The table is what the router matches, what decides 404 and whether a method exists in a
 //! version, and what tests walk: against policy, against the pages of `api-ref/` and their
 //! samples. A handler may ask only rules that its route names.
 
-mod aggregates;
-mod dashboards;
-mod server_actions;
 mod table;
 
 use std::sync::LazyLock;
 
 use actix_web::http::Method;
 use futures::future::LocalBoxFuture;
-use serde_json::Value;
 
-pub use self::table::ROUTES;
+pub use self::table::OPERATIONS;
+use crate::http::route::{Route, Router};
 use crate::nova::call::{Call, PathIds};
 use crate::nova::error::ApiError;
 use crate::nova::microversion::Microversion;
@@ -23,143 +20,156 @@ use crate::nova::reply::Reply;
 use crate::nova::schema::body::Edition;
 use crate::nova::schema::query::QuerySchema;
 
-/// What a handler gives.
 pub type Answer<'a> = LocalBoxFuture<'a, Result<Reply, ApiError>>;
 
 /// The versions in which something exists.
 #[derive(Clone, Copy, Debug)]
 pub struct Versions {
-    /// The first.
     pub since: Microversion,
     /// The last; `None`: the newest there is.
     pub until: Option<Microversion>,
 }
 
 impl Versions {
-    /// All of them.
-    pub const ALL: Self = Self::since(Microversion::MIN);
-
-    /// From `since` on.
-    pub const fn since(since: Microversion) -> Self {
-        Self { since, until: None }
-    }
-
-    /// Those below `end`.
-    pub const fn before(end: Microversion) -> Self {
-        Self::range(Microversion::MIN, end)
-    }
-
-    /// Those from `since` on, and below `end`.
-    pub const fn range(since: Microversion, end: Microversion) -> Self {
-        Self {
-            since,
-            until: Some(end.previous()),
-        }
-    }
-
-    /// Is `version` one of them?
     pub fn contain(self, version: Microversion) -> bool {
         self.since <= version && self.until.is_none_or(|until| version <= until)
     }
 }
 
-/// A method on a path.
+/// A row of the table.
 #[derive(Debug)]
-pub struct Route {
-    /// The method.
-    pub method: Method,
-    /// The path below the versioned root, with ids as `{name}`.
-    pub path: &'static str,
-    /// The policy rules that decide whether it is granted; the one that is asked of everybody
-    /// stands first. Empty: it is for everybody with a token, or each action has its own.
-    pub rules: &'static [&'static str],
-    /// The policy rules that only change what the answer shows.
-    pub soft_rules: &'static [&'static str],
-    /// What it does.
-    pub does: Does,
-}
-
-/// What a route does.
-#[derive(Debug)]
-pub enum Does {
-    /// One thing.
-    Handle {
-        /// The versions in which it does.
-        versions: Versions,
-        /// The query; `None`: any, unread.
-        query: Option<&'static QuerySchema>,
-        /// How.
-        handler: for<'a> fn(&'a Call) -> Answer<'a>,
-    },
-    /// One thing, with a body.
-    Write {
-        /// The versions in which it does.
-        versions: Versions,
-        /// What the body must be like.
-        body: &'static [Edition],
-        /// How.
-        handler: for<'a> fn(&'a Call, &'a Value) -> Answer<'a>,
-    },
-    /// One of several things, which the body names.
-    Act(&'static [Action]),
-}
-
-/// One thing that a body may ask for.
-#[derive(Debug)]
-pub struct Action {
-    /// The one member of the body.
-    pub name: &'static str,
-    /// The policy rules that decide whether it is granted; the first of them unless the body
-    /// asks for more.
-    pub rules: &'static [&'static str],
-    /// The versions in which it exists.
+pub struct Operation {
+    pub route: Route,
     pub versions: Versions,
-    /// What the member's value must be like.
-    pub body: &'static [Edition],
-    /// How it is done.
-    pub handler: for<'a> fn(&'a Call, &'a Value) -> Answer<'a>,
+    pub takes: Takes,
+    pub(crate) handler: Handler,
 }
 
-impl Route {
-    /// Every policy rule that its handlers may ask.
-    pub fn all_rules(&self) -> impl Iterator<Item = &'static str> {
-        let actions: &[Action] = match &self.does {
-            Does::Handle { .. } | Does::Write { .. } => &[],
-            Does::Act(actions) => actions,
+/// What a request says beside its path.
+#[derive(Clone, Copy, Debug)]
+pub enum Takes {
+    /// A query; `None`: any, unread.
+    Query(Option<&'static QuerySchema>),
+    /// A body; without editions it is never looked at.
+    Body(&'static [Edition]),
+    /// A body whose one member names this action and holds what the schema is about. A path takes
+    /// several of them.
+    Action(&'static str, &'static [Edition]),
+}
+
+/// Queries that are read have no parameters where nothing else is said.
+const NO_PARAMETERS: Takes = Takes::Query(Some(&QuerySchema::NONE));
+
+pub(crate) type Handler = for<'a> fn(&'a Call) -> Answer<'a>;
+
+const fn get(path: &'static str, handler: Handler) -> Operation {
+    Operation::new(Method::GET, path, NO_PARAMETERS, handler)
+}
+
+const fn delete(path: &'static str, handler: Handler) -> Operation {
+    Operation::new(Method::DELETE, path, Takes::Query(None), handler)
+}
+
+const fn post(path: &'static str, handler: Handler) -> Operation {
+    Operation::new(Method::POST, path, Takes::Body(&[]), handler)
+}
+
+const fn put(path: &'static str, handler: Handler) -> Operation {
+    Operation::new(Method::PUT, path, Takes::Body(&[]), handler)
+}
+
+const fn action(path: &'static str, name: &'static str, handler: Handler) -> Operation {
+    Operation::new(Method::POST, path, Takes::Action(name, &[]), handler)
+}
+
+impl Operation {
+    /// In all versions, and for everybody with a token.
+    const fn new(method: Method, path: &'static str, takes: Takes, handler: Handler) -> Self {
+        Self {
+            route: Route {
+                method,
+                path,
+                rules: &[],
+                soft_rules: &[],
+            },
+            versions: Versions {
+                since: Microversion::MIN,
+                until: None,
+            },
+            takes,
+            handler,
+        }
+    }
+
+    const fn rules(mut self, rules: &'static [&'static str]) -> Self {
+        self.route.rules = rules;
+        self
+    }
+
+    const fn soft_rules(mut self, rules: &'static [&'static str]) -> Self {
+        self.route.soft_rules = rules;
+        self
+    }
+
+    const fn query(mut self, schema: &'static QuerySchema) -> Self {
+        self.takes = Takes::Query(Some(schema));
+        self
+    }
+
+    const fn unread_query(mut self) -> Self {
+        self.takes = Takes::Query(None);
+        self
+    }
+
+    const fn body(mut self, editions: &'static [Edition]) -> Self {
+        self.takes = match self.takes {
+            Takes::Action(name, _) => Takes::Action(name, editions),
+            Takes::Query(_) | Takes::Body(_) => Takes::Body(editions),
         };
-        let of_actions = actions.iter().flat_map(|action| action.rules);
-        let own = self.rules.iter().chain(self.soft_rules);
-        own.chain(of_actions).copied()
+        self
+    }
+
+    const fn since(mut self, since: Microversion) -> Self {
+        self.versions.since = since;
+        self
+    }
+
+    const fn before(mut self, end: Microversion) -> Self {
+        self.versions.until = Some(end.previous());
+        self
+    }
+
+    /// The action that a body has to name.
+    pub fn action(&self) -> Option<&'static str> {
+        match self.takes {
+            Takes::Query(_) | Takes::Body(_) => None,
+            Takes::Action(name, _) => Some(name),
+        }
     }
 }
 
-/// Finds the route of a path below the versioned root, and the ids in it.
-pub fn find(method: &Method, path: &str) -> Option<(&'static Route, PathIds)> {
-    static ROUTER: LazyLock<matchit::Router<Vec<&'static Route>>> = LazyLock::new(router);
-    let found = ROUTER.at(path).ok()?;
-    let route = found.value.iter().find(|route| route.method == *method)?;
-    let id = |name| found.params.get(name).unwrap_or_default().to_owned();
+/// What the table says of a method and a path.
+pub struct Found {
+    pub first: &'static Operation,
+    /// All of them: several where bodies name actions.
+    pub all: &'static [&'static Operation],
+    pub ids: PathIds,
+}
+
+/// Finds the operations on a path below the versioned root.
+pub fn find(method: &Method, path: &str) -> Option<Found> {
+    static ROUTER: LazyLock<Router<&Operation>> =
+        LazyLock::new(|| Router::new(OPERATIONS.iter().map(|it| (&it.route, it))));
+    let (all, params) = ROUTER.find(method, path)?;
+    let id = |name| params.get(name).unwrap_or_default().to_owned();
     let ids = PathIds {
         server: id("server_id"),
         migration: id("migration_id"),
         key: id("key"),
         id: id("id"),
     };
-    Some((route, ids))
-}
-
-fn router() -> matchit::Router<Vec<&'static Route>> {
-    let mut paths: Vec<&'static str> = ROUTES.iter().map(|route| route.path).collect();
-    paths.sort_unstable();
-    paths.dedup();
-    let mut router = matchit::Router::new();
-    for path in paths {
-        let routes = ROUTES.iter().filter(|route| route.path == path).collect();
-        router
-            .insert(path, routes)
-            .expect("a test inserts every path of the table");
-    }
-    router
+    let first = all.first()?;
+    Some(Found { first, all, ids })
 }
 
 #[cfg(test)]
@@ -167,19 +177,27 @@ mod tests {
     use super::*;
 
     fn found(method: &Method, path: &str) -> Option<&'static str> {
-        find(method, path).map(|(route, _)| route.path)
+        find(method, path).map(|found| found.first.route.path)
     }
 
     #[test]
     fn every_route_is_found_by_its_own_path() {
-        for route in ROUTES {
+        for Operation { route, .. } in OPERATIONS {
             assert_eq!(found(&route.method, route.path), Some(route.path));
         }
     }
 
     #[test]
+    fn several_operations_on_a_path_are_actions() {
+        for Operation { route, .. } in OPERATIONS {
+            let all = find(&route.method, route.path).unwrap().all;
+            assert!(all.len() == 1 || all.iter().all(|it| it.action().is_some()));
+        }
+    }
+
+    #[test]
     fn ids_are_as_they_were_written() {
-        let (_, ids) = find(&Method::GET, "/servers/../migrations/ 1").unwrap();
+        let ids = find(&Method::GET, "/servers/../migrations/ 1").unwrap().ids;
         assert_eq!((ids.server.as_str(), ids.migration.as_str()), ("..", " 1"));
     }
 
@@ -210,7 +228,7 @@ mod tests {
 
     #[test]
     fn every_rule_is_registered() {
-        for route in ROUTES {
+        for Operation { route, .. } in OPERATIONS {
             for rule in route.all_rules() {
                 let known = godwit_policy::registry::NOVA
                     .iter()

@@ -19,26 +19,18 @@ use serde_json::{Map, Value};
 /// The types that a value may be of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Type {
-    /// A list.
     Array,
-    /// `true` or `false`.
     Boolean,
-    /// A whole number.
     Integer,
-    /// `null`.
     Null,
-    /// An object.
     Object,
-    /// A string.
     String,
 }
 
 /// One of the values of an enumeration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Literal {
-    /// A boolean.
     Boolean(bool),
-    /// A string.
     Text(&'static str),
 }
 
@@ -51,13 +43,10 @@ pub struct Schema {
     pub any_of: &'static [Literal],
     /// As one of these says; empty: there is no choice.
     pub alternatives: &'static [&'static Schema],
-    /// The least number of characters.
     pub min_length: usize,
-    /// The greatest number of characters.
     pub max_length: usize,
     /// The least number; text that is written as one counts as one.
     pub minimum: Option<i64>,
-    /// What the characters must match.
     pub pattern: Option<Pattern>,
     /// What the characters must mean.
     pub format: Option<Format>,
@@ -100,9 +89,7 @@ impl Schema {
 pub struct List {
     /// What its first item must be like.
     pub first: &'static Schema,
-    /// The least number of items.
     pub min_items: usize,
-    /// The greatest number of items.
     pub max_items: usize,
 }
 
@@ -120,7 +107,6 @@ pub struct Violation {
 /// How strictly members that no schema knows are taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Strictness {
-    /// As the schema says.
     AsWritten,
     /// Unknown members are ignored: the legacy `/v2` endpoint.
     Lenient,
@@ -136,7 +122,7 @@ pub fn check(
     let violated = |detail: String| {
         Err(Violation {
             attribute: attribute.map(str::to_owned),
-            value: crate::nova::python::str(value),
+            value: crate::nova::python::str_of(value).into_owned(),
             detail,
         })
     };

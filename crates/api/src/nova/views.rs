@@ -31,7 +31,6 @@ use crate::nova::links::NextLink;
 pub enum Gated<T> {
     /// The document does not have it.
     Absent,
-    /// The document has it.
     Present(T),
 }
 
@@ -54,7 +53,6 @@ impl<T> Gated<T> {
         }
     }
 
-    /// Is it missing?
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }

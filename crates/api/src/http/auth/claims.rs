@@ -12,19 +12,16 @@ use crate::http::timestamps::{from_unix_seconds, unix_seconds};
 /// Unknown claims are ignored, so tokens may carry more than this service reads.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Claims {
-    /// The user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,
     /// The user under another name, read where `sub` is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
-    /// The user's domain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_domain_id: Option<String>,
     /// The project that the token is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project_id: Option<String>,
-    /// The project's domain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project_domain_id: Option<String>,
     /// The domain that the token is for.
@@ -65,7 +62,6 @@ impl Claims {
         user.filter(|user| !user.is_empty())
     }
 
-    /// When the token ends.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.exp.instant()
     }
@@ -75,7 +71,6 @@ impl Claims {
         self.iat.and_then(NumericDate::instant)
     }
 
-    /// Who bears the token.
     pub(super) fn into_principal(self) -> Result<Principal, InvalidToken> {
         let user_id = self.user().ok_or(InvalidToken::Claims)?.to_owned();
         let expires_at = self.expires_at().ok_or(InvalidToken::Claims)?;

@@ -15,14 +15,8 @@ use crate::http::config::AuthConfig;
 /// A key that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// Its file cannot be read.
     #[error("cannot read {path}: {cause}")]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        cause: io::Error,
-    },
+    Unreadable { path: PathBuf, cause: io::Error },
     /// It is none of the kinds that count.
     #[error("{origin} is not a public key of ECDSA P-256, RSA or Ed25519")]
     Unsupported {
@@ -32,7 +26,6 @@ pub enum KeyError {
     /// The file is no key set.
     #[error("{origin} is not a JSON Web Key Set: {cause}")]
     NotAKeySet {
-        /// Which file.
         origin: String,
         /// What is wrong with it.
         cause: serde_json::Error,
@@ -42,7 +35,6 @@ pub enum KeyError {
     None,
 }
 
-/// One key.
 #[derive(Clone)]
 pub(super) struct VerificationKey {
     pub(super) id: Option<String>,
@@ -59,7 +51,6 @@ impl fmt::Debug for VerificationKey {
     }
 }
 
-/// All the keys.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
     keys: Vec<VerificationKey>,
@@ -93,7 +84,6 @@ impl KeySet {
         Ok(set)
     }
 
-    /// Are there none?
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }

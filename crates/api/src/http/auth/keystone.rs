@@ -46,7 +46,6 @@ use crate::http::outgoing::OutgoingError;
 /// The longest token that is looked at, in bytes.
 const LONGEST: usize = 8_192;
 
-/// Asks Keystone about tokens.
 pub struct KeystoneAuthenticator {
     keystone: Keystone,
     keys: KeySet,
@@ -100,7 +99,6 @@ impl KeystoneAuthenticator {
         })
     }
 
-    /// Asks Keystone.
     async fn ask(&self, token: &str, hash: TokenHash) -> Result<Answer, Unavailable> {
         let described = self.keystone.describe(token).await?;
         let Some(principal) = described else {

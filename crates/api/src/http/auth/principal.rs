@@ -12,13 +12,11 @@ use crate::http::policy::Policy;
 /// Who bears a token, and until when it is good.
 #[derive(Debug)]
 pub struct Principal {
-    /// The user.
     pub user_id: Option<String>,
     /// The project that the token is for.
     pub project_id: Option<String>,
     /// Is the token for the system as a whole?
     pub is_system: bool,
-    /// When the token ends.
     pub expires_at: Timestamp,
     /// Before then it is not good; `None`: it always was.
     pub not_before: Option<Timestamp>,
@@ -33,7 +31,6 @@ pub struct Decided {
     edition: u64,
     /// The credentials, `is_admin` included.
     pub credentials: Credentials,
-    /// Is this an administrator?
     pub is_admin: bool,
 }
 

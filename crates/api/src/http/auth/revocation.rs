@@ -15,7 +15,6 @@ use sha2::{Digest, Sha256};
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
-    /// The hash of `token`.
     pub fn of(token: &str) -> Self {
         Self(Sha256::digest(token.as_bytes()).into())
     }
@@ -53,7 +52,6 @@ impl Revocations {
         self.any.store(true, Ordering::Release);
     }
 
-    /// Was it taken back?
     pub fn contains(&self, token: TokenHash) -> bool {
         // Mostly there is nothing on the list, and then nobody waits for anybody.
         self.any.load(Ordering::Acquire)

@@ -44,7 +44,6 @@ impl HttpMetrics {
         Ok(Self { requests, seconds })
     }
 
-    /// Counts a request.
     pub fn observe(&self, route: &str, method: &Method, status: StatusCode, took: Duration) {
         let method = label(method);
         self.requests

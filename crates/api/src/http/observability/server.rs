@@ -15,7 +15,6 @@ use prometheus::{Registry, TextEncoder};
 /// Something that has to work for the process to be of use.
 pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// What there is to see.
 #[derive(Clone)]
 pub struct Observed {
     /// The metrics of all roles in this process.

@@ -13,18 +13,10 @@ use crate::http::config::PolicyConfig;
 /// A policy file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyFileError {
-    /// It cannot be read.
     #[error("cannot read the policy file {path}: {cause}")]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        cause: io::Error,
-    },
-    /// It is not YAML.
+    Unreadable { path: PathBuf, cause: io::Error },
     #[error("the policy file {path}: {cause}")]
     NotYaml {
-        /// Which file.
         path: PathBuf,
         /// Where it stops being YAML.
         cause: String,
@@ -32,7 +24,6 @@ pub enum PolicyFileError {
     /// It is YAML, but no policy file.
     #[error("the policy file {path}: {cause}")]
     NotAPolicy {
-        /// Which file.
         path: PathBuf,
         /// What it should be.
         cause: InvalidOverrides,

@@ -25,7 +25,6 @@ const MOST_REDIRECTS: usize = 10;
 /// How much longer than the call's own time-out its outcome is awaited.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Asks other services.
 pub struct RemoteCaller {
     client: Client,
     content_type: ContentType,
@@ -106,7 +105,7 @@ impl Drop for RemoteCaller {
 
 /// The answer's body, whatever its status: a service that denies may well say so with one.
 async fn answer(request: RequestBuilder) -> Result<String, RemoteFailure> {
-    let failed = |error: reqwest::Error| RemoteFailure(outgoing::told(&error.without_url()));
+    let failed = |error: reqwest::Error| RemoteFailure(outgoing::with_causes(&error.without_url()));
     let response = request.send().await.map_err(failed)?;
     let body = outgoing::body(response, LONGEST_ANSWER)
         .await

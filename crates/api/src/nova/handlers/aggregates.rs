@@ -11,23 +11,22 @@ use godwit_store::{Aggregate, AggregateChange, AggregateError, AggregateUse, New
 use serde_json::Value;
 
 pub use self::hosts::{add_host, remove_host};
-use self::zone::Deed;
+use self::zone::AggregateAction;
 use crate::nova::call::Call;
 use crate::nova::error::ApiError;
 use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
-use crate::nova::views::aggregate::{AggregateDocument, AggregateList, AggregateView, ZONE_KEY};
+use crate::nova::views::aggregate::{AggregateView, ZONE_KEY};
 
 /// `GET /os-aggregates`.
 pub fn index(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce(rules::AGGREGATES_INDEX, &Target::empty())?;
+        call.caller
+            .enforce(rules::AGGREGATES_INDEX, &Target::empty())?;
         let all = call.state.store.aggregate_list().await?;
         let view = |aggregate| AggregateView::new(aggregate, call.version);
-        Reply::json(&AggregateList {
-            aggregates: all.iter().map(view).collect(),
-        })
+        Reply::list("aggregates", all.iter().map(view))
     })
 }
 
@@ -44,9 +43,11 @@ pub fn show(call: &Call) -> Answer<'_> {
 }
 
 /// `POST /os-aggregates`.
-pub fn create<'a>(call: &'a Call, body: &'a Value) -> Answer<'a> {
+pub fn create(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce(rules::AGGREGATES_CREATE, &Target::empty())?;
+        let body = &call.body;
+        call.caller
+            .enforce(rules::AGGREGATES_CREATE, &Target::empty())?;
         let member = |name| body["aggregate"][name].as_str().map(str::trim);
         let name = member("name").unwrap_or_default();
         let new = NewAggregate {
@@ -57,14 +58,14 @@ pub fn create<'a>(call: &'a Call, body: &'a Value) -> Answer<'a> {
         };
         let made = call.state.store.aggregate_create(new).await?;
         let made = made.ok_or_else(|| name_exists(name))?;
-        let aggregate = AggregateView::made(&made, call.version);
-        Reply::json(&AggregateDocument { aggregate })
+        Reply::document("aggregate", &AggregateView::made(&made, call.version))
     })
 }
 
 /// `PUT /os-aggregates/{id}`.
-pub fn update<'a>(call: &'a Call, body: &'a Value) -> Answer<'a> {
+pub fn update(call: &Call) -> Answer<'_> {
     Box::pin(async move {
+        let body = &call.body;
         let id = id(call, rules::AGGREGATES_UPDATE)?;
         let name = body["aggregate"]["name"].as_str().map(str::trim);
         let name = name.map(str::to_owned);
@@ -82,7 +83,7 @@ pub fn update<'a>(call: &'a Call, body: &'a Value) -> Answer<'a> {
                 return Err(name_exists(name));
             }
             let known_as = name.as_deref().unwrap_or(&used.aggregate.name);
-            zone::check(Deed::Update, used, known_as, zone.as_ref())
+            zone::check(AggregateAction::Update, used, known_as, zone.as_ref())
         };
         document(call, &apply(call, id, change, check).await?)
     })
@@ -95,7 +96,8 @@ pub fn delete(call: &Call) -> Answer<'_> {
         let empty = |used: &AggregateUse| match used.aggregate.hosts.is_empty() {
             true => Ok(()),
             false => {
-                let reason = Deed::Remove.refusal(used.aggregate.id, "Host aggregate is not empty");
+                let reason = AggregateAction::Remove
+                    .refusal(used.aggregate.id, "Host aggregate is not empty");
                 Err(ApiError::BadRequest(reason))
             }
         };
@@ -105,8 +107,9 @@ pub fn delete(call: &Call) -> Answer<'_> {
 }
 
 /// `POST /os-aggregates/{id}/action`, `set_metadata`.
-pub fn set_metadata<'a>(call: &'a Call, value: &'a Value) -> Answer<'a> {
+pub fn set_metadata(call: &Call) -> Answer<'_> {
     Box::pin(async move {
+        let value = &call.body;
         let id = id(call, rules::AGGREGATES_SET_METADATA)?;
         let members = value["metadata"].as_object().into_iter().flatten();
         let owned = |(name, value): (&String, &Value)| {
@@ -120,7 +123,12 @@ pub fn set_metadata<'a>(call: &'a Call, value: &'a Value) -> Answer<'a> {
             others,
         };
         let check = move |used: &AggregateUse| {
-            zone::check(Deed::Metadata, used, &used.aggregate.name, zone.as_ref())
+            zone::check(
+                AggregateAction::Metadata,
+                used,
+                &used.aggregate.name,
+                zone.as_ref(),
+            )
         };
         document(call, &apply(call, id, change, check).await?)
     })
@@ -128,7 +136,7 @@ pub fn set_metadata<'a>(call: &'a Call, value: &'a Value) -> Answer<'a> {
 
 /// The id that the path names, once `rule` allows it; `None`: too great for one.
 fn id(call: &Call, rule: &'static str) -> Result<Option<i64>, ApiError> {
-    call.enforce(rule, &Target::empty())?;
+    call.caller.enforce(rule, &Target::empty())?;
     let text = call.ids.id.as_str();
     match text.parse() {
         Ok(id) => Ok(Some(id)),
@@ -161,8 +169,7 @@ async fn apply(
 }
 
 fn document(call: &Call, aggregate: &Aggregate) -> Result<Reply, ApiError> {
-    let aggregate = AggregateView::new(aggregate, call.version);
-    Reply::json(&AggregateDocument { aggregate })
+    Reply::document("aggregate", &AggregateView::new(aggregate, call.version))
 }
 
 fn no_such_aggregate(call: &Call) -> ApiError {

@@ -2,7 +2,7 @@
 
 use godwit_policy::Target;
 
-use super::services::pulse;
+use super::services::liveness;
 use crate::nova::call::Call;
 use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
@@ -12,7 +12,7 @@ use crate::nova::views::availability_zone::AvailabilityZones;
 /// `GET /os-availability-zone`.
 pub fn index(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce(rules::ZONES_LIST, &Target::empty())?;
+        call.caller.enforce(rules::ZONES_LIST, &Target::empty())?;
         let services = call.state.store.service_list().await?;
         Reply::json(&AvailabilityZones::short(&services))
     })
@@ -21,8 +21,8 @@ pub fn index(call: &Call) -> Answer<'_> {
 /// `GET /os-availability-zone/detail`.
 pub fn detail(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce(rules::ZONES_DETAIL, &Target::empty())?;
+        call.caller.enforce(rules::ZONES_DETAIL, &Target::empty())?;
         let services = call.state.store.service_list().await?;
-        Reply::json(&AvailabilityZones::detailed(&services, pulse(call)))
+        Reply::json(&AvailabilityZones::detailed(&services, liveness(call)))
     })
 }

@@ -5,10 +5,9 @@ use godwit_core::ids::HostName;
 use godwit_core::migration::ColdRequest;
 use godwit_core::server::VmState;
 use godwit_store::Server;
-use serde_json::Value;
 
 use super::preconditions::{States, flavor, unlocked};
-use super::{beginning, compute_hosts};
+use super::{compute_hosts, new_migration};
 use crate::nova::call::Call;
 use crate::nova::error::ApiError;
 use crate::nova::microversion::milestone;
@@ -22,9 +21,9 @@ static STATES: States = States {
     busy: false,
 };
 
-/// Cold-migrates a server.
-pub fn migrate<'a>(call: &'a Call, body: &'a Value) -> Answer<'a> {
+pub fn migrate(call: &Call) -> Answer<'_> {
     Box::pin(async move {
+        let body = &call.body;
         // Before it could name a host, nobody looked at the body.
         let named = body["host"]
             .as_str()
@@ -35,7 +34,7 @@ pub fn migrate<'a>(call: &'a Call, body: &'a Value) -> Answer<'a> {
         };
         let server = call.server().await?.allow(call, rule)?.resource;
         flavor::without_accelerators(&server)?;
-        check(&server, call.is_admin())?;
+        check(&server, call.caller.is_admin())?;
         let source = server
             .host
             .as_ref()
@@ -67,10 +66,10 @@ async fn destination(call: &Call, source: &HostName, name: &str) -> Result<HostN
 
 async fn begin(call: &Call, server: &Server, host: Option<HostName>) -> Result<(), ApiError> {
     let was = server.vm_state;
-    let new = beginning::of(call, server, ColdRequest { host, was });
-    let admin = call.is_admin();
+    let new = new_migration::build(call, server, ColdRequest { host, was });
+    let admin = call.caller.is_admin();
     let check = move |server: &Server| check(server, admin);
     let begun = call.state.store.cold_migration_begin(new, check).await;
-    begun.map_err(|error| beginning::refused(call, server, STATES.action, error))?;
+    begun.map_err(|error| new_migration::refusal(call, server, STATES.action, error))?;
     Ok(())
 }

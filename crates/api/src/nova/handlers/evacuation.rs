@@ -5,19 +5,19 @@
 //! died under is waited for here, for as long as for pre-checks: it may have led the guest to a
 //! host that lives.
 
-mod wish;
+mod body;
 
 use actix_web::http::StatusCode;
 use godwit_core::ids::HostName;
 use godwit_core::migration::EvacuationRequest;
 use godwit_core::server::VmState;
 use godwit_store::{BeginError, Server};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
-use self::wish::{Password, Wish};
+use self::body::{EvacuationBody, Password};
 use super::preconditions::{States, flavor};
-use super::{beginning, compute_hosts};
+use super::{compute_hosts, new_migration};
 use crate::nova::call::Call;
 use crate::nova::error::ApiError;
 use crate::nova::reply::Reply;
@@ -34,13 +34,12 @@ static STATES: States = States {
     busy: true,
 };
 
-/// Evacuates a server.
-pub fn evacuate<'a>(call: &'a Call, body: &'a Value) -> Answer<'a> {
+pub fn evacuate(call: &Call) -> Answer<'_> {
     Box::pin(async move {
         let found = call.server().await?.with_user();
         let server = found.allow(call, rules::EVACUATE)?.resource;
-        let wish = Wish::read(body, call.version)?;
-        let host = match wish.host {
+        let body = EvacuationBody::read(&call.body, call.version)?;
+        let host = match body.host {
             Some(name) => Some(destination(call, name).await?),
             None => None,
         };
@@ -52,9 +51,9 @@ pub fn evacuate<'a>(call: &'a Call, body: &'a Value) -> Answer<'a> {
         flavor::without_tpm(&server, ACTION, None)?;
         STATES.check(&server)?;
         abandoned(call, &server).await?;
-        begin(call, &server, &wish, host).await?;
+        begin(call, &server, &body, host).await?;
         (call.state.wake)();
-        answer(call, &wish)
+        answer(call, &body)
     })
 }
 
@@ -79,24 +78,24 @@ async fn abandoned(call: &Call, server: &Server) -> Result<(), ApiError> {
 async fn begin(
     call: &Call,
     server: &Server,
-    wish: &Wish<'_>,
+    body: &EvacuationBody<'_>,
     host: Option<HostName>,
 ) -> Result<(), ApiError> {
     let request = EvacuationRequest {
         host,
-        forced: wish.forced,
+        forced: body.forced,
         was: server.vm_state,
-        end_stopped: wish.end_stopped,
+        end_stopped: body.end_stopped,
     };
     let deadline = Instant::now() + call.state.config.precheck_wait;
     let mut home = server.host.clone();
     loop {
-        let new = beginning::of(call, server, request.clone());
+        let new = new_migration::build(call, server, request.clone());
         let seen = home.clone();
         let check = move |now: &Server| {
-            STATES.check(now).map_err(No::Wrong)?;
+            STATES.check(now).map_err(NotBegun::Wrong)?;
             match &now.host {
-                Some(host) if Some(host) != seen.as_ref() => Err(No::Moved(host.clone())),
+                Some(host) if Some(host) != seen.as_ref() => Err(NotBegun::Moved(host.clone())),
                 _ => Ok(()),
             }
         };
@@ -104,15 +103,15 @@ async fn begin(
         let next = Instant::now() + call.state.config.precheck_poll;
         match begun {
             Ok(_) => return Ok(()),
-            Err(BeginError::Refused(No::Wrong(error))) => return Err(error),
-            Err(BeginError::Refused(No::Moved(host))) if next < deadline => {
+            Err(BeginError::Refused(NotBegun::Wrong(error))) => return Err(error),
+            Err(BeginError::Refused(NotBegun::Moved(host))) if next < deadline => {
                 is_settling(call, server).await?;
                 home = Some(host);
             }
             Err(BeginError::NotFree) if next < deadline && is_settling(call, server).await? => {
                 sleep_until(next).await;
             }
-            Err(BeginError::Refused(No::Moved(_)) | BeginError::NotFree) => {
+            Err(BeginError::Refused(NotBegun::Moved(_)) | BeginError::NotFree) => {
                 return Err(ApiError::invalid_state(server.uuid, ACTION));
             }
             Err(BeginError::NoSuchServer) => return Err(call.no_such_server()),
@@ -122,7 +121,7 @@ async fn begin(
 }
 
 /// Why an evacuation does not begin now.
-enum No {
+enum NotBegun {
     /// The server's state does not allow it.
     Wrong(ApiError),
     /// A live migration has been settled since the host was looked at: the server is on this one.
@@ -145,9 +144,9 @@ async fn is_settling(call: &Call, server: &Server) -> Result<bool, ApiError> {
 }
 
 /// 200, and where the version has it, a password.
-fn answer(call: &Call, wish: &Wish<'_>) -> Result<Reply, ApiError> {
+fn answer(call: &Call, body: &EvacuationBody<'_>) -> Result<Reply, ApiError> {
     let shown = call.state.config.enable_instance_password;
-    let Some(password) = wish.password.filter(|_| shown) else {
+    let Some(password) = body.password.filter(|_| shown) else {
         return Ok(Reply::empty(StatusCode::OK));
     };
     let text = match password {

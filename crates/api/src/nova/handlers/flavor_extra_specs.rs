@@ -13,7 +13,8 @@ use crate::nova::rules;
 /// `GET /flavors/{id}/os-extra_specs`.
 pub fn index(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce(rules::FLAVOR_EXTRA_SPECS_INDEX, &own_project(call))?;
+        call.caller
+            .enforce(rules::FLAVOR_EXTRA_SPECS_INDEX, &own_project(call))?;
         let flavor = named(call).await?;
         Reply::json(&json!({ "extra_specs": flavor.extra_specs }))
     })
@@ -22,7 +23,8 @@ pub fn index(call: &Call) -> Answer<'_> {
 /// `GET /flavors/{id}/os-extra_specs/{key}`.
 pub fn show(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce(rules::FLAVOR_EXTRA_SPECS_SHOW, &own_project(call))?;
+        call.caller
+            .enforce(rules::FLAVOR_EXTRA_SPECS_SHOW, &own_project(call))?;
         let flavor = named(call).await?;
         let (id, key) = (&call.ids.id, &call.ids.key);
         let gone = || ApiError::NotFound(format!("Flavor {id} has no extra specs with key {key}."));
@@ -33,5 +35,5 @@ pub fn show(call: &Call) -> Answer<'_> {
 
 /// Nova names no user here, unlike elsewhere, so a rule that asks for one does not hold.
 fn own_project(call: &Call) -> Target {
-    Target::of_project(call.project_id())
+    Target::of_project(call.caller.project_id())
 }

@@ -11,7 +11,7 @@ use crate::nova::error::ApiError;
 use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
-use crate::nova::views::flavor::{FlavorDocument, FlavorEntry, FlavorList, FlavorView};
+use crate::nova::views::flavor::{FlavorEntry, FlavorView};
 
 /// `GET /flavors`.
 pub fn index(call: &Call) -> Answer<'_> {
@@ -27,7 +27,7 @@ pub fn index(call: &Call) -> Answer<'_> {
 pub fn detail(call: &Call) -> Answer<'_> {
     Box::pin(async move {
         let page = page(call).await?;
-        let specs = call.permits_own(rules::FLAVOR_EXTRA_SPECS_INDEX);
+        let specs = call.caller.permits_own(rules::FLAVOR_EXTRA_SPECS_INDEX);
         answer(call, "flavors/detail", &page, |flavor| {
             FlavorView::new(flavor, call.version, specs, &call.links)
         })
@@ -38,9 +38,9 @@ pub fn detail(call: &Call) -> Answer<'_> {
 pub fn show(call: &Call) -> Answer<'_> {
     Box::pin(async move {
         let flavor = named(call).await?;
-        let specs = call.permits_own(rules::FLAVOR_EXTRA_SPECS_INDEX);
+        let specs = call.caller.permits_own(rules::FLAVOR_EXTRA_SPECS_INDEX);
         let flavor = FlavorView::new(&flavor, call.version, specs, &call.links);
-        Reply::json(&FlavorDocument { flavor })
+        Reply::document("flavor", &flavor)
     })
 }
 
@@ -62,15 +62,13 @@ fn answer<'a, T: Serialize>(
     view: impl Fn(&'a Flavor) -> T,
 ) -> Result<Reply, ApiError> {
     let last = page.last().map(|flavor| flavor.flavorid.clone());
-    Reply::json(&FlavorList {
-        flavors: page.iter().map(view).collect(),
-        flavors_links: next(call, collection, page.len(), last),
-    })
+    let next = next(call, collection, page.len(), last);
+    Reply::page("flavors", page.iter().map(view), "flavors_links", next)
 }
 
 /// Flavors are few: they are read all at once, and cut here.
 async fn page(call: &Call) -> Result<Vec<Flavor>, ApiError> {
-    let wanted = Wanted::read(call)?;
+    let filter = FlavorFilter::read(call)?;
     let mut flavors = call.state.store.flavor_list().await?;
     sort(call, &mut flavors);
     let begin = match call.query.last("marker") {
@@ -85,13 +83,13 @@ async fn page(call: &Call) -> Result<Vec<Flavor>, ApiError> {
     Ok(flavors
         .into_iter()
         .skip(begin)
-        .filter(|flavor| wanted.matches(flavor))
+        .filter(|flavor| filter.matches(flavor))
         .take(limit)
         .collect())
 }
 
 /// What a list of flavors is about.
-struct Wanted {
+struct FlavorFilter {
     ram: i64,
     disk: i64,
     name: Option<Regex>,
@@ -99,7 +97,7 @@ struct Wanted {
     private: bool,
 }
 
-impl Wanted {
+impl FlavorFilter {
     fn read(call: &Call) -> Result<Self, ApiError> {
         let name = call.query.last("name").map(|text| {
             let invalid = |_| ApiError::BadRequest(format!("Invalid name filter [{text}]"));
@@ -109,7 +107,7 @@ impl Wanted {
             ram: least(call, "minRam")?,
             disk: least(call, "minDisk")?,
             name: name.transpose()?,
-            private: call.is_admin() && private(call)?,
+            private: call.caller.is_admin() && private(call)?,
         })
     }
 

@@ -1,8 +1,8 @@
 //! Hypervisors: the compute hosts, how full they are and what runs there
 //! (`contract: actions.md §10`).
 
-mod asked;
 mod list;
+mod lookup;
 mod old;
 
 use std::collections::HashMap;
@@ -13,25 +13,26 @@ use godwit_store::{HostedServer, Hypervisor, HypervisorPage};
 
 pub use self::list::{detail, index};
 pub use self::old::{search, servers, statistics, uptime};
-use super::services::pulse;
+use super::services::liveness;
 use crate::nova::call::Call;
 use crate::nova::error::ApiError;
 use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
-use crate::nova::views::hypervisor::{HypervisorDocument, HypervisorView};
+use crate::nova::views::hypervisor::HypervisorView;
 
 /// `GET /os-hypervisors/{id}`.
 pub fn show(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce(rules::HYPERVISORS_SHOW, &Target::empty())?;
-        let found = asked::one(call).await?;
+        call.caller
+            .enforce(rules::HYPERVISORS_SHOW, &Target::empty())?;
+        let found = lookup::one(call).await?;
         let found = [found];
         let hosted = hosted_if_asked(call, &found).await?;
         let [hypervisor] = &found;
         let hosted = hosted.of(hypervisor);
-        let hypervisor = HypervisorView::new(hypervisor, hosted, call.version, pulse(call));
-        Reply::json(&HypervisorDocument { hypervisor })
+        let hypervisor = HypervisorView::new(hypervisor, hosted, call.version, liveness(call));
+        Reply::document("hypervisor", &hypervisor)
     })
 }
 
@@ -47,7 +48,7 @@ impl Hosted {
 }
 
 async fn hosted_if_asked(call: &Call, on: &[Hypervisor]) -> Result<Hosted, ApiError> {
-    match asked::with_servers(call) {
+    match lookup::with_servers(call) {
         true => hosted(call, on).await,
         false => Ok(Hosted(None)),
     }
@@ -65,7 +66,7 @@ async fn matching(call: &Call, pattern: &str) -> Result<Vec<Hypervisor>, ApiErro
         pattern: Some(pattern.to_owned()),
         ..HypervisorPage::default()
     };
-    let found = asked::page(call, &page).await?;
+    let found = lookup::page(call, &page).await?;
     if found.is_empty() {
         return Err(ApiError::NotFound(format!(
             "No hypervisor matching '{pattern}' could be found."

@@ -11,9 +11,7 @@ use crate::nova::microversion::milestone;
 use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
-use crate::nova::views::instance_action::{
-    EventSight, InstanceActionDocument, InstanceActionList, InstanceActionView,
-};
+use crate::nova::views::instance_action::{EventVisibility, InstanceActionView};
 
 /// `GET …/os-instance-actions`.
 pub fn index(call: &Call) -> Answer<'_> {
@@ -27,10 +25,8 @@ pub fn index(call: &Call) -> Answer<'_> {
         let last = last.filter(|_| call.version >= milestone::ACTION_PAGES);
         let collection = format!("servers/{}/os-instance-actions", call.ids.server);
         let view = |action| InstanceActionView::new(action, call.version);
-        Reply::json(&InstanceActionList {
-            actions: actions.iter().map(view).collect(),
-            links: next(call, &collection, actions.len(), last),
-        })
+        let next = next(call, &collection, actions.len(), last);
+        Reply::page("instanceActions", actions.iter().map(view), "links", next)
     })
 }
 
@@ -48,22 +44,20 @@ pub fn show(call: &Call) -> Answer<'_> {
         let action = found.ok_or_else(gone)?;
         let document = InstanceActionView::new(&action, call.version);
 
-        let everything = call.permits(rules::ACTION_EVENTS, &target);
+        let everything = call.caller.permits(rules::ACTION_EVENTS, &target);
         if !everything && call.version < milestone::ACTION_EVENTS {
-            return Reply::json(&InstanceActionDocument { action: document });
+            return Reply::document("instanceAction", &document);
         }
         let explained = call.version >= milestone::ACTION_EVENT_DETAILS;
-        let sight = EventSight {
+        let visibility = EventVisibility {
             version: call.version,
             everything,
-            details: explained && call.permits(rules::ACTION_EVENT_DETAILS, &target),
+            details: explained && call.caller.permits(rules::ACTION_EVENT_DETAILS, &target),
             // What nobody asked for belongs to the server's project.
             project_id: action.project_id.as_deref().unwrap_or(&server.project_id),
         };
         let events = store.instance_action_events(action.id).await?;
-        Reply::json(&InstanceActionDocument {
-            action: document.with_events(&events, sight),
-        })
+        Reply::document("instanceAction", &document.with_events(&events, visibility))
     })
 }
 

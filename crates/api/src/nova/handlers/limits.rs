@@ -7,24 +7,25 @@ use crate::nova::call::Call;
 use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
-use crate::nova::views::limits::LimitsDocument;
+use crate::nova::views::limits::Limits;
 use godwit_store::ProjectUsage;
 
 /// Shows them: the caller's own project's, or another's.
 pub fn show(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce(rules::LIMITS, &Target::empty())?;
+        call.caller.enforce(rules::LIMITS, &Target::empty())?;
         let project = match call.query.last("tenant_id") {
             Some(other) => {
-                call.enforce(rules::LIMITS_OF_OTHERS, &Target::of_project(Some(other)))?;
+                call.caller
+                    .enforce(rules::LIMITS_OF_OTHERS, &Target::of_project(Some(other)))?;
                 Some(other)
             }
-            None => call.project_id(),
+            None => call.caller.project_id(),
         };
         let usage = match project.filter(|project| !unstorable(project)) {
             Some(project) => call.state.store.project_usage(project).await?,
             None => ProjectUsage::default(),
         };
-        Reply::json(&LimitsDocument::new(usage, call.version))
+        Reply::document("limits", &Limits::new(usage, call.version))
     })
 }

@@ -4,7 +4,6 @@
 //! Whoever is of the other kind than the holder needs a rule of its own to unlock.
 
 use godwit_store::{LockedBy, Server, ServerChangeError};
-use serde_json::Value;
 
 use crate::nova::call::{Allowed, Call};
 use crate::nova::error::ApiError;
@@ -13,9 +12,9 @@ use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
 
-/// `lock`.
-pub fn lock<'a>(call: &'a Call, body: &'a Value) -> Answer<'a> {
+pub fn lock(call: &Call) -> Answer<'_> {
     Box::pin(async move {
+        let body = &call.body;
         let found = call.server().await?.with_user();
         let server = found.allow(call, rules::LOCK)?.resource;
         let reason = body["locked_reason"]
@@ -32,8 +31,7 @@ pub fn lock<'a>(call: &'a Call, body: &'a Value) -> Answer<'a> {
     })
 }
 
-/// `unlock`.
-pub fn unlock<'a>(call: &'a Call, _: &'a Value) -> Answer<'a> {
+pub fn unlock(call: &Call) -> Answer<'_> {
     Box::pin(async move {
         let Allowed {
             resource: server,
@@ -41,7 +39,7 @@ pub fn unlock<'a>(call: &'a Call, _: &'a Value) -> Answer<'a> {
         } = call.server().await?.allow(call, rules::UNLOCK)?;
         let unlocked = match release(call, &server, Some(kind(call, &server))).await {
             Err(ServerChangeError::Refused(HeldByOther)) => {
-                call.enforce(rules::UNLOCK_OVERRIDE, &target)?;
+                call.caller.enforce(rules::UNLOCK_OVERRIDE, &target)?;
                 release(call, &server, None).await
             }
             decided => decided,
@@ -76,7 +74,7 @@ async fn release(
 
 /// The kind that the caller is of. Administrators of the server's own project are its owners.
 fn kind(call: &Call, server: &Server) -> LockedBy {
-    if call.project_id() == Some(&server.project_id) {
+    if call.caller.project_id() == Some(&server.project_id) {
         LockedBy::Owner
     } else {
         LockedBy::Admin

@@ -14,21 +14,20 @@ use crate::nova::microversion::milestone;
 use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
-use crate::nova::views::migration::{MigrationList, MigrationView};
+use crate::nova::views::migration::MigrationView;
 
-/// Lists.
 pub fn index(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce_own(rules::MIGRATIONS_INDEX)?;
+        call.caller.enforce_own(rules::MIGRATIONS_INDEX)?;
         // Somebody else's migrations, or everybody's?
         if call
             .query
             .last("project_id")
-            .is_none_or(|asked| Some(asked) != call.project_id())
+            .is_none_or(|asked| Some(asked) != call.caller.project_id())
         {
-            call.enforce_own(rules::MIGRATIONS_INDEX_ALL)?;
+            call.caller.enforce_own(rules::MIGRATIONS_INDEX_ALL)?;
         }
-        let hosts = call.permits_own(rules::MIGRATIONS_INDEX_HOST);
+        let hosts = call.caller.permits_own(rules::MIGRATIONS_INDEX_HOST);
         let records = match filter(call)? {
             Some(filter) => list(call, &filter).await?,
             None => Vec::new(),
@@ -36,10 +35,13 @@ pub fn index(call: &Call) -> Answer<'_> {
         let view = |record| MigrationView::new(record, call.version, hosts, &call.links);
         let last = records.last().map(|record| record.uuid.to_string());
         let pages = call.version >= milestone::MIGRATION_PAGES;
-        Reply::json(&MigrationList {
-            migrations: records.iter().map(view).collect(),
-            migrations_links: next(call, "os-migrations", records.len(), last.filter(|_| pages)),
-        })
+        let next = next(call, "os-migrations", records.len(), last.filter(|_| pages));
+        Reply::page(
+            "migrations",
+            records.iter().map(view),
+            "migrations_links",
+            next,
+        )
     })
 }
 

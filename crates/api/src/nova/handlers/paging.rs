@@ -21,7 +21,7 @@ pub(super) fn limit(call: &Call) -> i64 {
         .map_or(most, |asked: i64| asked.min(most))
 }
 
-/// How many items of a whole list are left out at its beginning, and how many the answer may
+/// How many items of a whole list are left out at its new_migration, and how many the answer may
 /// have, where there are no markers; no limit is the greatest.
 pub(super) fn slice(call: &Call) -> (usize, usize) {
     let offset = call.query.last("offset").map_or(0, |asked| {

@@ -2,7 +2,6 @@
 
 use godwit_core::power::{Obstacle, PowerAction};
 use godwit_store::{NewPower, PowerError, Server};
-use serde_json::Value;
 
 use super::preconditions::unlocked;
 use crate::nova::call::Call;
@@ -11,8 +10,7 @@ use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
 
-/// `os-stop`.
-pub fn stop<'a>(call: &'a Call, _: &'a Value) -> Answer<'a> {
+pub fn stop(call: &Call) -> Answer<'_> {
     Box::pin(async move {
         let found = call.server().await?.with_user();
         let server = found.allow(call, rules::STOP)?.resource;
@@ -20,8 +18,7 @@ pub fn stop<'a>(call: &'a Call, _: &'a Value) -> Answer<'a> {
     })
 }
 
-/// `os-start`.
-pub fn start<'a>(call: &'a Call, _: &'a Value) -> Answer<'a> {
+pub fn start(call: &Call) -> Answer<'_> {
     Box::pin(async move {
         let found = call.server().await?.with_user();
         let server = found.allow(call, rules::START)?.resource;
@@ -29,9 +26,9 @@ pub fn start<'a>(call: &'a Call, _: &'a Value) -> Answer<'a> {
     })
 }
 
-/// `reboot`.
-pub fn reboot<'a>(call: &'a Call, body: &'a Value) -> Answer<'a> {
+pub fn reboot(call: &Call) -> Answer<'_> {
     Box::pin(async move {
+        let body = &call.body;
         let server = call.server().await?.allow(call, rules::REBOOT)?.resource;
         let kind = body["type"].as_str().unwrap_or_default();
         let action = match kind.eq_ignore_ascii_case("soft") {
@@ -48,7 +45,7 @@ async fn begin(call: &Call, server: &Server, action: PowerAction) -> Result<Repl
         action,
         note: call.note(),
     };
-    let admin = call.is_admin();
+    let admin = call.caller.is_admin();
     let check = move |server: &Server| check(action, server, admin);
     let begun = call.state.store.power_begin(new, check).await;
     begun.map_err(|error| refused(call, server, action, error))?;

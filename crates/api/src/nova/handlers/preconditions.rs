@@ -65,7 +65,6 @@ pub(super) mod flavor {
         )))
     }
 
-    /// Refuses accelerators.
     pub(in super::super) fn without_accelerators(server: &Server) -> Result<(), ApiError> {
         if spec(server, "accel:device_profile").is_none() {
             return Ok(());
@@ -87,7 +86,6 @@ pub(super) mod flavor {
         refuse(operation, "vTPM", server)
     }
 
-    /// Refuses encrypted memory.
     pub(in super::super) fn without_encryption(
         server: &Server,
         operation: &str,

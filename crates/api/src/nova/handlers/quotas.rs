@@ -12,7 +12,7 @@ use crate::nova::error::ApiError;
 use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
-use crate::nova::views::quota::QuotaDocument;
+use crate::nova::views::quota::QuotaSet;
 
 /// `GET /os-quota-sets/{project}`.
 pub fn show(call: &Call) -> Answer<'_> {
@@ -32,18 +32,20 @@ pub fn detail(call: &Call) -> Answer<'_> {
             true => ProjectUsage::default(),
             false => call.state.store.project_usage(project).await?,
         };
-        Reply::json(&QuotaDocument::details(project, usage, call.version))
+        let quotas = QuotaSet::details(project, usage, call.version);
+        Reply::document("quota_set", &quotas)
     })
 }
 
 fn limits(call: &Call, rule: &'static str) -> Result<Reply, ApiError> {
     let project = project(call, rule)?;
-    Reply::json(&QuotaDocument::limits(project, call.version))
+    Reply::document("quota_set", &QuotaSet::limits(project, call.version))
 }
 
 /// The project that the path names, if `rule` allows to ask about it.
 fn project<'a>(call: &'a Call, rule: &'static str) -> Result<&'a str, ApiError> {
     let project = call.ids.id.as_str();
-    call.enforce(rule, &Target::of_project(Some(project)))?;
+    call.caller
+        .enforce(rule, &Target::of_project(Some(project)))?;
     Ok(project)
 }

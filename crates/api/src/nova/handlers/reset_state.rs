@@ -1,7 +1,6 @@
 //! `os-resetState`: an operator says what a server is (`contract: actions.md §6`).
 
 use godwit_core::server::VmState;
-use serde_json::Value;
 
 use crate::nova::call::Call;
 use crate::nova::reply::Reply;
@@ -9,8 +8,9 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 
 /// Sets the state, whatever it was; what is under way goes on.
-pub fn reset<'a>(call: &'a Call, body: &'a Value) -> Answer<'a> {
+pub fn reset(call: &Call) -> Answer<'_> {
     Box::pin(async move {
+        let body = &call.body;
         let server = call
             .server()
             .await?

@@ -3,7 +3,6 @@
 use actix_web::http::StatusCode;
 use godwit_core::server::VmState;
 use godwit_store::{MigrationRecord, ResizeError, Server};
-use serde_json::Value;
 
 use super::compute_hosts;
 use super::preconditions::{States, unlocked};
@@ -26,11 +25,11 @@ static REVERT: States = States {
 };
 
 /// `confirmResize`: what is left at the source may go, so its host has to be there.
-pub fn confirm<'a>(call: &'a Call, _: &'a Value) -> Answer<'a> {
+pub fn confirm(call: &Call) -> Answer<'_> {
     Box::pin(async move {
         let found = call.server().await?;
         let server = found.allow(call, rules::CONFIRM_RESIZE)?.resource;
-        let admin = call.is_admin();
+        let admin = call.caller.is_admin();
         let check = move |server: &Server| check(&CONFIRM, server, admin);
         check(&server)?;
         let moved = waiting(call, &server).await?;
@@ -44,11 +43,11 @@ pub fn confirm<'a>(call: &'a Call, _: &'a Value) -> Answer<'a> {
 }
 
 /// `revertResize`: the server goes back to where it came from.
-pub fn revert<'a>(call: &'a Call, _: &'a Value) -> Answer<'a> {
+pub fn revert(call: &Call) -> Answer<'_> {
     Box::pin(async move {
         let found = call.server().await?;
         let server = found.allow(call, rules::REVERT_RESIZE)?.resource;
-        let admin = call.is_admin();
+        let admin = call.caller.is_admin();
         let check = move |server: &Server| check(&REVERT, server, admin);
         let (store, note) = (&call.state.store, call.note());
         let reverted = store.resize_revert(server.uuid, note, check).await;

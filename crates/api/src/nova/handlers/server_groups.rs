@@ -2,35 +2,32 @@
 
 use godwit_core::ids::ServerGroupUuid;
 use godwit_core::server_group::Policy;
-use godwit_policy::Target;
 use godwit_store::{NewServerGroup, ServerGroup};
 use serde_json::Value;
 
-use crate::nova::call::{Call, read_uuid};
+use crate::nova::call::{Call, Guarded, read_uuid};
 use crate::nova::error::ApiError;
 use crate::nova::microversion::milestone;
 use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
-use crate::nova::views::server_group::{ServerGroupDocument, ServerGroupList, ServerGroupView};
+use crate::nova::views::server_group::ServerGroupView;
 
 /// `GET /os-server-groups`.
 pub fn index(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce_own(rules::SERVER_GROUPS_INDEX)?;
+        call.caller.enforce_own(rules::SERVER_GROUPS_INDEX)?;
         // Whatever its value is. Who is no administrator asks for it in vain.
-        let all = call.query.last("all_projects").is_some() && call.is_admin();
+        let all = call.query.last("all_projects").is_some() && call.caller.is_admin();
         if all {
-            call.enforce_own(rules::SERVER_GROUPS_INDEX_ALL)?;
+            call.caller.enforce_own(rules::SERVER_GROUPS_INDEX_ALL)?;
         }
-        let project = call.project_id().filter(|_| !all);
+        let project = call.caller.project_id().filter(|_| !all);
         let (offset, limit) = window(call);
         let store = &call.state.store;
         let groups = store.server_group_list(project, offset, limit).await?;
         let view = |group| ServerGroupView::new(group, call.version);
-        Reply::json(&ServerGroupList {
-            server_groups: groups.iter().map(view).collect(),
-        })
+        Reply::list("server_groups", groups.iter().map(view))
     })
 }
 
@@ -43,9 +40,10 @@ pub fn show(call: &Call) -> Answer<'_> {
 }
 
 /// `POST /os-server-groups`.
-pub fn create<'a>(call: &'a Call, body: &'a Value) -> Answer<'a> {
+pub fn create(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce_own(rules::SERVER_GROUPS_CREATE)?;
+        let body = &call.body;
+        call.caller.enforce_own(rules::SERVER_GROUPS_CREATE)?;
         let new = read(call, &body["server_group"])?;
         let group = call.state.store.server_group_create(new).await?;
         document(call, &group)
@@ -65,22 +63,20 @@ pub fn delete(call: &Call) -> Answer<'_> {
 }
 
 fn document(call: &Call, group: &ServerGroup) -> Result<Reply, ApiError> {
-    Reply::json(&ServerGroupDocument {
-        server_group: ServerGroupView::new(group, call.version),
-    })
+    Reply::document("server_group", &ServerGroupView::new(group, call.version))
 }
 
 /// The group that the path names, if the caller may know of it and `rule` allows it.
 async fn named(call: &Call, rule: &'static str) -> Result<ServerGroup, ApiError> {
-    let project = match call.is_admin() {
+    let project = match call.caller.is_admin() {
         true => None,
-        false => Some(call.project_id().ok_or_else(|| not_found(call))?),
+        false => Some(call.caller.project_id().ok_or_else(|| not_found(call))?),
     };
     let uuid = read_uuid(&call.ids.id).ok_or_else(|| not_found(call))?;
     let found = call.state.store.server_group_find(uuid.into(), project);
     let group = found.await?.ok_or_else(|| not_found(call))?;
-    call.enforce(rule, &Target::of_project(Some(&group.project_id)))?;
-    Ok(group)
+    let found = Guarded::of_project(&group.project_id.clone(), group);
+    Ok(found.allow(call, rule)?.resource)
 }
 
 fn not_found(call: &Call) -> ApiError {
@@ -120,8 +116,8 @@ fn read(call: &Call, group: &Value) -> Result<NewServerGroup, ApiError> {
     Ok(NewServerGroup {
         uuid: ServerGroupUuid(call.state.ids.uuid()),
         name: group["name"].as_str().unwrap_or_default().to_owned(),
-        project_id: call.project_id().unwrap_or_default().to_owned(),
-        user_id: call.user_id().unwrap_or_default().to_owned(),
+        project_id: call.caller.project_id().unwrap_or_default().to_owned(),
+        user_id: call.caller.user_id().unwrap_or_default().to_owned(),
         policy,
         max_server_per_host: most,
         at: call.state.clock.now(),

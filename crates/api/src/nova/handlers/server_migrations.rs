@@ -8,7 +8,6 @@ mod requests;
 
 use godwit_core::status::MigrationKind;
 use godwit_store::MigrationSummary;
-use serde_json::Value;
 
 use self::requests::{ABORT, FORCE_COMPLETE};
 use crate::nova::call::Call;
@@ -16,9 +15,7 @@ use crate::nova::error::ApiError;
 use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
-use crate::nova::views::server_migration::{
-    ServerMigrationDocument, ServerMigrationList, ServerMigrationView,
-};
+use crate::nova::views::server_migration::ServerMigrationView;
 
 /// `GET …/migrations`.
 pub fn index(call: &Call) -> Answer<'_> {
@@ -29,12 +26,12 @@ pub fn index(call: &Call) -> Answer<'_> {
             .allow(call, rules::SERVER_MIGRATIONS_INDEX)?;
         let records = &found.resource;
         // Nobody asks who may see the hosts of nothing.
-        let hosts =
-            !records.is_empty() && call.permits(rules::SERVER_MIGRATIONS_INDEX_HOST, &found.target);
+        let hosts = !records.is_empty()
+            && call
+                .caller
+                .permits(rules::SERVER_MIGRATIONS_INDEX_HOST, &found.target);
         let view = |record| ServerMigrationView::new(record, call.version, hosts);
-        Reply::json(&ServerMigrationList {
-            migrations: records.iter().map(view).collect(),
-        })
+        Reply::list("migrations", records.iter().map(view))
     })
 }
 
@@ -47,7 +44,7 @@ pub fn show(call: &Call) -> Answer<'_> {
             .allow(call, rules::SERVER_MIGRATIONS_SHOW)?;
         let record = shown(call, found.resource)?;
         let migration = ServerMigrationView::new(&record, call.version, true);
-        Reply::json(&ServerMigrationDocument { migration })
+        Reply::document("migration", &migration)
     })
 }
 
@@ -70,10 +67,10 @@ fn shown(call: &Call, record: Option<MigrationSummary>) -> Result<MigrationSumma
 
 /// `DELETE …/migrations/{id}`.
 pub fn abort(call: &Call) -> Answer<'_> {
-    Box::pin(requests::leave(call, &ABORT))
+    Box::pin(requests::record(call, &ABORT))
 }
 
 /// `POST …/migrations/{id}/action` with `force_complete`.
-pub fn force_complete<'a>(call: &'a Call, _: &'a Value) -> Answer<'a> {
-    Box::pin(requests::leave(call, &FORCE_COMPLETE))
+pub fn force_complete(call: &Call) -> Answer<'_> {
+    Box::pin(requests::record(call, &FORCE_COMPLETE))
 }

@@ -42,8 +42,8 @@ pub fn tags(call: &Call) -> Answer<'_> {
 /// `GET /os-security-groups`.
 pub fn security_groups(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        let target = Target::of_project(call.project_id());
-        call.enforce(rules::SECURITY_GROUPS_GET, &target)?;
+        let target = Target::of_project(call.caller.project_id());
+        call.caller.enforce(rules::SECURITY_GROUPS_GET, &target)?;
         Reply::json(&json!({ "security_groups": [] }))
     })
 }

@@ -2,48 +2,44 @@
 
 mod filter;
 mod scope;
-mod sight;
 mod sorting;
+mod visibility;
 
 use godwit_core::ids::ServerUuid;
 use godwit_store::{Server, ServerListError, ServerPage};
 
 use self::scope::Scope;
-use self::sight::Sights;
+use self::visibility::Visibility;
 use super::paging::{limit, next};
 use crate::nova::call::{Call, read_uuid};
 use crate::nova::error::ApiError;
 use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
-use crate::nova::views::server::{ServerDocument, ServerEntry, ServerList, ServerView};
+use crate::nova::views::server::{ServerEntry, ServerView};
 
 /// `GET /servers`.
 pub fn index(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce_own(rules::SERVERS_INDEX)?;
+        call.caller.enforce_own(rules::SERVERS_INDEX)?;
         let servers = list(call, rules::SERVERS_INDEX_ALL).await?;
         let view = |server| ServerEntry::new(server, &call.links);
         let last = servers.last().map(|server| server.uuid.to_string());
-        Reply::json(&ServerList {
-            servers: servers.iter().map(view).collect(),
-            servers_links: next(call, "servers", servers.len(), last),
-        })
+        let next = next(call, "servers", servers.len(), last);
+        Reply::page("servers", servers.iter().map(view), "servers_links", next)
     })
 }
 
 /// `GET /servers/detail`.
 pub fn detail(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce_own(rules::SERVERS_DETAIL)?;
+        call.caller.enforce_own(rules::SERVERS_DETAIL)?;
         let servers = list(call, rules::SERVERS_DETAIL_ALL).await?;
-        let sights = Sights::of_list(call).await?;
-        let view = |server| ServerView::new(server, sights.of(server), &call.links);
+        let visibility = Visibility::of_list(call).await?;
+        let view = |server| ServerView::new(server, visibility.of(server), &call.links);
         let last = servers.last().map(|server| server.uuid.to_string());
-        Reply::json(&ServerList {
-            servers: servers.iter().map(view).collect(),
-            servers_links: next(call, "servers/detail", servers.len(), last),
-        })
+        let next = next(call, "servers/detail", servers.len(), last);
+        Reply::page("servers", servers.iter().map(view), "servers_links", next)
     })
 }
 
@@ -51,15 +47,15 @@ pub fn detail(call: &Call) -> Answer<'_> {
 pub fn show(call: &Call) -> Answer<'_> {
     Box::pin(async move {
         let found = call.server().await?.allow(call, rules::SERVERS_SHOW)?;
-        let sights = Sights::of_one(call, &found).await?;
+        let visibility = Visibility::of_one(call, &found).await?;
         let server = &found.resource;
-        let server = ServerView::new(server, sights.of(server), &call.links);
-        Reply::json(&ServerDocument { server })
+        let server = ServerView::new(server, visibility.of(server), &call.links);
+        Reply::document("server", &server)
     })
 }
 
-async fn list(call: &Call, everybodys: &'static str) -> Result<Vec<Server>, ApiError> {
-    let scope = Scope::of(call, everybodys)?;
+async fn list(call: &Call, all_projects: &'static str) -> Result<Vec<Server>, ApiError> {
+    let scope = Scope::of(call, all_projects)?;
     let Some(filter) = filter::read(call, scope)? else {
         return Ok(Vec::new());
     };

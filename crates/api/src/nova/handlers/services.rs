@@ -6,7 +6,6 @@ mod verbs;
 
 use godwit_policy::Target;
 use godwit_store::{Service, ServiceBinary};
-use serde_json::Value;
 
 pub use self::delete::delete;
 use crate::nova::call::Call;
@@ -15,20 +14,18 @@ use crate::nova::microversion::milestone;
 use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
-use crate::nova::views::service::{Pulse, ServiceList, ServiceView};
+use crate::nova::views::service::{Liveness, ServiceView};
 
 /// `GET /os-services`.
 pub fn index(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce(rules::SERVICES_LIST, &Target::empty())?;
+        call.caller
+            .enforce(rules::SERVICES_LIST, &Target::empty())?;
         let services = call.state.store.service_list().await?;
-        let pulse = pulse(call);
+        let liveness = liveness(call);
         let wanted = services.iter().filter(|service| is_wanted(call, service));
-        Reply::json(&ServiceList {
-            services: wanted
-                .map(|service| ServiceView::new(service, call.version, pulse))
-                .collect(),
-        })
+        let view = |service| ServiceView::new(service, call.version, liveness);
+        Reply::list("services", wanted.map(view))
     })
 }
 
@@ -41,8 +38,9 @@ fn is_wanted(call: &Call, service: &Service) -> bool {
 
 /// `PUT /os-services/{id}`: once the path named a verb and the body a service; from 2.53 on the
 /// path names the service and the body says how it shall be.
-pub fn update<'a>(call: &'a Call, body: &'a Value) -> Answer<'a> {
+pub fn update(call: &Call) -> Answer<'_> {
     Box::pin(async move {
+        let body = &call.body;
         if call.version < milestone::UUID_IDS {
             verbs::act(call, body).await
         } else {
@@ -52,8 +50,8 @@ pub fn update<'a>(call: &'a Call, body: &'a Value) -> Answer<'a> {
 }
 
 /// What tells whether services count as up, for one answer.
-pub(super) fn pulse(call: &Call) -> Pulse {
-    Pulse {
+pub(super) fn liveness(call: &Call) -> Liveness {
+    Liveness {
         now: call.state.clock.now(),
         down_time: call.state.config.service_down_time,
     }

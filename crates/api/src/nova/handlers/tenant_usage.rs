@@ -12,21 +12,23 @@ use crate::nova::microversion::milestone;
 use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
-use crate::nova::views::tenant_usage::{
-    OrNothing, Period, ProjectUsageDocument, ProjectUsageList, ProjectUsageView,
-};
+use crate::nova::views::tenant_usage::{OrNothing, Period, ProjectUsageView};
 
 /// `GET /os-simple-tenant-usage`.
 pub fn index(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce_own(rules::USAGE_LIST)?;
+        call.caller.enforce_own(rules::USAGE_LIST)?;
         let period = period(call)?;
         let usages = list(call, period, None).await?;
         let detailed = first(call, "detailed") == Some("1");
-        Reply::json(&ProjectUsageList {
-            tenant_usages: ProjectUsageView::list(&usages, period, detailed),
-            tenant_usages_links: next(call, "os-simple-tenant-usage", &usages),
-        })
+        let views = ProjectUsageView::list(&usages, period, detailed);
+        let next = next(call, "os-simple-tenant-usage", &usages);
+        Reply::page(
+            "tenant_usages",
+            views.into_iter(),
+            "tenant_usages_links",
+            next,
+        )
     })
 }
 
@@ -34,15 +36,15 @@ pub fn index(call: &Call) -> Answer<'_> {
 pub fn show(call: &Call) -> Answer<'_> {
     Box::pin(async move {
         let project = &call.ids.id;
-        call.enforce(rules::USAGE_SHOW, &Target::of_project(Some(project)))?;
+        call.caller
+            .enforce(rules::USAGE_SHOW, &Target::of_project(Some(project)))?;
         let period = period(call)?;
         let usages = list(call, period, Some(project.clone())).await?;
         let view = ProjectUsageView::list(&usages, period, true).pop();
         let collection = format!("os-simple-tenant-usage/{project}");
-        Reply::json(&ProjectUsageDocument {
-            tenant_usage: view.map_or(OrNothing::Nothing {}, OrNothing::Something),
-            tenant_usage_links: next(call, &collection, &usages),
-        })
+        let view = view.map_or(OrNothing::Nothing {}, OrNothing::Something);
+        let next = next(call, &collection, &usages);
+        Reply::linked("tenant_usage", view, "tenant_usage_links", next)
     })
 }
 
@@ -59,7 +61,7 @@ fn period(call: &Call) -> Result<Period, ApiError> {
     };
     let (start, end) = (time("start")?, time("end")?);
     let (from, until) = (start.unwrap_or(now), end.unwrap_or(now));
-    // Where nothing is asked, the time is the present moment.
+    // Where nothing is asked, the time is now.
     if from >= until && (start.is_some() || end.is_some()) {
         let text = "Invalid start time. The start time cannot occur after the end time.";
         return Err(ApiError::BadRequest(text.to_owned()));

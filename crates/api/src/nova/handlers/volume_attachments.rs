@@ -7,9 +7,7 @@ use crate::nova::error::ApiError;
 use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
-use crate::nova::views::volume_attachment::{
-    VolumeAttachmentDocument, VolumeAttachmentList, VolumeAttachmentView,
-};
+use crate::nova::views::volume_attachment::VolumeAttachmentView;
 
 /// `GET …/os-volume_attachments`.
 pub fn index(call: &Call) -> Answer<'_> {
@@ -19,9 +17,7 @@ pub fn index(call: &Call) -> Answer<'_> {
         let (offset, limit) = paging::slice(call);
         let volumes = server.launch.volumes.iter().skip(offset).take(limit);
         let views = volumes.filter_map(|it| VolumeAttachmentView::new(server, it, call.version));
-        Reply::json(&VolumeAttachmentList {
-            volume_attachments: views.collect(),
-        })
+        Reply::list("volumeAttachments", views)
     })
 }
 
@@ -33,12 +29,12 @@ pub fn show(call: &Call) -> Answer<'_> {
         let id = &call.ids.id;
         let volume = server.launch.volumes.iter().find(|it| it.id == *id);
         let view = volume.and_then(|it| VolumeAttachmentView::new(server, it, call.version));
-        let volume_attachment = view.ok_or_else(|| {
+        let view = view.ok_or_else(|| {
             ApiError::NotFound(format!(
                 "Instance {} is not attached to volume {id}",
                 call.ids.server
             ))
         })?;
-        Reply::json(&VolumeAttachmentDocument { volume_attachment })
+        Reply::document("volumeAttachment", &view)
     })
 }

@@ -8,14 +8,11 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
-use tokio::runtime::Handle;
-use tokio::task::spawn_blocking;
-use tracing::{Instrument, Span};
 
 use crate::http::auth::Principal;
 use crate::http::body::{self, BodyError};
+use crate::http::caller::Caller;
 use crate::http::links::Base;
-use crate::http::policy::Policy;
 use crate::http::query::{NotUtf8, Query};
 use crate::http::state::ApiState;
 use crate::nova::body::{action, check_content_type};
@@ -23,10 +20,10 @@ use crate::nova::call::{Call, PathIds};
 use crate::nova::error::ApiError;
 use crate::nova::links::Links;
 use crate::nova::microversion::Microversion;
-use crate::nova::negotiation::NotSpoken;
-use crate::nova::reply::{self, Reply, Spoken};
+use crate::nova::negotiation::VersionError;
+use crate::nova::reply::{self, NamedVersion, Reply};
 use crate::nova::root::Root;
-use crate::nova::routes::{Action, Answer, Does, Route, Versions};
+use crate::nova::routes::{Found, Operation, Takes};
 use crate::nova::schema::body::edition;
 use crate::nova::schema::query::QuerySchema;
 use crate::nova::schema::{Strictness, check};
@@ -63,19 +60,19 @@ pub(super) fn failed(error: &ApiError) -> HttpResponse {
 }
 
 /// The answer to a request for a version that is not spoken.
-pub(super) fn not_spoken(version: &NotSpoken) -> HttpResponse {
+pub(super) fn version_refused(version: &VersionError) -> HttpResponse {
     match version {
-        NotSpoken::Malformed(text) => reply::fault(&ApiError::BadRequest(format!(
+        VersionError::Malformed(text) => reply::fault(&ApiError::BadRequest(format!(
             "API Version String {text} is of invalid format. Must be of format \
              MajorNum.MinorNum."
         ))),
-        NotSpoken::Unsupported(text) => {
+        VersionError::Unsupported(text) => {
             let mut response = reply::fault(&ApiError::NotAcceptable(format!(
                 "Version {text} is not supported by the API. Minimum is {} and maximum is {}.",
                 Microversion::MIN,
                 Microversion::MAX
             )));
-            reply::set_version(&mut response, Spoken::InVain(text));
+            reply::set_version(&mut response, NamedVersion::Refused(text));
             response
         }
     }
@@ -90,8 +87,7 @@ pub(super) struct Routed<'a> {
     /// The project in the URL.
     pub(super) project: Option<&'a str>,
     /// `None`: the version's document below a project.
-    pub(super) route: Option<&'static Route>,
-    pub(super) ids: PathIds,
+    pub(super) found: Option<Found>,
     pub(super) version: Microversion,
     pub(super) request_id: &'a str,
     pub(super) principal: Arc<Principal>,
@@ -112,57 +108,36 @@ impl From<ApiError> for Stop {
 /// The checks behind the version, and the handler.
 pub(super) async fn handle(mut routed: Routed<'_>) -> Result<Reply, Stop> {
     check_content_type(routed.request.headers())?;
-    let Some(route) = routed.route else {
+    let Some(Found { first, all, ids }) = routed.found.take() else {
         check_project(&routed)?;
         let base = Base::of(routed.request, &routed.state.link_rules);
-        return Ok(Reply::json(&VersionDocument::new(
-            routed.root,
-            &base,
-            routed.root,
-        ))?);
+        let document = VersionDocument::new(routed.root, &base, routed.root);
+        return Ok(Reply::json(&document)?);
     };
-    match &route.does {
-        Does::Handle {
-            versions,
-            query,
-            handler,
-        } => {
-            check_project(&routed)?;
-            check_version(*versions, routed.version)?;
-            let query = read_query(&routed, *query)?;
-            Ok(perform(routed, route, query, Work::Handle(*handler)).await?)
+    let (operation, body) = match first.takes {
+        Takes::Query(_) => (first, Value::Null),
+        Takes::Body(_) => (first, read_document(&mut routed).await?),
+        Takes::Action(..) => {
+            let (name, value) = action(&read_body(&mut routed).await?)?;
+            let named = all.iter().find(|it| it.action() == Some(&name));
+            let unknown = || ApiError::BadRequest(format!("There is no such action: {name}"));
+            (*named.ok_or_else(unknown)?, value)
         }
-        Does::Write {
-            versions,
-            body,
-            handler,
-        } => {
-            let value = read_document(&mut routed).await?;
-            check_project(&routed)?;
-            check_version(*versions, routed.version)?;
-            let schema = edition(body, routed.version);
-            check(schema, &value, None, strictness(routed.root)).map_err(ApiError::invalid_body)?;
-            let work = Work::Act(*handler, value);
-            Ok(perform(routed, route, Query::default(), work).await?)
-        }
-        Does::Act(actions) => {
-            let (action, value) = read_action(&mut routed, actions).await?;
-            check_project(&routed)?;
-            check_version(action.versions, routed.version)?;
-            let schema = edition(action.body, routed.version);
-            check(schema, &value, Some(action.name), strictness(routed.root))
+    };
+    check_project(&routed)?;
+    if !operation.versions.contain(routed.version) {
+        return Err(ApiError::no_such_resource().into());
+    }
+    let query = match operation.takes {
+        Takes::Query(schema) => read_query(&routed, schema)?,
+        Takes::Body(editions) | Takes::Action(_, editions) => {
+            let schema = edition(editions, routed.version);
+            check(schema, &body, operation.action(), strictness(routed.root))
                 .map_err(ApiError::invalid_body)?;
-            let work = Work::Act(action.handler, value);
-            Ok(perform(routed, route, Query::default(), work).await?)
+            Query::default()
         }
-    }
-}
-
-fn check_version(versions: Versions, version: Microversion) -> Result<(), ApiError> {
-    if versions.contain(version) {
-        return Ok(());
-    }
-    Err(ApiError::no_such_resource())
+    };
+    Ok(perform(routed, operation, ids, query, body).await?)
 }
 
 async fn read_body(routed: &mut Routed<'_>) -> Result<Bytes, Stop> {
@@ -181,20 +156,6 @@ async fn read_document(routed: &mut Routed<'_>) -> Result<Value, Stop> {
         return Ok(Value::Null);
     }
     Ok(serde_json::from_slice(&body).map_err(|_| ApiError::malformed_body())?)
-}
-
-async fn read_action(
-    routed: &mut Routed<'_>,
-    actions: &'static [Action],
-) -> Result<(&'static Action, Value), Stop> {
-    let body = read_body(routed).await?;
-    let (name, value) = action(&body)?;
-    let unknown = || ApiError::BadRequest(format!("There is no such action: {name}"));
-    let action = actions
-        .iter()
-        .find(|action| action.name == name)
-        .ok_or_else(unknown)?;
-    Ok((action, value))
 }
 
 /// A project in the URL must be the token's, for everybody.
@@ -229,98 +190,38 @@ fn read_query(routed: &Routed<'_>, schema: Option<&QuerySchema>) -> Result<Query
     Ok(query)
 }
 
-/// What is left to do.
-enum Work {
-    Handle(for<'a> fn(&'a Call) -> Answer<'a>),
-    Act(for<'a> fn(&'a Call, &'a Value) -> Answer<'a>, Value),
-}
-
-impl Work {
-    async fn done(self, arrived: Arrived) -> Result<Reply, ApiError> {
-        let call = arrived.call();
-        match self {
-            Self::Handle(handler) => handler(&call).await,
-            Self::Act(handler, value) => handler(&call, &value).await,
-        }
-    }
-}
-
-/// Hands the request to its handler. One whose rules may ask another service is handled on a
-/// thread where it stops nobody else.
+/// Hands the request to its handler.
 async fn perform(
     routed: Routed<'_>,
-    route: &'static Route,
-    query: Query,
-    work: Work,
-) -> Result<Reply, ApiError> {
-    let arrived = Arrived::new(routed, route, query);
-    if !arrived.policy.asks(route.all_rules()) {
-        return work.done(arrived).await;
-    }
-    let slots = Arc::clone(&arrived.state.policy.slots);
-    let slot = slots.try_acquire_owned().map_err(|_| ApiError::Crowded)?;
-    let (here, span) = (Handle::current(), Span::current());
-    let handled = spawn_blocking(move || {
-        let _slot = slot;
-        here.block_on(work.done(arrived).instrument(span))
-    });
-    handled.await.map_err(ApiError::internal)?
-}
-
-/// A request at its handler's door, with what is known of it before policy is asked.
-struct Arrived {
-    state: Data<ApiState>,
-    route: &'static Route,
-    version: Microversion,
+    operation: &'static Operation,
     ids: PathIds,
     query: Query,
-    links: Links,
-    request_id: String,
-    principal: Arc<Principal>,
-    policy: Arc<Policy>,
-}
-
-impl Arrived {
-    fn new(routed: Routed<'_>, route: &'static Route, query: Query) -> Self {
-        let Routed {
-            request,
+    body: Value,
+) -> Result<Reply, ApiError> {
+    let (state, principal) = (routed.state.clone(), routed.principal);
+    let base = Base::of(routed.request, &state.link_rules);
+    let (path, project) = (routed.request.path(), principal.project_id.as_deref());
+    let links = Links::new(base, routed.root, path, &query, project);
+    let (version, request_id) = (routed.version, routed.request_id.to_owned());
+    let policy = state.policy.current();
+    let asks = policy.asks(&operation.route);
+    let source = Arc::clone(&state.policy);
+    let work = move || async move {
+        let call = Call {
+            caller: Caller::new(principal, policy, &operation.route),
             state,
-            root,
-            ids,
-            version,
-            request_id,
-            principal,
-            ..
-        } = routed;
-        let base = Base::of(request, &state.link_rules);
-        let project = principal.project_id.as_deref();
-        Self {
-            links: Links::new(base, root, request.path(), &query, project),
-            policy: state.policy.current(),
-            state: state.clone(),
-            request_id: request_id.to_owned(),
-            route,
             version,
             ids,
             query,
-            principal,
-        }
-    }
-
-    /// The call. Decides whether the caller is an administrator, which may take asking.
-    fn call(self) -> Call {
-        Call {
-            decided: self.principal.decided(&self.policy),
-            links: self.links,
-            state: self.state,
-            request_id: self.request_id,
-            route: self.route,
-            version: self.version,
-            ids: self.ids,
-            query: self.query,
-            principal: self.principal,
-            policy: self.policy,
-        }
+            body,
+            links,
+            request_id,
+        };
+        (operation.handler)(&call).await
+    };
+    match asks {
+        true => source.on_blocking_thread(work).await?,
+        false => work().await,
     }
 }
 

@@ -12,6 +12,12 @@ pub struct Edition {
     pub schema: &'static Schema,
 }
 
+impl Edition {
+    pub const fn new(since: Microversion, schema: &'static Schema) -> Self {
+        Self { since, schema }
+    }
+}
+
 /// The schema of `version`; the editions are in the order of their versions.
 pub fn edition(editions: &'static [Edition], version: Microversion) -> &'static Schema {
     let edition = editions.iter().rfind(|edition| edition.since <= version);

@@ -50,11 +50,8 @@ impl Pattern {
 /// A meaning that a string must have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
-    /// A point in time.
     DateTime,
-    /// A regular expression.
     Regex,
-    /// A UUID.
     Uuid,
     /// The name of something. What is wrong with one is said in words of its own.
     Name,

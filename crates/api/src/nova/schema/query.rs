@@ -7,10 +7,8 @@ use crate::http::query::Query;
 use crate::nova::microversion::Microversion;
 use crate::nova::python;
 
-/// One parameter.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter {
-    /// Its name.
     pub name: &'static str,
     /// What each of its values must be like.
     pub schema: &'static Schema,
@@ -47,6 +45,12 @@ pub struct Edition {
     pub parameters: &'static [Parameter],
 }
 
+impl Edition {
+    pub const fn new(since: Microversion, parameters: &'static [Parameter]) -> Self {
+        Self { since, parameters }
+    }
+}
+
 /// The query of one route.
 #[derive(Clone, Copy, Debug)]
 pub struct QuerySchema {
@@ -61,7 +65,6 @@ pub struct QuerySchema {
 const UNDERSCORED: &str = "^_";
 
 impl QuerySchema {
-    /// No parameters.
     pub const NONE: Self = Self {
         editions: &[],
         strict_since: crate::nova::microversion::milestone::STRICT_QUERIES,

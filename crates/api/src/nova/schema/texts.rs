@@ -69,7 +69,7 @@ pub(super) fn no_alternative(value: &Value) -> String {
 }
 
 fn of_text(schema: &Schema, text: &str) -> Option<String> {
-    let repr = || python::repr_str(text);
+    let repr = || python::repr_text(text);
     let length = text.chars().count();
     if length < schema.min_length {
         let wrong = if schema.min_length == 1 {
@@ -94,7 +94,7 @@ pub(super) fn too_long(repr: &str) -> String {
 }
 
 pub(super) fn required(name: &str) -> String {
-    format!("{} is a required property", python::repr_str(name))
+    format!("{} is a required property", python::repr_text(name))
 }
 
 /// `None` when there are no such names.
@@ -122,7 +122,7 @@ fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Option<(String, bool)> {
     let mut names: Vec<_> = names.collect();
     names.sort_unstable();
     names.dedup();
-    let all = python::comma_separated(names.iter().map(|name| python::repr_str(name)));
+    let all = python::comma_separated(names.iter().map(|name| python::repr_text(name)));
     (!names.is_empty()).then_some((all, names.len() > 1))
 }
 
@@ -161,6 +161,6 @@ fn show(literal: Literal) -> String {
     match literal {
         Literal::Boolean(true) => "True".to_owned(),
         Literal::Boolean(false) => "False".to_owned(),
-        Literal::Text(text) => python::repr_str(text),
+        Literal::Text(text) => python::repr_text(text),
     }
 }

@@ -5,16 +5,16 @@ use crate::nova::schema::body::{Edition, HOST, NULL};
 use crate::nova::schema::{Format, Pattern, Schema, Type};
 
 /// Of making one.
-pub static CREATE: &[Edition] = &[Edition {
-    since: Microversion::MIN,
-    schema: &around(&[("aggregate", &NEW)]),
-}];
+pub static CREATE: &[Edition] = &[Edition::new(
+    Microversion::MIN,
+    &around(&[("aggregate", &NEW)]),
+)];
 
 /// Of changing one.
-pub static UPDATE: &[Edition] = &[Edition {
-    since: Microversion::MIN,
-    schema: &around(&[("aggregate", &CHANGED)]),
-}];
+pub static UPDATE: &[Edition] = &[Edition::new(
+    Microversion::MIN,
+    &around(&[("aggregate", &CHANGED)]),
+)];
 
 /// Of the actions that name a host.
 pub static A_HOST: &[Edition] = &[Edition {

@@ -6,22 +6,10 @@ use crate::nova::schema::{Schema, Type};
 
 /// Every shape it ever had.
 pub static BODY: &[Edition] = &[
-    Edition {
-        since: Microversion::MIN,
-        schema: &ORIGINAL,
-    },
-    Edition {
-        since: milestone::EVACUATE_WITHOUT_PASSWORD,
-        schema: &PLAIN,
-    },
-    Edition {
-        since: milestone::FORCE_EVACUATION,
-        schema: &FORCE,
-    },
-    Edition {
-        since: milestone::NO_FORCE,
-        schema: &PLAIN,
-    },
+    Edition::new(Microversion::MIN, &ORIGINAL),
+    Edition::new(milestone::EVACUATE_WITHOUT_PASSWORD, &PLAIN),
+    Edition::new(milestone::FORCE_EVACUATION, &FORCE),
+    Edition::new(milestone::NO_FORCE, &PLAIN),
 ];
 
 /// Any text: it is kept nowhere.

@@ -8,14 +8,8 @@ use crate::nova::schema::{Literal, Schema, Type};
 /// Everything it ever took.
 pub static LIST: QuerySchema = QuerySchema {
     editions: &[
-        Edition {
-            since: Microversion::MIN,
-            parameters: &ORIGINAL,
-        },
-        Edition {
-            since: milestone::STRICT_QUERIES,
-            parameters: &NAMED,
-        },
+        Edition::new(Microversion::MIN, &ORIGINAL),
+        Edition::new(milestone::STRICT_QUERIES, &NAMED),
     ],
     strict_since: milestone::STRICT_SERVERS,
     underscored: false,

@@ -8,18 +8,9 @@ use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 /// Of `/os-hypervisors` and `/os-hypervisors/detail`.
 pub static LIST: QuerySchema = QuerySchema {
     editions: &[
-        Edition {
-            since: Microversion::MIN,
-            parameters: &[],
-        },
-        Edition {
-            since: milestone::HYPERVISOR_PAGES,
-            parameters: &PAGED,
-        },
-        Edition {
-            since: milestone::UUID_IDS,
-            parameters: &SEARCHED,
-        },
+        Edition::new(Microversion::MIN, &[]),
+        Edition::new(milestone::HYPERVISOR_PAGES, &PAGED),
+        Edition::new(milestone::UUID_IDS, &SEARCHED),
     ],
     strict_since: milestone::UUID_IDS,
     underscored: false,
@@ -28,14 +19,8 @@ pub static LIST: QuerySchema = QuerySchema {
 /// Of `/os-hypervisors/{id}`.
 pub static SHOW: QuerySchema = QuerySchema {
     editions: &[
-        Edition {
-            since: Microversion::MIN,
-            parameters: &[],
-        },
-        Edition {
-            since: milestone::UUID_IDS,
-            parameters: &[WITH_SERVERS],
-        },
+        Edition::new(Microversion::MIN, &[]),
+        Edition::new(milestone::UUID_IDS, &[WITH_SERVERS]),
     ],
     strict_since: milestone::UUID_IDS,
     underscored: false,

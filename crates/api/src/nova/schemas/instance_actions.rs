@@ -7,18 +7,9 @@ use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 /// Everything it ever took.
 pub static LIST: QuerySchema = QuerySchema {
     editions: &[
-        Edition {
-            since: Microversion::MIN,
-            parameters: &[],
-        },
-        Edition {
-            since: milestone::ACTION_PAGES,
-            parameters: PARAMETERS.split_at(3).0,
-        },
-        Edition {
-            since: milestone::CHANGES_BEFORE,
-            parameters: &PARAMETERS,
-        },
+        Edition::new(Microversion::MIN, &[]),
+        Edition::new(milestone::ACTION_PAGES, PARAMETERS.split_at(3).0),
+        Edition::new(milestone::CHANGES_BEFORE, &PARAMETERS),
     ],
     strict_since: milestone::ACTION_PAGES,
     underscored: false,

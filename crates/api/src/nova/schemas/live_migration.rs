@@ -6,22 +6,10 @@ use crate::nova::schema::{Schema, Type};
 
 /// Every shape it ever had.
 pub static BODY: &[Edition] = &[
-    Edition {
-        since: Microversion::MIN,
-        schema: &ORIGINAL,
-    },
-    Edition {
-        since: milestone::BLOCK_MIGRATION_AUTO,
-        schema: &AUTO,
-    },
-    Edition {
-        since: milestone::FORCE_DESTINATION,
-        schema: &FORCE,
-    },
-    Edition {
-        since: milestone::NO_FORCE,
-        schema: &AUTO,
-    },
+    Edition::new(Microversion::MIN, &ORIGINAL),
+    Edition::new(milestone::BLOCK_MIGRATION_AUTO, &AUTO),
+    Edition::new(milestone::FORCE_DESTINATION, &FORCE),
+    Edition::new(milestone::NO_FORCE, &AUTO),
 ];
 
 static ORIGINAL: Schema = Schema {

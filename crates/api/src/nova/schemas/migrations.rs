@@ -7,85 +7,27 @@ use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 /// Everything it ever took.
 pub static LIST: QuerySchema = QuerySchema {
     editions: &[
-        Edition {
-            since: Microversion::MIN,
-            parameters: &ORIGINAL,
-        },
-        Edition {
-            since: milestone::MIGRATION_PAGES,
-            parameters: &PAGED,
-        },
-        Edition {
-            since: milestone::CHANGES_BEFORE,
-            parameters: &CHANGES_BEFORE,
-        },
-        Edition {
-            since: milestone::OWNER_FIELDS,
-            parameters: &OWNERS,
-        },
+        Edition::new(Microversion::MIN, PARAMETERS.split_at(6).0),
+        Edition::new(milestone::MIGRATION_PAGES, PARAMETERS.split_at(9).0),
+        Edition::new(milestone::CHANGES_BEFORE, PARAMETERS.split_at(10).0),
+        Edition::new(milestone::OWNER_FIELDS, &PARAMETERS),
     ],
     strict_since: milestone::MIGRATION_PAGES,
     underscored: false,
 };
 
-const HIDDEN: Parameter = Parameter::repeatable("hidden", &TEXT);
-const HOST: Parameter = Parameter::repeatable("host", &TEXT);
-const INSTANCE_UUID: Parameter = Parameter::repeatable("instance_uuid", &TEXT);
-const SOURCE_COMPUTE: Parameter = Parameter::repeatable("source_compute", &TEXT);
-const STATUS: Parameter = Parameter::repeatable("status", &TEXT);
-const MIGRATION_TYPE: Parameter = Parameter::repeatable("migration_type", &TEXT);
-const LIMIT: Parameter = Parameter::single("limit", &COUNT);
-const MARKER: Parameter = Parameter::single("marker", &TEXT);
-const SINCE: Parameter = Parameter::single("changes-since", &TIME);
-const BEFORE: Parameter = Parameter::single("changes-before", &TIME);
-const USER: Parameter = Parameter::single("user_id", &TEXT);
-const PROJECT: Parameter = Parameter::single("project_id", &TEXT);
-
-static ORIGINAL: [Parameter; 6] = [
-    HIDDEN,
-    HOST,
-    INSTANCE_UUID,
-    SOURCE_COMPUTE,
-    STATUS,
-    MIGRATION_TYPE,
-];
-
-static PAGED: [Parameter; 9] = [
-    HIDDEN,
-    HOST,
-    INSTANCE_UUID,
-    SOURCE_COMPUTE,
-    STATUS,
-    MIGRATION_TYPE,
-    LIMIT,
-    MARKER,
-    SINCE,
-];
-
-static CHANGES_BEFORE: [Parameter; 10] = [
-    HIDDEN,
-    HOST,
-    INSTANCE_UUID,
-    SOURCE_COMPUTE,
-    STATUS,
-    MIGRATION_TYPE,
-    LIMIT,
-    MARKER,
-    SINCE,
-    BEFORE,
-];
-
-static OWNERS: [Parameter; 12] = [
-    HIDDEN,
-    HOST,
-    INSTANCE_UUID,
-    SOURCE_COMPUTE,
-    STATUS,
-    MIGRATION_TYPE,
-    LIMIT,
-    MARKER,
-    SINCE,
-    BEFORE,
-    USER,
-    PROJECT,
+/// In the order in which they appeared.
+static PARAMETERS: [Parameter; 12] = [
+    Parameter::repeatable("hidden", &TEXT),
+    Parameter::repeatable("host", &TEXT),
+    Parameter::repeatable("instance_uuid", &TEXT),
+    Parameter::repeatable("source_compute", &TEXT),
+    Parameter::repeatable("status", &TEXT),
+    Parameter::repeatable("migration_type", &TEXT),
+    Parameter::single("limit", &COUNT),
+    Parameter::single("marker", &TEXT),
+    Parameter::single("changes-since", &TIME),
+    Parameter::single("changes-before", &TIME),
+    Parameter::single("user_id", &TEXT),
+    Parameter::single("project_id", &TEXT),
 ];

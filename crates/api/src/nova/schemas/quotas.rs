@@ -6,10 +6,10 @@ use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 
 /// Everything it takes.
 pub static SHOW: QuerySchema = QuerySchema {
-    editions: &[Edition {
-        since: Microversion::MIN,
-        parameters: &[Parameter::repeatable("user_id", &TEXT)],
-    }],
+    editions: &[Edition::new(
+        Microversion::MIN,
+        &[Parameter::repeatable("user_id", &TEXT)],
+    )],
     strict_since: milestone::STRICT_SERVERS,
     underscored: false,
 };

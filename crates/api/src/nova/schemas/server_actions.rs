@@ -5,32 +5,15 @@ use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::body::{Edition, HOST_OR_NULL};
 use crate::nova::schema::{Literal, Schema, Type};
 
-/// What is never looked at: `confirmResize`, `revertResize`, `unlock`, `os-stop`, `os-start`.
-pub static ANYTHING: &[Edition] = &[];
-
 /// `migrate`: not looked at until it could name a host.
-pub static MIGRATE: &[Edition] = &[Edition {
-    since: milestone::MIGRATE_HOST,
-    schema: &DESTINATION,
-}];
+pub static MIGRATE: &[Edition] = &[Edition::new(milestone::MIGRATE_HOST, &DESTINATION)];
 
 /// `lock`: not looked at until it could give a reason.
-pub static LOCK: &[Edition] = &[Edition {
-    since: milestone::LOCKED_REASON,
-    schema: &LOCKED_REASON,
-}];
+pub static LOCK: &[Edition] = &[Edition::new(milestone::LOCKED_REASON, &LOCKED_REASON)];
 
-/// `os-resetState`.
-pub static RESET_STATE: &[Edition] = &[Edition {
-    since: Microversion::MIN,
-    schema: &STATE,
-}];
+pub static RESET_STATE: &[Edition] = &[Edition::new(Microversion::MIN, &STATE)];
 
-/// `reboot`.
-pub static REBOOT: &[Edition] = &[Edition {
-    since: Microversion::MIN,
-    schema: &KIND,
-}];
+pub static REBOOT: &[Edition] = &[Edition::new(Microversion::MIN, &KIND)];
 
 static DESTINATION: Schema = Schema {
     types: &[Type::Object, Type::Null],

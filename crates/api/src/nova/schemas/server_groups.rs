@@ -7,10 +7,7 @@ use crate::nova::schema::{List, Literal, Schema, Type, body};
 
 /// The query of `/os-server-groups`.
 pub static LIST: QuerySchema = QuerySchema {
-    editions: &[Edition {
-        since: Microversion::MIN,
-        parameters: &PARAMETERS,
-    }],
+    editions: &[Edition::new(Microversion::MIN, &PARAMETERS)],
     strict_since: milestone::STRICT_SERVERS,
     underscored: false,
 };
@@ -23,18 +20,9 @@ static PARAMETERS: [Parameter; 3] = [
 
 /// The body of `POST /os-server-groups`: a list of one policy, later one policy with rules.
 pub static CREATE: &[body::Edition] = &[
-    body::Edition {
-        since: Microversion::MIN,
-        schema: &HARD,
-    },
-    body::Edition {
-        since: milestone::SOFT_GROUPS,
-        schema: &SOFT,
-    },
-    body::Edition {
-        since: milestone::GROUP_RULES,
-        schema: &RULED,
-    },
+    body::Edition::new(Microversion::MIN, &HARD),
+    body::Edition::new(milestone::SOFT_GROUPS, &SOFT),
+    body::Edition::new(milestone::GROUP_RULES, &RULED),
 ];
 
 /// `{"server_group": …}`.

@@ -8,26 +8,14 @@ use crate::nova::schema::{Literal, Schema, Type};
 /// Everything it ever took. Some of it only administrators may use; see the handler.
 pub static LIST: QuerySchema = QuerySchema {
     editions: &[
-        Edition {
-            since: Microversion::MIN,
-            parameters: ORIGINAL.split_at(FIRST).0,
-        },
-        Edition {
-            since: milestone::TAGS,
-            parameters: ORIGINAL.split_at(WITH_TAGS).0,
-        },
-        Edition {
-            since: milestone::CHANGES_BEFORE,
-            parameters: ORIGINAL.split_at(WITH_CHANGES_BEFORE).0,
-        },
-        Edition {
-            since: milestone::LOCKED_REASON,
-            parameters: &ORIGINAL,
-        },
-        Edition {
-            since: milestone::STRICT_SERVERS,
-            parameters: &STRICT,
-        },
+        Edition::new(Microversion::MIN, ORIGINAL.split_at(FIRST).0),
+        Edition::new(milestone::TAGS, ORIGINAL.split_at(WITH_TAGS).0),
+        Edition::new(
+            milestone::CHANGES_BEFORE,
+            ORIGINAL.split_at(WITH_CHANGES_BEFORE).0,
+        ),
+        Edition::new(milestone::LOCKED_REASON, &ORIGINAL),
+        Edition::new(milestone::STRICT_SERVERS, &STRICT),
     ],
     strict_since: milestone::STRICT_SERVERS,
     underscored: true,

@@ -8,10 +8,7 @@ use crate::nova::schema::{Literal, Schema, Type};
 
 /// The query of `/os-services`.
 pub static LIST: QuerySchema = QuerySchema {
-    editions: &[Edition {
-        since: Microversion::MIN,
-        parameters: &PARAMETERS,
-    }],
+    editions: &[Edition::new(Microversion::MIN, &PARAMETERS)],
     strict_since: milestone::STRICT_SERVERS,
     underscored: false,
 };
@@ -23,18 +20,9 @@ static PARAMETERS: [Parameter; 2] = [
 
 /// The body of `PUT /os-services/{id}`: a service named in the body, later one named in the path.
 pub static UPDATE: &[body::Edition] = &[
-    body::Edition {
-        since: Microversion::MIN,
-        schema: &BY_HOST,
-    },
-    body::Edition {
-        since: milestone::FORCED_DOWN,
-        schema: &BY_HOST_FORCED_DOWN,
-    },
-    body::Edition {
-        since: milestone::UUID_IDS,
-        schema: &BY_UUID,
-    },
+    body::Edition::new(Microversion::MIN, &BY_HOST),
+    body::Edition::new(milestone::FORCED_DOWN, &BY_HOST_FORCED_DOWN),
+    body::Edition::new(milestone::UUID_IDS, &BY_UUID),
 ];
 
 static BY_HOST: Schema = Schema {

@@ -7,14 +7,11 @@ use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 /// Of `/os-simple-tenant-usage`.
 pub static LIST: QuerySchema = QuerySchema {
     editions: &[
-        Edition {
-            since: Microversion::MIN,
-            parameters: &[START, END, DETAILED],
-        },
-        Edition {
-            since: milestone::USAGE_PAGES,
-            parameters: &[START, END, DETAILED, LIMIT, MARKER],
-        },
+        Edition::new(Microversion::MIN, &[START, END, DETAILED]),
+        Edition::new(
+            milestone::USAGE_PAGES,
+            &[START, END, DETAILED, LIMIT, MARKER],
+        ),
     ],
     strict_since: milestone::STRICT_SERVERS,
     underscored: false,
@@ -23,14 +20,8 @@ pub static LIST: QuerySchema = QuerySchema {
 /// Of `/os-simple-tenant-usage/{id}`.
 pub static SHOW: QuerySchema = QuerySchema {
     editions: &[
-        Edition {
-            since: Microversion::MIN,
-            parameters: &[START, END],
-        },
-        Edition {
-            since: milestone::USAGE_PAGES,
-            parameters: &[START, END, LIMIT, MARKER],
-        },
+        Edition::new(Microversion::MIN, &[START, END]),
+        Edition::new(milestone::USAGE_PAGES, &[START, END, LIMIT, MARKER]),
     ],
     strict_since: milestone::STRICT_SERVERS,
     underscored: false,

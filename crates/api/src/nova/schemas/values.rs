@@ -2,7 +2,6 @@
 
 use crate::nova::schema::{Format, Literal, Pattern, Schema, Type};
 
-/// Any text.
 pub(super) static TEXT: Schema = Schema {
     types: &[Type::String],
     ..Schema::ANY
@@ -17,7 +16,6 @@ pub(super) static REASON: Schema = Schema {
     ..Schema::ANY
 };
 
-/// A count.
 pub(super) static COUNT: Schema = Schema {
     types: &[Type::Integer, Type::String],
     min_length: 1,
@@ -25,21 +23,18 @@ pub(super) static COUNT: Schema = Schema {
     ..Schema::ANY
 };
 
-/// A point in time.
 pub(super) static TIME: Schema = Schema {
     types: &[Type::String],
     format: Some(Format::DateTime),
     ..Schema::ANY
 };
 
-/// A regular expression.
 pub(super) static REGEX: Schema = Schema {
     types: &[Type::String],
     format: Some(Format::Regex),
     ..Schema::ANY
 };
 
-/// The direction of a sort.
 pub(super) static DIRECTION: Schema = Schema {
     types: &[Type::String],
     any_of: &[Literal::Text("asc"), Literal::Text("desc")],

@@ -14,7 +14,6 @@ use crate::nova::microversion::{Microversion, milestone};
 /// The key by which the zone of an aggregate stands in its metadata.
 pub const ZONE_KEY: &str = "availability_zone";
 
-/// The whole document.
 #[derive(Debug, Serialize)]
 pub struct AggregateView<'a> {
     availability_zone: Option<&'a str>,
@@ -33,7 +32,6 @@ pub struct AggregateView<'a> {
 }
 
 impl<'a> AggregateView<'a> {
-    /// The document of `aggregate`.
     pub fn new(aggregate: &'a Aggregate, version: Microversion) -> Self {
         let zone = aggregate.availability_zone.as_deref();
         let others = aggregate.metadata.iter();
@@ -61,18 +59,4 @@ impl<'a> AggregateView<'a> {
             ..Self::new(aggregate, version)
         }
     }
-}
-
-/// `{"aggregates": […]}`.
-#[derive(Debug, Serialize)]
-pub struct AggregateList<'a> {
-    /// The items.
-    pub aggregates: Vec<AggregateView<'a>>,
-}
-
-/// `{"aggregate": {…}}`.
-#[derive(Debug, Serialize)]
-pub struct AggregateDocument<'a> {
-    /// The item.
-    pub aggregate: AggregateView<'a>,
 }

@@ -6,7 +6,7 @@ use godwit_core::ids::HostName;
 use godwit_store::Service;
 use serde::Serialize;
 
-use super::service::{Pulse, State};
+use super::service::{Liveness, State};
 use crate::http::timestamps::Micros;
 
 /// The zone of what runs no servers.
@@ -56,10 +56,10 @@ impl<'a> AvailabilityZones<'a> {
     }
 
     /// All of them, with the enabled services of those that are available.
-    pub fn detailed(services: &'a [Service], pulse: Pulse) -> Self {
+    pub fn detailed(services: &'a [Service], liveness: Liveness) -> Self {
         let (available, others) = names(services);
         let available = available.into_iter().map(|name| {
-            let hosts = hosts(services, name, pulse);
+            let hosts = hosts(services, name, liveness);
             AvailabilityZone::new(name, true, Some(hosts))
         });
         let others = others.into_iter();
@@ -92,14 +92,14 @@ fn names(services: &[Service]) -> (BTreeSet<&str>, BTreeSet<&str>) {
     (available, others)
 }
 
-fn hosts<'a>(services: &'a [Service], zone: &str, pulse: Pulse) -> Hosts<'a> {
+fn hosts<'a>(services: &'a [Service], zone: &str, liveness: Liveness) -> Hosts<'a> {
     let mut hosts = Hosts::new();
     for service in services.iter().filter(|it| !it.disabled && it.zone == zone) {
         let of_host = hosts.entry(&service.host).or_default();
         of_host.insert(
             service.binary.as_str(),
             ServiceInZone {
-                available: State::of(service, pulse) == State::Up,
+                available: State::of(service, liveness) == State::Up,
                 active: !service.disabled,
                 updated_at: service.updated_at.map(Micros),
             },

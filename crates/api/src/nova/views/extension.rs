@@ -17,7 +17,6 @@ const LEGACY: [&str; 3] = [
     "Adds network id parameter to the virtual interface list.",
 ];
 
-/// The whole document.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ExtensionView {
     alias: String,
@@ -56,24 +55,9 @@ impl ExtensionView {
         listed.collect()
     }
 
-    /// The one of this alias.
     pub fn find(root: Root, alias: &str) -> Option<&'static Self> {
         Self::list(root).into_iter().find(|it| it.alias == alias)
     }
-}
-
-/// `{"extensions": […]}`.
-#[derive(Debug, Serialize)]
-pub struct ExtensionList {
-    /// The items.
-    pub extensions: Vec<&'static ExtensionView>,
-}
-
-/// `{"extension": {…}}`.
-#[derive(Debug, Serialize)]
-pub struct ExtensionDocument {
-    /// The item.
-    pub extension: &'static ExtensionView,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use godwit_store::Flavor;
 use serde::Serialize;
 
-use super::{Gated, Next};
+use super::Gated;
 use crate::nova::links::{Link, Links, To};
 use crate::nova::microversion::{Microversion, milestone};
 
@@ -20,7 +20,6 @@ pub struct FlavorEntry<'a> {
 }
 
 impl<'a> FlavorEntry<'a> {
-    /// The entry of `flavor`.
     pub fn new(flavor: &'a Flavor, version: Microversion, links: &'a Links) -> Self {
         Self {
             id: &flavor.flavorid,
@@ -31,7 +30,6 @@ impl<'a> FlavorEntry<'a> {
     }
 }
 
-/// The whole document.
 #[derive(Debug, Serialize)]
 pub struct FlavorView<'a> {
     id: &'a str,
@@ -97,21 +95,4 @@ impl<'a> FlavorView<'a> {
             extra_specs: Gated::when(specs, &flavor.extra_specs),
         }
     }
-}
-
-/// `{"flavors": […]}`.
-#[derive(Debug, Serialize)]
-pub struct FlavorList<T> {
-    /// The items.
-    pub flavors: Vec<T>,
-    /// Where it goes on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub flavors_links: Next,
-}
-
-/// `{"flavor": {…}}`.
-#[derive(Debug, Serialize)]
-pub struct FlavorDocument<'a> {
-    /// The item.
-    pub flavor: FlavorView<'a>,
 }

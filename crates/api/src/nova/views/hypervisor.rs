@@ -5,9 +5,9 @@ use godwit_store::{Host, HostedServer, Hypervisor};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Gated;
 use super::server::Empty;
-use super::service::{Id, Pulse, State, Status};
-use super::{Gated, Next};
+use super::service::{Id, Liveness, State, Status};
 use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::python;
 
@@ -55,19 +55,18 @@ impl<'a> HypervisorEntry<'a> {
         host: &'a Host,
         hosted: Option<&'a [HostedServer]>,
         version: Microversion,
-        pulse: Pulse,
+        liveness: Liveness,
     ) -> Self {
         Self {
             id: Id::in_version(version, host.id, host.uuid),
             hypervisor_hostname: &host.facts.node,
-            state: State::of(&host.service, pulse),
+            state: State::of(&host.service, liveness),
             status: Status::of(&host.service),
             servers: servers(hosted, version),
         }
     }
 }
 
-/// The whole document.
 #[derive(Debug, Serialize)]
 pub struct HypervisorView<'a> {
     #[serde(flatten)]
@@ -171,12 +170,12 @@ impl<'a> HypervisorView<'a> {
         hypervisor: &'a Hypervisor,
         hosted: Option<&'a [HostedServer]>,
         version: Microversion,
-        pulse: Pulse,
+        liveness: Liveness,
     ) -> Self {
         let host = &hypervisor.host;
         let full = version < milestone::HYPERVISOR_UPTIME;
         Self {
-            entry: HypervisorEntry::new(host, hosted, version, pulse),
+            entry: HypervisorEntry::new(host, hosted, version, liveness),
             hypervisor_type: &host.facts.hypervisor_type,
             hypervisor_version: host.facts.hypervisor_version,
             host_ip: host.facts.host_ip.as_deref(),
@@ -193,71 +192,38 @@ impl<'a> HypervisorView<'a> {
     }
 }
 
-/// `{"hypervisors": […]}`.
+/// An entry, and since when it runs.
 #[derive(Debug, Serialize)]
-pub struct HypervisorList<T> {
-    /// The items.
-    pub hypervisors: Vec<T>,
-    /// Where it goes on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hypervisors_links: Next,
-}
-
-/// `{"hypervisor": {…}}`.
-#[derive(Debug, Serialize)]
-pub struct HypervisorDocument<'a> {
-    /// The item.
-    pub hypervisor: HypervisorView<'a>,
-}
-
-/// `{"hypervisor": {…}}`: an entry, and since when it runs.
-#[derive(Debug, Serialize)]
-pub struct UptimeDocument<'a> {
-    hypervisor: Uptime<'a>,
-}
-
-#[derive(Debug, Serialize)]
-struct Uptime<'a> {
+pub struct Uptime<'a> {
     #[serde(flatten)]
     entry: HypervisorEntry<'a>,
     uptime: &'static str,
 }
 
-impl<'a> UptimeDocument<'a> {
-    /// The document of `host`.
-    pub fn new(host: &'a Host, version: Microversion, pulse: Pulse) -> Self {
+impl<'a> Uptime<'a> {
+    pub fn new(host: &'a Host, version: Microversion, liveness: Liveness) -> Self {
         Self {
-            hypervisor: Uptime {
-                entry: HypervisorEntry::new(host, None, version, pulse),
-                // Agents do not say.
-                uptime: "",
-            },
+            entry: HypervisorEntry::new(host, None, version, liveness),
+            // Agents do not say.
+            uptime: "",
         }
     }
 }
 
-/// `{"hypervisor_statistics": {…}}`: all of them together.
+/// All of them together.
 #[derive(Debug, Serialize)]
-pub struct StatisticsDocument {
-    hypervisor_statistics: Statistics,
-}
-
-#[derive(Debug, Serialize)]
-struct Statistics {
+pub struct Statistics {
     count: usize,
     #[serde(flatten)]
     figures: Figures,
 }
 
-impl StatisticsDocument {
-    /// The sum of `hypervisors`.
+impl Statistics {
     pub fn of(hypervisors: &[Hypervisor]) -> Self {
         let figures = hypervisors.iter().map(Figures::of);
         Self {
-            hypervisor_statistics: Statistics {
-                count: hypervisors.len(),
-                figures: figures.fold(Figures::default(), Figures::plus),
-            },
+            count: hypervisors.len(),
+            figures: figures.fold(Figures::default(), Figures::plus),
         }
     }
 }

@@ -5,12 +5,11 @@ use godwit_core::ids::ServerUuid;
 use godwit_store::{InstanceAction, InstanceActionEvent};
 use serde::Serialize;
 
+use super::Gated;
 use super::host_id::host_id;
-use super::{Gated, Next};
 use crate::http::timestamps::Micros;
 use crate::nova::microversion::{Microversion, milestone};
 
-/// The document.
 #[derive(Debug, Serialize)]
 pub struct InstanceActionView<'a> {
     action: &'a str,
@@ -44,8 +43,12 @@ impl<'a> InstanceActionView<'a> {
     }
 
     /// The document with its events.
-    pub fn with_events(mut self, events: &'a [InstanceActionEvent], sight: EventSight<'a>) -> Self {
-        let view = |event| EventView::new(event, sight);
+    pub fn with_events(
+        mut self,
+        events: &'a [InstanceActionEvent],
+        visibility: EventVisibility<'a>,
+    ) -> Self {
+        let view = |event| EventView::new(event, visibility);
         self.events = Gated::Present(events.iter().map(view).collect());
         self
     }
@@ -53,12 +56,10 @@ impl<'a> InstanceActionView<'a> {
 
 /// What of events a caller may see.
 #[derive(Clone, Copy, Debug)]
-pub struct EventSight<'a> {
-    /// The version spoken.
+pub struct EventVisibility<'a> {
     pub version: Microversion,
     /// Where in the program they failed, and the names of their hosts.
     pub everything: bool,
-    /// Why they failed.
     pub details: bool,
     /// Whose view of the hosts it is.
     pub project_id: &'a str,
@@ -82,38 +83,19 @@ pub struct EventView<'a> {
 }
 
 impl<'a> EventView<'a> {
-    fn new(event: &'a InstanceActionEvent, sight: EventSight<'_>) -> Self {
-        let placed = sight.version >= milestone::ACTION_EVENT_HOSTS;
-        let explained = sight.version >= milestone::ACTION_EVENT_DETAILS && sight.details;
+    fn new(event: &'a InstanceActionEvent, visibility: EventVisibility<'_>) -> Self {
+        let placed = visibility.version >= milestone::ACTION_EVENT_HOSTS;
+        let explained = visibility.version >= milestone::ACTION_EVENT_DETAILS && visibility.details;
         let host = event.host.as_deref();
         Self {
             event: &event.event,
             start_time: event.start_time.map(Micros),
             finish_time: event.finish_time.map(Micros),
             result: event.result.as_deref(),
-            traceback: Gated::when(sight.everything, event.traceback.as_deref()),
-            host: Gated::when(placed && sight.everything, host),
-            host_id: Gated::when_with(placed, || host_id(sight.project_id, host)),
+            traceback: Gated::when(visibility.everything, event.traceback.as_deref()),
+            host: Gated::when(placed && visibility.everything, host),
+            host_id: Gated::when_with(placed, || host_id(visibility.project_id, host)),
             details: Gated::when(explained, event.details.as_deref()),
         }
     }
-}
-
-/// `{"instanceActions": […]}`.
-#[derive(Debug, Serialize)]
-pub struct InstanceActionList<'a> {
-    /// The items.
-    #[serde(rename = "instanceActions")]
-    pub actions: Vec<InstanceActionView<'a>>,
-    /// Where it goes on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub links: Next,
-}
-
-/// `{"instanceAction": …}`.
-#[derive(Debug, Serialize)]
-pub struct InstanceActionDocument<'a> {
-    /// The item.
-    #[serde(rename = "instanceAction")]
-    pub action: InstanceActionView<'a>,
 }

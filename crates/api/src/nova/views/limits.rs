@@ -9,14 +9,8 @@ use crate::nova::microversion::{Microversion, milestone};
 /// Nova's number for "as much as you like".
 const UNLIMITED: i64 = -1;
 
-/// `{"limits": {…}}`.
 #[derive(Debug, Serialize)]
-pub struct LimitsDocument {
-    limits: Limits,
-}
-
-#[derive(Debug, Serialize)]
-struct Limits {
+pub struct Limits {
     /// Requests are not rationed.
     rate: [(); 0],
     absolute: Absolute,
@@ -59,7 +53,7 @@ struct Networks {
     total_security_groups_used: i64,
 }
 
-impl LimitsDocument {
+impl Limits {
     /// The document of a project that uses `usage`.
     pub fn new(usage: ProjectUsage, version: Microversion) -> Self {
         let networks = Networks {
@@ -87,8 +81,6 @@ impl LimitsDocument {
             max_personality: Gated::when(personality, UNLIMITED),
             max_personality_size: Gated::when(personality, UNLIMITED),
         };
-        Self {
-            limits: Limits { rate: [], absolute },
-        }
+        Self { rate: [], absolute }
     }
 }

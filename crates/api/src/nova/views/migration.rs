@@ -6,12 +6,11 @@ use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_store::MigrationSummary;
 use serde::Serialize;
 
-use super::{Gated, Next};
+use super::Gated;
 use crate::http::timestamps::Micros;
 use crate::nova::links::{Link, Links, To};
 use crate::nova::microversion::{Microversion, milestone};
 
-/// The document.
 #[derive(Debug, Serialize)]
 pub struct MigrationView<'a> {
     id: i64,
@@ -72,14 +71,4 @@ impl<'a> MigrationView<'a> {
             }),
         }
     }
-}
-
-/// `{"migrations": […]}`.
-#[derive(Debug, Serialize)]
-pub struct MigrationList<'a> {
-    /// The items.
-    pub migrations: Vec<MigrationView<'a>>,
-    /// Where it goes on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub migrations_links: Next,
 }

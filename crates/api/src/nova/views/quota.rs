@@ -51,11 +51,8 @@ fn shown(version: Microversion) -> impl Iterator<Item = &'static str> {
     shown.map(|it| it.name)
 }
 
-/// `{"quota_set": {…}}`.
 #[derive(Debug, Serialize)]
-pub struct QuotaDocument {
-    quota_set: Map<String, Value>,
-}
+pub struct QuotaSet(Map<String, Value>);
 
 /// A limit with what is used of it.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -66,7 +63,7 @@ struct Detail {
     reserved: i64,
 }
 
-impl QuotaDocument {
+impl QuotaSet {
     /// The limits of `project`.
     pub fn limits(project: &str, version: Microversion) -> Self {
         Self::new(project, version, |_| UNLIMITED.into())
@@ -92,8 +89,6 @@ impl QuotaDocument {
     fn new(project: &str, version: Microversion, value: impl Fn(&str) -> Value) -> Self {
         let id = ("id".to_owned(), project.into());
         let resources = shown(version).map(|name| (name.to_owned(), value(name)));
-        Self {
-            quota_set: std::iter::once(id).chain(resources).collect(),
-        }
+        Self(std::iter::once(id).chain(resources).collect())
     }
 }

@@ -13,8 +13,8 @@ pub use self::parts::HostStatus;
 use self::parts::{
     FaultView, FlavorField, HostAttributes, ImageField, VolumeView, shows_fault, shows_progress,
 };
+use super::Gated;
 use super::host_id::host_id;
-use super::{Gated, Next};
 use crate::http::timestamps::{Micros, Seconds};
 use crate::nova::links::{Link, Links, To};
 use crate::nova::microversion::{Microversion, milestone};
@@ -28,7 +28,6 @@ pub struct ServerEntry<'a> {
 }
 
 impl<'a> ServerEntry<'a> {
-    /// The entry of `server`.
     pub fn new(server: &'a Server, links: &'a Links) -> Self {
         Self {
             id: server.uuid,
@@ -40,12 +39,10 @@ impl<'a> ServerEntry<'a> {
 
 /// What of a server a caller may see, and in which words.
 #[derive(Clone, Copy, Debug)]
-pub struct ServerSight {
-    /// The version spoken.
+pub struct ServerVisibility {
     pub version: Microversion,
     /// Where it is.
     pub extended: bool,
-    /// Its flavor's extra specs.
     pub extra_specs: bool,
     /// Is the caller an administrator? Then a fault has details.
     pub admin: bool,
@@ -57,7 +54,6 @@ pub struct ServerSight {
     pub group: Option<ServerGroupUuid>,
 }
 
-/// The whole document.
 #[derive(Debug, Serialize)]
 pub struct ServerView<'a> {
     #[serde(rename = "accessIPv4")]
@@ -127,9 +123,8 @@ pub struct ServerView<'a> {
 pub struct Empty {}
 
 impl<'a> ServerView<'a> {
-    /// The document of `server`.
-    pub fn new(server: &'a Server, sight: ServerSight, links: &'a Links) -> Self {
-        let since = |milestone| sight.version >= milestone;
+    pub fn new(server: &'a Server, visibility: ServerVisibility, links: &'a Links) -> Self {
+        let since = |milestone| visibility.version >= milestone;
         let status = display_status(server.vm_state, server.task_state);
         let launch = &server.launch;
         let fault = server.fault.as_ref().filter(|_| shows_fault(status));
@@ -139,13 +134,13 @@ impl<'a> ServerView<'a> {
             access_ipv6: launch.access_ipv6.as_deref().unwrap_or_default(),
             addresses: Empty {},
             created: Seconds(server.created_at),
-            flavor: FlavorField::new(&server.flavor, sight, links),
+            flavor: FlavorField::new(&server.flavor, visibility, links),
             host_id: host_id(
                 &server.project_id,
                 server.host.as_ref().map(HostName::as_str),
             ),
             id: server.uuid,
-            image: ImageField::new(server, sight, links),
+            image: ImageField::new(server, visibility, links),
             links: links.pair(To::Server(server.uuid)),
             metadata: &server.metadata,
             name: &server.name,
@@ -154,7 +149,7 @@ impl<'a> ServerView<'a> {
             user_id: &server.user_id,
             updated: Seconds(server.updated_at.unwrap_or(server.created_at)),
             fault: fault.map_or(Gated::Absent, |fault| {
-                Gated::Present(FaultView::new(fault, sight.admin))
+                Gated::Present(FaultView::new(fault, visibility.admin))
             }),
             disk_config: if launch.auto_disk_config {
                 "AUTO"
@@ -167,42 +162,26 @@ impl<'a> ServerView<'a> {
             key_name: server.key_name.as_deref(),
             launched_at: server.launched_at.map(Micros),
             terminated_at: server.terminated_at.map(Micros),
-            host_attributes: HostAttributes::new(server, sight),
+            host_attributes: HostAttributes::new(server, visibility),
             task_state: server.task_state.map(|task| task.as_str()),
             vm_state: server.vm_state.as_str(),
             power_state: server.power_state.as_i32(),
-            volumes_attached: VolumeView::list(launch, sight.version),
+            volumes_attached: VolumeView::list(launch, visibility.version),
             locked: Gated::when(since(milestone::LOCKED), server.lock.is_some()),
-            host_status: sight
+            host_status: visibility
                 .host_status
                 .filter(|_| since(milestone::HOST_STATUS))
                 .map_or(Gated::Absent, Gated::Present),
             description: Gated::when(since(milestone::DESCRIPTION), server.description.as_deref()),
             tags: Gated::when(since(milestone::TAGS), []),
             trusted_image_certificates: Gated::when(since(milestone::TRUSTED_CERTIFICATES), ()),
-            server_groups: Gated::when_with(sight.alone && since(milestone::SERVER_GROUPS), || {
-                sight.group.into_iter().collect()
-            }),
+            server_groups: Gated::when_with(
+                visibility.alone && since(milestone::SERVER_GROUPS),
+                || visibility.group.into_iter().collect(),
+            ),
             locked_reason: Gated::when(since(milestone::LOCKED_REASON), reason),
             pinned_availability_zone: Gated::when(since(milestone::PINNED_ZONE), ()),
             scheduler_hints: Gated::when(since(milestone::SCHEDULER_HINTS), Empty {}),
         }
     }
-}
-
-/// `{"servers": […]}`.
-#[derive(Debug, Serialize)]
-pub struct ServerList<T> {
-    /// The items.
-    pub servers: Vec<T>,
-    /// Where it goes on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub servers_links: Next,
-}
-
-/// `{"server": {…}}`.
-#[derive(Debug, Serialize)]
-pub struct ServerDocument<'a> {
-    /// The item.
-    pub server: ServerView<'a>,
 }

@@ -36,7 +36,6 @@ struct Rules {
 }
 
 impl<'a> ServerGroupView<'a> {
-    /// The document of `group`.
     pub fn new(group: &'a ServerGroup, version: Microversion) -> Self {
         let ruled = version >= milestone::GROUP_RULES;
         let owned = version >= milestone::GROUP_OWNERS;
@@ -55,18 +54,4 @@ impl<'a> ServerGroupView<'a> {
             user_id: Gated::when(owned, &group.user_id),
         }
     }
-}
-
-/// `{"server_groups": […]}`.
-#[derive(Debug, Serialize)]
-pub struct ServerGroupList<'a> {
-    /// The items.
-    pub server_groups: Vec<ServerGroupView<'a>>,
-}
-
-/// `{"server_group": {…}}`.
-#[derive(Debug, Serialize)]
-pub struct ServerGroupDocument<'a> {
-    /// The item.
-    pub server_group: ServerGroupView<'a>,
 }

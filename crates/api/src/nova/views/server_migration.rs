@@ -10,7 +10,6 @@ use super::Gated;
 use crate::http::timestamps::Micros;
 use crate::nova::microversion::{Microversion, milestone};
 
-/// The document.
 #[derive(Debug, Serialize)]
 pub struct ServerMigrationView<'a> {
     created_at: Micros,
@@ -64,18 +63,4 @@ impl<'a> ServerMigrationView<'a> {
             project_id: Gated::when(owners, migration.project_id.as_deref()),
         }
     }
-}
-
-/// `{"migrations": […]}`.
-#[derive(Debug, Serialize)]
-pub struct ServerMigrationList<'a> {
-    /// The items.
-    pub migrations: Vec<ServerMigrationView<'a>>,
-}
-
-/// `{"migration": {…}}`.
-#[derive(Debug, Serialize)]
-pub struct ServerMigrationDocument<'a> {
-    /// The item.
-    pub migration: ServerMigrationView<'a>,
 }

@@ -17,14 +17,11 @@ use crate::nova::microversion::{Microversion, milestone};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Yes.
     Enabled,
-    /// No.
     Disabled,
 }
 
 impl Status {
-    /// That of a service.
     pub fn of(service: &Service) -> Self {
         match service.disabled {
             true => Self::Disabled,
@@ -37,7 +34,6 @@ impl Status {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Yes.
     Up,
     /// No, or nobody heard of it.
     Down,
@@ -45,17 +41,15 @@ pub enum State {
 
 /// What tells whether a service counts as up.
 #[derive(Clone, Copy, Debug)]
-pub struct Pulse {
-    /// The present.
+pub struct Liveness {
     pub now: Timestamp,
     /// How long a service may be silent.
     pub down_time: Duration,
 }
 
 impl State {
-    /// That of a service.
-    pub fn of(service: &Service, pulse: Pulse) -> Self {
-        match service.is_up(pulse.now, pulse.down_time) {
+    pub fn of(service: &Service, liveness: Liveness) -> Self {
+        match service.is_up(liveness.now, liveness.down_time) {
             true => Self::Up,
             false => Self::Down,
         }
@@ -92,7 +86,6 @@ impl Id {
     }
 }
 
-/// The whole document.
 #[derive(Debug, Serialize)]
 pub struct ServiceView<'a> {
     binary: &'static str,
@@ -108,34 +101,19 @@ pub struct ServiceView<'a> {
 }
 
 impl<'a> ServiceView<'a> {
-    /// The document of `service`.
-    pub fn new(service: &'a Service, version: Microversion, pulse: Pulse) -> Self {
+    pub fn new(service: &'a Service, version: Microversion, liveness: Liveness) -> Self {
         Self {
             binary: service.binary.as_str(),
             host: &service.host,
             id: Id::in_version(version, service.id, service.uuid),
             zone: &service.zone,
             status: Status::of(service),
-            state: State::of(service, pulse),
+            state: State::of(service, liveness),
             updated_at: service.updated_at.map(Micros),
             disabled_reason: service.disabled_reason.as_deref(),
             forced_down: Gated::when(version >= milestone::FORCED_DOWN, service.forced_down),
         }
     }
-}
-
-/// `{"services": […]}`.
-#[derive(Debug, Serialize)]
-pub struct ServiceList<'a> {
-    /// The items.
-    pub services: Vec<ServiceView<'a>>,
-}
-
-/// `{"service": {…}}`.
-#[derive(Debug, Serialize)]
-pub struct ServiceDocument<T> {
-    /// The item.
-    pub service: T,
 }
 
 /// What a verb did to a service, in the words of the versions that named services by host.

@@ -5,17 +5,15 @@ use godwit_core::time::Timestamp;
 use godwit_store::ServerUsage;
 use serde::Serialize;
 
-use super::{Gated, Next};
+use super::Gated;
 use crate::http::timestamps::Micros;
 
 /// The time that is looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Period {
-    /// Its begin.
     pub from: Timestamp,
-    /// Its end.
     pub until: Timestamp,
-    /// The present, up to which servers that go on are counted as up.
+    /// Now, up to which servers that go on are counted as up.
     pub now: Timestamp,
 }
 
@@ -110,32 +108,10 @@ impl<'a> ProjectUsageView<'a> {
     }
 }
 
-/// `{"tenant_usages": […]}`.
-#[derive(Debug, Serialize)]
-pub struct ProjectUsageList<'a> {
-    /// The items.
-    pub tenant_usages: Vec<ProjectUsageView<'a>>,
-    /// Where it goes on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tenant_usages_links: Next,
-}
-
-/// `{"tenant_usage": {…}}`.
-#[derive(Debug, Serialize)]
-pub struct ProjectUsageDocument<'a> {
-    /// The item; nothing of a project that used nothing.
-    pub tenant_usage: OrNothing<ProjectUsageView<'a>>,
-    /// Where it goes on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tenant_usage_links: Next,
-}
-
 /// Something, or `{}`.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum OrNothing<T> {
-    /// It.
     Something(T),
-    /// `{}`.
     Nothing {},
 }

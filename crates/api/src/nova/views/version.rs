@@ -97,7 +97,6 @@ pub struct VersionList {
 }
 
 impl VersionList {
-    /// Both versions.
     pub fn new(base: &Base) -> Self {
         let href = |root: Root| format!("{base}/{}/", root.segment());
         Self {

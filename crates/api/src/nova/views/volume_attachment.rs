@@ -54,19 +54,3 @@ impl<'a> VolumeAttachmentView<'a> {
         })
     }
 }
-
-/// `{"volumeAttachments": […]}`.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct VolumeAttachmentList<'a> {
-    /// The items.
-    pub volume_attachments: Vec<VolumeAttachmentView<'a>>,
-}
-
-/// `{"volumeAttachment": {…}}`.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct VolumeAttachmentDocument<'a> {
-    /// The item.
-    pub volume_attachment: VolumeAttachmentView<'a>,
-}

@@ -10,9 +10,9 @@ use std::time::Duration;
 const NOW: i64 = 1_800_000_000;
 
 /// A clock that stands where it was put.
-struct Standing(Mutex<i64>);
+struct StoppedClock(Mutex<i64>);
 
-impl Clock for Standing {
+impl Clock for StoppedClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(*self.0.lock().unwrap() * 1_000_000).unwrap()
     }
@@ -20,7 +20,7 @@ impl Clock for Standing {
 
 struct World {
     key: TokenKey,
-    clock: Arc<Standing>,
+    clock: Arc<StoppedClock>,
     revoked: Arc<Revocations>,
     authenticator: JwtAuthenticator,
 }
@@ -30,7 +30,7 @@ fn world() -> World {
     let keys = KeySet::default()
         .with_pem("test", key.public_pem().as_bytes())
         .unwrap();
-    let clock = Arc::new(Standing(Mutex::new(NOW)));
+    let clock = Arc::new(StoppedClock(Mutex::new(NOW)));
     let revoked = Arc::new(Revocations::default());
     let authenticator = JwtAuthenticator::new(
         keys,

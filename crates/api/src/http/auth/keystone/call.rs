@@ -30,7 +30,7 @@ pub(super) enum Unavailable {
     Busy,
     #[error("Keystone does not answer in time")]
     Late,
-    #[error("Keystone cannot be reached: {}", outgoing::told(.0))]
+    #[error("Keystone cannot be reached: {}", outgoing::with_causes(.0))]
     Unreachable(#[from] reqwest::Error),
     #[error("Keystone answers {0}")]
     Status(StatusCode),
@@ -128,7 +128,6 @@ impl Keystone {
     }
 }
 
-/// The two requests there are.
 #[derive(Debug)]
 pub(super) struct Transport {
     client: Client,

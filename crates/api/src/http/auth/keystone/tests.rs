@@ -12,7 +12,7 @@ use godwit_test_support::wait_for;
 use serde_json::json;
 use tempfile::TempDir;
 
-use self::faulty::{Faulty, Mood};
+use self::faulty::{Behaviour, Faulty};
 use super::*;
 
 /// 2026-11-20T12:00:00Z.
@@ -21,9 +21,9 @@ const NOW: i64 = 1_795_176_000;
 const END: i64 = 4_102_444_800;
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Standing(Mutex<i64>);
+struct StoppedClock(Mutex<i64>);
 
-impl Clock for Standing {
+impl Clock for StoppedClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(*self.0.lock().unwrap() * 1_000_000).unwrap()
     }
@@ -31,7 +31,7 @@ impl Clock for Standing {
 
 struct World {
     keystone: Arc<Faulty>,
-    clock: Arc<Standing>,
+    clock: Arc<StoppedClock>,
     authenticator: KeystoneAuthenticator,
     _directory: TempDir,
 }
@@ -49,7 +49,7 @@ async fn world(cache_time: u64, timeout: u64, keys: KeySet) -> World {
         calls_at_once: 2,
         ..KeystoneConfig::new(url.parse().unwrap(), "godwit", password)
     };
-    let clock = Arc::new(Standing(Mutex::new(NOW)));
+    let clock = Arc::new(StoppedClock(Mutex::new(NOW)));
     let steered = Arc::clone(&clock) as Arc<dyn Clock>;
     World {
         authenticator: KeystoneAuthenticator::new(&config, keys, 100, steered).unwrap(),
@@ -102,12 +102,12 @@ async fn what_was_said_of_a_token_counts_for_a_while() {
 #[tokio::test]
 async fn however_many_ask_for_a_token_keystone_is_asked_once() {
     let world = world(LONG, LONG, KeySet::default()).await;
-    world.keystone.feels(Mood::Hangs);
+    world.keystone.behaves(Behaviour::Hangs);
     let everybody = join_all((0..50).map(|_| world.ask("good-ada")));
     let release = async {
         let begun = async || Ok((world.keystone.logins() == 1).then_some(()));
         wait_for("the login", PATIENCE, begun).await.unwrap();
-        world.keystone.feels(Mood::Well);
+        world.keystone.behaves(Behaviour::Well);
     };
     let (answers, ()) = tokio::join!(everybody, release);
     assert!(answers.iter().all(|it| it.as_deref().unwrap() == "ada"));
@@ -129,14 +129,14 @@ async fn calls_under_way_are_bounded() {
 async fn a_keystone_that_hangs_is_given_up_and_left_alone() {
     let world = world(LONG, 100, KeySet::default()).await;
     world.await_known("good-ada").await;
-    world.keystone.feels(Mood::Hangs);
+    world.keystone.behaves(Behaviour::Hangs);
     for token in ["good-1", "good-2", "good-3"] {
         assert!(world.unavailable(token).await.contains("in time"));
     }
     let asked = world.keystone.validations();
     assert_eq!(world.unavailable("good-4").await, "Keystone is down");
     assert_eq!(world.keystone.validations(), asked);
-    world.keystone.feels(Mood::Well);
+    world.keystone.behaves(Behaviour::Well);
     world.await_known("good-5").await;
 }
 
@@ -144,25 +144,25 @@ async fn a_keystone_that_hangs_is_given_up_and_left_alone() {
 async fn every_fault_is_a_refusal_to_tell_and_known_tokens_go_on_until_they_end() {
     let world = world(1, 500, KeySet::default()).await;
     world.await_known("good-ada").await;
-    for mood in [
-        Mood::Babbles,
-        Mood::Floods,
-        Mood::Says(500),
-        Mood::Says(302),
-        Mood::Says(403),
-        Mood::HangsUp,
-        Mood::Hangs,
+    for behaviour in [
+        Behaviour::Babbles,
+        Behaviour::Floods,
+        Behaviour::Says(500),
+        Behaviour::Says(302),
+        Behaviour::Says(403),
+        Behaviour::HangsUp,
+        Behaviour::Hangs,
     ] {
-        world.keystone.feels(mood);
+        world.keystone.behaves(behaviour);
         let why = world.unavailable("good-eve").await;
         assert!(!why.contains("good-") && !why.contains("service-"), "{why}");
         let known = world.ask("good-ada").await;
-        assert_eq!(known.unwrap(), "ada", "{mood:?}");
+        assert_eq!(known.unwrap(), "ada", "{behaviour:?}");
         // What was a fault of the token alone is forgotten, so that the next fault is looked at.
-        world.keystone.feels(Mood::Well);
+        world.keystone.behaves(Behaviour::Well);
         world.await_known("good-ada").await;
     }
-    world.keystone.feels(Mood::HangsUp);
+    world.keystone.behaves(Behaviour::HangsUp);
     *world.clock.0.lock().unwrap() = END;
     let over = world.ask("good-ada").await.unwrap_err();
     assert!(!matches!(over, AuthError::Invalid(InvalidToken::NotKnown)));
@@ -180,7 +180,7 @@ async fn the_service_logs_in_again_when_its_token_is_refused() {
 #[tokio::test]
 async fn a_refused_login_is_not_repeated_at_once() {
     let world = world(LONG, LONG, KeySet::default()).await;
-    world.keystone.feels(Mood::Distrusts);
+    world.keystone.behaves(Behaviour::Distrusts);
     for token in ["good-1", "good-2", "good-3"] {
         assert!(world.unavailable(token).await.contains("log in"));
     }

@@ -4,7 +4,7 @@ use godwit_core::ids::HostName;
 use godwit_store::{Aggregate, AggregateChange, AggregateUse, ServiceBinary, ServiceKey};
 use serde_json::Value;
 
-use super::zone::{Deed, conflict, servers_would_move};
+use super::zone::{AggregateAction, conflict, servers_would_move};
 use super::{apply, document, id};
 use crate::nova::call::Call;
 use crate::nova::error::ApiError;
@@ -12,8 +12,9 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 
 /// `POST /os-aggregates/{id}/action`, `add_host`.
-pub fn add_host<'a>(call: &'a Call, value: &'a Value) -> Answer<'a> {
+pub fn add_host(call: &Call) -> Answer<'_> {
     Box::pin(async move {
+        let value = &call.body;
         let id = id(call, rules::AGGREGATES_ADD_HOST)?;
         let name = named(value);
         let unknown = || ApiError::NotFound(format!("Compute host {name} could not be found."));
@@ -26,8 +27,9 @@ pub fn add_host<'a>(call: &'a Call, value: &'a Value) -> Answer<'a> {
 }
 
 /// `POST /os-aggregates/{id}/action`, `remove_host`.
-pub fn remove_host<'a>(call: &'a Call, value: &'a Value) -> Answer<'a> {
+pub fn remove_host(call: &Call) -> Answer<'_> {
     Box::pin(async move {
+        let value = &call.body;
         let id = id(call, rules::AGGREGATES_REMOVE_HOST)?;
         let (name, aggregate) = (named(value), &call.ids.id);
         let text = format!("Cannot remove host {name} in aggregate {aggregate}");
@@ -81,7 +83,7 @@ fn may_come(used: &AggregateUse, host: &HostName) -> Result<(), ApiError> {
         aggregate, others, ..
     } = used;
     let id = aggregate.id;
-    let refused = |reason: &str| Err(ApiError::Conflict(Deed::Add.refusal(id, reason)));
+    let refused = |reason: &str| Err(ApiError::Conflict(AggregateAction::Add.refusal(id, reason)));
     if let Some(zone) = aggregate.availability_zone.as_deref() {
         if let Some(reason) = conflict(used, zone, std::slice::from_ref(host)) {
             return refused(&reason);
@@ -107,7 +109,7 @@ fn may_leave(used: &AggregateUse, host: &HostName) -> Result<(), ApiError> {
     match used.servers.get(host) {
         Some(servers) if zone.is_some() && after != zone => {
             let reason = servers_would_move("removed from", zone, after, *servers);
-            let text = Deed::Remove.refusal(aggregate.id, &reason);
+            let text = AggregateAction::Remove.refusal(aggregate.id, &reason);
             Err(ApiError::Conflict(text))
         }
         Some(_) | None => Ok(()),

@@ -9,7 +9,7 @@ use crate::nova::python;
 
 /// What is done to an aggregate, as refusals call it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Deed {
+pub(super) enum AggregateAction {
     Add,
     /// Of a host, or of the aggregate itself: Nova calls both by one name.
     Remove,
@@ -17,8 +17,7 @@ pub(super) enum Deed {
     Metadata,
 }
 
-impl Deed {
-    /// The text of a refusal.
+impl AggregateAction {
     pub(super) fn refusal(self, id: i64, reason: &str) -> String {
         let what = match self {
             Self::Add => "Cannot add host to aggregate",
@@ -33,7 +32,7 @@ impl Deed {
 /// May the aggregate, which is called `name` then, make `zone` of its hosts? The outer `None`:
 /// nothing is said of its zone. The inner one: it shall have none, which cannot be asked for.
 pub(super) fn check(
-    deed: Deed,
+    action: AggregateAction,
     used: &AggregateUse,
     name: &str,
     zone: Option<&Option<String>>,
@@ -41,7 +40,7 @@ pub(super) fn check(
     let AggregateUse {
         aggregate, servers, ..
     } = used;
-    let refused = |reason: &str| Err(ApiError::BadRequest(deed.refusal(aggregate.id, reason)));
+    let refused = |reason: &str| Err(ApiError::BadRequest(action.refusal(aggregate.id, reason)));
     let Some(zone) = zone else { return Ok(()) };
     let Some(zone) = zone.as_deref().filter(|zone| !zone.is_empty()) else {
         return refused(&format!(

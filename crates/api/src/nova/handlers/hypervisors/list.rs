@@ -6,8 +6,8 @@ use godwit_store::{Hypervisor, HypervisorPage};
 use serde::Serialize;
 
 use super::super::paging::{limit, next};
-use super::super::services::pulse;
-use super::{Hosted, asked, hosted_if_asked, matching};
+use super::super::services::liveness;
+use super::{Hosted, hosted_if_asked, lookup, matching};
 use crate::nova::call::Call;
 use crate::nova::error::ApiError;
 use crate::nova::microversion::milestone;
@@ -15,17 +15,18 @@ use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::Next;
-use crate::nova::views::hypervisor::{HypervisorEntry, HypervisorList, HypervisorView};
+use crate::nova::views::hypervisor::{HypervisorEntry, HypervisorView};
 use crate::nova::views::service::Id;
 
 /// `GET /os-hypervisors`.
 pub fn index(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce(rules::HYPERVISORS_LIST, &Target::empty())?;
+        call.caller
+            .enforce(rules::HYPERVISORS_LIST, &Target::empty())?;
         let (found, hosted) = list(call).await?;
-        let pulse = pulse(call);
+        let liveness = liveness(call);
         answer(call, "os-hypervisors", &found, |it| {
-            HypervisorEntry::new(&it.host, hosted.of(it), call.version, pulse)
+            HypervisorEntry::new(&it.host, hosted.of(it), call.version, liveness)
         })
     })
 }
@@ -33,11 +34,12 @@ pub fn index(call: &Call) -> Answer<'_> {
 /// `GET /os-hypervisors/detail`.
 pub fn detail(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce(rules::HYPERVISORS_DETAIL, &Target::empty())?;
+        call.caller
+            .enforce(rules::HYPERVISORS_DETAIL, &Target::empty())?;
         let (found, hosted) = list(call).await?;
-        let pulse = pulse(call);
+        let liveness = liveness(call);
         answer(call, "os-hypervisors/detail", &found, |it| {
-            HypervisorView::new(it, hosted.of(it), call.version, pulse)
+            HypervisorView::new(it, hosted.of(it), call.version, liveness)
         })
     })
 }
@@ -61,18 +63,18 @@ fn pages(call: &Call) -> bool {
 
 async fn page(call: &Call) -> Result<Vec<Hypervisor>, ApiError> {
     if call.version < milestone::HYPERVISOR_PAGES {
-        return asked::page(call, &HypervisorPage::default()).await;
+        return lookup::page(call, &HypervisorPage::default()).await;
     }
     let marker = match call.query.last("marker") {
         None => None,
-        Some(text) => Some(asked::key(text).ok_or_else(|| asked::no_such_marker(call))?),
+        Some(text) => Some(lookup::key(text).ok_or_else(|| lookup::no_such_marker(call))?),
     };
     let page = HypervisorPage {
         limit: Some(limit(call)),
         marker,
         pattern: None,
     };
-    asked::page(call, &page).await
+    lookup::page(call, &page).await
 }
 
 fn answer<'a, T: Serialize>(
@@ -81,10 +83,13 @@ fn answer<'a, T: Serialize>(
     found: &'a [Hypervisor],
     view: impl Fn(&'a Hypervisor) -> T,
 ) -> Result<Reply, ApiError> {
-    Reply::json(&HypervisorList {
-        hypervisors: found.iter().map(view).collect(),
-        hypervisors_links: links(call, collection, found),
-    })
+    let links = links(call, collection, found);
+    Reply::page(
+        "hypervisors",
+        found.iter().map(view),
+        "hypervisors_links",
+        links,
+    )
 }
 
 /// A list by pattern is all there is.

@@ -124,9 +124,9 @@ fn was_reset(record: &MigrationRecord, server: &Server) -> bool {
 }
 
 /// Checks in Nova's order, then again inside the transaction that leaves the intent.
-pub(super) async fn leave(call: &Call, request: &'static Request) -> Result<Reply, ApiError> {
+pub(super) async fn record(call: &Call, request: &'static Request) -> Result<Reply, ApiError> {
     let server = call.server().await?.allow(call, request.rule)?.resource;
-    let (admin, version) = (call.is_admin(), call.version);
+    let (admin, version) = (call.caller.is_admin(), call.version);
     request.check_lock(&server, admin)?;
     let found = match call.migration_id() {
         Some(id) => {

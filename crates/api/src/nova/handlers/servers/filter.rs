@@ -18,24 +18,24 @@ use crate::nova::schemas::servers::JOINED;
 
 /// What the query asks for; `None` where nothing can match.
 pub(super) fn read(call: &Call, scope: Scope) -> Result<Option<ServerFilter>, ApiError> {
-    let asked = Asked {
+    let filters = Filters {
         call,
         all: scope.all_filters,
     };
-    asked.refuse_internal()?;
+    filters.refuse_internal()?;
     if call.query.pairs().any(|(_, value)| unstorable(value)) {
         return Ok(None);
     }
-    let statuses = match asked.statuses()? {
+    let statuses = match filters.statuses()? {
         Some(statuses) if statuses.is_empty() => return Ok(None),
         statuses => statuses,
     };
-    let deleted = asked.deleted()?;
-    if asked.matches_nothing() {
+    let deleted = filters.deleted()?;
+    if filters.matches_nothing() {
         return Ok(None);
     }
-    let text = |name| asked.last(name).map(str::to_owned);
-    let time = |name| asked.last(name).and_then(timestamps::parse);
+    let text = |name| filters.last(name).map(str::to_owned);
+    let time = |name| filters.last(name).and_then(timestamps::parse);
     let (changes_since, changes_before) = (time("changes-since"), time("changes-before"));
     if changes_since
         .zip(changes_before)
@@ -46,31 +46,31 @@ pub(super) fn read(call: &Call, scope: Scope) -> Result<Option<ServerFilter>, Ap
         ));
     }
     Ok(Some(ServerFilter {
-        uuids: asked
+        uuids: filters
             .last("uuid")
             .and_then(read_uuid)
             .map(|uuid| vec![ServerUuid(uuid)]),
         host: text("host"),
-        node: asked.pattern("node"),
-        name: asked
+        node: filters.pattern("node"),
+        name: filters
             .pattern("name")
-            .or_else(|| asked.pattern("display_name")),
-        attributes: asked.attributes(),
+            .or_else(|| filters.pattern("display_name")),
+        attributes: filters.attributes(),
         project_id: scope.project_id,
         user_id: scope.user_id.or_else(|| text("user_id")),
         statuses,
-        vm_states: asked
+        vm_states: filters
             .last("vm_state")
             .and_then(|word| word.parse().ok())
             .map(|state| vec![state]),
-        task_state: asked.last("task_state").map(|word| word.parse().ok()),
-        power_state: asked.last("power_state").and_then(power_state),
+        task_state: filters.last("task_state").map(|word| word.parse().ok()),
+        power_state: filters.last("power_state").and_then(power_state),
         flavor: text("flavor"),
-        image: asked
+        image: filters
             .last("image")
-            .or(asked.last("image_ref"))
+            .or(filters.last("image_ref"))
             .map(str::to_owned),
-        locked: asked.last("locked").map(yes_or_no).transpose()?,
+        locked: filters.last("locked").map(yes_or_no).transpose()?,
         deleted,
         changes_since,
         changes_before,
@@ -78,12 +78,12 @@ pub(super) fn read(call: &Call, scope: Scope) -> Result<Option<ServerFilter>, Ap
 }
 
 /// The filters of a query, as far as the caller may use them.
-struct Asked<'a> {
+struct Filters<'a> {
     call: &'a Call,
     all: bool,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> Filters<'a> {
     fn last(&self, name: &str) -> Option<&'a str> {
         let allowed = self.all || for_everybody(name, self.call.version);
         self.call.query.last(name).filter(|_| allowed)
@@ -114,7 +114,7 @@ impl<'a> Asked<'a> {
         if known.is_empty() && self.call.version >= milestone::STRICT_SERVER_STATUS {
             return Err(ApiError::BadRequest("Invalid status value".to_owned()));
         }
-        if known.iter().any(|word| word == "DELETED") && !self.call.is_admin() {
+        if known.iter().any(|word| word == "DELETED") && !self.call.caller.is_admin() {
             return Err(only_administrators_list_deleted());
         }
         Ok(Some(known))
@@ -131,7 +131,7 @@ impl<'a> Asked<'a> {
         let changes = ["changes-since", "changes-before"].map(|name| self.last(name).is_some());
         let changes = changes.contains(&true);
         if self.last("vm_state") == Some("deleted") {
-            if !self.call.is_admin() {
+            if !self.call.caller.is_admin() {
                 return Err(only_administrators_list_deleted());
             }
             return Ok(Deleted::Yes);

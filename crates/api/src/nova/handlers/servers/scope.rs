@@ -17,11 +17,11 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    /// `everybodys` is the rule that has to allow `all_tenants`.
-    pub(super) fn of(call: &Call, everybodys: &'static str) -> Result<Self, ApiError> {
-        let all_filters = call.permits_own(rules::SERVERS_ALL_FILTERS);
+    /// `all_projects` is the rule that has to allow `all_tenants`.
+    pub(super) fn of(call: &Call, all_projects: &'static str) -> Result<Self, ApiError> {
+        let all_filters = call.caller.permits_own(rules::SERVERS_ALL_FILTERS);
         if all_tenants(call)? {
-            call.enforce_own(everybodys)?;
+            call.caller.enforce_own(all_projects)?;
             let asked = call
                 .query
                 .last("project_id")
@@ -33,7 +33,7 @@ impl Scope {
                 all_filters,
             });
         }
-        Ok(match call.project_id() {
+        Ok(match call.caller.project_id() {
             Some(project) => Self {
                 project_id: Some(project.to_owned()),
                 user_id: None,
@@ -41,7 +41,7 @@ impl Scope {
             },
             None => Self {
                 project_id: None,
-                user_id: call.user_id().map(str::to_owned),
+                user_id: call.caller.user_id().map(str::to_owned),
                 all_filters,
             },
         })

@@ -15,7 +15,7 @@ pub(super) fn read(call: &Call) -> Result<Vec<(ServerSortKey, SortDirection)>, A
     let mut keys: Vec<&str> = call.query.all("sort_key").collect();
     let mut index = 0;
     while let Some(name) = keys.get(index).copied() {
-        if matches!(name, "host" | "node") && !call.is_admin() {
+        if matches!(name, "host" | "node") && !call.caller.is_admin() {
             let text = format!("Only administrators can sort servers by {name}");
             return Err(ApiError::Forbidden(text));
         }

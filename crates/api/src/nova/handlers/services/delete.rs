@@ -14,7 +14,8 @@ use crate::nova::rules;
 /// `DELETE /os-services/{id}`.
 pub fn delete(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.enforce(rules::SERVICES_DELETE, &Target::empty())?;
+        call.caller
+            .enforce(rules::SERVICES_DELETE, &Target::empty())?;
         let store = &call.state.store;
         let service = store.service_find(key(call)?).await?;
         let service = service.ok_or_else(|| not_found(call))?;

@@ -5,26 +5,27 @@ use godwit_store::{Service, ServiceChange, ServiceError, ServiceKey, ServiceStat
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{check_binary, invalid_uuid, pulse};
+use super::{check_binary, invalid_uuid, liveness};
 use crate::nova::call::{Call, read_uuid_like};
 use crate::nova::error::ApiError;
 use crate::nova::reply::Reply;
 use crate::nova::rules;
 use crate::nova::schema::body::is_true;
-use crate::nova::views::service::{ServiceDocument, ServiceView};
+use crate::nova::views::service::ServiceView;
 
 pub(super) async fn update(call: &Call, body: &Value) -> Result<Reply, ApiError> {
     let id = &call.ids.id;
     // What the path says is looked at before policy is.
     let uuid = read_uuid_like(id).ok_or_else(|| invalid_uuid(id))?;
-    call.enforce(rules::SERVICES_UPDATE, &Target::empty())?;
+    call.caller
+        .enforce(rules::SERVICES_UPDATE, &Target::empty())?;
     let key = ServiceKey::Uuid(uuid);
     let service = call.state.store.service_find(key).await?;
     let service = service.ok_or_else(|| no_such_service(id))?;
     check_binary(service.binary.as_str())?;
     let service = apply(call, uuid, wanted(call, body)?).await?;
-    let service = ServiceView::new(&service, call.version, pulse(call));
-    Reply::json(&ServiceDocument { service })
+    let service = ServiceView::new(&service, call.version, liveness(call));
+    Reply::document("service", &service)
 }
 
 fn no_such_service(id: &str) -> ApiError {
@@ -58,7 +59,6 @@ fn wanted(call: &Call, body: &Value) -> Result<ServiceChange, ApiError> {
     })
 }
 
-/// Makes it so.
 pub(super) async fn apply(
     call: &Call,
     uuid: Uuid,

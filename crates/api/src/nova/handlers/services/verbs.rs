@@ -13,7 +13,7 @@ use crate::nova::microversion::milestone;
 use crate::nova::reply::Reply;
 use crate::nova::rules;
 use crate::nova::schema::body::is_true;
-use crate::nova::views::service::{ServiceChanged, ServiceDocument};
+use crate::nova::views::service::ServiceChanged;
 
 /// A verb, with what it needs from the body.
 enum Verb {
@@ -24,7 +24,8 @@ enum Verb {
 }
 
 pub(super) async fn act(call: &Call, body: &Value) -> Result<Reply, ApiError> {
-    call.enforce(rules::SERVICES_UPDATE, &Target::empty())?;
+    call.caller
+        .enforce(rules::SERVICES_UPDATE, &Target::empty())?;
     let verb = read(call, body)?;
     let text = |name| body.get(name).and_then(Value::as_str).unwrap_or_default();
     check_binary(text("binary"))?;
@@ -50,7 +51,7 @@ pub(super) async fn act(call: &Call, body: &Value) -> Result<Reply, ApiError> {
         }
         Verb::ForceDown(_) => ServiceChanged::forced_down(&service),
     };
-    Reply::json(&ServiceDocument { service })
+    Reply::document("service", &service)
 }
 
 fn read(call: &Call, body: &Value) -> Result<Verb, ApiError> {

@@ -8,7 +8,7 @@ use godwit_store::{Fault, Flavor, Launch, Server, Service, Volume};
 use serde::Serialize;
 
 use super::super::Gated;
-use super::ServerSight;
+use super::ServerVisibility;
 use crate::http::timestamps::Seconds;
 use crate::nova::links::{Link, Links, To};
 use crate::nova::microversion::{Microversion, milestone};
@@ -16,7 +16,6 @@ use crate::nova::microversion::{Microversion, milestone};
 /// How a server's host is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub enum HostStatus {
-    /// It works.
     #[serde(rename = "UP")]
     Up,
     /// Somebody said that it is dead.
@@ -107,8 +106,8 @@ pub(super) enum FlavorField<'a> {
 }
 
 impl<'a> FlavorField<'a> {
-    pub(super) fn new(flavor: &'a Flavor, sight: ServerSight, links: &'a Links) -> Self {
-        if sight.version < milestone::EMBEDDED_FLAVOR {
+    pub(super) fn new(flavor: &'a Flavor, visibility: ServerVisibility, links: &'a Links) -> Self {
+        if visibility.version < milestone::EMBEDDED_FLAVOR {
             let id = flavor.flavorid.as_str();
             return Self::Reference {
                 id,
@@ -122,7 +121,7 @@ impl<'a> FlavorField<'a> {
             ephemeral: flavor.spec.ephemeral_gb,
             swap: flavor.spec.swap_mb,
             original_name: &flavor.spec.name,
-            extra_specs: Gated::when(sight.extra_specs, &flavor.extra_specs),
+            extra_specs: Gated::when(visibility.extra_specs, &flavor.extra_specs),
         }
     }
 }
@@ -163,11 +162,11 @@ pub(super) enum ImageField<'a> {
 }
 
 impl<'a> ImageField<'a> {
-    pub(super) fn new(server: &'a Server, sight: ServerSight, links: &'a Links) -> Self {
+    pub(super) fn new(server: &'a Server, visibility: ServerVisibility, links: &'a Links) -> Self {
         let Some(id) = server.image_ref.as_deref() else {
             return Self::None("");
         };
-        let known = sight.version >= milestone::IMAGE_PROPERTIES;
+        let known = visibility.version >= milestone::IMAGE_PROPERTIES;
         let properties = Gated::when(known, &server.launch.image_properties);
         Self::Reference {
             id,
@@ -233,12 +232,12 @@ pub(super) struct HostAttributes<'a> {
 }
 
 impl<'a> HostAttributes<'a> {
-    pub(super) fn new(server: &'a Server, sight: ServerSight) -> Self {
+    pub(super) fn new(server: &'a Server, visibility: ServerVisibility) -> Self {
         let (first, more) = (
-            sight.extended,
-            sight.extended && sight.version >= milestone::EXTENDED_ATTRIBUTES,
+            visibility.extended,
+            visibility.extended && visibility.version >= milestone::EXTENDED_ATTRIBUTES,
         );
-        let hostname = more || sight.version >= milestone::HOSTNAME;
+        let hostname = more || visibility.version >= milestone::HOSTNAME;
         let launch = &server.launch;
         Self {
             host: Gated::when(first, server.host.as_ref().map(|host| host.as_str())),

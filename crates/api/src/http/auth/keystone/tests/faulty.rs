@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 /// What it does with a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Mood {
+pub(super) enum Behaviour {
     /// Answers as Keystone does.
     Well,
     /// Reads the request, and that is all.
@@ -29,11 +29,11 @@ pub(super) enum Mood {
     Distrusts,
 }
 
-/// What it was asked, and how it feels.
+/// What it was asked, and how it behaves.
 #[derive(Debug)]
 pub(super) struct Faulty {
     pub(super) address: SocketAddr,
-    mood: watch::Sender<Mood>,
+    behaviour: watch::Sender<Behaviour>,
     seen: Mutex<Seen>,
 }
 
@@ -52,7 +52,7 @@ impl Faulty {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let faulty = Arc::new(Self {
             address: listener.local_addr().unwrap(),
-            mood: watch::Sender::new(Mood::Well),
+            behaviour: watch::Sender::new(Behaviour::Well),
             seen: Mutex::default(),
         });
         let serving = Arc::clone(&faulty);
@@ -65,8 +65,8 @@ impl Faulty {
         faulty
     }
 
-    pub(super) fn feels(&self, mood: Mood) {
-        self.mood.send_replace(mood);
+    pub(super) fn behaves(&self, behaviour: Behaviour) {
+        self.behaviour.send_replace(behaviour);
     }
 
     pub(super) fn logins(&self) -> usize {
@@ -96,7 +96,7 @@ impl Faulty {
         self.seen.lock().unwrap().under_way -= 1;
         match answer {
             Some(answer) => stream.write_all(answer.as_bytes()).await.ok(),
-            None if *self.mood.borrow() == Mood::Floods => {
+            None if *self.behaviour.borrow() == Behaviour::Floods => {
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
                 while stream.write_all(&[b' '; 4_096]).await.is_ok() {}
                 None
@@ -120,14 +120,17 @@ impl Faulty {
 
     /// `None`: the connection closes without one.
     async fn answer(&self, head: &str, is_login: bool, number: usize) -> Option<String> {
-        let mut moods = self.mood.subscribe();
-        let mood = *moods.wait_for(|mood| *mood != Mood::Hangs).await.ok()?;
-        Some(match mood {
-            Mood::HangsUp | Mood::Floods | Mood::Hangs => return None,
-            Mood::Babbles => response(200, &[], "{\"tocken\": 1}"),
-            Mood::Says(status) => response(status, &[("location", "http://127.0.0.1:1/")], ""),
-            Mood::Distrusts if is_login => response(401, &[], "{}"),
-            Mood::Well | Mood::Distrusts if is_login => {
+        let mut moods = self.behaviour.subscribe();
+        let behaviour = *moods
+            .wait_for(|behaviour| *behaviour != Behaviour::Hangs)
+            .await
+            .ok()?;
+        Some(match behaviour {
+            Behaviour::HangsUp | Behaviour::Floods | Behaviour::Hangs => return None,
+            Behaviour::Babbles => response(200, &[], "{\"tocken\": 1}"),
+            Behaviour::Says(status) => response(status, &[("location", "http://127.0.0.1:1/")], ""),
+            Behaviour::Distrusts if is_login => response(401, &[], "{}"),
+            Behaviour::Well | Behaviour::Distrusts if is_login => {
                 let token = format!("service-{number}");
                 response(
                     201,
@@ -135,7 +138,7 @@ impl Faulty {
                     &document("s").to_string(),
                 )
             }
-            Mood::Well | Mood::Distrusts => {
+            Behaviour::Well | Behaviour::Distrusts => {
                 let refused = |token: &str| self.seen.lock().unwrap().refused.contains(token);
                 let service = header(head, "x-auth-token").is_none_or(|token| refused(&token));
                 let subject = header(head, "x-subject-token").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! One wish out of every shape that the body ever had.
+//! One request out of every shape that the body ever had.
 
 use godwit_core::ids::HostName;
 use godwit_core::migration::{BlockMigration, LiveRequest};
@@ -10,7 +10,7 @@ use crate::nova::schema::body::is_true;
 
 /// What a valid body asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Wish<'a> {
+pub(super) struct LiveMigrationBody<'a> {
     pub(super) host: Option<&'a str>,
     /// `force`, where the version has it.
     force: bool,
@@ -22,7 +22,7 @@ pub(super) struct Wish<'a> {
     pub(super) synchronous: bool,
 }
 
-impl<'a> Wish<'a> {
+impl<'a> LiveMigrationBody<'a> {
     pub(super) fn read(body: &'a Value, version: Microversion) -> Self {
         let host = body["host"].as_str().filter(|host| !host.is_empty());
         let force = is_true(&body["force"]);
@@ -72,8 +72,8 @@ mod tests {
     use serde_json::json;
 
     fn read(minor: u32, body: &Value) -> LiveRequest {
-        let wish = Wish::read(body, Microversion::new(2, minor));
-        wish.request(wish.host.map(|host| HostName::new(host).unwrap()))
+        let body = LiveMigrationBody::read(body, Microversion::new(2, minor));
+        body.request(body.host.map(|host| HostName::new(host).unwrap()))
     }
 
     fn request(
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_is_one_wish() {
+    fn every_shape_is_read_as_one_request() {
         use BlockMigration::{Auto, No, Yes};
         let old = json!({"host": "h", "block_migration": "True", "disk_over_commit": "off"});
         assert_eq!(
@@ -131,9 +131,9 @@ mod tests {
     #[test]
     fn force_needs_a_host() {
         let body = json!({"host": null, "block_migration": "auto", "force": true});
-        let wish = Wish::read(&body, Microversion::new(2, 30));
+        let body = LiveMigrationBody::read(&body, Microversion::new(2, 30));
         assert_eq!(
-            wish.check_force().unwrap_err().message(),
+            body.check_force().unwrap_err().message(),
             "Can't force to a non-provided destination"
         );
     }

@@ -1,5 +1,5 @@
-//! What the beginnings of all migrations have in common: what they say of the request behind
-//! them, and why there is none.
+//! What new migrations have in common: what they say of the request behind them, and why there is
+//! none.
 
 use godwit_core::migration::Limits;
 use godwit_store::{BeginError, NewMigration, Server};
@@ -9,7 +9,7 @@ use crate::nova::error::ApiError;
 
 /// A migration of `server` that the caller asks for; the logs know the request by it from here
 /// on.
-pub(super) fn of<R>(call: &Call, server: &Server, request: R) -> NewMigration<R> {
+pub(super) fn build<R>(call: &Call, server: &Server, request: R) -> NewMigration<R> {
     let uuid = call.state.ids.migration();
     tracing::Span::current().record("migration", tracing::field::display(uuid));
     NewMigration {
@@ -20,15 +20,15 @@ pub(super) fn of<R>(call: &Call, server: &Server, request: R) -> NewMigration<R>
             accepted: call.state.config.accepted_limit,
             ..Limits::default()
         },
-        user_id: call.user_id().map(str::to_owned),
-        project_id: call.project_id().map(str::to_owned),
+        user_id: call.caller.user_id().map(str::to_owned),
+        project_id: call.caller.project_id().map(str::to_owned),
         request_id: Some(call.request_id.clone()),
         at: call.state.clock.now(),
     }
 }
 
 /// Why it did not begin; `action` is what the server's texts call it.
-pub(super) fn refused(
+pub(super) fn refusal(
     call: &Call,
     server: &Server,
     action: &str,

@@ -1,4 +1,4 @@
-//! One wish out of every shape that the body ever had.
+//! One request out of every shape that the body ever had.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::body::is_true;
 
 /// What a valid body asks for. Not to be printed: it may hold a password.
-pub(super) struct Wish<'a> {
+pub(super) struct EvacuationBody<'a> {
     pub(super) host: Option<&'a str>,
     /// Does a named host bypass the scheduler?
     pub(super) forced: bool,
@@ -21,15 +21,13 @@ pub(super) struct Wish<'a> {
 /// where the old one stays; clients of these versions expect to be told one all the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Password<'a> {
-    /// The caller's.
     Given(&'a str),
-    /// A new one.
     New,
     /// Nobody's: it stays what it is on the disk.
     Kept,
 }
 
-impl<'a> Wish<'a> {
+impl<'a> EvacuationBody<'a> {
     /// Reads a body that is valid in `version`.
     pub(super) fn read(body: &'a Value, version: Microversion) -> Result<Self, ApiError> {
         let host = body["host"].as_str();
@@ -73,9 +71,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(minor: u32, body: &Value) -> Result<Wish<'_>, String> {
-        let wish = Wish::read(body, Microversion::new(2, minor));
-        wish.map_err(|error| error.message().to_owned())
+    fn read(minor: u32, body: &Value) -> Result<EvacuationBody<'_>, String> {
+        let body = EvacuationBody::read(body, Microversion::new(2, minor));
+        body.map_err(|error| error.message().to_owned())
     }
 
     #[test]
@@ -92,7 +90,7 @@ mod tests {
             (104, &json!({}), false, true),
             (28, &json!({}), false, false),
         ] {
-            let read = read(minor, body).map(|wish| (wish.forced, wish.end_stopped));
+            let read = read(minor, body).map(|body| (body.forced, body.end_stopped));
             assert_eq!(read, Ok((forced, stopped)), "2.{minor} {body}");
         }
         let nowhere = json!({"force": "on"});
@@ -122,7 +120,7 @@ mod tests {
             ),
             (14, json!({"adminPass": "x"}), Ok(None)),
         ] {
-            let read = read(minor, &body).map(|wish| wish.password);
+            let read = read(minor, &body).map(|body| body.password);
             assert!(read == expected, "2.{minor} {body}");
         }
     }

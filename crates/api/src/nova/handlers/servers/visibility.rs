@@ -12,11 +12,11 @@ use crate::nova::call::{Allowed, Call};
 use crate::nova::error::ApiError;
 use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::rules;
-use crate::nova::views::server::{HostStatus, ServerSight};
+use crate::nova::views::server::{HostStatus, ServerVisibility};
 
 /// How much of a host's status is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum HostStatusSight {
+enum HostStatusVisibility {
     Nothing,
     /// Only that nobody knows.
     Unknown,
@@ -24,20 +24,20 @@ enum HostStatusSight {
 }
 
 /// What every server of an answer is seen by.
-pub(super) struct Sights {
+pub(super) struct Visibility {
     version: Microversion,
     extended: bool,
     extra_specs: bool,
     admin: bool,
     alone: bool,
-    host_status: HostStatusSight,
+    host_status: HostStatusVisibility,
     group: Option<ServerGroupUuid>,
     services: HashMap<HostName, Service>,
     now: Timestamp,
     down_time: Duration,
 }
 
-impl Sights {
+impl Visibility {
     /// For a list: policy is asked about the caller's own project, once for all of them.
     pub(super) async fn of_list(call: &Call) -> Result<Self, ApiError> {
         Self::read(call, None).await
@@ -45,7 +45,7 @@ impl Sights {
 
     /// For one server, which policy allowed to be shown.
     pub(super) async fn of_one(call: &Call, shown: &Allowed<Server>) -> Result<Self, ApiError> {
-        let sights = Self::read(call, Some(&shown.target)).await?;
+        let visibility = Self::read(call, Some(&shown.target)).await?;
         let group = match call.version >= milestone::SERVER_GROUPS {
             true => {
                 call.state
@@ -55,28 +55,33 @@ impl Sights {
             }
             false => None,
         };
-        Ok(Self { group, ..sights })
+        Ok(Self {
+            group,
+            ..visibility
+        })
     }
 
     async fn read(call: &Call, one: Option<&Target>) -> Result<Self, ApiError> {
         let permits = |rule| match one {
-            Some(target) => call.permits(rule, target),
-            None => call.permits_own(rule),
+            Some(target) => call.caller.permits(rule, target),
+            None => call.caller.permits_own(rule),
         };
         let host_status = match call.version >= milestone::HOST_STATUS {
-            true if permits(rules::HOST_STATUS) => HostStatusSight::Everything,
-            true if permits(rules::HOST_STATUS_UNKNOWN) => HostStatusSight::Unknown,
-            _ => HostStatusSight::Nothing,
+            true if permits(rules::HOST_STATUS) => HostStatusVisibility::Everything,
+            true if permits(rules::HOST_STATUS_UNKNOWN) => HostStatusVisibility::Unknown,
+            _ => HostStatusVisibility::Nothing,
         };
         let services = match host_status {
-            HostStatusSight::Nothing => HashMap::new(),
-            HostStatusSight::Unknown | HostStatusSight::Everything => services(call).await?,
+            HostStatusVisibility::Nothing => HashMap::new(),
+            HostStatusVisibility::Unknown | HostStatusVisibility::Everything => {
+                services(call).await?
+            }
         };
         Ok(Self {
             version: call.version,
             extended: permits(rules::EXTENDED_ATTRIBUTES),
             extra_specs: permits(rules::SERVER_FLAVOR_EXTRA_SPECS),
-            admin: call.is_admin(),
+            admin: call.caller.is_admin(),
             alone: one.is_some(),
             host_status,
             group: None,
@@ -87,8 +92,8 @@ impl Sights {
     }
 
     /// What `server` is seen by.
-    pub(super) fn of(&self, server: &Server) -> ServerSight {
-        ServerSight {
+    pub(super) fn of(&self, server: &Server) -> ServerVisibility {
+        ServerVisibility {
             version: self.version,
             extended: self.extended,
             extra_specs: self.extra_specs,
@@ -105,9 +110,9 @@ impl Sights {
             Some(host) => HostStatus::of(self.services.get(host), self.now, self.down_time),
         };
         match self.host_status {
-            HostStatusSight::Everything => Some(status),
-            HostStatusSight::Unknown => Some(status).filter(|it| *it == HostStatus::Unknown),
-            HostStatusSight::Nothing => None,
+            HostStatusVisibility::Everything => Some(status),
+            HostStatusVisibility::Unknown => Some(status).filter(|it| *it == HostStatus::Unknown),
+            HostStatusVisibility::Nothing => None,
         }
     }
 }
