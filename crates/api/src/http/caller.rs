@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use godwit_policy::{Decision, UnregisteredRule, Target};
+use godwit_policy::{Decision, Target, UnregisteredRule};
 
 use crate::http::auth::{Decided, Principal};
 use crate::http::policy::Policy;
