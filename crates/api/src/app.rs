@@ -8,9 +8,9 @@ use actix_web::{App, HttpServer};
 use tracing_actix_web::TracingLogger;
 
 use crate::development_identity::{self, DevelopmentIdentity};
-use crate::pipeline;
-use crate::request_log::RequestLog;
-use crate::state::ApiState;
+use crate::http::request_log::RequestLog;
+use crate::http::state::ApiState;
+use crate::nova::pipeline;
 
 /// The API could not be served.
 #[derive(Debug, thiserror::Error)]

@@ -30,27 +30,22 @@ use godwit_core::time::Clock;
 
 pub use self::clouds::clouds_yaml;
 pub use self::directory::{Project, User, project_named, user_named};
-use crate::auth::jwt::JwtAuthenticator;
-use crate::auth::revocation::Revocations;
-use crate::auth::signer::Signer;
-use crate::ids::Ids;
-use crate::observability::HttpMetrics;
+use crate::http::auth::jwt::JwtAuthenticator;
+use crate::http::auth::revocation::Revocations;
+use crate::http::auth::signer::Signer;
+use crate::http::ids::Ids;
+use crate::http::observability::HttpMetrics;
 
-/// The development identity.
 pub struct DevelopmentIdentity {
-    /// Signs tokens.
     pub signer: Signer,
     /// Checks them; must trust the signer's public key.
     pub verifier: Arc<JwtAuthenticator>,
     /// Where tokens are taken back; the same that the verifier looks at.
     pub revoked: Arc<Revocations>,
-    /// The present.
     pub clock: Arc<dyn Clock>,
     /// Makes each token another one.
     pub ids: Arc<dyn Ids>,
-    /// How long a token lasts.
     pub token_lifetime: Duration,
-    /// Counts requests.
     pub metrics: HttpMetrics,
 }
 

@@ -1,6 +1,6 @@
 //! The compiled form of a rule: names are resolved, templates and left sides are read.
 
-use crate::left::Left;
+use crate::left_side::LeftSide;
 use crate::python::percent::Template;
 
 /// The place of a rule in its enforcer.
@@ -22,7 +22,7 @@ pub(crate) enum Check {
     Remote(Template),
     /// Anything else: the left side compared with the right one.
     Compare {
-        left: Left,
+        left: LeftSide,
         right: Template,
     },
 }

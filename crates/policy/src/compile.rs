@@ -2,7 +2,7 @@
 
 use crate::check::{Check, RuleId};
 use crate::expr::Expr;
-use crate::left::Left;
+use crate::left_side::LeftSide;
 use crate::python::percent::Template;
 
 /// Compiles `expr`. `resolve` finds the rule that a name stands for; names it does not know deny,
@@ -36,7 +36,7 @@ pub(crate) fn compile(
             "is_admin" => Check::IsAdmin(operand == "True"),
             "http" | "https" => Check::Remote(Template::new(&format!("{kind}:{operand}"))),
             _ => Check::Compare {
-                left: Left::new(kind),
+                left: LeftSide::new(kind),
                 right: Template::new(operand),
             },
         },

@@ -10,6 +10,7 @@ use crate::check::{Check, RuleId};
 use crate::compile::compile;
 use crate::credentials::Credentials;
 use crate::decision::Decision;
+use crate::effective_rule::effective_rule;
 use crate::evaluate::Evaluation;
 use crate::finding::Finding;
 use crate::overrides::Overrides;
@@ -19,7 +20,6 @@ use crate::registry::CONTEXT_IS_ADMIN;
 use crate::remote::RemoteCheck;
 use crate::rule_default::RuleDefault;
 use crate::scope::Scope;
-use crate::settle::settle;
 use crate::target::Target;
 
 /// The options that change what rules mean.
@@ -71,7 +71,7 @@ impl Enforcer {
         {
             rules.insert(
                 default.name,
-                settle(default, overrides, settings.enforce_new_defaults),
+                effective_rule(default, overrides, settings.enforce_new_defaults),
             );
         }
         rules.extend(

@@ -33,14 +33,14 @@ pub(crate) struct Evaluation<'a> {
 
 /// Where an evaluation is: the rules that it is inside of.
 #[derive(Clone, Copy)]
-struct Place<'s> {
+struct Frame<'s> {
     rule: RuleId,
     /// How deep it is in checks and rules.
     depth: usize,
-    outer: Option<&'s Place<'s>>,
+    outer: Option<&'s Frame<'s>>,
 }
 
-impl Place<'_> {
+impl Frame<'_> {
     const fn deeper(self) -> Self {
         Self {
             depth: self.depth + 1,
@@ -76,7 +76,7 @@ impl<'a> Evaluation<'a> {
     pub(crate) fn holds(&self, rule: RuleId) -> Result<bool, Fault> {
         self.check(
             &self.rules[rule.0],
-            Place {
+            Frame {
                 rule,
                 depth: 0,
                 outer: None,
@@ -84,14 +84,14 @@ impl<'a> Evaluation<'a> {
         )
     }
 
-    fn check(&self, check: &'a Check, place: Place<'_>) -> Result<bool, Fault> {
-        self.count_step(place)?;
+    fn check(&self, check: &'a Check, frame: Frame<'_>) -> Result<bool, Fault> {
+        self.count_step(frame)?;
         match check {
             Check::Constant(holds) => Ok(*holds),
-            Check::Not(inner) => self.check(inner, place.deeper()).map(|holds| !holds),
-            Check::All(checks) => self.first(checks, false, place).map(|found| !found),
-            Check::Any(checks) => self.first(checks, true, place),
-            Check::Rule(rule) => self.reference(*rule, &place),
+            Check::Not(inner) => self.check(inner, frame.deeper()).map(|holds| !holds),
+            Check::All(checks) => self.first(checks, false, frame).map(|found| !found),
+            Check::Any(checks) => self.first(checks, true, frame),
+            Check::Rule(rule) => self.reference(*rule, &frame),
             Check::Role(role) => Ok(self.render(role)?.is_some_and(|role| self.has_role(&role))),
             Check::IsAdmin(wanted) => {
                 let flag = self.credentials.admin_flag().ok_or(Fault::MissingValue)?;
@@ -106,24 +106,24 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Whether any of `checks` is `wanted`; those behind the first are not looked at.
-    fn first(&self, checks: &'a [Check], wanted: bool, place: Place<'_>) -> Result<bool, Fault> {
+    fn first(&self, checks: &'a [Check], wanted: bool, frame: Frame<'_>) -> Result<bool, Fault> {
         for check in checks {
-            if self.check(check, place.deeper())? == wanted {
+            if self.check(check, frame.deeper())? == wanted {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn reference(&self, rule: RuleId, place: &Place<'_>) -> Result<bool, Fault> {
-        if place.is_inside(rule) {
+    fn reference(&self, rule: RuleId, frame: &Frame<'_>) -> Result<bool, Fault> {
+        if frame.is_inside(rule) {
             // Nothing changes on the way round, so there is no end to it.
             return Err(Fault::Circular);
         }
-        let inside = Place {
+        let inside = Frame {
             rule,
-            depth: place.depth + 1,
-            outer: Some(place),
+            depth: frame.depth + 1,
+            outer: Some(frame),
         };
         match self.check(&self.rules[rule.0], inside) {
             Err(Fault::MissingValue) => Ok(false),
@@ -131,8 +131,8 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn count_step(&self, place: Place<'_>) -> Result<(), Fault> {
-        if place.depth > MAX_DEPTH {
+    fn count_step(&self, frame: Frame<'_>) -> Result<(), Fault> {
+        if frame.depth > MAX_DEPTH {
             return Err(Fault::TooDeep);
         }
         let steps = self.steps.get() + 1;

@@ -23,22 +23,23 @@ mod check;
 mod compile;
 mod credentials;
 mod decision;
+mod effective_rule;
 mod enforcer;
 mod evaluate;
 mod expr;
 mod finding;
-mod left;
+mod left_side;
 mod lexer;
 mod overrides;
 mod parser;
-mod python;
+pub mod python;
 mod references;
 pub mod registry;
 mod remote;
 mod rule_default;
 pub mod sample;
 mod scope;
-mod settle;
+
 mod target;
 
 pub use credentials::{Credentials, Identity, InvalidCredentials};

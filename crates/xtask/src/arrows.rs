@@ -1,4 +1,4 @@
-//! Which crate may depend on which.
+//! Which crate may depend on which, and within `api` which room.
 //!
 //! Cargo forbids circles, and nothing else. What keeps the domain pure, and the API free of the
 //! conductor (a 202 must come from the database alone), is this table.
@@ -9,6 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
+
+use crate::sizes;
 
 /// Each crate, and the crates of ours that it may depend on.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -72,6 +74,13 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Not even for tests: the API is tested against the database, which is all it may know.
 const NEVER: &[(&str, &str)] = &[("godwit-api", "godwit-conductor")];
 
+/// The rooms of `api`, and the rooms that each must not know. Within a crate nothing else forbids it.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("http", &["nova", "development_identity"]),
+    ("nova", &["development_identity"]),
+    ("development_identity", &["nova"]),
+];
+
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
@@ -94,9 +103,21 @@ struct Dependency {
 
 /// Fails with every arrow that points where it must not.
 pub(crate) fn check(root: &Path) -> Result<()> {
-    let wrong = wrong_arrows(&metadata(root)?)?;
+    let mut wrong = wrong_arrows(&metadata(root)?)?;
+    for (room, strangers) in ROOMS {
+        for file in sizes::rust_files(&root.join("crates/api/src").join(room))? {
+            let text = std::fs::read_to_string(&file)?;
+            let found = strangers.iter().filter(|stranger| names(&text, stranger));
+            wrong.extend(found.map(|stranger| format!("{} names {stranger}", file.display())));
+        }
+    }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
+}
+
+/// Does a file name this room? Lists in braces would hide it, so they name every room.
+fn names(text: &str, room: &str) -> bool {
+    text.contains(&format!("crate::{room}")) || text.contains("crate::{")
 }
 
 fn metadata(root: &Path) -> Result<Metadata> {
@@ -145,6 +166,16 @@ mod tests {
     #[test]
     fn the_arrows_hold() {
         check(&crate::workspace_root().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_room_that_another_must_not_know_is_found() {
+        assert!(names("use crate::nova::call::Call;", "nova"));
+        assert!(names("use crate::{http, nova};", "nova"));
+        assert!(!names(
+            "use crate::http::query::Query; // not nova's",
+            "nova"
+        ));
     }
 
     fn package(name: &str, dependencies: &[(&str, Option<&str>)]) -> Metadata {

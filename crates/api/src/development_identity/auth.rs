@@ -14,9 +14,9 @@ use super::grant::{LogIn, Refused};
 use super::lookup::project_document;
 use super::reply;
 use super::token::document;
-use crate::auth::Principal;
-use crate::auth::claims::Claims;
-use crate::auth::revocation::TokenHash;
+use crate::http::auth::Principal;
+use crate::http::auth::claims::Claims;
+use crate::http::auth::revocation::TokenHash;
 
 const SUBJECT: &str = "X-Subject-Token";
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::DevelopmentIdentity;
 use super::discovery::base;
 use super::lookup::{list, one};
-use crate::links::Base;
+use crate::http::links::Base;
 
 /// The one region.
 const REGION: &str = "RegionOne";

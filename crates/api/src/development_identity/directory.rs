@@ -9,17 +9,14 @@ pub(super) const DOMAIN: Domain = Domain {
     name: "Default",
 };
 
-/// A domain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub(super) struct Domain {
     pub(super) id: &'static str,
     pub(super) name: &'static str,
 }
 
-/// A project.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Project {
-    /// Its name.
     pub name: &'static str,
 }
 
@@ -28,7 +25,6 @@ pub struct Project {
 pub struct User {
     /// Its name, which is also its password.
     pub name: &'static str,
-    /// Its project.
     pub project: Project,
     /// What it may do there; a role brings those that it implies.
     pub roles: &'static [&'static str],
@@ -40,13 +36,10 @@ const ADMIN: Project = Project { name: "admin" };
 const DEMO: Project = Project { name: "demo" };
 const LAB: Project = Project { name: "lab" };
 
-/// Every project.
 pub(super) const PROJECTS: [Project; 3] = [ADMIN, DEMO, LAB];
 
-/// Every role.
 pub(super) const ROLES: [&str; 4] = ["admin", "manager", "member", "reader"];
 
-/// Every user.
 pub(super) const USERS: [User; 5] = [
     User {
         name: "admin",
@@ -80,12 +73,10 @@ pub(super) const USERS: [User; 5] = [
     },
 ];
 
-/// The project of this name.
 pub fn project_named(name: &str) -> Option<Project> {
     PROJECTS.into_iter().find(|project| project.name == name)
 }
 
-/// The user of this name.
 pub fn user_named(name: &str) -> Option<User> {
     USERS.into_iter().find(|user| user.name == name)
 }

@@ -4,7 +4,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
-use crate::links::{Base, LinkRules};
+use crate::http::links::{Base, LinkRules};
 
 pub(super) fn mount(identity: &mut ServiceConfig) {
     identity

@@ -9,7 +9,7 @@ use super::DevelopmentIdentity;
 use super::directory::{
     DOMAIN, Project, User, project_named, project_with_id, user_named, user_with_id,
 };
-use crate::auth::claims::Claims;
+use crate::http::auth::claims::Claims;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct LogIn {
@@ -72,7 +72,6 @@ struct DomainRef {
 /// Why there is no token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Refused {
-    /// The body makes no sense.
     Malformed(&'static str),
     /// Wrong name, wrong password, or no role there.
     Unauthorized,

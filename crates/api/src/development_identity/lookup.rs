@@ -10,7 +10,7 @@ use super::directory::{
     DOMAIN, PROJECTS, Project, ROLES, USERS, User, project_with_id, role_id, user_with_id,
 };
 use super::reply;
-use crate::query::{Query, boolean};
+use crate::http::query::{Query, boolean};
 
 pub(super) fn mount(identity: &mut ServiceConfig) {
     identity

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::catalog::catalog;
 use super::directory::{DOMAIN, project_with_id, role_id, user_with_id};
-use crate::auth::claims::Claims;
-use crate::links::Base;
-use crate::timestamps::micros_zulu;
+use crate::http::auth::claims::Claims;
+use crate::http::links::Base;
+use crate::http::timestamps::micros_zulu;
 
 /// `{"token": {…}}`. A token that was issued elsewhere may name users and projects that are
 /// not known here; their ids then stand for their names.

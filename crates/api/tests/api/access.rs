@@ -6,8 +6,9 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::path::Path;
 
-use godwit_api::microversion::Microversion;
-use godwit_api::routes::{Action, Does, ROUTES, Route, Versions};
+use godwit_api::http::route::Route;
+use godwit_api::nova::microversion::Microversion;
+use godwit_api::nova::routes::{OPERATIONS, Operation, Takes};
 use serde_json::{Value, json};
 
 use crate::answers::Answer;
@@ -141,13 +142,9 @@ fn id(path: &str) -> String {
     }
 }
 
-fn newest(versions: Versions) -> Microversion {
-    versions.until.unwrap_or(Microversion::MAX)
-}
-
 /// Something to ask of each route, once for each action.
 pub(crate) fn requests() -> Vec<Request> {
-    let all = ROUTES.iter().flat_map(of_route);
+    let all = OPERATIONS.iter().map(of_operation);
     all.flat_map(|plain| {
         let special = plain.specials();
         std::iter::once(plain).chain(special)
@@ -155,7 +152,8 @@ pub(crate) fn requests() -> Vec<Request> {
     .collect()
 }
 
-fn of_route(route: &'static Route) -> Vec<Request> {
+fn of_operation(operation: &'static Operation) -> Request {
+    let route = &operation.route;
     let path = route
         .path
         .replace("{server_id}", SERVER)
@@ -163,36 +161,27 @@ fn of_route(route: &'static Route) -> Vec<Request> {
         .replace("/metadata/{key}", "/metadata/k")
         .replace("{key}", EXTRA_SPEC)
         .replace("{id}", &id(route.path));
-    let request = |versions, body, scene| Request {
-        route,
-        action: None,
-        special: None,
-        first_rule: route.rules.first().copied(),
-        version: newest(versions),
-        path: path.clone(),
-        body,
-        scene,
-    };
-    let scene = match route.path.contains("{migration_id}") {
+    let plain = match route.path.contains("{migration_id}") {
         true => Scene::Moving,
         false => Scene::Still,
     };
-    match &route.does {
-        Does::Handle { versions, .. } => vec![request(*versions, None, scene)],
-        Does::Write { versions, .. } => {
-            vec![request(*versions, Some(write(route.path)), scene)]
+    let (body, scene) = match operation.takes {
+        Takes::Query(_) => (None, plain),
+        Takes::Body(_) => (Some(write(route.path)), plain),
+        Takes::Action(name, _) => {
+            let (body, scene) = act(name);
+            (Some(body), scene)
         }
-        Does::Act(actions) => actions
-            .iter()
-            .map(|action| {
-                let (body, scene) = act(action.name);
-                Request {
-                    action: Some(action.name),
-                    first_rule: action.rules.first().copied(),
-                    ..request(action.versions, Some(body), scene)
-                }
-            })
-            .collect(),
+    };
+    Request {
+        route,
+        action: operation.action(),
+        special: None,
+        first_rule: route.rules.first().copied(),
+        version: operation.versions.until.unwrap_or(Microversion::MAX),
+        path,
+        body,
+        scene,
     }
 }
 
@@ -200,18 +189,8 @@ impl Request {
     /// The same, asked so that a rule decides which is not asked of everybody; or that is not
     /// asked, where the plain request is the one that it decides.
     fn specials(&self) -> Vec<Self> {
-        let rules = self
-            .action()
-            .map_or(self.route.rules, |action| action.rules);
-        let further = rules.iter().skip(1);
+        let further = self.route.rules.iter().skip(1);
         further.map(|rule| self.special(rule)).collect()
-    }
-
-    fn action(&self) -> Option<&'static Action> {
-        let Does::Act(actions) = &self.route.does else {
-            return None;
-        };
-        actions.iter().find(|it| Some(it.name) == self.action)
     }
 
     fn special(&self, rule: &'static str) -> Self {
@@ -337,12 +316,8 @@ async fn the_table_of_codes_is_what_happens() {
         let (name, version) = (request.name(), request.version);
         let _ = writeln!(table, "| {name} | {version} | {} |", codes.join(" | "));
     }
-    let hard = |route: &'static Route| {
-        let soft = |rule: &&str| route.soft_rules.contains(rule);
-        route.all_rules().filter(move |rule| !soft(rule))
-    };
-    for rule in ROUTES.iter().flat_map(hard) {
-        assert!(refusals.contains(rule), "{rule} refuses nobody");
+    for rule in OPERATIONS.iter().flat_map(|it| it.route.rules) {
+        assert!(refusals.contains(*rule), "{rule} refuses nobody");
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/access.md");
     if std::env::var_os("UPDATE_ACCESS").is_some() {

@@ -1,6 +1,6 @@
 //! `/flavors`, `/flavors/detail` and one of them.
 
-use godwit_api::microversion::Microversion;
+use godwit_api::nova::microversion::Microversion;
 use serde_json::{Value, json};
 
 use crate::seed::{SERVER, Server};

@@ -1,6 +1,6 @@
 //! `/os-hypervisors`: lists, one of them, and the routes that later versions do without.
 
-use godwit_api::microversion::Microversion;
+use godwit_api::nova::microversion::Microversion;
 use serde_json::{Value, json};
 
 use crate::seed::{SERVER, Server, hypervisor_uuid};

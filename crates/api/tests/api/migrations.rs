@@ -1,6 +1,6 @@
 //! `/os-migrations`: fields, filters, pages.
 
-use godwit_api::microversion::Microversion;
+use godwit_api::nova::microversion::Microversion;
 use serde_json::{Value, json};
 
 use crate::seed::{Migration, NO_SERVER, Server};

@@ -1,6 +1,6 @@
 //! Whatever is sent: an answer, and never one that blames the service.
 
-use godwit_api::routes::{Does, ROUTES, Route};
+use godwit_api::nova::routes::{OPERATIONS, Operation, Takes};
 use godwit_test_support::postgres::TempPostgres;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -52,7 +52,12 @@ fn segment() -> impl Strategy<Value = String> {
 }
 
 fn path() -> impl Strategy<Value = String> {
-    let template = proptest::sample::select(ROUTES.iter().map(|it| it.path).collect::<Vec<_>>());
+    let template = proptest::sample::select(
+        OPERATIONS
+            .iter()
+            .map(|it| it.route.path)
+            .collect::<Vec<_>>(),
+    );
     let root = proptest::sample::select(vec![
         "/v2.1",
         "/v2",
@@ -74,9 +79,9 @@ fn path() -> impl Strategy<Value = String> {
 
 /// Every name that the query of some route knows, and one that none does.
 fn parameters() -> Vec<String> {
-    let queries = ROUTES.iter().filter_map(|route| match &route.does {
-        Does::Handle { query, .. } => *query,
-        Does::Write { .. } | Does::Act(_) => None,
+    let queries = OPERATIONS.iter().filter_map(|it| match it.takes {
+        Takes::Query(query) => query,
+        Takes::Body(_) | Takes::Action(..) => None,
     });
     let known = queries
         .flat_map(|query| query.editions)
@@ -90,12 +95,8 @@ fn parameters() -> Vec<String> {
 
 /// Every action that some route knows.
 fn actions() -> Vec<String> {
-    let of_route = |route: &'static Route| match &route.does {
-        Does::Handle { .. } | Does::Write { .. } => &[],
-        Does::Act(actions) => *actions,
-    };
-    let all = ROUTES.iter().flat_map(of_route);
-    all.map(|action| action.name.to_owned()).collect()
+    let all = OPERATIONS.iter().filter_map(Operation::action);
+    all.map(str::to_owned).collect()
 }
 
 fn query() -> impl Strategy<Value = String> {

@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use godwit_api::routes::{Does, ROUTES, Route, Versions, find};
-use godwit_api::schema::query::QuerySchema;
+use godwit_api::http::route::Route;
+use godwit_api::nova::routes::{OPERATIONS, Takes, Versions, find};
+use godwit_api::nova::schema::query::QuerySchema;
 use serde_json::{Value, json};
 
 use crate::seed::{GROUP, Migration, SERVER, Server};
@@ -82,15 +83,17 @@ fn route_of(sample: &Value) -> Option<&'static Route> {
     let path = request["path"].as_str().unwrap().split('?').next().unwrap();
     let path = path.strip_prefix("/v2.1").unwrap_or("");
     let method = request["method"].as_str().unwrap().parse().unwrap();
-    find(&method, path).map(|(route, _)| route)
+    find(&method, path).map(|found| &found.first.route)
 }
 
 #[test]
 fn every_route_has_one_page_and_every_page_a_route() {
     let mut titles: Vec<_> = pages().into_iter().map(|page| page.title).collect();
-    let mut routes: Vec<_> = ROUTES.iter().map(title).collect();
+    let mut routes: Vec<_> = OPERATIONS.iter().map(|it| title(&it.route)).collect();
     titles.sort();
     routes.sort();
+    // Several actions share a route, and a page.
+    routes.dedup();
     assert_eq!(titles, routes);
     let readme = fs::read_to_string(reference().join("README.md")).unwrap();
     for page in pages() {
@@ -105,34 +108,25 @@ fn every_route_has_one_page_and_every_page_a_route() {
 #[test]
 fn every_page_names_rules_parameters_actions_and_versions() {
     for page in pages() {
-        let route = ROUTES
-            .iter()
-            .find(|route| title(route) == page.title)
-            .unwrap();
         let says = |what: &str| assert!(page.text.contains(what), "{}: {what}", page.name);
-        for rule in route.all_rules() {
-            says(&format!("`{rule}`"));
-        }
-        match &route.does {
-            Does::Handle {
-                versions, query, ..
-            } => {
-                says(&range(*versions));
-                for parameter in query.iter().flat_map(|query| parameters(query)) {
-                    says(&format!("`{parameter}`"));
-                }
+        let operations = OPERATIONS.iter();
+        for operation in operations.filter(|it| title(&it.route) == page.title) {
+            says(&range(operation.versions));
+            for rule in operation.route.all_rules() {
+                says(&format!("`{rule}`"));
             }
-            Does::Write { versions, body, .. } => {
-                says(&range(*versions));
-                for (member, _) in body.iter().flat_map(|it| it.schema.properties) {
-                    says(&format!("`{member}`"));
+            match operation.takes {
+                Takes::Query(query) => {
+                    for parameter in query.iter().flat_map(|query| parameters(query)) {
+                        says(&format!("`{parameter}`"));
+                    }
                 }
-            }
-            Does::Act(actions) => {
-                for action in *actions {
-                    says(&format!("## `{}`", action.name));
-                    says(&range(action.versions));
+                Takes::Body(body) => {
+                    for (member, _) in body.iter().flat_map(|it| it.schema.properties) {
+                        says(&format!("`{member}`"));
+                    }
                 }
+                Takes::Action(name, _) => says(&format!("## `{name}`")),
             }
         }
     }
@@ -156,28 +150,23 @@ fn parameters(query: &'static QuerySchema) -> impl Iterator<Item = &'static str>
 fn every_route_and_action_has_a_sample_and_every_sample_a_place() {
     let samples = samples();
     let versions = fs::read_to_string(reference().join("versions.md")).unwrap();
-    for route in ROUTES {
+    for operation in OPERATIONS {
+        let title = title(&operation.route);
         let of_route = samples
             .iter()
-            .filter(|(_, it)| route_of(it).is_some_and(|found| title(found) == title(route)));
+            .filter(|(_, it)| route_of(it).is_some_and(|found| self::title(found) == title));
         let of_route: Vec<_> = of_route.map(|(_, sample)| sample).collect();
         let good = |sample: &&&Value| sample["response"]["status"].as_u64().unwrap() < 300;
-        assert!(!of_route.is_empty(), "no sample of {}", title(route));
+        assert!(!of_route.is_empty(), "no sample of {title}");
+        let named = |it: &&&Value| match operation.action() {
+            Some(action) => it["request"]["body"].get(action).is_some(),
+            None => true,
+        };
         assert!(
-            of_route.iter().any(|sample| good(&sample)),
-            "no good sample of {}",
-            title(route)
+            of_route.iter().filter(named).filter(good).count() > 0,
+            "no good sample of {title} {:?}",
+            operation.action()
         );
-        if let Does::Act(actions) = &route.does {
-            for action in *actions {
-                let named = |it: &&&Value| it["request"]["body"].get(action.name).is_some();
-                assert!(
-                    of_route.iter().filter(named).filter(good).count() > 0,
-                    "{}",
-                    action.name
-                );
-            }
-        }
     }
     let pages = pages();
     for (name, sample) in &samples {

@@ -1,6 +1,6 @@
 //! `/servers/{id}/migrations` and one of them.
 
-use godwit_api::microversion::Microversion;
+use godwit_api::nova::microversion::Microversion;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use serde_json::{Value, json};
 

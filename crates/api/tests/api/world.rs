@@ -27,7 +27,7 @@ use tempfile::TempDir;
 
 use crate::answers::{Answer, Ask};
 
-/// The present: 2026-11-20T12:00:00Z, unless a test moves it.
+/// Now: 2026-11-20T12:00:00Z, unless a test moves it.
 pub(crate) const NOW: i64 = 1_795_176_000;
 
 /// What the URLs of SQLite databases begin with.

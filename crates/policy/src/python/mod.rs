@@ -11,3 +11,5 @@ mod number;
 pub(crate) mod percent;
 mod scan;
 pub(crate) mod text;
+
+pub use text::{repr, repr_text, str_of};

@@ -9,20 +9,20 @@ use super::text::{exponent_suffix, split_exponent};
 /// where whole numbers are wanted.
 pub(super) fn format(spec: &Spec, value: &Value) -> Option<String> {
     let written = match spec.conversion {
-        'd' | 'i' | 'u' | 'o' | 'x' | 'X' => Written::integer(spec, value)?,
-        _ => Written::float(spec, value)?,
+        'd' | 'i' | 'u' | 'o' | 'x' | 'X' => NumberParts::integer(spec, value)?,
+        _ => NumberParts::float(spec, value)?,
     };
     Some(written.fit(spec))
 }
 
 /// A number in parts, because zeros are filled in between them.
-struct Written {
+struct NumberParts {
     negative: bool,
     prefix: &'static str,
     digits: String,
 }
 
-impl Written {
+impl NumberParts {
     fn integer(spec: &Spec, value: &Value) -> Option<Self> {
         let decimal = matches!(spec.conversion, 'd' | 'i' | 'u');
         let (negative, digits) = match (value, value.as_f64()) {

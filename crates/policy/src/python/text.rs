@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 use unicode_general_category::{GeneralCategory, get_general_category};
 
 /// `str(value)`: texts are themselves, everything else is its `repr`.
-pub(crate) fn str_of(value: &Value) -> Cow<'_, str> {
+pub fn str_of(value: &Value) -> Cow<'_, str> {
     match value {
         Value::String(text) => Cow::Borrowed(text),
         Value::Null => Cow::Borrowed("None"),
@@ -19,7 +19,7 @@ pub(crate) fn str_of(value: &Value) -> Cow<'_, str> {
 }
 
 /// `repr(value)`.
-pub(crate) fn repr(value: &Value) -> String {
+pub fn repr(value: &Value) -> String {
     let mut out = String::new();
     write_repr(&mut out, value);
     out
@@ -39,7 +39,7 @@ pub(crate) fn ascii(value: &Value) -> String {
 }
 
 /// `repr` of a text: in single quotes, unless only double ones save an escape.
-pub(crate) fn repr_text(text: &str) -> String {
+pub fn repr_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     write_text(&mut out, text);
     out
@@ -226,5 +226,39 @@ mod tests {
             assert_eq!(repr_text(text), expected);
         }
         assert_eq!(ascii(&json!("é€😀")), "'\\xe9\\u20ac\\U0001f600'");
+    }
+
+    #[test]
+    fn values_look_like_pythons() {
+        for (value, expected) in [
+            (json!(null), "None"),
+            (json!(true), "True"),
+            (json!(false), "False"),
+            (json!(5), "5"),
+            (json!(-1), "-1"),
+            (json!(1.5), "1.5"),
+            (json!(1.0), "1.0"),
+            (json!(-0.0), "-0.0"),
+            (json!(1e15), "1000000000000000.0"),
+            (json!(1e16), "1e+16"),
+            (json!(1.25e-7), "1.25e-07"),
+            (json!(0.0001), "0.0001"),
+            (json!(1e300), "1e+300"),
+            (json!("x"), "'x'"),
+            (json!("it's"), r#""it's""#),
+            (json!("both ' and \""), r#"'both \' and "'"#),
+            (json!("a\nb\t\\"), r"'a\nb\t\\'"),
+            (json!("\u{0}\u{7f}"), r"'\x00\x7f'"),
+            (json!("ä…\u{a0}"), r"'ä…\xa0'"),
+            (json!("\u{feff}\u{e000}"), r"'\ufeff\ue000'"),
+            (json!("\u{1f600}\u{e0001}"), "'\u{1f600}\\U000e0001'"),
+            (json!([1, "a", null]), "[1, 'a', None]"),
+            (json!([]), "[]"),
+            (json!({"host": null, "x": {}}), "{'host': None, 'x': {}}"),
+        ] {
+            assert_eq!(repr(&value), expected);
+        }
+        assert_eq!(str_of(&json!("bare")), "bare");
+        assert_eq!(str_of(&json!(["bare"])), "['bare']");
     }
 }

@@ -1,0 +1,87 @@
+//! `/metrics`, `/healthz/live` and `/healthz/ready`.
+
+use std::fmt;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::http::header;
+use actix_web::web::{self, Data};
+use actix_web::{App, HttpResponse, HttpServer};
+use futures::future::BoxFuture;
+use prometheus::{Registry, TextEncoder};
+
+/// Something that has to work for the process to be of use.
+pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+#[derive(Clone)]
+pub struct Observed {
+    /// The metrics of all roles in this process.
+    pub registry: Registry,
+    /// What has to work, by name.
+    pub readiness: Vec<(&'static str, Readiness)>,
+}
+
+impl fmt::Debug for Observed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.readiness.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Observed")
+            .field("readiness", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long a check may take before it counts as failed.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Serves on `listener` until stopped. Returns where, and the server: a future to be awaited.
+///
+/// # Errors
+/// The listener cannot be used.
+pub fn serve(listener: TcpListener, observed: Observed) -> std::io::Result<(SocketAddr, Server)> {
+    let address = listener.local_addr()?;
+    let observed = Data::new(observed);
+    let app = move || {
+        App::new()
+            .app_data(observed.clone())
+            .route("/metrics", web::get().to(metrics))
+            .route("/healthz/live", web::get().to(HttpResponse::Ok))
+            .route("/healthz/ready", web::get().to(ready))
+    };
+    let server = HttpServer::new(app)
+        .workers(1)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+    Ok((address, server))
+}
+
+async fn metrics(observed: Data<Observed>) -> HttpResponse {
+    match TextEncoder::new().encode_to_string(&observed.registry.gather()) {
+        Ok(text) => HttpResponse::Ok()
+            .insert_header((header::CONTENT_TYPE, prometheus::TEXT_FORMAT))
+            .body(text),
+        Err(error) => {
+            tracing::error!(%error, "the metrics have no text form");
+            HttpResponse::InternalServerError().finish()
+        }
+    }
+}
+
+/// 200 when everything works, else 503 with what does not.
+async fn ready(observed: Data<Observed>) -> HttpResponse {
+    let mut failed = serde_json::Map::new();
+    for (name, check) in &observed.readiness {
+        let outcome = tokio::time::timeout(PATIENCE, check()).await;
+        let outcome = outcome.unwrap_or_else(|_| Err("it takes too long".to_owned()));
+        if let Err(reason) = outcome {
+            failed.insert((*name).to_owned(), reason.into());
+        }
+    }
+    if failed.is_empty() {
+        HttpResponse::Ok().finish()
+    } else {
+        HttpResponse::ServiceUnavailable().json(failed)
+    }
+}

@@ -1,0 +1,103 @@
+//! What every request needs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use godwit_core::time::Clock;
+use godwit_store::Store;
+use url::Url;
+
+use crate::http::auth::Authenticator;
+use crate::http::config::{ApiConfig, AuthConfig};
+use crate::http::ids::Ids;
+use crate::http::links::LinkRules;
+use crate::http::observability::HttpMetrics;
+use crate::http::policy::PolicySource;
+
+/// Tells whoever drives migrations that there is something new in the database. Only saves
+/// the wait for their next poll; may do nothing.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// The parts that the API is made of. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiState {
+    pub store: Store,
+    /// Who may do what.
+    pub policy: Arc<PolicySource>,
+    /// Whose tokens are good.
+    pub authenticator: Arc<dyn Authenticator>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+    /// Called after each commit that leaves something to do.
+    pub wake: Wake,
+    pub metrics: HttpMetrics,
+    pub config: Arc<ApiConfig>,
+    pub(crate) link_rules: Arc<LinkRules>,
+    pub(crate) www_authenticate_uri: Option<Arc<str>>,
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An option that makes no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Links could not be made with it.
+    #[error("`api.link_prefix` is not an absolute URL: {0}")]
+    LinkPrefix(String),
+}
+
+/// The parts that the binary brings.
+pub struct Parts {
+    pub store: Store,
+    /// Who may do what.
+    pub policy: PolicySource,
+    /// Whose tokens are good.
+    pub authenticator: Arc<dyn Authenticator>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+    /// Called after each commit that leaves something to do.
+    pub wake: Wake,
+    pub metrics: HttpMetrics,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
+
+impl ApiState {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when an option makes no sense.
+    pub fn new(config: ApiConfig, auth: &AuthConfig, parts: Parts) -> Result<Self, ConfigError> {
+        let prefix = config.link_prefix.as_deref().map(absolute).transpose()?;
+        Ok(Self {
+            store: parts.store,
+            policy: Arc::new(parts.policy),
+            authenticator: parts.authenticator,
+            clock: parts.clock,
+            ids: parts.ids,
+            wake: parts.wake,
+            metrics: parts.metrics,
+            link_rules: Arc::new(LinkRules {
+                prefix,
+                scheme_header: config.scheme_header.clone(),
+            }),
+            www_authenticate_uri: auth.authenticate_uri().map(Arc::from),
+            config: Arc::new(config),
+        })
+    }
+}
+
+fn absolute(text: &str) -> Result<Url, ConfigError> {
+    let url = Url::parse(text).ok().filter(Url::has_host);
+    url.ok_or_else(|| ConfigError::LinkPrefix(text.to_owned()))
+}

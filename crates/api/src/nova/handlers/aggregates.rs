@@ -1,0 +1,181 @@
+//! Host aggregates: groups of hosts, of which some are availability zones
+//! (`contract: actions.md §11`).
+
+mod hosts;
+mod zone;
+
+use std::collections::BTreeMap;
+
+use godwit_policy::Target;
+use godwit_store::{Aggregate, AggregateChange, AggregateError, AggregateUse, NewAggregate};
+use serde_json::Value;
+
+pub use self::hosts::{add_host, remove_host};
+use self::zone::AggregateAction;
+use crate::nova::call::Call;
+use crate::nova::error::ApiError;
+use crate::nova::reply::Reply;
+use crate::nova::routes::Answer;
+use crate::nova::rules;
+use crate::nova::views::aggregate::{AggregateView, ZONE_KEY};
+
+/// `GET /os-aggregates`.
+pub fn index(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        call.caller
+            .enforce(rules::AGGREGATES_INDEX, &Target::empty())?;
+        let all = call.state.store.aggregate_list().await?;
+        let view = |aggregate| AggregateView::new(aggregate, call.version);
+        Reply::list("aggregates", all.iter().map(view))
+    })
+}
+
+/// `GET /os-aggregates/{id}`.
+pub fn show(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        let id = id(call, rules::AGGREGATES_SHOW)?;
+        let found = match id {
+            Some(id) => call.state.store.aggregate_find(id).await?,
+            None => None,
+        };
+        document(call, &found.ok_or_else(|| no_such_aggregate(call))?)
+    })
+}
+
+/// `POST /os-aggregates`.
+pub fn create(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        let body = &call.body;
+        call.caller
+            .enforce(rules::AGGREGATES_CREATE, &Target::empty())?;
+        let member = |name| body["aggregate"][name].as_str().map(str::trim);
+        let name = member("name").unwrap_or_default();
+        let new = NewAggregate {
+            uuid: call.state.ids.uuid(),
+            name: name.to_owned(),
+            availability_zone: member(ZONE_KEY).map(str::to_owned),
+            at: call.state.clock.now(),
+        };
+        let made = call.state.store.aggregate_create(new).await?;
+        let made = made.ok_or_else(|| name_exists(name))?;
+        Reply::document("aggregate", &AggregateView::made(&made, call.version))
+    })
+}
+
+/// `PUT /os-aggregates/{id}`.
+pub fn update(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        let body = &call.body;
+        let id = id(call, rules::AGGREGATES_UPDATE)?;
+        let name = body["aggregate"]["name"].as_str().map(str::trim);
+        let name = name.map(str::to_owned);
+        // Here the zone is taken with the spaces around it, as far as there may be any.
+        let zone = body["aggregate"].get(ZONE_KEY).map(Value::as_str);
+        let zone = zone.map(|zone| zone.map(str::to_owned));
+        let change = AggregateChange::Update {
+            name: name.clone(),
+            availability_zone: zone.clone().flatten(),
+        };
+        let check = move |used: &AggregateUse| {
+            if let Some(name) = &name
+                && used.others.iter().any(|other| other.name == *name)
+            {
+                return Err(name_exists(name));
+            }
+            let known_as = name.as_deref().unwrap_or(&used.aggregate.name);
+            zone::check(AggregateAction::Update, used, known_as, zone.as_ref())
+        };
+        document(call, &apply(call, id, change, check).await?)
+    })
+}
+
+/// `DELETE /os-aggregates/{id}`.
+pub fn delete(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        let id = id(call, rules::AGGREGATES_DELETE)?;
+        let empty = |used: &AggregateUse| match used.aggregate.hosts.is_empty() {
+            true => Ok(()),
+            false => {
+                let reason = AggregateAction::Remove
+                    .refusal(used.aggregate.id, "Host aggregate is not empty");
+                Err(ApiError::BadRequest(reason))
+            }
+        };
+        apply(call, id, AggregateChange::Delete, empty).await?;
+        Ok(Reply::empty(actix_web::http::StatusCode::OK))
+    })
+}
+
+/// `POST /os-aggregates/{id}/action`, `set_metadata`.
+pub fn set_metadata(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        let value = &call.body;
+        let id = id(call, rules::AGGREGATES_SET_METADATA)?;
+        let members = value["metadata"].as_object().into_iter().flatten();
+        let owned = |(name, value): (&String, &Value)| {
+            let value = value.as_str().map(str::to_owned);
+            (name.clone(), value)
+        };
+        let mut others: BTreeMap<String, Option<String>> = members.map(owned).collect();
+        let zone = others.remove(ZONE_KEY);
+        let change = AggregateChange::Metadata {
+            availability_zone: zone.clone().flatten(),
+            others,
+        };
+        let check = move |used: &AggregateUse| {
+            zone::check(
+                AggregateAction::Metadata,
+                used,
+                &used.aggregate.name,
+                zone.as_ref(),
+            )
+        };
+        document(call, &apply(call, id, change, check).await?)
+    })
+}
+
+/// The id that the path names, once `rule` allows it; `None`: too great for one.
+fn id(call: &Call, rule: &'static str) -> Result<Option<i64>, ApiError> {
+    call.caller.enforce(rule, &Target::empty())?;
+    let text = call.ids.id.as_str();
+    match text.parse() {
+        Ok(id) => Ok(Some(id)),
+        Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => Ok(None),
+        Err(_) => {
+            let text = "Invalid input received: id must be an integer";
+            Err(ApiError::BadRequest(text.to_owned()))
+        }
+    }
+}
+
+async fn apply(
+    call: &Call,
+    id: Option<i64>,
+    change: AggregateChange,
+    check: impl Fn(&AggregateUse) -> Result<(), ApiError> + Send + 'static,
+) -> Result<Aggregate, ApiError> {
+    let id = id.ok_or_else(|| no_such_aggregate(call))?;
+    let (store, now) = (&call.state.store, call.state.clock.now());
+    let changed = store.aggregate_change(id, change, now, check).await;
+    changed.map_err(|error| match error {
+        AggregateError::NoSuchAggregate => no_such_aggregate(call),
+        // The check looks for names; somebody else was faster.
+        AggregateError::NameExists => {
+            ApiError::Conflict("An aggregate of this name already exists.".to_owned())
+        }
+        AggregateError::Refused(error) => error,
+        AggregateError::Store(error) => error.into(),
+    })
+}
+
+fn document(call: &Call, aggregate: &Aggregate) -> Result<Reply, ApiError> {
+    Reply::document("aggregate", &AggregateView::new(aggregate, call.version))
+}
+
+fn no_such_aggregate(call: &Call) -> ApiError {
+    ApiError::NotFound(format!("Aggregate {} could not be found.", call.ids.id))
+}
+
+fn name_exists(name: &str) -> ApiError {
+    ApiError::Conflict(format!("Aggregate {name} already exists."))
+}

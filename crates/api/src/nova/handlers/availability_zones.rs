@@ -1,0 +1,28 @@
+//! Availability zones, as the services of each say.
+
+use godwit_policy::Target;
+
+use super::services::liveness;
+use crate::nova::call::Call;
+use crate::nova::reply::Reply;
+use crate::nova::routes::Answer;
+use crate::nova::rules;
+use crate::nova::views::availability_zone::AvailabilityZones;
+
+/// `GET /os-availability-zone`.
+pub fn index(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        call.caller.enforce(rules::ZONES_LIST, &Target::empty())?;
+        let services = call.state.store.service_list().await?;
+        Reply::json(&AvailabilityZones::short(&services))
+    })
+}
+
+/// `GET /os-availability-zone/detail`.
+pub fn detail(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        call.caller.enforce(rules::ZONES_DETAIL, &Target::empty())?;
+        let services = call.state.store.service_list().await?;
+        Reply::json(&AvailabilityZones::detailed(&services, liveness(call)))
+    })
+}

@@ -1,0 +1,52 @@
+//! Which hypervisors a request is about.
+
+use godwit_store::{Hypervisor, HypervisorKey, HypervisorListError, HypervisorPage};
+use serde_json::Value;
+
+use crate::nova::call::{Call, read_uuid_like};
+use crate::nova::error::ApiError;
+use crate::nova::microversion::milestone;
+use crate::nova::schema::body::is_true;
+
+/// The one that the path names.
+pub(super) async fn one(call: &Call) -> Result<Hypervisor, ApiError> {
+    let id = &call.ids.id;
+    if call.version >= milestone::UUID_IDS && read_uuid_like(id).is_none() {
+        return Err(ApiError::BadRequest(format!("Invalid uuid {id}")));
+    }
+    let key = key(id).filter(|key| match key {
+        HypervisorKey::Id(_) => true,
+        HypervisorKey::Uuid(_) => call.version >= milestone::UUID_IDS,
+    });
+    let found = match key {
+        Some(key) => call.state.store.hypervisor_find(key).await?,
+        None => None,
+    };
+    found
+        .ok_or_else(|| ApiError::NotFound(format!("Hypervisor with ID '{id}' could not be found.")))
+}
+
+/// Markers were always told apart by how they look.
+pub(super) fn key(text: &str) -> Option<HypervisorKey> {
+    let uuid = read_uuid_like(text).map(HypervisorKey::Uuid);
+    uuid.or_else(|| text.parse().ok().map(HypervisorKey::Id))
+}
+
+/// Are the servers on them asked for? The query is valid by its schema.
+pub(super) fn with_servers(call: &Call) -> bool {
+    let asked = call.query.last("with_servers");
+    asked.is_some_and(|word| is_true(&Value::from(word)))
+}
+
+pub(super) async fn page(call: &Call, page: &HypervisorPage) -> Result<Vec<Hypervisor>, ApiError> {
+    let found = call.state.store.hypervisor_list(page).await;
+    found.map_err(|error| match error {
+        HypervisorListError::MarkerNotFound => no_such_marker(call),
+        HypervisorListError::Store(error) => error.into(),
+    })
+}
+
+pub(super) fn no_such_marker(call: &Call) -> ApiError {
+    let marker = call.query.last("marker").unwrap_or_default();
+    ApiError::BadRequest(format!("marker [{marker}] not found"))
+}

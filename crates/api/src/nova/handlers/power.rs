@@ -1,0 +1,92 @@
+//! `os-stop`, `os-start` and `reboot`: a server is powered off and on where it is.
+
+use godwit_core::power::{Obstacle, PowerAction};
+use godwit_store::{NewPower, PowerError, Server};
+
+use super::preconditions::unlocked;
+use crate::nova::call::Call;
+use crate::nova::error::ApiError;
+use crate::nova::reply::Reply;
+use crate::nova::routes::Answer;
+use crate::nova::rules;
+
+pub fn stop(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        let found = call.server().await?.with_user();
+        let server = found.allow(call, rules::STOP)?.resource;
+        begin(call, &server, PowerAction::Stop).await
+    })
+}
+
+pub fn start(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        let found = call.server().await?.with_user();
+        let server = found.allow(call, rules::START)?.resource;
+        begin(call, &server, PowerAction::Start).await
+    })
+}
+
+pub fn reboot(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        let body = &call.body;
+        let server = call.server().await?.allow(call, rules::REBOOT)?.resource;
+        let kind = body["type"].as_str().unwrap_or_default();
+        let action = match kind.eq_ignore_ascii_case("soft") {
+            true => PowerAction::SoftReboot,
+            false => PowerAction::HardReboot,
+        };
+        begin(call, &server, action).await
+    })
+}
+
+async fn begin(call: &Call, server: &Server, action: PowerAction) -> Result<Reply, ApiError> {
+    let new = NewPower {
+        server: server.uuid,
+        action,
+        note: call.note(),
+    };
+    let admin = call.caller.is_admin();
+    let check = move |server: &Server| check(action, server, admin);
+    let begun = call.state.store.power_begin(new, check).await;
+    begun.map_err(|error| refused(call, server, action, error))?;
+    (call.state.wake)();
+    Ok(Reply::accepted())
+}
+
+/// Lock, host and states, in Nova's order. It does not look at the host of what it reboots.
+fn check(action: PowerAction, server: &Server, admin: bool) -> Result<(), ApiError> {
+    unlocked(server, admin)?;
+    let looks_at_host = match action {
+        PowerAction::Stop | PowerAction::Start => true,
+        PowerAction::SoftReboot | PowerAction::HardReboot => false,
+    };
+    if looks_at_host && server.host.is_none() {
+        return Err(ApiError::not_ready(server.uuid));
+    }
+    let launched = server.launched_at.is_some();
+    let wrong = |attribute, value| {
+        let name = action.name();
+        ApiError::wrong_state(server.uuid, name, attribute, value)
+    };
+    action
+        .check(server.vm_state, server.task_state, launched)
+        .map_err(|obstacle| match obstacle {
+            Obstacle::VmState(state) => wrong("vm_state", Some(state.as_str())),
+            Obstacle::Task(task) => wrong("task_state", Some(task.as_str())),
+            Obstacle::NeverLaunched => wrong("launched_at", None),
+        })
+}
+
+fn refused(
+    call: &Call,
+    server: &Server,
+    action: PowerAction,
+    error: PowerError<ApiError>,
+) -> ApiError {
+    match error {
+        PowerError::Refused(error) => error,
+        PowerError::NoSuchServer => call.no_such_server(),
+        PowerError::NotFree => ApiError::invalid_state(server.uuid, action.name()),
+        PowerError::Store(error) => error.into(),
+    }
+}

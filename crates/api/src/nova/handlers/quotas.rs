@@ -1,0 +1,51 @@
+//! Quotas, of which there are none: clients that ask how much is left hear that.
+//!
+//! Nova asks Keystone whether the project exists, and takes it for granted where that cannot be
+//! asked. Here it never is.
+
+use godwit_policy::Target;
+use godwit_store::ProjectUsage;
+
+use super::paging::unstorable;
+use crate::nova::call::Call;
+use crate::nova::error::ApiError;
+use crate::nova::reply::Reply;
+use crate::nova::routes::Answer;
+use crate::nova::rules;
+use crate::nova::views::quota::QuotaSet;
+
+/// `GET /os-quota-sets/{project}`.
+pub fn show(call: &Call) -> Answer<'_> {
+    Box::pin(async move { limits(call, rules::QUOTAS_SHOW) })
+}
+
+/// `GET /os-quota-sets/{project}/defaults`.
+pub fn defaults(call: &Call) -> Answer<'_> {
+    Box::pin(async move { limits(call, rules::QUOTAS_DEFAULTS) })
+}
+
+/// `GET /os-quota-sets/{project}/detail`.
+pub fn detail(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        let project = project(call, rules::QUOTAS_DETAIL)?;
+        let usage = match unstorable(project) {
+            true => ProjectUsage::default(),
+            false => call.state.store.project_usage(project).await?,
+        };
+        let quotas = QuotaSet::details(project, usage, call.version);
+        Reply::document("quota_set", &quotas)
+    })
+}
+
+fn limits(call: &Call, rule: &'static str) -> Result<Reply, ApiError> {
+    let project = project(call, rule)?;
+    Reply::document("quota_set", &QuotaSet::limits(project, call.version))
+}
+
+/// The project that the path names, if `rule` allows to ask about it.
+fn project<'a>(call: &'a Call, rule: &'static str) -> Result<&'a str, ApiError> {
+    let project = call.ids.id.as_str();
+    call.caller
+        .enforce(rule, &Target::of_project(Some(project)))?;
+    Ok(project)
+}

@@ -1,0 +1,31 @@
+//! `os-resetState`: an operator says what a server is (`contract: actions.md §6`).
+
+use godwit_core::server::VmState;
+
+use crate::nova::call::Call;
+use crate::nova::reply::Reply;
+use crate::nova::routes::Answer;
+use crate::nova::rules;
+
+/// Sets the state, whatever it was; what is under way goes on.
+pub fn reset(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        let body = &call.body;
+        let server = call
+            .server()
+            .await?
+            .allow(call, rules::RESET_STATE)?
+            .resource;
+        let state = match body["state"].as_str() {
+            Some("active") => VmState::Active,
+            _ => VmState::Error,
+        };
+        let store = &call.state.store;
+        let reset = store.server_reset_state(server.uuid, state, call.note());
+        if reset.await? {
+            Ok(Reply::accepted())
+        } else {
+            Err(call.no_such_server())
+        }
+    })
+}

@@ -1,0 +1,91 @@
+//! Servers: list, list in detail, show (`contract: actions.md §8`).
+
+mod filter;
+mod scope;
+mod sorting;
+mod visibility;
+
+use godwit_core::ids::ServerUuid;
+use godwit_store::{Server, ServerListError, ServerPage};
+
+use self::scope::Scope;
+use self::visibility::Visibility;
+use super::paging::{limit, next};
+use crate::nova::call::{Call, read_uuid};
+use crate::nova::error::ApiError;
+use crate::nova::reply::Reply;
+use crate::nova::routes::Answer;
+use crate::nova::rules;
+use crate::nova::views::server::{ServerEntry, ServerView};
+
+/// `GET /servers`.
+pub fn index(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        call.caller.enforce_own(rules::SERVERS_INDEX)?;
+        let servers = list(call, rules::SERVERS_INDEX_ALL).await?;
+        let view = |server| ServerEntry::new(server, &call.links);
+        let last = servers.last().map(|server| server.uuid.to_string());
+        let next = next(call, "servers", servers.len(), last);
+        Reply::page("servers", servers.iter().map(view), "servers_links", next)
+    })
+}
+
+/// `GET /servers/detail`.
+pub fn detail(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        call.caller.enforce_own(rules::SERVERS_DETAIL)?;
+        let servers = list(call, rules::SERVERS_DETAIL_ALL).await?;
+        let visibility = Visibility::of_list(call).await?;
+        let view = |server| ServerView::new(server, visibility.of(server), &call.links);
+        let last = servers.last().map(|server| server.uuid.to_string());
+        let next = next(call, "servers/detail", servers.len(), last);
+        Reply::page("servers", servers.iter().map(view), "servers_links", next)
+    })
+}
+
+/// `GET /servers/{id}`.
+pub fn show(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        let found = call.server().await?.allow(call, rules::SERVERS_SHOW)?;
+        let visibility = Visibility::of_one(call, &found).await?;
+        let server = &found.resource;
+        let server = ServerView::new(server, visibility.of(server), &call.links);
+        Reply::document("server", &server)
+    })
+}
+
+async fn list(call: &Call, all_projects: &'static str) -> Result<Vec<Server>, ApiError> {
+    let scope = Scope::of(call, all_projects)?;
+    let Some(filter) = filter::read(call, scope)? else {
+        return Ok(Vec::new());
+    };
+    let sort = sorting::read(call)?;
+    let marker = call.query.last("marker").filter(|text| !text.is_empty());
+    let marker = marker.map(marker_uuid).transpose()?;
+    let page = match limit(call) {
+        0 => return Ok(Vec::new()),
+        limit => ServerPage {
+            limit,
+            marker,
+            sort,
+        },
+    };
+    call.state
+        .store
+        .server_list(&filter, &page)
+        .await
+        .map_err(|error| match error {
+            ServerListError::MarkerNotFound(marker) => no_such_marker(&marker.to_string()),
+            ServerListError::Store(error) => error.into(),
+        })
+}
+
+fn marker_uuid(text: &str) -> Result<ServerUuid, ApiError> {
+    read_uuid(text)
+        .map(ServerUuid)
+        .ok_or_else(|| no_such_marker(text))
+}
+
+fn no_such_marker(text: &str) -> ApiError {
+    ApiError::BadRequest(format!("marker [{text}] not found"))
+}

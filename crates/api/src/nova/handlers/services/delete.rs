@@ -1,0 +1,60 @@
+//! A service that is gone for good, and its host with it.
+
+use godwit_policy::Target;
+use godwit_store::{Service, ServiceError, ServiceKey, ServiceUse};
+
+use super::invalid_uuid;
+use crate::nova::call::{Call, read_uuid_like};
+use crate::nova::error::ApiError;
+use crate::nova::microversion::milestone;
+use crate::nova::reply::Reply;
+use crate::nova::routes::Answer;
+use crate::nova::rules;
+
+/// `DELETE /os-services/{id}`.
+pub fn delete(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        call.caller
+            .enforce(rules::SERVICES_DELETE, &Target::empty())?;
+        let store = &call.state.store;
+        let service = store.service_find(key(call)?).await?;
+        let service = service.ok_or_else(|| not_found(call))?;
+        let now = call.state.clock.now();
+        let deleted = store.service_delete(service.uuid, now, check).await;
+        deleted.map_err(|error| match error {
+            ServiceError::NoSuchService => not_found(call),
+            ServiceError::Refused(error) => error,
+            ServiceError::Store(error) => error.into(),
+        })?;
+        Ok(Reply::no_content())
+    })
+}
+
+fn key(call: &Call) -> Result<ServiceKey, ApiError> {
+    let id = &call.ids.id;
+    if call.version >= milestone::UUID_IDS {
+        let uuid = read_uuid_like(id);
+        return uuid.map(ServiceKey::Uuid).ok_or_else(|| invalid_uuid(id));
+    }
+    let number = id.parse().map(ServiceKey::Id);
+    number.map_err(|_| {
+        ApiError::BadRequest("Invalid input received: id must be an integer".to_owned())
+    })
+}
+
+fn not_found(call: &Call) -> ApiError {
+    ApiError::NotFound(format!("Service {} not found.", call.ids.id))
+}
+
+fn check(_: &Service, used: &ServiceUse) -> Result<(), ApiError> {
+    let text = if used.servers > 0 {
+        "Unable to delete compute service that is hosting instances. Migrate or delete the \
+         instances first."
+    } else if used.unfinished_migrations > 0 {
+        "Unable to delete compute service that has in-progress migrations. Complete the \
+         migrations or delete the instances first."
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::Conflict(text.to_owned()))
+}

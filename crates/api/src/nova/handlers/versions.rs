@@ -1,0 +1,24 @@
+//! `GET /versions/{id}`: a version's document, for whoever has a token.
+
+use crate::nova::call::Call;
+use crate::nova::error::ApiError;
+use crate::nova::reply::Reply;
+use crate::nova::root::Root;
+use crate::nova::routes::Answer;
+use crate::nova::views::version::VersionDocument;
+
+/// Shows a version. Its links lead to where it was asked for.
+pub fn show(call: &Call) -> Answer<'_> {
+    Box::pin(async move {
+        let named = |root: &Root| root.id() == call.ids.id;
+        let root = Root::ALL
+            .into_iter()
+            .find(named)
+            .ok_or_else(ApiError::no_such_resource)?;
+        Reply::json(&VersionDocument::new(
+            root,
+            call.links.base(),
+            call.links.root(),
+        ))
+    })
+}

@@ -1,0 +1,41 @@
+//! The queries of hypervisors (`contract: actions.md §10`).
+
+use super::values::{COUNT, TEXT};
+use crate::nova::microversion::{Microversion, milestone};
+use crate::nova::schema::body::{BOOLEAN, HOST};
+use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
+
+/// Of `/os-hypervisors` and `/os-hypervisors/detail`.
+pub static LIST: QuerySchema = QuerySchema {
+    editions: &[
+        Edition::new(Microversion::MIN, &[]),
+        Edition::new(milestone::HYPERVISOR_PAGES, &PAGED),
+        Edition::new(milestone::UUID_IDS, &SEARCHED),
+    ],
+    strict_since: milestone::UUID_IDS,
+    underscored: false,
+};
+
+/// Of `/os-hypervisors/{id}`.
+pub static SHOW: QuerySchema = QuerySchema {
+    editions: &[
+        Edition::new(Microversion::MIN, &[]),
+        Edition::new(milestone::UUID_IDS, &[WITH_SERVERS]),
+    ],
+    strict_since: milestone::UUID_IDS,
+    underscored: false,
+};
+
+const WITH_SERVERS: Parameter = Parameter::single("with_servers", &BOOLEAN);
+
+static PAGED: [Parameter; 2] = [
+    Parameter::repeatable("limit", &COUNT),
+    Parameter::repeatable("marker", &TEXT),
+];
+
+static SEARCHED: [Parameter; 4] = [
+    Parameter::single("limit", &COUNT),
+    Parameter::single("marker", &TEXT),
+    Parameter::single("hypervisor_hostname_pattern", &HOST),
+    WITH_SERVERS,
+];

@@ -1,0 +1,67 @@
+//! The bodies of the smaller actions on servers (`contract: actions.md §2, §5, §6`).
+
+use super::values::REASON;
+use crate::nova::microversion::{Microversion, milestone};
+use crate::nova::schema::body::{Edition, HOST_OR_NULL};
+use crate::nova::schema::{Literal, Schema, Type};
+
+/// `migrate`: not looked at until it could name a host.
+pub static MIGRATE: &[Edition] = &[Edition::new(milestone::MIGRATE_HOST, &DESTINATION)];
+
+/// `lock`: not looked at until it could give a reason.
+pub static LOCK: &[Edition] = &[Edition::new(milestone::LOCKED_REASON, &LOCKED_REASON)];
+
+pub static RESET_STATE: &[Edition] = &[Edition::new(Microversion::MIN, &STATE)];
+
+pub static REBOOT: &[Edition] = &[Edition::new(Microversion::MIN, &KIND)];
+
+static DESTINATION: Schema = Schema {
+    types: &[Type::Object, Type::Null],
+    properties: &[("host", &HOST_OR_NULL)],
+    closed: true,
+    ..Schema::ANY
+};
+
+static LOCKED_REASON: Schema = Schema {
+    types: &[Type::Object, Type::Null],
+    properties: &[("locked_reason", &REASON)],
+    closed: true,
+    ..Schema::ANY
+};
+
+static STATE: Schema = Schema {
+    types: &[Type::Object],
+    properties: &[(
+        "state",
+        &Schema {
+            types: &[Type::String],
+            any_of: &[Literal::Text("active"), Literal::Text("error")],
+            ..Schema::ANY
+        },
+    )],
+    required: &["state"],
+    closed: true,
+    ..Schema::ANY
+};
+
+static KIND: Schema = Schema {
+    types: &[Type::Object],
+    properties: &[(
+        "type",
+        &Schema {
+            types: &[Type::String],
+            any_of: &[
+                Literal::Text("HARD"),
+                Literal::Text("Hard"),
+                Literal::Text("hard"),
+                Literal::Text("SOFT"),
+                Literal::Text("Soft"),
+                Literal::Text("soft"),
+            ],
+            ..Schema::ANY
+        },
+    )],
+    required: &["type"],
+    closed: true,
+    ..Schema::ANY
+};

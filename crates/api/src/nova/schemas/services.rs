@@ -1,0 +1,72 @@
+//! Requests about services (`contract: actions.md §9`).
+
+use super::values::{REASON, TEXT};
+use crate::nova::microversion::{Microversion, milestone};
+use crate::nova::schema::body::{self, BOOLEAN, HOST};
+use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
+use crate::nova::schema::{Literal, Schema, Type};
+
+/// The query of `/os-services`.
+pub static LIST: QuerySchema = QuerySchema {
+    editions: &[Edition::new(Microversion::MIN, &PARAMETERS)],
+    strict_since: milestone::STRICT_SERVERS,
+    underscored: false,
+};
+
+static PARAMETERS: [Parameter; 2] = [
+    Parameter::repeatable("host", &TEXT),
+    Parameter::repeatable("binary", &TEXT),
+];
+
+/// The body of `PUT /os-services/{id}`: a service named in the body, later one named in the path.
+pub static UPDATE: &[body::Edition] = &[
+    body::Edition::new(Microversion::MIN, &BY_HOST),
+    body::Edition::new(milestone::FORCED_DOWN, &BY_HOST_FORCED_DOWN),
+    body::Edition::new(milestone::UUID_IDS, &BY_UUID),
+];
+
+static BY_HOST: Schema = Schema {
+    types: &[Type::Object],
+    properties: &[
+        ("host", &HOST),
+        ("binary", &BINARY),
+        ("disabled_reason", &REASON),
+    ],
+    required: &["host", "binary"],
+    closed: true,
+    ..Schema::ANY
+};
+
+static BY_HOST_FORCED_DOWN: Schema = Schema {
+    properties: &[
+        ("host", &HOST),
+        ("binary", &BINARY),
+        ("disabled_reason", &REASON),
+        ("forced_down", &BOOLEAN),
+    ],
+    ..BY_HOST
+};
+
+static BY_UUID: Schema = Schema {
+    types: &[Type::Object],
+    properties: &[
+        ("status", &STATUS),
+        ("disabled_reason", &REASON),
+        ("forced_down", &BOOLEAN),
+    ],
+    closed: true,
+    ..Schema::ANY
+};
+
+static BINARY: Schema = Schema {
+    types: &[Type::String],
+    min_length: 1,
+    max_length: 255,
+    ..Schema::ANY
+};
+
+static STATUS: Schema = Schema {
+    types: &[Type::String],
+    any_of: &[Literal::Text("enabled"), Literal::Text("disabled")],
+    ..Schema::ANY
+};

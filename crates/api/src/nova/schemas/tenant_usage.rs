@@ -1,0 +1,34 @@
+//! The queries of what projects used.
+
+use super::values::{COUNT, TEXT};
+use crate::nova::microversion::{Microversion, milestone};
+use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
+
+/// Of `/os-simple-tenant-usage`.
+pub static LIST: QuerySchema = QuerySchema {
+    editions: &[
+        Edition::new(Microversion::MIN, &[START, END, DETAILED]),
+        Edition::new(
+            milestone::USAGE_PAGES,
+            &[START, END, DETAILED, LIMIT, MARKER],
+        ),
+    ],
+    strict_since: milestone::STRICT_SERVERS,
+    underscored: false,
+};
+
+/// Of `/os-simple-tenant-usage/{id}`.
+pub static SHOW: QuerySchema = QuerySchema {
+    editions: &[
+        Edition::new(Microversion::MIN, &[START, END]),
+        Edition::new(milestone::USAGE_PAGES, &[START, END, LIMIT, MARKER]),
+    ],
+    strict_since: milestone::STRICT_SERVERS,
+    underscored: false,
+};
+
+const START: Parameter = Parameter::repeatable("start", &TEXT);
+const END: Parameter = Parameter::repeatable("end", &TEXT);
+const DETAILED: Parameter = Parameter::repeatable("detailed", &TEXT);
+const LIMIT: Parameter = Parameter::repeatable("limit", &COUNT);
+const MARKER: Parameter = Parameter::repeatable("marker", &TEXT);

@@ -1,0 +1,18 @@
+//! The query of `/servers/{server_id}/os-volume_attachments`.
+
+use super::values::COUNT;
+use crate::nova::microversion::{Microversion, milestone};
+use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
+
+/// Everything it takes.
+pub static LIST: QuerySchema = QuerySchema {
+    editions: &[Edition {
+        since: Microversion::MIN,
+        parameters: &[
+            Parameter::repeatable("limit", &COUNT),
+            Parameter::repeatable("offset", &COUNT),
+        ],
+    }],
+    strict_since: milestone::STRICT_SERVERS,
+    underscored: false,
+};

@@ -1,0 +1,109 @@
+//! Availability zones: where a server may be, and which services work there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use godwit_core::ids::HostName;
+use godwit_store::Service;
+use serde::Serialize;
+
+use super::service::{Liveness, State};
+use crate::http::timestamps::Micros;
+
+/// The zone of what runs no servers.
+const INTERNAL: &str = "internal";
+
+/// `{"availabilityZoneInfo": […]}`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AvailabilityZones<'a> {
+    availability_zone_info: Vec<AvailabilityZone<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AvailabilityZone<'a> {
+    zone_name: &'a str,
+    zone_state: ZoneState,
+    hosts: Option<Hosts<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ZoneState {
+    available: bool,
+}
+
+/// The services of each host of a zone.
+type Hosts<'a> = BTreeMap<&'a HostName, BTreeMap<&'static str, ServiceInZone>>;
+
+#[derive(Debug, Serialize)]
+struct ServiceInZone {
+    available: bool,
+    active: bool,
+    updated_at: Option<Micros>,
+}
+
+impl<'a> AvailabilityZones<'a> {
+    /// Those that a server may be in, without what is there.
+    pub fn short(services: &'a [Service]) -> Self {
+        let (available, others) = names(services);
+        let [available, others] = [(available, true), (others, false)].map(|(names, available)| {
+            let wanted = names.into_iter().filter(|name| *name != INTERNAL);
+            wanted.map(move |name| AvailabilityZone::new(name, available, None))
+        });
+        Self {
+            availability_zone_info: available.chain(others).collect(),
+        }
+    }
+
+    /// All of them, with the enabled services of those that are available.
+    pub fn detailed(services: &'a [Service], liveness: Liveness) -> Self {
+        let (available, others) = names(services);
+        let available = available.into_iter().map(|name| {
+            let hosts = hosts(services, name, liveness);
+            AvailabilityZone::new(name, true, Some(hosts))
+        });
+        let others = others.into_iter();
+        let others = others.map(|name| AvailabilityZone::new(name, false, None));
+        Self {
+            availability_zone_info: available.chain(others).collect(),
+        }
+    }
+}
+
+impl<'a> AvailabilityZone<'a> {
+    fn new(zone_name: &'a str, available: bool, hosts: Option<Hosts<'a>>) -> Self {
+        Self {
+            zone_name,
+            zone_state: ZoneState { available },
+            hosts,
+        }
+    }
+}
+
+/// The zones that have an enabled service, and those whose services are all disabled. Whether a
+/// service works is not asked.
+fn names(services: &[Service]) -> (BTreeSet<&str>, BTreeSet<&str>) {
+    let of = |disabled| {
+        let those = services.iter().filter(move |it| it.disabled == disabled);
+        those.map(|service| service.zone.as_str())
+    };
+    let available: BTreeSet<_> = of(false).collect();
+    let others = of(true).filter(|zone| !available.contains(zone)).collect();
+    (available, others)
+}
+
+fn hosts<'a>(services: &'a [Service], zone: &str, liveness: Liveness) -> Hosts<'a> {
+    let mut hosts = Hosts::new();
+    for service in services.iter().filter(|it| !it.disabled && it.zone == zone) {
+        let of_host = hosts.entry(&service.host).or_default();
+        of_host.insert(
+            service.binary.as_str(),
+            ServiceInZone {
+                available: State::of(service, liveness) == State::Up,
+                active: !service.disabled,
+                updated_at: service.updated_at.map(Micros),
+            },
+        );
+    }
+    hosts
+}

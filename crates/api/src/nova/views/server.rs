@@ -1,0 +1,187 @@
+//! A server (`contract: actions.md §8.1`).
+
+mod parts;
+
+use std::collections::BTreeMap;
+
+use godwit_core::ids::{HostName, ServerGroupUuid, ServerUuid};
+use godwit_core::server::display_status;
+use godwit_store::Server;
+use serde::Serialize;
+
+pub use self::parts::HostStatus;
+use self::parts::{
+    FaultView, FlavorField, HostAttributes, ImageField, VolumeView, shows_fault, shows_progress,
+};
+use super::Gated;
+use super::host_id::host_id;
+use crate::http::timestamps::{Micros, Seconds};
+use crate::nova::links::{Link, Links, To};
+use crate::nova::microversion::{Microversion, milestone};
+
+/// What an item of a plain list shows.
+#[derive(Debug, Serialize)]
+pub struct ServerEntry<'a> {
+    id: ServerUuid,
+    name: &'a str,
+    links: [Link<'a>; 2],
+}
+
+impl<'a> ServerEntry<'a> {
+    pub fn new(server: &'a Server, links: &'a Links) -> Self {
+        Self {
+            id: server.uuid,
+            name: &server.name,
+            links: links.pair(To::Server(server.uuid)),
+        }
+    }
+}
+
+/// What of a server a caller may see, and in which words.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerVisibility {
+    pub version: Microversion,
+    /// Where it is.
+    pub extended: bool,
+    pub extra_specs: bool,
+    /// Is the caller an administrator? Then a fault has details.
+    pub admin: bool,
+    /// Is one server shown, rather than a list?
+    pub alone: bool,
+    /// How its host is, where the caller may see that.
+    pub host_status: Option<HostStatus>,
+    /// The server group of the one server that is shown.
+    pub group: Option<ServerGroupUuid>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ServerView<'a> {
+    #[serde(rename = "accessIPv4")]
+    access_ipv4: &'a str,
+    #[serde(rename = "accessIPv6")]
+    access_ipv6: &'a str,
+    addresses: Empty,
+    created: Seconds,
+    flavor: FlavorField<'a>,
+    #[serde(rename = "hostId")]
+    host_id: String,
+    id: ServerUuid,
+    image: ImageField<'a>,
+    links: [Link<'a>; 2],
+    metadata: &'a BTreeMap<String, String>,
+    name: &'a str,
+    status: &'static str,
+    tenant_id: &'a str,
+    user_id: &'a str,
+    updated: Seconds,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    fault: Gated<FaultView<'a>>,
+    #[serde(rename = "OS-DCF:diskConfig")]
+    disk_config: &'static str,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    progress: Gated<i32>,
+    #[serde(rename = "OS-EXT-AZ:availability_zone")]
+    availability_zone: &'a str,
+    config_drive: &'static str,
+    key_name: Option<&'a str>,
+    #[serde(rename = "OS-SRV-USG:launched_at")]
+    launched_at: Option<Micros>,
+    #[serde(rename = "OS-SRV-USG:terminated_at")]
+    terminated_at: Option<Micros>,
+    #[serde(flatten)]
+    host_attributes: HostAttributes<'a>,
+    #[serde(rename = "OS-EXT-STS:task_state")]
+    task_state: Option<&'static str>,
+    #[serde(rename = "OS-EXT-STS:vm_state")]
+    vm_state: &'static str,
+    #[serde(rename = "OS-EXT-STS:power_state")]
+    power_state: i32,
+    #[serde(rename = "os-extended-volumes:volumes_attached")]
+    volumes_attached: Vec<VolumeView<'a>>,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    locked: Gated<bool>,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    host_status: Gated<HostStatus>,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    description: Gated<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    tags: Gated<[Empty; 0]>,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    trusted_image_certificates: Gated<()>,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    server_groups: Gated<Vec<ServerGroupUuid>>,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    locked_reason: Gated<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    pinned_availability_zone: Gated<()>,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    scheduler_hints: Gated<Empty>,
+}
+
+/// `{}`: what servers have none of here.
+#[derive(Debug, Serialize)]
+pub struct Empty {}
+
+impl<'a> ServerView<'a> {
+    pub fn new(server: &'a Server, visibility: ServerVisibility, links: &'a Links) -> Self {
+        let since = |milestone| visibility.version >= milestone;
+        let status = display_status(server.vm_state, server.task_state);
+        let launch = &server.launch;
+        let fault = server.fault.as_ref().filter(|_| shows_fault(status));
+        let reason = server.lock.as_ref().and_then(|lock| lock.reason.as_deref());
+        Self {
+            access_ipv4: launch.access_ipv4.as_deref().unwrap_or_default(),
+            access_ipv6: launch.access_ipv6.as_deref().unwrap_or_default(),
+            addresses: Empty {},
+            created: Seconds(server.created_at),
+            flavor: FlavorField::new(&server.flavor, visibility, links),
+            host_id: host_id(
+                &server.project_id,
+                server.host.as_ref().map(HostName::as_str),
+            ),
+            id: server.uuid,
+            image: ImageField::new(server, visibility, links),
+            links: links.pair(To::Server(server.uuid)),
+            metadata: &server.metadata,
+            name: &server.name,
+            status,
+            tenant_id: &server.project_id,
+            user_id: &server.user_id,
+            updated: Seconds(server.updated_at.unwrap_or(server.created_at)),
+            fault: fault.map_or(Gated::Absent, |fault| {
+                Gated::Present(FaultView::new(fault, visibility.admin))
+            }),
+            disk_config: if launch.auto_disk_config {
+                "AUTO"
+            } else {
+                "MANUAL"
+            },
+            progress: Gated::when(shows_progress(status), server.progress),
+            availability_zone: server.availability_zone.as_deref().unwrap_or_default(),
+            config_drive: if server.config_drive { "True" } else { "" },
+            key_name: server.key_name.as_deref(),
+            launched_at: server.launched_at.map(Micros),
+            terminated_at: server.terminated_at.map(Micros),
+            host_attributes: HostAttributes::new(server, visibility),
+            task_state: server.task_state.map(|task| task.as_str()),
+            vm_state: server.vm_state.as_str(),
+            power_state: server.power_state.as_i32(),
+            volumes_attached: VolumeView::list(launch, visibility.version),
+            locked: Gated::when(since(milestone::LOCKED), server.lock.is_some()),
+            host_status: visibility
+                .host_status
+                .filter(|_| since(milestone::HOST_STATUS))
+                .map_or(Gated::Absent, Gated::Present),
+            description: Gated::when(since(milestone::DESCRIPTION), server.description.as_deref()),
+            tags: Gated::when(since(milestone::TAGS), []),
+            trusted_image_certificates: Gated::when(since(milestone::TRUSTED_CERTIFICATES), ()),
+            server_groups: Gated::when_with(
+                visibility.alone && since(milestone::SERVER_GROUPS),
+                || visibility.group.into_iter().collect(),
+            ),
+            locked_reason: Gated::when(since(milestone::LOCKED_REASON), reason),
+            pinned_availability_zone: Gated::when(since(milestone::PINNED_ZONE), ()),
+            scheduler_hints: Gated::when(since(milestone::SCHEDULER_HINTS), Empty {}),
+        }
+    }
+}

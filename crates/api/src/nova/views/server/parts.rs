@@ -1,0 +1,255 @@
+//! The parts of a server's document that have rules of their own.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use godwit_core::time::Timestamp;
+use godwit_store::{Fault, Flavor, Launch, Server, Service, Volume};
+use serde::Serialize;
+
+use super::super::Gated;
+use super::ServerVisibility;
+use crate::http::timestamps::Seconds;
+use crate::nova::links::{Link, Links, To};
+use crate::nova::microversion::{Microversion, milestone};
+
+/// How a server's host is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub enum HostStatus {
+    #[serde(rename = "UP")]
+    Up,
+    /// Somebody said that it is dead.
+    #[serde(rename = "DOWN")]
+    Down,
+    /// It takes no new servers.
+    #[serde(rename = "MAINTENANCE")]
+    Maintenance,
+    /// It gave no sign of life.
+    #[serde(rename = "UNKNOWN")]
+    Unknown,
+    /// The server has no host.
+    #[serde(rename = "")]
+    NoHost,
+}
+
+impl HostStatus {
+    /// How the host of a service is; a server's host without one is not known.
+    pub fn of(service: Option<&Service>, now: Timestamp, down_time: Duration) -> Self {
+        match service {
+            None => Self::Unknown,
+            Some(service) if service.forced_down => Self::Down,
+            Some(service) if service.disabled => Self::Maintenance,
+            Some(service) if service.is_up(now, down_time) => Self::Up,
+            Some(_) => Self::Unknown,
+        }
+    }
+}
+
+pub(super) fn shows_progress(status: &str) -> bool {
+    const STATUSES: [&str; 6] = [
+        "ACTIVE",
+        "BUILD",
+        "REBUILD",
+        "RESIZE",
+        "VERIFY_RESIZE",
+        "MIGRATING",
+    ];
+    STATUSES.contains(&status)
+}
+
+pub(super) fn shows_fault(status: &str) -> bool {
+    matches!(status, "ERROR" | "DELETED")
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct FaultView<'a> {
+    code: i32,
+    created: Seconds,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    details: Gated<&'a str>,
+}
+
+impl<'a> FaultView<'a> {
+    pub(super) fn new(fault: &'a Fault, admin: bool) -> Self {
+        let details = fault
+            .details
+            .as_deref()
+            .filter(|_| admin || fault.code != 500);
+        Self {
+            code: fault.code,
+            created: Seconds(fault.created),
+            message: &fault.message,
+            details: details.map_or(Gated::Absent, Gated::Present),
+        }
+    }
+}
+
+/// A reference once, embedded later.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum FlavorField<'a> {
+    Reference {
+        id: &'a str,
+        links: [Link<'a>; 1],
+    },
+    Embedded {
+        vcpus: i64,
+        ram: i64,
+        disk: i64,
+        ephemeral: i64,
+        swap: i64,
+        original_name: &'a str,
+        #[serde(skip_serializing_if = "Gated::is_absent")]
+        extra_specs: Gated<&'a BTreeMap<String, String>>,
+    },
+}
+
+impl<'a> FlavorField<'a> {
+    pub(super) fn new(flavor: &'a Flavor, visibility: ServerVisibility, links: &'a Links) -> Self {
+        if visibility.version < milestone::EMBEDDED_FLAVOR {
+            let id = flavor.flavorid.as_str();
+            return Self::Reference {
+                id,
+                links: [links.bookmark_link(To::Flavor(id))],
+            };
+        }
+        Self::Embedded {
+            vcpus: flavor.spec.vcpus,
+            ram: flavor.spec.memory_mb,
+            disk: flavor.spec.root_gb,
+            ephemeral: flavor.spec.ephemeral_gb,
+            swap: flavor.spec.swap_mb,
+            original_name: &flavor.spec.name,
+            extra_specs: Gated::when(visibility.extra_specs, &flavor.extra_specs),
+        }
+    }
+}
+
+/// A volume attached to the server.
+#[derive(Debug, Serialize)]
+pub(super) struct VolumeView<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    delete_on_termination: Gated<bool>,
+}
+
+impl<'a> VolumeView<'a> {
+    pub(super) fn list(launch: &'a Launch, version: Microversion) -> Vec<Self> {
+        let fate = |volume: &Volume| {
+            let known = version >= milestone::EXTENDED_ATTRIBUTES;
+            Gated::when(known, volume.delete_on_termination)
+        };
+        let view = |volume: &'a Volume| Self {
+            id: &volume.id,
+            delete_on_termination: fate(volume),
+        };
+        launch.volumes.iter().map(view).collect()
+    }
+}
+
+/// An empty string where there is no image.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum ImageField<'a> {
+    None(&'static str),
+    Reference {
+        id: &'a str,
+        links: [Link<'a>; 1],
+        #[serde(skip_serializing_if = "Gated::is_absent")]
+        properties: Gated<&'a BTreeMap<String, String>>,
+    },
+}
+
+impl<'a> ImageField<'a> {
+    pub(super) fn new(server: &'a Server, visibility: ServerVisibility, links: &'a Links) -> Self {
+        let Some(id) = server.image_ref.as_deref() else {
+            return Self::None("");
+        };
+        let known = visibility.version >= milestone::IMAGE_PROPERTIES;
+        let properties = Gated::when(known, &server.launch.image_properties);
+        Self::Reference {
+            id,
+            links: [links.bookmark_link(To::Image(id))],
+            properties,
+        }
+    }
+}
+
+/// Where the server is and how it is called there.
+#[derive(Debug, Serialize)]
+pub(super) struct HostAttributes<'a> {
+    #[serde(
+        rename = "OS-EXT-SRV-ATTR:host",
+        skip_serializing_if = "Gated::is_absent"
+    )]
+    host: Gated<Option<&'a str>>,
+    #[serde(
+        rename = "OS-EXT-SRV-ATTR:instance_name",
+        skip_serializing_if = "Gated::is_absent"
+    )]
+    instance_name: Gated<&'a str>,
+    #[serde(
+        rename = "OS-EXT-SRV-ATTR:hypervisor_hostname",
+        skip_serializing_if = "Gated::is_absent"
+    )]
+    hypervisor_hostname: Gated<Option<&'a str>>,
+    #[serde(
+        rename = "OS-EXT-SRV-ATTR:hostname",
+        skip_serializing_if = "Gated::is_absent"
+    )]
+    hostname: Gated<&'a str>,
+    #[serde(
+        rename = "OS-EXT-SRV-ATTR:kernel_id",
+        skip_serializing_if = "Gated::is_absent"
+    )]
+    kernel_id: Gated<&'a str>,
+    #[serde(
+        rename = "OS-EXT-SRV-ATTR:launch_index",
+        skip_serializing_if = "Gated::is_absent"
+    )]
+    launch_index: Gated<i64>,
+    #[serde(
+        rename = "OS-EXT-SRV-ATTR:ramdisk_id",
+        skip_serializing_if = "Gated::is_absent"
+    )]
+    ramdisk_id: Gated<&'a str>,
+    #[serde(
+        rename = "OS-EXT-SRV-ATTR:reservation_id",
+        skip_serializing_if = "Gated::is_absent"
+    )]
+    reservation_id: Gated<Option<&'a str>>,
+    #[serde(
+        rename = "OS-EXT-SRV-ATTR:root_device_name",
+        skip_serializing_if = "Gated::is_absent"
+    )]
+    root_device_name: Gated<Option<&'a str>>,
+    #[serde(
+        rename = "OS-EXT-SRV-ATTR:user_data",
+        skip_serializing_if = "Gated::is_absent"
+    )]
+    user_data: Gated<Option<&'a str>>,
+}
+
+impl<'a> HostAttributes<'a> {
+    pub(super) fn new(server: &'a Server, visibility: ServerVisibility) -> Self {
+        let (first, more) = (
+            visibility.extended,
+            visibility.extended && visibility.version >= milestone::EXTENDED_ATTRIBUTES,
+        );
+        let hostname = more || visibility.version >= milestone::HOSTNAME;
+        let launch = &server.launch;
+        Self {
+            host: Gated::when(first, server.host.as_ref().map(|host| host.as_str())),
+            instance_name: Gated::when(first, &server.instance_name),
+            hypervisor_hostname: Gated::when(first, server.node.as_deref()),
+            hostname: Gated::when(hostname, &server.hostname),
+            kernel_id: Gated::when(more, &launch.kernel_id),
+            launch_index: Gated::when(more, launch.launch_index),
+            ramdisk_id: Gated::when(more, &launch.ramdisk_id),
+            reservation_id: Gated::when(more, launch.reservation_id.as_deref()),
+            root_device_name: Gated::when(more, launch.root_device_name.as_deref()),
+            user_data: Gated::when(more, launch.user_data.as_deref()),
+        }
+    }
+}

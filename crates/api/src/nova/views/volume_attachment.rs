@@ -1,0 +1,56 @@
+//! A volume attached to a server, as a thing of its own.
+
+use godwit_core::ids::ServerUuid;
+use godwit_store::{Server, Volume};
+use serde::Serialize;
+
+use super::Gated;
+use crate::nova::microversion::{Microversion, milestone};
+
+/// The whole document. A volume is the id of its attachment.
+#[derive(Debug, Serialize)]
+pub struct VolumeAttachmentView<'a> {
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    id: Gated<&'a str>,
+    #[serde(rename = "volumeId")]
+    volume_id: &'a str,
+    #[serde(rename = "serverId")]
+    server_id: ServerUuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<&'a str>,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    tag: Gated<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    delete_on_termination: Gated<bool>,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    attachment_id: Gated<&'a str>,
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    bdm_uuid: Gated<Option<&'a str>>,
+}
+
+impl<'a> VolumeAttachmentView<'a> {
+    /// The document of `volume`, attached to `server`; `None` where the version shows the volume
+    /// service's id of the attachment, and nobody knows that.
+    pub fn new(server: &Server, volume: &'a Volume, version: Microversion) -> Option<Self> {
+        let since = |milestone| version >= milestone;
+        let named = since(milestone::ATTACHMENT_IDS);
+        let attachment_id = match volume.attachment_id.as_deref() {
+            Some(id) => Gated::when(named, id),
+            None if named => return None,
+            None => Gated::Absent,
+        };
+        Some(Self {
+            id: Gated::when(!named, &volume.id),
+            volume_id: &volume.id,
+            server_id: server.uuid,
+            device: volume.device.as_deref(),
+            tag: Gated::when(since(milestone::ATTACHMENT_TAGS), volume.tag.as_deref()),
+            delete_on_termination: Gated::when(
+                since(milestone::ATTACHMENT_FATE),
+                volume.delete_on_termination,
+            ),
+            attachment_id,
+            bdm_uuid: Gated::when(named, volume.mapping_uuid.as_deref()),
+        })
+    }
+}
