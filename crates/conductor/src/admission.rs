@@ -18,9 +18,7 @@ use godwit_planner::inventory::Target;
 use godwit_planner::reason::Rejection;
 use godwit_planner::search::Search;
 use godwit_planner::texts;
-use godwit_store::{
-    Actor, CommitError, CommitNote, MigrationRecord, Server, SlotLimits, StoreError,
-};
+use godwit_store::{Actor, CommitError, CommitNote, MigrationRecord, Server, StoreError};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -162,14 +160,9 @@ fn fit_now(ctx: &Context, fleet: &Fleet, record: &MigrationRecord, server: &Serv
 }
 
 async fn begin(ctx: &Context, record: &MigrationRecord) -> Result<(), CommitError> {
-    let limits = ctx.config.slots.limits();
-    let most = |limit: Option<u32>| limit.map_or(i64::MAX, i64::from);
     let note = CommitNote {
         request_id: record.request_id.clone(),
-        slots: Some(SlotLimits {
-            source: most(limits.per_source),
-            destination: most(limits.per_destination),
-        }),
+        slots: Some(ctx.config.slots.limits()),
         ..CommitNote::new(Actor::Conductor, ctx.now())
     };
     match ctx.apply_to(record, Event::Admitted, note).await {

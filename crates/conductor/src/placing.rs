@@ -9,6 +9,7 @@ use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Placement, StorageMode};
+use godwit_core::resources::Resources;
 use godwit_core::server::PowerState;
 use godwit_core::status::MigrationKind;
 use godwit_planner::inventory::Target;
@@ -18,7 +19,7 @@ use godwit_rpc::agent::AgentClient;
 use godwit_rpc::command::{CheckDestination, CheckSource};
 use godwit_rpc::facts::HostFacts;
 use godwit_rpc::refusal::{CallError, Refusal};
-use godwit_store::{Actor, Claim, CommitError, CommitNote, Lease, MigrationRecord, Room, Server};
+use godwit_store::{Actor, Claim, CommitError, CommitNote, Lease, MigrationRecord, Server};
 use serde_json::json;
 use tracing::info;
 
@@ -45,7 +46,7 @@ pub(crate) struct Placing<'a> {
 /// A destination that agreed.
 struct Offer {
     placement: Placement,
-    room: Room,
+    room: Resources,
 }
 
 /// Why a host was not taken.
@@ -300,10 +301,9 @@ impl Placing<'_> {
         };
         let memory_mb = u64::try_from(server.room.memory_mb).unwrap_or_default();
         Offer {
-            room: Room {
-                vcpus: server.room.vcpus,
-                memory_mb: server.room.memory_mb,
+            room: Resources {
                 disk_gb: gib_ceil(copied.iter().sum()),
+                ..server.room
             },
             placement: Placement {
                 host: facts.host,

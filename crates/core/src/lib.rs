@@ -17,6 +17,7 @@
 //! - [`instance_action`]: what clients of Nova read of all this.
 //! - [`recovery`]: who runs a guest after a crash, as one pure function.
 //! - [`repair`]: what an operator may put right from the records alone.
+//! - [`resources`] and [`slots`]: what servers and moves take of hosts.
 //! - [`server_group`]: which hosts a server's group leaves it.
 
 mod change;
@@ -34,8 +35,10 @@ pub mod migration;
 pub mod power;
 pub mod recovery;
 pub mod repair;
+pub mod resources;
 pub mod server;
 pub mod server_group;
+pub mod slots;
 pub mod status;
 pub mod time;
 pub mod transition;

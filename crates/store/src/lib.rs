@@ -58,7 +58,7 @@ pub use invariants::Violation;
 pub use migrations::*;
 pub use open::{OpenError, PoolState, StoreOptions};
 pub use repairs::RepairOffer;
-pub use reservations::{HeldClaim, Room, Slot, SlotRole};
+pub use reservations::{HeldClaim, Slot};
 pub use server_groups::{NewServerGroup, ServerGroup};
 pub use servers::*;
 pub use services::{

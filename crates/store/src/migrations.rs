@@ -23,7 +23,7 @@ use godwit_core::time::Timestamp;
 pub use self::begin::{
     BeginError, NewColdMigration, NewEvacuation, NewLiveMigration, NewMigration,
 };
-pub use self::commit::{Claim, CommitError, CommitNote, SlotLimits};
+pub use self::commit::{Claim, CommitError, CommitNote};
 pub use self::confirm::ResizeError;
 pub(crate) use self::imported::source_returned;
 pub use self::list::{MigrationFilter, MigrationListError, Paging};

@@ -13,9 +13,10 @@ use godwit_core::failure::source_not_fenced;
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Placement, StorageMode};
 use godwit_core::recovery::{Sighting, Witness};
+use godwit_core::resources::Resources;
 use godwit_planner::texts;
 use godwit_rpc::command::{CheckBoot, RollBack};
-use godwit_store::{DiscrepancyKind, MigrationRecord, Room, Server};
+use godwit_store::{DiscrepancyKind, MigrationRecord, Server};
 use serde_json::Value;
 use tracing::warn;
 
@@ -169,7 +170,7 @@ impl Placing<'_> {
         destination.check_boot(check).await.map_err(refused)?;
         let memory_mb = u64::try_from(server.room.memory_mb).unwrap_or_default();
         Ok(Offer {
-            room: Room {
+            room: Resources {
                 disk_gb: 0,
                 ..server.room
             },

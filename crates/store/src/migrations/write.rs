@@ -6,6 +6,7 @@ use godwit_core::failure::Failure;
 use godwit_core::ids::HostName;
 use godwit_core::instance_action;
 use godwit_core::migration::{Intent, Migration, Settling, StorageMode};
+use godwit_core::slots::SlotRole;
 use godwit_core::status::{MigrationKind, MigrationStatus as Status};
 use godwit_core::time::Timestamp;
 use godwit_core::transition::{Doubt, ServerChange, Transition};
@@ -16,8 +17,8 @@ use crate::columns::{instant, instants, json};
 use crate::connection::Database;
 use crate::schema::{hosts, migrations};
 use crate::{
-    DiscrepancySubject, MigrationEvent, SlotRole, StoreError, dialect, discrepancies, effects,
-    events, instance_actions, reservations, server_groups, servers,
+    DiscrepancySubject, MigrationEvent, StoreError, dialect, discrepancies, effects, events,
+    instance_actions, reservations, server_groups, servers,
 };
 
 /// The line with the reason that is new with it, so that the log says why, whoever wrote it.
@@ -248,10 +249,10 @@ fn reserve(
     }
     if let Some(limits) = slots {
         let ends = [
-            (SlotRole::Source, &next.source_compute, limits.source),
-            (SlotRole::Destination, destination, limits.destination),
+            (SlotRole::Source, &next.source_compute),
+            (SlotRole::Destination, destination),
         ];
-        reservations::take_slots(connection, id, ends, note.at)?;
+        reservations::take_slots(connection, id, ends, limits, note.at)?;
     }
     Ok(())
 }

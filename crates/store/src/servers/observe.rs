@@ -7,6 +7,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::{End, Sighting};
+use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::server_group::DeclaredGroup;
 use godwit_core::status::MigrationStatus;
@@ -17,8 +18,8 @@ use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::schema::{hosts, migrations, servers, services};
 use crate::{
-    Discrepancy, DiscrepancyKind, DiscrepancySubject, FlavorSpec, Room, ServiceBinary, Store,
-    StoreError, dialect, discrepancies, server_groups,
+    Discrepancy, DiscrepancyKind, DiscrepancySubject, FlavorSpec, ServiceBinary, Store, StoreError,
+    dialect, discrepancies, server_groups,
 };
 
 /// Everything a host has, at one time.
@@ -45,7 +46,7 @@ pub struct Observed {
     /// What the hypervisor says of it.
     pub power_state: PowerState,
     /// What it takes of the host; disks on storage of the host's own.
-    pub room: Room,
+    pub room: Resources,
     /// Its disks.
     pub disks: Vec<Disk>,
     /// The processor it needs, as the driver describes it.

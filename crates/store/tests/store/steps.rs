@@ -7,12 +7,12 @@ use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::{Intent, Settling, StorageMode};
 use godwit_core::recovery::Sighting;
+use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, VmState};
+use godwit_core::slots::SlotRole;
 use godwit_core::status::MigrationStatus;
 use godwit_core::transition::{Rejected, step};
-use godwit_store::{
-    Actor, Claim, CommitError, CommitNote, DiscrepancyKind, Room, SlotRole, StepError,
-};
+use godwit_store::{Actor, Claim, CommitError, CommitNote, DiscrepancyKind, StepError};
 
 use crate::bench::{
     CAPACITY, LIMITS, ROOM, at, host, migration, note_for, placed, running, server, sighted,
@@ -261,7 +261,7 @@ on_both! {
         let load = &loads[1];
         assert_eq!((load.host.facts.name.as_str(), load.claims), ("b", ROOM));
         assert_eq!(load.servers.vcpus, 18);
-        assert_eq!(loads[0].claims, Room::default());
+        assert_eq!(loads[0].claims, Resources::default());
 
         bench.drive(1, [Event::AbortRequested, Event::CancelledUnstarted]).await;
         bench.apply(2, placed("b"), note).await.unwrap();
