@@ -25,7 +25,7 @@ use tracing::info;
 
 use crate::cleaning;
 use crate::context::{AskError, Context};
-use crate::effects::Again;
+use crate::effects::Retry;
 use crate::fleet::Fleet;
 use crate::steps::Applied;
 use crate::testimony::explain;
@@ -60,7 +60,7 @@ enum Declined {
 impl Placing<'_> {
     /// Places the migration, or ends the search; either way the row knows. Nothing happens to a
     /// row that changed since it was looked at.
-    pub(crate) async fn place(&self) -> Result<Applied, Again> {
+    pub(crate) async fn place(&self) -> Result<Applied, Retry> {
         let Self { ctx, record, .. } = self;
         let migration = &record.migration;
         let Some(server) = ctx.store.server_find(migration.server).await? else {
@@ -120,7 +120,7 @@ impl Placing<'_> {
                 }
                 Err(Declined::SourceSilent(reason)) => {
                     if self.attempts < ctx.config.attempts {
-                        return Err(Again::because(reason));
+                        return Err(Retry::because(reason));
                     }
                     let failure = texts::service_unavailable(&migration.source_compute);
                     return self.end(failure, &[reason.as_str()]).await;
@@ -136,14 +136,14 @@ impl Placing<'_> {
         failure: Failure,
         search: Option<&Search>,
         fleet: &Fleet,
-    ) -> Result<Applied, Again> {
+    ) -> Result<Applied, Retry> {
         let for_want_of_hosts = matches!(
             failure.code,
             FailureCode::NoValidHost | FailureCode::ComputeServiceUnavailable
         );
         let young = self.ctx.is_young(self.ctx.now());
         if for_want_of_hosts && young && fleet.somebody_is_missing(self.ctx) {
-            return Err(Again::because(format!(
+            return Err(Retry::because(format!(
                 "{}: waiting for agents to report",
                 failure.message
             )));
@@ -156,7 +156,7 @@ impl Placing<'_> {
             None,
         )
         .await
-        .map_err(Again::from)
+        .map_err(Retry::from)
     }
 
     /// Nova says it differently of cold moves.
@@ -174,11 +174,11 @@ impl Placing<'_> {
         }
     }
 
-    async fn end(&self, failure: Failure, causes: &[&str]) -> Result<Applied, Again> {
+    async fn end(&self, failure: Failure, causes: &[&str]) -> Result<Applied, Retry> {
         let detail = json!({ "causes": causes });
         self.apply(Event::NotPlaced(failure), detail, None)
             .await
-            .map_err(Again::from)
+            .map_err(Retry::from)
     }
 
     async fn apply(
@@ -204,7 +204,7 @@ impl Placing<'_> {
         offer: Offer,
         fleet: &Fleet,
         search: &Search,
-    ) -> Result<Result<Applied, Failure>, Again> {
+    ) -> Result<Result<Applied, Failure>, Retry> {
         let request = &self.record.migration.request;
         let forced = request.is_forced();
         let mut capacity = fleet.capacity_of(host);
@@ -237,7 +237,7 @@ impl Placing<'_> {
             Err(CommitError::GroupPolicy { violation, .. }) => {
                 Ok(Err(texts::group_policy(&violation)))
             }
-            Err(error) => Err(Again::from(error)),
+            Err(error) => Err(Retry::from(error)),
         }
     }
 

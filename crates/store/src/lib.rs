@@ -41,7 +41,7 @@ mod usage;
 
 pub use aggregates::{Aggregate, AggregateChange, AggregateError, AggregateUse, NewAggregate};
 pub use discrepancies::{Discrepancy, DiscrepancyKind, DiscrepancySubject};
-pub use effects::{Claimed, ClaimedEffect, ClaimedPower, Lease};
+pub use effects::{Claimed, ClaimedOfMigration, ClaimedOfServer, Lease};
 pub use error::StoreError;
 pub use events::{Actor, MigrationEvent};
 pub use figures::Figures;

@@ -8,7 +8,7 @@ use godwit_rpc::domain::Domain;
 use godwit_rpc::refusal::{CallError, Refusal};
 use serde_json::{Value, json};
 
-use super::task::{Again, Answer, Performed, Task};
+use super::performer::{Answer, Performed, Performer, Retry};
 use crate::translate::move_kind;
 
 /// The destination will not get ready.
@@ -16,52 +16,52 @@ enum Unprepared {
     /// For this reason.
     Failed(Failure),
     /// It may pass.
-    Again(Again),
+    Retry(Retry),
 }
 
-impl<E: Into<Again>> From<E> for Unprepared {
+impl<E: Into<Retry>> From<E> for Unprepared {
     fn from(error: E) -> Self {
-        Self::Again(error.into())
+        Self::Retry(error.into())
     }
 }
 
-pub(super) async fn perform(task: &Task<'_>) -> Performed {
-    let event = match prepare(task).await {
+pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+    let event = match prepare(performer).await {
         Ok(Answer::Superseded) => return Ok(()),
         Ok(Answer::Acknowledged) => Event::Prepared,
         Ok(Answer::Refused(refusal)) => Event::NotPrepared(failed(refusal)),
         Err(Unprepared::Failed(failure)) => Event::NotPrepared(failure),
-        Err(Unprepared::Again(again)) if task.attempts() < task.ctx.config.attempts => {
+        Err(Unprepared::Retry(again)) if performer.attempts() < performer.ctx.config.attempts => {
             return Err(again);
         }
         // Nothing has left the source, so giving up harms nobody.
-        Err(Unprepared::Again(Again { reason })) => {
+        Err(Unprepared::Retry(Retry { reason })) => {
             let failure = Failure::new(
                 FailureCode::PrepareFailed,
                 format!("The destination could not be made ready: {reason}"),
             );
-            let detail = json!({ "attempts": task.attempts() });
-            return task
+            let detail = json!({ "attempts": performer.attempts() });
+            return performer
                 .conclude(Event::NotPrepared(failure), detail)
                 .await
                 .map(drop);
         }
     };
-    task.conclude(event, Value::Null).await.map(drop)
+    performer.conclude(event, Value::Null).await.map(drop)
 }
 
-async fn prepare(task: &Task<'_>) -> Result<Answer, Unprepared> {
-    let guest = guest(task).await?;
-    let command = task.command()?;
-    let destination = task.destination_agent().await?;
+async fn prepare(performer: &Performer<'_>) -> Result<Answer, Unprepared> {
+    let guest = guest(performer).await?;
+    let command = performer.command()?;
+    let destination = performer.destination_agent().await?;
     let prepared = destination.prepare(Prepare { command, guest }).await;
-    Ok(task.answer(prepared)?)
+    Ok(performer.answer(prepared)?)
 }
 
 /// The guest as it is now, from a source that still agrees to let it go the way it was placed.
-async fn guest(task: &Task<'_>) -> Result<Domain, Unprepared> {
-    let migration = &task.record.migration;
-    let destination = task.destination_agent().await?.facts().await?;
+async fn guest(performer: &Performer<'_>) -> Result<Domain, Unprepared> {
+    let migration = &performer.record.migration;
+    let destination = performer.destination_agent().await?.facts().await?;
     let check = CheckSource {
         migration: migration.uuid,
         server: migration.server,
@@ -69,7 +69,7 @@ async fn guest(task: &Task<'_>) -> Result<Domain, Unprepared> {
         block_migration: migration.request.block_migration(),
         destination,
     };
-    let source = task.source_agent().await?;
+    let source = performer.source_agent().await?;
     let movable = match source.check_source(check).await {
         Ok(movable) => movable,
         Err(CallError::Refused(refusal)) if !refusal.is_passing() => {

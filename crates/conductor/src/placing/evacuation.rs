@@ -22,13 +22,13 @@ use tracing::warn;
 
 use super::{Declined, Offer, Placing};
 use crate::cleaning;
-use crate::effects::Again;
+use crate::effects::Retry;
 use crate::steps::Applied;
 use crate::testimony::{answers, is_declared_dead, witness};
 
 impl Placing<'_> {
     /// Is the evacuation off, or does it have to wait? Then the row knows.
-    pub(super) async fn is_off(&self, server: &Server) -> Result<Option<Applied>, Again> {
+    pub(super) async fn is_off(&self, server: &Server) -> Result<Option<Applied>, Retry> {
         let Self { ctx, record, .. } = self;
         let source = &record.migration.source_compute;
         if answers(ctx, source).await? {
@@ -70,7 +70,7 @@ impl Placing<'_> {
 
     /// Is what `host` has stopped what a move left there that led to the dead source? Nothing of it
     /// is ever started again.
-    async fn handed_over_here(&self, server: &Server, host: &HostName) -> Result<bool, Again> {
+    async fn handed_over_here(&self, server: &Server, host: &HostName) -> Result<bool, Retry> {
         for leftover in self.ctx.store.leftovers(Some(server.uuid)).await? {
             let subject = &leftover.subject;
             let here = subject.host.as_ref() == Some(host);
@@ -89,7 +89,7 @@ impl Placing<'_> {
     }
 
     /// Was the guest last seen executing on `host`, or on its way?
-    async fn was_seen_on(&self, host: &HostName) -> Result<bool, Again> {
+    async fn was_seen_on(&self, host: &HostName) -> Result<bool, Retry> {
         let seen = self
             .ctx
             .store
@@ -112,7 +112,7 @@ impl Placing<'_> {
     async fn elsewhere(
         &self,
         server: &Server,
-    ) -> Result<BTreeMap<HostName, Option<MigrationRecord>>, Again> {
+    ) -> Result<BTreeMap<HostName, Option<MigrationRecord>>, Retry> {
         let records = self.ctx.store.migrations_superseded_of(server.uuid).await?;
         let seen = self.ctx.store.sightings(server.uuid).await?;
         let mut hosts: BTreeMap<_, _> = seen.into_iter().map(|it| (it.host, None)).collect();
@@ -135,7 +135,7 @@ impl Placing<'_> {
         &self,
         host: &HostName,
         moved_there: Option<&MigrationRecord>,
-    ) -> Result<bool, Again> {
+    ) -> Result<bool, Retry> {
         let Some(command) = moved_there.and_then(cleaning::command) else {
             return Ok(false);
         };

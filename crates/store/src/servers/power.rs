@@ -16,7 +16,7 @@ use godwit_core::time::Timestamp;
 use super::{Fault, Server, load_locked};
 use crate::columns::{instant, json, text};
 use crate::connection::Database;
-use crate::effects::ClaimedPower;
+use crate::effects::ClaimedOfServer;
 use crate::error::TransactionError;
 use crate::schema::{migrations, servers};
 use crate::{ActionNote, Store, StoreError, discrepancies, effects, instance_actions};
@@ -158,10 +158,11 @@ fn fail_step(
 /// The server of an effect, locked, unless it no longer waits for it; then the effect is done.
 fn load_waiting(
     connection: &mut Database,
-    claimed: &ClaimedPower,
+    claimed: ClaimedOfServer,
     at: Timestamp,
 ) -> Result<Option<Server>, StoreError> {
-    let server = load_locked(connection, claimed.server)?;
+    let (uuid, action) = claimed.subject;
+    let server = load_locked(connection, uuid)?;
     if !effects::is_held(connection, claimed.lease)? {
         return Ok(None);
     }
@@ -169,10 +170,10 @@ fn load_waiting(
         effects::done(connection, claimed.lease, at)?;
         return Ok(None);
     };
-    if claimed.action.is_wanted(server.task_state) {
+    if action.is_wanted(server.task_state) {
         return Ok(Some(server));
     }
-    let asked = (claimed.action, claimed.created_at);
+    let asked = (action, claimed.created_at);
     let why = "The server's state was changed meanwhile.";
     fail_step(connection, &server, asked, why, at)?;
     effects::done(connection, claimed.lease, at)?;
@@ -181,13 +182,13 @@ fn load_waiting(
 
 fn start(
     connection: &mut Database,
-    claimed: &ClaimedPower,
+    claimed: ClaimedOfServer,
     at: Timestamp,
 ) -> Result<Option<PowerStart>, StoreError> {
     let Some(server) = load_waiting(connection, claimed, at)? else {
         return Ok(None);
     };
-    let action = claimed.action;
+    let (_, action) = claimed.subject;
     let Some(host) = server.host.clone() else {
         let why = Failure::new(FailureCode::HypervisorError, "The server is on no host.");
         conclude(connection, claimed, &Outcome::Unknown(why), at)?;
@@ -210,14 +211,14 @@ fn start(
 
 fn conclude(
     connection: &mut Database,
-    claimed: &ClaimedPower,
+    claimed: ClaimedOfServer,
     outcome: &Outcome,
     at: Timestamp,
 ) -> Result<bool, StoreError> {
     let Some(server) = load_waiting(connection, claimed, at)? else {
         return Ok(false);
     };
-    let action = claimed.action;
+    let (_, action) = claimed.subject;
     let ending = power::end(action, server.vm_state, outcome);
     write_ending(connection, &server, &ending, at)?;
     let asked = (action, claimed.created_at);
@@ -293,10 +294,10 @@ impl Store {
     /// [`StoreError`].
     pub async fn power_start(
         &self,
-        claimed: ClaimedPower,
+        claimed: ClaimedOfServer,
         at: Timestamp,
     ) -> Result<Option<PowerStart>, StoreError> {
-        self.write(move |connection| start(connection, &claimed, at))
+        self.write(move |connection| start(connection, claimed, at))
             .await
     }
 
@@ -308,11 +309,11 @@ impl Store {
     /// [`StoreError`].
     pub async fn power_conclude(
         &self,
-        claimed: ClaimedPower,
+        claimed: ClaimedOfServer,
         outcome: Outcome,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.write(move |connection| conclude(connection, &claimed, &outcome, at))
+        self.write(move |connection| conclude(connection, claimed, &outcome, at))
             .await
     }
 }

@@ -322,19 +322,19 @@ on_both! {
             claimed.await.unwrap()
         };
         let schedule = claim(20).await.remove(0);
-        assert_eq!(schedule.verb(), Effect::Schedule.as_str());
+        assert_eq!(schedule.subject.verb(), Effect::Schedule.as_str());
         let mut note = note_for(&placed("b"), at(21));
-        note.performed = Some(schedule.lease());
+        note.performed = Some(schedule.lease);
         bench.apply(1, placed("b"), note).await.unwrap();
-        assert!(!bench.store.effect_done(schedule.lease(), at(22)).await.unwrap(), "done with it");
+        assert!(!bench.store.effect_done(schedule.lease, at(22)).await.unwrap(), "done with it");
         bench.drive(1, [Event::Admitted]).await;
         let prepare = claim(30).await.remove(0);
         bench.drive(1, [Event::AbortRequested]).await;
         let until = at(60);
-        assert!(!bench.store.effect_renew(prepare.lease(), until).await.unwrap(), "superseded");
+        assert!(!bench.store.effect_renew(prepare.lease, until).await.unwrap(), "superseded");
         let left = claim(40).await;
         assert_eq!(left.len(), 1);
-        assert_eq!((left[0].verb(), left[0].sequence()), (Effect::RollBack.as_str(), 3));
+        assert_eq!((left[0].subject.verb(), left[0].sequence), (Effect::RollBack.as_str(), 3));
         bench.assert_sound().await;
     }
 

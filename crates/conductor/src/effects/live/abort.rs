@@ -3,14 +3,14 @@
 use godwit_rpc::refusal::Refusal;
 use tracing::info;
 
-use super::task::{Again, Answer, Performed, Task};
+use crate::effects::performer::{Answer, Performed, Performer, Retry};
 
-pub(super) async fn perform(task: &Task<'_>) -> Performed {
-    let source = task.source_agent().await?;
-    match task.answer(source.abort(task.command()?).await)? {
+pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+    let source = performer.source_agent().await?;
+    match performer.answer(source.abort(performer.command()?).await)? {
         Answer::Acknowledged | Answer::Superseded => Ok(()),
         // The hypervisor did not take it, and a user waits for an outcome.
-        Answer::Refused(Refusal::Failed(failure)) => Err(Again::because(failure.to_string())),
+        Answer::Refused(Refusal::Failed(failure)) => Err(Retry::because(failure.to_string())),
         // There is nothing to abort (any more): the follower finds out how it ended.
         Answer::Refused(refusal) => {
             info!(%refusal, "nothing to abort");

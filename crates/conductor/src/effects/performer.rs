@@ -1,15 +1,15 @@
-//! One effect being performed.
+//! One effect of a migration, and whoever performs it.
 
 use godwit_core::event::Event;
 use godwit_core::ids::HostName;
-use godwit_core::migration::Request;
+use godwit_core::migration::{Request, StorageMode};
 use godwit_core::server::VmState;
 use godwit_core::transition::wants;
 use godwit_rpc::agent::AgentClient;
 use godwit_rpc::command::{Command, Move, Rank};
 use godwit_rpc::refusal::{CallError, Refusal};
 use godwit_store::{
-    Actor, ClaimedEffect, CommitError, CommitNote, DiscrepancyKind, DiscrepancySubject,
+    Actor, ClaimedOfMigration, CommitError, CommitNote, DiscrepancyKind, DiscrepancySubject,
     MigrationRecord, StoreError,
 };
 use serde_json::Value;
@@ -22,7 +22,7 @@ use crate::translate::move_kind;
 
 /// It did not work and may work later: the effect is given back, with the reason.
 #[derive(Debug)]
-pub(crate) struct Again {
+pub(crate) struct Retry {
     pub(crate) reason: String,
 }
 
@@ -31,18 +31,18 @@ pub(crate) struct Again {
 pub(super) const OUTDATED: &str = "the agent has taken a command that this database does not know";
 
 /// `Ok`: acknowledged, or no longer wanted.
-pub(crate) type Performed = Result<(), Again>;
+pub(crate) type Performed = Result<(), Retry>;
 
-impl Again {
+impl Retry {
     pub(crate) fn because(reason: impl Into<String>) -> Self {
         let reason = reason.into();
         Self { reason }
     }
 }
 
-macro_rules! again_from {
+macro_rules! retry_from {
     ($($error:ty),+) => {$(
-        impl From<$error> for Again {
+        impl From<$error> for Retry {
             fn from(error: $error) -> Self {
                 Self::because(explain(&error))
             }
@@ -50,19 +50,19 @@ macro_rules! again_from {
     )+};
 }
 
-again_from!(StoreError, CommitError, CallError, AskError);
+retry_from!(StoreError, CommitError, CallError, AskError);
 
 /// An effect with the row that it is about.
-pub(crate) struct Task<'a> {
+pub(crate) struct Performer<'a> {
     pub(crate) ctx: &'a Context,
-    pub(crate) claimed: &'a ClaimedEffect,
+    pub(crate) claimed: ClaimedOfMigration,
     pub(crate) record: MigrationRecord,
 }
 
-impl<'a> Task<'a> {
+impl<'a> Performer<'a> {
     pub(super) fn new(
         ctx: &'a Context,
-        claimed: &'a ClaimedEffect,
+        claimed: ClaimedOfMigration,
         record: MigrationRecord,
     ) -> Self {
         Self {
@@ -78,13 +78,13 @@ impl<'a> Task<'a> {
     }
 
     /// Looks at the row again; `false` when it no longer wants this.
-    pub(super) async fn still_wanted(&mut self) -> Result<bool, Again> {
-        let found = self.ctx.store.migration_find(self.claimed.migration);
+    pub(super) async fn still_wanted(&mut self) -> Result<bool, Retry> {
+        let found = self.ctx.store.migration_find(self.record.migration.uuid);
         let Some(record) = found.await? else {
             return Ok(false);
         };
         self.record = record;
-        Ok(wants(&self.record.migration, self.claimed.effect))
+        Ok(wants(&self.record.migration, self.claimed.subject.1))
     }
 
     pub(super) fn source(&self) -> &HostName {
@@ -92,9 +92,15 @@ impl<'a> Task<'a> {
     }
 
     /// The destination; every effect past the queue has one.
-    pub(super) fn destination(&self) -> Result<&HostName, Again> {
+    pub(super) fn destination(&self) -> Result<&HostName, Retry> {
         let destination = self.record.migration.dest_compute.as_ref();
-        destination.ok_or_else(|| Again::because("the migration has no destination"))
+        destination.ok_or_else(|| Retry::because("the migration has no destination"))
+    }
+
+    /// Whether its disks are copied; every effect past the queue knows.
+    pub(super) fn storage(&self) -> Result<StorageMode, Retry> {
+        let storage = self.record.migration.storage;
+        storage.ok_or_else(|| Retry::because("the migration has no storage mode"))
     }
 
     /// Was the guest running when its cold move began?
@@ -109,7 +115,7 @@ impl<'a> Task<'a> {
         self.ctx.agent(self.source()).await
     }
 
-    pub(super) async fn destination_agent(&self) -> Result<AgentClient, Again> {
+    pub(super) async fn destination_agent(&self) -> Result<AgentClient, Retry> {
         Ok(self.ctx.agent(self.destination()?).await?)
     }
 
@@ -122,16 +128,13 @@ impl<'a> Task<'a> {
     }
 
     /// Sorts an agent's answer to this effect's command.
-    pub(super) fn answer<T>(&self, answer: Result<T, CallError>) -> Result<Answer, Again> {
+    pub(super) fn answer<T>(&self, answer: Result<T, CallError>) -> Result<Answer, Retry> {
         Answer::of(self.rank(), answer)
     }
 
     /// What agents are told of the move, and of this effect's place in it.
-    pub(super) fn command(&self) -> Result<Command, Again> {
+    pub(super) fn command(&self) -> Result<Command, Retry> {
         let migration = &self.record.migration;
-        let storage = migration
-            .storage
-            .ok_or_else(|| Again::because("the migration has no storage mode"))?;
         Ok(Command {
             what: Move {
                 migration: migration.uuid,
@@ -139,7 +142,7 @@ impl<'a> Task<'a> {
                 server: migration.server,
                 source: migration.source_compute.clone(),
                 destination: self.destination()?.clone(),
-                storage,
+                storage: self.storage()?,
             },
             rank: self.rank(),
             request_id: self.record.request_id.clone(),
@@ -148,18 +151,24 @@ impl<'a> Task<'a> {
 
     /// Applies the event that this effect led to, and ticks the effect off in the same
     /// transaction.
-    pub(super) async fn conclude(&self, event: Event, detail: Value) -> Result<Applied, Again> {
+    pub(super) async fn conclude(&self, event: Event, detail: Value) -> Result<Applied, Retry> {
         let note = CommitNote {
             performed: Some(self.claimed.lease),
             ..self.note(Actor::Conductor, detail)
         };
-        Ok(self.ctx.apply(self.claimed.migration, event, note).await?)
+        Ok(self
+            .ctx
+            .apply(self.record.migration.uuid, event, note)
+            .await?)
     }
 
     /// Applies an event that an agent told while the effect goes on.
-    pub(super) async fn relay(&self, event: Event) -> Result<Applied, Again> {
+    pub(super) async fn relay(&self, event: Event) -> Result<Applied, Retry> {
         let note = self.note(Actor::Agent(self.source().clone()), Value::Null);
-        Ok(self.ctx.apply(self.claimed.migration, event, note).await?)
+        Ok(self
+            .ctx
+            .apply(self.record.migration.uuid, event, note)
+            .await?)
     }
 
     fn note(&self, actor: Actor, detail: Value) -> CommitNote {
@@ -173,7 +182,7 @@ impl<'a> Task<'a> {
     /// Writes something worth knowing into the event log. That it could not be written is no
     /// reason to do anything else.
     pub(super) async fn remark(&self, name: &'static str, detail: Value) {
-        let (migration, at) = (self.claimed.migration, self.ctx.now());
+        let (migration, at) = (self.record.migration.uuid, self.ctx.now());
         let appended =
             self.ctx
                 .store
@@ -199,7 +208,7 @@ impl<'a> Task<'a> {
     }
 
     /// What the hosts said does not allow to go on; that is somebody's to know.
-    pub(super) async fn wait(&self, testimony: Testimony) -> Again {
+    pub(super) async fn wait(&self, testimony: Testimony) -> Retry {
         let silent = testimony.silent(&self.record);
         let kind = match silent {
             Some(_) => DiscrepancyKind::HostSilent,
@@ -207,7 +216,7 @@ impl<'a> Task<'a> {
         };
         let why = testimony.describe();
         self.doubt(kind, silent, &why).await;
-        Again::because(why)
+        Retry::because(why)
     }
 
     /// Closes it, if it is open.
@@ -247,7 +256,7 @@ impl Answer {
     /// Sorts the answer to a command of this rank. What may pass is given back; so is a command
     /// that was refused because somebody else now performs the same effect: that is for them to
     /// conclude.
-    pub(super) fn of<T>(rank: Rank, answer: Result<T, CallError>) -> Result<Self, Again> {
+    pub(super) fn of<T>(rank: Rank, answer: Result<T, CallError>) -> Result<Self, Retry> {
         match answer {
             Ok(_) => Ok(Self::Acknowledged),
             Err(CallError::Refused(Refusal::Stale { newest }))
