@@ -26,12 +26,11 @@ use tracing::{info, warn};
 
 use crate::context::Context;
 use crate::fleet::Fleet;
-use crate::placing::Placing;
+use crate::scheduling::Scheduling;
 
 /// Those for which another destination is being looked for by this conductor.
 type Searching = Arc<Mutex<HashSet<MigrationUuid>>>;
 
-/// Admits until told to stop.
 pub(crate) async fn run(ctx: &Arc<Context>, stop: &CancellationToken) {
     let searching = Searching::default();
     let mut searches = JoinSet::new();
@@ -94,7 +93,6 @@ async fn look(
     Ok(())
 }
 
-/// Is the chosen destination still fit?
 enum Fitness {
     Fit,
     Unfit {
@@ -195,14 +193,14 @@ fn search(
     info!(migration = %uuid, ?rejected, "the chosen destination is not fit any more");
     let (ctx, searching) = (Arc::clone(ctx), Arc::clone(searching));
     searches.spawn(async move {
-        let placing = Placing {
+        let scheduling = Scheduling {
             ctx: &ctx,
             record: &record,
             performed: None,
             attempts: ctx.config.attempts,
         };
-        if let Err(again) = placing.place().await {
-            warn!(migration = %uuid, reason = again.reason, "no other destination yet");
+        if let Err(retry) = scheduling.place().await {
+            warn!(migration = %uuid, reason = retry.reason, "no other destination yet");
         }
         let mut set = searching.lock().unwrap_or_else(PoisonError::into_inner);
         set.remove(&uuid);

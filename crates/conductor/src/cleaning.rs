@@ -32,7 +32,6 @@ const AT_ONCE: usize = 8;
 /// How long a host is left alone after it could not be cleaned.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Cleans until told to stop.
 pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

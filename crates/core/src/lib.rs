@@ -20,6 +20,8 @@
 //! - [`resources`] and [`slots`]: what servers and moves take of hosts.
 //! - [`server_group`]: which hosts a server's group leaves it.
 
+#![warn(missing_docs)]
+
 mod change;
 pub mod cold;
 pub mod effect;

@@ -12,11 +12,8 @@ use godwit_core::slots::{SlotLimits, SlotRole};
 /// A placed move that waits for its slots.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Waiting<Id> {
-    /// Which.
     pub id: Id,
-    /// The host it leaves.
     pub source: HostName,
-    /// The host it goes to.
     pub destination: HostName,
 }
 

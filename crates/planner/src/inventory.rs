@@ -7,12 +7,10 @@ use godwit_core::migration::{BlockMigration, Request};
 use godwit_core::resources::Resources;
 use godwit_core::server_group::{Membership, Violation};
 
-/// A host as the planner sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Host {
     /// The service host's name.
     pub name: HostName,
-    /// The hypervisor's name.
     pub node: String,
     /// May new servers be put here?
     pub enabled: bool,
@@ -31,12 +29,10 @@ pub struct Host {
     pub capacity: Resources,
     /// What its servers and the claims of moves towards it take.
     pub used: Resources,
-    /// Moves under way towards it.
     pub arriving: u32,
 }
 
 impl Host {
-    /// What is left.
     pub fn free(&self) -> Resources {
         self.capacity.less(self.used)
     }
@@ -45,15 +41,12 @@ impl Host {
 /// What a server needs of a destination.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Need {
-    /// The server.
     pub server: ServerUuid,
     /// The host it is on.
     pub source: HostName,
-    /// The source's hypervisor type.
     pub hypervisor_type: String,
     /// The source's hypervisor version; a destination must not be older.
     pub hypervisor_version: i64,
-    /// The architecture of the source's processors.
     pub arch: String,
     /// Its flavor's processors and memory, and the room its disks take where they are copied.
     pub room: Resources,
@@ -63,9 +56,7 @@ pub struct Need {
     pub local_disks: bool,
     /// Whether disks may, must or must not be copied.
     pub block_migration: BlockMigration,
-    /// Is the source dead?
     pub source_is_dead: bool,
-    /// Its server group, if it has one.
     pub group: Option<Membership>,
 }
 
@@ -107,7 +98,6 @@ pub enum Target {
 }
 
 impl Target {
-    /// What `request` wants.
     pub fn of(request: &Request) -> Self {
         match request.host() {
             None => Self::Any,

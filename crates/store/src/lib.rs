@@ -8,6 +8,8 @@
 //!
 //! Time and uuids are arguments here; the store reads no clock and makes no ids.
 
+#![warn(missing_docs)]
+
 mod aggregates;
 mod among;
 mod columns;

@@ -27,8 +27,5 @@ pub(super) async fn send(performer: &Performer<'_>, boot: Boot) -> Result<Option
 }
 
 pub(super) async fn not_booted(performer: &Performer<'_>, failure: Failure) -> Performed {
-    performer
-        .conclude(Event::NotBooted(failure), Value::Null)
-        .await
-        .map(drop)
+    performer.done(Event::NotBooted(failure), Value::Null).await
 }

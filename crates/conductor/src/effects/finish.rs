@@ -14,7 +14,7 @@ use godwit_store::DiscrepancyKind;
 use serde_json::{Value, json};
 
 use super::performer::{Answer, OUTDATED, Performed, Performer, Retry};
-use crate::testimony::{Testimony, hear, is_dead};
+use crate::testimony::{Testimony, is_dead};
 
 /// Do both hosts say that the guest is on neither?
 pub(super) type IsNowhere = fn(&Performer<'_>, Testimony) -> Result<bool, Retry>;
@@ -24,7 +24,7 @@ pub(super) async fn perform(performer: &Performer<'_>, is_nowhere: IsNowhere) ->
     if destination_is_dead {
         // It confirms nothing, and its server can only be evacuated once it is recorded there. But
         // a source that executes the guest after all has not handed it over.
-        let heard = hear(performer.ctx, &performer.record).await?;
+        let heard = performer.hear().await?;
         if heard.source.executes() {
             return Err(performer.wait(heard).await);
         }
@@ -44,8 +44,8 @@ pub(super) async fn perform(performer: &Performer<'_>, is_nowhere: IsNowhere) ->
     } else {
         match clean_source(performer).await {
             Ok(()) => None,
-            Err(again) if performer.attempts() < performer.ctx.config.attempts => {
-                return Err(again);
+            Err(retry) if !performer.is_last_attempt() => {
+                return Err(retry);
             }
             Err(Retry { reason }) => Some(reason),
         }
@@ -53,7 +53,7 @@ pub(super) async fn perform(performer: &Performer<'_>, is_nowhere: IsNowhere) ->
     let clean = uncleaned.is_none();
     let detail = uncleaned.map_or(Value::Null, |why| json!({ "source_not_clean": why }));
     let finished = Event::Finished { clean };
-    performer.conclude(finished, detail).await.map(drop)
+    performer.done(finished, detail).await
 }
 
 async fn clean_source(performer: &Performer<'_>) -> Result<(), Retry> {
@@ -71,19 +71,16 @@ async fn unconfirmed(
     refusal: &Refusal,
     is_nowhere: IsNowhere,
 ) -> Performed {
-    let first = hear(performer.ctx, &performer.record).await?;
+    let first = performer.hear().await?;
     if is_nowhere(performer, first)? {
-        let second = hear(performer.ctx, &performer.record).await?;
+        let second = performer.hear().await?;
         if is_nowhere(performer, second)? {
             let failure = Failure::new(
                 FailureCode::GuestLost,
                 "The server was handed over and runs on neither host any more.",
             );
             let detail = json!({ "testimony": second.describe() });
-            return performer
-                .conclude(Event::GuestLost(failure), detail)
-                .await
-                .map(drop);
+            return performer.done(Event::GuestLost(failure), detail).await;
         }
     }
     let why = format!("{refusal}; {}", first.describe());

@@ -110,11 +110,11 @@ async fn claim(
 async fn hold(ctx: Arc<Context>, claimed: Claimed, until: Instant, permit: OwnedSemaphorePermit) {
     let span = span(&claimed);
     let task = async {
-        let mut holding = ctx.leases.hold(claimed.lease, until);
+        let mut held = ctx.leases.hold(claimed.lease, until);
         let begun = Instant::now();
         let performed = tokio::select! {
             biased;
-            () = holding.lost() => {
+            () = held.lost() => {
                 debug!("the lease is lost");
                 ctx.metrics.effect_ended(claimed.subject.verb(), "lost", begun.elapsed());
                 return;
@@ -142,18 +142,18 @@ async fn tick_off(
         Ok(()) => {
             ctx.store.effect_done(claimed.lease, ctx.now()).await?;
         }
-        Err(again) => {
+        Err(retry) => {
             let attempts = u32::try_from(claimed.attempts).unwrap_or(u32::MAX);
             let pause = ctx.pause(attempts.saturating_add(1));
             warn!(
-                reason = again.reason,
+                reason = retry.reason,
                 attempts,
                 ?pause,
                 "an effect will be tried again"
             );
             let later = ctx.now().plus(pause);
             ctx.store
-                .effect_retry(claimed.lease, later, &again.reason)
+                .effect_retry(claimed.lease, later, &retry.reason)
                 .await?;
         }
     }

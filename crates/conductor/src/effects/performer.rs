@@ -17,7 +17,7 @@ use tracing::warn;
 
 use crate::context::{AskError, Context};
 use crate::steps::Applied;
-use crate::testimony::{Testimony, explain};
+use crate::testimony::{Testimony, explain, hear};
 use crate::translate::move_kind;
 
 /// It did not work and may work later: the effect is given back, with the reason.
@@ -75,6 +75,16 @@ impl<'a> Performer<'a> {
     /// How often this was tried before and given back.
     pub(super) fn attempts(&self) -> u32 {
         u32::try_from(self.claimed.attempts).unwrap_or(u32::MAX)
+    }
+
+    /// Was it given back as often as it may be?
+    pub(super) fn is_last_attempt(&self) -> bool {
+        self.attempts() >= self.ctx.config.attempts
+    }
+
+    /// What both hosts say of the guest.
+    pub(super) async fn hear(&self) -> Result<Testimony, Retry> {
+        Ok(hear(self.ctx, &self.record).await?)
     }
 
     /// Looks at the row again; `false` when it no longer wants this.
@@ -160,6 +170,11 @@ impl<'a> Performer<'a> {
             .ctx
             .apply(self.record.migration.uuid, event, note)
             .await?)
+    }
+
+    /// [`Self::conclude`], where it does not matter whether the event still applied.
+    pub(super) async fn done(&self, event: Event, detail: Value) -> Performed {
+        self.conclude(event, detail).await.map(drop)
     }
 
     /// Applies an event that an agent told while the effect goes on.

@@ -28,11 +28,11 @@ pub(super) async fn perform(ctx: &Context, claimed: ClaimedOfServer) -> Performe
         Some(failure) => Outcome::Unknown(failure),
         None => match ask(ctx, claimed, &start).await {
             Ok(outcome) => outcome,
-            Err(again) if is_overdue(ctx, claimed) => {
-                info!(reason = again.reason, "its deadline has passed");
+            Err(retry) if is_overdue(ctx, claimed) => {
+                info!(reason = retry.reason, "its deadline has passed");
                 Outcome::Unknown(claimed.subject.1.overdue())
             }
-            Err(again) => return Err(again),
+            Err(retry) => return Err(retry),
         },
     };
     let concluded = ctx

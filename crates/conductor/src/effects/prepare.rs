@@ -31,8 +31,8 @@ pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
         Ok(Answer::Acknowledged) => Event::Prepared,
         Ok(Answer::Refused(refusal)) => Event::NotPrepared(failed(refusal)),
         Err(Unprepared::Failed(failure)) => Event::NotPrepared(failure),
-        Err(Unprepared::Retry(again)) if performer.attempts() < performer.ctx.config.attempts => {
-            return Err(again);
+        Err(Unprepared::Retry(retry)) if !performer.is_last_attempt() => {
+            return Err(retry);
         }
         // Nothing has left the source, so giving up harms nobody.
         Err(Unprepared::Retry(Retry { reason })) => {
@@ -41,13 +41,10 @@ pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
                 format!("The destination could not be made ready: {reason}"),
             );
             let detail = json!({ "attempts": performer.attempts() });
-            return performer
-                .conclude(Event::NotPrepared(failure), detail)
-                .await
-                .map(drop);
+            return performer.done(Event::NotPrepared(failure), detail).await;
         }
     };
-    performer.conclude(event, Value::Null).await.map(drop)
+    performer.done(event, Value::Null).await
 }
 
 async fn prepare(performer: &Performer<'_>) -> Result<Answer, Unprepared> {

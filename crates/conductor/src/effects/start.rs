@@ -59,9 +59,8 @@ pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
 /// The move never began.
 async fn conclude(performer: &Performer<'_>, failure: Failure) -> Performed {
     performer
-        .conclude(Event::MoveFailed(failure), Value::Null)
+        .done(Event::MoveFailed(failure), Value::Null)
         .await
-        .map(drop)
 }
 
 /// What the destination says of itself now. It was there a moment ago, to get ready, so it is
@@ -72,7 +71,7 @@ async fn destination_facts(performer: &Performer<'_>) -> Result<HostFacts, Retry
         let asked = async { Ok::<_, Retry>(performer.destination_agent().await?.facts().await?) };
         match asked.await {
             Ok(facts) => return Ok(facts),
-            Err(again) if attempt >= performer.ctx.config.attempts => return Err(again),
+            Err(retry) if attempt >= performer.ctx.config.attempts => return Err(retry),
             Err(_) => {
                 tokio::time::sleep(performer.ctx.pause(attempt)).await;
                 attempt += 1;

@@ -15,10 +15,7 @@ pub(super) async fn send(performer: &Performer<'_>, agent: AgentClient) -> Perfo
         began_at: performer.record.created_at,
     };
     match performer.answer(agent.withdraw(withdraw).await)? {
-        Answer::Acknowledged => performer
-            .conclude(Event::Withdrawn, Value::Null)
-            .await
-            .map(drop),
+        Answer::Acknowledged => performer.done(Event::Withdrawn, Value::Null).await,
         Answer::Superseded => Err(Retry::because(OUTDATED)),
         Answer::Refused(refusal) => {
             let why = refusal.to_string();

@@ -11,10 +11,9 @@ use godwit_rpc::command::Boot;
 use super::judge;
 use crate::effects::boot::{not_booted, send};
 use crate::effects::performer::{Performed, Performer};
-use crate::testimony::hear;
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
-    let heard = hear(performer.ctx, &performer.record).await?;
+    let heard = performer.hear().await?;
     match judge(performer, Phase::Booting, heard)? {
         ColdVerdict::GoAhead => {}
         ColdVerdict::RunsAtSource => {

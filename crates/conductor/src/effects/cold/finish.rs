@@ -9,10 +9,10 @@ use godwit_core::recovery::ColdVerdict;
 use super::judge;
 use crate::effects::finish;
 use crate::effects::performer::{Performed, Performer, Retry};
-use crate::testimony::{Testimony, hear};
+use crate::testimony::Testimony;
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
-    let heard = hear(performer.ctx, &performer.record).await?;
+    let heard = performer.hear().await?;
     match judge(performer, Phase::Confirming, heard)? {
         // Whom nobody has, the destination will not confirm.
         ColdVerdict::GoAhead | ColdVerdict::Nowhere => {}

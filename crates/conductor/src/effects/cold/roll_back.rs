@@ -14,10 +14,9 @@ use serde_json::{Value, json};
 use super::judge;
 use crate::effects::performer::{Performed, Performer, Retry};
 use crate::effects::roll_back::{NotRestored, clean_destination, restore_source};
-use crate::testimony::hear;
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
-    let heard = hear(performer.ctx, &performer.record).await?;
+    let heard = performer.hear().await?;
     match judge(performer, Phase::RollingBack, heard)? {
         ColdVerdict::GoAhead => {}
         ColdVerdict::Nowhere => return lost(performer).await,
@@ -35,26 +34,30 @@ pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
     } else {
         clean_destination(performer).await
     };
-    let last = destination_is_dead || performer.attempts() >= performer.ctx.config.attempts;
+    let last = destination_is_dead || performer.is_last_attempt();
     // A source that died keeps its server, which is off with it.
     if heard.source != Witness::DeclaredDead {
         match restore_source(performer, performer.ran()).await {
             Ok(()) => {}
-            Err(NotRestored::Refused(Refusal::Failed(failure)))
-                if performer.attempts() >= performer.ctx.config.attempts =>
-            {
-                return conclude(performer, Event::GuestLost(failure), Value::Null).await;
+            Err(NotRestored::Refused(Refusal::Failed(failure))) if performer.is_last_attempt() => {
+                return performer.done(Event::GuestLost(failure), Value::Null).await;
             }
             Err(NotRestored::Refused(refusal)) => return Err(Retry::because(refusal.to_string())),
-            Err(NotRestored::Retry(again)) => return Err(again),
+            Err(NotRestored::Retry(retry)) => return Err(retry),
         }
     }
     match cleaned {
-        Ok(()) => conclude(performer, Event::RolledBack { clean: true }, Value::Null).await,
-        Err(again) if !last => Err(again),
+        Ok(()) => {
+            performer
+                .done(Event::RolledBack { clean: true }, Value::Null)
+                .await
+        }
+        Err(retry) if !last => Err(retry),
         Err(Retry { reason }) => {
             let detail = json!({ "destination_not_clean": reason });
-            conclude(performer, Event::RolledBack { clean: false }, detail).await
+            performer
+                .done(Event::RolledBack { clean: false }, detail)
+                .await
         }
     }
 }
@@ -70,18 +73,14 @@ async fn gave_it_up(performer: &Performer<'_>) -> Result<bool, Retry> {
 
 /// Neither host has it: if they say so twice, there is nothing to take back.
 async fn lost(performer: &Performer<'_>) -> Performed {
-    let again = hear(performer.ctx, &performer.record).await?;
-    if judge(performer, Phase::RollingBack, again)? != ColdVerdict::Nowhere {
-        return Err(Retry::because(again.describe()));
+    let second = performer.hear().await?;
+    if judge(performer, Phase::RollingBack, second)? != ColdVerdict::Nowhere {
+        return Err(Retry::because(second.describe()));
     }
     let failure = Failure::new(
         FailureCode::GuestLost,
         "The move failed, and neither host has the server any more.",
     );
-    let detail = json!({ "testimony": again.describe() });
-    conclude(performer, Event::GuestLost(failure), detail).await
-}
-
-async fn conclude(performer: &Performer<'_>, event: Event, detail: Value) -> Performed {
-    performer.conclude(event, detail).await.map(drop)
+    let detail = json!({ "testimony": second.describe() });
+    performer.done(Event::GuestLost(failure), detail).await
 }

@@ -9,7 +9,6 @@ use tracing::info;
 use super::judge;
 use crate::effects::follow::{end, follow, pause};
 use crate::effects::performer::{Performed, Performer, Retry};
-use crate::testimony::hear;
 
 pub(super) async fn perform(performer: &mut Performer<'_>) -> Performed {
     let mut pauses = 0;
@@ -25,7 +24,7 @@ pub(super) async fn perform(performer: &mut Performer<'_>) -> Performed {
 /// Its source remembers nothing of the move. Does the row know how it ended, once both sides are
 /// heard?
 async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
-    let first = hear(performer.ctx, &performer.record).await?;
+    let first = performer.hear().await?;
     let verdict = judge(performer, Phase::Stopping, first)?;
     info!(?verdict, testimony = %first.describe(), "both sides were heard");
     let event = match verdict {
@@ -47,7 +46,7 @@ async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
         }
     };
     // A guest that is just being stopped looks different a moment later.
-    let second = hear(performer.ctx, &performer.record).await?;
+    let second = performer.hear().await?;
     if judge(performer, Phase::Stopping, second)? != verdict {
         return Ok(false);
     }

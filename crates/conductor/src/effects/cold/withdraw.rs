@@ -8,12 +8,11 @@ use godwit_core::recovery::ColdVerdict;
 use super::judge;
 use crate::effects::performer::{Performed, Performer, Retry};
 use crate::effects::withdraw::send;
-use crate::testimony::hear;
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
     let phase = Phase::of(&performer.record.migration)
         .ok_or_else(|| Retry::because("the row is in no phase of a cold move"))?;
-    let heard = hear(performer.ctx, &performer.record).await?;
+    let heard = performer.hear().await?;
     match judge(performer, phase, heard)? {
         ColdVerdict::GoAhead => send(performer, performer.destination_agent().await?).await,
         ColdVerdict::Stopped

@@ -12,7 +12,7 @@ use godwit_rpc::command::{Boot, Withdraw};
 
 use crate::effects::boot::{not_booted, send};
 use crate::effects::performer::{Answer, Performed, Performer, Retry};
-use crate::testimony::{Testimony, answers, hear, is_declared_dead, witness};
+use crate::testimony::{Testimony, answers, is_declared_dead, witness};
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
     let boot = match command(performer).await? {
@@ -67,7 +67,7 @@ async fn in_vain(performer: &Performer<'_>) -> Result<bool, Retry> {
     if performer.claimed.lease.epoch == 1 {
         return Ok(true);
     }
-    let heard = hear(performer.ctx, &performer.record).await?;
+    let heard = performer.hear().await?;
     match (heard.source, heard.destination) {
         // It came back without the guest, and cleans itself when all is done.
         (Witness::Says(Sighting::Absent | Sighting::Inactive) | Witness::DeclaredDead, _) => {
@@ -91,7 +91,7 @@ async fn nothing_began(performer: &Performer<'_>) -> Result<bool, Retry> {
     if performer.claimed.lease.epoch == 1 {
         return Ok(true);
     }
-    let heard = hear(performer.ctx, &performer.record).await?;
+    let heard = performer.hear().await?;
     match heard.destination {
         Witness::Says(Sighting::Executing) => Ok(false),
         Witness::Says(Sighting::Absent | Sighting::Inactive) => withdrawn(performer, heard).await,

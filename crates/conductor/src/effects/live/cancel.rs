@@ -6,8 +6,5 @@ use serde_json::Value;
 use crate::effects::performer::{Performed, Performer};
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
-    performer
-        .conclude(Event::CancelledUnstarted, Value::Null)
-        .await
-        .map(drop)
+    performer.done(Event::CancelledUnstarted, Value::Null).await
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::effects::performer::{Performed, Performer, Retry};
 use crate::effects::roll_back::{NotRestored, clean_destination, restore_source};
 use crate::steps::Applied;
-use crate::testimony::{Testimony, hear, is_dead};
+use crate::testimony::{Testimony, is_dead};
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
     let destination_is_dead = is_dead(performer.ctx, performer.destination()?).await?;
@@ -31,7 +31,7 @@ pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
     };
     match (cleaned, restored) {
         (Ok(()), Ok(())) => {}
-        (Err(again), Ok(())) if source_is_dead => return found(performer, again).await,
+        (Err(retry), Ok(())) if source_is_dead => return found(performer, retry).await,
         (Err(silent), _) | (Ok(()), Err(NotRestored::Retry(silent))) => return Err(silent),
         (Ok(()), Err(NotRestored::Refused(refusal))) => {
             return unrestored(performer, &refusal).await;
@@ -39,16 +39,15 @@ pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
     }
     let clean = !destination_is_dead;
     performer
-        .conclude(Event::RolledBack { clean }, Value::Null)
+        .done(Event::RolledBack { clean }, Value::Null)
         .await
-        .map(drop)
 }
 
 /// The source is dead, and the destination did not give up what it has: does it execute the guest?
-async fn found(performer: &Performer<'_>, again: Retry) -> Performed {
-    let heard = hear(performer.ctx, &performer.record).await?;
+async fn found(performer: &Performer<'_>, retry: Retry) -> Performed {
+    let heard = performer.hear().await?;
     if verdict(heard) != Verdict::AtDestination {
-        return Err(again);
+        return Err(retry);
     }
     let detail = json!({ "testimony": heard.describe() });
     match performer
@@ -56,38 +55,32 @@ async fn found(performer: &Performer<'_>, again: Retry) -> Performed {
         .await?
     {
         Applied::Yes => Ok(()),
-        Applied::No => Err(again),
+        Applied::No => Err(retry),
     }
 }
 
 /// The source answered that the guest is not as it was, and the destination is clean.
 async fn unrestored(performer: &Performer<'_>, refusal: &Refusal) -> Performed {
-    let first = hear(performer.ctx, &performer.record).await?;
+    let first = performer.hear().await?;
     let why = format!("{refusal}; {}", first.describe());
     match verdict(first) {
         Verdict::ResumeAtSource => match restore_source(performer, true).await {
             Ok(()) => {
                 let detail = json!({ "resumed": true });
                 performer
-                    .conclude(Event::RolledBack { clean: true }, detail)
+                    .done(Event::RolledBack { clean: true }, detail)
                     .await
-                    .map(drop)
             }
-            Err(NotRestored::Retry(again)) => Err(again),
+            Err(NotRestored::Retry(retry)) => Err(retry),
             Err(NotRestored::Refused(refusal)) => Err(Retry::because(refusal.to_string())),
         },
-        Verdict::Nowhere
-            if verdict(hear(performer.ctx, &performer.record).await?) == Verdict::Nowhere =>
-        {
+        Verdict::Nowhere if verdict(performer.hear().await?) == Verdict::Nowhere => {
             let failure = Failure::new(
                 FailureCode::GuestLost,
                 "The move failed, and the server runs on neither host any more.",
             );
             let detail = json!({ "testimony": first.describe() });
-            performer
-                .conclude(Event::GuestLost(failure), detail)
-                .await
-                .map(drop)
+            performer.done(Event::GuestLost(failure), detail).await
         }
         // It vanished from its source, or was handed over before its destination died.
         Verdict::AtDestination => {

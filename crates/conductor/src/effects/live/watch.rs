@@ -11,7 +11,7 @@ use tracing::info;
 
 use crate::effects::follow::{end, follow, pause};
 use crate::effects::performer::{Answer, Performed, Performer, Retry};
-use crate::testimony::{Testimony, hear};
+use crate::testimony::Testimony;
 
 pub(super) async fn perform(performer: &mut Performer<'_>) -> Performed {
     let mut pauses = 0;
@@ -26,7 +26,7 @@ pub(super) async fn perform(performer: &mut Performer<'_>) -> Performed {
 
 /// Hears both sides. Does the row know now how the move ended?
 async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
-    let first = hear(performer.ctx, &performer.record).await?;
+    let first = performer.hear().await?;
     let verdict = judge_now(performer, first)?;
     info!(?verdict, testimony = %first.describe(), "both sides were heard");
     match verdict {
@@ -34,7 +34,7 @@ async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
         // What a dead destination would have said is missing, so the source is heard twice.
         Verdict::AtDestination if first.destination == Witness::DeclaredDead => {
             tokio::time::sleep(performer.ctx.pause(1)).await;
-            let second = hear(performer.ctx, &performer.record).await?;
+            let second = performer.hear().await?;
             if judge_now(performer, second)? != verdict {
                 return Ok(false);
             }
@@ -44,7 +44,7 @@ async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
         Verdict::AtSource => fence(performer).await,
         Verdict::ResumeAtSource | Verdict::Nowhere | Verdict::DiedAtSource => {
             // A guest on its way can be missed by two hosts that are asked at different moments.
-            let second = hear(performer.ctx, &performer.record).await?;
+            let second = performer.hear().await?;
             if judge_now(performer, second)? != verdict {
                 return Ok(false);
             }
@@ -67,12 +67,7 @@ async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
             Ok(false)
         }
         Verdict::Wait => {
-            let host = first.silent(&performer.record);
-            let kind = match host {
-                Some(_) => DiscrepancyKind::HostSilent,
-                None => DiscrepancyKind::Overdue,
-            };
-            performer.doubt(kind, host, &first.describe()).await;
+            drop(performer.wait(first).await);
             Ok(false)
         }
     }
@@ -90,17 +85,16 @@ async fn fence(performer: &Performer<'_>) -> Result<bool, Retry> {
     let source = performer.source_agent().await?;
     match performer.answer(source.abort(performer.command()?).await) {
         Ok(Answer::Acknowledged | Answer::Superseded | Answer::Refused(Refusal::NoJob)) => {}
-        Ok(Answer::Refused(refusal)) => {
-            info!(%refusal, "the source does not confirm that nothing moves");
-            return Ok(false);
-        }
-        Err(Retry { reason }) => {
-            info!(reason, "the source does not confirm that nothing moves");
+        unconfirmed @ (Ok(Answer::Refused(_)) | Err(_)) => {
+            info!(
+                ?unconfirmed,
+                "the source does not confirm that nothing moves"
+            );
             return Ok(false);
         }
     }
-    let again = hear(performer.ctx, &performer.record).await?;
-    if judge_now(performer, again)? != Verdict::AtSource {
+    let second = performer.hear().await?;
+    if judge_now(performer, second)? != Verdict::AtSource {
         return Ok(false);
     }
     let failure = Failure::new(
@@ -110,7 +104,7 @@ async fn fence(performer: &Performer<'_>) -> Result<bool, Retry> {
             performer.source()
         ),
     );
-    end(performer, Event::MoveFailed(failure), again).await
+    end(performer, Event::MoveFailed(failure), second).await
 }
 
 /// The source had stopped the guest and the destination never executed it.
@@ -122,7 +116,7 @@ async fn resume(performer: &Performer<'_>) -> Result<bool, Retry> {
     let source = performer.source_agent().await?;
     match performer.answer(source.roll_back(roll_back).await) {
         Ok(Answer::Acknowledged) => {
-            let testimony = hear(performer.ctx, &performer.record).await?;
+            let testimony = performer.hear().await?;
             if judge_now(performer, testimony)? != Verdict::AtSource {
                 return Ok(false);
             }
@@ -136,12 +130,8 @@ async fn resume(performer: &Performer<'_>) -> Result<bool, Retry> {
             end(performer, Event::MoveFailed(failure), testimony).await
         }
         Ok(Answer::Superseded) => Ok(false),
-        Ok(Answer::Refused(refusal)) => {
-            info!(%refusal, "the source does not start the guest again");
-            Ok(false)
-        }
-        Err(Retry { reason }) => {
-            info!(reason, "the source does not start the guest again");
+        unconfirmed @ (Ok(Answer::Refused(_)) | Err(_)) => {
+            info!(?unconfirmed, "the source does not start the guest again");
             Ok(false)
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::cli::Place;
+use crate::cli::Deployment;
 use crate::config::Config;
 use crate::up::DataDirectory;
 
@@ -25,9 +25,12 @@ const CONFIG_VARIABLE: &str = "GODWIT_CONFIG";
 
 /// Reads the configuration file, or finds the directory. What the command line says wins over
 /// the environment, so the variable is not clap's to read: it would contradict `--data`.
-pub(crate) fn resolve(place: &Place) -> Result<Resolved> {
+pub(crate) fn resolve(deployment: &Deployment) -> Result<Resolved> {
     let from_environment = || std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from);
-    match (&place.data, place.config.clone().or_else(from_environment)) {
+    match (
+        &deployment.data,
+        deployment.config.clone().or_else(from_environment),
+    ) {
         (None, Some(file)) => Ok(Resolved::Config(Box::new(Config::read(&file)?))),
         (data, _) => {
             let path = data.as_deref().unwrap_or(Path::new(DEFAULT_DATA));

@@ -34,7 +34,7 @@ use crate::translate::{gib_ceil, move_kind};
 mod evacuation;
 
 /// On whose behalf something is placed.
-pub(crate) struct Placing<'a> {
+pub(crate) struct Scheduling<'a> {
     pub(crate) ctx: &'a Context,
     pub(crate) record: &'a MigrationRecord,
     /// The effect that this performs, if one does.
@@ -57,7 +57,7 @@ enum Declined {
     SourceSilent(String),
 }
 
-impl Placing<'_> {
+impl Scheduling<'_> {
     /// Places the migration, or ends the search; either way the row knows. Nothing happens to a
     /// row that changed since it was looked at.
     pub(crate) async fn place(&self) -> Result<Applied, Retry> {

@@ -1,4 +1,4 @@
-//! Placing a server whose host is dead.
+//! Scheduling a server whose host is dead.
 //!
 //! Nobody can describe the guest but the database, and nobody can say that it is off but whoever
 //! has declared the host dead: silence alone is waited out. So before a destination is chosen, every host that may have the guest is asked once:
@@ -20,13 +20,13 @@ use godwit_store::{DiscrepancyKind, MigrationRecord, Server};
 use serde_json::Value;
 use tracing::warn;
 
-use super::{Declined, Offer, Placing};
+use super::{Declined, Offer, Scheduling};
 use crate::cleaning;
 use crate::effects::Retry;
 use crate::steps::Applied;
 use crate::testimony::{answers, is_declared_dead, witness};
 
-impl Placing<'_> {
+impl Scheduling<'_> {
     /// Is the evacuation off, or does it have to wait? Then the row knows.
     pub(super) async fn is_off(&self, server: &Server) -> Result<Option<Applied>, Retry> {
         let Self { ctx, record, .. } = self;

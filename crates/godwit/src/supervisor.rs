@@ -14,14 +14,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long requests under way may take once the process is to stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
 
-/// Parts that run.
 #[derive(Debug)]
-pub(crate) struct Crew {
+pub(crate) struct Supervisor {
     stop: CancellationToken,
     parts: JoinSet<(String, Result<()>)>,
 }
 
-impl Crew {
+impl Supervisor {
     /// Nobody yet; all will run until `stop`.
     pub(crate) fn new(stop: CancellationToken) -> Self {
         Self {
@@ -126,29 +125,29 @@ mod tests {
     #[tokio::test]
     async fn all_stop_when_told_to() {
         let stop = CancellationToken::new();
-        let mut crew = Crew::new(stop.clone());
+        let mut supervisor = Supervisor::new(stop.clone());
         for name in ["a", "b"] {
-            let stop = crew.stop();
-            crew.spawn(name, async move {
+            let stop = supervisor.stop();
+            supervisor.spawn(name, async move {
                 stop.cancelled().await;
                 Ok(())
             });
         }
         stop.cancel();
-        crew.run().await.unwrap();
+        supervisor.run().await.unwrap();
     }
 
     #[tokio::test]
     async fn one_that_ends_stops_the_others_and_is_named() {
-        let mut crew = Crew::new(CancellationToken::new());
-        let stop = crew.stop();
+        let mut supervisor = Supervisor::new(CancellationToken::new());
+        let stop = supervisor.stop();
         let watched = stop.clone();
-        crew.spawn("steady", async move {
+        supervisor.spawn("steady", async move {
             stop.cancelled().await;
             Ok(())
         });
-        crew.spawn("weak", async { anyhow::bail!("no heart") });
-        let error = format!("{:#}", crew.run().await.unwrap_err());
+        supervisor.spawn("weak", async { anyhow::bail!("no heart") });
+        let error = format!("{:#}", supervisor.run().await.unwrap_err());
         assert_eq!(error, "weak failed: no heart");
         assert!(watched.is_cancelled());
     }
@@ -156,11 +155,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_that_does_not_stop_is_cut_off() {
         let stop = CancellationToken::new();
-        let mut crew = Crew::new(stop.clone());
-        crew.spawn("deaf", std::future::pending());
+        let mut supervisor = Supervisor::new(stop.clone());
+        supervisor.spawn("deaf", std::future::pending());
         stop.cancel();
         let begin = tokio::time::Instant::now();
-        crew.run().await.unwrap();
+        supervisor.run().await.unwrap();
         assert_eq!(begin.elapsed(), PATIENCE);
     }
 
