@@ -11,9 +11,9 @@ use std::time::Duration;
 use futures::StreamExt;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::StorageMode;
-use godwit_core::recovery::{End, Leftover, Remedy, Sighting, Witness, remedy};
+use godwit_core::recovery::{Leftover, Remedy, Sighting, Witness, remedy};
 use godwit_rpc::command::{Command, Move, Rank, RollBack, Withdraw};
-use godwit_store::{Discrepancy, DiscrepancyKind, MigrationRecord};
+use godwit_store::{Discrepancy, MigrationRecord};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -132,9 +132,8 @@ async fn clean(ctx: &Context, leftover: &Discrepancy) -> Result<Option<&'static 
     if here == Sighting::Unreachable {
         return Ok(None);
     }
-    let end = match subject.kind {
-        DiscrepancyKind::SourceNotClean => End::Source,
-        _ => End::Destination,
+    let Some(end) = subject.kind.leftover_at() else {
+        return Ok(None);
     };
     let migration = &record.migration;
     let storage = migration.storage.unwrap_or(StorageMode::Copied);

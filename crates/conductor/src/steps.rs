@@ -2,7 +2,7 @@
 
 use godwit_core::event::Event;
 use godwit_core::ids::MigrationUuid;
-use godwit_store::{CommitError, CommitNote, DiscrepancyKind, MigrationRecord, StepError, Stepped};
+use godwit_store::{CommitError, CommitNote, MigrationRecord, StepError, Stepped};
 use tracing::{debug, info, warn};
 
 use crate::context::Context;
@@ -90,9 +90,9 @@ impl Context {
             failure = record.migration.failure.as_ref().map(tracing::field::display),
             "migration stepped"
         );
-        if let Some(doubt) = transition.doubt {
+        if let Some(kind) = transition.discrepancy {
             warn!(
-                kind = %DiscrepancyKind::from(doubt),
+                %kind,
                 migration = %record.migration.uuid,
                 server = %record.migration.server,
                 host = record.dest_compute.as_ref().map(tracing::field::display),

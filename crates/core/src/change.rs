@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use crate::discrepancy::DiscrepancyKind;
 use crate::effect::Effect;
 use crate::failure::{Failure, FailureCode};
 use crate::migration::{Intent, Migration, Placement, Settling};
 use crate::status::MigrationStatus as Status;
 use crate::time::Timestamp;
-use crate::transition::{Doubt, Rejected, ServerChange, Transition};
+use crate::transition::{Rejected, ServerChange, Transition};
 
 /// What follows from one event, gathered word by word.
 pub(crate) struct Change {
@@ -22,7 +23,7 @@ impl Change {
             server: None,
             effects: Vec::new(),
             supersedes: false,
-            doubt: None,
+            discrepancy: None,
         };
         Self { now, transition }
     }
@@ -53,8 +54,8 @@ impl Change {
         self
     }
 
-    pub(crate) fn doubt(mut self, doubt: Doubt) -> Self {
-        self.transition.doubt = Some(doubt);
+    pub(crate) fn discrepancy(mut self, kind: DiscrepancyKind) -> Self {
+        self.transition.discrepancy = Some(kind);
         self
     }
 
@@ -75,7 +76,7 @@ impl Change {
         if clean {
             self
         } else {
-            self.doubt(Doubt::SourceNotClean)
+            self.discrepancy(DiscrepancyKind::SourceNotClean)
         }
     }
 
@@ -84,7 +85,7 @@ impl Change {
         if clean {
             self
         } else {
-            self.doubt(Doubt::DestinationNotClean)
+            self.discrepancy(DiscrepancyKind::DestinationNotClean)
         }
     }
 
@@ -94,7 +95,7 @@ impl Change {
     }
 
     pub(crate) fn look_again(self, within: Duration) -> Self {
-        self.wait(within).doubt(Doubt::Overdue)
+        self.wait(within).discrepancy(DiscrepancyKind::Overdue)
     }
 
     pub(crate) fn enter(mut self, status: Status, within: Duration) -> Self {
@@ -188,7 +189,7 @@ impl Change {
 
     pub(crate) fn end_lost(mut self, failure: Failure) -> Result<Transition, Rejected> {
         self.transition.next.failure = Some(failure);
-        self.doubt(Doubt::GuestNowhere)
+        self.discrepancy(DiscrepancyKind::GuestNowhere)
             .end(Status::Error, ServerChange::IsLost)
     }
 

@@ -13,6 +13,9 @@
 //! - [`status`]: every status Nova's API can show, and the sets the API asks about.
 //! - [`migration`]: what the tables look at.
 //! - [`transition`]: the one entry point; [`live`], [`cold`] and [`evacuation`] are the tables.
+//! - [`begin`]: whether a migration may begin, and how.
+//! - [`server`]: what migrations make of a server, as one patch of its row.
+//! - [`discrepancy`]: what the records and the hypervisors may disagree about.
 //! - [`power`]: stop, start and reboot, which move nothing.
 //! - [`instance_action`]: what clients of Nova read of all this.
 //! - [`recovery`]: who runs a guest after a crash, as one pure function.
@@ -22,8 +25,10 @@
 
 #![warn(missing_docs)]
 
+pub mod begin;
 mod change;
 pub mod cold;
+pub mod discrepancy;
 pub mod effect;
 pub mod evacuation;
 pub mod event;

@@ -22,13 +22,14 @@
 use std::time::Duration;
 
 use crate::change::{Change, aborted, timed_out};
+use crate::discrepancy::DiscrepancyKind;
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::failure::{Failure, FailureCode};
 use crate::migration::{Intent, Migration, Settling, TimeoutAction};
 use crate::status::MigrationStatus as Status;
 use crate::time::Timestamp;
-use crate::transition::{Doubt, Rejected, Transition};
+use crate::transition::{Rejected, Transition};
 
 /// Without a completion time-out a running migration is still looked at this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(86_400);
@@ -364,7 +365,9 @@ pub(crate) fn step(
             // It was handed over in the moment in which its source died. One that was only being
             // prepared for cannot have been.
             Event::FoundAtDestination if migration.status == Status::Running => to.finish(),
-            Event::DeadlinePassed => to.doubt(Doubt::DestinationNotClean).end_unwound(),
+            Event::DeadlinePassed => to
+                .discrepancy(DiscrepancyKind::DestinationNotClean)
+                .end_unwound(),
             Event::GuestLost(failure) => to.end_lost(failure.clone()),
             Event::AbortRequested
             | Event::Placed(_)

@@ -377,4 +377,33 @@ impl Migration {
             | MigrationStatus::Error => None,
         }
     }
+
+    /// Is the guest on its way?
+    pub const fn is_moving(&self) -> bool {
+        match self.status {
+            MigrationStatus::Running
+            | MigrationStatus::RunningPostCopy
+            | MigrationStatus::Migrating => true,
+            MigrationStatus::PreMigrating => match self.kind {
+                MigrationKind::Evacuation => true,
+                MigrationKind::LiveMigration | MigrationKind::Migration | MigrationKind::Resize => {
+                    false
+                }
+            },
+            MigrationStatus::Accepted
+            | MigrationStatus::Queued
+            | MigrationStatus::Preparing
+            | MigrationStatus::PostMigrating
+            | MigrationStatus::Finished
+            | MigrationStatus::Confirming
+            | MigrationStatus::Confirmed
+            | MigrationStatus::Reverting
+            | MigrationStatus::Reverted
+            | MigrationStatus::Done
+            | MigrationStatus::Completed
+            | MigrationStatus::Cancelled
+            | MigrationStatus::Failed
+            | MigrationStatus::Error => false,
+        }
+    }
 }

@@ -15,7 +15,7 @@
 
 use crate::failure::{Failure, FailureCode};
 use crate::instance_action::ActionName;
-use crate::server::{PowerState, TaskState, VmState};
+use crate::server::{FaultChange, PowerState, ServerPatch, ServerState, TaskState, VmState};
 use crate::status::words;
 
 words!(
@@ -189,6 +189,25 @@ pub struct Ending {
     pub power_state: Option<PowerState>,
     /// Why it failed: of the instance action, and the server's fault.
     pub failure: Option<Failure>,
+}
+
+impl Ending {
+    /// What it makes of the server. What hosts saw before their last word is older than it; where
+    /// nobody knows, what they saw still counts.
+    pub fn patch(&self, server: &ServerState) -> ServerPatch {
+        ServerPatch {
+            vm_state: self.vm_state,
+            task_state: None,
+            power_state: self.power_state.unwrap_or(server.power_state),
+            fault: match &self.failure {
+                Some(failure) => FaultChange::Becomes(failure.message.clone()),
+                None => FaultChange::Stays,
+            },
+            clears_progress: true,
+            settles: self.power_state.is_some(),
+            ..ServerPatch::unchanged(server)
+        }
+    }
 }
 
 /// How an action ends for a server that was `vm_state` until now.

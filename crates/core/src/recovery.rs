@@ -17,9 +17,13 @@ use crate::live::Phase;
 
 mod cold;
 mod leftovers;
+mod whereabouts;
 
 pub use self::cold::{ColdVerdict, judge_cold};
 pub use self::leftovers::{End, Leftover, Remedy, remedy};
+pub use self::whereabouts::{
+    HomeStanding, Oddity, Sightings, Whereabouts, is_dead, is_over, locate,
+};
 
 /// What one host says of the guest's domain.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -52,6 +56,15 @@ impl Sighting {
         Self::Moving,
         Self::HandedOver,
     ];
+
+    /// Does a server that nobody knows live on the host that says so? One that is just coming in
+    /// lives elsewhere.
+    pub const fn is_at_home(self) -> bool {
+        match self {
+            Self::Executing | Self::Moving | Self::Inactive => true,
+            Self::Unreachable | Self::Absent | Self::Incoming | Self::HandedOver => false,
+        }
+    }
 }
 
 /// What is known of one side of a move.

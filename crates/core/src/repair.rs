@@ -80,7 +80,7 @@ pub fn judge(records: &ServerRecords) -> Result<Repair, &'static str> {
         return Err("a migration of it is not over: let it end, abort it, or confirm or revert it");
     }
     if let Some(task) = records.task_state {
-        return if is_task_of_moves(task) {
+        return if task.is_of_migrations() {
             Ok(Repair::ClearTask(task))
         } else {
             Err("its task is not one of a move, and the records do not say who works on it")
@@ -174,24 +174,6 @@ const fn may_execute(sighting: Sighting) -> bool {
         | Sighting::Unreachable => true,
         Sighting::Absent | Sighting::Inactive => false,
     }
-}
-
-/// The tasks that only migrations set, and take away in the transaction that ends them.
-pub const TASKS_OF_MOVES: [TaskState; 10] = [
-    TaskState::Migrating,
-    TaskState::ResizePrep,
-    TaskState::ResizeMigrating,
-    TaskState::ResizeMigrated,
-    TaskState::ResizeFinish,
-    TaskState::ResizeReverting,
-    TaskState::ResizeConfirming,
-    TaskState::Rebuilding,
-    TaskState::RebuildBlockDeviceMapping,
-    TaskState::RebuildSpawning,
-];
-
-fn is_task_of_moves(task: TaskState) -> bool {
-    TASKS_OF_MOVES.contains(&task)
 }
 
 #[cfg(test)]

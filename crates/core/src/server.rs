@@ -1,10 +1,14 @@
 //! The states of a server and the one word that Nova's API makes of them.
 
+mod patch;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::status::words;
+pub use self::patch::{FaultChange, Home, ServerPatch, SightingChange, cleaned_host, patch};
+use crate::ids::HostName;
+use crate::status::{MigrationKind, words};
 
 words!(
     /// What a server is, as far as the service is concerned (`vm_state`).
@@ -126,6 +130,102 @@ words!(
         Unshelving = "unshelving",
     }
 );
+
+impl VmState {
+    /// What a server is when its hypervisor says this; `None` where that says nothing.
+    pub const fn of_power(power: PowerState) -> Option<Self> {
+        match power {
+            PowerState::Running => Some(Self::Active),
+            PowerState::Paused => Some(Self::Paused),
+            PowerState::Shutdown | PowerState::Crashed => Some(Self::Stopped),
+            PowerState::Suspended => Some(Self::Suspended),
+            PowerState::NoState => None,
+        }
+    }
+
+    /// What a server that was this is, now that its own host says `power` of it. The state follows
+    /// only where nobody works on the server, and where it means no more than what its guest does.
+    pub fn observed(self, task: Option<TaskState>, power: PowerState) -> Self {
+        match self {
+            Self::Active | Self::Paused | Self::Stopped | Self::Suspended if task.is_none() => {
+                Self::of_power(power).unwrap_or(self)
+            }
+            Self::Active
+            | Self::Paused
+            | Self::Stopped
+            | Self::Suspended
+            | Self::Building
+            | Self::Rescued
+            | Self::Resized
+            | Self::SoftDeleted
+            | Self::Deleted
+            | Self::Error
+            | Self::Shelved
+            | Self::ShelvedOffloaded => self,
+        }
+    }
+
+    /// What the hypervisor says of a server that is this, as far as moves go.
+    pub const fn power_state(self) -> PowerState {
+        match self {
+            Self::Stopped => PowerState::Shutdown,
+            Self::Paused => PowerState::Paused,
+            Self::Suspended => PowerState::Suspended,
+            Self::Active
+            | Self::Building
+            | Self::Rescued
+            | Self::Resized
+            | Self::SoftDeleted
+            | Self::Deleted
+            | Self::Error
+            | Self::Shelved
+            | Self::ShelvedOffloaded => PowerState::Running,
+        }
+    }
+}
+
+impl TaskState {
+    /// The tasks that migrations of a kind set, and take away in the transaction that ends them.
+    pub const fn of_migrations(kind: MigrationKind) -> &'static [Self] {
+        match kind {
+            MigrationKind::LiveMigration => &[Self::Migrating],
+            MigrationKind::Migration | MigrationKind::Resize => &[
+                Self::ResizePrep,
+                Self::ResizeMigrating,
+                Self::ResizeMigrated,
+                Self::ResizeFinish,
+                Self::ResizeReverting,
+                Self::ResizeConfirming,
+            ],
+            MigrationKind::Evacuation => &[
+                Self::Rebuilding,
+                Self::RebuildBlockDeviceMapping,
+                Self::RebuildSpawning,
+            ],
+        }
+    }
+
+    /// Do only migrations set it?
+    pub fn is_of_migrations(self) -> bool {
+        let mut kinds = MigrationKind::ALL.iter();
+        kinds.any(|kind| Self::of_migrations(*kind).contains(&self))
+    }
+}
+
+/// What decides what may be done to a server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServerState {
+    /// The host where it is recorded.
+    pub host: Option<HostName>,
+    /// That host, as its hypervisor calls itself.
+    pub node: Option<String>,
+    /// What it is.
+    pub vm_state: VmState,
+    /// What is being done to it.
+    pub task_state: Option<TaskState>,
+    /// What the hypervisor last said of it.
+    pub power_state: PowerState,
+}
 
 /// What the hypervisor says of a guest. The numbers are Nova's.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -311,6 +411,35 @@ mod tests {
         said.sort_unstable();
         said.dedup();
         assert_eq!(said, DISPLAY_STATUSES);
+    }
+
+    #[test]
+    fn a_state_follows_its_guest_only_while_nobody_works_on_the_server() {
+        let follow = ["active", "paused", "stopped", "suspended"];
+        for state in VmState::ALL {
+            for power in PowerState::ALL {
+                for task in TaskState::ALL {
+                    assert_eq!(state.observed(Some(*task), *power), *state);
+                }
+                let observed = state.observed(None, *power);
+                if follow.contains(&state.as_str()) {
+                    assert_eq!(observed, VmState::of_power(*power).unwrap_or(*state));
+                    assert!(follow.contains(&observed.as_str()));
+                } else {
+                    assert_eq!(observed, *state);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_state_and_what_its_guest_does_agree() {
+        for power in PowerState::ALL {
+            if let Some(state) = VmState::of_power(*power) {
+                let off = state.power_state().is_off();
+                assert_eq!(off, power.is_off(), "{power}");
+            }
+        }
     }
 
     #[test]

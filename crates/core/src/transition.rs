@@ -1,6 +1,7 @@
 //! The one way a migration changes.
 
 use crate::cold;
+use crate::discrepancy::DiscrepancyKind;
 use crate::effect::Effect;
 use crate::evacuation;
 use crate::event::Event;
@@ -48,19 +49,6 @@ pub enum ServerChange {
     IsBroken,
 }
 
-/// A condition that somebody has to know about, since waiting goes on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Doubt {
-    /// The move should have ended, and nobody can say that it did.
-    Overdue,
-    /// The migration ended while its source could not be cleaned.
-    SourceNotClean,
-    /// The migration ended while its destination could not be cleaned.
-    DestinationNotClean,
-    /// The guest is seen on neither host.
-    GuestNowhere,
-}
-
 /// What follows from an event. Whoever commits it writes all of it in one transaction,
 /// and frees claims and slots when `next` has ended ([`MigrationStatus::has_ended`]).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -74,7 +62,7 @@ pub struct Transition {
     /// Effects handed out before and not done yet are no longer wanted.
     pub supersedes: bool,
     /// A discrepancy to open.
-    pub doubt: Option<Doubt>,
+    pub discrepancy: Option<DiscrepancyKind>,
 }
 
 impl Transition {
@@ -176,12 +164,12 @@ fn superseded(migration: &Migration, failure: &Failure) -> Transition {
         server: None,
         effects: Vec::new(),
         supersedes: true,
-        doubt: left_behind(migration),
+        discrepancy: left_behind(migration),
     }
 }
 
 /// What a migration that is cut short has left away from its server's recorded host.
-fn left_behind(migration: &Migration) -> Option<Doubt> {
+fn left_behind(migration: &Migration) -> Option<DiscrepancyKind> {
     match migration.kind {
         MigrationKind::LiveMigration => match live::Phase::of(migration)? {
             live::Phase::Accepted | live::Phase::Queued => None,
@@ -189,23 +177,23 @@ fn left_behind(migration: &Migration) -> Option<Doubt> {
             | live::Phase::Running
             | live::Phase::PostCopy
             | live::Phase::Finishing
-            | live::Phase::Unwinding => Some(Doubt::DestinationNotClean),
+            | live::Phase::Unwinding => Some(DiscrepancyKind::DestinationNotClean),
         },
         MigrationKind::Migration | MigrationKind::Resize => match cold::Phase::of(migration)? {
             cold::Phase::Choosing => None,
             cold::Phase::Preparing | cold::Phase::Stopping | cold::Phase::RollingBack => {
-                Some(Doubt::DestinationNotClean)
+                Some(DiscrepancyKind::DestinationNotClean)
             }
             cold::Phase::Booting
             | cold::Phase::Finished
             | cold::Phase::Confirming
             | cold::Phase::Reverting
-            | cold::Phase::Withdrawing => Some(Doubt::SourceNotClean),
+            | cold::Phase::Withdrawing => Some(DiscrepancyKind::SourceNotClean),
         },
         MigrationKind::Evacuation => match evacuation::Phase::of(migration)? {
             evacuation::Phase::Choosing | evacuation::Phase::Waiting => None,
             evacuation::Phase::Booting | evacuation::Phase::Done | evacuation::Phase::Cleaning => {
-                Some(Doubt::DestinationNotClean)
+                Some(DiscrepancyKind::DestinationNotClean)
             }
         },
     }

@@ -8,6 +8,7 @@ use diesel::deserialize::{self, FromSql, Queryable};
 use diesel::pg::{Pg, PgValue};
 use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
 use diesel::sqlite::{Sqlite, SqliteValue};
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::effect::Effect;
 use godwit_core::failure::FailureCode;
 use godwit_core::ids::{HostName, MigrationUuid, ServerGroupUuid, ServerUuid};
@@ -24,7 +25,7 @@ use serde::de::DeserializeOwned;
 
 use crate::connection::{MultiBackend, MultiRawValue};
 use crate::server_groups::Origin;
-use crate::{DiscrepancyKind, LockedBy, ServiceBinary};
+use crate::{LockedBy, ServiceBinary};
 
 /// Types that read themselves from a column of type `$sql` by way of `$raw`.
 macro_rules! read_as {

@@ -1,84 +1,16 @@
 //! Open questions: what the rows and the hypervisors disagree about, until it is resolved.
 
-mod explained;
-
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Nullable, Text, Timestamp as SqlTimestamp};
+use godwit_core::discrepancy::{DiscrepancyKind, DiscrepancySubject};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
-use godwit_core::transition::Doubt;
-use godwit_core::words;
 
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::schema::discrepancies;
 use crate::{Lease, Store, StoreError, effects};
-
-words!(
-    /// What is odd.
-    DiscrepancyKind, "discrepancy kind", {
-        /// Two hosts execute the server, and no move explains it.
-        SeenTwice = "seen_twice",
-        /// No host has the server, though its recorded host was heard.
-        SeenNowhere = "seen_nowhere",
-        /// The server is on another host than recorded, and it is not clear whether it moved.
-        SeenElsewhere = "seen_elsewhere",
-        /// Somebody moved the server behind the service's back; the record followed. Opened
-        /// and closed at once, so that it is on record.
-        MovedByHand = "moved_by_hand",
-        /// A move should have ended and nobody can say that it did.
-        Overdue = "overdue",
-        /// A migration ended while its source could not be cleaned.
-        SourceNotClean = "source_not_clean",
-        /// A migration ended while its destination could not be cleaned.
-        DestinationNotClean = "destination_not_clean",
-        /// A move ended, and its guest runs nowhere.
-        GuestNowhere = "guest_nowhere",
-        /// A move cannot be judged before a silent host is heard.
-        HostSilent = "host_silent",
-    }
-);
-
-impl From<Doubt> for DiscrepancyKind {
-    fn from(doubt: Doubt) -> Self {
-        match doubt {
-            Doubt::Overdue => Self::Overdue,
-            Doubt::SourceNotClean => Self::SourceNotClean,
-            Doubt::DestinationNotClean => Self::DestinationNotClean,
-            Doubt::GuestNowhere => Self::GuestNowhere,
-        }
-    }
-}
-
-impl DiscrepancyKind {
-    /// Is it about what a move has left on a host? Such a one is closed once the host is clean.
-    pub const fn is_leftover(self) -> bool {
-        match self {
-            Self::SourceNotClean | Self::DestinationNotClean => true,
-            Self::SeenTwice
-            | Self::SeenNowhere
-            | Self::SeenElsewhere
-            | Self::MovedByHand
-            | Self::Overdue
-            | Self::GuestNowhere
-            | Self::HostSilent => false,
-        }
-    }
-}
-
-/// What a discrepancy is about. At most one is open for the same subject.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct DiscrepancySubject {
-    /// What is odd.
-    pub kind: DiscrepancyKind,
-    /// About which server.
-    pub server: Option<ServerUuid>,
-    /// About which migration.
-    pub migration: Option<MigrationUuid>,
-    /// Where.
-    pub host: Option<HostName>,
-}
 
 /// A discrepancy.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -95,17 +27,6 @@ pub struct Discrepancy {
     pub closed_at: Option<Timestamp>,
     /// Why it was closed.
     pub closed_because: Option<String>,
-}
-
-impl DiscrepancySubject {
-    /// The subject as one text, by which an open discrepancy is unique.
-    fn key(&self) -> String {
-        fn part<T: ToString>(part: &Option<T>) -> String {
-            part.as_ref().map_or_else(|| "-".to_owned(), T::to_string)
-        }
-        let (server, migration) = (part(&self.server), part(&self.migration));
-        format!("{}/{server}/{migration}/{}", self.kind, part(&self.host))
-    }
 }
 
 /// A discrepancy's row.

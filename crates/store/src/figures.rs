@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use diesel::dsl::{count_star, min};
 use diesel::prelude::*;
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::effect::{Effect, SubjectKind};
 use godwit_core::power::PowerAction;
 use godwit_core::status::{MigrationKind, MigrationStatus};
@@ -11,7 +12,7 @@ use godwit_core::time::Timestamp;
 
 use crate::connection::Database;
 use crate::schema::{discrepancies, effects, migrations};
-use crate::{DiscrepancyKind, Store, StoreError};
+use crate::{Store, StoreError};
 
 /// A look at the whole.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]

@@ -42,7 +42,7 @@ mod store;
 mod usage;
 
 pub use aggregates::{Aggregate, AggregateChange, AggregateError, AggregateUse, NewAggregate};
-pub use discrepancies::{Discrepancy, DiscrepancyKind, DiscrepancySubject};
+pub use discrepancies::Discrepancy;
 pub use effects::{Claimed, ClaimedOfMigration, ClaimedOfServer, Lease};
 pub use error::StoreError;
 pub use events::{Actor, MigrationEvent};

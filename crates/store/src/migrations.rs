@@ -11,7 +11,6 @@ mod record;
 mod row;
 mod step;
 mod summary;
-mod supersede;
 mod write;
 
 use diesel::prelude::*;
@@ -23,6 +22,7 @@ use godwit_core::time::Timestamp;
 pub use self::begin::{
     BeginError, NewColdMigration, NewEvacuation, NewLiveMigration, NewMigration,
 };
+pub(crate) use self::commit::Locked;
 pub use self::commit::{Claim, CommitError, CommitNote};
 pub use self::confirm::ResizeError;
 pub(crate) use self::imported::source_returned;
@@ -34,7 +34,6 @@ pub use self::record::{Amounts, MigrationRecord, Progress};
 use self::row::MigrationRow;
 pub use self::step::{StepError, Stepped};
 pub use self::summary::MigrationSummary;
-pub(crate) use self::supersede::lock_unfinished;
 use crate::columns::{instant, text};
 use crate::schema::migrations;
 use crate::{Store, StoreError};

@@ -8,15 +8,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use diesel::prelude::*;
+use godwit_core::discrepancy::{DiscrepancyKind as Kind, DiscrepancySubject};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::instance_action::ActionName;
-use godwit_core::repair::{self, HostStanding, HostWord, Repair, ServerRecords, TASKS_OF_MOVES};
+use godwit_core::repair::{self, HostStanding, HostWord, Repair, ServerRecords};
 use godwit_core::server::{TaskState, VmState};
 use godwit_core::time::Timestamp;
 
 use crate::columns::text;
 use crate::connection::Database;
-use crate::discrepancies::{self, Discrepancy, DiscrepancyKind as Kind, DiscrepancySubject};
+use crate::discrepancies::{self, Discrepancy};
 use crate::schema::{migrations, servers, services};
 use crate::servers::{self as rows, Server, sightings};
 use crate::services::ServiceRow;
@@ -113,7 +114,8 @@ fn unfinished(connection: &mut Database, server: ServerUuid) -> Result<bool, Sto
 /// Servers that may need a repair though nothing is open about them: a task of a move that no
 /// move takes away again, and `error`.
 fn suspects(connection: &mut Database) -> Result<Vec<ServerUuid>, StoreError> {
-    let tasks: Vec<&str> = TASKS_OF_MOVES.into_iter().map(TaskState::as_str).collect();
+    let tasks = TaskState::ALL.iter().filter(|task| task.is_of_migrations());
+    let tasks: Vec<&str> = tasks.map(|task| task.as_str()).collect();
     let stale = servers::task_state
         .is_not_null()
         .and(servers::task_state.assume_not_null().eq_any(tasks));
@@ -211,7 +213,7 @@ fn mend(
     note: &ActionNote,
 ) -> Result<bool, StoreError> {
     // A migration before its server, as everybody locks them.
-    crate::migrations::lock_unfinished(connection, uuid)?;
+    crate::migrations::Locked::unfinished_of(connection, uuid)?;
     let Some(server) = rows::load_locked(connection, uuid)? else {
         return Ok(false);
     };
@@ -251,12 +253,7 @@ fn follow(
         sightings::forget(connection, server.uuid, from)?;
     }
     rows::follow(connection, server.into(), to, at)?;
-    let subject = |kind, host| DiscrepancySubject {
-        kind,
-        server: Some(server.uuid),
-        migration: None,
-        host,
-    };
+    let subject = |kind, host| DiscrepancySubject::of_server(kind, server.uuid, host);
     for odd in [
         subject(Kind::SeenElsewhere, Some(to.clone())),
         subject(Kind::SeenTwice, None),

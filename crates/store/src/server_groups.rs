@@ -271,8 +271,8 @@ impl Store {
             let Some(id) = id else {
                 return Ok(false);
             };
-            let known = server_groups::table.find(id);
-            let deleted = diesel::update(known.filter(server_groups::deleted_at.is_null()))
+            let deleted = diesel::update(server_groups::table.find(id))
+                .filter(server_groups::deleted_at.is_null())
                 .set(server_groups::deleted_at.eq(instant(at)))
                 .execute(connection)?;
             let members = server_group_members::group_id.eq(id);

@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 mod arrows;
 mod sizes;
 mod states;
+mod writers;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about, version)]
@@ -32,6 +33,8 @@ enum Task {
     Arrows,
     /// Warn of source files that grow long, and fail when one is too long.
     Sizes,
+    /// Fail when a file of the store writes migrations that has no reason to.
+    Writers,
     /// Every check above.
     Check,
 }
@@ -53,9 +56,11 @@ fn run(task: &Task) -> Result<()> {
         Task::States { check: true } => states::check(&root),
         Task::Arrows => arrows::check(&root),
         Task::Sizes => sizes::check(&root),
+        Task::Writers => writers::check(&root),
         Task::Check => {
             states::check(&root)?;
             arrows::check(&root)?;
+            writers::check(&root)?;
             sizes::check(&root)
         }
     }

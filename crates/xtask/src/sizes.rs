@@ -33,7 +33,8 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     Ok(())
 }
 
-fn rust_files(directory: &Path) -> Result<Vec<PathBuf>> {
+/// Every source file below a folder, sorted.
+pub(crate) fn rust_files(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut ahead = vec![directory.to_owned()];
     while let Some(directory) = ahead.pop() {

@@ -6,11 +6,11 @@
 //! may have died right after the hand-over, and what it has left over is cleaned when it is heard
 //! again (see [`crate::cleaning`]).
 
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::StorageMode;
 use godwit_rpc::refusal::Refusal;
-use godwit_store::DiscrepancyKind;
 use serde_json::{Value, json};
 
 use super::performer::{Answer, OUTDATED, Performed, Performer, Retry};

@@ -10,11 +10,11 @@
 //! This holds its lease for as long as the move lasts. When its holder dies, the next one
 //! begins to follow; agents tell everything of importance again to who comes later.
 
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_core::ids::HostName;
 use godwit_rpc::progress::{Ended, WatchEvent};
 use godwit_rpc::refusal::CallError;
-use godwit_store::DiscrepancyKind;
 use serde_json::json;
 use tracing::{debug, info};
 

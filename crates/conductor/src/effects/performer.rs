@@ -1,5 +1,6 @@
 //! One effect of a migration, and whoever performs it.
 
+use godwit_core::discrepancy::{DiscrepancyKind, DiscrepancySubject};
 use godwit_core::event::Event;
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Request, StorageMode};
@@ -9,8 +10,7 @@ use godwit_rpc::agent::AgentClient;
 use godwit_rpc::command::{Command, Move, Rank};
 use godwit_rpc::refusal::{CallError, Refusal};
 use godwit_store::{
-    Actor, ClaimedOfMigration, CommitError, CommitNote, DiscrepancyKind, DiscrepancySubject,
-    MigrationRecord, StoreError,
+    Actor, ClaimedOfMigration, CommitError, CommitNote, MigrationRecord, StoreError,
 };
 use serde_json::Value;
 use tracing::warn;

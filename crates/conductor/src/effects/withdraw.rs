@@ -1,9 +1,9 @@
 //! Withdraw: one host gives the guest up, which belongs elsewhere.
 
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_rpc::agent::AgentClient;
 use godwit_rpc::command::Withdraw;
-use godwit_store::DiscrepancyKind;
 use serde_json::Value;
 
 use super::performer::{Answer, OUTDATED, Performed, Performer, Retry};

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_core::failure::source_not_fenced;
 use godwit_core::ids::HostName;
@@ -16,7 +17,7 @@ use godwit_core::recovery::{Sighting, Witness};
 use godwit_core::resources::Resources;
 use godwit_planner::texts;
 use godwit_rpc::command::{CheckBoot, RollBack};
-use godwit_store::{DiscrepancyKind, MigrationRecord, Server};
+use godwit_store::{MigrationRecord, Server};
 use serde_json::Value;
 use tracing::warn;
 

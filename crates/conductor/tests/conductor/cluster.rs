@@ -14,6 +14,7 @@ use godwit_compute_agent::drivers::simulated::Fabric;
 use godwit_compute_agent::holds::{HoldPoint, Holds};
 use godwit_compute_agent::metrics::Metrics;
 use godwit_conductor::{Conductor, Config, Parts, Wake};
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest};
@@ -24,8 +25,8 @@ use godwit_rpc::agent::AgentPool;
 use godwit_rpc::identity::{PeerIdentity, Role};
 use godwit_rpc::transport::{Address, LocalNetwork, Transport, serve};
 use godwit_store::{
-    ActionNote, Actor, BeginError, CommitNote, DiscrepancyKind, MigrationRecord, NewLiveMigration,
-    NewMigration, Server, ServiceChange, StepError, Store, StoreOptions,
+    ActionNote, Actor, BeginError, CommitNote, MigrationRecord, NewLiveMigration, NewMigration,
+    Server, ServiceChange, StepError, Store, StoreOptions,
 };
 use godwit_test_support::postgres::TempPostgres;
 use godwit_test_support::wait_for;

@@ -2,10 +2,10 @@
 //! dead, and what is settled is settled at once.
 
 use godwit_compute_agent::holds::HoldPoint;
+use godwit_core::discrepancy::DiscrepancyKind as Kind;
 use godwit_core::failure::FailureCode;
 use godwit_core::server::VmState;
 use godwit_core::status::MigrationStatus as Status;
-use godwit_store::DiscrepancyKind as Kind;
 use godwit_test_support::wait_for;
 
 use crate::cluster::*;

@@ -188,7 +188,7 @@ on_both! {
         assert_eq!(record.migration.failure.unwrap().code, FailureCode::GuestLost);
         assert_eq!(cluster.server(1).await.vm_state, VmState::Error);
         let open = cluster.store.discrepancy_list_open().await.unwrap();
-        assert_eq!(open[0].subject.kind, godwit_store::DiscrepancyKind::GuestNowhere);
+        assert_eq!(open[0].subject.kind, godwit_core::discrepancy::DiscrepancyKind::GuestNowhere);
         assert_eq!(cluster.store.check_invariants().await.unwrap(), []);
     }
 
@@ -205,7 +205,7 @@ on_both! {
         assert_eq!(record.migration.status, Status::Cancelled);
         let open = cluster.store.discrepancy_list_open().await.unwrap();
         assert_eq!(open.len(), 1, "{open:?}");
-        assert_eq!(open[0].subject.kind, godwit_store::DiscrepancyKind::DestinationNotClean);
+        assert_eq!(open[0].subject.kind, godwit_core::discrepancy::DiscrepancyKind::DestinationNotClean);
         // It cleans up when it comes back.
         cluster.start_agent(&host(2));
         cluster.is_sound().await;

@@ -4,6 +4,7 @@
 //! told. [`godwit_core::recovery::judge`] has its own tests; these show that its verdicts are
 //! asked for, and obeyed.
 
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::MigrationUuid;
@@ -18,7 +19,6 @@ use godwit_rpc::progress::{Ended, Outcome, Progress, WatchEvent};
 use godwit_rpc::refusal::{CallError, Refusal};
 use godwit_rpc::transport::{Address, Transport};
 use godwit_rpc::version::{RPC_VERSION, Speaks};
-use godwit_store::DiscrepancyKind;
 use godwit_test_support::wait_for;
 
 use crate::cluster::*;

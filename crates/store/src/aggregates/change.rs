@@ -138,9 +138,10 @@ fn write(
     after: Option<&Aggregate>,
 ) -> Result<(), StoreError> {
     let kept = |host: &HostName| after.is_some_and(|after| after.hosts.contains(host));
-    let members = || aggregate_hosts::table.filter(aggregate_hosts::aggregate_id.eq(before.id));
     for host in before.hosts.iter().filter(|host| !kept(host)) {
-        diesel::delete(members().filter(aggregate_hosts::host.eq(host.as_str())))
+        diesel::delete(aggregate_hosts::table)
+            .filter(aggregate_hosts::aggregate_id.eq(before.id))
+            .filter(aggregate_hosts::host.eq(host.as_str()))
             .execute(connection)?;
     }
     let Some(after) = after else {

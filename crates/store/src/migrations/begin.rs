@@ -2,16 +2,18 @@
 
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
-use godwit_core::effect::Effect;
+use godwit_core::begin::{self, Asked, Beginning};
+use godwit_core::event::Event;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::instance_action;
 use godwit_core::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest, Request};
-use godwit_core::server::{TaskState, VmState, was_off};
-use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
+use godwit_core::transition::Transition;
 
-use super::{MigrationRecord, row, supersede};
-use crate::columns::{instant, json, text};
+use super::commit::Locked;
+use super::write::write;
+use super::{CommitError, CommitNote, MigrationRecord, row};
+use crate::columns::{instant, instants, json, text};
 use crate::connection::Database;
 use crate::error::TransactionError;
 use crate::schema::migrations;
@@ -95,56 +97,13 @@ impl<R> NewMigration<R> {
 }
 
 impl NewMigration<Request> {
-    /// The request, with what only the transaction can say of the server.
-    fn request_for(&self, server: &Server) -> Request {
-        let off = was_off(server.vm_state, server.power_state);
-        match self.request.clone() {
-            Request::Live(request) => Request::Live(request),
-            Request::Cold(request) => Request::Cold(ColdRequest {
-                was: if off {
-                    VmState::Stopped
-                } else {
-                    server.vm_state
-                },
-                ..request
-            }),
-            Request::Evacuation(request) => Request::Evacuation(EvacuationRequest {
-                was: server.vm_state,
-                end_stopped: request.end_stopped || off,
-                ..request
-            }),
-        }
-    }
-
-    const fn kind(&self) -> MigrationKind {
-        match self.request {
-            Request::Live(_) => MigrationKind::LiveMigration,
-            Request::Cold(_) => MigrationKind::Migration,
-            Request::Evacuation(_) => MigrationKind::Evacuation,
-        }
-    }
-
-    const fn first_status(&self) -> MigrationStatus {
-        match self.request {
-            Request::Live(_) | Request::Evacuation(_) => MigrationStatus::Accepted,
-            Request::Cold(_) => MigrationStatus::PreMigrating,
-        }
-    }
-
-    const fn task(&self) -> TaskState {
-        match self.request {
-            Request::Live(_) => TaskState::Migrating,
-            Request::Cold(_) => TaskState::ResizePrep,
-            Request::Evacuation(_) => TaskState::Rebuilding,
-        }
-    }
-
-    /// The destination that is shown before one was accepted.
-    fn shown_destination(&self) -> Option<&HostName> {
-        match &self.request {
-            Request::Live(request) => request.host.as_ref().filter(|_| request.forced),
-            Request::Cold(_) => None,
-            Request::Evacuation(request) => request.host.as_ref(),
+    fn asked(&self) -> Asked {
+        Asked {
+            uuid: self.uuid,
+            server: self.server,
+            request: self.request.clone(),
+            limits: self.limits.clone(),
+            at: self.at,
         }
     }
 
@@ -158,98 +117,90 @@ impl NewMigration<Request> {
     }
 }
 
-/// The first row of a migration; its number.
 fn insert(
     connection: &mut Database,
     new: &NewMigration<Request>,
-    request: &Request,
+    beginning: &Beginning,
     server: &Server,
-    source: &HostName,
-) -> Result<i64, StoreError> {
-    // An evacuation rebuilds what there was; Nova tells no flavors of it.
-    let flavor = match request {
-        Request::Live(_) | Request::Cold(_) => Some(server.flavor.id),
-        Request::Evacuation(_) => None,
-    };
-    let source_node = match request {
-        Request::Cold(_) | Request::Evacuation(_) => server.node.as_ref(),
-        Request::Live(_) => None,
-    };
+) -> Result<MigrationRecord, StoreError> {
+    let migration = &beginning.migration;
+    let shown = beginning.shown_destination.as_ref().map(HostName::as_str);
+    let flavor = beginning.shows_flavor.then_some(server.flavor.id);
     diesel::insert_into(migrations::table)
         .values((
-            migrations::uuid.eq(text(new.uuid)),
-            migrations::instance_uuid.eq(text(new.server)),
-            migrations::migration_type.eq(new.kind().as_str()),
-            migrations::status.eq(new.first_status().as_str()),
-            migrations::request.eq(json(request)),
-            migrations::limits.eq(json(&new.limits)),
-            migrations::source_compute.eq(source.as_str()),
-            migrations::source_node.eq(source_node),
-            migrations::dest_compute.eq(new.shown_destination().map(HostName::as_str)),
+            migrations::uuid.eq(text(migration.uuid)),
+            migrations::instance_uuid.eq(text(migration.server)),
+            migrations::migration_type.eq(migration.kind.as_str()),
+            migrations::status.eq(migration.status.as_str()),
+            migrations::request.eq(json(&migration.request)),
+            migrations::limits.eq(json(&migration.limits)),
+            migrations::source_compute.eq(migration.source_compute.as_str()),
+            migrations::source_node.eq(&beginning.source_node),
+            migrations::dest_compute.eq(shown),
             migrations::old_instance_type_id.eq(flavor),
             migrations::new_instance_type_id.eq(flavor),
             migrations::user_id.eq(&new.user_id),
             migrations::project_id.eq(&new.project_id),
             migrations::request_id.eq(&new.request_id),
-            migrations::deadline.eq(instant(new.at.plus(new.limits.accepted))),
-            migrations::generation.eq(1),
-            migrations::effect_sequence.eq(1),
+            migrations::deadline.eq(instants(migration.deadline)),
+            migrations::generation.eq(migration.generation),
+            migrations::effect_sequence.eq(migration.effect_sequence),
             migrations::event_sequence.eq(1),
             migrations::created_at.eq(instant(new.at)),
             migrations::status_since.eq(instant(new.at)),
         ))
         .execute(connection)?;
-    Ok(migrations::table
-        .filter(migrations::uuid.eq(text(new.uuid)))
-        .select(migrations::id)
-        .first(connection)?)
+    let row = row::load(connection, new.uuid)?;
+    Ok(row
+        .ok_or(StoreError::Refused(DieselError::NotFound))?
+        .into())
 }
 
-/// What a cold move that is about to be superseded found the server to be, if it is off for that
-/// move's sake.
-fn kept_off(
+/// Ends the migration that is in the way.
+fn supersede<E>(
     connection: &mut Database,
-    unfinished: Option<MigrationUuid>,
-) -> Result<Option<VmState>, StoreError> {
-    let Some(uuid) = unfinished else {
-        return Ok(None);
+    locked: &Locked,
+    (event, transition): &(Event, Transition),
+    new: &NewMigration<Request>,
+) -> Result<(), BeginError<E>> {
+    let note = CommitNote {
+        request_id: new.request_id.clone(),
+        ..CommitNote::new(Actor::Api, new.at)
     };
-    let row = row::load(connection, uuid)?.map(MigrationRecord::from);
-    Ok(row.and_then(|record| record.migration.keeps_off()))
+    match write(connection, locked, event, transition, &note) {
+        Ok(_) => Ok(()),
+        Err(CommitError::Store(error)) => Err(BeginError::Store(error)),
+        // It is locked, and nothing is taken.
+        Err(
+            CommitError::Lost
+            | CommitError::NoSlot { .. }
+            | CommitError::NoRoom { .. }
+            | CommitError::GroupPolicy { .. },
+        ) => Err(BeginError::NotFree),
+    }
 }
 
+/// Locks the server's unfinished migration, then the server, as every step does. Two that begin
+/// at once for the same server wait for each other here, or at the latest at the index that
+/// permits one unfinished migration of a server.
 fn begin<E>(
     connection: &mut Database,
     new: &NewMigration<Request>,
     check: impl Fn(&Server) -> Result<(), E>,
 ) -> Result<MigrationRecord, BeginError<E>> {
-    let unfinished = supersede::lock_unfinished(connection, new.server)?;
-    let mut server =
-        servers::load_locked(connection, new.server)?.ok_or(BeginError::NoSuchServer)?;
+    let unfinished = Locked::unfinished_of(connection, new.server)?;
+    let server = servers::load_locked(connection, new.server)?.ok_or(BeginError::NoSuchServer)?;
     check(&server).map_err(BeginError::Refused)?;
-    let Some(source) = server.host.clone() else {
-        return Err(BeginError::NotFree);
-    };
-    let evacuates = new.kind() == MigrationKind::Evacuation;
-    if server.task_state.is_some() && !evacuates {
-        return Err(BeginError::NotFree);
-    }
-    let note = supersede::Note {
-        by: new.kind(),
-        request_id: new.request_id.clone(),
-        at: new.at,
-    };
-    let kept_off = kept_off(connection, unfinished)?;
-    if !supersede::supersede(connection, &server, unfinished, &note)? {
-        return Err(BeginError::NotFree);
-    }
-    if let Some(was) = kept_off {
-        server.power_state = servers::give_back_power(connection, new.server, was)?;
+    let in_the_way = unfinished.as_ref().map(|locked| &locked.record.migration);
+    let beginning =
+        begin::begin(&new.asked(), &server.state(), in_the_way).map_err(|_| BeginError::NotFree)?;
+    // The old one before the new one: a server has one unfinished migration.
+    if let (Some(locked), Some(superseded)) = (&unfinished, &beginning.superseded) {
+        supersede(connection, locked, superseded, new)?;
     }
     // A dead host is not waited for, nor is anybody whose task was reset.
     servers::supersede_power(connection, &server, "A migration took over.", new.at)?;
-    let request = new.request_for(&server);
-    let id = insert(connection, new, &request, &server, &source).map_err(|error| {
+    let record = insert(connection, new, &beginning, &server).map_err(|error| {
         if error.is_duplicate() {
             BeginError::NotFree
         } else {
@@ -261,16 +212,15 @@ fn begin<E>(
         at: new.at,
         name: "requested".to_owned(),
         from_status: None,
-        to_status: new.first_status(),
+        to_status: record.migration.status,
         actor: Actor::Api.to_string(),
         request_id: new.request_id.clone(),
-        detail: serde_json::to_value(&request).unwrap_or_default(),
+        detail: serde_json::to_value(&record.migration.request).unwrap_or_default(),
     };
-    events::append(connection, id, &requested)?;
-    effects::insert(connection, id, (1, Effect::Schedule), new.at)?;
-    servers::set_task(connection, new.server, new.task(), new.at)?;
-    let row = row::load(connection, new.uuid)?;
-    let record = MigrationRecord::from(row.ok_or(StoreError::Refused(DieselError::NotFound))?);
+    events::append(connection, record.id, &requested)?;
+    let effect = (record.migration.effect_sequence, beginning.effect);
+    effects::insert(connection, record.id, effect, new.at)?;
+    servers::write_patch(connection, &server, &beginning.server, new.at)?;
     if let Some(note) = new.action_note() {
         let (action, steps) = instance_action::begun(&record.migration);
         instance_actions::began(connection, new.server, action, &note)?;

@@ -1,7 +1,8 @@
 //! The transaction that writes a transition.
 
+use diesel::prelude::*;
 use godwit_core::event::Event;
-use godwit_core::ids::{HostName, MigrationUuid};
+use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::Migration;
 use godwit_core::resources::Resources;
 use godwit_core::server_group::Violation;
@@ -15,6 +16,7 @@ use crate::columns::text;
 use crate::connection::Database;
 use crate::effects::Lease;
 use crate::error::TransactionError;
+use crate::schema::migrations;
 use crate::{ActionNote, Actor, Server, Store, StoreError, dialect, servers};
 
 /// What is written down beside a transition, and what else is taken with it.
@@ -129,13 +131,34 @@ impl TransactionError for CommitError {
 }
 
 /// A migration and its server, which nobody else can change until the transaction ends.
-pub(super) struct Locked {
+pub(crate) struct Locked {
     pub(super) record: MigrationRecord,
     pub(super) server: Server,
     pub(super) event_sequence: i64,
 }
 
 impl Locked {
+    /// A server's unfinished migration, with the server. Imported ones are history, and stand in
+    /// nobody's way.
+    pub(crate) fn unfinished_of(
+        connection: &mut Database,
+        server: ServerUuid,
+    ) -> Result<Option<Self>, StoreError> {
+        let found: Option<MigrationUuid> = migrations::table
+            .filter(migrations::instance_uuid.eq(text(server)))
+            .filter(migrations::ended_at.is_null())
+            .filter(migrations::imported.eq(false))
+            .select(migrations::uuid)
+            .first(connection)
+            .optional()?;
+        match found {
+            Some(uuid) => Self::load(connection, uuid),
+            None => Ok(None),
+        }
+    }
+
+    /// The migration is locked before its server, as everybody locks: nobody then waits for a
+    /// migration while he holds its server.
     pub(super) fn load(
         connection: &mut Database,
         uuid: MigrationUuid,

@@ -18,12 +18,11 @@ pub(crate) fn source_returned(
     host: &HostName,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let done = migrations::table
+    diesel::update(migrations::table)
         .filter(migrations::imported.eq(true))
         .filter(migrations::migration_type.eq(MigrationKind::Evacuation.as_str()))
         .filter(migrations::status.eq(MigrationStatus::Done.as_str()))
-        .filter(migrations::source_compute.eq(host.as_str()));
-    diesel::update(done)
+        .filter(migrations::source_compute.eq(host.as_str()))
         .set((
             migrations::status.eq(MigrationStatus::Completed.as_str()),
             migrations::status_since.eq(instant(at)),

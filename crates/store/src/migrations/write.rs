@@ -1,15 +1,17 @@
 //! All that follows from a transition, written.
 
 use diesel::prelude::*;
+use godwit_core::discrepancy::DiscrepancySubject;
 use godwit_core::event::Event;
 use godwit_core::failure::Failure;
 use godwit_core::ids::HostName;
 use godwit_core::instance_action;
 use godwit_core::migration::{Intent, Migration, Settling, StorageMode};
+use godwit_core::server::{cleaned_host, patch};
 use godwit_core::slots::SlotRole;
 use godwit_core::status::{MigrationKind, MigrationStatus as Status};
 use godwit_core::time::Timestamp;
-use godwit_core::transition::{Doubt, ServerChange, Transition};
+use godwit_core::transition::{ServerChange, Transition};
 
 use super::commit::Locked;
 use super::{CommitError, CommitNote, MigrationRecord, row};
@@ -17,8 +19,8 @@ use crate::columns::{instant, instants, json};
 use crate::connection::Database;
 use crate::schema::{hosts, migrations};
 use crate::{
-    DiscrepancySubject, MigrationEvent, StoreError, dialect, discrepancies, effects, events,
-    instance_actions, reservations, server_groups, servers,
+    MigrationEvent, StoreError, dialect, discrepancies, effects, events, instance_actions,
+    reservations, server_groups, servers,
 };
 
 /// The line with the reason that is new with it, so that the log says why, whoever wrote it.
@@ -78,7 +80,7 @@ pub(super) fn write(
     }
 
     reserve(connection, locked, transition, note)?;
-    settle(connection, locked, transition, note.at)?;
+    write_server(connection, locked, transition, note.at)?;
     let row = row::load(connection, next.uuid)?;
     let record = MigrationRecord::from(row.ok_or(CommitError::Lost)?);
     tell(connection, locked, event, &record, note)?;
@@ -114,7 +116,7 @@ fn write_row(
     } else {
         at
     };
-    let started = instants(record.started_at).or(moves(next).then_some(at));
+    let started = instants(record.started_at).or(next.is_moving().then_some(at));
     let ended = instants(record.ended_at).or(Some(at));
     let destination = next.dest_compute.as_ref().or(record.dest_compute.as_ref());
     let placed_from = next.dest_compute.as_ref().and(locked.server.node.as_ref());
@@ -149,28 +151,6 @@ fn write_row(
         Ok(())
     } else {
         Err(CommitError::Lost)
-    }
-}
-
-/// Is the guest on its way?
-fn moves(migration: &Migration) -> bool {
-    match migration.status {
-        Status::Running | Status::RunningPostCopy | Status::Migrating => true,
-        Status::PreMigrating => migration.kind == MigrationKind::Evacuation,
-        Status::Accepted
-        | Status::Queued
-        | Status::Preparing
-        | Status::PostMigrating
-        | Status::Finished
-        | Status::Confirming
-        | Status::Confirmed
-        | Status::Reverting
-        | Status::Reverted
-        | Status::Done
-        | Status::Completed
-        | Status::Cancelled
-        | Status::Failed
-        | Status::Error => false,
     }
 }
 
@@ -257,54 +237,28 @@ fn reserve(
     Ok(())
 }
 
-/// The host that the guest was on its way to, or came from, and that has nothing of it any more:
-/// what it said of it before does not count.
-fn left_clean(transition: &Transition) -> Option<&HostName> {
-    let next = &transition.next;
-    match transition.server {
-        Some(ServerChange::StaysAtSource | ServerChange::ReturnsToSource(_)) => {
-            let clean = transition.doubt.is_none();
-            next.dest_compute.as_ref().filter(|_| clean)
-        }
-        // An evacuation settled its server before the dead host returned.
-        None if (next.kind, next.status) == (MigrationKind::Evacuation, Status::Completed) => {
-            Some(&next.source_compute)
-        }
-        _ => None,
-    }
-}
-
 /// What the transition means for the server, and for open questions about it.
-fn settle(
+fn write_server(
     connection: &mut Database,
     locked: &Locked,
     transition: &Transition,
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let (before, next) = (&locked.record.migration, &transition.next);
+    let server = locked.server.state();
     if let Some(change) = transition.server {
-        servers::settle(connection, &locked.server, next, change, at)?;
+        let patch = patch(&server, next, change);
+        servers::write_patch(connection, &locked.server, &patch, at)?;
     }
-    if let Some(host) = left_clean(transition)
-        && locked.server.host.as_ref() != Some(host)
-    {
-        servers::has_left(connection, next.server, host, at)?;
+    if let Some(host) = cleaned_host(&server, transition) {
+        servers::forget_host(connection, next.server, host, at)?;
     }
     if (before.status, before.settling) != (next.status, next.settling) {
         let because = format!("the migration went on: {}", next.status);
         discrepancies::close_of_migration(connection, next.server, next.uuid, &because, at)?;
     }
-    if let Some(doubt) = transition.doubt {
-        let subject = DiscrepancySubject {
-            kind: doubt.into(),
-            server: Some(next.server),
-            migration: Some(next.uuid),
-            host: match doubt {
-                Doubt::SourceNotClean => Some(next.source_compute.clone()),
-                Doubt::DestinationNotClean => next.dest_compute.clone(),
-                Doubt::Overdue | Doubt::GuestNowhere => None,
-            },
-        };
+    if let Some(kind) = transition.discrepancy {
+        let subject = DiscrepancySubject::of_migration(kind, next);
         let detail = format!("migration {} is {}", next.uuid, next.status);
         discrepancies::open(connection, &subject, &detail, at)?;
     }

@@ -7,8 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamp as SqlTimestamp};
 use godwit_core::ids::ServerUuid;
-use godwit_core::recovery::Sighting;
-use godwit_core::server::{PowerState, VmState};
+use godwit_core::server::VmState;
 
 use super::{Inventory, Observed};
 use crate::aggregates::zones;
@@ -37,7 +36,7 @@ pub(super) fn unknown(
     let unknown: Vec<&Observed> = inventory
         .domains
         .iter()
-        .filter(|domain| !known.contains(&domain.uuid) && belongs_here(domain.sighting))
+        .filter(|domain| !known.contains(&domain.uuid) && domain.sighting.is_at_home())
         .collect();
     if unknown.is_empty() {
         return Ok(Vec::new());
@@ -60,27 +59,6 @@ pub(super) fn unknown(
         }
     }
     Ok(adopted)
-}
-
-/// Does the server live on the host that says so? One that is just coming in lives elsewhere.
-const fn belongs_here(sighting: Sighting) -> bool {
-    match sighting {
-        Sighting::Executing | Sighting::Moving | Sighting::Inactive => true,
-        Sighting::Unreachable | Sighting::Absent | Sighting::Incoming | Sighting::HandedOver => {
-            false
-        }
-    }
-}
-
-/// What a server is when its hypervisor says this; `None` where that says nothing.
-pub(super) const fn vm_state(power: PowerState) -> Option<VmState> {
-    match power {
-        PowerState::Running => Some(VmState::Active),
-        PowerState::Paused => Some(VmState::Paused),
-        PowerState::Shutdown | PowerState::Crashed => Some(VmState::Stopped),
-        PowerState::Suspended => Some(VmState::Suspended),
-        PowerState::NoState => None,
-    }
 }
 
 /// The flavor of a server that has none: its sizes.
@@ -118,7 +96,7 @@ impl Home<'_> {
         let flavorid = owner.flavorid.as_ref().unwrap_or(&spec.name);
         let flavor = flavors::ensure(connection, flavorid, &spec)?;
         let created = owner.created_at.unwrap_or(self.inventory.at);
-        let state = vm_state(domain.power_state).unwrap_or(VmState::Active);
+        let state = VmState::of_power(domain.power_state).unwrap_or(VmState::Active);
         let made = sql_query(
             "INSERT INTO servers (uuid, name, hostname, instance_name, project_id, user_id, host,
                                   node, vm_state, power_state, vcpus, memory_mb, disk_gb,

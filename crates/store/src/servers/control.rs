@@ -3,10 +3,10 @@
 use diesel::prelude::*;
 use godwit_core::ids::ServerUuid;
 use godwit_core::instance_action::ActionName;
-use godwit_core::server::VmState;
+use godwit_core::server::{ServerPatch, VmState};
 use godwit_core::time::Timestamp;
 
-use super::{LockedBy, Server, load};
+use super::{LockedBy, Server, load, write_patch};
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::error::TransactionError;
@@ -102,15 +102,12 @@ pub(crate) fn reset(
     state: VmState,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    diesel::update(servers::table.find(server.id))
-        .set((
-            servers::vm_state.eq(state.as_str()),
-            servers::task_state.eq(None::<String>),
-            servers::updated_at.eq(instant(at)),
-            servers::generation.eq(servers::generation + 1),
-        ))
-        .execute(connection)?;
-    Ok(())
+    let patch = ServerPatch {
+        vm_state: state,
+        task_state: None,
+        ..ServerPatch::unchanged(&server.state())
+    };
+    write_patch(connection, server, &patch, at)
 }
 
 fn reset_state(

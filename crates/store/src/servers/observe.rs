@@ -2,11 +2,10 @@
 //! follow it where that is safe, or a discrepancy says that it is not.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::time::Duration;
 
 use diesel::prelude::*;
 use godwit_core::ids::{HostName, ServerUuid};
-use godwit_core::recovery::{End, Sighting};
+use godwit_core::recovery::{End, Sighting, is_dead};
 use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::server_group::DeclaredGroup;
@@ -18,8 +17,8 @@ use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::schema::{hosts, migrations, servers, services};
 use crate::{
-    Discrepancy, DiscrepancyKind, DiscrepancySubject, FlavorSpec, ServiceBinary, Store, StoreError,
-    dialect, discrepancies, server_groups,
+    Discrepancy, FlavorSpec, ServiceBinary, Store, StoreError, dialect, discrepancies,
+    server_groups,
 };
 
 /// Everything a host has, at one time.
@@ -217,10 +216,6 @@ fn hosts_heard(connection: &mut Database) -> Result<HashMap<HostName, Timestamp>
     Ok(heard.collect())
 }
 
-/// For how long a host that was declared dead may still be dying: once its agent has given no sign
-/// of life for so long, what it said last is as old as what it said before.
-const DYING: Duration = Duration::from_secs(60);
-
 /// The hosts that were declared dead, and have given no sign of life since or have fallen silent.
 fn declared_dead(
     connection: &mut Database,
@@ -237,9 +232,8 @@ fn declared_dead(
             services::last_seen_up,
         ))
         .load(connection)?;
-    let dead = rows.into_iter().filter(|(host, since, beat)| {
-        let last = heard.get(host).copied().max(*beat);
-        last.is_none_or(|last| since.is_some_and(|since| last <= since) || now.since(last) > DYING)
+    let dead = rows.into_iter().filter(|(host, declared_at, beat)| {
+        is_dead(*declared_at, heard.get(host).copied().max(*beat), now)
     });
     Ok(dead.map(|(host, ..)| host).collect())
 }
@@ -305,17 +299,11 @@ fn left_behind(
     for (server, host) in finished.into_iter().chain(done) {
         left.entry(server).or_default().push((host, End::Source));
     }
-    for DiscrepancySubject {
-        kind, server, host, ..
-    } in discrepancies::load_leftovers(connection, None)?
-        .into_iter()
-        .map(|it| it.subject)
-    {
-        let end = match kind {
-            DiscrepancyKind::SourceNotClean => End::Source,
-            _ => End::Destination,
-        };
-        if let (Some(server), Some(host)) = (server, host) {
+    for leftover in discrepancies::load_leftovers(connection, None)? {
+        let subject = leftover.subject;
+        if let (Some(end), Some(server), Some(host)) =
+            (subject.kind.leftover_at(), subject.server, subject.host)
+        {
             left.entry(server).or_default().push((host, end));
         }
     }

@@ -8,17 +8,17 @@ use diesel::prelude::*;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::instance_action::ActionResult;
-use godwit_core::power::{self, Ending, Outcome, PowerAction};
-use godwit_core::server::TaskState;
+use godwit_core::power::{self, Outcome, PowerAction};
+use godwit_core::server::ServerPatch;
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 
-use super::{Fault, Server, load_locked};
-use crate::columns::{instant, json, text};
+use super::{Server, load_locked, write_patch};
+use crate::columns::text;
 use crate::connection::Database;
 use crate::effects::ClaimedOfServer;
 use crate::error::TransactionError;
-use crate::schema::{migrations, servers};
+use crate::schema::migrations;
 use crate::{ActionNote, Store, StoreError, discrepancies, effects, instance_actions};
 
 /// An action to begin.
@@ -88,7 +88,8 @@ fn begin<E>(
     }
     supersede_power(connection, &server, "A reboot took over.", note.at)?;
     effects::insert_of_server(connection, server.id, *action, note.at)?;
-    set_task(connection, &server, action.task(), note.at)?;
+    let patch = ServerPatch::begun(&server.state(), action.task());
+    write_patch(connection, &server, &patch, note.at)?;
     instance_actions::began(connection, server.uuid, action.instance_action(), note)?;
     Ok(())
 }
@@ -104,23 +105,6 @@ fn is_moving(connection: &mut Database, server: ServerUuid) -> Result<bool, Stor
         .first(connection)
         .optional()?;
     Ok(moving.is_some())
-}
-
-fn set_task(
-    connection: &mut Database,
-    server: &Server,
-    task: TaskState,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    diesel::update(servers::table.find(server.id))
-        .set((
-            servers::task_state.eq(task.as_str()),
-            servers::progress.eq(0),
-            servers::updated_at.eq(instant(at)),
-            servers::generation.eq(servers::generation + 1),
-        ))
-        .execute(connection)?;
-    Ok(())
 }
 
 /// Drops what is asked of a server's power and not done. Whoever asked is told why.
@@ -195,7 +179,8 @@ fn start(
         return Ok(None);
     };
     if server.task_state != Some(action.task_at_host()) {
-        set_task(connection, &server, action.task_at_host(), at)?;
+        let patch = ServerPatch::begun(&server.state(), action.task_at_host());
+        write_patch(connection, &server, &patch, at)?;
     }
     let name = action.instance_action();
     let found = instance_actions::asked_at(connection, server.uuid, name, claimed.created_at)?;
@@ -220,7 +205,7 @@ fn conclude(
     };
     let (_, action) = claimed.subject;
     let ending = power::end(action, server.vm_state, outcome);
-    write_ending(connection, &server, &ending, at)?;
+    write_patch(connection, &server, &ending.patch(&server.state()), at)?;
     let asked = (action, claimed.created_at);
     match &ending.failure {
         Some(failure) => fail_step(connection, &server, asked, &failure.message, at)?,
@@ -234,37 +219,6 @@ fn conclude(
         }
     }
     effects::done(connection, claimed.lease, at)
-}
-
-fn write_ending(
-    connection: &mut Database,
-    server: &Server,
-    ending: &Ending,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    // What hosts saw before this is older than it. Where nobody knows, what they saw counts.
-    let settled = ending.power_state.map(|_| at).or(server.settled_at);
-    let power_state = ending.power_state.unwrap_or(server.power_state);
-    let new_fault = ending.failure.as_ref().map(|failure| Fault {
-        code: 500,
-        message: failure.message.clone(),
-        details: None,
-        created: at,
-    });
-    let fault = new_fault.as_ref().or(server.fault.as_ref());
-    diesel::update(servers::table.find(server.id))
-        .set((
-            servers::vm_state.eq(ending.vm_state.as_str()),
-            servers::power_state.eq(i64::from(power_state.as_i32())),
-            servers::task_state.eq(None::<String>),
-            servers::progress.eq(0),
-            servers::fault.eq(fault.map(json)),
-            servers::settled_at.eq(settled.map(instant)),
-            servers::updated_at.eq(instant(at)),
-            servers::generation.eq(servers::generation + 1),
-        ))
-        .execute(connection)?;
-    Ok(())
 }
 
 impl Store {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::resources::Resources;
-use godwit_core::server::{PowerState, TaskState, VmState};
+use godwit_core::server::{PowerState, ServerState, TaskState, VmState};
 use godwit_core::time::Timestamp;
 use godwit_core::words;
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,17 @@ pub struct Server {
 }
 
 impl Server {
+    /// What decides what may be done to it.
+    pub(crate) fn state(&self) -> ServerState {
+        ServerState {
+            host: self.host.clone(),
+            node: self.node.clone(),
+            vm_state: self.vm_state,
+            task_state: self.task_state,
+            power_state: self.power_state,
+        }
+    }
+
     /// May it be shown to whoever is confined to `project`? `None`: to anybody.
     pub(crate) fn is_visible_to(&self, project: Option<&str>) -> bool {
         project.is_none_or(|project| project == self.project_id)

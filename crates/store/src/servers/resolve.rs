@@ -7,19 +7,19 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
+use godwit_core::discrepancy::{DiscrepancyKind as Kind, DiscrepancySubject};
 use godwit_core::ids::{HostName, ServerUuid};
-use godwit_core::recovery::{End, Sighting};
-use godwit_core::server::{PowerState, VmState};
+use godwit_core::recovery::{End, HomeStanding, Sighting, Sightings, Whereabouts, is_over, locate};
+use godwit_core::server::PowerState;
 use godwit_core::time::Timestamp;
 
 use super::observe::{Concerned, Known};
-use super::whereabouts::{self, HomeVoice, Whereabouts};
-use super::{Inventory, MovedByHand, Observation, Observed, Server, adopt, sightings};
+use super::{Inventory, MovedByHand, Observation, Observed, Server, sightings};
 use crate::StoreError;
 use crate::aggregates::zones;
 use crate::columns::{instant, instants, json, text};
 use crate::connection::Database;
-use crate::discrepancies::{self, Discrepancy, DiscrepancyKind as Kind, DiscrepancySubject};
+use crate::discrepancies::{self, Discrepancy};
 use crate::schema::{hosts, servers};
 
 /// Values in one statement; SQLite takes at most 32,766.
@@ -68,15 +68,12 @@ pub(super) fn resolve(
             .as_ref()
             .and_then(|home| known.heard.get(home))
             .is_some_and(|at| settled.is_none_or(|settled| settled < *at));
-        let voice = match &case.home {
-            Some(home) if known.dead.contains(home) => HomeVoice::Dead,
-            _ if heard => HomeVoice::Heard,
-            _ => HomeVoice::Silent,
+        let standing = match &case.home {
+            Some(home) if known.dead.contains(home) => HomeStanding::DeclaredDead,
+            _ if heard => HomeStanding::Heard,
+            _ => HomeStanding::Silent,
         };
-        let whereabouts = case.decide(connection, voice, observation)?;
-        if voice == HomeVoice::Heard && case.is_missing_at_home(&whereabouts) {
-            lose_sight(connection, server, inventory.at)?;
-        }
+        case.decide(connection, standing, observation)?;
         case.close_cleaned(connection, &inventory.host, observation)?;
         if case.home.as_ref() == Some(&inventory.host)
             && let Some(domain) = domains.get(&server.uuid)
@@ -98,84 +95,52 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn subject(&self, kind: Kind, host: Option<&HostName>) -> DiscrepancySubject {
-        DiscrepancySubject {
-            kind,
-            server: Some(self.server.uuid),
-            migration: None,
-            host: host.cloned(),
-        }
-    }
-
     fn decide(
         &mut self,
         connection: &mut Database,
-        voice: HomeVoice,
+        standing: HomeStanding,
         observation: &mut Observation,
-    ) -> Result<Whereabouts, StoreError> {
-        let whereabouts = whereabouts::judge(self.home.as_ref(), voice, self.left, &self.seen);
-        let odd = match &whereabouts {
-            Whereabouts::Unclear => return Ok(whereabouts),
-            Whereabouts::AsRecorded => Vec::new(),
-            Whereabouts::MovedTo(host) => {
-                if let (HomeVoice::Dead, Some(dead)) = (voice, &self.home) {
-                    sightings::forget(connection, self.server.uuid, dead)?;
-                }
-                self.follow(connection, host.clone(), observation)?;
-                Vec::new()
-            }
-            Whereabouts::Twice(hosts) => {
-                vec![(self.subject(Kind::SeenTwice, None), on(hosts))]
-            }
-            // A move that lost the guest has said so already.
-            Whereabouts::Nowhere if self.is_open(Kind::GuestNowhere) => Vec::new(),
-            Whereabouts::Nowhere => {
-                let detail = "no host has it".to_owned();
-                vec![(self.subject(Kind::SeenNowhere, self.home.as_ref()), detail)]
-            }
-            Whereabouts::Elsewhere(hosts) => hosts
-                .iter()
-                .map(|host| {
-                    let detail = on(std::slice::from_ref(host));
-                    (self.subject(Kind::SeenElsewhere, Some(host)), detail)
-                })
-                .collect(),
+    ) -> Result<(), StoreError> {
+        let sightings = Sightings {
+            home: self.home.as_ref(),
+            standing,
+            left: self.left,
+            seen: &self.seen,
         };
-        for (subject, detail) in &odd {
-            let opened = discrepancies::open(connection, subject, detail, self.at)?;
+        let whereabouts = locate(sightings);
+        let is_missing = sightings.is_missing(&whereabouts);
+        let lost = self.is_open(Kind::GuestNowhere);
+        let Some(odd) = whereabouts.oddities(self.home.as_ref(), lost) else {
+            return Ok(());
+        };
+        if let Whereabouts::MovedTo(host) = whereabouts {
+            if let (HomeStanding::DeclaredDead, Some(dead)) = (standing, &self.home) {
+                sightings::forget(connection, self.server.uuid, dead)?;
+            }
+            self.follow(connection, host, observation)?;
+        }
+        for it in &odd {
+            let subject = DiscrepancySubject::of_server(it.kind, self.server.uuid, it.host.clone());
+            let opened = discrepancies::open(connection, &subject, &it.detail, self.at)?;
             observation.opened.extend(opened);
         }
-        let runs = self
-            .seen
-            .iter()
-            .any(|(host, it)| Some(host) == self.home.as_ref() && *it == Sighting::Executing);
-        let resolved = |discrepancy: &Discrepancy| match discrepancy.subject.kind {
-            Kind::SeenTwice | Kind::SeenNowhere | Kind::SeenElsewhere => {
-                odd.iter().all(|(it, _)| *it != discrepancy.subject)
-            }
-            Kind::GuestNowhere => runs && odd.is_empty(),
-            Kind::MovedByHand
-            | Kind::Overdue
-            | Kind::SourceNotClean
-            | Kind::DestinationNotClean
-            | Kind::HostSilent => false,
+        let home = self.home.as_ref();
+        let executes =
+            |(host, it): &(HostName, Sighting)| Some(host) == home && *it == Sighting::Executing;
+        let executes_at_home = self.seen.iter().any(executes);
+        let over = |Discrepancy { subject, .. }: &Discrepancy| {
+            is_over(
+                (subject.kind, subject.host.as_ref()),
+                &odd,
+                executes_at_home,
+            )
         };
         let because = "the hosts and the record agree again";
-        self.close(connection, resolved, because, observation)?;
-        Ok(whereabouts)
-    }
-
-    /// Does the recorded host have no such guest, though the record stays with it? One that
-    /// somebody may just be moving is not missing.
-    fn is_missing_at_home(&self, whereabouts: &Whereabouts) -> bool {
-        let odd = match whereabouts {
-            Whereabouts::Nowhere | Whereabouts::Twice(_) | Whereabouts::Elsewhere(_) => true,
-            Whereabouts::AsRecorded | Whereabouts::MovedTo(_) | Whereabouts::Unclear => false,
-        };
-        let has_it = |(host, sighting): &(HostName, Sighting)| {
-            Some(host) == self.home.as_ref() && *sighting != Sighting::Absent
-        };
-        odd && !self.seen.iter().any(has_it)
+        self.close(connection, over, because, observation)?;
+        if is_missing {
+            lose_sight(connection, self.server, self.at)?;
+        }
+        Ok(())
     }
 
     /// What a migration left behind on this host belongs there now. That the host shows no domain
@@ -189,7 +154,9 @@ impl Case<'_> {
     ) -> Result<(), StoreError> {
         let is_home = self.home.as_ref() == Some(host);
         let resolved = |it: &Discrepancy| {
-            is_home && it.subject.kind.is_leftover() && it.subject.host.as_ref() == Some(host)
+            is_home
+                && it.subject.kind.leftover_at().is_some()
+                && it.subject.host.as_ref() == Some(host)
         };
         let because = "the server is recorded there again";
         self.close(connection, resolved, because, observation)
@@ -294,22 +261,12 @@ pub(crate) fn follow(
             servers::generation.eq(servers::generation + 1),
         ))
         .execute(connection)?;
-    let subject = DiscrepancySubject {
-        kind: Kind::MovedByHand,
-        server: Some(server.uuid),
-        migration: None,
-        host: Some(to.clone()),
-    };
+    let subject = DiscrepancySubject::of_server(Kind::MovedByHand, server.uuid, Some(to.clone()));
     let origin = server.from.map_or("nowhere", HostName::as_str);
     let detail = format!("moved from {origin} to {to} by hand");
     discrepancies::open(connection, &subject, &detail, at)?;
     discrepancies::close(connection, &subject, "the record followed", at)?;
     Ok(())
-}
-
-fn on(hosts: &[HostName]) -> String {
-    let hosts: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
-    format!("seen on {}", hosts.join(" and "))
 }
 
 /// Nobody can say what a server does that is not on its host.
@@ -340,14 +297,8 @@ fn describe(
     if !matches!(domain.sighting, Sighting::Executing | Sighting::Inactive) {
         return Ok(());
     }
-    let state = match server.vm_state {
-        VmState::Active | VmState::Paused | VmState::Stopped | VmState::Suspended
-            if server.task_state.is_none() =>
-        {
-            adopt::vm_state(domain.power_state).unwrap_or(server.vm_state)
-        }
-        state => state,
-    };
+    let (task, power) = (server.task_state, domain.power_state);
+    let state = server.vm_state.observed(task, power);
     let (disks, cpu) = (json(&domain.disks), json(&domain.cpu));
     let room = domain.room;
     let same = (server.vm_state, server.power_state) == (state, domain.power_state)

@@ -1,6 +1,7 @@
 //! Cold migrations: the server's row along the way, whose room is whose, and both ways on from
 //! `finished`.
 
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
@@ -8,7 +9,7 @@ use godwit_core::migration::{ColdRequest, Request};
 use godwit_core::recovery::Sighting;
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::status::{MigrationKind, MigrationStatus as Status};
-use godwit_store::{BeginError, DiscrepancyKind, NewLiveMigration, ResizeError};
+use godwit_store::{BeginError, NewLiveMigration, ResizeError};
 
 use crate::bench::{
     Bench, ROOM, anybody, asked, at, host, migration, new_cold, new_migration, placed, running,

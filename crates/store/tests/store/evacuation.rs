@@ -1,6 +1,7 @@
 //! Evacuations: what they supersede, when the server is free again, and what becomes of the
 //! dead host's leftovers.
 
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::effect::Effect;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
@@ -8,9 +9,7 @@ use godwit_core::migration::{EvacuationRequest, Request};
 use godwit_core::recovery::Sighting;
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::status::{MigrationKind, MigrationStatus as Status};
-use godwit_store::{
-    Actor, BeginError, CommitNote, DiscrepancyKind, NewEvacuation, NewLiveMigration,
-};
+use godwit_store::{Actor, BeginError, CommitNote, NewEvacuation, NewLiveMigration};
 
 use crate::bench::{
     Bench, anybody, at, host, migration, new_evacuation, new_migration, placed, running, server,

@@ -324,8 +324,8 @@ on_both! {
     async fn an_open_discrepancy_explains(bench: Bench) {
         busy(&bench).await;
         finds(&bench, &sighting(4, "b", "executing"), "P1", "executes on 2 hosts").await;
-        let subject = godwit_store::DiscrepancySubject {
-            kind: godwit_store::DiscrepancyKind::SeenTwice,
+        let subject = godwit_core::discrepancy::DiscrepancySubject {
+            kind: godwit_core::discrepancy::DiscrepancyKind::SeenTwice,
             server: Some(crate::bench::server(4)),
             migration: None,
             host: None,

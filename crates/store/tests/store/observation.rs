@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::recovery::Sighting;
 use godwit_core::server::{PowerState, VmState};
-use godwit_store::{DiscrepancyKind, MovedByHand, Observation};
+use godwit_store::{MovedByHand, Observation};
 
 use crate::bench::{Bench, ROOM, at, host, placed, running, server, sighted};
 

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::effect::{Effect, Subject};
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::power::{Outcome, PowerAction};
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_store::{
-    BeginError, ClaimedOfServer, DiscrepancyKind, InstanceActionEvent, NewPower, PowerError,
-    Server, Store, StoreOptions,
+    BeginError, ClaimedOfServer, InstanceActionEvent, NewPower, PowerError, Server, Store,
+    StoreOptions,
 };
 
 use crate::bench::{Bench, anybody, asked, at, host, migration, new_migration, running, server};

@@ -1,10 +1,9 @@
 //! Hosts, services, flavors, discrepancies.
 
+use godwit_core::discrepancy::{DiscrepancyKind, DiscrepancySubject};
 use std::time::Duration;
 
-use godwit_store::{
-    ConductorBeat, DiscrepancyKind, DiscrepancySubject, HostRegistration, ServiceBinary,
-};
+use godwit_store::{ConductorBeat, HostRegistration, ServiceBinary};
 use uuid::Uuid;
 
 use crate::bench::{at, host, registration, running, server, uuid};

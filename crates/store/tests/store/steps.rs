@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::effect::Effect;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
@@ -12,7 +13,7 @@ use godwit_core::server::{PowerState, VmState};
 use godwit_core::slots::SlotRole;
 use godwit_core::status::MigrationStatus;
 use godwit_core::transition::{Rejected, step};
-use godwit_store::{Actor, Claim, CommitError, CommitNote, DiscrepancyKind, StepError};
+use godwit_store::{Actor, Claim, CommitError, CommitNote, StepError};
 
 use crate::bench::{
     CAPACITY, LIMITS, ROOM, at, host, migration, note_for, placed, running, server, sighted,

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::migration::Migration;
-use godwit_core::transition::{Doubt, ServerChange};
+use godwit_core::transition::ServerChange;
 
 use super::family::Family;
 use super::walk::{self, Circumstances, Step};
@@ -213,7 +214,7 @@ impl Outcome {
             then,
             effects: effects.join(", "),
             deadline: deadline(before, next),
-            reason: reason(next, transition.doubt),
+            reason: reason(next, transition.discrepancy),
             server: match transition.server {
                 None => "",
                 Some(ServerChange::StaysAtSource) => "at its source",
@@ -239,20 +240,19 @@ fn deadline(before: &Migration, next: &Migration) -> &'static str {
     }
 }
 
-fn reason(next: &Migration, doubt: Option<Doubt>) -> String {
+fn reason(next: &Migration, discrepancy: Option<DiscrepancyKind>) -> String {
     let reason = match &next.failure {
         None => "",
         Some(failure) if *failure == walk::reported() => "as reported",
         Some(failure) => failure.code.as_str(),
     };
-    let doubt = match doubt {
-        None => "",
-        Some(Doubt::Overdue) => "doubt: overdue",
-        Some(Doubt::SourceNotClean) => "doubt: source not clean",
-        Some(Doubt::DestinationNotClean) => "doubt: destination not clean",
-        Some(Doubt::GuestNowhere) => "doubt: guest nowhere",
+    let discrepancy = match discrepancy {
+        None => String::new(),
+        Some(kind) => format!("discrepancy: {}", kind.as_str().replace('_', " ")),
     };
-    let both = [reason, doubt].into_iter().filter(|word| !word.is_empty());
+    let both = [reason, &discrepancy]
+        .into_iter()
+        .filter(|word| !word.is_empty());
     both.collect::<Vec<_>>().join("; ")
 }
 

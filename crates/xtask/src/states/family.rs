@@ -2,7 +2,6 @@
 
 use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest, Migration, Request};
 use godwit_core::server::VmState;
-use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::{cold, evacuation, live};
 
 /// A table.
@@ -43,32 +42,20 @@ impl Family {
         self.phase(migration).unwrap_or(migration.status.as_str())
     }
 
-    /// How a migration of this table begins.
-    pub(super) fn begins(self) -> (MigrationKind, MigrationStatus, Request) {
+    /// What asks for a migration of this table.
+    pub(super) fn request(self) -> Request {
         match self {
-            Self::Live => (
-                MigrationKind::LiveMigration,
-                MigrationStatus::Accepted,
-                Request::Live(LiveRequest::anywhere()),
-            ),
-            Self::Cold => (
-                MigrationKind::Migration,
-                MigrationStatus::PreMigrating,
-                Request::Cold(ColdRequest {
-                    host: None,
-                    was: VmState::Active,
-                }),
-            ),
-            Self::Evacuation => (
-                MigrationKind::Evacuation,
-                MigrationStatus::Accepted,
-                Request::Evacuation(EvacuationRequest {
-                    host: None,
-                    forced: false,
-                    was: VmState::Active,
-                    end_stopped: false,
-                }),
-            ),
+            Self::Live => Request::Live(LiveRequest::anywhere()),
+            Self::Cold => Request::Cold(ColdRequest {
+                host: None,
+                was: VmState::Active,
+            }),
+            Self::Evacuation => Request::Evacuation(EvacuationRequest {
+                host: None,
+                forced: false,
+                was: VmState::Active,
+                end_stopped: false,
+            }),
         }
     }
 }

@@ -3,12 +3,14 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use godwit_core::begin::{Asked, begin};
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
 use godwit_core::migration::{
     Intent, Limits, Migration, Placement, Settling, StorageMode, TimeoutAction,
 };
+use godwit_core::server::{PowerState, ServerState, VmState};
 use godwit_core::time::Timestamp;
 use godwit_core::transition::{Transition, step};
 use uuid::Uuid;
@@ -84,25 +86,22 @@ fn host(name: &str) -> HostName {
 
 /// A migration as it begins.
 fn begun(family: Family, limits: Limits) -> Migration {
-    let (kind, status, request) = family.begins();
-    Migration {
+    let asked = Asked {
         uuid: Uuid::nil().into(),
         server: Uuid::nil().into(),
-        kind,
-        status,
-        intent: None,
-        settling: None,
-        request,
-        source_compute: host("source"),
-        dest_compute: None,
-        dest_node: None,
-        storage: None,
+        request: family.request(),
         limits,
-        deadline: Some(now()),
-        failure: None,
-        generation: 1,
-        effect_sequence: 1,
-    }
+        at: now(),
+    };
+    let server = ServerState {
+        host: Some(host("source")),
+        node: None,
+        vm_state: VmState::Active,
+        task_state: None,
+        power_state: PowerState::Running,
+    };
+    let beginning = begin(&asked, &server, None).expect("the server is free");
+    beginning.migration
 }
 
 /// Every event; the reasons that some carry have a code that no table gives of itself.

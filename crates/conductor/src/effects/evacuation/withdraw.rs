@@ -3,10 +3,9 @@
 //! Where the server is not recorded elsewhere, somebody took it back, and what the source has is
 //! no leftover.
 
-use godwit_store::DiscrepancyKind;
-
 use crate::effects::performer::{Performed, Performer, Retry};
 use crate::effects::withdraw::send;
+use godwit_core::discrepancy::DiscrepancyKind;
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
     let server = performer

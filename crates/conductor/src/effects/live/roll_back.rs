@@ -3,12 +3,12 @@
 //! The destination comes first. Only it can prove that it never executed the guest, and only
 //! then may the source start again what the move had stopped.
 
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::live::Phase;
 use godwit_core::recovery::{Verdict, judge};
 use godwit_rpc::refusal::Refusal;
-use godwit_store::DiscrepancyKind;
 use serde_json::{Value, json};
 
 use crate::effects::performer::{Performed, Performer, Retry};

@@ -1,12 +1,12 @@
 //! A live migration is followed until it ends.
 
+use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode, source_dead};
 use godwit_core::live::Phase;
 use godwit_core::recovery::{Verdict, Witness, judge};
 use godwit_rpc::command::RollBack;
 use godwit_rpc::refusal::Refusal;
-use godwit_store::DiscrepancyKind;
 use tracing::info;
 
 use crate::effects::follow::{end, follow, pause};

@@ -147,7 +147,7 @@ fn silence_ends_what_has_not_begun_and_raises_doubt_about_the_rest() {
                     break;
                 };
                 let transition = step(&migration, &Event::DeadlinePassed, deadline).unwrap();
-                doubts.extend(transition.doubt);
+                doubts.extend(transition.discrepancy);
                 migration = transition.next;
             }
             match phase {
@@ -157,7 +157,7 @@ fn silence_ends_what_has_not_begun_and_raises_doubt_about_the_rest() {
                 }
                 Phase::Preparing | Phase::Unwinding => {
                     assert!(migration.status.is_terminal());
-                    assert_eq!(doubts, [Doubt::DestinationNotClean]);
+                    assert_eq!(doubts, [DiscrepancyKind::DestinationNotClean]);
                 }
                 Phase::Running if untimed => {
                     assert!(!migration.status.is_terminal());
@@ -165,7 +165,10 @@ fn silence_ends_what_has_not_begun_and_raises_doubt_about_the_rest() {
                 }
                 Phase::Running | Phase::PostCopy | Phase::Finishing => {
                     assert!(!migration.status.is_terminal());
-                    assert!(doubts.contains(&Doubt::Overdue), "{phase:?}: {doubts:?}");
+                    assert!(
+                        doubts.contains(&DiscrepancyKind::Overdue),
+                        "{phase:?}: {doubts:?}"
+                    );
                 }
             }
         }
