@@ -6,8 +6,7 @@
 
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
-use godwit_rpc::command::Start;
-use godwit_rpc::facts::HostFacts;
+use godwit_rpc::command::{Receiver, Start};
 use godwit_rpc::refusal::Refusal;
 use serde_json::Value;
 
@@ -15,23 +14,18 @@ use super::task::{Again, Answer, Performed, Task};
 use crate::testimony::is_dead;
 
 pub(super) async fn perform(task: &Task<'_>) -> Performed {
-    let destination = match destination_facts(task).await {
-        Ok(facts) => facts,
-        Err(Again { reason }) if task.claimed.lease.epoch == 1 => {
-            let failure = Failure::new(
-                FailureCode::LinkLost,
-                format!("The destination could not be asked where to move the server: {reason}"),
-            );
-            return conclude(task, failure).await;
+    let receiver = match receiver(task).await? {
+        Some(receiver) => receiver,
+        None if task.claimed.lease.epoch == 1 => {
+            let text = "The destination was prepared by an older release, which did not record \
+                        where to move the server.";
+            return conclude(task, Failure::new(FailureCode::Interrupted, text)).await;
         }
         // An earlier holder may have sent it. Whoever follows the move will see.
-        Err(_) => return Ok(()),
+        None => return Ok(()),
     };
     let command = task.command()?;
-    let start = Start {
-        command,
-        destination,
-    };
+    let start = Start { command, receiver };
     // A dead source starts nothing any more. Whether it had, whoever follows the move finds out;
     // they wait until this is done.
     if is_dead(task.ctx, task.source()).await? {
@@ -63,19 +57,18 @@ async fn conclude(task: &Task<'_>, failure: Failure) -> Performed {
         .map(drop)
 }
 
-/// What the destination says of itself now. It was there a moment ago, to get ready, so it is
-/// asked a few times before it is taken for lost.
-async fn destination_facts(task: &Task<'_>) -> Result<HostFacts, Again> {
-    let mut attempt = 1;
-    loop {
-        let asked = async { Ok::<_, Again>(task.destination_agent().await?.facts().await?) };
-        match asked.await {
-            Ok(facts) => return Ok(facts),
-            Err(again) if attempt >= task.ctx.config.attempts => return Err(again),
-            Err(_) => {
-                tokio::time::sleep(task.ctx.pause(attempt)).await;
-                attempt += 1;
-            }
-        }
-    }
+/// What the destination answered when it was prepared; `None` if that was not recorded.
+async fn receiver(task: &Task<'_>) -> Result<Option<Receiver>, Again> {
+    let uuid = task.record.migration.uuid;
+    let events = task.ctx.store.migration_events(uuid, 0).await?;
+    let mut prepared = events
+        .into_iter()
+        .filter(|event| event.name == Event::Prepared.name());
+    let recorded = prepared
+        .next_back()
+        .map(|mut event| event.detail["receiver"].take());
+    let receiver = recorded.map(serde_json::from_value).transpose();
+    receiver
+        .map(Option::flatten)
+        .map_err(|error| Again::because(format!("the receiver cannot be read: {error}")))
 }
