@@ -1,9 +1,12 @@
 //! Prepare: the destination gets ready for the guest, as its source describes it now.
+//!
+//! What it answers is kept in the event that says so, written with it: [`super::start`] tells the
+//! source from there, whichever conductor performs it.
 
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::StorageMode;
-use godwit_rpc::command::{CheckSource, Prepare};
+use godwit_rpc::command::{CheckSource, Prepare, Receiver};
 use godwit_rpc::domain::Domain;
 use godwit_rpc::refusal::{CallError, Refusal};
 use serde_json::{Value, json};
@@ -26,11 +29,11 @@ impl<E: Into<Retry>> From<E> for Unprepared {
 }
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
-    let event = match prepare(performer).await {
-        Ok(Answer::Superseded) => return Ok(()),
-        Ok(Answer::Acknowledged) => Event::Prepared,
-        Ok(Answer::Refused(refusal)) => Event::NotPrepared(failed(refusal)),
-        Err(Unprepared::Failed(failure)) => Event::NotPrepared(failure),
+    let (event, detail) = match prepare(performer).await {
+        Ok((Answer::Superseded, _)) => return Ok(()),
+        Ok((Answer::Acknowledged, receiver)) => (Event::Prepared, json!({ "receiver": receiver })),
+        Ok((Answer::Refused(refusal), _)) => (Event::NotPrepared(failed(refusal)), Value::Null),
+        Err(Unprepared::Failed(failure)) => (Event::NotPrepared(failure), Value::Null),
         Err(Unprepared::Retry(retry)) if !performer.is_last_attempt() => {
             return Err(retry);
         }
@@ -41,18 +44,19 @@ pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
                 format!("The destination could not be made ready: {reason}"),
             );
             let detail = json!({ "attempts": performer.attempts() });
-            return performer.done(Event::NotPrepared(failure), detail).await;
+            (Event::NotPrepared(failure), detail)
         }
     };
-    performer.done(event, Value::Null).await
+    performer.done(event, detail).await
 }
 
-async fn prepare(performer: &Performer<'_>) -> Result<Answer, Unprepared> {
+async fn prepare(performer: &Performer<'_>) -> Result<(Answer, Option<Receiver>), Unprepared> {
     let guest = guest(performer).await?;
     let command = performer.command()?;
     let destination = performer.destination_agent().await?;
     let prepared = destination.prepare(Prepare { command, guest }).await;
-    Ok(performer.answer(prepared)?)
+    let receiver = prepared.as_ref().ok().cloned();
+    Ok((performer.answer(prepared)?, receiver))
 }
 
 /// The guest as it is now, from a source that still agrees to let it go the way it was placed.

@@ -6,8 +6,7 @@
 
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
-use godwit_rpc::command::Start;
-use godwit_rpc::facts::HostFacts;
+use godwit_rpc::command::{Receiver, Start};
 use godwit_rpc::refusal::Refusal;
 use serde_json::Value;
 
@@ -15,23 +14,18 @@ use super::performer::{Answer, Performed, Performer, Retry};
 use crate::testimony::is_dead;
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
-    let destination = match destination_facts(performer).await {
-        Ok(facts) => facts,
-        Err(Retry { reason }) if performer.claimed.lease.epoch == 1 => {
-            let failure = Failure::new(
-                FailureCode::LinkLost,
-                format!("The destination could not be asked where to move the server: {reason}"),
-            );
-            return conclude(performer, failure).await;
+    let receiver = match receiver(performer).await? {
+        Some(receiver) => receiver,
+        None if performer.claimed.lease.epoch == 1 => {
+            let text = "The destination was prepared by an older release, which did not record \
+                        where to move the server.";
+            return conclude(performer, Failure::new(FailureCode::Interrupted, text)).await;
         }
         // An earlier holder may have sent it. Whoever follows the move will see.
-        Err(_) => return Ok(()),
+        None => return Ok(()),
     };
     let command = performer.command()?;
-    let start = Start {
-        command,
-        destination,
-    };
+    let start = Start { command, receiver };
     // A dead source starts nothing any more. Whether it had, whoever follows the move finds out;
     // they wait until this is done.
     if is_dead(performer.ctx, performer.source()).await? {
@@ -63,19 +57,18 @@ async fn conclude(performer: &Performer<'_>, failure: Failure) -> Performed {
         .await
 }
 
-/// What the destination says of itself now. It was there a moment ago, to get ready, so it is
-/// asked a few times before it is taken for lost.
-async fn destination_facts(performer: &Performer<'_>) -> Result<HostFacts, Retry> {
-    let mut attempt = 1;
-    loop {
-        let asked = async { Ok::<_, Retry>(performer.destination_agent().await?.facts().await?) };
-        match asked.await {
-            Ok(facts) => return Ok(facts),
-            Err(retry) if attempt >= performer.ctx.config.attempts => return Err(retry),
-            Err(_) => {
-                tokio::time::sleep(performer.ctx.pause(attempt)).await;
-                attempt += 1;
-            }
-        }
-    }
+/// What the destination answered when it was prepared; `None` if that was not recorded.
+async fn receiver(performer: &Performer<'_>) -> Result<Option<Receiver>, Retry> {
+    let uuid = performer.record.migration.uuid;
+    let events = performer.ctx.store.migration_events(uuid, 0).await?;
+    let mut prepared = events
+        .into_iter()
+        .filter(|event| event.name == Event::Prepared.name());
+    let recorded = prepared
+        .next_back()
+        .map(|mut event| event.detail["receiver"].take());
+    let receiver = recorded.map(serde_json::from_value).transpose();
+    receiver
+        .map(Option::flatten)
+        .map_err(|error| Retry::because(format!("the receiver cannot be read: {error}")))
 }

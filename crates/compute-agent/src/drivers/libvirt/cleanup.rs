@@ -21,9 +21,9 @@ use super::Host;
 use super::config::SourceDisks;
 use super::connection::Live;
 use super::inventory::known;
-use super::note::Note;
+use super::observation::{Observation, look};
+use super::state::DriverState;
 use super::sys::{self, DomainState, Stopped};
-use super::witness::{Witness, look};
 use crate::driver::{DriverError, Job};
 
 /// How often one looks whether a job has ended.
@@ -52,12 +52,12 @@ impl Host {
         self.connection
             .call(move |live| persist(live, server))
             .await?;
-        self.remembered.settle(server);
+        self.remembered.forget(server);
         // From now on the disks are the guest's.
-        if let Some(mut note) = job.note::<Note>()? {
-            note.made.clear();
-            note.ready = false;
-            job.set_note(&note).await?;
+        if let Some(mut state) = job.load::<DriverState>()? {
+            state.made.clear();
+            state.ready = false;
+            job.save(&state).await?;
         }
         Ok(())
     }
@@ -68,9 +68,13 @@ impl Host {
         if let Some(seen) = self.look(server).await? {
             match seen.sighting() {
                 Sighting::Executing | Sighting::Moving => return Err(still_executes(server)),
-                Sighting::HandedOver if is_torn(seen) => return Err(torn(server)),
+                Sighting::HandedOver if is_post_copy_source(seen) => {
+                    return Err(post_copy_incomplete(server));
+                }
                 Sighting::HandedOver | Sighting::Inactive => {
-                    self.connection.call(move |live| bury(live, server)).await?;
+                    self.connection
+                        .call(move |live| undefine_leftover(live, server))
+                        .await?;
                 }
                 Sighting::Incoming | Sighting::Unreachable | Sighting::Absent => {
                     return Err(DriverError::Unavailable(
@@ -82,28 +86,29 @@ impl Host {
                 return Err(DriverError::Unavailable("the domain is still there".into()));
             }
         }
-        let mut note: Note = job.note()?.unwrap_or_default();
-        if let Some(departure) = note.departure.as_mut() {
-            self.put_away(job.what.migration, &departure.copied).await?;
-            departure.over = true;
-            job.set_note(&note).await?;
+        let mut state: DriverState = job.load()?.unwrap_or_default();
+        if let Some(started) = state.started.as_mut() {
+            self.remove_source_disks(job.what.migration, &started.copied)
+                .await?;
+            started.over = true;
+            job.save(&state).await?;
         }
-        self.settle_leaving(job).await?;
-        self.flights.forget(job);
+        self.end_power_off(job).await?;
+        self.outgoing.forget(job);
         Ok(())
     }
 
     /// The guest is on its source; nothing of it may stay here.
     pub(super) async fn roll_back_destination(&self, job: &Job) -> Result<(), DriverError> {
         let server = job.what.server;
-        let _turn = self.turn(server).await?;
+        let _lock = self.lock_guest(server).await?;
         self.clear_domain(server).await?;
-        self.remembered.settle(server);
-        if let Some(mut note) = job.note::<Note>()? {
-            self.clear(&note.made).await?;
-            note.made.clear();
-            note.ready = false;
-            job.set_note(&note).await?;
+        self.remembered.forget(server);
+        if let Some(mut state) = job.load::<DriverState>()? {
+            self.clear(&state.made).await?;
+            state.made.clear();
+            state.ready = false;
+            job.save(&state).await?;
         }
         Ok(())
     }
@@ -185,29 +190,29 @@ impl Host {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         self.lift_our_pause(job).await?;
-        self.flights.forget(job);
+        self.outgoing.forget(job);
         Ok(())
     }
 
     /// A pause of ours that came when the move had just ended looks like the user's.
     async fn lift_our_pause(&self, job: &Job) -> Result<(), DriverError> {
-        let mut note: Note = job.note()?.unwrap_or_default();
-        let Some(departure) = note.departure.as_mut() else {
+        let mut state: DriverState = job.load()?.unwrap_or_default();
+        let Some(started) = state.started.as_mut() else {
             return Ok(());
         };
-        if departure.paused {
+        if started.paused {
             let seen = self.look(job.what.server).await?;
             if seen.is_some_and(|seen| seen.state == DomainState::Paused(Stopped::Otherwise)) {
                 self.resume(job.what.server).await?;
             }
         }
-        departure.paused = false;
-        departure.over = true;
-        job.set_note(&note).await
+        started.paused = false;
+        started.over = true;
+        job.save(&state).await
     }
 
     /// Removes or renames what was copied away.
-    async fn put_away(
+    async fn remove_source_disks(
         &self,
         migration: MigrationUuid,
         disks: &[PathBuf],
@@ -268,7 +273,7 @@ fn destroy_incoming(live: &Live, server: ServerUuid) -> Result<(), Error> {
         return Ok(());
     };
     match known(look(&domain))? {
-        Some(witness) if witness.sighting() == Sighting::Incoming => {
+        Some(observed) if observed.sighting() == Sighting::Incoming => {
             known(domain.destroy()).map(drop)
         }
         Some(_) | None => Ok(()),
@@ -276,15 +281,15 @@ fn destroy_incoming(live: &Live, server: ServerUuid) -> Result<(), Error> {
 }
 
 /// Removes what is left of a guest that executes elsewhere; looks again at the last moment.
-fn bury(live: &Live, server: ServerUuid) -> Result<(), Error> {
+fn undefine_leftover(live: &Live, server: ServerUuid) -> Result<(), Error> {
     let Some(domain) = known(live.connect.lookup_domain_by_uuid(server.0))? else {
         return Ok(());
     };
-    let Some(witness) = known(look(&domain))? else {
+    let Some(observed) = known(look(&domain))? else {
         return Ok(());
     };
-    match witness.sighting() {
-        Sighting::HandedOver if !is_torn(witness) => {
+    match observed.sighting() {
+        Sighting::HandedOver if !is_post_copy_source(observed) => {
             known(domain.destroy())?;
             undefine(&domain)
         }
@@ -306,9 +311,9 @@ pub(super) fn undefine(domain: &Domain) -> Result<(), Error> {
 }
 
 /// The source of a post-copy move that has not (or will not) come to its end.
-fn is_torn(witness: Witness) -> bool {
+fn is_post_copy_source(observed: Observation) -> bool {
     matches!(
-        witness.state,
+        observed.state,
         DomainState::Paused(Stopped::PostCopy | Stopped::PostCopyFailed)
     )
 }
@@ -320,7 +325,7 @@ fn still_executes(server: ServerUuid) -> DriverError {
     )
 }
 
-fn torn(server: ServerUuid) -> DriverError {
+fn post_copy_incomplete(server: ServerUuid) -> DriverError {
     DriverError::Unavailable(format!(
         "{server} went on by post-copy, and its source still holds memory that its destination \
          lacks"

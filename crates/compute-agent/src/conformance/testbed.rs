@@ -1,7 +1,7 @@
-//! A scene as the cases see it: the steps of a move, and what must hold after each.
+//! A testbed as the cases see it: the steps of a move, and what must hold after each.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::migration::{BlockMigration, StorageMode};
 use godwit_core::recovery::Sighting;
 use godwit_rpc::command::{
-    CheckBoot, CheckDestination, CheckSource, Movable, Move, MoveKind, Side,
+    CheckBoot, CheckDestination, CheckSource, Movable, Move, MoveKind, Receiver, Side,
 };
 use godwit_rpc::domain::Domain;
 use godwit_rpc::facts::HostFacts;
@@ -17,15 +17,21 @@ use godwit_rpc::progress::{Ended, Outcome, Progress};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Harness, Mishap, Scenery, Trouble, Wish};
-use crate::driver::{Driver, DriverError, Job, JobState, Notes};
+use super::{Fixture, Harness, HarnessError, HostFault, Setup};
+use crate::driver::{Driver, DriverError, DriverStateStore, Job, JobState};
 
 /// Longer than anything here takes on a slow machine that does other things, too.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// A promise was not kept, or the scene fell apart.
+/// Of a destination that was never prepared.
+const NOWHERE: Receiver = Receiver {
+    target: String::new(),
+    pools: Vec::new(),
+};
+
+/// A promise was not kept, or the testbed fell apart.
 #[derive(Debug)]
 pub struct Broken(String);
 
@@ -43,11 +49,11 @@ impl From<DriverError> for Broken {
     }
 }
 
-impl From<Trouble> for Broken {
-    fn from(trouble: Trouble) -> Self {
-        let causes = std::iter::successors(trouble.source(), |cause| cause.source());
+impl From<HarnessError> for Broken {
+    fn from(error: HarnessError) -> Self {
+        let causes = std::iter::successors(error.source(), |cause| cause.source());
         let causes: String = causes.map(|cause| format!(": {cause}")).collect();
-        Self(format!("the scene: {trouble}{causes}"))
+        Self(format!("the testbed: {error}{causes}"))
     }
 }
 
@@ -62,12 +68,12 @@ pub(super) fn ensure(holds: bool, promise: &str, seen: impl fmt::Debug) -> Case 
     Err(Broken(format!("{promise}, but: {seen:?}")))
 }
 
-/// A page of notes that lives as long as the test.
+/// What a driver saves, for as long as the test lives.
 #[derive(Debug, Default)]
-pub struct MemoryNotes(Mutex<Option<serde_json::Value>>);
+pub struct MemoryStateStore(Mutex<Option<serde_json::Value>>);
 
 #[async_trait]
-impl Notes for MemoryNotes {
+impl DriverStateStore for MemoryStateStore {
     fn read(&self) -> Option<serde_json::Value> {
         self.0
             .lock()
@@ -81,30 +87,32 @@ impl Notes for MemoryNotes {
     }
 }
 
-/// A move, with the notes of both sides.
-pub(super) struct Trip {
-    pub(super) leaving: Job,
-    pub(super) arriving: Job,
+/// A move, with what the drivers of both sides save.
+pub(super) struct TestMove {
+    pub(super) at_source: Job,
+    pub(super) at_destination: Job,
     pub(super) guest: Domain,
+    /// What the destination answered when it was prepared.
+    receiver: OnceLock<Receiver>,
 }
 
-pub(super) struct Scene {
-    scenery: Box<dyn Scenery>,
-    trips: u128,
+pub(super) struct TestBed {
+    fixture: Box<dyn Fixture>,
+    moves: u128,
 }
 
-impl Scene {
-    pub(super) async fn new(harness: &dyn Harness, wish: Wish) -> Result<Self, Broken> {
-        let scenery = harness.set_up(wish).await?;
-        Ok(Self { scenery, trips: 0 })
+impl TestBed {
+    pub(super) async fn new(harness: &dyn Harness, setup: Setup) -> Result<Self, Broken> {
+        let fixture = harness.set_up(setup).await?;
+        Ok(Self { fixture, moves: 0 })
     }
 
     pub(super) fn server(&self) -> ServerUuid {
-        self.scenery.server()
+        self.fixture.server()
     }
 
     pub(super) fn on(&self, side: Side) -> Arc<dyn Driver> {
-        self.scenery.driver(side)
+        self.fixture.driver(side)
     }
 
     pub(super) fn source(&self) -> Arc<dyn Driver> {
@@ -149,105 +157,114 @@ impl Scene {
     }
 
     /// Pre-checks, and names a new move.
-    pub(super) async fn plan(&mut self) -> Result<Trip, Broken> {
+    pub(super) async fn plan(&mut self) -> Result<TestMove, Broken> {
         self.plan_kind(MoveKind::Live).await
     }
 
     /// The same, of a guest that is powered off on the way.
-    pub(super) async fn plan_kind(&mut self, kind: MoveKind) -> Result<Trip, Broken> {
+    pub(super) async fn plan_kind(&mut self, kind: MoveKind) -> Result<TestMove, Broken> {
         let movable = self.check_kind(BlockMigration::Auto, kind).await?;
-        self.trips += 1;
+        self.moves += 1;
         let what = Move {
             kind,
-            // Differs between scenes, which may share their hosts.
-            migration: MigrationUuid(Uuid::from_u128(self.server().0.as_u128() ^ self.trips)),
+            // Differs between cases, which may share their hosts.
+            migration: MigrationUuid(Uuid::from_u128(self.server().0.as_u128() ^ self.moves)),
             server: self.server(),
             source: self.facts(Side::Source).await?.host,
             destination: self.facts(Side::Destination).await?.host,
             storage: movable.storage,
         };
-        Ok(Trip::new(what, movable.guest))
+        Ok(TestMove::new(what, movable.guest))
     }
 
-    pub(super) async fn prepare(&self, trip: &Trip) -> Result<(), DriverError> {
+    pub(super) async fn prepare(&self, test_move: &TestMove) -> Result<(), DriverError> {
         let never = CancellationToken::new();
         let destination = self.destination();
-        destination
-            .prepare(&trip.arriving, &trip.guest, &never)
-            .await
+        let receiver = destination
+            .prepare(&test_move.at_destination, &test_move.guest, &never)
+            .await?;
+        // Repeated, it answers the same.
+        test_move.receiver.get_or_init(|| receiver);
+        Ok(())
     }
 
-    pub(super) async fn start(&self, trip: &Trip) -> Result<(), DriverError> {
+    pub(super) async fn start(&self, test_move: &TestMove) -> Result<(), DriverError> {
         let never = CancellationToken::new();
-        let facts = self.destination().facts().await?;
-        self.source().start(&trip.leaving, &facts, &never).await
+        let receiver = test_move.receiver.get().cloned().unwrap_or(NOWHERE);
+        self.source()
+            .start(&test_move.at_source, &receiver, &never)
+            .await
     }
 
     /// Pre-checks, prepares and starts.
-    pub(super) async fn depart(&mut self) -> Result<Trip, Broken> {
-        let trip = self.plan().await?;
-        self.prepare(&trip).await?;
-        self.start(&trip).await?;
-        Ok(trip)
+    pub(super) async fn start_move(&mut self) -> Result<TestMove, Broken> {
+        let test_move = self.plan().await?;
+        self.prepare(&test_move).await?;
+        self.start(&test_move).await?;
+        Ok(test_move)
     }
 
     /// Pre-checks, prepares, and powers the guest off at its source.
-    pub(super) async fn depart_cold(&mut self) -> Result<Trip, Broken> {
-        let trip = self.plan_kind(MoveKind::Cold).await?;
-        self.prepare(&trip).await?;
-        self.start(&trip).await?;
-        Ok(trip)
+    pub(super) async fn start_cold_move(&mut self) -> Result<TestMove, Broken> {
+        let test_move = self.plan_kind(MoveKind::Cold).await?;
+        self.prepare(&test_move).await?;
+        self.start(&test_move).await?;
+        Ok(test_move)
     }
 
     /// Starts the guest at its destination from what is known of it.
-    pub(super) async fn boot(&self, trip: &Trip, power_on: bool) -> Result<(), DriverError> {
-        let definition = trip.guest.definition.clone().unwrap_or_default();
+    pub(super) async fn boot(
+        &self,
+        test_move: &TestMove,
+        power_on: bool,
+    ) -> Result<(), DriverError> {
+        let definition = test_move.guest.definition.clone().unwrap_or_default();
         let destination = self.destination();
         destination
-            .boot(&trip.arriving, &definition, power_on)
+            .boot(&test_move.at_destination, &definition, power_on)
             .await
     }
 
-    pub(super) async fn check_boot(&self, trip: &Trip) -> Result<(), DriverError> {
+    pub(super) async fn check_boot(&self, test_move: &TestMove) -> Result<(), DriverError> {
         let check = CheckBoot {
-            migration: trip.arriving.what.migration,
-            server: trip.arriving.what.server,
-            definition: trip.guest.definition.clone().unwrap_or_default(),
+            migration: test_move.at_destination.what.migration,
+            server: test_move.at_destination.what.server,
+            definition: test_move.guest.definition.clone().unwrap_or_default(),
         };
         self.destination().check_boot(&check).await
     }
 
-    /// An evacuation of what `trip` describes.
-    pub(super) fn evacuation(trip: &Trip) -> Trip {
+    /// An evacuation of what `test_move` describes.
+    pub(super) fn evacuation(test_move: &TestMove) -> TestMove {
         let what = Move {
             migration: MigrationUuid(Uuid::from_u128(
-                trip.leaving.what.migration.0.as_u128() ^ 0xe0e0,
+                test_move.at_source.what.migration.0.as_u128() ^ 0xe0e0,
             )),
             kind: MoveKind::Evacuation,
             storage: StorageMode::Shared,
-            ..trip.leaving.what.clone()
+            ..test_move.at_source.what.clone()
         };
-        Trip::new(what, trip.guest.clone())
+        TestMove::new(what, test_move.guest.clone())
     }
 
     /// Departs, and waits until memory moves.
-    pub(super) async fn get_going(&mut self) -> Result<Trip, Broken> {
-        let trip = self.depart().await?;
-        self.until(&trip, |progress, _| progress.memory.processed > 0)
+    pub(super) async fn get_going(&mut self) -> Result<TestMove, Broken> {
+        let test_move = self.start_move().await?;
+        self.until(&test_move, |progress, _| progress.memory.processed > 0)
             .await?;
-        Ok(trip)
+        Ok(test_move)
     }
 
     /// Looks until the move is as far as `enough` says; it must not end before.
     pub(super) async fn until(
         &self,
-        trip: &Trip,
+        test_move: &TestMove,
         enough: impl Fn(&Progress, bool) -> bool,
     ) -> Result<Progress, Broken> {
         let source = self.source();
         let looking = async {
             loop {
-                match source.progress(&trip.leaving).await? {
+                match source.progress(&test_move.at_source).await? {
                     JobState::Moving {
                         progress,
                         post_copy,
@@ -262,11 +279,11 @@ impl Scene {
 
     /// Looks until the job is no longer under way; `None` when the driver cannot say how it
     /// ended.
-    pub(super) async fn end(&self, trip: &Trip) -> Result<Option<Ended>, Broken> {
+    pub(super) async fn end(&self, test_move: &TestMove) -> Result<Option<Ended>, Broken> {
         let source = self.source();
         let looking = async {
             loop {
-                match source.progress(&trip.leaving).await {
+                match source.progress(&test_move.at_source).await {
                     Ok(JobState::Ended(ended)) => return Ok(Some(ended)),
                     Ok(JobState::NoJob) => return Ok(None),
                     Ok(JobState::Moving { .. }) | Err(DriverError::Unavailable(_)) => {
@@ -279,8 +296,12 @@ impl Scene {
         in_time("the move to end", looking).await
     }
 
-    pub(super) async fn ends_as(&self, trip: &Trip, wanted: &Outcome) -> Result<Ended, Broken> {
-        let ended = self.end(trip).await?;
+    pub(super) async fn ends_as(
+        &self,
+        test_move: &TestMove,
+        wanted: &Outcome,
+    ) -> Result<Ended, Broken> {
+        let ended = self.end(test_move).await?;
         match ended {
             Some(ended) if ended.outcome == *wanted => Ok(ended),
             other => Err(Broken(format!(
@@ -305,12 +326,14 @@ impl Scene {
     }
 
     /// Finishes both sides, twice, and sees the guest at its destination and nothing else.
-    pub(super) async fn finish(&self, trip: &Trip) -> Case {
+    pub(super) async fn finish(&self, test_move: &TestMove) -> Case {
         for _ in 0..2 {
             self.destination()
-                .finish(&trip.arriving, Side::Destination)
+                .finish(&test_move.at_destination, Side::Destination)
                 .await?;
-            self.source().finish(&trip.leaving, Side::Source).await?;
+            self.source()
+                .finish(&test_move.at_source, Side::Source)
+                .await?;
         }
         let (from, to) = (
             self.seen(Side::Source).await?,
@@ -326,17 +349,17 @@ impl Scene {
             "the guest is at its destination",
             to,
         )?;
-        Ok(self.scenery.verify(Side::Destination).await?)
+        Ok(self.fixture.verify(Side::Destination).await?)
     }
 
     /// Rolls both sides back, twice, and sees the guest at its source and nothing else.
-    pub(super) async fn roll_back(&self, trip: &Trip) -> Case {
+    pub(super) async fn roll_back(&self, test_move: &TestMove) -> Case {
         for _ in 0..2 {
             self.destination()
-                .roll_back(&trip.arriving, Side::Destination, false)
+                .roll_back(&test_move.at_destination, Side::Destination, false)
                 .await?;
             self.source()
-                .roll_back(&trip.leaving, Side::Source, false)
+                .roll_back(&test_move.at_source, Side::Source, false)
                 .await?;
         }
         self.unharmed().await
@@ -358,38 +381,38 @@ impl Scene {
             "nothing is left at the destination",
             to,
         )?;
-        Ok(self.scenery.verify(Side::Source).await?)
+        Ok(self.fixture.verify(Side::Source).await?)
     }
 
     /// Another move works, forced if need be.
     pub(super) async fn moves_again(&mut self) -> Case {
-        let trip = self.depart().await?;
-        match self.source().force_complete(&trip.leaving).await {
+        let test_move = self.start_move().await?;
+        match self.source().force_complete(&test_move.at_source).await {
             Ok(_) | Err(DriverError::NoJob | DriverError::TooLate) => {}
             Err(error) => return Err(error.into()),
         }
-        self.ends_as(&trip, &Outcome::HandedOver).await?;
-        self.finish(&trip).await
+        self.ends_as(&test_move, &Outcome::HandedOver).await?;
+        self.finish(&test_move).await
     }
 
     pub(super) async fn restart_agent(&mut self) -> Case {
-        Ok(self.scenery.restart_agent().await?)
+        Ok(self.fixture.restart_agent().await?)
     }
 
     pub(super) async fn pause_guest(&self) -> Case {
-        Ok(self.scenery.pause_guest().await?)
+        Ok(self.fixture.pause_guest().await?)
     }
 
     pub(super) async fn power_off_guest(&self) -> Case {
-        Ok(self.scenery.power_off_guest().await?)
+        Ok(self.fixture.power_off_guest().await?)
     }
 
     pub(super) async fn verify(&self, side: Side) -> Case {
-        Ok(self.scenery.verify(side).await?)
+        Ok(self.fixture.verify(side).await?)
     }
 
-    pub(super) async fn befall(&self, mishap: Mishap) -> Result<bool, Broken> {
-        Ok(self.scenery.befall(mishap).await?)
+    pub(super) async fn inject(&self, fault: HostFault) -> Result<bool, Broken> {
+        Ok(self.fixture.inject(fault).await?)
     }
 
     /// Until a host reports the guest as `wanted`.
@@ -404,18 +427,19 @@ impl Scene {
     }
 }
 
-impl Trip {
+impl TestMove {
     fn new(what: Move, guest: Domain) -> Self {
-        let job = |what: Move| Job::new(what, Arc::new(MemoryNotes::default()));
+        let job = |what: Move| Job::new(what, Arc::new(MemoryStateStore::default()));
         Self {
-            leaving: job(what.clone()),
-            arriving: job(what),
+            at_source: job(what.clone()),
+            at_destination: job(what),
             guest,
+            receiver: OnceLock::new(),
         }
     }
 
     pub(super) fn storage(&self) -> StorageMode {
-        self.leaving.what.storage
+        self.at_source.what.storage
     }
 }
 

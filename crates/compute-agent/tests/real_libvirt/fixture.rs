@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
@@ -13,8 +13,7 @@ use godwit_core::failure::Failure;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::migration::{BlockMigration, StorageMode};
 use godwit_core::recovery::Sighting;
-use godwit_rpc::command::{CheckDestination, CheckSource, Movable, Move, MoveKind, Side};
-use godwit_rpc::facts::HostFacts;
+use godwit_rpc::command::{CheckDestination, CheckSource, Movable, Move, MoveKind, Receiver, Side};
 use godwit_rpc::progress::{Ended, Outcome, Progress};
 use godwit_test_support::testbed::{Guest, GuestSpec, Host, Options, Testbed};
 use godwit_test_support::wait_for;
@@ -28,7 +27,7 @@ use crate::hosts::{Inside, Page, config};
 pub(crate) const SOON: Duration = Duration::from_secs(150);
 
 /// Two hosts with a driver each, and a guest that runs on the first.
-pub(crate) struct Scene {
+pub(crate) struct MoveTest {
     pub(crate) testbed: Testbed,
     pub(crate) guest: Guest,
     pub(crate) source: Arc<Inside>,
@@ -36,14 +35,21 @@ pub(crate) struct Scene {
 }
 
 /// One move of the guest.
-pub(crate) struct Travel {
+pub(crate) struct PlannedMove {
     pub(crate) source_job: Job,
     pub(crate) destination_job: Job,
     pub(crate) movable: Movable,
-    pub(crate) destination: HostFacts,
+    receiver: OnceLock<Receiver>,
 }
 
-impl Scene {
+impl PlannedMove {
+    /// What the destination answered when it was prepared.
+    pub(crate) fn receiver(&self) -> &Receiver {
+        self.receiver.get().expect("it was prepared")
+    }
+}
+
+impl MoveTest {
     /// With drivers that are configured as `change` leaves them.
     pub(crate) fn new(spec: GuestSpec, change: impl Fn(&mut LibvirtConfig)) -> Result<Self> {
         Self::with(Options::default(), spec, change, BTreeMap::new())
@@ -107,7 +113,7 @@ impl Scene {
     }
 
     /// Pre-checks on both sides, as a conductor has them made.
-    pub(crate) async fn check(&self, wanted: BlockMigration) -> Result<Travel, DriverError> {
+    pub(crate) async fn check(&self, wanted: BlockMigration) -> Result<PlannedMove, DriverError> {
         self.check_with(MoveKind::Live, wanted, None).await
     }
 
@@ -116,7 +122,7 @@ impl Scene {
         kind: MoveKind,
         wanted: BlockMigration,
         disk_over_commit: Option<bool>,
-    ) -> Result<Travel, DriverError> {
+    ) -> Result<PlannedMove, DriverError> {
         let migration = MigrationUuid(Uuid::from_u128(0x1234));
         let destination = self.destination.facts().await?;
         let check = CheckSource {
@@ -141,48 +147,52 @@ impl Scene {
             kind,
             server: self.server(),
             source: source.host,
-            destination: destination.host.clone(),
+            destination: destination.host,
             storage: movable.storage,
         };
-        Ok(Travel {
+        Ok(PlannedMove {
             source_job: Job::new(what.clone(), Arc::new(Page::default())),
             destination_job: Job::new(what, Arc::new(Page::default())),
             movable,
-            destination,
+            receiver: OnceLock::new(),
         })
     }
 
     /// Pre-checks, makes ready and begins.
-    pub(crate) async fn depart(&self, wanted: BlockMigration) -> Result<Travel> {
-        let travel = self.check(wanted).await?;
-        self.prepare(&travel).await?;
-        self.start(&travel).await?;
-        Ok(travel)
+    pub(crate) async fn start_move(&self, wanted: BlockMigration) -> Result<PlannedMove> {
+        let planned = self.check(wanted).await?;
+        self.prepare(&planned).await?;
+        self.start(&planned).await?;
+        Ok(planned)
     }
 
-    pub(crate) async fn prepare(&self, travel: &Travel) -> Result<(), DriverError> {
+    pub(crate) async fn prepare(&self, planned: &PlannedMove) -> Result<(), DriverError> {
         let never = CancellationToken::new();
-        self.destination
-            .prepare(&travel.destination_job, &travel.movable.guest, &never)
-            .await
+        let receiver = self
+            .destination
+            .prepare(&planned.destination_job, &planned.movable.guest, &never)
+            .await?;
+        // Repeated, it answers the same.
+        planned.receiver.get_or_init(|| receiver);
+        Ok(())
     }
 
-    pub(crate) async fn start(&self, travel: &Travel) -> Result<(), DriverError> {
+    pub(crate) async fn start(&self, planned: &PlannedMove) -> Result<(), DriverError> {
         let never = CancellationToken::new();
         self.source
-            .start(&travel.source_job, &travel.destination, &never)
+            .start(&planned.source_job, planned.receiver(), &never)
             .await
     }
 
     /// Follows the move until it is as far as `enough` says.
     pub(crate) async fn until(
         &self,
-        travel: &Travel,
+        planned: &PlannedMove,
         what: &str,
         enough: impl Fn(&Progress, bool) -> bool,
     ) -> Result<Progress> {
         wait_for(what, SOON, async || {
-            match self.source.progress(&travel.source_job).await? {
+            match self.source.progress(&planned.source_job).await? {
                 JobState::Moving {
                     progress,
                     post_copy,
@@ -194,9 +204,9 @@ impl Scene {
     }
 
     /// Follows the move to its end.
-    pub(crate) async fn end(&self, travel: &Travel) -> Result<Ended> {
+    pub(crate) async fn end(&self, planned: &PlannedMove) -> Result<Ended> {
         wait_for("the move to end", SOON, async || {
-            match self.source.progress(&travel.source_job).await? {
+            match self.source.progress(&planned.source_job).await? {
                 JobState::Ended(ended) => Ok(Some(ended)),
                 other => bail!("{other:?}"),
             }
@@ -205,19 +215,21 @@ impl Scene {
     }
 
     /// Follows the move to its end, which is a failure.
-    pub(crate) async fn failure(&self, travel: &Travel) -> Result<Failure> {
-        match self.end(travel).await?.outcome {
+    pub(crate) async fn failure(&self, planned: &PlannedMove) -> Result<Failure> {
+        match self.end(planned).await?.outcome {
             Outcome::Failed(failure) => Ok(failure),
             other => bail!("{other:?}"),
         }
     }
 
     /// After a success: settles both sides, and sees the guest where it belongs.
-    pub(crate) async fn finish(&self, travel: &Travel) -> Result<()> {
+    pub(crate) async fn finish(&self, planned: &PlannedMove) -> Result<()> {
         self.destination
-            .finish(&travel.destination_job, Side::Destination)
+            .finish(&planned.destination_job, Side::Destination)
             .await?;
-        self.source.finish(&travel.source_job, Side::Source).await?;
+        self.source
+            .finish(&planned.source_job, Side::Source)
+            .await?;
         ensure!(
             self.from().domains()?.is_empty(),
             "{:?}",
@@ -240,12 +252,12 @@ impl Scene {
     }
 
     /// After a failure: settles both sides, and sees the guest unharmed on its source.
-    pub(crate) async fn roll_back(&self, travel: &Travel) -> Result<()> {
+    pub(crate) async fn roll_back(&self, planned: &PlannedMove) -> Result<()> {
         self.destination
-            .roll_back(&travel.destination_job, Side::Destination, false)
+            .roll_back(&planned.destination_job, Side::Destination, false)
             .await?;
         self.source
-            .roll_back(&travel.source_job, Side::Source, false)
+            .roll_back(&planned.source_job, Side::Source, false)
             .await?;
         self.unharmed().await
     }
@@ -277,19 +289,19 @@ impl Scene {
 
     /// Another move, which has to work, by force if need be.
     pub(crate) async fn moves_again(&self) -> Result<()> {
-        let travel = self.depart(BlockMigration::Auto).await?;
-        let forced = self.source.force_complete(&travel.source_job).await;
+        let planned = self.start_move(BlockMigration::Auto).await?;
+        let forced = self.source.force_complete(&planned.source_job).await;
         ensure!(
             matches!(forced, Ok(_) | Err(DriverError::NoJob)),
             "{forced:?}"
         );
-        let outcome = self.end(&travel).await?.outcome;
+        let outcome = self.end(&planned).await?.outcome;
         ensure!(outcome == Outcome::HandedOver, "{outcome:?}");
-        self.finish(&travel).await
+        self.finish(&planned).await
     }
 }
 
-impl Travel {
+impl PlannedMove {
     pub(crate) fn storage(&self) -> StorageMode {
         self.movable.storage
     }

@@ -6,8 +6,8 @@ use godwit_core::server::PowerState;
 use godwit_rpc::domain::Domain;
 use godwit_rpc::facts::{Capacity, Cpu, HostFacts, Pool};
 
-use super::course::Mode;
 use super::fleet::{GuestSpec, Power};
+use super::transfer::Mode;
 use super::world::World;
 
 /// A shared pool's size, as its hosts report it: large.
@@ -44,7 +44,6 @@ impl World {
             },
             pools: spec.pools.iter().map(pool).collect(),
             address: None,
-            move_target: format!("simulated://{host}"),
         })
     }
 
@@ -60,7 +59,7 @@ impl World {
     }
 
     fn domain_of(&self, guest: &GuestSpec, host: &HostName) -> Option<Domain> {
-        let leaving = self.moves.values().find(|moving| {
+        let outgoing = self.moves.values().find(|moving| {
             moving.server == guest.uuid && moving.source == *host && moving.ended.is_none()
         });
         let (sighting, power_state) = if guest.host == *host && self.stopped.contains(&guest.uuid) {
@@ -71,16 +70,16 @@ impl World {
                 Power::Paused => PowerState::Paused,
                 Power::Off => PowerState::Shutdown,
             };
-            let stands_still = leaving.is_some_and(|it| it.course.mode() == Mode::Paused);
+            let stands_still = outgoing.is_some_and(|it| it.transfer.mode() == Mode::Paused);
             match guest.power {
                 Power::Off => (Sighting::Inactive, power),
                 Power::On | Power::Paused if stands_still => (Sighting::Moving, PowerState::Paused),
-                Power::On | Power::Paused if leaving.is_some() => (Sighting::Moving, power),
+                Power::On | Power::Paused if outgoing.is_some() => (Sighting::Moving, power),
                 Power::On | Power::Paused => (Sighting::Executing, power),
             }
         } else if guest.left_on.contains(host) {
             (Sighting::Inactive, PowerState::Shutdown)
-        } else if leaving.is_some() {
+        } else if outgoing.is_some() {
             (Sighting::HandedOver, PowerState::Paused)
         } else if self.expects(host, guest.uuid) {
             (Sighting::Incoming, PowerState::Paused)

@@ -1,4 +1,4 @@
-//! The driver's page of the journal.
+//! What the driver saves, in the journal.
 
 use std::sync::Arc;
 
@@ -6,26 +6,26 @@ use async_trait::async_trait;
 use godwit_core::ids::MigrationUuid;
 use godwit_core::time::Clock;
 
-use crate::driver::{DriverError, Notes};
+use crate::driver::{DriverError, DriverStateStore};
 use crate::journal::Journal;
 
-pub(super) struct Notebook {
+pub(super) struct JournalStateStore {
     pub(super) journal: Journal,
     pub(super) migration: MigrationUuid,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
-impl Notes for Notebook {
+impl DriverStateStore for JournalStateStore {
     fn read(&self) -> Option<serde_json::Value> {
-        self.journal.find(self.migration)?.notes
+        self.journal.find(self.migration)?.driver_state
     }
 
-    async fn write(&self, page: serde_json::Value) -> Result<(), DriverError> {
+    async fn write(&self, value: serde_json::Value) -> Result<(), DriverError> {
         let now = self.clock.now();
-        let written = self
-            .journal
-            .amend(self.migration, now, |entry| entry.notes = Some(page));
+        let written = self.journal.amend(self.migration, now, |entry| {
+            entry.driver_state = Some(value)
+        });
         written
             .await
             .map_err(|error| DriverError::Unavailable(error.explain()))

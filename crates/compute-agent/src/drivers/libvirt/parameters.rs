@@ -1,4 +1,4 @@
-//! Source: a move as libvirt's call needs it, and the call.
+//! Source: the parameters of libvirt's call, and the call.
 
 use std::sync::Arc;
 
@@ -10,13 +10,12 @@ use virt::sys as raw;
 
 use super::connection::Connection;
 use super::facts::MoveTarget;
-use super::flight::{Call, Flight};
+use super::outgoing::{Call, OutgoingMigration};
+use super::status::call_failed;
 use super::sys::{self, Params};
-use super::verdict::call_failed;
 
-/// How a guest travels.
 #[derive(Debug)]
-pub(super) struct Itinerary {
+pub(super) struct MigrationParameters {
     pub(super) guest: ServerUuid,
     pub(super) target: MoveTarget,
     /// libvirt's flags.
@@ -28,21 +27,21 @@ pub(super) struct Itinerary {
     pub(super) parallel_connections: u16,
 }
 
-impl Itinerary {
+impl MigrationParameters {
     /// May the move switch to post-copy?
     pub(super) fn permits_post_copy(&self) -> bool {
         self.flags & raw::VIR_MIGRATE_POSTCOPY != 0
     }
 
     /// Makes libvirt's call, on a thread and a connection of its own: it returns when the move
-    /// has ended; then the flight learns of it, and whoever waits for `changes`.
-    pub(super) fn travel(
+    /// has ended; then `outgoing` learns of it, and whoever waits for `changes`.
+    pub(super) fn spawn(
         self,
         connection: &Connection,
-        flight: &Arc<Flight>,
+        outgoing: &Arc<OutgoingMigration>,
         changes: &Arc<watch::Sender<u64>>,
     ) -> std::io::Result<()> {
-        let (connection, flight) = (connection.clone(), Arc::clone(flight));
+        let (connection, outgoing) = (connection.clone(), Arc::clone(outgoing));
         let changes = Arc::clone(changes);
         let thread = std::thread::Builder::new().name("libvirt-move".into());
         let made = thread.spawn(move || {
@@ -54,7 +53,7 @@ impl Itinerary {
                     call_failed(&error, heard)
                 }
             };
-            flight.learn(|known| known.call = call);
+            outgoing.learn(|known| known.call = call);
             changes.send_modify(|count| *count += 1);
         });
         made.map(drop)

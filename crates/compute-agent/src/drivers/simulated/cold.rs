@@ -13,7 +13,7 @@ use crate::driver::DriverError;
 /// What a driver writes down of a move that is not live.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Note {
+pub(super) struct DriverState {
     /// Source: what the guest did before it was told to power off.
     pub(super) was: Option<Power>,
     /// Destination: the guest is being booted here, or was.

@@ -9,13 +9,13 @@ use godwit_core::failure::{Failure, FailureCode};
 use virt::error::{Error, ErrorNumber};
 
 use super::connection::number;
-use super::flight::{Call, Known};
+use super::observation::{MoveSeen, Observation};
+use super::outgoing::{Call, Known};
 use super::sys::{DomainState, JobStatistics, Stopped};
-use super::witness::{MoveSeen, Witness};
 
 /// What a move has come to.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Verdict {
+pub(super) enum MoveStatus {
     /// It goes on.
     Moving {
         /// Its figures, if there are any at this moment.
@@ -34,22 +34,26 @@ pub(super) enum Verdict {
 }
 
 /// Says what `known` and `seen` (`None`: no such domain) mean.
-pub(super) fn verdict(known: &Known, seen: Option<Witness>, paused_by_move: bool) -> Verdict {
+pub(super) fn move_status(
+    known: &Known,
+    seen: Option<Observation>,
+    paused_by_move: bool,
+) -> MoveStatus {
     if known.call == Call::HandedOver {
-        return Verdict::HandedOver;
+        return MoveStatus::HandedOver;
     }
-    let Some(Witness { state, movement }) = seen else {
+    let Some(Observation { state, movement }) = seen else {
         return gone(known);
     };
     // Post-copy broke: the destination executes the guest, or has died with it. What libvirt
     // calls the job's figures then stands still.
-    let torn = state == DomainState::Paused(Stopped::PostCopyFailed);
-    if torn && known.call != Call::UnderWay {
-        return Verdict::Unknown;
+    let post_copy_failed = state == DomainState::Paused(Stopped::PostCopyFailed);
+    if post_copy_failed && known.call != Call::UnderWay {
+        return MoveStatus::Unknown;
     }
-    let source_stopped = torn || state == DomainState::Paused(Stopped::PostCopy);
+    let source_stopped = post_copy_failed || state == DomainState::Paused(Stopped::PostCopy);
     if let MoveSeen::Outgoing(figures) = movement {
-        return Verdict::Moving {
+        return MoveStatus::Moving {
             figures: Some(figures),
             post_copy: known.post_copy || source_stopped,
         };
@@ -57,7 +61,7 @@ pub(super) fn verdict(known: &Known, seen: Option<Witness>, paused_by_move: bool
     let why = match &known.call {
         // Between two steps of libvirt's there is a moment without a job.
         Call::UnderWay => {
-            return Verdict::Moving {
+            return MoveStatus::Moving {
                 figures: None,
                 post_copy: known.post_copy || source_stopped,
             };
@@ -69,28 +73,28 @@ pub(super) fn verdict(known: &Known, seen: Option<Witness>, paused_by_move: bool
             FailureCode::Interrupted,
             "The migration job ended while its agent was away; the guest stayed.",
         )),
-        Call::HandedOver => return Verdict::HandedOver,
+        Call::HandedOver => return MoveStatus::HandedOver,
     };
     let heard = matches!(known.call, Call::Cancelled | Call::Failed(_));
     match state {
-        DomainState::Running | DomainState::Asleep => Verdict::Stayed(why),
-        DomainState::Paused(Stopped::Otherwise) if !paused_by_move => Verdict::Stayed(why),
-        DomainState::Paused(Stopped::Otherwise) if heard => Verdict::StayedPaused(why),
+        DomainState::Running | DomainState::Asleep => MoveStatus::Stayed(why),
+        DomainState::Paused(Stopped::Otherwise) if !paused_by_move => MoveStatus::Stayed(why),
+        DomainState::Paused(Stopped::Otherwise) if heard => MoveStatus::StayedPaused(why),
         DomainState::Off | DomainState::Saved => gone(known),
-        DomainState::Paused(_) | DomainState::Crashed | DomainState::Unknown => Verdict::Unknown,
+        DomainState::Paused(_) | DomainState::Crashed | DomainState::Unknown => MoveStatus::Unknown,
     }
 }
 
 /// The domain is not in memory any more.
-fn gone(known: &Known) -> Verdict {
+fn gone(known: &Known) -> MoveStatus {
     match (&known.call, known.completed) {
         // The call is about to return, and says why.
-        (Call::UnderWay, _) => Verdict::Moving {
+        (Call::UnderWay, _) => MoveStatus::Moving {
             figures: None,
             post_copy: known.post_copy,
         },
-        (_, Some(_)) => Verdict::HandedOver,
-        (_, None) => Verdict::Unknown,
+        (_, Some(_)) => MoveStatus::HandedOver,
+        (_, None) => MoveStatus::Unknown,
     }
 }
 

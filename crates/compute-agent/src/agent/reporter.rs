@@ -1,4 +1,4 @@
-//! Tells outcomes to any conductor, until one has made them durable.
+//! Reports outcomes to any conductor, until one has made them durable.
 
 use godwit_rpc::enrolment::Report;
 use godwit_rpc::refusal::{CallError, Refusal};
@@ -6,25 +6,25 @@ use tracing::{info, warn};
 
 use super::conductors::Conductors;
 use super::shared::Shared;
-use crate::journal::{Entry, Verdict};
+use crate::journal::{Entry, RecordedOutcome};
 
 /// Runs until it is dropped.
-pub(super) async fn tell(shared: &Shared, conductors: &Conductors) {
+pub(super) async fn report_outcomes(shared: &Shared, conductors: &Conductors) {
     let mut attempts = 0;
     loop {
-        let told = shared.told.notified();
-        let untold = shared.journal.select(Entry::is_untold);
+        let recorded = shared.outcome_recorded.notified();
+        let unreported = shared.journal.select(Entry::is_unreported);
         shared
             .metrics
-            .untold
-            .set(i64::try_from(untold.len()).unwrap_or(i64::MAX));
+            .unreported
+            .set(i64::try_from(unreported.len()).unwrap_or(i64::MAX));
         let mut all = true;
-        for entry in untold {
-            all &= tell_one(shared, conductors, &entry).await;
+        for entry in unreported {
+            all &= report_one(shared, conductors, &entry).await;
         }
         if all {
             attempts = 0;
-            told.await;
+            recorded.await;
         } else {
             shared.metrics.conductor_failed("report");
             tokio::time::sleep(conductors.pause(attempts)).await;
@@ -34,11 +34,11 @@ pub(super) async fn tell(shared: &Shared, conductors: &Conductors) {
 }
 
 /// Was it taken?
-async fn tell_one(shared: &Shared, conductors: &Conductors, entry: &Entry) -> bool {
-    let Some(verdict) = &entry.verdict else {
+async fn report_one(shared: &Shared, conductors: &Conductors, entry: &Entry) -> bool {
+    let Some(recorded) = &entry.outcome else {
         return true;
     };
-    let report = report(shared, entry, verdict);
+    let report = report(shared, entry, recorded);
     let migration = report.migration;
     match conductors
         .ask(|conductor| {
@@ -58,8 +58,8 @@ async fn tell_one(shared: &Shared, conductors: &Conductors, entry: &Entry) -> bo
         }
     }
     let acknowledge = |entry: &mut Entry| {
-        if let Some(verdict) = &mut entry.verdict {
-            verdict.acknowledged = true;
+        if let Some(recorded) = &mut entry.outcome {
+            recorded.acknowledged = true;
         }
     };
     let written = shared
@@ -72,12 +72,12 @@ async fn tell_one(shared: &Shared, conductors: &Conductors, entry: &Entry) -> bo
     written.is_ok()
 }
 
-fn report(shared: &Shared, entry: &Entry, verdict: &Verdict) -> Report {
+fn report(shared: &Shared, entry: &Entry, recorded: &RecordedOutcome) -> Report {
     Report {
         host: shared.host.clone(),
         migration: entry.what.migration,
         sequence: entry.rank.sequence,
-        ended: verdict.ended.clone(),
-        at: verdict.at,
+        ended: recorded.ended.clone(),
+        at: recorded.at,
     }
 }

@@ -18,8 +18,8 @@ fn known(call: Call) -> Known {
     }
 }
 
-fn seen(state: DomainState, movement: MoveSeen) -> Option<Witness> {
-    Some(Witness { state, movement })
+fn seen(state: DomainState, movement: MoveSeen) -> Option<Observation> {
+    Some(Observation { state, movement })
 }
 
 const STATES: [DomainState; 11] = [
@@ -47,7 +47,7 @@ fn calls() -> [Call; 6] {
     ]
 }
 
-fn everything() -> impl Iterator<Item = (Known, Option<Witness>, bool)> {
+fn everything() -> impl Iterator<Item = (Known, Option<Observation>, bool)> {
     let movements = [
         MoveSeen::None,
         MoveSeen::Incoming,
@@ -80,10 +80,10 @@ fn everything() -> impl Iterator<Item = (Known, Option<Witness>, bool)> {
 #[test]
 fn a_success_needs_libvirts_word() {
     for (known, seen, paused) in everything() {
-        if verdict(&known, seen, paused) == Verdict::HandedOver {
+        if move_status(&known, seen, paused) == MoveStatus::HandedOver {
             let said = known.call == Call::HandedOver || known.completed.is_some();
             assert!(said, "{known:?} {seen:?}");
-            let here = seen.is_some_and(|witness| witness.state == DomainState::Running);
+            let here = seen.is_some_and(|observed| observed.state == DomainState::Running);
             assert!(
                 !here || known.call == Call::HandedOver,
                 "{known:?} {seen:?}"
@@ -95,13 +95,13 @@ fn a_success_needs_libvirts_word() {
 #[test]
 fn a_failure_needs_the_guest_in_sight() {
     for (known, seen, paused) in everything() {
-        let stayed = verdict(&known, seen, paused);
-        if matches!(stayed, Verdict::Stayed(_) | Verdict::StayedPaused(_)) {
-            let witness = seen.unwrap();
-            assert!(!matches!(witness.movement, MoveSeen::Outgoing(_)));
+        let stayed = move_status(&known, seen, paused);
+        if matches!(stayed, MoveStatus::Stayed(_) | MoveStatus::StayedPaused(_)) {
+            let observed = seen.unwrap();
+            assert!(!matches!(observed.movement, MoveSeen::Outgoing(_)));
             assert!(
                 matches!(
-                    witness.state,
+                    observed.state,
                     DomainState::Running
                         | DomainState::Asleep
                         | DomainState::Paused(Stopped::Otherwise)
@@ -116,7 +116,7 @@ fn a_failure_needs_the_guest_in_sight() {
 #[test]
 fn our_pause_is_lifted_only_when_libvirt_said_that_the_guest_stayed() {
     for (known, seen, paused) in everything() {
-        if let Verdict::StayedPaused(_) = verdict(&known, seen, paused) {
+        if let MoveStatus::StayedPaused(_) = move_status(&known, seen, paused) {
             assert!(paused);
             assert!(matches!(known.call, Call::Cancelled | Call::Failed(_)));
         }
@@ -135,41 +135,47 @@ fn an_abort_that_worked_is_no_failure() {
             abort_asked: true,
             ..known(call.clone())
         };
-        assert_eq!(verdict(&asked, running, false), Verdict::Stayed(None));
+        assert_eq!(
+            move_status(&asked, running, false),
+            MoveStatus::Stayed(None)
+        );
         assert!(matches!(
-            verdict(&known(call), running, false),
-            Verdict::Stayed(Some(_))
+            move_status(&known(call), running, false),
+            MoveStatus::Stayed(Some(_))
         ));
     }
     assert_eq!(
-        verdict(&known(Call::Cancelled), running, false),
-        Verdict::Stayed(None)
+        move_status(&known(Call::Cancelled), running, false),
+        MoveStatus::Stayed(None)
     );
 }
 
 #[test]
-fn a_torn_guest_is_neither_here_nor_there() {
+fn a_guest_whose_post_copy_broke_is_neither_here_nor_there() {
     for movement in [MoveSeen::None, MoveSeen::Outgoing(JobStatistics::default())] {
         let stopped = seen(DomainState::Paused(Stopped::PostCopyFailed), movement);
         for call in [Call::NotOurs, Call::Failed(failure())] {
-            assert_eq!(verdict(&known(call), stopped, false), Verdict::Unknown);
+            assert_eq!(
+                move_status(&known(call), stopped, false),
+                MoveStatus::Unknown
+            );
         }
         // While libvirt has not given up, it goes on.
-        let goes_on = verdict(&known(Call::UnderWay), stopped, false);
+        let goes_on = move_status(&known(Call::UnderWay), stopped, false);
         let post_copy = true;
-        assert!(matches!(goes_on, Verdict::Moving { post_copy: p, .. } if p == post_copy));
+        assert!(matches!(goes_on, MoveStatus::Moving { post_copy: p, .. } if p == post_copy));
     }
 }
 
 #[test]
 fn a_source_that_vanished_without_a_word_is_asked_about() {
     assert_eq!(
-        verdict(&known(Call::NotOurs), None, false),
-        Verdict::Unknown
+        move_status(&known(Call::NotOurs), None, false),
+        MoveStatus::Unknown
     );
     let off = seen(DomainState::Off, MoveSeen::None);
     let failed = known(Call::Failed(failure()));
-    assert_eq!(verdict(&failed, off, false), Verdict::Unknown);
+    assert_eq!(move_status(&failed, off, false), MoveStatus::Unknown);
 }
 
 #[test]

@@ -29,7 +29,7 @@ use super::sys::{self, DomainState, JobKind, JobStatistics, Operation, Stopped};
 pub(super) enum MoveSeen {
     /// None.
     None,
-    /// It is leaving.
+    /// It is sent away.
     Outgoing(JobStatistics),
     /// It is arriving.
     Incoming,
@@ -37,7 +37,7 @@ pub(super) enum MoveSeen {
 
 /// A domain at one instant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Witness {
+pub(super) struct Observation {
     /// libvirt's state.
     pub(super) state: DomainState,
     /// The migration under way.
@@ -46,7 +46,7 @@ pub(super) struct Witness {
 
 /// Looks at a domain. The job first, then the state: a move that ends in between then looks
 /// like one that still goes on, and is looked at again.
-pub(super) fn look(domain: &Domain) -> Result<Witness, Error> {
+pub(super) fn look(domain: &Domain) -> Result<Observation, Error> {
     let movement = match sys::job(domain) {
         Ok(job) if job.kind == JobKind::Active => match job.operation {
             Operation::MigrationOut => MoveSeen::Outgoing(job.statistics),
@@ -63,10 +63,10 @@ pub(super) fn look(domain: &Domain) -> Result<Witness, Error> {
         },
     };
     let state = sys::domain_state(domain)?;
-    Ok(Witness { state, movement })
+    Ok(Observation { state, movement })
 }
 
-impl Witness {
+impl Observation {
     /// What the host testifies.
     pub(super) fn sighting(self) -> Sighting {
         use MoveSeen as M;
@@ -130,25 +130,25 @@ mod tests {
     ];
 
     fn movements() -> [MoveSeen; 3] {
-        let leaving = MoveSeen::Outgoing(JobStatistics::default());
-        [MoveSeen::None, leaving, MoveSeen::Incoming]
+        let outgoing = MoveSeen::Outgoing(JobStatistics::default());
+        [MoveSeen::None, outgoing, MoveSeen::Incoming]
     }
 
-    fn everything() -> impl Iterator<Item = (Witness, Sighting)> {
+    fn everything() -> impl Iterator<Item = (Observation, Sighting)> {
         STATES.into_iter().flat_map(|state| {
             movements().into_iter().map(move |movement| {
-                let witness = Witness { state, movement };
-                (witness, witness.sighting())
+                let observed = Observation { state, movement };
+                (observed, observed.sighting())
             })
         })
     }
 
     #[test]
     fn what_runs_is_never_denied() {
-        for (witness, sighting) in everything() {
-            if witness.state == DomainState::Running {
+        for (observed, sighting) in everything() {
+            if observed.state == DomainState::Running {
                 let executes = matches!(sighting, Sighting::Executing | Sighting::Moving);
-                assert!(executes, "{witness:?}: {sighting:?}");
+                assert!(executes, "{observed:?}: {sighting:?}");
             }
         }
     }
@@ -156,11 +156,11 @@ mod tests {
     /// Only an incoming domain is ever destroyed, so nothing else may be called incoming.
     #[test]
     fn only_a_domain_that_libvirt_receives_is_incoming() {
-        for (witness, sighting) in everything() {
+        for (observed, sighting) in everything() {
             if sighting == Sighting::Incoming {
-                assert_eq!(witness.movement, MoveSeen::Incoming, "{witness:?}");
-                assert_ne!(witness.state, DomainState::Running);
-                assert_ne!(witness.state, DomainState::Paused(Stopped::PostCopy));
+                assert_eq!(observed.movement, MoveSeen::Incoming, "{observed:?}");
+                assert_ne!(observed.state, DomainState::Running);
+                assert_ne!(observed.state, DomainState::Paused(Stopped::PostCopy));
             }
         }
     }
@@ -168,22 +168,22 @@ mod tests {
     #[test]
     fn who_is_paused_by_a_move_waits_for_both_sides() {
         for movement in [MoveSeen::None, MoveSeen::Outgoing(JobStatistics::default())] {
-            let witness = Witness {
+            let observed = Observation {
                 state: DomainState::Paused(Stopped::Migration),
                 movement,
             };
-            assert_eq!(witness.sighting(), Sighting::HandedOver);
+            assert_eq!(observed.sighting(), Sighting::HandedOver);
         }
     }
 
     #[test]
     fn the_source_of_a_post_copy_never_executes_again() {
         for movement in [MoveSeen::None, MoveSeen::Outgoing(JobStatistics::default())] {
-            let witness = Witness {
+            let observed = Observation {
                 state: DomainState::Paused(Stopped::PostCopy),
                 movement,
             };
-            assert_eq!(witness.sighting(), Sighting::HandedOver);
+            assert_eq!(observed.sighting(), Sighting::HandedOver);
         }
     }
 }

@@ -7,19 +7,18 @@ use std::time::Duration;
 use godwit_core::failure::FailureCode;
 use godwit_core::migration::StorageMode;
 use godwit_core::server::PowerState;
-use godwit_rpc::command::MoveKind;
+use godwit_rpc::command::{MoveKind, Receiver};
 use godwit_rpc::domain::Domain;
-use godwit_rpc::facts::HostFacts;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use virt::sys as raw;
 
 use super::Host;
 use super::facts::MoveTarget;
-use super::flight::{Call, Flight};
-use super::itinerary::Itinerary;
-use super::note::{Departure, Note};
-use super::witness::MoveSeen;
+use super::observation::MoveSeen;
+use super::outgoing::{Call, OutgoingMigration};
+use super::parameters::MigrationParameters;
+use super::state::{DriverState, Started};
 use crate::checks;
 use crate::driver::{DriverError, Job};
 use crate::holds::HoldPoint;
@@ -32,24 +31,20 @@ impl Host {
     pub(super) async fn start(
         self: &Arc<Self>,
         job: &Job,
-        destination: &HostFacts,
+        receiver: &Receiver,
         cancel: &CancellationToken,
     ) -> Result<(), DriverError> {
-        if self.flights.of(job).is_some() {
+        if self.outgoing.of(job).is_some() {
             return Ok(());
         }
-        let mut note: Note = job.note()?.unwrap_or_default();
-        if note
-            .departure
-            .as_ref()
-            .is_some_and(|departure| departure.over)
-        {
+        let mut state: DriverState = job.load()?.unwrap_or_default();
+        if state.started.as_ref().is_some_and(|started| started.over) {
             return Err(DriverError::failed(
                 FailureCode::HypervisorError,
                 "This move is over.",
             ));
         }
-        if note.departure.is_some() {
+        if state.started.is_some() {
             // A crash left it open whether it began. If it did, `progress` finds it; if not,
             // nobody can know, and it is not begun a second time.
             self.attached(job).await?;
@@ -60,59 +55,59 @@ impl Host {
         let guest = guest.ok_or(DriverError::UnknownServer(server))?;
         checks::guest_can_leave(&guest, MoveKind::Live).map_err(DriverError::Failed)?;
         let held = self.holds.is_held(HoldPoint::BeforeHandover).await;
-        let itinerary = self.itinerary(job, &guest, destination, held)?;
+        let parameters = self.parameters(job, &guest, receiver, held)?;
 
         let copied = match job.what.storage {
             StorageMode::Shared => Vec::new(),
-            StorageMode::Copied => checks::disks_to_copy(&guest, destination)
+            StorageMode::Copied => checks::disks_to_copy(&guest, &receiver.pools)
                 .map(|disk| PathBuf::from(&disk.path))
                 .collect(),
         };
-        note.departure = Some(Departure {
+        state.started = Some(Started {
             copied,
-            post_copy: itinerary.permits_post_copy(),
+            post_copy: parameters.permits_post_copy(),
             paused: false,
             over: false,
         });
-        job.set_note(&note).await?;
+        job.save(&state).await?;
         if cancel.is_cancelled() {
-            note.departure = None;
-            job.set_note(&note).await?;
+            state.started = None;
+            job.save(&state).await?;
             return Err(DriverError::Cancelled);
         }
 
-        let flight = self.flights.begin(job, Call::UnderWay);
-        let connects_to = Some(itinerary.target.libvirt.clone());
-        flight.learn(|known| known.connects_to = connects_to);
-        if let Err(error) = itinerary.travel(&self.connection, &flight, &self.changes) {
-            self.flights.forget(job);
-            note.departure = None;
-            job.set_note(&note).await?;
+        let outgoing = self.outgoing.begin(job, Call::UnderWay);
+        let connects_to = Some(parameters.target.libvirt.clone());
+        outgoing.learn(|known| known.connects_to = connects_to);
+        if let Err(error) = parameters.spawn(&self.connection, &outgoing, &self.changes) {
+            self.outgoing.forget(job);
+            state.started = None;
+            job.save(&state).await?;
             return Err(DriverError::Unavailable(format!(
                 "no thread for a move: {error}"
             )));
         }
-        self.steer(job, &flight, &guest, destination, held);
-        self.departed(job, &flight, cancel).await
+        self.tune(job, &outgoing, &guest, receiver, held);
+        self.wait_until_running(job, &outgoing, cancel).await
     }
 
-    fn itinerary(
+    fn parameters(
         &self,
         job: &Job,
         guest: &Domain,
-        destination: &HostFacts,
+        receiver: &Receiver,
         held: bool,
-    ) -> Result<Itinerary, DriverError> {
+    ) -> Result<MigrationParameters, DriverError> {
         let config = &self.config;
         let disks: Vec<String> = match job.what.storage {
             StorageMode::Shared => Vec::new(),
-            StorageMode::Copied => checks::disks_to_copy(guest, destination)
+            StorageMode::Copied => checks::disks_to_copy(guest, &receiver.pools)
                 .map(|disk| disk.target.clone())
                 .collect(),
         };
         if let (StorageMode::Shared, Some(disk)) = (
             job.what.storage,
-            checks::disks_to_copy(guest, destination).next(),
+            checks::disks_to_copy(guest, &receiver.pools).next(),
         ) {
             let message = format!(
                 "{} is not on storage that both hosts see any more.",
@@ -137,9 +132,9 @@ impl Host {
         flag(config.permit_auto_converge, raw::VIR_MIGRATE_AUTO_CONVERGE);
         flag(config.parallel_connections > 1, raw::VIR_MIGRATE_PARALLEL);
         flag(config.encrypt, raw::VIR_MIGRATE_TLS);
-        Ok(Itinerary {
+        Ok(MigrationParameters {
             guest: job.what.server,
-            target: MoveTarget::of(destination)?,
+            target: MoveTarget::of(receiver)?,
             flags,
             disks,
             bandwidth_mib: if held { 1 } else { config.bandwidth_mib },
@@ -149,14 +144,14 @@ impl Host {
 
     /// Waits until libvirt's job runs or has ended; not longer than libvirt may take for
     /// anything. The destination may be slow: then the move is under way all the same.
-    async fn departed(
+    async fn wait_until_running(
         self: &Arc<Self>,
         job: &Job,
-        flight: &Flight,
+        outgoing: &OutgoingMigration,
         cancel: &CancellationToken,
     ) -> Result<(), DriverError> {
         let deadline = Instant::now() + self.config.call_timeout();
-        while flight.known().call == Call::UnderWay && Instant::now() < deadline {
+        while outgoing.known().call == Call::UnderWay && Instant::now() < deadline {
             if cancel.is_cancelled() {
                 // It began, so it ends like any other, and tells so.
                 return match self.abort(job).await {
@@ -169,7 +164,7 @@ impl Host {
             {
                 return Ok(());
             }
-            let returned = flight.until(|known| known.call != Call::UnderWay);
+            let returned = outgoing.until(|known| known.call != Call::UnderWay);
             // Either way the loop looks again.
             let _ = tokio::time::timeout(LOOK_EVERY, returned).await;
         }

@@ -1,7 +1,7 @@
 //! Source of a cold move: the guest is powered off, and started again if the move is undone.
 //!
 //! Its definition and its disks stay until somebody confirms the move. What the guest did is
-//! noted before anything is done to it, so that it is never started if it was off; an agent that
+//! saved before anything is done to it, so that it is never started if it was off; an agent that
 //! comes back goes on powering it off.
 
 use std::collections::HashMap;
@@ -11,9 +11,9 @@ use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::migration::StorageMode;
 use godwit_core::recovery::Sighting;
-use godwit_rpc::command::MoveKind;
+use godwit_rpc::command::{MoveKind, Receiver};
 use godwit_rpc::domain::Domain;
-use godwit_rpc::facts::HostFacts;
+use godwit_rpc::facts::Pool;
 use godwit_rpc::progress::{Ended, Outcome, Progress};
 use tokio_util::sync::CancellationToken;
 use virt::error::Error;
@@ -22,36 +22,36 @@ use virt::sys as raw;
 use super::Host;
 use super::connection::Live;
 use super::inventory::known;
-use super::note::{Note, PoweredOff, Was};
+use super::locks::GuestLock;
+use super::observation::Observation;
+use super::state::{DriverState, PoweredOff, Was};
 use super::sys::DomainState;
-use super::turns::Turn;
-use super::witness::Witness;
 use crate::checks;
 use crate::driver::{DriverError, Job, JobState};
 
 /// Guests that this process is powering off, or has powered off.
 #[derive(Default)]
-pub(super) struct Leavings(Mutex<HashMap<MigrationUuid, Leaving>>);
+pub(super) struct PowerOffs(Mutex<HashMap<MigrationUuid, PowerOffJob>>);
 
-struct Leaving {
+struct PowerOffJob {
     /// How it ended; `None` while it goes on.
     ended: Option<Ended>,
     stop: CancellationToken,
 }
 
-impl Leavings {
+impl PowerOffs {
     /// Stops what is under way, and forgets it. Whoever has to know that it stopped takes the
-    /// guest's turn.
+    /// guest's lock.
     fn forget(&self, job: &Job) {
-        if let Some(leaving) = self.lock().remove(&job.what.migration) {
-            leaving.stop.cancel();
+        if let Some(power_off) = self.lock().remove(&job.what.migration) {
+            power_off.stop.cancel();
         }
     }
 
     fn state(&self, job: &Job) -> Option<JobState> {
-        let leavings = self.lock();
-        let leaving = leavings.get(&job.what.migration)?;
-        Some(match &leaving.ended {
+        let power_offs = self.lock();
+        let power_off = power_offs.get(&job.what.migration)?;
+        Some(match &power_off.ended {
             Some(ended) => JobState::Ended(ended.clone()),
             None => JobState::Moving {
                 progress: Progress::default(),
@@ -60,7 +60,7 @@ impl Leavings {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<MigrationUuid, Leaving>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<MigrationUuid, PowerOffJob>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,16 +68,16 @@ impl Leavings {
 impl Host {
     /// Can this guest leave while it is off? libvirt forgets a transient domain that is off,
     /// and copies disks of running guests only.
-    pub(super) async fn can_leave_cold(
+    pub(super) async fn can_move_cold(
         &self,
         guest: &Domain,
-        destination: &HostFacts,
+        pools: &[Pool],
         storage: StorageMode,
     ) -> Result<(), DriverError> {
         let server = guest.server;
         let persistent = self
             .connection
-            .call(move |live| super::settle::is_persistent(live, server));
+            .call(move |live| super::cleanup::is_persistent(live, server));
         if !persistent.await? {
             return Err(DriverError::failed(
                 FailureCode::PreCheck,
@@ -87,7 +87,7 @@ impl Host {
                 ),
             ));
         }
-        let local = checks::disks_to_copy(guest, destination).next();
+        let local = checks::disks_to_copy(guest, pools).next();
         match (storage, local) {
             (StorageMode::Shared, None) => Ok(()),
             (StorageMode::Copied, None) => Ok(()),
@@ -106,82 +106,82 @@ impl Host {
     pub(super) async fn start_cold(
         self: &Arc<Self>,
         job: &Job,
-        destination: &HostFacts,
+        receiver: &Receiver,
         cancel: &CancellationToken,
     ) -> Result<(), DriverError> {
-        let mut note: Note = job.note()?.unwrap_or_default();
-        if let Some(powered_off) = &note.powered_off {
+        let mut state: DriverState = job.load()?.unwrap_or_default();
+        if let Some(powered_off) = &state.powered_off {
             if powered_off.over {
                 return Err(DriverError::failed(
                     FailureCode::HypervisorError,
                     "This move is over.",
                 ));
             }
-            self.leave(job);
+            self.begin_power_off(job);
             return Ok(());
         }
         let server = job.what.server;
         let guest = self.describe(server, &self.pools().await?).await?;
         let guest = guest.ok_or(DriverError::UnknownServer(server))?;
         checks::guest_can_leave(&guest, MoveKind::Cold).map_err(DriverError::Failed)?;
-        self.can_leave_cold(&guest, destination, job.what.storage)
+        self.can_move_cold(&guest, &receiver.pools, job.what.storage)
             .await?;
         let seen = self.look(server).await?;
         let was = was(seen.ok_or(DriverError::UnknownServer(server))?);
         if cancel.is_cancelled() {
             return Err(DriverError::Cancelled);
         }
-        note.powered_off = Some(PoweredOff { was, over: false });
-        job.set_note(&note).await?;
-        self.leave(job);
+        state.powered_off = Some(PoweredOff { was, over: false });
+        job.save(&state).await?;
+        self.begin_power_off(job);
         Ok(())
     }
 
     /// See [`crate::driver::Driver::progress`], of a cold move.
     pub(super) fn progress_cold(self: &Arc<Self>, job: &Job) -> Result<JobState, DriverError> {
-        if let Some(state) = self.leavings.state(job) {
+        if let Some(state) = self.power_offs.state(job) {
             return Ok(state);
         }
-        let note: Note = job.note()?.unwrap_or_default();
-        if note.powered_off.is_none_or(|powered_off| powered_off.over) {
+        let state: DriverState = job.load()?.unwrap_or_default();
+        if state.powered_off.is_none_or(|powered_off| powered_off.over) {
             return Ok(JobState::NoJob);
         }
-        self.leave(job);
-        Ok(self.leavings.state(job).unwrap_or(JobState::NoJob))
+        self.begin_power_off(job);
+        Ok(self.power_offs.state(job).unwrap_or(JobState::NoJob))
     }
 
-    /// Nobody can be told not to power off any more.
+    /// A guest that was told to power off cannot be told otherwise.
     pub(super) fn abort_cold(&self, job: &Job) -> DriverError {
-        match self.leavings.state(job) {
+        match self.power_offs.state(job) {
             Some(JobState::Moving { .. }) => DriverError::TooLate,
             Some(JobState::Ended(_) | JobState::NoJob) | None => DriverError::NoJob,
         }
     }
 
     /// Powers the guest off in a task of its own, unless that is under way.
-    fn leave(self: &Arc<Self>, job: &Job) {
+    fn begin_power_off(self: &Arc<Self>, job: &Job) {
         let stop = CancellationToken::new();
         {
-            let mut leavings = self.leavings.lock();
-            if leavings.contains_key(&job.what.migration) {
+            let mut power_offs = self.power_offs.lock();
+            if power_offs.contains_key(&job.what.migration) {
                 return;
             }
             let stop = stop.clone();
-            leavings.insert(job.what.migration, Leaving { ended: None, stop });
+            power_offs.insert(job.what.migration, PowerOffJob { ended: None, stop });
         }
         let (host, job) = (Arc::clone(self), job.clone());
         tokio::spawn(async move {
-            let left = async {
-                let _turn = host.turn(job.what.server).await?;
+            let powered_off = async {
+                let _lock = host.lock_guest(job.what.server).await?;
                 host.power_off(job.what.server, host.config.power_off_limit())
                     .await
             };
-            let left = tokio::select! {
+            let powered_off = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                left = left => left,
+                powered_off = powered_off => powered_off,
             };
-            let outcome = match left {
+            let outcome = match powered_off {
                 Ok(()) => Outcome::Stopped,
                 Err(error) => match host.still_executes(job.what.server).await {
                     true => Outcome::Failed(Failure::new(
@@ -190,13 +190,13 @@ impl Host {
                     )),
                     // Nobody knows; whoever asks next begins anew.
                     false => {
-                        host.leavings.lock().remove(&job.what.migration);
+                        host.power_offs.lock().remove(&job.what.migration);
                         return;
                     }
                 },
             };
-            if let Some(leaving) = host.leavings.lock().get_mut(&job.what.migration) {
-                leaving.ended = Some(Ended {
+            if let Some(power_off) = host.power_offs.lock().get_mut(&job.what.migration) {
+                power_off.ended = Some(Ended {
                     outcome,
                     progress: None,
                 });
@@ -217,12 +217,12 @@ impl Host {
         resume: bool,
     ) -> Result<(), DriverError> {
         let server = job.what.server;
-        self.leavings.forget(job);
-        let turn = self.turn(server).await?;
+        self.power_offs.forget(job);
+        let lock = self.lock_guest(server).await?;
         let seen = self.look(server).await?;
         let seen = seen.ok_or(DriverError::UnknownServer(server))?;
-        let mut note: Note = job.note()?.unwrap_or_default();
-        let was = match &note.powered_off {
+        let mut state: DriverState = job.load()?.unwrap_or_default();
+        let was = match &state.powered_off {
             Some(powered_off) if !powered_off.over => powered_off.was,
             // It was never touched, or all was done before.
             Some(_) | None => Was::Off,
@@ -230,7 +230,7 @@ impl Host {
         match (seen.sighting(), was) {
             (Sighting::Executing, _) | (Sighting::Inactive, Was::Off) => {}
             (Sighting::Inactive, Was::Running | Was::Paused) if resume => {
-                self.start_again(server, was == Was::Paused, turn).await?;
+                self.start_again(server, was == Was::Paused, lock).await?;
             }
             (Sighting::Inactive, Was::Running | Was::Paused) => {
                 return Err(DriverError::failed(
@@ -252,9 +252,9 @@ impl Host {
                 ));
             }
         }
-        if let Some(powered_off) = note.powered_off.as_mut() {
+        if let Some(powered_off) = state.powered_off.as_mut() {
             powered_off.over = true;
-            job.set_note(&note).await?;
+            job.save(&state).await?;
         }
         Ok(())
     }
@@ -263,10 +263,10 @@ impl Host {
         &self,
         server: ServerUuid,
         paused: bool,
-        turn: Turn,
+        lock: GuestLock,
     ) -> Result<(), DriverError> {
         let started = self.connection.call(move |live| {
-            let _turn = turn;
+            let _lock = lock;
             create(live, server, paused)
         });
         started.await?;
@@ -284,18 +284,18 @@ impl Host {
     }
 
     /// The guest is elsewhere for good.
-    pub(super) async fn settle_leaving(&self, job: &Job) -> Result<(), DriverError> {
-        self.leavings.forget(job);
-        let mut note: Note = job.note()?.unwrap_or_default();
-        if let Some(powered_off) = note.powered_off.as_mut() {
+    pub(super) async fn end_power_off(&self, job: &Job) -> Result<(), DriverError> {
+        self.power_offs.forget(job);
+        let mut state: DriverState = job.load()?.unwrap_or_default();
+        if let Some(powered_off) = state.powered_off.as_mut() {
             powered_off.over = true;
-            job.set_note(&note).await?;
+            job.save(&state).await?;
         }
         Ok(())
     }
 }
 
-fn was(seen: Witness) -> Was {
+fn was(seen: Observation) -> Was {
     match seen.state {
         DomainState::Off | DomainState::Saved => Was::Off,
         DomainState::Paused(_) => Was::Paused,

@@ -1,5 +1,5 @@
-//! Source: what is adjusted while a move goes on: the permitted downtime, and the brake of the
-//! hold point before the hand-over.
+//! Source: what is adjusted while a move goes on: the permitted downtime, and the bandwidth at
+//! the hold point before the hand-over.
 //!
 //! A move cannot be stopped just before its end from outside. But one that may send a MiB a
 //! second and stop the guest for a millisecond does not end while the guest keeps writing, and
@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use godwit_core::ids::ServerUuid;
 use godwit_core::migration::StorageMode;
+use godwit_rpc::command::Receiver;
 use godwit_rpc::domain::Domain;
-use godwit_rpc::facts::HostFacts;
 use virt::error::Error;
 
 use super::Host;
 use super::connection::{CallError, Live};
-use super::downtime::{permitted, weight};
-use super::flight::{Call, Flight};
-use super::witness::MoveSeen;
+use super::downtime::{permitted, size_gib};
+use super::observation::MoveSeen;
+use super::outgoing::{Call, OutgoingMigration};
 use crate::checks;
 use crate::driver::Job;
 use crate::holds::HoldPoint;
@@ -32,58 +32,60 @@ const UNLIMITED_MIB: u64 = (i64::MAX >> 20).unsigned_abs();
 
 /// How a move is adjusted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Trim {
+struct Tuning {
     downtime_ms: u64,
     /// `None`: as the move was begun.
     bandwidth_mib: Option<u64>,
 }
 
 /// As slow as can be.
-const BRAKED: Trim = Trim {
+const THROTTLED: Tuning = Tuning {
     downtime_ms: 1,
     bandwidth_mib: Some(1),
 };
 
 impl Host {
     /// Follows the move with a task of its own until it has ended.
-    pub(super) fn steer(
+    pub(super) fn tune(
         self: &Arc<Self>,
         job: &Job,
-        flight: &Arc<Flight>,
+        outgoing: &Arc<OutgoingMigration>,
         guest: &Domain,
-        destination: &HostFacts,
-        braked: bool,
+        receiver: &Receiver,
+        throttled: bool,
     ) {
         let copied = match job.what.storage {
             StorageMode::Shared => Vec::new(),
-            StorageMode::Copied => checks::disks_to_copy(guest, destination)
+            StorageMode::Copied => checks::disks_to_copy(guest, &receiver.pools)
                 .map(|disk| disk.virtual_bytes)
                 .collect(),
         };
-        let weight = weight(guest.memory_bytes, copied.into_iter());
-        self.steer_with(job.what.server, flight, weight, braked);
+        let gib = size_gib(guest.memory_bytes, copied.into_iter());
+        self.tune_with(job.what.server, outgoing, gib, throttled);
     }
 
-    /// The same, of a guest that carries `weight` GiB. `braked`: was the move begun at the
-    /// brake?
-    pub(super) fn steer_with(
+    /// The same, of a guest that carries `gib` GiB. `throttled`: was the move begun so?
+    pub(super) fn tune_with(
         self: &Arc<Self>,
         server: ServerUuid,
-        flight: &Arc<Flight>,
-        weight: f64,
-        braked: bool,
+        outgoing: &Arc<OutgoingMigration>,
+        gib: f64,
+        throttled: bool,
     ) {
-        // Neither the driver nor the flight is kept alive by being steered.
-        let (host, flight) = (Arc::downgrade(self), Arc::downgrade(flight));
+        // Neither the driver nor the outgoing migration is kept alive by this task.
+        let (host, outgoing) = (Arc::downgrade(self), Arc::downgrade(outgoing));
         tokio::spawn(async move {
-            let mut trimmed = Trimmed { last: None, braked };
-            while let Some(pause) = turn(&host, &flight, server, weight, &mut trimmed).await {
+            let mut applied = Applied {
+                last: None,
+                throttled,
+            };
+            while let Some(pause) = adjust(&host, &outgoing, server, gib, &mut applied).await {
                 tokio::time::sleep(pause).await;
             }
         });
     }
 
-    async fn trim(&self, server: ServerUuid, trim: Trim) -> Result<(), CallError> {
+    async fn trim(&self, server: ServerUuid, trim: Tuning) -> Result<(), CallError> {
         self.connection
             .call(move |live| set(live, server, trim))
             .await
@@ -91,29 +93,29 @@ impl Host {
 }
 
 /// What was adjusted so far.
-struct Trimmed {
-    last: Option<Trim>,
-    /// The move was braked some time, or began so; then its bandwidth has to be given back.
-    braked: bool,
+struct Applied {
+    last: Option<Tuning>,
+    /// The move was throttled some time, or began so; then its bandwidth has to be given back.
+    throttled: bool,
 }
 
 /// One look, and what follows from it; `None` when the move has ended.
-async fn turn(
+async fn adjust(
     host: &Weak<Host>,
-    flight: &Weak<Flight>,
+    outgoing: &Weak<OutgoingMigration>,
     server: ServerUuid,
-    weight: f64,
-    trimmed: &mut Trimmed,
+    gib: f64,
+    applied: &mut Applied,
 ) -> Option<Duration> {
-    let (host, flight) = (host.upgrade()?, flight.upgrade()?);
-    let known = flight.known();
+    let (host, outgoing) = (host.upgrade()?, outgoing.upgrade()?);
+    let known = outgoing.known();
     let over = !matches!(known.call, Call::UnderWay | Call::NotOurs) || known.ended.is_some();
     if over || known.post_copy {
         return None;
     }
     let held = host.holds.is_held(HoldPoint::BeforeHandover).await;
-    trimmed.braked |= held;
-    let pause = if held || trimmed.last == Some(BRAKED) {
+    applied.throttled |= held;
+    let pause = if held || applied.last == Some(THROTTLED) {
         LOOK_AT_HELD_EVERY
     } else {
         LOOK_EVERY
@@ -129,16 +131,16 @@ async fn turn(
         limit => limit,
     };
     let wanted = if held {
-        BRAKED
+        THROTTLED
     } else {
-        Trim {
-            downtime_ms: permitted(&host.config.downtime, weight, figures.elapsed),
-            bandwidth_mib: trimmed.braked.then_some(limit),
+        Tuning {
+            downtime_ms: permitted(&host.config.downtime, gib, figures.elapsed),
+            bandwidth_mib: applied.throttled.then_some(limit),
         }
     };
-    if trimmed.last != Some(wanted) {
+    if applied.last != Some(wanted) {
         match host.trim(server, wanted).await {
-            Ok(()) => trimmed.last = Some(wanted),
+            Ok(()) => applied.last = Some(wanted),
             // It may just have ended; otherwise the next look tries again.
             Err(error) => tracing::debug!(%server, %error, "the move cannot be adjusted"),
         }
@@ -146,7 +148,7 @@ async fn turn(
     Some(pause)
 }
 
-fn set(live: &Live, server: ServerUuid, trim: Trim) -> Result<(), Error> {
+fn set(live: &Live, server: ServerUuid, trim: Tuning) -> Result<(), Error> {
     let domain = live.connect.lookup_domain_by_uuid(server.0)?;
     domain.migrate_set_max_downtime(trim.downtime_ms, 0)?;
     match trim.bandwidth_mib {

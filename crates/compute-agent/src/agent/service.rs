@@ -8,29 +8,29 @@ use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_rpc::agent::Agent;
 use godwit_rpc::command::{
     Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Power, Powered,
-    Prepare, RollBack, Start, Withdraw,
+    Prepare, Receiver, RollBack, Start, Withdraw,
 };
 use godwit_rpc::facts::{HostFacts, Inventory};
 use godwit_rpc::progress::WatchEvent;
 use godwit_rpc::refusal::Refusal;
 
 use super::follower;
-use super::shared::Shared;
-use super::worker::{Answer, Order, order, power};
+use super::shared::{Shared, refusal};
+use super::worker::{AgentCommand, Answer, MoveCommand, Reply, submit};
 use crate::driver::DriverError;
 
-pub(super) struct Desk {
+pub(super) struct AgentService {
     shared: Arc<Shared>,
 }
 
-impl Desk {
+impl AgentService {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
         let shared = shared.clone();
         Self { shared }
     }
 
-    async fn order(&self, it: Order) -> Answer {
-        let what = &it.command().what;
+    async fn submit(&self, command: MoveCommand) -> Answer {
+        let what = &command.command().what;
         let Some(side) = what.side_of(&self.shared.host) else {
             let host = &self.shared.host;
             return Err(Refusal::Forbidden(format!(
@@ -38,29 +38,21 @@ impl Desk {
                 what.migration
             )));
         };
-        order(&self.shared, it, side).await
+        submit(&self.shared, AgentCommand::Move(Box::new(command), side)).await
     }
 
     async fn ask<T>(
         &self,
-        inquiry: impl Future<Output = Result<T, DriverError>>,
+        question: impl Future<Output = Result<T, DriverError>>,
     ) -> Result<T, Refusal> {
-        let limit = self.shared.pace.step_timeout;
-        let late = |_| Refusal::Unavailable(format!("the hypervisor is silent for {limit:?}"));
-        let asked = tokio::time::timeout(limit, inquiry).await.map_err(late)?;
-        asked.map_err(|error| match error {
-            DriverError::Failed(failure) => Refusal::Failed(failure),
-            DriverError::NoJob => Refusal::NoJob,
-            DriverError::TooLate => Refusal::TooLate,
-            DriverError::UnknownServer(server) => Refusal::UnknownServer(server),
-            DriverError::Unavailable(reason) => Refusal::Unavailable(reason),
-            DriverError::Cancelled => Refusal::Unavailable("cancelled".to_owned()),
-        })
+        let cancelled = || Refusal::Unavailable("cancelled".to_owned());
+        let asked = self.shared.ask(question).await;
+        asked.map_err(|error| refusal(error, cancelled))
     }
 }
 
 #[async_trait]
-impl Agent for Desk {
+impl Agent for AgentService {
     async fn facts(&self) -> Result<HostFacts, Refusal> {
         self.ask(self.shared.driver.facts()).await
     }
@@ -77,12 +69,15 @@ impl Agent for Desk {
         self.ask(self.shared.driver.check_destination(&check)).await
     }
 
-    async fn prepare(&self, prepare: Prepare) -> Result<(), Refusal> {
-        self.order(Order::Prepare(prepare)).await.map(drop)
+    async fn prepare(&self, prepare: Prepare) -> Result<Receiver, Refusal> {
+        match self.submit(MoveCommand::Prepare(prepare)).await? {
+            Reply::Prepared(receiver) => Ok(receiver),
+            Reply::Done | Reply::Forced(_) | Reply::Powered(_) => Err(Refusal::NoJob),
+        }
     }
 
     async fn start(&self, start: Start) -> Result<(), Refusal> {
-        self.order(Order::Start(start)).await.map(drop)
+        self.submit(MoveCommand::Start(start)).await.map(drop)
     }
 
     async fn watch(
@@ -94,20 +89,24 @@ impl Agent for Desk {
     }
 
     async fn abort(&self, command: Command) -> Result<(), Refusal> {
-        self.order(Order::Abort(command)).await.map(drop)
+        self.submit(MoveCommand::Abort(command)).await.map(drop)
     }
 
     async fn force_complete(&self, command: Command) -> Result<ForceMeans, Refusal> {
-        let means = self.order(Order::ForceComplete(command)).await?;
-        means.ok_or(Refusal::NoJob)
+        match self.submit(MoveCommand::ForceComplete(command)).await? {
+            Reply::Forced(means) => Ok(means),
+            Reply::Done | Reply::Prepared(_) | Reply::Powered(_) => Err(Refusal::NoJob),
+        }
     }
 
     async fn finish(&self, command: Command) -> Result<(), Refusal> {
-        self.order(Order::Finish(command)).await.map(drop)
+        self.submit(MoveCommand::Finish(command)).await.map(drop)
     }
 
     async fn roll_back(&self, roll_back: RollBack) -> Result<(), Refusal> {
-        self.order(Order::RollBack(roll_back)).await.map(drop)
+        self.submit(MoveCommand::RollBack(roll_back))
+            .await
+            .map(drop)
     }
 
     async fn check_boot(&self, check: CheckBoot) -> Result<(), Refusal> {
@@ -115,14 +114,17 @@ impl Agent for Desk {
     }
 
     async fn boot(&self, boot: Boot) -> Result<(), Refusal> {
-        self.order(Order::Boot(boot)).await.map(drop)
+        self.submit(MoveCommand::Boot(boot)).await.map(drop)
     }
 
     async fn withdraw(&self, withdraw: Withdraw) -> Result<(), Refusal> {
-        self.order(Order::Withdraw(withdraw)).await.map(drop)
+        self.submit(MoveCommand::Withdraw(withdraw)).await.map(drop)
     }
 
     async fn power(&self, command: Power) -> Result<Powered, Refusal> {
-        power(&self.shared, command).await
+        match submit(&self.shared, AgentCommand::Power(command)).await? {
+            Reply::Powered(powered) => Ok(powered),
+            Reply::Done | Reply::Prepared(_) | Reply::Forced(_) => Err(Refusal::NoJob),
+        }
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!   libvirt's call ── returns ──►┐
-//!   libvirt's events ───────────►├─ Flight ◄── looks at the domain, by `progress`
+//!   libvirt's events ───────────►├─ OutgoingMigration ◄── looks at the domain, by `progress`
 //! ```
 //!
-//! A flight is a memory, not the truth: what it does not know, the domain itself is asked.
+//! That is a memory, not the truth: what it does not know, the domain itself is asked.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +22,7 @@ use crate::driver::Job;
 /// How libvirt's call stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Call {
-    /// An earlier process made it; how it ends is not told to us.
+    /// An earlier process made it; how it ends we do not hear.
     NotOurs,
     /// It has not returned.
     UnderWay,
@@ -56,13 +56,13 @@ pub(super) struct Known {
 }
 
 /// One move.
-pub(super) struct Flight {
+pub(super) struct OutgoingMigration {
     migration: MigrationUuid,
     known: Mutex<Known>,
     changed: Notify,
 }
 
-impl Flight {
+impl OutgoingMigration {
     fn new(migration: MigrationUuid, call: Call) -> Self {
         Self {
             migration,
@@ -110,31 +110,31 @@ impl Flight {
 
 /// All moves that leave this host, by guest. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct Flights(Arc<Mutex<HashMap<Uuid, Arc<Flight>>>>);
+pub(super) struct OutgoingMigrations(Arc<Mutex<HashMap<Uuid, Arc<OutgoingMigration>>>>);
 
-impl Flights {
-    /// The flight of a job, when this process has one.
-    pub(super) fn of(&self, job: &Job) -> Option<Arc<Flight>> {
-        let flight = self.get(job.what.server.0)?;
-        (flight.migration == job.what.migration).then_some(flight)
+impl OutgoingMigrations {
+    /// That of a job, when this process has one.
+    pub(super) fn of(&self, job: &Job) -> Option<Arc<OutgoingMigration>> {
+        let outgoing = self.get(job.what.server.0)?;
+        (outgoing.migration == job.what.migration).then_some(outgoing)
     }
 
-    /// A new flight, in the place of an older one of the same guest.
-    pub(super) fn begin(&self, job: &Job, call: Call) -> Arc<Flight> {
-        let flight = Arc::new(Flight::new(job.what.migration, call));
-        self.lock().insert(job.what.server.0, Arc::clone(&flight));
-        flight
+    /// A new one, in the place of an older one of the same guest.
+    pub(super) fn begin(&self, job: &Job, call: Call) -> Arc<OutgoingMigration> {
+        let outgoing = Arc::new(OutgoingMigration::new(job.what.migration, call));
+        self.lock().insert(job.what.server.0, Arc::clone(&outgoing));
+        outgoing
     }
 
-    /// The job is settled.
+    /// The job is finished or rolled back.
     pub(super) fn forget(&self, job: &Job) {
         if self.of(job).is_some() {
             self.lock().remove(&job.what.server.0);
         }
     }
 
-    /// Takes note of an event.
-    pub(super) fn witness(&self, event: &DomainEvent) {
+    /// Learns from an event.
+    pub(super) fn observe(&self, event: &DomainEvent) {
         match event {
             DomainEvent::Lifecycle {
                 domain,
@@ -157,16 +157,16 @@ impl Flights {
     }
 
     fn learn(&self, domain: Uuid, learn: impl FnOnce(&mut Known)) {
-        if let Some(flight) = self.get(domain) {
-            flight.learn(learn);
+        if let Some(outgoing) = self.get(domain) {
+            outgoing.learn(learn);
         }
     }
 
-    fn get(&self, domain: Uuid) -> Option<Arc<Flight>> {
+    fn get(&self, domain: Uuid) -> Option<Arc<OutgoingMigration>> {
         self.lock().get(&domain).map(Arc::clone)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Flight>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<OutgoingMigration>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -30,7 +30,7 @@ pub(super) enum Mode {
 
 /// The bytes of one move.
 #[derive(Clone, Debug)]
-pub(super) struct Course {
+pub(super) struct Transfer {
     mode: Mode,
     memory_total: u64,
     disk_total: Option<u64>,
@@ -45,7 +45,7 @@ pub(super) struct Course {
     stopped_for: f64,
 }
 
-impl Course {
+impl Transfer {
     pub(super) fn new(
         memory: u64,
         disk: Option<u64>,
@@ -213,13 +213,13 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    /// Lets a course run at `rate` for at most `limit` events; returns seconds taken.
-    fn run(course: &mut Course, rate: f64, limit: usize) -> Option<f64> {
+    /// Lets a transfer run at `rate` for at most `limit` events; returns seconds taken.
+    fn run(transfer: &mut Transfer, rate: f64, limit: usize) -> Option<f64> {
         let mut taken = 0.0;
         for _ in 0..limit {
-            let seconds = course.next_event(rate, false)?;
+            let seconds = transfer.next_event(rate, false)?;
             taken += seconds;
-            if course.advance(seconds, rate, false) {
+            if transfer.advance(seconds, rate, false) {
                 return Some(taken);
             }
         }
@@ -228,19 +228,19 @@ mod tests {
 
     #[test]
     fn a_quiet_guest_takes_as_long_as_its_memory() {
-        let mut course = Course::new(1024 * MIB, None, 0, 0, false);
-        let taken = run(&mut course, float(100 * MIB), 10).unwrap();
+        let mut transfer = Transfer::new(1024 * MIB, None, 0, 0, false);
+        let taken = run(&mut transfer, float(100 * MIB), 10).unwrap();
         assert!((taken - 10.24).abs() < 0.01, "{taken}");
-        let progress = course.progress();
+        let progress = transfer.progress();
         assert_eq!(progress.memory.processed, 1024 * MIB);
         assert_eq!(progress.memory.remaining, 0);
     }
 
     #[test]
     fn a_busy_guest_sends_pages_again() {
-        let mut course = Course::new(1024 * MIB, None, 50 * MIB, 512 * MIB, false);
-        run(&mut course, float(100 * MIB), 50).unwrap();
-        let progress = course.progress();
+        let mut transfer = Transfer::new(1024 * MIB, None, 50 * MIB, 512 * MIB, false);
+        run(&mut transfer, float(100 * MIB), 50).unwrap();
+        let progress = transfer.progress();
         assert!(progress.memory.processed > progress.memory.total);
         assert!(progress.iteration > 1);
         assert!(progress.downtime.unwrap() <= Duration::from_millis(320));
@@ -249,40 +249,40 @@ mod tests {
     #[test]
     fn a_guest_faster_than_its_link_never_ends_until_it_stands_still() {
         for mode in [Mode::Paused, Mode::PostCopy] {
-            let mut course = Course::new(1024 * MIB, None, 200 * MIB, 512 * MIB, false);
-            assert_eq!(run(&mut course, float(100 * MIB), 1000), None);
-            course.stand_still(mode);
-            let taken = run(&mut course, float(100 * MIB), 10).unwrap();
+            let mut transfer = Transfer::new(1024 * MIB, None, 200 * MIB, 512 * MIB, false);
+            assert_eq!(run(&mut transfer, float(100 * MIB), 1000), None);
+            transfer.stand_still(mode);
+            let taken = run(&mut transfer, float(100 * MIB), 10).unwrap();
             assert!((0.3..12.0).contains(&taken), "{taken}");
         }
     }
 
     #[test]
     fn disks_cross_first() {
-        let mut course = Course::new(100 * MIB, Some(1000 * MIB), 10 * MIB, 50 * MIB, false);
+        let mut transfer = Transfer::new(100 * MIB, Some(1000 * MIB), 10 * MIB, 50 * MIB, false);
         let rate = float(100 * MIB);
-        assert!(!course.advance(5.0, rate, false));
-        let progress = course.progress();
+        assert!(!transfer.advance(5.0, rate, false));
+        let progress = transfer.progress();
         assert_eq!(progress.disk.unwrap().remaining, 500 * MIB);
         assert_eq!(progress.memory.processed, 0);
-        let taken = run(&mut course, rate, 10).unwrap();
+        let taken = run(&mut transfer, rate, 10).unwrap();
         assert!((taken - 6.0).abs() < 0.2, "{taken}");
     }
 
     #[test]
     fn a_held_move_does_not_end() {
-        let mut course = Course::new(100 * MIB, None, 0, 0, false);
+        let mut transfer = Transfer::new(100 * MIB, None, 0, 0, false);
         let rate = float(100 * MIB);
         for _ in 0..100 {
-            let seconds = course.next_event(rate, true).unwrap();
-            assert!(!course.advance(seconds, rate, true));
+            let seconds = transfer.next_event(rate, true).unwrap();
+            assert!(!transfer.advance(seconds, rate, true));
         }
-        assert!(run(&mut course, rate, 2).is_some());
+        assert!(run(&mut transfer, rate, 2).is_some());
     }
 
     #[test]
     fn without_a_link_nothing_happens() {
-        let course = Course::new(100 * MIB, None, 0, 0, false);
-        assert_eq!(course.next_event(0.0, false), None);
+        let transfer = Transfer::new(100 * MIB, None, 0, 0, false);
+        assert_eq!(transfer.next_event(0.0, false), None);
     }
 }
