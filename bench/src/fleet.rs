@@ -12,11 +12,11 @@ use diesel::Connection as _;
 use diesel::connection::SimpleConnection;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::Sighting;
+use godwit_core::resources::Resources;
 use godwit_core::server::PowerState;
 use godwit_core::time::Timestamp;
 use godwit_store::{
-    Disk, FlavorSpec, HostFacts, HostRegistration, Inventory, Observed, Owner, Room, Store,
-    StoreOptions,
+    Disk, FlavorSpec, HostFacts, HostRegistration, Inventory, Observed, Owner, Store, StoreOptions,
 };
 use uuid::Uuid;
 
@@ -151,7 +151,7 @@ fn domain(server: u64) -> Observed {
         instance_name: format!("instance-{server:08x}"),
         sighting: Sighting::Executing,
         power_state: PowerState::Running,
-        room: Room {
+        room: Resources {
             vcpus: 2,
             memory_mb: 4_096,
             disk_gb: 20,

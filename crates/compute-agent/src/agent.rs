@@ -1,34 +1,34 @@
 //! The agent: one process, or a part of one, for one host.
 //!
 //! ```text
-//!   conductor ──commands──► Desk ──► Worker (one a server) ──► Driver
-//!                            │           │ ▲ journal first
-//!                            │           ▼ │
-//!                            ├─watch── Follower (one a move) ◄─ progress ─ Driver
-//!                            │           │ verdict to the journal
-//!   conductor ◄───reports────┼──────── Teller
-//!   conductor ◄─enrolment────┴──────── Enroller ──leftovers──► Worker
+//!   conductor ──commands──► AgentService ──► Worker (one a server) ──► Driver
+//!                            │               │ ▲ journal first
+//!                            │               ▼ │
+//!                            ├──watch── Follower (one a move) ◄─ progress ─ Driver
+//!                            │               │ outcome to the journal
+//!   conductor ◄───reports────┼───────── Reporter
+//!   conductor ◄─enrolment────┴───────── Enroller ──leftovers──► Worker
 //! ```
 //!
-//! - [`desk`]: the service that conductors call. Refuses what is not for this host; hands
+//! - [`service`]: the service that conductors call. Refuses what is not for this host; hands
 //!   commands to the worker of their server.
 //! - [`worker`]: one step of one server at a time; an abort or a roll-back stops the step that
 //!   it makes pointless. [`steps`] says what each step does around the driver's, [`power`] what
 //!   is done to a server that goes nowhere.
 //! - [`follower`]: follows a started move to its end, and aborts it when nothing moves.
-//! - [`teller`]: tells outcomes to any conductor until one has acknowledged them.
+//! - [`reporter`]: reports outcomes to any conductor until one has acknowledged them.
 //! - [`enroller`]: registers, sends heartbeats and inventories, cleans up leftovers.
 
 mod conductors;
-mod desk;
 mod enroller;
 mod follower;
 mod leftovers;
-mod notebook;
 mod power;
+mod reporter;
+mod service;
 mod shared;
+mod state;
 mod steps;
-mod teller;
 mod worker;
 
 use std::net::SocketAddr;
@@ -50,7 +50,7 @@ use crate::journal::{Journal, JournalError};
 use crate::metrics::Metrics;
 
 use conductors::Conductors;
-use desk::Desk;
+use service::AgentService;
 use shared::Shared;
 
 /// What an agent is made of.
@@ -73,7 +73,7 @@ pub struct Parts {
     pub pace: Pace,
     /// Moments to hold open.
     pub holds: Holds,
-    /// The present.
+    /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Names this run of the agent; never used before.
     pub boot_id: Uuid,
@@ -173,16 +173,16 @@ impl Agent {
         } = self;
         let _ends_everything = shared.stop.clone().drop_guard();
         follower::resume(&shared);
-        let desk = AgentServer::service(Arc::new(Desk::new(&shared)), Speaks::default());
+        let service = AgentServer::service(Arc::new(AgentService::new(&shared)), Speaks::default());
         let background = async {
             tokio::join!(
-                teller::tell(&shared, &conductors),
+                reporter::report_outcomes(&shared, &conductors),
                 enroller::enrol(&shared, &conductors, &address),
                 shared::prune(&shared),
             )
         };
         tokio::select! {
-            served = serve(listener, desk, stop) => served,
+            served = serve(listener, service, stop) => served,
             _ = background => Ok(()),
         }
     }

@@ -7,7 +7,7 @@ use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
 use godwit_rpc::command::MoveKind;
 use godwit_rpc::domain::{Disk, Domain};
-use godwit_rpc::facts::HostFacts;
+use godwit_rpc::facts::{HostFacts, Pool};
 
 /// Only a guest that is not already on its way can be moved; live, it has to be in memory.
 ///
@@ -47,7 +47,7 @@ pub fn storage_mode(
     destination: &HostFacts,
     wanted: BlockMigration,
 ) -> Result<StorageMode, Failure> {
-    let local = disks_to_copy(guest, destination).next();
+    let local = disks_to_copy(guest, &destination.pools).next();
     let shared = guest.disks.iter().find(|disk| !disk.read_only);
     match (wanted, local, shared) {
         (BlockMigration::Auto | BlockMigration::No, None, _) => Ok(StorageMode::Shared),
@@ -73,12 +73,9 @@ pub fn storage_mode(
     }
 }
 
-/// The disks that have to travel to `destination`.
-pub fn disks_to_copy<'a>(
-    guest: &'a Domain,
-    destination: &'a HostFacts,
-) -> impl Iterator<Item = &'a Disk> {
-    guest.disks_to_copy(|pool| destination.pools.iter().any(|reached| reached.id == pool))
+/// The disks that have to travel to a host that reaches `pools`.
+pub fn disks_to_copy<'a>(guest: &'a Domain, pools: &'a [Pool]) -> impl Iterator<Item = &'a Disk> {
+    guest.disks_to_copy(|pool| pools.iter().any(|reached| reached.id == pool))
 }
 
 /// The same kind of hypervisor, and not an older one than the guest comes from.
@@ -133,7 +130,7 @@ pub fn disks_fit(
 
 /// What copied disks need at `destination`, bytes.
 pub fn bytes_to_copy(guest: &Domain, destination: &HostFacts, over_commit: Option<bool>) -> u64 {
-    disks_to_copy(guest, destination)
+    disks_to_copy(guest, &destination.pools)
         .map(|disk| match over_commit {
             Some(false) => disk.virtual_bytes.max(disk.allocated_bytes),
             Some(true) | None => disk.allocated_bytes,

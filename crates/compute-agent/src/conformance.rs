@@ -13,9 +13,9 @@
 
 mod cases;
 mod cold;
-mod mishaps;
+mod faults;
 mod power;
-mod scene;
+mod testbed;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -26,14 +26,14 @@ use godwit_rpc::command::Side;
 
 use crate::driver::Driver;
 
-pub use scene::{Broken, MemoryNotes};
+pub use testbed::{Broken, MemoryStateStore};
 
 /// What a harness itself runs into.
-pub type Trouble = Box<dyn Error + Send + Sync>;
+pub type HarnessError = Box<dyn Error + Send + Sync>;
 
 /// The guest that a case needs.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Wish {
+pub struct Setup {
     /// It changes memory faster than the link carries it: its move never converges by itself.
     /// Otherwise its move takes a few seconds at most.
     pub busy: bool,
@@ -45,7 +45,7 @@ pub struct Wish {
 
 /// What happens to hosts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mishap {
+pub enum HostFault {
     /// The link between the two hosts is cut.
     CutLink,
     /// And healed.
@@ -62,19 +62,19 @@ pub enum Mishap {
     RestartServiceAtHandover,
 }
 
-/// Sets up scenes.
+/// Sets up fixtures.
 #[async_trait]
 pub trait Harness: Send + Sync {
     /// Two hosts, and a guest that executes on the first.
     ///
     /// # Errors
-    /// The scene cannot be set up; the case fails.
-    async fn set_up(&self, wish: Wish) -> Result<Box<dyn Scenery>, Trouble>;
+    /// The testbed cannot be set up; the case fails.
+    async fn set_up(&self, setup: Setup) -> Result<Box<dyn Fixture>, HarnessError>;
 }
 
 /// Two hosts and a guest.
 #[async_trait]
-pub trait Scenery: Send + Sync {
+pub trait Fixture: Send + Sync {
     /// The guest.
     fn server(&self) -> ServerUuid;
 
@@ -86,32 +86,32 @@ pub trait Scenery: Send + Sync {
     ///
     /// # Errors
     /// It does not come back.
-    async fn restart_agent(&mut self) -> Result<(), Trouble>;
+    async fn restart_agent(&mut self) -> Result<(), HarnessError>;
 
     /// The user pauses the guest on its source.
     ///
     /// # Errors
     /// It cannot be paused.
-    async fn pause_guest(&self) -> Result<(), Trouble>;
+    async fn pause_guest(&self) -> Result<(), HarnessError>;
 
     /// The user powers the guest off, on its source.
     ///
     /// # Errors
     /// It cannot be powered off.
-    async fn power_off_guest(&self) -> Result<(), Trouble>;
+    async fn power_off_guest(&self) -> Result<(), HarnessError>;
 
     /// Something happens. `false`: it cannot be made to happen here, and the case is void.
     ///
     /// # Errors
     /// It could not be made to happen.
-    async fn befall(&self, mishap: Mishap) -> Result<bool, Trouble>;
+    async fn inject(&self, fault: HostFault) -> Result<bool, HarnessError>;
 
     /// Verifies by other means than the driver's that the guest is well on this side, that it
     /// executes nowhere else, and never did at the same time.
     ///
     /// # Errors
     /// What is wrong.
-    async fn verify(&self, side: Side) -> Result<(), Trouble>;
+    async fn verify(&self, side: Side) -> Result<(), HarnessError>;
 }
 
 /// Makes a test of each case. The first argument is the attribute that makes a test of an async
@@ -168,6 +168,6 @@ macro_rules! conformance_tests {
 pub mod run {
     pub use super::cases::*;
     pub use super::cold::*;
-    pub use super::mishaps::*;
+    pub use super::faults::*;
     pub use super::power::*;
 }

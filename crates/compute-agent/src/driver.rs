@@ -29,7 +29,7 @@
 //! - A move starts a guest by two steps only, [`Driver::boot`] and a `roll_back` that says so, and
 //!   only when the other side is proven not to execute it. One that was off is never started.
 //!   [`Driver::power_on`] is its user's will, and no move's.
-//! - Whatever a step makes on disk is noted ([`Job::note`]) before it is made, so that exactly
+//! - Whatever a step makes on disk is saved ([`Job::save`]) before it is made, so that exactly
 //!   that is removed again.
 //!
 //! Sizes are bytes, rates bytes a second. Nothing here blocks its thread; calls that can hang
@@ -42,7 +42,7 @@ use async_trait::async_trait;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::ServerUuid;
 use godwit_rpc::command::{
-    CheckBoot, CheckDestination, CheckSource, ForceMeans, Movable, Move, Side,
+    CheckBoot, CheckDestination, CheckSource, ForceMeans, Movable, Move, Receiver, Side,
 };
 use godwit_rpc::domain::Domain;
 use godwit_rpc::facts::HostFacts;
@@ -59,7 +59,7 @@ use godwit_rpc::progress::Outcome;
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DriverError {
     /// It was looked into or tried, and does not work; final for this migration. A step that
-    /// fails leaves behind at most what it noted, for `roll_back`.
+    /// fails leaves behind at most what it saved, for `roll_back`.
     #[error("{0}")]
     Failed(Failure),
     /// No move of this guest is under way.
@@ -103,18 +103,18 @@ pub enum JobState {
     NoJob,
 }
 
-/// A durable page of the agent's journal that belongs to one migration on this host, for the
-/// driver's own use.
+/// The part of a journal entry that is the driver's own: what it has to remember of one migration
+/// on this host.
 #[async_trait]
-pub trait Notes: Send + Sync {
+pub trait DriverStateStore: Send + Sync {
     /// What was written last, in this process or an earlier one.
     fn read(&self) -> Option<serde_json::Value>;
 
-    /// Replaces the page; it is on disk when this returns.
+    /// Replaces it; it is on disk when this returns.
     ///
     /// # Errors
     /// [`DriverError::Unavailable`] when the disk refuses. Then the step must not act.
-    async fn write(&self, page: serde_json::Value) -> Result<(), DriverError>;
+    async fn write(&self, value: serde_json::Value) -> Result<(), DriverError>;
 }
 
 /// One move, as the steps see it. Cheap to clone into threads.
@@ -122,37 +122,38 @@ pub trait Notes: Send + Sync {
 pub struct Job {
     /// What moves, from where to where, and how its disks travel.
     pub what: Move,
-    notes: Arc<dyn Notes>,
+    state: Arc<dyn DriverStateStore>,
 }
 
 impl Job {
-    /// A job with its page of notes.
-    pub fn new(what: Move, notes: Arc<dyn Notes>) -> Self {
-        Self { what, notes }
+    pub fn new(what: Move, state: Arc<dyn DriverStateStore>) -> Self {
+        Self { what, state }
     }
 
-    /// The driver's note, if it left one.
+    /// What the driver saved last, if anything.
     ///
     /// # Errors
-    /// [`DriverError::Unavailable`] when the note cannot be read as a `T`: it was left by
-    /// another driver or another release, and nobody may guess what it meant.
-    pub fn note<T: DeserializeOwned>(&self) -> Result<Option<T>, DriverError> {
-        let page = self.notes.read().map(serde_json::from_value).transpose();
-        page.map_err(|error| self.unreadable(&error))
+    /// [`DriverError::Unavailable`] when it cannot be read as a `T`: another driver or
+    /// another release wrote it, and nobody may guess what it meant.
+    pub fn load<T: DeserializeOwned>(&self) -> Result<Option<T>, DriverError> {
+        let value = self.state.read().map(serde_json::from_value).transpose();
+        value.map_err(|error| self.unreadable(&error))
     }
 
-    /// Leaves a note, on disk when this returns.
+    /// Replaces what the driver saved; it is on disk when this returns.
     ///
     /// # Errors
     /// [`DriverError::Unavailable`] when it cannot be written; the step must not act.
-    pub async fn set_note<T: Serialize + Sync>(&self, note: &T) -> Result<(), DriverError> {
-        let page = serde_json::to_value(note).map_err(|error| self.unreadable(&error))?;
-        self.notes.write(page).await
+    pub async fn save<T: Serialize + Sync>(&self, state: &T) -> Result<(), DriverError> {
+        let value = serde_json::to_value(state).map_err(|error| self.unreadable(&error))?;
+        self.state.write(value).await
     }
 
     fn unreadable(&self, error: &serde_json::Error) -> DriverError {
         let migration = self.what.migration;
-        DriverError::Unavailable(format!("the note on migration {migration}: {error}"))
+        DriverError::Unavailable(format!(
+            "what the driver saved of migration {migration}: {error}"
+        ))
     }
 }
 
@@ -206,21 +207,22 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Destination: makes ready for `guest`, as its source described it. Room is checked
     /// again; files for copied disks are made with their size and their backing, and what
-    /// exists already without a note of ours is a failure, never overwritten.
+    /// exists already and was not saved as ours is a failure, never overwritten.
     ///
-    /// Returns [`DriverError::Cancelled`] soon after `cancel`; `roll_back` follows.
+    /// Returns what the source's driver has to know to reach this host, or
+    /// [`DriverError::Cancelled`] soon after `cancel`; `roll_back` follows.
     async fn prepare(
         &self,
         job: &Job,
         guest: &Domain,
         cancel: &CancellationToken,
-    ) -> Result<(), DriverError>;
+    ) -> Result<Receiver, DriverError>;
 
     /// Source: begins, and returns as soon as the hypervisor's job runs (or has ended).
-    /// `destination` is what the destination's driver says of itself.
+    /// `receiver` is what the destination's driver answered when it was prepared.
     ///
     /// Of a cold move: begins to power the guest off, cleanly within a limit, then by force;
-    /// notes first whether it ran, and copies the disks that have to travel once it is off. It
+    /// saves first whether it ran, and copies the disks that have to travel once it is off. It
     /// ends as [`Outcome::Stopped`]; its definition and disks stay.
     ///
     /// Called once per migration, unless a crash left it open whether the job began; if it
@@ -229,7 +231,7 @@ pub trait Driver: Send + Sync + 'static {
     async fn start(
         &self,
         job: &Job,
-        destination: &HostFacts,
+        receiver: &Receiver,
         cancel: &CancellationToken,
     ) -> Result<(), DriverError>;
 
@@ -264,7 +266,7 @@ pub trait Driver: Send + Sync + 'static {
     /// The guest is on its source.
     ///
     /// Destination: destroys a domain that came in and never executed, and removes what
-    /// `prepare` noted. A domain that executes, or may have, is left alone:
+    /// `prepare` saved. A domain that executes, or may have, is left alone:
     /// [`DriverError::Failed`]. Source: verifies that the guest is as it was and clears what
     /// the move left (a pause of ours, a job); with `resume` it also starts a guest that the
     /// move had stopped, or powered off, which the caller has proven safe. Nothing to do is
@@ -292,7 +294,7 @@ pub trait Driver: Send + Sync + 'static {
     /// alone; a guest that is not here is success.
     async fn withdraw(&self, job: &Job, side: Side) -> Result<(), DriverError>;
 
-    /// Names the guest's present execution: another number after each time that it was started.
+    /// Names the guest's current execution: another number after each time that it was started.
     /// `None` while it is off.
     ///
     /// Errors: [`DriverError::UnknownServer`].

@@ -1,5 +1,5 @@
 //! What an agent must not forget: for each migration the newest command taken, how far it got,
-//! how the move ended and whether a conductor knows, and the driver's notes.
+//! how the move ended and whether a conductor knows, and what the driver saved.
 //!
 //! ```text
 //!   source        known ─► starting ─► moving ────────────────────────► settled
@@ -29,7 +29,7 @@ use godwit_core::ids::MigrationUuid;
 use godwit_core::time::Timestamp;
 use godwit_rpc::command::{Command, Rank, Side};
 
-pub use entry::{Entry, Stage, Verdict};
+pub use entry::{Entry, RecordedOutcome, Stage};
 use files::Files;
 pub use power::{PowerEntry, PowerJournal, PowerStage};
 

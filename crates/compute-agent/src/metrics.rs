@@ -15,7 +15,7 @@ pub struct Metrics {
     pub(crate) outcomes: IntCounterVec,
     pub(crate) stalls: IntCounter,
     pub(crate) moves: IntGauge,
-    pub(crate) untold: IntGauge,
+    pub(crate) unreported: IntGauge,
     pub(crate) registered: IntGauge,
     pub(crate) conductor_failures: IntCounterVec,
 }
@@ -50,7 +50,7 @@ impl Metrics {
                 "godwit_agent_moves_followed",
                 "Moves away from this host that are being followed",
             )?,
-            untold: IntGauge::new(
+            unreported: IntGauge::new(
                 "godwit_agent_reports_outstanding",
                 "Outcomes that no conductor has acknowledged yet",
             )?,
@@ -84,7 +84,7 @@ impl Metrics {
             Box::new(self.outcomes.clone()),
             Box::new(self.stalls.clone()),
             Box::new(self.moves.clone()),
-            Box::new(self.untold.clone()),
+            Box::new(self.unreported.clone()),
             Box::new(self.registered.clone()),
             Box::new(self.conductor_failures.clone()),
         ]

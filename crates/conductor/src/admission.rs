@@ -18,9 +18,7 @@ use godwit_planner::inventory::Target;
 use godwit_planner::reason::Rejection;
 use godwit_planner::search::Search;
 use godwit_planner::texts;
-use godwit_store::{
-    Actor, CommitError, CommitNote, MigrationRecord, Server, SlotLimits, StoreError,
-};
+use godwit_store::{Actor, CommitError, CommitNote, MigrationRecord, Server, StoreError};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -28,12 +26,11 @@ use tracing::{info, warn};
 
 use crate::context::Context;
 use crate::fleet::Fleet;
-use crate::placing::Placing;
+use crate::scheduling::Scheduling;
 
 /// Those for which another destination is being looked for by this conductor.
 type Searching = Arc<Mutex<HashSet<MigrationUuid>>>;
 
-/// Admits until told to stop.
 pub(crate) async fn run(ctx: &Arc<Context>, stop: &CancellationToken) {
     let searching = Searching::default();
     let mut searches = JoinSet::new();
@@ -96,7 +93,6 @@ async fn look(
     Ok(())
 }
 
-/// Is the chosen destination still fit?
 enum Fitness {
     Fit,
     Unfit {
@@ -162,14 +158,9 @@ fn fit_now(ctx: &Context, fleet: &Fleet, record: &MigrationRecord, server: &Serv
 }
 
 async fn begin(ctx: &Context, record: &MigrationRecord) -> Result<(), CommitError> {
-    let limits = ctx.config.slots.limits();
-    let most = |limit: Option<u32>| limit.map_or(i64::MAX, i64::from);
     let note = CommitNote {
         request_id: record.request_id.clone(),
-        slots: Some(SlotLimits {
-            source: most(limits.per_source),
-            destination: most(limits.per_destination),
-        }),
+        slots: Some(ctx.config.slots.limits()),
         ..CommitNote::new(Actor::Conductor, ctx.now())
     };
     match ctx.apply_to(record, Event::Admitted, note).await {
@@ -202,14 +193,14 @@ fn search(
     info!(migration = %uuid, ?rejected, "the chosen destination is not fit any more");
     let (ctx, searching) = (Arc::clone(ctx), Arc::clone(searching));
     searches.spawn(async move {
-        let placing = Placing {
+        let scheduling = Scheduling {
             ctx: &ctx,
             record: &record,
             performed: None,
             attempts: ctx.config.attempts,
         };
-        if let Err(again) = placing.place().await {
-            warn!(migration = %uuid, reason = again.reason, "no other destination yet");
+        if let Err(retry) = scheduling.place().await {
+            warn!(migration = %uuid, reason = retry.reason, "no other destination yet");
         }
         let mut set = searching.lock().unwrap_or_else(PoisonError::into_inner);
         set.remove(&uuid);

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::context::Context;
-use crate::effects::Again;
+use crate::effects::Retry;
 use crate::testimony::{answers_now, witness};
 use crate::translate::move_kind;
 
@@ -32,7 +32,6 @@ const AT_ONCE: usize = 8;
 /// How long a host is left alone after it could not be cleaned.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Cleans until told to stop.
 pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -44,14 +43,14 @@ pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            done = pass(ctx, &mut paused) => if let Err(Again { reason }) = done {
+            done = pass(ctx, &mut paused) => if let Err(Retry { reason }) = done {
                 warn!(reason, "leftovers could not be looked at");
             }
         }
     }
 }
 
-async fn pass(ctx: &Context, paused: &mut HashMap<HostName, Instant>) -> Result<(), Again> {
+async fn pass(ctx: &Context, paused: &mut HashMap<HostName, Instant>) -> Result<(), Retry> {
     let mut by_host: HashMap<HostName, Vec<Discrepancy>> = HashMap::new();
     for leftover in ctx.store.leftovers(None).await? {
         if let Some(host) = leftover.subject.host.clone() {
@@ -81,7 +80,7 @@ async fn pass(ctx: &Context, paused: &mut HashMap<HostName, Instant>) -> Result<
 }
 
 /// Cleans what moves have left of one server, wherever that works, before it moves again.
-pub(crate) async fn clean_server(ctx: &Context, server: ServerUuid) -> Result<(), Again> {
+pub(crate) async fn clean_server(ctx: &Context, server: ServerUuid) -> Result<(), Retry> {
     for leftover in ctx.store.leftovers(Some(server)).await? {
         try_clean(ctx, &leftover).await;
     }
@@ -99,7 +98,7 @@ async fn try_clean(ctx: &Context, leftover: &Discrepancy) -> bool {
             closed.await.is_ok()
         }
         Ok(None) => false,
-        Err(Again { reason }) => {
+        Err(Retry { reason }) => {
             debug!(server = ?leftover.subject.server, host, reason, "a leftover remains");
             false
         }
@@ -107,7 +106,7 @@ async fn try_clean(ctx: &Context, leftover: &Discrepancy) -> bool {
 }
 
 /// Why it is clean; `None` if it has to stay for now.
-async fn clean(ctx: &Context, leftover: &Discrepancy) -> Result<Option<&'static str>, Again> {
+async fn clean(ctx: &Context, leftover: &Discrepancy) -> Result<Option<&'static str>, Retry> {
     let subject = &leftover.subject;
     let (Some(uuid), Some(host)) = (subject.migration, &subject.host) else {
         return Ok(None);
@@ -157,7 +156,7 @@ async fn concerns_another(
     ctx: &Context,
     record: &MigrationRecord,
     host: &HostName,
-) -> Result<bool, Again> {
+) -> Result<bool, Retry> {
     let unfinished = ctx.store.migrations_unfinished_on(host).await?;
     Ok(unfinished
         .iter()
@@ -169,7 +168,7 @@ async fn perform(
     record: &MigrationRecord,
     host: &HostName,
     remedy: Remedy,
-) -> Result<Option<&'static str>, Again> {
+) -> Result<Option<&'static str>, Retry> {
     let Some(command) = command(record) else {
         return Ok(Some("nothing had been begun there"));
     };

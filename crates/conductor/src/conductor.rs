@@ -32,21 +32,16 @@ use crate::{
 /// How long the loops may take to stop; then they are cut off, as by a crash.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
-/// What a conductor is made of.
 pub struct Parts {
     /// Its name, as `os-services` shows it.
     pub name: HostName,
-    /// The database.
     pub store: Store,
     /// How agents are reached; its deadlines are those of [`Config::calls`].
     pub agents: Arc<AgentPool>,
-    /// Where the present comes from.
     pub clock: Arc<dyn Clock>,
     /// Where the randomness of pauses comes from.
     pub jitter: Arc<Jitter>,
-    /// Where new uuids come from.
     pub ids: Arc<dyn Fn() -> Uuid + Send + Sync>,
-    /// What an operator can set.
     pub config: Config,
     /// The bell that others ring when they have written something.
     pub wake: Wake,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Limits, TimeoutAction};
-use godwit_planner::admission::SlotLimits;
+use godwit_core::slots::SlotLimits;
 use godwit_rpc::Deadlines;
 use godwit_rpc::transport::TlsFiles;
 use serde::{Deserialize, Serialize};

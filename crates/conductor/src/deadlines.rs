@@ -10,7 +10,6 @@ use crate::context::Context;
 /// Rows looked at in one go; the others are not late enough to matter.
 const BATCH: i64 = 256;
 
-/// Passes deadlines until told to stop.
 pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
     let mut ticks = tokio::time::interval(ctx.config.poll_interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

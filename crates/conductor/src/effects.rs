@@ -5,59 +5,87 @@
 //! command carries the effect's number and the lease's epoch, by which agents tell old from
 //! new. What goes wrong in a way that may pass gives the effect back with a pause; what cannot
 //! pass is an event like any other.
+//!
+//! - [`outbox`]: the loop. It knows leases, and no subject.
+//! - [`live`], [`cold`] and [`evacuation`]: what is done for each kind of migration.
+//! - [`power`]: what is done for a server.
+//! - The other files: what several kinds of migration share.
 
-mod abort;
 mod boot;
-mod cancel;
+mod cold;
+mod evacuation;
 mod finish;
-mod force_complete;
+mod follow;
+mod live;
 mod outbox;
+mod performer;
 mod power;
 mod prepare;
 mod roll_back;
 mod schedule;
 mod start;
-mod task;
-mod watch;
 mod withdraw;
 
-use godwit_core::effect::Effect;
+use godwit_core::effect::{Effect, Subject};
+use godwit_core::status::MigrationKind;
 use godwit_core::transition::wants;
-use godwit_store::{Claimed, ClaimedEffect};
+use godwit_store::{Claimed, ClaimedOfMigration};
+use tracing::field::{Empty, display};
+use tracing::{Span, info_span};
 
 pub(crate) use self::outbox::run;
-use self::task::Task;
-pub(crate) use self::task::{Again, Performed};
+use self::performer::Performer;
+pub(crate) use self::performer::{Performed, Retry};
 use crate::context::Context;
 
 /// Performs one effect, as far as its subject still wants it.
 async fn perform(ctx: &Context, claimed: &Claimed) -> Performed {
-    match claimed {
-        Claimed::Migration(claimed) => perform_of_migration(ctx, claimed).await,
-        Claimed::Server(claimed) => power::perform(ctx, claimed).await,
+    match claimed.subject {
+        Subject::Migration(uuid, effect) => of_migration(ctx, claimed.about((uuid, effect))).await,
+        Subject::Server(uuid, action) => power::perform(ctx, claimed.about((uuid, action))).await,
     }
 }
 
-async fn perform_of_migration(ctx: &Context, claimed: &ClaimedEffect) -> Performed {
-    let Some(record) = ctx.store.migration_find(claimed.migration).await? else {
+/// Moves are followed for as long as they last, and guests take their time to power off, so they
+/// must not take the permits of what is done in a moment.
+const fn takes_long(subject: Subject) -> bool {
+    match subject {
+        Subject::Migration(_, effect) => matches!(effect, Effect::Watch),
+        Subject::Server(..) => true,
+    }
+}
+
+fn span(claimed: &Claimed) -> Span {
+    let span = info_span!(
+        "effect",
+        migration = Empty,
+        server = Empty,
+        effect = claimed.subject.verb(),
+        sequence = claimed.sequence,
+        epoch = claimed.lease.epoch,
+        request_id = Empty,
+    );
+    match claimed.subject {
+        Subject::Migration(uuid, _) => span.record("migration", display(uuid)),
+        Subject::Server(uuid, _) => span.record("server", display(uuid)),
+    };
+    span
+}
+
+async fn of_migration(ctx: &Context, claimed: ClaimedOfMigration) -> Performed {
+    let (uuid, effect) = claimed.subject;
+    let Some(record) = ctx.store.migration_find(uuid).await? else {
         return Ok(());
     };
-    if !wants(&record.migration, claimed.effect) {
+    if !wants(&record.migration, effect) {
         return Ok(());
     }
-    tracing::Span::current().record("request_id", record.request_id.as_deref());
-    let task = Task::new(ctx, claimed, record);
-    match claimed.effect {
-        Effect::Schedule => schedule::perform(&task).await,
-        Effect::Cancel => cancel::perform(&task).await,
-        Effect::Prepare => prepare::perform(&task).await,
-        Effect::Start => start::perform(&task).await,
-        Effect::Watch => watch::perform(task).await,
-        Effect::Abort => abort::perform(&task).await,
-        Effect::ForceComplete => force_complete::perform(&task).await,
-        Effect::Finish => finish::perform(&task).await,
-        Effect::RollBack => roll_back::perform(&task).await,
-        Effect::Boot => boot::perform(&task).await,
-        Effect::Withdraw => withdraw::perform(&task).await,
+    Span::current().record("request_id", record.request_id.as_deref());
+    let kind = record.migration.kind;
+    let performer = Performer::new(ctx, claimed, record);
+    match kind {
+        MigrationKind::LiveMigration => live::perform(performer, effect).await,
+        MigrationKind::Migration | MigrationKind::Resize => cold::perform(performer, effect).await,
+        MigrationKind::Evacuation => evacuation::perform(performer, effect).await,
     }
 }

@@ -26,7 +26,6 @@ use crate::evacuated;
 use crate::reconcile;
 use crate::translate;
 
-/// The conductor's service.
 pub(crate) struct Enrolment {
     pub(crate) ctx: Arc<Context>,
 }

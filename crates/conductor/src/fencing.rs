@@ -59,7 +59,6 @@ impl DeclaredDead {
     }
 }
 
-/// Looks until told to stop.
 pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
     let mut ticks = tokio::time::interval(ctx.config.poll_interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -2,10 +2,12 @@
 
 use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::migration::Request;
+use godwit_core::resources::Resources;
+use godwit_core::slots::SlotRole;
 use godwit_core::time::Timestamp;
 use godwit_planner::admission::Slots;
-use godwit_planner::inventory::{Host, Need, Room};
-use godwit_store::{self as store, HeldClaim, HostLoad, Server, SlotRole, StoreError};
+use godwit_planner::inventory::{Host, Need};
+use godwit_store::{HeldClaim, HostLoad, Server, StoreError};
 
 use crate::config::AllocationRatios;
 use crate::context::Context;
@@ -24,10 +26,7 @@ impl Fleet {
     pub(crate) async fn load(ctx: &Context) -> Result<Self, StoreError> {
         let mut slots = Slots::default();
         for slot in ctx.store.slot_list().await? {
-            match slot.role {
-                SlotRole::Source => slots.leave(&slot.host),
-                SlotRole::Destination => slots.arrive(&slot.host),
-            }
+            slots.take(slot.role, &slot.host);
         }
         Ok(Self {
             loads: ctx.store.host_loads().await?,
@@ -46,7 +45,7 @@ impl Fleet {
             let taken = load.servers.plus(load.claims);
             let released = own
                 .filter(|held| held.host == facts.name)
-                .map_or_else(Room::default, |held| room(held.room));
+                .map_or_else(Resources::default, |held| held.room);
             Host {
                 name: facts.name.clone(),
                 node: facts.node.clone(),
@@ -60,23 +59,23 @@ impl Fleet {
                     .iter()
                     .map(|pool| pool.id.clone())
                     .collect(),
-                capacity: room(self.capacity(load)),
-                used: room(taken).less(released),
-                arriving: self.slots.arriving(&facts.name),
+                capacity: self.capacity(load),
+                used: taken.less(released),
+                arriving: self.slots.taken(SlotRole::Destination, &facts.name),
             }
         };
         self.loads.iter().map(host).collect()
     }
 
     /// What `host` may give in all, overcommitment included.
-    pub(crate) fn capacity_of(&self, host: &HostName) -> store::Room {
+    pub(crate) fn capacity_of(&self, host: &HostName) -> Resources {
         let load = self.loads.iter().find(|load| load.host.facts.name == *host);
-        load.map_or_else(store::Room::default, |load| self.capacity(load))
+        load.map_or_else(Resources::default, |load| self.capacity(load))
     }
 
-    fn capacity(&self, load: &HostLoad) -> store::Room {
+    fn capacity(&self, load: &HostLoad) -> Resources {
         let facts = &load.host.facts;
-        store::Room {
+        Resources {
             vcpus: times(facts.vcpus, self.ratios.cpu),
             memory_mb: times(facts.memory_mb, self.ratios.memory),
             disk_gb: times(facts.local_gb, self.ratios.disk),
@@ -106,15 +105,14 @@ impl Fleet {
             hypervisor_type: facts.map_or_else(String::new, |facts| facts.hypervisor_type.clone()),
             hypervisor_version: facts.map_or(0, |facts| facts.hypervisor_version),
             arch: facts.map_or_else(String::new, |facts| facts.arch.clone()),
-            room: Room {
-                vcpus: server.room.vcpus,
-                memory_mb: server.room.memory_mb,
+            room: Resources {
                 disk_gb: gib_ceil(
                     disks
                         .clone()
                         .map(|disk| u64::try_from(disk.allocated_bytes).unwrap_or_default())
                         .sum(),
                 ),
+                ..server.room
             },
             pools: disks.clone().filter_map(|disk| disk.pool.clone()).collect(),
             local_disks: disks.clone().any(|disk| disk.pool.is_none()),
@@ -122,14 +120,6 @@ impl Fleet {
             source_is_dead: matches!(request, Request::Evacuation(_)),
             group: None,
         }
-    }
-}
-
-fn room(room: store::Room) -> Room {
-    Room {
-        vcpus: room.vcpus,
-        memory_mb: room.memory_mb,
-        disk_gb: room.disk_gb,
     }
 }
 

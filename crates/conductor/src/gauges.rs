@@ -10,7 +10,6 @@ use tracing::warn;
 
 use crate::context::Context;
 
-/// Refreshes until told to stop.
 pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
     let mut ticks = tokio::time::interval(ctx.config.metrics_interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

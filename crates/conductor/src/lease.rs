@@ -24,7 +24,7 @@ pub(crate) struct Leases {
 }
 
 /// A lease that is being renewed for as long as this lives.
-pub(crate) struct Holding {
+pub(crate) struct HeldLease {
     lease: Lease,
     until: watch::Receiver<Instant>,
     leases: Leases,
@@ -32,10 +32,10 @@ pub(crate) struct Holding {
 
 impl Leases {
     /// Keeps `lease`, which runs until `until` if nobody renews it.
-    pub(crate) fn hold(&self, lease: Lease, until: Instant) -> Holding {
+    pub(crate) fn hold(&self, lease: Lease, until: Instant) -> HeldLease {
         let (sender, receiver) = watch::channel(until);
         self.held().insert(lease, sender);
-        Holding {
+        HeldLease {
             lease,
             until: receiver,
             leases: self.clone(),
@@ -57,8 +57,7 @@ impl Leases {
     }
 }
 
-impl Holding {
-    /// Returns when the lease is lost.
+impl HeldLease {
     pub(crate) async fn lost(&mut self) {
         loop {
             let until = *self.until.borrow_and_update();
@@ -75,7 +74,7 @@ impl Holding {
     }
 }
 
-impl Drop for Holding {
+impl Drop for HeldLease {
     fn drop(&mut self) {
         self.leases.lost(self.lease);
     }
@@ -136,11 +135,11 @@ mod tests {
     async fn a_renewed_lease_lasts_longer() {
         let begin = Instant::now();
         let leases = Leases::default();
-        let mut holding = leases.hold(LEASE, begin + SECOND);
-        let early = tokio::time::timeout(SECOND / 2, holding.lost()).await;
+        let mut held = leases.hold(LEASE, begin + SECOND);
+        let early = tokio::time::timeout(SECOND / 2, held.lost()).await;
         assert!(early.is_err());
         leases.prolonged(LEASE, begin + 3 * SECOND);
-        holding.lost().await;
+        held.lost().await;
         assert_eq!(begin.elapsed(), 3 * SECOND);
     }
 
@@ -148,9 +147,9 @@ mod tests {
     async fn a_lease_that_the_store_gave_away_is_lost_at_once() {
         let begin = Instant::now();
         let leases = Leases::default();
-        let mut holding = leases.hold(LEASE, begin + SECOND);
+        let mut held = leases.hold(LEASE, begin + SECOND);
         leases.lost(LEASE);
-        holding.lost().await;
+        held.lost().await;
         assert_eq!(begin.elapsed(), Duration::ZERO);
     }
 

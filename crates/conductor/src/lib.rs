@@ -16,8 +16,8 @@
 //! side; what keeps them apart is the lease on an effect and the generation of a row, never an
 //! agreement between them.
 //!
-//! - [`effects`]: the outbox, one file for each effect.
-//! - [`placing`]: from an inventory to a destination that both sides agreed to.
+//! - [`effects`]: the outbox, and who performs what it asks for.
+//! - [`scheduling`]: from an inventory to a destination that both sides agreed to.
 //! - [`admission`]: from `queued` to `preparing`, within the slots.
 //! - [`deadlines`], [`liveness`], [`reconcile`], [`gauges`]: the other loops.
 //! - [`fencing`]: hosts that are declared dead, and who waits for that.
@@ -41,9 +41,9 @@ mod gauges;
 mod lease;
 mod liveness;
 mod metrics;
-mod placing;
 mod progress;
 mod reconcile;
+mod scheduling;
 mod seconds;
 mod steps;
 mod testimony;

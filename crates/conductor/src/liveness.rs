@@ -6,7 +6,6 @@ use tracing::warn;
 
 use crate::context::Context;
 
-/// Beats until told to stop.
 pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
     let mut ticks = tokio::time::interval(ctx.config.report_interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

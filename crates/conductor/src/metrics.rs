@@ -107,7 +107,6 @@ impl Metrics {
         })
     }
 
-    /// A migration was changed.
     pub(crate) fn stepped(&self, before: &MigrationRecord, after: &MigrationRecord) {
         let (from, to) = (before.migration.status, after.migration.status);
         if from == to {

@@ -3,6 +3,7 @@
 //! Agents count bytes without sign; Nova's columns are signed, and memory is in MiB, disk in
 //! GiB. Whatever does not fit saturates: these are sizes of things that exist.
 
+use godwit_core::resources::Resources;
 use godwit_core::status::MigrationKind;
 use godwit_core::time::Timestamp;
 use godwit_rpc::command::MoveKind;
@@ -10,7 +11,7 @@ use godwit_rpc::domain::{Disk, Domain, Flavor};
 use godwit_rpc::enrolment::Registration;
 use godwit_rpc::facts::{Cpu, HostFacts, Inventory};
 use godwit_rpc::progress::{Amounts, Progress};
-use godwit_store::{self as store, FlavorSpec, HostRegistration, Observed, Room, StoragePool};
+use godwit_store::{self as store, FlavorSpec, HostRegistration, Observed, StoragePool};
 use uuid::Uuid;
 
 const MIB: u64 = 1 << 20;
@@ -127,7 +128,7 @@ fn observed(domain: &Domain) -> Observed {
         instance_name: domain.domain_name.clone(),
         sighting: domain.sighting,
         power_state: domain.power_state,
-        room: Room {
+        room: Resources {
             vcpus: i64::from(domain.vcpus),
             memory_mb: signed(domain.memory_bytes / MIB),
             disk_gb: gib_ceil(local.map(|disk| disk.allocated_bytes).sum()),

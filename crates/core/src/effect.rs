@@ -1,10 +1,11 @@
 //! What shall be done outside: rows of the outbox, performed at least once.
 //!
-//! An effect has a subject and a verb: an [`Effect`] of a migration, a
-//! [`crate::power::PowerAction`] of a server. It carries no payload. Whoever performs it reads
+//! An effect has a subject and a verb: an [`Effect`] of a migration, a [`PowerAction`] of a server. It carries no payload. Whoever performs it reads
 //! the subject's row anew, so an effect can never act on yesterday's destination; its identity
 //! towards an agent is (subject's uuid, sequence).
 
+use crate::ids::{MigrationUuid, ServerUuid};
+use crate::power::PowerAction;
 use crate::status::words;
 
 words!(
@@ -12,10 +13,29 @@ words!(
     SubjectKind, "kind of subject", {
         /// A migration; its verbs are [`Effect`]s.
         Migration = "migration",
-        /// A server; its verbs are [`crate::power::PowerAction`]s.
+        /// A server; its verbs are [`PowerAction`]s.
         Server = "server",
     }
 );
+
+/// What an effect is about, and what is to be done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Subject {
+    /// An effect of a migration.
+    Migration(MigrationUuid, Effect),
+    /// An effect of a server.
+    Server(ServerUuid, PowerAction),
+}
+
+impl Subject {
+    /// What is to be done, for rows, logs and metrics.
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Migration(_, effect) => effect.as_str(),
+            Self::Server(_, action) => action.as_str(),
+        }
+    }
+}
 
 words!(
     /// One thing to do for a migration.

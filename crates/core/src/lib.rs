@@ -20,8 +20,10 @@
 //! - [`instance_action`]: what clients of Nova read of all this.
 //! - [`recovery`]: who runs a guest after a crash, as one pure function.
 //! - [`repair`]: what an operator may put right from the records alone.
+//! - [`resources`] and [`slots`]: what servers and moves take of hosts.
 //! - [`server_group`]: which hosts a server's group leaves it.
 
+#![warn(missing_docs)]
 // A new phase, event or status has to be looked at wherever one is matched on.
 #![cfg_attr(
     not(test),
@@ -48,8 +50,10 @@ pub mod migration;
 pub mod power;
 pub mod recovery;
 pub mod repair;
+pub mod resources;
 pub mod server;
 pub mod server_group;
+pub mod slots;
 pub mod status;
 pub mod time;
 pub mod transition;

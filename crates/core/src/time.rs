@@ -72,7 +72,7 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// Where the present comes from. Roles take one as an argument; tests steer it.
+/// Where the time comes from. Roles take one as an argument; tests steer it.
 pub trait Clock: Send + Sync + 'static {
     /// The present.
     fn now(&self) -> Timestamp;

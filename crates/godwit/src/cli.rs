@@ -46,7 +46,7 @@ pub(crate) struct Up {
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9774")]
     pub(crate) metrics: SocketAddr,
     /// Where everything is kept; made when it does not exist.
-    #[arg(long, value_name = "DIR", default_value = crate::place::DEFAULT_DATA)]
+    #[arg(long, value_name = "DIR", default_value = crate::deployment::DEFAULT_DATA)]
     pub(crate) data: PathBuf,
     /// How many simulated hosts an empty directory is given.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(0..=1000))]
@@ -70,7 +70,7 @@ pub(crate) struct ConfigFile {
 /// A configuration file, or the directory of `up`.
 #[derive(Args, Debug)]
 #[command(group(ArgGroup::new("place").args(["config", "data"])))]
-pub(crate) struct Place {
+pub(crate) struct Deployment {
     /// The configuration file of the roles [env: GODWIT_CONFIG=].
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -83,11 +83,11 @@ pub(crate) struct Place {
 #[derive(Subcommand, Debug)]
 pub(crate) enum Db {
     /// Bring the schema to this version.
-    Upgrade(Place),
+    Upgrade(Deployment),
     /// Is the database reachable, and its schema this version's?
     Check {
         #[command(flatten)]
-        place: Place,
+        deployment: Deployment,
         /// Also check every promise that a query can decide.
         #[arg(long)]
         invariants: bool,
@@ -95,7 +95,7 @@ pub(crate) enum Db {
     /// What the records and the hypervisors disagree about, with reasons and ages.
     Discrepancies {
         #[command(flatten)]
-        place: Place,
+        deployment: Deployment,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -103,7 +103,7 @@ pub(crate) enum Db {
     /// The safe ways out that the records allow. Changes records only, and those only with --yes.
     Repair {
         #[command(flatten)]
-        place: Place,
+        deployment: Deployment,
         /// Do what is offered.
         #[arg(long)]
         yes: bool,
@@ -115,7 +115,7 @@ pub(crate) enum Db {
         #[arg(value_name = "DIR")]
         directory: PathBuf,
         #[command(flatten)]
-        place: Place,
+        deployment: Deployment,
     },
 }
 
@@ -130,7 +130,7 @@ pub(crate) enum Token {
 #[derive(Args, Debug)]
 pub(crate) struct Issue {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) deployment: Deployment,
     /// The user: an id, or a name of the development identity [default: admin].
     #[arg(long, value_name = "U")]
     pub(crate) user: Option<String>,

@@ -45,7 +45,6 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Reads `file`.
     pub(crate) fn read(file: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("cannot read the configuration file {}", file.display()))?;

@@ -9,39 +9,47 @@ use std::time::Duration;
 use anyhow::Result;
 use godwit_store::Store;
 
-use crate::cli::{Db, Place};
+use crate::cli::{Db, Deployment};
 use crate::config::DatabaseConfig;
-use crate::place;
+use crate::deployment;
 
 /// Upgrades, checks or fills the database. A check that finds a broken promise answers 1.
 pub(crate) async fn run(command: &Db) -> Result<ExitCode> {
     match command {
-        Db::Upgrade(place) => upgrade(&database(place)?).await,
-        Db::Check { place, invariants } => check(&database(place)?, *invariants).await,
-        Db::Discrepancies { place, json } => {
-            let (store, _) = open(place).await?;
+        Db::Upgrade(deployment) => upgrade(&database(deployment)?).await,
+        Db::Check {
+            deployment,
+            invariants,
+        } => check(&database(deployment)?, *invariants).await,
+        Db::Discrepancies { deployment, json } => {
+            let (store, _) = open(deployment).await?;
             repair::list(&store, *json).await
         }
-        Db::Repair { place, yes } => {
-            let (store, down_time) = open(place).await?;
+        Db::Repair { deployment, yes } => {
+            let (store, down_time) = open(deployment).await?;
             repair::repair(&store, *yes, down_time).await
         }
-        Db::ImportNova { directory, place } => import_nova::run(directory, place).await,
+        Db::ImportNova {
+            directory,
+            deployment,
+        } => import_nova::run(directory, deployment).await,
     }
 }
 
-fn database(place: &Place) -> Result<DatabaseConfig> {
-    match place::resolve(place)? {
-        place::Resolved::Config(config) => Ok(config.database()?.clone()),
-        place::Resolved::Data(directory) => Ok(DatabaseConfig::at(directory.database_url())),
+fn database(deployment: &Deployment) -> Result<DatabaseConfig> {
+    match deployment::resolve(deployment)? {
+        deployment::Resolved::Config(config) => Ok(config.database()?.clone()),
+        deployment::Resolved::Data(directory) => Ok(DatabaseConfig::at(directory.database_url())),
     }
 }
 
 /// The store, and after how long a silent agent's host counts as silent.
-async fn open(place: &Place) -> Result<(Store, Duration)> {
-    let (database, conductor) = match place::resolve(place)? {
-        place::Resolved::Config(config) => (config.database()?.clone(), config.conductor.clone()),
-        place::Resolved::Data(directory) => {
+async fn open(deployment: &Deployment) -> Result<(Store, Duration)> {
+    let (database, conductor) = match deployment::resolve(deployment)? {
+        deployment::Resolved::Config(config) => {
+            (config.database()?.clone(), config.conductor.clone())
+        }
+        deployment::Resolved::Data(directory) => {
             let database = DatabaseConfig::at(directory.database_url());
             (database, godwit_conductor::Config::default())
         }

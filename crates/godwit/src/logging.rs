@@ -12,7 +12,6 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LogConfig {
-    /// How a line looks.
     pub(crate) format: Format,
     /// What is logged: directives as in `info,godwit_conductor=debug`. The environment variable
     /// `GODWIT_LOG` overrides it.

@@ -108,7 +108,6 @@ impl LogIn {
         })
     }
 
-    /// Checks tokens.
     pub(crate) fn authenticator(&self) -> Arc<dyn Authenticator> {
         Arc::clone(&self.authenticator)
     }

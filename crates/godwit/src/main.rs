@@ -14,15 +14,15 @@
 mod cli;
 mod clock;
 mod config;
-mod crew;
 mod db;
+mod deployment;
 mod keys;
 mod logging;
 mod login;
-mod place;
 mod policy_check;
 mod roles;
 mod stop;
+mod supervisor;
 mod token;
 mod up;
 

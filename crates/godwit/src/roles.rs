@@ -17,7 +17,7 @@ use godwit_store::Store;
 use prometheus::Registry;
 
 use crate::config::Config;
-use crate::crew::Crew;
+use crate::supervisor::Supervisor;
 
 /// Opens the database of a role. Roles never change the schema: that is `db upgrade`'s, once,
 /// before any of them is started.
@@ -38,7 +38,7 @@ pub(crate) fn database_answers(store: &Store) -> (&'static str, Readiness) {
 
 /// Serves metrics and health on `listener`; returns where.
 pub(crate) fn observe(
-    crew: &mut Crew,
+    supervisor: &mut Supervisor,
     listener: TcpListener,
     registry: Registry,
     readiness: Vec<(&'static str, Readiness)>,
@@ -49,6 +49,6 @@ pub(crate) fn observe(
     };
     let (address, server) =
         observability::serve(listener, observed).context("cannot serve metrics")?;
-    crew.serve("the metrics server", server);
+    supervisor.serve("the metrics server", server);
     Ok(address)
 }

@@ -11,15 +11,14 @@ use godwit_core::time::Clock;
 
 use crate::cli::Issue;
 use crate::clock::SystemClock;
+use crate::deployment::{self, Resolved};
 use crate::keys;
-use crate::place::{self, Resolved};
 
 /// What an administrator is when nobody says otherwise: the roles that Keystone's `admin` implies.
 const ADMINISTRATOR: &[&str] = &["admin", "manager", "member", "reader"];
 
-/// Prints a token.
 pub(crate) fn run(issue: &Issue) -> Result<ExitCode> {
-    let (key, development) = match place::resolve(&issue.place)? {
+    let (key, development) = match deployment::resolve(&issue.deployment)? {
         Resolved::Data(directory) => (directory.keys().private, true),
         Resolved::Config(config) => {
             let key = config.identity.private_key.clone();

@@ -38,11 +38,11 @@ pub(crate) use self::directory::DataDirectory;
 use crate::cli::Up;
 use crate::clock::SystemClock;
 use crate::config::DatabaseConfig;
-use crate::crew::{Crew, bind};
 use crate::keys;
 use crate::login::LogIn;
 use crate::roles::{self, conductor};
 use crate::stop;
+use crate::supervisor::{Supervisor, bind};
 
 /// How long a token of the development identity lasts.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 3_600);
@@ -58,7 +58,7 @@ pub(crate) async fn run(up: &Up) -> Result<()> {
         "{} is no loopback address: everybody knows the passwords of the development identity",
         up.listen
     );
-    let mut crew = Crew::new(stop::on_signal()?);
+    let mut supervisor = Supervisor::new(stop::on_signal()?);
     let directory = DataDirectory::at(&up.data)?;
     let _alone = directory.occupy()?;
     let (listener, observers) = (bind(up.listen)?, bind(up.metrics)?);
@@ -75,7 +75,7 @@ pub(crate) async fn run(up: &Up) -> Result<()> {
     let registry = Registry::new();
     let wake = Wake::default();
     let network = LocalNetwork::new();
-    let conductor = conduct(&mut crew, &network, &store, &wake, &registry).await?;
+    let conductor = conduct(&mut supervisor, &network, &store, &wake, &registry).await?;
     let agents = Agents {
         fabric,
         network,
@@ -83,13 +83,13 @@ pub(crate) async fn run(up: &Up) -> Result<()> {
         journals: directory.journals(),
         metrics: Metrics::register(&registry)?,
     };
-    let hosts = hosts::serve(&mut crew, agents, &store, up.speed).await?;
-    if crew
+    let hosts = hosts::serve(&mut supervisor, agents, &store, up.speed).await?;
+    if supervisor
         .while_running(hosts.are_known_to(&store))
         .await?
         .is_none()
     {
-        crew.dismiss().await;
+        supervisor.dismiss().await;
         return Ok(());
     }
 
@@ -97,19 +97,19 @@ pub(crate) async fn run(up: &Up) -> Result<()> {
     let (state, log_in) = api(up, &directory, &store, wake, metrics.clone())?;
     let identity = log_in.development_identity(&metrics);
     let (_, server) = godwit_api::serve(listener, state, identity)?;
-    crew.serve("the API", server);
+    supervisor.serve("the API", server);
     let readiness = vec![roles::database_answers(&store)];
-    let metrics = roles::observe(&mut crew, observers, registry, readiness)?;
+    let metrics = roles::observe(&mut supervisor, observers, registry, readiness)?;
 
     let clouds = directory.clouds();
     keys::write(&clouds, &clouds_yaml(&base), 0o600)?;
     greet(&base, &metrics.to_string(), &directory);
-    crew.run().await
+    supervisor.run().await
 }
 
 /// Starts the conductor; returns who it is.
 async fn conduct(
-    crew: &mut Crew,
+    supervisor: &mut Supervisor,
     network: &LocalNetwork,
     store: &Store,
     wake: &Wake,
@@ -128,12 +128,12 @@ async fn conduct(
     let listener = transport.listen(config.listen).await?;
     let conductor =
         conductor::conductor(&transport, store.clone(), config, wake.clone(), registry)?;
-    let (stop, service) = (crew.stop(), conductor.service());
-    crew.spawn("the conductor's door", async move {
+    let (stop, service) = (supervisor.stop(), conductor.service());
+    supervisor.spawn("the conductor's door", async move {
         Ok(serve(listener, service, stop).await?)
     });
-    let stop = crew.stop();
-    crew.spawn(
+    let stop = supervisor.stop();
+    supervisor.spawn(
         "the conductor",
         async move { Ok(conductor.run(stop).await?) },
     );

@@ -32,12 +32,9 @@ pub enum Verdict {
     Rejected(Vec<Reason>),
 }
 
-/// A host with its verdict.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Candidate {
-    /// The host.
     pub host: HostName,
-    /// What the planner thinks of it.
     pub verdict: Verdict,
 }
 

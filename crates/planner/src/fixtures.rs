@@ -2,9 +2,10 @@
 
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::BlockMigration;
+use godwit_core::resources::Resources;
 use godwit_core::server_group::{Member, Membership, Policy};
 
-use crate::inventory::{Host, Need, Room};
+use crate::inventory::{Host, Need};
 
 pub(crate) fn name(text: &str) -> HostName {
     HostName::new(text).unwrap()
@@ -21,12 +22,12 @@ pub(crate) fn host(text: &str) -> Host {
         hypervisor_version: 10_000_002,
         arch: "x86_64".into(),
         pools: ["nfs".to_owned()].into(),
-        capacity: Room {
+        capacity: Resources {
             vcpus: 8,
             memory_mb: 8_192,
             disk_gb: 100,
         },
-        used: Room::default(),
+        used: Resources::default(),
         arriving: 0,
     }
 }
@@ -39,7 +40,7 @@ pub(crate) fn need(source: &str) -> Need {
         hypervisor_type: "QEMU".into(),
         hypervisor_version: 10_000_002,
         arch: "x86_64".into(),
-        room: Room {
+        room: Resources {
             vcpus: 1,
             memory_mb: 1_024,
             disk_gb: 10,

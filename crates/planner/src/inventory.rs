@@ -4,46 +4,13 @@ use std::collections::BTreeSet;
 
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::{BlockMigration, Request};
+use godwit_core::resources::Resources;
 use godwit_core::server_group::{Membership, Violation};
 
-/// An amount of each of the three things that a host can run out of. Differences may be
-/// negative: an adopted host can be fuller than it ought to be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Room {
-    /// Virtual processors.
-    pub vcpus: i64,
-    /// Memory in MiB.
-    pub memory_mb: i64,
-    /// Local disk in GiB.
-    pub disk_gb: i64,
-}
-
-impl Room {
-    /// What is left of this after `used`.
-    pub fn less(self, used: Self) -> Self {
-        Self {
-            vcpus: self.vcpus.saturating_sub(used.vcpus),
-            memory_mb: self.memory_mb.saturating_sub(used.memory_mb),
-            disk_gb: self.disk_gb.saturating_sub(used.disk_gb),
-        }
-    }
-
-    /// This and `other` together.
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            vcpus: self.vcpus.saturating_add(other.vcpus),
-            memory_mb: self.memory_mb.saturating_add(other.memory_mb),
-            disk_gb: self.disk_gb.saturating_add(other.disk_gb),
-        }
-    }
-}
-
-/// A host as the planner sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Host {
     /// The service host's name.
     pub name: HostName,
-    /// The hypervisor's name.
     pub node: String,
     /// May new servers be put here?
     pub enabled: bool,
@@ -59,16 +26,14 @@ pub struct Host {
     /// Ids of the storage pools that it reaches and shares with others.
     pub pools: BTreeSet<String>,
     /// What it has, allocation ratios applied.
-    pub capacity: Room,
+    pub capacity: Resources,
     /// What its servers and the claims of moves towards it take.
-    pub used: Room,
-    /// Moves under way towards it.
+    pub used: Resources,
     pub arriving: u32,
 }
 
 impl Host {
-    /// What is left.
-    pub fn free(&self) -> Room {
+    pub fn free(&self) -> Resources {
         self.capacity.less(self.used)
     }
 }
@@ -76,27 +41,22 @@ impl Host {
 /// What a server needs of a destination.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Need {
-    /// The server.
     pub server: ServerUuid,
     /// The host it is on.
     pub source: HostName,
-    /// The source's hypervisor type.
     pub hypervisor_type: String,
     /// The source's hypervisor version; a destination must not be older.
     pub hypervisor_version: i64,
-    /// The architecture of the source's processors.
     pub arch: String,
     /// Its flavor's processors and memory, and the room its disks take where they are copied.
-    pub room: Room,
+    pub room: Resources,
     /// The shared pools that its disks lie on.
     pub pools: BTreeSet<String>,
     /// Does it have disks that lie on no shared pool?
     pub local_disks: bool,
     /// Whether disks may, must or must not be copied.
     pub block_migration: BlockMigration,
-    /// Is the source dead?
     pub source_is_dead: bool,
-    /// Its server group, if it has one.
     pub group: Option<Membership>,
 }
 
@@ -113,13 +73,13 @@ impl Need {
     }
 
     /// The room it takes on a host that reaches `pools`: disks count only where they are copied.
-    pub fn room_at(&self, pools: &BTreeSet<String>) -> Room {
+    pub fn room_at(&self, pools: &BTreeSet<String>) -> Resources {
         let copied = match self.block_migration {
             BlockMigration::Auto => !self.shares_with(pools),
             BlockMigration::Yes => true,
             BlockMigration::No => false,
         };
-        Room {
+        Resources {
             disk_gb: if copied { self.room.disk_gb } else { 0 },
             ..self.room
         }
@@ -138,7 +98,6 @@ pub enum Target {
 }
 
 impl Target {
-    /// What `request` wants.
     pub fn of(request: &Request) -> Self {
         match request.host() {
             None => Self::Any,

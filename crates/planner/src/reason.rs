@@ -16,7 +16,6 @@ pub enum ReasonCode {
     NotNamed,
     /// No such host is known.
     Unknown,
-    /// An operator disabled it.
     Disabled,
     /// Its agent does not answer.
     Down,
@@ -24,11 +23,8 @@ pub enum ReasonCode {
     HypervisorType,
     /// Its hypervisor is older than the source's.
     HypervisorTooOld,
-    /// Too few processors are free.
     Vcpus,
-    /// Too little memory is free.
     Memory,
-    /// Too little disk is free.
     Disk,
     /// It cannot run the guest's processor.
     Cpu,
@@ -38,7 +34,6 @@ pub enum ReasonCode {
     Affinity,
     /// As many servers of its group are there as may be.
     AntiAffinity,
-    /// A pre-check refused.
     Refused,
 }
 
@@ -52,7 +47,6 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// A reason.
     pub fn new(code: ReasonCode, text: impl Into<String>) -> Self {
         Self {
             code,
@@ -111,8 +105,6 @@ impl fmt::Display for Reason {
 /// A host that was turned down, for the event log.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Rejection {
-    /// The host.
     pub host: HostName,
-    /// Every reason that was found.
     pub reasons: Vec<Reason>,
 }

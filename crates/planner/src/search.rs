@@ -15,7 +15,6 @@ use crate::inventory::{Host, Need, Target};
 use crate::reason::{Reason, ReasonCode, Rejection};
 use crate::texts;
 
-/// A search under way.
 #[derive(Clone, Debug)]
 pub struct Search {
     need: Need,
@@ -118,7 +117,6 @@ impl Search {
         self.last_refusal = Some(failure);
     }
 
-    /// What is searched for.
     pub fn need(&self) -> &Need {
         &self.need
     }

@@ -19,6 +19,8 @@
 //! - **It is fast.** Rules are parsed and their references resolved once, in [`Enforcer::new`];
 //!   the rules that Nova ships evaluate without allocating.
 
+#![warn(missing_docs)]
+
 mod check;
 mod compile;
 mod credentials;

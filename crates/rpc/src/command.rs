@@ -9,7 +9,7 @@ use godwit_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Domain;
-use crate::facts::HostFacts;
+use crate::facts::{HostFacts, Pool};
 
 /// Which end of a move a host is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -150,25 +150,34 @@ pub struct CheckDestination {
 /// Destination: make ready to receive.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Prepare {
-    /// Which.
+    /// The command.
     pub command: Command,
     /// The guest, as its source described it.
     pub guest: Domain,
 }
 
+/// The destination's answer when it is ready: what its source has to know to reach it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Receiver {
+    /// Where the move connects to; only drivers of the same kind read it.
+    pub target: String,
+    /// The storage that the destination reaches. What lies elsewhere has to travel.
+    pub pools: Vec<Pool>,
+}
+
 /// Source: begin to move.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Start {
-    /// Which.
+    /// The command.
     pub command: Command,
-    /// Where to, as the destination described itself.
-    pub destination: HostFacts,
+    /// What the destination answered when it was prepared.
+    pub receiver: Receiver,
 }
 
 /// Both sides: the guest is on its source, clean up.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RollBack {
-    /// Which.
+    /// The command.
     pub command: Command,
     /// Source: start the guest again that the move stopped. Only ever set where
     /// [`godwit_core::recovery::judge`] proved that the destination never executed it.
@@ -193,7 +202,7 @@ pub struct CheckBoot {
 /// source is dead.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Boot {
-    /// Which.
+    /// The command.
     pub command: Command,
     /// See [`Domain::definition`]. `None`: that of the guest the host was prepared for.
     pub definition: Option<String>,
@@ -207,7 +216,7 @@ pub struct Boot {
 /// it (an evacuation's source that came back), or its source will (a cold move's destination).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Withdraw {
-    /// Which.
+    /// The command.
     pub command: Command,
     /// When the migration began. A guest that came to this host later, by another migration,
     /// is none of its business.
@@ -230,9 +239,9 @@ pub enum ForceMeans {
 /// of its server.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Power {
-    /// Which server.
+    /// The server.
     pub server: ServerUuid,
-    /// What.
+    /// What is done to it.
     pub action: PowerAction,
     /// Its place.
     pub rank: Rank,

@@ -67,8 +67,6 @@ pub struct HostFacts {
     pub pools: Vec<Pool>,
     /// Its address, for people.
     pub address: Option<IpAddr>,
-    /// Where a move to this host connects to; only drivers of the same kind read it.
-    pub move_target: String,
 }
 
 /// A host and every domain on it, seen at one time.

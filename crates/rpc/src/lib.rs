@@ -13,6 +13,8 @@
 //!
 //! Commands may be repeated and may come late; the rules are at [`agent::Agent`].
 
+#![warn(missing_docs)]
+
 pub mod agent;
 pub mod command;
 pub mod conductor;

@@ -11,13 +11,7 @@ use semver::Version;
 use crate::refusal::Refusal;
 
 /// The protocol's version. A test fails when the protocol changed and this did not.
-pub const RPC_VERSION: Version = Version::new(1, 2, 0);
-
-/// From here on moves are not all live: an older agent would take every move for a live one.
-pub(crate) const KINDS_SINCE: Version = Version::new(1, 1, 0);
-
-/// From here on agents power servers off and on where they are.
-pub(crate) const POWER_SINCE: Version = Version::new(1, 2, 0);
+pub const RPC_VERSION: Version = Version::new(2, 0, 0);
 
 /// The metadata key under which every call names its sender's version.
 pub const VERSION_HEADER: &str = "godwit-rpc-version";
@@ -72,6 +66,20 @@ pub fn agree(ours: &Version, theirs: &Version) -> Result<Version, Refusal> {
     }
 }
 
+/// Is what came with `since` understood by two sides that agreed on a version?
+///
+/// # Errors
+/// [`Refusal::Incompatible`] when the older one does not know it.
+pub(crate) fn require(agreed: Version, since: Version) -> Result<(), Refusal> {
+    if agreed < since {
+        return Err(Refusal::Incompatible {
+            ours: agreed,
+            theirs: since,
+        });
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +107,19 @@ mod tests {
                 })
             );
         }
+    }
+
+    #[test]
+    fn who_does_not_know_a_verb_is_not_asked_for_it() {
+        let (agreed, since) = (Version::new(2, 0, 3), Version::new(2, 1, 0));
+        assert_eq!(require(agreed.clone(), Version::new(2, 0, 0)), Ok(()));
+        assert_eq!(
+            require(agreed.clone(), since.clone()),
+            Err(Refusal::Incompatible {
+                ours: agreed,
+                theirs: since,
+            })
+        );
     }
 
     #[test]

@@ -17,6 +17,7 @@ use godwit_core::power::PowerAction;
 use godwit_core::recovery::Sighting;
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::server_group::Policy;
+use godwit_core::slots::SlotRole;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 use serde::Serialize;
@@ -24,7 +25,7 @@ use serde::de::DeserializeOwned;
 
 use crate::connection::{MultiBackend, MultiRawValue};
 use crate::server_groups::Origin;
-use crate::{LockedBy, ServiceBinary, SlotRole};
+use crate::{LockedBy, ServiceBinary};
 
 /// Types that read themselves from a column of type `$sql` by way of `$raw`.
 macro_rules! read_as {

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
-use godwit_core::effect::{Effect, SubjectKind};
+use godwit_core::effect::{Effect, Subject, SubjectKind};
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::power::PowerAction;
+use godwit_core::status::UnknownWord;
 use godwit_core::time::Timestamp;
 
 use crate::columns::instant;
@@ -24,84 +25,39 @@ pub struct Lease {
     pub epoch: i64,
 }
 
-/// An effect to perform, by its subject.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Claimed {
-    /// Of a migration.
-    Migration(ClaimedEffect),
-    /// Of a server.
-    Server(ClaimedPower),
-}
-
-impl Claimed {
-    /// The right to perform it.
-    pub const fn lease(&self) -> Lease {
-        match self {
-            Self::Migration(claimed) => claimed.lease,
-            Self::Server(claimed) => claimed.lease,
-        }
-    }
-
-    /// Its number for its subject.
-    pub const fn sequence(&self) -> i64 {
-        match self {
-            Self::Migration(claimed) => claimed.sequence,
-            Self::Server(claimed) => claimed.sequence,
-        }
-    }
-
-    /// How often it was tried and given back by [`Store::effect_retry`].
-    pub const fn attempts(&self) -> i64 {
-        match self {
-            Self::Migration(claimed) => claimed.attempts,
-            Self::Server(claimed) => claimed.attempts,
-        }
-    }
-
-    /// What to do, for logs and metrics.
-    pub const fn verb(&self) -> &'static str {
-        match self {
-            Self::Migration(claimed) => claimed.effect.as_str(),
-            Self::Server(claimed) => claimed.action.as_str(),
-        }
-    }
-}
-
-/// An effect of a migration to perform.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ClaimedEffect {
+/// An effect to perform.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Claimed<S = Subject> {
     /// The right to perform it.
     pub lease: Lease,
-    /// For which migration.
-    pub migration: MigrationUuid,
-    /// Of which server.
-    pub server: ServerUuid,
-    /// The effect's number for its migration; agents refuse older ones.
+    /// What it is about, and what is to be done.
+    pub subject: S,
+    /// The effect's number for its subject; agents refuse older ones.
     pub sequence: i64,
-    /// What to do.
-    pub effect: Effect,
     /// How often it was tried and given back by [`Store::effect_retry`].
     pub attempts: i64,
     /// When it was asked for.
     pub created_at: Timestamp,
 }
 
-/// An effect of a server to perform.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ClaimedPower {
-    /// The right to perform it.
-    pub lease: Lease,
-    /// For which server.
-    pub server: ServerUuid,
-    /// The effect's number for its server; agents refuse older ones.
-    pub sequence: i64,
-    /// What to do.
-    pub action: PowerAction,
-    /// How often it was tried and given back by [`Store::effect_retry`].
-    pub attempts: i64,
-    /// When it was asked for, and so the instance action of the request.
-    pub created_at: Timestamp,
+impl Claimed {
+    /// The same for whoever knows of which kind the subject is.
+    pub const fn about<S: Copy>(&self, subject: S) -> Claimed<S> {
+        Claimed {
+            lease: self.lease,
+            subject,
+            sequence: self.sequence,
+            attempts: self.attempts,
+            created_at: self.created_at,
+        }
+    }
 }
+
+/// A claimed effect of a migration.
+pub type ClaimedOfMigration = Claimed<(MigrationUuid, Effect)>;
+
+/// A claimed effect of a server.
+pub type ClaimedOfServer = Claimed<(ServerUuid, PowerAction)>;
 
 /// How an effect left the outbox.
 #[derive(Clone, Copy, Debug)]
@@ -121,61 +77,43 @@ impl EffectOutcome {
     }
 }
 
-/// An effect's row, with its migration.
+/// An effect's row, with the uuid of its subject: in the column of the subject's kind.
 #[derive(Queryable)]
 struct EffectRow {
     id: i64,
     epoch: i64,
-    migration: MigrationUuid,
-    server: ServerUuid,
+    kind: String,
+    migration: Option<MigrationUuid>,
+    server: Option<ServerUuid>,
     sequence: i64,
-    effect: Effect,
+    verb: String,
     attempts: i64,
     created_at: Timestamp,
 }
 
-impl From<EffectRow> for ClaimedEffect {
-    fn from(row: EffectRow) -> Self {
-        Self {
+impl EffectRow {
+    /// `None` when the subject's row is gone: then there is nothing to do.
+    fn claimed(&self) -> Result<Option<Claimed>, UnknownWord> {
+        let subject = match self.kind.parse::<SubjectKind>()? {
+            SubjectKind::Migration => {
+                let effect: Effect = self.verb.parse()?;
+                self.migration.map(|uuid| Subject::Migration(uuid, effect))
+            }
+            SubjectKind::Server => {
+                let action: PowerAction = self.verb.parse()?;
+                self.server.map(|uuid| Subject::Server(uuid, action))
+            }
+        };
+        Ok(subject.map(|subject| Claimed {
             lease: Lease {
-                effect: row.id,
-                epoch: row.epoch,
+                effect: self.id,
+                epoch: self.epoch,
             },
-            migration: row.migration,
-            server: row.server,
-            sequence: row.sequence,
-            effect: row.effect,
-            attempts: row.attempts,
-            created_at: row.created_at,
-        }
-    }
-}
-
-/// An effect's row, with its server.
-#[derive(Queryable)]
-struct PowerRow {
-    id: i64,
-    epoch: i64,
-    server: ServerUuid,
-    sequence: i64,
-    action: PowerAction,
-    attempts: i64,
-    created_at: Timestamp,
-}
-
-impl From<PowerRow> for ClaimedPower {
-    fn from(row: PowerRow) -> Self {
-        Self {
-            lease: Lease {
-                effect: row.id,
-                epoch: row.epoch,
-            },
-            server: row.server,
-            sequence: row.sequence,
-            action: row.action,
-            attempts: row.attempts,
-            created_at: row.created_at,
-        }
+            subject,
+            sequence: self.sequence,
+            attempts: self.attempts,
+            created_at: self.created_at,
+        }))
     }
 }
 
@@ -186,23 +124,18 @@ pub(crate) fn insert(
     (sequence, effect): (i64, Effect),
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    diesel::insert_into(effects::table)
-        .values((
-            effects::migration_id.eq(migration),
-            effects::subject_kind.eq(SubjectKind::Migration.as_str()),
-            effects::subject_id.eq(migration),
-            effects::sequence.eq(sequence),
-            effects::effect.eq(effect.as_str()),
-            effects::created_at.eq(instant(at)),
-            effects::not_before.eq(instant(at)),
-        ))
-        .execute(connection)?;
-    Ok(())
+    let numbered = (sequence, effect.as_str());
+    insert_of(
+        connection,
+        (SubjectKind::Migration, migration),
+        numbered,
+        at,
+    )
 }
 
 /// Puts an effect of a server, whose row is locked, into the outbox.
 ///
-/// Its number is the present in microseconds, or one more than the last: an agent remembers the
+/// Its number is the time in microseconds, or one more than the last: an agent remembers the
 /// greatest it saw, and a database that was restored must not have to count up to it again.
 pub(crate) fn insert_of_server(
     connection: &mut Database,
@@ -216,12 +149,24 @@ pub(crate) fn insert_of_server(
         .select(diesel::dsl::max(effects::sequence))
         .first(connection)?;
     let next = last.map_or(1, |last| last.saturating_add(1));
+    let numbered = (next.max(at.as_micros()), action.as_str());
+    insert_of(connection, (SubjectKind::Server, server), numbered, at)
+}
+
+fn insert_of(
+    connection: &mut Database,
+    (kind, id): (SubjectKind, i64),
+    (sequence, verb): (i64, &str),
+    at: Timestamp,
+) -> Result<(), StoreError> {
     diesel::insert_into(effects::table)
         .values((
-            effects::subject_kind.eq(SubjectKind::Server.as_str()),
-            effects::subject_id.eq(server),
-            effects::sequence.eq(next.max(at.as_micros())),
-            effects::effect.eq(action.as_str()),
+            // The release before this one knows of no other subject, and reads no other column.
+            effects::migration_id.eq((kind == SubjectKind::Migration).then_some(id)),
+            effects::subject_kind.eq(kind.as_str()),
+            effects::subject_id.eq(id),
+            effects::sequence.eq(sequence),
+            effects::effect.eq(verb),
             effects::created_at.eq(instant(at)),
             effects::not_before.eq(instant(at)),
         ))
@@ -306,44 +251,33 @@ pub(crate) fn done(
 
 /// Effects in the order in which they were asked for.
 fn load(connection: &mut Database, ids: &[i64]) -> Result<Vec<Claimed>, StoreError> {
-    let of_migrations: Vec<EffectRow> = effects::table
-        .inner_join(migrations::table.on(effects::subject_id.eq(migrations::id)))
-        .filter(effects::subject_kind.eq(SubjectKind::Migration.as_str()))
+    let of_migration = effects::subject_kind
+        .eq(SubjectKind::Migration.as_str())
+        .and(effects::subject_id.eq(migrations::id));
+    let of_server = effects::subject_kind
+        .eq(SubjectKind::Server.as_str())
+        .and(effects::subject_id.eq(servers::id));
+    let rows: Vec<EffectRow> = effects::table
+        .left_join(migrations::table.on(of_migration))
+        .left_join(servers::table.on(of_server))
         .filter(effects::id.eq_any(ids))
+        .order(effects::id)
         .select((
             effects::id,
             effects::lease_epoch,
-            migrations::uuid,
-            migrations::instance_uuid,
+            effects::subject_kind,
+            migrations::uuid.nullable(),
+            servers::uuid.nullable(),
             effects::sequence,
             effects::effect,
             effects::attempts,
             effects::created_at,
         ))
         .load(connection)?;
-    let of_servers: Vec<PowerRow> = effects::table
-        .inner_join(servers::table.on(effects::subject_id.eq(servers::id)))
-        .filter(effects::subject_kind.eq(SubjectKind::Server.as_str()))
-        .filter(effects::id.eq_any(ids))
-        .select((
-            effects::id,
-            effects::lease_epoch,
-            servers::uuid,
-            effects::sequence,
-            effects::effect,
-            effects::attempts,
-            effects::created_at,
-        ))
-        .load(connection)?;
-    let of_migrations = of_migrations
-        .into_iter()
-        .map(|row| Claimed::Migration(row.into()));
-    let of_servers = of_servers
-        .into_iter()
-        .map(|row| Claimed::Server(row.into()));
-    let mut claimed: Vec<Claimed> = of_migrations.chain(of_servers).collect();
-    claimed.sort_unstable_by_key(|claimed| claimed.lease().effect);
-    Ok(claimed)
+    rows.iter()
+        .filter_map(|row| row.claimed().transpose())
+        .collect::<Result<_, UnknownWord>>()
+        .map_err(|unknown| StoreError::Corrupt(Box::new(unknown)))
 }
 
 impl Store {

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamp as SqlTimestamp};
 use godwit_core::ids::HostName;
+use godwit_core::resources::Resources;
 use godwit_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -13,7 +14,7 @@ use crate::connection::Database;
 use crate::migrations::source_returned;
 use crate::schema::{hosts, services};
 use crate::services::{Beat, ServiceRow, beat};
-use crate::{Room, Service, ServiceBinary, Store, StoreError, reservations};
+use crate::{Service, ServiceBinary, Store, StoreError, reservations};
 
 /// A compute host, with the service that speaks for it.
 #[derive(Clone, PartialEq, Debug)]
@@ -105,9 +106,9 @@ pub struct HostLoad {
     /// The host.
     pub host: Host,
     /// By the servers recorded on it.
-    pub servers: Room,
+    pub servers: Resources,
     /// By migrations on their way to it.
-    pub claims: Room,
+    pub claims: Resources,
 }
 
 /// A host's row.

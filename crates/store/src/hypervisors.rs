@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::resources::Resources;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ use crate::connection::Database;
 use crate::error::TransactionError;
 use crate::hosts::{self as rows, Host};
 use crate::schema::{hosts, servers};
-use crate::{Room, Store, StoreError, reservations};
+use crate::{Store, StoreError, reservations};
 
 /// A host, and what is used of it.
 #[derive(Clone, PartialEq, Debug)]
@@ -29,7 +30,7 @@ pub struct Hypervisor {
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct HostUsage {
     /// By servers on it and migrations on their way to it.
-    pub room: Room,
+    pub room: Resources,
     /// Servers on it, whatever their state.
     pub running_vms: i64,
     /// Servers on it to which something is being done.

@@ -8,6 +8,8 @@
 //!
 //! Time and uuids are arguments here; the store reads no clock and makes no ids.
 
+#![warn(missing_docs)]
+
 mod aggregates;
 mod among;
 mod columns;
@@ -41,7 +43,7 @@ mod usage;
 
 pub use aggregates::{Aggregate, AggregateChange, AggregateError, AggregateUse, NewAggregate};
 pub use discrepancies::Discrepancy;
-pub use effects::{Claimed, ClaimedEffect, ClaimedPower, Lease};
+pub use effects::{Claimed, ClaimedOfMigration, ClaimedOfServer, Lease};
 pub use error::StoreError;
 pub use events::{Actor, MigrationEvent};
 pub use figures::Figures;
@@ -58,7 +60,7 @@ pub use invariants::Violation;
 pub use migrations::*;
 pub use open::{OpenError, PoolState, StoreOptions};
 pub use repairs::RepairOffer;
-pub use reservations::{HeldClaim, Room, Slot, SlotRole};
+pub use reservations::{HeldClaim, Slot};
 pub use server_groups::{NewServerGroup, ServerGroup};
 pub use servers::*;
 pub use services::{

@@ -23,7 +23,7 @@ pub use self::begin::{
     BeginError, NewColdMigration, NewEvacuation, NewLiveMigration, NewMigration,
 };
 pub(crate) use self::commit::Locked;
-pub use self::commit::{Claim, CommitError, CommitNote, SlotLimits};
+pub use self::commit::{Claim, CommitError, CommitNote};
 pub use self::confirm::ResizeError;
 pub(crate) use self::imported::source_returned;
 pub use self::list::{MigrationFilter, MigrationListError, Paging};

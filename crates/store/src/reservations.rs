@@ -6,54 +6,14 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
 use godwit_core::ids::{HostName, MigrationUuid};
+use godwit_core::resources::Resources;
+use godwit_core::slots::{SlotLimits, SlotRole};
 use godwit_core::time::Timestamp;
-use godwit_core::words;
-use serde::{Deserialize, Serialize};
 
 use crate::columns::instant;
 use crate::connection::Database;
 use crate::schema::{claims, migrations, slots};
 use crate::{Claim, CommitError, Store, StoreError};
-
-words!(
-    /// As what a host takes part in a migration.
-    SlotRole, "slot role", {
-        /// The guest comes from here.
-        Source = "source",
-        /// The guest goes here.
-        Destination = "destination",
-    }
-);
-
-/// An amount of a host's capacity.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Room {
-    /// Virtual CPUs.
-    pub vcpus: i64,
-    /// Memory in MiB.
-    pub memory_mb: i64,
-    /// Disk in GiB on storage of the host's own.
-    pub disk_gb: i64,
-}
-
-impl Room {
-    /// Both together.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            vcpus: self.vcpus.saturating_add(other.vcpus),
-            memory_mb: self.memory_mb.saturating_add(other.memory_mb),
-            disk_gb: self.disk_gb.saturating_add(other.disk_gb),
-        }
-    }
-
-    /// Is there enough of everything in `capacity`?
-    pub fn fits(self, capacity: Self) -> bool {
-        self.vcpus <= capacity.vcpus
-            && self.memory_mb <= capacity.memory_mb
-            && self.disk_gb <= capacity.disk_gb
-    }
-}
 
 /// A slot in use.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -74,7 +34,7 @@ pub struct HeldClaim {
     /// Where.
     pub host: HostName,
     /// How much.
-    pub room: Room,
+    pub room: Resources,
 }
 
 #[derive(QueryableByName)]
@@ -90,8 +50,8 @@ struct RoomRow {
 }
 
 impl RoomRow {
-    fn room(&self) -> Room {
-        Room {
+    fn room(&self) -> Resources {
+        Resources {
             vcpus: self.vcpus,
             memory_mb: self.memory_mb,
             disk_gb: self.disk_gb,
@@ -113,7 +73,7 @@ macro_rules! rooms {
     };
 }
 
-fn by_host(rows: Vec<RoomRow>) -> HashMap<String, Room> {
+fn by_host(rows: Vec<RoomRow>) -> HashMap<String, Resources> {
     rows.into_iter()
         .map(|row| (row.host.clone(), row.room()))
         .collect()
@@ -122,7 +82,7 @@ fn by_host(rows: Vec<RoomRow>) -> HashMap<String, Room> {
 /// What the servers on each host take.
 pub(crate) fn rooms_of_servers(
     connection: &mut Database,
-) -> Result<HashMap<String, Room>, StoreError> {
+) -> Result<HashMap<String, Resources>, StoreError> {
     let rows = sql_query(rooms!(
         "servers WHERE deleted_at IS NULL AND host IS NOT NULL"
     ));
@@ -132,7 +92,7 @@ pub(crate) fn rooms_of_servers(
 /// What is claimed of each host.
 pub(crate) fn rooms_of_claims(
     connection: &mut Database,
-) -> Result<HashMap<String, Room>, StoreError> {
+) -> Result<HashMap<String, Resources>, StoreError> {
     Ok(by_host(sql_query(rooms!("claims")).load(connection)?))
 }
 
@@ -141,7 +101,7 @@ fn room_taken(
     connection: &mut Database,
     host: &HostName,
     migration: i64,
-) -> Result<Room, StoreError> {
+) -> Result<Resources, StoreError> {
     let servers: Option<RoomRow> =
         sql_query(rooms!("servers WHERE deleted_at IS NULL AND host = $1"))
             .bind::<Text, _>(host.as_str())
@@ -196,7 +156,7 @@ pub(crate) fn claim(
 pub(crate) fn keep_way_back(
     connection: &mut Database,
     migration: i64,
-    (host, room): (&HostName, Room),
+    (host, room): (&HostName, Resources),
     at: Timestamp,
 ) -> Result<(), StoreError> {
     diesel::delete(claims::table.filter(claims::migration_id.eq(migration))).execute(connection)?;
@@ -217,10 +177,11 @@ pub(crate) fn keep_way_back(
 pub(crate) fn take_slots(
     connection: &mut Database,
     migration: i64,
-    ends: [(SlotRole, &HostName, i64); 2],
+    ends: [(SlotRole, &HostName); 2],
+    limits: SlotLimits,
     at: Timestamp,
 ) -> Result<(), CommitError> {
-    for (role, host, limit) in ends {
+    for (role, host) in ends {
         let taken: i64 = slots::table
             .filter(slots::host.eq(host.as_str()))
             .filter(slots::role.eq(role.as_str()))
@@ -228,7 +189,7 @@ pub(crate) fn take_slots(
             .count()
             .get_result(connection)
             .map_err(StoreError::from)?;
-        if taken >= limit {
+        if !limits.allow(role, u32::try_from(taken).unwrap_or(u32::MAX)) {
             let host = host.clone();
             return Err(CommitError::NoSlot { host, role });
         }
@@ -294,7 +255,7 @@ impl Store {
             let claim = |(migration, host, vcpus, memory_mb, disk_gb)| HeldClaim {
                 migration,
                 host,
-                room: Room {
+                room: Resources {
                     vcpus,
                     memory_mb,
                     disk_gb,

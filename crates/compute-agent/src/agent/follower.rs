@@ -17,7 +17,7 @@ use tracing::{Instrument, info, warn};
 
 use super::shared::{Raised, Shared};
 use crate::driver::{DriverError, Job, JobState};
-use crate::journal::{Entry, JournalError, Verdict};
+use crate::journal::{Entry, JournalError, RecordedOutcome};
 
 /// The last look at a move. Sent again at every look, so that watchers hear that we live.
 #[derive(Clone, Default, Debug)]
@@ -79,7 +79,7 @@ pub(super) fn follow(shared: &Arc<Shared>, entry: &Entry) -> watch::Receiver<Vie
     view
 }
 
-/// Writes down how a move ended, for ever, and has it told.
+/// Records how a move ended, for ever, and has it reported.
 pub(super) async fn conclude(
     shared: &Shared,
     entry: &Entry,
@@ -88,7 +88,7 @@ pub(super) async fn conclude(
     let at = shared.now();
     let outcome = ended.outcome.as_str();
     let change = |entry: &mut Entry| {
-        entry.verdict.get_or_insert(Verdict {
+        entry.outcome.get_or_insert(RecordedOutcome {
             ended,
             at,
             acknowledged: false,
@@ -99,7 +99,7 @@ pub(super) async fn conclude(
         .amend(entry.what.migration, at, change)
         .await?;
     shared.metrics.outcomes.with_label_values(&[outcome]).inc();
-    shared.told.notify_one();
+    shared.outcome_recorded.notify_one();
     Ok(())
 }
 
@@ -109,9 +109,9 @@ pub(super) fn watch(
     migration: MigrationUuid,
 ) -> BoxStream<'static, WatchEvent> {
     let entry = shared.journal.find(migration);
-    let verdict = entry.as_ref().and_then(|entry| entry.verdict.clone());
-    match (entry, verdict) {
-        (_, Some(verdict)) => stream::iter([WatchEvent::Ended(verdict.ended)]).boxed(),
+    let recorded = entry.as_ref().and_then(|entry| entry.outcome.clone());
+    match (entry, recorded) {
+        (_, Some(recorded)) => stream::iter([WatchEvent::Ended(recorded.ended)]).boxed(),
         (Some(entry), None) if entry.is_open() => events(follow(shared, &entry)),
         (Some(_) | None, None) => stream::iter([WatchEvent::Unknown]).boxed(),
     }
@@ -120,12 +120,12 @@ pub(super) fn watch(
 fn events(mut view: watch::Receiver<View>) -> BoxStream<'static, WatchEvent> {
     view.mark_changed();
     let watching = (Some(view), false);
-    let events = stream::unfold(watching, |(view, told)| async move {
+    let events = stream::unfold(watching, |(view, post_copy_sent)| async move {
         let mut view = view?;
         view.changed().await.ok()?;
         let now = view.borrow_and_update().clone();
         let mut events = Vec::with_capacity(2);
-        if now.post_copy && !told {
+        if now.post_copy && !post_copy_sent {
             events.push(WatchEvent::PostCopyStarted);
         }
         let going_on = now.end.is_none();
@@ -134,7 +134,7 @@ fn events(mut view: watch::Receiver<View>) -> BoxStream<'static, WatchEvent> {
             Some(End::Unknown) => Some(WatchEvent::Unknown),
             None => now.progress.map(WatchEvent::Progress),
         });
-        let rest = (going_on.then_some(view), told || now.post_copy);
+        let rest = (going_on.then_some(view), post_copy_sent || now.post_copy);
         Some((stream::iter(events), rest))
     });
     events.flatten().boxed()
@@ -154,13 +154,13 @@ struct Follower {
 impl Follower {
     async fn follow(mut self) {
         let _counted = Raised::new(&self.shared.metrics.moves);
-        let end = self.accompany().await;
+        let end = self.until_end().await;
         self.view.send_modify(|view| view.end = Some(end));
-        // Forgotten only now, so that whoever looks for it finds this or the journal's verdict.
+        // Forgotten only now, so that whoever looks for it finds this or what the journal recorded.
         self.shared.moves().remove(&self.entry.what.migration);
     }
 
-    async fn accompany(&mut self) -> End {
+    async fn until_end(&mut self) -> End {
         let mut ticks = tokio::time::interval(self.shared.pace.progress_interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut changes = self.shared.driver.changes();
@@ -187,7 +187,7 @@ impl Follower {
                     info!(outcome = ended.outcome.as_str(), "the move ended");
                     match conclude(&self.shared, &self.entry, ended.clone()).await {
                         Ok(()) => return End::Ended(ended),
-                        // Not told before it is remembered; the driver will say it again.
+                        // Not reported before it is recorded; the driver will say it again.
                         Err(error) => warn!(%error, "the outcome cannot be written down"),
                     }
                 }
@@ -204,9 +204,8 @@ impl Follower {
     }
 
     async fn look(&self) -> Result<JobState, DriverError> {
-        let limit = self.shared.pace.step_timeout;
-        let looked = tokio::time::timeout(limit, self.shared.driver.progress(&self.job)).await;
-        looked.unwrap_or_else(|_| Err(DriverError::Unavailable(format!("silent for {limit:?}"))))
+        let progress = self.shared.driver.progress(&self.job);
+        self.shared.ask(progress).await
     }
 
     async fn watch_for_stalls(&mut self, progress: &Progress, post_copy: bool) {

@@ -14,7 +14,7 @@ use godwit_rpc::progress::Outcome;
 use tracing::{info, warn};
 
 use super::shared::Shared;
-use super::worker::{Order, order};
+use super::worker::{AgentCommand, MoveCommand, submit};
 use crate::journal::{Entry, Stage};
 
 /// Migrations of which something may be left over here.
@@ -32,12 +32,12 @@ pub(super) async fn clean(shared: &Arc<Shared>, registered: &Registered, asked_a
     });
     for entry in left_over {
         let migration = entry.what.migration;
-        let Some(it) = remedy(&entry, registered.completed.contains(&migration)) else {
+        let Some(command) = remedy(&entry, registered.completed.contains(&migration)) else {
             warn!(%migration, "a migration is over, and what it left here cannot be judged");
             continue;
         };
-        let name = it.name();
-        match order(shared, it, entry.side).await {
+        let name = command.name();
+        match submit(shared, AgentCommand::Move(Box::new(command), entry.side)).await {
             Ok(_) => info!(%migration, step = name, "leftovers were cleaned"),
             Err(refusal) => warn!(%migration, step = name, %refusal, "leftovers remain"),
         }
@@ -47,7 +47,7 @@ pub(super) async fn clean(shared: &Arc<Shared>, registered: &Registered, asked_a
 /// What cleans up, if that can be known here. A source leaves everything alone when nobody can
 /// tell that the guest is elsewhere for good, or that it never left: its disks might be the
 /// last ones.
-fn remedy(entry: &Entry, completed: bool) -> Option<Order> {
+fn remedy(entry: &Entry, completed: bool) -> Option<MoveCommand> {
     // A source that was evacuated gives up what it has when it is told to, not before.
     if entry.side == Side::Source && entry.what.kind == MoveKind::Evacuation {
         return None;
@@ -58,9 +58,12 @@ fn remedy(entry: &Entry, completed: bool) -> Option<Order> {
         request_id: None,
     };
     if completed {
-        return Some(Order::Finish(command));
+        return Some(MoveCommand::Finish(command));
     }
-    let outcome = entry.verdict.as_ref().map(|verdict| &verdict.ended.outcome);
+    let outcome = entry
+        .outcome
+        .as_ref()
+        .map(|recorded| &recorded.ended.outcome);
     let never_left = match (entry.side, outcome) {
         (Side::Destination, _) | (Side::Source, Some(Outcome::Cancelled | Outcome::Failed(_))) => {
             true
@@ -68,7 +71,7 @@ fn remedy(entry: &Entry, completed: bool) -> Option<Order> {
         (Side::Source, Some(Outcome::HandedOver | Outcome::Stopped | Outcome::Lost(_))) => false,
         (Side::Source, None) => entry.stage == Stage::Known,
     };
-    never_left.then_some(Order::RollBack(RollBack {
+    never_left.then_some(MoveCommand::RollBack(RollBack {
         command,
         resume: false,
     }))

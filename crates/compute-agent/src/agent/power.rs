@@ -14,8 +14,8 @@ use godwit_rpc::command::{Power, Powered, Side};
 use godwit_rpc::refusal::Refusal;
 use tokio_util::sync::CancellationToken;
 
-use super::shared::Shared;
-use super::worker::refusal;
+use super::shared::{Shared, refusal};
+use super::worker::not_taken;
 use crate::driver::{DriverError, PowerOff, PowerOn};
 use crate::holds::HoldPoint;
 use crate::journal::{PowerStage, Stage};
@@ -34,16 +34,7 @@ pub(super) async fn perform(
         cancel,
     };
     let answer = step.perform().await;
-    let result = match &answer {
-        Ok(_) => "done",
-        Err(refusal) if refusal.is_passing() => "unavailable",
-        Err(_) => "refused",
-    };
-    step.shared.metrics.step(name, result, began.elapsed());
-    match &answer {
-        Ok(powered) => tracing::info!(?powered, "done"),
-        Err(refusal) => tracing::info!(%refusal, "not done"),
-    }
+    step.shared.performed(name, began, &answer);
     answer
 }
 
@@ -59,7 +50,7 @@ impl Step {
             PowerStage::Done { failure } => return self.answer(failure).await,
             stage => stage,
         };
-        let acted = match self.leaving() {
+        let acted = match self.moved_away() {
             Some(failure) => Err(DriverError::Failed(failure)),
             None => {
                 self.hold(HoldPoint::BeforePower).await?;
@@ -87,16 +78,16 @@ impl Step {
 
     /// A guest that a move took from here, and that nobody has given back yet, may execute
     /// elsewhere: a command that is late must not start it here as well.
-    fn leaving(&self) -> Option<Failure> {
+    fn moved_away(&self) -> Option<Failure> {
         if !self.power.action.starts_guest() {
             return None;
         }
-        let left = self.shared.journal.select(|entry| {
+        let moved = self.shared.journal.select(|entry| {
             entry.what.server == self.power.server
                 && entry.side == Side::Source
                 && matches!(entry.stage, Stage::Starting | Stage::Moving)
         });
-        let what = &left.first()?.what;
+        let what = &moved.first()?.what;
         Some(Failure::new(
             FailureCode::HypervisorError,
             format!(
@@ -109,19 +100,9 @@ impl Step {
     /// [`Self::act`], given up after as long as any step may take, and soon when a newer command
     /// makes it pointless.
     async fn interrupted_act(&self, stage: PowerStage) -> Result<Result<(), DriverError>, Refusal> {
-        let told_to_stop = async {
-            self.cancel.cancelled().await;
-            tokio::time::sleep(self.shared.pace.cancel_grace).await;
-        };
         let limit = self.shared.pace.prepare_timeout;
-        tokio::select! {
-            biased;
-            acted = self.act(stage) => acted,
-            () = told_to_stop => Err(self.refusal(DriverError::Cancelled)),
-            () = tokio::time::sleep(limit) => {
-                Err(Refusal::Unavailable(format!("it took longer than {limit:?}")))
-            }
-        }
+        let acted = self.shared.limited(limit, &self.cancel, self.act(stage));
+        acted.await.map_err(|error| self.refusal(error))?
     }
 
     async fn act(&self, stage: PowerStage) -> Result<Result<(), DriverError>, Refusal> {
@@ -142,21 +123,21 @@ impl Step {
     ) -> Result<Result<(), DriverError>, Refusal> {
         let (driver, server) = (&self.shared.driver, self.power.server);
         if stage != PowerStage::PoweringOn {
-            let present = match driver.execution(server).await {
-                Ok(present) => present,
+            let current = match driver.execution(server).await {
+                Ok(current) => current,
                 Err(error) => return Ok(Err(error)),
             };
             let ending = match stage {
                 PowerStage::PoweringOff { execution } => execution,
                 PowerStage::Known | PowerStage::PoweringOn | PowerStage::Done { .. } => {
-                    let execution = present;
+                    let execution = current;
                     self.enter(PowerStage::PoweringOff { execution }).await?;
                     execution
                 }
             };
             // Another execution is the one that was to come.
-            if present.is_some()
-                && present == ending
+            if current.is_some()
+                && current == ending
                 && let Err(error) = driver.power_off(server, off).await
             {
                 return Ok(Err(error));
@@ -184,10 +165,7 @@ impl Step {
     }
 
     async fn power_state(&self, server: ServerUuid) -> Result<Option<PowerState>, Refusal> {
-        let limit = self.shared.pace.step_timeout;
-        let late = |_| Refusal::Unavailable(format!("the hypervisor is silent for {limit:?}"));
-        let domains = tokio::time::timeout(limit, self.shared.driver.domains());
-        let domains = domains.await.map_err(late)?;
+        let domains = self.shared.ask(self.shared.driver.domains()).await;
         let domains = domains.map_err(|error| self.refusal(error))?;
         let found = domains.into_iter().find(|domain| domain.server == server);
         Ok(found.map(|domain| domain.power_state))
@@ -197,7 +175,7 @@ impl Step {
         let subject = (self.power.server, self.power.rank.sequence);
         let journal = self.shared.journal.power();
         let entered = journal.enter(subject, stage, self.shared.now());
-        entered.await.map_err(refusal)
+        entered.await.map_err(not_taken)
     }
 
     async fn hold(&self, point: HoldPoint) -> Result<(), Refusal> {
@@ -205,22 +183,12 @@ impl Step {
         passed.map_err(|error| self.refusal(error))
     }
 
+    /// Only a newer command cancels.
     fn refusal(&self, error: DriverError) -> Refusal {
-        match error {
-            DriverError::Failed(failure) => Refusal::Failed(failure),
-            DriverError::NoJob => Refusal::NoJob,
-            DriverError::TooLate => Refusal::TooLate,
-            DriverError::UnknownServer(server) => Refusal::UnknownServer(server),
-            DriverError::Unavailable(reason) => Refusal::Unavailable(reason),
-            // Only a newer command cancels.
-            DriverError::Cancelled => Refusal::Stale {
-                newest: self
-                    .shared
-                    .journal
-                    .power()
-                    .find(self.power.server)
-                    .map_or(self.power.rank, |entry| entry.rank),
-            },
-        }
+        refusal(error, || {
+            let newest = self.shared.journal.power().find(self.power.server);
+            let newest = newest.map_or(self.power.rank, |entry| entry.rank);
+            Refusal::Stale { newest }
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! What the parts of one agent have in common.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,13 +9,15 @@ use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::time::{Clock, Timestamp};
 use godwit_rpc::facts::Inventory;
 use godwit_rpc::identity::{PeerIdentity, Role};
+use godwit_rpc::refusal::Refusal;
 use prometheus::IntGauge;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::follower::Followed;
-use super::notebook::Notebook;
+use super::state::JournalStateStore;
 use super::worker::Request;
 use crate::config::Pace;
 use crate::driver::{Driver, DriverError, Job};
@@ -34,8 +37,8 @@ pub(super) struct Shared {
     pub(super) metrics: Metrics,
     /// Ends every task of this agent.
     pub(super) stop: CancellationToken,
-    /// Somebody left an outcome to be told.
-    pub(super) told: Notify,
+    /// An outcome was recorded that has to be reported.
+    pub(super) outcome_recorded: Notify,
     clock: Arc<dyn Clock>,
     workers: Mutex<HashMap<ServerUuid, mpsc::Sender<Request>>>,
     moves: Mutex<HashMap<MigrationUuid, Followed>>,
@@ -66,7 +69,7 @@ impl Shared {
             metrics,
             clock,
             stop: CancellationToken::new(),
-            told: Notify::new(),
+            outcome_recorded: Notify::new(),
             workers: Mutex::default(),
             moves: Mutex::default(),
         }
@@ -90,12 +93,12 @@ impl Shared {
 
     /// The driver's view of a migration.
     pub(super) fn job(&self, entry: &Entry) -> Job {
-        let notes = Notebook {
+        let state = JournalStateStore {
             journal: self.journal.clone(),
             migration: entry.what.migration,
             clock: self.clock.clone(),
         };
-        Job::new(entry.what.clone(), Arc::new(notes))
+        Job::new(entry.what.clone(), Arc::new(state))
     }
 
     pub(super) async fn inventory(&self) -> Result<Inventory, DriverError> {
@@ -108,6 +111,62 @@ impl Shared {
             domains,
             observed_at,
         })
+    }
+
+    /// Asks the driver what it should be able to say at once.
+    pub(super) async fn ask<T>(
+        &self,
+        question: impl Future<Output = Result<T, DriverError>>,
+    ) -> Result<T, DriverError> {
+        let limit = self.pace.step_timeout;
+        let silent = |_| {
+            Err(DriverError::Unavailable(format!(
+                "the hypervisor is silent for {limit:?}"
+            )))
+        };
+        let asked = tokio::time::timeout(limit, question).await;
+        asked.unwrap_or_else(silent)
+    }
+
+    /// Waits for a driver's step; not for ever, and not long once it was told to stop. An error
+    /// means that it was given up, and may still have its effect.
+    pub(super) async fn limited<T>(
+        &self,
+        limit: Duration,
+        cancel: &CancellationToken,
+        step: impl Future<Output = T>,
+    ) -> Result<T, DriverError> {
+        let cancelled = async {
+            cancel.cancelled().await;
+            tokio::time::sleep(self.pace.cancel_grace).await;
+        };
+        tokio::select! {
+            biased;
+            done = step => Ok(done),
+            () = cancelled => Err(DriverError::Cancelled),
+            () = tokio::time::sleep(limit) => Err(DriverError::Unavailable(format!(
+                "the step took longer than {limit:?}"
+            ))),
+        }
+    }
+
+    /// Counts and logs what came of a step.
+    pub(super) fn performed<T: Debug>(
+        &self,
+        step: &str,
+        began: Instant,
+        answer: &Result<T, Refusal>,
+    ) {
+        let result = match answer {
+            Ok(_) => "done",
+            Err(refusal) if refusal.is_passing() => "unavailable",
+            Err(_) => "refused",
+        };
+        self.metrics.step(step, result, began.elapsed());
+        match answer {
+            Ok(reply) => tracing::info!(?reply, "done"),
+            Err(refusal) => tracing::info!(%refusal, "not done"),
+        }
     }
 
     pub(super) fn workers(&self) -> MutexGuard<'_, HashMap<ServerUuid, mpsc::Sender<Request>>> {
@@ -132,6 +191,18 @@ impl Raised {
 impl Drop for Raised {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+/// What a conductor is answered where the driver did not do it.
+pub(super) fn refusal(error: DriverError, cancelled: impl FnOnce() -> Refusal) -> Refusal {
+    match error {
+        DriverError::Failed(failure) => Refusal::Failed(failure),
+        DriverError::NoJob => Refusal::NoJob,
+        DriverError::TooLate => Refusal::TooLate,
+        DriverError::UnknownServer(server) => Refusal::UnknownServer(server),
+        DriverError::Unavailable(reason) => Refusal::Unavailable(reason),
+        DriverError::Cancelled => cancelled(),
     }
 }
 

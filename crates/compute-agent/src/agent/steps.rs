@@ -5,27 +5,27 @@ use std::time::Duration;
 
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::recovery::Sighting;
-use godwit_rpc::command::{Boot, MoveKind, Prepare, RollBack, Side, Start, Withdraw};
+use godwit_rpc::command::{Boot, MoveKind, Prepare, Receiver, RollBack, Side, Start, Withdraw};
 use godwit_rpc::progress::{Ended, Outcome};
 use godwit_rpc::refusal::Refusal;
 use tokio_util::sync::CancellationToken;
 
 use super::follower;
-use super::shared::Shared;
-use super::worker::{Answer, Order};
+use super::shared::{Shared, refusal};
+use super::worker::{Answer, MoveCommand, Reply};
 use crate::driver::{DriverError, JobState};
 use crate::holds::HoldPoint;
 use crate::journal::{Entry, JournalError, Stage};
 
-/// Performs one order that the journal has taken.
+/// Performs one command that the journal has taken.
 pub(super) async fn perform(
     shared: Arc<Shared>,
-    order: Order,
+    command: MoveCommand,
     cancel: CancellationToken,
 ) -> Answer {
-    let name = order.name();
+    let name = command.name();
     let began = tokio::time::Instant::now();
-    let migration = order.command().what.migration;
+    let migration = command.command().what.migration;
     let Some(entry) = shared.journal.find(migration) else {
         return Err(Refusal::UnknownMigration(migration));
     };
@@ -34,26 +34,17 @@ pub(super) async fn perform(
         entry,
         cancel,
     };
-    let answer = match order {
-        Order::Prepare(prepare) => step.prepare(&prepare).await.map(|()| None),
-        Order::Start(start) => step.start(&start).await.map(|()| None),
-        Order::Abort(_) => step.abort().await.map(|()| None),
-        Order::ForceComplete(_) => step.force_complete().await,
-        Order::Finish(_) => step.finish().await.map(|()| None),
-        Order::RollBack(roll_back) => step.roll_back(&roll_back).await.map(|()| None),
-        Order::Boot(boot) => step.boot(&boot).await.map(|()| None),
-        Order::Withdraw(withdraw) => step.withdraw(&withdraw).await.map(|()| None),
+    let answer = match command {
+        MoveCommand::Prepare(prepare) => step.prepare(&prepare).await.map(Reply::Prepared),
+        MoveCommand::Start(start) => step.start(&start).await.map(|()| Reply::Done),
+        MoveCommand::Abort(_) => step.abort().await.map(|()| Reply::Done),
+        MoveCommand::ForceComplete(_) => step.force_complete().await,
+        MoveCommand::Finish(_) => step.finish().await.map(|()| Reply::Done),
+        MoveCommand::RollBack(roll_back) => step.roll_back(&roll_back).await.map(|()| Reply::Done),
+        MoveCommand::Boot(boot) => step.boot(&boot).await.map(|()| Reply::Done),
+        MoveCommand::Withdraw(withdraw) => step.withdraw(&withdraw).await.map(|()| Reply::Done),
     };
-    let result = match &answer {
-        Ok(_) => "done",
-        Err(refusal) if refusal.is_passing() => "unavailable",
-        Err(_) => "refused",
-    };
-    step.shared.metrics.step(name, result, began.elapsed());
-    match &answer {
-        Ok(_) => tracing::info!("done"),
-        Err(refusal) => tracing::info!(%refusal, "not done"),
-    }
+    step.shared.performed(name, began, &answer);
     answer
 }
 
@@ -64,7 +55,7 @@ struct Step {
 }
 
 impl Step {
-    async fn prepare(&self, prepare: &Prepare) -> Result<(), Refusal> {
+    async fn prepare(&self, prepare: &Prepare) -> Result<Receiver, Refusal> {
         self.only(Side::Destination)?;
         match self.entry.stage {
             Stage::Known | Stage::Preparing | Stage::Prepared => {}
@@ -88,10 +79,12 @@ impl Step {
         let job = self.shared.job(&self.entry);
         let driver = &self.shared.driver;
         let prepared = driver.prepare(&job, &prepare.guest, &self.cancel);
-        self.within(self.shared.pace.prepare_timeout, prepared)
+        let receiver = self
+            .within(self.shared.pace.prepare_timeout, prepared)
             .await?;
         self.enter(Stage::Prepared).await?;
-        self.hold(HoldPoint::Prepared).await
+        self.hold(HoldPoint::Prepared).await?;
+        Ok(receiver)
     }
 
     /// At most once: in a doubt that a crash left, the hypervisor decides whether a job was
@@ -99,7 +92,7 @@ impl Step {
     /// so a cold move goes on.
     async fn start(&self, start: &Start) -> Result<(), Refusal> {
         self.only(Side::Source)?;
-        if self.entry.verdict.is_some() {
+        if self.entry.outcome.is_some() {
             return Ok(());
         }
         match self.entry.stage {
@@ -119,7 +112,7 @@ impl Step {
         self.enter(Stage::Starting).await?;
         let job = self.shared.job(&self.entry);
         let driver = &self.shared.driver;
-        let started = driver.start(&job, &start.destination, &self.cancel);
+        let started = driver.start(&job, &start.receiver, &self.cancel);
         // Given up, it may have begun all the same, and the stage goes on saying so.
         let started = self.limited(self.shared.pace.step_timeout, started).await?;
         if let Err(error) = started {
@@ -147,7 +140,7 @@ impl Step {
 
     async fn abort(&self) -> Result<(), Refusal> {
         // At a destination all there is to abort is a preparation, which was stopped to get here.
-        if self.entry.verdict.is_some() || self.entry.side == Side::Destination {
+        if self.entry.outcome.is_some() || self.entry.side == Side::Destination {
             return Ok(());
         }
         match self.entry.stage {
@@ -210,7 +203,7 @@ impl Step {
     }
 
     async fn force_complete(&self) -> Answer {
-        if self.entry.verdict.is_some() {
+        if self.entry.outcome.is_some() {
             return Err(Refusal::TooLate);
         }
         if !self.entry.is_open() {
@@ -220,7 +213,7 @@ impl Step {
         let forced = self.shared.driver.force_complete(&job);
         let means = self.within(self.shared.pace.step_timeout, forced).await?;
         follower::follow(&self.shared, &self.entry);
-        Ok(Some(means))
+        Ok(Reply::Forced(means))
     }
 
     async fn finish(&self) -> Result<(), Refusal> {
@@ -367,43 +360,22 @@ impl Step {
         done.map_err(|error| self.refusal(error))
     }
 
-    /// Waits for a driver's step; not for ever, and not long once it was told to stop. An error
-    /// means that it was given up, and may still have its effect.
     async fn limited<T>(
         &self,
         limit: Duration,
         step: impl Future<Output = T>,
     ) -> Result<T, Refusal> {
-        let told_to_stop = async {
-            self.cancel.cancelled().await;
-            tokio::time::sleep(self.shared.pace.cancel_grace).await;
-        };
-        tokio::select! {
-            biased;
-            done = step => Ok(done),
-            () = told_to_stop => Err(self.refusal(DriverError::Cancelled)),
-            () = tokio::time::sleep(limit) => {
-                Err(Refusal::Unavailable(format!("the step took longer than {limit:?}")))
-            }
-        }
+        let done = self.shared.limited(limit, &self.cancel, step).await;
+        done.map_err(|error| self.refusal(error))
     }
 
+    /// Only a newer command cancels.
     fn refusal(&self, error: DriverError) -> Refusal {
-        match error {
-            DriverError::Failed(failure) => Refusal::Failed(failure),
-            DriverError::NoJob => Refusal::NoJob,
-            DriverError::TooLate => Refusal::TooLate,
-            DriverError::UnknownServer(server) => Refusal::UnknownServer(server),
-            DriverError::Unavailable(reason) => Refusal::Unavailable(reason),
-            // Only a newer command cancels.
-            DriverError::Cancelled => Refusal::Stale {
-                newest: self
-                    .shared
-                    .journal
-                    .find(self.entry.what.migration)
-                    .map_or(self.entry.rank, |entry| entry.rank),
-            },
-        }
+        refusal(error, || {
+            let newest = self.shared.journal.find(self.entry.what.migration);
+            let newest = newest.map_or(self.entry.rank, |entry| entry.rank);
+            Refusal::Stale { newest }
+        })
     }
 }
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use godwit_core::ids::ServerUuid;
 use godwit_rpc::command::{
-    Boot, Command, ForceMeans, Power, Powered, Prepare, Rank, RollBack, Side, Start, Withdraw,
+    Boot, Command, ForceMeans, Power, Powered, Prepare, Rank, Receiver, RollBack, Side, Start,
+    Withdraw,
 };
 use godwit_rpc::refusal::Refusal;
 use tokio::sync::{mpsc, oneshot};
@@ -29,9 +30,9 @@ const WAITING: usize = 16;
 /// A worker with nothing to do ends after this.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// A command, of whichever kind.
+/// A command about a move, of whichever kind.
 #[derive(Clone, Debug)]
-pub(super) enum Order {
+pub(super) enum MoveCommand {
     Prepare(Prepare),
     Start(Start),
     Abort(Command),
@@ -42,7 +43,7 @@ pub(super) enum Order {
     Withdraw(Withdraw),
 }
 
-impl Order {
+impl MoveCommand {
     pub(super) fn command(&self) -> &Command {
         match self {
             Self::Prepare(prepare) => &prepare.command,
@@ -69,7 +70,7 @@ impl Order {
 
     /// Is this the same command, sent again?
     fn repeats(&self, other: &Self) -> bool {
-        let starts = |order: &Self| match order {
+        let starts = |command: &Self| match command {
             Self::RollBack(roll_back) => roll_back.resume,
             Self::Boot(boot) => boot.power_on,
             Self::Prepare(_)
@@ -92,43 +93,42 @@ impl Order {
     }
 }
 
-/// What a step answers. Only a forced completion has something to say.
-pub(super) type Answer = Result<Option<ForceMeans>, Refusal>;
-
-/// What a worker does: a step of a move on one of its sides, or something to the server's power.
+/// What a worker is told: a step of a move on one of its sides, or something to the server's power.
 #[derive(Clone, Debug)]
-enum Task {
-    Step(Box<Order>, Side),
+pub(super) enum AgentCommand {
+    Move(Box<MoveCommand>, Side),
     Power(Power),
 }
 
-/// What came of it.
+/// What came of a step; most have nothing to say but that it is done.
 #[derive(Clone, Debug)]
-enum Done {
-    Step(Option<ForceMeans>),
-    Power(Powered),
+pub(super) enum Reply {
+    Done,
+    Prepared(Receiver),
+    Forced(ForceMeans),
+    Powered(Powered),
 }
 
-type Outcome = Result<Done, Refusal>;
+pub(super) type Answer = Result<Reply, Refusal>;
 
-impl Task {
+impl AgentCommand {
     const fn name(&self) -> &'static str {
         match self {
-            Self::Step(order, _) => order.name(),
+            Self::Move(command, _) => command.name(),
             Self::Power(power) => power.action.as_str(),
         }
     }
 
     fn server(&self) -> ServerUuid {
         match self {
-            Self::Step(order, _) => order.command().what.server,
+            Self::Move(command, _) => command.command().what.server,
             Self::Power(power) => power.server,
         }
     }
 
     fn rank(&self) -> Rank {
         match self {
-            Self::Step(order, _) => order.command().rank,
+            Self::Move(command, _) => command.command().rank,
             Self::Power(power) => power.rank,
         }
     }
@@ -136,8 +136,8 @@ impl Task {
     /// The newest command of the same subject that was taken.
     fn newest(&self, shared: &Shared) -> Option<Rank> {
         match self {
-            Self::Step(order, _) => {
-                let entry = shared.journal.find(order.command().what.migration);
+            Self::Move(command, _) => {
+                let entry = shared.journal.find(command.command().what.migration);
                 entry.map(|entry| entry.rank)
             }
             Self::Power(power) => {
@@ -150,11 +150,11 @@ impl Task {
     /// Is this the same command, sent again?
     fn repeats(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Step(order, _), Self::Step(other, _)) => order.repeats(other),
+            (Self::Move(command, _), Self::Move(other, _)) => command.repeats(other),
             (Self::Power(power), Self::Power(other)) => {
                 power.rank.sequence == other.rank.sequence && power.action == other.action
             }
-            (Self::Step(..), Self::Power(_)) | (Self::Power(_), Self::Step(..)) => false,
+            (Self::Move(..), Self::Power(_)) | (Self::Power(_), Self::Move(..)) => false,
         }
     }
 
@@ -162,9 +162,9 @@ impl Task {
     /// power is being changed, unless that has been given up, or cut short by a hard reboot.
     fn stops(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Step(order, _), Self::Step(other, _)) => order.stops(other),
-            (Self::Step(..) | Self::Power(_), Self::Power(_)) => true,
-            (Self::Power(_), Self::Step(..)) => false,
+            (Self::Move(command, _), Self::Move(other, _)) => command.stops(other),
+            (Self::Move(..) | Self::Power(_), Self::Power(_)) => true,
+            (Self::Power(_), Self::Move(..)) => false,
         }
     }
 
@@ -172,8 +172,8 @@ impl Task {
     async fn take(&self, shared: &Shared) -> Result<(), NotTaken> {
         let now = shared.now();
         match self {
-            Self::Step(order, side) => {
-                let taken = shared.journal.take(order.command(), *side, now);
+            Self::Move(command, side) => {
+                let taken = shared.journal.take(command.command(), *side, now);
                 taken.await.map(drop)
             }
             Self::Power(power) => shared.journal.power().take(power, now).await,
@@ -183,12 +183,12 @@ impl Task {
     fn span(&self) -> tracing::Span {
         let server = self.server();
         match self {
-            Self::Step(order, _) => tracing::info_span!(
+            Self::Move(command, _) => tracing::info_span!(
                 "step",
                 step = self.name(),
-                migration = %order.command().what.migration,
+                migration = %command.command().what.migration,
                 %server,
-                request_id = order.command().request_id,
+                request_id = command.command().request_id,
             ),
             Self::Power(power) => tracing::info_span!(
                 "step",
@@ -199,43 +199,28 @@ impl Task {
         }
     }
 
-    async fn perform(self, shared: Arc<Shared>, cancel: CancellationToken) -> Outcome {
+    async fn perform(self, shared: Arc<Shared>, cancel: CancellationToken) -> Answer {
         match self {
-            Self::Step(order, _) => steps::perform(shared, *order, cancel).await.map(Done::Step),
+            Self::Move(command, _) => steps::perform(shared, *command, cancel).await,
             Self::Power(power) => powering::perform(shared, power, cancel)
                 .await
-                .map(Done::Power),
+                .map(Reply::Powered),
         }
     }
 }
 
-/// A task and who waits for its answer.
+/// A command and who waits for its answer.
 #[derive(Debug)]
 pub(super) struct Request {
-    task: Task,
-    answer: oneshot::Sender<Outcome>,
+    command: AgentCommand,
+    answer: oneshot::Sender<Answer>,
 }
 
-/// Hands an order to the worker of its server, and waits for the answer.
-pub(super) async fn order(shared: &Arc<Shared>, order: Order, side: Side) -> Answer {
-    match hand(shared, Task::Step(Box::new(order), side)).await? {
-        Done::Step(means) => Ok(means),
-        Done::Power(_) => Err(Refusal::NoJob),
-    }
-}
-
-/// The same of what is done to a server's power.
-pub(super) async fn power(shared: &Arc<Shared>, power: Power) -> Result<Powered, Refusal> {
-    match hand(shared, Task::Power(power)).await? {
-        Done::Power(powered) => Ok(powered),
-        Done::Step(_) => Err(Refusal::NoJob),
-    }
-}
-
-async fn hand(shared: &Arc<Shared>, task: Task) -> Outcome {
+/// Hands a command to the worker of its server, and waits for the answer.
+pub(super) async fn submit(shared: &Arc<Shared>, command: AgentCommand) -> Answer {
     let (answer, answered) = oneshot::channel();
-    let server = task.server();
-    let request = Request { task, answer };
+    let server = command.server();
+    let request = Request { command, answer };
     let busy = || Refusal::Unavailable(format!("too many commands wait for server {server}"));
     {
         let mut workers = shared.workers();
@@ -243,14 +228,14 @@ async fn hand(shared: &Arc<Shared>, task: Task) -> Outcome {
         workers.retain(|_, inbox| !inbox.is_closed());
         let inbox = workers
             .entry(server)
-            .or_insert_with(|| hire(shared, server));
+            .or_insert_with(|| spawn_worker(shared, server));
         inbox.try_send(request).map_err(|_| busy())?;
     }
     let stopping = |_| Refusal::Unavailable("the agent is being stopped".to_owned());
     answered.await.map_err(stopping)?
 }
 
-fn hire(shared: &Arc<Shared>, server: ServerUuid) -> mpsc::Sender<Request> {
+fn spawn_worker(shared: &Arc<Shared>, server: ServerUuid) -> mpsc::Sender<Request> {
     let (sender, inbox) = mpsc::channel(WAITING);
     let worker = Worker {
         shared: shared.clone(),
@@ -272,15 +257,15 @@ struct Worker {
 }
 
 struct Running {
-    task: Task,
+    command: AgentCommand,
     cancel: CancellationToken,
-    step: JoinHandle<Outcome>,
-    waiters: Vec<oneshot::Sender<Outcome>>,
+    step: JoinHandle<Answer>,
+    waiters: Vec<oneshot::Sender<Answer>>,
 }
 
 enum Happened {
     Asked(Box<Request>),
-    Done(Outcome),
+    Done(Answer),
     Idle,
 }
 
@@ -322,14 +307,14 @@ impl Worker {
 
     /// Remembers the command, or refuses it; then it runs, waits, or joins the one it repeats.
     async fn take(&mut self, request: Request) {
-        if let Err(not_taken) = request.task.take(&self.shared).await {
-            return answer(request.answer, Err(refusal(not_taken)));
+        if let Err(error) = request.command.take(&self.shared).await {
+            return answer(request.answer, Err(not_taken(error)));
         }
         if let Some(running) = &mut self.running {
-            if request.task.repeats(&running.task) {
+            if request.command.repeats(&running.command) {
                 return running.waiters.push(request.answer);
             }
-            if request.task.stops(&running.task) {
+            if request.command.stops(&running.command) {
                 running.cancel.cancel();
             }
         }
@@ -340,8 +325,8 @@ impl Worker {
         while self.running.is_none()
             && let Some(request) = self.waiting.pop_front()
         {
-            match request.task.newest(&self.shared) {
-                Some(newest) if request.task.rank() < newest => {
+            match request.command.newest(&self.shared) {
+                Some(newest) if request.command.rank() < newest => {
                     answer(request.answer, Err(Refusal::Stale { newest }));
                 }
                 Some(_) | None => self.running = Some(self.run(request)),
@@ -351,9 +336,9 @@ impl Worker {
 
     fn run(&self, request: Request) -> Running {
         let cancel = CancellationToken::new();
-        let span = request.task.span();
-        let task = request.task.clone();
-        let step = task.perform(self.shared.clone(), cancel.clone());
+        let span = request.command.span();
+        let command = request.command.clone();
+        let step = command.perform(self.shared.clone(), cancel.clone());
         let stop = self.shared.stop.clone();
         let step = async move {
             tokio::select! {
@@ -364,13 +349,13 @@ impl Worker {
         };
         Running {
             step: tokio::spawn(step.instrument(span)),
-            task: request.task,
+            command: request.command,
             cancel,
             waiters: vec![request.answer],
         }
     }
 
-    fn done(&mut self, outcome: &Outcome) {
+    fn done(&mut self, outcome: &Answer) {
         for waiter in self
             .running
             .take()
@@ -383,12 +368,12 @@ impl Worker {
 }
 
 /// Whoever asked may have gone; the step was done all the same.
-fn answer(to: oneshot::Sender<Outcome>, answer: Outcome) {
+fn answer(to: oneshot::Sender<Answer>, answer: Answer) {
     drop(to.send(answer));
 }
 
-pub(super) fn refusal(not_taken: NotTaken) -> Refusal {
-    match not_taken {
+pub(super) fn not_taken(error: NotTaken) -> Refusal {
+    match error {
         NotTaken::Stale(newest) => Refusal::Stale { newest },
         NotTaken::Journal(error) => Refusal::Unavailable(error.explain()),
     }

@@ -9,20 +9,20 @@ use godwit_rpc::command::{CheckDestination, ForceMeans, Side};
 use godwit_rpc::progress::Outcome;
 use uuid::Uuid;
 
-use super::scene::{Broken, Case, Scene, ensure};
-use super::{Harness, Wish};
+use super::testbed::{Broken, Case, TestBed, ensure};
+use super::{Harness, Setup};
 use crate::driver::{DriverError, JobState};
 
-const ORDINARY: Wish = Wish {
+const ORDINARY: Setup = Setup {
     busy: false,
     local_disk: false,
     post_copy: false,
 };
-const BUSY: Wish = Wish {
+const BUSY: Setup = Setup {
     busy: true,
     ..ORDINARY
 };
-const LOCAL: Wish = Wish {
+const LOCAL: Setup = Setup {
     local_disk: true,
     ..ORDINARY
 };
@@ -34,10 +34,10 @@ fn failed_as<T: std::fmt::Debug>(answer: Result<T, DriverError>, code: FailureCo
 
 /// Both hosts describe themselves; the guest is on one of them, with all that it needs.
 pub async fn a_guest_is_seen_where_it_is(harness: &dyn Harness) -> Result<(), Broken> {
-    let scene = Scene::new(harness, ORDINARY).await?;
+    let testbed = TestBed::new(harness, ORDINARY).await?;
     let (from, to) = (
-        scene.facts(Side::Source).await?,
-        scene.facts(Side::Destination).await?,
+        testbed.facts(Side::Source).await?,
+        testbed.facts(Side::Destination).await?,
     );
     ensure(from.host != to.host, "two hosts have two names", &from.host)?;
     for facts in [&from, &to] {
@@ -47,8 +47,8 @@ pub async fn a_guest_is_seen_where_it_is(harness: &dyn Harness) -> Result<(), Br
         let free = capacity.disk_free_bytes <= capacity.disk_bytes;
         ensure(free, "no more is free than there is", capacity)?;
     }
-    scene.unharmed().await?;
-    let Some(guest) = scene.domain(Side::Source).await? else {
+    testbed.unharmed().await?;
+    let Some(guest) = testbed.domain(Side::Source).await? else {
         return ensure(false, "the guest is described", ());
     };
     ensure(
@@ -69,24 +69,24 @@ pub async fn a_guest_is_seen_where_it_is(harness: &dyn Harness) -> Result<(), Br
 /// Shared storage: prepare, start, progress, hand-over, finish; then another move of the same
 /// guest cannot begin here.
 pub async fn a_guest_moves(harness: &dyn Harness) -> Result<(), Broken> {
-    let mut scene = Scene::new(harness, ORDINARY).await?;
-    let trip = scene.depart().await?;
+    let mut testbed = TestBed::new(harness, ORDINARY).await?;
+    let test_move = testbed.start_move().await?;
     ensure(
-        trip.storage() == StorageMode::Shared,
+        test_move.storage() == StorageMode::Shared,
         "all disks are shared",
-        trip.storage(),
+        test_move.storage(),
     )?;
-    let ended = scene.ends_as(&trip, &Outcome::HandedOver).await?;
+    let ended = testbed.ends_as(&test_move, &Outcome::HandedOver).await?;
     let Some(progress) = ended.progress else {
         return ensure(false, "the source tells the final figures", ended);
     };
     ensure(progress.memory.total > 0, "memory has a size", progress)?;
     ensure(progress.disk.is_none(), "no disk is copied", progress.disk)?;
-    scene
+    testbed
         .until_seen(Side::Destination, Sighting::Executing)
         .await?;
-    scene.finish(&trip).await?;
-    let gone = scene.start(&trip).await;
+    testbed.finish(&test_move).await?;
+    let gone = testbed.start(&test_move).await;
     ensure(
         gone.is_err(),
         "a guest that is gone is not moved again",
@@ -96,32 +96,35 @@ pub async fn a_guest_moves(harness: &dyn Harness) -> Result<(), Broken> {
 
 /// Copied storage: the disk's bytes are counted, and what held it at the source is free again.
 pub async fn a_guest_moves_with_its_disks(harness: &dyn Harness) -> Result<(), Broken> {
-    let mut scene = Scene::new(harness, LOCAL).await?;
-    let trip = scene.depart().await?;
+    let mut testbed = TestBed::new(harness, LOCAL).await?;
+    let test_move = testbed.start_move().await?;
     ensure(
-        trip.storage() == StorageMode::Copied,
+        test_move.storage() == StorageMode::Copied,
         "a disk is local",
-        trip.storage(),
+        test_move.storage(),
     )?;
-    let ended = scene.ends_as(&trip, &Outcome::HandedOver).await?;
+    let ended = testbed.ends_as(&test_move, &Outcome::HandedOver).await?;
     let disk = ended.progress.and_then(|progress| progress.disk);
     let counted = disk.is_some_and(|disk| disk.total > 0 && disk.processed > 0);
     ensure(counted, "the disk's bytes are counted", ended)?;
-    scene.finish(&trip).await
+    testbed.finish(&test_move).await
 }
 
 /// A guest that its user paused is paused at its destination.
 pub async fn a_paused_guest_moves_and_stays_paused(harness: &dyn Harness) -> Result<(), Broken> {
-    let mut scene = Scene::new(harness, ORDINARY).await?;
-    scene.pause_guest().await?;
-    let trip = scene.depart().await?;
-    scene.ends_as(&trip, &Outcome::HandedOver).await?;
-    scene
+    let mut testbed = TestBed::new(harness, ORDINARY).await?;
+    testbed.pause_guest().await?;
+    let test_move = testbed.start_move().await?;
+    testbed.ends_as(&test_move, &Outcome::HandedOver).await?;
+    testbed
         .destination()
-        .finish(&trip.arriving, Side::Destination)
+        .finish(&test_move.at_destination, Side::Destination)
         .await?;
-    scene.source().finish(&trip.leaving, Side::Source).await?;
-    let guest = scene.domain(Side::Destination).await?;
+    testbed
+        .source()
+        .finish(&test_move.at_source, Side::Source)
+        .await?;
+    let guest = testbed.domain(Side::Destination).await?;
     let seen = guest.map(|guest| (guest.sighting, guest.power_state));
     let paused = seen == Some((Sighting::Executing, PowerState::Paused));
     ensure(paused, "it is there, and paused", seen)
@@ -129,7 +132,7 @@ pub async fn a_paused_guest_moves_and_stays_paused(harness: &dyn Harness) -> Res
 
 /// `auto` finds out; `yes` and `no` are refused where they cannot be.
 pub async fn storage_is_decided_by_where_disks_lie(harness: &dyn Harness) -> Result<(), Broken> {
-    for (wish, auto, impossible, code) in [
+    for (setup, auto, impossible, code) in [
         (
             ORDINARY,
             StorageMode::Shared,
@@ -143,28 +146,28 @@ pub async fn storage_is_decided_by_where_disks_lie(harness: &dyn Harness) -> Res
             FailureCode::NotSharedStorage,
         ),
     ] {
-        let scene = Scene::new(harness, wish).await?;
-        let movable = scene.check(BlockMigration::Auto).await?;
+        let testbed = TestBed::new(harness, setup).await?;
+        let movable = testbed.check(BlockMigration::Auto).await?;
         ensure(movable.storage == auto, "auto finds out", movable.storage)?;
-        let check = scene.source_check(impossible).await?;
-        failed_as(scene.source().check_source(&check).await, code)?;
-        scene.unharmed().await?;
+        let check = testbed.source_check(impossible).await?;
+        failed_as(testbed.source().check_source(&check).await, code)?;
+        testbed.unharmed().await?;
     }
     Ok(())
 }
 
 /// Another kind of hypervisor, an older one, too large disks, a domain that is there already.
 pub async fn what_does_not_fit_is_refused(harness: &dyn Harness) -> Result<(), Broken> {
-    let scene = Scene::new(harness, LOCAL).await?;
-    let movable = scene.check(BlockMigration::Auto).await?;
+    let testbed = TestBed::new(harness, LOCAL).await?;
+    let movable = testbed.check(BlockMigration::Auto).await?;
     let good = CheckDestination {
-        migration: scene.source_check(BlockMigration::Auto).await?.migration,
+        migration: testbed.source_check(BlockMigration::Auto).await?.migration,
         guest: movable.guest,
-        source: scene.facts(Side::Source).await?,
+        source: testbed.facts(Side::Source).await?,
         storage: movable.storage,
         disk_over_commit: None,
     };
-    let destination = scene.destination();
+    let destination = testbed.destination();
     let refuses = async |change: fn(&mut CheckDestination), code| {
         let mut check = good.clone();
         change(&mut check);
@@ -179,42 +182,42 @@ pub async fn what_does_not_fit_is_refused(harness: &dyn Harness) -> Result<(), B
         writable.for_each(|disk| disk.allocated_bytes = 1 << 60);
     };
     refuses(large, FailureCode::PreCheck).await?;
-    let here_already = scene.source().check_destination(&good).await;
+    let here_already = testbed.source().check_destination(&good).await;
     failed_as(here_already, FailureCode::PreCheck)?;
     destination.check_destination(&good).await?;
-    scene.unharmed().await
+    testbed.unharmed().await
 }
 
 /// A guest that this host does not have.
 pub async fn strangers_are_refused(harness: &dyn Harness) -> Result<(), Broken> {
-    let mut scene = Scene::new(harness, ORDINARY).await?;
+    let mut testbed = TestBed::new(harness, ORDINARY).await?;
     let stranger = ServerUuid(Uuid::from_u128(0xdead));
-    let mut check = scene.source_check(BlockMigration::Auto).await?;
+    let mut check = testbed.source_check(BlockMigration::Auto).await?;
     check.server = stranger;
     let unknown = Err(DriverError::UnknownServer(stranger));
-    let answer = scene.source().check_source(&check).await.map(drop);
+    let answer = testbed.source().check_source(&check).await.map(drop);
     ensure(answer == unknown, "a stranger cannot be moved", answer)?;
-    let mut trip = scene.plan().await?;
-    trip.leaving.what.server = stranger;
-    let answer = scene.start(&trip).await;
+    let mut test_move = testbed.plan().await?;
+    test_move.at_source.what.server = stranger;
+    let answer = testbed.start(&test_move).await;
     ensure(answer.is_err(), "a stranger is not started", answer)?;
-    scene.unharmed().await
+    testbed.unharmed().await
 }
 
 /// Prepare, again, undone, again; and what was never prepared can be rolled back.
 pub async fn a_preparation_can_be_repeated_and_undone(harness: &dyn Harness) -> Result<(), Broken> {
-    let mut scene = Scene::new(harness, LOCAL).await?;
-    let trip = scene.plan().await?;
-    scene.roll_back(&trip).await?;
-    let before = scene.facts(Side::Destination).await?.capacity;
-    let trip = scene.plan().await?;
-    scene.prepare(&trip).await?;
-    scene.prepare(&trip).await?;
-    scene.roll_back(&trip).await?;
-    let after = scene.facts(Side::Destination).await?.capacity;
+    let mut testbed = TestBed::new(harness, LOCAL).await?;
+    let test_move = testbed.plan().await?;
+    testbed.roll_back(&test_move).await?;
+    let before = testbed.facts(Side::Destination).await?.capacity;
+    let test_move = testbed.plan().await?;
+    testbed.prepare(&test_move).await?;
+    testbed.prepare(&test_move).await?;
+    testbed.roll_back(&test_move).await?;
+    let after = testbed.facts(Side::Destination).await?.capacity;
     // Other things happen on a real host's file system; a whole disk is not among them.
     let lost = before.disk_free_bytes.saturating_sub(after.disk_free_bytes);
-    let disk = trip
+    let disk = test_move
         .guest
         .disks
         .iter()
@@ -225,80 +228,86 @@ pub async fn a_preparation_can_be_repeated_and_undone(harness: &dyn Harness) -> 
         "the room is free again",
         (before, after),
     )?;
-    scene.moves_again().await
+    testbed.moves_again().await
 }
 
 /// The same start twice is one move.
 pub async fn a_start_never_begins_a_second_move(harness: &dyn Harness) -> Result<(), Broken> {
-    let mut scene = Scene::new(harness, BUSY).await?;
-    let trip = scene.get_going().await?;
-    scene.start(&trip).await?;
-    let state = scene.source().progress(&trip.leaving).await?;
+    let mut testbed = TestBed::new(harness, BUSY).await?;
+    let test_move = testbed.get_going().await?;
+    testbed.start(&test_move).await?;
+    let state = testbed.source().progress(&test_move.at_source).await?;
     ensure(
         matches!(state, JobState::Moving { .. }),
         "the move goes on",
         &state,
     )?;
-    scene.source().abort(&trip.leaving).await?;
-    scene.ends_as(&trip, &Outcome::Cancelled).await?;
-    scene.roll_back(&trip).await
+    testbed.source().abort(&test_move.at_source).await?;
+    testbed.ends_as(&test_move, &Outcome::Cancelled).await?;
+    testbed.roll_back(&test_move).await
 }
 
 /// Cancelled, the guest executes on, nothing is left, and it can move later.
 pub async fn an_abort_leaves_the_guest_as_it_was(harness: &dyn Harness) -> Result<(), Broken> {
     for local_disk in [false, true] {
-        let mut scene = Scene::new(harness, Wish { local_disk, ..BUSY }).await?;
-        let trip = scene.get_going().await?;
-        let seen = scene.seen(Side::Source).await?;
+        let mut testbed = TestBed::new(harness, Setup { local_disk, ..BUSY }).await?;
+        let test_move = testbed.get_going().await?;
+        let seen = testbed.seen(Side::Source).await?;
         ensure(seen == Sighting::Moving, "the guest is seen moving", seen)?;
-        scene.source().abort(&trip.leaving).await?;
-        scene.ends_as(&trip, &Outcome::Cancelled).await?;
-        let again = scene.source().abort(&trip.leaving).await;
+        testbed.source().abort(&test_move.at_source).await?;
+        testbed.ends_as(&test_move, &Outcome::Cancelled).await?;
+        let again = testbed.source().abort(&test_move.at_source).await;
         ensure(
             again == Err(DriverError::NoJob),
             "there is nothing left to abort",
             again,
         )?;
-        scene.roll_back(&trip).await?;
-        scene.moves_again().await?;
+        testbed.roll_back(&test_move).await?;
+        testbed.moves_again().await?;
     }
     Ok(())
 }
 
 /// Past the switch there is no way back, and the guest arrives.
 pub async fn a_busy_guest_is_forced_by_post_copy(harness: &dyn Harness) -> Result<(), Broken> {
-    let wish = Wish {
+    let setup = Setup {
         post_copy: true,
         ..BUSY
     };
-    let mut scene = Scene::new(harness, wish).await?;
-    let trip = scene.get_going().await?;
-    let means = scene.source().force_complete(&trip.leaving).await?;
+    let mut testbed = TestBed::new(harness, setup).await?;
+    let test_move = testbed.get_going().await?;
+    let means = testbed
+        .source()
+        .force_complete(&test_move.at_source)
+        .await?;
     ensure(
         means == ForceMeans::PostCopy,
         "post-copy is permitted",
         means,
     )?;
-    let late = scene.source().abort(&trip.leaving).await;
+    let late = testbed.source().abort(&test_move.at_source).await;
     let refused = matches!(late, Err(DriverError::TooLate | DriverError::NoJob));
     ensure(refused, "past the switch there is no abort", late)?;
-    scene.ends_as(&trip, &Outcome::HandedOver).await?;
-    scene.finish(&trip).await
+    testbed.ends_as(&test_move, &Outcome::HandedOver).await?;
+    testbed.finish(&test_move).await
 }
 
 /// Without post-copy the guest stands still until it is there, and executes then.
 pub async fn a_busy_guest_is_forced_by_pausing(harness: &dyn Harness) -> Result<(), Broken> {
-    let mut scene = Scene::new(harness, BUSY).await?;
-    let trip = scene.get_going().await?;
-    let means = scene.source().force_complete(&trip.leaving).await?;
+    let mut testbed = TestBed::new(harness, BUSY).await?;
+    let test_move = testbed.get_going().await?;
+    let means = testbed
+        .source()
+        .force_complete(&test_move.at_source)
+        .await?;
     ensure(
         means == ForceMeans::Pause,
         "post-copy is not permitted",
         means,
     )?;
-    scene.ends_as(&trip, &Outcome::HandedOver).await?;
-    scene.finish(&trip).await?;
-    let power = scene
+    testbed.ends_as(&test_move, &Outcome::HandedOver).await?;
+    testbed.finish(&test_move).await?;
+    let power = testbed
         .domain(Side::Destination)
         .await?
         .map(|guest| guest.power_state);
@@ -311,54 +320,57 @@ pub async fn a_busy_guest_is_forced_by_pausing(harness: &dyn Harness) -> Result<
 
 /// Before a move, and after it.
 pub async fn without_a_move_there_is_nothing_to_steer(harness: &dyn Harness) -> Result<(), Broken> {
-    let mut scene = Scene::new(harness, ORDINARY).await?;
-    let trip = scene.plan().await?;
-    let source = scene.source();
-    let state = source.progress(&trip.leaving).await?;
+    let mut testbed = TestBed::new(harness, ORDINARY).await?;
+    let test_move = testbed.plan().await?;
+    let source = testbed.source();
+    let state = source.progress(&test_move.at_source).await?;
     ensure(state == JobState::NoJob, "nothing moves", state)?;
-    let forced = source.force_complete(&trip.leaving).await;
+    let forced = source.force_complete(&test_move.at_source).await;
     ensure(
         forced == Err(DriverError::NoJob),
         "there is nothing to force",
         forced,
     )?;
-    let aborted = source.abort(&trip.leaving).await;
+    let aborted = source.abort(&test_move.at_source).await;
     ensure(
         aborted == Err(DriverError::NoJob),
         "there is nothing to abort",
         aborted,
     )?;
-    scene.unharmed().await
+    testbed.unharmed().await
 }
 
 /// Commands at the wrong time, on either side, never destroy an executing guest.
 pub async fn clean_up_spares_what_executes(harness: &dyn Harness) -> Result<(), Broken> {
-    let mut scene = Scene::new(harness, ORDINARY).await?;
-    let trip = scene.plan().await?;
-    let finished = scene.source().finish(&trip.leaving, Side::Source).await;
+    let mut testbed = TestBed::new(harness, ORDINARY).await?;
+    let test_move = testbed.plan().await?;
+    let finished = testbed
+        .source()
+        .finish(&test_move.at_source, Side::Source)
+        .await;
     let refused = matches!(finished, Err(DriverError::Failed(_)));
     ensure(
         refused,
         "a source where the guest executes is not finished",
         finished,
     )?;
-    let finished = scene
+    let finished = testbed
         .destination()
-        .finish(&trip.arriving, Side::Destination)
+        .finish(&test_move.at_destination, Side::Destination)
         .await;
     ensure(
         finished.is_err(),
         "a destination without the guest is not finished",
         finished,
     )?;
-    scene.unharmed().await?;
+    testbed.unharmed().await?;
 
-    scene.prepare(&trip).await?;
-    scene.start(&trip).await?;
-    scene.ends_as(&trip, &Outcome::HandedOver).await?;
-    let undone = scene
+    testbed.prepare(&test_move).await?;
+    testbed.start(&test_move).await?;
+    testbed.ends_as(&test_move, &Outcome::HandedOver).await?;
+    let undone = testbed
         .destination()
-        .roll_back(&trip.arriving, Side::Destination, false)
+        .roll_back(&test_move.at_destination, Side::Destination, false)
         .await;
     let refused = matches!(undone, Err(DriverError::Failed(_)));
     ensure(
@@ -366,14 +378,14 @@ pub async fn clean_up_spares_what_executes(harness: &dyn Harness) -> Result<(), 
         "a destination where the guest executes is not rolled back",
         undone,
     )?;
-    let undone = scene
+    let undone = testbed
         .source()
-        .roll_back(&trip.leaving, Side::Source, true)
+        .roll_back(&test_move.at_source, Side::Source, true)
         .await;
     ensure(
         undone.is_err(),
         "a source without the guest is not rolled back",
         undone,
     )?;
-    scene.finish(&trip).await
+    testbed.finish(&test_move).await
 }

@@ -5,11 +5,11 @@ use godwit_core::recovery::Sighting;
 use godwit_rpc::command::{MoveKind, Side};
 use godwit_rpc::progress::Outcome;
 
-use super::scene::{Broken, Case, Scene, Trip, ensure};
-use super::{Harness, Mishap, Wish};
+use super::testbed::{Broken, Case, TestBed, TestMove, ensure};
+use super::{Harness, HostFault, Setup};
 use crate::driver::DriverError;
 
-const ORDINARY: Wish = Wish {
+const ORDINARY: Setup = Setup {
     busy: false,
     local_disk: false,
     post_copy: false,
@@ -20,10 +20,10 @@ fn refused<T: std::fmt::Debug>(answer: Result<T, DriverError>, promise: &str) ->
     ensure(right, promise, answer)
 }
 
-async fn sees(scene: &Scene, source: Sighting, destination: Sighting) -> Case {
+async fn sees(testbed: &TestBed, source: Sighting, destination: Sighting) -> Case {
     let seen = (
-        scene.seen(Side::Source).await?,
-        scene.seen(Side::Destination).await?,
+        testbed.seen(Side::Source).await?,
+        testbed.seen(Side::Destination).await?,
     );
     let wanted = (source, destination);
     ensure(
@@ -34,150 +34,163 @@ async fn sees(scene: &Scene, source: Sighting, destination: Sighting) -> Case {
 }
 
 /// Off at the source, and all there to be started at the destination.
-async fn powered_off(harness: &dyn Harness) -> Result<(Scene, Trip), Broken> {
-    let mut scene = Scene::new(harness, ORDINARY).await?;
-    let trip = scene.depart_cold().await?;
+async fn powered_off(harness: &dyn Harness) -> Result<(TestBed, TestMove), Broken> {
+    let mut testbed = TestBed::new(harness, ORDINARY).await?;
+    let test_move = testbed.start_cold_move().await?;
     ensure(
-        trip.storage() == StorageMode::Shared,
+        test_move.storage() == StorageMode::Shared,
         "all disks are shared",
-        trip.storage(),
+        test_move.storage(),
     )?;
-    scene.ends_as(&trip, &Outcome::Stopped).await?;
-    let seen = scene.seen(Side::Source).await?;
+    testbed.ends_as(&test_move, &Outcome::Stopped).await?;
+    let seen = testbed.seen(Side::Source).await?;
     ensure(seen == Sighting::Inactive, "the guest is off", seen)?;
-    Ok((scene, trip))
+    Ok((testbed, test_move))
 }
 
 /// Off, on, confirmed; each step may come again.
 pub async fn a_cold_move_powers_off_here_and_on_there(harness: &dyn Harness) -> Result<(), Broken> {
-    let (scene, trip) = powered_off(harness).await?;
-    scene.start(&trip).await?;
-    scene.ends_as(&trip, &Outcome::Stopped).await?;
+    let (testbed, test_move) = powered_off(harness).await?;
+    testbed.start(&test_move).await?;
+    testbed.ends_as(&test_move, &Outcome::Stopped).await?;
     for _ in 0..2 {
-        scene.boot(&trip, true).await?;
-        sees(&scene, Sighting::Inactive, Sighting::Executing).await?;
+        testbed.boot(&test_move, true).await?;
+        sees(&testbed, Sighting::Inactive, Sighting::Executing).await?;
     }
-    scene.finish(&trip).await
+    testbed.finish(&test_move).await
 }
 
 /// Booted at the destination, then given up there; the source starts it again, on proof only.
 pub async fn a_cold_move_is_undone(harness: &dyn Harness) -> Result<(), Broken> {
-    let (mut scene, trip) = powered_off(harness).await?;
-    scene.boot(&trip, true).await?;
-    let undone = scene
+    let (mut testbed, test_move) = powered_off(harness).await?;
+    testbed.boot(&test_move, true).await?;
+    let undone = testbed
         .destination()
-        .roll_back(&trip.arriving, Side::Destination, false)
+        .roll_back(&test_move.at_destination, Side::Destination, false)
         .await;
     refused(undone, "what was booted is not rolled back")?;
     for _ in 0..2 {
-        let destination = scene.destination();
+        let destination = testbed.destination();
         destination
-            .withdraw(&trip.arriving, Side::Destination)
+            .withdraw(&test_move.at_destination, Side::Destination)
             .await?;
-        sees(&scene, Sighting::Inactive, Sighting::Absent).await?;
+        sees(&testbed, Sighting::Inactive, Sighting::Absent).await?;
     }
-    back_at_the_source(&scene, &trip).await?;
-    scene.moves_again().await
+    back_at_the_source(&testbed, &test_move).await?;
+    testbed.moves_again().await
 }
 
 /// The source starts what it powered off, when it is told that this is safe.
-async fn back_at_the_source(scene: &Scene, trip: &Trip) -> Case {
-    let source = scene.source();
-    let unproven = source.roll_back(&trip.leaving, Side::Source, false).await;
+async fn back_at_the_source(testbed: &TestBed, test_move: &TestMove) -> Case {
+    let source = testbed.source();
+    let unproven = source
+        .roll_back(&test_move.at_source, Side::Source, false)
+        .await;
     refused(unproven, "nothing is started without proof")?;
     for _ in 0..2 {
-        source.roll_back(&trip.leaving, Side::Source, true).await?;
+        source
+            .roll_back(&test_move.at_source, Side::Source, true)
+            .await?;
     }
-    scene.unharmed().await
+    testbed.unharmed().await
 }
 
 /// The agent dies while the guest powers off.
 pub async fn a_cold_move_outlives_its_agent(harness: &dyn Harness) -> Result<(), Broken> {
-    let mut scene = Scene::new(harness, ORDINARY).await?;
-    let trip = scene.depart_cold().await?;
-    scene.restart_agent().await?;
-    scene.ends_as(&trip, &Outcome::Stopped).await?;
-    scene.boot(&trip, true).await?;
-    scene.finish(&trip).await
+    let mut testbed = TestBed::new(harness, ORDINARY).await?;
+    let test_move = testbed.start_cold_move().await?;
+    testbed.restart_agent().await?;
+    testbed.ends_as(&test_move, &Outcome::Stopped).await?;
+    testbed.boot(&test_move, true).await?;
+    testbed.finish(&test_move).await
 }
 
 /// Nothing was booted: the destination has nothing, and the source starts the guest again.
 pub async fn a_guest_that_cannot_be_booted_goes_on_at_its_source(
     harness: &dyn Harness,
 ) -> Result<(), Broken> {
-    let (scene, mut trip) = powered_off(harness).await?;
-    trip.guest.definition = Some("this describes no guest".to_owned());
-    refused(scene.boot(&trip, true).await, "nonsense is not booted")?;
-    let destination = scene.destination();
+    let (testbed, mut test_move) = powered_off(harness).await?;
+    test_move.guest.definition = Some("this describes no guest".to_owned());
+    refused(
+        testbed.boot(&test_move, true).await,
+        "nonsense is not booted",
+    )?;
+    let destination = testbed.destination();
     destination
-        .withdraw(&trip.arriving, Side::Destination)
+        .withdraw(&test_move.at_destination, Side::Destination)
         .await?;
     destination
-        .roll_back(&trip.arriving, Side::Destination, false)
+        .roll_back(&test_move.at_destination, Side::Destination, false)
         .await?;
-    sees(&scene, Sighting::Inactive, Sighting::Absent).await?;
-    back_at_the_source(&scene, &trip).await
+    sees(&testbed, Sighting::Inactive, Sighting::Absent).await?;
+    back_at_the_source(&testbed, &test_move).await
 }
 
 /// There and back again, it is never started.
 pub async fn a_guest_that_is_off_stays_off(harness: &dyn Harness) -> Result<(), Broken> {
-    let mut scene = Scene::new(harness, ORDINARY).await?;
-    scene.power_off_guest().await?;
-    scene.until_seen(Side::Source, Sighting::Inactive).await?;
-    let there = scene.depart_cold().await?;
-    scene.ends_as(&there, &Outcome::Stopped).await?;
-    scene.boot(&there, false).await?;
-    sees(&scene, Sighting::Inactive, Sighting::Inactive).await?;
-    scene
+    let mut testbed = TestBed::new(harness, ORDINARY).await?;
+    testbed.power_off_guest().await?;
+    testbed.until_seen(Side::Source, Sighting::Inactive).await?;
+    let there = testbed.start_cold_move().await?;
+    testbed.ends_as(&there, &Outcome::Stopped).await?;
+    testbed.boot(&there, false).await?;
+    sees(&testbed, Sighting::Inactive, Sighting::Inactive).await?;
+    testbed
         .destination()
-        .withdraw(&there.arriving, Side::Destination)
+        .withdraw(&there.at_destination, Side::Destination)
         .await?;
-    scene
+    testbed
         .source()
-        .roll_back(&there.leaving, Side::Source, true)
+        .roll_back(&there.at_source, Side::Source, true)
         .await?;
-    sees(&scene, Sighting::Inactive, Sighting::Absent).await?;
+    sees(&testbed, Sighting::Inactive, Sighting::Absent).await?;
 
-    let again = scene.depart_cold().await?;
-    scene.ends_as(&again, &Outcome::Stopped).await?;
-    scene.boot(&again, false).await?;
-    scene
+    let again = testbed.start_cold_move().await?;
+    testbed.ends_as(&again, &Outcome::Stopped).await?;
+    testbed.boot(&again, false).await?;
+    testbed
         .destination()
-        .finish(&again.arriving, Side::Destination)
+        .finish(&again.at_destination, Side::Destination)
         .await?;
-    scene.source().finish(&again.leaving, Side::Source).await?;
-    sees(&scene, Sighting::Absent, Sighting::Inactive).await
+    testbed
+        .source()
+        .finish(&again.at_source, Side::Source)
+        .await?;
+    sees(&testbed, Sighting::Absent, Sighting::Inactive).await
 }
 
 /// Its disks are locked where it executes.
 pub async fn a_guest_is_never_booted_while_it_executes(
     harness: &dyn Harness,
 ) -> Result<(), Broken> {
-    let mut scene = Scene::new(harness, ORDINARY).await?;
-    let trip = Scene::evacuation(&scene.plan_kind(MoveKind::Cold).await?);
-    refused(scene.boot(&trip, true).await, "a guest executes once")?;
-    scene.unharmed().await
+    let mut testbed = TestBed::new(harness, ORDINARY).await?;
+    let test_move = TestBed::evacuation(&testbed.plan_kind(MoveKind::Cold).await?);
+    refused(
+        testbed.boot(&test_move, true).await,
+        "a guest executes once",
+    )?;
+    testbed.unharmed().await
 }
 
 /// What executes is withdrawn only by the migration that booted it, or from a host that was
 /// evacuated.
 pub async fn nothing_is_withdrawn_without_proof(harness: &dyn Harness) -> Result<(), Broken> {
-    let mut scene = Scene::new(harness, ORDINARY).await?;
-    let trip = scene.plan_kind(MoveKind::Cold).await?;
-    let source = scene.source();
-    let withdrawn = source.withdraw(&trip.leaving, Side::Source).await;
+    let mut testbed = TestBed::new(harness, ORDINARY).await?;
+    let test_move = testbed.plan_kind(MoveKind::Cold).await?;
+    let source = testbed.source();
+    let withdrawn = source.withdraw(&test_move.at_source, Side::Source).await;
     refused(withdrawn, "a cold move's source is not withdrawn")?;
-    scene.unharmed().await?;
+    testbed.unharmed().await?;
 
-    let arrival = scene.depart().await?;
-    scene.ends_as(&arrival, &Outcome::HandedOver).await?;
-    scene.finish(&arrival).await?;
-    let destination = scene.destination();
+    let arrival = testbed.start_move().await?;
+    testbed.ends_as(&arrival, &Outcome::HandedOver).await?;
+    testbed.finish(&arrival).await?;
+    let destination = testbed.destination();
     let withdrawn = destination
-        .withdraw(&trip.arriving, Side::Destination)
+        .withdraw(&test_move.at_destination, Side::Destination)
         .await;
     refused(withdrawn, "what came otherwise is not withdrawn")?;
-    scene.verify(Side::Destination).await
+    testbed.verify(Side::Destination).await
 }
 
 /// The source dies; the guest is started elsewhere from what was known of it, and the source
@@ -185,22 +198,25 @@ pub async fn nothing_is_withdrawn_without_proof(harness: &dyn Harness) -> Result
 pub async fn a_guest_is_evacuated_and_its_source_gives_it_up(
     harness: &dyn Harness,
 ) -> Result<(), Broken> {
-    let mut scene = Scene::new(harness, ORDINARY).await?;
-    let trip = Scene::evacuation(&scene.plan_kind(MoveKind::Cold).await?);
-    if !scene.befall(Mishap::LosePower).await? {
+    let mut testbed = TestBed::new(harness, ORDINARY).await?;
+    let test_move = TestBed::evacuation(&testbed.plan_kind(MoveKind::Cold).await?);
+    if !testbed.inject(HostFault::LosePower).await? {
         return Ok(());
     }
-    scene.check_boot(&trip).await?;
-    scene.boot(&trip, true).await?;
-    scene
+    testbed.check_boot(&test_move).await?;
+    testbed.boot(&test_move, true).await?;
+    testbed
         .until_seen(Side::Destination, Sighting::Executing)
         .await?;
-    scene.befall(Mishap::ReturnPower).await?;
-    scene.restart_agent().await?;
-    sees(&scene, Sighting::Inactive, Sighting::Executing).await?;
+    testbed.inject(HostFault::ReturnPower).await?;
+    testbed.restart_agent().await?;
+    sees(&testbed, Sighting::Inactive, Sighting::Executing).await?;
     for _ in 0..2 {
-        scene.source().withdraw(&trip.leaving, Side::Source).await?;
-        sees(&scene, Sighting::Absent, Sighting::Executing).await?;
+        testbed
+            .source()
+            .withdraw(&test_move.at_source, Side::Source)
+            .await?;
+        sees(&testbed, Sighting::Absent, Sighting::Executing).await?;
     }
-    scene.verify(Side::Destination).await
+    testbed.verify(Side::Destination).await
 }

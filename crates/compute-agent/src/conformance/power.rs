@@ -5,54 +5,54 @@ use godwit_core::recovery::Sighting;
 use godwit_rpc::command::Side;
 use uuid::Uuid;
 
-use super::scene::{Broken, Case, Scene, ensure};
-use super::{Harness, Wish};
+use super::testbed::{Broken, Case, TestBed, ensure};
+use super::{Harness, Setup};
 use crate::driver::{DriverError, PowerOff, PowerOn};
 
-const ORDINARY: Wish = Wish {
+const ORDINARY: Setup = Setup {
     busy: false,
     local_disk: false,
     post_copy: false,
 };
 
-async fn execution(scene: &Scene) -> Result<Option<i64>, Broken> {
-    Ok(scene.source().execution(scene.server()).await?)
+async fn execution(testbed: &TestBed) -> Result<Option<i64>, Broken> {
+    Ok(testbed.source().execution(testbed.server()).await?)
 }
 
-async fn seen(scene: &Scene, wanted: Sighting) -> Case {
-    let seen = scene.seen(Side::Source).await?;
+async fn seen(testbed: &TestBed, wanted: Sighting) -> Case {
+    let seen = testbed.seen(Side::Source).await?;
     ensure(seen == wanted, &format!("the guest is {wanted:?}"), seen)
 }
 
 /// Off and on, each as often as it is asked; each start is another execution.
 async fn off_and_on(harness: &dyn Harness, off: PowerOff, on: PowerOn) -> Case {
-    let scene = Scene::new(harness, ORDINARY).await?;
-    let (driver, server) = (scene.source(), scene.server());
-    let first = execution(&scene).await?;
+    let testbed = TestBed::new(harness, ORDINARY).await?;
+    let (driver, server) = (testbed.source(), testbed.server());
+    let first = execution(&testbed).await?;
     ensure(first.is_some(), "what executes has a number", first)?;
     driver.power_on(server, on).await?;
     ensure(
-        execution(&scene).await? == first,
+        execution(&testbed).await? == first,
         "it is started once",
         first,
     )?;
     for _ in 0..2 {
         driver.power_off(server, off).await?;
-        seen(&scene, Sighting::Inactive).await?;
-        let none = execution(&scene).await?;
+        seen(&testbed, Sighting::Inactive).await?;
+        let none = execution(&testbed).await?;
         ensure(none.is_none(), "what is off has no number", none)?;
     }
     for _ in 0..2 {
         driver.power_on(server, on).await?;
-        seen(&scene, Sighting::Executing).await?;
+        seen(&testbed, Sighting::Executing).await?;
     }
-    let second = execution(&scene).await?;
+    let second = execution(&testbed).await?;
     ensure(
         second.is_some() && second != first,
         "another execution has another number",
         (first, second),
     )?;
-    scene.verify(Side::Source).await
+    testbed.verify(Side::Source).await
 }
 
 /// As its user would.
@@ -69,27 +69,27 @@ pub async fn a_guest_is_cut_off(harness: &dyn Harness) -> Result<(), Broken> {
 
 /// Its move decides what becomes of it.
 pub async fn a_guest_that_moves_is_not_powered_off(harness: &dyn Harness) -> Result<(), Broken> {
-    let busy = Wish {
+    let busy = Setup {
         busy: true,
         ..ORDINARY
     };
-    let mut scene = Scene::new(harness, busy).await?;
-    let trip = scene.get_going().await?;
-    let refused = scene
+    let mut testbed = TestBed::new(harness, busy).await?;
+    let test_move = testbed.get_going().await?;
+    let refused = testbed
         .source()
-        .power_off(scene.server(), PowerOff::Forced)
+        .power_off(testbed.server(), PowerOff::Forced)
         .await;
     let right = matches!(refused, Err(DriverError::Failed(_)));
     ensure(right, "a guest that moves is left alone", refused)?;
-    scene.source().abort(&trip.leaving).await?;
-    scene.end(&trip).await?;
-    scene.roll_back(&trip).await
+    testbed.source().abort(&test_move.at_source).await?;
+    testbed.end(&test_move).await?;
+    testbed.roll_back(&test_move).await
 }
 
 /// Nobody makes what is not here.
 pub async fn strangers_are_not_powered(harness: &dyn Harness) -> Result<(), Broken> {
-    let scene = Scene::new(harness, ORDINARY).await?;
-    let (driver, stranger) = (scene.source(), ServerUuid(Uuid::from_u128(0xa11e)));
+    let testbed = TestBed::new(harness, ORDINARY).await?;
+    let (driver, stranger) = (testbed.source(), ServerUuid(Uuid::from_u128(0xa11e)));
     for refused in [
         driver.execution(stranger).await.map(drop),
         driver.power_off(stranger, PowerOff::Clean).await,
@@ -98,5 +98,5 @@ pub async fn strangers_are_not_powered(harness: &dyn Harness) -> Result<(), Brok
         let right = refused == Err(DriverError::UnknownServer(stranger));
         ensure(right, "what is not here is unknown", refused)?;
     }
-    scene.unharmed().await
+    testbed.unharmed().await
 }

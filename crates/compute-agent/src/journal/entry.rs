@@ -35,7 +35,7 @@ pub enum Stage {
 
 /// How a move ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct RecordedOutcome {
     /// By the hypervisor's word.
     pub ended: Ended,
     /// When it was seen.
@@ -56,13 +56,16 @@ pub struct Entry {
     pub rank: Rank,
     /// How far it got.
     pub stage: Stage,
-    /// How the move ended.
-    pub verdict: Option<Verdict>,
+    /// How the move ended. Called what it was when agents first wrote it.
+    #[serde(rename = "verdict")]
+    pub outcome: Option<RecordedOutcome>,
     /// Destination of a cold move: what the guest will be started from.
     #[serde(default)]
     pub definition: Option<String>,
-    /// The driver's page.
-    pub notes: Option<serde_json::Value>,
+    /// What the driver saved.
+    // As above.
+    #[serde(rename = "notes")]
+    pub driver_state: Option<serde_json::Value>,
     /// When the first command came.
     pub created_at: Timestamp,
     /// When this was written.
@@ -85,9 +88,9 @@ impl Entry {
             side,
             rank: command.rank,
             stage: Stage::Known,
-            verdict: None,
+            outcome: None,
             definition: None,
-            notes: None,
+            driver_state: None,
             created_at: now,
             updated_at: now,
         }
@@ -95,14 +98,14 @@ impl Entry {
 
     /// Source: was a job begun, or may it have been, whose end nobody here has seen?
     pub fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::Starting | Stage::Moving) && self.verdict.is_none()
+        matches!(self.stage, Stage::Starting | Stage::Moving) && self.outcome.is_none()
     }
 
     /// Does a conductor still have to hear how it ended?
-    pub fn is_untold(&self) -> bool {
-        self.verdict
+    pub fn is_unreported(&self) -> bool {
+        self.outcome
             .as_ref()
-            .is_some_and(|verdict| !verdict.acknowledged)
+            .is_some_and(|recorded| !recorded.acknowledged)
     }
 
     /// May nothing of this migration be left over here?
@@ -127,6 +130,6 @@ impl Entry {
 
     /// Will nothing ever be done here for this migration, and does everybody know?
     pub(super) fn is_over(&self) -> bool {
-        self.is_settled() && !self.is_untold()
+        self.is_settled() && !self.is_unreported()
     }
 }

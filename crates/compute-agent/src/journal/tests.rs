@@ -68,7 +68,7 @@ async fn an_older_command_is_refused_also_after_a_restart() {
 async fn what_was_amended_is_there_after_a_restart() {
     let (directory, journal) = with_one_entry().await;
     let migration = command(0, 0).what.migration;
-    let verdict = Verdict {
+    let recorded = RecordedOutcome {
         ended: Ended {
             outcome: Outcome::HandedOver,
             progress: None,
@@ -79,8 +79,8 @@ async fn what_was_amended_is_there_after_a_restart() {
     journal
         .amend(migration, at(5), |entry| {
             entry.stage = Stage::Moving;
-            entry.verdict = Some(verdict.clone());
-            entry.notes = Some(serde_json::json!({"disks": ["/a"]}));
+            entry.outcome = Some(recorded.clone());
+            entry.driver_state = Some(serde_json::json!({"disks": ["/a"]}));
         })
         .await
         .unwrap();
@@ -90,8 +90,8 @@ async fn what_was_amended_is_there_after_a_restart() {
         .find(migration)
         .unwrap();
     assert_eq!(entry, journal.find(migration).unwrap());
-    assert_eq!(entry.verdict, Some(verdict));
-    assert!(entry.is_untold());
+    assert_eq!(entry.outcome, Some(recorded));
+    assert!(entry.is_unreported());
 }
 
 #[tokio::test]
@@ -205,5 +205,28 @@ fn what_was_said_to_be_taken_survives_a_kill() {
         entry.rank.sequence >= heard,
         "{} < {heard}",
         entry.rank.sequence
+    );
+}
+
+/// What agents of earlier releases wrote is read by this one, and the other way round.
+#[tokio::test]
+async fn an_entry_has_the_fields_that_it_always_had() {
+    let (_directory, journal) = with_one_entry().await;
+    let entry = journal.find(command(0, 0).what.migration).unwrap();
+    let written = serde_json::to_value(entry).unwrap();
+    let fields: Vec<_> = written.as_object().unwrap().keys().collect();
+    assert_eq!(
+        fields,
+        [
+            "created_at",
+            "definition",
+            "notes",
+            "rank",
+            "side",
+            "stage",
+            "updated_at",
+            "verdict",
+            "what"
+        ]
     );
 }

@@ -139,7 +139,7 @@ async fn what_is_left_over_of_a_finished_migration_is_rolled_back() {
 async fn a_guest_that_executes_is_no_leftover() {
     let mut world = World::new().await;
     world.registered(2).await;
-    world.depart().await;
+    world.start_move().await;
     world.ended().await;
     world.conductor.ear().unfinished = vec![];
     world.kill_agent(2).await;
@@ -163,7 +163,7 @@ async fn a_source_settles_what_completed_while_it_was_away() {
     for completed in [true, false] {
         let mut world = World::new().await;
         world.registered(2).await;
-        world.depart().await;
+        world.start_move().await;
         world.ended().await;
         world.reported().await;
         world.kill_agent(1).await;

@@ -14,7 +14,7 @@ use crate::parties::*;
 #[tokio::test(start_paused = true)]
 async fn a_guest_moves() {
     let world = World::new().await;
-    world.depart().await;
+    world.start_move().await;
     let heard = world.watch().await.unwrap();
     let (last, before) = heard.split_last().unwrap();
     let WatchEvent::Ended(ended) = last else {
@@ -43,7 +43,7 @@ async fn a_guest_moves() {
 #[tokio::test(start_paused = true)]
 async fn a_command_that_is_older_is_refused() {
     let world = World::with(busy).await;
-    world.depart().await;
+    world.start_move().await;
     world.agent(1).abort(command(7, 2)).await.unwrap();
     let newest = Rank {
         sequence: 7,
@@ -60,7 +60,7 @@ async fn a_command_that_is_older_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_start_sent_again_is_no_second_move() {
     let world = World::new().await;
-    world.depart().await;
+    world.start_move().await;
     world.start(3, 1).await.unwrap();
     world.start(3, 2).await.unwrap();
     assert_eq!(world.ended().await.outcome, Outcome::HandedOver);
@@ -73,7 +73,7 @@ async fn a_start_sent_again_is_no_second_move() {
 #[tokio::test(start_paused = true)]
 async fn an_abort_ends_a_move_at_its_source() {
     let world = World::with(busy).await;
-    world.depart().await;
+    world.start_move().await;
     world.agent(1).abort(command(5, 1)).await.unwrap();
     assert_eq!(world.ended().await.outcome, Outcome::Cancelled);
     for number in [2, 1] {
@@ -167,24 +167,24 @@ async fn a_failed_start_says_why_and_may_be_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn post_copy_is_told_once_also_to_who_comes_later() {
     let world = World::with(busy).await;
-    world.depart().await;
+    world.start_move().await;
     let means = world.agent(1).force_complete(command(5, 1)).await.unwrap();
     assert_eq!(means, ForceMeans::PostCopy);
     let too_late = world.agent(1).abort(command(6, 1)).await;
     assert_eq!(refusal(too_late), Refusal::TooLate);
     for _ in 0..2 {
         let mut events = world.agent(1).watch(MIGRATION, SERVER).await.unwrap();
-        let told =
+        let reported =
             async { while events.next().await.unwrap() != Some(WatchEvent::PostCopyStarted) {} };
-        tokio::time::timeout(world.pace.progress_interval * 2, told)
+        tokio::time::timeout(world.pace.progress_interval * 2, reported)
             .await
             .unwrap();
     }
     let heard = world.watch().await.unwrap();
-    let told = heard
+    let reported = heard
         .iter()
         .filter(|event| **event == WatchEvent::PostCopyStarted);
-    assert_eq!(told.count(), 1);
+    assert_eq!(reported.count(), 1);
     assert_eq!(world.reported().await.ended.outcome, Outcome::HandedOver);
 }
 
@@ -200,7 +200,7 @@ async fn there_is_nothing_to_steer_without_a_move() {
 #[tokio::test(start_paused = true)]
 async fn a_source_that_cannot_confirm_the_guest_says_so() {
     let world = World::with(busy).await;
-    world.depart().await;
+    world.start_move().await;
     world.fabric.interrupt_at_handover(SERVER);
     assert_eq!(
         world.watch().await.unwrap().last(),
@@ -242,7 +242,7 @@ async fn commands_of_anybody_else_or_for_anybody_else_are_refused() {
 #[tokio::test(start_paused = true)]
 async fn steps_and_outcomes_are_counted() {
     let world = World::new().await;
-    world.depart().await;
+    world.start_move().await;
     world.ended().await;
     world.reported().await;
     let families = world.registry.gather();

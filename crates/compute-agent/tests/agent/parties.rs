@@ -19,7 +19,9 @@ use godwit_core::recovery::Sighting;
 use godwit_core::time::{Clock, Timestamp};
 use godwit_rpc::Deadlines;
 use godwit_rpc::agent::AgentClient;
-use godwit_rpc::command::{CheckSource, Command, Move, MoveKind, Prepare, Rank, RollBack, Start};
+use godwit_rpc::command::{
+    CheckSource, Command, Move, MoveKind, Prepare, Rank, Receiver, RollBack, Start,
+};
 use godwit_rpc::conductor::{Conductor, ConductorServer};
 use godwit_rpc::domain::{Domain, Owner};
 use godwit_rpc::enrolment::{Heard, Heartbeat, Registered, Registration, Report};
@@ -305,16 +307,20 @@ impl World {
     pub(crate) async fn prepare(&self, sequence: i64) -> Result<(), CallError> {
         let command = self.command(sequence, 1);
         let guest = self.guest().await;
-        self.agent(2).prepare(Prepare { command, guest }).await
+        self.agent(2)
+            .prepare(Prepare { command, guest })
+            .await
+            .map(drop)
     }
 
     pub(crate) async fn start(&self, sequence: i64, epoch: i64) -> Result<(), CallError> {
-        let destination = self.agent(2).facts().await?;
-        let command = self.command(sequence, epoch);
-        let start = Start {
-            command,
-            destination,
+        // A simulated source knows its destination.
+        let receiver = Receiver {
+            target: String::new(),
+            pools: Vec::new(),
         };
+        let command = self.command(sequence, epoch);
+        let start = Start { command, receiver };
         self.agent(1).start(start).await
     }
 
@@ -327,7 +333,7 @@ impl World {
     }
 
     /// Prepares as number 2 and starts as number 3.
-    pub(crate) async fn depart(&self) {
+    pub(crate) async fn start_move(&self) {
         self.prepare(2).await.unwrap();
         self.start(3, 1).await.unwrap();
     }

@@ -149,7 +149,7 @@ async fn a_failure_is_an_answer_and_stays_the_same() {
 async fn what_a_move_took_away_is_not_started_here() {
     let mut world = World::new().await;
     world.kind = MoveKind::Cold;
-    world.depart().await;
+    world.start_move().await;
     world.ended().await;
     for (sequence, action) in [(5, PowerAction::Start), (6, PowerAction::HardReboot)] {
         let answer = world.power(action, sequence).await.unwrap();

@@ -13,7 +13,7 @@ use crate::parties::*;
 #[tokio::test(start_paused = true)]
 async fn a_move_is_followed_again_and_its_end_reported() {
     let mut world = World::new().await;
-    world.depart().await;
+    world.start_move().await;
     world.kill_agent(1).await;
     world.start_agent(1).await;
     world.start(3, 2).await.unwrap();
@@ -24,7 +24,7 @@ async fn a_move_is_followed_again_and_its_end_reported() {
 #[tokio::test(start_paused = true)]
 async fn an_end_that_nobody_saw_is_reported_by_the_next() {
     let mut world = World::new().await;
-    world.depart().await;
+    world.start_move().await;
     world.kill_agent(1).await;
     tokio::time::sleep(SOON).await;
     world.start_agent(1).await;
@@ -37,7 +37,7 @@ async fn an_outcome_is_told_until_it_is_heard() {
     let mut world = World::with(busy).await;
     world.registered(2).await;
     world.conductor.ear().deaf = true;
-    world.depart().await;
+    world.start_move().await;
     world.agent(1).abort(command(5, 1)).await.unwrap();
     assert_eq!(world.ended().await.outcome, Outcome::Cancelled);
     world.kill_agent(1).await;
@@ -63,12 +63,12 @@ async fn an_outcome_is_told_until_it_is_heard() {
 async fn an_outcome_that_no_conductor_wants_is_not_told_for_ever() {
     let world = World::with(busy).await;
     world.conductor.ear().knows_no_migration = true;
-    world.depart().await;
+    world.start_move().await;
     world.agent(1).abort(command(5, 1)).await.unwrap();
     let acknowledged = wait_for("the agent to give up", SOON, async || {
         let journal = godwit_compute_agent::journal::Journal::open(world.journal(1))?;
-        let verdict = journal.find(MIGRATION).and_then(|entry| entry.verdict);
-        Ok(verdict.filter(|verdict| verdict.acknowledged))
+        let recorded = journal.find(MIGRATION).and_then(|entry| entry.outcome);
+        Ok(recorded.filter(|recorded| recorded.acknowledged))
     });
     acknowledged.await.unwrap();
 }
@@ -76,7 +76,7 @@ async fn an_outcome_that_no_conductor_wants_is_not_told_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn a_job_that_is_gone_is_unknown_and_never_begun_again() {
     let mut world = World::with(busy).await;
-    world.depart().await;
+    world.start_move().await;
     world.kill_agent(1).await;
     world.fabric.interrupt(SERVER);
     world.start_agent(1).await;
@@ -100,7 +100,7 @@ async fn a_job_that_is_gone_is_unknown_and_never_begun_again() {
 async fn a_cold_move_that_is_gone_is_begun_again() {
     let mut world = World::new().await;
     world.kind = MoveKind::Cold;
-    world.depart().await;
+    world.start_move().await;
     world.kill_agent(1).await;
     world.fabric.interrupt(SERVER);
     world.start_agent(1).await;

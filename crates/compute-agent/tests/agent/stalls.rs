@@ -19,7 +19,7 @@ async fn a_move_that_sends_nothing_is_aborted() {
     let world = World::new().await;
     world.fabric.inject(&host(1), Step::Move, Fault::Hang);
     let began = tokio::time::Instant::now();
-    world.depart().await;
+    world.start_move().await;
     let Outcome::Failed(failure) = world.reported().await.ended.outcome else {
         panic!("not failed")
     };
@@ -41,7 +41,7 @@ async fn a_slow_move_is_no_stall() {
         }
     })
     .await;
-    world.depart().await;
+    world.start_move().await;
     tokio::time::sleep(world.pace.stall_timeout * 5).await;
     assert_eq!(world.seen(1).await, Sighting::Moving);
 }
@@ -50,7 +50,7 @@ async fn a_slow_move_is_no_stall() {
 async fn an_abort_of_a_user_is_no_stall() {
     let world = World::new().await;
     world.fabric.inject(&host(1), Step::Move, Fault::Hang);
-    world.depart().await;
+    world.start_move().await;
     tokio::time::sleep(world.pace.stall_timeout / 2).await;
     world.agent(1).abort(command(5, 1)).await.unwrap();
     assert_eq!(world.reported().await.ended.outcome, Outcome::Cancelled);
@@ -68,7 +68,7 @@ async fn past_the_switch_to_post_copy_nothing_is_aborted() {
     world.pace.stall_timeout = std::time::Duration::from_millis(400);
     world.kill_agent(1).await;
     world.start_agent(1).await;
-    world.depart().await;
+    world.start_move().await;
     world.agent(1).force_complete(command(5, 1)).await.unwrap();
     tokio::time::sleep(SOON).await;
     assert_eq!(world.seen(2).await, Sighting::Executing);

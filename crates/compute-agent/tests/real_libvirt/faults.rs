@@ -14,10 +14,10 @@ use godwit_test_support::testbed::{GuestSpec, Load, Options, Storage, Testbed};
 use godwit_test_support::{wait_for, wait_for_blocking};
 use nix::sys::signal::{Signal, kill};
 
+use crate::fixture::{MoveTest, PlannedMove, SOON};
 use crate::hosts::{Inside, config};
-use crate::scene::{SOON, Scene, Travel};
 
-/// Too busy to converge at the rate that [`crawling`] scenes allow.
+/// Too busy to converge at the rate that [`crawling`] tests allow.
 fn busy() -> GuestSpec {
     GuestSpec {
         load: Load::default().dirtying(8),
@@ -25,95 +25,94 @@ fn busy() -> GuestSpec {
     }
 }
 
-fn crawling(spec: GuestSpec) -> Result<Scene> {
-    Scene::new(spec, |config| config.bandwidth_mib = 2)
+fn crawling(spec: GuestSpec) -> Result<MoveTest> {
+    MoveTest::new(spec, |config| config.bandwidth_mib = 2)
 }
 
-async fn under_way(scene: &Scene) -> Result<Travel> {
-    let travel = scene.depart(BlockMigration::Auto).await?;
-    scene
-        .until(&travel, "bytes to move", |p, _| {
-            p.memory.processed > 1 << 20
-        })
-        .await?;
-    Ok(travel)
+async fn under_way(test: &MoveTest) -> Result<PlannedMove> {
+    let planned = test.start_move(BlockMigration::Auto).await?;
+    test.until(&planned, "bytes to move", |p, _| {
+        p.memory.processed > 1 << 20
+    })
+    .await?;
+    Ok(planned)
 }
 
 #[tokio::test]
 async fn real_killed_destination_fails_the_move() -> Result<()> {
-    let scene = crawling(busy())?;
-    let travel = under_way(&scene).await?;
+    let test = crawling(busy())?;
+    let planned = under_way(&test).await?;
     let since = Instant::now();
-    scene.to().kill_guest("busy")?;
-    let failure = scene.failure(&travel).await?;
+    test.to().kill_guest("busy")?;
+    let failure = test.failure(&planned).await?;
     println!("after {:?}: {failure}", since.elapsed());
     assert_eq!(failure.code, FailureCode::HypervisorError);
-    scene.roll_back(&travel).await?;
-    scene.moves_again().await
+    test.roll_back(&planned).await?;
+    test.moves_again().await
 }
 
 #[tokio::test]
 async fn real_killed_destination_fails_a_forced_move_and_the_guest_runs_on() -> Result<()> {
-    let scene = crawling(busy())?;
-    let travel = under_way(&scene).await?;
-    scene.source.force_complete(&travel.source_job).await?;
-    scene.to().kill_guest("busy")?;
-    scene.failure(&travel).await?;
-    scene.roll_back(&travel).await
+    let test = crawling(busy())?;
+    let planned = under_way(&test).await?;
+    test.source.force_complete(&planned.source_job).await?;
+    test.to().kill_guest("busy")?;
+    test.failure(&planned).await?;
+    test.roll_back(&planned).await
 }
 
 #[tokio::test]
 async fn real_cut_link_fails_the_move() -> Result<()> {
-    let scene = crawling(busy())?;
-    let travel = under_way(&scene).await?;
+    let test = crawling(busy())?;
+    let planned = under_way(&test).await?;
     let since = Instant::now();
-    scene.to().set_connected(false)?;
-    let failure = scene.failure(&travel).await?;
+    test.to().set_connected(false)?;
+    let failure = test.failure(&planned).await?;
     println!("after {:?}: {failure}", since.elapsed());
     assert_eq!(failure.code, FailureCode::LinkLost);
-    scene.to().set_connected(true)?;
-    scene.roll_back(&travel).await?;
-    scene.moves_again().await
+    test.to().set_connected(true)?;
+    test.roll_back(&planned).await?;
+    test.moves_again().await
 }
 
 #[tokio::test]
 async fn real_killed_libvirt_at_the_source_leaves_the_guest_there() -> Result<()> {
-    let scene = crawling(busy())?;
-    let travel = under_way(&scene).await?;
-    scene.from().kill_libvirtd()?;
-    let away = scene.source.progress(&travel.source_job).await;
+    let test = crawling(busy())?;
+    let planned = under_way(&test).await?;
+    test.from().kill_libvirtd()?;
+    let away = test.source.progress(&planned.source_job).await;
     ensure!(matches!(away, Err(DriverError::Unavailable(_))), "{away:?}");
-    scene.from().start_libvirtd()?;
+    test.from().start_libvirtd()?;
     let since = Instant::now();
-    let failure = scene.failure(&travel).await?;
+    let failure = test.failure(&planned).await?;
     println!("after {:?}: {failure}", since.elapsed());
     assert_eq!(failure.code, FailureCode::Interrupted);
-    scene.roll_back(&travel).await?;
-    scene.moves_again().await
+    test.roll_back(&planned).await?;
+    test.moves_again().await
 }
 
 /// The worst moment: the guest stands still because we paused it, and nobody is left who knows.
 #[tokio::test]
 async fn real_killed_libvirt_of_a_paused_guest_is_judged_by_both_sides() -> Result<()> {
-    let scene = crawling(busy())?;
-    let travel = under_way(&scene).await?;
-    scene.source.force_complete(&travel.source_job).await?;
-    scene.from().kill_libvirtd()?;
-    scene.from().start_libvirtd()?;
+    let test = crawling(busy())?;
+    let planned = under_way(&test).await?;
+    test.source.force_complete(&planned.source_job).await?;
+    test.from().kill_libvirtd()?;
+    test.from().start_libvirtd()?;
     let state = wait_for("libvirt to answer", SOON, async || {
-        match scene.source.progress(&travel.source_job).await? {
+        match test.source.progress(&planned.source_job).await? {
             JobState::Moving { .. } => bail!("moving"),
             other => Ok(Some(other)),
         }
     });
     let state = state.await?;
-    let source = scene.sighted(&scene.source).await?;
+    let source = test.sighted(&test.source).await?;
     println!("{state:?}, {source:?}");
     match state {
         // libvirt resumed it, and it was seen executing.
         JobState::Ended(ended) => ensure!(matches!(ended.outcome, Outcome::Failed(_))),
         JobState::NoJob => {
-            let gone = async || match scene.sighted(&scene.destination).await? {
+            let gone = async || match test.sighted(&test.destination).await? {
                 Sighting::Absent => Ok(Some(())),
                 other => bail!("{other:?}"),
             };
@@ -124,33 +123,32 @@ async fn real_killed_libvirt_of_a_paused_guest_is_judged_by_both_sides() -> Resu
                 Witness::Says(Sighting::Absent),
             );
             assert_eq!(verdict, Verdict::ResumeAtSource);
-            let unproven = scene
+            let unproven = test
                 .source
-                .roll_back(&travel.source_job, Side::Source, false)
+                .roll_back(&planned.source_job, Side::Source, false)
                 .await;
             ensure!(
                 matches!(unproven, Err(DriverError::Unavailable(_))),
                 "{unproven:?}"
             );
-            scene
-                .source
-                .roll_back(&travel.source_job, Side::Source, true)
+            test.source
+                .roll_back(&planned.source_job, Side::Source, true)
                 .await?;
         }
         JobState::Moving { .. } => bail!("not awaited"),
     }
-    scene.roll_back(&travel).await
+    test.roll_back(&planned).await
 }
 
 /// Kills the source's libvirt while its guest is stopped for the hand-over, with all of it sent
 /// and noted to be (before that, libvirt lets the guest go on at the source when it is back).
 /// The moment lasts milliseconds, unless the destination's libvirt, which has to say that the
 /// guest goes on there, is held. `then` says what becomes of that one.
-pub(crate) fn die_at_handover(scene: &Scene, then: impl FnOnce() -> Result<()>) -> Result<()> {
-    let (from, to) = (scene.from(), scene.to());
-    from.virsh(["migrate-setspeed", scene.guest.name(), "1000"])?;
+pub(crate) fn die_at_handover(test: &MoveTest, then: impl FnOnce() -> Result<()>) -> Result<()> {
+    let (from, to) = (test.from(), test.to());
+    from.virsh(["migrate-setspeed", test.guest.name(), "1000"])?;
     kill(to.libvirtd_pid()?, Signal::SIGSTOP)?;
-    let notes = format!("/run/libvirt/qemu/{}.xml", scene.guest.name());
+    let notes = format!("/run/libvirt/qemu/{}.xml", test.guest.name());
     let sent = wait_for_blocking("all of the guest to be sent", SOON, || {
         let status = from.command("cat").arg(&notes).output()?;
         let status = String::from_utf8(status.stdout)?;
@@ -164,16 +162,16 @@ pub(crate) fn die_at_handover(scene: &Scene, then: impl FnOnce() -> Result<()>) 
 /// The guest goes on at its destination, and the source's libvirt died before it heard of it.
 #[tokio::test]
 async fn real_source_that_missed_the_hand_over_is_cleared() -> Result<()> {
-    let scene = crawling(busy())?;
-    let travel = under_way(&scene).await?;
-    let destination = scene.to().libvirtd_pid()?;
-    die_at_handover(&scene, || Ok(kill(destination, Signal::SIGCONT)?))?;
-    scene.from().start_libvirtd()?;
+    let test = crawling(busy())?;
+    let planned = under_way(&test).await?;
+    let destination = test.to().libvirtd_pid()?;
+    die_at_handover(&test, || Ok(kill(destination, Signal::SIGCONT)?))?;
+    test.from().start_libvirtd()?;
     let verdict = wait_for("the guest to go on", SOON, async || {
-        let state = scene.source.progress(&travel.source_job).await?;
+        let state = test.source.progress(&planned.source_job).await?;
         ensure!(state == JobState::NoJob, "{state:?}");
-        let source = scene.sighted(&scene.source).await?;
-        let destination = scene.sighted(&scene.destination).await?;
+        let source = test.sighted(&test.source).await?;
+        let destination = test.sighted(&test.destination).await?;
         match judge(
             Phase::Running,
             Witness::Says(source),
@@ -185,76 +183,71 @@ async fn real_source_that_missed_the_hand_over_is_cleared() -> Result<()> {
     });
     assert_eq!(verdict.await?, Verdict::AtDestination);
     ensure!(
-        !scene.from().emulators()?.is_empty(),
+        !test.from().emulators()?.is_empty(),
         "its remains are there"
     );
-    scene.finish(&travel).await
+    test.finish(&planned).await
 }
 
 #[tokio::test]
 async fn real_killed_libvirt_at_the_destination_fails_the_move() -> Result<()> {
-    let scene = crawling(busy())?;
-    let travel = under_way(&scene).await?;
+    let test = crawling(busy())?;
+    let planned = under_way(&test).await?;
     let since = Instant::now();
-    scene.to().kill_libvirtd()?;
-    let failure = scene.failure(&travel).await?;
+    test.to().kill_libvirtd()?;
+    let failure = test.failure(&planned).await?;
     println!("after {:?}: {failure}", since.elapsed());
-    scene.to().start_libvirtd()?;
+    test.to().start_libvirtd()?;
     wait_for("the destination to be clean", SOON, async || {
-        let job = &travel.destination_job;
+        let job = &planned.destination_job;
         Ok(Some(
-            scene
-                .destination
+            test.destination
                 .roll_back(job, Side::Destination, false)
                 .await?,
         ))
     })
     .await?;
-    scene.roll_back(&travel).await?;
-    scene.moves_again().await
+    test.roll_back(&planned).await?;
+    test.moves_again().await
 }
 
 /// The agent's process ends; libvirt carries on, and the next process finds the move.
 #[tokio::test]
 async fn real_move_goes_on_without_its_agent() -> Result<()> {
-    let scene = crawling(busy())?;
-    let travel = under_way(&scene).await?;
-    let mut own = config(&scene.testbed, scene.from());
+    let test = crawling(busy())?;
+    let planned = under_way(&test).await?;
+    let mut own = config(&test.testbed, test.from());
     own.bandwidth_mib = 2;
-    let next = Inside::new(scene.from(), own, [].into())?;
-    let moving = next.progress(&travel.source_job).await?;
+    let next = Inside::new(test.from(), own, [].into())?;
+    let moving = next.progress(&planned.source_job).await?;
     ensure!(matches!(moving, JobState::Moving { .. }), "{moving:?}");
     // A repeated start begins no second move.
     let never = tokio_util::sync::CancellationToken::new();
-    next.start(&travel.source_job, &travel.destination, &never)
+    next.start(&planned.source_job, planned.receiver(), &never)
         .await?;
 
-    next.abort(&travel.source_job).await?;
+    next.abort(&planned.source_job).await?;
     let ended = wait_for("the abort", SOON, async || {
-        match next.progress(&travel.source_job).await? {
+        match next.progress(&planned.source_job).await? {
             JobState::Ended(ended) => Ok(Some(ended)),
             other => bail!("{other:?}"),
         }
     });
     assert_eq!(ended.await?.outcome, Outcome::Cancelled);
-    next.roll_back(&travel.source_job, Side::Source, false)
+    next.roll_back(&planned.source_job, Side::Source, false)
         .await?;
-    scene.roll_back(&travel).await
+    test.roll_back(&planned).await
 }
 
 #[tokio::test]
 async fn real_attached_agent_hears_of_the_hand_over() -> Result<()> {
-    let scene = crawling(GuestSpec::new("vm"))?;
-    let travel = under_way(&scene).await?;
-    let next = Inside::new(
-        scene.from(),
-        config(&scene.testbed, scene.from()),
-        [].into(),
-    )?;
-    let moving = next.progress(&travel.source_job).await?;
+    let test = crawling(GuestSpec::new("vm"))?;
+    let planned = under_way(&test).await?;
+    let next = Inside::new(test.from(), config(&test.testbed, test.from()), [].into())?;
+    let moving = next.progress(&planned.source_job).await?;
     ensure!(matches!(moving, JobState::Moving { .. }), "{moving:?}");
     let ended = wait_for("the end", SOON, async || {
-        match next.progress(&travel.source_job).await? {
+        match next.progress(&planned.source_job).await? {
             JobState::Ended(ended) => Ok(Some(ended)),
             other => bail!("{other:?}"),
         }
@@ -262,25 +255,25 @@ async fn real_attached_agent_hears_of_the_hand_over() -> Result<()> {
     let ended = ended.await?;
     assert_eq!(ended.outcome, Outcome::HandedOver);
     ended.progress.context("the event has the final figures")?;
-    scene.finish(&travel).await
+    test.finish(&planned).await
 }
 
 /// A guest with a disk of its own, and a destination with room for little more than what the
 /// disk is a clone of.
-fn cramped() -> Result<Scene> {
+fn cramped() -> Result<MoveTest> {
     let testbed = Testbed::temporary(Options::default())?;
     testbed.hosts()[1].limit_instances(24 << 20)?;
     let spec = GuestSpec {
         storage: Storage::Local,
         ..GuestSpec::new("vm")
     };
-    Scene::on(testbed, spec, |_| (), [].into())
+    MoveTest::on(testbed, spec, |_| (), [].into())
 }
 
 /// Leaves no room at the destination.
-fn fill(scene: &Scene) -> Result<()> {
-    let filler = scene.testbed.instances().join("filler");
-    let mut fill = scene.to().command("sh");
+fn fill(test: &MoveTest) -> Result<()> {
+    let filler = test.testbed.instances().join("filler");
+    let mut fill = test.to().command("sh");
     let filled = fill
         .args(["-c", "cat /dev/zero > \"$0\""])
         .arg(filler)
@@ -292,13 +285,12 @@ fn fill(scene: &Scene) -> Result<()> {
 
 #[tokio::test]
 async fn real_full_destination_is_refused() -> Result<()> {
-    let scene = cramped()?;
-    scene
-        .check_with(MoveKind::Live, BlockMigration::Auto, Some(false))
+    let test = cramped()?;
+    test.check_with(MoveKind::Live, BlockMigration::Auto, Some(false))
         .await?;
-    fill(&scene)?;
+    fill(&test)?;
     for over_commit in [None, Some(true), Some(false)] {
-        match scene
+        match test
             .check_with(MoveKind::Live, BlockMigration::Auto, over_commit)
             .await
         {
@@ -312,67 +304,67 @@ async fn real_full_destination_is_refused() -> Result<()> {
             Ok(_) => bail!("it fits"),
         }
     }
-    scene.unharmed().await
+    test.unharmed().await
 }
 
 #[tokio::test]
 async fn real_destination_that_fills_up_fails_the_move() -> Result<()> {
-    let scene = cramped()?;
-    let travel = scene.check(BlockMigration::Auto).await?;
-    scene.prepare(&travel).await?;
-    fill(&scene)?;
-    scene.start(&travel).await?;
-    let failure = scene.failure(&travel).await?;
+    let test = cramped()?;
+    let planned = test.check(BlockMigration::Auto).await?;
+    test.prepare(&planned).await?;
+    fill(&test)?;
+    test.start(&planned).await?;
+    let failure = test.failure(&planned).await?;
     println!("{failure}");
     assert_eq!(failure.code, FailureCode::DestinationFull);
-    scene.roll_back(&travel).await?;
-    let left = scene.to().command("ls").arg(&scene.guest.disk).output()?;
+    test.roll_back(&planned).await?;
+    let left = test.to().command("ls").arg(&test.guest.disk).output()?;
     ensure!(!left.status.success(), "the copy is still there");
     Ok(())
 }
 
-async fn in_post_copy() -> Result<(Scene, Travel)> {
-    let scene = Scene::new(busy(), |config| {
+async fn in_post_copy() -> Result<(MoveTest, PlannedMove)> {
+    let test = MoveTest::new(busy(), |config| {
         config.bandwidth_mib = 2;
         config.permit_post_copy = true;
     })?;
-    let travel = under_way(&scene).await?;
+    let planned = under_way(&test).await?;
     // Post-copy goes as fast as it can, unless the link itself is slow.
-    scene.from().shape(Some(2 << 20))?;
-    let means = scene.source.force_complete(&travel.source_job).await?;
+    test.from().shape(Some(2 << 20))?;
+    let means = test.source.force_complete(&planned.source_job).await?;
     assert_eq!(means, ForceMeans::PostCopy);
     let executes = wait_for("the guest to execute there", SOON, async || {
-        match scene.sighted(&scene.destination).await? {
+        match test.sighted(&test.destination).await? {
             Sighting::Executing => Ok(Some(())),
             other => bail!("{other:?}"),
         }
     });
     executes.await?;
-    Ok((scene, travel))
+    Ok((test, planned))
 }
 
 /// Nobody touches a guest that is in two parts.
-async fn left_alone(scene: &Scene, travel: &Travel) -> Result<()> {
-    assert_eq!(scene.sighted(&scene.source).await?, Sighting::HandedOver);
-    let there = scene.sighted(&scene.destination).await?;
+async fn left_alone(test: &MoveTest, planned: &PlannedMove) -> Result<()> {
+    assert_eq!(test.sighted(&test.source).await?, Sighting::HandedOver);
+    let there = test.sighted(&test.destination).await?;
     assert_eq!(there, Sighting::Executing);
-    let buried = scene.source.finish(&travel.source_job, Side::Source).await;
+    let buried = test.source.finish(&planned.source_job, Side::Source).await;
     ensure!(
         matches!(buried, Err(DriverError::Unavailable(_))),
         "{buried:?}"
     );
-    let job = &travel.destination_job;
-    let back = scene
+    let job = &planned.destination_job;
+    let back = test
         .destination
         .roll_back(job, Side::Destination, false)
         .await;
     ensure!(matches!(back, Err(DriverError::Failed(_))), "{back:?}");
     ensure!(
-        !scene.from().emulators()?.is_empty(),
+        !test.from().emulators()?.is_empty(),
         "the source was destroyed"
     );
     ensure!(
-        !scene.to().emulators()?.is_empty(),
+        !test.to().emulators()?.is_empty(),
         "the destination was destroyed"
     );
     Ok(())
@@ -380,73 +372,73 @@ async fn left_alone(scene: &Scene, travel: &Travel) -> Result<()> {
 
 #[tokio::test]
 async fn real_post_copy_outlasts_a_cut_link() -> Result<()> {
-    let (scene, travel) = in_post_copy().await?;
-    scene.to().set_connected(false)?;
+    let (test, planned) = in_post_copy().await?;
+    test.to().set_connected(false)?;
     // libvirt gives up; QEMU does not.
     let given_up = wait_for("libvirt to notice", SOON, async || {
-        match scene.source.progress(&travel.source_job).await? {
+        match test.source.progress(&planned.source_job).await? {
             JobState::NoJob => Ok(Some(())),
             other => bail!("{other:?}"),
         }
     });
     given_up.await?;
-    left_alone(&scene, &travel).await?;
-    scene.to().set_connected(true)?;
+    left_alone(&test, &planned).await?;
+    test.to().set_connected(true)?;
     let ended = wait_for("the move to end", SOON, async || {
-        match scene.source.progress(&travel.source_job).await? {
+        match test.source.progress(&planned.source_job).await? {
             JobState::Ended(ended) => Ok(Some(ended)),
             other => bail!("{other:?}"),
         }
     });
     assert_eq!(ended.await?.outcome, Outcome::HandedOver);
-    scene.finish(&travel).await
+    test.finish(&planned).await
 }
 
 #[tokio::test]
 async fn real_torn_post_copy_is_left_to_people() -> Result<()> {
-    let (scene, travel) = in_post_copy().await?;
+    let (test, planned) = in_post_copy().await?;
     // Not only silence: every connection between the hosts breaks.
-    let to = scene.to().address().to_string();
-    let mut kill = scene.from().command("ss");
+    let to = test.to().address().to_string();
+    let mut kill = test.from().command("ss");
     kill.args(["--kill", "dst", &to]).output()?;
     let torn = wait_for("QEMU to notice", SOON, async || {
-        let state = scene.to().virsh(["domstate", "busy", "--reason"])?;
+        let state = test.to().virsh(["domstate", "busy", "--reason"])?;
         ensure!(state.contains("post-copy failed"), "{state}");
-        match scene.source.progress(&travel.source_job).await? {
+        match test.source.progress(&planned.source_job).await? {
             JobState::NoJob => Ok(Some(())),
             other => bail!("{other:?}"),
         }
     });
     torn.await?;
-    left_alone(&scene, &travel).await?;
-    let source = scene.sighted(&scene.source).await?;
-    let destination = scene.sighted(&scene.destination).await?;
+    left_alone(&test, &planned).await?;
+    let source = test.sighted(&test.source).await?;
+    let destination = test.sighted(&test.destination).await?;
     let verdict = judge(
         Phase::PostCopy,
         Witness::Says(source),
         Witness::Says(destination),
     );
     assert_eq!(verdict, Verdict::AtDestination);
-    let job = &travel.destination_job;
-    scene.destination.finish(job, Side::Destination).await?;
-    left_alone(&scene, &travel).await
+    let job = &planned.destination_job;
+    test.destination.finish(job, Side::Destination).await?;
+    left_alone(&test, &planned).await
 }
 
 /// Past the point of no return the destination dies: the guest is nowhere, and the source's
 /// remains are not mistaken for it.
 #[tokio::test]
 async fn real_guest_that_dies_in_post_copy_is_lost() -> Result<()> {
-    let (scene, travel) = in_post_copy().await?;
-    scene.to().kill_guest("busy")?;
+    let (test, planned) = in_post_copy().await?;
+    test.to().kill_guest("busy")?;
     let unknown = wait_for("the driver to give up", SOON, async || {
-        match scene.source.progress(&travel.source_job).await? {
+        match test.source.progress(&planned.source_job).await? {
             JobState::NoJob => Ok(Some(())),
             other => bail!("{other:?}"),
         }
     });
     unknown.await?;
-    let source = scene.sighted(&scene.source).await?;
-    let destination = scene.sighted(&scene.destination).await?;
+    let source = test.sighted(&test.source).await?;
+    let destination = test.sighted(&test.destination).await?;
     assert_eq!(
         judge(
             Phase::PostCopy,

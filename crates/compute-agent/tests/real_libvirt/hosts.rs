@@ -11,11 +11,15 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
-use godwit_compute_agent::driver::{Driver, DriverError, Job, JobState, Notes, PowerOff, PowerOn};
+use godwit_compute_agent::driver::{
+    Driver, DriverError, DriverStateStore, Job, JobState, PowerOff, PowerOn,
+};
 use godwit_compute_agent::drivers::libvirt::{LibvirtConfig, LibvirtDriver, SharedStorage};
 use godwit_compute_agent::holds::{HoldPoint, Holds};
 use godwit_core::ids::{HostName, ServerUuid};
-use godwit_rpc::command::{CheckBoot, CheckDestination, CheckSource, ForceMeans, Movable, Side};
+use godwit_rpc::command::{
+    CheckBoot, CheckDestination, CheckSource, ForceMeans, Movable, Receiver, Side,
+};
 use godwit_rpc::domain::Domain;
 use godwit_rpc::facts::HostFacts;
 use godwit_test_support::testbed::{Host, Testbed};
@@ -135,17 +139,17 @@ impl Driver for Inside {
         job: &Job,
         guest: &Domain,
         cancel: &CancellationToken,
-    ) -> Result<(), DriverError> {
+    ) -> Result<Receiver, DriverError> {
         inside!(self.prepare(job, guest, cancel))
     }
 
     async fn start(
         &self,
         job: &Job,
-        destination: &HostFacts,
+        receiver: &Receiver,
         cancel: &CancellationToken,
     ) -> Result<(), DriverError> {
-        inside!(self.start(job, destination, cancel))
+        inside!(self.start(job, receiver, cancel))
     }
 
     async fn progress(&self, job: &Job) -> Result<JobState, DriverError> {
@@ -227,7 +231,7 @@ impl Driver for Inside {
 pub(crate) struct Page(Mutex<Option<serde_json::Value>>);
 
 #[async_trait]
-impl Notes for Page {
+impl DriverStateStore for Page {
     fn read(&self) -> Option<serde_json::Value> {
         self.0.lock().expect("nobody panics with it").clone()
     }

@@ -1,14 +1,14 @@
 //! The libvirt driver on real hosts and guests.
 #![cfg(feature = "libvirt")]
 
+mod fixture;
 mod hosts;
-mod scene;
 
+mod cold;
 mod faults;
 mod killed_agent;
 mod moves;
 mod powered;
 mod real_conformance;
 mod refusals;
-mod rehosted;
-mod steered;
+mod tuned;

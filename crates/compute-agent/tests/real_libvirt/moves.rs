@@ -13,7 +13,7 @@ use godwit_rpc::progress::Outcome;
 use godwit_test_support::testbed::{GuestSpec, NovaMetadata, Storage};
 use uuid::Uuid;
 
-use crate::scene::Scene;
+use crate::fixture::MoveTest;
 
 fn local(name: &str) -> GuestSpec {
     GuestSpec {
@@ -34,12 +34,12 @@ async fn real_guest_moves_on_shared_storage() -> Result<()> {
         nova: Some(nova),
         ..GuestSpec::new("vm")
     };
-    let scene = Scene::new(spec, |_| ())?;
+    let test = MoveTest::new(spec, |_| ())?;
 
-    let facts = scene.source.facts().await?;
+    let facts = test.source.facts().await?;
     assert_eq!(facts.hypervisor_type, "QEMU");
     assert_eq!(facts.node, "host-1");
-    let there = scene.destination.facts().await?;
+    let there = test.destination.facts().await?;
     let ids = |facts: &HostFacts| {
         facts
             .pools
@@ -49,7 +49,7 @@ async fn real_guest_moves_on_shared_storage() -> Result<()> {
     };
     assert_eq!(ids(&facts), ids(&there), "both hosts see the same storage");
     assert_eq!(facts.pools.len(), 1);
-    let domains = scene.source.domains().await?;
+    let domains = test.source.domains().await?;
     let guest = domains.first().context("a domain is a server")?;
     assert_eq!(
         (guest.display_name.as_str(), guest.domain_name.as_str()),
@@ -64,14 +64,14 @@ async fn real_guest_moves_on_shared_storage() -> Result<()> {
         (guest.sighting, guest.power_state),
         (Sighting::Executing, PowerState::Running)
     );
-    let mut changes = scene.destination.changes();
+    let mut changes = test.destination.changes();
     changes.mark_unchanged();
 
     let since = Instant::now();
-    let travel = scene.depart(BlockMigration::Auto).await?;
+    let planned = test.start_move(BlockMigration::Auto).await?;
     let begun = since.elapsed();
-    assert_eq!(travel.storage(), StorageMode::Shared);
-    let ended = scene.end(&travel).await?;
+    assert_eq!(planned.storage(), StorageMode::Shared);
+    let ended = test.end(&planned).await?;
     println!(
         "begun after {begun:?}, ended after {:?}: {ended:?}",
         since.elapsed()
@@ -85,32 +85,27 @@ async fn real_guest_moves_on_shared_storage() -> Result<()> {
     assert_eq!(figures.disk, None);
     assert!(changes.has_changed()?, "a guest that came is a change");
 
-    scene.finish(&travel).await?;
-    assert_eq!(
-        scene.sighted(&scene.destination).await?,
-        Sighting::Executing
-    );
-    assert_eq!(scene.sighted(&scene.source).await?, Sighting::Absent);
+    test.finish(&planned).await?;
+    assert_eq!(test.sighted(&test.destination).await?, Sighting::Executing);
+    assert_eq!(test.sighted(&test.source).await?, Sighting::Absent);
     // Everything may come again.
-    scene
-        .destination
-        .finish(&travel.destination_job, Side::Destination)
+    test.destination
+        .finish(&planned.destination_job, Side::Destination)
         .await?;
-    scene
-        .source
-        .finish(&travel.source_job, Side::Source)
+    test.source
+        .finish(&planned.source_job, Side::Source)
         .await?;
-    let after = scene.source.progress(&travel.source_job).await?;
+    let after = test.source.progress(&planned.source_job).await?;
     assert_eq!(after, JobState::NoJob);
     Ok(())
 }
 
 #[tokio::test]
 async fn real_linked_clone_is_copied_and_stays_one() -> Result<()> {
-    let scene = Scene::new(local("vm"), |_| ())?;
-    let travel = scene.depart(BlockMigration::Auto).await?;
-    assert_eq!(travel.storage(), StorageMode::Copied);
-    let ended = scene.end(&travel).await?;
+    let test = MoveTest::new(local("vm"), |_| ())?;
+    let planned = test.start_move(BlockMigration::Auto).await?;
+    assert_eq!(planned.storage(), StorageMode::Copied);
+    let ended = test.end(&planned).await?;
     println!("{ended:?}");
     assert_eq!(ended.outcome, Outcome::HandedOver);
     let disk = ended
@@ -119,10 +114,10 @@ async fn real_linked_clone_is_copied_and_stays_one() -> Result<()> {
         .disk
         .context("a disk was copied")?;
     assert!(disk.total > 0 && disk.processed > 0, "{disk:?}");
-    scene.finish(&travel).await?;
+    test.finish(&planned).await?;
 
-    let path = scene.guest.disk.to_str().context("ASCII")?;
-    let info = scene
+    let path = test.guest.disk.to_str().context("ASCII")?;
+    let info = test
         .to()
         .command("qemu-img")
         .args(["info", "-U", path])
@@ -132,7 +127,7 @@ async fn real_linked_clone_is_copied_and_stays_one() -> Result<()> {
         info.contains("backing file:") && info.contains("_base/"),
         "{info}"
     );
-    let left = scene.from().command("ls").arg(path).output()?;
+    let left = test.from().command("ls").arg(path).output()?;
     ensure!(!left.status.success(), "the source's disk is still there");
     Ok(())
 }

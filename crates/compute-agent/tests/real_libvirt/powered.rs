@@ -5,9 +5,9 @@ use godwit_compute_agent::driver::{Driver, PowerOff, PowerOn};
 use godwit_core::recovery::Sighting;
 use godwit_test_support::testbed::GuestSpec;
 
-use crate::scene::{SOON, Scene};
+use crate::fixture::{MoveTest, SOON};
 
-impl Scene {
+impl MoveTest {
     async fn power_off(&self, how: PowerOff) -> Result<()> {
         self.source.power_off(self.server(), how).await?;
         ensure!(self.sighted(&self.source).await? == Sighting::Inactive);
@@ -32,18 +32,18 @@ impl Scene {
 
 #[tokio::test]
 async fn real_guest_is_stopped_started_and_rebooted() -> Result<()> {
-    let scene = Scene::new(GuestSpec::new("vm"), |_| ())?;
-    let mut executions = vec![scene.execution().await?];
+    let test = MoveTest::new(GuestSpec::new("vm"), |_| ())?;
+    let mut executions = vec![test.execution().await?];
     // A stop and a start, and a soft reboot; then a hard one.
     for (off, on) in [
         (PowerOff::Clean, PowerOn::Resumed),
         (PowerOff::Clean, PowerOn::Resumed),
         (PowerOff::Forced, PowerOn::Afresh),
     ] {
-        scene.power_off(off).await?;
-        ensure!(scene.execution().await?.is_none());
-        scene.power_on(on).await?;
-        executions.push(scene.execution().await?);
+        test.power_off(off).await?;
+        ensure!(test.execution().await?.is_none());
+        test.power_on(on).await?;
+        executions.push(test.execution().await?);
     }
     executions.sort_unstable();
     executions.dedup();
@@ -53,17 +53,16 @@ async fn real_guest_is_stopped_started_and_rebooted() -> Result<()> {
 
 #[tokio::test]
 async fn real_guest_that_was_saved_is_resumed_by_a_start_only() -> Result<()> {
-    let scene = Scene::new(GuestSpec::new("vm"), |_| ())?;
-    let name = scene.guest.name().to_owned();
-    scene.from().virsh(["managedsave", &name])?;
-    ensure!(scene.sighted(&scene.source).await? == Sighting::Inactive);
-    scene
-        .source
-        .power_on(scene.server(), PowerOn::Resumed)
+    let test = MoveTest::new(GuestSpec::new("vm"), |_| ())?;
+    let name = test.guest.name().to_owned();
+    test.from().virsh(["managedsave", &name])?;
+    ensure!(test.sighted(&test.source).await? == Sighting::Inactive);
+    test.source
+        .power_on(test.server(), PowerOn::Resumed)
         .await?;
-    let report = scene.testbed.await_scan(&scene.guest, scene.from(), SOON)?;
+    let report = test.testbed.await_scan(&test.guest, test.from(), SOON)?;
     ensure!(report.boot == 1, "it was not resumed: {report:?}");
 
-    scene.from().virsh(["managedsave", &name])?;
-    scene.power_on(PowerOn::Afresh).await
+    test.from().virsh(["managedsave", &name])?;
+    test.power_on(PowerOn::Afresh).await
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use godwit_compute_agent::conformance::{Harness, Mishap, Scenery, Trouble, Wish};
+use godwit_compute_agent::conformance::{Fixture, Harness, HarnessError, HostFault, Setup};
 use godwit_compute_agent::driver::Driver;
 use godwit_compute_agent::drivers::libvirt::LibvirtConfig;
 use godwit_core::ids::ServerUuid;
@@ -11,8 +11,8 @@ use godwit_rpc::command::Side;
 use godwit_test_support::testbed::{GuestSpec, Host, Load, Options, Storage, Testbed};
 
 use crate::faults::die_at_handover;
+use crate::fixture::{MoveTest, SOON};
 use crate::hosts::{Inside, config};
-use crate::scene::{SOON, Scene};
 
 godwit_compute_agent::conformance_tests!(
     #[tokio::test]
@@ -22,28 +22,28 @@ godwit_compute_agent::conformance_tests!(
 struct Libvirt;
 
 struct Real {
-    scene: Scene,
+    test: MoveTest,
     source: Arc<Inside>,
     destination: Arc<Inside>,
-    wish: Wish,
+    setup: Setup,
 }
 
-fn configured(wish: Wish, config: &mut LibvirtConfig) {
-    config.permit_post_copy = wish.post_copy;
-    if wish.busy {
+fn configured(setup: Setup, config: &mut LibvirtConfig) {
+    config.permit_post_copy = setup.post_copy;
+    if setup.busy {
         config.bandwidth_mib = 4;
     }
 }
 
 #[async_trait]
 impl Harness for Libvirt {
-    async fn set_up(&self, wish: Wish) -> Result<Box<dyn Scenery>, Trouble> {
-        let load = if wish.busy {
+    async fn set_up(&self, setup: Setup) -> Result<Box<dyn Fixture>, HarnessError> {
+        let load = if setup.busy {
             Load::default().dirtying(8)
         } else {
             Load::default()
         };
-        let storage = if wish.local_disk {
+        let storage = if setup.local_disk {
             Storage::Local
         } else {
             Storage::Shared
@@ -54,26 +54,26 @@ impl Harness for Libvirt {
             ..GuestSpec::new("vm")
         };
         let testbed = Testbed::temporary(Options::default())?;
-        if wish.local_disk {
+        if setup.local_disk {
             // A disk of their own, so that nobody else changes how much room there is.
             for host in testbed.hosts() {
                 host.limit_instances(96 << 20)?;
             }
         }
-        let scene = Scene::on(testbed, spec, |config| configured(wish, config), [].into())?;
+        let test = MoveTest::on(testbed, spec, |config| configured(setup, config), [].into())?;
         Ok(Box::new(Real {
-            source: Arc::clone(&scene.source),
-            destination: Arc::clone(&scene.destination),
-            scene,
-            wish,
+            source: Arc::clone(&test.source),
+            destination: Arc::clone(&test.destination),
+            test,
+            setup,
         }))
     }
 }
 
 #[async_trait]
-impl Scenery for Real {
+impl Fixture for Real {
     fn server(&self) -> ServerUuid {
-        self.scene.server()
+        self.test.server()
     }
 
     fn driver(&self, side: Side) -> Arc<dyn Driver> {
@@ -83,43 +83,43 @@ impl Scenery for Real {
         }
     }
 
-    async fn restart_agent(&mut self) -> Result<(), Trouble> {
-        let host = self.scene.from();
-        let mut config = config(&self.scene.testbed, host);
-        configured(self.wish, &mut config);
+    async fn restart_agent(&mut self) -> Result<(), HarnessError> {
+        let host = self.test.from();
+        let mut config = config(&self.test.testbed, host);
+        configured(self.setup, &mut config);
         self.source = Arc::new(Inside::new(host, config, [].into())?);
         Ok(())
     }
 
-    async fn pause_guest(&self) -> Result<(), Trouble> {
-        self.scene
+    async fn pause_guest(&self) -> Result<(), HarnessError> {
+        self.test
             .from()
-            .virsh(["suspend", self.scene.guest.name()])?;
+            .virsh(["suspend", self.test.guest.name()])?;
         Ok(())
     }
 
-    async fn power_off_guest(&self) -> Result<(), Trouble> {
-        self.scene
+    async fn power_off_guest(&self) -> Result<(), HarnessError> {
+        self.test
             .from()
-            .virsh(["destroy", self.scene.guest.name()])?;
+            .virsh(["destroy", self.test.guest.name()])?;
         Ok(())
     }
 
-    async fn befall(&self, mishap: Mishap) -> Result<bool, Trouble> {
-        let (from, to) = (self.scene.from(), self.scene.to());
-        match mishap {
-            Mishap::CutLink => to.set_connected(false)?,
-            Mishap::HealLink => to.set_connected(true)?,
-            Mishap::KillIncoming => to.kill_guest(self.scene.guest.name())?,
-            Mishap::RestartService => {
+    async fn inject(&self, fault: HostFault) -> Result<bool, HarnessError> {
+        let (from, to) = (self.test.from(), self.test.to());
+        match fault {
+            HostFault::CutLink => to.set_connected(false)?,
+            HostFault::HealLink => to.set_connected(true)?,
+            HostFault::KillIncoming => to.kill_guest(self.test.guest.name())?,
+            HostFault::RestartService => {
                 from.kill_libvirtd()?;
                 from.start_libvirtd()?;
             }
-            Mishap::LosePower => self.scene.lose_source()?,
-            Mishap::ReturnPower => from.start_libvirtd()?,
-            Mishap::RestartServiceAtHandover => {
+            HostFault::LosePower => self.test.lose_source()?,
+            HostFault::ReturnPower => from.start_libvirtd()?,
+            HostFault::RestartServiceAtHandover => {
                 // The destination's libvirt dies too, before it hears that all is there.
-                die_at_handover(&self.scene, || to.kill_libvirtd())
+                die_at_handover(&self.test, || to.kill_libvirtd())
                     .and_then(|()| to.start_libvirtd())
                     .and_then(|()| from.start_libvirtd())
                     .map_err(|error| format!("{error:#}"))?;
@@ -128,13 +128,13 @@ impl Scenery for Real {
         Ok(true)
     }
 
-    async fn verify(&self, side: Side) -> Result<(), Trouble> {
-        let (from, to) = (self.scene.from(), self.scene.to());
+    async fn verify(&self, side: Side) -> Result<(), HarnessError> {
+        let (from, to) = (self.test.from(), self.test.to());
         let (path, here): (&[&Host], _) = match side {
             Side::Source => (&[from], from),
             Side::Destination => (&[from, to], to),
         };
-        let (testbed, guest) = (&self.scene.testbed, &self.scene.guest);
+        let (testbed, guest) = (&self.test.testbed, &self.test.guest);
         let now = testbed.await_scan(guest, here, SOON)?;
         if now.boot > 1 {
             testbed.verify_restarted(guest, here)?;

@@ -9,8 +9,8 @@ use godwit_rpc::command::CheckDestination;
 use godwit_rpc::progress::Outcome;
 use godwit_test_support::testbed::{GuestSpec, Host, Options, Storage};
 
+use crate::fixture::MoveTest;
 use crate::hosts::{Inside, config};
-use crate::scene::Scene;
 
 fn local() -> GuestSpec {
     GuestSpec {
@@ -19,8 +19,8 @@ fn local() -> GuestSpec {
     }
 }
 
-async fn refusal(scene: &Scene) -> Result<Failure> {
-    match scene.check(BlockMigration::Auto).await {
+async fn refusal(test: &MoveTest) -> Result<Failure> {
+    match test.check(BlockMigration::Auto).await {
         Err(DriverError::Failed(failure)) => {
             println!("{failure}");
             Ok(failure)
@@ -39,79 +39,79 @@ fn shell(host: &Host, script: &str, path: &str) -> Result<()> {
 /// A linked clone needs the very file it is a clone of.
 #[tokio::test]
 async fn real_clone_of_something_else_is_refused() -> Result<()> {
-    let scene = Scene::new(local(), |_| ())?;
-    let base = scene.testbed.instances().join("_base/vm.img");
+    let test = MoveTest::new(local(), |_| ())?;
+    let base = test.testbed.instances().join("_base/vm.img");
     let base = base.to_str().context("ASCII")?;
     // One byte, at a place that nobody samples by chance: the beginning.
     shell(
-        scene.to(),
+        test.to(),
         "printf x | dd of=\"$0\" conv=notrunc status=none",
         base,
     )?;
-    let failure = refusal(&scene).await?;
+    let failure = refusal(&test).await?;
     assert_eq!(failure.code, FailureCode::PreCheck);
     ensure!(
         failure.message.contains("another file of that name"),
         "{failure}"
     );
 
-    shell(scene.to(), "rm \"$0\"", base)?;
-    let failure = refusal(&scene).await?;
+    shell(test.to(), "rm \"$0\"", base)?;
+    let failure = refusal(&test).await?;
     ensure!(failure.message.contains("_base/vm.img"), "{failure}");
-    scene.unharmed().await
+    test.unharmed().await
 }
 
 /// What lies where the copy would go is nobody's to overwrite: it may be the disk itself, on
 /// storage that nobody said is shared.
 #[tokio::test]
 async fn real_file_in_the_way_is_not_overwritten() -> Result<()> {
-    let scene = Scene::new(local(), |_| ())?;
-    let disk = scene.guest.disk.to_str().context("ASCII")?;
-    shell(scene.to(), "echo precious > \"$0\"", disk)?;
-    let failure = refusal(&scene).await?;
+    let test = MoveTest::new(local(), |_| ())?;
+    let disk = test.guest.disk.to_str().context("ASCII")?;
+    shell(test.to(), "echo precious > \"$0\"", disk)?;
+    let failure = refusal(&test).await?;
     assert_eq!(failure.code, FailureCode::PreCheck);
     ensure!(failure.message.contains("shared_storage"), "{failure}");
-    shell(scene.to(), "grep -q precious \"$0\" && rm \"$0\"", disk)?;
+    shell(test.to(), "grep -q precious \"$0\" && rm \"$0\"", disk)?;
 
     // And between the pre-check and the preparation.
-    let travel = scene.check(BlockMigration::Auto).await?;
-    shell(scene.to(), "echo precious > \"$0\"", disk)?;
-    match scene.prepare(&travel).await {
+    let planned = test.check(BlockMigration::Auto).await?;
+    shell(test.to(), "echo precious > \"$0\"", disk)?;
+    match test.prepare(&planned).await {
         Err(DriverError::Failed(failure)) => {
             assert_eq!(failure.code, FailureCode::PrepareFailed, "{failure}");
         }
         other => bail!("{other:?}"),
     }
-    scene.roll_back(&travel).await?;
-    shell(scene.to(), "grep -q precious \"$0\"", disk)
+    test.roll_back(&planned).await?;
+    shell(test.to(), "grep -q precious \"$0\"", disk)
 }
 
 /// A host that does not see the shared directory cannot pretend that it does.
 #[tokio::test]
 async fn real_unmounted_storage_is_not_shared() -> Result<()> {
-    let scene = Scene::new(GuestSpec::new("vm"), |_| ())?;
-    let shared = scene.testbed.shared();
+    let test = MoveTest::new(GuestSpec::new("vm"), |_| ())?;
+    let shared = test.testbed.shared();
     shell(
-        scene.to(),
+        test.to(),
         "mount -t tmpfs tmpfs \"$0\"",
         shared.to_str().context("ASCII")?,
     )?;
-    let failure = refusal(&scene).await?;
+    let failure = refusal(&test).await?;
     // Its disk would have to be copied, and the journal, which others share, cannot be.
     assert_eq!(failure.code, FailureCode::PreCheck);
     ensure!(failure.message.contains("shareable"), "{failure}");
-    scene.unharmed().await
+    test.unharmed().await
 }
 
 #[tokio::test]
 async fn real_processor_that_the_host_lacks_is_refused() -> Result<()> {
-    let scene = Scene::new(GuestSpec::new("vm"), |_| ())?;
-    let travel = scene.check(BlockMigration::Auto).await?;
+    let test = MoveTest::new(GuestSpec::new("vm"), |_| ())?;
+    let planned = test.check(BlockMigration::Auto).await?;
     let mut check = CheckDestination {
-        migration: travel.source_job.what.migration,
-        guest: travel.movable.guest.clone(),
-        source: scene.source.facts().await?,
-        storage: travel.storage(),
+        migration: planned.source_job.what.migration,
+        guest: planned.movable.guest.clone(),
+        source: test.source.facts().await?,
+        storage: planned.storage(),
         disk_over_commit: None,
     };
     let definition = check
@@ -122,7 +122,7 @@ async fn real_processor_that_the_host_lacks_is_refused() -> Result<()> {
         .context("it is described")?;
     ensure!(definition.contains("qemu64"), "{definition}");
     *definition = definition.replace("qemu64", "SapphireRapids");
-    match scene.destination.check_destination(&check).await {
+    match test.destination.check_destination(&check).await {
         Err(DriverError::Failed(failure)) => {
             println!("{failure}");
             assert_eq!(failure.code, FailureCode::CpuIncompatible);
@@ -133,7 +133,7 @@ async fn real_processor_that_the_host_lacks_is_refused() -> Result<()> {
         }
         other => bail!("{other:?}"),
     }
-    scene.unharmed().await
+    test.unharmed().await
 }
 
 /// With leases on its disks, a guest moves all the same; and an agent that is told to rely on
@@ -145,14 +145,14 @@ async fn real_lock_manager_is_verified_and_used() -> Result<()> {
         lock_manager: true,
         ..Options::default()
     };
-    let scene = Scene::with(options, GuestSpec::new("vm"), leases, [].into())?;
-    scene.moves_again().await?;
-    drop(scene);
+    let test = MoveTest::with(options, GuestSpec::new("vm"), leases, [].into())?;
+    test.moves_again().await?;
+    drop(test);
 
-    let scene = Scene::new(GuestSpec::new("vm"), |_| ())?;
-    let mut config = config(&scene.testbed, scene.from());
+    let test = MoveTest::new(GuestSpec::new("vm"), |_| ())?;
+    let mut config = config(&test.testbed, test.from());
     leases(&mut config);
-    let refused = Inside::new(scene.from(), config, [].into());
+    let refused = Inside::new(test.from(), config, [].into());
     let Err(error) = refused else {
         bail!("it started");
     };
@@ -165,12 +165,12 @@ async fn real_lock_manager_is_verified_and_used() -> Result<()> {
 
 #[tokio::test]
 async fn real_source_disks_are_kept_on_request() -> Result<()> {
-    let scene = Scene::new(local(), |config| config.source_disks = SourceDisks::Rename)?;
-    let travel = scene.depart(BlockMigration::Yes).await?;
-    assert_eq!(scene.end(&travel).await?.outcome, Outcome::HandedOver);
-    scene.finish(&travel).await?;
-    let disk = scene.guest.disk.to_str().context("ASCII")?;
-    let kept = format!("{disk}.moved-{}", travel.source_job.what.migration);
-    shell(scene.from(), "test -s \"$0\"", &kept)?;
-    shell(scene.from(), "test ! -e \"$0\"", disk)
+    let test = MoveTest::new(local(), |config| config.source_disks = SourceDisks::Rename)?;
+    let planned = test.start_move(BlockMigration::Yes).await?;
+    assert_eq!(test.end(&planned).await?.outcome, Outcome::HandedOver);
+    test.finish(&planned).await?;
+    let disk = test.guest.disk.to_str().context("ASCII")?;
+    let kept = format!("{disk}.moved-{}", planned.source_job.what.migration);
+    shell(test.from(), "test -s \"$0\"", &kept)?;
+    shell(test.from(), "test ! -e \"$0\"", disk)
 }

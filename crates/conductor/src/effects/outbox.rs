@@ -3,70 +3,53 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_core::effect::Effect;
-use godwit_store::{Claimed, ClaimedEffect, StoreError};
+use godwit_store::{Claimed, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, Span, debug, error, info_span, warn};
+use tracing::{Instrument, debug, error, warn};
 
-use super::{Performed, perform};
+use super::{Performed, perform, span, takes_long};
 use crate::context::Context;
 
 /// How long a clean stop may take to give leases back; after that they run out by themselves.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Moves are followed for as long as they last, and guests take their time to power off, so they
-/// must not take the places of what is done in a moment.
-struct Places {
+/// How many effects may be performed at one time.
+struct Permits {
     brief: Arc<Semaphore>,
-    watches: Arc<Semaphore>,
+    long: Arc<Semaphore>,
 }
 
-impl Places {
+impl Permits {
     fn of(ctx: &Context) -> Self {
         Self {
             brief: Arc::new(Semaphore::new(ctx.config.effects_at_once.get())),
-            watches: Arc::new(Semaphore::new(ctx.config.watches_at_once.get())),
+            long: Arc::new(Semaphore::new(ctx.config.watches_at_once.get())),
         }
     }
 
     fn take(&self, claimed: &Claimed) -> Option<OwnedSemaphorePermit> {
-        let places = match claimed {
-            Claimed::Migration(ClaimedEffect { effect, .. }) => self.of_migration(*effect),
-            Claimed::Server(_) => &self.watches,
+        let permits = if takes_long(claimed.subject) {
+            &self.long
+        } else {
+            &self.brief
         };
-        places.clone().try_acquire_owned().ok()
-    }
-
-    const fn of_migration(&self, effect: Effect) -> &Arc<Semaphore> {
-        match effect {
-            Effect::Watch => &self.watches,
-            Effect::Schedule
-            | Effect::Cancel
-            | Effect::Prepare
-            | Effect::Start
-            | Effect::Abort
-            | Effect::ForceComplete
-            | Effect::Finish
-            | Effect::RollBack
-            | Effect::Boot
-            | Effect::Withdraw => &self.brief,
-        }
+        permits.clone().try_acquire_owned().ok()
     }
 }
 
 /// Claims and performs until told to stop; then lets go of everything at once, since every
 /// effect can be taken up by another.
 pub(crate) async fn run(ctx: &Arc<Context>, stop: &CancellationToken) {
-    let places = Places::of(ctx);
+    let permits = Permits::of(ctx);
     let mut tasks = JoinSet::new();
     while !stop.is_cancelled() {
         while let Some(ended) = tasks.try_join_next() {
             note_panic(ended);
         }
-        let more = match claim(ctx, &places, &mut tasks).await {
+        let more = match claim(ctx, &permits, &mut tasks).await {
             Ok(more) => more,
             Err(error) => {
                 warn!(%error, "the outbox could not be read");
@@ -93,10 +76,10 @@ pub(crate) async fn run(ctx: &Arc<Context>, stop: &CancellationToken) {
 /// Claims as much as there is room for. Is there more, and room?
 async fn claim(
     ctx: &Arc<Context>,
-    places: &Places,
+    permits: &Permits,
     tasks: &mut JoinSet<()>,
 ) -> Result<bool, StoreError> {
-    let room = places.brief.available_permits();
+    let room = permits.brief.available_permits();
     if room == 0 {
         return Ok(false);
     }
@@ -108,90 +91,69 @@ async fn claim(
         .await?;
     let full = claimed.len() == room;
     for effect in claimed {
-        match places.take(&effect) {
-            Some(place) => {
-                let task = hold(Arc::clone(ctx), effect, from + lease, place);
+        match permits.take(&effect) {
+            Some(permit) => {
+                let task = hold(Arc::clone(ctx), effect, from + lease, permit);
                 tasks.spawn(task);
             }
             None => {
                 let later = ctx.now().plus(ctx.pause(1));
                 let reason = "as many moves are being followed as may be";
-                ctx.store
-                    .effect_retry(effect.lease(), later, reason)
-                    .await?;
+                ctx.store.effect_retry(effect.lease, later, reason).await?;
             }
         }
     }
-    Ok(full && places.brief.available_permits() > 0)
-}
-
-fn span(claimed: &Claimed) -> Span {
-    let (verb, sequence) = (claimed.verb(), claimed.sequence());
-    let epoch = claimed.lease().epoch;
-    match claimed {
-        Claimed::Migration(claimed) => info_span!(
-            "effect",
-            migration = %claimed.migration,
-            effect = verb,
-            sequence,
-            epoch,
-            request_id = tracing::field::Empty,
-        ),
-        Claimed::Server(claimed) => info_span!(
-            "effect",
-            server = %claimed.server,
-            effect = verb,
-            sequence,
-            epoch,
-            request_id = tracing::field::Empty,
-        ),
-    }
+    Ok(full && permits.brief.available_permits() > 0)
 }
 
 /// Performs an effect for as long as its lease lasts.
-async fn hold(ctx: Arc<Context>, claimed: Claimed, until: Instant, place: OwnedSemaphorePermit) {
+async fn hold(ctx: Arc<Context>, claimed: Claimed, until: Instant, permit: OwnedSemaphorePermit) {
     let span = span(&claimed);
     let task = async {
-        let mut holding = ctx.leases.hold(claimed.lease(), until);
+        let mut held = ctx.leases.hold(claimed.lease, until);
         let begun = Instant::now();
         let performed = tokio::select! {
             biased;
-            () = holding.lost() => {
+            () = held.lost() => {
                 debug!("the lease is lost");
-                ctx.metrics.effect_ended(claimed.verb(), "lost", begun.elapsed());
+                ctx.metrics.effect_ended(claimed.subject.verb(), "lost", begun.elapsed());
                 return;
             }
             performed = perform(&ctx, &claimed) => performed,
         };
         let outcome = if performed.is_ok() { "done" } else { "again" };
         ctx.metrics
-            .effect_ended(claimed.verb(), outcome, begun.elapsed());
-        if let Err(error) = settle(&ctx, &claimed, performed).await {
+            .effect_ended(claimed.subject.verb(), outcome, begun.elapsed());
+        if let Err(error) = tick_off(&ctx, &claimed, performed).await {
             warn!(%error, "an effect could not be ticked off; its lease will run out");
         }
     };
     task.instrument(span).await;
-    drop(place);
+    drop(permit);
     ctx.wake.wake();
 }
 
-async fn settle(ctx: &Context, claimed: &Claimed, performed: Performed) -> Result<(), StoreError> {
+async fn tick_off(
+    ctx: &Context,
+    claimed: &Claimed,
+    performed: Performed,
+) -> Result<(), StoreError> {
     match performed {
         Ok(()) => {
-            ctx.store.effect_done(claimed.lease(), ctx.now()).await?;
+            ctx.store.effect_done(claimed.lease, ctx.now()).await?;
         }
-        Err(again) => {
-            let attempts = u32::try_from(claimed.attempts()).unwrap_or(u32::MAX);
+        Err(retry) => {
+            let attempts = u32::try_from(claimed.attempts).unwrap_or(u32::MAX);
             let pause = ctx.pause(attempts.saturating_add(1));
             warn!(
-                reason = again.reason,
+                reason = retry.reason,
                 attempts,
                 ?pause,
                 "an effect will be tried again"
             );
             let later = ctx.now().plus(pause);
             ctx.store
-                .effect_retry(claimed.lease(), later, &again.reason)
+                .effect_retry(claimed.lease, later, &retry.reason)
                 .await?;
         }
     }

@@ -9,17 +9,17 @@ use godwit_core::power::Outcome;
 use godwit_core::server::PowerState;
 use godwit_rpc::command::{Power, Powered, Rank};
 use godwit_rpc::refusal::{CallError, Refusal};
-use godwit_store::{ClaimedPower, PowerStart};
+use godwit_store::{ClaimedOfServer, PowerStart};
 use tracing::{Span, info};
 
-use super::task::OUTDATED;
-use super::{Again, Performed};
+use super::performer::OUTDATED;
+use super::{Performed, Retry};
 use crate::context::{AskError, Context};
 use crate::testimony::explain;
 
 /// Performs it, as far as the server still waits for it.
-pub(super) async fn perform(ctx: &Context, claimed: &ClaimedPower) -> Performed {
-    let started = ctx.store.power_start(claimed.clone(), ctx.now());
+pub(super) async fn perform(ctx: &Context, claimed: ClaimedOfServer) -> Performed {
+    let started = ctx.store.power_start(claimed, ctx.now());
     let Some(start) = started.await? else {
         return Ok(());
     };
@@ -28,36 +28,37 @@ pub(super) async fn perform(ctx: &Context, claimed: &ClaimedPower) -> Performed 
         Some(failure) => Outcome::Unknown(failure),
         None => match ask(ctx, claimed, &start).await {
             Ok(outcome) => outcome,
-            Err(again) if is_overdue(ctx, claimed) => {
-                info!(reason = again.reason, "its deadline has passed");
-                Outcome::Unknown(claimed.action.overdue())
+            Err(retry) if is_overdue(ctx, claimed) => {
+                info!(reason = retry.reason, "its deadline has passed");
+                Outcome::Unknown(claimed.subject.1.overdue())
             }
-            Err(again) => return Err(again),
+            Err(retry) => return Err(retry),
         },
     };
     let concluded = ctx
         .store
-        .power_conclude(claimed.clone(), outcome.clone(), ctx.now());
+        .power_conclude(claimed, outcome.clone(), ctx.now());
     if concluded.await? {
         info!(host = %start.host, ?outcome, "a server's power action ended");
     }
     Ok(())
 }
 
-fn is_overdue(ctx: &Context, claimed: &ClaimedPower) -> bool {
+fn is_overdue(ctx: &Context, claimed: ClaimedOfServer) -> bool {
     ctx.now().since(claimed.created_at) >= ctx.config.time_limits.power
 }
 
 /// Why the host is not even asked.
 async fn refused(
     ctx: &Context,
-    claimed: &ClaimedPower,
+    claimed: ClaimedOfServer,
     start: &PowerStart,
-) -> Result<Option<Failure>, Again> {
+) -> Result<Option<Failure>, Retry> {
+    let (_, action) = claimed.subject;
     if is_overdue(ctx, claimed) {
-        return Ok(Some(claimed.action.overdue()));
+        return Ok(Some(action.overdue()));
     }
-    if start.seen_elsewhere && claimed.action.starts_guest() {
+    if start.seen_elsewhere && action.starts_guest() {
         let text = "Another host is seen to have the server, too.";
         return Ok(Some(Failure::new(FailureCode::HypervisorError, text)));
     }
@@ -71,14 +72,19 @@ async fn refused(
 }
 
 /// Asks the host. What cannot pass is an outcome.
-async fn ask(ctx: &Context, claimed: &ClaimedPower, start: &PowerStart) -> Result<Outcome, Again> {
+async fn ask(
+    ctx: &Context,
+    claimed: ClaimedOfServer,
+    start: &PowerStart,
+) -> Result<Outcome, Retry> {
+    let (server, action) = claimed.subject;
     let rank = Rank {
         sequence: claimed.sequence,
         epoch: claimed.lease.epoch,
     };
     let power = Power {
-        server: claimed.server,
-        action: claimed.action,
+        server,
+        action,
         rank,
         request_id: start.request_id.clone(),
     };

@@ -1,14 +1,17 @@
 //! Prepare: the destination gets ready for the guest, as its source describes it now.
+//!
+//! What it answers is kept in the event that says so, written with it: [`super::start`] tells the
+//! source from there, whichever conductor performs it.
 
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::StorageMode;
-use godwit_rpc::command::{CheckSource, Prepare};
+use godwit_rpc::command::{CheckSource, Prepare, Receiver};
 use godwit_rpc::domain::Domain;
 use godwit_rpc::refusal::{CallError, Refusal};
 use serde_json::{Value, json};
 
-use super::task::{Again, Answer, Performed, Task};
+use super::performer::{Answer, Performed, Performer, Retry};
 use crate::translate::move_kind;
 
 /// The destination will not get ready.
@@ -16,52 +19,50 @@ enum Unprepared {
     /// For this reason.
     Failed(Failure),
     /// It may pass.
-    Again(Again),
+    Retry(Retry),
 }
 
-impl<E: Into<Again>> From<E> for Unprepared {
+impl<E: Into<Retry>> From<E> for Unprepared {
     fn from(error: E) -> Self {
-        Self::Again(error.into())
+        Self::Retry(error.into())
     }
 }
 
-pub(super) async fn perform(task: &Task<'_>) -> Performed {
-    let event = match prepare(task).await {
-        Ok(Answer::Superseded) => return Ok(()),
-        Ok(Answer::Acknowledged) => Event::Prepared,
-        Ok(Answer::Refused(refusal)) => Event::NotPrepared(failed(refusal)),
-        Err(Unprepared::Failed(failure)) => Event::NotPrepared(failure),
-        Err(Unprepared::Again(again)) if task.attempts() < task.ctx.config.attempts => {
-            return Err(again);
+pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+    let (event, detail) = match prepare(performer).await {
+        Ok((Answer::Superseded, _)) => return Ok(()),
+        Ok((Answer::Acknowledged, receiver)) => (Event::Prepared, json!({ "receiver": receiver })),
+        Ok((Answer::Refused(refusal), _)) => (Event::NotPrepared(failed(refusal)), Value::Null),
+        Err(Unprepared::Failed(failure)) => (Event::NotPrepared(failure), Value::Null),
+        Err(Unprepared::Retry(retry)) if !performer.is_last_attempt() => {
+            return Err(retry);
         }
         // Nothing has left the source, so giving up harms nobody.
-        Err(Unprepared::Again(Again { reason })) => {
+        Err(Unprepared::Retry(Retry { reason })) => {
             let failure = Failure::new(
                 FailureCode::PrepareFailed,
                 format!("The destination could not be made ready: {reason}"),
             );
-            let detail = json!({ "attempts": task.attempts() });
-            return task
-                .conclude(Event::NotPrepared(failure), detail)
-                .await
-                .map(drop);
+            let detail = json!({ "attempts": performer.attempts() });
+            (Event::NotPrepared(failure), detail)
         }
     };
-    task.conclude(event, Value::Null).await.map(drop)
+    performer.done(event, detail).await
 }
 
-async fn prepare(task: &Task<'_>) -> Result<Answer, Unprepared> {
-    let guest = guest(task).await?;
-    let command = task.command()?;
-    let destination = task.destination_agent().await?;
+async fn prepare(performer: &Performer<'_>) -> Result<(Answer, Option<Receiver>), Unprepared> {
+    let guest = guest(performer).await?;
+    let command = performer.command()?;
+    let destination = performer.destination_agent().await?;
     let prepared = destination.prepare(Prepare { command, guest }).await;
-    Ok(task.answer(prepared)?)
+    let receiver = prepared.as_ref().ok().cloned();
+    Ok((performer.answer(prepared)?, receiver))
 }
 
 /// The guest as it is now, from a source that still agrees to let it go the way it was placed.
-async fn guest(task: &Task<'_>) -> Result<Domain, Unprepared> {
-    let migration = &task.record.migration;
-    let destination = task.destination_agent().await?.facts().await?;
+async fn guest(performer: &Performer<'_>) -> Result<Domain, Unprepared> {
+    let migration = &performer.record.migration;
+    let destination = performer.destination_agent().await?.facts().await?;
     let check = CheckSource {
         migration: migration.uuid,
         server: migration.server,
@@ -69,7 +70,7 @@ async fn guest(task: &Task<'_>) -> Result<Domain, Unprepared> {
         block_migration: migration.request.block_migration(),
         destination,
     };
-    let source = task.source_agent().await?;
+    let source = performer.source_agent().await?;
     let movable = match source.check_source(check).await {
         Ok(movable) => movable,
         Err(CallError::Refused(refusal)) if !refusal.is_passing() => {

@@ -1,15 +1,15 @@
 //! Schedule: choose a destination, have both sides check, claim its room.
 
-use super::task::{Performed, Task};
-use crate::placing::Placing;
+use super::performer::{Performed, Performer};
+use crate::scheduling::Scheduling;
 
-pub(super) async fn perform(task: &Task<'_>) -> Performed {
-    let placing = Placing {
-        ctx: task.ctx,
-        record: &task.record,
-        performed: Some(task.claimed.lease),
-        attempts: task.attempts(),
+pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+    let scheduling = Scheduling {
+        ctx: performer.ctx,
+        record: &performer.record,
+        performed: Some(performer.claimed.lease),
+        attempts: performer.attempts(),
     };
     // If the row changed meanwhile, the change (an abort, a deadline) ended the search.
-    placing.place().await.map(drop)
+    scheduling.place().await.map(drop)
 }

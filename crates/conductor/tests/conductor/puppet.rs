@@ -17,7 +17,7 @@ use godwit_core::time::Clock;
 use godwit_rpc::agent::{Agent, AgentServer};
 use godwit_rpc::command::{
     Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Power, Powered,
-    Prepare, RollBack, Start, Withdraw,
+    Prepare, Receiver, RollBack, Start, Withdraw,
 };
 use godwit_rpc::domain::{Domain, Owner};
 use godwit_rpc::facts::{Capacity, Cpu, HostFacts, Inventory};
@@ -110,7 +110,6 @@ fn facts(host: &HostName) -> HostFacts {
         },
         pools: Vec::new(),
         address: None,
-        move_target: String::new(),
     }
 }
 
@@ -162,8 +161,11 @@ impl Agent for Puppet {
         Ok(())
     }
 
-    async fn prepare(&self, _: Prepare) -> Result<(), Refusal> {
-        self.command("prepare")
+    async fn prepare(&self, _: Prepare) -> Result<Receiver, Refusal> {
+        self.command("prepare").map(|()| Receiver {
+            target: String::new(),
+            pools: Vec::new(),
+        })
     }
 
     async fn start(&self, _: Start) -> Result<(), Refusal> {

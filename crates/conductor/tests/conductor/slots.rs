@@ -5,8 +5,8 @@ use std::time::Duration;
 use godwit_compute_agent::holds::HoldPoint;
 use godwit_core::event::Event;
 use godwit_core::failure::FailureCode;
+use godwit_core::slots::SlotRole;
 use godwit_core::status::MigrationStatus as Status;
-use godwit_store::SlotRole;
 use godwit_test_support::wait_for;
 
 use crate::cluster::*;

@@ -7,16 +7,16 @@ use anyhow::Result;
 use godwit_core::time::Clock;
 use godwit_store::{Dump, ImportReport, Store, TableReport};
 
-use crate::cli::Place;
+use crate::cli::Deployment;
 use crate::clock::SystemClock;
 use crate::config::DatabaseConfig;
-use crate::place::{self, Resolved};
+use crate::deployment::{self, Resolved};
 
 /// Imports the dump in `directory`, and says what became of every table. Only where nobody
 /// else is at work.
-pub(crate) async fn run(directory: &Path, place: &Place) -> Result<ExitCode> {
+pub(crate) async fn run(directory: &Path, deployment: &Deployment) -> Result<ExitCode> {
     let dump = Dump::open(directory)?;
-    match place::resolve(place)? {
+    match deployment::resolve(deployment)? {
         Resolved::Config(config) => import(config.database()?, dump).await,
         Resolved::Data(data) => {
             // An `up` has its directory for itself, and so has this.

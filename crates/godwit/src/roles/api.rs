@@ -12,13 +12,13 @@ use prometheus::Registry;
 use super::{database_answers, observe, pool, store};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::crew::{Crew, bind};
 use crate::login::LogIn;
 use crate::stop;
+use crate::supervisor::{Supervisor, bind};
 
 /// Serves Nova's API until told to stop.
 pub(crate) async fn run(config: &Config) -> Result<()> {
-    let mut crew = Crew::new(stop::on_signal()?);
+    let mut supervisor = Supervisor::new(stop::on_signal()?);
     let listener = bind(config.api.listen)?;
     let store = store(config).await?;
     let registry = Registry::new();
@@ -38,9 +38,14 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     };
     let state = ApiState::new(config.api.clone(), &config.auth, parts)?;
     let (address, server) = godwit_api::serve(listener, state, identity)?;
-    crew.serve("the API", server);
+    supervisor.serve("the API", server);
     let readiness = vec![database_answers(&store)];
-    let metrics = observe(&mut crew, bind(config.api.metrics)?, registry, readiness)?;
+    let metrics = observe(
+        &mut supervisor,
+        bind(config.api.metrics)?,
+        registry,
+        readiness,
+    )?;
     println!("ready http://{address}/v2.1\nmetrics http://{metrics}/metrics");
-    crew.run().await
+    supervisor.run().await
 }

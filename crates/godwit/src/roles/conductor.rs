@@ -16,12 +16,12 @@ use super::transport::transport;
 use super::{database_answers, observe, store};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::crew::{Crew, bind};
 use crate::stop;
+use crate::supervisor::{Supervisor, bind};
 
 /// Drives migrations until told to stop.
 pub(crate) async fn run(config: &Config) -> Result<()> {
-    let mut crew = Crew::new(stop::on_signal()?);
+    let mut supervisor = Supervisor::new(stop::on_signal()?);
     let settings = &config.conductor;
     let transport = transport(
         "conductor",
@@ -44,19 +44,24 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
         Wake::default(),
         &registry,
     )?;
-    let (stop, service) = (crew.stop(), conductor.service());
-    crew.spawn("the conductor's door", async move {
+    let (stop, service) = (supervisor.stop(), conductor.service());
+    supervisor.spawn("the conductor's door", async move {
         Ok(serve(listener, service, stop).await?)
     });
-    let stop = crew.stop();
-    crew.spawn(
+    let stop = supervisor.stop();
+    supervisor.spawn(
         "the conductor",
         async move { Ok(conductor.run(stop).await?) },
     );
     let readiness = vec![database_answers(&store)];
-    let metrics = observe(&mut crew, bind(settings.metrics)?, registry, readiness)?;
+    let metrics = observe(
+        &mut supervisor,
+        bind(settings.metrics)?,
+        registry,
+        readiness,
+    )?;
     println!("ready {address}\nmetrics http://{metrics}/metrics");
-    crew.run().await
+    supervisor.run().await
 }
 
 /// A conductor that calls agents by `transport`, and is named as that says.

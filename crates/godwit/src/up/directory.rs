@@ -22,12 +22,10 @@ impl DataDirectory {
         Ok(Self(path))
     }
 
-    /// Its path.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The database.
     pub(crate) fn database_url(&self) -> String {
         format!("sqlite://{}", self.0.join("godwit.db").display())
     }

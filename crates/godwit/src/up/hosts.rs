@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::agents::Agents;
 use super::fence::{Declared, Fence, REPAIR};
-use crate::crew::Crew;
+use crate::supervisor::Supervisor;
 
 /// How long all hosts together may take to become known.
 const ENROL_WITHIN: Duration = Duration::from_secs(60);
@@ -59,7 +59,7 @@ struct Served {
 /// Starts the agents, and follows what operators say of their hosts. `speed` is how fast
 /// simulated time passes.
 pub(super) async fn serve(
-    crew: &mut Crew,
+    supervisor: &mut Supervisor,
     agents: Agents,
     store: &Store,
     speed: f64,
@@ -77,8 +77,8 @@ pub(super) async fn serve(
         let boot_id = served.start(&host).await?;
         first.insert(host, boot_id);
     }
-    let stop = crew.stop();
-    crew.spawn("the simulated hosts", served.run(stop));
+    let stop = supervisor.stop();
+    supervisor.spawn("the simulated hosts", served.run(stop));
     Ok(Hosts(first))
 }
 

@@ -1,3 +1,4 @@
+use godwit_core::slots::SlotRole;
 use proptest::prelude::*;
 
 use super::*;
@@ -21,8 +22,8 @@ fn queue(moves: &[(u8, u8)]) -> Vec<Waiting<usize>> {
 fn slots(moves: &[(u8, u8)]) -> Slots {
     let mut slots = Slots::default();
     for (source, destination) in moves {
-        slots.leave(&host(*source));
-        slots.arrive(&host(*destination));
+        slots.take(SlotRole::Source, &host(*source));
+        slots.take(SlotRole::Destination, &host(*destination));
     }
     slots
 }
@@ -92,8 +93,8 @@ proptest! {
             let room = taken.has_room(&each.source, &each.destination, limits);
             prop_assert_eq!(admitted.contains(&each.id), room, "{}", each.id);
             if room {
-                taken.leave(&each.source);
-                taken.arrive(&each.destination);
+                taken.take(SlotRole::Source, &each.source);
+                taken.take(SlotRole::Destination, &each.destination);
             }
         }
         prop_assert!(admitted.is_sorted(), "the order of the queue is kept");
@@ -106,13 +107,13 @@ proptest! {
         let admitted = admit(&queue, Slots::default(), limits);
         let mut taken = Slots::default();
         for id in admitted {
-            taken.leave(&queue[id].source);
-            taken.arrive(&queue[id].destination);
+            taken.take(SlotRole::Source, &queue[id].source);
+            taken.take(SlotRole::Destination, &queue[id].destination);
         }
         for number in 0..5 {
-            prop_assert!(limits.per_source.is_none_or(|most| taken.leaving(&host(number)) <= most));
+            prop_assert!(limits.per_source.is_none_or(|most| taken.taken(SlotRole::Source, &host(number)) <= most));
             prop_assert!(
-                limits.per_destination.is_none_or(|most| taken.arriving(&host(number)) <= most)
+                limits.per_destination.is_none_or(|most| taken.taken(SlotRole::Destination, &host(number)) <= most)
             );
         }
     }

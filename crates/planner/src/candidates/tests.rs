@@ -165,7 +165,7 @@ fn of_equal_hosts_the_one_with_fewer_arrivals_comes_first() {
 #[test]
 fn a_host_without_capacity_is_no_division_by_zero() {
     let (mut host, mut need) = (host("b"), need("a"));
-    host.capacity = crate::inventory::Room::default();
-    need.room = crate::inventory::Room::default();
+    host.capacity = godwit_core::resources::Resources::default();
+    need.room = godwit_core::resources::Resources::default();
     assert_eq!(codes(&host, &need, &Target::Any), []);
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
+use crate::convert::Native;
 use crate::enrolment::{Heard, Heartbeat, Registered, Registration, Report};
-use crate::proto;
 use crate::proto::conductor_client::ConductorClient as Wire;
 use crate::refusal::CallError;
 use crate::session::{Deadlines, Session, protocol};
@@ -49,19 +49,19 @@ impl ConductorClient {
         self.session.greet(hello).await
     }
 
-    async fn call<Q, A, F>(
+    async fn call<Q: Native, A: Native, F>(
         &self,
         deadline: Duration,
-        message: impl Into<Q>,
-        send: impl FnOnce(Wire<Channel>, Request<Q>) -> F,
+        message: Q,
+        send: impl FnOnce(Wire<Channel>, Request<Q::Wire>) -> F,
     ) -> Result<A, CallError>
     where
-        F: Future<Output = Result<Response<A>, Status>>,
+        F: Future<Output = Result<Response<A::Wire>, Status>>,
     {
         self.hello().await?;
-        let request = self.session.request(message.into(), Some(deadline));
+        let request = self.session.request(message.to_wire(), Some(deadline));
         let sent = send(self.wire.clone(), request);
-        self.session.answer(deadline, sent).await
+        A::from_wire(self.session.answer(deadline, sent).await?).map_err(protocol)
     }
 
     /// See [`super::Conductor::register`].
@@ -70,10 +70,8 @@ impl ConductorClient {
     /// [`CallError`].
     pub async fn register(&self, registration: Registration) -> Result<Registered, CallError> {
         let within = self.session.deadlines.inquiry;
-        let sent = self.call(within, registration, async |mut wire, request| {
-            wire.register(request).await
-        });
-        sent.await?.try_into().map_err(protocol)
+        let send = async |mut wire: Wire<Channel>, request| wire.register(request).await;
+        self.call(within, registration, send).await
     }
 
     /// See [`super::Conductor::heartbeat`].
@@ -82,10 +80,8 @@ impl ConductorClient {
     /// [`CallError`].
     pub async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<Heard, CallError> {
         let within = self.session.deadlines.brief;
-        let sent = self.call(within, heartbeat, async |mut wire, request| {
-            wire.heartbeat(request).await
-        });
-        Ok(sent.await?.into())
+        let send = async |mut wire: Wire<Channel>, request| wire.heartbeat(request).await;
+        self.call(within, heartbeat, send).await
     }
 
     /// See [`super::Conductor::report`].
@@ -94,10 +90,7 @@ impl ConductorClient {
     /// [`CallError`].
     pub async fn report(&self, report: Report) -> Result<(), CallError> {
         let within = self.session.deadlines.brief;
-        let sent = self.call(within, report, async |mut wire, request| {
-            wire.report(request).await
-        });
-        let proto::ReportReply {} = sent.await?;
-        Ok(())
+        let send = async |mut wire: Wire<Channel>, request| wire.report(request).await;
+        self.call(within, report, send).await
     }
 }

@@ -7,6 +7,7 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use super::Conductor;
+use crate::convert::Native;
 use crate::enrolment::{Heartbeat, Registration, Report};
 use crate::gate::{Gate, peer_of};
 use crate::identity::{PeerIdentity, Role};
@@ -41,15 +42,12 @@ impl<C: Conductor> ConductorServer<C> {
 type Reply<T> = Result<Response<T>, Status>;
 
 /// The message and its sender, who speaks for the host that the message is about.
-fn open<W, N>(
-    request: Request<W>,
+fn open<N: Native>(
+    request: Request<N::Wire>,
     host: impl FnOnce(&N) -> &HostName,
-) -> Result<(PeerIdentity, N), Refusal>
-where
-    N: TryFrom<W, Error = Refusal>,
-{
+) -> Result<(PeerIdentity, N), Refusal> {
     let peer = peer_of(&request)?;
-    let message = N::try_from(request.into_inner())?;
+    let message = N::from_wire(request.into_inner())?;
     let host = host(&message);
     if host.as_str() == peer.name {
         return Ok((peer, message));
@@ -65,19 +63,13 @@ impl<C: Conductor> proto::conductor_server::Conductor for ConductorServer<C> {
         Ok(Response::new(self.speaks.clone().into()))
     }
 
-    async fn register(
-        &self,
-        request: Request<proto::RegisterRequest>,
-    ) -> Reply<proto::RegisterReply> {
+    async fn register(&self, request: Request<proto::Registration>) -> Reply<proto::Registered> {
         let (peer, registration) = open(request, |r: &Registration| &r.inventory.facts.host)?;
         let registered = self.conductor.register(&peer, registration).await?;
-        Ok(Response::new(registered.into()))
+        Ok(Response::new(registered.to_wire()))
     }
 
-    async fn heartbeat(
-        &self,
-        request: Request<proto::HeartbeatRequest>,
-    ) -> Reply<proto::HeartbeatReply> {
+    async fn heartbeat(&self, request: Request<proto::Heartbeat>) -> Reply<proto::Heard> {
         let (peer, heartbeat) = open(request, |h: &Heartbeat| &h.host)?;
         if let Some(inventory) = &heartbeat.inventory
             && inventory.facts.host != heartbeat.host
@@ -85,12 +77,12 @@ impl<C: Conductor> proto::conductor_server::Conductor for ConductorServer<C> {
             return Err(Refusal::Forbidden("another host's inventory".to_owned()).into());
         }
         let heard = self.conductor.heartbeat(&peer, heartbeat).await?;
-        Ok(Response::new(heard.into()))
+        Ok(Response::new(heard.to_wire()))
     }
 
-    async fn report(&self, request: Request<proto::ReportRequest>) -> Reply<proto::ReportReply> {
+    async fn report(&self, request: Request<proto::Report>) -> Reply<proto::Empty> {
         let (peer, report) = open(request, |r: &Report| &r.host)?;
         self.conductor.report(&peer, report).await?;
-        Ok(Response::new(proto::ReportReply {}))
+        Ok(Response::new(proto::Empty {}))
     }
 }

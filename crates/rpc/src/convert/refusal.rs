@@ -1,78 +1,60 @@
 //! Refusals, into and out of a gRPC status.
 
-use prost::Message;
+use prost::Message as _;
 use tonic::{Code, Status};
 
-use super::{parsed, required};
-use crate::command::Rank;
+use super::{Native, parsed, required};
 use crate::proto;
 use crate::proto::error_detail::{self as detail, Refusal as Wire};
 use crate::refusal::Refusal;
 
-impl From<Refusal> for proto::ErrorDetail {
-    fn from(refusal: Refusal) -> Self {
-        let refusal = match refusal {
-            Refusal::Stale { newest } => Wire::Stale(detail::Stale {
-                newest_sequence: newest.sequence,
-                newest_epoch: newest.epoch,
-            }),
-            Refusal::NoJob => Wire::NoJob(detail::NoJob {}),
-            Refusal::TooLate => Wire::TooLate(detail::TooLate {}),
-            Refusal::UnknownServer(server) => Wire::UnknownServer(detail::UnknownServer {
-                server_uuid: server.to_string(),
-            }),
-            Refusal::UnknownMigration(migration) => {
-                Wire::UnknownMigration(detail::UnknownMigration {
-                    migration_uuid: migration.to_string(),
-                })
-            }
-            Refusal::Failed(failure) => Wire::Failed(failure.into()),
-            Refusal::Incompatible { ours, theirs } => Wire::Incompatible(detail::Incompatible {
+impl Native for Refusal {
+    type Wire = proto::ErrorDetail;
+
+    fn to_wire(self) -> proto::ErrorDetail {
+        let refusal = match self {
+            Self::Stale { newest } => Wire::Stale(newest.to_wire()),
+            Self::NoJob => Wire::NoJob(().to_wire()),
+            Self::TooLate => Wire::TooLate(().to_wire()),
+            Self::UnknownServer(server) => Wire::UnknownServer(server.to_string()),
+            Self::UnknownMigration(migration) => Wire::UnknownMigration(migration.to_string()),
+            Self::Failed(failure) => Wire::Failed(failure.to_wire()),
+            Self::Incompatible { ours, theirs } => Wire::Incompatible(detail::Incompatible {
                 ours: ours.to_string(),
                 theirs: theirs.to_string(),
             }),
-            Refusal::Forbidden(reason) => Wire::Forbidden(detail::Forbidden { reason }),
-            Refusal::Unavailable(reason) => Wire::Unavailable(detail::Unavailable { reason }),
-            Refusal::Malformed { field, problem } => {
+            Self::Forbidden(reason) => Wire::Forbidden(reason),
+            Self::Unavailable(reason) => Wire::Unavailable(reason),
+            Self::Malformed { field, problem } => {
                 Wire::Malformed(detail::Malformed { field, problem })
             }
         };
-        Self {
+        proto::ErrorDetail {
             refusal: Some(refusal),
         }
     }
-}
 
-impl TryFrom<proto::ErrorDetail> for Refusal {
-    type Error = Self;
-
-    fn try_from(detail: proto::ErrorDetail) -> Result<Self, Self> {
-        Ok(match required("refusal", detail.refusal)? {
-            Wire::Stale(stale) => Self::Stale {
-                newest: Rank {
-                    sequence: stale.newest_sequence,
-                    epoch: stale.newest_epoch,
-                },
+    fn from_wire(wire: proto::ErrorDetail) -> Result<Self, Self> {
+        Ok(match required("refusal", wire.refusal)? {
+            Wire::Stale(newest) => Self::Stale {
+                newest: Native::from_wire(newest)?,
             },
-            Wire::NoJob(detail::NoJob {}) => Self::NoJob,
-            Wire::TooLate(detail::TooLate {}) => Self::TooLate,
-            Wire::UnknownServer(unknown) => {
-                Self::UnknownServer(parsed("server_uuid", &unknown.server_uuid)?)
+            Wire::NoJob(proto::Empty {}) => Self::NoJob,
+            Wire::TooLate(proto::Empty {}) => Self::TooLate,
+            Wire::UnknownServer(server) => Self::UnknownServer(parsed("unknown_server", &server)?),
+            Wire::UnknownMigration(migration) => {
+                Self::UnknownMigration(parsed("unknown_migration", &migration)?)
             }
-            Wire::UnknownMigration(unknown) => {
-                Self::UnknownMigration(parsed("migration_uuid", &unknown.migration_uuid)?)
-            }
-            Wire::Failed(failure) => Self::Failed(failure.into()),
+            Wire::Failed(failure) => Self::Failed(Native::from_wire(failure)?),
             Wire::Incompatible(versions) => Self::Incompatible {
                 ours: parsed("ours", &versions.ours)?,
                 theirs: parsed("theirs", &versions.theirs)?,
             },
-            Wire::Forbidden(forbidden) => Self::Forbidden(forbidden.reason),
-            Wire::Unavailable(unavailable) => Self::Unavailable(unavailable.reason),
-            Wire::Malformed(malformed) => Self::Malformed {
-                field: malformed.field,
-                problem: malformed.problem,
-            },
+            Wire::Forbidden(reason) => Self::Forbidden(reason),
+            Wire::Unavailable(reason) => Self::Unavailable(reason),
+            Wire::Malformed(detail::Malformed { field, problem }) => {
+                Self::Malformed { field, problem }
+            }
         })
     }
 }
@@ -93,7 +75,7 @@ const fn code(refusal: &Refusal) -> Code {
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let (code, message) = (code(&refusal), refusal.to_string());
-        let detail = proto::ErrorDetail::from(refusal).encode_to_vec();
+        let detail = refusal.to_wire().encode_to_vec();
         Self::with_details(code, message, detail.into())
     }
 }
@@ -104,5 +86,5 @@ pub(crate) fn refusal_of(status: &Status) -> Option<Refusal> {
         return None;
     }
     let detail = proto::ErrorDetail::decode(status.details()).ok()?;
-    Refusal::try_from(detail).ok()
+    Refusal::from_wire(detail).ok()
 }

@@ -21,6 +21,7 @@ use semver::Version;
 use tonic::Status;
 use uuid::Uuid;
 
+use super::Native;
 use super::refusal::refusal_of;
 use super::words::{self, Word};
 use crate::command::*;
@@ -94,13 +95,18 @@ prop_compose! {
     fn facts()(
         host in host(), node in text(), hypervisor_type in text(), hypervisor_version: u32,
         cpu in cpu(), (vcpus, memory_bytes, disk_bytes, disk_free_bytes) in any::<(u32, u64, u64, u64)>(),
-        pools in vec(pool(), 0..3), address in of(any::<IpAddr>()), move_target in text(),
+        pools in vec(pool(), 0..3), address in of(any::<IpAddr>()),
     ) -> HostFacts {
         let capacity = Capacity { vcpus, memory_bytes, disk_bytes, disk_free_bytes };
         HostFacts {
             host, node, hypervisor_type, hypervisor_version, cpu, capacity, pools, address,
-            move_target,
         }
+    }
+}
+
+prop_compose! {
+    fn receiver()(target in text(), pools in vec(pool(), 0..3)) -> Receiver {
+        Receiver { target, pools }
     }
 }
 
@@ -241,82 +247,77 @@ prop_compose! {
 }
 
 /// As bytes, because that is how it travels: a field that was forgotten is lost there.
-fn travels<W, N>(native: &N) -> N
-where
-    N: Clone + TryFrom<W, Error: std::fmt::Debug>,
-    W: Message + Default + From<N>,
-{
-    let bytes = W::from(native.clone()).encode_to_vec();
-    W::decode(bytes.as_slice()).unwrap().try_into().unwrap()
+fn travels<N: Native<Wire: Message + Default> + Clone>(native: &N) -> N {
+    let bytes = native.clone().to_wire().encode_to_vec();
+    N::from_wire(N::Wire::decode(bytes.as_slice()).unwrap()).unwrap()
 }
 
 macro_rules! there_and_back {
-    ($($test:ident: $value:expr => $wire:ty;)+) => {
+    ($($test:ident: $value:expr;)+) => {
         proptest! {$(
             #[test]
             fn $test(value in $value) {
-                prop_assert_eq!(travels::<$wire, _>(&value), value);
+                prop_assert_eq!(travels(&value), value);
             }
         )+}
     };
 }
 
 there_and_back! {
-    host_facts: facts() => proto::HostFacts;
-    inventories: inventory() => proto::Inventory;
-    bare_commands: command() => proto::AbortRequest;
-    force_commands: command() => proto::ForceCompleteRequest;
-    finish_commands: command() => proto::FinishRequest;
+    host_facts: facts();
+    inventories: inventory();
+    bare_commands: command();
     source_checks: (
         migration(), server(), kind(), select(BlockMigration::ALL), facts(),
     ).prop_map(
         |(migration, server, kind, block_migration, destination)| CheckSource {
             migration, server, kind, block_migration, destination,
-        }) => proto::CheckSourceRequest;
+        });
     movables: (domain(), storage()).prop_map(
-        |(guest, storage)| Movable { guest, storage }) => proto::CheckSourceReply;
+        |(guest, storage)| Movable { guest, storage });
     destination_checks: (migration(), domain(), facts(), storage(), of(any::<bool>())).prop_map(
         |(migration, guest, source, storage, disk_over_commit)| CheckDestination {
             migration, guest, source, storage, disk_over_commit,
-        }) => proto::CheckDestinationRequest;
+        });
     prepares: (command(), domain()).prop_map(
-        |(command, guest)| Prepare { command, guest }) => proto::PrepareRequest;
-    starts: (command(), facts()).prop_map(
-        |(command, destination)| Start { command, destination }) => proto::StartRequest;
+        |(command, guest)| Prepare { command, guest });
+    receivers: receiver();
+    starts: (command(), receiver()).prop_map(
+        |(command, receiver)| Start { command, receiver });
     roll_backs: (command(), any::<bool>()).prop_map(
-        |(command, resume)| RollBack { command, resume }) => proto::RollBackRequest;
+        |(command, resume)| RollBack { command, resume });
     boot_checks: (migration(), server(), text()).prop_map(
         |(migration, server, definition)| CheckBoot {
             migration, server, definition,
-        }) => proto::CheckBootRequest;
+        });
     boots: (command(), of(text()), any::<bool>()).prop_map(
         |(command, definition, power_on)| Boot {
             command, definition, power_on,
-        }) => proto::BootRequest;
+        });
     withdrawals: (command(), instant()).prop_map(
-        |(command, began_at)| Withdraw { command, began_at }) => proto::WithdrawRequest;
+        |(command, began_at)| Withdraw { command, began_at });
     powers: (server(), select(PowerAction::ALL), any::<i64>(), any::<i64>(), of(text())).prop_map(
         |(server, action, sequence, epoch, request_id)| Power {
             server, action, rank: Rank { sequence, epoch }, request_id,
-        }) => proto::PowerRequest;
+        });
     powered: (select(PowerState::ALL), of(failure())).prop_map(
-        |(power_state, failure)| Powered { power_state, failure }) => proto::PowerReply;
-    means: select(vec![ForceMeans::PostCopy, ForceMeans::Pause]) => proto::ForceCompleteReply;
-    watch_events: watch_event() => proto::WatchEvent;
-    registrations: registration() => proto::RegisterRequest;
+        |(power_state, failure)| Powered { power_state, failure });
+    means: select(vec![ForceMeans::PostCopy, ForceMeans::Pause]);
+    watch_events: watch_event();
+    registrations: registration();
     registered: (vec(migration(), 0..4), vec(migration(), 0..4), span()).prop_map(
         |(unfinished, completed, heartbeat_interval)| Registered {
             unfinished, completed, heartbeat_interval,
-        }) => proto::RegisterReply;
+        });
     heartbeats: (host(), uuid(), of(inventory())).prop_map(
         |(host, boot_id, inventory)| Heartbeat {
             host, boot_id, inventory,
-        }) => proto::HeartbeatRequest;
-    heard: any::<bool>().prop_map(|registered| Heard { registered }) => proto::HeartbeatReply;
+        });
+    heard: any::<bool>().prop_map(|registered| Heard { registered });
     reports: (host(), migration(), any::<i64>(), ended(), instant()).prop_map(
         |(host, migration, sequence, ended, at)| Report {
             host, migration, sequence, ended, at,
-        }) => proto::ReportRequest;
+        });
 }
 
 proptest! {
@@ -328,14 +329,14 @@ proptest! {
     #[test]
     fn bytes_of_anybody_are_understood_or_refused(bytes in vec(any::<u8>(), 0..200)) {
         if let Ok(message) = proto::Inventory::decode(bytes.as_slice()) {
-            drop(Inventory::try_from(message));
+            drop(Inventory::from_wire(message));
         }
     }
 }
 
 #[test]
 fn what_is_missing_is_named() {
-    let refusal = Prepare::try_from(proto::PrepareRequest::default()).unwrap_err();
+    let refusal = Prepare::from_wire(proto::Prepare::default()).unwrap_err();
     assert_eq!(refusal.to_string(), "malformed command: missing");
 }
 
@@ -352,32 +353,6 @@ fn a_forgotten_or_unknown_word_is_refused() {
 }
 
 #[test]
-fn a_conductor_that_knows_live_moves_only_means_a_live_one() {
-    let what = Move {
-        migration: MigrationUuid(Uuid::from_u128(1)),
-        kind: MoveKind::Live,
-        server: ServerUuid(Uuid::from_u128(2)),
-        source: HostName::new("host-1").unwrap(),
-        destination: HostName::new("host-2").unwrap(),
-        storage: StorageMode::Shared,
-    };
-    let rank = Rank {
-        sequence: 1,
-        epoch: 1,
-    };
-    let command = Command {
-        what,
-        rank,
-        request_id: None,
-    };
-    let mut old = proto::Command::from(command.clone());
-    old.kind = 0;
-    assert_eq!(Command::try_from(old.clone()).unwrap(), command);
-    old.kind = 99;
-    assert!(Command::try_from(old).is_err());
-}
-
-#[test]
 fn a_definition_that_is_too_large_stays_at_home() {
     let large = |bytes| Domain::bounded("x".repeat(bytes)).is_some();
     assert!(large(Domain::LARGEST_DEFINITION));
@@ -386,10 +361,11 @@ fn a_definition_that_is_too_large_stays_at_home() {
 
 #[test]
 fn a_code_that_a_newer_agent_invented_is_still_a_failure() {
-    let failure = Failure::from(proto::Failure {
+    let failure = Failure::from_wire(proto::Failure {
         code: "moon-phase".to_owned(),
         message: "It waxes.".to_owned(),
-    });
+    })
+    .unwrap();
     assert_eq!(failure.code, FailureCode::HypervisorError);
     assert_eq!(failure.message, "moon-phase: It waxes.");
 }

@@ -9,7 +9,6 @@ use godwit_core::server::PowerState;
 use super::malformed;
 use crate::command::{ForceMeans, MoveKind};
 use crate::proto;
-use crate::proto::force_complete_reply::Means;
 use crate::refusal::Refusal;
 
 /// A native enumeration that has a wire form.
@@ -26,14 +25,6 @@ pub(super) fn send<T: Word>(word: T) -> i32 {
 pub(super) fn read<T: Word>(field: &'static str, number: i32) -> Result<T, Refusal> {
     let word = T::Wire::try_from(number).ok().and_then(T::from_wire);
     word.ok_or_else(|| malformed(field, format_args!("{number} means nothing")))
-}
-
-/// A word that release 1.0 did not know, and what its absence means.
-pub(super) fn read_or<T: Word>(absent: T, field: &'static str, number: i32) -> Result<T, Refusal> {
-    match number {
-        0 => Ok(absent),
-        number => read(field, number),
-    }
 }
 
 macro_rules! word {
@@ -70,7 +61,7 @@ word!(
         HardReboot
     }
 );
-word!(ForceMeans = Means { PostCopy, Pause });
+word!(ForceMeans = proto::ForceMeans { PostCopy, Pause });
 word!(
     Sighting = proto::Sighting {
         Unreachable,

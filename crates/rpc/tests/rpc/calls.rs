@@ -71,7 +71,7 @@ async fn all_calls_work(client: &AgentClient, agent: &TestAgent) {
 
     let start = Start {
         command: command(),
-        destination: facts(),
+        receiver: receiver(),
     };
     let stale = Refusal::Stale {
         newest: command().rank,

@@ -18,7 +18,7 @@ use godwit_rpc::Deadlines;
 use godwit_rpc::agent::{Agent, AgentClient, AgentServer};
 use godwit_rpc::command::{
     Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Move, MoveKind,
-    Power, Powered, Prepare, Rank, RollBack, Start, Withdraw,
+    Power, Powered, Prepare, Rank, Receiver, RollBack, Start, Withdraw,
 };
 use godwit_rpc::conductor::{Conductor, ConductorServer};
 use godwit_rpc::enrolment::{Heard, Heartbeat, Registered, Registration, Report};
@@ -68,7 +68,6 @@ pub(crate) fn facts() -> HostFacts {
         },
         pools: vec![],
         address: None,
-        move_target: "qemu+tcp://host-1/system".to_owned(),
     }
 }
 
@@ -87,6 +86,13 @@ pub(crate) fn command() -> Command {
             epoch: 1,
         },
         request_id: Some("req-1".to_owned()),
+    }
+}
+
+pub(crate) fn receiver() -> Receiver {
+    Receiver {
+        target: "qemu+tcp://host-1/system".to_owned(),
+        pools: vec![],
     }
 }
 
@@ -119,7 +125,7 @@ impl Agent for TestAgent {
     async fn inventory(&self) -> Result<Inventory, Refusal> {
         // More than a message may hold.
         let mut facts = facts();
-        facts.move_target = "x".repeat(20 << 20);
+        facts.node = "x".repeat(20 << 20);
         Ok(Inventory {
             facts,
             domains: vec![],
@@ -135,7 +141,7 @@ impl Agent for TestAgent {
         Ok(())
     }
 
-    async fn prepare(&self, _: Prepare) -> Result<(), Refusal> {
+    async fn prepare(&self, _: Prepare) -> Result<Receiver, Refusal> {
         std::future::pending().await
     }
 

@@ -1,6 +1,7 @@
 //! Flavors. Servers refer to them by database id, and a flavor of the same name may be here
 //! under another one.
 
+use godwit_core::resources::Resources;
 use std::collections::HashMap;
 
 use diesel::prelude::*;
@@ -11,10 +12,10 @@ use super::batch::{Incoming, Key, Target, transfer};
 use super::columns::Life;
 use super::dump::Dump;
 use super::report::{Reason, TableReport, because};
+use crate::StoreError;
 use crate::connection::Database;
 use crate::flavors::{FlavorSpec, ensure};
 use crate::schema::flavors;
-use crate::{Room, StoreError};
 
 #[derive(Debug, Deserialize)]
 struct Row {
@@ -73,7 +74,7 @@ impl Sizes {
         &mut self,
         connection: &mut Database,
         id: Option<i64>,
-        room: Room,
+        room: Resources,
         ephemeral_gb: i64,
     ) -> Result<i64, StoreError> {
         if let Some(ours) = id.and_then(|id| self.ours.get(&id)) {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 use godwit_core::ids::HostName;
+use godwit_core::resources::Resources;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -17,7 +18,7 @@ use super::report::{Reason, TableReport, because};
 use crate::columns::json;
 use crate::connection::Database;
 use crate::schema::services;
-use crate::{HostUsage, Room, ServiceBinary, StoreError};
+use crate::{HostUsage, ServiceBinary, StoreError};
 
 #[derive(Debug, Deserialize)]
 struct Row {
@@ -133,7 +134,7 @@ fn make(row: Row, agents: &HashMap<String, i64>) -> Result<Incoming, Reason> {
     let cpu: Value = serde_json::from_str(&text).unwrap_or_default();
     let arch = cpu.get("arch").and_then(Value::as_str).unwrap_or_default();
     let usage = HostUsage {
-        room: Room {
+        room: Resources {
             vcpus: row.vcpus_used,
             memory_mb: row.memory_mb_used,
             disk_gb: row.local_gb_used,

@@ -1,6 +1,7 @@
 //! Servers, from `instances`.
 
 use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, TaskState, VmState};
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ use super::report::{Reason, TableReport, because};
 use super::side::{Metadata, Said, Volumes};
 use crate::columns::json;
 use crate::connection::Database;
-use crate::{Launch, LockedBy, Room, Volume};
+use crate::{Launch, LockedBy, Volume};
 
 #[derive(Debug, Deserialize)]
 struct Row {
@@ -141,9 +142,9 @@ const TARGET: Target = Target {
 };
 
 impl Row {
-    fn room(&self) -> Room {
+    fn room(&self) -> Resources {
         let ephemeral = self.ephemeral_gb.unwrap_or_default();
-        Room {
+        Resources {
             vcpus: self.vcpus.unwrap_or_default(),
             memory_mb: self.memory_mb.unwrap_or_default(),
             disk_gb: self.root_gb.unwrap_or_default() + ephemeral,

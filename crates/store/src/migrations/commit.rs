@@ -4,7 +4,9 @@ use diesel::prelude::*;
 use godwit_core::event::Event;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::Migration;
+use godwit_core::resources::Resources;
 use godwit_core::server_group::Violation;
+use godwit_core::slots::{SlotLimits, SlotRole};
 use godwit_core::time::Timestamp;
 use godwit_core::transition::Transition;
 
@@ -15,7 +17,7 @@ use crate::connection::Database;
 use crate::effects::Lease;
 use crate::error::TransactionError;
 use crate::schema::migrations;
-use crate::{ActionNote, Actor, Room, Server, SlotRole, Store, StoreError, dialect, servers};
+use crate::{ActionNote, Actor, Server, Store, StoreError, dialect, servers};
 
 /// What is written down beside a transition, and what else is taken with it.
 #[derive(Clone, PartialEq, Debug)]
@@ -74,19 +76,10 @@ pub struct Claim {
     /// Where.
     pub host: HostName,
     /// How much.
-    pub room: Room,
+    pub room: Resources,
     /// What the host may give in all, overcommitment included: servers on it and claims on it
     /// must stay within.
-    pub capacity: Room,
-}
-
-/// How many migrations may be under way at once.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SlotLimits {
-    /// From one source.
-    pub source: i64,
-    /// To one destination.
-    pub destination: i64,
+    pub capacity: Resources,
 }
 
 /// Nothing was changed.
@@ -109,9 +102,9 @@ pub enum CommitError {
         /// Which host.
         host: HostName,
         /// By the servers on it and claims for it, without this one.
-        used: Room,
+        used: Resources,
         /// Of how much.
-        capacity: Room,
+        capacity: Resources,
     },
     /// The server's group does not allow the host, or does not any more.
     #[error("the server's group does not allow {host}")]

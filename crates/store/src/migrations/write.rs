@@ -8,6 +8,7 @@ use godwit_core::ids::HostName;
 use godwit_core::instance_action;
 use godwit_core::migration::{Intent, Migration, Settling, StorageMode};
 use godwit_core::server::{cleaned_host, patch};
+use godwit_core::slots::SlotRole;
 use godwit_core::status::{MigrationKind, MigrationStatus as Status};
 use godwit_core::time::Timestamp;
 use godwit_core::transition::{ServerChange, Transition};
@@ -18,8 +19,8 @@ use crate::columns::{instant, instants, json};
 use crate::connection::Database;
 use crate::schema::{hosts, migrations};
 use crate::{
-    MigrationEvent, SlotRole, StoreError, dialect, discrepancies, effects, events,
-    instance_actions, reservations, server_groups, servers,
+    MigrationEvent, StoreError, dialect, discrepancies, effects, events, instance_actions,
+    reservations, server_groups, servers,
 };
 
 /// The line with the reason that is new with it, so that the log says why, whoever wrote it.
@@ -228,10 +229,10 @@ fn reserve(
     }
     if let Some(limits) = slots {
         let ends = [
-            (SlotRole::Source, &next.source_compute, limits.source),
-            (SlotRole::Destination, destination, limits.destination),
+            (SlotRole::Source, &next.source_compute),
+            (SlotRole::Destination, destination),
         ];
-        reservations::take_slots(connection, id, ends, note.at)?;
+        reservations::take_slots(connection, id, ends, limits, note.at)?;
     }
     Ok(())
 }

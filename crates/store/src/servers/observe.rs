@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use diesel::prelude::*;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::{End, Sighting, is_dead};
+use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::server_group::DeclaredGroup;
 use godwit_core::status::MigrationStatus;
@@ -16,7 +17,7 @@ use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::schema::{hosts, migrations, servers, services};
 use crate::{
-    Discrepancy, FlavorSpec, Room, ServiceBinary, Store, StoreError, dialect, discrepancies,
+    Discrepancy, FlavorSpec, ServiceBinary, Store, StoreError, dialect, discrepancies,
     server_groups,
 };
 
@@ -44,7 +45,7 @@ pub struct Observed {
     /// What the hypervisor says of it.
     pub power_state: PowerState,
     /// What it takes of the host; disks on storage of the host's own.
-    pub room: Room,
+    pub room: Resources,
     /// Its disks.
     pub disks: Vec<Disk>,
     /// The processor it needs, as the driver describes it.

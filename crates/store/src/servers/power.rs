@@ -16,7 +16,7 @@ use godwit_core::time::Timestamp;
 use super::{Server, load_locked, write_patch};
 use crate::columns::text;
 use crate::connection::Database;
-use crate::effects::ClaimedPower;
+use crate::effects::ClaimedOfServer;
 use crate::error::TransactionError;
 use crate::schema::migrations;
 use crate::{ActionNote, Store, StoreError, discrepancies, effects, instance_actions};
@@ -142,10 +142,11 @@ fn fail_step(
 /// The server of an effect, locked, unless it no longer waits for it; then the effect is done.
 fn load_waiting(
     connection: &mut Database,
-    claimed: &ClaimedPower,
+    claimed: ClaimedOfServer,
     at: Timestamp,
 ) -> Result<Option<Server>, StoreError> {
-    let server = load_locked(connection, claimed.server)?;
+    let (uuid, action) = claimed.subject;
+    let server = load_locked(connection, uuid)?;
     if !effects::is_held(connection, claimed.lease)? {
         return Ok(None);
     }
@@ -153,10 +154,10 @@ fn load_waiting(
         effects::done(connection, claimed.lease, at)?;
         return Ok(None);
     };
-    if claimed.action.is_wanted(server.task_state) {
+    if action.is_wanted(server.task_state) {
         return Ok(Some(server));
     }
-    let asked = (claimed.action, claimed.created_at);
+    let asked = (action, claimed.created_at);
     let why = "The server's state was changed meanwhile.";
     fail_step(connection, &server, asked, why, at)?;
     effects::done(connection, claimed.lease, at)?;
@@ -165,13 +166,13 @@ fn load_waiting(
 
 fn start(
     connection: &mut Database,
-    claimed: &ClaimedPower,
+    claimed: ClaimedOfServer,
     at: Timestamp,
 ) -> Result<Option<PowerStart>, StoreError> {
     let Some(server) = load_waiting(connection, claimed, at)? else {
         return Ok(None);
     };
-    let action = claimed.action;
+    let (_, action) = claimed.subject;
     let Some(host) = server.host.clone() else {
         let why = Failure::new(FailureCode::HypervisorError, "The server is on no host.");
         conclude(connection, claimed, &Outcome::Unknown(why), at)?;
@@ -195,14 +196,14 @@ fn start(
 
 fn conclude(
     connection: &mut Database,
-    claimed: &ClaimedPower,
+    claimed: ClaimedOfServer,
     outcome: &Outcome,
     at: Timestamp,
 ) -> Result<bool, StoreError> {
     let Some(server) = load_waiting(connection, claimed, at)? else {
         return Ok(false);
     };
-    let action = claimed.action;
+    let (_, action) = claimed.subject;
     let ending = power::end(action, server.vm_state, outcome);
     write_patch(connection, &server, &ending.patch(&server.state()), at)?;
     let asked = (action, claimed.created_at);
@@ -247,10 +248,10 @@ impl Store {
     /// [`StoreError`].
     pub async fn power_start(
         &self,
-        claimed: ClaimedPower,
+        claimed: ClaimedOfServer,
         at: Timestamp,
     ) -> Result<Option<PowerStart>, StoreError> {
-        self.write(move |connection| start(connection, &claimed, at))
+        self.write(move |connection| start(connection, claimed, at))
             .await
     }
 
@@ -262,11 +263,11 @@ impl Store {
     /// [`StoreError`].
     pub async fn power_conclude(
         &self,
-        claimed: ClaimedPower,
+        claimed: ClaimedOfServer,
         outcome: Outcome,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.write(move |connection| conclude(connection, &claimed, &outcome, at))
+        self.write(move |connection| conclude(connection, claimed, &outcome, at))
             .await
     }
 }

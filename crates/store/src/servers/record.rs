@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, ServerState, TaskState, VmState};
 use godwit_core::time::Timestamp;
 use godwit_core::words;
 use serde::{Deserialize, Serialize};
 
 use super::Launch;
-use crate::{Flavor, Room};
+use crate::Flavor;
 
 /// A server, with its flavor.
 #[derive(Clone, PartialEq, Debug)]
@@ -45,7 +46,7 @@ pub struct Server {
     /// Kept from being changed by its users.
     pub lock: Option<Lock>,
     /// What it takes of its host.
-    pub room: Room,
+    pub room: Resources,
     /// Its flavor.
     pub flavor: Flavor,
     /// Its image; `None` when it boots from a volume, or nobody knows.

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::time::Timestamp;
 
 use super::{Disk, Fault, Launch, Lock, LockedBy, Server};
+use crate::Flavor;
 use crate::columns::Json;
 use crate::flavors::FlavorRow;
 use crate::schema::servers;
-use crate::{Flavor, Room};
 
 /// All that is read of a server.
 #[derive(Queryable, Selectable)]
@@ -75,7 +76,7 @@ impl From<(ServerRow, FlavorRow)> for Server {
                 by,
                 reason: row.locked_reason,
             }),
-            room: Room {
+            room: Resources {
                 vcpus: row.vcpus,
                 memory_mb: row.memory_mb,
                 disk_gb: row.disk_gb,

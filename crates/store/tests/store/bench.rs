@@ -11,13 +11,14 @@ use godwit_core::migration::{
     ColdRequest, EvacuationRequest, Limits, LiveRequest, Placement, StorageMode,
 };
 use godwit_core::recovery::Sighting;
+use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, VmState};
+use godwit_core::slots::SlotLimits;
 use godwit_core::time::Timestamp;
 use godwit_store::{
     ActionNote, Actor, Claim, CommitNote, Disk, HostFacts, HostRegistration, Inventory,
     MigrationRecord, NewColdMigration, NewEvacuation, NewLiveMigration, NewMigration, Observation,
-    Observed, Owner, Room, Server, SlotLimits, StepError, Stepped, StoragePool, Store,
-    StoreOptions,
+    Observed, Owner, Server, StepError, Stepped, StoragePool, Store, StoreOptions,
 };
 use godwit_test_support::postgres::TempPostgres;
 use tempfile::TempDir;
@@ -251,13 +252,13 @@ pub(crate) fn anybody(_: &Server) -> Result<(), std::convert::Infallible> {
 }
 
 /// A host with room for ten servers of [`running`].
-pub(crate) const CAPACITY: Room = Room {
+pub(crate) const CAPACITY: Resources = Resources {
     vcpus: 20,
     memory_mb: 20_480,
     disk_gb: 200,
 };
 
-pub(crate) const ROOM: Room = Room {
+pub(crate) const ROOM: Resources = Resources {
     vcpus: 2,
     memory_mb: 2_048,
     disk_gb: 20,
@@ -421,8 +422,8 @@ pub(crate) fn placed(destination: &str) -> Event {
 }
 
 pub(crate) const LIMITS: SlotLimits = SlotLimits {
-    source: 1,
-    destination: 1,
+    per_source: Some(1),
+    per_destination: Some(1),
 };
 
 /// A note that takes what the event needs, with room and slots in plenty.
@@ -438,8 +439,8 @@ pub(crate) fn note_for(event: &Event, at: Timestamp) -> CommitNote {
         }
         Event::Admitted => {
             note.slots = Some(SlotLimits {
-                source: 100,
-                destination: 100,
+                per_source: None,
+                per_destination: None,
             });
         }
         _ => {}

@@ -27,15 +27,15 @@ on_both! {
         let mut leased = HashSet::new();
         for claim in join_all(claims).await {
             for effect in claim.unwrap() {
-                assert_eq!(effect.lease().epoch, 1);
-                assert!(leased.insert(effect.lease().effect), "{effect:?} twice");
+                assert_eq!(effect.lease.epoch, 1);
+                assert!(leased.insert(effect.lease.effect), "{effect:?} twice");
             }
         }
         // Who was skipped over may have gone away empty; nothing may be left over in the end.
         while let claimed = stores[0].effects_claim("last", at(20), Duration::from_secs(60), 9).await.unwrap()
             && !claimed.is_empty()
         {
-            leased.extend(claimed.iter().map(|it| it.lease().effect));
+            leased.extend(claimed.iter().map(|it| it.lease.effect));
         }
         assert_eq!(leased.len(), 40);
     }

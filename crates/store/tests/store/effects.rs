@@ -2,27 +2,27 @@
 
 use std::time::Duration;
 
-use godwit_core::effect::Effect;
+use godwit_core::effect::{Effect, Subject};
 use godwit_core::event::Event;
-use godwit_store::{Claimed, ClaimedEffect, Lease};
+use godwit_store::{ClaimedOfMigration, Lease};
 
-use crate::bench::{Bench, at, migration, placed, server};
+use crate::bench::{Bench, at, migration, placed};
 
 const LEASE: Duration = Duration::from_secs(5);
 
-async fn claim(bench: &Bench, owner: &str, second: i64) -> Vec<ClaimedEffect> {
+async fn claim(bench: &Bench, owner: &str, second: i64) -> Vec<ClaimedOfMigration> {
     let claimed = bench.store.effects_claim(owner, at(second), LEASE, 10);
     let claimed = claimed.await.unwrap().into_iter();
     claimed
-        .map(|claimed| match claimed {
-            Claimed::Migration(claimed) => claimed,
-            Claimed::Server(claimed) => panic!("{claimed:?}"),
+        .map(|claimed| match claimed.subject {
+            Subject::Migration(uuid, effect) => claimed.about((uuid, effect)),
+            Subject::Server(..) => panic!("{claimed:?}"),
         })
         .collect()
 }
 
-fn kinds(claimed: &[ClaimedEffect]) -> Vec<Effect> {
-    claimed.iter().map(|it| it.effect).collect()
+fn kinds(claimed: &[ClaimedOfMigration]) -> Vec<Effect> {
+    claimed.iter().map(|it| it.subject.1).collect()
 }
 
 on_both! {
@@ -32,8 +32,7 @@ on_both! {
         assert_eq!(claim(&bench, "early", 9).await, [], "its time has not come");
         let mine = claim(&bench, "me", 10).await;
         assert_eq!(mine.len(), 1);
-        assert_eq!((mine[0].migration, mine[0].server), (migration(1), server(1)));
-        assert_eq!((mine[0].effect, mine[0].sequence), (Effect::Schedule, 1));
+        assert_eq!((mine[0].subject, mine[0].sequence), ((migration(1), Effect::Schedule), 1));
         assert_eq!((mine[0].lease.epoch, mine[0].attempts), (1, 0));
         assert_eq!(mine[0].created_at, at(10));
         assert_eq!(claim(&bench, "other", 14).await, [], "held");
@@ -95,7 +94,7 @@ on_both! {
         let schedule = claim(&bench, "x", 40).await.remove(0);
         bench.store.effect_done(schedule.lease, at(41)).await.unwrap();
         let prepare = claim(&bench, "x", 41).await.remove(0);
-        assert_eq!(prepare.effect, Effect::Prepare);
+        assert_eq!(prepare.subject.1, Effect::Prepare);
         bench.store.effect_done(prepare.lease, at(41)).await.unwrap();
 
         bench.drive(1, [Event::Prepared]).await;

@@ -1,7 +1,8 @@
 //! Hypervisors: pages, patterns, what is used, and which servers they have.
 
 use godwit_core::event::Event;
-use godwit_store::{HostUsage, HypervisorKey, HypervisorListError, HypervisorPage, Room};
+use godwit_core::resources::Resources;
+use godwit_store::{HostUsage, HypervisorKey, HypervisorListError, HypervisorPage};
 
 use crate::bench::{Bench, ROOM, at, host, placed, registration, server, uuid};
 
@@ -73,7 +74,7 @@ on_both! {
             "UPDATE hosts SET imported_usage = '{\"room\": {\"vcpus\": 0, \"memory_mb\": 512,
                  \"disk_gb\": 0}, \"running_vms\": 0, \"current_workload\": 0}'",
         );
-        let room = Room { vcpus: 0, memory_mb: 512, disk_gb: 0 };
+        let room = Resources { vcpus: 0, memory_mb: 512, disk_gb: 0 };
         let imported = HostUsage { room, running_vms: 0, current_workload: 0 };
         assert_eq!(usage(&bench, "a").await, imported);
         bench.store.host_register(registration("a", at(9))).await.unwrap();

@@ -334,7 +334,7 @@ on_both! {
         let claimed = bench.store.effects_claim("me", crate::bench::at(50), lease, 1).await.unwrap();
         let opened = bench.store.discrepancy_open(
             subject,
-            claimed[0].lease(),
+            claimed[0].lease,
             String::new(),
             crate::bench::at(50),
         );

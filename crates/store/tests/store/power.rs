@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use godwit_core::discrepancy::DiscrepancyKind;
-use godwit_core::effect::Effect;
+use godwit_core::effect::{Effect, Subject};
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::power::{Outcome, PowerAction};
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_store::{
-    BeginError, Claimed, ClaimedPower, InstanceActionEvent, NewPower, PowerError, Server, Store,
+    BeginError, ClaimedOfServer, InstanceActionEvent, NewPower, PowerError, Server, Store,
     StoreOptions,
 };
 
-use crate::bench::{Bench, anybody, asked, at, host, new_migration, running, server};
+use crate::bench::{Bench, anybody, asked, at, host, migration, new_migration, running, server};
 
 const LEASE: Duration = Duration::from_secs(5);
 
@@ -31,13 +31,14 @@ impl Bench {
         self.store.power_begin(new, anybody).await
     }
 
-    async fn claim_power(&self, second: i64) -> ClaimedPower {
+    async fn claim_power(&self, second: i64) -> ClaimedOfServer {
         let claimed = self.store.effects_claim("me", at(second), LEASE, 10);
         let mut claimed = claimed.await.unwrap();
         assert_eq!(claimed.len(), 1, "{claimed:?}");
-        match claimed.remove(0) {
-            Claimed::Server(claimed) => claimed,
-            Claimed::Migration(claimed) => panic!("{claimed:?}"),
+        let claimed = claimed.remove(0);
+        match claimed.subject {
+            Subject::Server(uuid, action) => claimed.about((uuid, action)),
+            Subject::Migration(..) => panic!("{claimed:?}"),
         }
     }
 
@@ -70,8 +71,8 @@ on_both! {
         assert_eq!(figures.effects, []);
 
         let claimed = bench.claim_power(11).await;
-        assert_eq!((claimed.server, claimed.action), (server(1), PowerAction::Stop));
-        let start = bench.store.power_start(claimed.clone(), at(11)).await.unwrap().unwrap();
+        assert_eq!(claimed.subject, (server(1), PowerAction::Stop));
+        let start = bench.store.power_start(claimed, at(11)).await.unwrap().unwrap();
         assert_eq!((start.host, start.seen_elsewhere), (host("a"), false));
         assert_eq!(start.request_id.as_deref(), Some("req-10"));
         let (step, _) = bench.step(10).await;
@@ -79,7 +80,7 @@ on_both! {
         assert_eq!((step.start_time, step.finish_time), (Some(at(11)), None));
 
         let done = Outcome::Done(PowerState::Shutdown);
-        assert!(bench.store.power_conclude(claimed.clone(), done.clone(), at(12)).await.unwrap());
+        assert!(bench.store.power_conclude(claimed, done.clone(), at(12)).await.unwrap());
         let stopped = (VmState::Stopped, None, PowerState::Shutdown);
         assert_eq!(states(&bench.server(1).await), stopped);
         let (step, message) = bench.step(10).await;
@@ -111,7 +112,7 @@ on_both! {
         }
         bench.power(PowerAction::HardReboot, 30).await.unwrap();
         let claimed = bench.claim_power(30).await;
-        bench.store.power_start(claimed.clone(), at(30)).await.unwrap();
+        bench.store.power_start(claimed, at(30)).await.unwrap();
         assert_eq!(states(&bench.server(1).await).1, Some(TaskState::RebootStartedHard));
         let failed = Outcome::Failed(Failure::new(FailureCode::BootFailed, "Broken."), PowerState::Shutdown);
         bench.store.power_conclude(claimed, failed, at(31)).await.unwrap();
@@ -153,7 +154,7 @@ on_both! {
         bench.fleet(&[("a", 1), ("b", 0)]).await;
         bench.power(PowerAction::SoftReboot, 5).await.unwrap();
         let claimed = bench.claim_power(6).await;
-        bench.store.power_start(claimed.clone(), at(6)).await.unwrap();
+        bench.store.power_start(claimed, at(6)).await.unwrap();
         bench.evacuate(1).await;
         assert!(!bench.store.effect_renew(claimed.lease, at(90)).await.unwrap(), "superseded");
         let done = Outcome::Done(PowerState::Running);
@@ -183,7 +184,7 @@ on_both! {
         bench.power(PowerAction::Stop, 10).await.unwrap();
         let lost = bench.claim_power(10).await;
         let held = bench.claim_power(20).await;
-        assert_eq!(bench.store.power_start(lost.clone(), at(21)).await.unwrap(), None);
+        assert_eq!(bench.store.power_start(lost, at(21)).await.unwrap(), None);
         let done = Outcome::Done(PowerState::Shutdown);
         assert!(!bench.store.power_conclude(lost, done.clone(), at(21)).await.unwrap());
         assert!(bench.store.power_conclude(held, done, at(21)).await.unwrap());
@@ -205,27 +206,24 @@ on_both! {
         bench.fleet(&[("a", 2)]).await;
         bench.begin(1).await;
         let claimed = bench.store.effects_claim("old", at(10), LEASE, 1).await.unwrap();
-        bench.store.effect_retry(claimed[0].lease(), at(12), "busy").await.unwrap();
+        bench.store.effect_retry(claimed[0].lease, at(12), "busy").await.unwrap();
         bench.sql(&before(bench.url.starts_with("sqlite")));
         let applied = Store::upgrade(&bench.url, &StoreOptions::default()).await.unwrap();
         assert_eq!(applied.len(), 1, "{applied:?}");
 
         let store = bench.another().await;
-        let effect = |claimed: &Claimed| match claimed {
-            Claimed::Migration(claimed) => claimed.clone(),
-            Claimed::Server(claimed) => panic!("{claimed:?}"),
-        };
         let claimed = store.effects_claim("new", at(12), LEASE, 9).await.unwrap();
         assert_eq!(claimed.len(), 1);
-        let kept = effect(&claimed[0]);
-        assert_eq!((kept.effect, kept.sequence, kept.attempts), (Effect::Schedule, 1, 1));
-        assert_eq!((kept.server, kept.lease.epoch), (server(1), 2));
+        let (kept, schedule) = (claimed[0], Subject::Migration(migration(1), Effect::Schedule));
+        assert_eq!((kept.subject, kept.sequence, kept.attempts), (schedule, 1, 1));
+        assert_eq!(kept.lease.epoch, 2);
         // What the release before puts in meanwhile is found, too.
         bench.sql("INSERT INTO effects (migration_id, sequence, effect, created_at, not_before)
                    SELECT id, 2, 'abort', created_at, created_at FROM migrations");
         let claimed = store.effects_claim("new", at(13), LEASE, 9).await.unwrap();
-        assert_eq!(claimed.iter().map(|it| effect(it).effect).collect::<Vec<_>>(), [Effect::Abort]);
-        assert!(store.effect_done(claimed[0].lease(), at(14)).await.unwrap());
+        assert_eq!(claimed.len(), 1);
+        assert_eq!(claimed[0].subject, Subject::Migration(migration(1), Effect::Abort));
+        assert!(store.effect_done(claimed[0].lease, at(14)).await.unwrap());
     }
 }
 

@@ -115,7 +115,7 @@ on_both! {
         bench.begin(1).await;
         let claim = async |second| {
             let claimed = bench.store.effects_claim("me", at(second), Duration::from_secs(5), 1);
-            claimed.await.unwrap()[0].lease()
+            claimed.await.unwrap()[0].lease
         };
         let lost = claim(10).await;
         let held = claim(20).await;

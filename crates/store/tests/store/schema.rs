@@ -7,8 +7,9 @@ use diesel::sql_types::{Bool, Text};
 use diesel::{PgConnection, SqliteConnection, sql_query};
 use godwit_core::migration::{Intent, Settling, StorageMode};
 use godwit_core::server::{PowerState, TaskState, VmState};
+use godwit_core::slots::SlotRole;
 use godwit_core::status::{MigrationKind, MigrationStatus};
-use godwit_store::{LockedBy, ServiceBinary, SlotRole};
+use godwit_store::{LockedBy, ServiceBinary};
 use regex::Regex;
 
 use crate::bench::Bench;

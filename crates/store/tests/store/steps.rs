@@ -8,10 +8,12 @@ use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::{Intent, Settling, StorageMode};
 use godwit_core::recovery::Sighting;
+use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, VmState};
+use godwit_core::slots::SlotRole;
 use godwit_core::status::MigrationStatus;
 use godwit_core::transition::{Rejected, step};
-use godwit_store::{Actor, Claim, CommitError, CommitNote, Room, SlotRole, StepError};
+use godwit_store::{Actor, Claim, CommitError, CommitNote, StepError};
 
 use crate::bench::{
     CAPACITY, LIMITS, ROOM, at, host, migration, note_for, placed, running, server, sighted,
@@ -260,7 +262,7 @@ on_both! {
         let load = &loads[1];
         assert_eq!((load.host.facts.name.as_str(), load.claims), ("b", ROOM));
         assert_eq!(load.servers.vcpus, 18);
-        assert_eq!(loads[0].claims, Room::default());
+        assert_eq!(loads[0].claims, Resources::default());
 
         bench.drive(1, [Event::AbortRequested, Event::CancelledUnstarted]).await;
         bench.apply(2, placed("b"), note).await.unwrap();
@@ -321,19 +323,19 @@ on_both! {
             claimed.await.unwrap()
         };
         let schedule = claim(20).await.remove(0);
-        assert_eq!(schedule.verb(), Effect::Schedule.as_str());
+        assert_eq!(schedule.subject.verb(), Effect::Schedule.as_str());
         let mut note = note_for(&placed("b"), at(21));
-        note.performed = Some(schedule.lease());
+        note.performed = Some(schedule.lease);
         bench.apply(1, placed("b"), note).await.unwrap();
-        assert!(!bench.store.effect_done(schedule.lease(), at(22)).await.unwrap(), "done with it");
+        assert!(!bench.store.effect_done(schedule.lease, at(22)).await.unwrap(), "done with it");
         bench.drive(1, [Event::Admitted]).await;
         let prepare = claim(30).await.remove(0);
         bench.drive(1, [Event::AbortRequested]).await;
         let until = at(60);
-        assert!(!bench.store.effect_renew(prepare.lease(), until).await.unwrap(), "superseded");
+        assert!(!bench.store.effect_renew(prepare.lease, until).await.unwrap(), "superseded");
         let left = claim(40).await;
         assert_eq!(left.len(), 1);
-        assert_eq!((left[0].verb(), left[0].sequence()), (Effect::RollBack.as_str(), 3));
+        assert_eq!((left[0].subject.verb(), left[0].sequence), (Effect::RollBack.as_str(), 3));
         bench.assert_sound().await;
     }
 

@@ -15,14 +15,14 @@ use virt::enumutil::Enum;
 use virt::error::{Error, ErrorNumber};
 
 use super::Host;
+use super::cleanup::undefine;
+use super::cold::create;
 use super::connection::{CallError, Live};
 use super::definition::{Definition, Identity};
 use super::inventory::known;
-use super::leaving::create;
-use super::note::{Made, Note};
-use super::settle::undefine;
+use super::locks::GuestLock;
+use super::state::{DriverState, Made};
 use super::storage::pools::pool_of;
-use super::turns::Turn;
 use crate::driver::{DriverError, Job};
 
 impl Host {
@@ -43,17 +43,17 @@ impl Host {
         power_on: bool,
     ) -> Result<(), DriverError> {
         let server = job.what.server;
-        let turn = self.turn(server).await?;
-        let mut note: Note = job.note()?.unwrap_or_default();
-        match (self.sighting(server).await?, note.booting) {
+        let lock = self.lock_guest(server).await?;
+        let mut state: DriverState = job.load()?.unwrap_or_default();
+        match (self.sighting(server).await?, state.booting) {
             (Sighting::Executing | Sighting::Moving, true) => return Ok(()),
             (Sighting::Inactive, true) if !power_on => return Ok(()),
             (Sighting::Inactive | Sighting::Absent, true) => {}
             (Sighting::Absent, false) => {
-                let identity = self.can_boot(server, definition, &note.made).await?;
+                let identity = self.can_boot(server, definition, &state.made).await?;
                 self.nobody_is_called(server, &identity.name).await?;
-                note.booting = true;
-                job.set_note(&note).await?;
+                state.booting = true;
+                job.save(&state).await?;
             }
             (Sighting::Incoming | Sighting::HandedOver | Sighting::Unreachable, true) => {
                 return Err(DriverError::Unavailable(
@@ -70,16 +70,16 @@ impl Host {
         let xml = definition.to_owned();
         let made = self
             .connection
-            .call(move |live| define_and_start(live, server, &xml, power_on, turn));
+            .call(move |live| define_and_start(live, server, &xml, power_on, lock));
         match made.await {
             Ok(()) => {
-                self.remembered.settle(server);
+                self.remembered.forget(server);
                 Ok(())
             }
             // It is over, and came to nothing.
             Err(CallError::Libvirt(error)) if self.sighting(server).await? == Sighting::Absent => {
-                note.booting = false;
-                job.set_note(&note).await?;
+                state.booting = false;
+                job.save(&state).await?;
                 Err(if is_locked(&error) {
                     DriverError::failed(
                         FailureCode::DisksInUse,
@@ -142,17 +142,17 @@ impl Host {
     /// See [`crate::driver::Driver::withdraw`].
     pub(super) async fn withdraw(&self, job: &Job, side: Side) -> Result<(), DriverError> {
         let server = job.what.server;
-        let turn = self.turn(server).await?;
-        let mut note: Note = job.note()?.unwrap_or_default();
+        let lock = self.lock_guest(server).await?;
+        let mut state: DriverState = job.load()?.unwrap_or_default();
         let limit = match (job.what.kind, side) {
-            (MoveKind::Cold, Side::Destination) if note.booting => self.config.power_off_limit(),
+            (MoveKind::Cold, Side::Destination) if state.booting => self.config.power_off_limit(),
             // What it holds is stale; the sooner it is off the better.
             (MoveKind::Evacuation | MoveKind::Live, Side::Source) => std::time::Duration::ZERO,
             // It was started here by a host that died since, and runs elsewhere.
-            (MoveKind::Evacuation, Side::Destination) if note.booting => std::time::Duration::ZERO,
+            (MoveKind::Evacuation, Side::Destination) if state.booting => std::time::Duration::ZERO,
             (MoveKind::Live | MoveKind::Cold | MoveKind::Evacuation, _) => {
                 return match self.sighting(server).await? {
-                    Sighting::Absent => self.forget_preparation(job, note).await,
+                    Sighting::Absent => self.forget_preparation(job, state).await,
                     Sighting::Unreachable
                     | Sighting::Inactive
                     | Sighting::Incoming
@@ -168,7 +168,7 @@ impl Host {
                 self.power_off(server, limit).await?;
                 self.connection
                     .call(move |live| {
-                        let _turn = turn;
+                        let _lock = lock;
                         forget(live, server)
                     })
                     .await?;
@@ -188,22 +188,26 @@ impl Host {
                 ));
             }
         }
-        note.booting = false;
-        self.forget_preparation(job, note).await
+        state.booting = false;
+        self.forget_preparation(job, state).await
     }
 
     /// Removes exactly what was made for the guest.
-    async fn forget_preparation(&self, job: &Job, mut note: Note) -> Result<(), DriverError> {
-        self.remembered.settle(job.what.server);
-        self.clear(&note.made).await?;
-        note.made.clear();
-        note.ready = false;
-        job.set_note(&note).await
+    async fn forget_preparation(
+        &self,
+        job: &Job,
+        mut state: DriverState,
+    ) -> Result<(), DriverError> {
+        self.remembered.forget(job.what.server);
+        self.clear(&state.made).await?;
+        state.made.clear();
+        state.ready = false;
+        job.save(&state).await
     }
 
-    /// The guest's turn to be powered on or off.
-    pub(super) async fn turn(&self, server: ServerUuid) -> Result<Turn, DriverError> {
-        self.turns.take(server, self.config.call_timeout()).await
+    /// The guest's lock, for powering it on or off.
+    pub(super) async fn lock_guest(&self, server: ServerUuid) -> Result<GuestLock, DriverError> {
+        self.locks.take(server, self.config.call_timeout()).await
     }
 }
 
@@ -213,7 +217,7 @@ fn define_and_start(
     server: ServerUuid,
     xml: &str,
     power_on: bool,
-    _turn: Turn,
+    _lock: GuestLock,
 ) -> Result<(), Error> {
     let domain = match known(live.connect.lookup_domain_by_uuid(server.0))? {
         Some(domain) => domain,

@@ -9,15 +9,15 @@ const GIB: f64 = (1_u64 << 30) as f64;
 /// Nothing counts as smaller than this.
 const FLOOR_GIB: f64 = 2.0;
 
-/// What a move carries, GiB, as the staircase counts: at least 2 for memory and for each disk.
-pub(super) fn weight(memory_bytes: u64, copied_disks: impl Iterator<Item = u64>) -> f64 {
-    let gib = |bytes: u64| (bytes as f64 / GIB).max(FLOOR_GIB);
-    gib(memory_bytes) + copied_disks.map(gib).sum::<f64>()
+/// What a move sends, GiB, as the staircase counts: at least 2 for memory and for each disk.
+pub(super) fn size_gib(memory_bytes: u64, copied_disks: impl Iterator<Item = u64>) -> f64 {
+    let floored = |bytes: u64| (bytes as f64 / GIB).max(FLOOR_GIB);
+    floored(memory_bytes) + copied_disks.map(floored).sum::<f64>()
 }
 
 /// The downtime that is permitted `elapsed` after the beginning, milliseconds.
-pub(super) fn permitted(config: &Downtime, weight: f64, elapsed: Duration) -> u64 {
-    let delay = (config.delay_seconds as f64 * weight).floor().max(1.0);
+pub(super) fn permitted(config: &Downtime, gib: f64, elapsed: Duration) -> u64 {
+    let delay = (config.delay_seconds as f64 * gib).floor().max(1.0);
     let steps = f64::from(config.steps);
     let last = config.milliseconds as f64;
     let base = last / steps;
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn small_things_count_two_gib_each() {
-        assert_eq!(weight(1 << 20, std::iter::empty()), 2.0);
-        assert_eq!(weight(8 << 30, [1 << 20, 10 << 30].into_iter()), 20.0);
+        assert_eq!(size_gib(1 << 20, std::iter::empty()), 2.0);
+        assert_eq!(size_gib(8 << 30, [1 << 20, 10 << 30].into_iter()), 20.0);
     }
 }

@@ -1,5 +1,6 @@
 //! What this host says of itself.
 
+use godwit_rpc::command::Receiver;
 use godwit_rpc::facts::{Capacity, Cpu, HostFacts};
 use serde::{Deserialize, Serialize};
 use virt::error::Error;
@@ -20,8 +21,8 @@ pub(super) struct About {
     cpu: Cpu,
 }
 
-/// Where a move to a host connects to, in `HostFacts::move_target`: as JSON, read by the same
-/// driver at the source.
+/// Where a move to a host connects to, in [`Receiver::target`]: as JSON, read by the same driver at
+/// the source.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct MoveTarget {
     /// The destination's libvirt.
@@ -34,11 +35,10 @@ pub(super) struct MoveTarget {
 
 impl MoveTarget {
     /// What the destination's driver said.
-    pub(super) fn of(destination: &HostFacts) -> Result<Self, DriverError> {
-        serde_json::from_str(&destination.move_target).map_err(|error| {
+    pub(super) fn of(receiver: &Receiver) -> Result<Self, DriverError> {
+        serde_json::from_str(&receiver.target).map_err(|error| {
             DriverError::Unavailable(format!(
-                "{} does not say where moves connect to: {error}",
-                destination.host
+                "the destination does not say where moves connect to: {error}"
             ))
         })
     }
@@ -60,17 +60,6 @@ impl Host {
     pub(super) async fn facts_and_pools(&self) -> Result<(HostFacts, Vec<SeenPool>), DriverError> {
         let (about, processors) = self.connection.call(ask).await?;
         let (pools, room) = self.storage().await?;
-        let target = MoveTarget {
-            libvirt: match &self.config.move_uri {
-                Some(uri) => uri.clone(),
-                None => ["qemu+tls://", &about.node, "/system"].concat(),
-            },
-            data: self.config.move_data_uri.clone(),
-            listen: self
-                .config
-                .move_listen_address
-                .map(|address| address.to_string()),
-        };
         let facts = HostFacts {
             host: self.name.clone(),
             node: about.node,
@@ -85,10 +74,28 @@ impl Host {
             },
             pools: pools.iter().map(|seen| seen.pool.clone()).collect(),
             address: self.config.address,
-            move_target: serde_json::to_string(&target)
-                .map_err(|error| DriverError::Unavailable(error.to_string()))?,
         };
         Ok((facts, pools))
+    }
+
+    /// What the source of a move to this host has to know; `own` is what this host is now.
+    pub(super) fn receiver(&self, own: HostFacts) -> Result<Receiver, DriverError> {
+        let target = MoveTarget {
+            libvirt: match &self.config.move_uri {
+                Some(uri) => uri.clone(),
+                None => ["qemu+tls://", &own.node, "/system"].concat(),
+            },
+            data: self.config.move_data_uri.clone(),
+            listen: self
+                .config
+                .move_listen_address
+                .map(|address| address.to_string()),
+        };
+        let target = serde_json::to_string(&target);
+        Ok(Receiver {
+            target: target.map_err(|error| DriverError::Unavailable(error.to_string()))?,
+            pools: own.pools,
+        })
     }
 
     /// The shared storage that is really there.

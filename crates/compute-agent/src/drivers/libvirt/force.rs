@@ -10,10 +10,10 @@ use virt::error::ErrorNumber;
 
 use super::Host;
 use super::connecting;
-use super::flight::{Call, Flight};
-use super::note::Note;
+use super::observation::{MoveSeen, Observation};
+use super::outgoing::{Call, OutgoingMigration};
+use super::state::DriverState;
 use super::sys::{self, DomainState, JobStatistics, Stopped};
-use super::witness::{MoveSeen, Witness};
 use crate::driver::{DriverError, Job};
 
 /// How often one looks whether libvirt has done as it was told.
@@ -25,10 +25,10 @@ impl Host {
     /// See [`crate::driver::Driver::abort`].
     pub(super) async fn abort(self: &Arc<Self>, job: &Job) -> Result<(), DriverError> {
         let server = job.what.server;
-        let flight = self.attached(job).await?.ok_or(DriverError::NoJob)?;
+        let outgoing = self.attached(job).await?.ok_or(DriverError::NoJob)?;
         let deadline = Instant::now() + self.config.call_timeout();
         while Instant::now() < deadline {
-            let known = flight.known();
+            let known = outgoing.known();
             if known.ended.is_some() {
                 return Err(DriverError::NoJob);
             }
@@ -44,7 +44,7 @@ impl Host {
             if known.call == Call::NotOurs && !job_runs {
                 return Err(DriverError::NoJob);
             }
-            flight.learn(|known| known.abort_asked = true);
+            outgoing.learn(|known| known.abort_asked = true);
             let aborted = self
                 .connection
                 .call(move |live| sys::abort_job(&live.connect.lookup_domain_by_uuid(server.0)?));
@@ -74,14 +74,14 @@ impl Host {
         job: &Job,
     ) -> Result<ForceMeans, DriverError> {
         let server = job.what.server;
-        let flight = self.attached(job).await?.ok_or(DriverError::NoJob)?;
-        let Some(seen) = self.under_way(&flight, server).await? else {
+        let outgoing = self.attached(job).await?.ok_or(DriverError::NoJob)?;
+        let Some(seen) = self.under_way(&outgoing, server).await? else {
             return Ok(ForceMeans::PostCopy);
         };
-        let mut note: Note = job.note()?.unwrap_or_default();
-        let departure = note.departure.as_mut().ok_or(DriverError::NoJob)?;
-        if departure.post_copy && seen.state == DomainState::Running {
-            match self.switch_to_post_copy(&flight, server).await {
+        let mut state: DriverState = job.load()?.unwrap_or_default();
+        let started = state.started.as_mut().ok_or(DriverError::NoJob)?;
+        if started.post_copy && seen.state == DomainState::Running {
+            match self.switch_to_post_copy(&outgoing, server).await {
                 Ok(()) => return Ok(ForceMeans::PostCopy),
                 Err(error) => {
                     tracing::warn!(%server, %error, "no post-copy; pausing the guest instead");
@@ -89,8 +89,8 @@ impl Host {
             }
         }
         if seen.state == DomainState::Running {
-            departure.paused = true;
-            job.set_note(&note).await?;
+            started.paused = true;
+            job.save(&state).await?;
             self.pause(server).await?;
         }
         // What does not run, its user paused: then nothing is left to do but to wait.
@@ -101,12 +101,12 @@ impl Host {
     /// `None`: the guest executes at its destination already.
     async fn under_way(
         &self,
-        flight: &Flight,
+        outgoing: &OutgoingMigration,
         server: ServerUuid,
-    ) -> Result<Option<Witness>, DriverError> {
+    ) -> Result<Option<Observation>, DriverError> {
         let deadline = Instant::now() + self.config.call_timeout();
         loop {
-            let known = flight.known();
+            let known = outgoing.known();
             if known.post_copy {
                 return Ok(None);
             }
@@ -132,7 +132,7 @@ impl Host {
                     "libvirt does not begin the move".into(),
                 ));
             }
-            let returned = flight.until(|known| known.call != Call::UnderWay);
+            let returned = outgoing.until(|known| known.call != Call::UnderWay);
             // Either way the loop looks again.
             let _ = tokio::time::timeout(LOOK_EVERY, returned).await;
         }
@@ -141,7 +141,7 @@ impl Host {
     /// Switches, and verifies that the switch took place.
     async fn switch_to_post_copy(
         &self,
-        flight: &Flight,
+        outgoing: &OutgoingMigration,
         server: ServerUuid,
     ) -> Result<(), DriverError> {
         self.connection
@@ -149,18 +149,18 @@ impl Host {
             .await?;
         let deadline = Instant::now() + SWITCH_WITHIN;
         while Instant::now() < deadline {
-            let known = flight.known();
+            let known = outgoing.known();
             if known.post_copy || known.call == Call::HandedOver || known.completed.is_some() {
-                flight.learn(|known| known.post_copy = true);
+                outgoing.learn(|known| known.post_copy = true);
                 return Ok(());
             }
             if self.look(server).await?.is_some_and(is_post_copy) {
-                flight.learn(|known| known.post_copy = true);
+                outgoing.learn(|known| known.post_copy = true);
                 return Ok(());
             }
-            let told = flight.until(|known| known.post_copy);
+            let switched = outgoing.until(|known| known.post_copy);
             // Either way the loop looks again.
-            let _ = tokio::time::timeout(LOOK_EVERY, told).await;
+            let _ = tokio::time::timeout(LOOK_EVERY, switched).await;
         }
         Err(DriverError::Unavailable(
             "the switch to post-copy does not take place".into(),
@@ -207,7 +207,7 @@ fn has_begun(figures: &JobStatistics) -> bool {
     figures.memory_total > 0 || figures.disk_total > 0
 }
 
-fn is_post_copy(seen: Witness) -> bool {
+fn is_post_copy(seen: Observation) -> bool {
     matches!(
         seen.state,
         DomainState::Paused(Stopped::PostCopy | Stopped::PostCopyFailed)

@@ -21,9 +21,9 @@ use virt::sys as raw;
 use super::Host;
 use super::connection::{CallError, Live, number};
 use super::definition::{Definition, DiskElement, NovaElement, Unreadable};
+use super::observation::{MoveSeen, Observation, look};
 use super::storage::pools::{SeenPool, pool_of};
 use super::sys::{self, BlockSizes};
-use super::witness::{MoveSeen, Witness, look};
 use crate::driver::DriverError;
 
 /// Domains looked at at the same time.
@@ -71,7 +71,7 @@ impl Remembered {
     }
 
     /// It came, or it will not.
-    pub(super) fn settle(&self, server: ServerUuid) {
+    pub(super) fn forget(&self, server: ServerUuid) {
         if let Some(memory) = self.lock().get_mut(&server.0) {
             memory.expected = false;
         }
@@ -121,7 +121,7 @@ impl Host {
         server: ServerUuid,
         pools: &[SeenPool],
     ) -> Result<Option<Domain>, DriverError> {
-        let Some(witness) = self.look(server).await? else {
+        let Some(observed) = self.look(server).await? else {
             return Ok(None);
         };
         let details = self
@@ -129,11 +129,11 @@ impl Host {
             .call(move |live| Ok(details(live, server.0)))
             .await?;
         let details = details.map_err(|error| DriverError::Unavailable(error.to_string()))?;
-        Ok(details.map(|details| self.domain(server.0, witness, details, pools)))
+        Ok(details.map(|details| self.domain(server.0, observed, details, pools)))
     }
 
     /// One look at where the guest runs; `None` when there is no such domain.
-    pub(super) async fn look(&self, server: ServerUuid) -> Result<Option<Witness>, CallError> {
+    pub(super) async fn look(&self, server: ServerUuid) -> Result<Option<Observation>, CallError> {
         self.connection
             .call(
                 move |live| match live.connect.lookup_domain_by_uuid(server.0) {
@@ -147,7 +147,7 @@ impl Host {
     /// What the host testifies of the guest.
     pub(super) async fn sighting(&self, server: ServerUuid) -> Result<Sighting, CallError> {
         let seen = self.look(server).await?;
-        Ok(seen.map_or(Sighting::Absent, Witness::sighting))
+        Ok(seen.map_or(Sighting::Absent, Observation::sighting))
     }
 
     /// A domain as far as it can be described now; `None` when it has gone meanwhile.
@@ -157,14 +157,14 @@ impl Host {
         name: String,
         pools: &[SeenPool],
     ) -> Option<Domain> {
-        let witness = match self.look(ServerUuid(uuid)).await {
-            Ok(witness) => witness?,
+        let observed = match self.look(ServerUuid(uuid)).await {
+            Ok(observed) => observed?,
             Err(error) => {
                 tracing::warn!(server = %uuid, %error, "a domain cannot be looked at");
                 return Some(self.unseen(uuid, name));
             }
         };
-        let asked = match witness.movement {
+        let asked = match observed.movement {
             MoveSeen::Incoming => Err("it is still arriving".to_owned()),
             MoveSeen::None | MoveSeen::Outgoing(_) => self
                 .connection
@@ -174,20 +174,26 @@ impl Host {
                 .and_then(|details| details.map_err(|error| error.to_string())),
         };
         match asked {
-            Ok(details) => Some(self.domain(uuid, witness, details?, pools)),
+            Ok(details) => Some(self.domain(uuid, observed, details?, pools)),
             Err(error) => {
                 tracing::debug!(server = %uuid, error, "a domain's details are those seen last");
                 let domain = self.unseen(uuid, name);
                 Some(Domain {
-                    sighting: witness.sighting(),
-                    power_state: witness.power_state(),
+                    sighting: observed.sighting(),
+                    power_state: observed.power_state(),
                     ..domain
                 })
             }
         }
     }
 
-    fn domain(&self, uuid: Uuid, witness: Witness, details: Details, pools: &[SeenPool]) -> Domain {
+    fn domain(
+        &self,
+        uuid: Uuid,
+        observed: Observation,
+        details: Details,
+        pools: &[SeenPool],
+    ) -> Domain {
         let Details {
             name,
             inactive,
@@ -209,8 +215,8 @@ impl Host {
                 .or(definition.title)
                 .unwrap_or_else(|| name.clone()),
             domain_name: name,
-            sighting: witness.sighting(),
-            power_state: witness.power_state(),
+            sighting: observed.sighting(),
+            power_state: observed.power_state(),
             vcpus: definition.vcpus,
             memory_bytes: definition.memory_bytes,
             cpu,

@@ -7,15 +7,15 @@
 //!
 //! ```text
 //!   Driver ─► Host ─┬─ precheck, prepare      destination and source, before
-//!                   ├─ departure ─► flight    libvirt's call, on a thread of its own
-//!                   ├─ progress ─► verdict    what the call, the events and a look mean (pure)
-//!                   ├─ steer, force           while it goes on
-//!                   ├─ settle                 after
-//!                   ├─ leaving ─► power       a cold move's source: off, and perhaps on again
+//!                   ├─ start ─► outgoing      libvirt's call, on a thread of its own
+//!                   ├─ progress ─► status     what the call, the events and a look mean (pure)
+//!                   ├─ tuning, force          while it goes on
+//!                   ├─ cleanup                after
+//!                   ├─ cold ─► power          a cold move's source: off, and perhaps on again
 //!                   ├─ boot                   from a definition, and given up again
 //!                   └─ power                  off and on where it is
 //!            all by connection ─► sys         calls with deadlines; the only unsafe code
-//!            all trusting witness             what a look at a domain means (pure)
+//!            all trusting observation         what a look at a domain means (pure)
 //! ```
 //!
 //! # What operators have to set up
@@ -52,31 +52,31 @@
 //!   write to the directories of disks.
 
 mod boot;
+mod cleanup;
+mod cold;
 mod config;
 mod connecting;
 mod connection;
 mod definition;
-mod departure;
 mod downtime;
 mod facts;
-mod flight;
 mod force;
 mod inventory;
-mod itinerary;
-mod leaving;
 mod lock_manager;
-mod note;
+mod locks;
+mod observation;
+mod outgoing;
+mod parameters;
 mod power;
 mod precheck;
 mod prepare;
 mod progress;
-mod settle;
-mod steer;
+mod start;
+mod state;
+mod status;
 mod storage;
 mod sys;
-mod turns;
-mod verdict;
-mod witness;
+mod tuning;
 
 use std::sync::Arc;
 
@@ -84,23 +84,23 @@ use async_trait::async_trait;
 use godwit_core::failure::FailureCode;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_rpc::command::{
-    CheckBoot, CheckDestination, CheckSource, ForceMeans, Movable, MoveKind, Side,
+    CheckBoot, CheckDestination, CheckSource, ForceMeans, Movable, MoveKind, Receiver, Side,
 };
 use godwit_rpc::domain::Domain;
 use godwit_rpc::facts::HostFacts;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use self::cold::PowerOffs;
 pub use self::config::{
     DefaultOwner, Downtime, LibvirtConfig, LockManager, SharedStorage, SourceDisks, Unfit,
 };
 use self::connection::Connection;
-use self::flight::Flights;
 use self::inventory::Remembered;
-use self::leaving::Leavings;
+use self::locks::GuestLocks;
+use self::outgoing::OutgoingMigrations;
 use self::storage::Files;
 use self::sys::{DomainEvent, Sink};
-use self::turns::Turns;
 use crate::driver::{Driver, DriverError, Job, JobState, PowerOff, PowerOn};
 use crate::holds::Holds;
 
@@ -113,9 +113,9 @@ struct Host {
     config: LibvirtConfig,
     connection: Connection,
     files: Files,
-    flights: Flights,
-    leavings: Leavings,
-    turns: Turns,
+    outgoing: OutgoingMigrations,
+    power_offs: PowerOffs,
+    locks: GuestLocks,
     holds: Holds,
     remembered: Remembered,
     changes: Arc<watch::Sender<u64>>,
@@ -132,13 +132,13 @@ impl LibvirtDriver {
         lock_manager::verify(&config)?;
         sys::event_loop().map_err(Unfit::EventLoop)?;
 
-        let flights = Flights::default();
+        let outgoing = OutgoingMigrations::default();
         let changes = Arc::new(watch::Sender::new(0));
         let sink: Sink = {
-            let flights = flights.clone();
+            let outgoing = outgoing.clone();
             let changes = Arc::clone(&changes);
             Arc::new(move |event| {
-                flights.witness(&event);
+                outgoing.observe(&event);
                 match event {
                     DomainEvent::Lifecycle { .. }
                     | DomainEvent::JobCompleted { .. }
@@ -153,9 +153,9 @@ impl LibvirtDriver {
             name,
             connection,
             files: Files::new(deadline),
-            flights,
-            leavings: Leavings::default(),
-            turns: Turns::default(),
+            outgoing,
+            power_offs: PowerOffs::default(),
+            locks: GuestLocks::default(),
             holds,
             remembered: Remembered::default(),
             changes,
@@ -192,19 +192,19 @@ impl Driver for LibvirtDriver {
         job: &Job,
         guest: &Domain,
         cancel: &CancellationToken,
-    ) -> Result<(), DriverError> {
+    ) -> Result<Receiver, DriverError> {
         self.0.prepare(job, guest, cancel).await
     }
 
     async fn start(
         &self,
         job: &Job,
-        destination: &HostFacts,
+        receiver: &Receiver,
         cancel: &CancellationToken,
     ) -> Result<(), DriverError> {
         match job.what.kind {
-            MoveKind::Live => self.0.start(job, destination, cancel).await,
-            MoveKind::Cold => self.0.start_cold(job, destination, cancel).await,
+            MoveKind::Live => self.0.start(job, receiver, cancel).await,
+            MoveKind::Cold => self.0.start_cold(job, receiver, cancel).await,
             MoveKind::Evacuation => Err(no_source(job)),
         }
     }

@@ -10,12 +10,12 @@ use virt::error::Error;
 use virt::sys as raw;
 
 use super::Host;
+use super::cleanup::is_persistent;
 use super::connection::{CallError, Live};
 use super::inventory::known;
-use super::settle::is_persistent;
+use super::locks::GuestLock;
+use super::observation::Observation;
 use super::sys::DomainState;
-use super::turns::Turn;
-use super::witness::Witness;
 use crate::driver::{DriverError, PowerOff, PowerOn};
 
 /// How often one looks whether it is off.
@@ -41,7 +41,7 @@ impl Host {
         server: ServerUuid,
         how: PowerOff,
     ) -> Result<(), DriverError> {
-        let _turn = self.turn(server).await?;
+        let _lock = self.lock_guest(server).await?;
         if !self.executes_unmoved(server).await? {
             return Ok(());
         }
@@ -69,7 +69,7 @@ impl Host {
         server: ServerUuid,
         how: PowerOn,
     ) -> Result<(), DriverError> {
-        let turn = self.turn(server).await?;
+        let lock = self.lock_guest(server).await?;
         let executes = self.executes_unmoved(server).await?;
         let seen = self.look(server).await?;
         match seen.map(|seen| seen.state) {
@@ -84,7 +84,7 @@ impl Host {
         };
         let started = self
             .connection
-            .call(move |live| start(live, server, flags, turn));
+            .call(move |live| start(live, server, flags, lock));
         match started.await {
             Ok(()) => Ok(()),
             // It is over, and came to nothing.
@@ -154,8 +154,8 @@ impl Host {
             } else if !asked {
                 asked = true;
                 // A guest without ACPI does not hear it, and is forced in the end.
-                let told = self.connection.call(move |live| shut_down(live, server));
-                if let Err(error) = told.await {
+                let asked = self.connection.call(move |live| shut_down(live, server));
+                if let Err(error) = asked.await {
                     tracing::info!(%server, %error, "the guest cannot be told to shut down");
                 }
             }
@@ -165,16 +165,16 @@ impl Host {
     }
 }
 
-fn listens(seen: Witness) -> bool {
+fn listens(seen: Observation) -> bool {
     seen.state == DomainState::Running
 }
 
-/// One that executes by now is no error. Keeps the turn until libvirt has answered.
+/// One that executes by now is no error. Keeps the lock until libvirt has answered.
 fn start(
     live: &Live,
     server: ServerUuid,
     flags: raw::virDomainCreateFlags,
-    _turn: Turn,
+    _lock: GuestLock,
 ) -> Result<(), Error> {
     let domain = live.connect.lookup_domain_by_uuid(server.0)?;
     if known(domain.is_active())?.unwrap_or(false) {

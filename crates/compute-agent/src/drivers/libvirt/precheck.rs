@@ -33,7 +33,7 @@ impl Host {
         let storage = checks::storage_mode(&guest, &check.destination, check.block_migration)
             .map_err(DriverError::Failed)?;
         if check.kind == MoveKind::Cold {
-            self.can_leave_cold(&guest, &check.destination, storage)
+            self.can_move_cold(&guest, &check.destination.pools, storage)
                 .await?;
         } else if storage == StorageMode::Copied {
             self.disks_can_travel(&mut guest, &check.destination)
@@ -42,7 +42,7 @@ impl Host {
         Ok(Movable { guest, storage })
     }
 
-    /// Can every disk that has to travel be copied? Notes what each builds on.
+    /// Can every disk that has to travel be copied? DriverStateStore what each builds on.
     async fn disks_can_travel(
         &self,
         guest: &mut Domain,
@@ -53,7 +53,7 @@ impl Host {
             move |live| Ok(uncopyable(live, server))
         });
         let uncopyable = sharing.await?;
-        let copied: Vec<String> = checks::disks_to_copy(guest, destination)
+        let copied: Vec<String> = checks::disks_to_copy(guest, &destination.pools)
             .map(|disk| disk.target.clone())
             .collect();
         let server = guest.server;
@@ -208,7 +208,7 @@ impl Host {
         own: &HostFacts,
         over_commit: Option<bool>,
     ) -> Result<(), DriverError> {
-        let needs: Vec<_> = checks::disks_to_copy(guest, own)
+        let needs: Vec<_> = checks::disks_to_copy(guest, &own.pools)
             .map(|disk| {
                 let bytes = match over_commit {
                     Some(false) => disk.virtual_bytes.max(disk.allocated_bytes),
@@ -236,7 +236,7 @@ impl Host {
         guest: &Domain,
         own: &HostFacts,
     ) -> Result<(), DriverError> {
-        let places: Vec<PathBuf> = checks::disks_to_copy(guest, own)
+        let places: Vec<PathBuf> = checks::disks_to_copy(guest, &own.pools)
             .map(|disk| PathBuf::from(&disk.path))
             .collect();
         let taken = move || {
@@ -260,7 +260,7 @@ impl Host {
 
     /// What the copies are linked clones of has to be here, and the same.
     async fn backing_is_here(&self, guest: &Domain, own: &HostFacts) -> Result<(), DriverError> {
-        for disk in checks::disks_to_copy(guest, own) {
+        for disk in checks::disks_to_copy(guest, &own.pools) {
             let Some(backing) = &disk.backing else {
                 continue;
             };

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::StorageMode;
+use godwit_rpc::command::Receiver;
 use godwit_rpc::domain::Domain;
+use godwit_rpc::facts::HostFacts;
 use tokio_util::sync::CancellationToken;
 
 use super::Host;
-use super::note::{Made, Note};
+use super::state::{DriverState, Made};
 use super::storage::images::{Blank, ImageError};
 use crate::checks;
 use crate::driver::{DriverError, Job};
@@ -22,27 +24,28 @@ impl Host {
         job: &Job,
         guest: &Domain,
         cancel: &CancellationToken,
-    ) -> Result<(), DriverError> {
-        let note: Note = job.note()?.unwrap_or_default();
-        if note.ready {
-            return Ok(());
+    ) -> Result<Receiver, DriverError> {
+        let state: DriverState = job.load()?.unwrap_or_default();
+        let own = self.facts().await?;
+        if state.ready {
+            return self.receiver(own);
         }
         self.nobody_is_called_so(guest).await?;
         self.remembered.expect(guest);
         match job.what.storage {
-            StorageMode::Shared => self.storage_is_shared(guest).await,
+            StorageMode::Shared => self.storage_is_shared(guest, &own)?,
             StorageMode::Copied => tokio::select! {
                 biased;
                 () = cancel.cancelled() => Err(DriverError::Cancelled),
-                made = self.make_disks(job, note, guest) => made,
-            },
+                made = self.make_disks(job, state, guest, &own) => made,
+            }?,
         }
+        self.receiver(own)
     }
 
     /// Storage may have been taken away since the pre-check.
-    async fn storage_is_shared(&self, guest: &Domain) -> Result<(), DriverError> {
-        let own = self.facts().await?;
-        match checks::disks_to_copy(guest, &own).next() {
+    fn storage_is_shared(&self, guest: &Domain, own: &HostFacts) -> Result<(), DriverError> {
+        match checks::disks_to_copy(guest, &own.pools).next() {
             None => Ok(()),
             Some(disk) => Err(DriverError::failed(
                 FailureCode::PrepareFailed,
@@ -54,22 +57,22 @@ impl Host {
     async fn make_disks(
         &self,
         job: &Job,
-        mut note: Note,
+        mut state: DriverState,
         guest: &Domain,
+        own: &HostFacts,
     ) -> Result<(), DriverError> {
         // What an unfinished try left is made anew, so that it is whole.
-        self.clear(&note.made).await?;
-        note.made.clear();
-        job.set_note(&note).await?;
+        self.clear(&state.made).await?;
+        state.made.clear();
+        job.save(&state).await?;
 
-        let own = self.facts().await?;
-        self.places_are_free(guest, &own)
+        self.places_are_free(guest, own)
             .await
             .map_err(as_preparation)?;
-        self.room_for_copies(guest, &own, None)
+        self.room_for_copies(guest, own, None)
             .await
             .map_err(as_full)?;
-        let blanks: Vec<Blank> = checks::disks_to_copy(guest, &own)
+        let blanks: Vec<Blank> = checks::disks_to_copy(guest, &own.pools)
             .map(|disk| Blank {
                 path: PathBuf::from(&disk.path),
                 format: disk.format.clone(),
@@ -82,14 +85,14 @@ impl Host {
             .collect();
         for blank in &blanks {
             for directory in absent_directories(&blank.path) {
-                if !note.made.contains(&Made::Directory(directory.clone())) {
-                    note.made.push(Made::Directory(directory));
+                if !state.made.contains(&Made::Directory(directory.clone())) {
+                    state.made.push(Made::Directory(directory));
                 }
             }
-            note.made.push(Made::Disk(blank.path.clone()));
+            state.made.push(Made::Disk(blank.path.clone()));
         }
-        job.set_note(&note).await?;
-        for made in &note.made {
+        job.save(&state).await?;
+        for made in &state.made {
             if let Made::Directory(directory) = made {
                 let made = tokio::fs::create_dir(directory).await;
                 made.map_err(|error| not_made(directory, &error.to_string()))?;
@@ -99,8 +102,8 @@ impl Host {
             let made = blank.create(self.config.call_timeout()).await;
             made.map_err(|error| image_not_made(&blank.path, &error))?;
         }
-        note.ready = true;
-        job.set_note(&note).await
+        state.ready = true;
+        job.save(&state).await
     }
 
     /// Removes what was made, the last first. What is not there is no error; a directory that

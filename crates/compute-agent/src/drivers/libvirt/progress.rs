@@ -7,12 +7,12 @@ use godwit_core::migration::StorageMode;
 use godwit_rpc::progress::{Amounts, Ended, Outcome, Progress};
 
 use super::Host;
-use super::downtime::weight;
-use super::flight::{Call, Flight};
-use super::note::Note;
+use super::downtime::size_gib;
+use super::observation::MoveSeen;
+use super::outgoing::{Call, OutgoingMigration};
+use super::state::DriverState;
+use super::status::{MoveStatus, move_status};
 use super::sys::JobStatistics;
-use super::verdict::{Verdict, verdict};
-use super::witness::MoveSeen;
 use crate::driver::{DriverError, Job, JobState};
 
 /// How long the event with the final figures may come after libvirt's call returned.
@@ -21,15 +21,15 @@ const FIGURES_WITHIN: Duration = Duration::from_millis(500);
 impl Host {
     /// See [`crate::driver::Driver::progress`].
     pub(super) async fn progress(self: &Arc<Self>, job: &Job) -> Result<JobState, DriverError> {
-        let Some(flight) = self.attached(job).await? else {
+        let Some(outgoing) = self.attached(job).await? else {
             return Ok(JobState::NoJob);
         };
-        if let Some(ended) = flight.known().ended {
+        if let Some(ended) = outgoing.known().ended {
             return Ok(JobState::Ended(ended));
         }
         let server = job.what.server;
         // What is known first, then the look: a call that returns in between is seen next time.
-        let known = flight.known();
+        let known = outgoing.known();
         let seen = match known.call {
             Call::HandedOver => None,
             Call::NotOurs
@@ -38,10 +38,10 @@ impl Host {
             | Call::Failed(_)
             | Call::Unheard(_) => self.look(server).await?,
         };
-        let outcome = match verdict(&known, seen, paused_by_move(job)?) {
-            Verdict::Moving { figures, post_copy } => {
+        let outcome = match move_status(&known, seen, paused_by_move(job)?) {
+            MoveStatus::Moving { figures, post_copy } => {
                 let figures = figures.unwrap_or(known.last);
-                flight.learn(|known| {
+                outgoing.learn(|known| {
                     known.last = figures;
                     known.post_copy |= post_copy;
                 });
@@ -51,33 +51,33 @@ impl Host {
                     post_copy,
                 });
             }
-            Verdict::HandedOver => Outcome::HandedOver,
-            Verdict::Stayed(failure) => failure.map_or(Outcome::Cancelled, Outcome::Failed),
-            Verdict::StayedPaused(failure) => {
+            MoveStatus::HandedOver => Outcome::HandedOver,
+            MoveStatus::Stayed(failure) => failure.map_or(Outcome::Cancelled, Outcome::Failed),
+            MoveStatus::StayedPaused(failure) => {
                 self.resume(server).await?;
                 failure.map_or(Outcome::Cancelled, Outcome::Failed)
             }
-            Verdict::Unknown => return Ok(JobState::NoJob),
+            MoveStatus::Unknown => return Ok(JobState::NoJob),
         };
         let handed_over = outcome == Outcome::HandedOver;
         let ended = Ended {
             outcome,
             progress: self
-                .final_figures(&flight, handed_over, job.what.storage)
+                .final_figures(&outgoing, handed_over, job.what.storage)
                 .await,
         };
-        flight.learn(|known| known.ended = Some(ended.clone()));
+        outgoing.learn(|known| known.ended = Some(ended.clone()));
         Ok(JobState::Ended(ended))
     }
 
-    /// The flight of a job: the one this process began, or, after a restart, one for a job that
+    /// The outgoing migration of a job: the one this process began, or, after a restart, one for a job that
     /// libvirt carried on with.
     pub(super) async fn attached(
         self: &Arc<Self>,
         job: &Job,
-    ) -> Result<Option<Arc<Flight>>, DriverError> {
-        if let Some(flight) = self.flights.of(job) {
-            return Ok(Some(flight));
+    ) -> Result<Option<Arc<OutgoingMigration>>, DriverError> {
+        if let Some(outgoing) = self.outgoing.of(job) {
+            return Ok(Some(outgoing));
         }
         let server = job.what.server;
         let Some(seen) = self.look(server).await? else {
@@ -88,28 +88,28 @@ impl Host {
         };
         tracing::info!(%server, migration = %job.what.migration,
             "libvirt has carried on with the move; following it again");
-        let flight = self.flights.begin(job, Call::NotOurs);
-        self.steer_with(
+        let outgoing = self.outgoing.begin(job, Call::NotOurs);
+        self.tune_with(
             server,
-            &flight,
-            weight(figures.memory_total, std::iter::empty()),
+            &outgoing,
+            size_gib(figures.memory_total, std::iter::empty()),
             false,
         );
-        Ok(Some(flight))
+        Ok(Some(outgoing))
     }
 
     async fn final_figures(
         &self,
-        flight: &Flight,
+        outgoing: &OutgoingMigration,
         handed_over: bool,
         storage: StorageMode,
     ) -> Option<Progress> {
         if handed_over {
             // Without the event the last figures seen have to do.
-            let told = flight.until(|known| known.completed.is_some());
-            let _ = tokio::time::timeout(FIGURES_WITHIN, told).await;
+            let completed = outgoing.until(|known| known.completed.is_some());
+            let _ = tokio::time::timeout(FIGURES_WITHIN, completed).await;
         }
-        let known = flight.known();
+        let known = outgoing.known();
         let figures = known.completed.unwrap_or(known.last);
         (figures != JobStatistics::default()).then(|| progress_of(&figures, storage))
     }
@@ -117,8 +117,8 @@ impl Host {
 
 /// Did we pause the guest to get its move over with?
 pub(super) fn paused_by_move(job: &Job) -> Result<bool, DriverError> {
-    let note: Note = job.note()?.unwrap_or_default();
-    Ok(note.departure.is_some_and(|departure| departure.paused))
+    let state: DriverState = job.load()?.unwrap_or_default();
+    Ok(state.started.is_some_and(|started| started.paused))
 }
 
 /// libvirt's figures in the words of the protocol.

@@ -10,7 +10,7 @@ use godwit_rpc::domain::Owner;
 use uuid::Uuid;
 
 use super::{Fabric, Fleet, GuestSpec, HostSpec, Power};
-use crate::conformance::{Harness, Mishap, Scenery, Trouble, Wish};
+use crate::conformance::{Fixture, Harness, HarnessError, HostFault, Setup};
 use crate::driver::Driver;
 use crate::holds::Holds;
 
@@ -30,10 +30,10 @@ fn host(side: Side) -> HostName {
 
 #[async_trait]
 impl Harness for InMemory {
-    async fn set_up(&self, wish: Wish) -> Result<Box<dyn Scenery>, Trouble> {
+    async fn set_up(&self, setup: Setup) -> Result<Box<dyn Fixture>, HarnessError> {
         let hosts = [Side::Source, Side::Destination].map(|side| HostSpec {
             link_bytes_per_second: 100 * MIB,
-            post_copy: wish.post_copy,
+            post_copy: setup.post_copy,
             ..HostSpec::new(host(side))
         });
         let owner = Owner {
@@ -43,11 +43,11 @@ impl Harness for InMemory {
             project_name: None,
         };
         let mut guest = GuestSpec::new(SERVER, "vm", owner, host(Side::Source));
-        if wish.busy {
+        if setup.busy {
             guest.dirty_bytes_per_second = 200 * MIB;
             guest.working_set_bytes = guest.memory_bytes / 2;
         }
-        if wish.local_disk {
+        if setup.local_disk {
             guest.disks[0].pool = None;
         }
         let fleet = Fleet {
@@ -65,7 +65,7 @@ fn driver(fabric: &Fabric, side: Side) -> Arc<dyn Driver> {
 }
 
 #[async_trait]
-impl Scenery for Hosts {
+impl Fixture for Hosts {
     fn server(&self) -> ServerUuid {
         SERVER
     }
@@ -78,35 +78,35 @@ impl Scenery for Hosts {
         })
     }
 
-    async fn restart_agent(&mut self) -> Result<(), Trouble> {
+    async fn restart_agent(&mut self) -> Result<(), HarnessError> {
         self.drivers[0] = driver(&self.fabric, Side::Source);
         Ok(())
     }
 
-    async fn pause_guest(&self) -> Result<(), Trouble> {
+    async fn pause_guest(&self) -> Result<(), HarnessError> {
         self.fabric.set_power(SERVER, Power::Paused);
         Ok(())
     }
 
-    async fn power_off_guest(&self) -> Result<(), Trouble> {
+    async fn power_off_guest(&self) -> Result<(), HarnessError> {
         self.fabric.set_power(SERVER, Power::Off);
         Ok(())
     }
 
-    async fn befall(&self, mishap: Mishap) -> Result<bool, Trouble> {
-        match mishap {
-            Mishap::CutLink => self.fabric.connect(&host(Side::Destination), false),
-            Mishap::HealLink => self.fabric.connect(&host(Side::Destination), true),
-            Mishap::KillIncoming => self.fabric.kill_incoming(SERVER),
-            Mishap::RestartService => self.fabric.interrupt(SERVER),
-            Mishap::LosePower => self.fabric.power(&host(Side::Source), false),
-            Mishap::ReturnPower => self.fabric.power(&host(Side::Source), true),
-            Mishap::RestartServiceAtHandover => self.fabric.interrupt_at_handover(SERVER),
+    async fn inject(&self, fault: HostFault) -> Result<bool, HarnessError> {
+        match fault {
+            HostFault::CutLink => self.fabric.connect(&host(Side::Destination), false),
+            HostFault::HealLink => self.fabric.connect(&host(Side::Destination), true),
+            HostFault::KillIncoming => self.fabric.kill_incoming(SERVER),
+            HostFault::RestartService => self.fabric.interrupt(SERVER),
+            HostFault::LosePower => self.fabric.power(&host(Side::Source), false),
+            HostFault::ReturnPower => self.fabric.power(&host(Side::Source), true),
+            HostFault::RestartServiceAtHandover => self.fabric.interrupt_at_handover(SERVER),
         }
         Ok(true)
     }
 
-    async fn verify(&self, side: Side) -> Result<(), Trouble> {
+    async fn verify(&self, side: Side) -> Result<(), HarnessError> {
         let truth = self.fabric.whereabouts(SERVER);
         if truth != Some(host(side)) {
             return Err(format!("the guest is at {truth:?}").into());

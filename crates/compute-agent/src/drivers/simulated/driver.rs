@@ -6,17 +6,17 @@ use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::StorageMode;
 use godwit_core::recovery::Sighting;
 use godwit_rpc::command::{
-    CheckBoot, CheckDestination, CheckSource, ForceMeans, Movable, MoveKind, Side,
+    CheckBoot, CheckDestination, CheckSource, ForceMeans, Movable, MoveKind, Receiver, Side,
 };
 use godwit_rpc::domain::Domain;
 use godwit_rpc::facts::HostFacts;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::cold::DriverState;
 use super::fabric::Fabric;
 use super::faults::{Fault, Step};
 use super::fleet::Power;
-use super::rehost::Note;
 use crate::checks;
 use crate::driver::{Driver, DriverError, Job, JobState, PowerOff, PowerOn};
 use crate::holds::{HoldPoint, Holds};
@@ -69,24 +69,24 @@ impl Simulated {
         }
     }
 
-    /// Notes what the guest does before a cold move stops it.
-    async fn note_power(&self, job: &Job) -> Result<(), DriverError> {
-        let mut note: Note = job.note()?.unwrap_or_default();
-        if job.what.kind != MoveKind::Cold || note.was.is_some() {
+    /// DriverStateStore what the guest does before a cold move stops it.
+    async fn save_power(&self, job: &Job) -> Result<(), DriverError> {
+        let mut state: DriverState = job.load()?.unwrap_or_default();
+        if job.what.kind != MoveKind::Cold || state.was.is_some() {
             return Ok(());
         }
         let server = job.what.server;
         let was = self
             .fabric
             .look(|world| world.power_here(&self.host, server));
-        note.was = Some(was.ok_or(DriverError::UnknownServer(server))?);
-        job.set_note(&note).await
+        state.was = Some(was.ok_or(DriverError::UnknownServer(server))?);
+        job.save(&state).await
     }
 
     /// Starts a guest again that a cold move powered off, if that is proven to be safe.
     async fn power_back(&self, job: &Job, resume: bool) -> Result<(), DriverError> {
-        let mut note: Note = job.note()?.unwrap_or_default();
-        let Some(was) = note.was else { return Ok(()) };
+        let mut state: DriverState = job.load()?.unwrap_or_default();
+        let Some(was) = state.was else { return Ok(()) };
         let server = job.what.server;
         let is = self
             .fabric
@@ -104,8 +104,8 @@ impl Simulated {
             }
             (Some(_), _) => {}
         }
-        note.was = None;
-        job.set_note(&note).await
+        state.was = None;
+        job.save(&state).await
     }
 
     fn own_facts(&self) -> Result<HostFacts, DriverError> {
@@ -184,7 +184,7 @@ impl Driver for Simulated {
         job: &Job,
         guest: &Domain,
         cancel: &CancellationToken,
-    ) -> Result<(), DriverError> {
+    ) -> Result<Receiver, DriverError> {
         self.strike(Step::Prepare, cancel).await?;
         let facts = self.own_facts()?;
         let copied = match job.what.storage {
@@ -201,17 +201,21 @@ impl Driver for Simulated {
                 ),
             ));
         }
-        self.fabric.look(|world| world.prepare(&job.what, copied))
+        self.fabric.look(|world| world.prepare(&job.what, copied))?;
+        Ok(Receiver {
+            target: format!("simulated://{}", self.host),
+            pools: facts.pools,
+        })
     }
 
     async fn start(
         &self,
         job: &Job,
-        _destination: &HostFacts,
+        _receiver: &Receiver,
         cancel: &CancellationToken,
     ) -> Result<(), DriverError> {
         self.strike(Step::Start, cancel).await?;
-        self.note_power(job).await?;
+        self.save_power(job).await?;
         let held = self.holds.is_held(HoldPoint::BeforeHandover).await;
         self.fabric.look(|world| {
             world.start(&job.what)?;
@@ -311,16 +315,16 @@ impl Driver for Simulated {
         let what = &job.what;
         self.fabric
             .look(|world| world.can_boot(&self.host, what.server, definition))?;
-        let mut note: Note = job.note()?.unwrap_or_default();
-        note.booted = true;
-        job.set_note(&note).await?;
+        let mut state: DriverState = job.load()?.unwrap_or_default();
+        state.booted = true;
+        job.save(&state).await?;
         self.fabric.look(|world| world.boot(what, power_on))
     }
 
     async fn withdraw(&self, job: &Job, side: Side) -> Result<(), DriverError> {
         self.strike_uncancelled(Step::Withdraw).await?;
-        let note: Note = job.note()?.unwrap_or_default();
-        let booted_here = side == Side::Destination && note.booted;
+        let state: DriverState = job.load()?.unwrap_or_default();
+        let booted_here = side == Side::Destination && state.booted;
         self.fabric
             .look(|world| world.withdraw(&self.host, &job.what, booted_here))
     }

@@ -5,30 +5,30 @@
 //! a real one, and the same conformance suite holds both to the same promises.
 //!
 //! ```text
-//!   fleet    what there is: hosts and guests          course   pre-copy, as one move sees it
-//!   world    where everything is now                  faults   what goes wrong, and when
-//!   testimony what hosts say of it              steps    what is done to it
-//!   rehost   guests that power off here and on elsewhere
-//!   power    guests that power off and on where they are
-//!   fabric   the world behind a lock, with a clock and a file
+//!   fleet      what there is: hosts and guests    transfer  pre-copy, as one move sees it
+//!   world      where everything is now            faults    what goes wrong, and when
+//!   inventory  what hosts report of it            steps     what is done to it
+//!   cold       guests that power off here and on elsewhere
+//!   power      guests that power off and on where they are
+//!   fabric     the world behind a lock, with a clock and a file
 //! ```
 //!
 //! Time is tokio's, multiplied by the fabric's speed. Nothing runs in the background: whoever
-//! looks at the world first brings it up to the present, so a test that steers tokio's clock
-//! steers every move.
+//! looks at the world first brings it up to now, so a test that drives tokio's clock drives every
+//! move.
 //!
 //! A simulated guest proves nothing about a real one; claims about real guests are tested on
 //! real hypervisors.
 
-mod course;
+mod cold;
 mod driver;
 mod fabric;
 mod faults;
 mod fleet;
+mod inventory;
 mod power;
-mod rehost;
 mod steps;
-mod testimony;
+mod transfer;
 mod world;
 
 pub use driver::Simulated;

@@ -8,7 +8,7 @@ use super::world::World;
 use crate::driver::DriverError;
 
 impl World {
-    /// The number of its present execution on this host; `None` while it is off.
+    /// The number of its current execution on this host; `None` while it is off.
     pub(super) fn execution(
         &self,
         host: &HostName,

@@ -6,9 +6,9 @@ use godwit_core::migration::StorageMode;
 use godwit_rpc::command::{ForceMeans, Move, MoveKind};
 use godwit_rpc::progress::Outcome;
 
-use super::course::{Course, Mode};
 use super::faults::Step;
 use super::fleet::Power;
+use super::transfer::{Mode, Transfer};
 use super::world::{Incoming, Moving, World};
 use crate::driver::{DriverError, JobState};
 
@@ -58,9 +58,9 @@ impl World {
             return Err(refused("the destination does not expect this guest"));
         }
         let disk = (what.storage == StorageMode::Copied).then(|| guest.local_bytes());
-        let (course, off_in) = match what.kind {
+        let (transfer, off_in) = match what.kind {
             MoveKind::Live | MoveKind::Evacuation => (
-                Course::new(
+                Transfer::new(
                     guest.memory_bytes,
                     disk,
                     guest.dirty_bytes_per_second,
@@ -70,7 +70,7 @@ impl World {
                 None,
             ),
             MoveKind::Cold => (
-                Course::new(0, disk, 0, 0, true),
+                Transfer::new(0, disk, 0, 0, true),
                 Some(if is_off { 0.0 } else { POWER_OFF_TIME }),
             ),
         };
@@ -78,7 +78,7 @@ impl World {
             server: what.server,
             source: what.source.clone(),
             destination: what.destination.clone(),
-            course,
+            transfer,
             off_in,
             held: false,
             stalled: false,
@@ -104,8 +104,8 @@ impl World {
                 ended: Some(ended), ..
             }) => JobState::Ended(ended.clone()),
             Some(moving) => JobState::Moving {
-                progress: moving.course.progress(),
-                post_copy: moving.course.mode() == Mode::PostCopy,
+                progress: moving.transfer.progress(),
+                post_copy: moving.transfer.mode() == Mode::PostCopy,
             },
         }
     }
@@ -122,17 +122,17 @@ impl World {
             .hosts
             .get(&what.source)
             .is_some_and(|host| host.spec.post_copy);
-        match moving.course.mode() {
+        match moving.transfer.mode() {
             Mode::PostCopy => Ok(ForceMeans::PostCopy),
             Mode::Paused => Ok(ForceMeans::Pause),
             // Disks cannot follow later.
-            Mode::PreCopy if permitted && moving.course.disks_are_there() => {
-                moving.course.stand_still(Mode::PostCopy);
+            Mode::PreCopy if permitted && moving.transfer.disks_are_there() => {
+                moving.transfer.stand_still(Mode::PostCopy);
                 self.hand_over(what.migration);
                 Ok(ForceMeans::PostCopy)
             }
             Mode::PreCopy => {
-                moving.course.stand_still(Mode::Paused);
+                moving.transfer.stand_still(Mode::Paused);
                 Ok(ForceMeans::Pause)
             }
         }
@@ -146,7 +146,7 @@ impl World {
         if moving.is_some_and(|moving| moving.off_in.is_some()) {
             return Err(DriverError::TooLate);
         }
-        match moving.map(|moving| moving.course.mode()) {
+        match moving.map(|moving| moving.transfer.mode()) {
             None => Err(DriverError::NoJob),
             Some(Mode::PostCopy) => Err(DriverError::TooLate),
             Some(Mode::PreCopy | Mode::Paused) => {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::fleet::Power;
 use super::*;
-use crate::driver::{Driver, DriverError, Job, JobState, Notes};
+use crate::driver::{Driver, DriverError, DriverStateStore, Job, JobState};
 use crate::holds::Holds;
 
 const MIB: u64 = 1 << 20;
@@ -22,7 +22,7 @@ const MIB: u64 = 1 << 20;
 struct NoNotes;
 
 #[async_trait]
-impl Notes for NoNotes {
+impl DriverStateStore for NoNotes {
     fn read(&self) -> Option<serde_json::Value> {
         None
     }
@@ -100,10 +100,8 @@ impl Bench {
             .iter()
             .find(|domain| domain.server == job.what.server)
             .unwrap();
-        self.destination.prepare(job, guest, &never).await?;
-        self.source
-            .start(job, &self.destination.facts().await?, &never)
-            .await
+        let receiver = self.destination.prepare(job, guest, &never).await?;
+        self.source.start(job, &receiver, &never).await
     }
 
     /// Lets simulated time pass until the job has ended; at most an hour.

@@ -6,9 +6,9 @@ use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_rpc::progress::{Ended, Outcome};
 
-use super::course::{Course, Mode};
 use super::faults::{Fault, Faults};
 use super::fleet::{Fleet, GuestSpec, HostSpec};
+use super::transfer::{Mode, Transfer};
 
 /// A broken link is noticed after this many seconds.
 const LINK_TIMEOUT: f64 = 5.0;
@@ -31,7 +31,7 @@ pub(super) struct Moving {
     pub(super) server: ServerUuid,
     pub(super) source: HostName,
     pub(super) destination: HostName,
-    pub(super) course: Course,
+    pub(super) transfer: Transfer,
     /// Cold: how long the guest still takes to power off, seconds.
     pub(super) off_in: Option<f64>,
     /// Kept from ending by a hold point.
@@ -198,13 +198,13 @@ impl World {
             }
             return;
         }
-        let complete = moving.course.advance(step, rate, moving.held);
+        let complete = moving.transfer.advance(step, rate, moving.held);
         moving.broken_for = if rate > 0.0 || moving.stalled {
             0.0
         } else {
             moving.broken_for + step
         };
-        let strikes = moving.fault.is_some() && moving.course.first_pass() >= 0.5;
+        let strikes = moving.fault.is_some() && moving.transfer.first_pass() >= 0.5;
         let fault = if strikes { moving.fault.take() } else { None };
         if moving.broken_for >= LINK_TIMEOUT || fault == Some(Fault::LoseLink) {
             self.break_off(uuid);
@@ -224,7 +224,7 @@ impl World {
         let Some(moving) = self.moves.get(&uuid) else {
             return;
         };
-        if moving.course.mode() == Mode::PostCopy {
+        if moving.transfer.mode() == Mode::PostCopy {
             // Half of it is here and half of it is there.
             let server = moving.server;
             self.guests.remove(&server);
@@ -260,7 +260,7 @@ impl World {
 
     pub(super) fn end(&mut self, uuid: MigrationUuid, outcome: Outcome) {
         if let Some(moving) = self.moves.get_mut(&uuid) {
-            let progress = Some(moving.course.progress());
+            let progress = Some(moving.transfer.progress());
             moving.ended = Some(Ended { outcome, progress });
         }
         self.changed();
@@ -319,7 +319,7 @@ impl World {
     fn under_way(&self, server: ServerUuid) -> Option<(MigrationUuid, Mode)> {
         let mut moves = self.moves.iter();
         let found = moves.find(|(_, moving)| moving.server == server && moving.ended.is_none());
-        found.map(|(uuid, moving)| (*uuid, moving.course.mode()))
+        found.map(|(uuid, moving)| (*uuid, moving.transfer.mode()))
     }
 
     /// Starts a guest again that its move had stopped.
@@ -334,7 +334,7 @@ impl Moving {
     fn uses_links(&self) -> bool {
         match self.off_in {
             None => true,
-            Some(off_in) => off_in <= 0.0 && !self.course.disks_are_there(),
+            Some(off_in) => off_in <= 0.0 && !self.transfer.disks_are_there(),
         }
     }
 
@@ -346,7 +346,7 @@ impl Moving {
         if rate <= 0.0 {
             return (!self.stalled).then(|| (LINK_TIMEOUT - self.broken_for).max(0.0));
         }
-        let next = self.course.next_event(rate, self.held)?;
+        let next = self.transfer.next_event(rate, self.held)?;
         // A fault strikes within the first pass, which is therefore walked in smaller steps.
         Some(if self.fault.is_some() {
             (next / 4.0).max(0.001).min(next)

@@ -15,14 +15,14 @@ use prometheus::Registry;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::crew::{Crew, bind};
 use crate::roles::observe;
 use crate::roles::transport::transport;
 use crate::stop;
+use crate::supervisor::{Supervisor, bind};
 
 /// Serves this host until told to stop.
 pub(crate) async fn run(config: &Config) -> Result<()> {
-    let mut crew = Crew::new(stop::on_signal()?);
+    let mut supervisor = Supervisor::new(stop::on_signal()?);
     let settings = config.agent()?;
     let host = settings.host.clone();
     let holds = Holds::new(settings.holds.clone());
@@ -55,11 +55,16 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     })
     .await?;
     let address = agent.address().clone();
-    let stop = crew.stop();
-    crew.spawn("the agent", async move { Ok(agent.run(stop).await?) });
-    let metrics = observe(&mut crew, bind(settings.metrics)?, registry, readiness)?;
+    let stop = supervisor.stop();
+    supervisor.spawn("the agent", async move { Ok(agent.run(stop).await?) });
+    let metrics = observe(
+        &mut supervisor,
+        bind(settings.metrics)?,
+        registry,
+        readiness,
+    )?;
     println!("ready {address}\nmetrics http://{metrics}/metrics");
-    crew.run().await
+    supervisor.run().await
 }
 
 /// Is the agent registered? Without that nothing is asked of it.

@@ -71,14 +71,14 @@ fn grouped(attributes: &str) -> Option<DeclaredGroup> {
 fn a_domain_may_name_its_server_group() {
     assert_eq!(Definition::parse(DOMAIN).unwrap().group, None);
     let uuid = "7a0a4f6e-2f45-4a0c-9d8f-3f6d5c1c7f10";
-    let told = format!(r#"uuid="{uuid}" policy="anti-affinity" max_server_per_host="2""#);
+    let declared = format!(r#"uuid="{uuid}" policy="anti-affinity" max_server_per_host="2""#);
     let group = DeclaredGroup {
         uuid: uuid.parse().unwrap(),
         name: Some("web".to_owned()),
         policy: Some(Policy::AntiAffinity),
         max_server_per_host: Some(2),
     };
-    assert_eq!(grouped(&told).as_ref(), Some(&group));
+    assert_eq!(grouped(&declared).as_ref(), Some(&group));
     let only_named = DeclaredGroup {
         policy: None,
         max_server_per_host: None,

@@ -1,0 +1,54 @@
+//! A cold move is followed until the guest is off at its source.
+
+use godwit_core::cold::Phase;
+use godwit_core::event::Event;
+use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::recovery::ColdVerdict;
+use tracing::info;
+
+use super::judge;
+use crate::effects::follow::{end, follow, pause};
+use crate::effects::performer::{Performed, Performer, Retry};
+
+pub(super) async fn perform(performer: &mut Performer<'_>) -> Performed {
+    let mut pauses = 0;
+    while follow(performer, &mut pauses).await? {
+        if conclude(performer).await? {
+            return Ok(());
+        }
+        pause(performer, &mut pauses).await;
+    }
+    Ok(())
+}
+
+/// Its source remembers nothing of the move. Does the row know how it ended, once both sides are
+/// heard?
+async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
+    let first = performer.hear().await?;
+    let verdict = judge(performer, Phase::Stopping, first)?;
+    info!(?verdict, testimony = %first.describe(), "both sides were heard");
+    let event = match verdict {
+        ColdVerdict::Stopped => Event::SourceStopped,
+        // Its source takes it back, by a command that outranks a start still under way.
+        ColdVerdict::Interrupted => Event::MoveFailed(Failure::new(
+            FailureCode::Interrupted,
+            format!(
+                "The move was interrupted; the server stayed on {}.",
+                performer.source()
+            ),
+        )),
+        ColdVerdict::GoAhead
+        | ColdVerdict::RunsAtSource
+        | ColdVerdict::Nowhere
+        | ColdVerdict::Wait => {
+            drop(performer.wait(first).await);
+            return Ok(false);
+        }
+    };
+    // A guest that is just being stopped looks different a moment later.
+    let second = performer.hear().await?;
+    if judge(performer, Phase::Stopping, second)? != verdict {
+        return Ok(false);
+    }
+    end(performer, event, second).await
+}

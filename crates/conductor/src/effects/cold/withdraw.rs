@@ -1,0 +1,24 @@
+//! A cold move's destination gives the guest up, because the move is undone or did not work.
+//!
+//! Then its source takes the guest back, and must be able to.
+
+use godwit_core::cold::Phase;
+use godwit_core::recovery::ColdVerdict;
+
+use super::judge;
+use crate::effects::performer::{Performed, Performer, Retry};
+use crate::effects::withdraw::send;
+
+pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+    let phase = Phase::of(&performer.record.migration)
+        .ok_or_else(|| Retry::because("the row is in no phase of a cold move"))?;
+    let heard = performer.hear().await?;
+    match judge(performer, phase, heard)? {
+        ColdVerdict::GoAhead => send(performer, performer.destination_agent().await?).await,
+        ColdVerdict::Stopped
+        | ColdVerdict::Interrupted
+        | ColdVerdict::RunsAtSource
+        | ColdVerdict::Nowhere
+        | ColdVerdict::Wait => Err(performer.wait(heard).await),
+    }
+}

@@ -1,0 +1,26 @@
+//! An evacuation's source, back again, gives the guest up: it runs elsewhere since.
+//!
+//! Where the server is not recorded elsewhere, somebody took it back, and what the source has is
+//! no leftover.
+
+use crate::effects::performer::{Performed, Performer, Retry};
+use crate::effects::withdraw::send;
+use godwit_core::discrepancy::DiscrepancyKind;
+
+pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+    let server = performer
+        .ctx
+        .store
+        .server_find(performer.record.migration.server)
+        .await?;
+    let recorded = server.and_then(|server| server.host);
+    if recorded.as_ref() == Some(performer.source()) {
+        let why = format!("the server is recorded on {} again", performer.source());
+        let source = Some(performer.source());
+        performer
+            .doubt(DiscrepancyKind::Overdue, source, &why)
+            .await;
+        return Err(Retry::because(why));
+    }
+    send(performer, performer.source_agent().await?).await
+}

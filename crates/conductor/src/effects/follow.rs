@@ -1,0 +1,172 @@
+//! Watch: follow the move until it ends.
+//!
+//! ```text
+//!   follow ── progress, post-copy ──► rows
+//!     │  └─── ended ─────────────────► event, done
+//!     ├ broke: pause, follow again
+//!     └ unknown: hear both hypervisors ─► judge ─► event, or pause and follow again
+//! ```
+//!
+//! This holds its lease for as long as the move lasts. When its holder dies, the next one
+//! begins to follow; agents tell everything of importance again to who comes later.
+
+use godwit_core::discrepancy::DiscrepancyKind;
+use godwit_core::event::Event;
+use godwit_core::ids::HostName;
+use godwit_rpc::progress::{Ended, WatchEvent};
+use godwit_rpc::refusal::CallError;
+use serde_json::json;
+use tracing::{debug, info};
+
+use super::performer::{Performer, Retry};
+use crate::context::{AskError, Context};
+use crate::enrolment::event_of;
+use crate::steps::Applied;
+use crate::testimony::{Testimony, explain, is_dead};
+
+/// A break this often in a row is worth a discrepancy.
+const BREAKS_BEFORE_DOUBT: u32 = 3;
+
+/// How listening to the source came to an end.
+enum Heard {
+    /// The row knows how the move ended.
+    Over,
+    /// The agent cannot be heard.
+    Broke(String),
+    /// The agent answers, and cannot say.
+    Unknown,
+}
+
+/// Follows the move for as long as its source tells of it, and then says whether both hosts have
+/// to be judged: if not, the row knows how the move ended. `pauses` counts those in a row.
+pub(super) async fn follow(performer: &mut Performer<'_>, pauses: &mut u32) -> Result<bool, Retry> {
+    while performer.still_wanted().await? {
+        match listen(performer, pauses).await? {
+            Heard::Over => return Ok(false),
+            Heard::Broke(reason) => {
+                info!(reason, "the move cannot be followed");
+                if is_dead(performer.ctx, performer.source()).await? {
+                    return Ok(true);
+                }
+                if *pauses >= BREAKS_BEFORE_DOUBT {
+                    let source = Some(performer.source());
+                    performer
+                        .doubt(DiscrepancyKind::HostSilent, source, &reason)
+                        .await;
+                }
+            }
+            Heard::Unknown => return performer.still_wanted().await,
+        }
+        pause(performer, pauses).await;
+    }
+    Ok(false)
+}
+
+/// Waits before the move is followed again.
+pub(super) async fn pause(performer: &Performer<'_>, pauses: &mut u32) {
+    *pauses = pauses.saturating_add(1);
+    tokio::time::sleep(performer.ctx.pause(*pauses)).await;
+}
+
+async fn listen(performer: &Performer<'_>, pauses: &mut u32) -> Result<Heard, Retry> {
+    let ctx = performer.ctx;
+    let migration = &performer.record.migration;
+    let opened = async {
+        let call = |error| AskError::Call(performer.source().clone(), error);
+        let agent = performer.source_agent().await?;
+        agent
+            .watch(migration.uuid, migration.server)
+            .await
+            .map_err(call)
+    };
+    let mut events = match opened.await {
+        Ok(events) => events,
+        Err(AskError::Store(error)) => return Err(error.into()),
+        Err(AskError::Call(_, CallError::Refused(refusal))) if !refusal.is_passing() => {
+            debug!(%refusal, "the agent does not follow this move");
+            return Ok(Heard::Unknown);
+        }
+        Err(error) => return Ok(Heard::Broke(explain(&error))),
+    };
+    let mut heard = false;
+    let died = until_dead(ctx, performer.source());
+    tokio::pin!(died);
+    loop {
+        // A host without power closes no connection.
+        let event = tokio::select! {
+            event = events.next() => event,
+            died = &mut died => {
+                died?;
+                return Ok(Heard::Broke("the source is declared dead".to_owned()));
+            }
+        };
+        let event = match event {
+            Ok(Some(event)) => event,
+            Ok(None) => return Ok(Heard::Broke("the agent is being stopped".to_owned())),
+            Err(error) => return Ok(Heard::Broke(explain(&error))),
+        };
+        if !heard && !matches!(event, WatchEvent::Unknown) {
+            heard = true;
+            *pauses = 0;
+            let why = "the move is being followed";
+            for host in [Some(performer.source()), migration.dest_compute.as_ref()] {
+                performer
+                    .resolved(DiscrepancyKind::HostSilent, host, why)
+                    .await;
+            }
+            performer
+                .resolved(DiscrepancyKind::Overdue, None, why)
+                .await;
+        }
+        match event {
+            WatchEvent::Progress(progress) => {
+                ctx.progress.note(migration.uuid, &progress, ctx.now());
+            }
+            WatchEvent::PostCopyStarted => {
+                performer.relay(Event::PostCopyStarted).await?;
+            }
+            WatchEvent::Ended(ended) => return self::ended(performer, ended).await,
+            WatchEvent::Unknown => return Ok(Heard::Unknown),
+        }
+    }
+}
+
+/// Until the source is declared dead and does not answer; one that answers is followed on.
+async fn until_dead(ctx: &Context, source: &HostName) -> Result<(), Retry> {
+    loop {
+        ctx.dead.until(source).await;
+        if is_dead(ctx, source).await? {
+            return Ok(());
+        }
+        tokio::time::sleep(ctx.config.retries.longest).await;
+    }
+}
+
+/// The source says how the move ended.
+async fn ended(performer: &Performer<'_>, ended: Ended) -> Result<Heard, Retry> {
+    let Ended { outcome, progress } = ended;
+    if let Some(progress) = &progress {
+        let (ctx, uuid) = (performer.ctx, performer.record.migration.uuid);
+        let written = ctx
+            .progress
+            .write_final(&ctx.store, uuid, progress, ctx.now());
+        written.await?;
+    }
+    let event = event_of(performer.record.migration.kind, outcome);
+    match performer.relay(event).await? {
+        Applied::Yes => Ok(Heard::Over),
+        // Somebody else was faster; or the row does not allow such an end (the source cannot
+        // have the guest past the switch to post-copy), and then both sides are asked.
+        Applied::No => Ok(Heard::Unknown),
+    }
+}
+
+/// Did the event end the move, so that the row knows?
+pub(super) async fn end(
+    performer: &Performer<'_>,
+    event: Event,
+    testimony: Testimony,
+) -> Result<bool, Retry> {
+    let detail = json!({ "testimony": testimony.describe() });
+    Ok(performer.conclude(event, detail).await? == Applied::Yes)
+}
