@@ -126,6 +126,7 @@ pub struct Job {
 }
 
 impl Job {
+    /// The job of one move, with the place where its driver saves what it has to remember.
     pub fn new(what: Move, state: Arc<dyn DriverStateStore>) -> Self {
         Self { what, state }
     }

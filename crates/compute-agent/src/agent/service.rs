@@ -70,7 +70,7 @@ impl Agent for AgentService {
     }
 
     async fn prepare(&self, prepare: Prepare) -> Result<Receiver, Refusal> {
-        match self.submit(MoveCommand::Prepare(prepare)).await? {
+        match self.submit(MoveCommand::Prepare(Box::new(prepare))).await? {
             Reply::Prepared(receiver) => Ok(receiver),
             Reply::Done | Reply::Forced(_) | Reply::Powered(_) => Err(Refusal::NoJob),
         }

@@ -33,7 +33,7 @@ const IDLE: Duration = Duration::from_secs(60);
 /// A command about a move, of whichever kind.
 #[derive(Clone, Debug)]
 pub(super) enum MoveCommand {
-    Prepare(Prepare),
+    Prepare(Box<Prepare>),
     Start(Start),
     Abort(Command),
     ForceComplete(Command),

@@ -64,6 +64,7 @@ macro_rules! serve_verbs {
         $(#[$doc:meta])*
         $verb:ident($($request:ident: $Request:ty)?) -> $Reply:ty, $deadline:ident, since ($major:literal, $minor:literal);
     )+) => {
+        #[expect(unused_parens, reason = "the request of a verb that has none is ()")]
         #[tonic::async_trait]
         impl<A: Agent> proto::agent_server::Agent for AgentServer<A> {
             async fn hello(&self, _: Request<proto::HelloRequest>) -> Reply<proto::HelloReply> {
