@@ -1,6 +1,7 @@
 //! A connection to either database.
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
+#[cfg(feature = "postgres")]
 use diesel::pg::PgConnection;
 use diesel::sqlite::SqliteConnection;
 
@@ -11,6 +12,7 @@ use crate::StoreError;
 #[derive(diesel::MultiConnection)]
 pub(crate) enum Database {
     Sqlite(SqliteConnection),
+    #[cfg(feature = "postgres")]
     Postgres(PgConnection),
 }
 
@@ -27,6 +29,7 @@ impl Database {
             Self::Sqlite(sqlite) => {
                 AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")
             }
+            #[cfg(feature = "postgres")]
             Self::Postgres(postgres) => AnsiTransactionManager::begin_transaction(postgres),
         };
         begun.map_err(StoreError::from)?;

@@ -19,6 +19,7 @@ use godwit_store::{
     Observed, Owner, Room, Server, SlotLimits, StepError, Stepped, StoragePool, Store,
     StoreOptions,
 };
+use godwit_test_support::database_directory;
 use godwit_test_support::postgres::TempPostgres;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -75,7 +76,7 @@ const TABLES: [&str; 16] = [
 
 impl Bench {
     pub(crate) async fn sqlite() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = database_directory().unwrap();
         let url = format!("sqlite://{}/godwit.db", directory.path().display());
         Self::at(url, None, directory).await
     }
@@ -83,7 +84,7 @@ impl Bench {
     pub(crate) async fn postgres() -> Self {
         let server = TempPostgres::shared().unwrap();
         let url = server.create_database().unwrap();
-        Self::at(url, Some(server), tempfile::tempdir().unwrap()).await
+        Self::at(url, Some(server), database_directory().unwrap()).await
     }
 
     async fn at(url: String, server: Option<Arc<TempPostgres>>, directory: TempDir) -> Self {
