@@ -35,15 +35,33 @@ impl Database {
         begun.map_err(StoreError::from)?;
         match work(self) {
             Ok(value) => {
-                <Self as TransactionManager<Self>>::commit_transaction(self)
-                    .map_err(StoreError::from)?;
+                self.release_savepoint()?;
                 Ok(value)
             }
             Err(error) => {
                 // A connection that cannot even roll back is broken, and leaves the pool.
-                let _ = <Self as TransactionManager<Self>>::rollback_transaction(self);
+                let _ = self.undo_savepoint();
                 Err(error)
             }
         }
+    }
+
+    /// Marks where a part of the transaction begins, so that it can be undone alone.
+    pub(crate) fn begin_savepoint(&mut self) -> Result<(), StoreError> {
+        Ok(<Self as TransactionManager<Self>>::begin_transaction(self)?)
+    }
+
+    /// Makes the innermost part one with what is around it; the transaction itself is committed.
+    pub(crate) fn release_savepoint(&mut self) -> Result<(), StoreError> {
+        Ok(<Self as TransactionManager<Self>>::commit_transaction(
+            self,
+        )?)
+    }
+
+    /// Undoes the innermost part, or the transaction as a whole.
+    pub(crate) fn undo_savepoint(&mut self) -> Result<(), StoreError> {
+        Ok(<Self as TransactionManager<Self>>::rollback_transaction(
+            self,
+        )?)
     }
 }
