@@ -13,6 +13,7 @@
 
 mod api;
 mod clock;
+mod first;
 mod fleet;
 mod growth;
 mod machine;
@@ -55,6 +56,8 @@ enum Subject {
     Moves,
     /// `godwit up` at rest.
     Up,
+    /// Compiling the first command of the README.
+    First,
 }
 
 /// How long to measure.
@@ -126,6 +129,9 @@ fn measure(subjects: &[Subject], effort: Effort) -> Result<()> {
     }
     if wanted(Subject::Up) {
         print!("{}", runtime.block_on(up::measure(effort))?);
+    }
+    if wanted(Subject::First) {
+        print!("{}", runtime.block_on(first::measure())?);
     }
     println!("Load at the end: {}", machine::load());
     Ok(())

@@ -35,10 +35,7 @@ pub(crate) async fn measure(effort: Effort) -> Result<Table> {
         }
         stop(child).await?;
     }
-    let mut table = Table::new(
-        "`godwit up`: 3 hosts, 14 servers, release build",
-        &["what", "figure"],
-    );
+    let mut table = Table::new("`godwit up`: 3 hosts, 14 servers", &["what", "figure"]);
     let mut row = |what: &str, figure: String| table.row(vec![what.to_owned(), figure]);
     row(
         "start to `ready`, empty directory",

@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::deserialize::{self, FromSql, Queryable};
+#[cfg(feature = "postgres")]
 use diesel::pg::{Pg, PgValue};
 use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
 use diesel::sqlite::{Sqlite, SqliteValue};
@@ -50,6 +51,7 @@ macro_rules! read_as {
 /// An instant as a column holds it.
 struct Instant(DateTime<Utc>);
 
+#[cfg(feature = "postgres")]
 impl FromSql<SqlTimestamp, Pg> for Instant {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
         let instant = <NaiveDateTime as FromSql<SqlTimestamp, Pg>>::from_sql(value)?;

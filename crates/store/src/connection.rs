@@ -1,6 +1,7 @@
 //! A connection to either database.
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
+#[cfg(feature = "postgres")]
 use diesel::pg::PgConnection;
 use diesel::sqlite::SqliteConnection;
 
@@ -11,6 +12,7 @@ use crate::StoreError;
 #[derive(diesel::MultiConnection)]
 pub(crate) enum Database {
     Sqlite(SqliteConnection),
+    #[cfg(feature = "postgres")]
     Postgres(PgConnection),
 }
 
@@ -27,20 +29,39 @@ impl Database {
             Self::Sqlite(sqlite) => {
                 AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")
             }
+            #[cfg(feature = "postgres")]
             Self::Postgres(postgres) => AnsiTransactionManager::begin_transaction(postgres),
         };
         begun.map_err(StoreError::from)?;
         match work(self) {
             Ok(value) => {
-                <Self as TransactionManager<Self>>::commit_transaction(self)
-                    .map_err(StoreError::from)?;
+                self.release_savepoint()?;
                 Ok(value)
             }
             Err(error) => {
                 // A connection that cannot even roll back is broken, and leaves the pool.
-                let _ = <Self as TransactionManager<Self>>::rollback_transaction(self);
+                let _ = self.undo_savepoint();
                 Err(error)
             }
         }
+    }
+
+    /// Marks where a part of the transaction begins, so that it can be undone alone.
+    pub(crate) fn begin_savepoint(&mut self) -> Result<(), StoreError> {
+        Ok(<Self as TransactionManager<Self>>::begin_transaction(self)?)
+    }
+
+    /// Makes the innermost part one with what is around it; the transaction itself is committed.
+    pub(crate) fn release_savepoint(&mut self) -> Result<(), StoreError> {
+        Ok(<Self as TransactionManager<Self>>::commit_transaction(
+            self,
+        )?)
+    }
+
+    /// Undoes the innermost part, or the transaction as a whole.
+    pub(crate) fn undo_savepoint(&mut self) -> Result<(), StoreError> {
+        Ok(<Self as TransactionManager<Self>>::rollback_transaction(
+            self,
+        )?)
     }
 }

@@ -2,6 +2,15 @@
 //!
 //! Everything else is written in diesel's language, or in SQL that both understand.
 
+#![cfg_attr(
+    not(feature = "postgres"),
+    expect(
+        unused_imports,
+        unused_variables,
+        reason = "what is locked says nothing to SQLite, whose writer is alone"
+    )
+)]
+
 pub(crate) mod bulk;
 
 use std::sync::LazyLock;
@@ -35,6 +44,7 @@ pub(crate) fn session(connection: &Database, access: Access) -> &'static str {
         }
         // What is asked for often is in memory, where an index costs no more than a table; by
         // default it counts as lying on a disk that has to turn.
+        #[cfg(feature = "postgres")]
         (Database::Postgres(_), Access::Read | Access::Write) => {
             "SET random_page_cost = 1.1; \
              SET statement_timeout = '30s'; \
@@ -44,6 +54,7 @@ pub(crate) fn session(connection: &Database, access: Access) -> &'static str {
              SELECT set_config('synchronous_commit', 'on', false) \
                  WHERE current_setting('synchronous_commit') = 'off'"
         }
+        #[cfg(feature = "postgres")]
         (Database::Postgres(_), Access::Upgrade) => "SET lock_timeout = '60s'",
     }
 }
@@ -53,6 +64,7 @@ pub(crate) fn session(connection: &Database, access: Access) -> &'static str {
 pub(crate) fn before_upgrade(connection: &mut Database) -> QueryResult<()> {
     match connection {
         Database::Sqlite(sqlite) => sqlite.batch_execute("PRAGMA journal_mode = WAL"),
+        #[cfg(feature = "postgres")]
         Database::Postgres(_) => Ok(()),
     }
 }
@@ -71,6 +83,7 @@ pub(crate) fn check_references(sqlite: &mut SqliteConnection) -> QueryResult<boo
 
 /// Makes upgrades wait for each other until the transaction ends. The number is arbitrary, and
 /// only has to be the same everywhere.
+#[cfg(feature = "postgres")]
 pub(crate) const UPGRADE_LOCK: &str = "SELECT pg_advisory_xact_lock(7451936021)";
 
 /// Is there such a table?
@@ -85,6 +98,7 @@ pub(crate) fn has_table(connection: &mut Database, name: &str) -> QueryResult<bo
             "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1) \
              AS found"
         }
+        #[cfg(feature = "postgres")]
         Database::Postgres(_) => "SELECT to_regclass($1) IS NOT NULL AS found",
     };
     let found: Found = sql_query(query)
@@ -97,6 +111,7 @@ pub(crate) fn has_table(connection: &mut Database, name: &str) -> QueryResult<bo
 pub(crate) fn snapshot(connection: &mut Database) -> QueryResult<()> {
     match connection {
         Database::Sqlite(_) => Ok(()),
+        #[cfg(feature = "postgres")]
         Database::Postgres(postgres) => postgres.batch_execute(
             "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
              SET LOCAL statement_timeout = 0",
@@ -113,6 +128,7 @@ pub(crate) fn lock_migration(connection: &mut Database, uuid: &str) -> QueryResu
     let rows = migrations::table.filter(migrations::uuid.eq(uuid));
     match connection {
         Database::Sqlite(sqlite) => select(exists(rows)).get_result(sqlite),
+        #[cfg(feature = "postgres")]
         Database::Postgres(postgres) => rows
             .select(migrations::id)
             .for_update()
@@ -126,6 +142,7 @@ pub(crate) fn lock_migration(connection: &mut Database, uuid: &str) -> QueryResu
 pub(crate) fn lock_servers(connection: &mut Database, uuids: &[String]) -> QueryResult<()> {
     match connection {
         Database::Sqlite(_) => Ok(()),
+        #[cfg(feature = "postgres")]
         Database::Postgres(postgres) => servers::table
             .filter(servers::uuid.eq_any(uuids))
             .order(servers::uuid)
@@ -140,6 +157,7 @@ pub(crate) fn lock_servers(connection: &mut Database, uuids: &[String]) -> Query
 pub(crate) fn lock_server_group(connection: &mut Database, id: i64) -> QueryResult<()> {
     match connection {
         Database::Sqlite(_) => Ok(()),
+        #[cfg(feature = "postgres")]
         Database::Postgres(postgres) => server_groups::table
             .filter(server_groups::id.eq(id))
             .select(server_groups::id)
@@ -153,6 +171,7 @@ pub(crate) fn lock_server_group(connection: &mut Database, id: i64) -> QueryResu
 pub(crate) fn lock_hosts(connection: &mut Database, names: &[&str]) -> QueryResult<()> {
     match connection {
         Database::Sqlite(_) => Ok(()),
+        #[cfg(feature = "postgres")]
         Database::Postgres(postgres) => hosts::table
             .filter(hosts::name.eq_any(names))
             .order(hosts::name)
@@ -167,6 +186,7 @@ pub(crate) fn lock_hosts(connection: &mut Database, names: &[&str]) -> QueryResu
 pub(crate) fn lock_service(connection: &mut Database, uuid: &str) -> QueryResult<()> {
     match connection {
         Database::Sqlite(_) => Ok(()),
+        #[cfg(feature = "postgres")]
         Database::Postgres(postgres) => services::table
             .filter(services::uuid.eq(uuid))
             .select(services::id)
@@ -191,6 +211,7 @@ pub(crate) enum ZoneLock {
 pub(crate) fn lock_zones(connection: &mut Database, lock: ZoneLock) -> QueryResult<()> {
     match connection {
         Database::Sqlite(_) => Ok(()),
+        #[cfg(feature = "postgres")]
         Database::Postgres(postgres) => postgres.batch_execute(match lock {
             ZoneLock::Read => "SELECT pg_advisory_xact_lock_shared(7451936022)",
             ZoneLock::Write => "SELECT pg_advisory_xact_lock(7451936022)",
@@ -248,6 +269,7 @@ pub(crate) fn claim_effects(
     limit: i64,
 ) -> QueryResult<Vec<i64>> {
     static SQLITE: LazyLock<String> = LazyLock::new(|| claim_statement(""));
+    #[cfg(feature = "postgres")]
     static POSTGRES: LazyLock<String> =
         LazyLock::new(|| claim_statement("FOR UPDATE OF mine SKIP LOCKED"));
     #[derive(QueryableByName)]
@@ -257,6 +279,7 @@ pub(crate) fn claim_effects(
     }
     let statement = match connection {
         Database::Sqlite(_) => SQLITE.as_str(),
+        #[cfg(feature = "postgres")]
         Database::Postgres(_) => POSTGRES.as_str(),
     };
     let claimed: Vec<Claimed> = sql_query(statement)
@@ -274,12 +297,14 @@ fn rows_of(connection: &Database, columns: &[(&str, &str)]) -> String {
         .iter()
         .map(|(name, kind)| match connection {
             Database::Sqlite(_) => format!("value ->> '{name}' AS \"{name}\""),
+            #[cfg(feature = "postgres")]
             Database::Postgres(_) => format!("\"{name}\" {kind}"),
         })
         .collect();
     let list = list.join(", ");
     match connection {
         Database::Sqlite(_) => format!("(SELECT {list} FROM json_each($1)) AS sample"),
+        #[cfg(feature = "postgres")]
         Database::Postgres(_) => {
             format!("jsonb_to_recordset(CAST($1 AS jsonb)) AS sample({list})")
         }

@@ -49,6 +49,12 @@ impl StoreError {
         }
     }
 
+    /// What the loss of a transaction is to those who were in it.
+    pub(crate) fn of_the_transaction(&self) -> Self {
+        self.of_the_database()
+            .unwrap_or_else(|| Self::Unreachable(format!("the commit failed: {self:?}")))
+    }
+
     /// Did the database ask for the transaction to be run again?
     pub(crate) fn is_conflict(&self) -> bool {
         match self {

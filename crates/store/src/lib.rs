@@ -22,6 +22,7 @@ mod events;
 mod figures;
 mod flavors;
 mod gather;
+mod group_commit;
 mod hosts;
 mod hypervisors;
 mod import;

@@ -69,6 +69,7 @@ impl Location {
     ///
     /// `tcp_user_timeout` ends a connection whose server fell silent without a word, which is
     /// otherwise found out after many minutes. What the URL says itself has precedence.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code))]
     pub(crate) fn postgres_argument(url: &str, connect_timeout: Duration) -> String {
         let mut argument = url.to_owned();
         let query = url.split_once('?').map_or("", |(_, query)| query);

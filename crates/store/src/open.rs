@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use crate::group_commit::GroupCommit;
 use crate::location::Location;
 use crate::pool::{Access, Connector, Pool};
 use crate::schema_version::{self, SchemaState};
-use crate::store::Pools;
+use crate::store::{Pools, Writers};
 use crate::{Store, StoreError};
 
 /// How a store is opened.
@@ -117,13 +118,16 @@ impl Store {
         let pools = match location {
             Location::Sqlite(_) => Pools {
                 readers: pool(Access::Read, options.pool_size),
-                writers: pool(Access::Write, 1),
+                writers: Writers::One(GroupCommit::new(
+                    pool(Access::Write, 1),
+                    options.busy_timeout,
+                )),
             },
             Location::Postgres(_) => {
                 let both = pool(Access::Write, options.pool_size);
                 Pools {
                     readers: both.clone(),
-                    writers: both,
+                    writers: Writers::Many(both),
                 }
             }
         };

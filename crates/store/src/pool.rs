@@ -10,9 +10,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "postgres")]
+use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::R2D2Connection;
-use diesel::{Connection as _, PgConnection, SqliteConnection};
+use diesel::{Connection as _, SqliteConnection};
 use tokio::sync::Semaphore;
 
 use crate::connection::Database;
@@ -65,11 +67,19 @@ impl Connector {
                     .map(Database::Sqlite)
                     .map_err(|error| explain(&error))?
             }
+            #[cfg(feature = "postgres")]
             Location::Postgres(url) => {
                 let argument = Location::postgres_argument(url, self.connect_timeout);
                 PgConnection::establish(&argument)
                     .map(Database::Postgres)
                     .map_err(|error| explain(&error))?
+            }
+            #[cfg(not(feature = "postgres"))]
+            Location::Postgres(_) => {
+                return Err(ConnectError(
+                    "this godwit was built without PostgreSQL; build it with `--features full`"
+                        .to_owned(),
+                ));
             }
         };
         connection

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+#[cfg(feature = "postgres")]
 use diesel::connection::SimpleConnection;
 use diesel::migration::{Migration, MigrationSource, MigrationVersion};
 use diesel::prelude::*;
@@ -14,6 +15,7 @@ use crate::connection::Database;
 use crate::dialect;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("schema/sqlite");
+#[cfg(feature = "postgres")]
 const POSTGRES: EmbeddedMigrations = embed_migrations!("schema/postgres");
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -77,6 +79,7 @@ fn known(connection: &Database) -> Result<BTreeSet<String>, Error> {
         Database::Sqlite(_) => versions(MigrationSource::<diesel::sqlite::Sqlite>::migrations(
             &SQLITE,
         )?),
+        #[cfg(feature = "postgres")]
         Database::Postgres(_) => {
             versions(MigrationSource::<diesel::pg::Pg>::migrations(&POSTGRES)?)
         }
@@ -98,6 +101,7 @@ pub(crate) fn upgrade(connection: &mut Database) -> Result<Vec<String>, Error> {
                 Err("rows refer to rows that do not exist".into())
             }
         }),
+        #[cfg(feature = "postgres")]
         Database::Postgres(postgres) => postgres.transaction(|postgres| {
             postgres.batch_execute(dialect::UPGRADE_LOCK)?;
             postgres.run_pending_migrations(POSTGRES).map(names)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::connection::Database;
 use crate::error::TransactionError;
 use crate::gather::Gather;
+use crate::group_commit::GroupCommit;
 use crate::migrations::{self, ById, InProgress};
 use crate::open::PoolState;
 use crate::pool::Pool;
@@ -21,10 +22,18 @@ pub struct Store {
     pub(crate) lookups: Arc<Lookups>,
 }
 
-/// The same pool twice on PostgreSQL.
+/// Connections, by what they are for.
 pub(crate) struct Pools {
     pub(crate) readers: Pool,
-    pub(crate) writers: Pool,
+    pub(crate) writers: Writers,
+}
+
+/// How transactions that write get to the database.
+pub(crate) enum Writers {
+    /// SQLite has one writer.
+    One(Arc<GroupCommit>),
+    /// PostgreSQL has many, which are the readers too, and gathers commits by itself.
+    Many(Pool),
 }
 
 /// What so many ask for that they are answered together.
@@ -94,8 +103,11 @@ impl Store {
         T: Send + 'static,
         E: TransactionError,
     {
-        self.pools
-            .writers
+        let writers = match &self.pools.writers {
+            Writers::One(writer) => return writer.run(work).await,
+            Writers::Many(pool) => pool,
+        };
+        writers
             .run(move |connection, attempt| {
                 let mut conflicts = 0;
                 loop {
@@ -115,6 +127,15 @@ impl Store {
                 }
             })
             .await
+    }
+
+    /// How many transactions wait for SQLite's writer.
+    #[cfg(test)]
+    pub(crate) fn waiting_to_write(&self) -> usize {
+        match &self.pools.writers {
+            Writers::One(writer) => writer.waiting(),
+            Writers::Many(_) => 0,
+        }
     }
 
     /// Is the database there? For readiness.

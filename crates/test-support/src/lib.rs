@@ -6,6 +6,7 @@
 //! goes away with it, so tests never share a port, a database or a directory.
 
 mod child;
+mod directory;
 mod process;
 
 pub mod ca;
@@ -16,4 +17,5 @@ pub mod testbed;
 pub mod token;
 pub mod wait;
 
+pub use directory::database_directory;
 pub use wait::{wait_for, wait_for_blocking};

@@ -5,8 +5,8 @@
 //! server refuses to run as root: there it runs as `postgres`, or as `nobody` where that user
 //! does not exist.
 //!
-//! Durability is real (`fsync` is on), as the promises under test depend on it; only what a
-//! crash of the whole machine would need, after which no test goes on, is switched off.
+//! `fsync` is on, as in production; only what a crash of the whole machine would need, after which
+//! no test goes on, is left out.
 
 mod cluster;
 mod kept;
@@ -22,6 +22,7 @@ use self::cluster::Lifetime;
 pub use self::kept::KeptPostgres;
 use self::server::Server;
 use crate::child::Child;
+use crate::directory::database_directory;
 
 /// A running server with a cluster of its own, stopped and removed on drop.
 #[derive(Debug)]
@@ -41,9 +42,7 @@ impl TempPostgres {
     /// # Errors
     /// PostgreSQL is not installed, or does not start; the error carries its log.
     pub fn start() -> Result<Self> {
-        let directory = tempfile::Builder::new()
-            .prefix("godwit-postgres-")
-            .tempdir()?;
+        let directory = database_directory()?;
         let (server, child) = Server::start(directory.path(), Lifetime::Ours)?;
         let databases = AtomicU32::new(0);
         Ok(Self {

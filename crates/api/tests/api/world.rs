@@ -182,7 +182,7 @@ impl World {
     }
 
     async fn try_with(mut wanted: Wanted) -> Result<Self, ServeError> {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = godwit_test_support::database_directory().unwrap();
         if let Some(rules) = wanted.rules {
             let file = directory.path().join("policy.yaml");
             std::fs::write(&file, rules.to_string()).unwrap();

@@ -26,7 +26,7 @@ use crate::stage::Stage;
 
 #[tokio::test]
 async fn on_sqlite() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = godwit_test_support::database_directory().unwrap();
     replay(|n| format!("sqlite://{}/{n}.db", directory.path().display())).await;
 }
 

@@ -10,6 +10,7 @@ use godwit_conductor::{Backoff, Calls, Config, Slots, TimeLimits};
 use godwit_rpc::domain::Owner;
 use godwit_rpc::transport::LocalNetwork;
 use godwit_store::{Store, StoreOptions};
+use godwit_test_support::database_directory;
 use godwit_test_support::postgres::TempPostgres;
 use tempfile::TempDir;
 
@@ -29,7 +30,7 @@ pub(crate) struct Made {
 
 impl Made {
     pub(crate) async fn sqlite() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = database_directory().unwrap();
         let url = format!("sqlite://{}/godwit.db", directory.path().display());
         Self::at(url, directory, None).await
     }
@@ -37,7 +38,7 @@ impl Made {
     pub(crate) async fn postgres() -> Self {
         let server = TempPostgres::shared().unwrap();
         let url = server.create_database().unwrap();
-        Self::at(url, tempfile::tempdir().unwrap(), Some(server)).await
+        Self::at(url, database_directory().unwrap(), Some(server)).await
     }
 
     async fn at(url: String, directory: TempDir, postgres: Option<Arc<TempPostgres>>) -> Self {

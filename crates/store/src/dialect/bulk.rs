@@ -90,14 +90,17 @@ pub(crate) fn known_by_key(
 
 /// Makes a table's next number follow the highest that is in it. SQLite does so by itself.
 pub(crate) fn move_sequence_on(connection: &mut Database, table: &str) -> QueryResult<()> {
-    let Database::Postgres(postgres) = connection else {
-        return Ok(());
-    };
-    let statement = format!(
-        "SELECT setval(pg_get_serial_sequence('{table}', 'id'), MAX(id)) AS id, '' AS key
+    match connection {
+        Database::Sqlite(_) => Ok(()),
+        #[cfg(feature = "postgres")]
+        Database::Postgres(postgres) => {
+            let statement = format!(
+                "SELECT setval(pg_get_serial_sequence('{table}', 'id'), MAX(id)) AS id, '' AS key
          FROM {table} HAVING MAX(id) > COALESCE(
              pg_sequence_last_value(pg_get_serial_sequence('{table}', 'id')::regclass), 0)"
-    );
-    let _moved: Vec<Known> = sql_query(statement).load(postgres)?;
-    Ok(())
+            );
+            let _moved: Vec<Known> = sql_query(statement).load(postgres)?;
+            Ok(())
+        }
+    }
 }

@@ -20,6 +20,7 @@ use godwit_store::{
     MigrationRecord, NewColdMigration, NewEvacuation, NewLiveMigration, NewMigration, Observation,
     Observed, Owner, Server, StepError, Stepped, StoragePool, Store, StoreOptions,
 };
+use godwit_test_support::database_directory;
 use godwit_test_support::postgres::TempPostgres;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -76,7 +77,7 @@ const TABLES: [&str; 16] = [
 
 impl Bench {
     pub(crate) async fn sqlite() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = database_directory().unwrap();
         let url = format!("sqlite://{}/godwit.db", directory.path().display());
         Self::at(url, None, directory).await
     }
@@ -84,7 +85,7 @@ impl Bench {
     pub(crate) async fn postgres() -> Self {
         let server = TempPostgres::shared().unwrap();
         let url = server.create_database().unwrap();
-        Self::at(url, Some(server), tempfile::tempdir().unwrap()).await
+        Self::at(url, Some(server), database_directory().unwrap()).await
     }
 
     async fn at(url: String, server: Option<Arc<TempPostgres>>, directory: TempDir) -> Self {

@@ -1,0 +1,239 @@
+//! Many transactions with one commit.
+//!
+//! SQLite has one writer, and every commit waits until the disk has it. So what is asked while a
+//! commit is under way waits for its end, and is then committed together:
+//!
+//! ```text
+//!   alone        work ─────────────► BEGIN  work  COMMIT
+//!   under load   work, work, … ────► BEGIN  (work)  (work)  …  COMMIT
+//! ```
+//!
+//! Each work has a savepoint of its own: one that fails is undone and harms no other. Nobody is
+//! answered before the commit, whatever the answer is, so nothing that is said rests on a change
+//! that was not durable. If the commit fails, all of them have failed.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::StoreError;
+use crate::connection::Database;
+use crate::error::TransactionError;
+use crate::pool::Pool;
+
+/// Works in one commit at most: the first of them waits for the last.
+const MOST: usize = 32;
+
+/// The one writer of an SQLite database.
+pub(crate) struct GroupCommit {
+    pool: Pool,
+    /// How long a work waits until it begins.
+    patience: Duration,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<(u64, Box<dyn Work>)>,
+    /// The number of the next work.
+    next: u64,
+    /// Is somebody committing, who will look here again?
+    is_served: bool,
+}
+
+/// Something to be done in a transaction, and whoever waits for its result.
+trait Work: Send {
+    /// Does it, or undoes all of it. Fails where the transaction as a whole is lost.
+    fn perform(&mut self, connection: &mut Database) -> Result<(), StoreError>;
+    /// Answers: with the result, or that there is none because the transaction is lost.
+    fn answer(self: Box<Self>, committed: &Result<(), StoreError>);
+}
+
+/// What came of a work: a panic is handed on to whoever asked.
+type Outcome<T, E> = Result<Result<T, E>, Box<dyn Any + Send>>;
+
+struct Asked<T, E, F> {
+    work: F,
+    outcome: Option<Outcome<T, E>>,
+    asker: oneshot::Sender<Outcome<T, E>>,
+}
+
+impl<T, E, F> Work for Asked<T, E, F>
+where
+    T: Send,
+    E: TransactionError,
+    F: FnMut(&mut Database) -> Result<T, E> + Send,
+{
+    fn perform(&mut self, connection: &mut Database) -> Result<(), StoreError> {
+        // Whoever asked may have gone meanwhile.
+        if self.asker.is_closed() {
+            return Ok(());
+        }
+        connection.begin_savepoint()?;
+        let work = &mut self.work;
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(connection)));
+        match &outcome {
+            Ok(Ok(_)) => connection.release_savepoint()?,
+            Ok(Err(_)) | Err(_) => connection.undo_savepoint()?,
+        }
+        self.outcome = Some(outcome);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, committed: &Result<(), StoreError>) {
+        let outcome = match (committed, self.outcome) {
+            (Ok(()), Some(outcome)) => outcome,
+            (Ok(()), None) => Ok(Err(StoreError::Stopped.into())),
+            (Err(error), _) => Ok(Err(error.of_the_transaction().into())),
+        };
+        // Who does not wait any longer needs no answer.
+        let _ = self.asker.send(outcome);
+    }
+}
+
+impl GroupCommit {
+    /// A writer with the one connection of `pool`.
+    pub(crate) fn new(pool: Pool, patience: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            pool,
+            patience,
+            queue: Mutex::default(),
+        })
+    }
+
+    /// Runs `work` in a transaction; an error of any kind undoes what it did.
+    pub(crate) async fn run<T, E>(
+        self: &Arc<Self>,
+        work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: TransactionError,
+    {
+        let (asker, mut answer) = oneshot::channel();
+        let number = self.enqueue(Box::new(Asked {
+            work,
+            outcome: None,
+            asker,
+        }));
+        let answered = match tokio::time::timeout(self.patience, &mut answer).await {
+            Ok(answered) => answered,
+            Err(_) if self.withdraw(number) => {
+                return Err(StoreError::Busy(self.patience).into());
+            }
+            // It has begun; then only its end says what became of it.
+            Err(_) => answer.await,
+        };
+        match answered {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            // Nobody is left to answer only when the process ends.
+            Err(_) => Err(StoreError::Stopped.into()),
+        }
+    }
+
+    fn enqueue(self: &Arc<Self>, work: Box<dyn Work>) -> u64 {
+        let mut queue = self.queue();
+        let number = queue.next;
+        queue.next += 1;
+        queue.waiting.push_back((number, work));
+        if !queue.is_served {
+            queue.is_served = true;
+            let writer = Some(Arc::clone(self));
+            tokio::spawn(Serving { writer }.run());
+        }
+        number
+    }
+
+    /// Takes back a work that has not begun.
+    fn withdraw(&self, number: u64) -> bool {
+        let waiting = &mut self.queue().waiting;
+        let place = waiting.iter().position(|(other, _)| *other == number);
+        place.and_then(|place| waiting.remove(place)).is_some()
+    }
+
+    /// The works of the next commit.
+    fn next_works(&self) -> Vec<Box<dyn Work>> {
+        let waiting = &mut self.queue().waiting;
+        let count = waiting.len().min(MOST);
+        waiting.drain(..count).map(|(_, work)| work).collect()
+    }
+
+    /// How many have not begun.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue().waiting.len()
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Performs works with one commit, and answers them.
+fn commit(connection: &mut Database, mut works: Vec<Box<dyn Work>>) {
+    let committed = connection.write(|connection| {
+        works
+            .iter_mut()
+            .try_for_each(|work| work.perform(connection))
+    });
+    for work in works {
+        work.answer(&committed);
+    }
+}
+
+/// Somebody who commits until there is nothing to do.
+struct Serving {
+    /// `None` once it has ended.
+    writer: Option<Arc<GroupCommit>>,
+}
+
+impl Serving {
+    async fn run(mut self) {
+        while let Some(writer) = self.writer.take() {
+            self.writer = Some(Arc::clone(&writer));
+            let works = Arc::clone(&writer);
+            let served = writer.pool.run(move |connection, attempt| {
+                loop {
+                    let next = works.next_works();
+                    if next.is_empty() {
+                        return Ok(());
+                    }
+                    attempt.began = true;
+                    commit(connection, next);
+                }
+            });
+            let served: Result<(), StoreError> = served.await;
+            let mut queue = writer.queue();
+            // There was no connection.
+            if served.is_err() {
+                for (_, work) in queue.waiting.drain(..) {
+                    work.answer(&served);
+                }
+            }
+            // Under the same lock, so that none comes in between.
+            if queue.waiting.is_empty() {
+                queue.is_served = false;
+                self.writer = None;
+            }
+        }
+    }
+}
+
+impl Drop for Serving {
+    /// One that is dropped on its way, with its runtime, leaves nobody who waits for ever.
+    fn drop(&mut self) {
+        if let Some(writer) = &self.writer {
+            let mut queue = writer.queue();
+            queue.is_served = false;
+            queue.waiting.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
