@@ -27,8 +27,7 @@ mod start;
 mod withdraw;
 
 use godwit_core::effect::{Effect, Subject};
-use godwit_core::status::MigrationKind;
-use godwit_core::transition::wants;
+use godwit_core::phase::Phase;
 use godwit_store::{Claimed, ClaimedOfMigration};
 use tracing::field::{Empty, display};
 use tracing::{Span, info_span};
@@ -77,15 +76,17 @@ async fn of_migration(ctx: &Context, claimed: ClaimedOfMigration) -> Performed {
     let Some(record) = ctx.store.migration_find(uuid).await? else {
         return Ok(());
     };
-    if !wants(&record.migration, effect) {
+    let phase = record.migration.phase;
+    if !phase.wants(effect) {
         return Ok(());
     }
     Span::current().record("request_id", record.request_id.as_deref());
-    let kind = record.migration.kind;
     let performer = Performer::new(ctx, claimed, record);
-    match kind {
-        MigrationKind::LiveMigration => live::perform(performer, effect).await,
-        MigrationKind::Migration | MigrationKind::Resize => cold::perform(performer, effect).await,
-        MigrationKind::Evacuation => evacuation::perform(performer, effect).await,
+    match phase {
+        Phase::Live(_) => live::perform(performer, effect).await,
+        Phase::Cold(_) => cold::perform(performer, effect).await,
+        Phase::Evacuation(_) => evacuation::perform(performer, effect).await,
+        // It wants nothing.
+        Phase::Ended(_) => Ok(()),
     }
 }

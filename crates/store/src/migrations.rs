@@ -47,7 +47,7 @@ impl Store {
         &self,
         uuid: MigrationUuid,
     ) -> Result<Option<MigrationRecord>, StoreError> {
-        self.read(move |connection| Ok(row::load(connection, uuid)?.map(MigrationRecord::from)))
+        self.read(move |connection| row::record(row::load(connection, uuid)?))
             .await
     }
 
@@ -68,7 +68,7 @@ impl Store {
                 .select(MigrationRow::as_select())
                 .first(connection)
                 .optional()?;
-            Ok(row.map(MigrationRecord::from))
+            row::record(row)
         })
         .await
     }
@@ -84,7 +84,7 @@ impl Store {
                 .order((migrations::created_at, migrations::id))
                 .select(MigrationRow::as_select())
                 .load(connection)?;
-            Ok(row::records(rows))
+            row::records(rows)
         })
         .await
     }
@@ -112,7 +112,7 @@ impl Store {
                 .order((migrations::created_at, migrations::id))
                 .select(MigrationRow::as_select())
                 .load(connection)?;
-            Ok(row::records(rows))
+            row::records(rows)
         })
         .await
     }
@@ -137,7 +137,7 @@ impl Store {
                 .order(migrations::id)
                 .select(MigrationRow::as_select())
                 .load(connection)?;
-            Ok(row::records(rows))
+            row::records(rows)
         })
         .await
     }
@@ -157,7 +157,7 @@ impl Store {
                 .order(migrations::id)
                 .select(MigrationRow::as_select())
                 .load(connection)?;
-            Ok(row::records(rows))
+            row::records(rows)
         })
         .await
     }
@@ -178,7 +178,7 @@ impl Store {
                 .order(migrations::id.desc())
                 .select(MigrationRow::as_select())
                 .load(connection)?;
-            Ok(row::records(rows))
+            row::records(rows)
         })
         .await
     }
@@ -196,7 +196,7 @@ impl Store {
                 .order((migrations::created_at, migrations::id))
                 .select(MigrationRow::as_select())
                 .load(connection)?;
-            Ok(row::records(rows))
+            row::records(rows)
         })
         .await
     }
@@ -218,7 +218,7 @@ impl Store {
                 .limit(limit)
                 .select(MigrationRow::as_select())
                 .load(connection)?;
-            Ok(row::records(rows))
+            row::records(rows)
         })
         .await
     }

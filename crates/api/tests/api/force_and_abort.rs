@@ -52,7 +52,7 @@ async fn a_running_migration_is_aborted() {
     let record = world.store.migration_find(uuid(1)).await.unwrap().unwrap();
     assert_eq!(record.migration.intent, Some(Intent::Abort));
     assert_eq!(
-        record.migration.status,
+        record.migration.status(),
         MigrationStatus::Running,
         "the hypervisor decides"
     );

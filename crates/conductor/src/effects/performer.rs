@@ -5,7 +5,6 @@ use godwit_core::event::Event;
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Request, StorageMode};
 use godwit_core::server::VmState;
-use godwit_core::transition::wants;
 use godwit_rpc::agent::AgentClient;
 use godwit_rpc::command::{Command, Move, Rank};
 use godwit_rpc::refusal::{CallError, Refusal};
@@ -94,7 +93,7 @@ impl<'a> Performer<'a> {
             return Ok(false);
         };
         self.record = record;
-        Ok(wants(&self.record.migration, self.claimed.subject.1))
+        Ok(self.record.migration.phase.wants(self.claimed.subject.1))
     }
 
     pub(super) fn source(&self) -> &HostName {

@@ -166,7 +166,7 @@ on_both! {
         }
         assert_eq!(fits, 3, "ten fit, seven are there");
         let queued = bench.store.migrations_queued().await.unwrap();
-        assert!(queued.iter().all(|it| it.migration.status == MigrationStatus::Queued));
+        assert!(queued.iter().all(|it| it.migration.status() == MigrationStatus::Queued));
         assert_eq!(queued.len(), 3);
         bench.assert_sound().await;
     }
