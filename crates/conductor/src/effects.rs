@@ -26,6 +26,8 @@ mod schedule;
 mod start;
 mod withdraw;
 
+use std::sync::Arc;
+
 use godwit_core::effect::{Effect, Subject};
 use godwit_core::phase::Phase;
 use godwit_store::{Claimed, ClaimedOfMigration};
@@ -38,7 +40,7 @@ pub(crate) use self::performer::{Performed, Retry};
 use crate::context::Context;
 
 /// Performs one effect, as far as its subject still wants it.
-async fn perform(ctx: &Context, claimed: &Claimed) -> Performed {
+async fn perform(ctx: &Arc<Context>, claimed: &Claimed) -> Performed {
     match claimed.subject {
         Subject::Migration(uuid, effect) => of_migration(ctx, claimed.about((uuid, effect))).await,
         Subject::Server(uuid, action) => power::perform(ctx, claimed.about((uuid, action))).await,
@@ -71,7 +73,7 @@ fn span(claimed: &Claimed) -> Span {
     span
 }
 
-async fn of_migration(ctx: &Context, claimed: ClaimedOfMigration) -> Performed {
+async fn of_migration(ctx: &Arc<Context>, claimed: ClaimedOfMigration) -> Performed {
     let (uuid, effect) = claimed.subject;
     let Some(record) = ctx.store.migration_find(uuid).await? else {
         return Ok(());

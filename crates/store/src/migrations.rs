@@ -7,6 +7,7 @@ mod imported;
 mod list;
 mod of_server;
 mod progress;
+mod queue;
 mod record;
 mod row;
 mod step;
@@ -30,6 +31,7 @@ pub use self::list::{MigrationFilter, MigrationListError, Paging};
 pub use self::of_server::OfServer;
 pub(crate) use self::of_server::{ById, InProgress, by_id, in_progress};
 pub use self::progress::ProgressSample;
+pub use self::queue::Queued;
 pub use self::record::{Amounts, MigrationRecord, Progress};
 use self::row::MigrationRow;
 pub use self::step::{StepError, Stepped};
@@ -176,24 +178,6 @@ impl Store {
                 .filter(migrations::instance_uuid.eq(text(server)))
                 .filter(migrations::failure_code.eq(FailureCode::Superseded.as_str()))
                 .order(migrations::id.desc())
-                .select(MigrationRow::as_select())
-                .load(connection)?;
-            row::records(rows)
-        })
-        .await
-    }
-
-    /// The admission queue: `queued` live migrations, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn migrations_queued(&self) -> Result<Vec<MigrationRecord>, StoreError> {
-        self.read(|connection| {
-            let rows = migrations::table
-                .filter(migrations::ended_at.is_null())
-                .filter(migrations::status.eq(MigrationStatus::Queued.as_str()))
-                .filter(migrations::migration_type.eq(MigrationKind::LiveMigration.as_str()))
-                .order((migrations::created_at, migrations::id))
                 .select(MigrationRow::as_select())
                 .load(connection)?;
             row::records(rows)

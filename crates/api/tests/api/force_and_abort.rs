@@ -133,6 +133,8 @@ async fn other_types_are_refused_as_nothing_drives_them() {
         });
         world.migration(Migration {
             kind: kind.as_str(),
+            // No phase of theirs is shown as running.
+            imported: true,
             ..Migration::default()
         });
         assert_eq!(force(&world, Who::Admin, 80, "1").await.status, 400);

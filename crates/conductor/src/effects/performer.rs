@@ -1,5 +1,7 @@
 //! One effect of a migration, and whoever performs it.
 
+use std::sync::Arc;
+
 use godwit_core::discrepancy::{DiscrepancyKind, DiscrepancySubject};
 use godwit_core::event::Event;
 use godwit_core::ids::HostName;
@@ -53,14 +55,14 @@ retry_from!(StoreError, CommitError, CallError, AskError);
 
 /// An effect with the row that it is about.
 pub(crate) struct Performer<'a> {
-    pub(crate) ctx: &'a Context,
+    pub(crate) ctx: &'a Arc<Context>,
     pub(crate) claimed: ClaimedOfMigration,
     pub(crate) record: MigrationRecord,
 }
 
 impl<'a> Performer<'a> {
     pub(super) fn new(
-        ctx: &'a Context,
+        ctx: &'a Arc<Context>,
         claimed: ClaimedOfMigration,
         record: MigrationRecord,
     ) -> Self {

@@ -308,9 +308,8 @@ on_both! {
                 Err(error) => panic!("{error:?}"),
             }
         }
-        let queued = bench.store.migrations_queued().await.unwrap();
-        let mut destinations: Vec<_> =
-            queued.iter().filter_map(|it| it.migration.dest_compute.clone()).collect();
+        let queued = bench.queue().await;
+        let mut destinations: Vec<_> = queued.iter().map(|it| it.destination.clone()).collect();
         destinations.sort();
         destinations.dedup();
         assert_eq!(destinations.len(), queued.len(), "{queued:#?}");
