@@ -17,7 +17,7 @@ pub(crate) struct Cli {
 /// Roles and tools.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Every role in one process, on an embedded database, with simulated hosts.
+    /// Every role in one process, with simulated hosts.
     Up(Up),
     /// Serve Nova's API.
     Api(ConfigFile),
@@ -36,7 +36,7 @@ pub(crate) enum Command {
     Policy(Policy),
 }
 
-/// What `up` listens to and what it fills an empty directory with.
+/// What `up` listens to, where it keeps things, and what it fills an empty place with.
 #[derive(Args, Debug)]
 pub(crate) struct Up {
     /// Where the API (and the development identity) listens; port 0 picks a free one.
@@ -48,6 +48,9 @@ pub(crate) struct Up {
     /// Where everything is kept; made when it does not exist.
     #[arg(long, value_name = "DIR", default_value = crate::deployment::DEFAULT_DATA)]
     pub(crate) data: PathBuf,
+    /// The database, where it is not to be an SQLite file in DIR. A new DIR remembers it.
+    #[arg(long, value_name = "URL")]
+    pub(crate) database: Option<String>,
     /// How many simulated hosts an empty directory is given.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub(crate) hosts: u16,
@@ -201,6 +204,7 @@ mod tests {
         assert_eq!(up.listen.to_string(), "127.0.0.1:8774");
         assert_eq!(up.metrics.to_string(), "127.0.0.1:9774");
         assert_eq!(up.data, PathBuf::from("godwit-data"));
+        assert_eq!(up.database, None);
         assert_eq!((up.hosts, up.servers), (3, 12));
         assert!((up.speed - 1.0).abs() < f64::EPSILON);
     }
@@ -209,6 +213,7 @@ mod tests {
     fn every_documented_line_is_accepted() {
         for line in [
             "godwit up --listen 127.0.0.1:0 --metrics 127.0.0.1:0 --data d --hosts 0 --servers 0 --speed 20",
+            "godwit up --data d --database postgres://godwit@db/godwit",
             "godwit api --config f",
             "godwit conductor --config f",
             "godwit agent --config f",

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow};
 use godwit_api::config::{ApiConfig, AuthConfig, PolicyConfig};
 use serde::Deserialize;
 
-pub(crate) use self::database::DatabaseConfig;
+pub(crate) use self::database::{DatabaseConfig, refuse_password};
 pub(crate) use self::identity::IdentityConfig;
 use crate::logging::LogConfig;
 

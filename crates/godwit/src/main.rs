@@ -1,7 +1,7 @@
 //! Godwit: every role in one binary.
 //!
 //! ```text
-//!   godwit up          all roles in this process, on SQLite and simulated hosts
+//!   godwit up          all roles in this process, on simulated hosts
 //!   godwit api         ┐
 //!   godwit conductor   ├ one role, as docs/godwit.yaml says
 //!   godwit agent       ┘
