@@ -19,6 +19,8 @@ use crate::clock::SystemClock;
 use crate::godwit::{Godwit, command};
 use crate::table::Table;
 
+/// Agents in one process: each takes a few of the files that a process may have open.
+const IN_ONE: usize = 2_500;
 /// How often to look whether all are known.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long it may take until they are.
@@ -32,7 +34,7 @@ const DOWN: Duration = Duration::from_secs(60);
 /// How many agents.
 #[derive(Clone, Copy, clap::Args)]
 pub(crate) struct Fleet {
-    /// Agents: how many there are.
+    /// Agents: how many there are; a server each.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     agents: usize,
 }
@@ -70,12 +72,21 @@ async fn run(engine: Engine, agents: usize) -> Result<Vec<String>> {
     let mut conductor = command(&["conductor", "--config"])?;
     conductor.arg(&config);
     let conductor = Godwit::start(conductor).await?;
-    let count = agents.to_string();
-    let fleet = ["simulated-agents", "--hosts", &count, "--conductor"];
-    let _agents = command(&fleet)?
-        .arg(conductor.address())
-        .spawn()
-        .context("cannot run the agents")?;
+    let mut processes = Vec::new();
+    for before in (0..agents).step_by(IN_ONE) {
+        let first = (before + 1).to_string();
+        let hosts = IN_ONE.min(agents - before).to_string();
+        let mut some = command(&["simulated-agents", "--first", &first, "--hosts", &hosts])?;
+        some.args([
+            "--servers",
+            &hosts,
+            "--conductor",
+            conductor.address(),
+            "--data",
+        ])
+        .arg(directory.path().join(&first));
+        processes.push(some.spawn().context("cannot run the agents")?);
+    }
     tokio::time::timeout(PATIENCE, until_known(&store, agents))
         .await
         .context("not all agents are known")??;
@@ -88,7 +99,7 @@ async fn run(engine: Engine, agents: usize) -> Result<Vec<String>> {
     let up = hosts.iter().filter(|host| host.service.is_up(now, DOWN));
     let row = vec![
         engine.name().to_owned(),
-        count,
+        agents.to_string(),
         up.count().to_string(),
         format!("{:.2}", processor.as_secs_f64() / MINUTE.as_secs_f64()),
         format!("{:.0} MiB", conductor.resident_mib()?),

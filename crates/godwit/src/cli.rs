@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
+use godwit_rpc::transport::Address;
 
 /// A migration service for virtual servers that speaks Nova's API.
 #[derive(Parser, Debug)]
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     Conductor(ConfigFile),
     /// Serve one hypervisor host.
     Agent(ConfigFile),
+    /// Serve many simulated hosts to a conductor on this machine.
+    SimulatedAgents(SimulatedAgents),
     /// Look after the database.
     #[command(subcommand)]
     Db(Db),
@@ -54,6 +57,29 @@ pub(crate) struct Up {
     /// How many simulated hosts an empty directory is given.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub(crate) hosts: u16,
+    /// How many servers an empty directory is given, beside two in a second project.
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(0..=10_000))]
+    pub(crate) servers: u16,
+    /// How fast simulated time passes.
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
+    pub(crate) speed: f64,
+}
+
+/// Simulated hosts, and whom they serve.
+#[derive(Args, Debug)]
+pub(crate) struct SimulatedAgents {
+    /// A conductor without certificates, such as http://127.0.0.1:8775; may be given several times.
+    #[arg(long = "conductor", value_name = "URL", required = true)]
+    pub(crate) conductors: Vec<Address>,
+    /// Where the hosts and their journals are kept; made when it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// How many hosts an empty directory is given.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) hosts: u16,
+    /// The number of the first of them, in its name.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=50_000))]
+    pub(crate) first: u16,
     /// How many servers an empty directory is given, beside two in a second project.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(0..=10_000))]
     pub(crate) servers: u16,
@@ -217,6 +243,7 @@ mod tests {
             "godwit api --config f",
             "godwit conductor --config f",
             "godwit agent --config f",
+            "godwit simulated-agents --conductor http://127.0.0.1:8775 --data d --hosts 10000 --first 20001 --servers 0 --speed 2",
             "godwit db upgrade --config f",
             "godwit db upgrade --data d",
             "godwit db check --invariants --config f",
@@ -243,6 +270,9 @@ mod tests {
             "godwit up --speed nan",
             "godwit up --listen 8774",
             "godwit up --hosts -1",
+            "godwit simulated-agents --data d",
+            "godwit simulated-agents --data d --conductor http://192.0.2.1:8775",
+            "godwit simulated-agents --data d --conductor http://127.0.0.1:8775 --hosts 0",
             "godwit db upgrade --config f --data d",
             "godwit db import-nova",
             "godwit db import-nova dump --config f --data d",

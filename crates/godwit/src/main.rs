@@ -5,6 +5,7 @@
 //!   godwit api         ┐
 //!   godwit conductor   ├ one role, as docs/godwit.yaml says
 //!   godwit agent       ┘
+//!   godwit simulated-agents        hosts that are none, for a conductor on this machine
 //!   godwit db | token | policy     tools
 //! ```
 //!
@@ -21,6 +22,7 @@ mod logging;
 mod login;
 mod policy_check;
 mod roles;
+mod simulated;
 mod stop;
 mod supervisor;
 mod token;
@@ -51,6 +53,10 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Up(up) => {
             logging::start(&LogConfig::for_people("info,actix_server=warn"))?;
             role(up::run(&up))
+        }
+        Command::SimulatedAgents(options) => {
+            logging::start(&LogConfig::for_people("info"))?;
+            role(simulated::run(&options))
         }
         Command::Api(file) => {
             let config = configured(&file)?;

@@ -9,10 +9,8 @@
 //! same protocol over pipes instead of sockets. All that it keeps is in one directory, but for the
 //! records where a database elsewhere is named.
 
-mod agents;
 mod directory;
 mod fence;
-mod fleet;
 mod hosts;
 
 use std::sync::Arc;
@@ -30,18 +28,19 @@ use godwit_compute_agent::drivers::simulated::{Fabric, Fleet};
 use godwit_compute_agent::metrics::Metrics;
 use godwit_conductor::{Config as ConductorConfig, TimeLimits, Wake};
 use godwit_rpc::identity::{PeerIdentity, Role};
-use godwit_rpc::transport::{LocalNetwork, Transport, serve};
+use godwit_rpc::transport::{Address, LocalNetwork, Transport, serve};
 use godwit_store::Store;
 use prometheus::Registry;
 use tracing::warn;
 
-use self::agents::Agents;
 pub(crate) use self::directory::DataDirectory;
 use crate::cli::Up;
 use crate::clock::SystemClock;
 use crate::keys;
 use crate::login::LogIn;
 use crate::roles::{self, conductor};
+use crate::simulated::agents::Agents;
+use crate::simulated::fleet;
 use crate::stop;
 use crate::supervisor::{Supervisor, bind};
 
@@ -82,8 +81,8 @@ pub(crate) async fn run(up: &Up) -> Result<()> {
     let conductor = conduct(&mut supervisor, &network, &store, &wake, &registry).await?;
     let agents = Agents {
         fabric,
-        network,
-        conductor,
+        transport: Box::new(move |identity| Transport::Local(network.clone(), identity)),
+        conductors: vec![Address::Local(conductor)],
         journals: directory.journals(),
         metrics: Metrics::register(&registry)?,
     };
@@ -120,7 +119,7 @@ async fn world(up: &Up, directory: &DataDirectory, store: &Store) -> Result<Fabr
             warn!("the database has hosts already: none are simulated");
             return Fleet::default();
         }
-        fleet::demonstration(up.hosts, up.servers, &RandomIds)
+        fleet::demonstration(1..=up.hosts, up.servers, &RandomIds)
     };
     Ok(Fabric::open(directory.path(), up.speed, first)?)
 }

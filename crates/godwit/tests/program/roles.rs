@@ -1,13 +1,18 @@
 //! Roles as processes of their own, without hypervisors: system tests have those.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
+use godwit_test_support::wait_for;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::process::{Process, refused, run, text};
 use crate::session::Session;
+
+/// How long agents may take to register.
+const KNOWN: Duration = Duration::from_secs(60);
 
 /// Writes a configuration for all roles on this machine; returns its path.
 async fn configured(directory: &Path) -> Result<String> {
@@ -58,6 +63,57 @@ async fn each_serves_and_stops() -> Result<()> {
 
     assert!(api.end(Signal::SIGTERM).await?.success());
     assert!(conductor.end(Signal::SIGTERM).await?.success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn simulated_hosts_serve_a_conductor_in_another_process() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let config = configured(directory.path()).await?;
+    let upgrade = ["db", "upgrade", "--config", &config];
+    assert!(run(&upgrade).await?.status.success());
+    let mut conductor = Process::start(&["conductor", "--config", &config])?;
+    let address = conductor.says("ready").await?;
+    let data = directory.path().join("hosts");
+    let fleet = [
+        "--first",
+        "7",
+        "--hosts",
+        "2",
+        "--servers",
+        "1",
+        "--speed",
+        "50",
+    ];
+    let serve = [
+        "simulated-agents",
+        "--conductor",
+        &address,
+        "--data",
+        text(&data),
+    ];
+    let mut agents = Process::start(&[&serve[..], &fleet].concat())?;
+    agents.says("ready").await?;
+    let mut api = Process::start(&["api", "--config", &config])?;
+    let url = api.says("ready").await?;
+    let manager = Session::log_in(&url, "manager", "demo").await?;
+    let admin = Session::log_in(&url, "admin", "admin").await?;
+    wait_for("the hosts and the server to be known", KNOWN, async || {
+        let services = admin.get("/os-services?binary=nova-compute").await?;
+        let hosts = services["services"].as_array().map_or(0, Vec::len);
+        let known = hosts == 2 && manager.servers().await?.len() == 1;
+        Ok(known.then_some(()))
+    })
+    .await?;
+
+    let server = manager.server("vm-1").await?;
+    assert_eq!(admin.place(&server).await?, "host-7");
+    manager.migrate(&server).await?;
+    admin.until(&server, "completed").await?;
+    assert_eq!(admin.place(&server).await?, "host-8");
+    for mut process in [agents, api, conductor] {
+        assert!(process.end(Signal::SIGTERM).await?.success());
+    }
     Ok(())
 }
 

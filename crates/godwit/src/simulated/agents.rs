@@ -12,22 +12,23 @@ use godwit_compute_agent::holds::Holds;
 use godwit_compute_agent::metrics::Metrics;
 use godwit_core::ids::HostName;
 use godwit_rpc::identity::{PeerIdentity, Role};
-use godwit_rpc::transport::{Address, LocalNetwork, Transport};
+use godwit_rpc::transport::{Address, Transport};
 use uuid::Uuid;
 
 /// What agents are made of.
-pub(super) struct Agents {
-    pub(super) fabric: Fabric,
-    pub(super) network: LocalNetwork,
-    pub(super) conductor: PeerIdentity,
+pub(crate) struct Agents {
+    pub(crate) fabric: Fabric,
+    /// How somebody of this name calls and is called.
+    pub(crate) transport: Box<dyn Fn(PeerIdentity) -> Transport + Send + Sync>,
+    pub(crate) conductors: Vec<Address>,
     /// Each host's journal is a directory below.
-    pub(super) journals: PathBuf,
-    pub(super) metrics: Metrics,
+    pub(crate) journals: PathBuf,
+    pub(crate) metrics: Metrics,
 }
 
 impl Agents {
     /// A new run of the agent of `host`, which has an id of its own.
-    pub(super) async fn open(&self, host: &HostName) -> Result<(Uuid, Agent)> {
+    pub(crate) async fn open(&self, host: &HostName) -> Result<(Uuid, Agent)> {
         let holds = Holds::default();
         let driver = self.fabric.driver(host, holds.clone());
         let driver = driver.with_context(|| format!("the simulated world has no host {host}"))?;
@@ -36,10 +37,10 @@ impl Agents {
         let agent = Agent::open(Parts {
             host: host.clone(),
             driver: Arc::new(driver),
-            transport: Transport::Local(self.network.clone(), identity),
+            transport: (self.transport)(identity),
             listen: ([127, 0, 0, 1], 0).into(),
             advertise: None,
-            conductors: vec![Address::Local(self.conductor.clone())],
+            conductors: self.conductors.clone(),
             journal: self.journals.join(host.as_str()),
             pace: Pace::default(),
             holds,
