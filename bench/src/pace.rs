@@ -151,16 +151,13 @@ async fn movable(client: &Client, base: &str) -> Result<Vec<String>> {
         let answer = client.get(url).send().await?.error_for_status()?;
         let page: Value = answer.json().await?;
         let servers = page["servers"].as_array().context("no list")?;
-        for server in servers {
-            let id = server["id"].as_str().context("no id")?;
-            if server["name"] != BUSY {
-                movable.push(id.to_owned());
-            }
-            after = format!("&marker={id}");
-        }
-        if servers.is_empty() {
+        let id = |server: &Value| Some(server["id"].as_str()?.to_owned());
+        let Some(last) = servers.last().and_then(id) else {
             return Ok(movable);
-        }
+        };
+        after = format!("&marker={last}");
+        let others = servers.iter().filter(|server| server["name"] != BUSY);
+        movable.extend(others.filter_map(id));
     }
 }
 
