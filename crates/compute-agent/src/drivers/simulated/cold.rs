@@ -26,23 +26,21 @@ impl World {
         let Some(server) = self.moves.get(&migration).map(|moving| moving.server) else {
             return;
         };
-        if let Some(guest) = self.guest_mut(server) {
-            guest.power = Power::Off;
-        }
+        self.change(server, |guest| guest.power = Power::Off);
     }
 
     /// What the guest does; `None` when it is not here.
     pub(super) fn power_here(&self, host: &HostName, server: ServerUuid) -> Option<Power> {
-        let guest = self.guests.get(&server)?;
+        let guest = self.guests.get(server)?;
         (guest.host == *host).then_some(guest.power)
     }
 
-    /// Starts a guest again that a cold move had powered off.
+    /// Starts a guest.
     pub(super) fn power_on(&mut self, server: ServerUuid, power: Power) {
-        if let Some(guest) = self.guest_mut(server) {
+        self.change(server, |guest| {
             guest.power = power;
             guest.starts = guest.starts.wrapping_add(1);
-        }
+        });
     }
 
     /// Would this host start the guest?
@@ -91,7 +89,7 @@ impl World {
     pub(super) fn boot(&mut self, what: &Move, power_on: bool) -> Result<(), DriverError> {
         let guest = self
             .guests
-            .get(&what.server)
+            .get(what.server)
             .ok_or_else(|| refused("there are no disks of this guest"))?;
         if guest.host == what.destination {
             return Ok(());
@@ -108,13 +106,13 @@ impl World {
         }
         self.incoming
             .remove(&(what.destination.clone(), what.server));
-        if let Some(guest) = self.guest_mut(what.server) {
+        self.change(what.server, |guest| {
             guest.left_on.insert(before);
             guest.left_on.remove(&what.destination);
             guest.host = what.destination.clone();
             guest.power = if power_on { Power::On } else { Power::Off };
             guest.starts = guest.starts.wrapping_add(1);
-        }
+        });
         Ok(())
     }
 
@@ -127,7 +125,7 @@ impl World {
         booted_here: bool,
     ) -> Result<(), DriverError> {
         self.drop_incoming(what);
-        let Some(guest) = self.guests.get(&what.server) else {
+        let Some(guest) = self.guests.get(what.server) else {
             return Ok(());
         };
         if guest.host == *host {
@@ -143,22 +141,20 @@ impl World {
         } else if what.kind != MoveKind::Evacuation {
             return Err(refused("this migration did not leave the guest here"));
         }
-        if let Some(guest) = self.guest_mut(what.server) {
+        self.change(what.server, |guest| {
             guest.left_on.remove(host);
             if guest.host == *host {
                 guest.left_on.remove(&what.source);
                 guest.host = what.source.clone();
                 guest.power = Power::Off;
             }
-        }
+        });
         Ok(())
     }
 
     /// A cold move's source forgets the guest, which is elsewhere for good.
     pub(super) fn forget_definition(&mut self, host: &HostName, server: ServerUuid) {
-        if let Some(guest) = self.guest_mut(server) {
-            guest.left_on.remove(host);
-        }
+        self.change(server, |guest| drop(guest.left_on.remove(host)));
     }
 
     pub(super) fn power(&mut self, host: &HostName, on: bool) {
@@ -166,11 +162,11 @@ impl World {
             state.powered = on;
             state.connected = on;
         }
-        let here = self.guests.values_mut().filter(|guest| guest.host == *host);
-        for guest in here {
-            guest.power = Power::Off;
+        let here = self.guests.on(host).filter(|guest| guest.host == *host);
+        let here: Vec<ServerUuid> = here.map(|guest| guest.uuid).collect();
+        for server in here {
+            self.change(server, |guest| guest.power = Power::Off);
         }
-        self.unsaved = true;
-        self.changed();
+        self.changed.insert(host.clone());
     }
 }

@@ -26,14 +26,21 @@ use crate::holds::{HoldPoint, Holds};
 pub struct Simulated {
     fabric: Fabric,
     host: HostName,
+    changes: watch::Receiver<u64>,
     holds: Holds,
 }
 
 impl Simulated {
-    pub(super) fn new(fabric: Fabric, host: HostName, holds: Holds) -> Self {
+    pub(super) fn new(
+        fabric: Fabric,
+        host: HostName,
+        changes: watch::Receiver<u64>,
+        holds: Holds,
+    ) -> Self {
         Self {
             fabric,
             host,
+            changes,
             holds,
         }
     }
@@ -134,7 +141,7 @@ impl Driver for Simulated {
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
-        self.fabric.subscribe()
+        self.changes.clone()
     }
 
     async fn check_source(&self, check: &CheckSource) -> Result<Movable, DriverError> {

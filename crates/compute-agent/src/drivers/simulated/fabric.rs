@@ -1,10 +1,9 @@
 //! The world behind a lock, with a clock and a file.
 
-use std::io::Write;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use atomic_write_file::AtomicWriteFile;
 use godwit_core::ids::{HostName, ServerUuid};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -12,11 +11,9 @@ use tokio::time::Instant;
 use super::driver::Simulated;
 use super::faults::{Fault, Step};
 use super::fleet::{Fleet, Power};
+use super::kept::Kept;
 use super::world::World;
 use crate::holds::Holds;
-
-/// The file that a world is kept in, below its directory.
-const FILE: &str = "simulated-world.json";
 
 /// A world cannot be kept or read.
 #[derive(Debug, thiserror::Error)]
@@ -35,18 +32,24 @@ pub struct Fabric(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    world: Mutex<World>,
+    state: Mutex<State>,
     began: Instant,
     speed: f64,
-    file: Option<PathBuf>,
-    changes: watch::Sender<u64>,
+    /// Of each host: its domains came, went, or changed.
+    changes: HashMap<HostName, watch::Sender<u64>>,
     released: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct State {
+    world: World,
+    kept: Option<Kept>,
 }
 
 impl Fabric {
     /// A world that ends with this process. `speed` is how many simulated seconds pass in one.
     pub fn new(fleet: Fleet, speed: f64) -> Self {
-        Self::with(fleet, speed, None)
+        Self::with(World::new(fleet), speed, None)
     }
 
     /// The world kept in `directory`; `first` makes it when there is none yet. Guests are found
@@ -60,27 +63,17 @@ impl Fabric {
         speed: f64,
         first: impl FnOnce() -> Fleet,
     ) -> Result<Self, FabricError> {
-        let path = directory.join(FILE);
-        let fleet = match std::fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text)
-                .map_err(|error| FabricError::Unreadable(path.clone(), error))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let fleet = first();
-                save(&path, &fleet).map_err(|error| FabricError::Io(path.clone(), error))?;
-                fleet
-            }
-            Err(error) => return Err(FabricError::Io(path, error)),
-        };
-        Ok(Self::with(fleet, speed, Some(path)))
+        let (kept, world) = Kept::open(directory, first)?;
+        Ok(Self::with(world, speed, Some(kept)))
     }
 
-    fn with(fleet: Fleet, speed: f64, file: Option<PathBuf>) -> Self {
+    fn with(world: World, speed: f64, kept: Option<Kept>) -> Self {
+        let changes = world.host_names().into_iter();
         Self(Arc::new(Inner {
-            world: Mutex::new(World::new(fleet)),
+            changes: changes.map(|host| (host, watch::Sender::new(0))).collect(),
+            state: Mutex::new(State { world, kept }),
             began: Instant::now(),
             speed,
-            file,
-            changes: watch::Sender::new(0),
             released: watch::Sender::new(0),
         }))
     }
@@ -92,8 +85,8 @@ impl Fabric {
 
     /// The driver of one host; `None` when there is no such host.
     pub fn driver(&self, host: &HostName, holds: Holds) -> Option<Simulated> {
-        let known = self.look(|world| world.has_host(host));
-        known.then(|| Simulated::new(self.clone(), host.clone(), holds))
+        let changes = self.0.changes.get(host)?.subscribe();
+        Some(Simulated::new(self.clone(), host.clone(), changes, holds))
     }
 
     /// Where the guest executes: the truth, whatever anybody recorded.
@@ -103,18 +96,18 @@ impl Fabric {
 
     /// Whether the guest executes there.
     pub fn power_of(&self, server: ServerUuid) -> Option<Power> {
-        self.look(|world| world.guest_mut(server).map(|guest| guest.power))
+        self.look(|world| world.guests.get(server).map(|guest| guest.power))
     }
 
     /// How often the guest was started.
     pub fn starts_of(&self, server: ServerUuid) -> Option<i64> {
-        self.look(|world| world.guests.get(&server).map(|guest| guest.starts))
+        self.look(|world| world.guests.get(server).map(|guest| guest.starts))
     }
 
     /// The guests that a host has, and what each does.
     pub fn guests_on(&self, host: &HostName) -> Vec<(ServerUuid, Power)> {
         self.look(|world| {
-            let here = world.guests.values().filter(|guest| guest.host == *host);
+            let here = world.guests.on(host).filter(|guest| guest.host == *host);
             here.map(|guest| (guest.uuid, guest.power)).collect()
         })
     }
@@ -162,33 +155,21 @@ impl Fabric {
 
     /// What a user does to a guest from within or through the hypervisor.
     pub fn set_power(&self, server: ServerUuid, power: Power) {
-        self.look(|world| {
-            if let Some(guest) = world.guest_mut(server) {
-                guest.power = power;
-            }
-        });
+        self.look(|world| world.change(server, |guest| guest.power = power));
     }
 
     /// What an operator does behind everybody's back: the guest is elsewhere.
     pub fn carry(&self, server: ServerUuid, to: &HostName) {
-        self.look(|world| {
-            if let Some(guest) = world.guest_mut(server) {
-                guest.host = to.clone();
-            }
-        });
+        self.look(|world| world.change(server, |guest| guest.host = to.clone()));
     }
 
     /// How fast a guest changes memory from now on, in moves that begin later.
     pub fn set_dirty_rate(&self, server: ServerUuid, bytes_per_second: u64) {
         self.look(|world| {
-            if let Some(guest) = world.guest_mut(server) {
-                guest.dirty_bytes_per_second = bytes_per_second;
-            }
+            world.change(server, |guest| {
+                guest.dirty_bytes_per_second = bytes_per_second
+            })
         });
-    }
-
-    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
-        self.0.changes.subscribe()
     }
 
     pub(super) fn releases(&self) -> watch::Receiver<u64> {
@@ -197,31 +178,20 @@ impl Fabric {
 
     /// Looks at the world as it is now, and may change it.
     pub(super) fn look<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
-        let mut world = self.0.world.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = world.changes;
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { world, kept } = &mut *state;
         world.advance(self.0.began.elapsed().as_secs_f64() * self.0.speed);
-        let seen = look(&mut world);
-        self.keep(&mut world);
-        if world.changes != before {
-            self.0.changes.send_replace(world.changes);
+        let seen = look(world);
+        if let Some(kept) = kept
+            && let Err(error) = kept.keep(world)
+        {
+            tracing::error!(%error, "cannot keep the simulated world");
+        }
+        for host in std::mem::take(&mut world.changed) {
+            if let Some(changes) = self.0.changes.get(&host) {
+                changes.send_modify(|count| *count = count.wrapping_add(1));
+            }
         }
         seen
     }
-
-    fn keep(&self, world: &mut World) {
-        if !std::mem::take(&mut world.unsaved) {
-            return;
-        }
-        let Some(file) = &self.0.file else { return };
-        if let Err(error) = save(file, &world.fleet()) {
-            tracing::error!(%error, file = %file.display(), "cannot keep the simulated world");
-            world.unsaved = true;
-        }
-    }
-}
-
-fn save(path: &Path, fleet: &Fleet) -> std::io::Result<()> {
-    let mut file = AtomicWriteFile::open(path)?;
-    file.write_all(&serde_json::to_vec(fleet)?)?;
-    file.commit()
 }

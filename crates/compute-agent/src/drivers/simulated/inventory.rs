@@ -1,5 +1,7 @@
 //! What each host says of itself and of its guests.
 
+use std::collections::BTreeSet;
+
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
@@ -16,10 +18,7 @@ const POOL_BYTES: u64 = 100 << 40;
 impl World {
     pub(super) fn facts(&self, host: &HostName) -> Option<HostFacts> {
         let spec = &self.hosts.get(host)?.spec;
-        let here = self
-            .guests
-            .values()
-            .filter(|guest| guest.host == *host || guest.left_on.contains(host));
+        let here = self.guests.on(host);
         let coming = self.incoming.iter().filter(|((at, _), _)| at == host);
         let used = here.map(GuestSpec::local_bytes).sum::<u64>()
             + coming
@@ -48,14 +47,18 @@ impl World {
     }
 
     pub(super) fn domains(&self, host: &HostName) -> Vec<Domain> {
-        let guests = self.guests.values();
-        guests
-            .filter_map(|guest| self.domain_of(guest, host))
+        let leaving = self.moves.values().filter(|it| it.source == *host);
+        let coming = self.incoming.keys().filter(|(at, _)| at == host);
+        let others = leaving.map(|it| it.server).chain(coming.map(|key| key.1));
+        let here = self.guests.on(host).map(|guest| guest.uuid);
+        let all: BTreeSet<ServerUuid> = here.chain(others).collect();
+        all.into_iter()
+            .filter_map(|server| self.domain(host, server))
             .collect()
     }
 
     pub(super) fn domain(&self, host: &HostName, server: ServerUuid) -> Option<Domain> {
-        self.domain_of(self.guests.get(&server)?, host)
+        self.domain_of(self.guests.get(server)?, host)
     }
 
     fn domain_of(&self, guest: &GuestSpec, host: &HostName) -> Option<Domain> {

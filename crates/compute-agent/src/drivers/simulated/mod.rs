@@ -10,7 +10,8 @@
 //!   inventory  what hosts report of it            steps     what is done to it
 //!   cold       guests that power off here and on elsewhere
 //!   power      guests that power off and on where they are
-//!   fabric     the world behind a lock, with a clock and a file
+//!   guests     who is on which host
+//!   fabric     the world behind a lock, with a clock      kept      its files
 //! ```
 //!
 //! Time is tokio's, multiplied by the fabric's speed. Nothing runs in the background: whoever
@@ -25,7 +26,9 @@ mod driver;
 mod fabric;
 mod faults;
 mod fleet;
+mod guests;
 mod inventory;
+mod kept;
 mod power;
 mod steps;
 mod transfer;

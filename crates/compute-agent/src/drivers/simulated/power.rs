@@ -25,9 +25,7 @@ impl World {
         server: ServerUuid,
     ) -> Result<(), DriverError> {
         self.at_rest(host, server)?;
-        if let Some(guest) = self.guest_mut(server) {
-            guest.power = Power::Off;
-        }
+        self.change(server, |guest| guest.power = Power::Off);
         Ok(())
     }
 
@@ -40,10 +38,7 @@ impl World {
         if self.at_rest(host, server)? != Power::Off {
             return Ok(());
         }
-        if let Some(guest) = self.guest_mut(server) {
-            guest.power = Power::On;
-            guest.starts = guest.starts.wrapping_add(1);
-        }
+        self.power_on(server, Power::On);
         Ok(())
     }
 
@@ -58,7 +53,7 @@ impl World {
     }
 
     fn guest_here(&self, host: &HostName, server: ServerUuid) -> Result<&GuestSpec, DriverError> {
-        let guest = self.guests.get(&server);
+        let guest = self.guests.get(server);
         match guest {
             Some(guest) if guest.host == *host => Ok(guest),
             Some(guest) if guest.left_on.contains(host) => Err(refused(

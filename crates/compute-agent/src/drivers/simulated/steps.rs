@@ -36,7 +36,7 @@ impl World {
                 dead: false,
             },
         );
-        self.changed();
+        self.changed.insert(what.destination.clone());
         Ok(())
     }
 
@@ -46,7 +46,7 @@ impl World {
         }
         let guest = self
             .guests
-            .get(&what.server)
+            .get(what.server)
             .filter(|guest| guest.host == what.source);
         let guest = guest.ok_or(DriverError::UnknownServer(what.server))?;
         let is_off = guest.power == Power::Off;
@@ -87,7 +87,7 @@ impl World {
             ended: None,
         };
         self.moves.insert(what.migration, moving);
-        self.changed();
+        self.changed.insert(what.source.clone());
         Ok(())
     }
 
@@ -158,8 +158,10 @@ impl World {
 
     /// Forgets a move that has ended.
     pub(super) fn forget(&mut self, migration: MigrationUuid) {
-        self.moves
-            .retain(|uuid, moving| *uuid != migration || moving.ended.is_none());
+        let moving = self.moves.get(&migration);
+        if moving.is_some_and(|moving| moving.ended.is_some()) {
+            self.moves.remove(&migration);
+        }
     }
 
     /// Destroys what came in for this migration and never executed.
@@ -173,7 +175,7 @@ impl World {
             return;
         }
         self.incoming.remove(&key);
-        self.changed();
+        self.changed.insert(what.destination.clone());
         if matches!(self.job(what.migration), JobState::Moving { .. }) {
             let text = "The destination's domain is gone.";
             let failure = Failure::new(FailureCode::HypervisorError, text);

@@ -8,6 +8,7 @@ use godwit_rpc::progress::{Ended, Outcome};
 
 use super::faults::{Fault, Faults};
 use super::fleet::{Fleet, GuestSpec, HostSpec};
+use super::guests::Guests;
 use super::transfer::{Mode, Transfer};
 
 /// A broken link is noticed after this many seconds.
@@ -55,7 +56,7 @@ pub(super) struct Incoming {
 #[derive(Debug, Default)]
 pub(super) struct World {
     pub(super) hosts: BTreeMap<HostName, HostState>,
-    pub(super) guests: BTreeMap<ServerUuid, GuestSpec>,
+    pub(super) guests: Guests,
     pub(super) incoming: BTreeMap<(HostName, ServerUuid), Incoming>,
     /// Guests that a move stopped at their source, and did not hand over.
     pub(super) stopped: BTreeSet<ServerUuid>,
@@ -63,10 +64,8 @@ pub(super) struct World {
     pub(super) faults: Faults,
     /// Simulated seconds since the world began.
     now: f64,
-    /// Grows when a domain comes, goes, or changes its state.
-    pub(super) changes: u64,
-    /// Something that has to survive this process changed.
-    pub(super) unsaved: bool,
+    /// Hosts on which a domain came, went, or changed its state, and nobody was told yet.
+    pub(super) changed: BTreeSet<HostName>,
 }
 
 impl World {
@@ -83,11 +82,7 @@ impl World {
         };
         Self {
             hosts: fleet.hosts.into_iter().map(host).collect(),
-            guests: fleet
-                .guests
-                .into_iter()
-                .map(|guest| (guest.uuid, guest))
-                .collect(),
+            guests: Guests::new(fleet.guests),
             ..Self::default()
         }
     }
@@ -96,7 +91,7 @@ impl World {
     pub(super) fn fleet(&self) -> Fleet {
         Fleet {
             hosts: self.hosts.values().map(|host| host.spec.clone()).collect(),
-            guests: self.guests.values().cloned().collect(),
+            guests: self.guests.iter().cloned().collect(),
         }
     }
 
@@ -104,14 +99,10 @@ impl World {
         self.hosts.keys().cloned().collect()
     }
 
-    pub(super) fn has_host(&self, host: &HostName) -> bool {
-        self.hosts.contains_key(host)
-    }
-
-    pub(super) fn guest_mut(&mut self, server: ServerUuid) -> Option<&mut GuestSpec> {
-        self.changed();
-        self.unsaved = true;
-        self.guests.get_mut(&server)
+    /// Changes a guest, if it is there.
+    pub(super) fn change(&mut self, server: ServerUuid, change: impl FnOnce(&mut GuestSpec)) {
+        let see = self.guests.change(server, change);
+        self.changed.extend(see.into_iter().flatten());
     }
 
     pub(super) fn is_powered(&self, host: &HostName) -> bool {
@@ -132,7 +123,7 @@ impl World {
 
     /// Where the guest executes, or would if its user let it.
     pub(super) fn whereabouts(&self, server: ServerUuid) -> Option<HostName> {
-        self.guests.get(&server).map(|guest| guest.host.clone())
+        self.guests.get(server).map(|guest| guest.host.clone())
     }
 
     /// Brings the world to `to`, in seconds since it began.
@@ -158,23 +149,23 @@ impl World {
     /// What each move under way gets of the links it uses; a link is shared evenly.
     fn rates(&self) -> Vec<(MigrationUuid, f64)> {
         let active = || {
-            self.moves
-                .iter()
-                .filter(|(_, moving)| moving.ended.is_none())
+            let mut moves = self.moves.iter();
+            std::iter::from_fn(move || moves.find(|(_, moving)| moving.ended.is_none()))
         };
-        let share = |host: &HostName| {
-            let users = active()
-                .filter(|(_, m)| m.uses_links())
-                .filter(|(_, m)| m.source == *host || m.destination == *host);
-            let users = u32::try_from(users.count()).unwrap_or(u32::MAX);
-            match self.hosts.get(host) {
-                Some(state) if state.connected => {
-                    #[expect(clippy::cast_precision_loss, reason = "a model")]
-                    let link = state.spec.link_bytes_per_second as f64;
-                    link / f64::from(users.max(1))
-                }
-                _ => 0.0,
+        let mut users = BTreeMap::<&HostName, u32>::new();
+        for (_, moving) in active().filter(|(_, moving)| moving.uses_links()) {
+            for end in BTreeSet::from([&moving.source, &moving.destination]) {
+                let users = users.entry(end).or_default();
+                *users = users.saturating_add(1);
             }
+        }
+        let share = |host: &HostName| match self.hosts.get(host) {
+            Some(state) if state.connected => {
+                #[expect(clippy::cast_precision_loss, reason = "a model")]
+                let link = state.spec.link_bytes_per_second as f64;
+                link / f64::from(users.get(host).copied().unwrap_or(1))
+            }
+            _ => 0.0,
         };
         active()
             .map(|(uuid, moving)| match moving.stalled {
@@ -226,9 +217,7 @@ impl World {
         };
         if moving.transfer.mode() == Mode::PostCopy {
             // Half of it is here and half of it is there.
-            let server = moving.server;
-            self.guests.remove(&server);
-            self.unsaved = true;
+            self.guests.remove(moving.server);
             let text = "The connection to the source was lost during post-copy.";
             self.end(
                 uuid,
@@ -249,25 +238,18 @@ impl World {
         let Some(moving) = self.moves.get(&uuid) else {
             return;
         };
-        self.incoming
-            .remove(&(moving.destination.clone(), moving.server));
-        if let Some(guest) = self.guests.get_mut(&moving.server) {
-            guest.host = moving.destination.clone();
-        }
-        self.unsaved = true;
-        self.changed();
+        let (server, destination) = (moving.server, moving.destination.clone());
+        self.incoming.remove(&(destination.clone(), server));
+        self.change(server, |guest| guest.host = destination);
     }
 
     pub(super) fn end(&mut self, uuid: MigrationUuid, outcome: Outcome) {
         if let Some(moving) = self.moves.get_mut(&uuid) {
             let progress = Some(moving.transfer.progress());
             moving.ended = Some(Ended { outcome, progress });
+            let ends = [moving.source.clone(), moving.destination.clone()];
+            self.changed.extend(ends);
         }
-        self.changed();
-    }
-
-    pub(super) fn changed(&mut self) {
-        self.changes = self.changes.wrapping_add(1);
     }
 
     /// The hypervisor service at the source dies: nobody will hear how the move ends. The guest
@@ -276,9 +258,12 @@ impl World {
         let Some((uuid, mode)) = self.under_way(server) else {
             return;
         };
-        if let Some(moving) = self.moves.remove(&uuid)
-            && mode != Mode::PostCopy
-        {
+        let Some(moving) = self.moves.remove(&uuid) else {
+            return;
+        };
+        let ends = [moving.source.clone(), moving.destination.clone()];
+        self.changed.extend(ends);
+        if mode != Mode::PostCopy {
             if at_handover {
                 self.stopped.insert(server);
             }
@@ -290,7 +275,6 @@ impl World {
                 incoming.dead = true;
             }
         }
-        self.changed();
     }
 
     /// The process that receives the guest dies.
@@ -300,8 +284,7 @@ impl World {
         };
         let text = "The process at the destination died.";
         if mode == Mode::PostCopy {
-            self.guests.remove(&server);
-            self.unsaved = true;
+            self.guests.remove(server);
             return self.end(
                 uuid,
                 Outcome::Lost(Failure::new(FailureCode::GuestLost, text)),
@@ -325,7 +308,7 @@ impl World {
     /// Starts a guest again that its move had stopped.
     pub(super) fn resume(&mut self, server: ServerUuid) {
         self.stopped.remove(&server);
-        self.changed();
+        self.changed.extend(self.whereabouts(server));
     }
 }
 
