@@ -49,17 +49,17 @@ on_both! {
         assert!(cluster.ask(running, Event::AbortRequested).await);
 
         upgrade(&mut cluster).await;
-        assert_eq!(cluster.record(accepted).await.migration.status, Status::Accepted);
+        assert_eq!(cluster.record(accepted).await.migration.status(), Status::Accepted);
         cluster.start_conductor(1);
         cluster.release(&host(2), HoldPoint::BeforePrepare);
-        assert_eq!(cluster.ends(running).await.migration.status, Status::Cancelled);
-        assert_eq!(cluster.ends(preparing).await.migration.status, Status::Completed);
-        assert_eq!(cluster.ends(accepted).await.migration.status, Status::Completed);
+        assert_eq!(cluster.ends(running).await.migration.status(), Status::Cancelled);
+        assert_eq!(cluster.ends(preparing).await.migration.status(), Status::Completed);
+        assert_eq!(cluster.ends(accepted).await.migration.status(), Status::Completed);
         assert!(cluster.ask(cold, Event::ConfirmRequested).await);
-        assert_eq!(cluster.ends(cold).await.migration.status, Status::Confirmed);
+        assert_eq!(cluster.ends(cold).await.migration.status(), Status::Confirmed);
         cluster.come_back(3);
         cluster.declare_dead(3, false).await;
-        assert_eq!(cluster.ends(evacuated).await.migration.status, Status::Completed);
+        assert_eq!(cluster.ends(evacuated).await.migration.status(), Status::Completed);
         cluster.is_sound().await;
     }
 }

@@ -45,7 +45,7 @@ async fn upgrade(url: &str) -> Store {
 type State = (MigrationStatus, Option<Settling>, Option<Intent>);
 
 fn state(migration: &Migration) -> State {
-    (migration.status, migration.settling, migration.intent)
+    (migration.status(), migration.settling(), migration.intent)
 }
 
 /// Everything that agents and users bring about.
@@ -205,7 +205,7 @@ on_both! {
             assert_eq!(found, bench.record(n).await, "nothing is lost");
             drive(&store, migration(n), way_to_an_end(&found.migration), 60).await;
             let ended = store.migration_find(migration(n)).await.unwrap().unwrap();
-            assert!(ended.migration.status.is_terminal(), "{ended:?}");
+            assert!(ended.migration.status().is_terminal(), "{ended:?}");
         }
         assert_eq!(store.check_invariants().await.unwrap(), []);
 
