@@ -18,7 +18,7 @@ use godwit_planner::inventory::Target;
 use godwit_planner::reason::Rejection;
 use godwit_planner::search::Search;
 use godwit_planner::texts;
-use godwit_store::{Actor, CommitError, CommitNote, MigrationRecord, Server, StoreError};
+use godwit_store::{Actor, CommitError, CommitNote, Disk, MigrationRecord, Server, StoreError};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -109,13 +109,14 @@ async fn fitness(
     record: &MigrationRecord,
 ) -> Result<Fitness, StoreError> {
     let migration = &record.migration;
-    let Some(server) = ctx.store.server_find(migration.server).await? else {
+    let found = ctx.store.server_find_with_hardware(migration.server);
+    let Some((server, hardware)) = found.await? else {
         return Ok(Fitness::Unfit {
             rejected: Vec::new(),
             failure: texts::pre_check("the server does not exist any more"),
         });
     };
-    let fitness = fit_now(ctx, fleet, record, &server);
+    let fitness = fit_now(ctx, fleet, record, &server, &hardware.disks);
     let unfit = matches!(fitness, Fitness::Unfit { .. });
     if unfit && ctx.is_young(ctx.now()) && fleet.somebody_is_missing(ctx) {
         return Ok(Fitness::Unknown);
@@ -123,10 +124,16 @@ async fn fitness(
     Ok(fitness)
 }
 
-fn fit_now(ctx: &Context, fleet: &Fleet, record: &MigrationRecord, server: &Server) -> Fitness {
+fn fit_now(
+    ctx: &Context,
+    fleet: &Fleet,
+    record: &MigrationRecord,
+    server: &Server,
+    disks: &[Disk],
+) -> Fitness {
     let migration = &record.migration;
     let hosts = fleet.hosts(ctx, migration.uuid);
-    let need = fleet.need(server, &migration.source_compute, &migration.request);
+    let need = fleet.need(server, disks, &migration.source_compute, &migration.request);
     let target = Target::of(&migration.request);
     // Its own checks are those of a source and, where forced, of the destination.
     if let Err(failure) = Search::begin(&hosts, need.clone(), &target, None) {

@@ -8,13 +8,13 @@ use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::time::Timestamp;
 
-use super::{Disk, Fault, Launch, Lock, LockedBy, Server};
+use super::{Disk, Fault, Hardware, Launch, Lock, LockedBy, Server};
 use crate::Flavor;
 use crate::columns::Json;
 use crate::flavors::FlavorRow;
 use crate::schema::servers;
 
-/// All that is read of a server.
+/// All that is read of a server but its hardware.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = servers)]
 pub(crate) struct ServerRow {
@@ -42,8 +42,6 @@ pub(crate) struct ServerRow {
     availability_zone: Option<String>,
     config_drive: bool,
     metadata: Json<BTreeMap<String, String>>,
-    disks: Json<Vec<Disk>>,
-    cpu: Json<serde_json::Value>,
     fault: Option<Json<Fault>>,
     created_at: Timestamp,
     updated_at: Option<Timestamp>,
@@ -57,7 +55,15 @@ pub(crate) struct ServerRow {
 
 impl From<(ServerRow, FlavorRow)> for Server {
     fn from((row, flavor): (ServerRow, FlavorRow)) -> Self {
-        Self {
+        row.with_flavor(Flavor::from(flavor))
+    }
+}
+
+impl ServerRow {
+    /// The server, of which the row names the flavor only.
+    pub(super) fn with_flavor(self, flavor: Flavor) -> Server {
+        let row = self;
+        Server {
             id: row.id,
             uuid: row.uuid,
             name: row.name,
@@ -81,14 +87,12 @@ impl From<(ServerRow, FlavorRow)> for Server {
                 memory_mb: row.memory_mb,
                 disk_gb: row.disk_gb,
             },
-            flavor: Flavor::from(flavor),
+            flavor,
             image_ref: row.image_ref,
             key_name: row.key_name,
             availability_zone: row.availability_zone,
             config_drive: row.config_drive,
             metadata: row.metadata.0,
-            disks: row.disks.0,
-            cpu: row.cpu.0,
             fault: row.fault.map(|fault| fault.0),
             launch: row.launch.map(|launch| launch.0).unwrap_or_default(),
             created_at: row.created_at,
@@ -98,6 +102,23 @@ impl From<(ServerRow, FlavorRow)> for Server {
             deleted_at: row.deleted_at,
             settled_at: row.settled_at,
             generation: row.generation,
+        }
+    }
+}
+
+/// What is read of a server's hardware.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = servers)]
+pub(crate) struct HardwareRow {
+    disks: Json<Vec<Disk>>,
+    cpu: Json<serde_json::Value>,
+}
+
+impl From<HardwareRow> for Hardware {
+    fn from(row: HardwareRow) -> Self {
+        Self {
+            disks: row.disks.0,
+            cpu: row.cpu.0,
         }
     }
 }
