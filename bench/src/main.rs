@@ -12,6 +12,8 @@
 //! ```
 
 mod api;
+mod callgrind;
+mod cases;
 mod clock;
 mod first;
 mod fleet;
