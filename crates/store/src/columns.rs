@@ -193,12 +193,33 @@ read_as!(
     VmState,
 );
 read_as!(SqlTimestamp, Instant, |raw: Instant| Ok(raw.0), Timestamp);
-read_as!(
-    BigInt,
-    i64,
-    |raw: i64| Ok(PowerState::from_i32(i32::try_from(raw)?)),
-    PowerState,
-);
+read_as!(BigInt, Power, |raw: Power| Ok(raw.0), PowerState);
+
+/// A power state, whose number a column holds.
+pub(crate) struct Power(pub(crate) PowerState);
+
+impl<DB> FromSql<BigInt, DB> for Power
+where
+    DB: Backend,
+    i64: FromSql<BigInt, DB>,
+{
+    fn from_sql(value: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        let number = <i64 as FromSql<BigInt, DB>>::from_sql(value)?;
+        Ok(Self(PowerState::from_i32(i32::try_from(number)?)))
+    }
+}
+
+impl<DB> Queryable<BigInt, DB> for Power
+where
+    DB: Backend,
+    Self: FromSql<BigInt, DB>,
+{
+    type Row = Self;
+
+    fn build(row: Self) -> deserialize::Result<Self> {
+        Ok(row)
+    }
+}
 
 /// A sighting's word; serde owns the spelling.
 #[derive(Clone, Copy, Debug)]

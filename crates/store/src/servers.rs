@@ -32,7 +32,7 @@ use self::row::{HardwareRow, ServerRow};
 pub use self::sightings::SightingRecord;
 pub use self::sort::{ServerSortKey, SortDirection};
 use crate::columns::text;
-use crate::connection::Database;
+use crate::connection::{Database, on_backend};
 use crate::flavors::FlavorRow;
 use crate::schema::{flavors, servers};
 use crate::{Store, StoreError};
@@ -42,13 +42,13 @@ pub(crate) fn load_any(
     connection: &mut Database,
     uuid: ServerUuid,
 ) -> Result<Option<Server>, StoreError> {
-    let row: Option<(ServerRow, FlavorRow)> = servers::table
-        .inner_join(flavors::table)
-        .filter(servers::uuid.eq(text(uuid)))
-        .select((ServerRow::as_select(), FlavorRow::as_select()))
-        .first(connection)
-        .optional()?;
-    Ok(row.map(Server::from))
+    let found: QueryResult<(ServerRow, FlavorRow)> =
+        on_backend!(connection, |backend| servers::table
+            .inner_join(flavors::table)
+            .filter(servers::uuid.eq(text(uuid)))
+            .select((ServerRow::as_select(), FlavorRow::as_select()))
+            .first(backend));
+    Ok(found.optional()?.map(Server::from))
 }
 
 /// A server, unless deleted.
@@ -77,18 +77,18 @@ impl Store {
         uuid: ServerUuid,
     ) -> Result<Option<(Server, Hardware)>, StoreError> {
         self.read(move |connection| {
-            let row: Option<(ServerRow, FlavorRow, HardwareRow)> = servers::table
-                .inner_join(flavors::table)
-                .filter(servers::uuid.eq(text(uuid)))
-                .filter(servers::deleted_at.is_null())
-                .select((
-                    ServerRow::as_select(),
-                    FlavorRow::as_select(),
-                    HardwareRow::as_select(),
-                ))
-                .first(connection)
-                .optional()?;
-            Ok(row.map(|(server, flavor, hardware)| {
+            let found: QueryResult<(ServerRow, FlavorRow, HardwareRow)> =
+                on_backend!(connection, |backend| servers::table
+                    .inner_join(flavors::table)
+                    .filter(servers::uuid.eq(text(uuid)))
+                    .filter(servers::deleted_at.is_null())
+                    .select((
+                        ServerRow::as_select(),
+                        FlavorRow::as_select(),
+                        HardwareRow::as_select(),
+                    ))
+                    .first(backend));
+            Ok(found.optional()?.map(|(server, flavor, hardware)| {
                 (Server::from((server, flavor)), Hardware::from(hardware))
             }))
         })
