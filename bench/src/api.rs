@@ -19,7 +19,7 @@ use crate::tokens::Tokens;
 use crate::wrk::{Load, Outcome};
 
 /// A database to measure on.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, clap::ValueEnum)]
 pub(crate) enum Engine {
     Sqlite,
     Postgres,
@@ -32,6 +32,21 @@ impl Engine {
         match self {
             Self::Sqlite => "SQLite",
             Self::Postgres => "PostgreSQL",
+        }
+    }
+
+    /// An empty database: its server, which lives as long as it is held, and its URL.
+    pub(crate) fn database(self, directory: &TempDir) -> Result<(Option<TempPostgres>, String)> {
+        match self {
+            Self::Sqlite => {
+                let file = directory.path().join("godwit.db");
+                Ok((None, format!("sqlite://{}", file.display())))
+            }
+            Self::Postgres => {
+                let postgres = TempPostgres::start()?;
+                let url = postgres.create_database()?;
+                Ok((Some(postgres), url))
+            }
         }
     }
 }
@@ -118,7 +133,7 @@ impl Service {
     /// Fills a database and serves it.
     pub(crate) async fn start(engine: Engine, migrations: u64, tokens: &Tokens) -> Result<Self> {
         let directory = tempfile::tempdir()?;
-        let (postgres, database) = database(engine, &directory)?;
+        let (postgres, database) = engine.database(&directory)?;
         let fleet = fleet::fill(&database, migrations)
             .await
             .context("cannot fill the database")?;
@@ -187,20 +202,6 @@ impl Service {
     /// Stops it.
     pub(crate) async fn stop(self) -> Result<()> {
         self.server.stop().await
-    }
-}
-
-fn database(engine: Engine, directory: &TempDir) -> Result<(Option<TempPostgres>, String)> {
-    match engine {
-        Engine::Sqlite => {
-            let file = directory.path().join("godwit.db");
-            Ok((None, format!("sqlite://{}", file.display())))
-        }
-        Engine::Postgres => {
-            let postgres = TempPostgres::start()?;
-            let url = postgres.create_database()?;
-            Ok((Some(postgres), url))
-        }
     }
 }
 

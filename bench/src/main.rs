@@ -11,15 +11,18 @@
 //!        └──────runs──────► wrk ────┘
 //! ```
 
+mod agents;
 mod api;
 mod callgrind;
 mod cases;
 mod clock;
 mod first;
 mod fleet;
+mod godwit;
 mod growth;
 mod machine;
 mod moves;
+mod pace;
 mod serve;
 mod server;
 mod table;
@@ -40,6 +43,10 @@ struct Cli {
     subjects: Vec<Subject>,
     #[command(flatten)]
     effort: Effort,
+    #[command(flatten)]
+    matrix: pace::Matrix,
+    #[command(flatten)]
+    agents: agents::Fleet,
     /// What the program calls itself for.
     #[command(subcommand)]
     inner: Option<Inner>,
@@ -56,6 +63,10 @@ enum Subject {
     Growth,
     /// Live migrations of real guests.
     Moves,
+    /// Many moves asked for at once.
+    Pace,
+    /// Many agents at one conductor.
+    Agents,
     /// `godwit up` at rest.
     Up,
     /// Compiling the first command of the README.
@@ -91,13 +102,13 @@ enum Inner {
 
 fn main() -> Result<()> {
     let cli = Cli::parse();
-    match cli.inner {
-        Some(Inner::Serve(serve)) => serve::run(&serve),
+    match &cli.inner {
+        Some(Inner::Serve(serve)) => serve::run(serve),
         Some(Inner::Fill {
             database,
             migrations,
-        }) => fill(&database, migrations),
-        None => measure(&cli.subjects, cli.effort),
+        }) => fill(database, *migrations),
+        None => measure(&cli),
     }
 }
 
@@ -106,8 +117,9 @@ fn fill(database: &str, migrations: u64) -> Result<()> {
     Runtime::new()?.block_on(filled).map(drop)
 }
 
-fn measure(subjects: &[Subject], effort: Effort) -> Result<()> {
-    let wanted = |subject| subjects.is_empty() || subjects.contains(&subject);
+fn measure(cli: &Cli) -> Result<()> {
+    let effort = cli.effort;
+    let wanted = |subject| cli.subjects.is_empty() || cli.subjects.contains(&subject);
     let runtime = Runtime::new()?;
     println!("{}\n", machine::describe());
     let databases = [
@@ -128,6 +140,12 @@ fn measure(subjects: &[Subject], effort: Effort) -> Result<()> {
         for table in moves::measure(effort.rounds)? {
             print!("{table}");
         }
+    }
+    if wanted(Subject::Pace) {
+        print!("{}", runtime.block_on(pace::measure(&cli.matrix))?);
+    }
+    if wanted(Subject::Agents) {
+        print!("{}", runtime.block_on(agents::measure(cli.agents))?);
     }
     if wanted(Subject::Up) {
         print!("{}", runtime.block_on(up::measure(effort))?);

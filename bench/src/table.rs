@@ -39,9 +39,17 @@ impl fmt::Display for Table {
 }
 
 /// The middle one; of an even number, the higher of the two.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(values: Vec<f64>) -> f64 {
+    percentile(values, 50)
+}
+
+/// The least that so many hundredths do not exceed.
+pub(crate) fn percentile(mut values: Vec<f64>, hundredths: usize) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    values
+        .get(values.len() * hundredths / 100)
+        .copied()
+        .unwrap_or(f64::NAN)
 }
 
 /// The middle of some ratios, and between which they lie: how noisy they are.
@@ -66,6 +74,13 @@ mod tests {
     #[test]
     fn a_ratio_says_how_noisy_it_is() {
         assert_eq!(ratio(vec![0.5, 0.25, 0.75]), "0.50 (0.25 to 0.75)");
+    }
+
+    #[test]
+    fn one_in_a_hundred_exceeds_the_99th_percentile() {
+        let values: Vec<f64> = (1..=200).map(f64::from).collect();
+        assert!((percentile(values, 99) - 199.0).abs() < f64::EPSILON);
+        assert!(percentile(Vec::new(), 99).is_nan());
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Story {
             text,
             "{} {} from {} to {:?}: {:?}",
             migration.uuid,
-            migration.status,
+            migration.status(),
             migration.source_compute,
             migration.dest_compute,
             migration.failure

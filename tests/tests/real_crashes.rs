@@ -67,7 +67,7 @@ fn recovers(scene: &mut Scene, course: &mut Course, hold: &Path) -> Result<()> {
     let before = wait_for_blocking("the migration to go on", RECOVERY, || {
         let migration = scene.sdk.newest_migration(&uuid)?;
         let stories = scene.deployment.stories(&uuid)?;
-        let ended = stories[0].record.migration.status.is_terminal();
+        let ended = stories[0].record.migration.status().is_terminal();
         let moved = scene.sdk.in_progress(&uuid)?;
         let bytes = moved.first().and_then(|it| it.memory_processed_bytes);
         if ended {
@@ -85,7 +85,7 @@ fn recovers(scene: &mut Scene, course: &mut Course, hold: &Path) -> Result<()> {
     }
     let ended = wait_for_blocking("the migration to end", DEADLINE, || {
         let stories = scene.deployment.stories(&uuid)?;
-        let status = stories[0].record.migration.status;
+        let status = stories[0].record.migration.status();
         ensure!(status.is_terminal(), "{}", stories[0].tell());
         Ok(Some(status.as_str()))
     })?;

@@ -7,90 +7,144 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use godwit_core::event::Event;
 use godwit_core::failure::Failure;
 use godwit_core::ids::MigrationUuid;
-use godwit_core::migration::Intent;
+use godwit_core::migration::Migration;
+use godwit_core::status::MigrationStatus;
 use godwit_planner::admission::{Waiting, admit};
 use godwit_planner::candidates::{Verdict, candidates};
-use godwit_planner::inventory::Target;
+use godwit_planner::inventory::{Host, Target};
 use godwit_planner::reason::Rejection;
 use godwit_planner::search::Search;
 use godwit_planner::texts;
-use godwit_store::{Actor, CommitError, CommitNote, Disk, MigrationRecord, Server, StoreError};
+use godwit_store::{
+    Actor, CommitError, CommitNote, Disk, MigrationRecord, Queued, Server, StoreError,
+};
 use serde_json::json;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::context::Context;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, slots_taken};
 use crate::scheduling::Scheduling;
 
 /// Those for which another destination is being looked for by this conductor.
 type Searching = Arc<Mutex<HashSet<MigrationUuid>>>;
 
+/// Rows of the queue that are read at one time.
+const PAGE: i64 = 256;
+
+/// Of the time, reading the queue takes one part in so many at most, however long it is.
+const SHARE: u32 = 10;
+
+/// Moves that begin at one time: what they write can share a commit.
+const AT_ONCE: usize = 16;
+
 pub(crate) async fn run(ctx: &Arc<Context>, stop: &CancellationToken) {
     let searching = Searching::default();
     let mut searches = JoinSet::new();
+    let mut rest = Duration::ZERO;
     loop {
+        let next = async {
+            tokio::time::sleep(rest).await;
+            ctx.wake.admission(ctx.config.poll_interval).await;
+        };
         tokio::select! {
             () = stop.cancelled() => break,
-            () = ctx.wake.admission(ctx.config.poll_interval) => {}
+            () = next => {}
         }
         while searches.try_join_next().is_some() {}
-        if let Err(error) = look(ctx, &searching, &mut searches).await {
-            warn!(%error, "the queue could not be looked at");
-        }
+        rest = match look(ctx, &searching, &mut searches).await {
+            Ok(reading) => reading.saturating_mul(SHARE).min(ctx.config.poll_interval),
+            Err(error) => {
+                warn!(%error, "the queue could not be looked at");
+                Duration::ZERO
+            }
+        };
     }
     searches.shutdown().await;
 }
 
+/// Lets those begin whose turn it is. Returns how long the queue was read.
 async fn look(
     ctx: &Arc<Context>,
     searching: &Searching,
     searches: &mut JoinSet<()>,
-) -> Result<(), CommitError> {
-    let queued = ctx.store.migrations_queued().await?;
-    let waiting: Vec<Waiting<usize>> = queued
-        .iter()
-        .enumerate()
-        .filter(|(_, record)| record.migration.intent != Some(Intent::Abort))
-        .filter_map(|(id, record)| {
-            Some(Waiting {
+) -> Result<Duration, CommitError> {
+    let limits = ctx.config.slots.limits();
+    let mut reading = Duration::ZERO;
+    let mut taken = None;
+    let mut last: Option<Queued> = None;
+    loop {
+        let begun = Instant::now();
+        let page = ctx.store.migrations_admissible(limits, last.as_ref(), PAGE);
+        let page = page.await?;
+        reading += begun.elapsed();
+        if page.is_empty() {
+            return Ok(reading);
+        }
+        let taken = match &mut taken {
+            Some(taken) => taken,
+            None => taken.insert(slots_taken(ctx).await?),
+        };
+        let waiting: Vec<Waiting<usize>> = page
+            .iter()
+            .enumerate()
+            .map(|(id, queued)| Waiting {
                 id,
-                source: record.migration.source_compute.clone(),
-                destination: record.migration.dest_compute.clone()?,
+                source: queued.source.clone(),
+                destination: queued.destination.clone(),
             })
-        })
-        .collect();
-    if waiting.is_empty() {
-        return Ok(());
-    }
-    let fleet = Fleet::load(ctx).await?;
-    for id in admit(&waiting, fleet.slots.clone(), ctx.config.slots.limits()) {
-        let record = &queued[id];
-        match fitness(ctx, &fleet, record).await? {
-            Fitness::Fit => begin(ctx, record).await?,
-            Fitness::Unfit { rejected, .. }
-                if Target::of(&record.migration.request) == Target::Any =>
-            {
-                search(ctx, searching, searches, record.clone(), &rejected);
-            }
-            Fitness::Unfit { rejected, failure } => {
-                let note = CommitNote {
-                    request_id: record.request_id.clone(),
-                    detail: json!({ "rejected": rejected }),
-                    ..CommitNote::new(Actor::Conductor, ctx.now())
-                };
-                ctx.apply_to(record, Event::NotPlaced(failure), note)
-                    .await?;
-            }
-            Fitness::Unknown => {}
+            .collect();
+        let admitted = admit(&waiting, taken, limits);
+        let considered = stream::iter(admitted)
+            .map(|id| consider(ctx, &page[id]))
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<Vec<_>>();
+        for (record, rejected) in considered.await?.into_iter().flatten() {
+            search(ctx, searching, searches, record, &rejected);
+        }
+        let full = i64::try_from(page.len()).is_ok_and(|rows| rows >= PAGE);
+        last = page.into_iter().next_back().filter(|_| full);
+        if last.is_none() {
+            return Ok(reading);
         }
     }
-    Ok(())
+}
+
+/// Lets one begin if its destination is still fit. Another one is to be looked for, for the given
+/// reasons, where nobody named it.
+async fn consider(
+    ctx: &Context,
+    queued: &Queued,
+) -> Result<Option<(MigrationRecord, Vec<Rejection>)>, CommitError> {
+    let found = ctx.store.migration_find(queued.uuid).await?;
+    let Some(record) = found.filter(|it| it.migration.status() == MigrationStatus::Queued) else {
+        return Ok(None);
+    };
+    match fitness(ctx, &record).await? {
+        Fitness::Fit => begin(ctx, &record).await?,
+        Fitness::Unfit { rejected, .. } if Target::of(&record.migration.request) == Target::Any => {
+            return Ok(Some((record, rejected)));
+        }
+        Fitness::Unfit { rejected, failure } => {
+            let note = CommitNote {
+                request_id: record.request_id.clone(),
+                detail: json!({ "rejected": rejected }),
+                ..CommitNote::new(Actor::Conductor, ctx.now())
+            };
+            ctx.apply_to(&record, Event::NotPlaced(failure), note)
+                .await?;
+        }
+        Fitness::Unknown => {}
+    }
+    Ok(None)
 }
 
 enum Fitness {
@@ -103,11 +157,7 @@ enum Fitness {
     Unknown,
 }
 
-async fn fitness(
-    ctx: &Context,
-    fleet: &Fleet,
-    record: &MigrationRecord,
-) -> Result<Fitness, StoreError> {
+async fn fitness(ctx: &Context, record: &MigrationRecord) -> Result<Fitness, StoreError> {
     let migration = &record.migration;
     let found = ctx.store.server_find_with_hardware(migration.server);
     let Some((server, hardware)) = found.await? else {
@@ -116,27 +166,34 @@ async fn fitness(
             failure: texts::pre_check("the server does not exist any more"),
         });
     };
-    let fitness = fit_now(ctx, fleet, record, &server, &hardware.disks);
+    let ends = [
+        Some(&migration.source_compute),
+        migration.dest_compute.as_ref(),
+    ];
+    let fleet = Fleet::load_some(ctx, ends.into_iter().flatten().cloned().collect()).await?;
+    let own = ctx.store.claim_find(migration.uuid).await?;
+    let hosts = fleet.hosts(ctx, own.as_ref());
+    let fitness = fit_now(migration, &fleet, &hosts, &server, &hardware.disks);
     let unfit = matches!(fitness, Fitness::Unfit { .. });
+    // Whose agent reported to nobody is missing until it finds this conductor.
     if unfit && ctx.is_young(ctx.now()) && fleet.somebody_is_missing(ctx) {
         return Ok(Fitness::Unknown);
     }
     Ok(fitness)
 }
 
+/// `hosts` are those of `fleet`, its source and its chosen destination among them.
 fn fit_now(
-    ctx: &Context,
+    migration: &Migration,
     fleet: &Fleet,
-    record: &MigrationRecord,
+    hosts: &[Host],
     server: &Server,
     disks: &[Disk],
 ) -> Fitness {
-    let migration = &record.migration;
-    let hosts = fleet.hosts(ctx, migration.uuid);
     let need = fleet.need(server, disks, &migration.source_compute, &migration.request);
     let target = Target::of(&migration.request);
     // Its own checks are those of a source and, where forced, of the destination.
-    if let Err(failure) = Search::begin(&hosts, need.clone(), &target, None) {
+    if let Err(failure) = Search::begin(hosts, need.clone(), &target, None) {
         return Fitness::Unfit {
             rejected: Vec::new(),
             failure,
@@ -145,7 +202,7 @@ fn fit_now(
     if matches!(target, Target::Forced(_)) {
         return Fitness::Fit;
     }
-    let chosen = candidates(&hosts, &need, &target)
+    let chosen = candidates(hosts, &need, &target)
         .into_iter()
         .find(|candidate| Some(&candidate.host) == migration.dest_compute.as_ref());
     let rejected = match chosen {

@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::enrolment::Enrolment;
 use crate::fencing::DeclaredDead;
+use crate::fleet::Fleets;
 use crate::lease::Leases;
 use crate::metrics::Metrics;
 use crate::progress::ProgressBoard;
@@ -88,6 +89,7 @@ impl Conductor {
             leases: Leases::default(),
             progress: ProgressBoard::default(),
             dead: DeclaredDead::default(),
+            fleets: Fleets::default(),
         };
         Ok(Self { ctx: Arc::new(ctx) })
     }

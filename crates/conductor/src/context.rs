@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::backoff::Jitter;
 use crate::config::Config;
 use crate::fencing::DeclaredDead;
+use crate::fleet::Fleets;
 use crate::lease::Leases;
 use crate::metrics::Metrics;
 use crate::progress::ProgressBoard;
@@ -36,6 +37,7 @@ pub(crate) struct Context {
     pub(crate) leases: Leases,
     pub(crate) progress: ProgressBoard,
     pub(crate) dead: DeclaredDead,
+    pub(crate) fleets: Fleets,
     pub(crate) born: Timestamp,
 }
 

@@ -26,9 +26,10 @@ mod schedule;
 mod start;
 mod withdraw;
 
+use std::sync::Arc;
+
 use godwit_core::effect::{Effect, Subject};
-use godwit_core::status::MigrationKind;
-use godwit_core::transition::wants;
+use godwit_core::phase::Phase;
 use godwit_store::{Claimed, ClaimedOfMigration};
 use tracing::field::{Empty, display};
 use tracing::{Span, info_span};
@@ -39,7 +40,7 @@ pub(crate) use self::performer::{Performed, Retry};
 use crate::context::Context;
 
 /// Performs one effect, as far as its subject still wants it.
-async fn perform(ctx: &Context, claimed: &Claimed) -> Performed {
+async fn perform(ctx: &Arc<Context>, claimed: &Claimed) -> Performed {
     match claimed.subject {
         Subject::Migration(uuid, effect) => of_migration(ctx, claimed.about((uuid, effect))).await,
         Subject::Server(uuid, action) => power::perform(ctx, claimed.about((uuid, action))).await,
@@ -72,20 +73,22 @@ fn span(claimed: &Claimed) -> Span {
     span
 }
 
-async fn of_migration(ctx: &Context, claimed: ClaimedOfMigration) -> Performed {
+async fn of_migration(ctx: &Arc<Context>, claimed: ClaimedOfMigration) -> Performed {
     let (uuid, effect) = claimed.subject;
     let Some(record) = ctx.store.migration_find(uuid).await? else {
         return Ok(());
     };
-    if !wants(&record.migration, effect) {
+    let phase = record.migration.phase;
+    if !phase.wants(effect) {
         return Ok(());
     }
     Span::current().record("request_id", record.request_id.as_deref());
-    let kind = record.migration.kind;
     let performer = Performer::new(ctx, claimed, record);
-    match kind {
-        MigrationKind::LiveMigration => live::perform(performer, effect).await,
-        MigrationKind::Migration | MigrationKind::Resize => cold::perform(performer, effect).await,
-        MigrationKind::Evacuation => evacuation::perform(performer, effect).await,
+    match phase {
+        Phase::Live(_) => live::perform(performer, effect).await,
+        Phase::Cold(_) => cold::perform(performer, effect).await,
+        Phase::Evacuation(_) => evacuation::perform(performer, effect).await,
+        // It wants nothing.
+        Phase::Ended(_) => Ok(()),
     }
 }

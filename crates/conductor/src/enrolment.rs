@@ -165,7 +165,7 @@ impl Enrolment {
             let done = migration.is_some_and(|it| {
                 let theirs = it.source_compute == *host || it.dest_compute.as_ref() == Some(host);
                 let at_destination =
-                    [MigrationStatus::Completed, MigrationStatus::Confirmed].contains(&it.status);
+                    [MigrationStatus::Completed, MigrationStatus::Confirmed].contains(&it.status());
                 theirs && at_destination
             });
             if done {
@@ -208,9 +208,8 @@ mod tests {
             uuid: uuid::Uuid::from_u128(1).into(),
             server: uuid::Uuid::from_u128(2).into(),
             kind: MigrationKind::LiveMigration,
-            status: MigrationStatus::Running,
+            phase: godwit_core::live::Phase::Running.into(),
             intent: None,
-            settling: None,
             request: Request::Live(LiveRequest::anywhere()),
             source_compute: host("source"),
             dest_compute: Some(host("destination")),

@@ -1,5 +1,6 @@
 //! Dead hosts that return: what was evacuated from them is theirs to give up.
 
+use godwit_core::evacuation::Phase;
 use godwit_core::event::Event;
 use godwit_core::ids::HostName;
 use godwit_store::{Actor, CommitError, CommitNote, MigrationRecord};
@@ -20,7 +21,8 @@ pub(crate) async fn returned(ctx: &Context, host: &HostName) -> Result<(), Commi
 /// evacuation that was still being done when its source came back.
 pub(crate) async fn answers(ctx: &Context, host: &HostName) -> Result<(), CommitError> {
     let done = ctx.store.evacuations_done_from(host).await?;
-    for record in done.iter().filter(|it| it.migration.settling.is_none()) {
+    let untold = Phase::Done.into();
+    for record in done.iter().filter(|it| it.migration.phase == untold) {
         tell(ctx, host, record).await?;
     }
     Ok(())

@@ -1,6 +1,10 @@
 //! The store's hosts and servers, as the planner sees them.
 
-use godwit_core::ids::{HostName, MigrationUuid};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use godwit_core::ids::HostName;
 use godwit_core::migration::Request;
 use godwit_core::resources::Resources;
 use godwit_core::slots::SlotRole;
@@ -13,33 +17,37 @@ use crate::config::AllocationRatios;
 use crate::context::Context;
 use crate::translate::gib_ceil;
 
-/// All hosts, with what is taken of them.
+/// Hosts, with what is taken of them.
 pub(crate) struct Fleet {
     loads: Vec<HostLoad>,
-    claims: Vec<HeldClaim>,
-    pub(crate) slots: Slots,
+    slots: Slots,
     ratios: AllocationRatios,
     at: Timestamp,
 }
 
 impl Fleet {
-    pub(crate) async fn load(ctx: &Context) -> Result<Self, StoreError> {
-        let mut slots = Slots::default();
-        for slot in ctx.store.slot_list().await? {
-            slots.take(slot.role, &slot.host);
-        }
+    async fn load_all(ctx: &Context) -> Result<Self, StoreError> {
+        let loads = ctx.store.host_loads().await?;
+        Self::with(ctx, loads).await
+    }
+
+    /// Only these hosts.
+    pub(crate) async fn load_some(ctx: &Context, hosts: Vec<HostName>) -> Result<Self, StoreError> {
+        let loads = ctx.store.host_loads_of(hosts).await?;
+        Self::with(ctx, loads).await
+    }
+
+    async fn with(ctx: &Context, loads: Vec<HostLoad>) -> Result<Self, StoreError> {
         Ok(Self {
-            loads: ctx.store.host_loads().await?,
-            claims: ctx.store.claim_list().await?,
-            slots,
+            loads,
+            slots: slots_taken(ctx).await?,
             ratios: ctx.config.allocation_ratios,
             at: ctx.now(),
         })
     }
 
-    /// The hosts as `migration` finds them: what it claimed itself is free to it.
-    pub(crate) fn hosts(&self, ctx: &Context, migration: MigrationUuid) -> Vec<Host> {
-        let own = self.claims.iter().find(|held| held.migration == migration);
+    /// The hosts as a migration finds them that holds `own`, which is free to it.
+    pub(crate) fn hosts(&self, ctx: &Context, own: Option<&HeldClaim>) -> Vec<Host> {
         let host = |load: &HostLoad| {
             let facts = &load.host.facts;
             let taken = load.servers.plus(load.claims);
@@ -126,6 +134,57 @@ impl Fleet {
             source_is_dead: matches!(request, Request::Evacuation(_)),
             group: None,
         }
+    }
+}
+
+/// How many slots are in use.
+pub(crate) async fn slots_taken(ctx: &Context) -> Result<Slots, StoreError> {
+    let mut slots = Slots::default();
+    for (host, role, taken) in ctx.store.slots_taken().await? {
+        slots.take(role, &host, u32::try_from(taken).unwrap_or(u32::MAX));
+    }
+    Ok(slots)
+}
+
+/// A whole fleet for as many as ask at one time. It takes as long to load as it is large, and those
+/// who want to place a server come in crowds; so who asks while one is being loaded waits for the
+/// next one, together with all others who do. What anybody is given was loaded after they asked.
+#[derive(Default)]
+pub(crate) struct Fleets {
+    next: Mutex<Option<Loading>>,
+    /// Held by the one load under way.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+type Loading = Shared<BoxFuture<'static, Result<Arc<Fleet>, Arc<StoreError>>>>;
+
+impl Fleets {
+    pub(crate) async fn load(ctx: &Arc<Context>) -> Result<Arc<Fleet>, Arc<StoreError>> {
+        let loading = {
+            let mut next = ctx
+                .fleets
+                .next
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            next.get_or_insert_with(|| Self::next(Arc::downgrade(ctx)).boxed().shared())
+                .clone()
+        };
+        loading.await
+    }
+
+    /// What is kept in the context must not keep the context.
+    async fn next(ctx: Weak<Context>) -> Result<Arc<Fleet>, Arc<StoreError>> {
+        let ctx = ctx.upgrade().ok_or_else(|| Arc::new(StoreError::Stopped))?;
+        let turn = Arc::clone(&ctx.fleets.turn).lock_owned().await;
+        // From here on it would be too old for whoever asks.
+        ctx.fleets
+            .next
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let loaded = Fleet::load_all(&ctx).await;
+        drop(turn);
+        loaded.map(Arc::new).map_err(Arc::new)
     }
 }
 

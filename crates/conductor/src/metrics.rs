@@ -108,7 +108,7 @@ impl Metrics {
     }
 
     pub(crate) fn stepped(&self, before: &MigrationRecord, after: &MigrationRecord) {
-        let (from, to) = (before.migration.status, after.migration.status);
+        let (from, to) = (before.migration.status(), after.migration.status());
         if from == to {
             return;
         }

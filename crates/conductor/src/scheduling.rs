@@ -5,6 +5,8 @@
 //! and its room can be claimed in the same transaction that places the migration there. Each
 //! refusal is kept with its reasons, for the event log.
 
+use std::sync::Arc;
+
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
@@ -26,7 +28,7 @@ use tracing::info;
 use crate::cleaning;
 use crate::context::{AskError, Context};
 use crate::effects::Retry;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Fleets};
 use crate::steps::Applied;
 use crate::testimony::explain;
 use crate::translate::{gib_ceil, move_kind};
@@ -35,7 +37,7 @@ mod evacuation;
 
 /// On whose behalf something is placed.
 pub(crate) struct Scheduling<'a> {
-    pub(crate) ctx: &'a Context,
+    pub(crate) ctx: &'a Arc<Context>,
     pub(crate) record: &'a MigrationRecord,
     /// The effect that this performs, if one does.
     pub(crate) performed: Option<Lease>,
@@ -85,7 +87,9 @@ impl Scheduling<'_> {
         if evacuates && let Some(applied) = self.is_off(&server).await? {
             return Ok(applied);
         }
-        let fleet = Fleet::load(ctx).await?;
+        let fleet = Fleets::load(ctx)
+            .await
+            .map_err(|error| Retry::because(explain(&*error)))?;
         let mut need = fleet.need(
             &server,
             &hardware.disks,
@@ -94,7 +98,9 @@ impl Scheduling<'_> {
         );
         need.group = ctx.store.server_group_membership(server.uuid).await?;
         let target = Target::of(&migration.request);
-        let hosts = fleet.hosts(ctx, migration.uuid);
+        // What it claimed when it was placed before is free to it.
+        let own = ctx.store.claim_find(migration.uuid).await?;
+        let hosts = fleet.hosts(ctx, own.as_ref());
         let retries = ctx.config.migrate_max_retries;
         let begun = if evacuates {
             Search::begin_without_source(&hosts, need, &target, retries)

@@ -78,7 +78,7 @@ impl Context {
             record,
             transition,
         } = stepped;
-        let (from, to) = (before.migration.status, record.migration.status);
+        let (from, to) = (before.migration.status(), record.migration.status());
         info!(
             migration = %record.migration.uuid,
             server = %record.migration.server,

@@ -9,6 +9,7 @@ use crate::event::Event;
 use crate::failure::{Failure, FailureCode};
 use crate::ids::{HostName, MigrationUuid, ServerUuid};
 use crate::migration::{ColdRequest, EvacuationRequest, Limits, Migration, Request};
+use crate::phase::Phase;
 use crate::server::{PowerState, ServerPatch, ServerState, TaskState, VmState, was_off};
 use crate::status::{MigrationKind, MigrationStatus as Status};
 use crate::time::Timestamp;
@@ -73,14 +74,14 @@ pub fn begin(
     server: &ServerState,
     unfinished: Option<&Migration>,
 ) -> Result<Beginning, NotFree> {
-    let (kind, status, task) = first(&asked.request);
+    let (kind, task) = first(&asked.request);
     let source_compute = server.host.clone().ok_or(NotFree::NoHost)?;
     if let Some(task) = server.task_state
         && kind != MigrationKind::Evacuation
     {
         return Err(NotFree::Task(task));
     }
-    let unfinished = unfinished.filter(|it| !it.status.has_ended());
+    let unfinished = unfinished.filter(|it| !it.status().has_ended());
     let superseded = match unfinished {
         Some(migration) => Some(supersede(migration, kind, server.vm_state, asked.at)?),
         None => None,
@@ -117,9 +118,8 @@ pub fn begin(
             uuid: asked.uuid,
             server: asked.server,
             kind,
-            status,
+            phase: Phase::first(kind),
             intent: None,
-            settling: None,
             request,
             source_compute,
             dest_compute: None,
@@ -134,24 +134,12 @@ pub fn begin(
     })
 }
 
-/// Which table drives it, its first status, and the first task of its server.
-const fn first(request: &Request) -> (MigrationKind, Status, TaskState) {
+/// Which table drives it, and the first task of its server.
+const fn first(request: &Request) -> (MigrationKind, TaskState) {
     match request {
-        Request::Live(_) => (
-            MigrationKind::LiveMigration,
-            Status::Accepted,
-            TaskState::Migrating,
-        ),
-        Request::Cold(_) => (
-            MigrationKind::Migration,
-            Status::PreMigrating,
-            TaskState::ResizePrep,
-        ),
-        Request::Evacuation(_) => (
-            MigrationKind::Evacuation,
-            Status::Accepted,
-            TaskState::Rebuilding,
-        ),
+        Request::Live(_) => (MigrationKind::LiveMigration, TaskState::Migrating),
+        Request::Cold(_) => (MigrationKind::Migration, TaskState::ResizePrep),
+        Request::Evacuation(_) => (MigrationKind::Evacuation, TaskState::Rebuilding),
     }
 }
 
@@ -179,11 +167,11 @@ fn supersede(
     vm_state: VmState,
     at: Timestamp,
 ) -> Result<(Event, Transition), NotFree> {
-    let refused = NotFree::Unfinished(unfinished.status);
+    let refused = NotFree::Unfinished(unfinished.status());
     let allowed = match by {
         MigrationKind::Evacuation => !may_run_elsewhere(unfinished),
         MigrationKind::LiveMigration | MigrationKind::Migration | MigrationKind::Resize => {
-            unfinished.status == Status::Finished && vm_state != VmState::Resized
+            unfinished.status() == Status::Finished && vm_state != VmState::Resized
         }
     };
     if !allowed {
@@ -205,9 +193,12 @@ fn may_run_elsewhere(migration: &Migration) -> bool {
     match migration.kind {
         // Where the guest is when its source dies under it, the destination has to say first.
         MigrationKind::LiveMigration => {
-            matches!(migration.status, Status::Running | Status::RunningPostCopy)
+            matches!(
+                migration.status(),
+                Status::Running | Status::RunningPostCopy
+            )
         }
-        MigrationKind::Evacuation => migration.status != Status::Accepted,
+        MigrationKind::Evacuation => migration.status() != Status::Accepted,
         // It counts as where it was stopped until it is recorded where it is started.
         MigrationKind::Migration | MigrationKind::Resize => false,
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::discrepancy::DiscrepancyKind;
 use crate::effect::Effect;
 use crate::failure::{Failure, FailureCode};
-use crate::migration::{Intent, Migration, Placement, Settling};
+use crate::migration::{Intent, Migration, Placement};
+use crate::phase::Phase;
 use crate::status::MigrationStatus as Status;
 use crate::time::Timestamp;
 use crate::transition::{Rejected, ServerChange, Transition};
@@ -33,8 +34,8 @@ impl Change {
         self
     }
 
-    pub(crate) fn settle(mut self, settling: Settling) -> Self {
-        self.transition.next.settling = Some(settling);
+    pub(crate) fn phase(mut self, phase: impl Into<Phase>) -> Self {
+        self.transition.next.phase = phase.into();
         self
     }
 
@@ -98,16 +99,14 @@ impl Change {
         self.wait(within).discrepancy(DiscrepancyKind::Overdue)
     }
 
-    pub(crate) fn enter(mut self, status: Status, within: Duration) -> Self {
-        self.transition.next.status = status;
-        self.wait(within)
+    pub(crate) fn enter(self, phase: impl Into<Phase>, within: Duration) -> Self {
+        self.phase(phase).wait(within)
     }
 
-    /// A status that waits for somebody, for ever if need be.
-    pub(crate) fn enter_open(mut self, status: Status) -> Self {
-        self.transition.next.status = status;
+    /// A phase that waits for somebody, for ever if need be.
+    pub(crate) fn enter_open(mut self, phase: impl Into<Phase>) -> Self {
         self.transition.next.deadline = None;
-        self
+        self.phase(phase)
     }
 
     pub(crate) fn place(mut self, placement: &Placement) -> Self {
@@ -120,48 +119,44 @@ impl Change {
     }
 
     pub(crate) fn unwind(
-        mut self,
-        settling: Settling,
+        self,
+        phase: impl Into<Phase>,
         failure: Failure,
     ) -> Result<Transition, Rejected> {
-        self.transition.supersedes = true;
         let within = self.transition.next.limits.rollback;
-        self.settle(settling)
+        self.supersede()
             .because(failure)
-            .wait(within)
+            .enter(phase, within)
             .effect(Effect::RollBack)
             .done()
     }
 
-    pub(crate) fn finish(mut self) -> Result<Transition, Rejected> {
-        self.transition.supersedes = true;
+    pub(crate) fn finish(self, phase: impl Into<Phase>) -> Result<Transition, Rejected> {
         let within = self.transition.next.limits.grace;
-        self.settle(Settling::Finishing)
-            .wait(within)
+        self.supersede()
+            .enter(phase, within)
             .effect(Effect::Finish)
             .done()
     }
 
-    pub(crate) fn end(
-        mut self,
-        status: Status,
+    /// The server is free of it.
+    pub(crate) fn close(
+        self,
+        phase: impl Into<Phase>,
         server: ServerChange,
     ) -> Result<Transition, Rejected> {
-        self.transition.supersedes = true;
-        self.transition.server = Some(server);
-        let next = &mut self.transition.next;
-        next.status = status;
-        next.settling = None;
-        next.deadline = None;
-        self.done()
+        self.supersede().server(server).enter_open(phase).done()
+    }
+
+    pub(crate) fn end(self, status: Status, server: ServerChange) -> Result<Transition, Rejected> {
+        self.close(Phase::Ended(status), server)
     }
 
     /// An evacuation's source is clean. The server was settled when it was done.
-    pub(crate) fn end_cleaned(mut self) -> Result<Transition, Rejected> {
-        self.transition.supersedes = true;
-        self.transition.next.status = Status::Completed;
-        self.transition.next.settling = None;
-        self.done()
+    pub(crate) fn end_cleaned(self) -> Result<Transition, Rejected> {
+        self.supersede()
+            .phase(Phase::Ended(Status::Completed))
+            .done()
     }
 
     pub(crate) fn end_completed(mut self) -> Result<Transition, Rejected> {
@@ -174,10 +169,11 @@ impl Change {
             .end(Status::Cancelled, ServerChange::StaysAtSource)
     }
 
-    pub(crate) fn end_unwound(self) -> Result<Transition, Rejected> {
-        let status = match self.transition.next.settling {
-            Some(Settling::Cancelling) => Status::Cancelled,
-            Some(Settling::Failing | Settling::Finishing) | None => Status::Failed,
+    pub(crate) fn end_unwound(self, aborted: bool) -> Result<Transition, Rejected> {
+        let status = if aborted {
+            Status::Cancelled
+        } else {
+            Status::Failed
         };
         self.end(status, ServerChange::StaysAtSource)
     }

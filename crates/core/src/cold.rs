@@ -35,7 +35,7 @@ use crate::status::MigrationStatus as Status;
 use crate::time::Timestamp;
 use crate::transition::{Rejected, ServerChange, Transition};
 
-/// Status and settling, as the table tells them apart.
+/// The phases of the table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Phase {
     /// A destination is being chosen.
@@ -55,7 +55,18 @@ pub enum Phase {
     /// The destination did not start it, and gives up what it has of it.
     Withdrawing,
     /// The source takes the guest back.
-    RollingBack,
+    RollingBack(Undone),
+}
+
+/// What is undone while the source takes the guest back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Undone {
+    /// The destination was being made ready; the move has failed.
+    Preparation,
+    /// The guest was off, or on its way; the move has failed.
+    Move,
+    /// It was at its destination, and somebody wanted it back.
+    Finished,
 }
 
 impl Phase {
@@ -69,40 +80,52 @@ impl Phase {
         Self::Confirming,
         Self::Reverting,
         Self::Withdrawing,
-        Self::RollingBack,
+        Self::RollingBack(Undone::Preparation),
+        Self::RollingBack(Undone::Move),
+        Self::RollingBack(Undone::Finished),
     ];
 
-    /// The phase of a cold move; `None` in a status that is not of this table or has ended.
-    pub fn of(migration: &Migration) -> Option<Self> {
-        match (migration.settling, migration.status) {
-            (None, Status::PreMigrating) if migration.dest_compute.is_none() => {
-                Some(Self::Choosing)
+    pub(crate) const fn status(self) -> Status {
+        match self {
+            Self::Choosing | Self::Preparing | Self::RollingBack(Undone::Preparation) => {
+                Status::PreMigrating
             }
-            (None, Status::PreMigrating) => Some(Self::Preparing),
-            (None, Status::Migrating) => Some(Self::Stopping),
-            (None, Status::PostMigrating) => Some(Self::Booting),
-            (None, Status::Finished) => Some(Self::Finished),
-            (None, Status::Confirming) => Some(Self::Confirming),
-            (None, Status::Reverting) => Some(Self::Reverting),
-            (Some(Settling::Failing), Status::PostMigrating) => Some(Self::Withdrawing),
-            (Some(Settling::Failing), Status::PreMigrating | Status::Migrating)
-            | (Some(Settling::Cancelling), Status::Reverting) => Some(Self::RollingBack),
-            (Some(_), _)
-            | (
-                None,
-                Status::Accepted
-                | Status::Queued
-                | Status::Preparing
-                | Status::Running
-                | Status::RunningPostCopy
-                | Status::Confirmed
-                | Status::Reverted
-                | Status::Done
-                | Status::Completed
-                | Status::Cancelled
-                | Status::Failed
-                | Status::Error,
-            ) => None,
+            Self::Stopping | Self::RollingBack(Undone::Move) => Status::Migrating,
+            Self::Booting | Self::Withdrawing => Status::PostMigrating,
+            Self::Finished => Status::Finished,
+            Self::Confirming => Status::Confirming,
+            Self::Reverting | Self::RollingBack(Undone::Finished) => Status::Reverting,
+        }
+    }
+
+    pub(crate) const fn settling(self) -> Option<Settling> {
+        match self {
+            Self::Withdrawing | Self::RollingBack(Undone::Preparation | Undone::Move) => {
+                Some(Settling::Failing)
+            }
+            Self::RollingBack(Undone::Finished) => Some(Settling::Cancelling),
+            Self::Choosing
+            | Self::Preparing
+            | Self::Stopping
+            | Self::Booting
+            | Self::Finished
+            | Self::Confirming
+            | Self::Reverting => None,
+        }
+    }
+
+    /// Nova's word is the same while a destination is chosen and while it is made ready.
+    pub(crate) const fn may_be_placed(self, placed: bool) -> bool {
+        match self {
+            Self::Choosing => !placed,
+            Self::Preparing => placed,
+            Self::Stopping
+            | Self::Booting
+            | Self::Finished
+            | Self::Confirming
+            | Self::Reverting
+            | Self::Withdrawing
+            | Self::RollingBack(_) => true,
         }
     }
 
@@ -115,7 +138,7 @@ impl Phase {
             Effect::Boot => matches!(self, Self::Booting),
             Effect::Finish => matches!(self, Self::Confirming),
             Effect::Withdraw => matches!(self, Self::Reverting | Self::Withdrawing),
-            Effect::RollBack => matches!(self, Self::RollingBack),
+            Effect::RollBack => matches!(self, Self::RollingBack(_)),
             Effect::Cancel | Effect::Abort | Effect::ForceComplete => false,
         }
     }
@@ -123,20 +146,17 @@ impl Phase {
 
 /// The table. `now` only sets deadlines, as in [`crate::live`].
 pub(crate) fn step(
+    phase: Phase,
     migration: &Migration,
     event: &Event,
     now: Timestamp,
 ) -> Result<Transition, Rejected> {
-    let refused = || Err(Rejected::out_of_place(migration, event));
-    let Some(phase) = Phase::of(migration) else {
-        return refused();
-    };
     let to = Change::of(migration, now);
     let limits = &migration.limits;
     match (phase, event) {
         (Phase::Choosing, Event::Placed(placement)) => to
             .place(placement)
-            .wait(placement.limits.preparing)
+            .enter(Phase::Preparing, placement.limits.preparing)
             .effect(Effect::Prepare)
             .done(),
         (Phase::Choosing, Event::NotPlaced(failure) | Event::SourceDied(failure)) => {
@@ -147,7 +167,7 @@ pub(crate) fn step(
         }
 
         (Phase::Preparing, Event::Prepared) => to
-            .enter(Status::Migrating, stopping(migration))
+            .enter(Phase::Stopping, stopping(migration))
             .server(ServerChange::Task(TaskState::ResizeMigrating))
             .effect(Effect::Start)
             .effect(Effect::Watch)
@@ -157,15 +177,15 @@ pub(crate) fn step(
             Event::NotPrepared(failure)
             | Event::SourceDied(failure)
             | Event::DestinationDied(failure),
-        ) => to.unwind(Settling::Failing, failure.clone()),
+        ) => to.unwind(Phase::RollingBack(Undone::Preparation), failure.clone()),
         (Phase::Preparing, Event::DeadlinePassed) => to.unwind(
-            Settling::Failing,
+            Phase::RollingBack(Undone::Preparation),
             timed_out("the destination did not get ready"),
         ),
 
         (Phase::Stopping, Event::SourceStopped) => to
             .supersede()
-            .enter(Status::PostMigrating, limits.booting)
+            .enter(Phase::Booting, limits.booting)
             .server(ServerChange::GoesToDestination(TaskState::ResizeFinish))
             .effect(Effect::Boot)
             .done(),
@@ -174,18 +194,18 @@ pub(crate) fn step(
             Event::MoveFailed(failure)
             | Event::SourceDied(failure)
             | Event::DestinationDied(failure),
-        ) => to.unwind(Settling::Failing, failure.clone()),
+        ) => to.unwind(Phase::RollingBack(Undone::Move), failure.clone()),
         (Phase::Stopping, Event::DeadlinePassed) => to.unwind(
-            Settling::Failing,
+            Phase::RollingBack(Undone::Move),
             timed_out("the source did not stop the server"),
         ),
 
         (Phase::Booting, Event::Booted) if limits.confirm.is_zero() => to
-            .enter_open(Status::Finished)
+            .enter_open(Phase::Finished)
             .server(ServerChange::AwaitsConfirmation)
             .done(),
         (Phase::Booting, Event::Booted) => to
-            .enter(Status::Finished, limits.confirm)
+            .enter(Phase::Finished, limits.confirm)
             .server(ServerChange::AwaitsConfirmation)
             .done(),
         (Phase::Booting, Event::NotBooted(failure)) => withdraw(to, migration, failure.clone()),
@@ -197,17 +217,16 @@ pub(crate) fn step(
         ),
 
         // Nothing executes there, so its source may have it back.
-        (Phase::Booting, Event::DestinationDied(failure)) => give_back(
-            to.settle(Settling::Failing).because(failure.clone()),
-            migration,
-        ),
+        (Phase::Booting, Event::DestinationDied(failure)) => {
+            give_back(to.because(failure.clone()), Undone::Move, migration)
+        }
 
         (Phase::Finished, Event::ConfirmRequested | Event::DeadlinePassed) => to
-            .enter(Status::Confirming, limits.grace)
+            .enter(Phase::Confirming, limits.grace)
             .effect(Effect::Finish)
             .done(),
         (Phase::Finished, Event::RevertRequested) => to
-            .enter(Status::Reverting, limits.rollback)
+            .enter(Phase::Reverting, limits.rollback)
             .server(ServerChange::Task(TaskState::ResizeReverting))
             .effect(Effect::Withdraw)
             .done(),
@@ -218,28 +237,27 @@ pub(crate) fn step(
         (Phase::Confirming, Event::GuestLost(failure)) => to.end_lost(failure.clone()),
         (Phase::Confirming, Event::DeadlinePassed) => to.look_again(limits.grace).done(),
 
-        (Phase::Reverting, Event::Withdrawn | Event::DestinationDied(_)) => to
-            .supersede()
-            .settle(Settling::Cancelling)
-            .wait(limits.rollback)
-            .server(ServerChange::GoesToSource)
-            .effect(Effect::RollBack)
-            .done(),
+        (Phase::Reverting, Event::Withdrawn | Event::DestinationDied(_)) => {
+            give_back(to, Undone::Finished, migration)
+        }
         (Phase::Withdrawing, Event::Withdrawn | Event::DestinationDied(_)) => {
-            give_back(to, migration)
+            give_back(to, Undone::Move, migration)
         }
 
-        (Phase::RollingBack, Event::RolledBack { clean }) => {
-            let (status, was) = (ending(migration), was(migration));
+        (Phase::RollingBack(undone), Event::RolledBack { clean }) => {
+            let status = match undone {
+                Undone::Preparation | Undone::Move => Status::Error,
+                Undone::Finished => Status::Reverted,
+            };
             to.leaves_destination(*clean)
-                .end(status, ServerChange::ReturnsToSource(was))
+                .end(status, ServerChange::ReturnsToSource(was(migration)))
         }
         // It is its source's again, which cannot start it: somebody has to look.
-        (Phase::RollingBack, Event::GuestLost(failure)) => to
+        (Phase::RollingBack(_), Event::GuestLost(failure)) => to
             .because(failure.clone())
             .end(Status::Error, ServerChange::IsBroken),
         // Nobody but the hosts can say how these end.
-        (Phase::Reverting | Phase::Withdrawing | Phase::RollingBack, Event::DeadlinePassed) => {
+        (Phase::Reverting | Phase::Withdrawing | Phase::RollingBack(_), Event::DeadlinePassed) => {
             to.look_again(limits.rollback).done()
         }
 
@@ -253,7 +271,7 @@ pub(crate) fn step(
             | Phase::Confirming
             | Phase::Reverting
             | Phase::Withdrawing
-            | Phase::RollingBack,
+            | Phase::RollingBack(_),
             Event::AbortRequested
             | Event::ForceCompleteRequested
             | Event::Placed(_)
@@ -281,24 +299,23 @@ pub(crate) fn step(
             | Event::SourceDied(_)
             | Event::DestinationDied(_)
             | Event::Superseded(_),
-        ) => refused(),
+        ) => Err(Rejected::out_of_place(migration, event)),
     }
 }
 
 /// The destination has to give up what it has, before anything else.
 fn withdraw(to: Change, migration: &Migration, failure: Failure) -> Result<Transition, Rejected> {
     to.supersede()
-        .settle(Settling::Failing)
         .because(failure)
-        .wait(migration.limits.rollback)
+        .enter(Phase::Withdrawing, migration.limits.rollback)
         .effect(Effect::Withdraw)
         .done()
 }
 
 /// The destination has nothing of the guest that runs, and its source takes it back.
-fn give_back(to: Change, migration: &Migration) -> Result<Transition, Rejected> {
+fn give_back(to: Change, undone: Undone, migration: &Migration) -> Result<Transition, Rejected> {
     to.supersede()
-        .enter(Status::Migrating, migration.limits.rollback)
+        .enter(Phase::RollingBack(undone), migration.limits.rollback)
         .server(ServerChange::GoesToSource)
         .effect(Effect::RollBack)
         .done()
@@ -310,14 +327,6 @@ fn stopping(migration: &Migration) -> Duration {
     match migration.storage {
         Some(StorageMode::Copied) => limits.stopping.saturating_add(limits.completion),
         Some(StorageMode::Shared) | None => limits.stopping,
-    }
-}
-
-/// How a move that went back ends.
-fn ending(migration: &Migration) -> Status {
-    match migration.settling {
-        Some(Settling::Cancelling) => Status::Reverted,
-        Some(Settling::Failing | Settling::Finishing) | None => Status::Error,
     }
 }
 

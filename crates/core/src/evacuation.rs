@@ -31,7 +31,7 @@ use crate::status::MigrationStatus as Status;
 use crate::time::Timestamp;
 use crate::transition::{Rejected, ServerChange, Transition};
 
-/// Status and settling, as the table tells them apart.
+/// The phases of the table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Phase {
     /// A destination is being chosen.
@@ -56,34 +56,27 @@ impl Phase {
         Self::Cleaning,
     ];
 
-    /// The phase of an evacuation; `None` in a status that is not of this table or is terminal.
-    pub fn of(migration: &Migration) -> Option<Self> {
-        match (migration.settling, migration.status) {
-            // What is waited for is on record as the reason why nothing happens.
-            (None, Status::Accepted) if migration.failure.is_some() => Some(Self::Waiting),
-            (None, Status::Accepted) => Some(Self::Choosing),
-            (None, Status::PreMigrating) => Some(Self::Booting),
-            (None, Status::Done) => Some(Self::Done),
-            (Some(Settling::Finishing), Status::Done) => Some(Self::Cleaning),
-            (Some(_), _)
-            | (
-                None,
-                Status::Queued
-                | Status::Preparing
-                | Status::Running
-                | Status::RunningPostCopy
-                | Status::Migrating
-                | Status::PostMigrating
-                | Status::Finished
-                | Status::Confirming
-                | Status::Confirmed
-                | Status::Reverting
-                | Status::Reverted
-                | Status::Completed
-                | Status::Cancelled
-                | Status::Failed
-                | Status::Error,
-            ) => None,
+    pub(crate) const fn status(self) -> Status {
+        match self {
+            Self::Choosing | Self::Waiting => Status::Accepted,
+            Self::Booting => Status::PreMigrating,
+            Self::Done | Self::Cleaning => Status::Done,
+        }
+    }
+
+    pub(crate) const fn settling(self) -> Option<Settling> {
+        match self {
+            Self::Cleaning => Some(Settling::Finishing),
+            Self::Choosing | Self::Waiting | Self::Booting | Self::Done => None,
+        }
+    }
+
+    /// What is waited for is on record as the reason why nothing happens.
+    pub(crate) const fn may_have_reason(self, reason: bool) -> bool {
+        match self {
+            Self::Choosing => !reason,
+            Self::Waiting => reason,
+            Self::Booting | Self::Done | Self::Cleaning => true,
         }
     }
 
@@ -107,19 +100,16 @@ impl Phase {
 
 /// The table. `now` only sets deadlines, as in [`crate::live`].
 pub(crate) fn step(
+    phase: Phase,
     migration: &Migration,
     event: &Event,
     now: Timestamp,
 ) -> Result<Transition, Rejected> {
-    let refused = || Err(Rejected::out_of_place(migration, event));
-    let Some(phase) = Phase::of(migration) else {
-        return refused();
-    };
     let to = Change::of(migration, now);
     match (phase, event) {
         (Phase::Choosing, Event::Placed(placement)) => to
             .place(placement)
-            .enter(Status::PreMigrating, placement.limits.booting)
+            .enter(Phase::Booting, placement.limits.booting)
             .server(ServerChange::Task(TaskState::RebuildSpawning))
             .effect(Effect::Boot)
             .done(),
@@ -130,12 +120,13 @@ pub(crate) fn step(
             .because(timed_out("no destination was chosen"))
             .end(Status::Error, ServerChange::IsBroken),
         (Phase::Choosing, Event::SourceSilent(failure, within)) => {
-            to.supersede().because(failure.clone()).wait(*within).done()
+            let to = to.supersede().because(failure.clone());
+            to.enter(Phase::Waiting, *within).done()
         }
 
         (Phase::Waiting, Event::SourceDied(_)) => to
             .forget_reason()
-            .wait(migration.limits.accepted)
+            .enter(Phase::Choosing, migration.limits.accepted)
             .effect(Effect::Schedule)
             .done(),
         (Phase::Waiting, Event::DeadlinePassed) => {
@@ -149,7 +140,7 @@ pub(crate) fn step(
 
         (Phase::Booting, Event::Booted) => {
             let vm = ends_as(migration);
-            to.end(Status::Done, ServerChange::IsRebuilt(vm))
+            to.close(Phase::Done, ServerChange::IsRebuilt(vm))
         }
         (Phase::Booting, Event::NotBooted(failure)) => to
             .because(failure.clone())
@@ -165,7 +156,7 @@ pub(crate) fn step(
         // Its return may be noticed twice, and the later time counts.
         (Phase::Done | Phase::Cleaning, Event::SourceReturned) => to
             .supersede()
-            .settle(Settling::Finishing)
+            .phase(Phase::Cleaning)
             .effect(Effect::Withdraw)
             .done(),
         (Phase::Cleaning, Event::Withdrawn) => to.end_cleaned(),
@@ -201,7 +192,7 @@ pub(crate) fn step(
             | Event::DestinationDied(_)
             | Event::Superseded(_)
             | Event::DeadlinePassed,
-        ) => refused(),
+        ) => Err(Rejected::out_of_place(migration, event)),
     }
 }
 

@@ -6,7 +6,8 @@ use crate::event::Event;
 use crate::failure::{Failure, FailureCode};
 use crate::ids::HostName;
 use crate::migration::{Limits, Migration, Placement, Request, StorageMode};
-use crate::status::{MigrationKind, MigrationStatus};
+use crate::phase::Phase;
+use crate::status::MigrationKind;
 use crate::time::Timestamp;
 
 /// The instant of every step, and of every deadline.
@@ -19,19 +20,13 @@ pub(crate) fn host(name: &str) -> HostName {
 }
 
 /// A migration of `source` as it begins; its deadline is now.
-pub(crate) fn begun(
-    kind: MigrationKind,
-    status: MigrationStatus,
-    request: Request,
-    limits: &Limits,
-) -> Migration {
+pub(crate) fn begun(kind: MigrationKind, request: Request, limits: &Limits) -> Migration {
     Migration {
         uuid: uuid::Uuid::from_u128(1).into(),
         server: uuid::Uuid::from_u128(2).into(),
         kind,
-        status,
+        phase: Phase::first(kind),
         intent: None,
-        settling: None,
         request,
         source_compute: host("source"),
         dest_compute: None,

@@ -12,6 +12,7 @@
 //!
 //! - [`status`]: every status Nova's API can show, and the sets the API asks about.
 //! - [`migration`]: what the tables look at.
+//! - [`phase`]: where a migration is, and which of those statuses shows it.
 //! - [`transition`]: the one entry point; [`live`], [`cold`] and [`evacuation`] are the tables.
 //! - [`begin`]: whether a migration may begin, and how.
 //! - [`server`]: what migrations make of a server, as one patch of its row.
@@ -47,6 +48,7 @@ pub mod ids;
 pub mod instance_action;
 pub mod live;
 pub mod migration;
+pub mod phase;
 pub mod power;
 pub mod recovery;
 pub mod repair;

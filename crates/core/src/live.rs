@@ -34,8 +34,8 @@ use crate::transition::{Rejected, Transition};
 /// Without a completion time-out a running migration is still looked at this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(86_400);
 
-/// Status and settling, as the table tells them apart.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// The phases of the table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Phase {
     /// Being placed.
     Accepted,
@@ -48,50 +48,62 @@ pub enum Phase {
     /// Moving past the point of no return.
     PostCopy,
     /// Handed over; to be confirmed.
-    Finishing,
+    Finishing {
+        /// It was past the point of no return before.
+        post_copy: bool,
+    },
     /// The guest is at its source; the destination is being cleaned.
-    Unwinding,
+    Unwinding {
+        /// It was moving before, and not only being prepared for.
+        moving: bool,
+        /// It ends as aborted, and not as failed.
+        aborted: bool,
+    },
 }
 
 impl Phase {
-    /// The phase of a live migration; `None` in a status that is not of this table or has
-    /// ended.
-    pub fn of(migration: &Migration) -> Option<Self> {
-        match (migration.settling, migration.status) {
-            (Some(Settling::Finishing), Status::Running | Status::RunningPostCopy) => {
-                Some(Self::Finishing)
-            }
-            (
-                Some(Settling::Cancelling | Settling::Failing),
-                Status::Preparing | Status::Running,
-            ) => Some(Self::Unwinding),
-            (Some(_), _) => None,
-            (None, Status::Accepted) => Some(Self::Accepted),
-            (None, Status::Queued) => Some(Self::Queued),
-            (None, Status::Preparing) => Some(Self::Preparing),
-            (None, Status::Running) => Some(Self::Running),
-            (None, Status::RunningPostCopy) => Some(Self::PostCopy),
-            (
-                None,
-                Status::PreMigrating
-                | Status::Migrating
-                | Status::PostMigrating
-                | Status::Finished
-                | Status::Confirming
-                | Status::Confirmed
-                | Status::Reverting
-                | Status::Reverted
-                | Status::Done
-                | Status::Completed
-                | Status::Cancelled
-                | Status::Failed
-                | Status::Error,
-            ) => None,
+    /// Every phase, in the order of the documentation.
+    pub const ALL: &'static [Self] = &[
+        Self::Accepted,
+        Self::Queued,
+        Self::Preparing,
+        Self::Running,
+        Self::PostCopy,
+        Self::Finishing { post_copy: false },
+        Self::Finishing { post_copy: true },
+        Self::unwinding(false, false),
+        Self::unwinding(false, true),
+        Self::unwinding(true, false),
+        Self::unwinding(true, true),
+    ];
+
+    const fn unwinding(moving: bool, aborted: bool) -> Self {
+        Self::Unwinding { moving, aborted }
+    }
+
+    pub(crate) const fn status(self) -> Status {
+        match self {
+            Self::Accepted => Status::Accepted,
+            Self::Queued => Status::Queued,
+            Self::Preparing | Self::Unwinding { moving: false, .. } => Status::Preparing,
+            Self::Running
+            | Self::Finishing { post_copy: false }
+            | Self::Unwinding { moving: true, .. } => Status::Running,
+            Self::PostCopy | Self::Finishing { post_copy: true } => Status::RunningPostCopy,
         }
     }
-}
 
-impl Phase {
+    pub(crate) const fn settling(self) -> Option<Settling> {
+        match self {
+            Self::Finishing { .. } => Some(Settling::Finishing),
+            Self::Unwinding { aborted: true, .. } => Some(Settling::Cancelling),
+            Self::Unwinding { aborted: false, .. } => Some(Settling::Failing),
+            Self::Accepted | Self::Queued | Self::Preparing | Self::Running | Self::PostCopy => {
+                None
+            }
+        }
+    }
+
     /// Is this effect for a migration in this phase?
     pub(crate) const fn wants(self, effect: Effect) -> bool {
         match effect {
@@ -100,8 +112,8 @@ impl Phase {
             Effect::Prepare => matches!(self, Self::Preparing),
             Effect::Start | Effect::Abort | Effect::ForceComplete => matches!(self, Self::Running),
             Effect::Watch => matches!(self, Self::Running | Self::PostCopy),
-            Effect::Finish => matches!(self, Self::Finishing),
-            Effect::RollBack => matches!(self, Self::Unwinding),
+            Effect::Finish => matches!(self, Self::Finishing { .. }),
+            Effect::RollBack => matches!(self, Self::Unwinding { .. }),
             Effect::Boot | Effect::Withdraw => false,
         }
     }
@@ -110,14 +122,11 @@ impl Phase {
 /// The table. `now` only sets deadlines: [`crate::transition::step`] has already refused
 /// a deadline that has not passed and a migration that has ended.
 pub(crate) fn step(
+    phase: Phase,
     migration: &Migration,
     event: &Event,
     now: Timestamp,
 ) -> Result<Transition, Rejected> {
-    let refused = || Err(Rejected::out_of_place(migration, event));
-    let Some(phase) = Phase::of(migration) else {
-        return refused();
-    };
     let to = Change::of(migration, now);
     let limits = &migration.limits;
     let aborting = migration.intent == Some(Intent::Abort);
@@ -141,7 +150,7 @@ pub(crate) fn step(
         ) => to.end_in_error(failure.clone()),
         (Phase::Accepted, Event::Placed(placement)) => to
             .place(placement)
-            .enter(Status::Queued, placement.limits.queued)
+            .enter(Phase::Queued, placement.limits.queued)
             .done(),
         (Phase::Accepted, Event::DeadlinePassed) => {
             to.end_in_error(timed_out("no destination was chosen"))
@@ -149,7 +158,7 @@ pub(crate) fn step(
         // Placed anew; the deadline stays, or changing destinations could go on for ever.
         (Phase::Queued, Event::Placed(placement)) => to.place(placement).done(),
         (Phase::Queued, Event::Admitted) if !aborting => to
-            .enter(Status::Preparing, limits.preparing)
+            .enter(Phase::Preparing, limits.preparing)
             .effect(Effect::Prepare)
             .done(),
         (Phase::Queued, Event::DeadlinePassed) => to.end_in_error(timed_out("no slot became free")),
@@ -157,9 +166,9 @@ pub(crate) fn step(
         // Nothing has left the source yet, so this abort need not ask anybody.
         (Phase::Preparing, Event::AbortRequested) => to
             .intend(Intent::Abort)
-            .unwind(Settling::Cancelling, aborted()),
+            .unwind(Phase::unwinding(false, true), aborted()),
         (Phase::Preparing, Event::Prepared) => to
-            .enter(Status::Running, completion(migration))
+            .enter(Phase::Running, completion(migration))
             .effect(Effect::Start)
             .effect(Effect::Watch)
             .done(),
@@ -168,9 +177,9 @@ pub(crate) fn step(
             Event::NotPrepared(failure)
             | Event::SourceDied(failure)
             | Event::DestinationDied(failure),
-        ) => to.unwind(Settling::Failing, failure.clone()),
+        ) => to.unwind(Phase::unwinding(false, false), failure.clone()),
         (Phase::Preparing, Event::DeadlinePassed) => to.unwind(
-            Settling::Failing,
+            Phase::unwinding(false, false),
             timed_out("the destination did not get ready"),
         ),
 
@@ -181,25 +190,20 @@ pub(crate) fn step(
             .intend(Intent::ForceComplete)
             .effect(Effect::ForceComplete)
             .done(),
-        (Phase::Running, Event::PostCopyStarted) => {
-            to.enter(Status::RunningPostCopy, limits.grace).done()
-        }
-        (Phase::Running, Event::HandedOver) => to.finish(),
+        (Phase::Running, Event::PostCopyStarted) => to.enter(Phase::PostCopy, limits.grace).done(),
+        (Phase::Running, Event::HandedOver) => to.finish(Phase::Finishing { post_copy: false }),
         (Phase::Running, Event::MoveCancelled) if aborting => {
-            to.unwind(Settling::Cancelling, aborted())
+            to.unwind(Phase::unwinding(true, true), aborted())
         }
         (Phase::Running, Event::MoveCancelled) => to.unwind(
-            Settling::Failing,
+            Phase::unwinding(true, false),
             Failure::new(
                 FailureCode::Interrupted,
                 "The migration job was cancelled at the hypervisor.",
             ),
         ),
-        (Phase::Running, Event::MoveFailed(failure)) if aborting => {
-            to.unwind(Settling::Cancelling, failure.clone())
-        }
         (Phase::Running, Event::MoveFailed(failure)) => {
-            to.unwind(Settling::Failing, failure.clone())
+            to.unwind(Phase::unwinding(true, aborting), failure.clone())
         }
         // The source's hypervisor may wait for the dead host for minutes, or may have handed the
         // guest over: its report decides, as after any abort. With a reason on record it has been
@@ -210,41 +214,41 @@ pub(crate) fn step(
         (Phase::Running, Event::DeadlinePassed) => running_overdue(migration, to),
 
         // The guest was at its destination, and died there.
-        (Phase::PostCopy, Event::HandedOver | Event::DestinationDied(_)) => to.finish(),
+        (Phase::PostCopy, Event::HandedOver | Event::DestinationDied(_)) => {
+            to.finish(Phase::Finishing { post_copy: true })
+        }
 
-        (Phase::Finishing, Event::Finished { clean }) => to.leaves_source(*clean).end_completed(),
+        (Phase::Finishing { .. }, Event::Finished { clean }) => {
+            to.leaves_source(*clean).end_completed()
+        }
         // Nobody but the hosts can say how these end.
-        (Phase::PostCopy | Phase::Finishing, Event::DeadlinePassed) => {
+        (Phase::PostCopy | Phase::Finishing { .. }, Event::DeadlinePassed) => {
             to.look_again(limits.grace).done()
         }
 
-        (Phase::Unwinding, Event::RolledBack { clean }) => {
-            to.leaves_destination(*clean).end_unwound()
+        (Phase::Unwinding { aborted, .. }, Event::RolledBack { clean }) => {
+            to.leaves_destination(*clean).end_unwound(aborted)
         }
         // It was handed over in the moment in which its source died. One that was only being
         // prepared for cannot have been.
-        (Phase::Unwinding, Event::FoundAtDestination) if migration.status == Status::Running => {
-            to.finish()
+        (Phase::Unwinding { moving: true, .. }, Event::FoundAtDestination) => {
+            to.finish(Phase::Finishing { post_copy: false })
         }
-        (Phase::Unwinding, Event::DeadlinePassed) => to
+        (Phase::Unwinding { aborted, .. }, Event::DeadlinePassed) => to
             .discrepancy(DiscrepancyKind::DestinationNotClean)
-            .end_unwound(),
+            .end_unwound(aborted),
 
         (
-            Phase::Running | Phase::PostCopy | Phase::Finishing | Phase::Unwinding,
+            Phase::Running | Phase::PostCopy | Phase::Finishing { .. } | Phase::Unwinding { .. },
             Event::GuestLost(failure),
         ) => to.end_lost(failure.clone()),
 
         // Asked for already, or too late: how it ends is decided.
         (Phase::Accepted | Phase::Queued | Phase::Running, Event::AbortRequested)
         | (Phase::Running, Event::ForceCompleteRequested)
-        | (Phase::Finishing, Event::AbortRequested | Event::ForceCompleteRequested)
-        | (Phase::Unwinding, Event::ForceCompleteRequested) => to.unchanged(),
-        (Phase::Unwinding, Event::AbortRequested)
-            if migration.settling == Some(Settling::Cancelling) =>
-        {
-            to.unchanged()
-        }
+        | (Phase::Finishing { .. }, Event::AbortRequested | Event::ForceCompleteRequested)
+        | (Phase::Unwinding { .. }, Event::ForceCompleteRequested)
+        | (Phase::Unwinding { aborted: true, .. }, Event::AbortRequested) => to.unchanged(),
 
         // Every other pair. Written out, so that a new phase or event has to come by here.
         (
@@ -253,8 +257,8 @@ pub(crate) fn step(
             | Phase::Preparing
             | Phase::Running
             | Phase::PostCopy
-            | Phase::Finishing
-            | Phase::Unwinding,
+            | Phase::Finishing { .. }
+            | Phase::Unwinding { .. },
             Event::AbortRequested
             | Event::ForceCompleteRequested
             | Event::Placed(_)
@@ -282,7 +286,7 @@ pub(crate) fn step(
             | Event::SourceDied(_)
             | Event::DestinationDied(_)
             | Event::Superseded(_),
-        ) => refused(),
+        ) => Err(Rejected::out_of_place(migration, event)),
     }
 }
 

@@ -1,20 +1,21 @@
 //! What the tables look at: one migration, as far as its course depends on it.
 //!
 //! ```text
-//!   status    what Nova's API shows
+//!   phase     where it is in its table, and so what Nova's API shows
 //!   intent    what somebody asked for; the hypervisor may be faster
-//!   settling  how it will end, once the hosts are clean
 //! ```
 //!
 //! Nova has no word for "aborting" or "rolling back", and clients of its API would not
-//! know what to do with one. So both stand beside the status instead of in it.
+//! know what to do with one. So its status is not the phase, but follows from it.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cold;
 use crate::failure::Failure;
 use crate::ids::{HostName, MigrationUuid, ServerUuid};
+use crate::phase::Phase;
 use crate::server::VmState;
 use crate::status::{MigrationKind, MigrationStatus, words};
 use crate::time::Timestamp;
@@ -62,7 +63,8 @@ words!(
 );
 
 words!(
-    /// How a migration will end as soon as its hosts are settled.
+    /// How a migration will end as soon as its hosts are settled. Rows hold it beside the status;
+    /// both follow from the phase.
     Settling, "settling", {
         /// The guest was handed over; the destination confirms, the source is cleaned.
         Finishing = "finishing",
@@ -320,12 +322,10 @@ pub struct Migration {
     pub server: ServerUuid,
     /// Which table drives it.
     pub kind: MigrationKind,
-    /// What the API shows.
-    pub status: MigrationStatus,
+    /// Where it is in its table.
+    pub phase: Phase,
     /// What was asked of it meanwhile.
     pub intent: Option<Intent>,
-    /// How it will end.
-    pub settling: Option<Settling>,
     /// What was requested.
     pub request: Request,
     /// Where the guest comes from.
@@ -350,37 +350,36 @@ pub struct Migration {
 }
 
 impl Migration {
+    /// What Nova's API shows.
+    pub const fn status(&self) -> MigrationStatus {
+        self.phase.status()
+    }
+
     /// What the server was before this cold move powered it off, while it is off for the move's
     /// sake; its power state says nothing then. `None`: the guest is where and as it should be.
-    pub fn keeps_off(&self) -> Option<VmState> {
-        let Request::Cold(request) = &self.request else {
-            return None;
-        };
-        match self.status {
-            MigrationStatus::PreMigrating
-            | MigrationStatus::Migrating
-            | MigrationStatus::PostMigrating
-            | MigrationStatus::Reverting => Some(request.was),
-            MigrationStatus::Accepted
-            | MigrationStatus::Queued
-            | MigrationStatus::Preparing
-            | MigrationStatus::Running
-            | MigrationStatus::RunningPostCopy
-            | MigrationStatus::Finished
-            | MigrationStatus::Confirming
-            | MigrationStatus::Confirmed
-            | MigrationStatus::Reverted
-            | MigrationStatus::Done
-            | MigrationStatus::Completed
-            | MigrationStatus::Cancelled
-            | MigrationStatus::Failed
-            | MigrationStatus::Error => None,
+    pub const fn keeps_off(&self) -> Option<VmState> {
+        match (self.phase, &self.request) {
+            (
+                Phase::Cold(
+                    cold::Phase::Choosing
+                    | cold::Phase::Preparing
+                    | cold::Phase::Stopping
+                    | cold::Phase::Booting
+                    | cold::Phase::Reverting
+                    | cold::Phase::Withdrawing
+                    | cold::Phase::RollingBack(_),
+                ),
+                Request::Cold(request),
+            ) => Some(request.was),
+            (Phase::Cold(cold::Phase::Finished | cold::Phase::Confirming), Request::Cold(_))
+            | (Phase::Live(_) | Phase::Evacuation(_) | Phase::Ended(_), _)
+            | (Phase::Cold(_), Request::Live(_) | Request::Evacuation(_)) => None,
         }
     }
 
     /// Is the guest on its way?
     pub const fn is_moving(&self) -> bool {
-        match self.status {
+        match self.status() {
             MigrationStatus::Running
             | MigrationStatus::RunningPostCopy
             | MigrationStatus::Migrating => true,

@@ -142,10 +142,12 @@ pub const fn judge(phase: Phase, source: Witness, destination: Witness) -> Verdi
 /// Does the row say that the destination has executed the guest?
 const fn has_left(phase: Phase) -> bool {
     match phase {
-        Phase::PostCopy | Phase::Finishing => true,
-        Phase::Accepted | Phase::Queued | Phase::Preparing | Phase::Running | Phase::Unwinding => {
-            false
-        }
+        Phase::PostCopy | Phase::Finishing { .. } => true,
+        Phase::Accepted
+        | Phase::Queued
+        | Phase::Preparing
+        | Phase::Running
+        | Phase::Unwinding { .. } => false,
     }
 }
 
@@ -172,8 +174,8 @@ const fn judge_without_destination(phase: Phase, source: Sighting) -> Verdict {
         S::Executing | S::Inactive if !has_left(phase) => Verdict::AtSource,
         S::Inactive => Verdict::AtDestination,
         S::Absent => match phase {
-            Phase::Running | Phase::PostCopy | Phase::Finishing => Verdict::AtDestination,
-            Phase::Accepted | Phase::Queued | Phase::Preparing | Phase::Unwinding => {
+            Phase::Running | Phase::PostCopy | Phase::Finishing { .. } => Verdict::AtDestination,
+            Phase::Accepted | Phase::Queued | Phase::Preparing | Phase::Unwinding { .. } => {
                 Verdict::Nowhere
             }
         },
@@ -191,34 +193,34 @@ const fn judge_living(phase: Phase, source: Sighting, destination: Sighting) -> 
         (S::Executing, S::Absent | S::Inactive | S::Incoming) => match phase {
             // The row says that the destination has executed the guest. That it now runs at
             // the source and nowhere else is somebody's deed, not a failed move.
-            Phase::PostCopy | Phase::Finishing => Verdict::Wait,
+            Phase::PostCopy | Phase::Finishing { .. } => Verdict::Wait,
             Phase::Accepted
             | Phase::Queued
             | Phase::Preparing
             | Phase::Running
-            | Phase::Unwinding => Verdict::AtSource,
+            | Phase::Unwinding { .. } => Verdict::AtSource,
         },
         (S::Executing, S::Unreachable | S::HandedOver) => Verdict::Wait,
         (S::HandedOver, S::Executing) => Verdict::AtDestination,
         (S::HandedOver, S::Absent | S::Inactive) => match phase {
-            Phase::PostCopy | Phase::Finishing => Verdict::Nowhere,
+            Phase::PostCopy | Phase::Finishing { .. } => Verdict::Nowhere,
             Phase::Accepted
             | Phase::Queued
             | Phase::Preparing
             | Phase::Running
-            | Phase::Unwinding => Verdict::ResumeAtSource,
+            | Phase::Unwinding { .. } => Verdict::ResumeAtSource,
         },
         (S::HandedOver, S::Incoming | S::Unreachable | S::Moving | S::HandedOver) => Verdict::Wait,
         (S::Absent | S::Inactive | S::Incoming, S::Executing | S::Moving) => Verdict::AtDestination,
         (S::Absent | S::Incoming, S::Absent | S::Inactive) => Verdict::Nowhere,
         // Shut off where it belongs: its user did that, and the move is over.
         (S::Inactive, S::Absent | S::Inactive | S::Incoming) => match phase {
-            Phase::PostCopy | Phase::Finishing => Verdict::Wait,
+            Phase::PostCopy | Phase::Finishing { .. } => Verdict::Wait,
             Phase::Accepted
             | Phase::Queued
             | Phase::Preparing
             | Phase::Running
-            | Phase::Unwinding => Verdict::AtSource,
+            | Phase::Unwinding { .. } => Verdict::AtSource,
         },
         (S::Absent | S::Incoming, S::Incoming | S::HandedOver | S::Unreachable)
         | (S::Inactive, S::HandedOver | S::Unreachable)

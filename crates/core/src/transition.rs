@@ -8,8 +8,9 @@ use crate::event::Event;
 use crate::failure::Failure;
 use crate::live;
 use crate::migration::Migration;
+use crate::phase::Phase;
 use crate::server::{TaskState, VmState};
-use crate::status::{MigrationKind, MigrationStatus};
+use crate::status::MigrationStatus;
 use crate::time::Timestamp;
 
 /// What happens to the server, in the same transaction.
@@ -101,7 +102,7 @@ pub enum Rejected {
 impl Rejected {
     pub(crate) const fn out_of_place(migration: &Migration, event: &Event) -> Self {
         Self::OutOfPlace {
-            status: migration.status,
+            status: migration.status(),
             event: event.name(),
         }
     }
@@ -114,38 +115,23 @@ impl Rejected {
 /// [`Rejected`] when the event does not apply. That is ordinary: reports arrive twice
 /// and late, and requests race with the hypervisor.
 pub fn step(migration: &Migration, event: &Event, now: Timestamp) -> Result<Transition, Rejected> {
-    if migration.status.is_terminal() {
-        return Err(Rejected::Terminal(migration.status));
+    if migration.status().is_terminal() {
+        return Err(Rejected::Terminal(migration.status()));
     }
     if matches!(event, Event::DeadlinePassed) && migration.deadline.is_none_or(|at| now < at) {
         return Err(Rejected::TooEarly);
     }
     if let Event::Superseded(failure) = event {
-        if migration.status.has_ended() {
+        if migration.status().has_ended() {
             return Err(Rejected::out_of_place(migration, event));
         }
         return Ok(superseded(migration, failure));
     }
-    match migration.kind {
-        MigrationKind::LiveMigration => live::step(migration, event, now),
-        MigrationKind::Migration | MigrationKind::Resize => cold::step(migration, event, now),
-        MigrationKind::Evacuation => evacuation::step(migration, event, now),
-    }
-}
-
-/// Does the row still ask for `effect`? One that was handed out in one phase means nothing in
-/// the next.
-pub fn wants(migration: &Migration, effect: Effect) -> bool {
-    match migration.kind {
-        MigrationKind::LiveMigration => {
-            live::Phase::of(migration).is_some_and(|phase| phase.wants(effect))
-        }
-        MigrationKind::Migration | MigrationKind::Resize => {
-            cold::Phase::of(migration).is_some_and(|phase| phase.wants(effect))
-        }
-        MigrationKind::Evacuation => {
-            evacuation::Phase::of(migration).is_some_and(|phase| phase.wants(effect))
-        }
+    match migration.phase {
+        Phase::Live(phase) => live::step(phase, migration, event, now),
+        Phase::Cold(phase) => cold::step(phase, migration, event, now),
+        Phase::Evacuation(phase) => evacuation::step(phase, migration, event, now),
+        Phase::Ended(_) => Err(Rejected::out_of_place(migration, event)),
     }
 }
 
@@ -154,8 +140,7 @@ pub fn wants(migration: &Migration, effect: Effect) -> bool {
 /// where the server is not recorded becomes a discrepancy, until that host is clean.
 fn superseded(migration: &Migration, failure: &Failure) -> Transition {
     let mut next = migration.clone();
-    next.status = MigrationStatus::Error;
-    next.settling = None;
+    next.phase = Phase::Ended(MigrationStatus::Error);
     next.deadline = None;
     next.failure = Some(failure.clone());
     next.generation = next.generation.saturating_add(1);
@@ -169,32 +154,31 @@ fn superseded(migration: &Migration, failure: &Failure) -> Transition {
 }
 
 /// What a migration that is cut short has left away from its server's recorded host.
-fn left_behind(migration: &Migration) -> Option<DiscrepancyKind> {
-    match migration.kind {
-        MigrationKind::LiveMigration => match live::Phase::of(migration)? {
-            live::Phase::Accepted | live::Phase::Queued => None,
+const fn left_behind(migration: &Migration) -> Option<DiscrepancyKind> {
+    match migration.phase {
+        Phase::Live(live::Phase::Accepted | live::Phase::Queued)
+        | Phase::Cold(cold::Phase::Choosing)
+        | Phase::Evacuation(evacuation::Phase::Choosing | evacuation::Phase::Waiting)
+        | Phase::Ended(_) => None,
+        Phase::Live(
             live::Phase::Preparing
             | live::Phase::Running
             | live::Phase::PostCopy
-            | live::Phase::Finishing
-            | live::Phase::Unwinding => Some(DiscrepancyKind::DestinationNotClean),
-        },
-        MigrationKind::Migration | MigrationKind::Resize => match cold::Phase::of(migration)? {
-            cold::Phase::Choosing => None,
-            cold::Phase::Preparing | cold::Phase::Stopping | cold::Phase::RollingBack => {
-                Some(DiscrepancyKind::DestinationNotClean)
-            }
+            | live::Phase::Finishing { .. }
+            | live::Phase::Unwinding { .. },
+        )
+        | Phase::Cold(
+            cold::Phase::Preparing | cold::Phase::Stopping | cold::Phase::RollingBack(_),
+        )
+        | Phase::Evacuation(
+            evacuation::Phase::Booting | evacuation::Phase::Done | evacuation::Phase::Cleaning,
+        ) => Some(DiscrepancyKind::DestinationNotClean),
+        Phase::Cold(
             cold::Phase::Booting
             | cold::Phase::Finished
             | cold::Phase::Confirming
             | cold::Phase::Reverting
-            | cold::Phase::Withdrawing => Some(DiscrepancyKind::SourceNotClean),
-        },
-        MigrationKind::Evacuation => match evacuation::Phase::of(migration)? {
-            evacuation::Phase::Choosing | evacuation::Phase::Waiting => None,
-            evacuation::Phase::Booting | evacuation::Phase::Done | evacuation::Phase::Cleaning => {
-                Some(DiscrepancyKind::DestinationNotClean)
-            }
-        },
+            | cold::Phase::Withdrawing,
+        ) => Some(DiscrepancyKind::SourceNotClean),
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Cli {
 /// Roles and tools.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Every role in one process, on an embedded database, with simulated hosts.
+    /// Every role in one process, with simulated hosts.
     Up(Up),
     /// Serve Nova's API.
     Api(ConfigFile),
@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Conductor(ConfigFile),
     /// Serve one hypervisor host.
     Agent(ConfigFile),
+    /// Serve simulated hosts.
+    SimulatedAgents(SimulatedAgents),
     /// Look after the database.
     #[command(subcommand)]
     Db(Db),
@@ -36,7 +38,7 @@ pub(crate) enum Command {
     Policy(Policy),
 }
 
-/// What `up` listens to and what it fills an empty directory with.
+/// What `up` listens to, where it keeps things, and what it fills an empty place with.
 #[derive(Args, Debug)]
 pub(crate) struct Up {
     /// Where the API (and the development identity) listens; port 0 picks a free one.
@@ -48,9 +50,31 @@ pub(crate) struct Up {
     /// Where everything is kept; made when it does not exist.
     #[arg(long, value_name = "DIR", default_value = crate::deployment::DEFAULT_DATA)]
     pub(crate) data: PathBuf,
+    /// The database, where it is not to be an SQLite file in DIR. A new DIR remembers it.
+    #[arg(long, value_name = "URL")]
+    pub(crate) database: Option<String>,
     /// How many simulated hosts an empty directory is given.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub(crate) hosts: u16,
+    /// How many servers an empty directory is given, beside two in a second project.
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(0..=10_000))]
+    pub(crate) servers: u16,
+    /// How fast simulated time passes.
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
+    pub(crate) speed: f64,
+}
+
+/// Simulated hosts. They are kept, so that a number counts the first time only.
+#[derive(Args, Debug)]
+pub(crate) struct SimulatedAgents {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// How many hosts an empty directory is given.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) hosts: u16,
+    /// The number of the first of them, in its name.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=50_000))]
+    pub(crate) first: u16,
     /// How many servers an empty directory is given, beside two in a second project.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(0..=10_000))]
     pub(crate) servers: u16,
@@ -201,6 +225,7 @@ mod tests {
         assert_eq!(up.listen.to_string(), "127.0.0.1:8774");
         assert_eq!(up.metrics.to_string(), "127.0.0.1:9774");
         assert_eq!(up.data, PathBuf::from("godwit-data"));
+        assert_eq!(up.database, None);
         assert_eq!((up.hosts, up.servers), (3, 12));
         assert!((up.speed - 1.0).abs() < f64::EPSILON);
     }
@@ -209,9 +234,11 @@ mod tests {
     fn every_documented_line_is_accepted() {
         for line in [
             "godwit up --listen 127.0.0.1:0 --metrics 127.0.0.1:0 --data d --hosts 0 --servers 0 --speed 20",
+            "godwit up --data d --database postgres://godwit@db/godwit",
             "godwit api --config f",
             "godwit conductor --config f",
             "godwit agent --config f",
+            "godwit simulated-agents --config f --hosts 10000 --first 20001 --servers 0 --speed 2",
             "godwit db upgrade --config f",
             "godwit db upgrade --data d",
             "godwit db check --invariants --config f",
@@ -238,6 +265,7 @@ mod tests {
             "godwit up --speed nan",
             "godwit up --listen 8774",
             "godwit up --hosts -1",
+            "godwit simulated-agents --config f --hosts 0",
             "godwit db upgrade --config f --data d",
             "godwit db import-nova",
             "godwit db import-nova dump --config f --data d",

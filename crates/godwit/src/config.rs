@@ -6,6 +6,7 @@
 
 mod database;
 mod identity;
+mod simulated_agents;
 
 use std::path::{Path, PathBuf};
 
@@ -13,8 +14,9 @@ use anyhow::{Context, Result, anyhow};
 use godwit_api::config::{ApiConfig, AuthConfig, PolicyConfig};
 use serde::Deserialize;
 
-pub(crate) use self::database::DatabaseConfig;
+pub(crate) use self::database::{DatabaseConfig, refuse_password};
 pub(crate) use self::identity::IdentityConfig;
+pub(crate) use self::simulated_agents::SimulatedAgentsConfig;
 use crate::logging::LogConfig;
 
 /// The whole file. `docs/godwit.yaml` shows every key.
@@ -40,6 +42,7 @@ pub(crate) struct Config {
     #[cfg(not(feature = "libvirt"))]
     #[serde(rename = "agent")]
     _agent: serde::de::IgnoredAny,
+    simulated_agents: Option<SimulatedAgentsConfig>,
     #[serde(skip)]
     file: PathBuf,
 }
@@ -69,6 +72,11 @@ impl Config {
     #[cfg(feature = "libvirt")]
     pub(crate) fn agent(&self) -> Result<&godwit_compute_agent::config::Config> {
         self.section("agent", self.agent.as_ref())
+    }
+
+    /// Where simulated hosts are served.
+    pub(crate) fn simulated_agents(&self) -> Result<&SimulatedAgentsConfig> {
+        self.section("simulated_agents", self.simulated_agents.as_ref())
     }
 
     fn section<'a, T>(&self, name: &str, section: Option<&'a T>) -> Result<&'a T> {

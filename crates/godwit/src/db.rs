@@ -39,7 +39,7 @@ pub(crate) async fn run(command: &Db) -> Result<ExitCode> {
 fn database(deployment: &Deployment) -> Result<DatabaseConfig> {
     match deployment::resolve(deployment)? {
         deployment::Resolved::Config(config) => Ok(config.database()?.clone()),
-        deployment::Resolved::Data(directory) => Ok(DatabaseConfig::at(directory.database_url())),
+        deployment::Resolved::Data(directory) => directory.database(),
     }
 }
 
@@ -50,8 +50,7 @@ async fn open(deployment: &Deployment) -> Result<(Store, Duration)> {
             (config.database()?.clone(), config.conductor.clone())
         }
         deployment::Resolved::Data(directory) => {
-            let database = DatabaseConfig::at(directory.database_url());
-            (database, godwit_conductor::Config::default())
+            (directory.database()?, godwit_conductor::Config::default())
         }
     };
     let store = Store::open(&database.url, database.options()).await?;

@@ -1,10 +1,11 @@
 //! Godwit: every role in one binary.
 //!
 //! ```text
-//!   godwit up          all roles in this process, on SQLite and simulated hosts
+//!   godwit up          all roles in this process, on simulated hosts
 //!   godwit api         ┐
 //!   godwit conductor   ├ one role, as docs/godwit.yaml says
 //!   godwit agent       ┘
+//!   godwit simulated-agents        many agents, of simulated hosts
 //!   godwit db | token | policy     tools
 //! ```
 //!
@@ -21,6 +22,7 @@ mod logging;
 mod login;
 mod policy_check;
 mod roles;
+mod simulated;
 mod stop;
 mod supervisor;
 mod token;
@@ -51,6 +53,10 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Up(up) => {
             logging::start(&LogConfig::for_people("info,actix_server=warn"))?;
             role(up::run(&up))
+        }
+        Command::SimulatedAgents(options) => {
+            let config = configured(&options.config)?;
+            role(simulated::run(&options, &config))
         }
         Command::Api(file) => {
             let config = configured(&file)?;

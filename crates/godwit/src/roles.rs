@@ -6,7 +6,7 @@ pub(crate) mod agent;
 pub(crate) mod api;
 pub(crate) mod conductor;
 mod pool;
-mod transport;
+pub(crate) mod transport;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;

@@ -1,17 +1,16 @@
-//! `godwit up`: every role in one process, on an embedded database and simulated hosts.
+//! `godwit up`: every role in one process, on simulated hosts.
 //!
 //! ```text
 //!   clients ──HTTP──► api ──wake──► conductor ──pipes──► agent host-1 ─┐
-//!                      └── SQLite ──────┘ └─────pipes──► agent host-2 ─┴─ one simulated world
+//!                      └── database ────┘ └─────pipes──► agent host-2 ─┴─ one simulated world
 //! ```
 //!
 //! Nothing here is a special case of a role: they are the same parts as elsewhere, talking the
-//! same protocol over pipes instead of sockets. All that it keeps is in one directory.
+//! same protocol over pipes instead of sockets. All that it keeps is in one directory, but for the
+//! records where a database elsewhere is named.
 
-mod agents;
 mod directory;
 mod fence;
-mod fleet;
 mod hosts;
 
 use std::sync::Arc;
@@ -25,22 +24,23 @@ use godwit_api::ids::RandomIds;
 use godwit_api::observability::HttpMetrics;
 use godwit_api::policy::PolicySource;
 use godwit_api::{ApiState, Parts};
-use godwit_compute_agent::drivers::simulated::Fabric;
+use godwit_compute_agent::drivers::simulated::{Fabric, Fleet};
 use godwit_compute_agent::metrics::Metrics;
 use godwit_conductor::{Config as ConductorConfig, TimeLimits, Wake};
 use godwit_rpc::identity::{PeerIdentity, Role};
-use godwit_rpc::transport::{LocalNetwork, Transport, serve};
+use godwit_rpc::transport::{Address, LocalNetwork, Transport, serve};
 use godwit_store::Store;
 use prometheus::Registry;
+use tracing::warn;
 
-use self::agents::Agents;
 pub(crate) use self::directory::DataDirectory;
 use crate::cli::Up;
 use crate::clock::SystemClock;
-use crate::config::DatabaseConfig;
 use crate::keys;
 use crate::login::LogIn;
 use crate::roles::{self, conductor};
+use crate::simulated::agents::Agents;
+use crate::simulated::fleet;
 use crate::stop;
 use crate::supervisor::{Supervisor, bind};
 
@@ -65,12 +65,15 @@ pub(crate) async fn run(up: &Up) -> Result<()> {
     let base = format!("http://{}", listener.local_addr()?);
 
     directory.keys().ensure()?;
-    let database = DatabaseConfig::at(directory.database_url());
+    let database = match &up.database {
+        Some(url) => directory.database_at(url)?,
+        None => directory.database()?,
+    };
     Store::upgrade(&database.url, &database.options()).await?;
     let store = Store::open(&database.url, database.options()).await?;
-    let fabric = Fabric::open(directory.path(), up.speed, || {
-        fleet::demonstration(up.hosts, up.servers, &RandomIds)
-    })?;
+    // Only now: what cannot be opened may have been misspelt.
+    directory.remember(&database)?;
+    let fabric = world(up, &directory, &store).await?;
 
     let registry = Registry::new();
     let wake = Wake::default();
@@ -78,8 +81,13 @@ pub(crate) async fn run(up: &Up) -> Result<()> {
     let conductor = conduct(&mut supervisor, &network, &store, &wake, &registry).await?;
     let agents = Agents {
         fabric,
-        network,
-        conductor,
+        transport: Box::new(move |host| {
+            let identity = PeerIdentity::new(Role::Agent, host.as_str());
+            Ok(Transport::Local(network.clone(), identity))
+        }),
+        listen: ([127, 0, 0, 1], 0).into(),
+        advertise: None,
+        conductors: vec![Address::Local(conductor)],
         journals: directory.journals(),
         metrics: Metrics::register(&registry)?,
     };
@@ -105,6 +113,20 @@ pub(crate) async fn run(up: &Up) -> Result<()> {
     keys::write(&clouds, &clouds_yaml(&base), 0o600)?;
     greet(&base, &metrics.to_string(), &directory);
     supervisor.run().await
+}
+
+/// The simulated world that the directory keeps. Where there is none yet, it is a demonstration;
+/// but nothing is simulated beside the hosts that a database which was named knows already.
+async fn world(up: &Up, directory: &DataDirectory, store: &Store) -> Result<Fabric> {
+    let taken = up.database.is_some() && !store.host_list().await?.is_empty();
+    let first = || {
+        if taken {
+            warn!("the database has hosts already: none are simulated");
+            return Fleet::default();
+        }
+        fleet::demonstration(1..=up.hosts, up.servers, &RandomIds)
+    };
+    Ok(Fabric::open(directory.path(), up.speed, first)?)
 }
 
 /// Starts the conductor; returns who it is.

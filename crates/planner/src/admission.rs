@@ -25,14 +25,14 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// Counts one more move of `host` in `role`.
-    pub fn take(&mut self, role: SlotRole, host: &HostName) {
+    /// Counts `more` moves of `host` in `role`.
+    pub fn take(&mut self, role: SlotRole, host: &HostName, more: u32) {
         let slots = match role {
             SlotRole::Source => &mut self.at_source,
             SlotRole::Destination => &mut self.at_destination,
         };
         let taken = slots.entry(host.clone()).or_default();
-        *taken = taken.saturating_add(1);
+        *taken = taken.saturating_add(more);
     }
 
     /// Moves under way of `host` in `role`.
@@ -56,13 +56,13 @@ impl Slots {
 }
 
 /// Those of `queue` (the oldest first) that begin now, in the order of the queue; `taken` is
-/// what is under way already.
-pub fn admit<Id: Copy>(queue: &[Waiting<Id>], mut taken: Slots, limits: SlotLimits) -> Vec<Id> {
+/// what is under way already, and then includes them.
+pub fn admit<Id: Copy>(queue: &[Waiting<Id>], taken: &mut Slots, limits: SlotLimits) -> Vec<Id> {
     let mut admitted = Vec::new();
     for waiting in queue {
         if taken.has_room(&waiting.source, &waiting.destination, limits) {
-            taken.take(SlotRole::Source, &waiting.source);
-            taken.take(SlotRole::Destination, &waiting.destination);
+            taken.take(SlotRole::Source, &waiting.source, 1);
+            taken.take(SlotRole::Destination, &waiting.destination, 1);
             admitted.push(waiting.id);
         }
     }

@@ -115,11 +115,15 @@ impl GroupCommit {
         E: TransactionError,
     {
         let (asker, mut answer) = oneshot::channel();
-        let number = self.enqueue(Box::new(Asked {
+        let (number, serving) = self.enqueue(Box::new(Asked {
             work,
             outcome: None,
             asker,
         }));
+        // Behind the lock: a runtime that is ending drops what is spawned, which takes the lock.
+        if let Some(serving) = serving {
+            tokio::spawn(serving.run());
+        }
         let answered = match tokio::time::timeout(self.patience, &mut answer).await {
             Ok(answered) => answered,
             Err(_) if self.withdraw(number) => {
@@ -136,17 +140,17 @@ impl GroupCommit {
         }
     }
 
-    fn enqueue(self: &Arc<Self>, work: Box<dyn Work>) -> u64 {
+    /// Adds a work, and says its number; whoever is to serve the queue, unless somebody does.
+    fn enqueue(self: &Arc<Self>, work: Box<dyn Work>) -> (u64, Option<Serving>) {
         let mut queue = self.queue();
         let number = queue.next;
         queue.next += 1;
         queue.waiting.push_back((number, work));
-        if !queue.is_served {
-            queue.is_served = true;
-            let writer = Some(Arc::clone(self));
-            tokio::spawn(Serving { writer }.run());
-        }
-        number
+        let serving = (!queue.is_served).then(|| Serving {
+            writer: Some(Arc::clone(self)),
+        });
+        queue.is_served = true;
+        (number, serving)
     }
 
     /// Takes back a work that has not begun.

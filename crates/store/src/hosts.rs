@@ -353,4 +353,25 @@ impl Store {
         })
         .await
     }
+
+    /// Those of some hosts that there are, with what is taken of them, in the given order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn host_loads_of(&self, names: Vec<HostName>) -> Result<Vec<HostLoad>, StoreError> {
+        self.read_snapshot(move |connection| {
+            let mut loads = Vec::with_capacity(names.len());
+            for name in &names {
+                if let Some(host) = load(connection, name)? {
+                    loads.push(HostLoad {
+                        servers: reservations::room_of_servers(connection, name)?,
+                        claims: reservations::room_of_claims(connection, name, None)?,
+                        host,
+                    });
+                }
+            }
+            Ok(loads)
+        })
+        .await
+    }
 }

@@ -6,9 +6,14 @@ use std::fmt;
 
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Nullable, Text};
+use godwit_core::ids::MigrationUuid;
+use godwit_core::migration::Settling;
+use godwit_core::phase::{Phase, Stored};
+use godwit_core::status::{MigrationKind, MigrationStatus};
 
 use self::rules::{RULES, Rule};
+use crate::connection::Database;
 use crate::{Store, StoreError};
 
 /// A promise that the rows break.
@@ -41,10 +46,48 @@ impl Store {
                     text: row.what,
                 }));
             }
+            violations.extend(in_no_phase(connection)?);
             Ok(violations)
         })
         .await
     }
+}
+
+/// The kinds of rows that there are, with one of each.
+#[derive(QueryableByName)]
+struct Shown {
+    #[diesel(sql_type = Text)]
+    migration_type: MigrationKind,
+    #[diesel(sql_type = Text)]
+    status: MigrationStatus,
+    #[diesel(sql_type = Nullable<Text>)]
+    settling: Option<Settling>,
+    #[diesel(sql_type = Text)]
+    uuid: MigrationUuid,
+}
+
+/// P2 again: what no table drives is carried on to no end. Only core knows which columns belong
+/// together, so this is no query.
+fn in_no_phase(connection: &mut Database) -> Result<Vec<Violation>, StoreError> {
+    let shown: Vec<Shown> = sql_query(
+        "SELECT migration_type, status, settling, MIN(uuid) AS uuid
+         FROM migrations WHERE NOT imported GROUP BY migration_type, status, settling",
+    )
+    .load(connection)?;
+    let broken = shown.into_iter().filter_map(|row| {
+        let stored = Stored {
+            status: row.status,
+            settling: row.settling,
+            placed: true,
+            reason: false,
+        };
+        let error = Phase::read(row.migration_type, stored).err()?;
+        Some(Violation {
+            promise: "P2",
+            text: format!("migration {}: {error}", row.uuid),
+        })
+    });
+    Ok(broken.collect())
 }
 
 #[derive(QueryableByName)]

@@ -7,6 +7,7 @@ mod imported;
 mod list;
 mod of_server;
 mod progress;
+mod queue;
 mod record;
 mod row;
 mod step;
@@ -30,6 +31,7 @@ pub use self::list::{MigrationFilter, MigrationListError, Paging};
 pub use self::of_server::OfServer;
 pub(crate) use self::of_server::{ById, InProgress, by_id, in_progress};
 pub use self::progress::ProgressSample;
+pub use self::queue::Queued;
 pub use self::record::{Amounts, MigrationRecord, Progress};
 use self::row::MigrationRow;
 pub use self::step::{StepError, Stepped};
@@ -47,7 +49,7 @@ impl Store {
         &self,
         uuid: MigrationUuid,
     ) -> Result<Option<MigrationRecord>, StoreError> {
-        self.read(move |connection| Ok(row::load(connection, uuid)?.map(MigrationRecord::from)))
+        self.read(move |connection| row::record(row::load(connection, uuid)?))
             .await
     }
 
@@ -68,7 +70,7 @@ impl Store {
                 .select(MigrationRow::as_select())
                 .first(connection)
                 .optional()?;
-            Ok(row.map(MigrationRecord::from))
+            row::record(row)
         })
         .await
     }
@@ -84,7 +86,7 @@ impl Store {
                 .order((migrations::created_at, migrations::id))
                 .select(MigrationRow::as_select())
                 .load(connection)?;
-            Ok(row::records(rows))
+            row::records(rows)
         })
         .await
     }
@@ -112,7 +114,7 @@ impl Store {
                 .order((migrations::created_at, migrations::id))
                 .select(MigrationRow::as_select())
                 .load(connection)?;
-            Ok(row::records(rows))
+            row::records(rows)
         })
         .await
     }
@@ -137,7 +139,7 @@ impl Store {
                 .order(migrations::id)
                 .select(MigrationRow::as_select())
                 .load(connection)?;
-            Ok(row::records(rows))
+            row::records(rows)
         })
         .await
     }
@@ -157,7 +159,7 @@ impl Store {
                 .order(migrations::id)
                 .select(MigrationRow::as_select())
                 .load(connection)?;
-            Ok(row::records(rows))
+            row::records(rows)
         })
         .await
     }
@@ -178,25 +180,7 @@ impl Store {
                 .order(migrations::id.desc())
                 .select(MigrationRow::as_select())
                 .load(connection)?;
-            Ok(row::records(rows))
-        })
-        .await
-    }
-
-    /// The admission queue: `queued` live migrations, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn migrations_queued(&self) -> Result<Vec<MigrationRecord>, StoreError> {
-        self.read(|connection| {
-            let rows = migrations::table
-                .filter(migrations::ended_at.is_null())
-                .filter(migrations::status.eq(MigrationStatus::Queued.as_str()))
-                .filter(migrations::migration_type.eq(MigrationKind::LiveMigration.as_str()))
-                .order((migrations::created_at, migrations::id))
-                .select(MigrationRow::as_select())
-                .load(connection)?;
-            Ok(row::records(rows))
+            row::records(rows)
         })
         .await
     }
@@ -218,7 +202,7 @@ impl Store {
                 .limit(limit)
                 .select(MigrationRow::as_select())
                 .load(connection)?;
-            Ok(row::records(rows))
+            row::records(rows)
         })
         .await
     }

@@ -10,7 +10,7 @@ use godwit_core::resources::Resources;
 use godwit_core::slots::{SlotLimits, SlotRole};
 use godwit_core::time::Timestamp;
 
-use crate::columns::instant;
+use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::schema::{claims, migrations, slots};
 use crate::{Claim, CommitError, Store, StoreError};
@@ -35,6 +35,35 @@ pub struct HeldClaim {
     pub host: HostName,
     /// How much.
     pub room: Resources,
+}
+
+/// A claim's row, with its migration's uuid.
+type ClaimRow = (MigrationUuid, HostName, i64, i64, i64);
+
+macro_rules! held_claims {
+    () => {
+        claims::table.inner_join(migrations::table).select((
+            migrations::uuid,
+            claims::host,
+            claims::vcpus,
+            claims::memory_mb,
+            claims::disk_gb,
+        ))
+    };
+}
+
+impl From<ClaimRow> for HeldClaim {
+    fn from((migration, host, vcpus, memory_mb, disk_gb): ClaimRow) -> Self {
+        Self {
+            migration,
+            host,
+            room: Resources {
+                vcpus,
+                memory_mb,
+                disk_gb,
+            },
+        }
+    }
 }
 
 #[derive(QueryableByName)]
@@ -96,25 +125,31 @@ pub(crate) fn rooms_of_claims(
     Ok(by_host(sql_query(rooms!("claims")).load(connection)?))
 }
 
-/// What is taken of one host: by the servers on it, and by claims of other migrations.
-fn room_taken(
+/// What the servers on one host take.
+pub(crate) fn room_of_servers(
     connection: &mut Database,
     host: &HostName,
-    migration: i64,
 ) -> Result<Resources, StoreError> {
-    let servers: Option<RoomRow> =
-        sql_query(rooms!("servers WHERE deleted_at IS NULL AND host = $1"))
-            .bind::<Text, _>(host.as_str())
-            .get_result(connection)
-            .optional()?;
-    let claims: Option<RoomRow> =
-        sql_query(rooms!("claims WHERE host = $1 AND migration_id <> $2"))
-            .bind::<Text, _>(host.as_str())
-            .bind::<BigInt, _>(migration)
-            .get_result(connection)
-            .optional()?;
-    let room = |row: Option<RoomRow>| row.map(|row| row.room()).unwrap_or_default();
-    Ok(room(servers).plus(room(claims)))
+    let row: Option<RoomRow> = sql_query(rooms!("servers WHERE deleted_at IS NULL AND host = $1"))
+        .bind::<Text, _>(host.as_str())
+        .get_result(connection)
+        .optional()?;
+    Ok(row.map(|row| row.room()).unwrap_or_default())
+}
+
+/// What is claimed of one host, by others than `but`.
+pub(crate) fn room_of_claims(
+    connection: &mut Database,
+    host: &HostName,
+    but: Option<i64>,
+) -> Result<Resources, StoreError> {
+    // Ids begin at one.
+    let row: Option<RoomRow> = sql_query(rooms!("claims WHERE host = $1 AND migration_id <> $2"))
+        .bind::<Text, _>(host.as_str())
+        .bind::<BigInt, _>(but.unwrap_or_default())
+        .get_result(connection)
+        .optional()?;
+    Ok(row.map(|row| row.room()).unwrap_or_default())
 }
 
 /// Claims room, in place of an earlier claim of the migration. The host is locked.
@@ -124,7 +159,11 @@ pub(crate) fn claim(
     claim: &Claim,
     at: Timestamp,
 ) -> Result<(), CommitError> {
-    let used = room_taken(connection, &claim.host, migration)?;
+    let used = room_of_servers(connection, &claim.host)?.plus(room_of_claims(
+        connection,
+        &claim.host,
+        Some(migration),
+    )?);
     if !used.plus(claim.room).fits(claim.capacity) {
         return Err(CommitError::NoRoom {
             host: claim.host.clone(),
@@ -235,33 +274,48 @@ impl Store {
         .await
     }
 
+    /// How many slots are in use, by host and role.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn slots_taken(&self) -> Result<Vec<(HostName, SlotRole, i64)>, StoreError> {
+        self.read(|connection| {
+            Ok(slots::table
+                .group_by((slots::host, slots::role))
+                .select((slots::host, slots::role, diesel::dsl::count_star()))
+                .load(connection)?)
+        })
+        .await
+    }
+
+    /// What a migration holds of its destination.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn claim_find(
+        &self,
+        migration: MigrationUuid,
+    ) -> Result<Option<HeldClaim>, StoreError> {
+        self.read(move |connection| {
+            let row: Option<ClaimRow> = held_claims!()
+                .filter(migrations::uuid.eq(text(migration)))
+                .first(connection)
+                .optional()?;
+            Ok(row.map(HeldClaim::from))
+        })
+        .await
+    }
+
     /// All claims held.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn claim_list(&self) -> Result<Vec<HeldClaim>, StoreError> {
         self.read(|connection| {
-            let rows: Vec<(MigrationUuid, HostName, i64, i64, i64)> = claims::table
-                .inner_join(migrations::table)
+            let rows: Vec<ClaimRow> = held_claims!()
                 .order(claims::migration_id)
-                .select((
-                    migrations::uuid,
-                    claims::host,
-                    claims::vcpus,
-                    claims::memory_mb,
-                    claims::disk_gb,
-                ))
                 .load(connection)?;
-            let claim = |(migration, host, vcpus, memory_mb, disk_gb)| HeldClaim {
-                migration,
-                host,
-                room: Resources {
-                    vcpus,
-                    memory_mb,
-                    disk_gb,
-                },
-            };
-            Ok(rows.into_iter().map(claim).collect())
+            Ok(rows.into_iter().map(HeldClaim::from).collect())
         })
         .await
     }

@@ -194,7 +194,7 @@ async fn a_202_is_durable() {
         let record = the_migration(&world).await.unwrap();
         let migration = &record.migration;
         assert_eq!(migration.kind, MigrationKind::Migration);
-        assert_eq!(migration.status, MigrationStatus::PreMigrating);
+        assert_eq!(migration.status(), MigrationStatus::PreMigrating);
         let host = Some(HostName::new("host-2").unwrap());
         assert_eq!(migration.request, Request::Cold(ColdRequest { host, was }));
         assert_eq!(record.user_id.as_deref(), Some("u-admin"));

@@ -260,7 +260,7 @@ async fn a_200_is_durable_and_no_lock_keeps_it_from_happening() {
         assert_eq!(world.woken(), 1);
         let record = the_evacuation(&world).await;
         assert_eq!(record.migration.kind, MigrationKind::Evacuation);
-        assert_eq!(record.migration.status, MigrationStatus::Accepted);
+        assert_eq!(record.migration.status(), MigrationStatus::Accepted);
         assert_eq!(record.migration.source_compute.as_str(), "host-1");
         let server = world
             .store
@@ -288,7 +288,7 @@ async fn it_takes_over_from_whatever_moved_the_server() {
     granted(&evacuate(&world, Who::Admin, 80, json!({})).await);
     let uuid = migration_uuid(1).parse().unwrap();
     let old = world.store.migration_find(uuid).await.unwrap().unwrap();
-    assert_eq!(old.migration.status, MigrationStatus::Error);
+    assert_eq!(old.migration.status(), MigrationStatus::Error);
     assert!(old.migration.failure.is_some(), "it says why");
     let new = the_evacuation(&world).await;
     assert_eq!(new.migration.kind, MigrationKind::Evacuation);

@@ -246,7 +246,7 @@ async fn a_202_is_durable() {
     let answer = migrate(&world, Who::Admin, 80, wish).await;
     answer.accepted();
     let record = the_migration(&world).await.unwrap();
-    assert_eq!(record.migration.status, MigrationStatus::Accepted);
+    assert_eq!(record.migration.status(), MigrationStatus::Accepted);
     assert_eq!(record.migration.source_compute.as_str(), "host-1");
     let request = LiveRequest {
         host: Some(HostName::new("host-2").unwrap()),
@@ -431,7 +431,7 @@ async fn the_answer_does_not_wait_for_ever_and_from_2_34_on_not_at_all() {
         world.populate().await;
         migrate(&world, Who::Admin, minor, auto()).await.accepted();
         assert_eq!(
-            the_migration(&world).await.unwrap().migration.status,
+            the_migration(&world).await.unwrap().migration.status(),
             MigrationStatus::Accepted
         );
     }

@@ -88,7 +88,7 @@ async fn what_is_under_way_goes_on() {
     answer.accepted();
     let uuid = migration_uuid(1).parse().unwrap();
     let record = world.store.migration_find(uuid).await.unwrap().unwrap();
-    assert_eq!(record.migration.status, MigrationStatus::Running);
+    assert_eq!(record.migration.status(), MigrationStatus::Running);
     assert_eq!(record.migration.generation, 1);
 
     let request = answer.header("x-openstack-request-id").unwrap();

@@ -77,7 +77,7 @@ async fn members_may_and_readers_may_not() {
         );
     }
     assert_eq!(
-        record(&world).await.migration.status,
+        record(&world).await.migration.status(),
         MigrationStatus::Finished
     );
     assert_eq!(world.woken(), 0);
@@ -130,11 +130,11 @@ async fn each_begins_its_end() {
         let path = format!("/v2.1/servers/{SERVER}");
         let shown = world.get(Who::Member, 1, &path).await.ok();
         if action == "confirmResize" {
-            assert_eq!(migration.status, MigrationStatus::Confirming);
+            assert_eq!(migration.status(), MigrationStatus::Confirming);
             assert_eq!(server.task_state, None);
             assert_eq!(shown["server"]["status"], "VERIFY_RESIZE");
         } else {
-            assert_eq!(migration.status, MigrationStatus::Reverting);
+            assert_eq!(migration.status(), MigrationStatus::Reverting);
             assert_eq!(server.task_state, Some(TaskState::ResizeReverting));
             assert_eq!(shown["server"]["status"], "REVERT_RESIZE");
         }

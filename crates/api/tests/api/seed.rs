@@ -2,6 +2,8 @@
 //! needed here at once.
 
 use godwit_core::ids::HostName;
+use godwit_core::live;
+use godwit_core::phase::Phase;
 use godwit_core::time::Clock;
 use godwit_store::{HostFacts, HostRegistration};
 use serde_json::json;
@@ -334,8 +336,11 @@ impl World {
             task_state: Some("migrating"),
             ..Server::default()
         });
+        let is_shown = |phase: &live::Phase| Phase::from(*phase).status().as_str() == status;
         self.migration(Migration {
             status,
+            // Only an imported one has a status that no phase shows.
+            imported: !live::Phase::ALL.iter().any(is_shown),
             ..Migration::default()
         });
     }

@@ -6,8 +6,8 @@ mod roll_back;
 mod watch;
 mod withdraw;
 
-use godwit_core::cold::Phase;
 use godwit_core::effect::Effect;
+use godwit_core::phase::Phase;
 use godwit_core::recovery::{ColdVerdict, judge_cold};
 
 use super::performer::{Performed, Performer, Retry};
@@ -29,11 +29,17 @@ pub(super) async fn perform(mut performer: Performer<'_>, effect: Effect) -> Per
     }
 }
 
-fn judge(performer: &Performer<'_>, phase: Phase, heard: Testimony) -> Result<ColdVerdict, Retry> {
-    Ok(judge_cold(
-        phase,
-        performer.storage()?,
-        heard.source,
-        heard.destination,
-    ))
+/// What both hosts said, for a move that is where its row says.
+fn judge(performer: &Performer<'_>, heard: Testimony) -> Result<ColdVerdict, Retry> {
+    match performer.record.migration.phase {
+        Phase::Cold(phase) => Ok(judge_cold(
+            phase,
+            performer.storage()?,
+            heard.source,
+            heard.destination,
+        )),
+        Phase::Live(_) | Phase::Evacuation(_) | Phase::Ended(_) => {
+            Err(Retry::because("the row is in no phase of a cold move"))
+        }
+    }
 }

@@ -7,8 +7,8 @@ mod roll_back;
 mod watch;
 
 use godwit_core::effect::Effect;
-use godwit_core::live::Phase;
-use godwit_core::recovery::{Verdict, judge};
+use godwit_core::phase::Phase;
+use godwit_core::recovery::{self, Verdict};
 
 use super::performer::{Performed, Performer, Retry};
 use super::{finish, prepare, schedule, start};
@@ -30,6 +30,16 @@ pub(super) async fn perform(mut performer: Performer<'_>, effect: Effect) -> Per
     }
 }
 
-fn is_nowhere(_: &Performer<'_>, heard: Testimony) -> Result<bool, Retry> {
-    Ok(judge(Phase::Finishing, heard.source, heard.destination) == Verdict::Nowhere)
+/// What both hosts said, for a move that is where its row says.
+fn judge(performer: &Performer<'_>, heard: Testimony) -> Result<Verdict, Retry> {
+    match performer.record.migration.phase {
+        Phase::Live(phase) => Ok(recovery::judge(phase, heard.source, heard.destination)),
+        Phase::Cold(_) | Phase::Evacuation(_) | Phase::Ended(_) => {
+            Err(Retry::because("the row is in no phase of a live migration"))
+        }
+    }
+}
+
+fn is_nowhere(performer: &Performer<'_>, heard: Testimony) -> Result<bool, Retry> {
+    Ok(judge(performer, heard)? == Verdict::Nowhere)
 }

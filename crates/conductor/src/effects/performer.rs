@@ -1,11 +1,12 @@
 //! One effect of a migration, and whoever performs it.
 
+use std::sync::Arc;
+
 use godwit_core::discrepancy::{DiscrepancyKind, DiscrepancySubject};
 use godwit_core::event::Event;
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Request, StorageMode};
 use godwit_core::server::VmState;
-use godwit_core::transition::wants;
 use godwit_rpc::agent::AgentClient;
 use godwit_rpc::command::{Command, Move, Rank};
 use godwit_rpc::refusal::{CallError, Refusal};
@@ -54,14 +55,14 @@ retry_from!(StoreError, CommitError, CallError, AskError);
 
 /// An effect with the row that it is about.
 pub(crate) struct Performer<'a> {
-    pub(crate) ctx: &'a Context,
+    pub(crate) ctx: &'a Arc<Context>,
     pub(crate) claimed: ClaimedOfMigration,
     pub(crate) record: MigrationRecord,
 }
 
 impl<'a> Performer<'a> {
     pub(super) fn new(
-        ctx: &'a Context,
+        ctx: &'a Arc<Context>,
         claimed: ClaimedOfMigration,
         record: MigrationRecord,
     ) -> Self {
@@ -94,7 +95,7 @@ impl<'a> Performer<'a> {
             return Ok(false);
         };
         self.record = record;
-        Ok(wants(&self.record.migration, self.claimed.subject.1))
+        Ok(self.record.migration.phase.wants(self.claimed.subject.1))
     }
 
     pub(super) fn source(&self) -> &HostName {

@@ -108,9 +108,9 @@ on_both! {
         cluster.start_conductor(1);
         let before = cluster.record(busy).await.progress.memory.unwrap();
         progressed_beyond(&cluster, busy, before.processed).await;
-        assert_eq!(cluster.ends(quiet).await.migration.status, Status::Completed);
+        assert_eq!(cluster.ends(quiet).await.migration.status(), Status::Completed);
         assert!(restarted.elapsed() < PROMISED, "{:?}", restarted.elapsed());
         cluster.ask(busy, Event::AbortRequested).await;
-        assert_eq!(cluster.ends(busy).await.migration.status, Status::Cancelled);
+        assert_eq!(cluster.ends(busy).await.migration.status(), Status::Cancelled);
     }
 }

@@ -419,10 +419,10 @@ impl Cluster {
             let record = self.record(migration).await;
             let seen = &record.migration;
             ensure!(
-                seen.status == wanted,
+                seen.status() == wanted,
                 "it is {} {:?} {:?}",
-                seen.status,
-                seen.settling,
+                seen.status(),
+                seen.phase.settling(),
                 seen.failure
             );
             Ok(Some(record))
@@ -435,7 +435,7 @@ impl Cluster {
         let ended = wait_for("the migration to end", PATIENCE, async || {
             let record = self.record(migration).await;
             let seen = &record.migration;
-            ensure!(seen.status.is_terminal(), "it is {seen:?}");
+            ensure!(seen.status().is_terminal(), "it is {seen:?}");
             Ok(Some(record))
         });
         match ended.await {

@@ -52,7 +52,7 @@ on_both! {
         assert_eq!(cluster.record(uuid).await.migration.deadline, None);
 
         assert!(cluster.ask(uuid, Event::ConfirmRequested).await);
-        assert_eq!(cluster.ends(uuid).await.migration.status, Status::Confirmed);
+        assert_eq!(cluster.ends(uuid).await.migration.status(), Status::Confirmed);
         let server = cluster.server(1).await;
         assert_eq!((server.vm_state, server.host), (VmState::Active, Some(host(2))));
         cluster.is_sound().await;
@@ -65,11 +65,11 @@ on_both! {
         let task = cluster.server(1).await.task_state;
         assert!([Some(TaskState::ResizeReverting), None].contains(&task), "{task:?}");
         let record = cluster.ends(uuid).await;
-        assert_eq!(record.migration.status, Status::Reverted);
+        assert_eq!(record.migration.status(), Status::Reverted);
         as_it_was(&cluster, &record).await;
         let again = moved(&cluster).await;
         assert!(cluster.ask(again, Event::ConfirmRequested).await);
-        assert_eq!(cluster.ends(again).await.migration.status, Status::Confirmed);
+        assert_eq!(cluster.ends(again).await.migration.status(), Status::Confirmed);
         cluster.is_sound().await;
     }
 
@@ -79,7 +79,7 @@ on_both! {
         let cluster = made.start().await;
         let uuid = cluster.begin_cold(1).await.unwrap();
         let record = cluster.ends(uuid).await;
-        assert_eq!(record.migration.status, Status::Confirmed);
+        assert_eq!(record.migration.status(), Status::Confirmed);
         let log = cluster.log(uuid).await;
         assert!(log.iter().any(|line| line.starts_with("deadline_passed")), "{log:?}");
         cluster.is_sound().await;
@@ -99,7 +99,7 @@ on_both! {
         let uuid = moved(&cluster).await;
         assert_eq!(cluster.fabric.power_of(server(1)), Some(Power::Off));
         assert!(cluster.ask(uuid, Event::RevertRequested).await);
-        assert_eq!(cluster.ends(uuid).await.migration.status, Status::Reverted);
+        assert_eq!(cluster.ends(uuid).await.migration.status(), Status::Reverted);
         assert_eq!(cluster.fabric.power_of(server(1)), Some(Power::Off));
         assert_eq!(cluster.server(1).await.vm_state, VmState::Stopped);
     }
@@ -110,13 +110,13 @@ on_both! {
             cluster.fabric.inject(&host(side), step, Fault::Fail(failure()));
             let uuid = cluster.begin_cold(1).await.unwrap();
             let record = cluster.ends(uuid).await;
-            assert_eq!(record.migration.status, Status::Error, "{step:?}");
+            assert_eq!(record.migration.status(), Status::Error, "{step:?}");
             assert!(record.migration.failure.is_some());
             as_it_was(&cluster, &record).await;
         }
         let uuid = moved(&cluster).await;
         assert!(cluster.ask(uuid, Event::ConfirmRequested).await);
-        assert_eq!(cluster.ends(uuid).await.migration.status, Status::Confirmed);
+        assert_eq!(cluster.ends(uuid).await.migration.status(), Status::Confirmed);
         cluster.is_sound().await;
     }
 
@@ -147,7 +147,7 @@ on_both! {
                     cluster.reaches(uuid, Status::Finished).await;
                     assert!(cluster.ask(uuid, request.clone()).await);
                 }
-                let status = cluster.ends(uuid).await.migration.status;
+                let status = cluster.ends(uuid).await.migration.status();
                 assert_eq!(status, ends, "{event}: {:#?}", cluster.log(uuid).await);
                 cluster.is_sound().await;
             }

@@ -106,7 +106,7 @@ async fn at_a_moment(made: Made, point: HoldPoint) {
         cluster.release(held, point);
         let record = cluster.ends(uuid).await;
         let log = cluster.log(uuid).await;
-        let status = record.migration.status;
+        let status = record.migration.status();
         let expected: &[Status] = if aborts {
             &[Status::Cancelled]
         } else if victim == Victim::Conductor {
@@ -125,7 +125,10 @@ async fn at_a_moment(made: Made, point: HoldPoint) {
         cluster.is_sound().await;
     }
     let uuid = cluster.begin(1, anywhere()).await.unwrap();
-    assert_eq!(cluster.ends(uuid).await.migration.status, Status::Completed);
+    assert_eq!(
+        cluster.ends(uuid).await.migration.status(),
+        Status::Completed
+    );
     cluster.is_sound().await;
 }
 
@@ -147,7 +150,7 @@ async fn after_each_event(made: Made, events: &[&str], aborts: bool) {
         tokio::join!(asks, has_event(&cluster, uuid, event));
         cluster.kill_conductor(1);
         cluster.start_conductor(1);
-        let status = cluster.ends(uuid).await.migration.status;
+        let status = cluster.ends(uuid).await.migration.status();
         let expected = if aborts {
             Status::Cancelled
         } else {

@@ -34,7 +34,7 @@ on_both! {
         cluster.declare_dead(1, true).await;
 
         let ended = cluster.ends(moving).await.migration;
-        assert_eq!(ended.status, Status::Completed, "{:#?}", cluster.log(moving).await);
+        assert_eq!(ended.status(), Status::Completed, "{:#?}", cluster.log(moving).await);
         let server = cluster.server(1).await;
         assert_eq!((server.vm_state, server.task_state), (VmState::Active, None));
         assert_eq!(server.host, Some(host(2)));
@@ -55,7 +55,7 @@ on_both! {
         cluster.die(1);
         cluster.declare_dead(1, true).await;
         let ended = cluster.ends(moving).await.migration;
-        assert_eq!(ended.status, Status::Failed);
+        assert_eq!(ended.status(), Status::Failed);
         assert_eq!(ended.failure.unwrap().code, FailureCode::SourceDead);
         let server = cluster.server(1).await;
         assert_eq!((server.vm_state, server.host), (VmState::Active, Some(host(1))));
@@ -64,7 +64,7 @@ on_both! {
         cluster.reaches(evacuation, Status::Done).await;
         assert_eq!(cluster.server(1).await.host, Some(host(2)));
         cluster.come_back(1);
-        assert_eq!(cluster.ends(evacuation).await.migration.status, Status::Completed);
+        assert_eq!(cluster.ends(evacuation).await.migration.status(), Status::Completed);
         cluster.settles().await;
         cluster.is_sound().await;
     }
@@ -78,7 +78,7 @@ on_both! {
         cluster.die(2);
         cluster.declare_dead(2, true).await;
         let ended = cluster.ends(moving).await.migration;
-        assert_eq!(ended.status, Status::Failed, "{:#?}", cluster.log(moving).await);
+        assert_eq!(ended.status(), Status::Failed, "{:#?}", cluster.log(moving).await);
         assert_eq!(ended.failure.unwrap().code, FailureCode::DestinationDead);
         let server = cluster.server(1).await;
         assert_eq!((server.vm_state, server.task_state), (VmState::Active, None));
@@ -100,7 +100,7 @@ on_both! {
         cluster.die(2);
         cluster.declare_dead(2, true).await;
         let ended = cluster.ends(moving).await.migration;
-        assert_eq!(ended.status, Status::Completed, "{:#?}", cluster.log(moving).await);
+        assert_eq!(ended.status(), Status::Completed, "{:#?}", cluster.log(moving).await);
         assert_eq!(cluster.server(1).await.host, Some(host(2)));
         assert!(cluster.store.slot_list().await.unwrap().is_empty());
 
@@ -120,7 +120,7 @@ on_both! {
         cluster.die(2);
         cluster.declare_dead(2, true).await;
         let ended = cluster.ends(moving).await.migration;
-        assert_eq!(ended.status, Status::Error, "{:#?}", cluster.log(moving).await);
+        assert_eq!(ended.status(), Status::Error, "{:#?}", cluster.log(moving).await);
         let server = cluster.server(1).await;
         assert_eq!((server.vm_state, server.host), (VmState::Active, Some(host(1))));
         assert_eq!(cluster.in_doubt().await, [Kind::DestinationNotClean]);
@@ -157,7 +157,7 @@ on_both! {
         let waiting = cluster.evacuate(1, false).await.unwrap();
         has_event(&cluster, waiting, "source_silent").await;
         let migration = cluster.record(waiting).await.migration;
-        assert_eq!(migration.status, Status::Accepted);
+        assert_eq!(migration.status(), Status::Accepted);
         assert_eq!(migration.failure.unwrap().code, FailureCode::SourceNotFenced);
 
         // It was only silent, with its guest alive.
@@ -185,7 +185,7 @@ on_both! {
         cluster.kill_agent(&host(1));
         let waiting = cluster.evacuate(1, false).await.unwrap();
         let dropped = cluster.ends(waiting).await.migration;
-        assert_eq!(dropped.status, Status::Error);
+        assert_eq!(dropped.status(), Status::Error);
         assert_eq!(dropped.failure.unwrap().code, FailureCode::SourceNotFenced);
         let server = cluster.server(1).await;
         assert_eq!((server.vm_state, server.task_state), (VmState::Active, None));
@@ -201,7 +201,7 @@ on_both! {
         cluster.reset_to_active(1).await;
         let back = cluster.begin(1, anywhere()).await.unwrap();
         let ended = cluster.ends(back).await.migration;
-        assert_eq!(ended.status, Status::Completed, "{:#?}", cluster.log(back).await);
+        assert_eq!(ended.status(), Status::Completed, "{:#?}", cluster.log(back).await);
         assert_eq!(cluster.server(1).await.host, Some(host(1)));
         cluster.settles().await;
         cluster.is_sound().await;
@@ -220,7 +220,7 @@ on_both! {
         let server = cluster.server(1).await;
         assert_eq!((server.vm_state, server.host), (VmState::Active, Some(host(1))));
         cluster.come_back(2);
-        assert_eq!(cluster.ends(evacuation).await.migration.status, Status::Completed);
+        assert_eq!(cluster.ends(evacuation).await.migration.status(), Status::Completed);
         cluster.settles().await;
         cluster.is_sound().await;
     }
@@ -252,7 +252,7 @@ on_both! {
         let (before, _) = progressed_beyond(&cluster, moving, 0).await;
         cluster.declare_dead(1, true).await;
         progressed_beyond(&cluster, moving, before).await;
-        assert_eq!(cluster.record(moving).await.migration.status, Status::Running);
+        assert_eq!(cluster.record(moving).await.migration.status(), Status::Running);
     }
 
     async fn the_last_copy_of_a_disk_outlives_a_dead_destination(made: Made) {
@@ -265,7 +265,7 @@ on_both! {
         cluster.die(2);
         cluster.declare_dead(2, true).await;
         let ended = cluster.ends(moving).await.migration;
-        assert_eq!(ended.status, Status::Completed, "{:#?}", cluster.log(moving).await);
+        assert_eq!(ended.status(), Status::Completed, "{:#?}", cluster.log(moving).await);
         assert_eq!(cluster.in_doubt().await, [Kind::SourceNotClean]);
     }
 

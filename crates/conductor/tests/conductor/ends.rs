@@ -17,7 +17,7 @@ on_both! {
         let cluster = made.with_hosts(&[1, 0]).start().await;
         let uuid = cluster.begin(1, anywhere()).await.unwrap();
         let record = cluster.ends(uuid).await;
-        assert_eq!(record.migration.status, Status::Completed);
+        assert_eq!(record.migration.status(), Status::Completed);
         assert_eq!(record.migration.dest_compute, Some(host(2)));
         assert_eq!(record.migration.storage, Some(StorageMode::Shared));
         let memory = record.progress.memory.unwrap();
@@ -40,7 +40,7 @@ on_both! {
         let cluster = made.start().await;
         let uuid = cluster.begin(1, anywhere()).await.unwrap();
         let record = cluster.ends(uuid).await;
-        assert_eq!(record.migration.status, Status::Completed);
+        assert_eq!(record.migration.status(), Status::Completed);
         assert_eq!(record.migration.storage, Some(StorageMode::Copied));
         assert!(record.progress.disk.unwrap().total > 0);
         // 2 GiB of memory at least, and 2 of the disk.
@@ -53,7 +53,7 @@ on_both! {
         made.guest(1).power = Power::Paused;
         let cluster = made.start().await;
         let uuid = cluster.begin(1, anywhere()).await.unwrap();
-        assert_eq!(cluster.ends(uuid).await.migration.status, Status::Completed);
+        assert_eq!(cluster.ends(uuid).await.migration.status(), Status::Completed);
         cluster.is_sound().await;
     }
 
@@ -101,8 +101,8 @@ on_both! {
         cluster.reaches(second, Status::Queued).await;
         assert!(cluster.ask(second, Event::AbortRequested).await);
         let record = cluster.ends(second).await;
-        assert_eq!(record.migration.status, Status::Cancelled);
-        assert_eq!(cluster.record(first).await.migration.status, Status::Running);
+        assert_eq!(record.migration.status(), Status::Cancelled);
+        assert_eq!(cluster.record(first).await.migration.status(), Status::Running);
         cluster.ask(first, Event::AbortRequested).await;
         assert_cancelled(&cluster, first).await;
     }
@@ -124,7 +124,7 @@ on_both! {
         assert!(cluster.ask(uuid, Event::AbortRequested).await);
         cluster.release(&host(2), HoldPoint::BeforeFinish);
         let record = cluster.ends(uuid).await;
-        assert_eq!(record.migration.status, Status::Completed);
+        assert_eq!(record.migration.status(), Status::Completed);
         cluster.is_sound().await;
     }
 
@@ -137,7 +137,7 @@ on_both! {
         cluster.reaches(uuid, Status::Running).await;
         assert!(cluster.ask(uuid, Event::ForceCompleteRequested).await);
         let record = cluster.ends(uuid).await;
-        assert_eq!(record.migration.status, Status::Completed);
+        assert_eq!(record.migration.status(), Status::Completed);
         let log = cluster.log(uuid).await;
         assert!(log.contains(&"post_copy_started".to_owned()), "{log:?}");
         assert!(log.iter().any(|line| line.contains("post_copy\"")), "{log:?}");
@@ -153,7 +153,7 @@ on_both! {
         cluster.reaches(uuid, Status::Running).await;
         assert!(cluster.ask(uuid, Event::ForceCompleteRequested).await);
         let record = cluster.ends(uuid).await;
-        assert_eq!(record.migration.status, Status::Completed);
+        assert_eq!(record.migration.status(), Status::Completed);
         let log = cluster.log(uuid).await;
         assert!(log.iter().any(|line| line.contains("pause")), "{log:?}");
         assert!(!log.contains(&"post_copy_started".to_owned()), "{log:?}");
@@ -177,7 +177,7 @@ on_both! {
         made.config.time_limits.timeout_action = TimeoutAction::ForceComplete;
         let cluster = made.start().await;
         let uuid = cluster.begin(1, anywhere()).await.unwrap();
-        assert_eq!(cluster.ends(uuid).await.migration.status, Status::Completed);
+        assert_eq!(cluster.ends(uuid).await.migration.status(), Status::Completed);
         cluster.is_sound().await;
     }
 
@@ -188,7 +188,7 @@ on_both! {
         cluster.hold(&host(2), HoldPoint::Prepared);
         let uuid = cluster.begin(1, anywhere()).await.unwrap();
         let record = cluster.ends(uuid).await;
-        assert_eq!(record.migration.status, Status::Failed);
+        assert_eq!(record.migration.status(), Status::Failed);
         assert_eq!(record.migration.failure.unwrap().code, FailureCode::TimedOut);
         cluster.is_sound().await;
     }
@@ -210,7 +210,7 @@ pub(crate) async fn progressed_beyond(
 
 async fn settles(cluster: &Cluster, uuid: godwit_core::ids::MigrationUuid) {
     godwit_test_support::wait_for("the move to settle", PATIENCE, async || {
-        Ok(cluster.record(uuid).await.migration.settling)
+        Ok(cluster.record(uuid).await.migration.phase.settling())
     })
     .await
     .unwrap();
@@ -222,7 +222,7 @@ async fn assert_cancelled(
 ) -> godwit_store::MigrationRecord {
     let record = cluster.ends(uuid).await;
     assert_eq!(
-        record.migration.status,
+        record.migration.status(),
         Status::Cancelled,
         "{:?}",
         cluster.log(uuid).await

@@ -40,7 +40,7 @@ on_both! {
         assert!(cluster.store.claim_list().await.unwrap().is_empty());
 
         come_back(&mut cluster).await;
-        assert_eq!(cluster.ends(uuid).await.migration.status, Status::Completed);
+        assert_eq!(cluster.ends(uuid).await.migration.status(), Status::Completed);
         assert_eq!(cluster.server(1).await.host, Some(host(2)));
         cluster.is_sound().await;
     }
@@ -58,7 +58,7 @@ on_both! {
         let cluster = made.with_hosts(&[1, 0]).start().await;
         let uuid = cluster.evacuate(1, false).await.unwrap();
         let ended = cluster.ends(uuid).await.migration;
-        assert_eq!(ended.status, Status::Error);
+        assert_eq!(ended.status(), Status::Error);
         let failure = ended.failure.unwrap();
         assert_eq!(failure.code, FailureCode::StillInUse);
         assert_eq!(failure.message, "Compute service of host-1 is still in use.");
@@ -82,7 +82,7 @@ on_both! {
         cluster.release(&host(2), HoldPoint::BeforeBoot);
         let ended = cluster.ends(uuid).await.migration;
         let log = cluster.log(uuid).await;
-        assert_eq!(ended.status, Status::Failed, "{log:#?}");
+        assert_eq!(ended.status(), Status::Failed, "{log:#?}");
         assert_eq!(ended.failure.unwrap().code, FailureCode::StillInUse, "{log:#?}");
         let server = cluster.server(1).await;
         assert_eq!((server.vm_state, server.host), (VmState::Active, Some(host(1))));
@@ -117,7 +117,7 @@ on_both! {
         cluster.fabric.inject(&host(2), Step::Boot, Fault::Fail(broke));
         let uuid = cluster.evacuate(1, false).await.unwrap();
         let ended = cluster.ends(uuid).await.migration;
-        assert_eq!(ended.status, Status::Failed);
+        assert_eq!(ended.status(), Status::Failed);
         let server = cluster.server(1).await;
         assert_eq!((server.vm_state, server.host), (VmState::Error, Some(host(1))));
         // Somebody tries again, and it works.
@@ -135,11 +135,11 @@ on_both! {
         cluster.reaches(moving, Status::Running).await;
         let uuid = evacuated(&mut cluster).await;
         let failed = cluster.record(moving).await.migration;
-        assert_eq!(failed.status, Status::Failed);
+        assert_eq!(failed.status(), Status::Failed);
         assert_eq!(failed.failure.unwrap().code, FailureCode::SourceDead);
         assert_eq!(cluster.fabric.whereabouts(server(1)), Some(host(2)));
         come_back(&mut cluster).await;
-        assert_eq!(cluster.ends(uuid).await.migration.status, Status::Completed);
+        assert_eq!(cluster.ends(uuid).await.migration.status(), Status::Completed);
     }
 
     async fn a_conductor_may_die_between_any_two_events(made: Made) {
@@ -158,13 +158,13 @@ on_both! {
                 cluster.reaches(uuid, Status::Done).await;
                 come_back(&mut cluster).await;
             }
-            let status = cluster.ends(uuid).await.migration.status;
+            let status = cluster.ends(uuid).await.migration.status();
             assert_eq!(status, Status::Completed, "{:#?}", cluster.log(uuid).await);
             cluster.all_are_up().await;
             cluster.is_sound().await;
             // Back, so that the next one begins where this one did.
             let back = cluster.begin(1, to(1)).await.unwrap();
-            assert_eq!(cluster.ends(back).await.migration.status, Status::Completed);
+            assert_eq!(cluster.ends(back).await.migration.status(), Status::Completed);
         }
     }
 }

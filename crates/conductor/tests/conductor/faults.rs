@@ -101,7 +101,7 @@ async fn one(cluster: &Cluster, user: User, step: Step, side: usize, fault: Faul
     };
     if let Some(event) = event {
         wait_for("it to run, or to end", PATIENCE, async || {
-            let status = cluster.record(uuid).await.migration.status;
+            let status = cluster.record(uuid).await.migration.status();
             Ok((status == Status::Running || status.is_terminal()).then_some(()))
         })
         .await
@@ -110,7 +110,7 @@ async fn one(cluster: &Cluster, user: User, step: Step, side: usize, fault: Faul
         if user == User::Forces {
             // A force that the hypervisor refuses is no end; nobody else would end this move.
             wait_for("it to end, or the refusal", PATIENCE, async || {
-                let ended = cluster.record(uuid).await.migration.status.is_terminal();
+                let ended = cluster.record(uuid).await.migration.status().is_terminal();
                 let log = cluster.log(uuid).await;
                 let refused = log.iter().any(|line| line.starts_with("force_refused"));
                 if refused && !ended {
@@ -125,7 +125,7 @@ async fn one(cluster: &Cluster, user: User, step: Step, side: usize, fault: Faul
     }
     let record = cluster.ends(uuid).await;
     let log = cluster.log(uuid).await;
-    let status = record.migration.status;
+    let status = record.migration.status();
     let expected: &[Status] = match user {
         User::Waits => &[Status::Completed, Status::Failed, Status::Error],
         User::Aborts => &[Status::Cancelled, Status::Completed, Status::Failed],
@@ -184,7 +184,7 @@ on_both! {
         cluster.reaches(uuid, Status::RunningPostCopy).await;
         cluster.fabric.connect(&host(2), false);
         let record = cluster.ends(uuid).await;
-        assert_eq!(record.migration.status, Status::Error);
+        assert_eq!(record.migration.status(), Status::Error);
         assert_eq!(record.migration.failure.unwrap().code, FailureCode::GuestLost);
         assert_eq!(cluster.server(1).await.vm_state, VmState::Error);
         let open = cluster.store.discrepancy_list_open().await.unwrap();
@@ -202,7 +202,7 @@ on_both! {
         cluster.kill_agent(&host(2));
         cluster.ask(uuid, Event::AbortRequested).await;
         let record = cluster.ends(uuid).await;
-        assert_eq!(record.migration.status, Status::Cancelled);
+        assert_eq!(record.migration.status(), Status::Cancelled);
         let open = cluster.store.discrepancy_list_open().await.unwrap();
         assert_eq!(open.len(), 1, "{open:?}");
         assert_eq!(open[0].subject.kind, godwit_core::discrepancy::DiscrepancyKind::DestinationNotClean);

@@ -24,7 +24,7 @@ fn group(made: &mut Made, policy: Policy, servers: &[usize]) {
 
 async fn failure(cluster: &Cluster, uuid: godwit_core::ids::MigrationUuid) -> String {
     let ended = cluster.ends(uuid).await.migration;
-    assert_eq!(ended.status, Status::Error);
+    assert_eq!(ended.status(), Status::Error);
     ended.failure.unwrap().message
 }
 
@@ -41,7 +41,7 @@ on_both! {
         let mut hosts = Vec::new();
         for uuid in [first.unwrap(), second.unwrap()] {
             let record = cluster.ends(uuid).await;
-            assert_eq!(record.migration.status, Status::Completed, "{record:#?}");
+            assert_eq!(record.migration.status(), Status::Completed, "{record:#?}");
             hosts.push(record.migration.dest_compute.unwrap());
         }
         hosts.sort();
@@ -80,7 +80,7 @@ on_both! {
         let record = cluster.ends(uuid).await.migration;
         assert_eq!(record.dest_compute, Some(host(2)), "the fullest host has the other one");
         let uuid = cluster.begin(1, to(3)).await.unwrap();
-        assert_eq!(cluster.ends(uuid).await.migration.status, Status::Completed);
+        assert_eq!(cluster.ends(uuid).await.migration.status(), Status::Completed);
         cluster.is_sound().await;
     }
 
@@ -94,7 +94,7 @@ on_both! {
         let live = cluster.begin(2, anywhere()).await.unwrap();
         assert_eq!(failure(&cluster, live).await, NO_VALID_HOST);
         assert!(cluster.ask(cold, Event::RevertRequested).await);
-        assert_eq!(cluster.ends(cold).await.migration.status, Status::Reverted);
+        assert_eq!(cluster.ends(cold).await.migration.status(), Status::Reverted);
         let live = cluster.begin(2, anywhere()).await.unwrap();
         assert_eq!(cluster.ends(live).await.migration.dest_compute, Some(host(3)));
         cluster.is_sound().await;

@@ -21,7 +21,7 @@ fn forced(destination: usize) -> LiveRequest {
 /// It ends in `error` with this text, the server is as it was, and the log has the reason.
 async fn assert_not_placed(cluster: &Cluster, uuid: MigrationUuid, text: &str, reason: &str) {
     let record = cluster.ends(uuid).await;
-    assert_eq!(record.migration.status, Status::Error);
+    assert_eq!(record.migration.status(), Status::Error);
     let failure = record.migration.failure.unwrap();
     assert_eq!(failure.message, text);
     assert!(failure.code.is_precheck(), "{failure:?}");
@@ -43,7 +43,7 @@ on_both! {
         let uuid = cluster.begin(1, to(2)).await.unwrap();
         let record = cluster.ends(uuid).await;
         assert_eq!(record.migration.dest_compute, Some(host(2)));
-        assert_eq!(record.migration.status, Status::Completed);
+        assert_eq!(record.migration.status(), Status::Completed);
         cluster.is_sound().await;
     }
 
@@ -162,14 +162,14 @@ on_both! {
         let uuid = cluster.begin(1, anywhere()).await.unwrap();
         let record = cluster.ends(uuid).await;
         assert_eq!(
-            record.migration.failure.unwrap().message,
+            record.migration.failure.as_ref().unwrap().message,
             format!(
                 "Instance {} in power_state shutdown. Cannot live migrate while the instance is in \
                  this state.",
                 server(1)
             )
         );
-        assert_eq!(record.migration.status, Status::Error);
+        assert_eq!(record.migration.status(), Status::Error);
     }
 
     async fn room_is_given_away_once(made: Made) {
@@ -184,7 +184,7 @@ on_both! {
         let mut completed = 0;
         for uuid in all {
             let record = cluster.ends(uuid).await;
-            match record.migration.status {
+            match record.migration.status() {
                 Status::Completed => completed += 1,
                 status => assert_eq!(status, Status::Error),
             }

@@ -100,7 +100,7 @@ on_both! {
         cluster.is_sound().await;
         // And it moves as it did before.
         let uuid = cluster.begin(1, to(2)).await.unwrap();
-        assert_eq!(cluster.ends(uuid).await.migration.status, Status::Completed);
+        assert_eq!(cluster.ends(uuid).await.migration.status(), Status::Completed);
         assert_eq!(done(&cluster, PowerAction::Stop).await, OFF);
         cluster.is_sound().await;
     }

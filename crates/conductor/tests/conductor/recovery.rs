@@ -177,7 +177,7 @@ on_both! {
         let stage = Stage::set(made).await;
         let uuid = stage.moves(Some(Executing), Some(Incoming)).await;
         let record = stage.cluster.ends(uuid).await;
-        assert_eq!(record.migration.status, Status::Failed);
+        assert_eq!(record.migration.status(), Status::Failed);
         assert_eq!(record.migration.failure.unwrap().code, FailureCode::Interrupted);
         let heard = stage.source.script().heard.clone();
         assert!(heard.ends_with(&["abort", "roll_back"]), "{heard:?}");
@@ -189,7 +189,7 @@ on_both! {
         let stage = Stage::set(made).await;
         let uuid = stage.moves(None, Some(Executing)).await;
         let record = stage.cluster.ends(uuid).await;
-        assert_eq!(record.migration.status, Status::Completed);
+        assert_eq!(record.migration.status(), Status::Completed);
         assert_eq!(stage.cluster.server(1).await.host, Some(host(2)));
         stage.no_longer_in_doubt().await;
     }
@@ -202,10 +202,10 @@ on_both! {
         // Only the destination can say that it never executed the guest.
         stage.is_in_doubt(DiscrepancyKind::HostSilent).await;
         assert!(!stage.source.script().heard.contains(&"resume"));
-        assert_eq!(stage.cluster.record(uuid).await.migration.status, Status::Running);
+        assert_eq!(stage.cluster.record(uuid).await.migration.status(), Status::Running);
         stage.destination_speaks().await;
         let record = stage.cluster.ends(uuid).await;
-        assert_eq!(record.migration.status, Status::Failed);
+        assert_eq!(record.migration.status(), Status::Failed);
         assert!(stage.source.script().heard.contains(&"resume"));
         assert_eq!(stage.source.script().sees[&server(1)], Executing);
         stage.no_longer_in_doubt().await;
@@ -217,7 +217,7 @@ on_both! {
         stage.is_in_doubt(DiscrepancyKind::Overdue).await;
         assert!(!stage.source.script().heard.contains(&"resume"));
         stage.now_sees(Some(HandedOver), Some(Executing));
-        assert_eq!(stage.cluster.ends(uuid).await.migration.status, Status::Completed);
+        assert_eq!(stage.cluster.ends(uuid).await.migration.status(), Status::Completed);
         assert!(!stage.source.script().heard.contains(&"resume"));
         stage.now_sees(None, Some(Executing));
         stage.no_longer_in_doubt().await;
@@ -227,7 +227,7 @@ on_both! {
         let stage = Stage::set(made).await;
         let uuid = stage.moves(None, None).await;
         let record = stage.cluster.ends(uuid).await;
-        assert_eq!(record.migration.status, Status::Error);
+        assert_eq!(record.migration.status(), Status::Error);
         assert_eq!(record.migration.failure.unwrap().code, FailureCode::GuestLost);
         assert_eq!(stage.cluster.server(1).await.vm_state, VmState::Error);
         stage.is_in_doubt(DiscrepancyKind::GuestNowhere).await;
@@ -237,11 +237,11 @@ on_both! {
         let stage = Stage::set(made).await;
         let uuid = stage.moves(Some(Executing), Some(Executing)).await;
         stage.is_in_doubt(DiscrepancyKind::SeenTwice).await;
-        assert_eq!(stage.cluster.record(uuid).await.migration.status, Status::Running);
+        assert_eq!(stage.cluster.record(uuid).await.migration.status(), Status::Running);
         let heard = stage.source.script().heard.clone();
         assert!(!heard.iter().any(|it| ["abort", "roll_back", "resume"].contains(it)), "{heard:?}");
         stage.now_sees(None, Some(Executing));
-        assert_eq!(stage.cluster.ends(uuid).await.migration.status, Status::Completed);
+        assert_eq!(stage.cluster.ends(uuid).await.migration.status(), Status::Completed);
         stage.no_longer_in_doubt().await;
     }
 
@@ -258,11 +258,11 @@ on_both! {
         stage.now_sees(Some(Executing), None);
         stage.source.script().tells = vec![WatchEvent::Ended(ended)];
         stage.is_in_doubt(DiscrepancyKind::Overdue).await;
-        let status = stage.cluster.record(uuid).await.migration.status;
+        let status = stage.cluster.record(uuid).await.migration.status();
         assert_eq!(status, Status::RunningPostCopy);
 
         stage.now_sees(None, Some(Executing));
-        assert_eq!(stage.cluster.ends(uuid).await.migration.status, Status::Completed);
+        assert_eq!(stage.cluster.ends(uuid).await.migration.status(), Status::Completed);
         stage.no_longer_in_doubt().await;
     }
 
@@ -281,7 +281,7 @@ on_both! {
             stage.report(&stage.source, uuid, outcome).await.unwrap();
         }
         let record = stage.cluster.ends(uuid).await;
-        assert_eq!(record.migration.status, Status::Failed);
+        assert_eq!(record.migration.status(), Status::Failed);
         assert_eq!(record.migration.failure, Some(failure));
         stage.report(&stage.source, uuid, Outcome::HandedOver).await.unwrap();
         assert_eq!(stage.cluster.record(uuid).await, record, "what has ended stays so");
@@ -302,7 +302,7 @@ on_both! {
         stage.now_sees(None, Some(Executing));
         stage.report(&stage.destination, uuid, Outcome::HandedOver).await.unwrap();
         let record = stage.cluster.ends(uuid).await;
-        assert_eq!(record.migration.status, Status::Completed);
+        assert_eq!(record.migration.status(), Status::Completed);
         let log = stage.cluster.log(uuid).await;
         assert!(log.iter().any(|line| line.contains("source_not_clean")), "{log:?}");
         assert_eq!(stage.cluster.server(1).await.host, Some(host(2)));

@@ -106,7 +106,7 @@ async fn cold_move(cluster: &Cluster, user: User, was: VmState, strike: Strike) 
 
     let uuid = cluster.begin_cold(1).await.unwrap();
     let arrived = wait_for("it to wait for somebody, or to end", PATIENCE, async || {
-        let status = cluster.record(uuid).await.migration.status;
+        let status = cluster.record(uuid).await.migration.status();
         Ok((status == Status::Finished || status.is_terminal()).then_some(status))
     });
     let arrived = arrived.await.unwrap();
@@ -128,7 +128,7 @@ async fn cold_move(cluster: &Cluster, user: User, was: VmState, strike: Strike) 
     };
     let record = cluster.ends(uuid).await;
     let log = cluster.log(uuid).await;
-    assert_eq!(record.migration.status, ends_as, "{what}: {log:#?}");
+    assert_eq!(record.migration.status(), ends_as, "{what}: {log:#?}");
     let failed = ends_as == Status::Error;
     assert_eq!(
         record.migration.failure.is_some(),
@@ -180,7 +180,7 @@ async fn every_evacuation(made: Made, steps: &[(Step, &[usize])]) {
             .inject(struck, strike.step, strike.fault.clone());
         let mut uuid = cluster.evacuate(1, false).await.unwrap();
         let first = wait_for("it to be done, or to fail", PATIENCE, async || {
-            let status = cluster.record(uuid).await.migration.status;
+            let status = cluster.record(uuid).await.migration.status();
             Ok((status.has_ended()).then_some(status))
         });
         let first = first.await.unwrap();
@@ -207,7 +207,7 @@ async fn every_evacuation(made: Made, steps: &[(Step, &[usize])]) {
         );
         cluster.come_back(number);
         cluster.declare_dead(number, false).await;
-        let ended = cluster.ends(uuid).await.migration.status;
+        let ended = cluster.ends(uuid).await.migration.status();
         assert_eq!(
             ended,
             Status::Completed,

@@ -132,7 +132,7 @@ on_both! {
         cluster.is_sound().await;
         // And it can be moved from there.
         let uuid = cluster.begin(1, to(1)).await.unwrap();
-        assert_eq!(cluster.ends(uuid).await.migration.status, Status::Completed);
+        assert_eq!(cluster.ends(uuid).await.migration.status(), Status::Completed);
         cluster.is_sound().await;
     }
 }

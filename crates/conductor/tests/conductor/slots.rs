@@ -39,7 +39,7 @@ on_both! {
         wait_for("one to run and two to be queued", PATIENCE, async || {
             let mut statuses = Vec::new();
             for uuid in &all {
-                statuses.push(cluster.record(*uuid).await.migration.status);
+                statuses.push(cluster.record(*uuid).await.migration.status());
             }
             let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
             let seen = (count(Status::Running), count(Status::Queued));
@@ -51,7 +51,7 @@ on_both! {
         cluster.release(&host(1), HoldPoint::BeforeHandover);
         assert_eq!(most_at_once(&cluster, 1, SlotRole::Source).await, 1);
         for uuid in all {
-            assert_eq!(cluster.record(uuid).await.migration.status, Status::Completed);
+            assert_eq!(cluster.record(uuid).await.migration.status(), Status::Completed);
         }
         cluster.is_sound().await;
     }
@@ -80,10 +80,10 @@ on_both! {
         let behind = cluster.begin(2, to(3)).await.unwrap();
         cluster.reaches(behind, Status::Queued).await;
         let other = cluster.begin(3, to(3)).await.unwrap();
-        assert_eq!(cluster.ends(other).await.migration.status, Status::Completed);
-        assert_eq!(cluster.record(behind).await.migration.status, Status::Queued);
+        assert_eq!(cluster.ends(other).await.migration.status(), Status::Completed);
+        assert_eq!(cluster.record(behind).await.migration.status(), Status::Queued);
         cluster.ask(busy, Event::AbortRequested).await;
-        assert_eq!(cluster.ends(behind).await.migration.status, Status::Completed);
+        assert_eq!(cluster.ends(behind).await.migration.status(), Status::Completed);
         cluster.is_sound().await;
     }
 
@@ -97,7 +97,7 @@ on_both! {
         cluster.reaches(busy, Status::Running).await;
         let behind = cluster.begin(2, anywhere()).await.unwrap();
         let record = cluster.ends(behind).await;
-        assert_eq!(record.migration.status, Status::Error);
+        assert_eq!(record.migration.status(), Status::Error);
         assert_eq!(record.migration.failure.unwrap().code, FailureCode::TimedOut);
         cluster.ask(busy, Event::AbortRequested).await;
         cluster.ends(busy).await;
@@ -122,7 +122,7 @@ on_both! {
         is_down(&cluster, 2).await;
         cluster.ask(busy, Event::AbortRequested).await;
         let record = cluster.ends(behind).await;
-        assert_eq!(record.migration.status, Status::Completed);
+        assert_eq!(record.migration.status(), Status::Completed);
         assert_eq!(record.migration.dest_compute, Some(host(3)));
         cluster.start_agent(&host(2));
         cluster.is_sound().await;
@@ -142,7 +142,7 @@ on_both! {
         is_down(&cluster, 2).await;
         cluster.ask(busy, Event::AbortRequested).await;
         let record = cluster.ends(behind).await;
-        assert_eq!(record.migration.status, Status::Error);
+        assert_eq!(record.migration.status(), Status::Error);
         assert_eq!(record.migration.failure.unwrap().code, FailureCode::NoValidHost);
         let log = cluster.log(behind).await;
         assert!(log.iter().any(|line| line.contains("the host's agent is down")), "{log:?}");

@@ -22,7 +22,7 @@ on_both! {
         for uuid in all {
             let record = cluster.ends(uuid).await;
             let log = cluster.log(uuid).await;
-            assert_eq!(record.migration.status, Status::Completed, "{log:?}");
+            assert_eq!(record.migration.status(), Status::Completed, "{log:?}");
             let count = |name: &str| log.iter().filter(|line| line.starts_with(name)).count();
             for once in ["placed", "admitted", "prepared", "handed_over", "finished"] {
                 assert_eq!(count(once), 1, "{log:?}");
@@ -58,7 +58,7 @@ on_both! {
             .unwrap();
         }
         assert!(cluster.ask(uuid, Event::AbortRequested).await);
-        assert_eq!(cluster.ends(uuid).await.migration.status, Status::Cancelled);
+        assert_eq!(cluster.ends(uuid).await.migration.status(), Status::Cancelled);
         cluster.is_sound().await;
     }
 }

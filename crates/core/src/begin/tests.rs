@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::fixtures::{self, host, noon};
-use crate::migration::{LiveRequest, Settling};
-use crate::transition::wants;
+use crate::migration::LiveRequest;
+use crate::{cold, evacuation, live};
 
 fn server(vm_state: VmState, task_state: Option<TaskState>) -> ServerState {
     ServerState {
@@ -46,22 +46,25 @@ fn asked(request: Request) -> Asked {
     }
 }
 
-/// One of each kind, in each status and with each way to end, whether it can be so or not.
+/// One of each kind, in each phase and with each way to end.
 fn unfinished() -> Vec<Migration> {
-    let settlings = [None].into_iter();
-    let settlings: Vec<_> = settlings
-        .chain(Settling::ALL.iter().copied().map(Some))
-        .collect();
+    let ended = Status::ALL.iter().copied().filter(|it| it.is_terminal());
     let mut all = Vec::new();
     for request in requests() {
         let (kind, ..) = first(&request);
-        for status in Status::ALL {
-            for settling in &settlings {
-                let limits = Limits::default();
-                let mut migration = fixtures::begun(kind, *status, request.clone(), &limits);
-                migration.settling = *settling;
-                all.push(migration);
+        let phases: Vec<Phase> = match request {
+            Request::Live(_) => live::Phase::ALL.iter().copied().map(Phase::from).collect(),
+            Request::Cold(_) => cold::Phase::ALL.iter().copied().map(Phase::from).collect(),
+            Request::Evacuation(_) => {
+                let all = evacuation::Phase::ALL.iter().copied();
+                all.map(Phase::from).collect()
             }
+        };
+        for phase in phases.into_iter().chain(ended.clone().map(Phase::Ended)) {
+            let limits = Limits::default();
+            let mut migration = fixtures::begun(kind, request.clone(), &limits);
+            migration.phase = phase;
+            all.push(migration);
         }
     }
     all
@@ -73,7 +76,7 @@ fn what_begins_waits_for_its_destination_and_its_deadline() {
         for vm_state in VmState::ALL {
             let begun = begin(&asked(request.clone()), &server(*vm_state, None), None).unwrap();
             let migration = &begun.migration;
-            assert!(wants(migration, begun.effect), "{migration:?}");
+            assert!(migration.phase.wants(begun.effect), "{migration:?}");
             let within = Limits::default().accepted;
             assert_eq!(migration.deadline, Some(noon().plus(within)));
             assert_eq!(migration.dest_compute, None);
@@ -124,16 +127,16 @@ fn only_what_cannot_have_led_the_guest_away_is_superseded() {
                     &server(*vm_state, None),
                     Some(&before),
                 );
-                let ended = before.status.has_ended();
+                let ended = before.status().has_ended();
                 let moving_live = before.kind == MigrationKind::LiveMigration
-                    && matches!(before.status.as_str(), "running" | "running (post-copy)");
+                    && matches!(before.status().as_str(), "running" | "running (post-copy)");
                 let placed_evacuation =
-                    before.kind == MigrationKind::Evacuation && before.status != Status::Accepted;
+                    before.kind == MigrationKind::Evacuation && before.status() != Status::Accepted;
                 let may = ended
                     || match request {
                         Request::Evacuation(_) => !moving_live && !placed_evacuation,
                         Request::Live(_) | Request::Cold(_) => {
-                            before.status == Status::Finished && *vm_state != VmState::Resized
+                            before.status() == Status::Finished && *vm_state != VmState::Resized
                         }
                     };
                 assert_eq!(begun.is_ok(), may, "{request:?} {vm_state} {before:?}");
@@ -141,10 +144,10 @@ fn only_what_cannot_have_led_the_guest_away_is_superseded() {
                     Ok(begun) => {
                         let ending = begun
                             .superseded
-                            .map(|(_, transition)| transition.next.status);
+                            .map(|(_, transition)| transition.next.status());
                         assert_eq!(ending, (!ended).then_some(Status::Error));
                     }
-                    Err(why) => assert_eq!(why, NotFree::Unfinished(before.status)),
+                    Err(why) => assert_eq!(why, NotFree::Unfinished(before.status())),
                 }
             }
         }
@@ -192,7 +195,8 @@ fn what_a_superseded_cold_move_powered_off_is_given_back() {
     ] {
         let request = Request::Cold(ColdRequest { host: None, was });
         let kind = MigrationKind::Migration;
-        let cold = fixtures::begun(kind, Status::Migrating, request, &Limits::default());
+        let mut cold = fixtures::begun(kind, request, &Limits::default());
+        cold.phase = cold::Phase::Stopping.into();
         let begun = begin(&asked(evacuation.clone()), &off, Some(&cold)).unwrap();
         assert_eq!(begun.server.power_state, power);
         let Request::Evacuation(request) = begun.migration.request else {

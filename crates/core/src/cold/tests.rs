@@ -10,16 +10,18 @@ use crate::failure::FailureCode;
 use crate::fixtures::{self, events, host, noon};
 use crate::migration::{ColdRequest, Limits};
 use crate::status::MigrationKind;
-use crate::transition::{step, wants};
+use crate::transition::step;
 
 fn begun(was: VmState, limits: &Limits) -> Migration {
     let request = Request::Cold(ColdRequest { host: None, was });
-    fixtures::begun(
-        MigrationKind::Migration,
-        Status::PreMigrating,
-        request,
-        limits,
-    )
+    fixtures::begun(MigrationKind::Migration, request, limits)
+}
+
+fn phase_of(migration: &Migration) -> Option<Phase> {
+    match migration.phase {
+        crate::phase::Phase::Cold(phase) => Some(phase),
+        _ => None,
+    }
 }
 
 struct Step {
@@ -28,16 +30,11 @@ struct Step {
     outcome: Result<Transition, Rejected>,
 }
 
-type Key = (Status, Option<Settling>, bool, Option<FailureCode>);
+type Key = (crate::phase::Phase, bool, Option<FailureCode>);
 
 fn key(migration: &Migration) -> Key {
     let code = migration.failure.as_ref().map(|failure| failure.code);
-    (
-        migration.status,
-        migration.settling,
-        migration.dest_compute.is_some(),
-        code,
-    )
+    (migration.phase, migration.dest_compute.is_some(), code)
 }
 
 /// Every step there is, of a guest that `was`, under each kind of limits and storage.
@@ -98,7 +95,9 @@ enum Owner {
 
 fn owner(phase: Phase) -> Owner {
     match phase {
-        Phase::Choosing | Phase::Preparing | Phase::Stopping | Phase::RollingBack => Owner::Source,
+        Phase::Choosing | Phase::Preparing | Phase::Stopping | Phase::RollingBack(_) => {
+            Owner::Source
+        }
         Phase::Booting
         | Phase::Finished
         | Phase::Confirming
@@ -112,7 +111,7 @@ fn the_walk_visits_every_phase() {
     let steps = walk(VmState::Active, StorageMode::Shared, Duration::ZERO);
     let visited: BTreeSet<_> = steps
         .iter()
-        .filter_map(|step| Phase::of(&step.before))
+        .filter_map(|step| phase_of(&step.before))
         .collect();
     assert_eq!(visited, Phase::ALL.iter().copied().collect());
 }
@@ -127,14 +126,14 @@ fn what_applies_is_this_and_nothing_else() {
         outcome,
     } in &steps
     {
-        if let (Some(phase), Ok(_)) = (Phase::of(before), outcome) {
+        if let (Some(phase), Ok(_)) = (phase_of(before), outcome) {
             let names = applying.entry(phase).or_default();
             if !names.contains(&event.name()) {
                 names.push(event.name());
             }
         }
     }
-    let expected: [(Phase, &[&str]); 9] = [
+    let expected: [(Phase, &[&str]); 11] = [
         (Phase::Choosing, &["placed", "not_placed", "source_died"]),
         (
             Phase::Preparing,
@@ -162,7 +161,18 @@ fn what_applies_is_this_and_nothing_else() {
         (Phase::Confirming, &["guest_lost", "finished"]),
         (Phase::Reverting, &["withdrawn", "destination_died"]),
         (Phase::Withdrawing, &["withdrawn", "destination_died"]),
-        (Phase::RollingBack, &["guest_lost", "rolled_back"]),
+        (
+            Phase::RollingBack(Undone::Preparation),
+            &["guest_lost", "rolled_back"],
+        ),
+        (
+            Phase::RollingBack(Undone::Move),
+            &["guest_lost", "rolled_back"],
+        ),
+        (
+            Phase::RollingBack(Undone::Finished),
+            &["guest_lost", "rolled_back"],
+        ),
     ];
     for (phase, names) in expected {
         let always = ["superseded", "deadline_passed"];
@@ -174,7 +184,7 @@ fn what_applies_is_this_and_nothing_else() {
 #[test]
 fn the_guest_changes_hands_only_on_the_word_of_who_had_it() {
     for_each_transition(|before, event, transition| {
-        let (Some(from), Some(to)) = (Phase::of(before), Phase::of(&transition.next)) else {
+        let (Some(from), Some(to)) = (phase_of(before), phase_of(&transition.next)) else {
             return;
         };
         match (owner(from), owner(to)) {
@@ -191,10 +201,10 @@ fn the_guest_changes_hands_only_on_the_word_of_who_had_it() {
 #[test]
 fn an_effect_that_may_start_the_guest_goes_to_its_owner() {
     for_each_transition(|_, event, transition| {
-        let phase = Phase::of(&transition.next);
+        let phase = phase_of(&transition.next);
         for effect in &transition.effects {
             assert!(
-                wants(&transition.next, *effect),
+                transition.next.phase.wants(*effect),
                 "{} {effect}",
                 event.name()
             );
@@ -219,8 +229,8 @@ fn an_effect_that_may_start_the_guest_goes_to_its_owner() {
 #[test]
 fn the_record_follows_the_owner() {
     for_each_transition(|before, event, transition| {
-        let from = Phase::of(before).map(owner);
-        let to = Phase::of(&transition.next).map(owner);
+        let from = phase_of(before).map(owner);
+        let to = phase_of(&transition.next).map(owner);
         let (Some(from), Some(to)) = (from, to) else {
             return;
         };
@@ -246,10 +256,10 @@ fn a_move_that_failed_or_was_undone_leaves_the_server_as_it_was() {
         let Request::Cold(ColdRequest { was, .. }) = &before.request else {
             panic!("a cold move");
         };
-        let expected = match transition.next.status {
+        let expected = match transition.next.status() {
             Status::Reverted => Some(ServerChange::ReturnsToSource(*was)),
             Status::Confirmed => Some(ServerChange::IsConfirmed),
-            Status::Error => match (Phase::of(before), event) {
+            Status::Error => match (phase_of(before), event) {
                 (_, Event::Superseded(_)) => None,
                 (Some(Phase::Choosing), _) => Some(ServerChange::StaysAtSource),
                 (Some(Phase::Confirming), _) => Some(ServerChange::IsLost),
@@ -260,21 +270,21 @@ fn a_move_that_failed_or_was_undone_leaves_the_server_as_it_was() {
         };
         assert_eq!(transition.server, expected, "{}", event.name());
         assert!(transition.supersedes);
-        assert!(transition.next.status != Status::Error || transition.next.failure.is_some());
+        assert!(transition.next.status() != Status::Error || transition.next.failure.is_some());
     });
 }
 
 #[test]
 fn only_what_waits_for_somebody_has_no_deadline() {
     for_each_transition(|_, event, Transition { next, .. }| {
-        let open = next.status == Status::Finished && next.limits.confirm.is_zero();
-        let without = next.status.is_terminal() || open;
+        let open = next.status() == Status::Finished && next.limits.confirm.is_zero();
+        let without = next.status().is_terminal() || open;
         assert_eq!(
             next.deadline.is_none(),
             without,
             "{} to {}",
             event.name(),
-            next.status
+            next.status()
         );
     });
 }
@@ -290,7 +300,7 @@ fn every_wait_has_a_way_out() {
         } in &steps
         {
             if let Ok(Transition { next, .. }) = outcome
-                && (next.status.is_terminal() || ends.contains(&key(next)))
+                && (next.status().is_terminal() || ends.contains(&key(next)))
             {
                 ends.insert(key(before));
             }
@@ -301,7 +311,7 @@ fn every_wait_has_a_way_out() {
     }
     for Step { before, .. } in &steps {
         assert!(
-            before.status.is_terminal() || ends.contains(&key(before)),
+            before.status().is_terminal() || ends.contains(&key(before)),
             "{before:?}"
         );
     }
@@ -317,10 +327,10 @@ fn time_confirms_only_where_it_was_told_to() {
                 ..Limits::default()
             },
         );
-        finished.status = Status::PostMigrating;
+        finished.phase = Phase::Booting.into();
         finished.dest_compute = Some(host("destination"));
         let finished = step(&finished, &Event::Booted, noon()).unwrap().next;
-        let passed = |at| step(&finished, &Event::DeadlinePassed, at).map(|to| to.next.status);
+        let passed = |at| step(&finished, &Event::DeadlinePassed, at).map(|to| to.next.status());
         assert_eq!(passed(noon()), Err(Rejected::TooEarly));
         let later = passed(noon().plus(Duration::from_secs(60)));
         if confirm.is_zero() {
@@ -339,10 +349,10 @@ fn what_ended_stays_as_it_ended() {
         outcome,
     } in all()
     {
-        if before.status.is_terminal() {
+        if before.status().is_terminal() {
             assert_eq!(
                 outcome,
-                Err(Rejected::Terminal(before.status)),
+                Err(Rejected::Terminal(before.status())),
                 "{}",
                 event.name()
             );

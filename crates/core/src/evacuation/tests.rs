@@ -6,7 +6,7 @@ use super::*;
 use crate::fixtures::{self, noon};
 use crate::migration::{EvacuationRequest, Limits, StorageMode};
 use crate::status::MigrationKind;
-use crate::transition::{step, wants};
+use crate::transition::step;
 
 fn begun(was: VmState, end_stopped: bool) -> Migration {
     let request = Request::Evacuation(EvacuationRequest {
@@ -16,12 +16,14 @@ fn begun(was: VmState, end_stopped: bool) -> Migration {
         end_stopped,
     });
     let limits = Limits::default();
-    fixtures::begun(
-        MigrationKind::Evacuation,
-        Status::Accepted,
-        request,
-        &limits,
-    )
+    fixtures::begun(MigrationKind::Evacuation, request, &limits)
+}
+
+fn phase_of(migration: &Migration) -> Option<Phase> {
+    match migration.phase {
+        crate::phase::Phase::Evacuation(phase) => Some(phase),
+        _ => None,
+    }
 }
 
 /// Every event, and the one reason that the table looks at.
@@ -40,7 +42,7 @@ fn walk(was: VmState, end_stopped: bool) -> Vec<Row> {
     let mut ahead = VecDeque::from([begun(was, end_stopped)]);
     while let Some(mut before) = ahead.pop_front() {
         let code = before.failure.as_ref().map(|failure| failure.code);
-        if !seen.insert((before.status, before.settling, code)) {
+        if !seen.insert((before.phase, code)) {
             continue;
         }
         before.deadline = before.deadline.map(|_| noon());
@@ -74,9 +76,9 @@ fn for_each_transition(assert: impl Fn(&Migration, &Event, &Transition)) {
 #[test]
 fn what_applies_is_this_and_nothing_else() {
     let mut applying: BTreeMap<Phase, BTreeSet<&str>> = BTreeMap::new();
-    for_each_transition(|before, _, _| assert!(Phase::of(before).is_some()));
+    for_each_transition(|before, _, _| assert!(phase_of(before).is_some()));
     for (before, event, outcome) in all() {
-        if let (Some(phase), Ok(_)) = (Phase::of(&before), outcome) {
+        if let (Some(phase), Ok(_)) = (phase_of(&before), outcome) {
             applying.entry(phase).or_default().insert(event.name());
         }
     }
@@ -126,13 +128,13 @@ fn a_source_that_answers_in_time_changes_nothing_of_the_server() {
     for_each_transition(|before, event, transition| {
         let alive = match event {
             Event::SourceReturned => {
-                matches!(Phase::of(before), Some(Phase::Choosing | Phase::Waiting))
+                matches!(phase_of(before), Some(Phase::Choosing | Phase::Waiting))
             }
             Event::NotBooted(failure) => failure.code == FailureCode::StillInUse,
             _ => false,
         };
         if alive {
-            assert!(transition.next.status.is_terminal());
+            assert!(transition.next.status().is_terminal());
             assert_eq!(transition.server, Some(ServerChange::StaysAtSource));
             let code = transition.next.failure.as_ref().unwrap().code;
             assert_eq!(code, FailureCode::StillInUse);
@@ -146,7 +148,7 @@ fn only_a_rebuilt_server_is_recorded_elsewhere_and_only_once() {
     for_each_transition(|before, event, transition| {
         let rebuilt = matches!(transition.server, Some(ServerChange::IsRebuilt(_)));
         assert_eq!(rebuilt, event == &Event::Booted, "{}", event.name());
-        if before.status == Status::Done {
+        if before.status() == Status::Done {
             assert_eq!(transition.server, None, "{}", event.name());
         }
     });
@@ -169,9 +171,9 @@ fn a_guest_is_only_started_where_that_was_asked_for() {
 fn the_source_is_cleaned_only_after_the_server_is_elsewhere() {
     for_each_transition(|before, _, transition| {
         for effect in &transition.effects {
-            assert!(wants(&transition.next, *effect));
+            assert!(transition.next.phase.wants(*effect));
             if *effect == Effect::Withdraw {
-                assert_eq!(before.status, Status::Done);
+                assert_eq!(before.status(), Status::Done);
             }
         }
     });
@@ -182,7 +184,7 @@ fn what_frees_the_server_has_no_deadline_and_everything_else_has_one() {
     for_each_transition(|_, event, Transition { next, .. }| {
         assert_eq!(
             next.deadline.is_none(),
-            next.status.has_ended(),
+            next.status().has_ended(),
             "{}",
             event.name()
         );
@@ -192,8 +194,8 @@ fn what_frees_the_server_has_no_deadline_and_everything_else_has_one() {
 #[test]
 fn a_failed_evacuation_says_why() {
     for_each_transition(|_, event, Transition { next, .. }| {
-        let failed = matches!(next.status, Status::Error | Status::Failed);
-        let waits = Phase::of(next) == Some(Phase::Waiting);
+        let failed = matches!(next.status(), Status::Error | Status::Failed);
+        let waits = phase_of(next) == Some(Phase::Waiting);
         assert_eq!(next.failure.is_some(), failed || waits, "{}", event.name());
     });
 }
@@ -201,8 +203,8 @@ fn a_failed_evacuation_says_why() {
 #[test]
 fn what_ended_stays_as_it_ended() {
     for (before, _, outcome) in all() {
-        if before.status.is_terminal() {
-            assert_eq!(outcome, Err(Rejected::Terminal(before.status)));
+        if before.status().is_terminal() {
+            assert_eq!(outcome, Err(Rejected::Terminal(before.status())));
         }
     }
 }

@@ -7,6 +7,7 @@ use super::{
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::migration::Migration;
+use crate::phase::Phase;
 use crate::status::{MigrationKind, MigrationStatus as Status};
 use crate::{cold, live};
 
@@ -75,7 +76,7 @@ struct Steps {
 impl Steps {
     /// What is still open when the migration has ended has failed.
     fn written(mut self, next: &Migration) -> Vec<ActionEventChange> {
-        if next.status.has_ended() {
+        if next.status().has_ended() {
             let failed = self.open.iter().map(|step| step.failed(next));
             self.said.extend(failed);
         }
@@ -95,7 +96,7 @@ fn of_live(before: &Migration, event: &Event, next: &Migration) -> Vec<ActionEve
         "compute_rollback_live_migration_at_destination",
         ActionHost::Destination,
     );
-    let (from, to) = (live::Phase::of(before), live::Phase::of(next));
+    let (from, to) = (before.phase, next.phase);
     let mut said = vec![];
     match requested(event) {
         Some(action @ ActionName::LiveMigrationCancel) => {
@@ -107,7 +108,7 @@ fn of_live(before: &Migration, event: &Event, next: &Migration) -> Vec<ActionEve
         }
         Some(_) | None => {}
     }
-    if from == Some(live::Phase::Accepted) && to == Some(live::Phase::Queued) {
+    if from == live::Phase::Accepted.into() && to == live::Phase::Queued.into() {
         said.extend([
             at(
                 "compute_check_can_live_migrate_destination",
@@ -121,20 +122,20 @@ fn of_live(before: &Migration, event: &Event, next: &Migration) -> Vec<ActionEve
         ]);
     }
     if from != to {
-        if to == Some(live::Phase::Preparing) {
-            said.push(prepare.started());
-        }
-        if to == Some(live::Phase::Running) {
-            said.push(prepare.succeeded());
-        }
-        if to == Some(live::Phase::Finishing) {
-            said.push(hand_over.started());
-        }
-        if to == Some(live::Phase::Unwinding) {
-            said.extend([prepare.failed(next), roll_back.started()]);
+        match to {
+            Phase::Live(live::Phase::Preparing) => said.push(prepare.started()),
+            Phase::Live(live::Phase::Running) => said.push(prepare.succeeded()),
+            Phase::Live(live::Phase::Finishing { .. }) => said.push(hand_over.started()),
+            Phase::Live(live::Phase::Unwinding { .. }) => {
+                said.extend([prepare.failed(next), roll_back.started()]);
+            }
+            Phase::Live(live::Phase::Accepted | live::Phase::Queued | live::Phase::PostCopy)
+            | Phase::Cold(_)
+            | Phase::Evacuation(_)
+            | Phase::Ended(_) => {}
         }
     }
-    if next.status == Status::Completed {
+    if next.status() == Status::Completed {
         said.push(hand_over.succeeded());
     }
     if matches!(event, Event::RolledBack { .. }) {
@@ -173,10 +174,12 @@ fn of_cold(before: &Migration, event: &Event, next: &Migration) -> Vec<ActionEve
         Event::ConfirmRequested => vec![confirm.started()],
         Event::Finished { .. } => vec![confirm.succeeded()],
         Event::RevertRequested => vec![give_up.started()],
-        Event::Withdrawn if cold::Phase::of(before) == Some(cold::Phase::Reverting) => {
+        Event::Withdrawn if before.phase == cold::Phase::Reverting.into() => {
             vec![give_up.succeeded(), take_back.started()]
         }
-        Event::RolledBack { .. } if next.status == Status::Reverted => vec![take_back.succeeded()],
+        Event::RolledBack { .. } if next.status() == Status::Reverted => {
+            vec![take_back.succeeded()]
+        }
         Event::AbortRequested
         | Event::ForceCompleteRequested
         | Event::NotPlaced(_)
@@ -200,11 +203,11 @@ fn of_cold(before: &Migration, event: &Event, next: &Migration) -> Vec<ActionEve
         | Event::DeadlinePassed => vec![],
     };
     // A move that goes back has failed, whatever becomes of it.
-    let back = [
-        Some(cold::Phase::Withdrawing),
-        Some(cold::Phase::RollingBack),
-    ];
-    let failed = next.failure.is_some() && back.contains(&cold::Phase::of(next));
+    let back = matches!(
+        next.phase,
+        Phase::Cold(cold::Phase::Withdrawing | cold::Phase::RollingBack(_))
+    );
+    let failed = next.failure.is_some() && back;
     let mut steps = Steps {
         said,
         open: vec![choose, prepare, stop, boot, confirm, give_up, take_back],
@@ -253,7 +256,7 @@ fn of_evacuation(before: &Migration, event: &Event, next: &Migration) -> Vec<Act
         | Event::Superseded(_)
         | Event::DeadlinePassed => vec![],
     };
-    let open = if before.status.has_ended() {
+    let open = if before.status().has_ended() {
         vec![]
     } else {
         vec![choose, wait, boot]

@@ -10,13 +10,12 @@ use crate::migration::{
     ColdRequest, EvacuationRequest, Limits, LiveRequest, Placement, StorageMode,
 };
 use crate::server::VmState;
-use crate::status::MigrationStatus;
 use crate::transition::step;
 
-fn begun_as(kind: MigrationKind, status: MigrationStatus, request: Request) -> Migration {
+fn begun_as(kind: MigrationKind, request: Request) -> Migration {
     Migration {
         deadline: Some(noon().plus(Duration::from_secs(1))),
-        ..fixtures::begun(kind, status, request, &Limits::default())
+        ..fixtures::begun(kind, request, &Limits::default())
     }
 }
 
@@ -25,11 +24,7 @@ fn live(synchronous: bool) -> Migration {
         synchronous,
         ..LiveRequest::anywhere()
     };
-    begun_as(
-        MigrationKind::LiveMigration,
-        MigrationStatus::Accepted,
-        Request::Live(request),
-    )
+    begun_as(MigrationKind::LiveMigration, Request::Live(request))
 }
 
 fn cold() -> Migration {
@@ -37,11 +32,7 @@ fn cold() -> Migration {
         host: None,
         was: VmState::Active,
     };
-    begun_as(
-        MigrationKind::Migration,
-        MigrationStatus::PreMigrating,
-        Request::Cold(request),
-    )
+    begun_as(MigrationKind::Migration, Request::Cold(request))
 }
 
 fn evacuation(end_stopped: bool) -> Migration {
@@ -51,11 +42,7 @@ fn evacuation(end_stopped: bool) -> Migration {
         was: VmState::Active,
         end_stopped,
     };
-    begun_as(
-        MigrationKind::Evacuation,
-        MigrationStatus::Accepted,
-        Request::Evacuation(request),
-    )
+    begun_as(MigrationKind::Evacuation, Request::Evacuation(request))
 }
 
 fn placed() -> Event {
@@ -242,9 +229,8 @@ fn nothing_stays_open_when_a_migration_is_superseded() {
 
 #[test]
 fn an_effect_is_wanted_in_the_phase_that_handed_it_out() {
-    use crate::transition::wants;
-    assert!(wants(&cold(), Effect::Schedule));
-    assert!(!wants(&cold(), Effect::Boot));
-    assert!(wants(&evacuation(false), Effect::Schedule));
-    assert!(!wants(&evacuation(false), Effect::Withdraw));
+    assert!(cold().phase.wants(Effect::Schedule));
+    assert!(!cold().phase.wants(Effect::Boot));
+    assert!(evacuation(false).phase.wants(Effect::Schedule));
+    assert!(!evacuation(false).phase.wants(Effect::Withdraw));
 }

@@ -61,7 +61,7 @@ const fn judge_without_source(phase: Phase, destination: Witness) -> ColdVerdict
             | Witness::DeclaredDead => V::Wait,
         },
         Phase::Reverting => V::Wait,
-        Phase::RollingBack => match destination {
+        Phase::RollingBack(_) => match destination {
             Witness::Says(S::Executing | S::Moving | S::HandedOver) => V::Wait,
             Witness::Says(S::Unreachable | S::Absent | S::Inactive | S::Incoming)
             | Witness::DeclaredDead => V::GoAhead,
@@ -87,7 +87,7 @@ const fn judge_without_destination(phase: Phase, source: Sighting) -> ColdVerdic
             S::Executing | S::Inactive => V::Interrupted,
             S::Unreachable | S::Absent | S::Incoming | S::Moving | S::HandedOver => V::Wait,
         },
-        Phase::RollingBack => match source {
+        Phase::RollingBack(_) => match source {
             S::Absent => V::Nowhere,
             S::Inactive | S::Incoming | S::Executing | S::Moving | S::HandedOver => V::GoAhead,
             S::Unreachable => V::Wait,
@@ -161,7 +161,7 @@ const fn judge_living(
         },
         // The row proves that the destination does not have it: it was never asked to start
         // it, or has given it up. A destination that says otherwise is believed.
-        Phase::RollingBack => match (source, destination) {
+        Phase::RollingBack(_) => match (source, destination) {
             (_, S::Executing | S::Moving | S::HandedOver) | (S::Unreachable, _) => V::Wait,
             (S::Absent, S::Absent) => V::Nowhere,
             (
@@ -196,7 +196,7 @@ mod tests {
                 let told = format!("{phase:?} {source:?} {destination:?}");
                 assert!(phase != Phase::Booting || !source.executes(), "{told}");
                 assert!(
-                    phase != Phase::RollingBack || !destination.executes(),
+                    !matches!(phase, Phase::RollingBack(_)) || !destination.executes(),
                     "{told}"
                 );
             }
@@ -251,7 +251,7 @@ mod tests {
                 | Phase::Stopping
                 | Phase::Booting
                 | Phase::Finished
-                | Phase::RollingBack => {}
+                | Phase::RollingBack(_) => {}
             }
         }
     }

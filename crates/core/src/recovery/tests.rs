@@ -12,18 +12,8 @@ fn may_execute(witness: Witness) -> bool {
     }
 }
 
-const PHASES: [Phase; 7] = [
-    Phase::Accepted,
-    Phase::Queued,
-    Phase::Preparing,
-    Phase::Running,
-    Phase::PostCopy,
-    Phase::Finishing,
-    Phase::Unwinding,
-];
-
 fn everything() -> impl Iterator<Item = (Phase, Witness, Witness, Verdict)> {
-    PHASES.into_iter().flat_map(|phase| {
+    Phase::ALL.iter().copied().flat_map(|phase| {
         Witness::all().flat_map(move |source| {
             Witness::all().map(move |destination| {
                 (
@@ -44,7 +34,7 @@ fn the_source_is_resumed_only_when_the_destination_never_executed() {
             let told = format!("{phase:?} {source:?} {destination:?}");
             assert!(!may_execute(destination), "{told}");
             assert!(
-                !matches!(phase, Phase::PostCopy | Phase::Finishing),
+                !matches!(phase, Phase::PostCopy | Phase::Finishing { .. }),
                 "{told}"
             );
         }
@@ -102,7 +92,7 @@ fn what_a_living_host_executes_outweighs_a_dead_one() {
         if source == Witness::DeclaredDead && destination.executes() {
             assert_eq!(verdict, Verdict::AtDestination, "{told}");
         }
-        let before = !matches!(phase, Phase::PostCopy | Phase::Finishing);
+        let before = !matches!(phase, Phase::PostCopy | Phase::Finishing { .. });
         if destination == Witness::DeclaredDead
             && source == Witness::Says(Sighting::Executing)
             && before

@@ -218,7 +218,7 @@ pub fn cleaned_host<'a>(server: &ServerState, transition: &'a Transition) -> Opt
             .as_ref()
             .filter(|_| transition.discrepancy.is_none()),
         // An evacuation settled its server before the dead host returned.
-        None if (next.kind, next.status)
+        None if (next.kind, next.status())
             == (MigrationKind::Evacuation, MigrationStatus::Completed) =>
         {
             Some(&next.source_compute)

@@ -56,15 +56,21 @@ impl DatabaseConfig {
 
 fn without_password<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
+    refuse_password(&text).map_err(D::Error::custom)?;
+    Ok(text)
+}
+
+/// A password in a URL is read by whoever may read the file, or list processes.
+pub(crate) fn refuse_password(url: &str) -> Result<(), &'static str> {
     // What is no URL at all is the store's to refuse, with a better reason.
-    let has_password = Url::parse(&text).is_ok_and(|url| {
+    let has_password = Url::parse(url).is_ok_and(|url| {
         url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password")
     });
     if has_password {
-        return Err(D::Error::custom(
+        return Err(
             "the URL must not hold a password; put it into a file and name that with the \
              parameter `passfile`",
-        ));
+        );
     }
-    Ok(text)
+    Ok(())
 }

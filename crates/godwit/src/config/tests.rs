@@ -88,6 +88,10 @@ fn the_example_is_a_good_file_and_shows_every_key() {
         ("auth", serde_json::to_value(&config.auth)),
         ("policy", serde_json::to_value(&config.policy)),
         ("conductor", serde_json::to_value(&config.conductor)),
+        (
+            "simulated_agents",
+            serde_json::to_value(config.simulated_agents().unwrap()),
+        ),
         #[cfg(feature = "libvirt")]
         ("agent", serde_json::to_value(config.agent().unwrap())),
     ];

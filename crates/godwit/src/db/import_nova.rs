@@ -21,7 +21,7 @@ pub(crate) async fn run(directory: &Path, deployment: &Deployment) -> Result<Exi
         Resolved::Data(data) => {
             // An `up` has its directory for itself, and so has this.
             let _occupied = data.occupy()?;
-            let database = DatabaseConfig::at(data.database_url());
+            let database = data.database()?;
             // As `up` does: what is in its directory follows the program's version.
             Store::upgrade(&database.url, &database.options()).await?;
             import(&database, dump).await

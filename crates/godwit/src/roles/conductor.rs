@@ -28,7 +28,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
         Role::Conductor,
         settings.name.as_ref().map(HostName::as_str),
         machine_name,
-        settings.tls.as_ref(),
+        settings.tls.clone(),
         settings.insecure_loopback,
     )?;
     let listener = transport.listen(settings.listen).await?;

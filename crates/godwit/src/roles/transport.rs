@@ -6,12 +6,12 @@ use godwit_rpc::transport::{Tls, TlsFiles, Transport};
 
 /// The transport of the party in `role`. Its name is the one in its certificate, which has to
 /// be `name` where that is given; without a certificate it is `name`, or else `otherwise`.
-pub(super) fn transport(
+pub(crate) fn transport(
     section: &str,
     role: Role,
     name: Option<&str>,
     otherwise: impl FnOnce() -> Result<String>,
-    tls: Option<&TlsFiles>,
+    tls: Option<TlsFiles>,
     insecure_loopback: bool,
 ) -> Result<Transport> {
     match (tls, insecure_loopback) {
@@ -23,8 +23,8 @@ pub(super) fn transport(
         }
         (Some(files), false) => {
             let tls = match name {
-                Some(name) => Tls::load_as(files, &PeerIdentity::new(role, name)),
-                None => Tls::load(files),
+                Some(name) => Tls::load_as(&files, &PeerIdentity::new(role, name)),
+                None => Tls::load(&files),
             };
             let tls = tls.with_context(|| format!("the certificate of `{section}`"))?;
             let found = tls.identity();

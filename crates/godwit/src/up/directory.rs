@@ -1,13 +1,14 @@
 //! The directory of `godwit up`: everything it keeps, and nobody else in it.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail, ensure};
 
-use crate::keys::KeyFiles;
+use crate::config::{DatabaseConfig, refuse_password};
+use crate::keys::{self, KeyFiles};
 
 /// Where things lie in a directory of `up`, whether one is running in it or not.
 #[derive(Clone, Debug)]
@@ -26,8 +27,52 @@ impl DataDirectory {
         &self.0
     }
 
-    pub(crate) fn database_url(&self) -> String {
-        format!("sqlite://{}", self.0.join("godwit.db").display())
+    /// The database that belongs to the directory: a file in it, unless another was named.
+    pub(crate) fn database(&self) -> Result<DatabaseConfig> {
+        let path = self.named_database();
+        match std::fs::read_to_string(&path) {
+            Ok(url) => Ok(DatabaseConfig::at(url)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let file = self.own_database();
+                Ok(DatabaseConfig::at(format!("sqlite://{}", file.display())))
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// The database at `url`, if the directory may take it. One that has a database never takes
+    /// another: the records there are about the simulated world here.
+    pub(crate) fn database_at(&self, url: &str) -> Result<DatabaseConfig> {
+        refuse_password(url).map_err(Error::msg)?;
+        let relative = url
+            .strip_prefix("sqlite:")
+            .is_some_and(|path| !path.starts_with('/'));
+        ensure!(!relative, "{url} has to name an absolute path");
+        let known = self.database()?.url;
+        let has_one = self.named_database().exists() || self.own_database().exists();
+        ensure!(
+            known == url || !has_one,
+            "{} belongs to the database {known}, and not to {url}",
+            self.0.display()
+        );
+        Ok(DatabaseConfig::at(url.to_owned()))
+    }
+
+    /// From now on `database` belongs to the directory.
+    pub(crate) fn remember(&self, database: &DatabaseConfig) -> Result<()> {
+        if self.database()?.url == database.url {
+            return Ok(());
+        }
+        keys::write(&self.named_database(), &database.url, 0o600)
+    }
+
+    fn own_database(&self) -> PathBuf {
+        self.0.join("godwit.db")
+    }
+
+    /// The file that holds the URL of a database elsewhere.
+    fn named_database(&self) -> PathBuf {
+        self.0.join("database.url")
     }
 
     /// The keys that sign and verify tokens.
@@ -107,6 +152,51 @@ mod tests {
         assert!(error.contains("in use") && error.ends_with(&us), "{error}");
         drop(first);
         directory.occupy().unwrap();
+    }
+
+    #[test]
+    fn it_belongs_to_one_database() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::at(parent.path()).unwrap();
+        let own = directory.database().unwrap();
+        assert!(own.url.starts_with("sqlite:///") && own.url.ends_with("/godwit.db"));
+
+        let named = "postgres://godwit@db/one";
+        let database = directory.database_at(named).unwrap();
+        assert_eq!(directory.database().unwrap(), own);
+        directory.remember(&database).unwrap();
+        assert_eq!(directory.database().unwrap(), database);
+        assert_eq!(directory.database_at(named).unwrap(), database);
+        for other in ["postgres://godwit@db/other", &own.url] {
+            let error = directory.database_at(other).unwrap_err().to_string();
+            assert!(error.contains(named) && error.contains(other), "{error}");
+        }
+    }
+
+    #[test]
+    fn one_with_a_database_of_its_own_takes_no_other() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::at(parent.path()).unwrap();
+        let own = directory.database().unwrap();
+        std::fs::write(parent.path().join("godwit.db"), "").unwrap();
+        directory.database_at("postgres://db/x").unwrap_err();
+        assert_eq!(directory.database_at(&own.url).unwrap(), own);
+        directory.remember(&own).unwrap();
+        assert!(!parent.path().join("database.url").exists());
+    }
+
+    #[test]
+    fn what_it_would_remember_wrongly_or_could_not_keep_secret_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::at(parent.path()).unwrap();
+        for url in [
+            "sqlite:godwit.db",
+            "sqlite::memory:",
+            "postgres://godwit:secret@db/x",
+        ] {
+            let error = directory.database_at(url).unwrap_err().to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
     }
 
     #[test]

@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::agents::Agents;
 use super::fence::{Declared, Fence, REPAIR};
+use crate::simulated::agents::Agents;
 use crate::supervisor::Supervisor;
 
 /// How long all hosts together may take to become known.

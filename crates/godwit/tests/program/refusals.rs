@@ -1,6 +1,7 @@
 //! What cannot work says why, and ends.
 
 use anyhow::Result;
+use nix::sys::signal::Signal;
 
 use crate::process::{Process, refused, text};
 
@@ -50,6 +51,31 @@ async fn passwords_that_everybody_knows_on_a_real_address() -> Result<()> {
     arguments[4] = "0.0.0.0:0";
     let said = refused(&arguments).await;
     assert!(said.contains("no loopback address"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_password_that_everybody_sees() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let database = ["--database", "postgres://godwit:secret@db/godwit"];
+    let said = refused(&up(text(directory.path()), &database)).await;
+    assert!(
+        said.contains("passfile") && !said.contains("secret"),
+        "{said}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_directory_that_belongs_to_another_database() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let data = text(directory.path());
+    let mut first = Process::start(&up(data, &[]))?;
+    first.says("ready").await?;
+    first.end(Signal::SIGTERM).await?;
+    let other = format!("sqlite://{data}/other.db");
+    let said = refused(&up(data, &["--database", &other])).await;
+    assert!(said.contains("belongs to the database"), "{said}");
     Ok(())
 }
 

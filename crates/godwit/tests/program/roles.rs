@@ -1,16 +1,28 @@
 //! Roles as processes of their own, without hypervisors: system tests have those.
 
+use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
+use godwit_test_support::ca::{Role, TestCa};
+use godwit_test_support::wait_for;
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::process::{Process, refused, run, text};
 use crate::session::Session;
 
+/// How long agents may take to register.
+const KNOWN: Duration = Duration::from_secs(60);
+
 /// Writes a configuration for all roles on this machine; returns its path.
-async fn configured(directory: &Path) -> Result<String> {
+fn configured(directory: &Path) -> Result<String> {
+    configured_with(directory, ("insecure_loopback", json!(true)))
+}
+
+/// The same, with what the conductor proves by that it is one.
+fn configured_with(directory: &Path, (means, proof): (&str, Value)) -> Result<String> {
     let key = directory.join("token.key.pem");
     std::fs::write(&key, rcgen::KeyPair::generate()?.serialize_pem())?;
     let config = json!({
@@ -21,7 +33,7 @@ async fn configured(directory: &Path) -> Result<String> {
         "conductor": {
             "listen": "127.0.0.1:0",
             "metrics": "127.0.0.1:0",
-            "insecure_loopback": true,
+            means: proof,
         },
     });
     let file = directory.join("godwit.yaml");
@@ -32,7 +44,7 @@ async fn configured(directory: &Path) -> Result<String> {
 #[tokio::test]
 async fn each_serves_and_stops() -> Result<()> {
     let directory = tempfile::tempdir()?;
-    let config = configured(directory.path()).await?;
+    let config = configured(directory.path())?;
     let upgrade = ["db", "upgrade", "--config", &config];
     assert!(run(&upgrade).await?.status.success());
     let again = String::from_utf8(run(&upgrade).await?.stdout)?;
@@ -62,9 +74,68 @@ async fn each_serves_and_stops() -> Result<()> {
 }
 
 #[tokio::test]
+async fn simulated_hosts_serve_a_conductor_in_another_process() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let ca = TestCa::new()?;
+    let authority = ca.write(directory.path())?;
+    let here = [IpAddr::from([127, 0, 0, 1])];
+    for (role, name) in [
+        (Role::Conductor, "conductor-1"),
+        (Role::Agent, "host-7"),
+        (Role::Agent, "host-8"),
+    ] {
+        ca.issue(role, name, &here)?.write(directory.path(), name)?;
+    }
+    let files = json!({
+        "ca": authority,
+        "cert": directory.path().join("conductor-1.pem"),
+        "key": directory.path().join("conductor-1.key"),
+    });
+    let config = configured_with(directory.path(), ("tls", files))?;
+    let upgrade = ["db", "upgrade", "--config", &config];
+    assert!(run(&upgrade).await?.status.success());
+    let mut conductor = Process::start(&["conductor", "--config", &config])?;
+    let address = conductor.says("ready").await?;
+    let hosts = directory.path().join("hosts.yaml");
+    let settings = json!({"simulated_agents": {
+        "conductors": [address],
+        "listen": "127.0.0.1",
+        "tls": {"ca": authority, "directory": directory.path()},
+        "state_dir": directory.path().join("hosts"),
+    }});
+    std::fs::write(&hosts, settings.to_string())?;
+    let serve = ["simulated-agents", "--config", text(&hosts)];
+    let fleet = "--first 7 --hosts 2 --servers 1 --speed 50";
+    let fleet: Vec<_> = fleet.split(' ').collect();
+    let mut agents = Process::start(&[&serve[..], &fleet].concat())?;
+    agents.says("ready").await?;
+    let mut api = Process::start(&["api", "--config", &config])?;
+    let url = api.says("ready").await?;
+    let manager = Session::log_in(&url, "manager", "demo").await?;
+    let admin = Session::log_in(&url, "admin", "admin").await?;
+    wait_for("the hosts and the server to be known", KNOWN, async || {
+        let services = admin.get("/os-services?binary=nova-compute").await?;
+        let hosts = services["services"].as_array().map_or(0, Vec::len);
+        let known = hosts == 2 && manager.servers().await?.len() == 1;
+        Ok(known.then_some(()))
+    })
+    .await?;
+
+    let server = manager.server("vm-1").await?;
+    assert_eq!(admin.place(&server).await?, "host-7");
+    manager.migrate(&server).await?;
+    admin.until(&server, "completed").await?;
+    assert_eq!(admin.place(&server).await?, "host-8");
+    for mut process in [agents, api, conductor] {
+        assert!(process.end(Signal::SIGTERM).await?.success());
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_role_never_touches_the_schema() -> Result<()> {
     let directory = tempfile::tempdir()?;
-    let config = configured(directory.path()).await?;
+    let config = configured(directory.path())?;
     std::fs::write(directory.path().join("godwit.db"), "")?;
     for role in ["api", "conductor"] {
         let said = refused(&[role, "--config", &config]).await;

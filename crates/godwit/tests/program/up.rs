@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use godwit_test_support::postgres::TempPostgres;
 use nix::sys::signal::Signal;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -76,6 +77,55 @@ async fn a_server_moves_and_is_still_there_after_a_restart() -> Result<()> {
     assert_eq!(admin.newest_migration(&server).await?, migration);
     assert!(up.process.end(Signal::SIGINT).await?.success());
     Ok(())
+}
+
+/// An empty database is filled, the directory remembers it, and another directory invents
+/// nothing beside what is known there.
+async fn goes_on_with_a_database(url: &str) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let data = directory.path().join("data");
+    let mut up = Up::start(&data, &["--servers", "3", "--database", url]).await?;
+    let (manager, admin) = (up.manager().await?, up.admin().await?);
+    let servers = manager.servers().await?;
+    let server = manager.server("vm-1").await?;
+    manager.migrate(&server).await?;
+    admin.until(&server, "completed").await?;
+    let destination = admin.place(&server).await?;
+    assert!(up.process.end(Signal::SIGTERM).await?.success());
+    assert!(!data.join("godwit.db").exists());
+    promises_hold(&data).await;
+
+    let mut up = Up::start(&data, &[]).await?;
+    let (manager, admin) = (up.manager().await?, up.admin().await?);
+    assert_eq!(admin.place(&server).await?, destination);
+    manager.migrate(&server).await?;
+    admin.until(&server, "completed").await?;
+    let destination = admin.place(&server).await?;
+    assert!(up.process.end(Signal::SIGTERM).await?.success());
+
+    let elsewhere = directory.path().join("elsewhere");
+    let mut up = Up::start(&elsewhere, &["--hosts", "5", "--database", url]).await?;
+    assert_eq!(up.manager().await?.servers().await?, servers);
+    let admin = up.admin().await?;
+    assert_eq!(admin.place(&server).await?, destination);
+    let services = admin.get("/os-services?binary=nova-compute").await?;
+    assert_eq!(services["services"].as_array().map(Vec::len), Some(3));
+    assert!(up.process.end(Signal::SIGTERM).await?.success());
+    promises_hold(&elsewhere).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_database_may_be_another_file() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("elsewhere.db");
+    goes_on_with_a_database(&format!("sqlite://{}", file.display())).await
+}
+
+#[tokio::test]
+async fn the_database_may_be_in_a_postgres() -> Result<()> {
+    let server = TempPostgres::shared()?;
+    goes_on_with_a_database(&server.create_database()?).await
 }
 
 #[tokio::test]

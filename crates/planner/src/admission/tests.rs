@@ -22,8 +22,8 @@ fn queue(moves: &[(u8, u8)]) -> Vec<Waiting<usize>> {
 fn slots(moves: &[(u8, u8)]) -> Slots {
     let mut slots = Slots::default();
     for (source, destination) in moves {
-        slots.take(SlotRole::Source, &host(*source));
-        slots.take(SlotRole::Destination, &host(*destination));
+        slots.take(SlotRole::Source, &host(*source), 1);
+        slots.take(SlotRole::Destination, &host(*destination), 1);
     }
     slots
 }
@@ -36,13 +36,13 @@ const ONE_OFF: SlotLimits = SlotLimits {
 #[test]
 fn a_blocked_move_does_not_hold_up_others() {
     let queue = queue(&[(1, 2), (1, 3), (2, 3)]);
-    assert_eq!(admit(&queue, Slots::default(), ONE_OFF), [0, 2]);
+    assert_eq!(admit(&queue, &mut Slots::default(), ONE_OFF), [0, 2]);
 }
 
 #[test]
 fn moves_under_way_count() {
     let queue = queue(&[(1, 2), (2, 3)]);
-    assert_eq!(admit(&queue, slots(&[(1, 3)]), ONE_OFF), [1]);
+    assert_eq!(admit(&queue, &mut slots(&[(1, 3)]), ONE_OFF), [1]);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn destinations_have_limits_of_their_own() {
         per_source: None,
         per_destination: Some(2),
     };
-    assert_eq!(admit(&queue, Slots::default(), limits), [0, 1]);
+    assert_eq!(admit(&queue, &mut Slots::default(), limits), [0, 1]);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_limit_of_none_admits_everything() {
         per_destination: None,
     };
     let queue = queue(&[(1, 2); 20]);
-    assert_eq!(admit(&queue, Slots::default(), limits).len(), 20);
+    assert_eq!(admit(&queue, &mut Slots::default(), limits).len(), 20);
 }
 
 fn limits() -> impl Strategy<Value = SlotLimits> {
@@ -87,14 +87,14 @@ proptest! {
         waiting in moves(40), under_way in moves(8), limits in limits()
     ) {
         let queue = queue(&waiting);
-        let admitted = admit(&queue, slots(&under_way), limits);
+        let admitted = admit(&queue, &mut slots(&under_way), limits);
         let mut taken = slots(&under_way);
         for each in &queue {
             let room = taken.has_room(&each.source, &each.destination, limits);
             prop_assert_eq!(admitted.contains(&each.id), room, "{}", each.id);
             if room {
-                taken.take(SlotRole::Source, &each.source);
-                taken.take(SlotRole::Destination, &each.destination);
+                taken.take(SlotRole::Source, &each.source, 1);
+                taken.take(SlotRole::Destination, &each.destination, 1);
             }
         }
         prop_assert!(admitted.is_sorted(), "the order of the queue is kept");
@@ -104,11 +104,11 @@ proptest! {
     #[test]
     fn limits_hold(waiting in moves(40), limits in limits()) {
         let queue = queue(&waiting);
-        let admitted = admit(&queue, Slots::default(), limits);
+        let admitted = admit(&queue, &mut Slots::default(), limits);
         let mut taken = Slots::default();
         for id in admitted {
-            taken.take(SlotRole::Source, &queue[id].source);
-            taken.take(SlotRole::Destination, &queue[id].destination);
+            taken.take(SlotRole::Source, &queue[id].source, 1);
+            taken.take(SlotRole::Destination, &queue[id].destination, 1);
         }
         for number in 0..5 {
             prop_assert!(limits.per_source.is_none_or(|most| taken.taken(SlotRole::Source, &host(number)) <= most));
@@ -124,7 +124,7 @@ proptest! {
         let limits = SlotLimits { per_source: Some(source), per_destination: Some(destination) };
         let mut queue = queue(&waiting);
         for _ in 0..=waiting.len() {
-            let admitted = admit(&queue, Slots::default(), limits);
+            let admitted = admit(&queue, &mut Slots::default(), limits);
             queue.retain(|each| !admitted.contains(&each.id));
         }
         prop_assert!(queue.is_empty());

@@ -43,19 +43,22 @@ fn select(connection: &mut Database) -> Result<Vec<i64>, StoreError> {
     Ok(rows.into_iter().map(|row| row.n).collect())
 }
 
-/// Keeps the writer busy until the sender says so, or is dropped.
-fn occupy(store: &Store) -> (tokio::task::JoinHandle<()>, mpsc::Sender<()>) {
+/// Keeps the writer busy, from when this returns until the sender says so or is dropped.
+async fn occupy(store: &Store) -> (tokio::task::JoinHandle<()>, mpsc::Sender<()>) {
     let (release, released) = mpsc::channel::<()>();
+    let (begin, mut begun) = tokio::sync::mpsc::unbounded_channel();
     let store = store.clone();
     let occupied = tokio::spawn(async move {
         let done: Result<(), StoreError> = store
             .write(move |_| {
+                begin.send(()).unwrap();
                 let _ = released.recv();
                 Ok(())
             })
             .await;
         done.unwrap();
     });
+    begun.recv().await.unwrap();
     (occupied, release)
 }
 
@@ -91,7 +94,7 @@ async fn one_that_fails_or_panics_harms_no_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn those_who_waited_together_are_committed_together() {
     let (store, _directory) = numbers(StoreOptions::default()).await;
-    let (occupied, release) = occupy(&store);
+    let (occupied, release) = occupy(&store).await;
     let works = (0..10_i64).map(|number| {
         let (store, reader) = (store.clone(), store.clone());
         let seen = move |connection: &mut Database| {
@@ -128,7 +131,7 @@ async fn one_that_waited_too_long_is_never_begun() {
         ..StoreOptions::default()
     })
     .await;
-    let (occupied, release) = occupy(&store);
+    let (occupied, release) = occupy(&store).await;
     let refused = store.write(|connection| insert(connection, 1)).await;
     assert!(matches!(refused, Err(StoreError::Busy(_))), "{refused:?}");
     drop(release);

@@ -131,7 +131,7 @@ fn insert(
             migrations::uuid.eq(text(migration.uuid)),
             migrations::instance_uuid.eq(text(migration.server)),
             migrations::migration_type.eq(migration.kind.as_str()),
-            migrations::status.eq(migration.status.as_str()),
+            migrations::status.eq(migration.status().as_str()),
             migrations::request.eq(json(&migration.request)),
             migrations::limits.eq(json(&migration.limits)),
             migrations::source_compute.eq(migration.source_compute.as_str()),
@@ -151,9 +151,8 @@ fn insert(
         ))
         .execute(connection)?;
     let row = row::load(connection, new.uuid)?;
-    Ok(row
-        .ok_or(StoreError::Refused(DieselError::NotFound))?
-        .into())
+    row.ok_or(StoreError::Refused(DieselError::NotFound))?
+        .try_into()
 }
 
 /// Ends the migration that is in the way.
@@ -212,7 +211,7 @@ fn begin<E>(
         at: new.at,
         name: "requested".to_owned(),
         from_status: None,
-        to_status: record.migration.status,
+        to_status: record.migration.status(),
         actor: Actor::Api.to_string(),
         request_id: new.request_id.clone(),
         detail: serde_json::to_value(&record.migration.request).unwrap_or_default(),

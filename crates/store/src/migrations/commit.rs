@@ -170,7 +170,7 @@ impl Locked {
             return Ok(None);
         };
         let event_sequence = row.event_sequence;
-        let record = MigrationRecord::from(row);
+        let record = MigrationRecord::try_from(row)?;
         let server = record.migration.server;
         dialect::lock_servers(connection, &[text(server)])?;
         Ok(servers::load_any(connection, server)?.map(|server| Self {

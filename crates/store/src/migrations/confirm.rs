@@ -6,7 +6,7 @@ use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::transition::Rejected;
 
-use super::row::MigrationRow;
+use super::row::{self, MigrationRow};
 use super::step::step;
 use super::{CommitError, CommitNote, MigrationRecord, StepError, Stepped};
 use crate::columns::text;
@@ -70,7 +70,7 @@ fn answer<E>(
     note: &ActionNote,
     check: &impl Fn(&Server) -> Result<(), E>,
 ) -> Result<Stepped, ResizeError<E>> {
-    let found = finished(connection, server)?.map(MigrationRecord::from);
+    let found = row::record(finished(connection, server)?)?;
     let Some(record) = found else {
         let server = servers::load(connection, server)?.ok_or(ResizeError::NoSuchServer)?;
         check(&server).map_err(ResizeError::Refused)?;
@@ -82,7 +82,7 @@ fn answer<E>(
             return Err(ResizeError::NoSuchServer);
         }
         check(server).map_err(ResizeError::Refused)?;
-        if record.migration.status == MigrationStatus::Finished {
+        if record.migration.status() == MigrationStatus::Finished {
             Ok(event.clone())
         } else {
             Err(ResizeError::NotFinished)
@@ -113,7 +113,7 @@ impl Store {
         &self,
         server: ServerUuid,
     ) -> Result<Option<MigrationRecord>, StoreError> {
-        self.read(move |connection| Ok(finished(connection, server)?.map(MigrationRecord::from)))
+        self.read(move |connection| row::record(finished(connection, server)?))
             .await
     }
 

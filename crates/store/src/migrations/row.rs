@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::{Intent, Limits, Migration, Request, Settling, StorageMode};
+use godwit_core::phase::{Phase, Stored};
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 
@@ -62,8 +63,30 @@ pub(super) struct MigrationRow {
     imported: bool,
 }
 
-impl From<MigrationRow> for MigrationRecord {
-    fn from(row: MigrationRow) -> Self {
+impl MigrationRow {
+    /// Where the migration is. An imported row may have any of Nova's words.
+    fn phase(&self, placed: bool) -> Result<Phase, StoreError> {
+        let stored = Stored {
+            status: self.status,
+            settling: self.settling,
+            placed,
+            reason: self.failure_code.is_some(),
+        };
+        match Phase::read(self.migration_type, stored) {
+            Ok(phase) => Ok(phase),
+            Err(_) if self.imported => Ok(Phase::Ended(self.status)),
+            Err(error) => {
+                let text = format!("migration {}: {error}", self.uuid);
+                Err(StoreError::Corrupt(text.into()))
+            }
+        }
+    }
+}
+
+impl TryFrom<MigrationRow> for MigrationRecord {
+    type Error = StoreError;
+
+    fn try_from(row: MigrationRow) -> Result<Self, StoreError> {
         // A forced host stands in the column from the beginning, as Nova shows it, but the
         // migration is placed only when it is known how its disks get there.
         let placed = row.storage.is_some() || row.imported;
@@ -71,9 +94,8 @@ impl From<MigrationRow> for MigrationRecord {
             uuid: row.uuid,
             server: row.instance_uuid,
             kind: row.migration_type,
-            status: row.status,
+            phase: row.phase(placed)?,
             intent: row.intent,
-            settling: row.settling,
             request: row.request.0,
             source_compute: row.source_compute,
             dest_compute: row.dest_compute.clone().filter(|_| placed),
@@ -88,7 +110,7 @@ impl From<MigrationRow> for MigrationRecord {
             generation: row.generation,
             effect_sequence: row.effect_sequence,
         };
-        Self {
+        Ok(Self {
             id: row.id,
             migration,
             source_node: row.source_node,
@@ -113,7 +135,7 @@ impl From<MigrationRow> for MigrationRecord {
             ended_at: row.ended_at,
             hidden: row.hidden,
             imported: row.imported,
-        }
+        })
     }
 }
 
@@ -129,7 +151,12 @@ pub(super) fn load(
         .optional()?)
 }
 
+/// The record of a row, if there is one.
+pub(super) fn record(row: Option<MigrationRow>) -> Result<Option<MigrationRecord>, StoreError> {
+    row.map(MigrationRecord::try_from).transpose()
+}
+
 /// Records of rows.
-pub(super) fn records(rows: Vec<MigrationRow>) -> Vec<MigrationRecord> {
-    rows.into_iter().map(MigrationRecord::from).collect()
+pub(super) fn records(rows: Vec<MigrationRow>) -> Result<Vec<MigrationRecord>, StoreError> {
+    rows.into_iter().map(MigrationRecord::try_from).collect()
 }

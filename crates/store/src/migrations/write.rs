@@ -61,8 +61,8 @@ pub(super) fn write(
         sequence: locked.event_sequence.saturating_add(1),
         at: note.at,
         name: event.name().to_owned(),
-        from_status: Some(locked.record.migration.status),
-        to_status: next.status,
+        from_status: Some(locked.record.migration.status()),
+        to_status: next.status(),
         actor: note.actor.to_string(),
         request_id: note.request_id.clone(),
         detail: with_reason(&note.detail, locked.record.migration.failure.as_ref(), next),
@@ -82,7 +82,7 @@ pub(super) fn write(
     reserve(connection, locked, transition, note)?;
     write_server(connection, locked, transition, note.at)?;
     let row = row::load(connection, next.uuid)?;
-    let record = MigrationRecord::from(row.ok_or(CommitError::Lost)?);
+    let record = MigrationRecord::try_from(row.ok_or(CommitError::Lost)?)?;
     tell(connection, locked, event, &record, note)?;
     Ok(record)
 }
@@ -111,7 +111,7 @@ fn write_row(
 ) -> Result<(), CommitError> {
     let record = &locked.record;
     let at = instant(at);
-    let since = if next.status == record.migration.status {
+    let since = if next.status() == record.migration.status() {
         instant(record.status_since)
     } else {
         at
@@ -125,9 +125,9 @@ fn write_row(
     let written = diesel::update(migrations::table.find(record.id))
         .filter(migrations::generation.eq(record.migration.generation))
         .set((
-            migrations::status.eq(next.status.as_str()),
+            migrations::status.eq(next.status().as_str()),
             migrations::intent.eq(next.intent.map(Intent::as_str)),
-            migrations::settling.eq(next.settling.map(Settling::as_str)),
+            migrations::settling.eq(next.phase.settling().map(Settling::as_str)),
             migrations::storage.eq(next.storage.map(StorageMode::as_str)),
             migrations::limits.eq(json(&next.limits)),
             migrations::source_node.eq(source_node),
@@ -143,7 +143,7 @@ fn write_row(
             migrations::updated_at.eq(at),
             migrations::status_since.eq(since),
             migrations::started_at.eq(started),
-            migrations::ended_at.eq(ended.filter(|_| next.status.has_ended())),
+            migrations::ended_at.eq(ended.filter(|_| next.status().has_ended())),
         ))
         .execute(connection)
         .map_err(StoreError::from)?;
@@ -193,7 +193,7 @@ fn reserve(
 ) -> Result<(), CommitError> {
     let id = locked.record.id;
     let next = &transition.next;
-    if next.status.has_ended() {
+    if next.status().has_ended() {
         lock_ends(connection, next)?;
         return Ok(reservations::release(connection, id)?);
     }
@@ -214,7 +214,7 @@ fn reserve(
     }
     let claim = note.claim.as_ref().filter(|it| it.host == *destination);
     let admitted =
-        locked.record.migration.status == Status::Queued && next.status == Status::Preparing;
+        locked.record.migration.status() == Status::Queued && next.status() == Status::Preparing;
     let slots = note.slots.filter(|_| admitted);
     if claim.is_none() && slots.is_none() {
         return Ok(());
@@ -253,13 +253,13 @@ fn write_server(
     if let Some(host) = cleaned_host(&server, transition) {
         servers::forget_host(connection, next.server, host, at)?;
     }
-    if (before.status, before.settling) != (next.status, next.settling) {
-        let because = format!("the migration went on: {}", next.status);
+    if (before.status(), before.phase.settling()) != (next.status(), next.phase.settling()) {
+        let because = format!("the migration went on: {}", next.status());
         discrepancies::close_of_migration(connection, next.server, next.uuid, &because, at)?;
     }
     if let Some(kind) = transition.discrepancy {
         let subject = DiscrepancySubject::of_migration(kind, next);
-        let detail = format!("migration {} is {}", next.uuid, next.status);
+        let detail = format!("migration {} is {}", next.uuid, next.status());
         discrepancies::open(connection, &subject, &detail, at)?;
     }
     Ok(())

@@ -19,7 +19,7 @@ on_both! {
 
         assert_eq!(record, bench.record(1).await, "what is returned is what is stored");
         let migration = &record.migration;
-        assert_eq!(migration.status, MigrationStatus::Accepted);
+        assert_eq!(migration.status(), MigrationStatus::Accepted);
         assert_eq!(migration.kind, MigrationKind::LiveMigration);
         assert_eq!(migration.server, server(1));
         assert_eq!(migration.source_compute, host("a"));
@@ -59,7 +59,7 @@ on_both! {
         let failure = Failure::new(FailureCode::NoValidHost, "No valid host was found.");
         bench.drive(1, [Event::NotPlaced(failure.clone())]).await;
         let record = bench.record(1).await;
-        assert_eq!(record.migration.status, MigrationStatus::Error);
+        assert_eq!(record.migration.status(), MigrationStatus::Error);
         assert_eq!(record.migration.failure, Some(failure));
         assert_eq!(record.dest_compute, Some(host("b")), "and still after it was refused");
         bench.assert_sound().await;
@@ -123,7 +123,7 @@ on_both! {
         let (found, record) = (found.unwrap().unwrap().found, bench.record(1).await);
         let seen = found.iter().map(|it| (it.id, it.uuid, it.status, it.dest_compute.clone()));
         let of = record.migration;
-        let expected = (record.id, of.uuid, of.status, of.dest_compute);
+        let expected = (record.id, of.uuid, of.status(), of.dest_compute);
         assert_eq!(seen.collect::<Vec<_>>(), [expected]);
         bench.drive(1, [Event::AbortRequested, Event::CancelledUnstarted]).await;
         assert_eq!(find(None).await, Some(("demo".to_owned(), 0)), "ended is not");

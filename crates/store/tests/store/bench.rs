@@ -18,7 +18,7 @@ use godwit_core::time::Timestamp;
 use godwit_store::{
     ActionNote, Actor, Claim, CommitNote, Disk, Hardware, HostFacts, HostRegistration, Inventory,
     MigrationRecord, NewColdMigration, NewEvacuation, NewLiveMigration, NewMigration, Observation,
-    Observed, Owner, Server, StepError, Stepped, StoragePool, Store, StoreOptions,
+    Observed, Owner, Queued, Server, StepError, Stepped, StoragePool, Store, StoreOptions,
 };
 use godwit_test_support::database_directory;
 use godwit_test_support::postgres::TempPostgres;
@@ -118,6 +118,16 @@ impl Bench {
         let rows =
             TABLES.map(|it| format!("DELETE FROM {it}; INSERT INTO {it} SELECT * FROM kept_{it}"));
         self.sql(&format!("{unchecked}; BEGIN; {}; COMMIT", rows.join("; ")));
+    }
+
+    /// All that wait for slots, of which there are enough.
+    pub(crate) async fn queue(&self) -> Vec<Queued> {
+        let unlimited = SlotLimits {
+            per_source: None,
+            per_destination: None,
+        };
+        let queue = self.store.migrations_admissible(unlimited, None, 1_000);
+        queue.await.unwrap()
     }
 
     /// A second store on the same database, as a second process has.

@@ -61,7 +61,7 @@ on_both! {
         let record = bench.begin_cold(1).await;
         assert_eq!(record, bench.record(1).await);
         assert_eq!(record.migration.kind, MigrationKind::Migration);
-        assert_eq!(record.migration.status, Status::PreMigrating);
+        assert_eq!(record.migration.status(), Status::PreMigrating);
         let request = ColdRequest { host: None, was: Active };
         assert_eq!(record.migration.request, Request::Cold(request), "was: as it is in the row");
         assert_eq!(record.source_node.as_deref(), Some("a.example.org"));
@@ -82,7 +82,7 @@ on_both! {
         is(&bench, "b", Active, Some(TaskState::ResizeFinish), Shutdown).await;
         bench.drive(1, [Event::Booted]).await;
         let record = bench.record(1).await;
-        assert_eq!((record.migration.status, record.ended_at), (Status::Finished, None));
+        assert_eq!((record.migration.status(), record.ended_at), (Status::Finished, None));
         assert_eq!((record.migration.deadline, claimed(&bench).await), (None, vec![host("a")]));
         is(&bench, "b", Resized, None, Running).await;
         let expected = [(host("a"), Sighting::Inactive), (host("b"), Sighting::Executing)];
@@ -91,11 +91,11 @@ on_both! {
         let waiting = bench.store.migration_awaiting_confirmation(server(1)).await.unwrap();
         assert_eq!(waiting, Some(record));
         let confirmed = bench.store.resize_confirm(server(1), asked("req-2", at(30)), anybody);
-        assert_eq!(confirmed.await.unwrap().record.migration.status, Status::Confirming);
+        assert_eq!(confirmed.await.unwrap().record.migration.status(), Status::Confirming);
         is(&bench, "b", Resized, None, Running).await;
         bench.drive(1, [Event::Finished { clean: true }]).await;
         let record = bench.record(1).await;
-        assert_eq!((record.migration.status, record.ended_at), (Status::Confirmed, Some(at(20))));
+        assert_eq!((record.migration.status(), record.ended_at), (Status::Confirmed, Some(at(20))));
         assert_eq!((claimed(&bench).await, seen(&bench).await.len()), (vec![], 1));
         is(&bench, "b", Active, None, Running).await;
     }
@@ -126,14 +126,14 @@ on_both! {
     async fn it_can_be_undone(bench: Bench) {
         finished(&bench).await;
         let reverted = bench.store.resize_revert(server(1), asked("req-2", at(30)), anybody);
-        assert_eq!(reverted.await.unwrap().record.migration.status, Status::Reverting);
+        assert_eq!(reverted.await.unwrap().record.migration.status(), Status::Reverting);
         let reverting = Some(TaskState::ResizeReverting);
         is(&bench, "b", VmState::Resized, reverting, PowerState::Running).await;
         bench.drive(1, [Event::Withdrawn]).await;
         assert_eq!(claimed(&bench).await, [], "it counts at its source again");
         is(&bench, "a", VmState::Resized, reverting, PowerState::Shutdown).await;
         bench.drive(1, [Event::RolledBack { clean: true }]).await;
-        assert_eq!(bench.record(1).await.migration.status, Status::Reverted);
+        assert_eq!(bench.record(1).await.migration.status(), Status::Reverted);
         assert_eq!(seen(&bench).await, [(host("a"), Sighting::Executing)]);
         is(&bench, "a", VmState::Active, None, PowerState::Running).await;
     }
@@ -148,7 +148,7 @@ on_both! {
         bench.assert_sound().await;
         bench.drive(1, [Event::Withdrawn, Event::RolledBack { clean: true }]).await;
         let record = bench.record(1).await;
-        assert_eq!((record.migration.status, record.migration.failure), (Status::Error, Some(no())));
+        assert_eq!((record.migration.status(), record.migration.failure), (Status::Error, Some(no())));
         let after = bench.server(1).await;
         assert_eq!((after.host, after.node, after.fault), (before.host, before.node, None));
         is(&bench, "a", before.vm_state, None, before.power_state).await;
@@ -159,7 +159,7 @@ on_both! {
         bench.fleet(&[("a", 1)]).await;
         bench.begin_cold(1).await;
         bench.drive(1, [Event::NotPlaced(no())]).await;
-        assert_eq!(bench.record(1).await.migration.status, Status::Error);
+        assert_eq!(bench.record(1).await.migration.status(), Status::Error);
         is(&bench, "a", VmState::Active, None, PowerState::Running).await;
     }
 
@@ -176,7 +176,7 @@ on_both! {
             Err::<(), _>(server.vm_state)
         });
         assert!(matches!(refused.await, Err(ResizeError::Refused(VmState::Resized))));
-        assert_eq!(bench.record(1).await.migration.status, Status::Finished);
+        assert_eq!(bench.record(1).await.migration.status(), Status::Finished);
         assert_eq!(bench.store.instance_action_find(server(1), "req-3").await.unwrap(), None);
         confirm(1).await.unwrap();
         assert!(matches!(confirm(1).await, Err(ResizeError::NotFinished)), "it is being confirmed");
@@ -198,7 +198,7 @@ on_both! {
         assert_eq!(due(at(3620)).await, [migration(1)]);
         let note = crate::bench::note_for(&Event::DeadlinePassed, at(3620));
         bench.apply(1, Event::DeadlinePassed, note).await.unwrap();
-        assert_eq!(bench.record(1).await.migration.status, Status::Confirming);
+        assert_eq!(bench.record(1).await.migration.status(), Status::Confirming);
         bench.assert_sound().await;
     }
 
@@ -232,7 +232,7 @@ on_both! {
         bench.assert_sound().await;
         bench.store.server_begin_live_migration(live(), anybody).await.unwrap();
         let record = bench.record(1).await;
-        assert_eq!((record.migration.status, record.ended_at), (Status::Error, Some(at(50))));
+        assert_eq!((record.migration.status(), record.ended_at), (Status::Error, Some(at(50))));
         assert_eq!(record.migration.failure.unwrap().code, FailureCode::Superseded);
         assert_eq!(claimed(&bench).await, []);
         assert_eq!(bench.server(1).await.task_state, Some(TaskState::Migrating));

@@ -51,7 +51,7 @@ on_both! {
                               \"created\": \"2026-01-01T00:00:00Z\"}'");
         let record = bench.evacuate(1).await;
         assert_eq!(record.migration.kind, MigrationKind::Evacuation);
-        assert_eq!(record.migration.status, Status::Accepted);
+        assert_eq!(record.migration.status(), Status::Accepted);
         let request = EvacuationRequest {
             host: None,
             forced: false,
@@ -67,7 +67,7 @@ on_both! {
 
         bench.drive(1, [placed("b")]).await;
         let record = bench.record(1).await;
-        assert_eq!(record.migration.status, Status::PreMigrating);
+        assert_eq!(record.migration.status(), Status::PreMigrating);
         assert_eq!(record.source_node.as_deref(), Some("a.example.org"));
         assert_eq!(record.dest_host.as_deref(), Some("192.0.2.1"));
         assert_eq!(record.started_at, Some(at(20)));
@@ -80,7 +80,7 @@ on_both! {
 
         bench.drive(1, [Event::Booted]).await;
         let record = bench.record(1).await;
-        assert_eq!((record.migration.status, record.ended_at), (Status::Done, Some(at(20))));
+        assert_eq!((record.migration.status(), record.ended_at), (Status::Done, Some(at(20))));
         assert_eq!(record.migration.deadline, None);
         assert_eq!(bench.store.claim_list().await.unwrap(), []);
         let rebuilt = bench.server(1).await;
@@ -146,8 +146,8 @@ on_both! {
         bench.drive(1, [Event::NotPlaced(no())]).await;
         bench.evacuate(2).await;
         bench.drive(2, [placed("b"), Event::NotBooted(no())]).await;
-        assert_eq!(bench.record(1).await.migration.status, Status::Error);
-        assert_eq!(bench.record(2).await.migration.status, Status::Failed);
+        assert_eq!(bench.record(1).await.migration.status(), Status::Error);
+        assert_eq!(bench.record(2).await.migration.status(), Status::Failed);
         for n in [1, 2] {
             let broken = bench.server(n).await;
             assert_eq!((broken.host, broken.vm_state, broken.task_state),
@@ -166,7 +166,7 @@ on_both! {
         bench.evacuate(1).await;
         bench.drive(1, [Event::SourceReturned]).await;
         let record = bench.record(1).await;
-        assert_eq!(record.migration.status, Status::Error);
+        assert_eq!(record.migration.status(), Status::Error);
         assert_eq!(record.migration.failure.unwrap().code, FailureCode::StillInUse);
         let after = bench.server(1).await;
         assert_eq!((after.vm_state, after.task_state), (before.vm_state, before.task_state));
@@ -193,13 +193,13 @@ on_both! {
             .await
             .unwrap();
         assert_eq!(stepped.transition.effects, [Effect::Withdraw]);
-        assert_eq!((stepped.record.migration.status, stepped.record.ended_at),
+        assert_eq!((stepped.record.migration.status(), stepped.record.ended_at),
                    (Status::Done, Some(at(20))));
         bench.assert_sound().await;
         assert_eq!(left("a").await, [migration(1)], "until it says that it is clean");
         bench.drive(1, [Event::Withdrawn]).await;
         let record = bench.record(1).await;
-        assert_eq!((record.migration.status, record.ended_at), (Status::Completed, Some(at(20))));
+        assert_eq!((record.migration.status(), record.ended_at), (Status::Completed, Some(at(20))));
         assert_eq!(left("a").await, []);
         bench.assert_sound().await;
     }
@@ -214,7 +214,7 @@ on_both! {
         apply(Event::SourceReturned, 80).await;
         bench.assert_sound().await;
         apply(Event::Withdrawn, 100).await;
-        assert_eq!(bench.record(1).await.migration.status, Status::Completed);
+        assert_eq!(bench.record(1).await.migration.status(), Status::Completed);
         bench.assert_sound().await;
         // The agent looked before it cleaned, and is heard after.
         bench.hears("a", at(90), leftover()).await;
@@ -264,7 +264,7 @@ on_both! {
         bench.drive(1, [placed("b"), Event::Admitted]).await;
         bench.store.evacuation_begin(another(7), anybody).await.unwrap();
         let record = bench.record(1).await;
-        assert_eq!((record.migration.status, record.ended_at), (Status::Error, Some(at(60))));
+        assert_eq!((record.migration.status(), record.ended_at), (Status::Error, Some(at(60))));
         assert_eq!(record.migration.failure.unwrap().code, FailureCode::Superseded);
         let events = bench.store.migration_events(migration(1), 0).await.unwrap();
         assert_eq!(events.last().unwrap().name, "superseded");
@@ -274,7 +274,7 @@ on_both! {
         bench.assert_sound().await;
         // One that has not begun is superseded by another, such as to a named host.
         bench.store.evacuation_begin(another(8), anybody).await.unwrap();
-        assert_eq!(bench.record(7).await.migration.status, Status::Error);
+        assert_eq!(bench.record(7).await.migration.status(), Status::Error);
         bench.assert_sound().await;
     }
 

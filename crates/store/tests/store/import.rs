@@ -96,7 +96,7 @@ on_both! {
         let [record] = records(&bench).await.try_into().unwrap();
         assert_eq!((record.id, record.imported), (20, true));
         assert_eq!(record.migration.kind, MigrationKind::LiveMigration);
-        assert_eq!(record.migration.status, MigrationStatus::Running);
+        assert_eq!(record.migration.status(), MigrationStatus::Running);
         assert_eq!((record.migration.deadline, record.migration.effect_sequence), (None, 0));
         assert_eq!(record.progress.memory.unwrap().remaining, 60);
         assert_eq!((record.updated_at, record.ended_at), (None, None));

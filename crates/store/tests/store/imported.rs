@@ -68,9 +68,9 @@ on_both! {
         // Its guest may be back on it for good: nobody takes it away.
         assert_eq!(bench.store.evacuations_done_from(&host("h1")).await.unwrap(), []);
         let (back, away) = (bench.record(1).await, bench.record(2).await);
-        assert_eq!(back.migration.status, MigrationStatus::Completed);
+        assert_eq!(back.migration.status(), MigrationStatus::Completed);
         assert_eq!(back.updated_at, Some(at(3600)));
-        assert_eq!(away.migration.status, MigrationStatus::Done);
+        assert_eq!(away.migration.status(), MigrationStatus::Done);
         bench.assert_sound().await;
     }
 }

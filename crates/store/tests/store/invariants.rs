@@ -121,6 +121,11 @@ fn breaches() -> Vec<(&'static str, &'static str, String)> {
             "is finished, and its server is not resized",
             format!("UPDATE servers SET host = 'a' WHERE {}", of(6)),
         ),
+        (
+            "P2",
+            "no live-migration is completed while it is failing",
+            format!("UPDATE migrations SET settling = 'failing' WHERE {}", of(2)),
+        ),
         ("P1", "executes on 2 hosts", sighting(8, "a", "executing")),
         (
             "P1",

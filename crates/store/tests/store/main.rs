@@ -21,6 +21,7 @@ mod observation;
 mod opening;
 mod power;
 mod progress;
+mod queue;
 mod random;
 mod random_groups;
 mod registry;

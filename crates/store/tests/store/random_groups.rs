@@ -141,7 +141,7 @@ async fn play(bench: &Bench, turns: Vec<Turn>) -> Played {
         {
             Ok(stepped) => {
                 played.accepted += 1;
-                if stepped.record.migration.status.has_ended() {
+                if stepped.record.migration.status().has_ended() {
                     current.remove(&n);
                 }
                 assert_nobody_is_crowded(bench).await;

@@ -196,7 +196,7 @@ on_both! {
         assert_eq!(place(&bench, 1, "d").await, Ok(()));
         assert_eq!(place(&bench, 2, "d").await, Err(FULL), "server 1 is going there");
         assert_eq!(place(&bench, 2, "a").await, Err(FULL), "server 1 may stay there");
-        assert_eq!(bench.record(2).await.migration.status, Status::Accepted);
+        assert_eq!(bench.record(2).await.migration.status(), Status::Accepted);
         bench.drive(1, [Event::Admitted, Event::Prepared, Event::HandedOver, Event::Finished { clean: true }]).await;
         assert_eq!(place(&bench, 2, "d").await, Err(FULL), "server 1 is there");
         assert_eq!(place(&bench, 2, "a").await, Ok(()), "server 1 has left");
@@ -229,7 +229,7 @@ on_both! {
         assert_eq!(place(&bench, 2, "a").await, Err(FULL));
         bench.drive(1, [Event::Withdrawn, Event::RolledBack { clean: true }]).await;
         let record = bench.record(1).await;
-        assert_eq!(record.migration.status, Status::Reverted);
+        assert_eq!(record.migration.status(), Status::Reverted);
         assert_eq!(bench.server(1).await.host, Some(host("a")));
         assert_eq!(place(&bench, 2, "c").await, Ok(()));
         bench.assert_sound().await;
@@ -308,9 +308,8 @@ on_both! {
                 Err(error) => panic!("{error:?}"),
             }
         }
-        let queued = bench.store.migrations_queued().await.unwrap();
-        let mut destinations: Vec<_> =
-            queued.iter().filter_map(|it| it.migration.dest_compute.clone()).collect();
+        let queued = bench.queue().await;
+        let mut destinations: Vec<_> = queued.iter().map(|it| it.destination.clone()).collect();
         destinations.sort();
         destinations.dedup();
         assert_eq!(destinations.len(), queued.len(), "{queued:#?}");

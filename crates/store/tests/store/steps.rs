@@ -33,11 +33,11 @@ on_both! {
         note.detail = serde_json::json!({"rejected": [{"host": "c", "why": "disabled"}]});
         note.request_id = Some("req-9".to_owned());
         let stepped = bench.apply(1, placed("b"), note).await.unwrap();
-        assert_eq!(stepped.before.migration.status, MigrationStatus::Accepted);
+        assert_eq!(stepped.before.migration.status(), MigrationStatus::Accepted);
         assert_eq!(stepped.record, bench.record(1).await);
 
         let record = stepped.record;
-        assert_eq!(record.migration.status, MigrationStatus::Queued);
+        assert_eq!(record.migration.status(), MigrationStatus::Queued);
         assert_eq!(record.migration.dest_compute, Some(host("b")));
         assert_eq!(record.dest_compute, Some(host("b")));
         assert_eq!(record.migration.dest_node.as_deref(), Some("b.example.org"));
@@ -61,13 +61,13 @@ on_both! {
         assert_eq!(bench.record(1).await.started_at, Some(at(20)));
         bench.drive(1, [Event::HandedOver]).await;
         let record = bench.record(1).await;
-        assert_eq!(record.migration.status, MigrationStatus::Running);
-        assert_eq!(record.migration.settling, Some(Settling::Finishing));
+        assert_eq!(record.migration.status(), MigrationStatus::Running);
+        assert_eq!(record.migration.phase.settling(), Some(Settling::Finishing));
         assert_eq!(bench.server(1).await.host, Some(host("a")), "not before it is confirmed");
 
         bench.drive(1, [Event::Finished { clean: true }]).await;
         let record = bench.record(1).await;
-        assert_eq!(record.migration.status, MigrationStatus::Completed);
+        assert_eq!(record.migration.status(), MigrationStatus::Completed);
         assert_eq!((record.migration.deadline, record.ended_at), (None, Some(at(20))));
         assert_eq!(record.migration.failure, None);
         let moved = bench.server(1).await;
@@ -107,11 +107,11 @@ on_both! {
         bench.hears("b", at(19), vec![sighted(1, Sighting::Incoming)]).await;
         bench.hears("a", at(19), vec![sighted(1, Sighting::Moving)]).await;
         bench.drive(1, [Event::MoveFailed(link_lost())]).await;
-        assert_eq!(bench.record(1).await.migration.settling, Some(Settling::Failing));
+        assert_eq!(bench.record(1).await.migration.phase.settling(), Some(Settling::Failing));
         bench.drive(1, [Event::RolledBack { clean: true }]).await;
 
         let record = bench.record(1).await;
-        assert_eq!(record.migration.status, MigrationStatus::Failed);
+        assert_eq!(record.migration.status(), MigrationStatus::Failed);
         assert_eq!(record.migration.failure, Some(link_lost()));
         let events = bench.store.migration_events(migration(1), 0).await.unwrap();
         let failed = events.iter().find(|event| event.name == "move_failed").unwrap();
@@ -164,7 +164,7 @@ on_both! {
         bench.drive(1, [Event::AbortRequested]).await;
         let note = CommitNote::new(Actor::Conductor, at(500));
         bench.apply(1, Event::DeadlinePassed, note).await.unwrap();
-        assert_eq!(bench.record(1).await.migration.status, MigrationStatus::Cancelled);
+        assert_eq!(bench.record(1).await.migration.status(), MigrationStatus::Cancelled);
         let open = bench.store.discrepancy_list_open().await.unwrap();
         assert_eq!(open[0].subject.kind, DiscrepancyKind::DestinationNotClean);
         assert_eq!(open[0].subject.host, Some(host("b")));
@@ -236,7 +236,7 @@ on_both! {
             .migration_commit(&now.migration, Event::CancelledUnstarted, new, note)
             .await
             .unwrap();
-        assert_eq!(written.migration.status, MigrationStatus::Cancelled);
+        assert_eq!(written.migration.status(), MigrationStatus::Cancelled);
         assert_eq!(written.migration.intent, Some(Intent::Abort));
         bench.assert_sound().await;
     }
@@ -253,7 +253,7 @@ on_both! {
             panic!("{refused:?}");
         };
         assert_eq!((full, used, capacity), (host("b"), CAPACITY, CAPACITY));
-        assert_eq!(bench.record(2).await.migration.status, MigrationStatus::Accepted);
+        assert_eq!(bench.record(2).await.migration.status(), MigrationStatus::Accepted);
 
         // Claimed anew by the same migration, its own claim does not stand in its way.
         bench.drive(1, [placed("b")]).await;
@@ -284,7 +284,7 @@ on_both! {
             ..CommitNote::new(Actor::Conductor, at(20))
         };
         bench.apply(1, placed("b"), note).await.unwrap();
-        assert_eq!(bench.record(1).await.migration.status, MigrationStatus::Cancelled);
+        assert_eq!(bench.record(1).await.migration.status(), MigrationStatus::Cancelled);
         assert!(bench.store.claim_list().await.unwrap().is_empty());
     }
 
@@ -310,7 +310,7 @@ on_both! {
             panic!("{refused:?}");
         };
         assert_eq!((at_limit, role), (host("c"), SlotRole::Destination));
-        assert_eq!(bench.record(2).await.migration.status, MigrationStatus::Queued);
+        assert_eq!(bench.record(2).await.migration.status(), MigrationStatus::Queued);
         bench.assert_sound().await;
     }
 
@@ -354,7 +354,8 @@ on_both! {
         let store = &bench.store;
         let of = |list: &[u128]| list.iter().map(|n| migration(*n)).collect::<Vec<_>>();
         assert_eq!(uuids(store.migrations_unfinished().await.unwrap()), of(&[1, 2, 3]));
-        assert_eq!(uuids(store.migrations_queued().await.unwrap()), of(&[1, 3]));
+        let queued: Vec<_> = bench.queue().await.iter().map(|it| it.uuid).collect();
+        assert_eq!(queued, of(&[1, 3]));
         let on = async |name| uuids(store.migrations_unfinished_on(&host(name)).await.unwrap());
         assert_eq!(on("a").await, of(&[1, 2, 3]));
         assert_eq!(on("b").await, of(&[1, 3]));

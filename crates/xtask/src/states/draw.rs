@@ -7,7 +7,7 @@ use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::migration::Migration;
 use godwit_core::transition::ServerChange;
 
-use super::family::Family;
+use super::family::{Family, place};
 use super::walk::{self, Circumstances, Step};
 
 const HEAD: &str = "\
@@ -87,8 +87,8 @@ fn diagram(page: &mut String, family: Family, steps: &[Step]) {
     for phase in family.phases() {
         for step in steps.iter().filter(|step| step.phase == phase) {
             let next = &step.transition.next;
-            let edge = (phase, family.place(next));
-            if next.status.is_terminal() {
+            let edge = (phase, place(next.phase));
+            if next.status().is_terminal() {
                 ends.insert(edge.1);
             }
             let name = step.event.name();
@@ -179,14 +179,13 @@ struct Outcome {
 impl Outcome {
     fn of(step: &Step) -> Self {
         let Step {
-            family,
             phase,
             before,
             transition,
             ..
         } = step;
         let next = &transition.next;
-        let mut then = match family.place(next) {
+        let mut then = match place(next.phase) {
             same if same == *phase => "stays".to_owned(),
             other => format!("**{other}**"),
         };
@@ -196,8 +195,8 @@ impl Outcome {
             }
             _ => {}
         }
-        match next.settling {
-            Some(settling) if before.settling != Some(settling) => {
+        match next.phase.settling() {
+            Some(settling) if before.phase.settling() != Some(settling) => {
                 let _ = write!(then, ", {settling}");
             }
             _ => {}

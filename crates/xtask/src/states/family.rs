@@ -1,6 +1,7 @@
 //! The three tables, and what their phases are called on the page.
 
-use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest, Migration, Request};
+use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest, Request};
+use godwit_core::phase::Phase;
 use godwit_core::server::VmState;
 use godwit_core::{cold, evacuation, live};
 
@@ -16,30 +17,18 @@ impl Family {
     /// In the order of the page.
     pub(super) const ALL: [Self; 3] = [Self::Live, Self::Cold, Self::Evacuation];
 
-    /// Every phase, in the order of the page.
+    /// What every phase is called, in the order of the page.
     pub(super) fn phases(self) -> Vec<&'static str> {
-        match self {
-            Self::Live => LIVE.into_iter().map(live_name).collect(),
+        let mut names: Vec<_> = match self {
+            Self::Live => live::Phase::ALL.iter().copied().map(live_name).collect(),
             Self::Cold => cold::Phase::ALL.iter().copied().map(cold_name).collect(),
             Self::Evacuation => {
                 let all = evacuation::Phase::ALL.iter().copied();
                 all.map(evacuation_name).collect()
             }
-        }
-    }
-
-    /// The phase of a migration; `None` when it has ended.
-    pub(super) fn phase(self, migration: &Migration) -> Option<&'static str> {
-        match self {
-            Self::Live => live::Phase::of(migration).map(live_name),
-            Self::Cold => cold::Phase::of(migration).map(cold_name),
-            Self::Evacuation => evacuation::Phase::of(migration).map(evacuation_name),
-        }
-    }
-
-    /// A phase, or the status in which it ended.
-    pub(super) fn place(self, migration: &Migration) -> &'static str {
-        self.phase(migration).unwrap_or(migration.status.as_str())
+        };
+        names.dedup();
+        names
     }
 
     /// What asks for a migration of this table.
@@ -60,15 +49,15 @@ impl Family {
     }
 }
 
-const LIVE: [live::Phase; 7] = [
-    live::Phase::Accepted,
-    live::Phase::Queued,
-    live::Phase::Preparing,
-    live::Phase::Running,
-    live::Phase::PostCopy,
-    live::Phase::Finishing,
-    live::Phase::Unwinding,
-];
+/// What a phase is called, or the status in which it ended.
+pub(super) fn place(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Live(phase) => live_name(phase),
+        Phase::Cold(phase) => cold_name(phase),
+        Phase::Evacuation(phase) => evacuation_name(phase),
+        Phase::Ended(status) => status.as_str(),
+    }
+}
 
 fn live_name(phase: live::Phase) -> &'static str {
     match phase {
@@ -77,8 +66,8 @@ fn live_name(phase: live::Phase) -> &'static str {
         live::Phase::Preparing => "preparing",
         live::Phase::Running => "running",
         live::Phase::PostCopy => "running (post-copy)",
-        live::Phase::Finishing => "finishing",
-        live::Phase::Unwinding => "unwinding",
+        live::Phase::Finishing { .. } => "finishing",
+        live::Phase::Unwinding { .. } => "unwinding",
     }
 }
 
@@ -92,7 +81,7 @@ fn cold_name(phase: cold::Phase) -> &'static str {
         cold::Phase::Confirming => "confirming",
         cold::Phase::Reverting => "reverting",
         cold::Phase::Withdrawing => "withdrawing",
-        cold::Phase::RollingBack => "rolling back",
+        cold::Phase::RollingBack(_) => "rolling back",
     }
 }
 

@@ -15,7 +15,7 @@ use godwit_core::time::Timestamp;
 use godwit_core::transition::{Transition, step};
 use uuid::Uuid;
 
-use super::family::Family;
+use super::family::{Family, place};
 
 /// What an outcome may depend on besides phase and event.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -31,7 +31,6 @@ pub(super) struct Circumstances {
 
 /// One step that applies.
 pub(super) struct Step {
-    pub(super) family: Family,
     pub(super) phase: &'static str,
     pub(super) event: Event,
     pub(super) circumstances: Circumstances,
@@ -190,17 +189,13 @@ fn walk(
     let mut seen = BTreeSet::new();
     let mut ahead = VecDeque::from([begun(family, limits.clone())]);
     while let Some(mut before) = ahead.pop_front() {
-        // Reasons and instants decide nothing, except that an evacuation with one is waiting.
-        if family != Family::Evacuation {
-            before.failure = None;
-        }
+        // Reasons and instants decide nothing; without them the walk ends.
+        before.failure = None;
         before.deadline = Some(now());
-        let Some(phase) = family.phase(&before) else {
-            continue;
-        };
-        if !seen.insert((phase, before.status, before.intent, before.settling)) {
+        if before.status().is_terminal() || !seen.insert((before.phase, before.intent)) {
             continue;
         }
+        let phase = place(before.phase);
         for event in events(family, &limits) {
             let Ok(transition) = step(&before, &event, now()) else {
                 continue;
@@ -208,13 +203,12 @@ fn walk(
             ahead.push_back(transition.next.clone());
             let circumstances = Circumstances {
                 intent: before.intent,
-                settling: before.settling,
+                settling: before.phase.settling(),
                 action,
                 timed,
                 confirmed,
             };
             steps.push(Step {
-                family,
                 phase,
                 event,
                 circumstances,

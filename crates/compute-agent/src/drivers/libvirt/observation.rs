@@ -115,27 +115,13 @@ impl Observation {
 mod tests {
     use super::*;
 
-    const STATES: [DomainState; 11] = [
-        DomainState::Running,
-        DomainState::Paused(Stopped::Migration),
-        DomainState::Paused(Stopped::PostCopy),
-        DomainState::Paused(Stopped::PostCopyFailed),
-        DomainState::Paused(Stopped::StartingUp),
-        DomainState::Paused(Stopped::Otherwise),
-        DomainState::Asleep,
-        DomainState::Crashed,
-        DomainState::Off,
-        DomainState::Saved,
-        DomainState::Unknown,
-    ];
-
     fn movements() -> [MoveSeen; 3] {
         let outgoing = MoveSeen::Outgoing(JobStatistics::default());
         [MoveSeen::None, outgoing, MoveSeen::Incoming]
     }
 
     fn everything() -> impl Iterator<Item = (Observation, Sighting)> {
-        STATES.into_iter().flat_map(|state| {
+        DomainState::ALL.into_iter().flat_map(|state| {
             movements().into_iter().map(move |movement| {
                 let observed = Observation { state, movement };
                 (observed, observed.sighting())

@@ -3,7 +3,6 @@
 //! The source has said that the guest is off, and it is asked again right before the command:
 //! only a source that answers so lets the guest be started.
 
-use godwit_core::cold::Phase;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::recovery::ColdVerdict;
 use godwit_rpc::command::Boot;
@@ -14,7 +13,7 @@ use crate::effects::performer::{Performed, Performer};
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
     let heard = performer.hear().await?;
-    match judge(performer, Phase::Booting, heard)? {
+    match judge(performer, heard)? {
         ColdVerdict::GoAhead => {}
         ColdVerdict::RunsAtSource => {
             let text = format!(

@@ -3,7 +3,6 @@
 //! What the source keeps is the way back: it goes only when the destination is seen to have the
 //! guest, and the source not to run it.
 
-use godwit_core::cold::Phase;
 use godwit_core::recovery::ColdVerdict;
 
 use super::judge;
@@ -13,7 +12,7 @@ use crate::testimony::Testimony;
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
     let heard = performer.hear().await?;
-    match judge(performer, Phase::Confirming, heard)? {
+    match judge(performer, heard)? {
         // Whom nobody has, the destination will not confirm.
         ColdVerdict::GoAhead | ColdVerdict::Nowhere => {}
         ColdVerdict::Stopped
@@ -25,5 +24,5 @@ pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
 }
 
 fn is_nowhere(performer: &Performer<'_>, heard: Testimony) -> Result<bool, Retry> {
-    Ok(judge(performer, Phase::Confirming, heard)? == ColdVerdict::Nowhere)
+    Ok(judge(performer, heard)? == ColdVerdict::Nowhere)
 }

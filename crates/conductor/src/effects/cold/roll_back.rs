@@ -4,7 +4,6 @@
 //! given it up since. So a destination that is silent keeps nobody from having their server
 //! back; what is left over there is cleaned when it is heard again.
 
-use godwit_core::cold::Phase;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode, destination_dead};
 use godwit_core::recovery::{ColdVerdict, Witness};
@@ -17,7 +16,7 @@ use crate::effects::roll_back::{NotRestored, clean_destination, restore_source};
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
     let heard = performer.hear().await?;
-    match judge(performer, Phase::RollingBack, heard)? {
+    match judge(performer, heard)? {
         ColdVerdict::GoAhead => {}
         ColdVerdict::Nowhere => return lost(performer).await,
         ColdVerdict::Stopped
@@ -74,7 +73,7 @@ async fn gave_it_up(performer: &Performer<'_>) -> Result<bool, Retry> {
 /// Neither host has it: if they say so twice, there is nothing to take back.
 async fn lost(performer: &Performer<'_>) -> Performed {
     let second = performer.hear().await?;
-    if judge(performer, Phase::RollingBack, second)? != ColdVerdict::Nowhere {
+    if judge(performer, second)? != ColdVerdict::Nowhere {
         return Err(Retry::because(second.describe()));
     }
     let failure = Failure::new(

@@ -1,6 +1,5 @@
 //! A cold move is followed until the guest is off at its source.
 
-use godwit_core::cold::Phase;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::recovery::ColdVerdict;
@@ -25,7 +24,7 @@ pub(super) async fn perform(performer: &mut Performer<'_>) -> Performed {
 /// heard?
 async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
     let first = performer.hear().await?;
-    let verdict = judge(performer, Phase::Stopping, first)?;
+    let verdict = judge(performer, first)?;
     info!(?verdict, testimony = %first.describe(), "both sides were heard");
     let event = match verdict {
         ColdVerdict::Stopped => Event::SourceStopped,
@@ -47,7 +46,7 @@ async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
     };
     // A guest that is just being stopped looks different a moment later.
     let second = performer.hear().await?;
-    if judge(performer, Phase::Stopping, second)? != verdict {
+    if judge(performer, second)? != verdict {
         return Ok(false);
     }
     end(performer, event, second).await

@@ -2,18 +2,15 @@
 //!
 //! Then its source takes the guest back, and must be able to.
 
-use godwit_core::cold::Phase;
 use godwit_core::recovery::ColdVerdict;
 
 use super::judge;
-use crate::effects::performer::{Performed, Performer, Retry};
+use crate::effects::performer::{Performed, Performer};
 use crate::effects::withdraw::send;
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
-    let phase = Phase::of(&performer.record.migration)
-        .ok_or_else(|| Retry::because("the row is in no phase of a cold move"))?;
     let heard = performer.hear().await?;
-    match judge(performer, phase, heard)? {
+    match judge(performer, heard)? {
         ColdVerdict::GoAhead => send(performer, performer.destination_agent().await?).await,
         ColdVerdict::Stopped
         | ColdVerdict::Interrupted

@@ -6,15 +6,15 @@
 use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
-use godwit_core::live::Phase;
-use godwit_core::recovery::{Verdict, judge};
+use godwit_core::recovery::Verdict;
 use godwit_rpc::refusal::Refusal;
 use serde_json::{Value, json};
 
+use super::judge;
 use crate::effects::performer::{Performed, Performer, Retry};
 use crate::effects::roll_back::{NotRestored, clean_destination, restore_source};
 use crate::steps::Applied;
-use crate::testimony::{Testimony, is_dead};
+use crate::testimony::is_dead;
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
     let destination_is_dead = is_dead(performer.ctx, performer.destination()?).await?;
@@ -46,7 +46,7 @@ pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
 /// The source is dead, and the destination did not give up what it has: does it execute the guest?
 async fn found(performer: &Performer<'_>, retry: Retry) -> Performed {
     let heard = performer.hear().await?;
-    if verdict(heard) != Verdict::AtDestination {
+    if judge(performer, heard)? != Verdict::AtDestination {
         return Err(retry);
     }
     let detail = json!({ "testimony": heard.describe() });
@@ -63,7 +63,7 @@ async fn found(performer: &Performer<'_>, retry: Retry) -> Performed {
 async fn unrestored(performer: &Performer<'_>, refusal: &Refusal) -> Performed {
     let first = performer.hear().await?;
     let why = format!("{refusal}; {}", first.describe());
-    match verdict(first) {
+    match judge(performer, first)? {
         Verdict::ResumeAtSource => match restore_source(performer, true).await {
             Ok(()) => {
                 let detail = json!({ "resumed": true });
@@ -74,7 +74,7 @@ async fn unrestored(performer: &Performer<'_>, refusal: &Refusal) -> Performed {
             Err(NotRestored::Retry(retry)) => Err(retry),
             Err(NotRestored::Refused(refusal)) => Err(Retry::because(refusal.to_string())),
         },
-        Verdict::Nowhere if verdict(performer.hear().await?) == Verdict::Nowhere => {
+        Verdict::Nowhere if judge(performer, performer.hear().await?)? == Verdict::Nowhere => {
             let failure = Failure::new(
                 FailureCode::GuestLost,
                 "The move failed, and the server runs on neither host any more.",
@@ -103,8 +103,4 @@ async fn unrestored(performer: &Performer<'_>, refusal: &Refusal) -> Performed {
             Err(Retry::because(why))
         }
     }
-}
-
-fn verdict(testimony: Testimony) -> Verdict {
-    judge(Phase::Unwinding, testimony.source, testimony.destination)
 }

@@ -3,15 +3,14 @@
 use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode, source_dead};
-use godwit_core::live::Phase;
-use godwit_core::recovery::{Verdict, Witness, judge};
+use godwit_core::recovery::{Verdict, Witness};
 use godwit_rpc::command::RollBack;
 use godwit_rpc::refusal::Refusal;
 use tracing::info;
 
+use super::judge;
 use crate::effects::follow::{end, follow, pause};
 use crate::effects::performer::{Answer, Performed, Performer, Retry};
-use crate::testimony::Testimony;
 
 pub(super) async fn perform(performer: &mut Performer<'_>) -> Performed {
     let mut pauses = 0;
@@ -27,7 +26,7 @@ pub(super) async fn perform(performer: &mut Performer<'_>) -> Performed {
 /// Hears both sides. Does the row know now how the move ended?
 async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
     let first = performer.hear().await?;
-    let verdict = judge_now(performer, first)?;
+    let verdict = judge(performer, first)?;
     info!(?verdict, testimony = %first.describe(), "both sides were heard");
     match verdict {
         Verdict::StillMoving => Ok(false),
@@ -35,7 +34,7 @@ async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
         Verdict::AtDestination if first.destination == Witness::DeclaredDead => {
             tokio::time::sleep(performer.ctx.pause(1)).await;
             let second = performer.hear().await?;
-            if judge_now(performer, second)? != verdict {
+            if judge(performer, second)? != verdict {
                 return Ok(false);
             }
             end(performer, Event::HandedOver, second).await
@@ -45,7 +44,7 @@ async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
         Verdict::ResumeAtSource | Verdict::Nowhere | Verdict::DiedAtSource => {
             // A guest on its way can be missed by two hosts that are asked at different moments.
             let second = performer.hear().await?;
-            if judge_now(performer, second)? != verdict {
+            if judge(performer, second)? != verdict {
                 return Ok(false);
             }
             if verdict == Verdict::ResumeAtSource {
@@ -73,12 +72,6 @@ async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
     }
 }
 
-fn judge_now(performer: &Performer<'_>, heard: Testimony) -> Result<Verdict, Retry> {
-    let phase = Phase::of(&performer.record.migration)
-        .ok_or_else(|| Retry::because("the row is in no phase of a live migration"))?;
-    Ok(judge(phase, heard.source, heard.destination))
-}
-
 /// The guest is at its source and no move is known there. Before that is taken for the end, the
 /// source is made to refuse a `Start` that may still be under way to it; then it is heard again.
 async fn fence(performer: &Performer<'_>) -> Result<bool, Retry> {
@@ -94,7 +87,7 @@ async fn fence(performer: &Performer<'_>) -> Result<bool, Retry> {
         }
     }
     let second = performer.hear().await?;
-    if judge_now(performer, second)? != Verdict::AtSource {
+    if judge(performer, second)? != Verdict::AtSource {
         return Ok(false);
     }
     let failure = Failure::new(
@@ -117,7 +110,7 @@ async fn resume(performer: &Performer<'_>) -> Result<bool, Retry> {
     match performer.answer(source.roll_back(roll_back).await) {
         Ok(Answer::Acknowledged) => {
             let testimony = performer.hear().await?;
-            if judge_now(performer, testimony)? != Verdict::AtSource {
+            if judge(performer, testimony)? != Verdict::AtSource {
                 return Ok(false);
             }
             let failure = Failure::new(

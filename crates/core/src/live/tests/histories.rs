@@ -56,7 +56,7 @@ proptest! {
             prop_assert_eq!(transition.next.generation, migration.generation + 1);
 
             let in_the_queue =
-                (migration.status, transition.next.status) == (Status::Queued, Status::Queued);
+                (migration.status(), transition.next.status()) == (Status::Queued, Status::Queued);
             if in_the_queue {
                 prop_assert_eq!(transition.next.deadline, migration.deadline);
             }
@@ -70,10 +70,10 @@ proptest! {
                 event,
                 Event::PostCopyStarted | Event::HandedOver | Event::FoundAtDestination
             );
-            if left_the_source && migration.status.is_terminal() {
-                prop_assert!(matches!(migration.status, Status::Completed | Status::Error));
+            if left_the_source && migration.status().is_terminal() {
+                prop_assert!(matches!(migration.status(), Status::Completed | Status::Error));
             }
-            if migration.status == Status::Completed {
+            if migration.status() == Status::Completed {
                 prop_assert!(left_the_source);
             }
         }

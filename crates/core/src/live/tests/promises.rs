@@ -12,26 +12,26 @@ enum Owner {
 }
 
 fn owner(migration: &Migration, server: Option<ServerChange>) -> Owner {
-    match (Phase::of(migration), server) {
+    match (phase_of(migration), server) {
         (
             Some(
                 Phase::Accepted
                 | Phase::Queued
                 | Phase::Preparing
                 | Phase::Running
-                | Phase::Unwinding,
+                | Phase::Unwinding { .. },
             ),
             None,
         )
         | (None, Some(ServerChange::StaysAtSource)) => Owner::Source,
-        (Some(Phase::PostCopy | Phase::Finishing), None)
+        (Some(Phase::PostCopy | Phase::Finishing { .. }), None)
         | (None, Some(ServerChange::MovesToDestination)) => Owner::Destination,
         (None, Some(ServerChange::IsLost)) => Owner::Nobody,
         (_, Some(change)) => panic!(
             "{change:?} in a live migration that is {}",
-            migration.status
+            migration.status()
         ),
-        (None, None) => panic!("{} ended, and nobody owns the guest", migration.status),
+        (None, None) => panic!("{} ended, and nobody owns the guest", migration.status()),
     }
 }
 
@@ -57,7 +57,10 @@ fn past_post_copy_nothing_leads_to_the_source() {
         let steps = walk(&limits);
         let ends = outcomes(&steps);
         for Step { before, .. } in &steps {
-            if matches!(Phase::of(before), Some(Phase::PostCopy | Phase::Finishing)) {
+            if matches!(
+                phase_of(before),
+                Some(Phase::PostCopy | Phase::Finishing { .. })
+            ) {
                 let expected = BTreeSet::from([Status::Completed, Status::Error]);
                 assert_eq!(ends[&key(before)], expected, "{before:?}");
             }
@@ -83,15 +86,19 @@ fn the_destination_is_recorded_before_anything_moves() {
             Effect::Schedule | Effect::Cancel => false,
         });
         assert!(placed || !needs_one, "{}: {effects:?}", event.name());
-        assert!(placed || next.status != Status::Completed);
+        assert!(placed || next.status() != Status::Completed);
     });
 }
 
 #[test]
 fn only_what_has_ended_waits_for_nothing() {
     for_each_transition(|_, event, Transition { next, .. }| {
-        let what = format!("{} to {}", event.name(), next.status);
-        assert_eq!(next.deadline.is_none(), next.status.is_terminal(), "{what}");
+        let what = format!("{} to {}", event.name(), next.status());
+        assert_eq!(
+            next.deadline.is_none(),
+            next.status().is_terminal(),
+            "{what}"
+        );
     });
 }
 
@@ -102,7 +109,7 @@ fn every_wait_has_a_way_out() {
         let ends = outcomes(&steps);
         for Step { before, .. } in steps {
             assert!(
-                before.status.is_terminal() || !ends[&key(&before)].is_empty(),
+                before.status().is_terminal() || !ends[&key(&before)].is_empty(),
                 "no way out of {before:?}"
             );
         }
@@ -136,7 +143,7 @@ fn a_deadline_applies_once_it_has_passed_and_not_before() {
 fn silence_ends_what_has_not_begun_and_raises_doubt_about_the_rest() {
     for limits in all_limits() {
         for Step { before, .. } in walk(&limits) {
-            let Some(phase) = Phase::of(&before) else {
+            let Some(phase) = phase_of(&before) else {
                 continue;
             };
             let untimed = limits.completion.is_zero() && before.intent.is_none();
@@ -152,19 +159,19 @@ fn silence_ends_what_has_not_begun_and_raises_doubt_about_the_rest() {
             }
             match phase {
                 Phase::Accepted | Phase::Queued => {
-                    assert!(migration.status.is_terminal());
+                    assert!(migration.status().is_terminal());
                     assert_eq!(doubts, []);
                 }
-                Phase::Preparing | Phase::Unwinding => {
-                    assert!(migration.status.is_terminal());
+                Phase::Preparing | Phase::Unwinding { .. } => {
+                    assert!(migration.status().is_terminal());
                     assert_eq!(doubts, [DiscrepancyKind::DestinationNotClean]);
                 }
                 Phase::Running if untimed => {
-                    assert!(!migration.status.is_terminal());
+                    assert!(!migration.status().is_terminal());
                     assert_eq!(doubts, [], "there is no time-out to exceed");
                 }
-                Phase::Running | Phase::PostCopy | Phase::Finishing => {
-                    assert!(!migration.status.is_terminal());
+                Phase::Running | Phase::PostCopy | Phase::Finishing { .. } => {
+                    assert!(!migration.status().is_terminal());
                     assert!(
                         doubts.contains(&DiscrepancyKind::Overdue),
                         "{phase:?}: {doubts:?}"
@@ -191,7 +198,7 @@ fn without_a_time_out_only_a_user_aborts() {
 fn what_has_ended_stays_so() {
     for limits in all_limits() {
         for row in walk(&limits) {
-            let status = row.before.status;
+            let status = row.before.status();
             if status.is_terminal() {
                 assert_eq!(row.outcome, Err(Rejected::Terminal(status)));
             }
@@ -202,7 +209,7 @@ fn what_has_ended_stays_so() {
 #[test]
 fn the_server_changes_exactly_at_the_end() {
     for_each_transition(|_, event, transition| {
-        let expected = match (transition.next.status, event) {
+        let expected = match (transition.next.status(), event) {
             (Status::Completed, _) => Some(ServerChange::MovesToDestination),
             (Status::Error, Event::GuestLost(_)) => Some(ServerChange::IsLost),
             (Status::Cancelled | Status::Failed | Status::Error, _) => {
@@ -233,10 +240,10 @@ fn generations_and_effects_are_numbered_without_gaps() {
 #[test]
 fn an_ending_asks_for_nothing_more_and_drops_what_was_asked() {
     for_each_transition(|_, _, transition| {
-        if transition.next.status.is_terminal() {
+        if transition.next.status().is_terminal() {
             assert!(transition.supersedes);
             assert_eq!(transition.effects, []);
-            assert_eq!(transition.next.settling, None);
+            assert_eq!(transition.next.phase.settling(), None);
         }
     });
 }
@@ -246,7 +253,8 @@ fn an_ending_asks_for_nothing_more_and_drops_what_was_asked() {
 #[test]
 fn settling_is_always_ordered() {
     for_each_transition(|before, event, transition| {
-        let expected: &[Effect] = match (before.settling, transition.next.settling) {
+        let expected: &[Effect] = match (before.phase.settling(), transition.next.phase.settling())
+        {
             (None, Some(Settling::Finishing)) => &[Effect::Finish],
             (None, Some(Settling::Cancelling | Settling::Failing)) => &[Effect::RollBack],
             (Some(Settling::Cancelling | Settling::Failing), Some(Settling::Finishing)) => {
@@ -256,7 +264,7 @@ fn settling_is_always_ordered() {
             (None, None) => return,
         };
         assert_eq!(transition.effects, expected, "{}", event.name());
-        assert!(transition.supersedes || before.settling.is_some());
+        assert!(transition.supersedes || before.phase.settling().is_some());
     });
 }
 
@@ -275,14 +283,16 @@ fn an_abort_has_an_outcome() {
             let (Event::AbortRequested, Ok(transition)) = (event, outcome) else {
                 continue;
             };
-            let expected: &[Status] = match Phase::of(before) {
+            let expected: &[Status] = match phase_of(before) {
                 Some(Phase::Accepted | Phase::Queued) => &[Status::Cancelled],
-                Some(Phase::Unwinding) if before.status == Status::Running => {
+                Some(Phase::Unwinding { moving: true, .. }) => {
                     &[Status::Completed, Status::Cancelled, Status::Error]
                 }
-                Some(Phase::Preparing | Phase::Unwinding) => &[Status::Cancelled, Status::Error],
+                Some(Phase::Preparing | Phase::Unwinding { .. }) => {
+                    &[Status::Cancelled, Status::Error]
+                }
                 Some(Phase::Running) => &[Status::Completed, Status::Cancelled, Status::Error],
-                Some(Phase::Finishing) => &[Status::Completed, Status::Error],
+                Some(Phase::Finishing { .. }) => &[Status::Completed, Status::Error],
                 Some(Phase::PostCopy) | None => panic!("no abort applies to {before:?}"),
             };
             let ends: Vec<_> = ends[&key(&transition.next)].iter().copied().collect();
@@ -290,7 +300,7 @@ fn an_abort_has_an_outcome() {
         }
     }
     for_each_transition(|before, event, transition| {
-        if before.intent == Some(Intent::Abort) && transition.next.status == Status::Error {
+        if before.intent == Some(Intent::Abort) && transition.next.status() == Status::Error {
             assert!(matches!(event, Event::GuestLost(_)), "{}", event.name());
         }
     });
@@ -316,9 +326,9 @@ fn an_abort_is_never_taken_back() {
 fn a_user_may_abort_wherever_the_guest_has_not_left() {
     for limits in all_limits() {
         for row in walk(&limits) {
-            if let (Some(phase), Event::AbortRequested) = (Phase::of(&row.before), &row.event) {
+            if let (Some(phase), Event::AbortRequested) = (phase_of(&row.before), &row.event) {
                 // One that has failed already keeps its reason.
-                let failing = row.before.settling == Some(Settling::Failing);
+                let failing = row.before.phase.settling() == Some(Settling::Failing);
                 let may = phase != Phase::PostCopy && !failing;
                 assert_eq!(row.outcome.is_ok(), may, "{phase:?}");
             }
@@ -329,9 +339,9 @@ fn a_user_may_abort_wherever_the_guest_has_not_left() {
 #[test]
 fn there_is_a_reason_unless_it_completed() {
     for_each_transition(|_, event, Transition { next, .. }| {
-        if next.status.is_terminal() {
-            let what = format!("{} to {}", event.name(), next.status);
-            let completed = next.status == Status::Completed;
+        if next.status().is_terminal() {
+            let what = format!("{} to {}", event.name(), next.status());
+            let completed = next.status() == Status::Completed;
             assert_eq!(next.failure.is_none(), completed, "{what}");
         }
     });
@@ -341,7 +351,7 @@ fn there_is_a_reason_unless_it_completed() {
 fn a_reason_is_only_ever_replaced_by_the_loss_of_the_guest() {
     for_each_transition(|before, event, Transition { next, .. }| {
         if before.failure.is_some()
-            && next.status != Status::Completed
+            && next.status() != Status::Completed
             && !matches!(event, Event::GuestLost(_))
         {
             assert_eq!(next.failure, before.failure, "{}", event.name());
@@ -365,7 +375,7 @@ fn identity_request_and_source_never_change() {
 fn a_placement_changes_only_until_slots_are_taken() {
     for_each_transition(|before, event, Transition { next, .. }| {
         if matches!(event, Event::Placed(_)) {
-            assert!(matches!(before.status, Status::Accepted | Status::Queued));
+            assert!(matches!(before.status(), Status::Accepted | Status::Queued));
         } else {
             assert_eq!(next.dest_compute, before.dest_compute);
             assert_eq!(next.limits, before.limits);

@@ -5,6 +5,7 @@ use crate::discrepancy::DiscrepancyKind;
 use crate::failure::{Failure, FailureCode};
 use crate::fixtures::{self, host};
 use crate::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest};
+use crate::phase::Phase;
 
 const SHOWN: [VmState; 4] = [
     VmState::Active,
@@ -56,8 +57,7 @@ fn migrations() -> Vec<Migration> {
         ] {
             for placed in [true, false] {
                 let limits = Limits::default();
-                let status = MigrationStatus::Running;
-                let mut migration = fixtures::begun(kind, status, request.clone(), &limits);
+                let mut migration = fixtures::begun(kind, request.clone(), &limits);
                 migration.dest_compute = placed.then(|| host("destination"));
                 migration.dest_node = placed.then(|| "destination.node".to_owned());
                 migrations.push(migration);
@@ -271,10 +271,10 @@ fn a_host_is_cleaned_of_a_guest_that_is_recorded_elsewhere_or_it_is_not_said() {
         for migration in migrations() {
             for change in changes().into_iter().map(Some).chain([None]) {
                 for discrepancy in [None, Some(DiscrepancyKind::DestinationNotClean)] {
-                    for status in [MigrationStatus::Running, MigrationStatus::Completed] {
+                    for phase in [migration.phase, Phase::Ended(MigrationStatus::Completed)] {
                         let transition = Transition {
                             next: Migration {
-                                status,
+                                phase,
                                 ..migration.clone()
                             },
                             server: change,

@@ -31,7 +31,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
         Role::Agent,
         Some(host.as_str()),
         || Ok(host.to_string()),
-        settings.tls.as_ref(),
+        settings.tls.clone(),
         settings.insecure_loopback,
     )?;
     let driver = LibvirtDriver::new(host.clone(), settings.libvirt.clone(), holds.clone())?;

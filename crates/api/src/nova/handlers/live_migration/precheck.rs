@@ -24,7 +24,7 @@ pub(super) async fn wait(call: &Call, begun: &MigrationRecord) -> Result<(), Api
         sleep_until(next).await;
         let found = call.state.store.migration_find(begun.migration.uuid).await;
         match found {
-            Ok(Some(record)) if record.migration.status == MigrationStatus::Accepted => {}
+            Ok(Some(record)) if record.migration.status() == MigrationStatus::Accepted => {}
             Ok(Some(record)) => return outcome(call, &record).await,
             Ok(None) => return Ok(()),
             // The request is durable, so a database that is busy now changes nothing about it.
@@ -36,7 +36,7 @@ pub(super) async fn wait(call: &Call, begun: &MigrationRecord) -> Result<(), Api
 async fn outcome(call: &Call, record: &MigrationRecord) -> Result<(), ApiError> {
     let migration = &record.migration;
     let failure = match &migration.failure {
-        Some(failure) if migration.status == MigrationStatus::Error => failure,
+        Some(failure) if migration.status() == MigrationStatus::Error => failure,
         _ => return Ok(()),
     };
     if failure.code == FailureCode::PowerState {

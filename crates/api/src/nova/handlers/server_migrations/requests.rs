@@ -88,7 +88,7 @@ impl Request {
         record: &MigrationRecord,
         version: Microversion,
     ) -> Result<(), ApiError> {
-        if (self.statuses)(version).contains(&record.migration.status) {
+        if (self.statuses)(version).contains(&record.migration.status()) {
             return Ok(());
         }
         Err(self.wrong_status(record))
@@ -99,7 +99,10 @@ impl Request {
         ApiError::BadRequest(format!(
             "Migration {} state of instance {} is {}. Cannot {} while the migration is in this \
              state.",
-            record.id, migration.server, migration.status, self.purpose
+            record.id,
+            migration.server,
+            migration.status(),
+            self.purpose
         ))
     }
 
@@ -118,7 +121,7 @@ impl Request {
 fn was_reset(record: &MigrationRecord, server: &Server) -> bool {
     let migration = &record.migration;
     migration.kind == MigrationKind::LiveMigration
-        && !migration.status.has_ended()
+        && !migration.status().has_ended()
         && !record.imported
         && server.task_state != Some(TaskState::Migrating)
 }

@@ -22,20 +22,6 @@ fn seen(state: DomainState, movement: MoveSeen) -> Option<Observation> {
     Some(Observation { state, movement })
 }
 
-const STATES: [DomainState; 11] = [
-    DomainState::Running,
-    DomainState::Paused(Stopped::Migration),
-    DomainState::Paused(Stopped::PostCopy),
-    DomainState::Paused(Stopped::PostCopyFailed),
-    DomainState::Paused(Stopped::StartingUp),
-    DomainState::Paused(Stopped::Otherwise),
-    DomainState::Asleep,
-    DomainState::Crashed,
-    DomainState::Off,
-    DomainState::Saved,
-    DomainState::Unknown,
-];
-
 fn calls() -> [Call; 6] {
     [
         Call::NotOurs,
@@ -53,7 +39,7 @@ fn everything() -> impl Iterator<Item = (Known, Option<Observation>, bool)> {
         MoveSeen::Incoming,
         MoveSeen::Outgoing(JobStatistics::default()),
     ];
-    let sights = STATES
+    let sights = DomainState::ALL
         .into_iter()
         .flat_map(move |state| movements.map(|movement| seen(state, movement)).into_iter());
     let sights: Vec<_> = sights.chain([None]).collect();

@@ -45,6 +45,24 @@ pub(crate) enum DomainState {
     Unknown,
 }
 
+#[cfg(test)]
+impl DomainState {
+    /// Every state, with every reason to be stopped.
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Running,
+        Self::Paused(Stopped::Migration),
+        Self::Paused(Stopped::PostCopy),
+        Self::Paused(Stopped::PostCopyFailed),
+        Self::Paused(Stopped::StartingUp),
+        Self::Paused(Stopped::Otherwise),
+        Self::Asleep,
+        Self::Crashed,
+        Self::Off,
+        Self::Saved,
+        Self::Unknown,
+    ];
+}
+
 /// The domain's state now.
 pub(crate) fn domain_state(domain: &Domain) -> Result<DomainState, Error> {
     let (mut state, mut reason): (c_int, c_int) = (0, 0);

@@ -1,5 +1,7 @@
 //! The demonstration fleet: what an empty directory is filled with.
 
+use std::ops::RangeInclusive;
+
 use godwit_api::development_identity::{project_named, user_named};
 use godwit_api::ids::Ids;
 use godwit_compute_agent::drivers::simulated::{Fleet, GuestSpec, HostSpec};
@@ -50,11 +52,11 @@ impl Size {
     }
 }
 
-/// `hosts` hosts, and `servers` servers of the project `demo`: `vm-1`, `vm-2` and so on, the last
-/// of several being `vm-busy`. Where there are any, the project `lab` has two more. Ids are new,
+/// Hosts of these numbers, and `servers` servers of the project `demo`: `vm-1`, `vm-2` and so on, the
+/// last of several being `vm-busy`. Where there are any, the project `lab` has two more. Ids are new,
 /// and stay with the directory that keeps the fleet.
-pub(super) fn demonstration(hosts: u16, servers: u16, ids: &dyn Ids) -> Fleet {
-    let names: Vec<_> = (1..=hosts)
+pub(crate) fn demonstration(hosts: RangeInclusive<u16>, servers: u16, ids: &dyn Ids) -> Fleet {
+    let names: Vec<_> = hosts
         .map(|number| host_name(&format!("host-{number}")))
         .collect();
     let (member, stranger) = (owner("member", "demo"), owner("stranger", "lab"));
@@ -133,6 +135,10 @@ mod tests {
     use super::*;
     use godwit_api::ids::RandomIds;
 
+    fn filled(hosts: u16, servers: u16) -> Fleet {
+        demonstration(1..=hosts, servers, &RandomIds)
+    }
+
     fn names(fleet: &Fleet, project: &str) -> Vec<String> {
         let project = project_named(project).unwrap().id();
         let guests = fleet.guests.iter();
@@ -144,23 +150,23 @@ mod tests {
 
     #[test]
     fn it_is_as_large_as_asked() {
-        let fleet = demonstration(3, 4, &RandomIds);
+        let fleet = filled(3, 4);
         let hosts: Vec<_> = fleet.hosts.iter().map(|host| host.name.as_str()).collect();
         assert_eq!(hosts, ["host-1", "host-2", "host-3"]);
         assert_eq!(names(&fleet, "demo"), ["vm-1", "vm-2", "vm-3", "vm-busy"]);
         assert_eq!(names(&fleet, "lab"), LAB);
-        assert_eq!(names(&demonstration(1, 1, &RandomIds), "demo"), ["vm-1"]);
+        assert_eq!(names(&filled(1, 1), "demo"), ["vm-1"]);
     }
 
     #[test]
     fn it_may_be_empty() {
-        assert_eq!(demonstration(0, 0, &RandomIds), Fleet::default());
-        assert!(demonstration(2, 0, &RandomIds).guests.is_empty());
+        assert_eq!(filled(0, 0), Fleet::default());
+        assert!(filled(2, 0).guests.is_empty());
     }
 
     #[test]
     fn the_busy_one_outruns_its_link() {
-        let fleet = demonstration(3, 12, &RandomIds);
+        let fleet = filled(3, 12);
         for guest in &fleet.guests {
             let outruns = guest.dirty_bytes_per_second > fleet.hosts[0].link_bytes_per_second;
             assert_eq!(outruns, guest.name == BUSY, "{}", guest.name);
@@ -169,7 +175,7 @@ mod tests {
 
     #[test]
     fn any_host_could_take_all() {
-        let fleet = demonstration(2, 2_000, &RandomIds);
+        let fleet = filled(2, 2_000);
         let memory: u64 = fleet.guests.iter().map(|guest| guest.memory_bytes).sum();
         assert!(fleet.hosts.iter().all(|host| host.memory_bytes >= memory));
     }

@@ -1,0 +1,75 @@
+//! The queue: live migrations that wait for their slots.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
+use godwit_core::ids::{HostName, MigrationUuid};
+use godwit_core::slots::SlotLimits;
+use godwit_core::time::Timestamp;
+
+use crate::columns::instant;
+use crate::{Store, StoreError};
+
+/// A live migration that waits for its slots.
+#[derive(Clone, PartialEq, Eq, Debug, QueryableByName)]
+pub struct Queued {
+    /// Its uuid.
+    #[diesel(sql_type = Text)]
+    pub uuid: MigrationUuid,
+    /// The host that it leaves.
+    #[diesel(sql_type = Text, column_name = source_compute)]
+    pub source: HostName,
+    /// The host that it goes to.
+    #[diesel(sql_type = Text, column_name = dest_compute)]
+    pub destination: HostName,
+    /// When it was asked for. The queue is in this order, those of one moment by their ids.
+    #[diesel(sql_type = SqlTimestamp)]
+    pub created_at: Timestamp,
+    /// Its integer id.
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+}
+
+/// Hosts that have no slot left are left out before anything else of a row is read: nearly all of a
+/// long queue waits, and it is looked at each time a slot becomes free.
+const ADMISSIBLE: &str = "
+    SELECT uuid, source_compute, dest_compute, created_at, id FROM migrations
+    WHERE status = 'queued' AND ended_at IS NULL
+      AND (created_at > $1 OR created_at = $1 AND id > $2)
+      AND source_compute NOT IN (SELECT host FROM slots WHERE role = 'source'
+                                 GROUP BY host HAVING COUNT(*) >= $3)
+      AND dest_compute NOT IN (SELECT host FROM slots WHERE role = 'destination'
+                               GROUP BY host HAVING COUNT(*) >= $4)
+      AND migration_type = 'live-migration'
+      AND (intent IS NULL OR intent <> 'abort')
+    ORDER BY created_at, id
+    LIMIT $5";
+
+impl Store {
+    /// Queued live migrations, the oldest first, which nobody wants ended, and for which there is a
+    /// slot at both ends: those that come after `after`, `limit` of them at most.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn migrations_admissible(
+        &self,
+        limits: SlotLimits,
+        after: Option<&Queued>,
+        limit: i64,
+    ) -> Result<Vec<Queued>, StoreError> {
+        let most = |limit: Option<u32>| limit.map_or(i64::MAX, i64::from);
+        let beginning = (Timestamp::from(DateTime::<Utc>::UNIX_EPOCH), 0);
+        let (created_at, id) = after.map_or(beginning, |last| (last.created_at, last.id));
+        self.read(move |connection| {
+            Ok(sql_query(ADMISSIBLE)
+                .bind::<SqlTimestamp, _>(instant(created_at))
+                .bind::<BigInt, _>(id)
+                .bind::<BigInt, _>(most(limits.per_source))
+                .bind::<BigInt, _>(most(limits.per_destination))
+                .bind::<BigInt, _>(limit)
+                .load(connection)?)
+        })
+        .await
+    }
+}
