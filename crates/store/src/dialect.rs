@@ -12,6 +12,7 @@
 )]
 
 pub(crate) mod bulk;
+pub(crate) mod upgrade;
 
 use std::sync::LazyLock;
 
@@ -55,36 +56,11 @@ pub(crate) fn session(connection: &Database, access: Access) -> &'static str {
                  WHERE current_setting('synchronous_commit') = 'off'"
         }
         #[cfg(feature = "postgres")]
-        (Database::Postgres(_), Access::Upgrade) => "SET lock_timeout = '60s'",
+        (Database::Postgres(_), Access::Upgrade) => {
+            "SET lock_timeout = '60s'; SET application_name = 'godwit db upgrade'"
+        }
     }
 }
-
-/// Does what cannot be done inside the transaction of an upgrade. With a write-ahead log
-/// readers and the writer do not wait for each other; the file remembers that it has one.
-pub(crate) fn before_upgrade(connection: &mut Database) -> QueryResult<()> {
-    match connection {
-        Database::Sqlite(sqlite) => sqlite.batch_execute("PRAGMA journal_mode = WAL"),
-        #[cfg(feature = "postgres")]
-        Database::Postgres(_) => Ok(()),
-    }
-}
-
-/// Are there rows that refer to rows which an upgrade lost? On PostgreSQL there cannot be.
-pub(crate) fn check_references(sqlite: &mut SqliteConnection) -> QueryResult<bool> {
-    #[derive(QueryableByName)]
-    struct Broken {
-        #[diesel(sql_type = BigInt)]
-        broken: i64,
-    }
-    let found: Broken =
-        sql_query("SELECT COUNT(*) AS broken FROM pragma_foreign_key_check").get_result(sqlite)?;
-    Ok(found.broken == 0)
-}
-
-/// Makes upgrades wait for each other until the transaction ends. The number is arbitrary, and
-/// only has to be the same everywhere.
-#[cfg(feature = "postgres")]
-pub(crate) const UPGRADE_LOCK: &str = "SELECT pg_advisory_xact_lock(7451936021)";
 
 /// Is there such a table?
 pub(crate) fn has_table(connection: &mut Database, name: &str) -> QueryResult<bool> {
@@ -216,6 +192,18 @@ pub(crate) fn lock_zones(connection: &mut Database, lock: ZoneLock) -> QueryResu
             ZoneLock::Read => "SELECT pg_advisory_xact_lock_shared(7451936022)",
             ZoneLock::Write => "SELECT pg_advisory_xact_lock(7451936022)",
         }),
+    }
+}
+
+/// Lets nobody else give positions to events until the transaction ends. Who appends events does
+/// not wait. The number is arbitrary, and only has to be the same everywhere.
+pub(crate) fn lock_positions(connection: &mut Database) -> QueryResult<()> {
+    match connection {
+        Database::Sqlite(_) => Ok(()),
+        #[cfg(feature = "postgres")]
+        Database::Postgres(postgres) => {
+            postgres.batch_execute("SELECT pg_advisory_xact_lock(7451936023)")
+        }
     }
 }
 

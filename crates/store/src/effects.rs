@@ -9,6 +9,7 @@ use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::power::PowerAction;
 use godwit_core::status::UnknownWord;
 use godwit_core::time::Timestamp;
+use godwit_core::words;
 
 use crate::columns::instant;
 use crate::connection::Database;
@@ -59,23 +60,15 @@ pub type ClaimedOfMigration = Claimed<(MigrationUuid, Effect)>;
 /// A claimed effect of a server.
 pub type ClaimedOfServer = Claimed<(ServerUuid, PowerAction)>;
 
-/// How an effect left the outbox.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum EffectOutcome {
-    /// It was performed.
-    Done,
-    /// The migration went on without it.
-    Superseded,
-}
-
-impl EffectOutcome {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Superseded => "superseded",
-        }
+words!(
+    /// How an effect left the outbox.
+    EffectOutcome, "outcome of an effect", {
+        /// It was performed.
+        Done = "done",
+        /// The migration went on without it.
+        Superseded = "superseded",
     }
-}
+);
 
 /// An effect's row, with the uuid of its subject: in the column of the subject's kind.
 #[derive(Queryable)]
@@ -161,8 +154,6 @@ fn insert_of(
 ) -> Result<(), StoreError> {
     diesel::insert_into(effects::table)
         .values((
-            // The release before this one knows of no other subject, and reads no other column.
-            effects::migration_id.eq((kind == SubjectKind::Migration).then_some(id)),
             effects::subject_kind.eq(kind.as_str()),
             effects::subject_id.eq(id),
             effects::sequence.eq(sequence),

@@ -1,15 +1,19 @@
 //! The event log of each migration: append-only, without gaps, numbered from 1.
 
+mod stream;
+
 use std::fmt;
 
 use diesel::prelude::*;
+use godwit_core::effect::SubjectKind;
 use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 
+pub use self::stream::PositionedEvent;
 use crate::columns::{Json, instant, json, text};
 use crate::connection::Database;
-use crate::schema::{migration_events, migrations};
+use crate::schema::{events, migrations};
 use crate::{Store, StoreError, dialect};
 
 /// Who made something happen.
@@ -56,7 +60,7 @@ pub struct MigrationEvent {
 
 /// A line's row.
 #[derive(Queryable, Selectable)]
-#[diesel(table_name = migration_events)]
+#[diesel(table_name = events)]
 struct EventRow {
     sequence: i64,
     at: Timestamp,
@@ -90,17 +94,18 @@ pub(crate) fn append(
     migration: i64,
     event: &MigrationEvent,
 ) -> Result<(), StoreError> {
-    diesel::insert_into(migration_events::table)
+    diesel::insert_into(events::table)
         .values((
-            migration_events::migration_id.eq(migration),
-            migration_events::sequence.eq(event.sequence),
-            migration_events::at.eq(instant(event.at)),
-            migration_events::name.eq(&event.name),
-            migration_events::from_status.eq(event.from_status.map(MigrationStatus::as_str)),
-            migration_events::to_status.eq(event.to_status.as_str()),
-            migration_events::actor.eq(&event.actor),
-            migration_events::request_id.eq(&event.request_id),
-            migration_events::detail.eq(json(&event.detail)),
+            events::subject_kind.eq(SubjectKind::Migration.as_str()),
+            events::subject_id.eq(migration),
+            events::sequence.eq(event.sequence),
+            events::at.eq(instant(event.at)),
+            events::name.eq(&event.name),
+            events::from_status.eq(event.from_status.map(MigrationStatus::as_str)),
+            events::to_status.eq(event.to_status.as_str()),
+            events::actor.eq(&event.actor),
+            events::request_id.eq(&event.request_id),
+            events::detail.eq(json(&event.detail)),
         ))
         .execute(connection)?;
     Ok(())
@@ -117,11 +122,12 @@ impl Store {
         after: i64,
     ) -> Result<Vec<MigrationEvent>, StoreError> {
         self.read(move |connection| {
-            let rows: Vec<EventRow> = migration_events::table
-                .inner_join(migrations::table)
+            let rows: Vec<EventRow> = events::table
+                .inner_join(migrations::table.on(events::subject_id.eq(migrations::id)))
+                .filter(events::subject_kind.eq(SubjectKind::Migration.as_str()))
                 .filter(migrations::uuid.eq(text(migration)))
-                .filter(migration_events::sequence.gt(after))
-                .order(migration_events::sequence)
+                .filter(events::sequence.gt(after))
+                .order(events::sequence)
                 .select(EventRow::as_select())
                 .load(connection)?;
             Ok(rows.into_iter().map(MigrationEvent::from).collect())

@@ -1,6 +1,7 @@
 //! The promises that a query can decide.
 
 mod rules;
+mod words;
 
 use std::fmt;
 
@@ -19,7 +20,7 @@ use crate::{Store, StoreError};
 /// A promise that the rows break.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Violation {
-    /// Which promise, such as `P10`.
+    /// Which promise, such as `P10`; `words` for a word that is none.
     pub promise: &'static str,
     /// What is wrong, naming the row.
     pub text: String,
@@ -38,19 +39,33 @@ impl Store {
     /// [`StoreError`].
     pub async fn check_invariants(&self) -> Result<Vec<Violation>, StoreError> {
         self.read_snapshot(|connection| {
-            let mut violations = Vec::new();
+            let mut violations = broken(connection, "words", &words::query())?;
+            let decodes = violations.is_empty();
+            violations.extend(broken(connection, "P2", &words::end_and_status())?);
             for Rule { promise, query } in RULES {
-                let broken: Vec<Broken> = sql_query(*query).load(connection)?;
-                violations.extend(broken.into_iter().map(|row| Violation {
-                    promise,
-                    text: row.what,
-                }));
+                violations.extend(broken(connection, promise, query)?);
             }
-            violations.extend(in_no_phase(connection)?);
+            if decodes {
+                violations.extend(in_no_phase(connection)?);
+            }
             Ok(violations)
         })
         .await
     }
+}
+
+/// What a query finds that breaks a promise.
+fn broken(
+    connection: &mut Database,
+    promise: &'static str,
+    query: &str,
+) -> Result<Vec<Violation>, StoreError> {
+    let rows: Vec<Broken> = sql_query(query).load(connection)?;
+    let violations = rows.into_iter().map(|row| Violation {
+        promise,
+        text: row.what,
+    });
+    Ok(violations.collect())
 }
 
 /// The kinds of rows that there are, with one of each.

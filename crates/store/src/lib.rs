@@ -46,7 +46,7 @@ pub use aggregates::{Aggregate, AggregateChange, AggregateError, AggregateUse, N
 pub use discrepancies::Discrepancy;
 pub use effects::{Claimed, ClaimedOfMigration, ClaimedOfServer, Lease};
 pub use error::StoreError;
-pub use events::{Actor, MigrationEvent};
+pub use events::{Actor, MigrationEvent, PositionedEvent};
 pub use figures::Figures;
 pub use flavors::{Flavor, FlavorSpec};
 pub use hosts::{Host, HostFacts, HostLoad, HostRegistration, StoragePool};

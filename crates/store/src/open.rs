@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::group_commit::GroupCommit;
 use crate::location::Location;
 use crate::pool::{Access, Connector, Pool};
-use crate::schema_version::{self, SchemaState};
+use crate::schema_version::{self, SchemaState, UpgradeError};
 use crate::store::{Pools, Writers};
 use crate::{Store, StoreError};
 
@@ -65,6 +65,18 @@ pub enum OpenError {
         database: String,
         /// What is not known.
         unknown: Vec<String>,
+    },
+    /// Somebody works on the database, and would not survive what is to be changed.
+    #[error(
+        "{database} is in use by {}; this upgrade needs it alone, once: stop every api, conductor \
+         and `up` on it (agents may go on), then run `godwit db upgrade` again",
+        .by.join(", ")
+    )]
+    InUse {
+        /// Which.
+        database: String,
+        /// Who is connected, and which conductors were heard last.
+        by: Vec<String>,
     },
     /// A change of the schema failed; the schema is as before it.
     #[error("cannot upgrade {database}: {reason}")]
@@ -136,7 +148,7 @@ impl Store {
 
     /// Brings a database to this program's schema, and creates an SQLite file that does not
     /// exist. Returns the changes applied: none if it was up to date. Several at once do no
-    /// harm.
+    /// harm. Refuses a change that needs the database alone while somebody is connected to it.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -178,7 +190,13 @@ impl Connector {
         if let SchemaState::Newer(unknown) = state {
             return Err(OpenError::Newer { database, unknown });
         }
-        schema_version::upgrade(&mut connection).map_err(|error| failed(&error))
+        schema_version::upgrade(&mut connection, &state).map_err(|error| match error {
+            UpgradeError::InUse(by) => OpenError::InUse {
+                database: database.clone(),
+                by,
+            },
+            UpgradeError::Failed(error) => failed(&error),
+        })
     }
 }
 

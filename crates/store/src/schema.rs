@@ -196,8 +196,11 @@ diesel::table! {
 }
 
 diesel::table! {
-    migration_events (migration_id, sequence) {
-        migration_id -> BigInt,
+    events (id) {
+        id -> BigInt,
+        position -> Nullable<BigInt>,
+        subject_kind -> Text,
+        subject_id -> BigInt,
         sequence -> BigInt,
         at -> Timestamp,
         name -> Text,
@@ -212,7 +215,8 @@ diesel::table! {
 diesel::table! {
     effects (id) {
         id -> BigInt,
-        migration_id -> Nullable<BigInt>,
+        subject_kind -> Text,
+        subject_id -> BigInt,
         sequence -> BigInt,
         effect -> Text,
         created_at -> Timestamp,
@@ -224,8 +228,6 @@ diesel::table! {
         last_error -> Nullable<Text>,
         done_at -> Nullable<Timestamp>,
         outcome -> Nullable<Text>,
-        subject_kind -> Text,
-        subject_id -> BigInt,
     }
 }
 
@@ -324,8 +326,6 @@ diesel::table! {
 diesel::joinable!(hosts -> services (service_id));
 diesel::joinable!(aggregate_hosts -> aggregates (aggregate_id));
 diesel::joinable!(servers -> flavors (flavor_id));
-diesel::joinable!(migration_events -> migrations (migration_id));
-diesel::joinable!(effects -> migrations (migration_id));
 diesel::joinable!(claims -> migrations (migration_id));
 diesel::joinable!(slots -> migrations (migration_id));
 diesel::joinable!(instance_actions_events -> instance_actions (action_id));
@@ -340,7 +340,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     servers,
     sightings,
     migrations,
-    migration_events,
+    events,
     effects,
     claims,
     slots,

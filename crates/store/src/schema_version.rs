@@ -1,7 +1,8 @@
 //! Which changes of the schema a database has, and how it gets the others.
 //!
 //! Changes only expand; what is no longer needed goes a release later, so that two versions of
-//! the program can share a database while one replaces the other.
+//! the program can share a database while one replaces the other. What did not is listed as
+//! [`ALONE`], and is made only where nobody else works.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +10,18 @@ use std::collections::BTreeSet;
 use diesel::connection::SimpleConnection;
 use diesel::migration::{Migration, MigrationSource, MigrationVersion};
 use diesel::prelude::*;
+use diesel::result::Error as DieselError;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::connection::Database;
-use crate::dialect;
+use crate::{StoreError, dialect, services};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("schema/sqlite");
 #[cfg(feature = "postgres")]
 const POSTGRES: EmbeddedMigrations = embed_migrations!("schema/postgres");
+
+/// Changes that no running program of the release before survives.
+const ALONE: &[&str] = &["20261128000006"];
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -31,6 +36,45 @@ pub(crate) enum SchemaState {
     Older(Vec<String>),
     /// More: these are not known.
     Newer(Vec<String>),
+}
+
+impl SchemaState {
+    /// Is there something to change that needs a database on which nobody else works?
+    fn needs_it_alone(&self) -> bool {
+        match self {
+            Self::Older(missing) => missing
+                .iter()
+                .any(|change| ALONE.contains(&change.as_str())),
+            Self::Current | Self::Empty | Self::Newer(_) => false,
+        }
+    }
+}
+
+/// Why nothing was changed.
+#[derive(Debug)]
+pub(crate) enum UpgradeError {
+    /// These work on the database.
+    InUse(Vec<String>),
+    /// A change failed.
+    Failed(Error),
+}
+
+impl From<Error> for UpgradeError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<DieselError> for UpgradeError {
+    fn from(error: DieselError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<StoreError> for UpgradeError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 diesel::table! {
@@ -86,25 +130,65 @@ fn known(connection: &Database) -> Result<BTreeSet<String>, Error> {
     })
 }
 
-/// Applies what is missing, one upgrade at a time; returns what it applied.
-pub(crate) fn upgrade(connection: &mut Database) -> Result<Vec<String>, Error> {
+/// Applies what is missing to a database in `state`, one upgrade at a time; returns what it
+/// applied.
+pub(crate) fn upgrade(
+    connection: &mut Database,
+    state: &SchemaState,
+) -> Result<Vec<String>, UpgradeError> {
+    if !state.needs_it_alone() {
+        return apply(connection, false);
+    }
+    let conductors = services::conductors_heard(connection)?;
+    apply(connection, true).map_err(|error| match error {
+        UpgradeError::InUse(mut others) => {
+            others.extend(conductors);
+            UpgradeError::InUse(others)
+        }
+        failed @ UpgradeError::Failed(_) => failed,
+    })
+}
+
+fn apply(connection: &mut Database, alone: bool) -> Result<Vec<String>, UpgradeError> {
     fn names(versions: Vec<MigrationVersion<'_>>) -> Vec<String> {
         versions.iter().map(ToString::to_string).collect()
     }
-    dialect::before_upgrade(connection)?;
     match connection {
-        Database::Sqlite(sqlite) => sqlite.exclusive_transaction(|sqlite| {
-            let applied = sqlite.run_pending_migrations(SQLITE).map(names)?;
-            if dialect::check_references(sqlite)? {
-                Ok(applied)
-            } else {
-                Err("rows refer to rows that do not exist".into())
+        Database::Sqlite(sqlite) => {
+            if !alone {
+                dialect::upgrade::share(sqlite)?;
+            } else if !dialect::upgrade::occupy(sqlite)? {
+                let somebody = "a process that has the file open".to_owned();
+                return Err(UpgradeError::InUse(vec![somebody]));
             }
-        }),
+            let applied: Result<_, UpgradeError> = sqlite.exclusive_transaction(|sqlite| {
+                let applied = sqlite.run_pending_migrations(SQLITE).map(names)?;
+                if dialect::upgrade::check_references(sqlite)? {
+                    Ok(applied)
+                } else {
+                    let lost: Error = "rows refer to rows that do not exist".into();
+                    Err(UpgradeError::Failed(lost))
+                }
+            });
+            if alone {
+                // Whatever came of it, but what came of it is worth more to know.
+                let shared = dialect::upgrade::share(sqlite);
+                let applied = applied?;
+                shared?;
+                return Ok(applied);
+            }
+            applied
+        }
         #[cfg(feature = "postgres")]
         Database::Postgres(postgres) => postgres.transaction(|postgres| {
-            postgres.batch_execute(dialect::UPGRADE_LOCK)?;
-            postgres.run_pending_migrations(POSTGRES).map(names)
+            postgres.batch_execute(dialect::upgrade::LOCK)?;
+            if alone {
+                let others = dialect::upgrade::others(postgres)?;
+                if !others.is_empty() {
+                    return Err(UpgradeError::InUse(others));
+                }
+            }
+            Ok(postgres.run_pending_migrations(POSTGRES).map(names)?)
         }),
     }
 }

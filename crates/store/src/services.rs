@@ -18,6 +18,7 @@ pub use self::control::{ServiceChange, ServiceError, ServiceKey, ServiceStatus, 
 use crate::aggregates::zones;
 use crate::columns::{PlainUuid, instant, text};
 use crate::connection::Database;
+use crate::import::NOVAS;
 use crate::schema::services;
 use crate::{Store, StoreError};
 
@@ -171,6 +172,23 @@ pub(crate) fn beat(connection: &mut Database, beat: &Beat<'_>) -> Result<(), Sto
     .bind::<Text, _>(beat.zone)
     .execute(connection)?;
     Ok(())
+}
+
+/// The conductors that were heard last, in words, for whoever has to stop them.
+pub(crate) fn conductors_heard(connection: &mut Database) -> Result<Vec<String>, StoreError> {
+    const MOST: i64 = 5;
+    let heard: Vec<(HostName, Option<Timestamp>)> = services::table
+        .filter(services::binary.eq(ServiceBinary::Conductor.as_str()))
+        .filter(services::last_seen_up.is_not_null())
+        .filter(services::version.ne(NOVAS))
+        .order(services::last_seen_up.desc())
+        .limit(MOST)
+        .select((services::host, services::last_seen_up))
+        .load(connection)?;
+    let told = heard
+        .into_iter()
+        .filter_map(|(host, at)| Some(format!("perhaps conductor {host}, heard at {}", at?)));
+    Ok(told.collect())
 }
 
 impl Store {

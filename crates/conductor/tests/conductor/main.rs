@@ -5,6 +5,8 @@
 mod cluster;
 mod made;
 mod process;
+#[path = "../../../store/tests/store/released.rs"]
+mod released;
 
 mod chaos;
 mod cold;
@@ -23,3 +25,4 @@ mod rehosting_faults;
 mod seen;
 mod slots;
 mod together;
+mod upgrade;

@@ -127,7 +127,8 @@ pub(super) const RULES: &[Rule] = &[
         "SELECT 'migration ' || m.uuid || ' has ended with effects to be performed' AS what
          FROM migrations m
          WHERE m.ended_at IS NOT NULL AND m.status <> 'done' AND EXISTS (
-             SELECT 1 FROM effects e WHERE e.migration_id = m.id AND e.done_at IS NULL)",
+             SELECT 1 FROM effects e
+             WHERE e.subject_kind = 'migration' AND e.subject_id = m.id AND e.done_at IS NULL)",
     ),
     rule(
         "P2",
@@ -136,7 +137,8 @@ pub(super) const RULES: &[Rule] = &[
          FROM migrations m
          WHERE NOT m.imported AND m.effect_sequence <> (
              SELECT COUNT(*) FROM effects e
-             WHERE e.migration_id = m.id AND e.sequence <= m.effect_sequence)",
+             WHERE e.subject_kind = 'migration' AND e.subject_id = m.id
+               AND e.sequence <= m.effect_sequence)",
     ),
     rule(
         "P2",
@@ -205,8 +207,9 @@ pub(super) const RULES: &[Rule] = &[
          WHERE m.intent = 'abort' AND m.ended_at IS NOT NULL
            AND m.status NOT IN ('cancelled', 'completed')
            AND NOT (m.status = 'error' AND EXISTS (
-               SELECT 1 FROM migration_events e
-               WHERE e.migration_id = m.id AND e.name = 'guest_lost'))",
+               SELECT 1 FROM events e
+               WHERE e.subject_kind = 'migration' AND e.subject_id = m.id
+                 AND e.name = 'guest_lost'))",
     ),
     // P6: nothing leads back from post-copy.
     rule(
@@ -215,7 +218,8 @@ pub(super) const RULES: &[Rule] = &[
                 AS what
          FROM migrations m
          WHERE m.status IN ('cancelled', 'failed', 'accepted', 'queued', 'preparing', 'running')
-           AND EXISTS (SELECT 1 FROM migration_events e WHERE e.migration_id = m.id
+           AND EXISTS (SELECT 1 FROM events e
+                       WHERE e.subject_kind = 'migration' AND e.subject_id = m.id
                          AND e.to_status = 'running (post-copy)')",
     ),
     // P9: a group with anti-affinity has no more servers under way to a host than it allows. What
@@ -301,7 +305,8 @@ pub(super) const RULES: &[Rule] = &[
         "SELECT 'migration ' || m.uuid || ' has gaps in its log: '
                 || CAST(COUNT(e.sequence) AS TEXT) || ' of ' || CAST(m.event_sequence AS TEXT)
                 AS what
-         FROM migrations m LEFT JOIN migration_events e ON e.migration_id = m.id
+         FROM migrations m
+         LEFT JOIN events e ON e.subject_kind = 'migration' AND e.subject_id = m.id
          WHERE NOT m.imported
          GROUP BY m.id, m.uuid, m.event_sequence
          HAVING COUNT(e.sequence) <> m.event_sequence
@@ -311,11 +316,11 @@ pub(super) const RULES: &[Rule] = &[
         "P11",
         "SELECT 'migration ' || m.uuid || ' jumps in its log at event '
                 || CAST(e.sequence AS TEXT) AS what
-         FROM (SELECT migration_id, sequence, from_status,
-                      LAG(to_status) OVER (PARTITION BY migration_id ORDER BY sequence)
+         FROM (SELECT subject_id, sequence, from_status,
+                      LAG(to_status) OVER (PARTITION BY subject_id ORDER BY sequence)
                           AS previous
-               FROM migration_events) e
-         JOIN migrations m ON m.id = e.migration_id
+               FROM events WHERE subject_kind = 'migration') e
+         JOIN migrations m ON m.id = e.subject_id
          WHERE e.sequence > 1 AND (e.from_status IS NULL OR e.from_status <> e.previous)",
     ),
     rule(
@@ -323,8 +328,29 @@ pub(super) const RULES: &[Rule] = &[
         "SELECT 'migration ' || m.uuid || ' is ' || m.status || ' and its log ends with '
                 || e.to_status AS what
          FROM migrations m
-         JOIN migration_events e ON e.migration_id = m.id AND e.sequence = m.event_sequence
+         JOIN events e ON e.subject_kind = 'migration' AND e.subject_id = m.id
+             AND e.sequence = m.event_sequence
          WHERE e.to_status <> m.status",
+    ),
+    // P11 for readers of all events: in one order, which no later event is put into.
+    rule(
+        "P11",
+        "SELECT 'event ' || CAST(sequence AS TEXT) || ' of ' || subject_kind || ' '
+                || CAST(subject_id AS TEXT) || ' comes before the one before it' AS what
+         FROM (SELECT subject_kind, subject_id, sequence, position,
+                      LAG(position) OVER (PARTITION BY subject_kind, subject_id
+                                          ORDER BY sequence) AS previous
+               FROM events) e
+         WHERE e.sequence > 1 AND e.position IS NOT NULL
+           AND (e.previous IS NULL OR e.previous > e.position)",
+    ),
+    rule(
+        "P11",
+        "SELECT 'the positions of events have gaps: ' || CAST(given AS TEXT) || ' lead from '
+                || CAST(first AS TEXT) || ' to ' || CAST(last AS TEXT) AS what
+         FROM (SELECT COUNT(position) AS given, MIN(position) AS first, MAX(position) AS last
+               FROM events) e
+         WHERE e.given <> e.last - e.first + 1",
     ),
     // P12: every wait has a deadline. Two wait for an operator or for a dead host's return.
     rule(

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection, SqliteConnection};
 use godwit_core::event::Event;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::{
@@ -24,6 +22,8 @@ use godwit_test_support::database_directory;
 use godwit_test_support::postgres::TempPostgres;
 use tempfile::TempDir;
 use uuid::Uuid;
+
+use crate::released::execute;
 
 /// Runs each case on both databases.
 macro_rules! on_both {
@@ -64,7 +64,7 @@ const TABLES: [&str; 16] = [
     "servers",
     "sightings",
     "migrations",
-    "migration_events",
+    "events",
     "effects",
     "claims",
     "slots",
@@ -139,15 +139,7 @@ impl Bench {
 
     /// Says to the database what the store never would.
     pub(crate) fn sql(&self, statements: &str) {
-        if let Some(path) = self.url.strip_prefix("sqlite://") {
-            let mut connection = SqliteConnection::establish(path).unwrap();
-            connection
-                .batch_execute(&format!("PRAGMA busy_timeout = 5000; {statements}"))
-                .unwrap();
-        } else {
-            let mut connection = PgConnection::establish(&self.url).unwrap();
-            connection.batch_execute(statements).unwrap();
-        }
+        execute(&self.url, statements);
     }
 
     pub(crate) async fn host(&self, name: &str) {

@@ -57,7 +57,7 @@ on_both! {
                 let found = bench.store.migrations_in_progress_for_server(server(1), None).await;
                 assert_eq!(found.unwrap().unwrap().found.len(), 1, "committed before the question");
                 bench.sql("DELETE FROM slots; DELETE FROM claims; DELETE FROM effects; \
-                           DELETE FROM migration_events; DELETE FROM migrations; \
+                           DELETE FROM events; DELETE FROM migrations; \
                            UPDATE servers SET task_state = NULL");
                 let found = bench.store.migrations_in_progress_for_server(server(1), None).await;
                 assert_eq!(found.unwrap().unwrap().found.len(), 0, "gone before the question");

@@ -8,7 +8,7 @@ use crate::bench::{Bench, placed};
 /// rests. Servers 5 and 6 move cold from a to b: one is being stopped, the other waits for its
 /// confirmation. Servers 7 and 8 are evacuated from a to b: one is being started, the other is
 /// done.
-async fn busy(bench: &Bench) {
+pub(crate) async fn busy(bench: &Bench) {
     bench.fleet(&[("a", 8), ("b", 0)]).await;
     for n in 1..=3 {
         bench.begin(n).await;
@@ -43,7 +43,7 @@ async fn busy(bench: &Bench) {
 }
 
 /// Breaks something, and asserts that the check finds the promise broken and says what.
-async fn finds(bench: &Bench, sql: &str, promise: &str, what: &str) {
+pub(crate) async fn finds(bench: &Bench, sql: &str, promise: &str, what: &str) {
     bench.sql(sql);
     let found = bench.store.check_invariants().await.unwrap();
     let told = found
@@ -55,6 +55,12 @@ async fn finds(bench: &Bench, sql: &str, promise: &str, what: &str) {
 /// The id of a migration or server whose uuid ends with these digits, as SQL.
 fn id(table: &str, n: u32) -> String {
     format!("(SELECT id FROM {table} WHERE uuid LIKE '%{n:04}')")
+}
+
+/// What effects and events of a migration have in common, as a condition in SQL.
+fn subject(n: u32) -> String {
+    let id = id("migrations", n);
+    format!("subject_kind = 'migration' AND subject_id = {id}")
 }
 
 fn of(n: u32) -> String {
@@ -177,17 +183,14 @@ fn breaches() -> Vec<(&'static str, &'static str, String)> {
             "has ended with effects to be performed",
             format!(
                 "UPDATE effects SET done_at = NULL, outcome = NULL
-                 WHERE migration_id = {} AND sequence = 1",
-                id("migrations", 3)
+                 WHERE {} AND sequence = 1",
+                subject(3)
             ),
         ),
         (
             "P2",
             "has lost effects",
-            format!(
-                "DELETE FROM effects WHERE migration_id = {} AND sequence = 2",
-                id("migrations", 1)
-            ),
+            format!("DELETE FROM effects WHERE {} AND sequence = 2", subject(1)),
         ),
         (
             "P2",
@@ -229,9 +232,8 @@ fn breaches() -> Vec<(&'static str, &'static str, String)> {
             "P6",
             "after its switch to post-copy",
             format!(
-                "UPDATE migration_events SET to_status = 'running (post-copy)'
-                 WHERE migration_id = {} AND sequence = 5",
-                id("migrations", 3)
+                "UPDATE events SET to_status = 'running (post-copy)' WHERE {} AND sequence = 5",
+                subject(3)
             ),
         ),
         (
@@ -265,27 +267,52 @@ fn breaches() -> Vec<(&'static str, &'static str, String)> {
         (
             "P11",
             "has gaps in its log: 3 of 4",
-            format!(
-                "DELETE FROM migration_events WHERE migration_id = {} AND sequence = 2",
-                id("migrations", 1)
-            ),
+            format!("DELETE FROM events WHERE {} AND sequence = 2", subject(1)),
         ),
         (
             "P11",
             "jumps in its log at event 3",
             format!(
-                "UPDATE migration_events SET from_status = 'running'
-                 WHERE migration_id = {} AND sequence = 3",
-                id("migrations", 1)
+                "UPDATE events SET from_status = 'running' WHERE {} AND sequence = 3",
+                subject(1)
             ),
         ),
         (
             "P11",
             "is running and its log ends with queued",
             format!(
-                "UPDATE migration_events SET to_status = 'queued'
-                 WHERE migration_id = {} AND sequence = 4",
-                id("migrations", 1)
+                "UPDATE events SET to_status = 'queued' WHERE {} AND sequence = 4",
+                subject(1)
+            ),
+        ),
+        (
+            "P11",
+            "event 2 of migration",
+            format!(
+                "UPDATE events SET position = CASE sequence WHEN 1 THEN 2 ELSE 1 END
+                 WHERE {} AND sequence < 3",
+                subject(1)
+            ),
+        ),
+        (
+            "P11",
+            "have gaps: 2 lead from 7 to 9",
+            format!(
+                "UPDATE events SET position = 6 + sequence WHERE {} AND sequence IN (1, 3)",
+                subject(1)
+            ),
+        ),
+        (
+            "P2",
+            "is completed without a time of its end",
+            format!("UPDATE migrations SET ended_at = NULL WHERE {}", of(2)),
+        ),
+        (
+            "P2",
+            "is running with a time of its end",
+            format!(
+                "UPDATE migrations SET ended_at = created_at WHERE {}",
+                of(1)
             ),
         ),
         (
@@ -370,10 +397,11 @@ on_both! {
             "UPDATE servers SET task_state = NULL WHERE {server};
              DELETE FROM claims WHERE migration_id = {id};
              DELETE FROM slots WHERE migration_id = {id};
-             DELETE FROM effects WHERE migration_id = {id};
-             DELETE FROM migration_events WHERE migration_id = {id};
+             DELETE FROM effects WHERE {subject};
+             DELETE FROM events WHERE {subject};
              UPDATE migrations SET imported = TRUE, deadline = NULL WHERE id = {id}",
             server = of(1),
+            subject = subject(1),
             id = id("migrations", 1)
         ));
         bench.assert_sound().await;

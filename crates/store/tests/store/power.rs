@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use godwit_core::discrepancy::DiscrepancyKind;
-use godwit_core::effect::{Effect, Subject};
+use godwit_core::effect::Subject;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::power::{Outcome, PowerAction};
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_store::{
-    BeginError, ClaimedOfServer, InstanceActionEvent, NewPower, PowerError, Server, Store,
-    StoreOptions,
+    BeginError, ClaimedOfServer, InstanceActionEvent, NewPower, PowerError, Server,
 };
 
-use crate::bench::{Bench, anybody, asked, at, host, migration, new_migration, running, server};
+use crate::bench::{Bench, anybody, asked, at, host, new_migration, running, server};
 
 const LEASE: Duration = Duration::from_secs(5);
 
@@ -199,73 +198,5 @@ on_both! {
         let claimed = bench.claim_power(10).await;
         let start = bench.store.power_start(claimed, at(10)).await.unwrap().unwrap();
         assert!(start.seen_elsewhere);
-    }
-
-    /// A database of the release before, with something in its outbox.
-    async fn effects_survive_that_they_may_have_any_subject(bench: Bench) {
-        bench.fleet(&[("a", 2)]).await;
-        bench.begin(1).await;
-        let claimed = bench.store.effects_claim("old", at(10), LEASE, 1).await.unwrap();
-        bench.store.effect_retry(claimed[0].lease, at(12), "busy").await.unwrap();
-        bench.sql(&before(bench.url.starts_with("sqlite")));
-        let applied = Store::upgrade(&bench.url, &StoreOptions::default()).await.unwrap();
-        assert_eq!(applied.len(), 1, "{applied:?}");
-
-        let store = bench.another().await;
-        let claimed = store.effects_claim("new", at(12), LEASE, 9).await.unwrap();
-        assert_eq!(claimed.len(), 1);
-        let (kept, schedule) = (claimed[0], Subject::Migration(migration(1), Effect::Schedule));
-        assert_eq!((kept.subject, kept.sequence, kept.attempts), (schedule, 1, 1));
-        assert_eq!(kept.lease.epoch, 2);
-        // What the release before puts in meanwhile is found, too.
-        bench.sql("INSERT INTO effects (migration_id, sequence, effect, created_at, not_before)
-                   SELECT id, 2, 'abort', created_at, created_at FROM migrations");
-        let claimed = store.effects_claim("new", at(13), LEASE, 9).await.unwrap();
-        assert_eq!(claimed.len(), 1);
-        assert_eq!(claimed[0].subject, Subject::Migration(migration(1), Effect::Abort));
-        assert!(store.effect_done(claimed[0].lease, at(14)).await.unwrap());
-    }
-}
-
-/// Makes the outbox what it was.
-fn before(sqlite: bool) -> String {
-    const COLUMNS: &str = "id, migration_id, sequence, effect, created_at, not_before, attempts, \
-         lease_owner, lease_epoch, lease_until, last_error, done_at, outcome";
-    const WORDS: &str = "CHECK (effect IN ('schedule', 'cancel', 'prepare', 'start', 'watch', \
-         'abort', 'force_complete', 'finish', 'roll_back', 'boot', 'withdraw'))";
-    const UNDONE: &str =
-        "CREATE INDEX effects_undone ON effects (migration_id, sequence) WHERE done_at IS NULL";
-    const FORGOTTEN: &str =
-        "DELETE FROM __diesel_schema_migrations WHERE version = '20261128000001'";
-    if sqlite {
-        format!(
-            "ALTER TABLE effects RENAME TO kept;
-             CREATE TABLE effects (
-                 id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-                 migration_id BIGINT NOT NULL REFERENCES migrations (id),
-                 sequence BIGINT NOT NULL CHECK (sequence >= 1), effect TEXT NOT NULL {WORDS},
-                 created_at TIMESTAMP NOT NULL, not_before TIMESTAMP NOT NULL,
-                 attempts BIGINT NOT NULL DEFAULT 0, lease_owner TEXT,
-                 lease_epoch BIGINT NOT NULL DEFAULT 0, lease_until TIMESTAMP, last_error TEXT,
-                 done_at TIMESTAMP, outcome TEXT CHECK (outcome IN ('done', 'superseded')),
-                 UNIQUE (migration_id, sequence),
-                 CHECK ((done_at IS NULL) = (outcome IS NULL)));
-             INSERT INTO effects SELECT {COLUMNS} FROM kept;
-             DROP TABLE kept;
-             CREATE INDEX effects_ready ON effects (not_before) WHERE done_at IS NULL;
-             CREATE INDEX effects_leased ON effects (lease_owner) WHERE done_at IS NULL;
-             {UNDONE}; {FORGOTTEN}"
-        )
-    } else {
-        format!(
-            "DROP TRIGGER effects_subject ON effects;
-             DROP FUNCTION effects_subject;
-             DROP INDEX effects_by_subject;
-             DROP INDEX effects_undone;
-             ALTER TABLE effects DROP COLUMN subject_kind, DROP COLUMN subject_id,
-                 ALTER COLUMN migration_id SET NOT NULL,
-                 ADD CONSTRAINT effects_effect_check {WORDS};
-             {UNDONE}; {FORGOTTEN}"
-        )
     }
 }

@@ -1,0 +1,65 @@
+//! A release that needs the database alone: conductors stop, agents and their guests go on.
+
+use godwit_compute_agent::holds::HoldPoint;
+use godwit_core::event::Event;
+use godwit_core::status::MigrationStatus as Status;
+use godwit_store::{OpenError, Store, StoreOptions};
+use godwit_test_support::wait_for;
+
+use crate::cluster::*;
+use crate::released::{LAST, as_released};
+
+/// Puts the rows into a database of the release before, and upgrades that one.
+async fn upgrade(cluster: &mut Cluster) {
+    let url = as_released(&cluster.url, LAST);
+    // PostgreSQL needs a moment to notice that somebody went.
+    wait_for(
+        "nobody to be connected",
+        PATIENCE,
+        async || match Store::upgrade(&url, &StoreOptions::default()).await {
+            Ok(_) => Ok(Some(())),
+            Err(OpenError::InUse { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        },
+    )
+    .await
+    .unwrap();
+    cluster.store = Store::open(&url, StoreOptions::default()).await.unwrap();
+    cluster.url = url;
+}
+
+on_both! {
+    async fn what_is_under_way_goes_on(made: Made) {
+        let mut made = made.with_hosts(&[4, 0, 1]);
+        made.never_converges(1);
+        let mut cluster = made.start().await;
+        cluster.die(3);
+        cluster.declare_dead(3, true).await;
+        let evacuated = cluster.evacuate_when_free(5).await;
+        cluster.reaches(evacuated, Status::Done).await;
+        let cold = cluster.begin_cold(2).await.unwrap();
+        cluster.reaches(cold, Status::Finished).await;
+        let running = cluster.begin(1, to(2)).await.unwrap();
+        cluster.reaches(running, Status::Running).await;
+        cluster.hold(&host(2), HoldPoint::BeforePrepare);
+        let preparing = cluster.begin(3, to(2)).await.unwrap();
+        cluster.reaches(preparing, Status::Preparing).await;
+        cluster.kill_conductor(1);
+        let accepted = cluster.begin(4, to(2)).await.unwrap();
+        assert!(cluster.ask(running, Event::AbortRequested).await);
+
+        upgrade(&mut cluster).await;
+        assert_eq!(cluster.record(accepted).await.migration.status(), Status::Accepted);
+        cluster.start_conductor(1);
+        cluster.release(&host(2), HoldPoint::BeforePrepare);
+        assert_eq!(cluster.ends(running).await.migration.status(), Status::Cancelled);
+        assert_eq!(cluster.ends(preparing).await.migration.status(), Status::Completed);
+        assert_eq!(cluster.ends(accepted).await.migration.status(), Status::Completed);
+        assert!(cluster.ask(cold, Event::ConfirmRequested).await);
+        assert_eq!(cluster.ends(cold).await.migration.status(), Status::Confirmed);
+        cluster.come_back(3);
+        cluster.declare_dead(3, false).await;
+        assert_eq!(cluster.ends(evacuated).await.migration.status(), Status::Completed);
+        cluster.is_sound().await;
+    }
+}

@@ -1,0 +1,42 @@
+//! Words that are none, which no table refuses: the check names them.
+
+use crate::invariants::{busy, finds};
+
+/// Columns of words, by their tables, with a condition for the rows that are to have a wrong one.
+const WORDS: &[(&str, &str, &str)] = &[
+    ("services", "binary", "TRUE"),
+    ("servers", "vm_state", "TRUE"),
+    ("servers", "task_state", "TRUE"),
+    ("servers", "locked_by", "TRUE"),
+    ("sightings", "sighting", "TRUE"),
+    ("migrations", "migration_type", "TRUE"),
+    ("migrations", "status", "TRUE"),
+    ("migrations", "intent", "TRUE"),
+    ("migrations", "settling", "TRUE"),
+    ("migrations", "storage", "TRUE"),
+    ("migrations", "failure_code", "failure_code IS NOT NULL"),
+    ("slots", "role", "role = 'source'"),
+    ("effects", "subject_kind", "TRUE"),
+    ("effects", "effect", "subject_kind = 'migration'"),
+    ("effects", "outcome", "outcome IS NOT NULL"),
+    ("events", "subject_kind", "TRUE"),
+    ("events", "from_status", "from_status IS NOT NULL"),
+    ("events", "to_status", "TRUE"),
+];
+
+on_both! {
+    async fn words_that_are_none_are_named(bench: Bench) {
+        busy(&bench).await;
+        bench.remember();
+        for (table, column, condition) in WORDS {
+            bench.recall();
+            let wrong = format!("UPDATE {table} SET \"{column}\" = 'odd' WHERE {condition}");
+            finds(&bench, &wrong, "words", &format!("has the {column} 'odd'")).await;
+        }
+        for table in ["servers", "sightings"] {
+            bench.recall();
+            let wrong = format!("UPDATE {table} SET power_state = 5");
+            finds(&bench, &wrong, "words", "has the power_state '5'").await;
+        }
+    }
+}
