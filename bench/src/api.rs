@@ -3,14 +3,16 @@
 //! Both are measured in turn, round after round, and the median of the rounds' ratios counts:
 //! what else the machine does then hits both alike.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use godwit_test_support::postgres::TempPostgres;
 use tempfile::TempDir;
 
 use crate::Effort;
-use crate::fleet::{self, Fleet};
+use crate::callgrind::Callgrind;
+use crate::cases::{self, Case};
+use crate::fleet;
 use crate::server::Server;
 use crate::table::{Table, median, ratio};
 use crate::tokens::Tokens;
@@ -53,41 +55,8 @@ impl Engine {
 const CONNECTIONS: [u32; 3] = [1, 16, 64];
 /// The version that clients ask for.
 const VERSION: &str = "compute 2.80";
-
-/// Requests of one kind.
-pub(crate) struct Case {
-    pub(crate) name: &'static str,
-    paths: Vec<String>,
-}
-
-fn cases(fleet: &Fleet) -> Vec<Case> {
-    let moving = |path: fn(&(godwit_core::ids::ServerUuid, u64)) -> String| {
-        fleet.moving.iter().map(path).collect()
-    };
-    let one = |path: &str| vec![path.to_owned()];
-    vec![
-        Case {
-            name: "`/servers/{id}/migrations`",
-            paths: moving(|(server, _)| format!("/v2.1/servers/{server}/migrations")),
-        },
-        Case {
-            name: "`/servers/{id}/migrations/{mid}`",
-            paths: moving(|(server, id)| format!("/v2.1/servers/{server}/migrations/{id}")),
-        },
-        Case {
-            name: "`/os-migrations?limit=50`",
-            paths: one("/v2.1/os-migrations?limit=50"),
-        },
-        Case {
-            name: "`/os-migrations?limit=1000`",
-            paths: one("/v2.1/os-migrations?limit=1000"),
-        },
-        Case {
-            name: "`/servers/detail?limit=100`",
-            paths: one("/v2.1/servers/detail?limit=100&all_tenants=1"),
-        },
-    ]
-}
+/// Requests of a case whose instructions are counted, with nothing else going on.
+const COUNTED: usize = 8;
 
 /// Measures on each of `engines`.
 pub(crate) async fn measure(engines: &[Engine], effort: Effort) -> Result<Table> {
@@ -103,6 +72,8 @@ pub(crate) async fn measure(engines: &[Engine], effort: Effort) -> Result<Table>
             "bare/s",
             "p50 ms",
             "p99 ms",
+            "instructions",
+            "a row",
         ],
     );
     let keystone = Tokens::of_keystone().await?;
@@ -123,8 +94,9 @@ async fn measure_on(
 ) -> Result<()> {
     let mut service = Service::start(engine, fleet::MIGRATIONS, tokens).await?;
     let bare = service.start_bare().await?;
+    let counts = service.instructions().await?;
     for connections in connections {
-        for (number, case) in service.cases.iter().enumerate() {
+        for (number, (case, count)) in service.cases.iter().zip(&counts).enumerate() {
             let known = vec![format!("/{number}")];
             let pair = Pair {
                 ours: service.asked_for(case, *connections),
@@ -138,6 +110,7 @@ async fn measure_on(
                 connections.to_string(),
             ];
             cells.extend(rounds.cells());
+            cells.extend([count.to_string(), (count / case.rows).to_string()]);
             table.row(cells);
         }
     }
@@ -149,6 +122,8 @@ pub(crate) struct Service {
     pub(crate) cases: Vec<Case>,
     server: Server,
     headers: Vec<(&'static str, String)>,
+    database: String,
+    auth: PathBuf,
     directory: TempDir,
     /// Lives as long as the measurement.
     _postgres: Option<TempPostgres>,
@@ -168,9 +143,11 @@ impl Service {
             ("OpenStack-API-Version", VERSION.to_owned()),
         ];
         Ok(Self {
-            cases: cases(&fleet),
+            cases: cases::all(&fleet),
             server: Server::start(&database, &auth, directory.path()).await?,
             headers,
+            database,
+            auth,
             directory,
             _postgres: postgres,
         })
@@ -180,9 +157,27 @@ impl Service {
     async fn start_bare(&mut self) -> Result<String> {
         let mut bodies = Vec::new();
         for case in &self.cases {
-            bodies.push(self.server.body(&case.paths, &self.headers).await?);
+            bodies.push(self.server.bodies(&case.paths, &self.headers).await?);
         }
         self.server.start_bare(&bodies).await
+    }
+
+    /// How many instructions a request of each case costs, once caches and statements are there.
+    async fn instructions(&self) -> Result<Vec<u64>> {
+        let mut callgrind = Callgrind::new(self.directory());
+        let start = Server::start_counted(&self.database, &self.auth, self.directory(), &callgrind);
+        let server = start.await?;
+        let process = server.process()?;
+        let mut counts = Vec::new();
+        for case in &self.cases {
+            let paths = &case.paths[..COUNTED.min(case.paths.len())];
+            server.bodies(paths, &self.headers).await?;
+            callgrind.zero(process).await?;
+            server.bodies(paths, &self.headers).await?;
+            counts.push(callgrind.count(process).await? / paths.len() as u64);
+        }
+        server.stop().await?;
+        Ok(counts)
     }
 
     /// Requests of a case to the API.

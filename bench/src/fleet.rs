@@ -10,7 +10,7 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use diesel::Connection as _;
 use diesel::connection::SimpleConnection;
-use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::recovery::Sighting;
 use godwit_core::resources::Resources;
 use godwit_core::server::PowerState;
@@ -21,7 +21,7 @@ use godwit_store::{
 use uuid::Uuid;
 
 const HOSTS: u64 = 8;
-const SERVERS: u64 = 1_000;
+pub(crate) const SERVERS: u64 = 1_000;
 const PROJECTS: u64 = 3;
 
 /// The project of those who run it; none of the servers is theirs.
@@ -34,6 +34,8 @@ pub(crate) const MIGRATIONS: u64 = 10_000;
 pub(crate) struct Fleet {
     /// Servers with a migration in progress, and its integer id.
     pub(crate) moving: Vec<(ServerUuid, u64)>,
+    /// How many migrations there are, the newest of them last.
+    pub(crate) migrations: u64,
 }
 
 /// Makes the schema and fills it, with so many migrations.
@@ -57,6 +59,7 @@ pub(crate) async fn fill(url: &str, migrations: u64) -> Result<Fleet> {
         moving: history::moving(migrations)
             .map(|(row, server)| (server_uuid(server), row + 1))
             .collect(),
+        migrations,
     })
 }
 
@@ -81,15 +84,23 @@ fn uuid(kind: u64, number: u64) -> Uuid {
     Uuid::from_u64_pair(high, scatter(high))
 }
 
-fn server_uuid(number: u64) -> ServerUuid {
+/// The uuid of the `number`th server; the higher, the newer.
+pub(crate) fn server_uuid(number: u64) -> ServerUuid {
     ServerUuid(uuid(1, number))
 }
 
-fn host_name(number: u64) -> String {
+/// The uuid of the `row`th migration; the higher, the newer.
+pub(crate) fn migration_uuid(row: u64) -> MigrationUuid {
+    MigrationUuid(uuid(8, row))
+}
+
+/// The name of a host, of which there are few.
+pub(crate) fn host_name(number: u64) -> String {
     format!("compute-{:02}.example.org", number % HOSTS + 1)
 }
 
-fn project(server: u64) -> String {
+/// The project of a server, of which there are few.
+pub(crate) fn project(server: u64) -> String {
     uuid(2, server % PROJECTS).simple().to_string()
 }
 

@@ -13,6 +13,8 @@
 
 mod agents;
 mod api;
+mod callgrind;
+mod cases;
 mod clock;
 mod first;
 mod fleet;

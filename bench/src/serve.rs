@@ -5,15 +5,17 @@
 //!
 //! ```text
 //!   stdout  address of the API ───►
-//!   stdin                      ◄─── what the bare routes shall answer, a JSON list of texts; or
-//!                                   the end: there are to be none
+//!   stdin                      ◄─── what each bare route shall answer in turn, a JSON list of
+//!                                   lists of texts; or the end: there are to be none
 //!   stdout  address of the bare routes, /0, /1, … ───►
 //!   stdin                      ◄─── end: stop
 //! ```
 
+use std::cell::Cell;
 use std::io::{BufRead, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::http::header;
@@ -60,7 +62,7 @@ pub(crate) fn run(serve: &Serve) -> Result<()> {
         if said.is_empty() {
             return Ok(());
         }
-        let bodies: Vec<String> = serde_json::from_str(&said)?;
+        let bodies: Vec<Vec<String>> = serde_json::from_str(&said)?;
         let (address, server) = bare(listener()?, bodies)?;
         actix_web::rt::spawn(server);
         say(address)?;
@@ -143,26 +145,49 @@ fn authenticator(auth: &AuthConfig) -> Result<Arc<dyn Authenticator>> {
 
 fn bare(
     listener: TcpListener,
-    bodies: Vec<String>,
+    bodies: Vec<Vec<String>>,
 ) -> Result<(SocketAddr, actix_web::dev::Server)> {
     let address = listener.local_addr()?;
-    let bodies: Vec<Bytes> = bodies.into_iter().map(Bytes::from).collect();
+    let bytes =
+        |bodies: Vec<String>| -> Vec<Bytes> { bodies.into_iter().map(Bytes::from).collect() };
+    let bodies: Vec<Vec<Bytes>> = bodies.into_iter().map(bytes).collect();
     let app = move || {
         bodies
             .iter()
             .enumerate()
-            .fold(App::new(), |app, (number, body)| {
-                let body = body.clone();
+            .fold(App::new(), |app, (number, bodies)| {
+                let turns = Rc::new(Turns::new(bodies.clone()));
                 let answer = move || {
                     let json = (
                         header::CONTENT_TYPE,
                         header::HeaderValue::from_static("application/json"),
                     );
-                    std::future::ready(HttpResponse::Ok().insert_header(json).body(body.clone()))
+                    std::future::ready(HttpResponse::Ok().insert_header(json).body(turns.next()))
                 };
                 app.route(&format!("/{number}"), web::get().to(answer))
             })
     };
     let server = HttpServer::new(app).disable_signals().listen(listener)?;
     Ok((address, server.run()))
+}
+
+/// Bodies that a worker answers in turn.
+struct Turns {
+    bodies: Vec<Bytes>,
+    turn: Cell<usize>,
+}
+
+impl Turns {
+    const fn new(bodies: Vec<Bytes>) -> Self {
+        Self {
+            bodies,
+            turn: Cell::new(0),
+        }
+    }
+
+    fn next(&self) -> Bytes {
+        let turn = self.turn.get();
+        self.turn.set((turn + 1) % self.bodies.len());
+        self.bodies[turn].clone()
+    }
 }

@@ -7,6 +7,8 @@ use anyhow::{Context, Result, ensure};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+use crate::callgrind::Callgrind;
+
 /// This program as `serve`, running.
 pub(crate) struct Server {
     child: Child,
@@ -19,15 +21,31 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it; its log goes to a file of `directory`.
     pub(crate) async fn start(database: &str, auth: &Path, directory: &Path) -> Result<Self> {
-        let log = std::fs::File::create(directory.join("serve.log"))?;
-        let mut child = Command::new(std::env::current_exe()?)
+        let command = Command::new(std::env::current_exe()?);
+        Self::spawn(command, database, auth, &directory.join("serve.log")).await
+    }
+
+    /// Starts one whose instructions are counted.
+    pub(crate) async fn start_counted(
+        database: &str,
+        auth: &Path,
+        directory: &Path,
+        callgrind: &Callgrind,
+    ) -> Result<Self> {
+        let command = callgrind.command(&std::env::current_exe()?);
+        Self::spawn(command, database, auth, &directory.join("counted.log")).await
+    }
+
+    async fn spawn(mut command: Command, database: &str, auth: &Path, log: &Path) -> Result<Self> {
+        let mut child = command
             .args(["serve", "--database", database, "--auth"])
             .arg(auth)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(log)
+            .stderr(std::fs::File::create(log)?)
             .kill_on_drop(true)
-            .spawn()?;
+            .spawn()
+            .with_context(|| format!("cannot run {command:?}"))?;
         let input = child.stdin.take().context("it has no standard input")?;
         let output = child.stdout.take().context("it has no standard output")?;
         let mut server = Self {
@@ -38,9 +56,14 @@ impl Server {
             client: reqwest::Client::new(),
         };
         let address = server.hear().await;
-        let log = || std::fs::read_to_string(directory.join("serve.log")).unwrap_or_default();
+        let log = || std::fs::read_to_string(log).unwrap_or_default();
         server.api = address.with_context(|| format!("the server does not start: {}", log()))?;
         Ok(server)
+    }
+
+    /// Its process id.
+    pub(crate) fn process(&self) -> Result<u32> {
+        self.child.id().context("the server ended")
     }
 
     /// The API's `http://ADDR:PORT`.
@@ -48,14 +71,13 @@ impl Server {
         &self.api
     }
 
-    /// What the API answers to `paths`: the same amount of bytes to each, or nothing could be
-    /// compared with it.
-    pub(crate) async fn body(
+    /// What the API answers to `paths`, asked one after the other.
+    pub(crate) async fn bodies(
         &self,
         paths: &[String],
         headers: &[(&'static str, String)],
-    ) -> Result<String> {
-        let mut first: Option<String> = None;
+    ) -> Result<Vec<String>> {
+        let mut bodies = Vec::new();
         for path in paths {
             let url = format!("{}{path}", self.api);
             let request = self.client.get(url);
@@ -66,17 +88,14 @@ impl Server {
             let status = answer.status();
             let body = answer.text().await?;
             ensure!(status.is_success(), "{path}: {status}: {body}");
-            let first = first.get_or_insert_with(|| body.clone());
-            ensure!(
-                first.len() == body.len(),
-                "{path}: {body} is not as long as {first}"
-            );
+            bodies.push(body);
         }
-        first.context("there is nothing to ask for")
+        Ok(bodies)
     }
 
-    /// Starts the bare routes `/0`, `/1`, …; returns their `http://ADDR:PORT`.
-    pub(crate) async fn start_bare(&mut self, bodies: &[String]) -> Result<String> {
+    /// Starts the bare routes `/0`, `/1`, …, each of which answers its bodies in turn; returns
+    /// their `http://ADDR:PORT`.
+    pub(crate) async fn start_bare(&mut self, bodies: &[Vec<String>]) -> Result<String> {
         let line = serde_json::to_string(bodies)? + "\n";
         self.input.write_all(line.as_bytes()).await?;
         self.hear().await

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use godwit_core::migration::{Limits, LiveRequest, Request};
 use serde_json::json;
 
-use super::{SERVERS, host_name, instant, project, scatter, server_uuid, user, uuid};
+use super::{SERVERS, host_name, instant, migration_uuid, project, scatter, server_uuid, user};
 
 /// Every tenth server is on the move.
 const MOVING_STEP: usize = 10;
@@ -65,7 +65,7 @@ fn common(row: u64, server: u64) -> String {
     let (source, destination) = (host_name(server), host_name(server + 1 + row % 7));
     let request = Request::Live(LiveRequest::anywhere());
     let texts = [
-        quoted(uuid(8, row)),
+        quoted(migration_uuid(row)),
         quoted(server_uuid(server)),
         quoted(&source),
         quoted(&source),

@@ -7,6 +7,7 @@ pub(crate) mod body;
 pub mod caller;
 pub mod config;
 pub mod ids;
+pub(crate) mod json;
 pub mod links;
 pub mod observability;
 pub(crate) mod outgoing;

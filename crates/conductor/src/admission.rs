@@ -21,7 +21,9 @@ use godwit_planner::inventory::{Host, Target};
 use godwit_planner::reason::Rejection;
 use godwit_planner::search::Search;
 use godwit_planner::texts;
-use godwit_store::{Actor, CommitError, CommitNote, MigrationRecord, Queued, Server, StoreError};
+use godwit_store::{
+    Actor, CommitError, CommitNote, Disk, MigrationRecord, Queued, Server, StoreError,
+};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -157,7 +159,8 @@ enum Fitness {
 
 async fn fitness(ctx: &Context, record: &MigrationRecord) -> Result<Fitness, StoreError> {
     let migration = &record.migration;
-    let Some(server) = ctx.store.server_find(migration.server).await? else {
+    let found = ctx.store.server_find_with_hardware(migration.server);
+    let Some((server, hardware)) = found.await? else {
         return Ok(Fitness::Unfit {
             rejected: Vec::new(),
             failure: texts::pre_check("the server does not exist any more"),
@@ -169,7 +172,8 @@ async fn fitness(ctx: &Context, record: &MigrationRecord) -> Result<Fitness, Sto
     ];
     let fleet = Fleet::load_some(ctx, ends.into_iter().flatten().cloned().collect()).await?;
     let own = ctx.store.claim_find(migration.uuid).await?;
-    let fitness = fit_now(migration, &fleet, &fleet.hosts(ctx, own.as_ref()), &server);
+    let hosts = fleet.hosts(ctx, own.as_ref());
+    let fitness = fit_now(migration, &fleet, &hosts, &server, &hardware.disks);
     let unfit = matches!(fitness, Fitness::Unfit { .. });
     // Whose agent reported to nobody is missing until it finds this conductor.
     if unfit && ctx.is_young(ctx.now()) && fleet.somebody_is_missing(ctx) {
@@ -179,8 +183,14 @@ async fn fitness(ctx: &Context, record: &MigrationRecord) -> Result<Fitness, Sto
 }
 
 /// `hosts` are those of `fleet`, its source and its chosen destination among them.
-fn fit_now(migration: &Migration, fleet: &Fleet, hosts: &[Host], server: &Server) -> Fitness {
-    let need = fleet.need(server, &migration.source_compute, &migration.request);
+fn fit_now(
+    migration: &Migration,
+    fleet: &Fleet,
+    hosts: &[Host],
+    server: &Server,
+    disks: &[Disk],
+) -> Fitness {
+    let need = fleet.need(server, disks, &migration.source_compute, &migration.request);
     let target = Target::of(&migration.request);
     // Its own checks are those of a source and, where forced, of the destination.
     if let Err(failure) = Search::begin(hosts, need.clone(), &target, None) {

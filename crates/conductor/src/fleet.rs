@@ -11,7 +11,7 @@ use godwit_core::slots::SlotRole;
 use godwit_core::time::Timestamp;
 use godwit_planner::admission::Slots;
 use godwit_planner::inventory::{Host, Need};
-use godwit_store::{HeldClaim, HostLoad, Server, StoreError};
+use godwit_store::{Disk, HeldClaim, HostLoad, Server, StoreError};
 
 use crate::config::AllocationRatios;
 use crate::context::Context;
@@ -97,16 +97,22 @@ impl Fleet {
             .any(|load| !load.host.service.forced_down && !ctx.is_up(&load.host, self.at))
     }
 
-    /// What `server` needs of a destination, coming from `source`; but for its group, of which
-    /// hosts know nothing.
-    pub(crate) fn need(&self, server: &Server, source: &HostName, request: &Request) -> Need {
+    /// What `server` with its `disks` needs of a destination, coming from `source`; but for its
+    /// group, of which hosts know nothing.
+    pub(crate) fn need(
+        &self,
+        server: &Server,
+        disks: &[Disk],
+        source: &HostName,
+        request: &Request,
+    ) -> Need {
         let facts = self
             .loads
             .iter()
             .map(|load| &load.host.facts)
             .find(|facts| facts.name == *source);
         // What the guest cannot write to is never copied, and has to be there already.
-        let disks = server.disks.iter().filter(|disk| !disk.read_only);
+        let disks = disks.iter().filter(|disk| !disk.read_only);
         Need {
             server: server.uuid,
             source: source.clone(),

@@ -65,7 +65,8 @@ impl Scheduling<'_> {
     pub(crate) async fn place(&self) -> Result<Applied, Retry> {
         let Self { ctx, record, .. } = self;
         let migration = &record.migration;
-        let Some(server) = ctx.store.server_find(migration.server).await? else {
+        let found = ctx.store.server_find_with_hardware(migration.server);
+        let Some((server, hardware)) = found.await? else {
             let gone = texts::pre_check("the server does not exist any more");
             return self.end(gone, &[]).await;
         };
@@ -89,7 +90,12 @@ impl Scheduling<'_> {
         let fleet = Fleets::load(ctx)
             .await
             .map_err(|error| Retry::because(explain(&*error)))?;
-        let mut need = fleet.need(&server, &migration.source_compute, &migration.request);
+        let mut need = fleet.need(
+            &server,
+            &hardware.disks,
+            &migration.source_compute,
+            &migration.request,
+        );
         need.group = ctx.store.server_group_membership(server.uuid).await?;
         let target = Target::of(&migration.request);
         // What it claimed when it was placed before is free to it.

@@ -3,7 +3,11 @@
 //! Words and ids are text. Instants are `TIMESTAMP`, in UTC, and stay within the years that
 //! both databases hold and SQLite's text form sorts. Structures are JSON text.
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use std::error::Error;
+use std::str::FromStr;
+
+use chrono::{NaiveDate, NaiveDateTime};
+use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, Queryable};
 #[cfg(feature = "postgres")]
 use diesel::pg::{Pg, PgValue};
@@ -48,24 +52,68 @@ macro_rules! read_as {
     )+};
 }
 
+/// A word, an id or a name, read where the database has it: to have its text first would cost
+/// more than to understand it.
+pub(crate) struct Parsed<T>(pub(crate) T);
+
+impl<T> FromSql<Text, Sqlite> for Parsed<T>
+where
+    T: FromStr<Err: Error + Send + Sync + 'static>,
+{
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        Ok(Self(value.read_text().parse()?))
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl<T> FromSql<Text, Pg> for Parsed<T>
+where
+    T: FromStr<Err: Error + Send + Sync + 'static>,
+{
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(std::str::from_utf8(value.as_bytes())?.parse()?))
+    }
+}
+
+impl<T> FromSql<Text, MultiBackend> for Parsed<T>
+where
+    T: FromStr<Err: Error + Send + Sync + 'static>,
+{
+    fn from_sql(value: MultiRawValue<'_>) -> deserialize::Result<Self> {
+        value.from_sql::<Self, Text>()
+    }
+}
+
+impl<T, DB> Queryable<Text, DB> for Parsed<T>
+where
+    DB: Backend,
+    Self: FromSql<Text, DB>,
+{
+    type Row = Self;
+
+    fn build(row: Self) -> deserialize::Result<Self> {
+        Ok(row)
+    }
+}
+
 /// An instant as a column holds it.
-struct Instant(DateTime<Utc>);
+pub(crate) struct Instant(pub(crate) Timestamp);
 
 #[cfg(feature = "postgres")]
 impl FromSql<SqlTimestamp, Pg> for Instant {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
         let instant = <NaiveDateTime as FromSql<SqlTimestamp, Pg>>::from_sql(value)?;
-        Ok(Self(instant.and_utc()))
+        Ok(Self(Timestamp::new(instant.and_utc())))
     }
 }
 
 /// Diesel tries one pattern after the other, which was a tenth of what a list costs. Only one is
-/// ever written, and it lacks nothing but its zone.
+/// ever written.
 impl FromSql<SqlTimestamp, Sqlite> for Instant {
-    fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-        let mut text = <String as FromSql<Text, Sqlite>>::from_sql(value)?;
-        text.push('Z');
-        Ok(Self(DateTime::parse_from_rfc3339(&text)?.to_utc()))
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        let text = value.read_text();
+        let instant = written_instant(text).ok_or_else(|| format!("{text:?} is no instant"))?;
+        Ok(Self(Timestamp::new(instant.and_utc())))
     }
 }
 
@@ -75,17 +123,54 @@ impl FromSql<SqlTimestamp, MultiBackend> for Instant {
     }
 }
 
-fn parse<T>(text: String) -> deserialize::Result<T>
+impl<DB> Queryable<SqlTimestamp, DB> for Instant
 where
-    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
+    DB: Backend,
+    Self: FromSql<SqlTimestamp, DB>,
 {
-    text.parse().map_err(Into::into)
+    type Row = Self;
+
+    fn build(row: Self) -> deserialize::Result<Self> {
+        Ok(row)
+    }
+}
+
+/// Reads `YYYY-MM-DD HH:MM:SS`, and behind a point as much as there is of the second.
+fn written_instant(text: &str) -> Option<NaiveDateTime> {
+    let (whole, fraction) = text.as_bytes().split_first_chunk::<19>()?;
+    let between = [4, 7, 10, 13, 16].map(|index| whole[index]);
+    if !matches!(&between, b"-- ::" | b"--T::") {
+        return None;
+    }
+    let nanos = match fraction {
+        [] => 0,
+        [b'.', digits @ ..] if (1..=9).contains(&digits.len()) => {
+            let missing = (digits.len()..9).fold(1, |power, _| power * 10);
+            number(digits)? * missing
+        }
+        _ => return None,
+    };
+    let year = i32::try_from(number(&whole[..4])?).ok()?;
+    NaiveDate::from_ymd_opt(year, number(&whole[5..7])?, number(&whole[8..10])?)?.and_hms_nano_opt(
+        number(&whole[11..13])?,
+        number(&whole[14..16])?,
+        number(&whole[17..19])?,
+        nanos,
+    )
+}
+
+/// The number that at most nine digits make.
+fn number(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |number, digit| {
+        let digit = digit.is_ascii_digit().then(|| u32::from(digit - b'0'))?;
+        Some(number * 10 + digit)
+    })
 }
 
 read_as!(
     Text,
-    String,
-    parse,
+    Parsed<Self>,
+    |raw: Parsed<Self>| Ok(raw.0),
     DiscrepancyKind,
     Effect,
     FailureCode,
@@ -107,18 +192,34 @@ read_as!(
     TaskState,
     VmState,
 );
-read_as!(
-    SqlTimestamp,
-    Instant,
-    |raw: Instant| Ok(Timestamp::new(raw.0)),
-    Timestamp
-);
-read_as!(
-    BigInt,
-    i64,
-    |raw: i64| Ok(PowerState::from_i32(i32::try_from(raw)?)),
-    PowerState,
-);
+read_as!(SqlTimestamp, Instant, |raw: Instant| Ok(raw.0), Timestamp);
+read_as!(BigInt, Power, |raw: Power| Ok(raw.0), PowerState);
+
+/// A power state, whose number a column holds.
+pub(crate) struct Power(pub(crate) PowerState);
+
+impl<DB> FromSql<BigInt, DB> for Power
+where
+    DB: Backend,
+    i64: FromSql<BigInt, DB>,
+{
+    fn from_sql(value: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        let number = <i64 as FromSql<BigInt, DB>>::from_sql(value)?;
+        Ok(Self(PowerState::from_i32(i32::try_from(number)?)))
+    }
+}
+
+impl<DB> Queryable<BigInt, DB> for Power
+where
+    DB: Backend,
+    Self: FromSql<BigInt, DB>,
+{
+    type Row = Self;
+
+    fn build(row: Self) -> deserialize::Result<Self> {
+        Ok(row)
+    }
+}
 
 /// A sighting's word; serde owns the spelling.
 #[derive(Clone, Copy, Debug)]
@@ -162,14 +263,23 @@ read_as!(
 #[derive(Clone, Debug)]
 pub(crate) struct Json<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromSql<Text, MultiBackend> for Json<T> {
-    fn from_sql(value: MultiRawValue<'_>) -> deserialize::Result<Self> {
-        let text = <String as FromSql<Text, MultiBackend>>::from_sql(value)?;
+impl<T, DB> FromSql<Text, DB> for Json<T>
+where
+    T: DeserializeOwned,
+    DB: Backend,
+    String: FromSql<Text, DB>,
+{
+    fn from_sql(value: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        let text = <String as FromSql<Text, DB>>::from_sql(value)?;
         Ok(Self(serde_json::from_str(&text)?))
     }
 }
 
-impl<T: DeserializeOwned> Queryable<Text, MultiBackend> for Json<T> {
+impl<T, DB> Queryable<Text, DB> for Json<T>
+where
+    DB: Backend,
+    Self: FromSql<Text, DB>,
+{
     type Row = Self;
 
     fn build(row: Self) -> deserialize::Result<Self> {
@@ -184,7 +294,6 @@ pub(crate) fn json<T: Serialize>(value: &T) -> String {
 
 /// An instant as a column takes it: within the years 1 to 9999.
 pub(crate) fn instant(at: Timestamp) -> NaiveDateTime {
-    use chrono::NaiveDate;
     const fn midnight(year: i32, month: u32, day: u32) -> NaiveDateTime {
         match NaiveDate::from_ymd_opt(year, month, day) {
             Some(date) => date.and_time(chrono::NaiveTime::MIN),
@@ -223,6 +332,31 @@ mod tests {
         let now = Timestamp::from_micros(1_700_000_000_000_000).unwrap();
         let never = instant(now.plus(Duration::MAX)).to_string();
         assert!(never > instant(now).to_string(), "{never}");
+    }
+
+    #[test]
+    fn instants_read_back_as_they_are_written() {
+        for micros in [0, 1, 250_000, 999_999, 1_700_000_000_000_000, -1] {
+            let at = instant(Timestamp::from_micros(micros).unwrap());
+            let written = at.format("%F %T%.f").to_string();
+            assert_eq!(written_instant(&written), Some(at), "{written}");
+            let padded = at.format("%F %T%.6f").to_string();
+            assert_eq!(written_instant(&padded), Some(at), "{padded}");
+        }
+        for text in [
+            "",
+            "2026-11-28",
+            "2026-11-28 08:53",
+            "2026-11-28 08:53:47.",
+            "2026-11-28 08:53:47.1234567890",
+            "2026-11-28 08:53:47Z",
+            "2026-11-28 08:53:4x",
+            "2026-02-30 08:53:47",
+            "2026-11-28 24:00:00",
+            "2026/11/28 08:53:47",
+        ] {
+            assert_eq!(written_instant(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -16,6 +16,21 @@ pub(crate) enum Database {
     Postgres(PgConnection),
 }
 
+/// Runs a query on the very connection that a [`Database`] is. What is asked for most often goes
+/// this way: through `Database` diesel makes a statement's text twice at each execution, prepared
+/// or not, which costs as much as the statement itself. The query is written out for each, so its
+/// row has to be readable from either.
+macro_rules! on_backend {
+    ($connection:expr, |$backend:ident| $query:expr) => {
+        match $connection {
+            $crate::connection::Database::Sqlite($backend) => $query,
+            #[cfg(feature = "postgres")]
+            $crate::connection::Database::Postgres($backend) => $query,
+        }
+    };
+}
+pub(crate) use on_backend;
+
 impl Database {
     /// Runs `work` in a transaction that may write, and commits if it returns `Ok`.
     ///

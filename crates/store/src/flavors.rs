@@ -1,13 +1,14 @@
 //! Flavors: sizes of servers. Adopted servers bring theirs along.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 
+use crate::among::{MOST, among, with_list};
 use crate::columns::{Json, storable};
-use crate::connection::Database;
+use crate::connection::{Database, on_backend};
 use crate::schema::flavors;
 use crate::{Store, StoreError};
 
@@ -72,6 +73,27 @@ impl From<FlavorRow> for Flavor {
             extra_specs: row.extra_specs.0,
         }
     }
+}
+
+/// Flavors by their database ids: of many servers there are few.
+pub(crate) fn flavors_by_id(
+    connection: &mut Database,
+    ids: impl IntoIterator<Item = i64>,
+) -> QueryResult<HashMap<i64, Flavor>> {
+    let ids: Vec<i64> = BTreeSet::from_iter(ids).into_iter().collect();
+    let mut flavors = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(MOST) {
+        let rows = with_list!(rows, connection, ids)?;
+        flavors.extend(rows.into_iter().map(|row| (row.id, Flavor::from(row))));
+    }
+    Ok(flavors)
+}
+
+fn rows<const N: usize>(connection: &mut Database, ids: [i64; N]) -> QueryResult<Vec<FlavorRow>> {
+    on_backend!(connection, |backend| flavors::table
+        .filter(among(flavors::id, ids))
+        .select(FlavorRow::as_select())
+        .load(backend))
 }
 
 /// The id of a flavor of this name and these sizes, made if need be. `flavorid` is what it

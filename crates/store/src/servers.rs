@@ -26,13 +26,13 @@ pub use self::observe::{Inventory, MovedByHand, Observation, Observed, Owner};
 pub(crate) use self::patch::{forget_host, write_patch};
 pub(crate) use self::power::supersede_power;
 pub use self::power::{NewPower, PowerError, PowerStart};
-pub use self::record::{Disk, Fault, Lock, LockedBy, Server};
+pub use self::record::{Disk, Fault, Hardware, Lock, LockedBy, Server};
 pub(crate) use self::resolve::follow;
-use self::row::ServerRow;
+use self::row::{HardwareRow, ServerRow};
 pub use self::sightings::SightingRecord;
 pub use self::sort::{ServerSortKey, SortDirection};
 use crate::columns::text;
-use crate::connection::Database;
+use crate::connection::{Database, on_backend};
 use crate::flavors::FlavorRow;
 use crate::schema::{flavors, servers};
 use crate::{Store, StoreError};
@@ -42,13 +42,13 @@ pub(crate) fn load_any(
     connection: &mut Database,
     uuid: ServerUuid,
 ) -> Result<Option<Server>, StoreError> {
-    let row: Option<(ServerRow, FlavorRow)> = servers::table
-        .inner_join(flavors::table)
-        .filter(servers::uuid.eq(text(uuid)))
-        .select((ServerRow::as_select(), FlavorRow::as_select()))
-        .first(connection)
-        .optional()?;
-    Ok(row.map(Server::from))
+    let found: QueryResult<(ServerRow, FlavorRow)> =
+        on_backend!(connection, |backend| servers::table
+            .inner_join(flavors::table)
+            .filter(servers::uuid.eq(text(uuid)))
+            .select((ServerRow::as_select(), FlavorRow::as_select()))
+            .first(backend));
+    Ok(found.optional()?.map(Server::from))
 }
 
 /// A server, unless deleted.
@@ -66,6 +66,33 @@ impl Store {
     /// [`StoreError`].
     pub async fn server_find(&self, uuid: ServerUuid) -> Result<Option<Server>, StoreError> {
         self.server_find_visible(uuid, None).await
+    }
+
+    /// A server with its hardware, unless deleted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn server_find_with_hardware(
+        &self,
+        uuid: ServerUuid,
+    ) -> Result<Option<(Server, Hardware)>, StoreError> {
+        self.read(move |connection| {
+            let found: QueryResult<(ServerRow, FlavorRow, HardwareRow)> =
+                on_backend!(connection, |backend| servers::table
+                    .inner_join(flavors::table)
+                    .filter(servers::uuid.eq(text(uuid)))
+                    .filter(servers::deleted_at.is_null())
+                    .select((
+                        ServerRow::as_select(),
+                        FlavorRow::as_select(),
+                        HardwareRow::as_select(),
+                    ))
+                    .first(backend));
+            Ok(found.optional()?.map(|(server, flavor, hardware)| {
+                (Server::from((server, flavor)), Hardware::from(hardware))
+            }))
+        })
+        .await
     }
 
     /// A server, deleted or not, unless (where `project` is given) it is another project's.

@@ -12,6 +12,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
+use crate::http::json;
 use crate::nova::error::ApiError;
 use crate::nova::microversion::Microversion;
 use crate::nova::negotiation::{LEGACY, STANDARD};
@@ -43,7 +44,7 @@ impl Reply {
     /// [`ApiError::Internal`] when `document` has no JSON form.
     pub fn json_with(status: StatusCode, document: &impl Serialize) -> Result<Self, ApiError> {
         let mut body = Vec::with_capacity(1024);
-        serde_json::to_writer(&mut body, document).map_err(ApiError::internal)?;
+        json::write(&mut body, document).map_err(ApiError::internal)?;
         Ok(Self { status, body })
     }
 

@@ -24,6 +24,7 @@ pub mod volume_attachment;
 
 use serde::{Serialize, Serializer};
 
+pub use self::host_id::HostIds;
 use crate::nova::links::NextLink;
 
 /// A field that may be missing.

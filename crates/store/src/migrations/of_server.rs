@@ -8,9 +8,9 @@ use godwit_core::ids::ServerUuid;
 
 use super::MigrationSummary;
 use super::summary::{SummaryRow, summaries};
-use crate::among::among;
-use crate::columns::text;
-use crate::connection::Database;
+use crate::among::{among, with_list};
+use crate::columns::{Parsed, text};
+use crate::connection::{Database, on_backend};
 use crate::gather::Gather;
 use crate::schema::{migrations, servers};
 use crate::{Store, StoreError};
@@ -35,21 +35,16 @@ pub(crate) fn in_progress(
     connection: &mut Database,
     servers: &[ServerUuid],
 ) -> Result<HashMap<ServerUuid, OfServer<Vec<MigrationSummary>>>, StoreError> {
-    let mut all = owners(connection, servers.iter())?
-        .map(|(server, project_id)| {
+    let uuids: Vec<String> = servers.iter().map(text).collect();
+    let mut all = with_list!(owners, connection, &uuids)?
+        .into_iter()
+        .map(|(Parsed(server), project_id)| {
             let found = Vec::new();
             (server, OfServer { project_id, found })
         })
         .collect::<HashMap<_, _>>();
     // Unfinished are few at most, so what remains to be asked of them is asked below.
-    let uuids = servers.iter().map(text).collect();
-    let rows: Vec<SummaryRow> = migrations::table
-        .filter(among(migrations::instance_uuid, uuids))
-        .filter(migrations::ended_at.is_null())
-        .filter(migrations::deleted_at.is_null())
-        .select(SummaryRow::as_select())
-        .load(connection)?;
-    let mut unfinished = summaries(rows);
+    let mut unfinished = summaries(with_list!(unfinished, connection, &uuids)?);
     unfinished.sort_unstable_by_key(|it| it.id);
     for summary in unfinished {
         if let Some(of_server) = all.get_mut(&summary.server) {
@@ -69,15 +64,13 @@ pub(crate) fn by_id(
     connection: &mut Database,
     keys: &[(ServerUuid, i64)],
 ) -> Result<FoundById, StoreError> {
-    let owners: HashMap<_, _> =
-        owners(connection, keys.iter().map(|(server, _)| server))?.collect();
-    let ids = keys.iter().map(|(_, id)| *id).collect();
-    let rows: Vec<SummaryRow> = migrations::table
-        .filter(among(migrations::id, ids))
-        .filter(migrations::deleted_at.is_null())
-        .select(SummaryRow::as_select())
-        .load(connection)?;
-    let summaries = summaries(rows)
+    let uuids: Vec<String> = keys.iter().map(|(server, _)| text(server)).collect();
+    let owners: HashMap<_, _> = with_list!(owners, connection, &uuids)?
+        .into_iter()
+        .map(|(Parsed(server), project_id)| (server, project_id))
+        .collect();
+    let ids: Vec<i64> = keys.iter().map(|(_, id)| *id).collect();
+    let summaries = summaries(with_list!(with_ids, connection, &ids)?)
         .into_iter()
         .map(|it| ((it.server, it.id), it));
     let summaries: HashMap<_, _> = summaries.collect();
@@ -92,16 +85,40 @@ pub(crate) fn by_id(
 }
 
 /// Whose servers these are; deleted ones are left out.
-fn owners<'a>(
+fn owners<const N: usize>(
     connection: &mut Database,
-    of: impl Iterator<Item = &'a ServerUuid>,
-) -> Result<impl Iterator<Item = (ServerUuid, String)>, StoreError> {
-    let rows: Vec<(ServerUuid, String)> = servers::table
-        .filter(among(servers::uuid, of.map(text).collect()))
+    of: [String; N],
+) -> QueryResult<Vec<(Parsed<ServerUuid>, String)>> {
+    on_backend!(connection, |backend| servers::table
+        .filter(among(servers::uuid, of))
         .filter(servers::deleted_at.is_null())
         .select((servers::uuid, servers::project_id))
-        .load(connection)?;
-    Ok(rows.into_iter())
+        .load(backend))
+}
+
+/// The unfinished migrations of these servers.
+fn unfinished<const N: usize>(
+    connection: &mut Database,
+    of: [String; N],
+) -> QueryResult<Vec<SummaryRow>> {
+    on_backend!(connection, |backend| migrations::table
+        .filter(among(migrations::instance_uuid, of))
+        .filter(migrations::ended_at.is_null())
+        .filter(migrations::deleted_at.is_null())
+        .select(SummaryRow::as_select())
+        .load(backend))
+}
+
+/// The migrations with these ids.
+fn with_ids<const N: usize>(
+    connection: &mut Database,
+    ids: [i64; N],
+) -> QueryResult<Vec<SummaryRow>> {
+    on_backend!(connection, |backend| migrations::table
+        .filter(among(migrations::id, ids))
+        .filter(migrations::deleted_at.is_null())
+        .select(SummaryRow::as_select())
+        .load(backend))
 }
 
 impl Store {

@@ -9,6 +9,7 @@ use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 
 use super::{Amounts, record};
+use crate::columns::{Instant, Parsed};
 use crate::schema::migrations;
 
 /// What the API shows of a migration.
@@ -59,18 +60,18 @@ impl MigrationSummary {
     }
 }
 
-/// The columns of a summary.
+/// The columns of a summary, as either database gives them.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = migrations)]
 pub(super) struct SummaryRow {
     id: i64,
-    uuid: MigrationUuid,
-    instance_uuid: ServerUuid,
-    migration_type: MigrationKind,
-    status: MigrationStatus,
-    source_compute: HostName,
+    uuid: Parsed<MigrationUuid>,
+    instance_uuid: Parsed<ServerUuid>,
+    migration_type: Parsed<MigrationKind>,
+    status: Parsed<MigrationStatus>,
+    source_compute: Parsed<HostName>,
     source_node: Option<String>,
-    dest_compute: Option<HostName>,
+    dest_compute: Option<Parsed<HostName>>,
     dest_node: Option<String>,
     dest_host: Option<String>,
     old_instance_type_id: Option<i64>,
@@ -83,8 +84,8 @@ pub(super) struct SummaryRow {
     disk_total: Option<i64>,
     disk_processed: Option<i64>,
     disk_remaining: Option<i64>,
-    created_at: Timestamp,
-    updated_at: Option<Timestamp>,
+    created_at: Instant,
+    updated_at: Option<Instant>,
 }
 
 impl From<SummaryRow> for MigrationSummary {
@@ -92,13 +93,13 @@ impl From<SummaryRow> for MigrationSummary {
         let amounts = record::amounts;
         Self {
             id: row.id,
-            uuid: row.uuid,
-            server: row.instance_uuid,
-            kind: row.migration_type,
-            status: row.status,
-            source_compute: row.source_compute,
+            uuid: row.uuid.0,
+            server: row.instance_uuid.0,
+            kind: row.migration_type.0,
+            status: row.status.0,
+            source_compute: row.source_compute.0,
             source_node: row.source_node,
-            dest_compute: row.dest_compute,
+            dest_compute: row.dest_compute.map(|name| name.0),
             dest_node: row.dest_node,
             dest_host: row.dest_host,
             old_flavor_id: row.old_instance_type_id,
@@ -107,8 +108,8 @@ impl From<SummaryRow> for MigrationSummary {
             project_id: row.project_id,
             memory: amounts(row.memory_total, row.memory_processed, row.memory_remaining),
             disk: amounts(row.disk_total, row.disk_processed, row.disk_remaining),
-            created_at: row.created_at,
-            updated_at: row.updated_at,
+            created_at: row.created_at.0,
+            updated_at: row.updated_at.map(|at| at.0),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{Server, ServerAttribute, ServerSortKey, SortDirection, load_any};
 use crate::columns::{instant, storable, text};
 use crate::connection::Database;
 use crate::error::TransactionError;
-use crate::flavors::FlavorRow;
+use crate::flavors::flavors_by_id;
 use crate::schema::{flavors, servers};
 use crate::{Store, StoreError};
 
@@ -236,10 +236,17 @@ fn load(
     if let Some(after) = after {
         rows = rows.filter(order.follows(after));
     }
-    let rows: Vec<(ServerRow, FlavorRow)> = rows
-        .select((ServerRow::as_select(), FlavorRow::as_select()))
+    let rows: Vec<(ServerRow, i64)> = rows
+        .select((ServerRow::as_select(), servers::flavor_id))
         .load(connection)?;
-    Ok(rows.into_iter().map(Server::from).collect())
+    let flavors = flavors_by_id(connection, rows.iter().map(|(_, flavor)| *flavor))?;
+    let with_flavor = |(row, flavor): (ServerRow, i64)| match flavors.get(&flavor) {
+        Some(flavor) => Ok(row.with_flavor(flavor.clone())),
+        None => Err(StoreError::Corrupt(
+            format!("there is no flavor {flavor}").into(),
+        )),
+    };
+    rows.into_iter().map(with_flavor).collect()
 }
 
 fn list(
@@ -278,7 +285,7 @@ fn list(
 }
 
 impl Store {
-    /// Servers with their flavors, in one query as long as no pattern has to be matched.
+    /// Servers with their flavors; all of a page at once as long as no pattern has to be matched.
     ///
     /// # Errors
     /// [`ServerListError`].

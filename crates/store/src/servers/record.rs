@@ -59,10 +59,6 @@ pub struct Server {
     pub config_drive: bool,
     /// Its user's keys and values.
     pub metadata: BTreeMap<String, String>,
-    /// Its disks, as last observed.
-    pub disks: Vec<Disk>,
-    /// The processor it needs, as the driver describes it.
-    pub cpu: serde_json::Value,
     /// Why it is in error.
     pub fault: Option<Fault>,
     /// How it was launched.
@@ -118,6 +114,15 @@ pub struct Lock {
     pub by: LockedBy,
     /// Why.
     pub reason: Option<String>,
+}
+
+/// What a server is made of, as its host last told. Only who looks for a host asks.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Hardware {
+    /// Its disks.
+    pub disks: Vec<Disk>,
+    /// The processor it needs, as the driver describes it.
+    pub cpu: serde_json::Value,
 }
 
 /// One disk of a server.

@@ -5,34 +5,33 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::resources::Resources;
-use godwit_core::server::{PowerState, TaskState, VmState};
-use godwit_core::time::Timestamp;
+use godwit_core::server::{TaskState, VmState};
 
-use super::{Disk, Fault, Launch, Lock, LockedBy, Server};
+use super::{Disk, Fault, Hardware, Launch, Lock, LockedBy, Server};
 use crate::Flavor;
-use crate::columns::Json;
+use crate::columns::{Instant, Json, Parsed, Power};
 use crate::flavors::FlavorRow;
 use crate::schema::servers;
 
-/// All that is read of a server.
+/// All that is read of a server but its hardware, as either database gives it.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = servers)]
 pub(crate) struct ServerRow {
     id: i64,
-    uuid: ServerUuid,
+    uuid: Parsed<ServerUuid>,
     name: String,
     hostname: String,
     instance_name: String,
     description: Option<String>,
     project_id: String,
     user_id: String,
-    host: Option<HostName>,
+    host: Option<Parsed<HostName>>,
     node: Option<String>,
-    vm_state: VmState,
-    task_state: Option<TaskState>,
-    power_state: PowerState,
+    vm_state: Parsed<VmState>,
+    task_state: Option<Parsed<TaskState>>,
+    power_state: Power,
     progress: i64,
-    locked_by: Option<LockedBy>,
+    locked_by: Option<Parsed<LockedBy>>,
     locked_reason: Option<String>,
     vcpus: i64,
     memory_mb: i64,
@@ -42,38 +41,44 @@ pub(crate) struct ServerRow {
     availability_zone: Option<String>,
     config_drive: bool,
     metadata: Json<BTreeMap<String, String>>,
-    disks: Json<Vec<Disk>>,
-    cpu: Json<serde_json::Value>,
     fault: Option<Json<Fault>>,
-    created_at: Timestamp,
-    updated_at: Option<Timestamp>,
-    launched_at: Option<Timestamp>,
-    terminated_at: Option<Timestamp>,
-    deleted_at: Option<Timestamp>,
-    settled_at: Option<Timestamp>,
+    created_at: Instant,
+    updated_at: Option<Instant>,
+    launched_at: Option<Instant>,
+    terminated_at: Option<Instant>,
+    deleted_at: Option<Instant>,
+    settled_at: Option<Instant>,
     generation: i64,
     launch: Option<Json<Launch>>,
 }
 
 impl From<(ServerRow, FlavorRow)> for Server {
     fn from((row, flavor): (ServerRow, FlavorRow)) -> Self {
-        Self {
+        row.with_flavor(Flavor::from(flavor))
+    }
+}
+
+impl ServerRow {
+    /// The server, of which the row names the flavor only.
+    pub(super) fn with_flavor(self, flavor: Flavor) -> Server {
+        let row = self;
+        Server {
             id: row.id,
-            uuid: row.uuid,
+            uuid: row.uuid.0,
             name: row.name,
             hostname: row.hostname,
             instance_name: row.instance_name,
             description: row.description,
             project_id: row.project_id,
             user_id: row.user_id,
-            host: row.host,
+            host: row.host.map(|name| name.0),
             node: row.node,
-            vm_state: row.vm_state,
-            task_state: row.task_state,
-            power_state: row.power_state,
+            vm_state: row.vm_state.0,
+            task_state: row.task_state.map(|task| task.0),
+            power_state: row.power_state.0,
             progress: i32::try_from(row.progress).unwrap_or_default(),
             lock: row.locked_by.map(|by| Lock {
-                by,
+                by: by.0,
                 reason: row.locked_reason,
             }),
             room: Resources {
@@ -81,23 +86,38 @@ impl From<(ServerRow, FlavorRow)> for Server {
                 memory_mb: row.memory_mb,
                 disk_gb: row.disk_gb,
             },
-            flavor: Flavor::from(flavor),
+            flavor,
             image_ref: row.image_ref,
             key_name: row.key_name,
             availability_zone: row.availability_zone,
             config_drive: row.config_drive,
             metadata: row.metadata.0,
-            disks: row.disks.0,
-            cpu: row.cpu.0,
             fault: row.fault.map(|fault| fault.0),
             launch: row.launch.map(|launch| launch.0).unwrap_or_default(),
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            launched_at: row.launched_at,
-            terminated_at: row.terminated_at,
-            deleted_at: row.deleted_at,
-            settled_at: row.settled_at,
+            created_at: row.created_at.0,
+            updated_at: row.updated_at.map(|at| at.0),
+            launched_at: row.launched_at.map(|at| at.0),
+            terminated_at: row.terminated_at.map(|at| at.0),
+            deleted_at: row.deleted_at.map(|at| at.0),
+            settled_at: row.settled_at.map(|at| at.0),
             generation: row.generation,
+        }
+    }
+}
+
+/// What is read of a server's hardware.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = servers)]
+pub(crate) struct HardwareRow {
+    disks: Json<Vec<Disk>>,
+    cpu: Json<serde_json::Value>,
+}
+
+impl From<HardwareRow> for Hardware {
+    fn from(row: HardwareRow) -> Self {
+        Self {
+            disks: row.disks.0,
+            cpu: row.cpu.0,
         }
     }
 }

@@ -14,7 +14,7 @@ use godwit_core::server::{PowerState, VmState};
 use godwit_core::slots::SlotLimits;
 use godwit_core::time::Timestamp;
 use godwit_store::{
-    ActionNote, Actor, Claim, CommitNote, Disk, HostFacts, HostRegistration, Inventory,
+    ActionNote, Actor, Claim, CommitNote, Disk, Hardware, HostFacts, HostRegistration, Inventory,
     MigrationRecord, NewColdMigration, NewEvacuation, NewLiveMigration, NewMigration, Observation,
     Observed, Owner, Queued, Server, StepError, Stepped, StoragePool, Store, StoreOptions,
 };
@@ -177,6 +177,11 @@ impl Bench {
 
     pub(crate) async fn server(&self, n: u128) -> Server {
         self.store.server_find(server(n)).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn hardware(&self, n: u128) -> Hardware {
+        let found = self.store.server_find_with_hardware(server(n)).await;
+        found.unwrap().unwrap().1
     }
 
     pub(crate) async fn record(&self, n: u128) -> MigrationRecord {

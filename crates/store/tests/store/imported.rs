@@ -31,8 +31,9 @@ on_both! {
         assert_eq!((after.id, &after.name, &after.flavor), (10, &before.name, &before.flavor));
         assert_eq!((after.created_at, after.lock), (before.created_at, before.lock));
         assert_eq!((after.launch, after.host), (before.launch, Some(host("h1"))));
-        assert_eq!(after.disks, running(1).disks, "its host knows");
-        assert_eq!(after.cpu, running(1).cpu);
+        let hardware = bench.hardware(1).await;
+        assert_eq!(hardware.disks, running(1).disks, "its host knows");
+        assert_eq!(hardware.cpu, running(1).cpu);
         assert_eq!(after.power_state, PowerState::Running);
         assert_eq!(bench.server(2).await.id, 11, "numbers go on");
         bench.assert_sound().await;

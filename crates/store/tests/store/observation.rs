@@ -37,7 +37,8 @@ on_both! {
         assert_eq!((found.vm_state, found.task_state), (VmState::Active, None));
         assert_eq!((found.power_state, found.progress), (PowerState::Running, 0));
         assert_eq!((found.room, found.lock, found.fault), (ROOM, None, None));
-        assert_eq!((found.disks, found.cpu), (running(1).disks, running(1).cpu));
+        let hardware = bench.hardware(1).await;
+        assert_eq!((hardware.disks, hardware.cpu), (running(1).disks, running(1).cpu));
         assert_eq!((found.image_ref.as_deref(), found.metadata), (Some("image-1"), BTreeMap::new()));
         assert_eq!((found.created_at, found.launched_at), (at(-101), Some(at(-101))));
         assert_eq!((found.updated_at, found.deleted_at), (None, None));
@@ -66,8 +67,8 @@ on_both! {
         fuller.room.memory_mb = 4096;
         fuller.disks[0].allocated_bytes += 1;
         bench.hears("a", at(3), vec![fuller.clone()]).await;
-        let found = bench.server(1).await;
-        assert_eq!((found.disks, found.updated_at), (fuller.disks, Some(at(2))));
+        let (found, disks) = (bench.server(1).await, bench.hardware(1).await.disks);
+        assert_eq!((disks, found.updated_at), (fuller.disks, Some(at(2))));
 
         bench.hears("a", at(4), vec![sighted(1, Sighting::Inactive)]).await;
         assert_eq!(bench.server(1).await.vm_state, VmState::Stopped);

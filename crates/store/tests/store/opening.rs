@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection, RunQueryDsl};
+use diesel::sql_types::{Bool, Text};
+use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
 use godwit_store::{OpenError, Store, StoreError, StoreOptions};
 use godwit_test_support::postgres::TempPostgres;
 use godwit_test_support::wait_for;
@@ -287,4 +288,52 @@ async fn connections_that_broke_are_replaced() {
         bench.store.host_heartbeat(&name, boot, at).await.unwrap(),
         "writes too"
     );
+}
+
+/// A line of SQLite's about how it would execute a statement.
+#[derive(QueryableByName)]
+struct Planned {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+#[test]
+fn sqlite_prepares_a_statement_once_whatever_it_is_executed_with() {
+    #[derive(QueryableByName)]
+    struct Used {
+        #[diesel(sql_type = Bool)]
+        used: bool,
+    }
+    let mut connection = SqliteConnection::establish(":memory:").unwrap();
+    let found: Used = sql_query("SELECT sqlite_compileoption_used('ENABLE_QPSG') AS used")
+        .get_result(&mut connection)
+        .unwrap();
+    assert!(found.used, "see .cargo/config.toml");
+}
+
+#[tokio::test]
+async fn lists_of_servers_walk_an_index_in_their_order() {
+    let bench = Bench::sqlite().await;
+    let path = bench.url.strip_prefix("sqlite://").unwrap();
+    let mut connection = SqliteConnection::establish(path).unwrap();
+    for (filter, index) in [
+        ("", "servers_by_age"),
+        ("AND servers.project_id = ?", "servers_by_project"),
+        ("AND servers.host = ?", "servers_by_host"),
+    ] {
+        let plan: Vec<Planned> = sql_query(format!(
+            "EXPLAIN QUERY PLAN SELECT servers.id
+             FROM servers JOIN flavors ON servers.flavor_id = flavors.id
+             WHERE servers.deleted_at IS NULL {filter}
+             ORDER BY servers.created_at DESC, servers.uuid LIMIT ?"
+        ))
+        .load(&mut connection)
+        .unwrap();
+        let plan: Vec<_> = plan.into_iter().map(|line| line.detail).collect();
+        assert!(plan[0].contains(index), "{filter}: {plan:?}");
+        assert!(
+            !plan.iter().any(|line| line.contains("ORDER BY")),
+            "{filter}: {plan:?}"
+        );
+    }
 }

@@ -16,6 +16,7 @@ use crate::nova::error::ApiError;
 use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
+use crate::nova::views::HostIds;
 use crate::nova::views::server::{ServerEntry, ServerView};
 
 /// `GET /servers`.
@@ -36,7 +37,8 @@ pub fn detail(call: &Call) -> Answer<'_> {
         call.caller.enforce_own(rules::SERVERS_DETAIL)?;
         let servers = list(call, rules::SERVERS_DETAIL_ALL).await?;
         let visibility = Visibility::of_list(call).await?;
-        let view = |server| ServerView::new(server, visibility.of(server), &call.links);
+        let host_ids = HostIds::default();
+        let view = |server| ServerView::new(server, visibility.of(server), &call.links, &host_ids);
         let last = servers.last().map(|server| server.uuid.to_string());
         let next = next(call, "servers/detail", servers.len(), last);
         Reply::page("servers", servers.iter().map(view), "servers_links", next)
@@ -49,7 +51,8 @@ pub fn show(call: &Call) -> Answer<'_> {
         let found = call.server().await?.allow(call, rules::SERVERS_SHOW)?;
         let visibility = Visibility::of_one(call, &found).await?;
         let server = &found.resource;
-        let server = ServerView::new(server, visibility.of(server), &call.links);
+        let host_ids = HostIds::default();
+        let server = ServerView::new(server, visibility.of(server), &call.links, &host_ids);
         Reply::document("server", &server)
     })
 }

@@ -13,8 +13,7 @@ pub use self::parts::HostStatus;
 use self::parts::{
     FaultView, FlavorField, HostAttributes, ImageField, VolumeView, shows_fault, shows_progress,
 };
-use super::Gated;
-use super::host_id::host_id;
+use super::{Gated, HostIds};
 use crate::http::timestamps::{Micros, Seconds};
 use crate::nova::links::{Link, Links, To};
 use crate::nova::microversion::{Microversion, milestone};
@@ -123,7 +122,12 @@ pub struct ServerView<'a> {
 pub struct Empty {}
 
 impl<'a> ServerView<'a> {
-    pub fn new(server: &'a Server, visibility: ServerVisibility, links: &'a Links) -> Self {
+    pub fn new(
+        server: &'a Server,
+        visibility: ServerVisibility,
+        links: &'a Links,
+        host_ids: &HostIds<'a>,
+    ) -> Self {
         let since = |milestone| visibility.version >= milestone;
         let status = display_status(server.vm_state, server.task_state);
         let launch = &server.launch;
@@ -135,7 +139,7 @@ impl<'a> ServerView<'a> {
             addresses: Empty {},
             created: Seconds(server.created_at),
             flavor: FlavorField::new(&server.flavor, visibility, links),
-            host_id: host_id(
+            host_id: host_ids.of(
                 &server.project_id,
                 server.host.as_ref().map(HostName::as_str),
             ),
