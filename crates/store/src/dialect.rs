@@ -25,6 +25,7 @@ use godwit_core::effect::{Effect, SubjectKind};
 
 use crate::connection::Database;
 use crate::pool::Access;
+use crate::prepared::Prepare as _;
 use crate::schema::{hosts, migrations, server_groups, servers, services};
 
 /// The state that a fresh connection is put into.
@@ -79,6 +80,7 @@ pub(crate) fn has_table(connection: &mut Database, name: &str) -> QueryResult<bo
     };
     let found: Found = sql_query(query)
         .bind::<Text, _>(name)
+        .prepared()
         .get_result(connection)?;
     Ok(found.found)
 }
@@ -275,6 +277,7 @@ pub(crate) fn claim_effects(
         .bind::<Timestamp, _>(until)
         .bind::<Timestamp, _>(now)
         .bind::<BigInt, _>(limit)
+        .prepared()
         .load(connection)?;
     Ok(claimed.into_iter().map(|row| row.id).collect())
 }
@@ -326,6 +329,7 @@ pub(crate) fn update_progress(connection: &mut Database, samples: &str) -> Query
     );
     sql_query(statement)
         .bind::<Text, _>(samples)
+        .prepared()
         .execute(connection)
 }
 
@@ -343,5 +347,6 @@ pub(crate) fn update_server_progress(
     );
     sql_query(statement)
         .bind::<Text, _>(samples)
+        .prepared()
         .execute(connection)
 }

@@ -9,6 +9,7 @@ use godwit_core::time::Timestamp;
 
 use crate::columns::{instant, text};
 use crate::connection::Database;
+use crate::prepared::Prepare as _;
 use crate::schema::discrepancies;
 use crate::{Lease, Store, StoreError, effects};
 
@@ -83,6 +84,7 @@ pub(crate) fn open(
     .bind::<Nullable<Text>, _>(subject.host.as_ref().map(HostName::as_str))
     .bind::<Text, _>(detail)
     .bind::<SqlTimestamp, _>(instant(at))
+    .prepared()
     .execute(connection)?;
     if opened == 0 {
         return Ok(None);
@@ -109,6 +111,7 @@ pub(crate) fn close(
             discrepancies::closed_at.eq(instant(at)),
             discrepancies::closed_because.eq(because),
         ))
+        .prepared()
         .execute(connection)?;
     Ok(closed > 0)
 }
@@ -132,6 +135,7 @@ pub(crate) fn close_of_migration(
             discrepancies::closed_at.eq(instant(at)),
             discrepancies::closed_because.eq(because),
         ))
+        .prepared()
         .execute(connection)?;
     Ok(())
 }

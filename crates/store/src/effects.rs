@@ -13,6 +13,7 @@ use godwit_core::words;
 
 use crate::columns::instant;
 use crate::connection::Database;
+use crate::prepared::Prepare as _;
 use crate::schema::{effects, migrations, servers};
 use crate::{Store, StoreError, dialect};
 
@@ -161,6 +162,7 @@ fn insert_of(
             effects::created_at.eq(instant(at)),
             effects::not_before.eq(instant(at)),
         ))
+        .prepared()
         .execute(connection)?;
     Ok(())
 }
@@ -207,6 +209,7 @@ fn supersede_of(
             effects::done_at.eq(instant(at)),
             effects::outcome.eq(EffectOutcome::Superseded.as_str()),
         ))
+        .prepared()
         .execute(connection)?;
     Ok(())
 }
@@ -236,6 +239,7 @@ pub(crate) fn done(
             effects::done_at.eq(instant(at)),
             effects::outcome.eq(EffectOutcome::Done.as_str()),
         ))
+        .prepared()
         .execute(connection)?;
     Ok(updated == 1)
 }
@@ -346,6 +350,7 @@ impl Store {
                     .filter(effects::lease_owner.is_not_null())
                     .filter(effects::done_at.is_null())
                     .set(effects::lease_until.eq(instant(until)))
+                    .prepared()
                     .execute(connection)?;
                 held.extend((updated == 1).then_some(*lease));
             }
@@ -388,6 +393,7 @@ impl Store {
                     effects::attempts.eq(effects::attempts + 1),
                     effects::last_error.eq(&error),
                 ))
+                .prepared()
                 .execute(connection)?;
             Ok(updated == 1)
         })
@@ -409,6 +415,7 @@ impl Store {
                     effects::lease_owner.eq(None::<String>),
                     effects::lease_until.eq(None::<chrono::NaiveDateTime>),
                 ))
+                .prepared()
                 .execute(connection)?;
             Ok(released)
         })

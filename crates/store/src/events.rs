@@ -13,6 +13,7 @@ use godwit_core::time::Timestamp;
 pub use self::stream::PositionedEvent;
 use crate::columns::{Json, instant, json, text};
 use crate::connection::Database;
+use crate::prepared::Prepare as _;
 use crate::schema::{events, migrations};
 use crate::{Store, StoreError, dialect};
 
@@ -107,6 +108,7 @@ pub(crate) fn append(
             events::request_id.eq(&event.request_id),
             events::detail.eq(json(&event.detail)),
         ))
+        .prepared()
         .execute(connection)?;
     Ok(())
 }
@@ -162,6 +164,7 @@ impl Store {
                 .first(connection)?;
             diesel::update(migrations::table.find(id))
                 .set(migrations::event_sequence.eq(last + 1))
+                .prepared()
                 .execute(connection)?;
             let event = MigrationEvent {
                 sequence: last + 1,

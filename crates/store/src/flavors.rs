@@ -9,6 +9,7 @@ use diesel::sql_types::{BigInt, Text};
 use crate::among::{MOST, among, with_list};
 use crate::columns::{Json, storable};
 use crate::connection::{Database, on_backend};
+use crate::prepared::Prepare as _;
 use crate::schema::flavors;
 use crate::{Store, StoreError};
 
@@ -141,6 +142,7 @@ pub(crate) fn ensure(
         .bind::<BigInt, _>(root_gb)
         .bind::<BigInt, _>(ephemeral_gb)
         .bind::<BigInt, _>(swap_mb)
+        .prepared()
         .execute(connection)?;
         if made == 1 {
             break;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::columns::{Json, PlainUuid, instant, json, text};
 use crate::connection::Database;
 use crate::migrations::source_returned;
+use crate::prepared::Prepare as _;
 use crate::schema::{hosts, services};
 use crate::services::{Beat, ServiceRow, beat};
 use crate::{Service, ServiceBinary, Store, StoreError, reservations};
@@ -246,6 +247,7 @@ fn write(
     .bind::<Text, _>(&facts.rpc_version)
     .bind::<Text, _>(json(&facts.capabilities))
     .bind::<SqlTimestamp, _>(instant(registration.at))
+    .prepared()
     .execute(connection)?;
     Ok(())
 }
@@ -310,6 +312,7 @@ impl Store {
                     services::updated_at.eq(instant(at)),
                     services::report_count.eq(services::report_count + 1),
                 ))
+                .prepared()
                 .execute(connection)?;
             Ok(updated == 1)
         })

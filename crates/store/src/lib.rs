@@ -32,6 +32,7 @@ mod location;
 mod migrations;
 mod open;
 mod pool;
+mod prepared;
 mod repairs;
 mod reservations;
 mod schema;

@@ -12,6 +12,7 @@ use godwit_core::time::Timestamp;
 
 use crate::columns::{instant, text};
 use crate::connection::Database;
+use crate::prepared::Prepare as _;
 use crate::schema::{claims, migrations, slots};
 use crate::{Claim, CommitError, Store, StoreError};
 
@@ -122,7 +123,9 @@ pub(crate) fn rooms_of_servers(
 pub(crate) fn rooms_of_claims(
     connection: &mut Database,
 ) -> Result<HashMap<String, Resources>, StoreError> {
-    Ok(by_host(sql_query(rooms!("claims")).load(connection)?))
+    Ok(by_host(
+        sql_query(rooms!("claims")).prepared().load(connection)?,
+    ))
 }
 
 /// What the servers on one host take.
@@ -132,6 +135,7 @@ pub(crate) fn room_of_servers(
 ) -> Result<Resources, StoreError> {
     let row: Option<RoomRow> = sql_query(rooms!("servers WHERE deleted_at IS NULL AND host = $1"))
         .bind::<Text, _>(host.as_str())
+        .prepared()
         .get_result(connection)
         .optional()?;
     Ok(row.map(|row| row.room()).unwrap_or_default())
@@ -147,6 +151,7 @@ pub(crate) fn room_of_claims(
     let row: Option<RoomRow> = sql_query(rooms!("claims WHERE host = $1 AND migration_id <> $2"))
         .bind::<Text, _>(host.as_str())
         .bind::<BigInt, _>(but.unwrap_or_default())
+        .prepared()
         .get_result(connection)
         .optional()?;
     Ok(row.map(|row| row.room()).unwrap_or_default())
@@ -184,6 +189,7 @@ pub(crate) fn claim(
     .bind::<BigInt, _>(claim.room.memory_mb)
     .bind::<BigInt, _>(claim.room.disk_gb)
     .bind::<SqlTimestamp, _>(instant(at))
+    .prepared()
     .execute(connection)
     .map_err(StoreError::from)?;
     Ok(())
@@ -198,7 +204,9 @@ pub(crate) fn keep_way_back(
     (host, room): (&HostName, Resources),
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    diesel::delete(claims::table.filter(claims::migration_id.eq(migration))).execute(connection)?;
+    diesel::delete(claims::table.filter(claims::migration_id.eq(migration)))
+        .prepared()
+        .execute(connection)?;
     diesel::insert_into(claims::table)
         .values((
             claims::migration_id.eq(migration),
@@ -208,6 +216,7 @@ pub(crate) fn keep_way_back(
             claims::disk_gb.eq(room.disk_gb),
             claims::created_at.eq(instant(at)),
         ))
+        .prepared()
         .execute(connection)?;
     Ok(())
 }
@@ -239,6 +248,7 @@ pub(crate) fn take_slots(
                 slots::host.eq(host.as_str()),
                 slots::created_at.eq(instant(at)),
             ))
+            .prepared()
             .execute(connection)
             .map_err(StoreError::from)?;
     }
@@ -247,8 +257,12 @@ pub(crate) fn take_slots(
 
 /// Gives back all that a migration holds.
 pub(crate) fn release(connection: &mut Database, migration: i64) -> Result<(), StoreError> {
-    diesel::delete(claims::table.filter(claims::migration_id.eq(migration))).execute(connection)?;
-    diesel::delete(slots::table.filter(slots::migration_id.eq(migration))).execute(connection)?;
+    diesel::delete(claims::table.filter(claims::migration_id.eq(migration)))
+        .prepared()
+        .execute(connection)?;
+    diesel::delete(slots::table.filter(slots::migration_id.eq(migration)))
+        .prepared()
+        .execute(connection)?;
     Ok(())
 }
 

@@ -18,6 +18,7 @@ pub(crate) use self::membership::check;
 pub(crate) use self::observe::observe;
 use crate::columns::{instant, storable, text};
 use crate::connection::Database;
+use crate::prepared::Prepare as _;
 use crate::schema::{server_group_members, server_groups, servers};
 use crate::{Store, StoreError};
 
@@ -116,6 +117,7 @@ pub(crate) fn insert(connection: &mut Database, new: &NewServerGroup) -> Result<
     .bind::<Text, _>(new.policy.as_str())
     .bind::<Nullable<BigInt>, _>(new.max_server_per_host.map(i64::from))
     .bind::<SqlTimestamp, _>(instant(new.at))
+    .prepared()
     .execute(connection)?;
     Ok(made == 1)
 }
@@ -136,13 +138,16 @@ pub(crate) fn put_member(
             server_group_members::origin.eq(origin.as_str()),
             server_group_members::created_at.eq(instant(at)),
         ))
+        .prepared()
         .execute(connection)?;
     Ok(())
 }
 
 fn take_out(connection: &mut Database, server: ServerUuid) -> Result<(), StoreError> {
     let member = server_group_members::server_uuid.eq(text(server));
-    diesel::delete(server_group_members::table.filter(member)).execute(connection)?;
+    diesel::delete(server_group_members::table.filter(member))
+        .prepared()
+        .execute(connection)?;
     Ok(())
 }
 
@@ -274,9 +279,12 @@ impl Store {
             let deleted = diesel::update(server_groups::table.find(id))
                 .filter(server_groups::deleted_at.is_null())
                 .set(server_groups::deleted_at.eq(instant(at)))
+                .prepared()
                 .execute(connection)?;
             let members = server_group_members::group_id.eq(id);
-            diesel::delete(server_group_members::table.filter(members)).execute(connection)?;
+            diesel::delete(server_group_members::table.filter(members))
+                .prepared()
+                .execute(connection)?;
             Ok(deleted == 1)
         })
         .await

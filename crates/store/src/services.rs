@@ -19,6 +19,7 @@ use crate::aggregates::zones;
 use crate::columns::{PlainUuid, instant, text};
 use crate::connection::Database;
 use crate::import::NOVAS;
+use crate::prepared::Prepare as _;
 use crate::schema::services;
 use crate::{Store, StoreError};
 
@@ -170,6 +171,7 @@ pub(crate) fn beat(connection: &mut Database, beat: &Beat<'_>) -> Result<(), Sto
     .bind::<Text, _>(beat.version)
     .bind::<SqlTimestamp, _>(instant(beat.at))
     .bind::<Text, _>(beat.zone)
+    .prepared()
     .execute(connection)?;
     Ok(())
 }

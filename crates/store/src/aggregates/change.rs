@@ -12,6 +12,7 @@ use crate::columns::{instant, json};
 use crate::connection::Database;
 use crate::dialect::{self, ZoneLock};
 use crate::error::TransactionError;
+use crate::prepared::Prepare as _;
 use crate::schema::{aggregate_hosts, aggregates, servers};
 use crate::{Store, StoreError};
 
@@ -142,10 +143,13 @@ fn write(
         diesel::delete(aggregate_hosts::table)
             .filter(aggregate_hosts::aggregate_id.eq(before.id))
             .filter(aggregate_hosts::host.eq(host.as_str()))
+            .prepared()
             .execute(connection)?;
     }
     let Some(after) = after else {
-        diesel::delete(aggregates::table.find(before.id)).execute(connection)?;
+        diesel::delete(aggregates::table.find(before.id))
+            .prepared()
+            .execute(connection)?;
         return Ok(());
     };
     for host in after
@@ -159,6 +163,7 @@ fn write(
         );
         diesel::insert_into(aggregate_hosts::table)
             .values(member)
+            .prepared()
             .execute(connection)?;
     }
     diesel::update(aggregates::table.find(before.id))
@@ -168,6 +173,7 @@ fn write(
             aggregates::metadata.eq(json(&after.metadata)),
             aggregates::updated_at.eq(after.updated_at.map(instant)),
         ))
+        .prepared()
         .execute(connection)?;
     Ok(())
 }
@@ -175,6 +181,7 @@ fn write(
 /// A host that is gone is in no aggregate.
 pub(crate) fn forget_host(connection: &mut Database, host: &HostName) -> Result<(), StoreError> {
     diesel::delete(aggregate_hosts::table.filter(aggregate_hosts::host.eq(host.as_str())))
+        .prepared()
         .execute(connection)?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use godwit_core::ids::HostName;
 
 use crate::connection::Database;
 use crate::dialect::{self, ZoneLock};
+use crate::prepared::Prepare as _;
 use crate::schema::{aggregate_hosts, aggregates, services};
 use crate::{ServiceBinary, StoreError};
 
@@ -58,6 +59,7 @@ pub(crate) fn rewrite(connection: &mut Database) -> Result<(), StoreError> {
         "UPDATE services SET zone = {ZONE} WHERE \"binary\" = $1 AND zone <> {ZONE}"
     ))
     .bind::<Text, _>(compute)
+    .prepared()
     .execute(connection)?;
     if changed == 0 {
         return Ok(());
@@ -69,6 +71,7 @@ pub(crate) fn rewrite(connection: &mut Database) -> Result<(), StoreError> {
          WHERE deleted_at IS NULL AND availability_zone <> {OF_HOST}"
     ))
     .bind::<Text, _>(compute)
+    .prepared()
     .execute(connection)?;
     Ok(())
 }

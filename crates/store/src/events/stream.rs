@@ -19,6 +19,7 @@ use godwit_core::ids::MigrationUuid;
 
 use super::{EventRow, MigrationEvent};
 use crate::connection::Database;
+use crate::prepared::Prepare as _;
 use crate::schema::{events, migrations};
 use crate::{Store, StoreError, dialect};
 
@@ -51,6 +52,7 @@ fn give_positions(connection: &mut Database) -> Result<(), StoreError> {
          WHERE events.id = given.id",
     )
     .bind::<BigInt, _>(AT_ONCE)
+    .prepared()
     .execute(connection)?;
     Ok(())
 }

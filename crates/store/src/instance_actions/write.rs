@@ -14,6 +14,7 @@ use godwit_core::time::Timestamp;
 use super::ActionNote;
 use crate::columns::{instant, text};
 use crate::connection::Database;
+use crate::prepared::Prepare as _;
 use crate::schema::{instance_actions, instance_actions_events};
 use crate::{MigrationRecord, StoreError};
 
@@ -42,6 +43,7 @@ pub(crate) fn began(
     .bind::<Nullable<Text>, _>(&note.user_id)
     .bind::<Nullable<Text>, _>(&note.project_id)
     .bind::<SqlTimestamp, _>(instant(note.at))
+    .prepared()
     .get_result(connection)?;
     Ok(made.id)
 }
@@ -194,6 +196,7 @@ pub(crate) fn start(
             instance_actions_events::details.eq(details),
             instance_actions_events::created_at.eq(instant(at)),
         ))
+        .prepared()
         .execute(connection)?;
     touch(connection, action, at)
 }
@@ -216,10 +219,12 @@ pub(crate) fn finish(
             instance_actions_events::result.eq(result.as_str()),
             instance_actions_events::details.eq(details),
         ))
+        .prepared()
         .execute(connection)?;
     if result == ActionResult::Error {
         diesel::update(instance_actions::table.find(action))
             .set(instance_actions::message.eq(result.as_str()))
+            .prepared()
             .execute(connection)?;
     }
     touch(connection, action, at)
@@ -228,6 +233,7 @@ pub(crate) fn finish(
 fn touch(connection: &mut Database, action: i64, at: Timestamp) -> Result<(), StoreError> {
     diesel::update(instance_actions::table.find(action))
         .set(instance_actions::updated_at.eq(instant(at)))
+        .prepared()
         .execute(connection)?;
     Ok(())
 }

@@ -16,6 +16,7 @@ use super::{CommitError, CommitNote, MigrationRecord, row};
 use crate::columns::{instant, instants, json, text};
 use crate::connection::Database;
 use crate::error::TransactionError;
+use crate::prepared::Prepare as _;
 use crate::schema::migrations;
 use crate::{
     ActionNote, Actor, MigrationEvent, Server, Store, StoreError, effects, events,
@@ -149,6 +150,7 @@ fn insert(
             migrations::created_at.eq(instant(new.at)),
             migrations::status_since.eq(instant(new.at)),
         ))
+        .prepared()
         .execute(connection)?;
     let row = row::load(connection, new.uuid)?;
     row.ok_or(StoreError::Refused(DieselError::NotFound))?

@@ -9,6 +9,7 @@ use godwit_core::slots::SlotLimits;
 use godwit_core::time::Timestamp;
 
 use crate::columns::instant;
+use crate::prepared::Prepare as _;
 use crate::{Store, StoreError};
 
 /// A live migration that waits for its slots.
@@ -68,6 +69,7 @@ impl Store {
                 .bind::<BigInt, _>(most(limits.per_source))
                 .bind::<BigInt, _>(most(limits.per_destination))
                 .bind::<BigInt, _>(limit)
+                .prepared()
                 .load(connection)?)
         })
         .await

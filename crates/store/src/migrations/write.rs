@@ -17,6 +17,7 @@ use super::commit::Locked;
 use super::{CommitError, CommitNote, MigrationRecord, row};
 use crate::columns::{instant, instants, json};
 use crate::connection::Database;
+use crate::prepared::Prepare as _;
 use crate::schema::{hosts, migrations};
 use crate::{
     MigrationEvent, StoreError, dialect, discrepancies, effects, events, instance_actions,
@@ -145,6 +146,7 @@ fn write_row(
             migrations::started_at.eq(started),
             migrations::ended_at.eq(ended.filter(|_| next.status().has_ended())),
         ))
+        .prepared()
         .execute(connection)
         .map_err(StoreError::from)?;
     if written == 1 {

@@ -12,6 +12,7 @@ use godwit_core::status::{MigrationKind, MigrationStatus};
 use super::{GroupRow, count};
 use crate::columns::text;
 use crate::connection::Database;
+use crate::prepared::Prepare as _;
 use crate::schema::{migrations, server_group_members, server_groups};
 use crate::{CommitError, MigrationRecord, Store, StoreError, dialect};
 
@@ -65,6 +66,7 @@ fn others(
     )
     .bind::<BigInt, _>(group)
     .bind::<Text, _>(text(server))
+    .prepared()
     .load(connection)?;
     Ok(rows.into_iter().map(Member::from).collect())
 }
@@ -119,6 +121,7 @@ pub(crate) fn check(
     }
     diesel::update(migrations::table.find(record.id))
         .set(migrations::placed_in_group.eq(id))
+        .prepared()
         .execute(connection)
         .map_err(StoreError::from)?;
     Ok(())

@@ -13,6 +13,7 @@ use super::{Inventory, Observed};
 use crate::aggregates::zones;
 use crate::columns::{instant, json, text};
 use crate::connection::Database;
+use crate::prepared::Prepare as _;
 use crate::schema::{hosts, servers};
 use crate::{FlavorSpec, StoreError, flavors};
 
@@ -128,6 +129,7 @@ impl Home<'_> {
         .bind::<Text, _>(json(&domain.cpu))
         .bind::<SqlTimestamp, _>(instant(created))
         .bind::<Nullable<Text>, _>(&domain.definition)
+        .prepared()
         .execute(connection)?;
         Ok(made == 1)
     }

@@ -11,6 +11,7 @@ use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::error::TransactionError;
 use crate::instance_actions::{self, ActionNote};
+use crate::prepared::Prepare as _;
 use crate::schema::servers;
 use crate::{Store, StoreError, dialect};
 
@@ -67,6 +68,7 @@ fn lock(
             servers::updated_at.eq(instant(note.at)),
             servers::generation.eq(servers::generation + 1),
         ))
+        .prepared()
         .execute(connection)?;
     let action = instance_actions::began(connection, uuid, ActionName::Lock, note)?;
     instance_actions::succeeded_at_once(connection, action, "api_lock", note.at)?;
@@ -88,6 +90,7 @@ fn unlock<E>(
             servers::updated_at.eq(instant(note.at)),
             servers::generation.eq(servers::generation + 1),
         ))
+        .prepared()
         .execute(connection)
         .map_err(StoreError::from)?;
     let action = instance_actions::began(connection, uuid, ActionName::Unlock, note)?;

@@ -15,6 +15,7 @@ use godwit_core::time::Timestamp;
 use super::{Disk, adopt, resolve, sightings};
 use crate::columns::{instant, text};
 use crate::connection::Database;
+use crate::prepared::Prepare as _;
 use crate::schema::{hosts, migrations, servers, services};
 use crate::{
     Discrepancy, FlavorSpec, ServiceBinary, Store, StoreError, dialect, discrepancies,
@@ -190,6 +191,7 @@ fn record(connection: &mut Database, inventory: &Inventory) -> Result<Observatio
     resolve::resolve(connection, inventory, &known, &resting, &mut observation)?;
     diesel::update(hosts::table.filter(hosts::name.eq(host.as_str())))
         .set(hosts::last_inventory_at.eq(instant(inventory.at)))
+        .prepared()
         .execute(connection)?;
     Ok(observation)
 }

@@ -10,6 +10,7 @@ use crate::StoreError;
 use crate::aggregates::zones;
 use crate::columns::{instant, json, text};
 use crate::connection::Database;
+use crate::prepared::Prepare as _;
 use crate::schema::{hosts, servers};
 
 /// Writes a patch of a server whose row is locked: the row with one statement, then the sightings.
@@ -51,6 +52,7 @@ pub(crate) fn write_patch(
             servers::updated_at.eq(instant(at)),
             servers::generation.eq(servers::generation + 1),
         ))
+        .prepared()
         .execute(connection)?;
     for change in &patch.sightings {
         match change {
@@ -100,6 +102,7 @@ pub(crate) fn forget_host(
     diesel::update(servers::table)
         .filter(servers::uuid.eq(text(server)))
         .set(servers::settled_at.eq(instant(at)))
+        .prepared()
         .execute(connection)?;
     Ok(())
 }

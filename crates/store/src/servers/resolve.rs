@@ -20,6 +20,7 @@ use crate::aggregates::zones;
 use crate::columns::{instant, instants, json, text};
 use crate::connection::Database;
 use crate::discrepancies::{self, Discrepancy};
+use crate::prepared::Prepare as _;
 use crate::schema::{hosts, servers};
 
 /// Values in one statement; SQLite takes at most 32,766.
@@ -260,6 +261,7 @@ pub(crate) fn follow(
             servers::updated_at.eq(instant(at)),
             servers::generation.eq(servers::generation + 1),
         ))
+        .prepared()
         .execute(connection)?;
     let subject = DiscrepancySubject::of_server(Kind::MovedByHand, server.uuid, Some(to.clone()));
     let origin = server.from.map_or("nowhere", HostName::as_str);
@@ -283,6 +285,7 @@ fn lose_sight(
             servers::power_state.eq(i64::from(PowerState::NoState.as_i32())),
             servers::updated_at.eq(instant(at)),
         ))
+        .prepared()
         .execute(connection)?;
     Ok(())
 }
@@ -323,6 +326,7 @@ fn describe(
             servers::definition.eq(definition),
             servers::updated_at.eq(instants(updated)),
         ))
+        .prepared()
         .execute(connection)?;
     Ok(())
 }

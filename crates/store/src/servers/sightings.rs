@@ -11,6 +11,7 @@ use godwit_core::time::Timestamp;
 
 use crate::columns::{SightingWord, instant, sighting_word, text};
 use crate::connection::Database;
+use crate::prepared::Prepare as _;
 use crate::schema::sightings;
 use crate::{Store, StoreError};
 
@@ -72,6 +73,7 @@ pub(crate) fn put(
     .bind::<Text, _>(sighting_word(sighting))
     .bind::<BigInt, _>(i64::from(power_state.as_i32()))
     .bind::<SqlTimestamp, _>(instant(at))
+    .prepared()
     .execute(connection)?;
     Ok(())
 }
@@ -85,6 +87,7 @@ pub(crate) fn forget(
     diesel::delete(sightings::table)
         .filter(sightings::server_uuid.eq(text(server)))
         .filter(sightings::host.eq(host.as_str()))
+        .prepared()
         .execute(connection)?;
     Ok(())
 }
@@ -95,6 +98,7 @@ pub(crate) fn forget_everywhere(
     server: ServerUuid,
 ) -> Result<(), StoreError> {
     diesel::delete(sightings::table.filter(sightings::server_uuid.eq(text(server))))
+        .prepared()
         .execute(connection)?;
     Ok(())
 }
@@ -108,6 +112,7 @@ pub(crate) fn forget_older(
     diesel::delete(sightings::table)
         .filter(sightings::host.eq(host.as_str()))
         .filter(sightings::observed_at.lt(instant(at)))
+        .prepared()
         .execute(connection)?;
     Ok(())
 }
@@ -127,11 +132,13 @@ pub(crate) fn came_to_rest(
         .filter(sightings::host.eq(host.as_str()))
         .filter(moving.or(handed_over))
         .set(sightings::sighting.eq(sighting_word(Sighting::Executing)))
+        .prepared()
         .execute(connection)?;
     diesel::update(sightings::table)
         .filter(sightings::server_uuid.eq(text(server)))
         .filter(sightings::host.eq(host.as_str()))
         .set(sightings::observed_at.eq(instant(at)))
+        .prepared()
         .execute(connection)?;
     Ok(())
 }

@@ -13,6 +13,7 @@ use super::{Service, ServiceBinary, ServiceRow};
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::error::TransactionError;
+use crate::prepared::Prepare as _;
 use crate::schema::{hosts, migrations, servers, services, sightings};
 use crate::{Store, StoreError, aggregates, dialect};
 
@@ -185,6 +186,7 @@ fn write(
             services::forced_down_at.eq(declared_dead_at),
             services::updated_at.eq(instant(change.at)),
         ))
+        .prepared()
         .execute(connection)?;
     Ok(service)
 }
@@ -206,15 +208,20 @@ fn delete(connection: &mut Database, service: &Service, at: Timestamp) -> Result
     .bind::<Nullable<Text>, _>(&service.disabled_reason)
     .bind::<Bool, _>(service.forced_down)
     .bind::<SqlTimestamp, _>(instant(at))
+    .prepared()
     .execute(connection)?;
     if service.binary == ServiceBinary::Compute {
         aggregates::forget_host(connection, &service.host)?;
         diesel::delete(hosts::table.filter(hosts::service_id.eq(service.id)))
+            .prepared()
             .execute(connection)?;
         diesel::delete(sightings::table.filter(sightings::host.eq(service.host.as_str())))
+            .prepared()
             .execute(connection)?;
     }
-    diesel::delete(services::table.find(service.id)).execute(connection)?;
+    diesel::delete(services::table.find(service.id))
+        .prepared()
+        .execute(connection)?;
     Ok(())
 }
 

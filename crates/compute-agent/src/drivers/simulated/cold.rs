@@ -154,7 +154,7 @@ impl World {
 
     /// A cold move's source forgets the guest, which is elsewhere for good.
     pub(super) fn forget_definition(&mut self, host: &HostName, server: ServerUuid) {
-        self.change(server, |guest| drop(guest.left_on.remove(host)));
+        self.change(server, |guest| guest.left_on.retain(|left| left != host));
     }
 
     pub(super) fn power(&mut self, host: &HostName, on: bool) {

@@ -28,7 +28,7 @@ const FEW: usize = 1_000;
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Change {
-    Is(GuestSpec),
+    Is(Box<GuestSpec>),
     Gone(ServerUuid),
 }
 
@@ -76,7 +76,7 @@ impl Kept {
             let change = serde_json::from_str(line)
                 .map_err(|error| FabricError::Unreadable(path.clone(), error))?;
             match change {
-                Change::Is(guest) => world.guests.put(guest),
+                Change::Is(guest) => world.guests.put(*guest),
                 Change::Gone(server) => drop(world.guests.remove(server)),
             }
         }
@@ -116,7 +116,7 @@ impl Kept {
         }
         let mut text = Vec::new();
         for server in changed {
-            let guest = world.guests.get(*server).cloned();
+            let guest = world.guests.get(*server).cloned().map(Box::new);
             let change = guest.map_or(Change::Gone(*server), Change::Is);
             serde_json::to_writer(&mut text, &change)?;
             text.push(b'\n');
