@@ -172,7 +172,7 @@ async fn fitness(ctx: &Context, record: &MigrationRecord) -> Result<Fitness, Sto
     ];
     let fleet = Fleet::load_some(ctx, ends.into_iter().flatten().cloned().collect()).await?;
     let own = ctx.store.claim_find(migration.uuid).await?;
-    let hosts = fleet.hosts(ctx, own.as_ref());
+    let hosts = fleet.hosts(own.as_ref());
     let fitness = fit_now(migration, &fleet, &hosts, &server, &hardware.disks);
     let unfit = matches!(fitness, Fitness::Unfit { .. });
     // Whose agent reported to nobody is missing until it finds this conductor.

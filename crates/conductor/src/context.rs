@@ -74,10 +74,10 @@ impl Context {
 
     /// The client of a registered host. Nothing is sent yet.
     pub(crate) async fn agent(&self, host: &HostName) -> Result<AgentClient, AskError> {
-        let known = self.store.host_find(host).await?;
-        let known = known.ok_or_else(|| AskError::Unknown(host.clone()))?;
+        let address = self.store.host_address(host).await?;
+        let address = address.ok_or_else(|| AskError::Unknown(host.clone()))?;
         self.agents
-            .agent(host, &known.facts.agent_address)
+            .agent(host, &address)
             .map_err(|error| AskError::Call(host.clone(), error))
     }
 }

@@ -11,6 +11,7 @@ use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::migration::Migration;
 use godwit_core::status::{MigrationKind, MigrationStatus};
+use godwit_core::transition;
 use godwit_rpc::conductor::Conductor;
 use godwit_rpc::enrolment::{Heard, Heartbeat, Registered, Registration, Report};
 use godwit_rpc::facts::Inventory;
@@ -128,25 +129,20 @@ impl Conductor for Enrolment {
             )));
         }
         let now = ctx.now();
-        if let Some(progress) = &ended.progress {
-            let written = ctx
-                .progress
-                .write_final(&ctx.store, migration, progress, now);
-            written.await.map_err(unavailable)?;
+        let event = event_of(record.migration.kind, ended.outcome);
+        // Whoever follows the move has nearly always been told before. An event that no longer
+        // applies is no news, and that is as durable as it gets.
+        if transition::step(&record.migration, &event, now).is_err() {
+            return Ok(());
         }
+        ctx.progress.forget(migration);
         let note = CommitNote {
+            progress: ended.progress.as_ref().map(translate::progress),
             request_id: record.request_id.clone(),
             detail: json!({ "reported_by": host, "sequence": sequence, "seen_at": at }),
             ..CommitNote::new(Actor::Agent(host), now)
         };
-        // An event that no longer applies is no news, and that is as durable as it gets.
-        let applied = ctx
-            .apply(
-                migration,
-                event_of(record.migration.kind, ended.outcome),
-                note,
-            )
-            .await;
+        let applied = ctx.apply(migration, event, note).await;
         applied.map(drop).map_err(not_committed)
     }
 }

@@ -1,5 +1,6 @@
 //! The store's hosts and servers, as the planner sees them.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures::FutureExt;
@@ -20,7 +21,8 @@ use crate::translate::gib_ceil;
 /// Hosts, with what is taken of them.
 pub(crate) struct Fleet {
     loads: Vec<HostLoad>,
-    slots: Slots,
+    /// The same, as the planner sees them.
+    hosts: Vec<Host>,
     ratios: AllocationRatios,
     at: Timestamp,
 }
@@ -28,37 +30,25 @@ pub(crate) struct Fleet {
 impl Fleet {
     async fn load_all(ctx: &Context) -> Result<Self, StoreError> {
         let loads = ctx.store.host_loads().await?;
-        Self::with(ctx, loads).await
+        let slots = slots_taken(ctx).await?;
+        Ok(Self::with(ctx, loads, &slots))
     }
 
-    /// Only these hosts.
+    /// Only these hosts, and not how many moves are on their way there: that makes no host unfit.
     pub(crate) async fn load_some(ctx: &Context, hosts: Vec<HostName>) -> Result<Self, StoreError> {
         let loads = ctx.store.host_loads_of(hosts).await?;
-        Self::with(ctx, loads).await
+        Ok(Self::with(ctx, loads, &Slots::default()))
     }
 
-    async fn with(ctx: &Context, loads: Vec<HostLoad>) -> Result<Self, StoreError> {
-        Ok(Self {
-            loads,
-            slots: slots_taken(ctx).await?,
-            ratios: ctx.config.allocation_ratios,
-            at: ctx.now(),
-        })
-    }
-
-    /// The hosts as a migration finds them that holds `own`, which is free to it.
-    pub(crate) fn hosts(&self, ctx: &Context, own: Option<&HeldClaim>) -> Vec<Host> {
+    fn with(ctx: &Context, loads: Vec<HostLoad>, slots: &Slots) -> Self {
+        let (ratios, at) = (ctx.config.allocation_ratios, ctx.now());
         let host = |load: &HostLoad| {
             let facts = &load.host.facts;
-            let taken = load.servers.plus(load.claims);
-            let released = own
-                .filter(|held| held.host == facts.name)
-                .map_or_else(Resources::default, |held| held.room);
             Host {
                 name: facts.name.clone(),
                 node: facts.node.clone(),
                 enabled: !load.host.service.disabled,
-                up: ctx.is_up(&load.host, self.at),
+                up: ctx.is_up(&load.host, at),
                 hypervisor_type: facts.hypervisor_type.clone(),
                 hypervisor_version: facts.hypervisor_version,
                 arch: facts.arch.clone(),
@@ -67,27 +57,35 @@ impl Fleet {
                     .iter()
                     .map(|pool| pool.id.clone())
                     .collect(),
-                capacity: self.capacity(load),
-                used: taken.less(released),
-                arriving: self.slots.taken(SlotRole::Destination, &facts.name),
+                capacity: capacity(load, ratios),
+                used: load.servers.plus(load.claims),
+                arriving: slots.taken(SlotRole::Destination, &facts.name),
             }
         };
-        self.loads.iter().map(host).collect()
+        Self {
+            hosts: loads.iter().map(host).collect(),
+            loads,
+            ratios,
+            at,
+        }
+    }
+
+    /// The hosts as a migration finds them that holds `own`, which is free to it.
+    pub(crate) fn hosts(&self, own: Option<&HeldClaim>) -> Cow<'_, [Host]> {
+        let Some(held) = own else {
+            return Cow::Borrowed(&self.hosts);
+        };
+        let mut hosts = self.hosts.clone();
+        if let Some(host) = hosts.iter_mut().find(|host| host.name == held.host) {
+            host.used = host.used.less(held.room);
+        }
+        Cow::Owned(hosts)
     }
 
     /// What `host` may give in all, overcommitment included.
     pub(crate) fn capacity_of(&self, host: &HostName) -> Resources {
         let load = self.loads.iter().find(|load| load.host.facts.name == *host);
-        load.map_or_else(Resources::default, |load| self.capacity(load))
-    }
-
-    fn capacity(&self, load: &HostLoad) -> Resources {
-        let facts = &load.host.facts;
-        Resources {
-            vcpus: times(facts.vcpus, self.ratios.cpu),
-            memory_mb: times(facts.memory_mb, self.ratios.memory),
-            disk_gb: times(facts.local_gb, self.ratios.disk),
-        }
+        load.map_or_else(Resources::default, |load| capacity(load, self.ratios))
     }
 
     /// Is there a host that would be up if only its agent had reported lately?
@@ -134,6 +132,15 @@ impl Fleet {
             source_is_dead: matches!(request, Request::Evacuation(_)),
             group: None,
         }
+    }
+}
+
+fn capacity(load: &HostLoad, ratios: AllocationRatios) -> Resources {
+    let facts = &load.host.facts;
+    Resources {
+        vcpus: times(facts.vcpus, ratios.cpu),
+        memory_mb: times(facts.memory_mb, ratios.memory),
+        disk_gb: times(facts.local_gb, ratios.disk),
     }
 }
 

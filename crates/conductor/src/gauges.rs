@@ -26,8 +26,9 @@ pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
 
 async fn refresh(ctx: &Context) -> Result<(), StoreError> {
     let figures = ctx.store.figures().await?;
-    let hosts = ctx.store.host_list().await?;
     let (metrics, now) = (&ctx.metrics, ctx.now());
+    let heard_since = now.minus(ctx.config.service_down_time);
+    let (up, all) = ctx.store.hosts_up(heard_since).await?;
 
     metrics.migrations.reset();
     let mut queued = 0;
@@ -66,25 +67,19 @@ async fn refresh(ctx: &Context) -> Result<(), StoreError> {
         metrics.discrepancies.with_label_values(&labels).set(count);
     }
 
-    let up = hosts.iter().filter(|host| ctx.is_up(host, now)).count();
     let pool = ctx.store.pool();
     for (gauge, state, count) in [
         (&metrics.agents, "up", up),
-        (&metrics.agents, "down", hosts.len().saturating_sub(up)),
-        (&metrics.pool, "in_use", index(pool.in_use)),
+        (&metrics.agents, "down", all.saturating_sub(up)),
+        (&metrics.pool, "in_use", pool.in_use.into()),
         (
             &metrics.pool,
             "idle",
-            index(pool.open.saturating_sub(pool.in_use)),
+            pool.open.saturating_sub(pool.in_use).into(),
         ),
-        (&metrics.pool, "most", index(pool.size)),
+        (&metrics.pool, "most", pool.size.into()),
     ] {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
         gauge.with_label_values(&[state]).set(count);
     }
     Ok(())
-}
-
-fn index(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
 }

@@ -20,7 +20,13 @@ use crate::context::Context;
 /// The leases that this conductor holds.
 #[derive(Clone, Default)]
 pub(crate) struct Leases {
-    held: Arc<Mutex<HashMap<Lease, watch::Sender<Instant>>>>,
+    held: Arc<Mutex<HashMap<Lease, Held>>>,
+}
+
+struct Held {
+    until: watch::Sender<Instant>,
+    /// The effect was ticked off with what it led to.
+    ticked_off: bool,
 }
 
 /// A lease that is being renewed for as long as this lives.
@@ -34,7 +40,11 @@ impl Leases {
     /// Keeps `lease`, which runs until `until` if nobody renews it.
     pub(crate) fn hold(&self, lease: Lease, until: Instant) -> HeldLease {
         let (sender, receiver) = watch::channel(until);
-        self.held().insert(lease, sender);
+        let held = Held {
+            until: sender,
+            ticked_off: false,
+        };
+        self.held().insert(lease, held);
         HeldLease {
             lease,
             until: receiver,
@@ -42,13 +52,20 @@ impl Leases {
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<Lease, watch::Sender<Instant>>> {
+    fn held(&self) -> MutexGuard<'_, HashMap<Lease, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn prolonged(&self, lease: Lease, until: Instant) {
-        if let Some(sender) = self.held().get(&lease) {
-            sender.send_replace(until);
+        if let Some(held) = self.held().get(&lease) {
+            held.until.send_replace(until);
+        }
+    }
+
+    /// The effect of `lease` was ticked off in the transaction of what it led to.
+    pub(crate) fn tick_off(&self, lease: Lease) {
+        if let Some(held) = self.held().get_mut(&lease) {
+            held.ticked_off = true;
         }
     }
 
@@ -58,6 +75,12 @@ impl Leases {
 }
 
 impl HeldLease {
+    /// Is there nothing left to say of its effect?
+    pub(crate) fn is_ticked_off(&self) -> bool {
+        let held = self.leases.held();
+        held.get(&self.lease).is_some_and(|held| held.ticked_off)
+    }
+
     pub(crate) async fn lost(&mut self) {
         loop {
             let until = *self.until.borrow_and_update();

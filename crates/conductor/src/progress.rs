@@ -38,22 +38,9 @@ impl ProgressBoard {
         self.newest().insert(migration, sample);
     }
 
-    /// Writes the last sample of a move: the last moment at which the row takes any.
-    pub(crate) async fn write_final(
-        &self,
-        store: &Store,
-        migration: MigrationUuid,
-        progress: &Progress,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
+    /// The move has ended, and its last figures are written with that.
+    pub(crate) fn forget(&self, migration: MigrationUuid) {
         self.newest().remove(&migration);
-        let progress = translate::progress(progress);
-        let sample = ProgressSample {
-            migration,
-            progress,
-            at,
-        };
-        store.migrations_progress(vec![sample]).await
     }
 
     async fn flush(&self, store: &Store) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! The records against the hypervisors.
 //!
-//! Agents send what they see when they register, when it changes, and now and then; and every
-//! so often each of them is asked, in case it does not. What follows from an inventory, the
+//! Agents send what they see when they register, when it changes, and now and then; one that has
+//! not for a while is asked. What follows from an inventory, the
 //! store decides in one transaction. Moves under way are no concern here: whoever follows them
 //! knows more.
 
@@ -49,7 +49,7 @@ pub(crate) async fn take(
     Ok(())
 }
 
-/// Asks every host that is up, at each interval.
+/// Asks every host that is up and has shown no inventory for an interval, at each interval.
 pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
     let mut ticks = tokio::time::interval(ctx.config.reconcile_interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -74,7 +74,12 @@ async fn ask_all(ctx: &Context) {
         }
     };
     let now = ctx.now();
-    futures::stream::iter(hosts.iter().filter(|host| ctx.is_up(host, now)))
+    let is_due = |host: &&Host| {
+        let shown = host.last_inventory_at;
+        shown.is_none_or(|at| now.since(at) > ctx.config.reconcile_interval)
+    };
+    let due = hosts.iter().filter(|host| ctx.is_up(host, now));
+    futures::stream::iter(due.filter(is_due))
         .for_each_concurrent(AT_ONCE, |host| ask(ctx, host))
         .await;
 }

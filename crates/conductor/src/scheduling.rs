@@ -100,7 +100,7 @@ impl Scheduling<'_> {
         let target = Target::of(&migration.request);
         // What it claimed when it was placed before is free to it.
         let own = ctx.store.claim_find(migration.uuid).await?;
-        let hosts = fleet.hosts(ctx, own.as_ref());
+        let hosts = fleet.hosts(own.as_ref());
         let retries = ctx.config.migrate_max_retries;
         let begun = if evacuates {
             Search::begin_without_source(&hosts, need, &target, retries)

@@ -2,7 +2,7 @@
 
 use godwit_core::event::Event;
 use godwit_core::ids::MigrationUuid;
-use godwit_store::{CommitError, CommitNote, MigrationRecord, StepError, Stepped};
+use godwit_store::{CommitError, CommitNote, Lease, MigrationRecord, StepError, Stepped};
 use tracing::{debug, info, warn};
 
 use crate::context::Context;
@@ -24,9 +24,9 @@ impl Context {
         event: Event,
         note: CommitNote,
     ) -> Result<Applied, CommitError> {
-        let name = event.name();
+        let (name, performed) = (event.name(), note.performed);
         let stepped = self.store.migration_apply(migration, event, note).await;
-        self.told(migration, name, stepped)
+        self.told(migration, (name, performed), stepped)
     }
 
     /// Applies an event that was concluded from `seen`, unless the row changed since.
@@ -36,7 +36,8 @@ impl Context {
         event: Event,
         note: CommitNote,
     ) -> Result<Applied, CommitError> {
-        let (name, generation) = (event.name(), seen.migration.generation);
+        let (name, performed) = (event.name(), note.performed);
+        let generation = seen.migration.generation;
         let decide = move |record: &MigrationRecord, _: &_| {
             if record.migration.generation == generation {
                 Ok(event.clone())
@@ -46,17 +47,20 @@ impl Context {
         };
         let uuid = seen.migration.uuid;
         let stepped = self.store.migration_step(uuid, note, decide).await;
-        self.told(uuid, name, stepped)
+        self.told(uuid, (name, performed), stepped)
     }
 
     fn told<E>(
         &self,
         migration: MigrationUuid,
-        event: &'static str,
+        (event, performed): (&'static str, Option<Lease>),
         stepped: Result<Stepped, StepError<E>>,
     ) -> Result<Applied, CommitError> {
         match stepped {
             Ok(stepped) => {
+                if let Some(lease) = performed {
+                    self.leases.tick_off(lease);
+                }
                 self.observe(event, &stepped);
                 Ok(Applied::Yes)
             }

@@ -92,8 +92,7 @@ pub(crate) async fn is_dead(ctx: &Context, host: &HostName) -> Result<bool, Stor
 
 /// Has its operator declared `host` dead?
 pub(crate) async fn is_declared_dead(ctx: &Context, host: &HostName) -> Result<bool, StoreError> {
-    let known = ctx.store.host_find(host).await?;
-    Ok(known.is_some_and(|known| known.service.forced_down))
+    ctx.store.host_is_declared_dead(host).await
 }
 
 /// What `host` says of `server`; [`Sighting::Unreachable`] when it does not answer.

@@ -38,6 +38,14 @@ impl Timestamp {
         (self.0 - earlier.0).to_std().unwrap_or_default()
     }
 
+    /// This instant less `span`; saturates at the beginning of time.
+    pub fn minus(self, span: Duration) -> Self {
+        TimeDelta::from_std(span)
+            .ok()
+            .and_then(|delta| self.0.checked_sub_signed(delta))
+            .map_or(Self(DateTime::<Utc>::MIN_UTC), Self::new)
+    }
+
     /// This instant plus `span`; saturates at the end of time, so that a deadline can
     /// be absurd but never wrap.
     pub fn plus(self, span: Duration) -> Self {

@@ -22,6 +22,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text, Timestamp};
 use diesel::{select, sql_query};
 use godwit_core::effect::{Effect, SubjectKind};
+use godwit_core::ids::HostName;
 
 use crate::connection::Database;
 use crate::pool::Access;
@@ -349,4 +350,36 @@ pub(crate) fn update_server_progress(
         .bind::<Text, _>(samples)
         .prepared()
         .execute(connection)
+}
+
+/// Writes what `host` says of servers with one statement. `said` is a JSON array of objects with
+/// `server`, `sighting` and `power`. What is newer stays.
+pub(crate) fn put_sightings(
+    connection: &mut Database,
+    host: &HostName,
+    said: &str,
+    at: chrono::NaiveDateTime,
+) -> QueryResult<()> {
+    let columns = [
+        ("server", "text"),
+        ("sighting", "text"),
+        ("power", "bigint"),
+    ];
+    let rows = rows_of(connection, &columns);
+    // SQLite would read ON after a FROM as a join's condition.
+    let statement = format!(
+        "INSERT INTO sightings (server_uuid, host, sighting, power_state, observed_at)
+         SELECT sample.server, $2, sample.sighting, sample.power, $3 FROM {rows} WHERE TRUE
+         ON CONFLICT (server_uuid, host) DO UPDATE SET
+             sighting = excluded.sighting, power_state = excluded.power_state,
+             observed_at = excluded.observed_at
+         WHERE sightings.observed_at <= excluded.observed_at"
+    );
+    sql_query(statement)
+        .bind::<Text, _>(said)
+        .bind::<Text, _>(host.as_str())
+        .bind::<Timestamp, _>(at)
+        .prepared()
+        .execute(connection)?;
+    Ok(())
 }

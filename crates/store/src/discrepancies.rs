@@ -7,6 +7,7 @@ use godwit_core::discrepancy::{DiscrepancyKind, DiscrepancySubject};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 
+use crate::among::{MOST, among, with_list};
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -97,6 +98,16 @@ pub(crate) fn open(
     Ok(Some(row.into()))
 }
 
+fn is_open(connection: &mut Database, subject: &str) -> Result<bool, StoreError> {
+    let open: Option<i64> = discrepancies::table
+        .filter(discrepancies::subject.eq(subject))
+        .filter(discrepancies::closed_at.is_null())
+        .select(discrepancies::id)
+        .first(connection)
+        .optional()?;
+    Ok(open.is_some())
+}
+
 /// Closes the open discrepancy of a subject; `false` if there is none.
 pub(crate) fn close(
     connection: &mut Database,
@@ -148,6 +159,30 @@ pub(crate) fn load_open(connection: &mut Database) -> Result<Vec<Discrepancy>, S
         .select(DiscrepancyRow::as_select())
         .load(connection)?;
     Ok(rows.into_iter().map(Discrepancy::from).collect())
+}
+
+/// The open ones about some servers, oldest first.
+pub(crate) fn load_open_of(
+    connection: &mut Database,
+    servers: &[String],
+) -> Result<Vec<Discrepancy>, StoreError> {
+    fn load<const N: usize>(
+        connection: &mut Database,
+        servers: [String; N],
+    ) -> QueryResult<Vec<DiscrepancyRow>> {
+        discrepancies::table
+            .filter(discrepancies::closed_at.is_null())
+            .filter(among(discrepancies::server_uuid.assume_not_null(), servers))
+            .order(discrepancies::id)
+            .select(DiscrepancyRow::as_select())
+            .load(connection)
+    }
+    let mut found = Vec::new();
+    for some in servers.chunks(MOST) {
+        let rows = with_list!(load, connection, some)?;
+        found.extend(rows.into_iter().map(Discrepancy::from));
+    }
+    Ok(found)
 }
 
 /// What hosts still have to clean, oldest first: all of it, or of one server.
@@ -235,6 +270,14 @@ impl Store {
         because: String,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
+        let key = subject.key();
+        // Most of the time none is open, and then nobody needs the writer.
+        if !self
+            .read(move |connection| is_open(connection, &key))
+            .await?
+        {
+            return Ok(false);
+        }
         self.write(move |connection| close(connection, &subject, &because, at))
             .await
     }

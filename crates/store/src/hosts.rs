@@ -1,5 +1,7 @@
 //! Compute hosts: what an agent says of the machine it runs on.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamp as SqlTimestamp};
@@ -326,6 +328,73 @@ impl Store {
     pub async fn host_find(&self, name: &HostName) -> Result<Option<Host>, StoreError> {
         let name = name.clone();
         self.read(move |connection| load(connection, &name)).await
+    }
+
+    /// Where a host's agent listens; `None` if it never registered.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn host_address(&self, name: &HostName) -> Result<Option<String>, StoreError> {
+        let name = name.clone();
+        self.read(move |connection| {
+            Ok(hosts::table
+                .filter(hosts::name.eq(name.as_str()))
+                .select(hosts::agent_address)
+                .first(connection)
+                .optional()?)
+        })
+        .await
+    }
+
+    /// Has its operator declared a host dead, by forcing its service down?
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn host_is_declared_dead(&self, name: &HostName) -> Result<bool, StoreError> {
+        let name = name.clone();
+        self.read(move |connection| {
+            let forced: Option<bool> = hosts::table
+                .inner_join(services::table)
+                .filter(hosts::name.eq(name.as_str()))
+                .select(services::forced_down)
+                .first(connection)
+                .optional()?;
+            Ok(forced.unwrap_or(false))
+        })
+        .await
+    }
+
+    /// How many hosts are up, heard since `heard_since` and not declared dead, and how many there
+    /// are.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn hosts_up(&self, heard_since: Timestamp) -> Result<(i64, i64), StoreError> {
+        self.read(move |connection| {
+            let up = hosts::table
+                .inner_join(services::table)
+                .filter(services::forced_down.eq(false))
+                .filter(services::last_seen_up.ge(instant(heard_since)))
+                .count()
+                .get_result(connection)?;
+            Ok((up, hosts::table.count().get_result(connection)?))
+        })
+        .await
+    }
+
+    /// Which run of its agent each host has that has shown an inventory.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn agents_known(&self) -> Result<HashMap<HostName, Uuid>, StoreError> {
+        self.read(|connection| {
+            let rows: Vec<(HostName, PlainUuid)> = hosts::table
+                .filter(hosts::last_inventory_at.is_not_null())
+                .select((hosts::name, hosts::agent_boot_id))
+                .load(connection)?;
+            Ok(rows.into_iter().map(|(host, run)| (host, run.0)).collect())
+        })
+        .await
     }
 
     /// All hosts, by id.

@@ -220,7 +220,7 @@ impl Store {
     pub async fn hosts_declared_dead(&self) -> Result<BTreeSet<HostName>, StoreError> {
         self.read(|connection| {
             let hosts: Vec<HostName> = services::table
-                .filter(services::forced_down.eq(true))
+                .filter(services::forced_down)
                 .filter(services::binary.eq(ServiceBinary::Compute.as_str()))
                 .select(services::host)
                 .load(connection)?;

@@ -145,15 +145,10 @@ async fn until_dead(ctx: &Context, source: &HostName) -> Result<(), Retry> {
 /// The source says how the move ended.
 async fn ended(performer: &Performer<'_>, ended: Ended) -> Result<Heard, Retry> {
     let Ended { outcome, progress } = ended;
-    if let Some(progress) = &progress {
-        let (ctx, uuid) = (performer.ctx, performer.record.migration.uuid);
-        let written = ctx
-            .progress
-            .write_final(&ctx.store, uuid, progress, ctx.now());
-        written.await?;
-    }
-    let event = event_of(performer.record.migration.kind, outcome);
-    match performer.relay(event).await? {
+    let migration = &performer.record.migration;
+    performer.ctx.progress.forget(migration.uuid);
+    let event = event_of(migration.kind, outcome);
+    match performer.relay_end(event, progress.as_ref()).await? {
         Applied::Yes => Ok(Heard::Over),
         // Somebody else was faster; or the row does not allow such an end (the source cannot
         // have the guest past the switch to post-copy), and then both sides are asked.

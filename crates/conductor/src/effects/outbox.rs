@@ -124,6 +124,9 @@ async fn hold(ctx: Arc<Context>, claimed: Claimed, until: Instant, permit: Owned
         let outcome = if performed.is_ok() { "done" } else { "again" };
         ctx.metrics
             .effect_ended(claimed.subject.verb(), outcome, begun.elapsed());
+        if performed.is_ok() && held.is_ticked_off() {
+            return;
+        }
         if let Err(error) = tick_off(&ctx, &claimed, performed).await {
             warn!(%error, "an effect could not be ticked off; its lease will run out");
         }

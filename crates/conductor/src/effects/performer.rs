@@ -9,6 +9,7 @@ use godwit_core::migration::{Request, StorageMode};
 use godwit_core::server::VmState;
 use godwit_rpc::agent::AgentClient;
 use godwit_rpc::command::{Command, Move, Rank};
+use godwit_rpc::progress::Progress;
 use godwit_rpc::refusal::{CallError, Refusal};
 use godwit_store::{
     Actor, ClaimedOfMigration, CommitError, CommitNote, MigrationRecord, StoreError,
@@ -19,7 +20,7 @@ use tracing::warn;
 use crate::context::{AskError, Context};
 use crate::steps::Applied;
 use crate::testimony::{Testimony, explain, hear};
-use crate::translate::move_kind;
+use crate::translate::{self, move_kind};
 
 /// It did not work and may work later: the effect is given back, with the reason.
 #[derive(Debug)]
@@ -180,7 +181,19 @@ impl<'a> Performer<'a> {
 
     /// Applies an event that an agent told while the effect goes on.
     pub(super) async fn relay(&self, event: Event) -> Result<Applied, Retry> {
-        let note = self.note(Actor::Agent(self.source().clone()), Value::Null);
+        self.relay_end(event, None).await
+    }
+
+    /// [`Self::relay`] of how the move ended, with its last figures.
+    pub(super) async fn relay_end(
+        &self,
+        event: Event,
+        progress: Option<&Progress>,
+    ) -> Result<Applied, Retry> {
+        let note = CommitNote {
+            progress: progress.map(translate::progress),
+            ..self.note(Actor::Agent(self.source().clone()), Value::Null)
+        };
         Ok(self
             .ctx
             .apply(self.record.migration.uuid, event, note)

@@ -31,7 +31,7 @@ pub(super) enum Fence {
 }
 
 /// What the database says of a host.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Declared {
     /// Its service is forced down.
     pub(super) forced_down: bool,

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use godwit_compute_agent::drivers::simulated::Power;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::status::MigrationKind;
-use godwit_store::{Host, Store, StoreError};
+use godwit_store::{Store, StoreError};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -88,10 +88,9 @@ impl Hosts {
     pub(super) async fn are_known_to(&self, store: &Store) -> Result<()> {
         let known = async {
             loop {
-                let rows = store.host_list().await?;
-                let registered = rows.iter().filter(|row| {
-                    self.0.get(&row.facts.name) == Some(&row.facts.agent_boot_id)
-                        && row.last_inventory_at.is_some()
+                let known = store.agents_known().await?;
+                let registered = self.0.iter().filter(|(host, boot_id)| {
+                    known.get(host).is_some_and(|known| known == *boot_id)
                 });
                 if registered.count() == self.0.len() {
                     return Ok(());
@@ -141,22 +140,20 @@ impl Served {
 
     async fn declared(&self) -> Result<Vec<(HostName, Declared)>, StoreError> {
         let mut all = Vec::new();
-        for Host { facts, service, .. } in self.store.host_list().await? {
-            let host = facts.name;
-            let mut declared = Declared {
-                forced_down: service.forced_down,
-                evacuating: false,
-                evacuated: false,
-            };
-            if declared.forced_down {
-                let unfinished = self.store.migrations_unfinished_on(&host).await?;
-                let mut unfinished = unfinished.iter().map(|record| &record.migration);
-                declared.evacuating = unfinished.any(|migration| {
+        let dead = self.store.hosts_declared_dead().await?;
+        let others = self.agents.fabric.hosts().into_iter();
+        let others = others.filter(|host| !dead.contains(host));
+        all.extend(others.map(|host| (host, Declared::default())));
+        for host in dead {
+            let unfinished = self.store.migrations_unfinished_on(&host).await?;
+            let mut unfinished = unfinished.iter().map(|record| &record.migration);
+            let declared = Declared {
+                forced_down: true,
+                evacuating: unfinished.any(|migration| {
                     migration.kind == MigrationKind::Evacuation && migration.source_compute == host
-                });
-                let done = self.store.evacuations_done_from(&host).await?;
-                declared.evacuated = !done.is_empty();
-            }
+                }),
+                evacuated: !self.store.evacuations_done_from(&host).await?.is_empty(),
+            };
             all.push((host, declared));
         }
         Ok(all)

@@ -12,7 +12,7 @@ use super::connection::{Caller, Connection};
 use crate::identity::PeerIdentity;
 
 /// Bytes that a connection holds in each direction.
-const BUFFER: usize = 64 << 10;
+const BUFFER: usize = 16 << 10;
 
 /// Connections that wait to be accepted by one listener.
 const BACKLOG: usize = 64;

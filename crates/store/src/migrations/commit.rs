@@ -11,7 +11,7 @@ use godwit_core::time::Timestamp;
 use godwit_core::transition::Transition;
 
 use super::write::write;
-use super::{MigrationRecord, row};
+use super::{MigrationRecord, Progress, row};
 use crate::columns::text;
 use crate::connection::Database;
 use crate::effects::Lease;
@@ -40,6 +40,8 @@ pub struct CommitNote {
     /// Take a slot at the source and one at the destination, if that keeps these limits.
     /// Ignored when the transition did not begin to prepare.
     pub slots: Option<SlotLimits>,
+    /// The last figures of the move, which the row and its server take with it.
+    pub progress: Option<Progress>,
     /// The effect whose outcome this is; it becomes done in the same transaction, if the lease
     /// is still held.
     pub performed: Option<Lease>,
@@ -56,6 +58,7 @@ impl CommitNote {
             at,
             claim: None,
             slots: None,
+            progress: None,
             performed: None,
         }
     }

@@ -14,7 +14,7 @@ use godwit_core::time::Timestamp;
 use godwit_core::transition::{ServerChange, Transition};
 
 use super::commit::Locked;
-use super::{CommitError, CommitNote, MigrationRecord, row};
+use super::{CommitError, CommitNote, MigrationRecord, progress, row};
 use crate::columns::{instant, instants, json};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -58,6 +58,9 @@ pub(super) fn write(
     let id = locked.record.id;
     let next = &transition.next;
     write_row(connection, locked, next, note.at)?;
+    if let Some(progress) = &note.progress {
+        progress::write(connection, locked, progress, note.at)?;
+    }
     let line = MigrationEvent {
         sequence: locked.event_sequence.saturating_add(1),
         at: note.at,

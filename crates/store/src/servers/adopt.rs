@@ -11,14 +11,12 @@ use godwit_core::server::VmState;
 
 use super::{Inventory, Observed};
 use crate::aggregates::zones;
+use crate::among::{MOST, among, with_list};
 use crate::columns::{instant, json, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, servers};
 use crate::{FlavorSpec, StoreError, flavors};
-
-/// Values in one statement; SQLite takes at most 32,766.
-const CHUNK: usize = 10_000;
 
 /// Adopts what of an inventory is unknown, and returns which that was.
 pub(super) fn unknown(
@@ -27,12 +25,8 @@ pub(super) fn unknown(
 ) -> Result<Vec<ServerUuid>, StoreError> {
     let uuids: Vec<String> = inventory.domains.iter().map(|it| text(it.uuid)).collect();
     let mut known: HashSet<ServerUuid> = HashSet::new();
-    for chunk in uuids.chunks(CHUNK) {
-        let found: Vec<ServerUuid> = servers::table
-            .filter(servers::uuid.eq_any(chunk))
-            .select(servers::uuid)
-            .load(connection)?;
-        known.extend(found);
+    for some in uuids.chunks(MOST) {
+        known.extend(with_list!(known_of, connection, some)?);
     }
     let unknown: Vec<&Observed> = inventory
         .domains
@@ -60,6 +54,16 @@ pub(super) fn unknown(
         }
     }
     Ok(adopted)
+}
+
+fn known_of<const N: usize>(
+    connection: &mut Database,
+    uuids: [String; N],
+) -> QueryResult<Vec<ServerUuid>> {
+    servers::table
+        .filter(among(servers::uuid, uuids))
+        .select(servers::uuid)
+        .load(connection)
 }
 
 /// The flavor of a server that has none: its sizes.

@@ -4,6 +4,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{Bool, Text};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::{End, Sighting, is_dead};
 use godwit_core::resources::Resources;
@@ -13,14 +15,12 @@ use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 
 use super::{Disk, adopt, resolve, sightings};
+use crate::among::{MOST, among, with_list};
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
-use crate::schema::{hosts, migrations, servers, services};
-use crate::{
-    Discrepancy, FlavorSpec, ServiceBinary, Store, StoreError, dialect, discrepancies,
-    server_groups,
-};
+use crate::schema::{hosts, servers, services};
+use crate::{Discrepancy, FlavorSpec, ServiceBinary, Store, StoreError, dialect, server_groups};
 
 /// Everything a host has, at one time.
 #[derive(Clone, PartialEq, Debug)]
@@ -119,9 +119,6 @@ impl Store {
     }
 }
 
-/// Values in one statement; SQLite takes at most 32,766.
-const CHUNK: usize = 10_000;
-
 /// What matters here of a server, locked.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = servers)]
@@ -148,47 +145,55 @@ pub(super) struct Known {
     pub(super) heard: HashMap<HostName, Timestamp>,
     /// Hosts that are dead, by their operators' word.
     pub(super) dead: HashSet<HostName>,
-    /// Where moves have left servers shut off.
-    pub(super) left: HashMap<ServerUuid, Vec<(HostName, End)>>,
+    pub(super) left: Left,
 }
 
 fn record(connection: &mut Database, inventory: &Inventory) -> Result<Observation, StoreError> {
     let mut observation = Observation::default();
-    let mut heard = hosts_heard(connection)?;
     let host = &inventory.host;
-    if heard.get(host).is_some_and(|last| *last > inventory.at) {
+    let last: Option<Option<Timestamp>> = hosts::table
+        .filter(hosts::name.eq(host.as_str()))
+        .select(hosts::last_inventory_at)
+        .first(connection)
+        .optional()?;
+    if last.flatten().is_some_and(|last| last > inventory.at) {
         return Ok(observation);
     }
-    heard.insert(host.clone(), inventory.at);
     observation.adopted = adopt::unknown(connection, inventory)?;
 
     let concerned = load_concerned(connection, inventory)?;
     server_groups::observe(connection, inventory, &at_home(inventory, &concerned))?;
     // What was settled while the agent looked may have been seen as it was before.
-    let fresh: HashMap<ServerUuid, &Concerned> = concerned
+    let fresh: HashSet<ServerUuid> = concerned
         .iter()
         .filter(|server| server.settled_at.is_none_or(|at| at < inventory.at))
-        .map(|server| (server.uuid, server))
+        .map(|server| server.uuid)
         .collect();
-    for domain in &inventory.domains {
-        if fresh.contains_key(&domain.uuid) {
-            let said = (domain.sighting, domain.power_state);
-            sightings::put(connection, domain.uuid, host, said, inventory.at)?;
-        }
-    }
+    let seen = inventory.domains.iter();
+    let seen = seen.filter(|domain| fresh.contains(&domain.uuid));
+    sightings::put_all(
+        connection,
+        host,
+        seen.map(|it| (it.uuid, it.sighting, it.power_state)),
+        inventory.at,
+    )?;
+    // Before what the host does not have any more is forgotten, for that concerns it as well.
+    let (moving, left) = moves(connection, host)?;
     sightings::forget_older(connection, host, inventory.at)?;
 
-    let moving = moving(connection)?;
     let resting: Vec<&Concerned> = concerned
         .iter()
-        .filter(|server| fresh.contains_key(&server.uuid) && !moving.contains(&server.uuid))
+        .filter(|server| fresh.contains(&server.uuid) && !moving.contains(&server.uuid))
         .collect();
+    let homes = resting.iter().filter_map(|server| server.host.as_ref());
+    let mut heard = hosts_heard(connection, homes.collect())?;
+    heard.insert(host.clone(), inventory.at);
     let known = Known {
-        dead: declared_dead(connection, &heard, inventory.at)?,
+        dead: declared_dead(connection, inventory)?,
         heard,
-        left: left_behind(connection)?,
+        left,
     };
-    resolve::resolve(connection, inventory, &known, &resting, &mut observation)?;
+    resolve::resolve(connection, inventory, known, &resting, &mut observation)?;
     diesel::update(hosts::table.filter(hosts::name.eq(host.as_str())))
         .set(hosts::last_inventory_at.eq(instant(inventory.at)))
         .prepared()
@@ -209,33 +214,54 @@ fn at_home<'a>(inventory: &'a Inventory, concerned: &[Concerned]) -> Vec<&'a Obs
         .collect()
 }
 
-/// When each host gave its last inventory.
-fn hosts_heard(connection: &mut Database) -> Result<HashMap<HostName, Timestamp>, StoreError> {
-    let rows: Vec<(HostName, Option<Timestamp>)> = hosts::table
-        .select((hosts::name, hosts::last_inventory_at))
-        .load(connection)?;
-    let heard = rows.into_iter().filter_map(|(host, at)| Some((host, at?)));
-    Ok(heard.collect())
+/// When each of these hosts gave its last inventory.
+fn hosts_heard(
+    connection: &mut Database,
+    names: BTreeSet<&HostName>,
+) -> Result<HashMap<HostName, Timestamp>, StoreError> {
+    fn load<const N: usize>(
+        connection: &mut Database,
+        names: [String; N],
+    ) -> QueryResult<Vec<(HostName, Option<Timestamp>)>> {
+        hosts::table
+            .filter(among(hosts::name, names))
+            .select((hosts::name, hosts::last_inventory_at))
+            .load(connection)
+    }
+    let names: Vec<String> = names.into_iter().map(HostName::to_string).collect();
+    let mut heard = HashMap::with_capacity(names.len());
+    for some in names.chunks(MOST) {
+        let rows = with_list!(load, connection, some)?;
+        heard.extend(rows.into_iter().filter_map(|(host, at)| Some((host, at?))));
+    }
+    Ok(heard)
 }
 
 /// The hosts that were declared dead, and have given no sign of life since or have fallen silent.
 fn declared_dead(
     connection: &mut Database,
-    heard: &HashMap<HostName, Timestamp>,
-    now: Timestamp,
+    inventory: &Inventory,
 ) -> Result<HashSet<HostName>, StoreError> {
-    type Row = (HostName, Option<Timestamp>, Option<Timestamp>);
+    type Row = (
+        HostName,
+        Option<Timestamp>,
+        Option<Timestamp>,
+        Option<Timestamp>,
+    );
     let rows: Vec<Row> = services::table
-        .filter(services::forced_down.eq(true))
+        .left_join(hosts::table.on(hosts::service_id.eq(services::id)))
+        .filter(services::forced_down)
         .filter(services::binary.eq(ServiceBinary::Compute.as_str()))
         .select((
             services::host,
             services::forced_down_at,
             services::last_seen_up,
+            hosts::last_inventory_at.nullable(),
         ))
         .load(connection)?;
-    let dead = rows.into_iter().filter(|(host, declared_at, beat)| {
-        is_dead(*declared_at, heard.get(host).copied().max(*beat), now)
+    let dead = rows.into_iter().filter(|(host, declared_at, beat, shown)| {
+        let here = (*host == inventory.host).then_some(inventory.at);
+        is_dead(*declared_at, here.or(*shown).max(*beat), inventory.at)
     });
     Ok(dead.map(|(host, ..)| host).collect())
 }
@@ -254,60 +280,81 @@ fn load_concerned(
         .select(servers::uuid)
         .load(connection)?;
     uuids.extend(recorded);
-    let uuids: Vec<String> = uuids.into_iter().collect();
-    for chunk in uuids.chunks(CHUNK) {
-        dialect::lock_servers(connection, chunk)?;
-    }
-    let mut concerned = Vec::with_capacity(uuids.len());
-    for chunk in uuids.chunks(CHUNK) {
-        let rows: Vec<Concerned> = servers::table
-            .filter(servers::uuid.eq_any(chunk))
+    fn load<const N: usize>(
+        connection: &mut Database,
+        uuids: [String; N],
+    ) -> QueryResult<Vec<Concerned>> {
+        servers::table
+            .filter(among(servers::uuid, uuids))
             .filter(servers::deleted_at.is_null())
             .select(Concerned::as_select())
-            .load(connection)?;
-        concerned.extend(rows);
+            .load(connection)
+    }
+    let uuids: Vec<String> = uuids.into_iter().collect();
+    dialect::lock_servers(connection, &uuids)?;
+    let mut concerned = Vec::with_capacity(uuids.len());
+    for some in uuids.chunks(MOST) {
+        concerned.extend(with_list!(load, connection, some)?);
     }
     Ok(concerned)
 }
 
-/// The servers that a migration is about, whose places it alone decides. One that waits for its
-/// confirmation is at rest, and nobody works on one that was imported.
-fn moving(connection: &mut Database) -> Result<HashSet<ServerUuid>, StoreError> {
-    let rows: Vec<ServerUuid> = migrations::table
-        .filter(migrations::ended_at.is_null())
-        .filter(migrations::imported.eq(false))
-        .filter(migrations::status.ne(MigrationStatus::Finished.as_str()))
-        .select(migrations::instance_uuid)
-        .load(connection)?;
-    Ok(rows.into_iter().collect())
+/// A migration of a server that the host has or is recorded to have.
+#[derive(QueryableByName)]
+struct Move {
+    #[diesel(sql_type = Text)]
+    instance_uuid: ServerUuid,
+    #[diesel(sql_type = Text)]
+    source_compute: HostName,
+    #[diesel(sql_type = Text)]
+    status: MigrationStatus,
+    #[diesel(sql_type = Bool)]
+    imported: bool,
 }
 
-/// Where moves have left servers shut off: at the source of a cold move that may still be
-/// reverted, at a host that was dead and has not cleaned itself yet, and wherever else a move
-/// could not clean.
-fn left_behind(
+/// The servers come first: how many migrations there are does not matter then.
+macro_rules! moves_of_those_here {
+    ($those:literal) => {
+        concat!(
+            "SELECT moves.instance_uuid, moves.source_compute, moves.status, moves.imported
+             FROM (SELECT uuid FROM servers WHERE host = $1 AND deleted_at IS NULL
+                   UNION SELECT server_uuid FROM sightings WHERE host = $1) AS here
+             CROSS JOIN migrations AS moves
+             WHERE moves.instance_uuid = here.uuid AND ",
+            $those
+        )
+    };
+}
+
+/// Where moves have left servers shut off, and in which role.
+pub(super) type Left = HashMap<ServerUuid, Vec<(HostName, End)>>;
+
+/// The servers here that a migration is about, whose places it alone decides, and where moves have
+/// left others shut off.
+///
+/// One that waits for its confirmation is at rest, and nobody works on one that was imported. Left
+/// behind is a server at the source of a cold move that may still be reverted, and at a host that
+/// was dead and has not cleaned itself yet.
+fn moves(
     connection: &mut Database,
-) -> Result<HashMap<ServerUuid, Vec<(HostName, End)>>, StoreError> {
-    let finished: Vec<(ServerUuid, HostName)> = migrations::table
-        .filter(migrations::ended_at.is_null())
-        .filter(migrations::status.eq(MigrationStatus::Finished.as_str()))
-        .select((migrations::instance_uuid, migrations::source_compute))
+    host: &HostName,
+) -> Result<(HashSet<ServerUuid>, Left), StoreError> {
+    let unfinished: Vec<Move> = sql_query(moves_of_those_here!("moves.ended_at IS NULL"))
+        .bind::<Text, _>(host.as_str())
+        .prepared()
         .load(connection)?;
-    let done: Vec<(ServerUuid, HostName)> = migrations::table
-        .filter(migrations::status.eq(MigrationStatus::Done.as_str()))
-        .select((migrations::instance_uuid, migrations::source_compute))
+    let done: Vec<Move> = sql_query(moves_of_those_here!("moves.status = 'done'"))
+        .bind::<Text, _>(host.as_str())
+        .prepared()
         .load(connection)?;
-    let mut left: HashMap<ServerUuid, Vec<(HostName, End)>> = HashMap::new();
-    for (server, host) in finished.into_iter().chain(done) {
-        left.entry(server).or_default().push((host, End::Source));
+    let is_finished = |it: &Move| it.status == MigrationStatus::Finished;
+    let (finished, moving): (Vec<_>, Vec<_>) = unfinished.into_iter().partition(is_finished);
+    let moving = moving.into_iter().filter(|it| !it.imported);
+    let moving = moving.map(|it| it.instance_uuid).collect();
+    let mut left = Left::new();
+    for it in finished.into_iter().chain(done) {
+        let there = (it.source_compute, End::Source);
+        left.entry(it.instance_uuid).or_default().push(there);
     }
-    for leftover in discrepancies::load_leftovers(connection, None)? {
-        let subject = leftover.subject;
-        if let (Some(end), Some(server), Some(host)) =
-            (subject.kind.leftover_at(), subject.server, subject.host)
-        {
-            left.entry(server).or_default().push((host, end));
-        }
-    }
-    Ok(left)
+    Ok((moving, left))
 }

@@ -59,7 +59,12 @@ pub(crate) fn write_patch(
             SightingChange::Forgotten(host) => sightings::forget(connection, server.uuid, host)?,
             SightingChange::AllForgotten => sightings::forget_everywhere(connection, server.uuid)?,
             SightingChange::Seen(host, sighting, power) => {
-                sightings::put(connection, server.uuid, host, (*sighting, *power), at)?;
+                sightings::put_all(
+                    connection,
+                    host,
+                    [(server.uuid, *sighting, *power)].into_iter(),
+                    at,
+                )?;
             }
             SightingChange::CameToRest(host) => {
                 sightings::came_to_rest(connection, server.uuid, host, at)?;

@@ -23,33 +23,35 @@ use crate::discrepancies::{self, Discrepancy};
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, servers};
 
-/// Values in one statement; SQLite takes at most 32,766.
-const CHUNK: usize = 10_000;
-
 /// Judges where each of `resting` is, lets its record follow or opens a discrepancy, and
 /// brings up to date what only describes it.
 pub(super) fn resolve(
     connection: &mut Database,
     inventory: &Inventory,
-    known: &Known,
+    mut known: Known,
     resting: &[&Concerned],
     observation: &mut Observation,
 ) -> Result<(), StoreError> {
     let mut seen: HashMap<ServerUuid, Vec<(HostName, Sighting)>> = HashMap::new();
     let uuids: Vec<String> = resting.iter().map(|server| text(server.uuid)).collect();
-    for chunk in uuids.chunks(CHUNK) {
-        for it in sightings::load(connection, chunk)? {
-            if !known.dead.contains(&it.host) {
-                let said = (it.host, it.sighting);
-                seen.entry(it.server).or_default().push(said);
-            }
+    for it in sightings::load(connection, &uuids)? {
+        if !known.dead.contains(&it.host) {
+            let said = (it.host, it.sighting);
+            seen.entry(it.server).or_default().push(said);
         }
     }
     let mut open: HashMap<ServerUuid, Vec<Discrepancy>> = HashMap::new();
-    for discrepancy in discrepancies::load_open(connection)? {
-        if let Some(server) = discrepancy.subject.server {
-            open.entry(server).or_default().push(discrepancy);
+    for discrepancy in discrepancies::load_open_of(connection, &uuids)? {
+        let subject = &discrepancy.subject;
+        let Some(server) = subject.server else {
+            continue;
+        };
+        // Wherever else a move could not clean.
+        if let (Some(end), Some(host)) = (subject.kind.leftover_at(), &subject.host) {
+            let left = known.left.entry(server).or_default();
+            left.push((host.clone(), end));
         }
+        open.entry(server).or_default().push(discrepancy);
     }
     let domains: HashMap<ServerUuid, &Observed> =
         inventory.domains.iter().map(|it| (it.uuid, it)).collect();

@@ -2,18 +2,18 @@
 //! does not have the server.
 
 use diesel::prelude::*;
-use diesel::sql_query;
-use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
 use godwit_core::time::Timestamp;
+use serde_json::json;
 
+use crate::among::{MOST, among, with_list};
 use crate::columns::{SightingWord, instant, sighting_word, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
 use crate::schema::sightings;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, dialect};
 
 /// What one host last said of one server.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,30 +52,28 @@ impl From<SightingRow> for SightingRecord {
     }
 }
 
-/// Notes what a host says of a server, unless something newer is known.
-pub(crate) fn put(
+/// Notes what a host says of servers, unless something newer is known.
+pub(crate) fn put_all(
     connection: &mut Database,
-    server: ServerUuid,
     host: &HostName,
-    (sighting, power_state): (Sighting, PowerState),
+    said: impl Iterator<Item = (ServerUuid, Sighting, PowerState)>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    sql_query(
-        "INSERT INTO sightings (server_uuid, host, sighting, power_state, observed_at)
-         VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (server_uuid, host) DO UPDATE SET
-             sighting = excluded.sighting, power_state = excluded.power_state,
-             observed_at = excluded.observed_at
-         WHERE sightings.observed_at <= excluded.observed_at",
-    )
-    .bind::<Text, _>(text(server))
-    .bind::<Text, _>(host.as_str())
-    .bind::<Text, _>(sighting_word(sighting))
-    .bind::<BigInt, _>(i64::from(power_state.as_i32()))
-    .bind::<SqlTimestamp, _>(instant(at))
-    .prepared()
-    .execute(connection)?;
-    Ok(())
+    let row = |(server, sighting, power): (ServerUuid, Sighting, PowerState)| {
+        json!({
+            "server": server,
+            "sighting": sighting_word(sighting),
+            "power": power.as_i32(),
+        })
+    };
+    let rows: Vec<serde_json::Value> = said.map(row).collect();
+    let rows = serde_json::Value::Array(rows).to_string();
+    Ok(dialect::put_sightings(
+        connection,
+        host,
+        &rows,
+        instant(at),
+    )?)
 }
 
 /// A host no longer has a server.
@@ -159,12 +157,22 @@ pub(crate) fn load(
     connection: &mut Database,
     servers: &[String],
 ) -> Result<Vec<SightingRecord>, StoreError> {
-    let rows: Vec<SightingRow> = sightings::table
-        .filter(sightings::server_uuid.eq_any(servers))
-        .order((sightings::server_uuid, sightings::host))
-        .select(SightingRow::as_select())
-        .load(connection)?;
-    Ok(rows.into_iter().map(SightingRecord::from).collect())
+    fn load<const N: usize>(
+        connection: &mut Database,
+        servers: [String; N],
+    ) -> QueryResult<Vec<SightingRow>> {
+        sightings::table
+            .filter(among(sightings::server_uuid, servers))
+            .order((sightings::server_uuid, sightings::host))
+            .select(SightingRow::as_select())
+            .load(connection)
+    }
+    let mut found = Vec::new();
+    for some in servers.chunks(MOST) {
+        let rows = with_list!(load, connection, some)?;
+        found.extend(rows.into_iter().map(SightingRecord::from));
+    }
+    Ok(found)
 }
 
 impl Store {

@@ -45,7 +45,11 @@ async fn upgrade(url: &str) -> Store {
 type State = (MigrationStatus, Option<Settling>, Option<Intent>);
 
 fn state(migration: &Migration) -> State {
-    (migration.status(), migration.phase.settling(), migration.intent)
+    (
+        migration.status(),
+        migration.phase.settling(),
+        migration.intent,
+    )
 }
 
 /// Everything that agents and users bring about.
