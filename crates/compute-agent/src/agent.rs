@@ -136,7 +136,7 @@ impl Agent {
         {
             return Err(OpenError::Unreachable(parts.listen));
         }
-        let journal = Journal::open(parts.journal)?;
+        let journal = Journal::open(parts.journal, parts.driver.guests_outlive())?;
         Ok(Self {
             conductors: Conductors::new(&parts.transport, &parts.conductors, &parts.pace),
             address,

@@ -52,6 +52,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::journal::Outlives;
+
 #[cfg(doc)]
 use godwit_rpc::progress::Outcome;
 
@@ -107,6 +109,11 @@ pub enum JobState {
 /// on this host.
 #[async_trait]
 pub trait DriverStateStore: Send + Sync {
+    /// What its guests outlive, and so what is remembered of them has to.
+    fn guests_outlive(&self) -> Outlives {
+        Outlives::Machine
+    }
+
     /// What was written last, in this process or an earlier one.
     fn read(&self) -> Option<serde_json::Value>;
 

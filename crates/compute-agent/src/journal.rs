@@ -67,6 +67,15 @@ impl JournalError {
     }
 }
 
+/// What a journal has to outlive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outlives {
+    /// The machine: the guests, or their disks, are there after a power cut. Every page is synced.
+    Machine,
+    /// Only the process, as simulated guests do.
+    Process,
+}
+
 /// Why a command is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTaken {
@@ -94,10 +103,10 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`] names the file.
-    pub fn open(directory: impl Into<PathBuf>) -> Result<Self, JournalError> {
+    pub fn open(directory: impl Into<PathBuf>, outlives: Outlives) -> Result<Self, JournalError> {
         let directory = directory.into();
-        let power = PowerJournal::open(&directory)?;
-        let files = Files::open(directory)?;
+        let power = PowerJournal::open(&directory, outlives)?;
+        let files = Files::open(directory, outlives)?;
         let entries = files.read_all()?;
         Ok(Self {
             power,

@@ -11,7 +11,7 @@ use atomic_write_file::AtomicWriteFile;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::JournalError;
+use super::{JournalError, Outlives};
 
 /// What a journal remembers of one subject.
 pub(super) trait Remembered: Serialize + DeserializeOwned + Send + 'static {
@@ -35,14 +35,16 @@ struct Page<E> {
 #[derive(Debug)]
 pub(super) struct Files<E> {
     directory: PathBuf,
+    outlives: Outlives,
     entries: PhantomData<fn(E)>,
 }
 
 impl<E: Remembered> Files<E> {
-    pub(super) fn open(directory: PathBuf) -> Result<Self, JournalError> {
+    pub(super) fn open(directory: PathBuf, outlives: Outlives) -> Result<Self, JournalError> {
         match fs::create_dir_all(&directory) {
             Ok(()) => Ok(Self {
                 directory,
+                outlives,
                 entries: PhantomData,
             }),
             Err(source) => Err(disk(&directory, source)),
@@ -69,8 +71,8 @@ impl<E: Remembered> Files<E> {
     pub(super) async fn write(&self, entry: E) -> Result<(), JournalError> {
         let path = self.path(entry.key());
         let written = {
-            let path = path.clone();
-            blocking(move || replace(&path, entry)).await
+            let (path, outlives) = (path.clone(), self.outlives);
+            blocking(move || replace(&path, entry, outlives)).await
         };
         written.map_err(|source| disk(&path, source))
     }
@@ -119,13 +121,22 @@ fn read<E: Remembered>(path: &Path) -> Result<E, JournalError> {
     Ok(page.entry)
 }
 
-fn replace<E: Serialize>(path: &Path, entry: E) -> io::Result<()> {
+fn replace<E: Serialize>(path: &Path, entry: E, outlives: Outlives) -> io::Result<()> {
     let format = FORMAT;
     let text = serde_json::to_vec_pretty(&Page { format, entry })?;
-    let mut file = AtomicWriteFile::open(path)?;
-    file.write_all(&text)?;
-    // Syncs the file, renames it, and syncs the directory.
-    file.commit()
+    match outlives {
+        Outlives::Machine => {
+            let mut file = AtomicWriteFile::open(path)?;
+            file.write_all(&text)?;
+            // Syncs the file, renames it, and syncs the directory.
+            file.commit()
+        }
+        Outlives::Process => {
+            let unfinished = path.with_extension("new");
+            fs::write(&unfinished, &text)?;
+            fs::rename(&unfinished, path)
+        }
+    }
 }
 
 async fn blocking<T: Send + 'static>(

@@ -21,7 +21,7 @@ use godwit_rpc::command::{Power, Rank};
 use serde::{Deserialize, Serialize};
 
 use super::files::{Files, Remembered};
-use super::{JournalError, NotTaken};
+use super::{JournalError, NotTaken, Outlives};
 
 /// Below the journal's directory. An agent that does not know it takes no notice.
 const DIRECTORY: &str = "power";
@@ -75,6 +75,7 @@ impl Remembered for PowerEntry {
 #[derive(Clone, Debug)]
 pub struct PowerJournal {
     directory: PathBuf,
+    outlives: Outlives,
     /// Made when there is something to write.
     files: Arc<OnceLock<Files<PowerEntry>>>,
     entries: Arc<Mutex<BTreeMap<ServerUuid, PowerEntry>>>,
@@ -84,11 +85,11 @@ pub struct PowerJournal {
 
 impl PowerJournal {
     /// Reads the journal of servers below `journal`.
-    pub(super) fn open(journal: &Path) -> Result<Self, JournalError> {
+    pub(super) fn open(journal: &Path, outlives: Outlives) -> Result<Self, JournalError> {
         let directory = journal.join(DIRECTORY);
         let files = OnceLock::new();
         let entries = if directory.exists() {
-            let opened = Files::open(directory.clone())?;
+            let opened = Files::open(directory.clone(), outlives)?;
             let entries = opened.read_all()?;
             files.get_or_init(|| opened);
             entries
@@ -97,6 +98,7 @@ impl PowerJournal {
         };
         Ok(Self {
             directory,
+            outlives,
             files: Arc::new(files),
             entries: Arc::new(Mutex::new(entries)),
             writing: Arc::default(),
@@ -182,7 +184,7 @@ impl PowerJournal {
         let files = match self.files.get() {
             Some(files) => files,
             None => {
-                let opened = Files::open(self.directory.clone())?;
+                let opened = Files::open(self.directory.clone(), self.outlives)?;
                 self.files.get_or_init(|| opened)
             }
         };
@@ -225,12 +227,15 @@ mod tests {
     #[tokio::test]
     async fn an_older_action_is_refused_and_the_same_goes_on_also_after_a_restart() {
         let directory = tempfile::tempdir().unwrap();
-        let journal = Journal::open(directory.path()).unwrap();
+        let journal = Journal::open(directory.path(), Outlives::Machine).unwrap();
         journal.power().take(&power(3, 2), at(0)).await.unwrap();
         let off = PowerStage::PoweringOff { execution: Some(5) };
         let entered = journal.power().enter((SERVER, 3), off.clone(), at(1)).await;
         entered.unwrap();
-        for journal in [journal, Journal::open(directory.path()).unwrap()] {
+        for journal in [
+            journal,
+            Journal::open(directory.path(), Outlives::Machine).unwrap(),
+        ] {
             for older in [power(2, 9), power(3, 1)] {
                 let refused = journal.power().take(&older, at(2)).await;
                 assert!(matches!(refused, Err(NotTaken::Stale(rank)) if rank == power(3, 2).rank));
@@ -238,7 +243,7 @@ mod tests {
             journal.power().take(&power(3, 2), at(2)).await.unwrap();
             assert_eq!(stage(&journal), off);
         }
-        let journal = Journal::open(directory.path()).unwrap();
+        let journal = Journal::open(directory.path(), Outlives::Machine).unwrap();
         journal.power().take(&power(3, 3), at(3)).await.unwrap();
         assert_eq!(stage(&journal), off, "another conductor sends it");
         journal.power().take(&power(4, 1), at(4)).await.unwrap();
@@ -252,7 +257,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_over_is_forgotten_in_time() {
         let directory = tempfile::tempdir().unwrap();
-        let journal = Journal::open(directory.path()).unwrap();
+        let journal = Journal::open(directory.path(), Outlives::Machine).unwrap();
         journal.power().take(&power(3, 1), at(0)).await.unwrap();
         let remember = Duration::from_secs(10);
         journal.prune(at(100), remember).await.unwrap();
@@ -266,7 +271,7 @@ mod tests {
         journal.prune(at(110), remember).await.unwrap();
         assert!(journal.power().find(SERVER).is_some());
         journal.prune(at(111), remember).await.unwrap();
-        let journal = Journal::open(directory.path()).unwrap();
+        let journal = Journal::open(directory.path(), Outlives::Machine).unwrap();
         assert_eq!(journal.power().find(SERVER), None);
     }
 }

@@ -30,7 +30,7 @@ fn command(sequence: i64, epoch: i64) -> Command {
 
 async fn with_one_entry() -> (TempDir, Journal) {
     let directory = tempfile::tempdir().unwrap();
-    let journal = Journal::open(directory.path()).unwrap();
+    let journal = Journal::open(directory.path(), Outlives::Machine).unwrap();
     let taken = journal.take(&command(3, 1), Side::Source, at(0)).await;
     assert_eq!(taken.unwrap().stage, Stage::Known);
     (directory, journal)
@@ -46,7 +46,10 @@ fn only_file(directory: &TempDir) -> PathBuf {
 #[tokio::test]
 async fn an_older_command_is_refused_also_after_a_restart() {
     let (directory, journal) = with_one_entry().await;
-    for journal in [journal, Journal::open(directory.path()).unwrap()] {
+    for journal in [
+        journal,
+        Journal::open(directory.path(), Outlives::Machine).unwrap(),
+    ] {
         for older in [command(2, 9), command(3, 0)] {
             let refused = journal.take(&older, Side::Source, at(1)).await;
             let newest = command(3, 1).rank;
@@ -57,7 +60,7 @@ async fn an_older_command_is_refused_also_after_a_restart() {
             .await
             .unwrap();
     }
-    let journal = Journal::open(directory.path()).unwrap();
+    let journal = Journal::open(directory.path(), Outlives::Machine).unwrap();
     journal
         .take(&command(4, 0), Side::Source, at(1))
         .await
@@ -85,7 +88,7 @@ async fn what_was_amended_is_there_after_a_restart() {
         .await
         .unwrap();
 
-    let entry = Journal::open(directory.path())
+    let entry = Journal::open(directory.path(), Outlives::Machine)
         .unwrap()
         .find(migration)
         .unwrap();
@@ -112,7 +115,7 @@ async fn only_what_is_over_is_forgotten() {
     journal.prune(later, week).await.unwrap();
     assert!(journal.find(migration).is_none());
     assert!(
-        Journal::open(directory.path())
+        Journal::open(directory.path(), Outlives::Machine)
             .unwrap()
             .find(migration)
             .is_none()
@@ -135,7 +138,7 @@ async fn damage_is_named() {
     ] {
         assert_ne!(damaged, text);
         fs::write(&path, damaged).unwrap();
-        let error = Journal::open(directory.path()).unwrap_err();
+        let error = Journal::open(directory.path(), Outlives::Machine).unwrap_err();
         assert!(matches!(error, JournalError::Damaged { .. }), "{error}");
         assert!(error.to_string().contains(&name), "{error}");
     }
@@ -145,7 +148,7 @@ async fn damage_is_named() {
 async fn what_a_kill_left_of_a_replacement_is_no_damage() {
     let (directory, journal) = with_one_entry().await;
     fs::write(directory.path().join(".half-written.json.tmp"), "{").unwrap();
-    let again = Journal::open(directory.path()).unwrap();
+    let again = Journal::open(directory.path(), Outlives::Machine).unwrap();
     let migration = command(0, 0).what.migration;
     assert_eq!(again.find(migration), journal.find(migration));
 }
@@ -155,7 +158,9 @@ async fn a_directory_that_cannot_be_made_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();
-    let error = Journal::open(file.join("journal")).unwrap_err().to_string();
+    let error = Journal::open(file.join("journal"), Outlives::Machine)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("file/journal"), "{error}");
 }
 
@@ -163,7 +168,11 @@ async fn a_directory_that_cannot_be_made_is_named() {
 #[tokio::test]
 #[ignore = "the victim of what_was_said_to_be_taken_survives_a_kill"]
 async fn victim() {
-    let journal = Journal::open(std::env::var("GODWIT_TEST_JOURNAL").unwrap()).unwrap();
+    let journal = Journal::open(
+        std::env::var("GODWIT_TEST_JOURNAL").unwrap(),
+        Outlives::Machine,
+    )
+    .unwrap();
     for sequence in 1.. {
         let command = command(sequence, 0);
         let taken = journal.take(&command, Side::Source, at(sequence));
@@ -199,7 +208,7 @@ fn what_was_said_to_be_taken_survives_a_kill() {
     victim.wait().unwrap();
     let heard = taken.last().unwrap_or(heard);
 
-    let journal = Journal::open(directory.path()).unwrap();
+    let journal = Journal::open(directory.path(), Outlives::Machine).unwrap();
     let entry = journal.find(command(0, 0).what.migration).unwrap();
     assert!(
         entry.rank.sequence >= heard,
@@ -230,4 +239,20 @@ async fn an_entry_has_the_fields_that_it_always_had() {
             "what"
         ]
     );
+}
+
+#[tokio::test]
+async fn one_that_need_not_outlive_the_machine_outlives_the_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || Journal::open(directory.path(), Outlives::Process).unwrap();
+    let journal = open();
+    for sequence in 1..=3 {
+        let newer = command(sequence, 1);
+        let taken = journal.take(&newer, Side::Source, at(sequence)).await;
+        taken.unwrap();
+    }
+    let entry = open().find(command(1, 1).what.migration).unwrap();
+    assert_eq!(entry.rank.sequence, 3);
+    let files = fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(files, 1);
 }

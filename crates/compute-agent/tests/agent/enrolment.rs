@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use godwit_compute_agent::drivers::simulated::Power;
-use godwit_compute_agent::journal::{Journal, Stage};
+use godwit_compute_agent::journal::{Journal, Outlives, Stage};
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
 use godwit_test_support::wait_for;
@@ -186,7 +186,7 @@ async fn a_source_settles_what_completed_while_it_was_away() {
             },
         );
         beaten.await.unwrap();
-        let journal = Journal::open(world.journal(1)).unwrap();
+        let journal = Journal::open(world.journal(1), Outlives::Machine).unwrap();
         let settled = journal.find(MIGRATION).unwrap().stage == Stage::Settled;
         assert_eq!(settled, completed, "without proof nothing is removed");
     }

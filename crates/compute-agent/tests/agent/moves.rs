@@ -2,6 +2,7 @@
 
 use godwit_compute_agent::drivers::simulated::{Fault, Step};
 use godwit_compute_agent::holds::HoldPoint;
+use godwit_compute_agent::journal::{Journal, Outlives};
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::recovery::Sighting;
 use godwit_rpc::command::{ForceMeans, Prepare, Rank, RollBack};
@@ -102,7 +103,7 @@ async fn an_abort_reaches_a_start_that_is_held() {
     world.hold(1, HoldPoint::BeforeStart);
     let (started, aborted) = tokio::join!(world.start(3, 1), async {
         let known = godwit_test_support::wait_for("the start", SOON, async || {
-            let journal = godwit_compute_agent::journal::Journal::open(world.journal(1))?;
+            let journal = Journal::open(world.journal(1), Outlives::Machine)?;
             Ok(journal.find(MIGRATION))
         });
         known.await.unwrap();
@@ -125,7 +126,7 @@ async fn a_roll_back_stops_a_preparation_that_is_held_or_hangs() {
         }
         let (prepared, rolled_back) = tokio::join!(world.prepare(2), async {
             let known = godwit_test_support::wait_for("the preparation", SOON, async || {
-                let journal = godwit_compute_agent::journal::Journal::open(world.journal(2))?;
+                let journal = Journal::open(world.journal(2), Outlives::Machine)?;
                 Ok(journal.find(MIGRATION))
             });
             known.await.unwrap();

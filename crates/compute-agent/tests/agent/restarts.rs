@@ -2,6 +2,7 @@
 
 use godwit_compute_agent::agent::{Agent, OpenError};
 use godwit_compute_agent::holds::HoldPoint;
+use godwit_compute_agent::journal::{Journal, Outlives};
 use godwit_core::recovery::Sighting;
 use godwit_rpc::command::MoveKind;
 use godwit_rpc::progress::{Outcome, WatchEvent};
@@ -66,7 +67,7 @@ async fn an_outcome_that_no_conductor_wants_is_not_told_for_ever() {
     world.start_move().await;
     world.agent(1).abort(command(5, 1)).await.unwrap();
     let acknowledged = wait_for("the agent to give up", SOON, async || {
-        let journal = godwit_compute_agent::journal::Journal::open(world.journal(1))?;
+        let journal = Journal::open(world.journal(1), Outlives::Machine)?;
         let recorded = journal.find(MIGRATION).and_then(|entry| entry.outcome);
         Ok(recorded.filter(|recorded| recorded.acknowledged))
     });

@@ -20,6 +20,7 @@ use super::fleet::Power;
 use crate::checks;
 use crate::driver::{Driver, DriverError, Job, JobState, PowerOff, PowerOn};
 use crate::holds::{HoldPoint, Holds};
+use crate::journal::Outlives;
 
 /// One simulated host of a [`Fabric`].
 #[derive(Clone, Debug)]
@@ -130,6 +131,10 @@ impl Simulated {
 
 #[async_trait]
 impl Driver for Simulated {
+    fn guests_outlive(&self) -> Outlives {
+        Outlives::Process
+    }
+
     async fn facts(&self) -> Result<HostFacts, DriverError> {
         self.powered()?;
         self.own_facts()
