@@ -109,11 +109,6 @@ pub enum JobState {
 /// on this host.
 #[async_trait]
 pub trait DriverStateStore: Send + Sync {
-    /// What its guests outlive, and so what is remembered of them has to.
-    fn guests_outlive(&self) -> Outlives {
-        Outlives::Machine
-    }
-
     /// What was written last, in this process or an earlier one.
     fn read(&self) -> Option<serde_json::Value>;
 
@@ -192,6 +187,11 @@ pub enum PowerOn {
 /// One hypervisor host.
 #[async_trait]
 pub trait Driver: Send + Sync + 'static {
+    /// What its guests outlive, and so what is remembered of them has to.
+    fn guests_outlive(&self) -> Outlives {
+        Outlives::Machine
+    }
+
     /// The host: name, processors, room, storage. Asked often; cheap.
     async fn facts(&self) -> Result<HostFacts, DriverError>;
 

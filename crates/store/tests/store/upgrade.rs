@@ -10,7 +10,8 @@ use godwit_core::effect::{Effect, Subject};
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::MigrationUuid;
-use godwit_core::migration::{Intent, Migration, Settling};
+use godwit_core::migration::{Intent, Migration};
+use godwit_core::phase::Phase;
 use godwit_core::resources::Resources;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::transition::step;
@@ -42,14 +43,10 @@ async fn upgrade(url: &str) -> Store {
 }
 
 /// What tells the states of a migration apart.
-type State = (MigrationStatus, Option<Settling>, Option<Intent>);
+type State = (Phase, Option<Intent>);
 
 fn state(migration: &Migration) -> State {
-    (
-        migration.status(),
-        migration.phase.settling(),
-        migration.intent,
-    )
+    (migration.phase, migration.intent)
 }
 
 /// Everything that agents and users bring about.
@@ -107,7 +104,7 @@ fn ways(from: &Migration) -> BTreeMap<State, Vec<Event>> {
 fn way_to_an_end(from: &Migration) -> Vec<Event> {
     let ends = ways(from)
         .into_iter()
-        .filter(|((status, ..), _)| status.is_terminal());
+        .filter(|((phase, _), _)| phase.status().is_terminal());
     let shortest = ends.map(|(_, way)| way).min_by_key(Vec::len);
     shortest.unwrap_or_else(|| panic!("{from:?} leads nowhere"))
 }
@@ -168,8 +165,8 @@ async fn one_of_each(bench: &Bench) -> u128 {
     for kind in KINDS {
         n += 1;
         let first = begin(bench, kind, n).await;
-        for ((status, ..), way) in ways(&first) {
-            statuses.insert(status);
+        for ((phase, _), way) in ways(&first) {
+            statuses.insert(phase.status());
             if !way.is_empty() {
                 n += 1;
                 begin(bench, kind, n).await;
