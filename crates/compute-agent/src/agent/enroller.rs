@@ -6,9 +6,14 @@
 //!      └──── "who are you?" ─────┘
 //! ```
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_core::ids::ServerUuid;
+use godwit_core::recovery::Sighting;
+use godwit_core::time::Timestamp;
+use godwit_rpc::domain::Domain;
 use godwit_rpc::enrolment::{Heard, Heartbeat, Registered, Registration};
 use godwit_rpc::facts::Inventory;
 use godwit_rpc::transport::Address;
@@ -20,6 +25,7 @@ use tracing::{info, warn};
 use super::conductors::Conductors;
 use super::shared::Shared;
 use super::{leftovers, shared};
+use crate::journal::Entry;
 
 /// However short an interval a conductor asks for.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
@@ -31,7 +37,7 @@ pub(super) async fn enrol(shared: &Arc<Shared>, conductors: &Conductors, address
     loop {
         changes.mark_unchanged();
         let began = shared.now();
-        let registered = register(shared, conductors, address).await;
+        let (registered, inventory) = register(shared, conductors, address).await;
         info!(unfinished = registered.unfinished.len(), "registered");
         let gauge = shared::Raised::new(&shared.metrics.registered);
         leftovers::clean(shared, &registered, began).await;
@@ -40,6 +46,7 @@ pub(super) async fn enrol(shared: &Arc<Shared>, conductors: &Conductors, address
             conductors,
             registered.heartbeat_interval,
             &mut changes,
+            Shown::new(inventory),
         )
         .await;
         drop(gauge);
@@ -47,14 +54,18 @@ pub(super) async fn enrol(shared: &Arc<Shared>, conductors: &Conductors, address
     }
 }
 
-async fn register(shared: &Shared, conductors: &Conductors, address: &Address) -> Registered {
+async fn register(
+    shared: &Shared,
+    conductors: &Conductors,
+    address: &Address,
+) -> (Registered, Inventory) {
     let mut attempts = 0;
     loop {
         if let Some(inventory) = look(shared).await {
             let registration = Registration {
                 agent_address: address.to_string(),
                 boot_id: shared.boot_id,
-                inventory,
+                inventory: inventory.clone(),
                 rpc_version: RPC_VERSION,
                 capabilities: vec![],
                 unsettled: leftovers::unsettled(shared),
@@ -64,7 +75,7 @@ async fn register(shared: &Shared, conductors: &Conductors, address: &Address) -
                 async move { conductor.register(registration).await }
             });
             match asked.await {
-                Some(Ok(registered)) => return registered,
+                Some(Ok(registered)) => return (registered, inventory),
                 Some(Err(error)) => warn!(%error, "registration was refused"),
                 None => info!("no conductor answers"),
             }
@@ -81,21 +92,37 @@ async fn beat(
     conductors: &Conductors,
     interval: Duration,
     changes: &mut watch::Receiver<u64>,
+    mut shown: Shown,
 ) {
     let interval = interval.max(SHORTEST_INTERVAL);
-    let mut shown = Instant::now();
     let mut attempts = 0;
-    let mut pause = interval;
+    let mut due = Instant::now() + interval;
     let mut owed = false;
+    let mut delay = shared.pace.change_delay;
     loop {
-        let changed = wait(shared, pause, changes).await;
-        owed |= changed || shown.elapsed() >= shared.pace.inventory_interval;
-        let inventory = if owed { look(shared).await } else { None };
-        let showing = inventory.is_some();
+        let changed = wait(due, delay, changes).await;
+        owed |= shown.when.elapsed() >= shared.pace.inventory_interval;
+        let inventory = if owed || changed {
+            look(shared).await
+        } else {
+            None
+        };
+        if changed && !owed {
+            if inventory
+                .as_ref()
+                .is_some_and(|now| !shown.differs(shared, now))
+            {
+                // Many moves come and go here: the next one need not be looked for so soon.
+                delay = (delay * 2).min(shared.pace.inventory_interval / 30);
+                continue;
+            }
+            owed = true;
+        }
+        delay = shared.pace.change_delay;
         let heartbeat = Heartbeat {
             host: shared.host.clone(),
             boot_id: shared.boot_id,
-            inventory,
+            inventory: inventory.clone(),
         };
         let sent = conductors.ask(|conductor| {
             let heartbeat = heartbeat.clone();
@@ -104,32 +131,79 @@ async fn beat(
         match sent.await {
             Some(Ok(Heard { registered: false })) => return,
             Some(Ok(Heard { registered: true })) => {
-                if showing {
-                    (shown, owed) = (Instant::now(), false);
+                if let Some(inventory) = inventory {
+                    (shown, owed) = (Shown::new(inventory), false);
                 }
-                (attempts, pause) = (0, interval);
+                attempts = 0;
+                due = Instant::now() + interval;
                 continue;
             }
             Some(Err(error)) => warn!(%error, "a heartbeat was refused"),
             None => info!("no conductor hears"),
         }
         shared.metrics.conductor_failed("heartbeat");
-        pause = conductors.pause(attempts).min(interval);
+        due = Instant::now() + conductors.pause(attempts).min(interval);
         attempts = attempts.saturating_add(1);
     }
 }
 
 /// Waits for the next beat; shorter when domains changed, which it says.
-async fn wait(shared: &Shared, pause: Duration, changes: &mut watch::Receiver<u64>) -> bool {
+async fn wait(due: Instant, delay: Duration, changes: &mut watch::Receiver<u64>) -> bool {
     let changed = async {
         if changes.changed().await.is_err() {
             // The driver tells of no changes; there is still the interval.
             std::future::pending::<()>().await;
         }
-        tokio::time::sleep(shared.pace.change_delay).await;
+        tokio::time::sleep(delay).await;
         changes.mark_unchanged();
     };
-    tokio::time::timeout(pause, changed).await.is_ok()
+    tokio::time::timeout_at(due, changed).await.is_ok()
+}
+
+/// The inventory that conductors have.
+struct Shown {
+    when: Instant,
+    /// When it was taken, by the clock of the journal.
+    at: Timestamp,
+    domains: HashMap<ServerUuid, Domain>,
+}
+
+impl Shown {
+    fn new(inventory: Inventory) -> Self {
+        let domains = inventory.domains.into_iter();
+        Self {
+            when: Instant::now(),
+            at: inventory.observed_at,
+            domains: domains.map(|domain| (domain.server, domain)).collect(),
+        }
+    }
+
+    /// Is there something in `now` that conductors do not know? What a move does to its guest
+    /// they know better, and what it has come to they wrote down themselves.
+    fn differs(&self, shared: &Shared, now: &Inventory) -> bool {
+        let since = |entry: &Entry| !entry.is_settled() || entry.updated_at >= self.at;
+        let moves = shared.journal.select(since).into_iter();
+        let settled: HashMap<ServerUuid, bool> = moves
+            .map(|entry| (entry.what.server, entry.is_settled()))
+            .collect();
+        let is_explained = |server: ServerUuid, domain: Option<&Domain>| {
+            let at_rest = domain.is_none_or(|domain| domain.sighting == Sighting::Executing);
+            settled
+                .get(&server)
+                .is_some_and(|settled| !settled || at_rest)
+        };
+        let here: HashMap<ServerUuid, &Domain> = now
+            .domains
+            .iter()
+            .map(|domain| (domain.server, domain))
+            .collect();
+        let changed = now.domains.iter().any(|domain| {
+            self.domains.get(&domain.server) != Some(domain)
+                && !is_explained(domain.server, Some(domain))
+        });
+        let gone = |server: &ServerUuid| !here.contains_key(server) && !is_explained(*server, None);
+        changed || self.domains.keys().any(gone)
+    }
 }
 
 async fn look(shared: &Shared) -> Option<Inventory> {
