@@ -366,10 +366,12 @@ pub(crate) fn put_sightings(
         ("power", "bigint"),
     ];
     let rows = rows_of(connection, &columns);
-    // SQLite would read ON after a FROM as a join's condition.
+    // Parameters are bound in the order of their first mention on SQLite, which would read ON after
+    // a FROM as a join's condition.
     let statement = format!(
-        "INSERT INTO sightings (server_uuid, host, sighting, power_state, observed_at)
-         SELECT sample.server, $2, sample.sighting, sample.power, $3 FROM {rows} WHERE TRUE
+        "WITH said AS (SELECT * FROM {rows})
+         INSERT INTO sightings (server_uuid, host, sighting, power_state, observed_at)
+         SELECT said.server, $2, said.sighting, said.power, $3 FROM said WHERE TRUE
          ON CONFLICT (server_uuid, host) DO UPDATE SET
              sighting = excluded.sighting, power_state = excluded.power_state,
              observed_at = excluded.observed_at
