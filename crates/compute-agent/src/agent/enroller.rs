@@ -178,31 +178,33 @@ impl Shown {
         }
     }
 
-    /// Is there something in `now` that conductors do not know? What a move does to its guest
-    /// they know better, and what it has come to they wrote down themselves.
+    /// Is there something in `now` that conductors do not know? What a move does to its guest they
+    /// know better; and when it has come to rest, they wrote down themselves where. But what they
+    /// were shown of it on its way is not theirs to forget.
     fn differs(&self, shared: &Shared, now: &Inventory) -> bool {
         let since = |entry: &Entry| !entry.is_settled() || entry.updated_at >= self.at;
         let moves = shared.journal.select(since).into_iter();
         let settled: HashMap<ServerUuid, bool> = moves
             .map(|entry| (entry.what.server, entry.is_settled()))
             .collect();
-        let is_explained = |server: ServerUuid, domain: Option<&Domain>| {
-            let at_rest = domain.is_none_or(|domain| domain.sighting == Sighting::Executing);
-            settled
-                .get(&server)
-                .is_some_and(|settled| !settled || at_rest)
-        };
         let here: HashMap<ServerUuid, &Domain> = now
             .domains
             .iter()
             .map(|domain| (domain.server, domain))
             .collect();
-        let changed = now.domains.iter().any(|domain| {
-            self.domains.get(&domain.server) != Some(domain)
-                && !is_explained(domain.server, Some(domain))
-        });
-        let gone = |server: &ServerUuid| !here.contains_key(server) && !is_explained(*server, None);
-        changed || self.domains.keys().any(gone)
+        let at_rest = |domain: Option<&Domain>| {
+            domain.is_none_or(|domain| domain.sighting == Sighting::Executing)
+        };
+        let mut all = self.domains.keys().chain(here.keys());
+        all.any(|server| {
+            let (was, is) = (self.domains.get(server), here.get(server).copied());
+            let explained = match settled.get(server) {
+                None => false,
+                Some(false) => true,
+                Some(true) => at_rest(was) && at_rest(is),
+            };
+            was != is && !explained
+        })
     }
 }
 

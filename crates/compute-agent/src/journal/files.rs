@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
 use std::marker::PhantomData;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use atomic_write_file::AtomicWriteFile;
@@ -61,6 +62,10 @@ impl<E: Remembered> Files<E> {
                 .extension()
                 .is_some_and(|extension| extension == "json")
             {
+                // Made, and not written any more: nobody has acted on it.
+                if self.outlives == Outlives::Process && is_empty(&path).map_err(failed)? {
+                    continue;
+                }
                 let entry: E = read(&path)?;
                 entries.insert(entry.key(), entry);
             }
@@ -92,6 +97,10 @@ impl<E: Remembered> Files<E> {
     fn path(&self, key: E::Key) -> PathBuf {
         self.directory.join(format!("{key}.json"))
     }
+}
+
+fn is_empty(path: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(path)?.len() == 0)
 }
 
 fn disk(path: &Path, source: io::Error) -> JournalError {
@@ -131,12 +140,22 @@ fn replace<E: Serialize>(path: &Path, entry: E, outlives: Outlives) -> io::Resul
             // Syncs the file, renames it, and syncs the directory.
             file.commit()
         }
-        Outlives::Process => {
-            let unfinished = path.with_extension("new");
-            fs::write(&unfinished, &text)?;
-            fs::rename(&unfinished, path)
-        }
+        Outlives::Process => overwrite(path, text),
     }
+}
+
+/// Writes over what is there, in one call, which a kill does not cut in two: it is as short as that.
+/// A file system takes longer to make a file and rename it than all else of a simulated move.
+fn overwrite(path: &Path, mut text: Vec<u8>) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let file = options
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    let before = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    text.resize(text.len().max(before), b' ');
+    file.write_all_at(&text, 0)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -7,6 +7,7 @@ use godwit_compute_agent::drivers::simulated::Power;
 use godwit_compute_agent::journal::{Journal, Outlives, Stage};
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
+use godwit_rpc::progress::Outcome;
 use godwit_test_support::wait_for;
 use uuid::Uuid;
 
@@ -25,6 +26,33 @@ async fn an_agent_introduces_its_host_and_its_guests() {
     assert_eq!(first.inventory.domains.len(), 1);
     assert_eq!(first.inventory.domains[0].server, SERVER);
     assert_ne!(registrations[0].boot_id, registrations[1].boot_id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_move_does_is_no_news_and_what_happens_after_it_is() {
+    let world = World::new().await;
+    world.registered(2).await;
+    world.start_move().await;
+    assert_eq!(world.ended().await.outcome, Outcome::HandedOver);
+    for number in [2, 1] {
+        world.agent(number).finish(command(3, 1)).await.unwrap();
+    }
+    let before = world.conductor.ear().heartbeats.len();
+    let beats = wait_for("heartbeats", SOON, async || {
+        let beaten = world.conductor.ear().heartbeats.len();
+        Ok((beaten > before + 6).then_some(()))
+    });
+    beats.await.unwrap();
+    let shown = |world: &World| {
+        let ear = world.conductor.ear();
+        let mut shown = ear.heartbeats.iter();
+        shown.any(|beat| beat.inventory.is_some())
+    };
+    assert!(!shown(&world), "its conductor knows what the move did");
+
+    world.fabric.set_power(SERVER, Power::Off);
+    let news = wait_for("the change", SOON, async || Ok(shown(&world).then_some(())));
+    news.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
