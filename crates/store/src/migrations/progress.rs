@@ -2,16 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use diesel::prelude::*;
 use godwit_core::ids::MigrationUuid;
 use godwit_core::time::Timestamp;
 
 use super::Progress;
-use super::commit::Locked;
 use crate::columns::instant;
-use crate::connection::Database;
-use crate::prepared::Prepare as _;
-use crate::schema::{migrations, servers};
 use crate::{Store, StoreError, dialect};
 
 /// One look at one migration.
@@ -48,44 +43,6 @@ fn row(sample: &ProgressSample) -> serde_json::Value {
         "throughput": throughput,
         "downtime_ms": downtime_ms,
     })
-}
-
-/// Writes the last figures of a move. Row and server are locked.
-pub(super) fn write(
-    connection: &mut Database,
-    locked: &Locked,
-    progress: &Progress,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    let Progress {
-        memory,
-        disk,
-        dirty_rate,
-        throughput,
-        downtime_ms,
-    } = *progress;
-    diesel::update(migrations::table.find(locked.record.id))
-        .set((
-            migrations::memory_total.eq(memory.map(|it| it.total)),
-            migrations::memory_processed.eq(memory.map(|it| it.processed)),
-            migrations::memory_remaining.eq(memory.map(|it| it.remaining)),
-            migrations::disk_total.eq(disk.map(|it| it.total)),
-            migrations::disk_processed.eq(disk.map(|it| it.processed)),
-            migrations::disk_remaining.eq(disk.map(|it| it.remaining)),
-            migrations::dirty_rate.eq(dirty_rate),
-            migrations::throughput.eq(throughput),
-            migrations::downtime_ms.eq(downtime_ms),
-        ))
-        .prepared()
-        .execute(connection)?;
-    diesel::update(servers::table.find(locked.server.id))
-        .set((
-            servers::progress.eq(i64::from(progress.percent())),
-            servers::updated_at.eq(instant(at)),
-        ))
-        .prepared()
-        .execute(connection)?;
-    Ok(())
 }
 
 impl Store {
