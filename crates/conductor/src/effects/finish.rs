@@ -84,6 +84,8 @@ async fn unconfirmed(
         }
     }
     let why = format!("{refusal}; {}", first.describe());
-    performer.doubt(DiscrepancyKind::Overdue, None, &why).await;
+    performer
+        .open_discrepancy(DiscrepancyKind::Overdue, None, &why)
+        .await;
     Err(Retry::because(why))
 }

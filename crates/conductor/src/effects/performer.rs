@@ -222,7 +222,12 @@ impl<'a> Performer<'a> {
     }
 
     /// Opens a discrepancy about this migration and one of its hosts, unless it is open.
-    pub(super) async fn doubt(&self, kind: DiscrepancyKind, host: Option<&HostName>, why: &str) {
+    pub(super) async fn open_discrepancy(
+        &self,
+        kind: DiscrepancyKind,
+        host: Option<&HostName>,
+        why: &str,
+    ) {
         let (subject, at) = (self.subject(kind, host), self.ctx.now());
         match self
             .ctx
@@ -230,7 +235,9 @@ impl<'a> Performer<'a> {
             .discrepancy_open(subject, self.claimed.lease, why.to_owned(), at)
             .await
         {
-            Ok(true) => warn!(%kind, host = host.map(tracing::field::display), why, "in doubt"),
+            Ok(true) => {
+                warn!(%kind, host = host.map(tracing::field::display), why, "a discrepancy opened")
+            }
             Ok(false) => {}
             Err(error) => warn!(%error, %kind, why, "a discrepancy could not be opened"),
         }
@@ -244,7 +251,7 @@ impl<'a> Performer<'a> {
             None => DiscrepancyKind::Overdue,
         };
         let why = testimony.describe();
-        self.doubt(kind, silent, &why).await;
+        self.open_discrepancy(kind, silent, &why).await;
         Retry::because(why)
     }
 

@@ -373,15 +373,15 @@ impl Cluster {
     }
 
     /// The kinds of all discrepancies that are open.
-    pub(crate) async fn in_doubt(&self) -> Vec<DiscrepancyKind> {
+    pub(crate) async fn open_discrepancies(&self) -> Vec<DiscrepancyKind> {
         let open = self.store.discrepancy_list_open().await.unwrap();
         open.into_iter().map(|it| it.subject.kind).collect()
     }
 
-    /// Until nothing is in doubt any more.
+    /// Until no discrepancy is open any more.
     pub(crate) async fn settles(&self) {
         wait_for("every discrepancy to be closed", PATIENCE, async || {
-            let open = self.in_doubt().await;
+            let open = self.open_discrepancies().await;
             ensure!(open.is_empty(), "{open:?}");
             Ok(Some(()))
         })
@@ -455,7 +455,7 @@ impl Cluster {
     }
 
     /// Everything is as it should be when nothing moves: no promise is broken, every guest
-    /// executes on exactly the host that is recorded, nothing is left over, nothing in doubt.
+    /// executes on exactly the host that is recorded, nothing is left over, no discrepancy is open.
     pub(crate) async fn is_sound(&self) {
         wait_for("everything to be sound", PATIENCE, async || {
             let violations = self.store.check_invariants().await?;

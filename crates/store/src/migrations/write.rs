@@ -246,7 +246,18 @@ fn reserve(
             lock_ends(connection, next)?;
             return Ok(reservations::release(connection, id)?);
         }
-        _ => {}
+        None
+        | Some(
+            ServerChange::MovesToDestination
+            | ServerChange::StaysAtSource
+            | ServerChange::ReturnsToSource(_)
+            | ServerChange::IsLost
+            | ServerChange::Task(_)
+            | ServerChange::AwaitsConfirmation
+            | ServerChange::IsConfirmed
+            | ServerChange::IsRebuilt(_)
+            | ServerChange::IsBroken,
+        ) => {}
     }
     let claim = note.claim.as_ref().filter(|it| it.host == *destination);
     let admitted =

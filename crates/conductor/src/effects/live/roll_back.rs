@@ -99,7 +99,9 @@ async fn unrestored(performer: &Performer<'_>, refusal: &Refusal) -> Performed {
         | Verdict::DiedAtSource
         | Verdict::Twice
         | Verdict::Wait => {
-            performer.doubt(DiscrepancyKind::Overdue, None, &why).await;
+            performer
+                .open_discrepancy(DiscrepancyKind::Overdue, None, &why)
+                .await;
             Err(Retry::because(why))
         }
     }
