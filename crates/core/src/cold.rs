@@ -85,6 +85,21 @@ impl Phase {
         Self::RollingBack(Undone::Finished),
     ];
 
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Choosing => "choosing",
+            Self::Preparing => "preparing",
+            Self::Stopping => "stopping",
+            Self::Booting => "booting",
+            Self::Finished => "finished",
+            Self::Confirming => "confirming",
+            Self::Reverting => "reverting",
+            Self::Withdrawing => "withdrawing",
+            Self::RollingBack(_) => "rolling back",
+        }
+    }
+
     pub(crate) const fn status(self) -> Status {
         match self {
             Self::Choosing | Self::Preparing | Self::RollingBack(Undone::Preparation) => {

@@ -56,6 +56,17 @@ impl Phase {
         Self::Cleaning,
     ];
 
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Choosing => "choosing",
+            Self::Waiting => "waiting",
+            Self::Booting => "booting",
+            Self::Done => "done",
+            Self::Cleaning => "cleaning",
+        }
+    }
+
     pub(crate) const fn status(self) -> Status {
         match self {
             Self::Choosing | Self::Waiting => Status::Accepted,

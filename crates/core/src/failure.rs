@@ -106,6 +106,42 @@ impl FailureCode {
     }
 }
 
+impl FailureCode {
+    /// What it means, for those who may not know the hosts that [`Failure::message`] names.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::NoValidHost => "No host fits, or every host that fits refused.",
+            Self::ComputeServiceUnavailable => "The agent of a host that is needed is down.",
+            Self::SameHost => "The named destination is where the server already is.",
+            Self::HypervisorType => "The hypervisors are of different types.",
+            Self::HypervisorTooOld => "The destination's hypervisor is older than the source's.",
+            Self::CpuIncompatible => "The destination cannot run the guest's CPU.",
+            Self::NotLocalStorage => "The storage is shared, but a copy was asked for.",
+            Self::NotSharedStorage => "The storage is not shared, and no copy was asked for.",
+            Self::PowerState => "The guest is in a power state that cannot be moved.",
+            Self::PreCheck => "A pre-check refused.",
+            Self::PrepareFailed => "The destination could not be made ready.",
+            Self::DestinationFull => "The destination has no room left for the disks.",
+            Self::HypervisorError => "The hypervisor reported an error while it moved the guest.",
+            Self::LinkLost => "The connection between the hosts broke.",
+            Self::Stalled => "No byte moved for longer than the limit.",
+            Self::TimedOut => "A state lasted longer than its deadline.",
+            Self::Interrupted => "The job vanished with a restart; the guest stayed where it was.",
+            Self::GuestLost => "The guest runs nowhere any more.",
+            Self::Aborted => "A user asked for the abort.",
+            Self::StillInUse => "The source of the evacuation is not dead.",
+            Self::NoDefinition => "It is not known what the guest is.",
+            Self::StopFailed => "The source could not power the guest off.",
+            Self::BootFailed => "The destination could not start the guest.",
+            Self::SourceDead => "The source was declared dead before the guest had left it.",
+            Self::DestinationDead => "The destination was declared dead.",
+            Self::SourceNotFenced => "The source is silent, but has not been declared dead.",
+            Self::DisksInUse => "Another host has the guest's disks open.",
+            Self::Superseded => "Another migration of the server took over.",
+        }
+    }
+}
+
 /// A reason: what programs test, and what people read.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Failure {

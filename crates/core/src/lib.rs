@@ -21,6 +21,8 @@
 //! - [`instance_action`]: what clients of Nova read of all this.
 //! - [`recovery`]: who runs a guest after a crash, as one pure function.
 //! - [`repair`]: what an operator may put right from the records alone.
+//! - [`event_type`]: what readers of all events call them.
+//! - [`idempotency`]: requests that may be sent again.
 //! - [`resources`] and [`slots`]: what servers and moves take of hosts.
 //! - [`server_group`]: which hosts a server's group leaves it.
 
@@ -41,9 +43,11 @@ pub mod discrepancy;
 pub mod effect;
 pub mod evacuation;
 pub mod event;
+pub mod event_type;
 pub mod failure;
 #[cfg(test)]
 mod fixtures;
+pub mod idempotency;
 pub mod ids;
 pub mod instance_action;
 pub mod live;

@@ -81,6 +81,19 @@ impl Phase {
         Self::Unwinding { moving, aborted }
     }
 
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Queued => "queued",
+            Self::Preparing => "preparing",
+            Self::Running => "running",
+            Self::PostCopy => "running (post-copy)",
+            Self::Finishing { .. } => "finishing",
+            Self::Unwinding { .. } => "unwinding",
+        }
+    }
+
     pub(crate) const fn status(self) -> Status {
         match self {
             Self::Accepted => Status::Accepted,

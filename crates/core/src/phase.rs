@@ -77,6 +77,16 @@ impl Phase {
         }
     }
 
+    /// What it is called, or the status in which the migration ended.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Live(phase) => phase.name(),
+            Self::Cold(phase) => phase.name(),
+            Self::Evacuation(phase) => phase.name(),
+            Self::Ended(status) => status.as_str(),
+        }
+    }
+
     /// What Nova's API shows.
     pub const fn status(self) -> Status {
         match self {

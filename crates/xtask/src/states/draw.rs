@@ -7,7 +7,7 @@ use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::migration::Migration;
 use godwit_core::transition::ServerChange;
 
-use super::family::{Family, place};
+use super::family::Family;
 use super::walk::{self, Circumstances, Step};
 
 const HEAD: &str = "\
@@ -87,7 +87,7 @@ fn diagram(page: &mut String, family: Family, steps: &[Step]) {
     for phase in family.phases() {
         for step in steps.iter().filter(|step| step.phase == phase) {
             let next = &step.transition.next;
-            let edge = (phase, place(next.phase));
+            let edge = (phase, next.phase.name());
             if next.status().is_terminal() {
                 ends.insert(edge.1);
             }
@@ -185,7 +185,7 @@ impl Outcome {
             ..
         } = step;
         let next = &transition.next;
-        let mut then = match place(next.phase) {
+        let mut then = match next.phase.name() {
             same if same == *phase => "stays".to_owned(),
             other => format!("**{other}**"),
         };

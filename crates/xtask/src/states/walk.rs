@@ -15,7 +15,7 @@ use godwit_core::time::Timestamp;
 use godwit_core::transition::{Transition, step};
 use uuid::Uuid;
 
-use super::family::{Family, place};
+use super::family::Family;
 
 /// What an outcome may depend on besides phase and event.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -195,7 +195,7 @@ fn walk(
         if before.status().is_terminal() || !seen.insert((before.phase, before.intent)) {
             continue;
         }
-        let phase = place(before.phase);
+        let phase = before.phase.name();
         for event in events(family, &limits) {
             let Ok(transition) = step(&before, &event, now()) else {
                 continue;
