@@ -28,13 +28,16 @@ pub enum StoreError {
     /// The process is being stopped.
     #[error("the store is being stopped")]
     Stopped,
+    /// Another request with the same idempotency key was first, so nothing was done.
+    #[error("another request has the idempotency key")]
+    KeyTaken,
 }
 
 impl StoreError {
     /// May the same request succeed a little later? The API answers 503 then.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Busy(_) | Self::Unreachable(_) | Self::Stopped => true,
+            Self::Busy(_) | Self::Unreachable(_) | Self::Stopped | Self::KeyTaken => true,
             Self::Corrupt(_) | Self::Refused(_) => false,
         }
     }
@@ -45,7 +48,7 @@ impl StoreError {
             Self::Busy(span) => Some(Self::Busy(*span)),
             Self::Unreachable(why) => Some(Self::Unreachable(why.clone())),
             Self::Stopped => Some(Self::Stopped),
-            Self::Corrupt(_) | Self::Refused(_) => None,
+            Self::Corrupt(_) | Self::Refused(_) | Self::KeyTaken => None,
         }
     }
 
@@ -66,7 +69,8 @@ impl StoreError {
             | Self::Busy(_)
             | Self::Unreachable(_)
             | Self::Corrupt(_)
-            | Self::Stopped => false,
+            | Self::Stopped
+            | Self::KeyTaken => false,
         }
     }
 

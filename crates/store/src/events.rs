@@ -2,6 +2,7 @@
 
 mod stream;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use diesel::prelude::*;
@@ -10,7 +11,9 @@ use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 
-pub use self::stream::PositionedEvent;
+pub(crate) use self::stream::newest_position;
+pub use self::stream::{EventPage, EventQuery, EventReadError, PositionedEvent};
+use crate::among::{MOST, among, with_list};
 use crate::columns::{Json, instant, json, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -55,6 +58,10 @@ pub struct MigrationEvent {
     pub actor: String,
     /// The HTTP request behind it.
     pub request_id: Option<String>,
+    /// Who asked for it; `None` where it follows from something else, or nobody wrote it down.
+    pub user_id: Option<String>,
+    /// The project of who asked for it.
+    pub project_id: Option<String>,
     /// More about it; `Null` for nothing.
     pub detail: serde_json::Value,
 }
@@ -70,6 +77,8 @@ struct EventRow {
     to_status: MigrationStatus,
     actor: String,
     request_id: Option<String>,
+    user_id: Option<String>,
+    project_id: Option<String>,
     detail: Json<serde_json::Value>,
 }
 
@@ -83,6 +92,8 @@ impl From<EventRow> for MigrationEvent {
             to_status: row.to_status,
             actor: row.actor,
             request_id: row.request_id,
+            user_id: row.user_id,
+            project_id: row.project_id,
             detail: row.detail.0,
         }
     }
@@ -106,11 +117,38 @@ pub(crate) fn append(
             events::to_status.eq(event.to_status.as_str()),
             events::actor.eq(&event.actor),
             events::request_id.eq(&event.request_id),
+            events::user_id.eq(&event.user_id),
+            events::project_id.eq(&event.project_id),
             events::detail.eq(json(&event.detail)),
         ))
         .prepared()
         .execute(connection)?;
     Ok(())
+}
+
+/// The logs of these migrations, by their row ids, each in order.
+pub(crate) fn logs_of(
+    connection: &mut Database,
+    migrations: &[i64],
+) -> Result<HashMap<i64, Vec<MigrationEvent>>, StoreError> {
+    fn load<const N: usize>(
+        connection: &mut Database,
+        migrations: [i64; N],
+    ) -> QueryResult<Vec<(i64, EventRow)>> {
+        events::table
+            .filter(events::subject_kind.eq(SubjectKind::Migration.as_str()))
+            .filter(among(events::subject_id, migrations))
+            .order((events::subject_id, events::sequence))
+            .select((events::subject_id, EventRow::as_select()))
+            .load(connection)
+    }
+    let mut logs: HashMap<i64, Vec<MigrationEvent>> = HashMap::new();
+    for some in migrations.chunks(MOST) {
+        for (migration, row) in with_list!(load, connection, some)? {
+            logs.entry(migration).or_default().push(row.into());
+        }
+    }
+    Ok(logs)
 }
 
 impl Store {
@@ -178,6 +216,8 @@ impl Store {
                 to_status: status,
                 actor: actor.to_string(),
                 request_id: None,
+                user_id: None,
+                project_id: None,
                 detail: detail.clone(),
             };
             append(connection, id, &event)?;

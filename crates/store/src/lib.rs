@@ -25,6 +25,7 @@ mod gather;
 mod group_commit;
 mod hosts;
 mod hypervisors;
+mod idempotency;
 mod import;
 mod instance_actions;
 mod invariants;
@@ -40,6 +41,7 @@ mod schema_version;
 mod server_groups;
 mod servers;
 mod services;
+mod snapshot;
 mod store;
 mod usage;
 
@@ -47,13 +49,16 @@ pub use aggregates::{Aggregate, AggregateChange, AggregateError, AggregateUse, N
 pub use discrepancies::Discrepancy;
 pub use effects::{Claimed, ClaimedOfMigration, ClaimedOfServer, Lease};
 pub use error::StoreError;
-pub use events::{Actor, MigrationEvent, PositionedEvent};
+pub use events::{
+    Actor, EventPage, EventQuery, EventReadError, MigrationEvent, PositionedEvent,
+};
 pub use figures::Figures;
 pub use flavors::{Flavor, FlavorSpec};
 pub use hosts::{Host, HostFacts, HostLoad, HostRegistration, StoragePool};
 pub use hypervisors::{
     HostUsage, HostedServer, Hypervisor, HypervisorKey, HypervisorListError, HypervisorPage,
 };
+pub use idempotency::{IdempotencyKey, KeyedRequest, KeyedWrite, KeptAnswer, KeptRequest};
 pub use import::{Dump, DumpError, ImportError, ImportReport, Skipped, TableReport};
 pub use instance_actions::{
     ActionListError, ActionNote, ActionPage, InstanceAction, InstanceActionEvent,
@@ -69,5 +74,6 @@ pub use services::{
     ConductorBeat, Service, ServiceBinary, ServiceChange, ServiceError, ServiceKey, ServiceStatus,
     ServiceUse,
 };
+pub use snapshot::Snapshot;
 pub use store::Store;
 pub use usage::{ProjectUsage, ServerUsage, UsageListError, UsagePeriod};

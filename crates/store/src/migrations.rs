@@ -3,6 +3,7 @@
 mod begin;
 mod commit;
 mod confirm;
+mod detail;
 mod imported;
 mod list;
 mod of_server;
@@ -26,6 +27,8 @@ pub use self::begin::{
 pub(crate) use self::commit::Locked;
 pub use self::commit::{Claim, CommitError, CommitNote};
 pub use self::confirm::ResizeError;
+pub(crate) use self::detail::load_unfinished;
+pub use self::detail::{MigrationDetail, MigrationKey, MigrationPage};
 pub(crate) use self::imported::source_returned;
 pub use self::list::{MigrationFilter, MigrationListError, Paging};
 pub use self::of_server::OfServer;

@@ -10,6 +10,7 @@ use godwit_core::resources::Resources;
 use godwit_core::slots::{SlotLimits, SlotRole};
 use godwit_core::time::Timestamp;
 
+use crate::among::{MOST, among, with_list};
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -65,6 +66,30 @@ impl From<ClaimRow> for HeldClaim {
             },
         }
     }
+}
+
+/// What these migrations hold, by their row ids.
+pub(crate) fn claims_of(
+    connection: &mut Database,
+    migrations: &[i64],
+) -> Result<Vec<HeldClaim>, StoreError> {
+    fn load<const N: usize>(
+        connection: &mut Database,
+        migrations: [i64; N],
+    ) -> QueryResult<Vec<ClaimRow>> {
+        held_claims!()
+            .filter(among(claims::migration_id, migrations))
+            .load(connection)
+    }
+    let mut held = Vec::new();
+    for some in migrations.chunks(MOST) {
+        held.extend(
+            with_list!(load, connection, some)?
+                .into_iter()
+                .map(HeldClaim::from),
+        );
+    }
+    Ok(held)
 }
 
 #[derive(QueryableByName)]

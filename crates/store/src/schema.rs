@@ -192,6 +192,7 @@ diesel::table! {
         imported -> Bool,
         deleted_at -> Nullable<Timestamp>,
         placed_in_group -> Nullable<BigInt>,
+        server_project_id -> Nullable<Text>,
     }
 }
 
@@ -209,6 +210,8 @@ diesel::table! {
         actor -> Text,
         request_id -> Nullable<Text>,
         detail -> Text,
+        user_id -> Nullable<Text>,
+        project_id -> Nullable<Text>,
     }
 }
 
@@ -323,6 +326,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    idempotency_keys (id) {
+        id -> BigInt,
+        user_id -> Text,
+        project_id -> Text,
+        route -> Text,
+        key -> Text,
+        fingerprint -> Text,
+        answer -> Text,
+        open_until -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+    }
+}
+
 diesel::joinable!(hosts -> services (service_id));
 diesel::joinable!(aggregate_hosts -> aggregates (aggregate_id));
 diesel::joinable!(servers -> flavors (flavor_id));
@@ -349,4 +366,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     instance_actions_events,
     server_groups,
     server_group_members,
+    idempotency_keys,
 );

@@ -59,6 +59,18 @@ pub(crate) fn load(
     Ok(load_any(connection, uuid)?.filter(|server| server.deleted_at.is_none()))
 }
 
+/// Every server that exists, of `project` or of all, the newest first.
+pub(crate) fn load_all(
+    connection: &mut Database,
+    project: Option<&str>,
+) -> Result<Vec<Server>, StoreError> {
+    let filter = ServerFilter {
+        project_id: project.map(str::to_owned),
+        ..ServerFilter::default()
+    };
+    list::load_all(connection, &filter)
+}
+
 impl Store {
     /// A server, unless deleted.
     ///

@@ -10,7 +10,7 @@ use crate::group_commit::{GroupCommit, Urgency};
 use crate::migrations::{self, ById, InProgress};
 use crate::open::PoolState;
 use crate::pool::Pool;
-use crate::{StoreError, dialect};
+use crate::{KeyedWrite, StoreError, dialect, idempotency};
 
 /// How often a transaction is run again when the database asks for it.
 const CONFLICTS: u32 = 10;
@@ -20,6 +20,8 @@ const CONFLICTS: u32 = 10;
 pub struct Store {
     pools: Arc<Pools>,
     urgency: Urgency,
+    /// What the next transaction writes as well.
+    keyed: Option<Arc<KeyedWrite>>,
     pub(crate) lookups: Arc<Lookups>,
 }
 
@@ -58,6 +60,7 @@ impl Store {
             }),
             pools: Arc::new(pools),
             urgency: Urgency::Background,
+            keyed: None,
         }
     }
 
@@ -67,6 +70,14 @@ impl Store {
     pub fn for_requests(&self) -> Self {
         Self {
             urgency: Urgency::Request,
+            ..self.clone()
+        }
+    }
+
+    /// A handle whose next transaction writes this as well.
+    pub(crate) fn with_key(&self, write: Arc<KeyedWrite>) -> Self {
+        Self {
+            keyed: Some(write),
             ..self.clone()
         }
     }
@@ -108,6 +119,33 @@ impl Store {
     /// Runs one transaction, again where the database asks for that; `work` must not change
     /// anything but the database. An error of any kind rolls it back.
     pub(crate) async fn write<T, E>(
+        &self,
+        mut work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: TransactionError,
+    {
+        let pending = self
+            .keyed
+            .as_ref()
+            .and_then(|keyed| Some((keyed, keyed.pending()?)));
+        let Some((keyed, request)) = pending else {
+            return self.transact(work).await;
+        };
+        let written = self
+            .transact(move |connection| {
+                if !idempotency::insert(connection, &request)? {
+                    return Err(StoreError::KeyTaken.into());
+                }
+                work(connection)
+            })
+            .await;
+        keyed.ended(written.as_ref().err().map(E::store_error));
+        written
+    }
+
+    async fn transact<T, E>(
         &self,
         mut work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>

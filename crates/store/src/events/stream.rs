@@ -10,15 +10,20 @@
 //! ```
 //!
 //! Positions count from 1 without a gap, and whoever sees one sees all before it. Decision 13.
+//!
+//! A reader that wants only some events is told how far was looked, so that it goes on from there
+//! and what it does not want is looked at once.
 
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::BigInt;
 use godwit_core::effect::SubjectKind;
-use godwit_core::ids::MigrationUuid;
+use godwit_core::ids::{MigrationUuid, ServerUuid};
 
 use super::{EventRow, MigrationEvent};
+use crate::columns::{storable, text};
 use crate::connection::Database;
+use crate::error::TransactionError;
 use crate::prepared::Prepare as _;
 use crate::schema::{events, migrations};
 use crate::{Store, StoreError, dialect};
@@ -30,12 +35,78 @@ pub struct PositionedEvent {
     pub position: i64,
     /// Of which migration.
     pub migration: MigrationUuid,
+    /// Of which server.
+    pub server: ServerUuid,
+    /// Whose server that is; `None` where there is no such server.
+    pub server_project_id: Option<String>,
     /// The line.
     pub event: MigrationEvent,
 }
 
+/// Which events a reader wants. Conditions, all of which an event must meet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EventQuery {
+    /// Those that follow this position; `None`: all that are kept.
+    pub after: Option<i64>,
+    /// Of exactly this migration.
+    pub migration: Option<MigrationUuid>,
+    /// With one of these names.
+    pub names: Option<Vec<String>>,
+    /// Of servers of exactly this project.
+    pub project: Option<String>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+impl EventQuery {
+    /// All that follows `after` (0 for the beginning), at most `limit`.
+    pub fn after(after: i64, limit: i64) -> Self {
+        Self {
+            after: Some(after),
+            migration: None,
+            names: None,
+            project: None,
+            limit,
+        }
+    }
+}
+
+/// What there is of what a reader wants.
+#[derive(Clone, PartialEq, Debug)]
+pub struct EventPage {
+    /// In the order of their positions.
+    pub events: Vec<PositionedEvent>,
+    /// Whoever goes on after this position misses none that it wants.
+    pub last_position: i64,
+    /// Is something behind it by now?
+    pub more: bool,
+}
+
+/// No events.
+#[derive(Debug, thiserror::Error)]
+pub enum EventReadError {
+    /// What followed this position is no longer kept, or no such position was ever given.
+    #[error("events are not kept from position {0} on")]
+    Expired(i64),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl TransactionError for EventReadError {
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Expired(_) => None,
+        }
+    }
+}
+
 /// Events that get their positions in one transaction.
 const AT_ONCE: i64 = 1_000;
+
+/// Events that are looked at for one page, where a reader does not want all of them.
+const LOOKED_AT: i64 = 10_000;
 
 /// Gives positions to events that have none. In the order in which they were appended, which
 /// within a migration is that of their sequence, as its row is locked meanwhile.
@@ -67,58 +138,136 @@ fn is_one_without_position(connection: &mut Database) -> Result<bool, StoreError
     Ok(found.is_some())
 }
 
+/// The last position that was given; 0 where none was.
+pub(crate) fn newest_position(connection: &mut Database) -> Result<i64, StoreError> {
+    let newest: Option<i64> = events::table
+        .filter(events::position.is_not_null())
+        .order(events::position.desc())
+        .select(events::position.assume_not_null())
+        .first(connection)
+        .optional()?;
+    Ok(newest.unwrap_or(0))
+}
+
+/// The first position that is kept; 1 where none is.
+fn oldest_position(connection: &mut Database) -> Result<i64, StoreError> {
+    let oldest: Option<i64> = events::table
+        .filter(events::position.is_not_null())
+        .order(events::position)
+        .select(events::position.assume_not_null())
+        .first(connection)
+        .optional()?;
+    Ok(oldest.unwrap_or(1))
+}
+
+/// An event's row, and whose it is.
+type Row = (
+    i64,
+    Option<MigrationUuid>,
+    Option<ServerUuid>,
+    Option<String>,
+    EventRow,
+);
+
+fn positioned(row: Row) -> Result<PositionedEvent, StoreError> {
+    let (position, migration, server, server_project_id, row) = row;
+    let (Some(migration), Some(server)) = (migration, server) else {
+        let text = format!("event {position} is of nothing");
+        return Err(StoreError::Corrupt(text.into()));
+    };
+    Ok(PositionedEvent {
+        position,
+        migration,
+        server,
+        server_project_id,
+        event: MigrationEvent::from(row),
+    })
+}
+
 fn load(
     connection: &mut Database,
+    query: &EventQuery,
     after: i64,
-    limit: i64,
+    until: i64,
 ) -> Result<Vec<PositionedEvent>, StoreError> {
     // A condition on the subject would have SQLite look at all events of that kind, and sort them.
     let subject = events::subject_kind
         .eq(SubjectKind::Migration.as_str())
         .and(events::subject_id.eq(migrations::id));
-    let rows: Vec<(i64, Option<MigrationUuid>, EventRow)> = events::table
+    let mut rows = events::table
         .left_join(migrations::table.on(subject))
         .filter(events::position.gt(after))
-        .order(events::position)
-        .limit(limit)
+        .filter(events::position.le(until))
         .select((
             events::position.assume_not_null(),
             migrations::uuid.nullable(),
+            migrations::instance_uuid.nullable(),
+            migrations::server_project_id.nullable(),
             EventRow::as_select(),
         ))
-        .load(connection)?;
-    rows.into_iter()
-        .map(|(position, migration, row)| {
-            let of_none = || StoreError::Corrupt(format!("event {position} is of nothing").into());
-            Ok(PositionedEvent {
-                position,
-                migration: migration.ok_or_else(of_none)?,
-                event: MigrationEvent::from(row),
-            })
-        })
-        .collect()
+        .into_boxed();
+    if let Some(names) = &query.names {
+        rows = rows.filter(events::name.eq_any(names.clone()));
+    }
+    if let Some(project) = &query.project {
+        rows = rows.filter(migrations::server_project_id.eq(project.clone()));
+    }
+    let rows = match query.migration {
+        // The same order, in which an index has them.
+        Some(uuid) => rows
+            .filter(migrations::uuid.eq(text(uuid)))
+            .order(events::sequence),
+        None => rows.order(events::position),
+    };
+    let rows: Vec<Row> = rows.limit(query.limit).load(connection)?;
+    rows.into_iter().map(positioned).collect()
+}
+
+fn page(connection: &mut Database, query: &EventQuery) -> Result<EventPage, EventReadError> {
+    let (oldest, newest) = (oldest_position(connection)?, newest_position(connection)?);
+    let after = query.after.unwrap_or(oldest - 1);
+    if after < oldest - 1 || after > newest {
+        return Err(EventReadError::Expired(after));
+    }
+    let wants_some = query.names.is_some() || query.project.is_some();
+    let until = match query.migration {
+        None if wants_some => newest.min(after.saturating_add(LOOKED_AT)),
+        None | Some(_) => newest,
+    };
+    let possible = query.project.as_deref().is_none_or(storable);
+    let events = match possible {
+        true => load(connection, query, after, until)?,
+        false => Vec::new(),
+    };
+    let full = i64::try_from(events.len()).is_ok_and(|found| found >= query.limit);
+    let last_position = match events.last() {
+        Some(last) if full => last.position,
+        Some(_) | None => until,
+    };
+    Ok(EventPage {
+        events,
+        last_position,
+        more: last_position < newest || is_one_without_position(connection)?,
+    })
 }
 
 impl Store {
-    /// The events that follow position `after` (0 for all), at most `limit`, in order. Whoever
-    /// goes on after the last one that it got misses none, whoever writes meanwhile.
+    /// Gives positions to what is committed, so that readers see it.
+    pub(crate) async fn give_positions(&self) -> Result<(), StoreError> {
+        if self.read(is_one_without_position).await? {
+            self.write(give_positions).await?;
+        }
+        Ok(())
+    }
+
+    /// The events that a reader wants. Whoever goes on after [`EventPage::last_position`] misses
+    /// none, whoever writes meanwhile.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn events_after(
-        &self,
-        after: i64,
-        limit: i64,
-    ) -> Result<Vec<PositionedEvent>, StoreError> {
-        let found = self
-            .read(move |connection| load(connection, after, limit))
-            .await?;
-        let full = i64::try_from(found.len()).is_ok_and(|found| found >= limit);
-        if full || !self.read(is_one_without_position).await? {
-            return Ok(found);
-        }
-        self.write(give_positions).await?;
-        self.read(move |connection| load(connection, after, limit))
-            .await
+    /// [`EventReadError`].
+    pub async fn events_page(&self, query: &EventQuery) -> Result<EventPage, EventReadError> {
+        self.give_positions().await?;
+        let query = query.clone();
+        self.read(move |connection| page(connection, &query)).await
     }
 }

@@ -142,6 +142,7 @@ fn insert(
             migrations::new_instance_type_id.eq(flavor),
             migrations::user_id.eq(&new.user_id),
             migrations::project_id.eq(&new.project_id),
+            migrations::server_project_id.eq(&server.project_id),
             migrations::request_id.eq(&new.request_id),
             migrations::deadline.eq(instants(migration.deadline)),
             migrations::generation.eq(migration.generation),
@@ -164,9 +165,9 @@ fn supersede<E>(
     (event, transition): &(Event, Transition),
     new: &NewMigration<Request>,
 ) -> Result<(), BeginError<E>> {
-    let note = CommitNote {
-        request_id: new.request_id.clone(),
-        ..CommitNote::new(Actor::Api, new.at)
+    let note = match new.action_note() {
+        Some(action) => CommitNote::requested(action),
+        None => CommitNote::new(Actor::Api, new.at),
     };
     match write(connection, locked, event, transition, &note) {
         Ok(_) => Ok(()),
@@ -216,6 +217,8 @@ fn begin<E>(
         to_status: record.migration.status(),
         actor: Actor::Api.to_string(),
         request_id: new.request_id.clone(),
+        user_id: new.user_id.clone(),
+        project_id: new.project_id.clone(),
         detail: serde_json::to_value(&record.migration.request).unwrap_or_default(),
     };
     events::append(connection, record.id, &requested)?;

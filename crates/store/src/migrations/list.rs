@@ -39,6 +39,8 @@ pub struct MigrationFilter {
     pub user_id: Option<String>,
     /// Exactly this requester's project.
     pub project_id: Option<String>,
+    /// Exactly this server's project.
+    pub server_project_id: Option<String>,
 }
 
 /// Which part of a list.
@@ -76,11 +78,30 @@ impl TransactionError for MigrationListError {
     }
 }
 
-type Rows<'a> = migrations::BoxedQuery<'a, MultiBackend>;
+pub(super) type Rows<'a> = migrations::BoxedQuery<'a, MultiBackend>;
+
+/// What a list consists of.
+pub(super) trait Listed: Sized {
+    /// Reads all that there are of some rows.
+    fn load(connection: &mut Database, rows: Rows<'_>) -> Result<Vec<Self>, StoreError>;
+    /// Its place in the list, which begins with the greatest.
+    fn place(&self) -> (Timestamp, i64);
+}
+
+impl Listed for MigrationSummary {
+    fn load(connection: &mut Database, rows: Rows<'_>) -> Result<Vec<Self>, StoreError> {
+        let rows: Vec<SummaryRow> = rows.select(SummaryRow::as_select()).load(connection)?;
+        Ok(summaries(rows))
+    }
+
+    fn place(&self) -> (Timestamp, i64) {
+        (self.created_at, self.id)
+    }
+}
 
 impl MigrationFilter {
     /// Is there something that no row can hold?
-    fn impossible(&self) -> bool {
+    pub(super) fn impossible(&self) -> bool {
         [
             &self.status,
             &self.host,
@@ -88,6 +109,7 @@ impl MigrationFilter {
             &self.migration_type,
             &self.user_id,
             &self.project_id,
+            &self.server_project_id,
         ]
         .into_iter()
         .flatten()
@@ -127,13 +149,16 @@ impl MigrationFilter {
         if let Some(project) = &self.project_id {
             rows = rows.filter(migrations::project_id.eq(project));
         }
+        if let Some(project) = &self.server_project_id {
+            rows = rows.filter(migrations::server_project_id.eq(project));
+        }
         rows
     }
 
     /// All queries that together give the list. A host is looked for as source and as
     /// destination apart: each then walks an index in the order of the list, where one query
     /// for both would have to sort everything the host ever took part in.
-    fn queries(&self) -> Vec<Rows<'_>> {
+    pub(super) fn queries(&self) -> Vec<Rows<'_>> {
         match &self.host {
             None => vec![self.rows()],
             Some(host) => vec![
@@ -152,26 +177,26 @@ fn load_all(
 ) -> Result<Vec<MigrationSummary>, StoreError> {
     let mut records = Vec::new();
     for rows in filter.queries() {
-        let rows: Vec<SummaryRow> = rows.select(SummaryRow::as_select()).load(connection)?;
-        records.extend(summaries(rows));
+        records.extend(MigrationSummary::load(connection, rows)?);
     }
     records.sort_by_key(|record| record.id);
     Ok(records)
 }
 
 /// Where a page begins, and how long it may become.
-struct Page {
-    limit: i64,
-    after: Option<(Timestamp, i64)>,
+pub(super) struct Page {
+    pub(super) limit: i64,
+    /// Only what follows this place.
+    pub(super) after: Option<(Timestamp, i64)>,
 }
 
 impl Page {
-    fn load(
+    pub(super) fn load<T: Listed>(
         &self,
         connection: &mut Database,
         filter: &MigrationFilter,
-    ) -> Result<Vec<MigrationSummary>, StoreError> {
-        let mut found = Vec::new();
+    ) -> Result<Vec<T>, StoreError> {
+        let mut found: Vec<T> = Vec::new();
         for rows in filter.queries() {
             let rows = match filter.changes_since {
                 None => rows,
@@ -187,38 +212,24 @@ impl Page {
         if let (Some(since), false) = (filter.changes_since, full) {
             for rows in filter.queries() {
                 let older = not(migrations::created_at.ge(instant(since)));
-                found.extend(self.rest(connection, rows.filter(older))?);
+                found.extend(T::load(connection, self.follow(rows.filter(older)))?);
             }
         }
-        found.sort_by_key(|record| Reverse((record.created_at, record.id)));
+        found.sort_by_key(|it| Reverse(it.place()));
         found.truncate(usize::try_from(self.limit).unwrap_or_default());
         Ok(found)
     }
 
-    fn newest(
+    fn newest<T: Listed>(
         &self,
         connection: &mut Database,
         rows: Rows<'_>,
-    ) -> Result<Vec<MigrationSummary>, StoreError> {
-        let rows: Vec<SummaryRow> = self
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = self
             .follow(rows)
             .order((migrations::created_at.desc(), migrations::id.desc()))
-            .limit(self.limit)
-            .select(SummaryRow::as_select())
-            .load(connection)?;
-        Ok(summaries(rows))
-    }
-
-    fn rest(
-        &self,
-        connection: &mut Database,
-        rows: Rows<'_>,
-    ) -> Result<Vec<MigrationSummary>, StoreError> {
-        let rows: Vec<SummaryRow> = self
-            .follow(rows)
-            .select(SummaryRow::as_select())
-            .load(connection)?;
-        Ok(summaries(rows))
+            .limit(self.limit);
+        T::load(connection, rows)
     }
 
     fn follow<'a>(&self, rows: Rows<'a>) -> Rows<'a> {

@@ -69,6 +69,8 @@ pub(super) fn write(
         to_status: next.status(),
         actor: note.actor.to_string(),
         request_id: note.request_id.clone(),
+        user_id: note.action.as_ref().and_then(|it| it.user_id.clone()),
+        project_id: note.action.as_ref().and_then(|it| it.project_id.clone()),
         detail: with_reason(&note.detail, locked.record.migration.failure.as_ref(), next),
     };
     events::append(connection, id, &line)?;

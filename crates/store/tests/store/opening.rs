@@ -312,6 +312,24 @@ fn sqlite_prepares_a_statement_once_whatever_it_is_executed_with() {
 }
 
 #[tokio::test]
+async fn a_projects_list_of_migrations_walks_an_index_in_its_order() {
+    let bench = Bench::sqlite().await;
+    let path = bench.url.strip_prefix("sqlite://").unwrap();
+    let mut connection = SqliteConnection::establish(path).unwrap();
+    let plan: Vec<Planned> = sql_query(
+        "EXPLAIN QUERY PLAN SELECT id FROM migrations
+         WHERE deleted_at IS NULL AND hidden = ? AND server_project_id = ?
+           AND created_at <= ? AND (created_at < ? OR id < ?)
+         ORDER BY created_at DESC, id DESC LIMIT ?",
+    )
+    .load(&mut connection)
+    .unwrap();
+    let plan: Vec<_> = plan.into_iter().map(|line| line.detail).collect();
+    assert!(plan[0].contains("migrations_by_server_project"), "{plan:?}");
+    assert!(!plan.iter().any(|line| line.contains("ORDER BY")), "{plan:?}");
+}
+
+#[tokio::test]
 async fn lists_of_servers_walk_an_index_in_their_order() {
     let bench = Bench::sqlite().await;
     let path = bench.url.strip_prefix("sqlite://").unwrap();

@@ -15,7 +15,7 @@ use godwit_core::phase::Phase;
 use godwit_core::resources::Resources;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::transition::step;
-use godwit_store::{CommitNote, ConductorBeat, OpenError, Store, StoreOptions};
+use godwit_store::{CommitNote, ConductorBeat, EventQuery, OpenError, Store, StoreOptions};
 use godwit_test_support::wait_for;
 
 use crate::bench::{Bench, at, host, migration, note_for, placed, uuid};
@@ -184,7 +184,8 @@ async fn positions(store: &Store) -> Vec<(MigrationUuid, i64)> {
     let mut found = Vec::new();
     loop {
         let after = i64::try_from(found.len()).unwrap();
-        let page = store.events_after(after, 100).await.unwrap();
+        let query = EventQuery::after(after, 100);
+        let page = store.events_page(&query).await.unwrap().events;
         if page.is_empty() {
             return found;
         }

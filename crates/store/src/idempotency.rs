@@ -1,0 +1,260 @@
+//! Requests that carry a key, so that they can be sent again: a key is written in the transaction
+//! that makes what was asked for, so one key makes one thing, whatever dies when.
+//!
+//! ```text
+//!   find ─► none ─► store.keyed(…) ─► BEGIN  key  work  COMMIT ─► answered
+//!                                       └── there already: nothing is done
+//! ```
+//!
+//! What is answered may be known only later. So with the key stands what was promised, and until
+//! when the answer may still become another one.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamp as SqlTimestamp};
+use godwit_core::idempotency::KEPT;
+use godwit_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::columns::{Json, instant, instants, json};
+use crate::connection::Database;
+use crate::prepared::Prepare as _;
+use crate::schema::idempotency_keys;
+use crate::{Store, StoreError};
+
+/// A key, and whose it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IdempotencyKey {
+    /// The user; empty where the token names none.
+    pub user_id: String,
+    /// The project; empty where the token names none.
+    pub project_id: String,
+    /// Method and path of the route, with ids as `{name}`.
+    pub route: String,
+    /// The key itself.
+    pub key: String,
+}
+
+/// An answer that can be given again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KeptAnswer {
+    /// Its status.
+    pub status: u16,
+    /// Its header `Location`.
+    pub location: Option<String>,
+    /// Its body.
+    pub body: String,
+}
+
+/// A request with a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyedRequest {
+    /// Its key.
+    pub key: IdempotencyKey,
+    /// What tells it from others with the same key.
+    pub fingerprint: String,
+    /// What it is answered if the process dies before it is known.
+    pub promise: KeptAnswer,
+    /// By when it is known at the latest.
+    pub open_until: Timestamp,
+    /// The present.
+    pub at: Timestamp,
+}
+
+/// A request whose key is kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptRequest {
+    /// What tells it from others with the same key.
+    pub fingerprint: String,
+    /// What it was answered, or promised.
+    pub answer: KeptAnswer,
+    /// Until then the answer may become another one.
+    pub open_until: Option<Timestamp>,
+}
+
+/// The first transaction of a request with a key, which writes the key as well.
+#[derive(Debug)]
+pub struct KeyedWrite {
+    request: Mutex<KeyedRequest>,
+    /// One of [`OPEN`], [`WRITTEN`], [`LOST`].
+    outcome: AtomicU8,
+}
+
+const OPEN: u8 = 0;
+const WRITTEN: u8 = 1;
+const LOST: u8 = 2;
+
+impl KeyedWrite {
+    /// Says, before the transaction, what will be answered.
+    pub fn promise(&self, answer: KeptAnswer) {
+        self.lock().promise = answer;
+    }
+
+    /// Was something made, and the key written with it?
+    pub fn is_written(&self) -> bool {
+        self.outcome.load(Ordering::Acquire) == WRITTEN
+    }
+
+    /// Was another request with the same key first? Then nothing was made.
+    pub fn is_lost(&self) -> bool {
+        self.outcome.load(Ordering::Acquire) == LOST
+    }
+
+    /// What is to be written with the next transaction, unless it was written with an earlier one.
+    pub(crate) fn pending(&self) -> Option<KeyedRequest> {
+        (self.outcome.load(Ordering::Acquire) == OPEN).then(|| self.lock().clone())
+    }
+
+    /// Notes how the transaction ended. One that failed for another reason wrote nothing.
+    pub(crate) fn ended(&self, error: Option<Option<&StoreError>>) {
+        let taken = |error| matches!(error, Some(StoreError::KeyTaken));
+        let outcome = match error {
+            None => WRITTEN,
+            Some(error) if taken(error) => LOST,
+            Some(_) => OPEN,
+        };
+        self.outcome.store(outcome, Ordering::Release);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, KeyedRequest> {
+        self.request.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes a key; `false` if another request has it. On PostgreSQL one that is being written at
+/// the same time is waited for, which is why it comes before every other lock.
+pub(crate) fn insert(
+    connection: &mut Database,
+    request: &KeyedRequest,
+) -> Result<bool, StoreError> {
+    let IdempotencyKey {
+        user_id,
+        project_id,
+        route,
+        key,
+    } = &request.key;
+    let written = sql_query(
+        "INSERT INTO idempotency_keys (user_id, project_id, route, \"key\", fingerprint, answer,
+                                       open_until, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (user_id, project_id, route, \"key\") DO UPDATE SET
+             fingerprint = excluded.fingerprint, answer = excluded.answer,
+             open_until = excluded.open_until, created_at = excluded.created_at
+         WHERE idempotency_keys.created_at <= $9",
+    )
+    .bind::<Text, _>(user_id)
+    .bind::<Text, _>(project_id)
+    .bind::<Text, _>(route)
+    .bind::<Text, _>(key)
+    .bind::<Text, _>(&request.fingerprint)
+    .bind::<Text, _>(json(&request.promise))
+    .bind::<Nullable<SqlTimestamp>, _>(instants(Some(request.open_until)))
+    .bind::<SqlTimestamp, _>(instant(request.at))
+    .bind::<SqlTimestamp, _>(instant(request.at.minus(KEPT)))
+    .prepared()
+    .execute(connection)?;
+    Ok(written == 1)
+}
+
+impl Store {
+    /// A handle whose next transaction also writes the request's key, or does nothing where
+    /// another request has it ([`StoreError::KeyTaken`]); and what tells which.
+    #[must_use]
+    pub fn keyed(&self, request: KeyedRequest) -> (Self, Arc<KeyedWrite>) {
+        let write = Arc::new(KeyedWrite {
+            request: Mutex::new(request),
+            outcome: AtomicU8::new(OPEN),
+        });
+        (self.with_key(Arc::clone(&write)), write)
+    }
+
+    /// The request that has a key, unless that was too long ago.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn idempotency_find(
+        &self,
+        key: &IdempotencyKey,
+        now: Timestamp,
+    ) -> Result<Option<KeptRequest>, StoreError> {
+        let key = key.clone();
+        self.read(move |connection| {
+            let found: Option<(String, Json<KeptAnswer>, Option<Timestamp>)> =
+                idempotency_keys::table
+                    .filter(idempotency_keys::user_id.eq(&key.user_id))
+                    .filter(idempotency_keys::project_id.eq(&key.project_id))
+                    .filter(idempotency_keys::route.eq(&key.route))
+                    .filter(idempotency_keys::key.eq(&key.key))
+                    .filter(idempotency_keys::created_at.gt(instant(now.minus(KEPT))))
+                    .select((
+                        idempotency_keys::fingerprint,
+                        idempotency_keys::answer,
+                        idempotency_keys::open_until,
+                    ))
+                    .first(connection)
+                    .optional()?;
+            Ok(found.map(|(fingerprint, answer, open_until)| KeptRequest {
+                fingerprint,
+                answer: answer.0,
+                open_until,
+            }))
+        })
+        .await
+    }
+
+    /// Keeps what the request that has a key was answered.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn idempotency_answer(
+        &self,
+        key: &IdempotencyKey,
+        answer: &KeptAnswer,
+    ) -> Result<(), StoreError> {
+        let (key, answer) = (key.clone(), json(answer));
+        self.write(move |connection| {
+            diesel::update(idempotency_keys::table)
+                .filter(idempotency_keys::user_id.eq(&key.user_id))
+                .filter(idempotency_keys::project_id.eq(&key.project_id))
+                .filter(idempotency_keys::route.eq(&key.route))
+                .filter(idempotency_keys::key.eq(&key.key))
+                .set((
+                    idempotency_keys::answer.eq(&answer),
+                    idempotency_keys::open_until.eq(None::<NaiveDateTime>),
+                ))
+                .prepared()
+                .execute(connection)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Forgets keys that were kept for long enough, the oldest first, `limit` at most; returns how
+    /// many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn idempotency_prune(
+        &self,
+        now: Timestamp,
+        limit: i64,
+    ) -> Result<usize, StoreError> {
+        self.write(move |connection| {
+            let pruned = sql_query(
+                "DELETE FROM idempotency_keys WHERE id IN
+                     (SELECT id FROM idempotency_keys WHERE created_at <= $1
+                      ORDER BY created_at LIMIT $2)",
+            )
+            .bind::<SqlTimestamp, _>(instant(now.minus(KEPT)))
+            .bind::<BigInt, _>(limit)
+            .prepared()
+            .execute(connection)?;
+            Ok(pruned)
+        })
+        .await
+    }
+}

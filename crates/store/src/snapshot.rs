@@ -1,0 +1,42 @@
+//! The fleet as it is, for readers of events to begin with.
+
+use crate::connection::Database;
+use crate::events::newest_position;
+use crate::migrations::load_unfinished;
+use crate::{Host, MigrationDetail, Server, Store, StoreError, hosts, servers};
+
+/// The fleet at one moment.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Snapshot {
+    /// Everything up to this position is in it. What follows may be, too.
+    pub position: i64,
+    /// Every host, by id.
+    pub hosts: Vec<Host>,
+    /// Every server that exists, the newest first.
+    pub servers: Vec<Server>,
+    /// Every migration that has not ended, oldest first, without its log.
+    pub migrations: Vec<MigrationDetail>,
+}
+
+fn load(connection: &mut Database, project: Option<&str>) -> Result<Snapshot, StoreError> {
+    Ok(Snapshot {
+        position: newest_position(connection)?,
+        hosts: hosts::load_all(connection)?,
+        servers: servers::load_all(connection, project)?,
+        migrations: load_unfinished(connection, project)?,
+    })
+}
+
+impl Store {
+    /// The fleet at one moment; servers and migrations of one project, or of all.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn snapshot(&self, project: Option<&str>) -> Result<Snapshot, StoreError> {
+        // What is committed by now is then before the position.
+        self.give_positions().await?;
+        let project = project.map(str::to_owned);
+        self.read_snapshot(move |connection| load(connection, project.as_deref()))
+            .await
+    }
+}
