@@ -27,7 +27,8 @@ use crate::metrics::Metrics;
 use crate::progress::ProgressBoard;
 use crate::wake::Wake;
 use crate::{
-    admission, cleaning, deadlines, effects, fencing, gauges, lease, liveness, progress, reconcile,
+    admission, cleaning, deadlines, effects, fencing, gauges, lease, liveness, progress, pruning,
+    reconcile,
 };
 
 /// How long the loops may take to stop; then they are cut off, as by a crash.
@@ -129,6 +130,7 @@ impl Conductor {
         spawn!("cleaning", cleaning::run);
         spawn!("progress", progress::write);
         spawn!("gauges", gauges::run);
+        spawn!("pruning", pruning::run);
 
         let died = tokio::select! {
             () = stop.cancelled() => None,

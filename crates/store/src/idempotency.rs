@@ -111,7 +111,7 @@ impl KeyedWrite {
 
     /// Notes how the transaction ended. One that failed for another reason wrote nothing.
     pub(crate) fn ended(&self, error: Option<Option<&StoreError>>) {
-        let taken = |error| matches!(error, Some(StoreError::KeyTaken));
+        let taken = |error: Option<&StoreError>| matches!(error, Some(StoreError::KeyTaken));
         let outcome = match error {
             None => WRITTEN,
             Some(error) if taken(error) => LOST,

@@ -1,0 +1,38 @@
+//! What has been kept for long enough is forgotten, a little at a time.
+
+use std::time::Duration;
+
+use godwit_store::StoreError;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::context::Context;
+
+/// How often one looks for something to forget.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// Rows forgotten in one transaction, for which nobody waits long.
+const BATCH: i64 = 1_000;
+
+pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            done = pass(ctx) => if let Err(error) = done {
+                warn!(%error, "what is no longer kept could not be forgotten");
+            }
+        }
+    }
+}
+
+async fn pass(ctx: &Context) -> Result<(), StoreError> {
+    let now = ctx.now();
+    while ctx.store.idempotency_prune(now, BATCH).await? > 0 {}
+    Ok(())
+}
