@@ -16,7 +16,7 @@ pub(crate) fn run(question: &PolicyCheck) -> Result<ExitCode> {
     let overrides = policy::read_file(&question.policy)?;
     let remote = Arc::new(RemoteCaller::new(&RemoteConfig::default())?);
     let enforcer =
-        Enforcer::new(registry::NOVA, &overrides, &Settings::default()).with_remote(remote);
+        Enforcer::new(registry::RULES, &overrides, &Settings::default()).with_remote(remote);
     for finding in enforcer.findings() {
         eprintln!("note: {finding}");
     }

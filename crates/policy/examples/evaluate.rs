@@ -76,7 +76,7 @@ fn answer_case(enforcer: &Enforcer, pretence: &Pretence, case: &Value) -> Result
 
 fn defaults(value: &Value) -> Result<Vec<RuleDefault<'_>>, Failure> {
     if value == "nova" {
-        return Ok(registry::NOVA.to_vec());
+        return Ok(registry::RULES.to_vec());
     }
     let list = value.as_array().ok_or("defaults must be a list")?;
     list.iter().map(rule_default).collect()
@@ -110,7 +110,7 @@ fn text(value: &Value) -> Result<&str, Failure> {
 }
 
 fn registry_json() -> Value {
-    registry::NOVA
+    registry::RULES
         .iter()
         .map(|rule| {
             let scopes: Vec<&str> = rule

@@ -3,6 +3,6 @@
 fn main() {
     print!(
         "{}",
-        godwit_policy::sample::render(godwit_policy::registry::NOVA)
+        godwit_policy::sample::render(godwit_policy::registry::RULES)
     );
 }

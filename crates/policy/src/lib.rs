@@ -7,7 +7,7 @@
 //! ```text
 //! file ──serde──▶ Overrides ─┐
 //!                            ├─▶ Enforcer ──enforce(rule, credentials, target)──▶ Decision
-//! registry::NOVA ────────────┘        (all parsing happens on this side of the call)
+//! registry::RULES ───────────┘        (all parsing happens on this side of the call)
 //! ```
 //!
 //! Three properties hold throughout:

@@ -1,4 +1,5 @@
-//! Nova's rules with their defaults: those that decide about moving servers.
+//! Every rule with its default: Nova's, as far as they decide about moving servers, and those of
+//! `/relocation/v1`, which Nova has no word for.
 //!
 //! One table. Overriding a rule in a policy file, the sample file, and the check that no route is
 //! without a rule all go by it.
@@ -80,7 +81,7 @@ const fn project(
 }
 
 /// Every registered rule: first those that others build on, then those of the API.
-pub static NOVA: &[RuleDefault<'static>] = &[
+pub static RULES: &[RuleDefault<'static>] = &[
     RuleDefault::new(
         CONTEXT_IS_ADMIN,
         "role:admin",
@@ -228,4 +229,9 @@ pub static NOVA: &[RuleDefault<'static>] = &[
     project("os_compute_api:os-simple-tenant-usage:show", READER, "Show what a project used over a time."),
     project("os_compute_api:extensions", "@", "List and show the extensions of the API."),
     project("compute:servers:resize:cross_cell", "!", "Resize a server across cells."),
+    project("relocation:migrations:list", READER, "List the migrations of the servers of one's own project."),
+    project("relocation:migrations:show", READER, "Show a migration of a server."),
+    project("relocation:events:list", READER, "Read the events of the servers of one's own project."),
+    project("relocation:snapshot:show", READER, "Read what there is at one moment, for events to go on from: the servers of one's own project and their unfinished migrations."),
+    project("relocation:hosts:see", ADMIN, "See hosts by name, and texts that may name them. Without it a host is an opaque id, or absent."),
 ];

@@ -4,7 +4,7 @@ use godwit_policy::{Credentials, Enforcer, Identity, Overrides, Settings, Target
 
 #[test]
 fn novas_rules_allow_without_allocating() {
-    let enforcer = Enforcer::new(registry::NOVA, &Overrides::default(), &Settings::default());
+    let enforcer = Enforcer::new(registry::RULES, &Overrides::default(), &Settings::default());
     let identity = Identity {
         user_id: Some("u".into()),
         project_id: Some("p".into()),
@@ -22,7 +22,7 @@ fn novas_rules_allow_without_allocating() {
             .is_ok_and(|decision| decision.is_allowed())
     };
     // A denial carries the rule's name, which is worth one.
-    let allowed: Vec<&str> = registry::NOVA
+    let allowed: Vec<&str> = registry::RULES
         .iter()
         .map(|rule| rule.name)
         .filter(|rule| allows(rule))

@@ -20,7 +20,7 @@ fn nova(file: Value) -> Enforcer {
 }
 
 fn nova_with(file: Value, settings: &Settings) -> Enforcer {
-    Enforcer::new(registry::NOVA, &Overrides::read(&file).unwrap(), settings)
+    Enforcer::new(registry::RULES, &Overrides::read(&file).unwrap(), settings)
 }
 
 fn identity(roles: &[&str]) -> Identity {

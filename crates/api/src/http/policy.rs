@@ -40,7 +40,7 @@ pub struct Policy {
 impl Policy {
     fn new(enforcer: Enforcer, edition: u64) -> Self {
         Self {
-            asks: registry::NOVA
+            asks: registry::RULES
                 .iter()
                 .any(|default| enforcer.asks_remote(default.name)),
             enforcer,
@@ -121,7 +121,7 @@ impl PolicySource {
     /// The defaults, without any files.
     pub fn defaults() -> Self {
         let config = PolicyConfig::default();
-        let enforcer = Enforcer::new(registry::NOVA, &Overrides::default(), &settings(&config));
+        let enforcer = Enforcer::new(registry::RULES, &Overrides::default(), &settings(&config));
         Self::new(config, None, enforcer, Vec::new())
     }
 
@@ -213,7 +213,7 @@ fn enforcer(
     remote: Option<&Arc<dyn RemoteCheck>>,
 ) -> Result<Enforcer, PolicyFileError> {
     let overrides = read_all(config)?;
-    let enforcer = Enforcer::new(registry::NOVA, &overrides, &settings(config));
+    let enforcer = Enforcer::new(registry::RULES, &overrides, &settings(config));
     for finding in enforcer.findings() {
         tracing::warn!(%finding, "policy");
     }

@@ -230,7 +230,7 @@ mod tests {
     fn every_rule_is_registered() {
         for Operation { route, .. } in OPERATIONS {
             for rule in route.all_rules() {
-                let known = godwit_policy::registry::NOVA
+                let known = godwit_policy::registry::RULES
                     .iter()
                     .any(|it| it.name == rule);
                 assert!(known, "{rule} of {route:?}");

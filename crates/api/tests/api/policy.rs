@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use godwit_api::config::PolicyConfig;
-use godwit_policy::registry::NOVA;
+use godwit_policy::registry::RULES;
 use serde_json::{Value, json};
 
 use crate::access::requests;
@@ -11,7 +11,7 @@ use crate::seed::SERVER;
 use crate::world::{Wanted, Who, World};
 
 fn denying_all() -> Value {
-    let rules = NOVA
+    let rules = RULES
         .iter()
         .map(|rule| rule.name)
         .filter(|name| *name != "context_is_admin");
