@@ -6,6 +6,8 @@ pub mod auth;
 pub(crate) mod body;
 pub mod caller;
 pub mod config;
+pub mod host_id;
+pub(crate) mod idempotency;
 pub mod ids;
 pub(crate) mod json;
 pub mod links;

@@ -1,4 +1,4 @@
-//! Where new ids come from, so that tests can name them.
+//! Where new ids come from, so that tests can name them, and how ids are read.
 
 use godwit_core::ids::MigrationUuid;
 use uuid::Uuid;
@@ -22,6 +22,14 @@ pub trait Ids: Send + Sync + 'static {
     fn migration(&self) -> MigrationUuid {
         MigrationUuid(self.uuid())
     }
+}
+
+/// Reads a uuid as servers and migrations are named: in groups with dashes, in any case.
+pub fn read_uuid(text: &str) -> Option<Uuid> {
+    // The parser alone would also accept braces, a URN, and no dashes.
+    (text.len() == 36)
+        .then(|| Uuid::parse_str(text).ok())
+        .flatten()
 }
 
 #[derive(Clone, Copy, Debug, Default)]

@@ -58,4 +58,11 @@ impl<T> Router<T> {
         let (_, rows) = found.value.iter().find(|(it, _)| *it == method)?;
         Some((rows, found.params))
     }
+
+    /// The methods on a path below the API's root; empty where there is no such path.
+    pub(crate) fn methods(&self, path: &str) -> Vec<&Method> {
+        let found = self.0.at(path).map(|found| found.value);
+        let methods = found.into_iter().flatten();
+        methods.map(|(method, _)| *method).collect()
+    }
 }

@@ -1,35 +1,45 @@
-//! From a request to the bearer of its token, or to the answer that refuses it.
+//! From a request to the bearer of its token, or to why there is none.
 
 use std::sync::Arc;
 
-use actix_web::http::header::{self, HeaderMap};
-use actix_web::{HttpRequest, HttpResponse};
-use serde_json::json;
+use actix_web::HttpRequest;
+use actix_web::http::header::HeaderMap;
 
 use crate::http::auth::{AuthError, Principal};
 use crate::http::links::Base;
 use crate::http::state::ApiState;
 
+/// A request without a bearer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Unauthenticated {
+    /// No token, or none that is good. Which of the two, and why, is nobody's business; where
+    /// good ones come from is, as the value of `WWW-Authenticate`.
+    NoGoodToken(String),
+    /// Nobody can say whether the token is good.
+    CannotBeChecked,
+}
+
 /// The bearer of the request's token.
 pub(crate) async fn authenticate(
     request: &HttpRequest,
     state: &ApiState,
-) -> Result<Arc<Principal>, HttpResponse> {
-    let unauthorized = || {
+) -> Result<Arc<Principal>, Unauthenticated> {
+    let no_good_token = || {
         let own = || format!("{}/identity", Base::of(request, &state.link_rules));
         let configured = state.www_authenticate_uri.as_deref().map(str::to_owned);
-        unauthorized(&configured.unwrap_or_else(own))
+        let identity = configured.unwrap_or_else(own);
+        Unauthenticated::NoGoodToken(format!("Keystone uri=\"{identity}\""))
     };
-    let token = token(request.headers()).ok_or_else(unauthorized)?;
+    let token = token(request.headers()).ok_or_else(no_good_token)?;
     match state.authenticator.authenticate(token).await {
         Ok(principal) => Ok(principal),
         Err(AuthError::Invalid(reason)) => {
             tracing::info!(%reason, "the request's token is not good");
-            Err(unauthorized())
+            Err(no_good_token())
         }
         Err(AuthError::Unavailable(reason)) => {
             tracing::error!(%reason, "tokens cannot be checked");
-            Err(tokens_cannot_be_checked())
+            Err(Unauthenticated::CannotBeChecked)
         }
     }
 }
@@ -43,32 +53,4 @@ fn token(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(name);
     let token = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(token)
-}
-
-/// No token, or none that is good. Which of the two, and why, is nobody's business.
-fn unauthorized(identity: &str) -> HttpResponse {
-    let body = json!({ "error": {
-        "code": 401,
-        "title": "Unauthorized",
-        "message": "The request you have made requires authentication.",
-    }});
-    HttpResponse::Unauthorized()
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .insert_header((
-            header::WWW_AUTHENTICATE,
-            format!("Keystone uri=\"{identity}\""),
-        ))
-        .body(body.to_string())
-}
-
-/// Nobody can say whether the token is good.
-fn tokens_cannot_be_checked() -> HttpResponse {
-    let body = json!({ "serviceUnavailable": {
-        "code": 503,
-        "message": "The identity service cannot be asked, so the request's token cannot be \
-                    checked. Try again later.",
-    }});
-    HttpResponse::ServiceUnavailable()
-        .insert_header((header::CONTENT_TYPE, "application/json; charset=UTF-8"))
-        .body(body.to_string())
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::http::caller::Caller;
+pub use crate::http::ids::read_uuid;
 use crate::http::query::Query;
 use crate::http::state::ApiState;
 use crate::nova::error::ApiError;
@@ -126,14 +127,6 @@ impl Call {
             .map(Some)
             .ok_or_else(|| self.no_such_server())
     }
-}
-
-/// Reads a uuid as servers and migrations are named: in groups with dashes, in any case.
-pub fn read_uuid(text: &str) -> Option<Uuid> {
-    // The parser alone would also accept braces, a URN, and no dashes.
-    (text.len() == 36)
-        .then(|| Uuid::parse_str(text).ok())
-        .flatten()
 }
 
 /// Reads a uuid as loosely as Nova reads those of services and hypervisors: with its dashes or

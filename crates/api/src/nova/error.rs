@@ -1,9 +1,10 @@
 //! What can go wrong with a request, and Nova's words for it.
 
 use godwit_core::ids::ServerUuid;
-use godwit_store::StoreError;
+use godwit_store::{KeptAnswer, StoreError};
 
 use crate::http::caller::Refusal;
+use crate::http::idempotency::KeyError;
 use crate::http::policy::BlockingError;
 use crate::nova::schema::Violation;
 
@@ -24,6 +25,9 @@ pub enum ApiError {
     Conflict(String),
     #[error("unsupported content type")]
     UnsupportedContentType,
+    /// 422: well formed, but not with this key.
+    #[error("{0}")]
+    Unprocessable(String),
     /// 503: the same request may succeed a little later.
     #[error("the service is busy")]
     Unavailable(#[source] StoreError),
@@ -44,6 +48,7 @@ impl ApiError {
             Self::NotAcceptable(_) => 406,
             Self::Conflict(_) => 409,
             Self::UnsupportedContentType => 415,
+            Self::Unprocessable(_) => 422,
             Self::Internal(_) => 500,
             Self::Unavailable(_) | Self::Crowded => 503,
         }
@@ -55,7 +60,7 @@ impl ApiError {
             Self::BadRequest(_) => "badRequest",
             Self::Forbidden(_) => "forbidden",
             Self::NotFound(_) => "itemNotFound",
-            Self::NotAcceptable(_) | Self::Internal(_) => "computeFault",
+            Self::NotAcceptable(_) | Self::Unprocessable(_) | Self::Internal(_) => "computeFault",
             Self::Conflict(_) => "conflictingRequest",
             Self::UnsupportedContentType => "badMediaType",
             Self::Unavailable(_) | Self::Crowded => "serviceUnavailable",
@@ -69,7 +74,8 @@ impl ApiError {
             | Self::Forbidden(text)
             | Self::NotFound(text)
             | Self::NotAcceptable(text)
-            | Self::Conflict(text) => text,
+            | Self::Conflict(text)
+            | Self::Unprocessable(text) => text,
             Self::UnsupportedContentType => "Unsupported Content-Type",
             Self::Unavailable(_) | Self::Crowded => "Service is unavailable at this time.",
             Self::Internal(_) => "Unexpected API Error. Please contact the administrator",
@@ -164,6 +170,39 @@ impl ApiError {
         })
     }
 
+    /// The fault as it is kept, to be given again; `None` where the same request may be granted
+    /// later.
+    pub(crate) fn kept(&self) -> Option<KeptAnswer> {
+        match self {
+            Self::BadRequest(text)
+            | Self::Forbidden(text)
+            | Self::NotFound(text)
+            | Self::Conflict(text) => Some(KeptAnswer {
+                status: self.code(),
+                location: None,
+                body: text.clone(),
+            }),
+            Self::NotAcceptable(_)
+            | Self::UnsupportedContentType
+            | Self::Unprocessable(_)
+            | Self::Unavailable(_)
+            | Self::Crowded
+            | Self::Internal(_) => None,
+        }
+    }
+
+    /// A fault that was kept; `None` if the answer was none.
+    pub(crate) fn again(answer: &KeptAnswer) -> Option<Self> {
+        let fault = match answer.status {
+            400 => Self::BadRequest,
+            403 => Self::Forbidden,
+            404 => Self::NotFound,
+            409 => Self::Conflict,
+            _ => return None,
+        };
+        Some(fault(answer.body.clone()))
+    }
+
     /// An invariant of the code does not hold.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(cause.into())
@@ -175,6 +214,17 @@ impl From<Refusal> for ApiError {
         match refusal {
             Refusal::Denied(rule) => Self::denied(&rule),
             Refusal::Failed(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<KeyError> for ApiError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Malformed => Self::BadRequest(KeyError::MALFORMED.to_owned()),
+            KeyError::Reused => Self::Unprocessable(KeyError::REUSED.to_owned()),
+            KeyError::InProgress => Self::Conflict(KeyError::IN_PROGRESS.to_owned()),
+            KeyError::Store(error) => error.into(),
         }
     }
 }

@@ -16,7 +16,6 @@ use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse};
-use uuid::Uuid;
 
 use self::stages::{Stop, normalized};
 use crate::http::body::declares_more_than;
@@ -72,11 +71,11 @@ async fn answer(
         }
         PathKind::VersionDocument(root) => {
             let mut response = root_document(request, root, &base());
-            reply::set_request_id(&mut response, &request_id(request));
+            reply::set_request_id(&mut response, &RequestId::text(request));
             (root.segment(), response)
         }
         PathKind::Resource(root, rest) => {
-            let id = request_id(request);
+            let id = RequestId::text(request);
             let (template, mut response) = below(request, payload, state, root, rest, &id).await;
             reply::set_request_id(&mut response, &id);
             (template, response)
@@ -133,7 +132,7 @@ async fn below(
     }
     let principal = match authenticate(request, state).await {
         Ok(principal) => principal,
-        Err(response) => return ("other", response),
+        Err(refused) => return ("other", reply::unauthenticated(&refused)),
     };
     let (project, path) = split_project(rest);
     let found = match (project, path) {
@@ -180,8 +179,4 @@ async fn below(
         reply::set_version(&mut response, NamedVersion::Negotiated(version));
     }
     (template, response)
-}
-
-fn request_id(request: &HttpRequest) -> String {
-    RequestId::of(request).map_or_else(|| format!("req-{}", Uuid::nil()), |id| id.to_string())
 }

@@ -8,11 +8,13 @@ use std::sync::LazyLock;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use godwit_store::KeptAnswer;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use crate::http::json;
+use crate::http::token::Unauthenticated;
 use crate::nova::error::ApiError;
 use crate::nova::microversion::Microversion;
 use crate::nova::negotiation::{LEGACY, STANDARD};
@@ -113,6 +115,23 @@ impl Reply {
         Self::empty(StatusCode::NO_CONTENT)
     }
 
+    /// The answer as it is kept, to be given again.
+    pub(crate) fn kept(&self) -> KeptAnswer {
+        KeptAnswer {
+            status: self.status.as_u16(),
+            location: None,
+            body: String::from_utf8_lossy(&self.body).into_owned(),
+        }
+    }
+
+    /// An answer that was kept.
+    pub(crate) fn again(answer: KeptAnswer) -> Result<Self, ApiError> {
+        Ok(Self {
+            status: StatusCode::from_u16(answer.status).map_err(ApiError::internal)?,
+            body: answer.body.into_bytes(),
+        })
+    }
+
     /// The response, in the content type that the request prefers.
     pub fn into_response(self, request: &HeaderMap) -> HttpResponse {
         let mut builder = HttpResponse::build(self.status);
@@ -162,6 +181,33 @@ pub(crate) fn no_such_route(request: &HeaderMap, head: bool) -> HttpResponse {
 pub(crate) fn too_large(request: &HeaderMap) -> HttpResponse {
     let text = "Request is too large.";
     outside::error(StatusCode::PAYLOAD_TOO_LARGE, text, request, false)
+}
+
+/// The request has no bearer, in Keystone's words.
+pub(crate) fn unauthenticated(refused: &Unauthenticated) -> HttpResponse {
+    match refused {
+        Unauthenticated::NoGoodToken(authenticate) => {
+            let body = json!({ "error": {
+                "code": 401,
+                "title": "Unauthorized",
+                "message": "The request you have made requires authentication.",
+            }});
+            HttpResponse::Unauthorized()
+                .insert_header((header::CONTENT_TYPE, JSON))
+                .insert_header((header::WWW_AUTHENTICATE, authenticate.as_str()))
+                .body(body.to_string())
+        }
+        Unauthenticated::CannotBeChecked => {
+            let body = json!({ "serviceUnavailable": {
+                "code": 503,
+                "message": "The identity service cannot be asked, so the request's token cannot \
+                            be checked. Try again later.",
+            }});
+            HttpResponse::ServiceUnavailable()
+                .insert_header((header::CONTENT_TYPE, FAULT))
+                .body(body.to_string())
+        }
+    }
 }
 
 /// The version headers of an answer. `version` is as spoken, or as asked for in vain.

@@ -8,7 +8,7 @@ mod table;
 
 use std::sync::LazyLock;
 
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use futures::future::LocalBoxFuture;
 
 pub use self::table::OPERATIONS;
@@ -42,6 +42,9 @@ pub struct Operation {
     pub route: Route,
     pub versions: Versions,
     pub takes: Takes,
+    /// Of an action: the status with which it is granted. Should the process die before it has
+    /// answered, the same request with the same key gets it later, without a body.
+    pub answers: StatusCode,
     pub(crate) handler: Handler,
 }
 
@@ -97,8 +100,14 @@ impl Operation {
                 until: None,
             },
             takes,
+            answers: StatusCode::ACCEPTED,
             handler,
         }
+    }
+
+    const fn answers(mut self, status: StatusCode) -> Self {
+        self.answers = status;
+        self
     }
 
     const fn rules(mut self, rules: &'static [&'static str]) -> Self {

@@ -8,7 +8,6 @@ pub mod aggregate;
 pub mod availability_zone;
 pub mod extension;
 pub mod flavor;
-mod host_id;
 pub mod hypervisor;
 pub mod instance_action;
 pub mod limits;
@@ -24,7 +23,7 @@ pub mod volume_attachment;
 
 use serde::{Serialize, Serializer};
 
-pub use self::host_id::HostIds;
+pub use crate::http::host_id::HostIds;
 use crate::nova::links::NextLink;
 
 /// A field that may be missing.

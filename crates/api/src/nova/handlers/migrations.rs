@@ -97,6 +97,7 @@ fn filter(call: &Call) -> Result<Option<MigrationFilter>, ApiError> {
         changes_before,
         user_id: text("user_id"),
         project_id: text("project_id"),
+        server_project_id: None,
     }))
 }
 

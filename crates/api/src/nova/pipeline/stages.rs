@@ -6,14 +6,17 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
+use godwit_store::{KeptAnswer, KeyedRequest};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::http::auth::Principal;
 use crate::http::body::{self, BodyError};
 use crate::http::caller::Caller;
+use crate::http::idempotency::{self, Begun, Said};
 use crate::http::links::Base;
 use crate::http::query::{NotUtf8, Query};
+use crate::http::route::Route;
 use crate::http::state::ApiState;
 use crate::nova::body::{action, check_content_type};
 use crate::nova::call::{Call, PathIds};
@@ -114,11 +117,13 @@ pub(super) async fn handle(mut routed: Routed<'_>) -> Result<Reply, Stop> {
         let document = VersionDocument::new(routed.root, &base, routed.root);
         return Ok(Reply::json(&document)?);
     };
+    let mut read = Bytes::new();
     let (operation, body) = match first.takes {
         Takes::Query(_) => (first, Value::Null),
         Takes::Body(_) => (first, read_document(&mut routed).await?),
         Takes::Action(..) => {
-            let (name, value) = action(&read_body(&mut routed).await?)?;
+            read = read_body(&mut routed).await?;
+            let (name, value) = action(&read)?;
             let named = all.iter().find(|it| it.action() == Some(&name));
             let unknown = || ApiError::BadRequest(format!("There is no such action: {name}"));
             (*named.ok_or_else(unknown)?, value)
@@ -137,7 +142,34 @@ pub(super) async fn handle(mut routed: Routed<'_>) -> Result<Reply, Stop> {
             Query::default()
         }
     };
-    Ok(perform(routed, operation, ids, query, body).await?)
+    let keyed = match operation.takes {
+        Takes::Query(_) | Takes::Body(_) => None,
+        Takes::Action(..) => keyed(&routed, operation, &read)?,
+    };
+    let asked = Asked {
+        operation,
+        ids,
+        query,
+        body,
+    };
+    Ok(once(routed, asked, keyed).await?)
+}
+
+/// The request, if it has a key.
+fn keyed(
+    routed: &Routed<'_>,
+    operation: &Operation,
+    body: &[u8],
+) -> Result<Option<KeyedRequest>, ApiError> {
+    let Route { method, path, .. } = &operation.route;
+    let said = Said {
+        headers: routed.request.headers(),
+        route: format!("{method} /v2.1{path}"),
+        path: routed.request.path(),
+        body,
+        promise: operation.answers.as_u16(),
+    };
+    Ok(said.keyed(routed.state, &routed.principal)?)
 }
 
 async fn read_body(routed: &mut Routed<'_>) -> Result<Bytes, Stop> {
@@ -190,15 +222,60 @@ fn read_query(routed: &Routed<'_>, schema: Option<&QuerySchema>) -> Result<Query
     Ok(query)
 }
 
-/// Hands the request to its handler.
-async fn perform(
-    routed: Routed<'_>,
+/// What a valid request asks for.
+struct Asked {
     operation: &'static Operation,
     ids: PathIds,
     query: Query,
     body: Value,
+}
+
+/// Does what is asked for; of requests with the same key the first.
+async fn once(
+    routed: Routed<'_>,
+    asked: Asked,
+    keyed: Option<KeyedRequest>,
 ) -> Result<Reply, ApiError> {
-    let (state, principal) = (routed.state.clone(), routed.principal);
+    let state = routed.state.clone();
+    let Some(request) = keyed else {
+        return perform(routed, asked, state).await;
+    };
+    let first = match idempotency::begin(&state, request).await? {
+        Begun::First(first) => first,
+        Begun::Again(answer) => return again(answer),
+    };
+    let result = perform(routed, asked, first.state.clone()).await;
+    let answer = match &result {
+        Ok(reply) => Some(reply.kept()),
+        Err(error) => error.kept(),
+    };
+    match first.end(answer).await? {
+        Some(answer) => again(answer),
+        None => result,
+    }
+}
+
+/// An answer that was given before.
+fn again(answer: KeptAnswer) -> Result<Reply, ApiError> {
+    match ApiError::again(&answer) {
+        Some(fault) => Err(fault),
+        None => Reply::again(answer),
+    }
+}
+
+/// Hands the request to its handler.
+async fn perform(
+    routed: Routed<'_>,
+    asked: Asked,
+    state: Data<ApiState>,
+) -> Result<Reply, ApiError> {
+    let Asked {
+        operation,
+        ids,
+        query,
+        body,
+    } = asked;
+    let principal = routed.principal;
     let base = Base::of(routed.request, &state.link_rules);
     let (path, project) = (routed.request.path(), principal.project_id.as_deref());
     let links = Links::new(base, routed.root, path, &query, project);

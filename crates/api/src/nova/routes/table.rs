@@ -1,5 +1,7 @@
 //! The table.
 
+use actix_web::http::StatusCode;
+
 use super::{Operation, action, delete, get, post, put};
 use crate::nova::handlers::{
     aggregates, availability_zones, cold_migration, evacuation, extensions, flavor_extra_specs,
@@ -45,11 +47,14 @@ pub static OPERATIONS: &[Operation] = &[
     action(SERVER_ACTION, "migrate", cold_migration::migrate)
         .rules(&[rules::MIGRATE, rules::MIGRATE_HOST])
         .body(server_actions::MIGRATE),
-    action(SERVER_ACTION, "confirmResize", resize::confirm).rules(&[rules::CONFIRM_RESIZE]),
+    action(SERVER_ACTION, "confirmResize", resize::confirm)
+        .rules(&[rules::CONFIRM_RESIZE])
+        .answers(StatusCode::NO_CONTENT),
     action(SERVER_ACTION, "revertResize", resize::revert).rules(&[rules::REVERT_RESIZE]),
     action(SERVER_ACTION, "evacuate", evacuation::evacuate)
         .rules(&[rules::EVACUATE])
-        .body(schemas::evacuation::BODY),
+        .body(schemas::evacuation::BODY)
+        .answers(StatusCode::OK),
     action(SERVER_ACTION, "os-stop", power::stop).rules(&[rules::STOP]),
     action(SERVER_ACTION, "os-start", power::start).rules(&[rules::START]),
     action(SERVER_ACTION, "reboot", power::reboot)
@@ -153,13 +158,16 @@ pub static OPERATIONS: &[Operation] = &[
     delete("/os-aggregates/{id}", aggregates::delete).rules(&[rules::AGGREGATES_DELETE]),
     action(AGGREGATE_ACTION, "add_host", aggregates::add_host)
         .rules(&[rules::AGGREGATES_ADD_HOST])
-        .body(schemas::aggregates::A_HOST),
+        .body(schemas::aggregates::A_HOST)
+        .answers(StatusCode::OK),
     action(AGGREGATE_ACTION, "remove_host", aggregates::remove_host)
         .rules(&[rules::AGGREGATES_REMOVE_HOST])
-        .body(schemas::aggregates::A_HOST),
+        .body(schemas::aggregates::A_HOST)
+        .answers(StatusCode::OK),
     action(AGGREGATE_ACTION, "set_metadata", aggregates::set_metadata)
         .rules(&[rules::AGGREGATES_SET_METADATA])
-        .body(schemas::aggregates::SET_METADATA),
+        .body(schemas::aggregates::SET_METADATA)
+        .answers(StatusCode::OK),
     get("/os-server-groups", server_groups::index)
         .rules(&[rules::SERVER_GROUPS_INDEX])
         // Only administrators are asked for this one; whoever is none gets his own groups.

@@ -6,7 +6,7 @@ use godwit_store::{InstanceAction, InstanceActionEvent};
 use serde::Serialize;
 
 use super::Gated;
-use super::host_id::host_id;
+use crate::http::host_id::host_id;
 use crate::http::timestamps::Micros;
 use crate::nova::microversion::{Microversion, milestone};
 

@@ -12,7 +12,7 @@ pub struct HostIds<'a>(RefCell<HashMap<(&'a str, &'a str), String>>);
 
 impl<'a> HostIds<'a> {
     /// [`host_id`].
-    pub(super) fn of(&self, project_id: &'a str, host: Option<&'a str>) -> String {
+    pub(crate) fn of(&self, project_id: &'a str, host: Option<&'a str>) -> String {
         let Some(name) = host else {
             return host_id(project_id, host);
         };
@@ -24,7 +24,7 @@ impl<'a> HostIds<'a> {
 
 /// The SHA-224 of project and host: tells what a project has on one host from what it has on
 /// another, without naming them. Nothing where there is no host.
-pub(super) fn host_id(project_id: &str, host: Option<&str>) -> String {
+pub(crate) fn host_id(project_id: &str, host: Option<&str>) -> String {
     let Some(host) = host else {
         return String::new();
     };
