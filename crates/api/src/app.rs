@@ -11,6 +11,7 @@ use crate::development_identity::{self, DevelopmentIdentity};
 use crate::http::request_log::RequestLog;
 use crate::http::state::ApiState;
 use crate::nova::pipeline;
+use crate::relocation;
 
 /// The API could not be served.
 #[derive(Debug, thiserror::Error)]
@@ -61,8 +62,8 @@ pub fn serve(
     Ok((address, server.run()))
 }
 
-/// Mounts everything below the root: the development identity where there is one, and the API
-/// at every other path.
+/// Mounts everything below the root: the development identity where there is one, the service's
+/// own API, and Nova's at every other path.
 pub fn mount(
     app: &mut ServiceConfig,
     state: Data<ApiState>,
@@ -73,5 +74,7 @@ pub fn mount(
         app.app_data(identity);
         app.configure(development_identity::mount);
     }
+    let relocation = web::scope(relocation::ROOT);
+    app.service(relocation.default_service(web::to(relocation::pipeline::entry)));
     app.default_service(web::to(pipeline::entry));
 }

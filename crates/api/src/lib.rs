@@ -1,11 +1,12 @@
 //! The HTTP APIs of the service, in rooms of which each knows only those below it:
 //!
 //! ```text
-//!   nova     development_identity
-//!     └──► http ◄──┘
+//!   nova     relocation     development_identity
+//!     └──────────►  http  ◄──────────┘
 //! ```
 //!
 //! - [`nova`] is Nova's API, as its clients see it.
+//! - [`relocation`] is the service's own API, for all that Nova has no word for.
 //! - [`development_identity`] lets clients log in where there is no Keystone.
 //! - [`http`] is what they share.
 //!
@@ -20,6 +21,7 @@ mod app;
 pub mod development_identity;
 pub mod http;
 pub mod nova;
+pub mod relocation;
 
 pub use app::{ServeError, mount, serve};
 pub use http::outgoing::OutgoingError;

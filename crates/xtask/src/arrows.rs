@@ -76,9 +76,10 @@ const NEVER: &[(&str, &str)] = &[("godwit-api", "godwit-conductor")];
 
 /// The rooms of `api`, and the rooms that each must not know. Within a crate nothing else forbids it.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("http", &["nova", "development_identity"]),
-    ("nova", &["development_identity"]),
-    ("development_identity", &["nova"]),
+    ("http", &["nova", "relocation", "development_identity"]),
+    ("nova", &["relocation", "development_identity"]),
+    ("relocation", &["nova", "development_identity"]),
+    ("development_identity", &["nova", "relocation"]),
 ];
 
 #[derive(Deserialize)]

@@ -12,11 +12,13 @@ use crate::http::links::Base;
 /// The one region.
 const REGION: &str = "RegionOne";
 
-/// Types, names, and where below the root. Compute, identity, and an image service.
-const SERVICES: [(&str, &str, &str); 3] = [
+/// Types, names, and where below the root. Compute, identity, an image service, and what Nova has
+/// no word for.
+const SERVICES: [(&str, &str, &str); 4] = [
     ("compute", "nova", "/v2.1"),
     ("identity", "keystone", "/identity"),
     ("image", "glance", "/image"),
+    ("relocation", "godwit", "/relocation/v1"),
 ];
 
 const INTERFACES: [&str; 3] = ["public", "internal", "admin"];

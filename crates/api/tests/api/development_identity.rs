@@ -79,7 +79,7 @@ async fn everybody_gets_their_roles_in_their_project() {
             .iter()
             .map(|it| &it["type"])
             .collect();
-        assert_eq!(json!(kinds), json!(["compute", "identity", "image"]));
+        assert_eq!(json!(kinds), json!(["compute", "identity", "image", "relocation"]));
         let compute = &document["catalog"][0]["endpoints"][0]["url"];
         assert_eq!(*compute, format!("http://{}/v2.1", world.address));
     }
@@ -276,7 +276,7 @@ async fn clients_find_their_way() {
             .as_array()
             .unwrap()
             .len(),
-        3
+        4
     );
     assert_eq!(get("/identity/v3/nothing").await.status, 404);
     assert_eq!(
@@ -336,10 +336,10 @@ async fn a_dashboard_finds_projects_and_services() {
 
     let count =
         async |path: &str, kind: &str| get(&admin, path).await.ok()[kind].as_array().unwrap().len();
-    assert_eq!(count("services", "services").await, 3);
+    assert_eq!(count("services", "services").await, 4);
     assert_eq!(count("services?type=compute", "services").await, 1);
     assert_eq!(count("endpoints?service_id=compute", "endpoints").await, 3);
-    assert_eq!(count("endpoints?interface=public", "endpoints").await, 3);
+    assert_eq!(count("endpoints?interface=public", "endpoints").await, 4);
     assert_eq!(count("regions", "regions").await, 1);
     assert_eq!(count("roles", "roles").await, 4);
     assert_eq!(count("groups", "groups").await, 0);

@@ -1,0 +1,32 @@
+//! `/relocation/v1`: what Nova has no word for.
+//!
+//! ```text
+//!   request ─► pipeline ─► routes ─► migrations, events, … ─► views ─► answer
+//!                 │           │          │
+//!          token, query,    table     policy, store
+//!          body, key
+//! ```
+//!
+//! - [`routes::OPERATIONS`] is the one table: routes, policy rules, query keys.
+//! - [`problem`] is how anything goes wrong here, [`page`] what all lists have in common.
+//! - [`visibility`] is what a caller sees: whose things, and whether hosts by name.
+//! - [`openapi`] is the document of all of it. Tests compare it with the table and with answers.
+
+pub mod call;
+pub mod etag;
+pub mod events;
+pub mod migrations;
+pub mod openapi;
+pub mod page;
+pub mod params;
+pub mod pipeline;
+pub mod problem;
+mod reply;
+pub mod routes;
+pub mod rules;
+pub mod snapshot;
+pub mod views;
+pub mod visibility;
+
+/// What every path begins with.
+pub(crate) const ROOT: &str = "/relocation/v1";

@@ -1,0 +1,148 @@
+//! Every route of `/relocation/v1`, what is taken there, and who handles it.
+
+use std::sync::LazyLock;
+
+use actix_web::http::Method;
+use futures::future::LocalBoxFuture;
+
+use super::call::Call;
+use super::problem::Problem;
+use super::reply::Reply;
+use super::{events, migrations, openapi, rules, snapshot};
+use crate::http::route::{Route, Router};
+
+pub type Answer<'a> = LocalBoxFuture<'a, Result<Reply, Problem>>;
+
+/// A row of the table.
+#[derive(Debug)]
+pub struct Operation {
+    pub route: Route,
+    pub takes: Takes,
+    pub(crate) handler: Handler,
+}
+
+/// What a request says beside its path.
+#[derive(Clone, Copy, Debug)]
+pub enum Takes {
+    /// A query with these keys.
+    Query(&'static [&'static str]),
+    /// A body, and no query.
+    Body,
+}
+
+/// Who answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Handler {
+    /// The same to everybody, with a token or without.
+    Open(fn() -> Reply),
+    Caller(for<'a> fn(&'a Call) -> Answer<'a>),
+}
+
+impl Operation {
+    /// Does it answer without a token?
+    pub fn is_open(&self) -> bool {
+        match self.handler {
+            Handler::Open(_) => true,
+            Handler::Caller(_) => false,
+        }
+    }
+}
+
+const fn get(
+    path: &'static str,
+    rules: &'static [&'static str],
+    keys: &'static [&'static str],
+    handler: for<'a> fn(&'a Call) -> Answer<'a>,
+) -> Operation {
+    Operation {
+        route: Route {
+            method: Method::GET,
+            path,
+            rules,
+            soft_rules: &[rules::HOSTS_SEE],
+        },
+        takes: Takes::Query(keys),
+        handler: Handler::Caller(handler),
+    }
+}
+
+/// Every operation, in the order of the document.
+pub static OPERATIONS: &[Operation] = &[
+    get(
+        "/relocation/v1/migrations",
+        &[rules::MIGRATIONS_LIST],
+        migrations::KEYS,
+        migrations::index,
+    ),
+    get(
+        "/relocation/v1/migrations/{id}",
+        &[rules::MIGRATIONS_SHOW],
+        &["fields"],
+        migrations::show,
+    ),
+    get(
+        "/relocation/v1/events",
+        &[rules::EVENTS_LIST],
+        events::KEYS,
+        events::index,
+    ),
+    get(
+        "/relocation/v1/snapshot",
+        &[rules::SNAPSHOT_SHOW],
+        &[],
+        snapshot::show,
+    ),
+    Operation {
+        route: Route {
+            method: Method::GET,
+            path: "/relocation/v1/openapi.json",
+            rules: &[],
+            soft_rules: &[],
+        },
+        takes: Takes::Query(&[]),
+        handler: Handler::Open(openapi::show),
+    },
+];
+
+static ROUTER: LazyLock<Router<&Operation>> =
+    LazyLock::new(|| Router::new(OPERATIONS.iter().map(|it| (&it.route, it))));
+
+/// The operation on a path, and the id in it.
+pub fn find(method: &Method, path: &str) -> Option<(&'static Operation, String)> {
+    let (found, params) = ROUTER.find(method, path)?;
+    let id = params.get("id").unwrap_or_default().to_owned();
+    Some((found.first()?, id))
+}
+
+/// The methods on a path; empty where there is no such path.
+pub(crate) fn methods(path: &str) -> Vec<&'static Method> {
+    ROUTER.methods(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relocation::ROOT;
+
+    #[test]
+    fn every_route_is_found_by_its_own_path_and_stands_below_the_root() {
+        for Operation { route, .. } in OPERATIONS {
+            let (found, _) = find(&route.method, route.path).unwrap();
+            assert_eq!(found.route.path, route.path);
+            assert_eq!(methods(route.path), [&route.method]);
+            assert!(route.path.starts_with(ROOT));
+        }
+        assert!(find(&Method::GET, "/relocation/v1/migrations/").is_none());
+        assert!(methods("/relocation/v1").is_empty());
+    }
+
+    #[test]
+    fn every_rule_is_registered() {
+        let registered = godwit_policy::registry::RULES;
+        for Operation { route, .. } in OPERATIONS {
+            for rule in route.all_rules() {
+                assert!(registered.iter().any(|it| it.name == rule), "{rule}");
+            }
+        }
+    }
+}

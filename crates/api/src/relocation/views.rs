@@ -1,0 +1,5 @@
+//! Documents: what rows look like to a caller, one file a resource.
+
+pub mod event;
+pub mod migration;
+pub mod snapshot;
