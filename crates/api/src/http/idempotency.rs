@@ -163,11 +163,14 @@ impl First {
         self,
         answer: Option<KeptAnswer>,
     ) -> Result<Option<KeptAnswer>, KeyError> {
-        if self.write.is_lost() {
-            let first = earlier(&self.plain, &self.request).await?;
-            return first.map(Some).ok_or(KeyError::InProgress);
+        if !self.write.is_written() {
+            // Another one may have been first meanwhile, and be why nothing was made.
+            return match earlier(&self.plain, &self.request).await? {
+                None if self.write.is_lost() => Err(KeyError::InProgress),
+                first => Ok(first),
+            };
         }
-        if let (true, Some(answer)) = (self.write.is_written(), answer) {
+        if let Some(answer) = answer {
             let kept = self.plain.store.idempotency_answer(&self.request.key, &answer);
             // What was made is made, and the promise stands.
             if let Err(error) = kept.await {

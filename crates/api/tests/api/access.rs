@@ -11,7 +11,7 @@ use godwit_api::nova::microversion::Microversion;
 use godwit_api::nova::routes::{OPERATIONS, Operation, Takes};
 use serde_json::{Value, json};
 
-use crate::answers::Answer;
+use crate::answers::{Answer, Ask};
 use crate::seed::{EXTRA_SPEC, GROUP, SERVER, Server, VOLUME, hypervisor_uuid, service_uuid};
 use crate::world::{DEMO, LAB, Who, World};
 
@@ -237,16 +237,34 @@ impl Request {
         }
     }
 
-    /// Asks it in a world of its own.
-    pub(crate) async fn send(&self, world: &World, who: Who) -> Answer {
+    /// The operation, if it is an action and nothing is special about it.
+    pub(crate) fn plain_action(&self) -> Option<&'static Operation> {
+        let is_this = |it: &&Operation| {
+            std::ptr::eq(&it.route, self.route) && it.action().is_some() && self.special.is_none()
+        };
+        OPERATIONS.iter().find(is_this)
+    }
+
+    /// A world in which it can be granted.
+    pub(crate) async fn world(&self) -> World {
+        self.scene.set().await
+    }
+
+    /// What is to be sent.
+    pub(crate) fn ask<'a>(&self, world: &'a World, who: Who) -> Ask<'a> {
         let ask = world
             .ask(self.route.method.as_str(), &format!("/v2.1{}", self.path))
             .by(who)
             .version(self.version.minor());
         match &self.body {
-            Some(body) => ask.json(body).send().await,
-            None => ask.send().await,
+            Some(body) => ask.json(body),
+            None => ask,
         }
+    }
+
+    /// Asks it in a world of its own.
+    pub(crate) async fn send(&self, world: &World, who: Who) -> Answer {
+        self.ask(world, who).send().await
     }
 
     /// Everybody's codes. A world that somebody changed is of no use to the next.

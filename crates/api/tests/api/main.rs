@@ -31,6 +31,7 @@ mod policy;
 mod power;
 mod random_requests;
 mod reference;
+mod relocation;
 mod remote_policy;
 mod reset_state;
 mod resize;

@@ -1,0 +1,143 @@
+//! What a project gets, whatever the state of its things: never a host's name, and nothing of
+//! other projects.
+
+use std::fmt::Write;
+
+use godwit_api::relocation::routes::OPERATIONS;
+use godwit_core::failure::FailureCode;
+use godwit_core::migration::Settling;
+use godwit_core::status::{MigrationKind, MigrationStatus};
+use serde_json::json;
+
+use super::ROOT;
+use crate::seed::{Migration, SERVER, Server, migration_uuid};
+use crate::world::{ADMIN, DEMO, LAB, Who, World};
+
+const OTHER: &str = "22222222-2222-4222-8222-222222222222";
+
+/// What only says something to operators.
+const HOSTS: [&str; 4] = ["host-1", "host-2", "example.org", "192.0.2."];
+
+/// A migration of every type in every status, however it is to end, of a server of `DEMO`'s and one
+/// of `LAB`'s, asked for by an administrator elsewhere. Everything about them names hosts.
+async fn every_state(world: &World) -> i64 {
+    world.host("host-1").await;
+    world.host("host-2").await;
+    world.server(Server::default());
+    world.server(Server {
+        uuid: OTHER,
+        name: "vm-lab",
+        project: LAB,
+        ..Server::default()
+    });
+    let settlings = [None].into_iter().chain(Settling::ALL.iter().map(Some));
+    let mut sql = String::new();
+    let mut id = 0;
+    for settling in settlings {
+        for kind in MigrationKind::ALL {
+            for status in MigrationStatus::ALL {
+                for server in [SERVER, OTHER] {
+                    id += 1;
+                    world.migration(Migration {
+                        id,
+                        server,
+                        kind: kind.as_str(),
+                        status: status.as_str(),
+                        imported: true,
+                        user: Some("u-admin"),
+                        project: Some(ADMIN),
+                        age: id,
+                        ..Migration::default()
+                    });
+                    if let Some(settling) = settling {
+                        let _ = write!(
+                            sql,
+                            "UPDATE migrations SET settling = '{settling}' WHERE id = {id};"
+                        );
+                    }
+                }
+            }
+        }
+    }
+    for (number, code) in FailureCode::ALL.iter().enumerate() {
+        let all = FailureCode::ALL.len();
+        let _ = write!(
+            sql,
+            "UPDATE migrations SET failure_code = '{code}',
+                failure_message = 'host-2 refused what u-admin of {ADMIN} asked of host-1.'
+             WHERE id % {all} = {number};"
+        );
+    }
+    let detail = json!({
+        "destination": "host-2", "receiver": {"target": "tcp://192.0.2.2"},
+        "rejected": [{"host": "host-1", "why": "full"}],
+        "failure": {"code": "link-lost", "message": "host-1 lost host-2."},
+    });
+    let _ = write!(
+        sql,
+        "UPDATE migrations SET dest_host = '192.0.2.2', intent = 'abort', downtime_ms = 3;
+         INSERT INTO claims (migration_id, host, vcpus, memory_mb, disk_gb, created_at)
+            SELECT id, 'host-2', 1, 128, 1, created_at FROM migrations;
+         INSERT INTO events (subject_kind, subject_id, sequence, at, name, from_status, to_status,
+                actor, request_id, detail, user_id, project_id)
+            SELECT 'migration', id, 1, created_at, 'requested', NULL, status, 'api', 'req-1',
+                '{detail}', 'u-admin', '{ADMIN}' FROM migrations;
+         INSERT INTO events (subject_kind, subject_id, sequence, at, name, from_status, to_status,
+                actor, detail)
+            SELECT 'migration', id, 2, created_at, 'placed', status, status, 'agent:host-1',
+                '{detail}' FROM migrations;"
+    );
+    world.sql(&sql);
+    id
+}
+
+#[tokio::test]
+async fn no_answer_names_hosts_or_what_belongs_to_others() {
+    let world = World::new().await;
+    let last = every_state(&world).await;
+    let uuids: Vec<String> = (1..=last).map(migration_uuid).collect();
+    // Those of `DEMO`'s server have odd numbers, those of `LAB`'s even ones.
+    let of = |remainder: usize| uuids.iter().skip(remainder).step_by(2).map(String::as_str);
+    let demo = [DEMO, SERVER].into_iter().chain(of(0));
+    let lab = [LAB, OTHER, "vm-lab"].into_iter().chain(of(1));
+    let (demo, lab): (Vec<&str>, Vec<&str>) = (demo.collect(), lab.collect());
+    let mut paths: Vec<String> = vec![
+        "/migrations?limit=1000&with_total=true".to_owned(),
+        "/migrations?limit=1".to_owned(),
+        "/migrations?host=host-1".to_owned(),
+        "/migrations?fields=dest_compute,timeline".to_owned(),
+        "/events?limit=1000".to_owned(),
+        "/events?after=500&limit=1000".to_owned(),
+        "/events?after=999999".to_owned(),
+    ];
+    let some = uuids.iter().step_by(3);
+    paths.extend(some.map(|uuid| format!("/migrations/{uuid}")));
+    paths.extend(OPERATIONS.iter().map(|it| {
+        let path = it.route.path.strip_prefix(ROOT).unwrap();
+        path.replace("{id}", "1")
+    }));
+    for (who, foreign) in [
+        (Who::Manager, &lab),
+        (Who::Member, &lab),
+        (Who::Reader, &lab),
+        (Who::Nobody, &lab),
+        (Who::Stranger, &demo),
+    ] {
+        for path in &paths {
+            let answer = world.native(who, path).await;
+            assert_ne!(answer.status, 500, "{answer:?}");
+            let said = answer.text.as_str();
+            let secrets = HOSTS.into_iter().chain([ADMIN, "u-admin"]);
+            for secret in secrets.chain(foreign.iter().copied()) {
+                assert!(!said.contains(secret), "{who:?} {path}: {secret} in {answer:?}");
+            }
+        }
+    }
+    // And there was something to be seen.
+    let own = world.native(Who::Reader, "/migrations?limit=1&with_total=true");
+    assert_eq!(own.await.ok()["total"], last / 2);
+    let all = world.native(Who::Admin, "/migrations?limit=1000").await;
+    for seen in HOSTS.into_iter().chain([ADMIN, LAB, DEMO, "u-admin"]) {
+        assert!(all.text.contains(seen), "{seen}");
+    }
+}

@@ -1,0 +1,210 @@
+//! `/openapi.json` is what the API does: its routes are those of the table, its words those of the
+//! code, and what is answered conforms to it.
+
+use std::collections::BTreeSet;
+
+use godwit_api::relocation::problem::Code;
+use godwit_api::relocation::routes::{OPERATIONS, Takes};
+use godwit_api::relocation::views::migration::{FIELDS, kind};
+use godwit_core::status::{MigrationKind, MigrationStatus};
+use serde_json::{Value, json};
+
+use super::ROOT;
+use crate::answers::Answer;
+use crate::seed::{Migration, Server};
+use crate::world::{LAB, Who, World};
+
+fn document() -> Value {
+    serde_json::from_str(godwit_api::relocation::openapi::DOCUMENT).unwrap()
+}
+
+/// What a local reference leads to.
+fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        Some(reference) => {
+            let pointer = reference.strip_prefix('#').unwrap();
+            let found = document.pointer(pointer);
+            found.unwrap_or_else(|| panic!("{reference} leads nowhere"))
+        }
+        None => value,
+    }
+}
+
+/// All local references in a document.
+fn references<'a>(value: &'a Value, into: &mut BTreeSet<&'a str>) {
+    match value {
+        Value::Object(members) => {
+            into.extend(members.get("$ref").and_then(Value::as_str));
+            members.values().for_each(|it| references(it, into));
+        }
+        Value::Array(items) => items.iter().for_each(|it| references(it, into)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[tokio::test]
+async fn it_is_served_to_everybody() {
+    let world = World::new().await;
+    let answer = world.ask("GET", &format!("{ROOT}/openapi.json")).send().await;
+    assert_eq!(answer.ok(), document());
+    assert_eq!(document()["openapi"], "3.1.0");
+    assert_eq!(document()["servers"], json!([{"url": ROOT}]));
+}
+
+#[test]
+fn its_routes_and_query_keys_are_those_of_the_table() {
+    let document = document();
+    let paths = document["paths"].as_object().unwrap();
+    let methods = |path: &str| paths[path].as_object().unwrap().keys().cloned();
+    let documented: BTreeSet<(String, String)> = paths
+        .keys()
+        .flat_map(|path| methods(path).map(move |method| (path.clone(), method)))
+        .collect();
+    let mut served = BTreeSet::new();
+    for operation in OPERATIONS {
+        let route = &operation.route;
+        let path = route.path.strip_prefix(ROOT).unwrap();
+        let method = route.method.as_str().to_lowercase();
+        let described = &document["paths"][path][&method];
+        let open = described["security"] == json!([]);
+        assert_eq!(open, operation.is_open(), "{path}");
+        let parameters = described["parameters"].as_array().unwrap().iter();
+        let parameters = parameters.map(|it| resolved(&document, it));
+        let (mut query, mut ids) = (Vec::new(), Vec::new());
+        for parameter in parameters {
+            let name = parameter["name"].as_str().unwrap();
+            match parameter["in"].as_str() {
+                Some("query") => query.push(name),
+                Some("path") => ids.push(format!("{{{name}}}")),
+                other => panic!("{other:?}"),
+            }
+        }
+        match operation.takes {
+            Takes::Query(keys) => assert_eq!(query, keys, "{path}"),
+            Takes::Body => assert!(query.is_empty(), "{path}"),
+        }
+        assert!(ids.iter().all(|id| path.contains(id.as_str())), "{path}");
+        assert_eq!(ids.len(), path.matches('{').count(), "{path}");
+        for rule in route.all_rules() {
+            let description = described["description"].as_str().unwrap();
+            assert!(description.contains(rule), "{path} says {rule}");
+        }
+        served.insert((path.to_owned(), method));
+    }
+    assert_eq!(documented, served);
+}
+
+#[test]
+fn its_references_lead_somewhere_and_nothing_is_left_over() {
+    let document = document();
+    let mut found = BTreeSet::new();
+    references(&document, &mut found);
+    for reference in &found {
+        resolved(&document, &json!({ "$ref": reference }));
+    }
+    for part in ["schemas", "parameters", "responses"] {
+        for name in document["components"][part].as_object().unwrap().keys() {
+            let reference = format!("#/components/{part}/{name}");
+            assert!(found.contains(reference.as_str()), "nobody refers to {reference}");
+        }
+    }
+}
+
+#[test]
+fn its_words_are_those_of_the_code() {
+    let document = document();
+    let schema = |name: &str| document["components"]["schemas"][name].clone();
+    let words = |list: Vec<&str>| json!(list);
+    let codes = Code::ALL.iter().map(|it| it.as_str()).collect();
+    assert_eq!(schema("ProblemCode")["enum"], words(codes));
+    let statuses = MigrationStatus::ALL.iter().map(|it| it.as_str()).collect();
+    assert_eq!(schema("MigrationStatus")["enum"], words(statuses));
+    let migration = &schema("Migration")["properties"];
+    let kinds = MigrationKind::ALL.iter().map(|it| kind(*it)).collect();
+    assert_eq!(migration["kind"]["enum"], words(kinds));
+    let types = MigrationKind::ALL.iter().map(|it| it.as_str()).collect();
+    assert_eq!(migration["migration_type"]["enum"], words(types));
+    let fields: Vec<_> = migration.as_object().unwrap().keys().collect();
+    assert_eq!(fields, FIELDS);
+    assert_eq!(&schema("MigrationFields")["properties"], migration);
+}
+
+/// Asserts that an answer conforms to a schema of the document.
+#[track_caller]
+fn conforms(answer: &Answer, schema: &str) {
+    // The document is the schema's surroundings, in which its references lead somewhere.
+    let mut document = document();
+    document["$ref"] = json!(format!("#/components/schemas/{schema}"));
+    let validator = jsonschema::validator_for(&document).unwrap();
+    let value = answer.json();
+    let errors: Vec<String> = validator
+        .iter_errors(&value)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(errors.is_empty(), "{schema}: {errors:#?} in {value:#}");
+}
+
+#[tokio::test]
+async fn what_is_answered_conforms_to_it() {
+    let world = World::new().await;
+    world.moving("running").await;
+    world.server(Server {
+        uuid: "22222222-2222-4222-8222-222222222222",
+        name: "vm-lab",
+        project: LAB,
+        host: None,
+        ..Server::default()
+    });
+    for (id, kind, status) in [
+        (2, "evacuation", "done"),
+        (3, "resize", "confirmed"),
+        (4, "migration", "error"),
+    ] {
+        world.migration(Migration {
+            id,
+            kind,
+            status,
+            sampled: false,
+            destination: None,
+            updated: false,
+            imported: true,
+            ..Migration::default()
+        });
+    }
+    world.sql(
+        "UPDATE migrations SET failure_code = 'link-lost', failure_message = 'It broke.',
+            downtime_ms = 7 WHERE id = 1;
+         INSERT INTO claims (migration_id, host, vcpus, memory_mb, disk_gb, created_at)
+            SELECT id, 'host-2', 1, 128, 2, created_at FROM migrations WHERE id = 1;
+         INSERT INTO events (subject_kind, subject_id, sequence, at, name, from_status, to_status,
+                actor, request_id, detail, user_id, project_id)
+            SELECT 'migration', id, 1, created_at, 'requested', NULL, 'accepted', 'api', 'req-1',
+                '{\"a\": 1}', 'u-manager', project_id FROM migrations;
+         INSERT INTO events (subject_kind, subject_id, sequence, at, name, from_status, to_status,
+                actor, detail)
+            SELECT 'migration', id, 2, created_at, 'booted', 'running', 'running', 'agent:host-1',
+                'null' FROM migrations;",
+    );
+    for who in [Who::Admin, Who::Reader] {
+        for (path, schema) in [
+            ("/migrations", "MigrationList"),
+            ("/migrations?limit=1&with_total=true&fields=uuid,timeline", "MigrationList"),
+            ("/migrations/1", "Migration"),
+            ("/migrations/1", "MigrationFields"),
+            ("/migrations/2", "Migration"),
+            ("/migrations/2?fields=id", "MigrationFields"),
+            ("/events", "EventList"),
+            ("/events?limit=1", "EventList"),
+            ("/snapshot", "Snapshot"),
+        ] {
+            let answer = world.native(who, path).await;
+            assert_eq!(answer.status, 200, "{path}");
+            conforms(&answer, schema);
+        }
+        for path in ["/nowhere", "/migrations?a=1&b=2", "/events?after=99"] {
+            let answer = world.native(who, path).await;
+            assert!(answer.status >= 400, "{path}");
+            conforms(&answer, "Problem");
+        }
+    }
+}
