@@ -1,6 +1,7 @@
 //! Whatever is sent: an answer, and never one that blames the service.
 
 use godwit_api::nova::routes::{OPERATIONS, Operation, Takes};
+use godwit_api::relocation;
 use godwit_test_support::postgres::TempPostgres;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -74,7 +75,14 @@ fn path() -> impl Strategy<Value = String> {
             .replace("{key}", &ids[1]);
         format!("{root}{}", path.replace("{id}", &ids[2]))
     });
-    prop_oneof![8 => known, 1 => vec(segment(), 0..6).prop_map(|it| format!("/{}", it.join("/")))]
+    let native = relocation::routes::OPERATIONS.iter();
+    let native = proptest::sample::select(native.map(|it| it.route.path).collect::<Vec<_>>());
+    let native = (native, segment()).prop_map(|(template, id)| template.replace("{id}", &id));
+    prop_oneof![
+        8 => known,
+        2 => native,
+        1 => vec(segment(), 0..6).prop_map(|it| format!("/{}", it.join("/"))),
+    ]
 }
 
 /// Every name that the query of some route knows, and one that none does.
@@ -86,7 +94,13 @@ fn parameters() -> Vec<String> {
     let known = queries
         .flat_map(|query| query.editions)
         .flat_map(|it| it.parameters);
+    let native = relocation::routes::OPERATIONS.iter();
+    let native = native.flat_map(|it| match it.takes {
+        relocation::routes::Takes::Query(keys) => keys,
+        relocation::routes::Takes::Body => &[],
+    });
     let mut names: Vec<_> = known.map(|parameter| parameter.name.to_owned()).collect();
+    names.extend(native.map(|name| (*name).to_owned()));
     names.push("_x".to_owned());
     names.sort_unstable();
     names.dedup();
@@ -110,6 +124,8 @@ fn query() -> impl Strategy<Value = String> {
             "running", "ACTIVE", "1", "0", "true", "asc", "created_at", "host-1", "migrating",
             "2026-11-14T18:00:00Z", "0000-01-01", "9999-12-31T23:59:59-23:59", "%00", "%ff",
             "%28", "a%00b", ".*", "24f55ce2-268d-5091-9bd6-17514ba6c04d", "-1", "1e9",
+            "live", "migration.*,run.*", "migration/24f55ce2-268d-5091-9bd6-17514ba6c04d", "host/x",
+            "uuid,timeline",
         ]).prop_map(str::to_owned),
         1 => "(%[0-9a-f]{2}|[ -~&&[^ #\"<>`{}|^\\\\]]){0,10}",
     ];
@@ -181,6 +197,7 @@ fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
         "X-Auth-Token",
         "X-Subject-Token",
         "X-OpenStack-Request-ID",
+        "Idempotency-Key",
         "Vary",
         "X-Forwarded-Proto",
     ]);
