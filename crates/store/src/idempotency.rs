@@ -238,11 +238,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn idempotency_prune(
-        &self,
-        now: Timestamp,
-        limit: i64,
-    ) -> Result<usize, StoreError> {
+    pub async fn idempotency_prune(&self, now: Timestamp, limit: i64) -> Result<usize, StoreError> {
         self.write(move |connection| {
             let pruned = sql_query(
                 "DELETE FROM idempotency_keys WHERE id IN

@@ -49,16 +49,14 @@ pub use aggregates::{Aggregate, AggregateChange, AggregateError, AggregateUse, N
 pub use discrepancies::Discrepancy;
 pub use effects::{Claimed, ClaimedOfMigration, ClaimedOfServer, Lease};
 pub use error::StoreError;
-pub use events::{
-    Actor, EventPage, EventQuery, EventReadError, MigrationEvent, PositionedEvent,
-};
+pub use events::{Actor, EventPage, EventQuery, EventReadError, MigrationEvent, PositionedEvent};
 pub use figures::Figures;
 pub use flavors::{Flavor, FlavorSpec};
 pub use hosts::{Host, HostFacts, HostLoad, HostRegistration, StoragePool};
 pub use hypervisors::{
     HostUsage, HostedServer, Hypervisor, HypervisorKey, HypervisorListError, HypervisorPage,
 };
-pub use idempotency::{IdempotencyKey, KeyedRequest, KeyedWrite, KeptAnswer, KeptRequest};
+pub use idempotency::{IdempotencyKey, KeptAnswer, KeptRequest, KeyedRequest, KeyedWrite};
 pub use import::{Dump, DumpError, ImportError, ImportReport, Skipped, TableReport};
 pub use instance_actions::{
     ActionListError, ActionNote, ActionPage, InstanceAction, InstanceActionEvent,

@@ -27,10 +27,11 @@ pub(crate) enum KeyError {
 }
 
 impl KeyError {
-    pub(crate) const MALFORMED: &str = "Idempotency-Key is one text of 1 to 255 characters.";
-    pub(crate) const REUSED: &str =
+    pub(crate) const MALFORMED: &'static str =
+        "Idempotency-Key is one text of 1 to 255 characters.";
+    pub(crate) const REUSED: &'static str =
         "The idempotency key was sent before, with another request. Use a new one.";
-    pub(crate) const IN_PROGRESS: &str =
+    pub(crate) const IN_PROGRESS: &'static str =
         "A request with this idempotency key is being answered. Send it again a little later.";
 }
 
@@ -135,10 +136,7 @@ pub(crate) async fn begin(
 }
 
 /// What the request with the same key was answered, if there was one.
-async fn earlier(
-    state: &ApiState,
-    request: &KeyedRequest,
-) -> Result<Option<KeptAnswer>, KeyError> {
+async fn earlier(state: &ApiState, request: &KeyedRequest) -> Result<Option<KeptAnswer>, KeyError> {
     let now = state.clock.now();
     let found = state.store.idempotency_find(&request.key, now).await;
     let Some(kept) = found.map_err(KeyError::Store)? else {
@@ -171,7 +169,10 @@ impl First {
             };
         }
         if let Some(answer) = answer {
-            let kept = self.plain.store.idempotency_answer(&self.request.key, &answer);
+            let kept = self
+                .plain
+                .store
+                .idempotency_answer(&self.request.key, &answer);
             // What was made is made, and the promise stands.
             if let Err(error) = kept.await {
                 tracing::warn!(%error, "the answer to a request with a key was not kept");
@@ -200,7 +201,12 @@ mod tests {
         let (longest, umlauts) = ("k".repeat(255), "ä".repeat(255));
         let too_long = format!("{longest}k");
         assert!(matches!(read(&[]), Ok(None)));
-        for good in ["k", "8e03978e-40d5-43dd-bc93-6894a57f9324", &longest, &umlauts] {
+        for good in [
+            "k",
+            "8e03978e-40d5-43dd-bc93-6894a57f9324",
+            &longest,
+            &umlauts,
+        ] {
             assert_eq!(read(&[good]).unwrap().as_deref(), Some(good));
         }
         for bad in [&[""][..], &["a", "a"], &[too_long.as_str()]] {

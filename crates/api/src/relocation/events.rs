@@ -53,7 +53,11 @@ struct Events<'a> {
 pub(crate) fn query(params: &Params, sees: Visibility<'_>) -> Result<EventQuery, Problem> {
     let after = params.parse("after", "It is a position, or left out.", number)?;
     let subject = params.parse("subject", "It is KIND/ID.", subject)?;
-    let types = params.parse("types", "They are types, or KIND.*, of those there are.", names)?;
+    let types = params.parse(
+        "types",
+        "They are types, or KIND.*, of those there are.",
+        names,
+    )?;
     let (migration, nothing) = match subject {
         None => (None, false),
         Some(Subject::Migration(uuid)) => (Some(uuid), false),
@@ -121,7 +125,16 @@ mod tests {
         );
         assert_eq!(names("migration.placed,migration.*"), Some(None));
         assert_eq!(names("run.*"), some(&[]));
-        for bad in ["", "*", "migration", "migration.", "odd.*", "migration.odd", "run.*,", ".*"] {
+        for bad in [
+            "",
+            "*",
+            "migration",
+            "migration.",
+            "odd.*",
+            "migration.odd",
+            "run.*,",
+            ".*",
+        ] {
             assert_eq!(names(bad), None, "{bad}");
         }
     }
@@ -132,7 +145,14 @@ mod tests {
         let migration = Subject::Migration(uuid.parse().unwrap());
         assert_eq!(subject(&format!("migration/{uuid}")), Some(migration));
         assert_eq!(subject("host/host-1"), Some(Subject::Other));
-        for bad in ["", "migration", "migration/", "migration/7", "host/", "odd/1"] {
+        for bad in [
+            "",
+            "migration",
+            "migration/",
+            "migration/7",
+            "host/",
+            "odd/1",
+        ] {
             assert_eq!(subject(bad), None, "{bad}");
         }
     }

@@ -148,7 +148,17 @@ mod tests {
         assert_eq!(place("660b26ad7d001-2a").unwrap().1, 42);
         let text = format!("{:x}-{:x}", at.as_micros(), 7);
         assert_eq!(place(&text).unwrap(), (at, 7));
-        for bad in ["", "-", "1", "1-", "-1", "x-1", "1-x", "7fffffffffffffff-1", "1-2-3"] {
+        for bad in [
+            "",
+            "-",
+            "1",
+            "1-",
+            "-1",
+            "x-1",
+            "1-x",
+            "7fffffffffffffff-1",
+            "1-2-3",
+        ] {
             assert!(place(bad).is_err(), "{bad}");
         }
     }

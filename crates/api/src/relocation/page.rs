@@ -93,11 +93,17 @@ fn fields<'a>(params: &'a Params, known: &[&str]) -> Result<Option<Vec<&'a str>>
     let fields: Vec<&str> = text.split(',').collect();
     for (number, field) in fields.iter().enumerate() {
         if !known.contains(field) {
-            let detail = format!("There is no field {field:?}; there are {}.", known.join(", "));
+            let detail = format!(
+                "There is no field {field:?}; there are {}.",
+                known.join(", ")
+            );
             return Err(Problem::input("?fields", detail));
         }
         if fields[..number].contains(field) {
-            return Err(Problem::input("?fields", format!("{field} is there twice.")));
+            return Err(Problem::input(
+                "?fields",
+                format!("{field} is there twice."),
+            ));
         }
     }
     Ok(Some(fields))
@@ -128,11 +134,17 @@ mod tests {
         let known = ["a", "b", "c"];
         let nothing = params("");
         let page = Page::read(&nothing, &known).unwrap();
-        assert_eq!((page.limit, page.marker, page.with_total), (100, None, false));
+        assert_eq!(
+            (page.limit, page.marker, page.with_total),
+            (100, None, false)
+        );
         assert!(page.wants("a"));
         let some = params("limit=1000&fields=c,a&with_total=true&marker=x");
         let page = Page::read(&some, &known).unwrap();
-        assert_eq!((page.limit, page.marker, page.with_total), (1_000, Some("x"), true));
+        assert_eq!(
+            (page.limit, page.marker, page.with_total),
+            (1_000, Some("x"), true)
+        );
         let item = page.select(&json!({"a": 1, "b": 2, "c": null})).unwrap();
         assert_eq!(item, json!({"a": 1, "c": null}));
         for bad in [

@@ -15,8 +15,8 @@ impl Params {
     /// # Errors
     /// `invalid-input` with every key that is not among `known`, or there twice.
     pub(crate) fn read(text: &str, known: &[&str]) -> Result<Self, Problem> {
-        let query = Query::parse(text)
-            .map_err(|NotUtf8| Problem::input("?", "The query is not UTF-8."))?;
+        let query =
+            Query::parse(text).map_err(|NotUtf8| Problem::input("?", "The query is not UTF-8."))?;
         let mut seen = Vec::new();
         let mut errors = Vec::new();
         for (name, _) in query.pairs() {

@@ -248,9 +248,10 @@ impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::TooLarge => Self::new(Code::PayloadTooLarge, "Send less."),
-            BodyError::Incomplete => {
-                Self::new(Code::RequestTimeout, "The body broke off, or took too long.")
-            }
+            BodyError::Incomplete => Self::new(
+                Code::RequestTimeout,
+                "The body broke off, or took too long.",
+            ),
         }
     }
 }

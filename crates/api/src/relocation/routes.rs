@@ -110,8 +110,8 @@ static ROUTER: LazyLock<Router<&Operation>> =
 /// The operation on a path, and the id in it.
 pub fn find(method: &Method, path: &str) -> Option<(&'static Operation, String)> {
     let (found, params) = ROUTER.find(method, path)?;
-    let id = params.get("id").unwrap_or_default().to_owned();
-    Some((found.first()?, id))
+    let operation: &'static Operation = found.first()?;
+    Some((operation, params.get("id").unwrap_or_default().to_owned()))
 }
 
 /// The methods on a path; empty where there is no such path.

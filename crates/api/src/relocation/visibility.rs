@@ -84,7 +84,10 @@ mod tests {
         assert_eq!(MEMBER.host(None, "h"), None);
         let opaque = MEMBER.host(Some("demo"), "h").unwrap();
         assert_eq!(opaque, host_id("demo", Some("h")));
-        assert_eq!((OPERATOR.of_hosts(Some(1)), MEMBER.of_hosts(Some(1))), (Some(1), None));
+        assert_eq!(
+            (OPERATOR.of_hosts(Some(1)), MEMBER.of_hosts(Some(1))),
+            (Some(1), None)
+        );
     }
 
     #[test]

@@ -79,7 +79,10 @@ async fn everybody_gets_their_roles_in_their_project() {
             .iter()
             .map(|it| &it["type"])
             .collect();
-        assert_eq!(json!(kinds), json!(["compute", "identity", "image", "relocation"]));
+        assert_eq!(
+            json!(kinds),
+            json!(["compute", "identity", "image", "relocation"])
+        );
         let compute = &document["catalog"][0]["endpoints"][0]["url"];
         assert_eq!(*compute, format!("http://{}/v2.1", world.address));
     }

@@ -4,7 +4,9 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use futures::future::join_all;
 use godwit_core::event::Event;
-use godwit_store::{EventPage, EventQuery, EventReadError, NewLiveMigration, PositionedEvent, Store};
+use godwit_store::{
+    EventPage, EventQuery, EventReadError, NewLiveMigration, PositionedEvent, Store,
+};
 
 use crate::bench::{Bench, anybody, asked, at, migration, new_migration, note_for, placed, server};
 

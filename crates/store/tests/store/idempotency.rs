@@ -5,9 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use godwit_core::idempotency::KEPT;
 use godwit_core::time::Timestamp;
-use godwit_store::{
-    BeginError, IdempotencyKey, KeptAnswer, KeptRequest, KeyedRequest, StoreError,
-};
+use godwit_store::{BeginError, IdempotencyKey, KeptAnswer, KeptRequest, KeyedRequest, StoreError};
 
 use crate::bench::{Bench, anybody, at, new_migration};
 

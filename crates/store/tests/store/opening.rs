@@ -326,7 +326,10 @@ async fn a_projects_list_of_migrations_walks_an_index_in_its_order() {
     .unwrap();
     let plan: Vec<_> = plan.into_iter().map(|line| line.detail).collect();
     assert!(plan[0].contains("migrations_by_server_project"), "{plan:?}");
-    assert!(!plan.iter().any(|line| line.contains("ORDER BY")), "{plan:?}");
+    assert!(
+        !plan.iter().any(|line| line.contains("ORDER BY")),
+        "{plan:?}"
+    );
 }
 
 #[tokio::test]

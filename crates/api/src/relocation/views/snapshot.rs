@@ -77,9 +77,7 @@ impl<'a> SnapshotView<'a> {
             position: snapshot.position.to_string(),
             hosts: hosts.map(|it| HostView::new(it, now, down_time)).collect(),
             servers: servers.map(|it| ServerView::new(it, sees)).collect(),
-            migrations: migrations
-                .map(|it| MigrationView::new(it, sees))
-                .collect(),
+            migrations: migrations.map(|it| MigrationView::new(it, sees)).collect(),
             runs: [],
         }
     }

@@ -78,7 +78,9 @@ async fn story() -> (World, [String; 2]) {
             detail: json!({"rejected": [{"host": "host-2"}]}),
             ..CommitNote::new(actor, world.clock.now())
         };
-        let applied = world.store.migration_apply(uuid.parse().unwrap(), event, note);
+        let applied = world
+            .store
+            .migration_apply(uuid.parse().unwrap(), event, note);
         applied.await.unwrap();
     }
     (world, uuids)
@@ -96,8 +98,13 @@ async fn an_event_is_a_cloud_event() {
     let answer = world.native(Who::Admin, "/events").await;
     assert_eq!(positions(&answer), ["1", "2", "3", "4"]);
     let list = answer.ok();
-    assert_eq!((&list["last_position"], &list["next"]), (&json!("4"), &Value::Null));
-    let request = world.native(Who::Admin, &format!("/migrations/{first}")).await;
+    assert_eq!(
+        (&list["last_position"], &list["next"]),
+        (&json!("4"), &Value::Null)
+    );
+    let request = world
+        .native(Who::Admin, &format!("/migrations/{first}"))
+        .await;
     let request = request.ok()["timeline"][0]["actor"]["request_id"].clone();
     assert!(request.as_str().unwrap().starts_with("req-"));
     let (items, now) = (answer.items(), "2026-11-20T12:00:00Z");
@@ -120,7 +127,10 @@ async fn an_event_is_a_cloud_event() {
     let refused = &items[3];
     assert_eq!(refused["subject"], format!("migration/{second}"));
     assert_eq!(refused["data"]["actor"]["host"], "host-1");
-    assert_eq!(refused["data"]["detail"]["failure"]["code"], "no-valid-host");
+    assert_eq!(
+        refused["data"]["detail"]["failure"]["code"],
+        "no-valid-host"
+    );
 }
 
 #[tokio::test]
@@ -136,7 +146,9 @@ async fn a_project_reads_its_own_and_is_told_how_far() {
         for secret in ["host-1", "host-2", crate::world::ADMIN, "u-admin"] {
             assert!(!answer.text.contains(secret), "{secret}: {answer:?}");
         }
-        let own = world.native(who, &format!("/events?subject=migration/{uuid}")).await;
+        let own = world
+            .native(who, &format!("/events?subject=migration/{uuid}"))
+            .await;
         assert_eq!(positions(&own), expected);
     }
     let foreign = format!("/events?subject=migration/{second}");
@@ -149,7 +161,10 @@ async fn a_project_reads_its_own_and_is_told_how_far() {
 async fn a_reader_goes_on_where_it_stopped() {
     let (world, _) = story().await;
     let base = format!("http://{}", world.address);
-    let (mut seen, mut path) = (Vec::new(), format!("{ROOT}/events?limit=1&types=migration.*"));
+    let (mut seen, mut path) = (
+        Vec::new(),
+        format!("{ROOT}/events?limit=1&types=migration.*"),
+    );
     loop {
         let answer = world.ask("GET", &path).by(Who::Admin).send().await;
         seen.extend(positions(&answer));
@@ -173,12 +188,21 @@ async fn types_and_subjects() {
     let (world, [first, _]) = story().await;
     for (query, expected) in [
         ("types=migration.requested", &["1", "2"][..]),
-        ("types=migration.not_placed,migration.abort_requested", &["3", "4"]),
+        (
+            "types=migration.not_placed,migration.abort_requested",
+            &["3", "4"],
+        ),
         ("types=migration.*,run.*", &["1", "2", "3", "4"]),
         ("types=run.*", &[]),
         ("subject=host/host-1", &[]),
-        ("subject=migration/11111111-2222-4333-8444-555555555555", &[]),
-        (&*format!("subject=migration/{first}&types=migration.requested"), &["1"]),
+        (
+            "subject=migration/11111111-2222-4333-8444-555555555555",
+            &[],
+        ),
+        (
+            &*format!("subject=migration/{first}&types=migration.requested"),
+            &["1"],
+        ),
         (&*format!("subject=migration/{first}&after=1"), &["3"]),
     ] {
         let answer = world.native(Who::Admin, &format!("/events?{query}")).await;

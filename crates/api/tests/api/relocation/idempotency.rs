@@ -50,8 +50,16 @@ async fn every_action_is_done_once_and_answered_alike() {
         let (first, again) = (send().await, send().await);
         let name = operation.action().unwrap();
         assert_eq!(first.status, operation.answers.as_u16(), "{name} {first:?}");
-        assert_eq!((again.status, &again.text), (first.status, &first.text), "{name}");
-        assert_eq!(again.header("content-type"), first.header("content-type"), "{name}");
+        assert_eq!(
+            (again.status, &again.text),
+            (first.status, &first.text),
+            "{name}"
+        );
+        assert_eq!(
+            again.header("content-type"),
+            first.header("content-type"),
+            "{name}"
+        );
         let ids = [&first, &again].map(|it| it.header("x-openstack-request-id").unwrap());
         assert_ne!(ids[0], ids[1], "{name}");
     }
@@ -87,10 +95,14 @@ async fn a_key_is_for_one_request_of_one_caller() {
         assert!(text.contains("Use a new one"), "{text}");
     }
     // Another one's key is another key.
-    act(&world, Who::HomeAdmin, at, "k", &live()).await.conflict();
+    act(&world, Who::HomeAdmin, at, "k", &live())
+        .await
+        .conflict();
     act(&world, Who::Admin, at, "k", &lock).await.accepted();
     assert_eq!(count(&world).await, 1);
-    act(&world, Who::Manager, (80, OTHER), "k2", &live()).await.accepted();
+    act(&world, Who::Manager, (80, OTHER), "k2", &live())
+        .await
+        .accepted();
     assert_eq!(count(&world).await, 2);
 }
 
@@ -100,16 +112,22 @@ async fn keys_that_are_none() {
     world.populate().await;
     let at = (80, SERVER);
     for key in ["", &"k".repeat(256)] {
-        let text = act(&world, Who::Manager, at, key, &live()).await.bad_request();
+        let text = act(&world, Who::Manager, at, key, &live())
+            .await
+            .bad_request();
         assert_eq!(text, "Idempotency-Key is one text of 1 to 255 characters.");
     }
     let ask = world.ask("POST", &format!("/v2.1/servers/{SERVER}/action"));
     let ask = ask.by(Who::Manager).version(80).json(&live());
-    let twice = ask.header("Idempotency-Key", "a").header("Idempotency-Key", "b");
+    let twice = ask
+        .header("Idempotency-Key", "a")
+        .header("Idempotency-Key", "b");
     twice.send().await.bad_request();
     assert_eq!(count(&world).await, 0);
     let longest = "k".repeat(255);
-    act(&world, Who::Manager, at, &longest, &live()).await.accepted();
+    act(&world, Who::Manager, at, &longest, &live())
+        .await
+        .accepted();
 }
 
 #[tokio::test]
@@ -135,7 +153,10 @@ async fn of_many_at_once_one_makes_it() {
     });
     let codes = futures::future::join_all(all).await;
     assert!(codes.contains(&202), "{codes:?}");
-    assert!(codes.iter().all(|code| [202, 409].contains(code)), "{codes:?}");
+    assert!(
+        codes.iter().all(|code| [202, 409].contains(code)),
+        "{codes:?}"
+    );
     let again = act(&world, Who::Manager, (80, SERVER), "k", &live()).await;
     again.accepted();
     assert_eq!(count(&world).await, 1);
@@ -164,7 +185,11 @@ async fn while_the_first_is_answered_the_others_wait_and_then_get_its_answer() {
         let failure = Failure::new(FailureCode::NoValidHost, "No valid host was found.");
         let note = CommitNote::new(Actor::Conductor, world.clock.now());
         let refused = Event::NotPlaced(failure);
-        world.store.migration_apply(uuid, refused, note).await.unwrap();
+        world
+            .store
+            .migration_apply(uuid, refused, note)
+            .await
+            .unwrap();
     };
     let (first, ()) = tokio::join!(first, others);
     let again = act(&world, Who::Admin, at, "k", &body).await;

@@ -129,7 +129,10 @@ async fn no_answer_names_hosts_or_what_belongs_to_others() {
             let said = answer.text.as_str();
             let secrets = HOSTS.into_iter().chain([ADMIN, "u-admin"]);
             for secret in secrets.chain(foreign.iter().copied()) {
-                assert!(!said.contains(secret), "{who:?} {path}: {secret} in {answer:?}");
+                assert!(
+                    !said.contains(secret),
+                    "{who:?} {path}: {secret} in {answer:?}"
+                );
             }
         }
     }

@@ -46,7 +46,10 @@ async fn a_page_keeps_the_query_of_the_first() {
     let world = fleet().await;
     let query = "status=running&limit=1&with_total=true&fields=id";
     let pages = pages(&world, Who::Admin, query).await;
-    let found: Vec<Value> = pages.iter().map(|page| page.ok()["items"].clone()).collect();
+    let found: Vec<Value> = pages
+        .iter()
+        .map(|page| page.ok()["items"].clone())
+        .collect();
     assert_eq!(found, [json!([{"id": 3}]), json!([{"id": 12}])]);
     for page in &pages {
         assert_eq!(page.ok()["total"], 2);
@@ -70,7 +73,11 @@ async fn how_many_there_are_is_said_where_it_is_asked() {
     assert_eq!(total(Who::Stranger, &other).await, 0);
     assert_eq!(total(Who::Admin, &other).await, 10);
     let lab = format!("with_total=true&project={LAB}");
-    assert_eq!(total(Who::Admin, &lab).await, 0, "the requester's is another thing");
+    assert_eq!(
+        total(Who::Admin, &lab).await,
+        0,
+        "the requester's is another thing"
+    );
 }
 
 #[tokio::test]

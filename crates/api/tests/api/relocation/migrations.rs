@@ -116,7 +116,10 @@ async fn filters_are_exact() {
         ("host=nohost", &[]),
         ("server=22222222-2222-4222-8222-222222222222", &[11, 8, 12]),
         ("server=11111111-2222-4333-8444-555555555555", &[]),
-        ("project=57c79af21c7a417ba95da0325bc7300b&status=queued", &[4]),
+        (
+            "project=57c79af21c7a417ba95da0325bc7300b&status=queued",
+            &[4],
+        ),
         ("project=ed8da9ca9005471bb18a766d737d3194", &[]),
         ("project=a%00b", &[]),
     ] {
@@ -181,23 +184,44 @@ async fn what_belongs_to_others_is_as_if_it_were_not() {
     let get = async |who, id: &str| world.native(who, &format!("/migrations/{id}")).await;
     for who in [Who::Manager, Who::Member, Who::Reader] {
         let own = get(who, "1").await.ok();
-        assert_eq!((&own["project"], &own["server"]), (&json!(DEMO), &json!(SERVER)));
-        assert_eq!((&own["user_id"], &own["project_id"]), (&Value::Null, &Value::Null));
+        assert_eq!(
+            (&own["project"], &own["server"]),
+            (&json!(DEMO), &json!(SERVER))
+        );
+        assert_eq!(
+            (&own["user_id"], &own["project_id"]),
+            (&Value::Null, &Value::Null)
+        );
         let listed = world.native(who, "/migrations").await.items();
         assert_eq!(listed.len(), 1);
-        for id in ["2", "3", "4", "77", "x", "-1", &migration_uuid(2), NO_SERVER] {
+        for id in [
+            "2",
+            "3",
+            "4",
+            "77",
+            "x",
+            "-1",
+            &migration_uuid(2),
+            NO_SERVER,
+        ] {
             get(who, id).await.problem(404, "not-found");
         }
     }
     assert_eq!(get(Who::Stranger, "2").await.ok()["project"], LAB);
     get(Who::Stranger, "1").await.problem(404, "not-found");
     let admin = get(Who::Admin, "1").await.ok();
-    assert_eq!((&admin["user_id"], &admin["project_id"]), (&json!("u-admin"), &json!(ADMIN)));
+    assert_eq!(
+        (&admin["user_id"], &admin["project_id"]),
+        (&json!("u-admin"), &json!(ADMIN))
+    );
     assert_eq!(get(Who::Admin, "3").await.ok()["project"], Value::Null);
     get(Who::Admin, "4").await.problem(404, "not-found");
     assert_eq!(get(Who::Admin, "5").await.ok()["id"], 5);
     let all = world.native(Who::Admin, "/migrations?fields=id").await;
-    assert_eq!(all.items(), [json!({"id": 3}), json!({"id": 2}), json!({"id": 1})]);
+    assert_eq!(
+        all.items(),
+        [json!({"id": 3}), json!({"id": 2}), json!({"id": 1})]
+    );
 }
 
 #[tokio::test]

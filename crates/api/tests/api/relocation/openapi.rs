@@ -45,7 +45,10 @@ fn references<'a>(value: &'a Value, into: &mut BTreeSet<&'a str>) {
 #[tokio::test]
 async fn it_is_served_to_everybody() {
     let world = World::new().await;
-    let answer = world.ask("GET", &format!("{ROOT}/openapi.json")).send().await;
+    let answer = world
+        .ask("GET", &format!("{ROOT}/openapi.json"))
+        .send()
+        .await;
     assert_eq!(answer.ok(), document());
     assert_eq!(document()["openapi"], "3.1.0");
     assert_eq!(document()["servers"], json!([{"url": ROOT}]));
@@ -105,7 +108,10 @@ fn its_references_lead_somewhere_and_nothing_is_left_over() {
     for part in ["schemas", "parameters", "responses"] {
         for name in document["components"][part].as_object().unwrap().keys() {
             let reference = format!("#/components/{part}/{name}");
-            assert!(found.contains(reference.as_str()), "nobody refers to {reference}");
+            assert!(
+                found.contains(reference.as_str()),
+                "nobody refers to {reference}"
+            );
         }
     }
 }
@@ -188,7 +194,10 @@ async fn what_is_answered_conforms_to_it() {
     for who in [Who::Admin, Who::Reader] {
         for (path, schema) in [
             ("/migrations", "MigrationList"),
-            ("/migrations?limit=1&with_total=true&fields=uuid,timeline", "MigrationList"),
+            (
+                "/migrations?limit=1&with_total=true&fields=uuid,timeline",
+                "MigrationList",
+            ),
             ("/migrations/1", "Migration"),
             ("/migrations/1", "MigrationFields"),
             ("/migrations/2", "Migration"),

@@ -55,7 +55,10 @@ async fn no_route_forgets_to_ask() {
             None => assert_eq!(answer.status, 200),
             Some(rule) => {
                 let problem = answer.problem(403, "forbidden");
-                assert!(problem["detail"].as_str().unwrap().contains(rule), "{problem}");
+                assert!(
+                    problem["detail"].as_str().unwrap().contains(rule),
+                    "{problem}"
+                );
             }
         }
     }
@@ -74,5 +77,8 @@ async fn hosts_are_seen_by_those_whom_a_rule_allows() {
     let snapshot = world.native(Who::Manager, "/snapshot").await.ok();
     assert_eq!(snapshot["hosts"].as_array().unwrap().len(), 2);
     let other = world.native(Who::Stranger, "/migrations").await;
-    assert!(other.items().is_empty(), "hosts, but still no other project's migrations");
+    assert!(
+        other.items().is_empty(),
+        "hosts, but still no other project's migrations"
+    );
 }

@@ -159,7 +159,12 @@ async fn what_is_the_services_fault_says_so_and_no_more() {
 #[tokio::test]
 async fn novas_paths_keep_novas_faults() {
     let world = World::new().await;
-    for path in ["/v2.1/nowhere", "/v2.1/servers/x", "/relocation", "/relocation/v2"] {
+    for path in [
+        "/v2.1/nowhere",
+        "/v2.1/servers/x",
+        "/relocation",
+        "/relocation/v2",
+    ] {
         let answer = world.get(Who::Admin, 80, path).await;
         let kind = answer.header("content-type").unwrap_or_default();
         assert!(!kind.contains("problem"), "{answer:?}");

@@ -46,7 +46,10 @@ async fn it_is_of_one_moment_and_as_far_as_it_is_seen() {
     let seen = world.native(Who::Reader, "/migrations/1").await.ok();
     assert_eq!(own["migrations"], Value::Array(vec![seen]));
     let other = world.native(Who::Stranger, "/snapshot").await.ok();
-    assert_eq!((&other["servers"][0]["id"], &other["migrations"]), (&json!(OTHER), &json!([])));
+    assert_eq!(
+        (&other["servers"][0]["id"], &other["migrations"]),
+        (&json!(OTHER), &json!([]))
+    );
 
     world.advance(61);
     let later = world.native(Who::Admin, "/snapshot").await.ok();
