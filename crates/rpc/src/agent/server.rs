@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use super::Agent;
@@ -40,8 +39,7 @@ impl<A: Agent> AgentServer<A> {
         let wire = Wire::new(Self { agent, speaks })
             .max_decoding_message_size(LARGEST_MESSAGE)
             .max_encoding_message_size(LARGEST_MESSAGE);
-        let guarded = tonic::service::interceptor::InterceptedService::new(wire, gate);
-        Service(Routes::new(guarded))
+        Service::guarded(wire, gate)
     }
 }
 
