@@ -16,4 +16,5 @@ pub mod holds;
 pub mod journal;
 pub mod metrics;
 
+mod replace;
 mod seconds;

@@ -8,13 +8,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use atomic_write_file::AtomicWriteFile;
 use godwit_core::ids::ServerUuid;
 use serde::{Deserialize, Serialize};
 
 use super::fabric::FabricError;
 use super::fleet::{Fleet, GuestSpec};
 use super::world::World;
+use crate::replace::replace;
 
 /// All of a world, below its directory.
 const WHOLE: &str = "simulated-world.json";
@@ -138,9 +138,7 @@ fn emptied(file: File) -> std::io::Result<File> {
 }
 
 fn save(path: &Path, fleet: &Fleet) -> std::io::Result<()> {
-    let mut file = AtomicWriteFile::open(path)?;
-    file.write_all(&serde_json::to_vec(fleet)?)?;
-    file.commit()
+    replace(path, &serde_json::to_vec(fleet)?)
 }
 
 #[cfg(test)]
