@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::child::Child;
+use crate::http;
 use crate::wait::wait_for_blocking;
 
 /// Setting up takes some ten seconds of Python on an idle machine.
@@ -76,7 +77,7 @@ impl Keystone {
             provider,
             token_lifetime,
             url: String::new(),
-            client: Client::builder().no_proxy().build()?,
+            client: http::builder().no_proxy().build()?,
             process: None,
         };
         keystone.resume().await?;

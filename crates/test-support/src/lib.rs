@@ -10,6 +10,7 @@ mod directory;
 mod process;
 
 pub mod ca;
+pub mod http;
 pub mod keystone;
 pub mod oracle;
 pub mod postgres;

@@ -43,6 +43,8 @@ pub enum OutgoingError {
 /// # Errors
 /// [`OutgoingError`].
 pub(crate) fn client(trust: Trust<'_>, redirects: Policy) -> Result<Client, OutgoingError> {
+    // reqwest is built without any cryptography. Another client may have installed the same before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = ClientBuilder::new().no_proxy().redirect(redirects);
     if let Some(path) = trust.ca {
         let certificates = Certificate::from_pem_bundle(&read(path)?);

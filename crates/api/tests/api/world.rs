@@ -246,7 +246,10 @@ impl World {
             .unwrap_or_else(|| TcpListener::bind("127.0.0.1:0").unwrap());
         let (address, server) = serve(listener, state, identity)?;
         tokio::spawn(server);
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = godwit_test_support::http::builder()
+            .no_proxy()
+            .build()
+            .unwrap();
         Ok(Self {
             address,
             store,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use godwit_test_support::http;
 use godwit_test_support::postgres::TempPostgres;
 use nix::sys::signal::Signal;
 use reqwest::{Method, StatusCode};
@@ -257,7 +258,7 @@ async fn it_can_be_observed() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let up = Up::start(directory.path(), &[]).await?;
     up.manager().await?.servers().await?;
-    let text = reqwest::get(&up.metrics).await?.text().await?;
+    let text = http::client().get(&up.metrics).send().await?.text().await?;
     for name in [
         "godwit_http_requests_total{method=\"GET\",route=\"/servers\",status=\"200\"} 1",
         "godwit_queue_length 0",
@@ -267,7 +268,8 @@ async fn it_can_be_observed() -> Result<()> {
     }
     let base = up.metrics.trim_end_matches("/metrics");
     for check in ["live", "ready"] {
-        let answer = reqwest::get(format!("{base}/healthz/{check}")).await?;
+        let answer = http::client().get(format!("{base}/healthz/{check}"));
+        let answer = answer.send().await?;
         assert_eq!(answer.status(), StatusCode::OK);
     }
     Ok(())
