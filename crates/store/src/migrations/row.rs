@@ -36,15 +36,38 @@ pub(super) struct MigrationRow {
     dest_host: Option<String>,
     old_instance_type_id: Option<i64>,
     new_instance_type_id: Option<i64>,
-    user_id: Option<String>,
-    project_id: Option<String>,
-    request_id: Option<String>,
+    #[diesel(embed)]
+    asker: AskerRow,
     deadline: Option<Timestamp>,
     failure_code: Option<FailureCode>,
     failure_message: Option<String>,
     generation: i64,
     effect_sequence: i64,
     pub(super) event_sequence: i64,
+    #[diesel(embed)]
+    progress: ProgressRow,
+    created_at: Timestamp,
+    updated_at: Option<Timestamp>,
+    status_since: Timestamp,
+    started_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
+    hidden: bool,
+    imported: bool,
+}
+
+/// Who asked for a migration.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = migrations)]
+pub(super) struct AskerRow {
+    user_id: Option<String>,
+    project_id: Option<String>,
+    request_id: Option<String>,
+}
+
+/// How far a migration is.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = migrations)]
+pub(super) struct ProgressRow {
     memory_total: Option<i64>,
     memory_processed: Option<i64>,
     memory_remaining: Option<i64>,
@@ -54,13 +77,18 @@ pub(super) struct MigrationRow {
     dirty_rate: Option<i64>,
     throughput: Option<i64>,
     downtime_ms: Option<i64>,
-    created_at: Timestamp,
-    updated_at: Option<Timestamp>,
-    status_since: Timestamp,
-    started_at: Option<Timestamp>,
-    ended_at: Option<Timestamp>,
-    hidden: bool,
-    imported: bool,
+}
+
+impl From<ProgressRow> for Progress {
+    fn from(row: ProgressRow) -> Self {
+        Self {
+            memory: amounts(row.memory_total, row.memory_processed, row.memory_remaining),
+            disk: amounts(row.disk_total, row.disk_processed, row.disk_remaining),
+            dirty_rate: row.dirty_rate,
+            throughput: row.throughput,
+            downtime_ms: row.downtime_ms,
+        }
+    }
 }
 
 impl MigrationRow {
@@ -118,16 +146,10 @@ impl TryFrom<MigrationRow> for MigrationRecord {
             dest_host: row.dest_host,
             old_flavor_id: row.old_instance_type_id,
             new_flavor_id: row.new_instance_type_id,
-            user_id: row.user_id,
-            project_id: row.project_id,
-            request_id: row.request_id,
-            progress: Progress {
-                memory: amounts(row.memory_total, row.memory_processed, row.memory_remaining),
-                disk: amounts(row.disk_total, row.disk_processed, row.disk_remaining),
-                dirty_rate: row.dirty_rate,
-                throughput: row.throughput,
-                downtime_ms: row.downtime_ms,
-            },
+            user_id: row.asker.user_id,
+            project_id: row.asker.project_id,
+            request_id: row.asker.request_id,
+            progress: row.progress.into(),
             created_at: row.created_at,
             updated_at: row.updated_at,
             status_since: row.status_since,
