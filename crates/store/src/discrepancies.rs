@@ -7,7 +7,7 @@ use godwit_core::discrepancy::{DiscrepancyKind, DiscrepancySubject};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 
-use crate::among::{MOST, among, with_list};
+use crate::among::{MOST, among, load_among};
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -166,20 +166,15 @@ pub(crate) fn load_open_of(
     connection: &mut Database,
     servers: &[String],
 ) -> Result<Vec<Discrepancy>, StoreError> {
-    fn load<const N: usize>(
-        connection: &mut Database,
-        servers: [String; N],
-    ) -> QueryResult<Vec<DiscrepancyRow>> {
-        discrepancies::table
-            .filter(discrepancies::closed_at.is_null())
-            .filter(among(discrepancies::server_uuid.assume_not_null(), servers))
-            .order(discrepancies::id)
-            .select(DiscrepancyRow::as_select())
-            .load(connection)
-    }
     let mut found = Vec::new();
     for some in servers.chunks(MOST) {
-        let rows = with_list!(load, connection, some)?;
+        let rows: Vec<DiscrepancyRow> = load_among!(connection, some, |servers| {
+            discrepancies::table
+                .filter(discrepancies::closed_at.is_null())
+                .filter(among(discrepancies::server_uuid.assume_not_null(), servers))
+                .order(discrepancies::id)
+                .select(DiscrepancyRow::as_select())
+        })?;
         found.extend(rows.into_iter().map(Discrepancy::from));
     }
     Ok(found)

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 
-use crate::among::{MOST, among, with_list};
+use crate::among::{MOST, among, load_among};
 use crate::columns::{Json, storable};
 use crate::connection::{Database, on_backend};
 use crate::prepared::Prepare as _;
@@ -84,17 +84,15 @@ pub(crate) fn flavors_by_id(
     let ids: Vec<i64> = BTreeSet::from_iter(ids).into_iter().collect();
     let mut flavors = HashMap::with_capacity(ids.len());
     for ids in ids.chunks(MOST) {
-        let rows = with_list!(rows, connection, ids)?;
+        let rows: Vec<FlavorRow> =
+            on_backend!(connection, |backend| load_among!(backend, ids, |ids| {
+                flavors::table
+                    .filter(among(flavors::id, ids))
+                    .select(FlavorRow::as_select())
+            }))?;
         flavors.extend(rows.into_iter().map(|row| (row.id, Flavor::from(row))));
     }
     Ok(flavors)
-}
-
-fn rows<const N: usize>(connection: &mut Database, ids: [i64; N]) -> QueryResult<Vec<FlavorRow>> {
-    on_backend!(connection, |backend| flavors::table
-        .filter(among(flavors::id, ids))
-        .select(FlavorRow::as_select())
-        .load(backend))
 }
 
 /// The id of a flavor of this name and these sizes, made if need be. `flavorid` is what it

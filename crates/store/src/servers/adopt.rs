@@ -11,7 +11,7 @@ use godwit_core::server::VmState;
 
 use super::{Inventory, Observed};
 use crate::aggregates::zones;
-use crate::among::{MOST, among, with_list};
+use crate::among::{MOST, among, load_among};
 use crate::columns::{instant, json, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -26,7 +26,12 @@ pub(super) fn unknown(
     let uuids: Vec<String> = inventory.domains.iter().map(|it| text(it.uuid)).collect();
     let mut known: HashSet<ServerUuid> = HashSet::new();
     for some in uuids.chunks(MOST) {
-        known.extend(with_list!(known_of, connection, some)?);
+        let found: Vec<ServerUuid> = load_among!(connection, some, |some| {
+            servers::table
+                .filter(among(servers::uuid, some))
+                .select(servers::uuid)
+        })?;
+        known.extend(found);
     }
     let unknown: Vec<&Observed> = inventory
         .domains
@@ -54,16 +59,6 @@ pub(super) fn unknown(
         }
     }
     Ok(adopted)
-}
-
-fn known_of<const N: usize>(
-    connection: &mut Database,
-    uuids: [String; N],
-) -> QueryResult<Vec<ServerUuid>> {
-    servers::table
-        .filter(among(servers::uuid, uuids))
-        .select(servers::uuid)
-        .load(connection)
 }
 
 /// The flavor of a server that has none: its sizes.

@@ -15,7 +15,7 @@ use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 
 use super::{Disk, adopt, resolve, sightings};
-use crate::among::{MOST, among, with_list};
+use crate::among::{MOST, among, load_among};
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -219,19 +219,14 @@ fn hosts_heard(
     connection: &mut Database,
     names: BTreeSet<&HostName>,
 ) -> Result<HashMap<HostName, Timestamp>, StoreError> {
-    fn load<const N: usize>(
-        connection: &mut Database,
-        names: [String; N],
-    ) -> QueryResult<Vec<(HostName, Option<Timestamp>)>> {
-        hosts::table
-            .filter(among(hosts::name, names))
-            .select((hosts::name, hosts::last_inventory_at))
-            .load(connection)
-    }
     let names: Vec<String> = names.into_iter().map(HostName::to_string).collect();
     let mut heard = HashMap::with_capacity(names.len());
     for some in names.chunks(MOST) {
-        let rows = with_list!(load, connection, some)?;
+        let rows: Vec<(HostName, Option<Timestamp>)> = load_among!(connection, some, |names| {
+            hosts::table
+                .filter(among(hosts::name, names))
+                .select((hosts::name, hosts::last_inventory_at))
+        })?;
         heard.extend(rows.into_iter().filter_map(|(host, at)| Some((host, at?))));
     }
     Ok(heard)
@@ -280,21 +275,17 @@ fn load_concerned(
         .select(servers::uuid)
         .load(connection)?;
     uuids.extend(recorded);
-    fn load<const N: usize>(
-        connection: &mut Database,
-        uuids: [String; N],
-    ) -> QueryResult<Vec<Concerned>> {
-        servers::table
-            .filter(among(servers::uuid, uuids))
-            .filter(servers::deleted_at.is_null())
-            .select(Concerned::as_select())
-            .load(connection)
-    }
     let uuids: Vec<String> = uuids.into_iter().collect();
     dialect::lock_servers(connection, &uuids)?;
     let mut concerned = Vec::with_capacity(uuids.len());
     for some in uuids.chunks(MOST) {
-        concerned.extend(with_list!(load, connection, some)?);
+        let found: Vec<Concerned> = load_among!(connection, some, |uuids| {
+            servers::table
+                .filter(among(servers::uuid, uuids))
+                .filter(servers::deleted_at.is_null())
+                .select(Concerned::as_select())
+        })?;
+        concerned.extend(found);
     }
     Ok(concerned)
 }
