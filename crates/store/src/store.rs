@@ -10,6 +10,7 @@ use crate::group_commit::GroupCommit;
 use crate::migrations::{self, ById, InProgress};
 use crate::open::PoolState;
 use crate::pool::Pool;
+use crate::work::{Answering, Done, End, Work, erased, result_of};
 use crate::{StoreError, dialect};
 
 /// How often a transaction is run again when the database asks for it.
@@ -34,6 +35,56 @@ pub(crate) enum Writers {
     One(Arc<GroupCommit>),
     /// PostgreSQL has many, which are the readers too, and gathers commits by itself.
     Many(Pool),
+}
+
+impl Pools {
+    /// Runs one transaction: see [`Store::write`].
+    fn write(&self, mut work: Work) -> Answering<'_> {
+        let pool = match &self.writers {
+            Writers::One(writer) => return writer.run(work),
+            Writers::Many(pool) => pool,
+        };
+        pool.run(Box::new(move |connection, attempt| {
+            let mut conflicts = 0;
+            loop {
+                let result = connection.write(|connection| {
+                    attempt.began = true;
+                    let done = work(connection);
+                    match done.end {
+                        End::Good => Ok(done),
+                        End::Failed | End::Conflict | End::Lost => Err(Undone::Work(done)),
+                    }
+                });
+                let result = result.or_else(Undone::into_result);
+                if End::of_either(&result) != End::Conflict || conflicts == CONFLICTS {
+                    return result;
+                }
+                conflicts += 1;
+            }
+        }))
+    }
+}
+
+/// Why a transaction was rolled back.
+enum Undone {
+    Work(Done),
+    Database(StoreError),
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl Undone {
+    /// What there is to say of it: the work's own result, if it came to one.
+    fn into_result(self) -> Result<Done, StoreError> {
+        match self {
+            Self::Work(done) => Ok(done),
+            Self::Database(error) => Err(error),
+        }
+    }
 }
 
 /// What so many ask for that they are answered together.
@@ -63,16 +114,13 @@ impl Store {
     /// see the same.
     pub(crate) async fn read<T, E>(
         &self,
-        mut work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
+        work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: TransactionError,
     {
-        self.pools
-            .readers
-            .run(move |connection, _| work(connection))
-            .await
+        result_of(self.pools.readers.read(erased(work)).await)
     }
 
     /// Runs queries that change nothing and all see the same.
@@ -97,36 +145,13 @@ impl Store {
     /// anything but the database. An error of any kind rolls it back.
     pub(crate) async fn write<T, E>(
         &self,
-        mut work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
+        work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: TransactionError,
     {
-        let writers = match &self.pools.writers {
-            Writers::One(writer) => return writer.run(work).await,
-            Writers::Many(pool) => pool,
-        };
-        writers
-            .run(move |connection, attempt| {
-                let mut conflicts = 0;
-                loop {
-                    let result = connection.write(|connection| {
-                        attempt.began = true;
-                        work(connection)
-                    });
-                    let conflict = result
-                        .as_ref()
-                        .err()
-                        .and_then(E::store_error)
-                        .is_some_and(StoreError::is_conflict);
-                    if !conflict || conflicts == CONFLICTS {
-                        return result;
-                    }
-                    conflicts += 1;
-                }
-            })
-            .await
+        result_of(self.pools.write(erased(work)).await)
     }
 
     /// How many transactions wait for SQLite's writer.
