@@ -2,7 +2,6 @@
 
 mod outside;
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
@@ -53,7 +52,7 @@ impl Reply {
     /// # Errors
     /// [`ApiError::Internal`] when `value` has no JSON form.
     pub fn document(name: &'static str, value: &impl Serialize) -> Result<Self, ApiError> {
-        Self::json(&BTreeMap::from([(name, value)]))
+        Self::linked(name, value, "", None)
     }
 
     /// 200 with a list.
