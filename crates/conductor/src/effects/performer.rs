@@ -168,10 +168,7 @@ impl<'a> Performer<'a> {
             performed: Some(self.claimed.lease),
             ..self.note(Actor::Conductor, detail)
         };
-        Ok(self
-            .ctx
-            .apply(self.record.migration.uuid, event, note)
-            .await?)
+        self.write(event, note).await
     }
 
     /// [`Self::conclude`], where it does not matter whether the event still applied.
@@ -181,10 +178,12 @@ impl<'a> Performer<'a> {
 
     /// Applies an event that an agent told while the effect goes on.
     pub(super) async fn relay(&self, event: Event) -> Result<Applied, Retry> {
-        self.relay_end(event, None).await
+        let note = self.note(Actor::Agent(self.source().clone()), Value::Null);
+        self.write(event, note).await
     }
 
-    /// [`Self::relay`] of how the move ended, with its last figures.
+    /// Applies what an agent told of how the move ended, with its last figures; nothing is left to
+    /// follow then.
     pub(super) async fn relay_end(
         &self,
         event: Event,
@@ -192,12 +191,15 @@ impl<'a> Performer<'a> {
     ) -> Result<Applied, Retry> {
         let note = CommitNote {
             progress: progress.map(translate::progress),
+            performed: Some(self.claimed.lease),
             ..self.note(Actor::Agent(self.source().clone()), Value::Null)
         };
-        Ok(self
-            .ctx
-            .apply(self.record.migration.uuid, event, note)
-            .await?)
+        self.write(event, note).await
+    }
+
+    async fn write(&self, event: Event, note: CommitNote) -> Result<Applied, Retry> {
+        let uuid = self.record.migration.uuid;
+        Ok(self.ctx.apply(uuid, event, note).await?)
     }
 
     fn note(&self, actor: Actor, detail: Value) -> CommitNote {
