@@ -29,14 +29,20 @@ pub(crate) fn begun(kind: MigrationKind, request: Request, limits: &Limits) -> M
         intent: None,
         request,
         source_compute: host("source"),
-        dest_compute: None,
-        dest_node: None,
-        storage: None,
+        placement: None,
         limits: limits.clone(),
         deadline: Some(noon()),
         failure: None,
         generation: 1,
         effect_sequence: 1,
+    }
+}
+
+pub(crate) fn placement(storage: StorageMode) -> Placement {
+    Placement {
+        host: host("destination"),
+        node: "destination.node".to_owned(),
+        storage,
     }
 }
 
@@ -46,12 +52,7 @@ pub(crate) fn events(storage: StorageMode, limits: &Limits) -> Vec<Event> {
     vec![
         Event::AbortRequested,
         Event::ForceCompleteRequested,
-        Event::Placed(Placement {
-            host: host("destination"),
-            node: "destination.node".to_owned(),
-            storage,
-            limits: limits.clone(),
-        }),
+        Event::Placed(placement(storage), limits.clone()),
         Event::NotPlaced(failure(FailureCode::NoValidHost)),
         Event::Admitted,
         Event::CancelledUnstarted,

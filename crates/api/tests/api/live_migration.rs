@@ -322,12 +322,12 @@ async fn conduct(world: &World, event: Event) {
 }
 
 fn placed() -> Event {
-    Event::Placed(Placement {
+    let placement = Placement {
         host: HostName::new("host-2").unwrap(),
         node: "host-2.example.org".to_owned(),
         storage: StorageMode::Shared,
-        limits: Limits::default(),
-    })
+    };
+    Event::Placed(placement, Limits::default())
 }
 
 fn not_placed(code: FailureCode) -> Event {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use godwit_core::discrepancy::{DiscrepancyKind, DiscrepancySubject};
 use godwit_core::event::Event;
 use godwit_core::ids::HostName;
-use godwit_core::migration::{Request, StorageMode};
+use godwit_core::migration::{Placement, Request};
 use godwit_core::server::VmState;
 use godwit_rpc::agent::AgentClient;
 use godwit_rpc::command::{Command, Move, Rank};
@@ -86,7 +86,8 @@ impl<'a> Performer<'a> {
 
     /// What both hosts say of the guest.
     pub(super) async fn hear(&self) -> Result<Testimony, Retry> {
-        Ok(hear(self.ctx, &self.record).await?)
+        let (server, destination) = (self.record.migration.server, &self.placement()?.host);
+        Ok(hear(self.ctx, server, self.source(), destination).await?)
     }
 
     /// Looks at the row again; `false` when it no longer wants this.
@@ -103,16 +104,11 @@ impl<'a> Performer<'a> {
         &self.record.migration.source_compute
     }
 
-    /// The destination; every effect past the queue has one.
-    pub(super) fn destination(&self) -> Result<&HostName, Retry> {
-        let destination = self.record.migration.dest_compute.as_ref();
-        destination.ok_or_else(|| Retry::because("the migration has no destination"))
-    }
-
-    /// Whether its disks are copied; every effect past the queue knows.
-    pub(super) fn storage(&self) -> Result<StorageMode, Retry> {
-        let storage = self.record.migration.storage;
-        storage.ok_or_else(|| Retry::because("the migration has no storage mode"))
+    /// Where the guest goes: known in every phase in which agents are told something, but for
+    /// imported rows. A user may abort or confirm those, and then nobody can perform it.
+    pub(super) fn placement(&self) -> Result<&Placement, Retry> {
+        let placement = self.record.migration.placement.as_ref();
+        placement.ok_or_else(|| Retry::because("the migration was not placed"))
     }
 
     /// Was the guest running when its cold move began?
@@ -128,7 +124,7 @@ impl<'a> Performer<'a> {
     }
 
     pub(super) async fn destination_agent(&self) -> Result<AgentClient, Retry> {
-        Ok(self.ctx.agent(self.destination()?).await?)
+        Ok(self.ctx.agent(&self.placement()?.host).await?)
     }
 
     /// This effect's place among the commands of its migration.
@@ -147,14 +143,15 @@ impl<'a> Performer<'a> {
     /// What agents are told of the move, and of this effect's place in it.
     pub(super) fn command(&self) -> Result<Command, Retry> {
         let migration = &self.record.migration;
+        let placement = self.placement()?;
         Ok(Command {
             what: Move {
                 migration: migration.uuid,
                 kind: move_kind(migration.kind),
                 server: migration.server,
                 source: migration.source_compute.clone(),
-                destination: self.destination()?.clone(),
-                storage: self.storage()?,
+                destination: placement.host.clone(),
+                storage: placement.storage,
             },
             rank: self.rank(),
             request_id: self.record.request_id.clone(),

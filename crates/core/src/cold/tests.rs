@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::failure::FailureCode;
-use crate::fixtures::{self, events, host, noon};
+use crate::fixtures::{self, events, noon};
 use crate::migration::{ColdRequest, Limits};
 use crate::status::MigrationKind;
 use crate::transition::step;
@@ -34,7 +34,7 @@ type Key = (crate::phase::Phase, bool, Option<FailureCode>);
 
 fn key(migration: &Migration) -> Key {
     let code = migration.failure.as_ref().map(|failure| failure.code);
-    (migration.phase, migration.dest_compute.is_some(), code)
+    (migration.phase, migration.placement.is_some(), code)
 }
 
 /// Every step there is, of a guest that `was`, under each kind of limits and storage.
@@ -328,7 +328,7 @@ fn time_confirms_only_where_it_was_told_to() {
             },
         );
         finished.phase = Phase::Booting.into();
-        finished.dest_compute = Some(host("destination"));
+        finished.placement = Some(fixtures::placement(StorageMode::Shared));
         let finished = step(&finished, &Event::Booted, noon()).unwrap().next;
         let passed = |at| step(&finished, &Event::DeadlinePassed, at).map(|to| to.next.status());
         assert_eq!(passed(noon()), Err(Rejected::TooEarly));

@@ -74,7 +74,7 @@ fn key(migration: &Migration) -> Key {
         migration.phase,
         migration.intent,
         migration.failure.as_ref().map(|failure| failure.code),
-        migration.dest_compute.clone(),
+        migration.destination().cloned(),
     )
 }
 

@@ -418,15 +418,16 @@ pub(crate) fn asked(request_id: &str, at: Timestamp) -> ActionNote {
 }
 
 pub(crate) fn placed(destination: &str) -> Event {
-    Event::Placed(Placement {
+    let placement = Placement {
         host: host(destination),
         node: format!("{destination}.example.org"),
         storage: StorageMode::Shared,
-        limits: Limits {
-            completion: Duration::from_millis(1_600_500),
-            ..Limits::default()
-        },
-    })
+    };
+    let limits = Limits {
+        completion: Duration::from_millis(1_600_500),
+        ..Limits::default()
+    };
+    Event::Placed(placement, limits)
 }
 
 pub(crate) const LIMITS: SlotLimits = SlotLimits {
@@ -438,7 +439,7 @@ pub(crate) const LIMITS: SlotLimits = SlotLimits {
 pub(crate) fn note_for(event: &Event, at: Timestamp) -> CommitNote {
     let mut note = CommitNote::new(Actor::Conductor, at);
     match event {
-        Event::Placed(placement) => {
+        Event::Placed(placement, _) => {
             note.claim = Some(Claim {
                 host: placement.host.clone(),
                 room: ROOM,

@@ -68,7 +68,7 @@ async fn assert_nobody_is_crowded(bench: &Bench) {
                 .filter(|it| it.migration.server == server(*n))
             {
                 hosts.push(record.migration.source_compute.clone());
-                hosts.extend(record.migration.dest_compute.clone());
+                hosts.extend(record.migration.destination().cloned());
             }
             hosts.sort();
             hosts.dedup();
@@ -130,7 +130,7 @@ async fn play(bench: &Bench, turns: Vec<Turn>) -> Played {
         };
         // Nobody places a move where it comes from.
         let record = bench.record(under_way).await;
-        if matches!(&event, Event::Placed(it) if it.host == record.migration.source_compute) {
+        if matches!(&event, Event::Placed(it, _) if it.host == record.migration.source_compute) {
             continue;
         }
         let note = note_for(&event, now);

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use godwit_core::event::Event;
 use godwit_core::ids::ServerGroupUuid;
-use godwit_core::migration::{Placement, StorageMode};
+use godwit_core::migration::StorageMode;
 use godwit_core::recovery::Sighting;
 use godwit_core::server_group::{DeclaredGroup, Policy, Violation};
 use godwit_core::status::MigrationStatus as Status;
@@ -357,13 +357,9 @@ on_both! {
         for n in [1, 2] {
             bench.begin(n).await;
         }
-        let event = Event::Placed(Placement {
-            storage: StorageMode::Copied,
-            ..match placed("c") {
-                Event::Placed(placement) => placement,
-                other => panic!("{other:?}"),
-            }
-        });
+        let Event::Placed(mut placement, limits) = placed("c") else { unreachable!() };
+        placement.storage = StorageMode::Copied;
+        let event = Event::Placed(placement, limits);
         bench.apply(1, event.clone(), note_for(&event, at(20))).await.unwrap();
         bench.assert_sound().await;
         bench.sql("UPDATE server_groups SET policy = 'soft-affinity'");

@@ -17,7 +17,7 @@ use crate::steps::Applied;
 use crate::testimony::is_dead;
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
-    let destination_is_dead = is_dead(performer.ctx, performer.destination()?).await?;
+    let destination_is_dead = is_dead(performer.ctx, &performer.placement()?.host).await?;
     let source_is_dead = is_dead(performer.ctx, performer.source()).await?;
     let cleaned = if destination_is_dead {
         Ok(())
