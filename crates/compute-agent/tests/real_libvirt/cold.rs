@@ -92,12 +92,7 @@ async fn real_guest_is_cold_moved_and_confirmed() -> Result<()> {
     test.runs_on(test.to())?;
     let disk = test.guest.disk.clone();
 
-    test.destination
-        .finish(&planned.destination_job, Side::Destination)
-        .await?;
-    test.source
-        .finish(&planned.source_job, Side::Source)
-        .await?;
+    test.finish_both(&planned).await?;
     test.sees(Sighting::Absent, Sighting::Executing).await?;
     ensure!(test.from().domains()?.is_empty(), "its definition is left");
     ensure!(disk.exists(), "its shared disk was removed");

@@ -223,12 +223,7 @@ impl MoveTest {
 
     /// After a success: settles both sides, and sees the guest where it belongs.
     pub(crate) async fn finish(&self, planned: &PlannedMove) -> Result<()> {
-        self.destination
-            .finish(&planned.destination_job, Side::Destination)
-            .await?;
-        self.source
-            .finish(&planned.source_job, Side::Source)
-            .await?;
+        self.finish_both(planned).await?;
         ensure!(
             self.from().domains()?.is_empty(),
             "{:?}",
@@ -248,6 +243,13 @@ impl MoveTest {
         self.testbed
             .verify(&self.guest, &[self.from(), self.to()])?;
         Ok(())
+    }
+
+    pub(crate) async fn finish_both(&self, planned: &PlannedMove) -> Result<(), DriverError> {
+        self.destination
+            .finish(&planned.destination_job, Side::Destination)
+            .await?;
+        self.source.finish(&planned.source_job, Side::Source).await
     }
 
     /// After a failure: settles both sides, and sees the guest unharmed on its source.
