@@ -192,24 +192,21 @@ fn not_committed(error: CommitError) -> Refusal {
 #[cfg(test)]
 mod tests {
     use godwit_core::migration::{Limits, LiveRequest, Placement, Request, StorageMode};
+    use godwit_test_support::fleet::{MIGRATION, SERVER, named};
 
     use super::*;
 
-    fn host(name: &str) -> HostName {
-        HostName::new(name).unwrap()
-    }
-
     fn migration() -> Migration {
         Migration {
-            uuid: uuid::Uuid::from_u128(1).into(),
-            server: uuid::Uuid::from_u128(2).into(),
+            uuid: MIGRATION,
+            server: SERVER,
             kind: MigrationKind::LiveMigration,
             phase: godwit_core::live::Phase::Running.into(),
             intent: None,
             request: Request::Live(LiveRequest::anywhere()),
-            source_compute: host("source"),
+            source_compute: named("source"),
             placement: Some(Placement {
-                host: host("destination"),
+                host: named("destination"),
                 node: "destination.node".to_owned(),
                 storage: StorageMode::Shared,
             }),
@@ -233,7 +230,7 @@ mod tests {
         let heard = |name: &str| {
             outcomes
                 .each_ref()
-                .map(|outcome| may_tell(&host(name), &migration(), outcome))
+                .map(|outcome| may_tell(&named(name), &migration(), outcome))
         };
         assert_eq!(heard("source"), [true; 4]);
         assert_eq!(heard("destination"), [true, false, false, false]);

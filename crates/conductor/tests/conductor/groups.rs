@@ -1,24 +1,16 @@
 //! Server groups, from what domains say of them to where their servers end.
 
 use godwit_core::event::Event;
-use godwit_core::ids::ServerGroupUuid;
 use godwit_core::migration::LiveRequest;
-use godwit_core::server_group::{DeclaredGroup, Policy};
+use godwit_core::server_group::Policy;
 use godwit_core::status::MigrationStatus as Status;
-use uuid::Uuid;
+use godwit_test_support::fleet::declared;
 
 use crate::cluster::*;
 
-const NO_VALID_HOST: &str = "No valid host was found. There are not enough hosts available.";
-
 fn group(made: &mut Made, policy: Policy, servers: &[usize]) {
     for number in servers {
-        made.guest(*number).group = Some(DeclaredGroup {
-            uuid: ServerGroupUuid(Uuid::from_u128(0x6200)),
-            name: Some("web".to_owned()),
-            policy: Some(policy),
-            max_server_per_host: None,
-        });
+        made.guest(*number).group = Some(declared(1, policy));
     }
 }
 

@@ -9,8 +9,6 @@ use godwit_core::status::MigrationStatus as Status;
 
 use crate::cluster::*;
 
-const NO_VALID_HOST: &str = "No valid host was found. There are not enough hosts available.";
-
 fn forced(destination: usize) -> LiveRequest {
     LiveRequest {
         forced: true,

@@ -3,7 +3,9 @@
 use diesel::prelude::*;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
-use godwit_core::migration::{Intent, Limits, Migration, Placement, Request, Settling, StorageMode};
+use godwit_core::migration::{
+    Intent, Limits, Migration, Placement, Request, Settling, StorageMode,
+};
 use godwit_core::phase::{Phase, Stored};
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;

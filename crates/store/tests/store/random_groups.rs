@@ -12,10 +12,9 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use crate::bench::{
-    Bench, anybody, at, migration, new_cold, new_evacuation, new_migration, note_for, placed,
-    running, server,
+    Bench, anybody, at, declared, migration, new_cold, new_evacuation, new_migration, note_for,
+    placed, running, server,
 };
-use crate::server_groups::declared;
 
 const HOSTS: [&str; 5] = ["a", "b", "c", "d", "e"];
 

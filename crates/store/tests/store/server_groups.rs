@@ -2,30 +2,16 @@
 
 use futures::future::join_all;
 use godwit_core::event::Event;
-use godwit_core::ids::ServerGroupUuid;
 use godwit_core::migration::StorageMode;
 use godwit_core::recovery::Sighting;
 use godwit_core::server_group::{DeclaredGroup, Policy, Violation};
 use godwit_core::status::MigrationStatus as Status;
 use godwit_store::{CommitError, NewServerGroup, Observed, ServerGroup, StepError};
-use uuid::Uuid;
 
 use crate::bench::{
-    Bench, anybody, asked, at, host, migration, note_for, placed, running, server, sighted,
+    Bench, anybody, asked, at, declared, group, host, migration, note_for, placed, running, server,
+    sighted,
 };
-
-pub(crate) fn group(n: u128) -> ServerGroupUuid {
-    ServerGroupUuid(Uuid::from_u128(0x6200_0000_0000_0000 + n))
-}
-
-pub(crate) fn declared(n: u128, policy: Policy) -> DeclaredGroup {
-    DeclaredGroup {
-        uuid: group(n),
-        name: Some(format!("group-{n}")),
-        policy: Some(policy),
-        max_server_per_host: None,
-    }
-}
 
 fn member(n: u128, of: &DeclaredGroup) -> Observed {
     Observed {
