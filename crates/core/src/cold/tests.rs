@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::failure::FailureCode;
-use crate::fixtures::{self, Step, events, host, noon};
+use crate::fixtures::{self, Step, events, noon};
 use crate::migration::{ColdRequest, Limits};
 use crate::status::MigrationKind;
 use crate::transition::step;

@@ -329,7 +329,7 @@ on_both! {
             let event = placed(&char::from(b'd' + n).to_string());
             tokio::spawn(async move {
                 let note = note_for(&event, at(11));
-                store.migration_apply(migration(n.into()), event, note).await.unwrap();
+                store.migration_apply(migration(n), event, note).await.unwrap();
             })
         });
         for task in join_all(inventories.chain(placements)).await {
