@@ -122,9 +122,7 @@ async fn ask(ctx: &Context, host: &HostName, server: ServerUuid) -> Result<Sight
 pub(crate) async fn answers(ctx: &Context, host: &HostName) -> Result<bool, StoreError> {
     let end = Instant::now() + DYING;
     while answers_now(ctx, host).await? {
-        let known = ctx.store.host_find(host).await?;
-        let declared_dead = known.is_some_and(|known| known.service.forced_down);
-        if !declared_dead || Instant::now() >= end {
+        if !is_declared_dead(ctx, host).await? || Instant::now() >= end {
             return Ok(true);
         }
         tokio::time::sleep(ASK_AGAIN).await;

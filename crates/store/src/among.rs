@@ -31,6 +31,18 @@ macro_rules! with_list {
 }
 pub(crate) use with_list;
 
+/// All rows that a function of a connection and a list of keys loads, for as many keys as there are.
+macro_rules! load_all {
+    ($load:ident, $connection:expr, $keys:expr) => {{
+        let mut rows = Vec::new();
+        for some in $keys.chunks($crate::among::MOST) {
+            rows.extend($crate::among::with_list!($load, $connection, some)?);
+        }
+        rows
+    }};
+}
+pub(crate) use load_all;
+
 /// `keys` as a list of one of the lengths that there are.
 pub(crate) fn filled<T: Clone, const N: usize>(keys: &[T]) -> [T; N] {
     debug_assert!((1..=N).contains(&keys.len()), "{} keys", keys.len());

@@ -7,7 +7,7 @@ use godwit_core::discrepancy::{DiscrepancyKind, DiscrepancySubject};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 
-use crate::among::{MOST, among, with_list};
+use crate::among::{among, load_all};
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -177,12 +177,8 @@ pub(crate) fn load_open_of(
             .select(DiscrepancyRow::as_select())
             .load(connection)
     }
-    let mut found = Vec::new();
-    for some in servers.chunks(MOST) {
-        let rows = with_list!(load, connection, some)?;
-        found.extend(rows.into_iter().map(Discrepancy::from));
-    }
-    Ok(found)
+    let rows = load_all!(load, connection, servers);
+    Ok(rows.into_iter().map(Discrepancy::from).collect())
 }
 
 /// What hosts still have to clean, oldest first: all of it, or of one server.

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 
-use crate::among::{MOST, among, with_list};
+use crate::among::{among, load_all};
 use crate::columns::{Json, storable};
 use crate::connection::{Database, on_backend};
 use crate::prepared::Prepare as _;
@@ -82,12 +82,9 @@ pub(crate) fn flavors_by_id(
     ids: impl IntoIterator<Item = i64>,
 ) -> QueryResult<HashMap<i64, Flavor>> {
     let ids: Vec<i64> = BTreeSet::from_iter(ids).into_iter().collect();
-    let mut flavors = HashMap::with_capacity(ids.len());
-    for ids in ids.chunks(MOST) {
-        let rows = with_list!(rows, connection, ids)?;
-        flavors.extend(rows.into_iter().map(|row| (row.id, Flavor::from(row))));
-    }
-    Ok(flavors)
+    let rows = load_all!(rows, connection, ids);
+    let flavors = rows.into_iter().map(|row| (row.id, Flavor::from(row)));
+    Ok(flavors.collect())
 }
 
 fn rows<const N: usize>(connection: &mut Database, ids: [i64; N]) -> QueryResult<Vec<FlavorRow>> {

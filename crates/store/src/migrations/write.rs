@@ -14,7 +14,7 @@ use godwit_core::time::Timestamp;
 use godwit_core::transition::{ServerChange, Transition};
 
 use super::commit::Locked;
-use super::{CommitError, CommitNote, MigrationRecord, Progress, row};
+use super::{CommitError, CommitNote, MigrationRecord, ProgressSample, progress, row};
 use crate::columns::{instant, instants, json};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -57,10 +57,16 @@ pub(super) fn write(
 ) -> Result<MigrationRecord, CommitError> {
     let id = locked.record.id;
     let next = &transition.next;
-    write_row(connection, locked, next, note.at)?;
-    if let Some(progress) = &note.progress {
-        write_progress(connection, locked, progress, note.at)?;
+    if let Some(progress) = note.progress {
+        // Before the row may have ended.
+        let sample = ProgressSample {
+            migration: next.uuid,
+            progress,
+            at: note.at,
+        };
+        progress::write(connection, &sample)?;
     }
+    write_row(connection, locked, next, note.at)?;
     let line = MigrationEvent {
         sequence: locked.event_sequence.saturating_add(1),
         at: note.at,
@@ -162,37 +168,6 @@ fn write_row(
     } else {
         Err(CommitError::Lost)
     }
-}
-
-/// Writes the last figures of a move. Row and server are locked.
-fn write_progress(
-    connection: &mut Database,
-    locked: &Locked,
-    progress: &Progress,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    let Progress {
-        memory,
-        disk,
-        dirty_rate,
-        throughput,
-        downtime_ms,
-    } = *progress;
-    diesel::update(migrations::table.find(locked.record.id))
-        .set((
-            migrations::memory_total.eq(memory.map(|it| it.total)),
-            migrations::memory_processed.eq(memory.map(|it| it.processed)),
-            migrations::memory_remaining.eq(memory.map(|it| it.remaining)),
-            migrations::disk_total.eq(disk.map(|it| it.total)),
-            migrations::disk_processed.eq(disk.map(|it| it.processed)),
-            migrations::disk_remaining.eq(disk.map(|it| it.remaining)),
-            migrations::dirty_rate.eq(dirty_rate),
-            migrations::throughput.eq(throughput),
-            migrations::downtime_ms.eq(downtime_ms),
-        ))
-        .prepared()
-        .execute(connection)?;
-    servers::write_progress(connection, &locked.server, progress.percent(), at)
 }
 
 /// The destination's address, which Nova shows of all but live migrations.

@@ -11,7 +11,7 @@ use godwit_core::server::VmState;
 
 use super::{Inventory, Observed};
 use crate::aggregates::zones;
-use crate::among::{MOST, among, with_list};
+use crate::among::{among, load_all};
 use crate::columns::{instant, json, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -24,10 +24,8 @@ pub(super) fn unknown(
     inventory: &Inventory,
 ) -> Result<Vec<ServerUuid>, StoreError> {
     let uuids: Vec<String> = inventory.domains.iter().map(|it| text(it.uuid)).collect();
-    let mut known: HashSet<ServerUuid> = HashSet::new();
-    for some in uuids.chunks(MOST) {
-        known.extend(with_list!(known_of, connection, some)?);
-    }
+    let known = load_all!(known_of, connection, uuids);
+    let known: HashSet<ServerUuid> = known.into_iter().collect();
     let unknown: Vec<&Observed> = inventory
         .domains
         .iter()

@@ -15,7 +15,7 @@ use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 
 use super::{Disk, adopt, resolve, sightings};
-use crate::among::{MOST, among, with_list};
+use crate::among::{among, load_all};
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -229,12 +229,9 @@ fn hosts_heard(
             .load(connection)
     }
     let names: Vec<String> = names.into_iter().map(HostName::to_string).collect();
-    let mut heard = HashMap::with_capacity(names.len());
-    for some in names.chunks(MOST) {
-        let rows = with_list!(load, connection, some)?;
-        heard.extend(rows.into_iter().filter_map(|(host, at)| Some((host, at?))));
-    }
-    Ok(heard)
+    let rows = load_all!(load, connection, names);
+    let heard = rows.into_iter().filter_map(|(host, at)| Some((host, at?)));
+    Ok(heard.collect())
 }
 
 /// The hosts that were declared dead, and have given no sign of life since or have fallen silent.
@@ -292,11 +289,7 @@ fn load_concerned(
     }
     let uuids: Vec<String> = uuids.into_iter().collect();
     dialect::lock_servers(connection, &uuids)?;
-    let mut concerned = Vec::with_capacity(uuids.len());
-    for some in uuids.chunks(MOST) {
-        concerned.extend(with_list!(load, connection, some)?);
-    }
-    Ok(concerned)
+    Ok(load_all!(load, connection, uuids))
 }
 
 /// A migration of a server that the host has or is recorded to have.

@@ -8,7 +8,7 @@ use godwit_core::server::PowerState;
 use godwit_core::time::Timestamp;
 use serde_json::json;
 
-use crate::among::{MOST, among, with_list};
+use crate::among::{among, load_all};
 use crate::columns::{SightingWord, instant, sighting_word, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -167,12 +167,8 @@ pub(crate) fn load(
             .select(SightingRow::as_select())
             .load(connection)
     }
-    let mut found = Vec::new();
-    for some in servers.chunks(MOST) {
-        let rows = with_list!(load, connection, some)?;
-        found.extend(rows.into_iter().map(SightingRecord::from));
-    }
-    Ok(found)
+    let rows = load_all!(load, connection, servers);
+    Ok(rows.into_iter().map(SightingRecord::from).collect())
 }
 
 impl Store {
