@@ -34,6 +34,19 @@ macro_rules! load_among {
 }
 pub(crate) use load_among;
 
+/// The rows of the query that `$query` is with a list of keys, for as many keys as there are.
+macro_rules! load_all {
+    ($connection:expr, $keys:expr, |$list:ident| $query:expr) => {{
+        let mut rows = Vec::new();
+        for some in $keys.chunks($crate::among::MOST) {
+            let found = $crate::among::load_among!($connection, some, |$list| $query);
+            rows.append(&mut found?);
+        }
+        rows
+    }};
+}
+pub(crate) use load_all;
+
 /// `keys` as a list of one of the lengths that there are.
 pub(crate) fn filled<T: Clone>(keys: &[T]) -> Vec<T> {
     debug_assert!((1..=MOST).contains(&keys.len()), "{} keys", keys.len());

@@ -7,7 +7,7 @@ use godwit_core::discrepancy::{DiscrepancyKind, DiscrepancySubject};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 
-use crate::among::{MOST, among, load_among};
+use crate::among::{among, load_all};
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -166,18 +166,14 @@ pub(crate) fn load_open_of(
     connection: &mut Database,
     servers: &[String],
 ) -> Result<Vec<Discrepancy>, StoreError> {
-    let mut found = Vec::new();
-    for some in servers.chunks(MOST) {
-        let rows: Vec<DiscrepancyRow> = load_among!(connection, some, |servers| {
-            discrepancies::table
-                .filter(discrepancies::closed_at.is_null())
-                .filter(among(discrepancies::server_uuid.assume_not_null(), servers))
-                .order(discrepancies::id)
-                .select(DiscrepancyRow::as_select())
-        })?;
-        found.extend(rows.into_iter().map(Discrepancy::from));
-    }
-    Ok(found)
+    let rows: Vec<DiscrepancyRow> = load_all!(connection, servers, |servers| {
+        discrepancies::table
+            .filter(discrepancies::closed_at.is_null())
+            .filter(among(discrepancies::server_uuid.assume_not_null(), servers))
+            .order(discrepancies::id)
+            .select(DiscrepancyRow::as_select())
+    });
+    Ok(rows.into_iter().map(Discrepancy::from).collect())
 }
 
 /// What hosts still have to clean, oldest first: all of it, or of one server.

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 
-use crate::among::{MOST, among, load_among};
+use crate::among::{among, load_all};
 use crate::columns::{Json, storable};
 use crate::connection::{Database, on_backend};
 use crate::prepared::Prepare as _;
@@ -82,17 +82,13 @@ pub(crate) fn flavors_by_id(
     ids: impl IntoIterator<Item = i64>,
 ) -> QueryResult<HashMap<i64, Flavor>> {
     let ids: Vec<i64> = BTreeSet::from_iter(ids).into_iter().collect();
-    let mut flavors = HashMap::with_capacity(ids.len());
-    for ids in ids.chunks(MOST) {
-        let rows: Vec<FlavorRow> =
-            on_backend!(connection, |backend| load_among!(backend, ids, |ids| {
-                flavors::table
-                    .filter(among(flavors::id, ids))
-                    .select(FlavorRow::as_select())
-            }))?;
-        flavors.extend(rows.into_iter().map(|row| (row.id, Flavor::from(row))));
-    }
-    Ok(flavors)
+    let rows: Vec<FlavorRow> = on_backend!(connection, |backend| load_all!(backend, ids, |ids| {
+        flavors::table
+            .filter(among(flavors::id, ids))
+            .select(FlavorRow::as_select())
+    }));
+    let flavors = rows.into_iter().map(|row| (row.id, Flavor::from(row)));
+    Ok(flavors.collect())
 }
 
 /// The id of a flavor of this name and these sizes, made if need be. `flavorid` is what it

@@ -23,7 +23,7 @@ pub(crate) use self::control::{load_locked, reset};
 pub use self::launch::{Launch, Volume};
 pub use self::list::{Deleted, ServerFilter, ServerListError, ServerPage};
 pub use self::observe::{Inventory, MovedByHand, Observation, Observed, Owner};
-pub(crate) use self::patch::{forget_host, write_patch, write_progress};
+pub(crate) use self::patch::{forget_host, write_patch};
 pub(crate) use self::power::supersede_power;
 pub use self::power::{NewPower, PowerError, PowerStart};
 pub use self::record::{Disk, Fault, Hardware, Lock, LockedBy, Server};

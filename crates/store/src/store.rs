@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::connection::Database;
 use crate::error::TransactionError;
 use crate::gather::Gather;
-use crate::group_commit::GroupCommit;
+use crate::group_commit::{GroupCommit, Urgency};
 use crate::migrations::{self, ById, InProgress};
 use crate::open::PoolState;
 use crate::pool::Pool;
@@ -20,6 +20,7 @@ const CONFLICTS: u32 = 10;
 #[derive(Clone)]
 pub struct Store {
     pools: Arc<Pools>,
+    urgency: Urgency,
     pub(crate) lookups: Arc<Lookups>,
 }
 
@@ -39,9 +40,9 @@ pub(crate) enum Writers {
 
 impl Pools {
     /// Runs one transaction: see [`Store::write`].
-    fn write(&self, mut work: Work) -> Answering<'_> {
+    fn write(&self, urgency: Urgency, mut work: Work) -> Answering<'_> {
         let pool = match &self.writers {
-            Writers::One(writer) => return writer.run(work),
+            Writers::One(writer) => return writer.run(urgency, work),
             Writers::Many(pool) => pool,
         };
         pool.run(Box::new(move |connection, attempt| {
@@ -107,6 +108,17 @@ impl Store {
                 by_id: Gather::new(&pools.readers, migrations::by_id),
             }),
             pools: Arc::new(pools),
+            urgency: Urgency::Background,
+        }
+    }
+
+    /// A handle whose transactions begin before those of others: for what somebody who made a
+    /// request waits for.
+    #[must_use]
+    pub fn for_requests(&self) -> Self {
+        Self {
+            urgency: Urgency::Request,
+            ..self.clone()
         }
     }
 
@@ -151,7 +163,7 @@ impl Store {
         T: Send + 'static,
         E: TransactionError,
     {
-        result_of(self.pools.write(erased(work)).await)
+        result_of(self.pools.write(self.urgency, erased(work)).await)
     }
 
     /// How many transactions wait for SQLite's writer.

@@ -89,10 +89,11 @@ impl Hosts {
         let known = async {
             loop {
                 let known = store.agents_known().await?;
-                let registered = self.0.iter().filter(|(host, boot_id)| {
-                    known.get(host).is_some_and(|known| known == *boot_id)
-                });
-                if registered.count() == self.0.len() {
+                if self
+                    .0
+                    .iter()
+                    .all(|(host, run)| known.get(host) == Some(run))
+                {
                     return Ok(());
                 }
                 tokio::time::sleep(LOOK_EVERY).await;

@@ -11,7 +11,7 @@ use godwit_core::server::VmState;
 
 use super::{Inventory, Observed};
 use crate::aggregates::zones;
-use crate::among::{MOST, among, load_among};
+use crate::among::{among, load_all};
 use crate::columns::{instant, json, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -24,15 +24,12 @@ pub(super) fn unknown(
     inventory: &Inventory,
 ) -> Result<Vec<ServerUuid>, StoreError> {
     let uuids: Vec<String> = inventory.domains.iter().map(|it| text(it.uuid)).collect();
-    let mut known: HashSet<ServerUuid> = HashSet::new();
-    for some in uuids.chunks(MOST) {
-        let found: Vec<ServerUuid> = load_among!(connection, some, |some| {
-            servers::table
-                .filter(among(servers::uuid, some))
-                .select(servers::uuid)
-        })?;
-        known.extend(found);
-    }
+    let known: Vec<ServerUuid> = load_all!(connection, uuids, |uuids| {
+        servers::table
+            .filter(among(servers::uuid, uuids))
+            .select(servers::uuid)
+    });
+    let known: HashSet<ServerUuid> = known.into_iter().collect();
     let unknown: Vec<&Observed> = inventory
         .domains
         .iter()

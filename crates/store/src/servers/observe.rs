@@ -15,7 +15,7 @@ use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 
 use super::{Disk, adopt, resolve, sightings};
-use crate::among::{MOST, among, load_among};
+use crate::among::{among, load_all};
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -220,16 +220,13 @@ fn hosts_heard(
     names: BTreeSet<&HostName>,
 ) -> Result<HashMap<HostName, Timestamp>, StoreError> {
     let names: Vec<String> = names.into_iter().map(HostName::to_string).collect();
-    let mut heard = HashMap::with_capacity(names.len());
-    for some in names.chunks(MOST) {
-        let rows: Vec<(HostName, Option<Timestamp>)> = load_among!(connection, some, |names| {
-            hosts::table
-                .filter(among(hosts::name, names))
-                .select((hosts::name, hosts::last_inventory_at))
-        })?;
-        heard.extend(rows.into_iter().filter_map(|(host, at)| Some((host, at?))));
-    }
-    Ok(heard)
+    let rows: Vec<(HostName, Option<Timestamp>)> = load_all!(connection, names, |names| {
+        hosts::table
+            .filter(among(hosts::name, names))
+            .select((hosts::name, hosts::last_inventory_at))
+    });
+    let heard = rows.into_iter().filter_map(|(host, at)| Some((host, at?)));
+    Ok(heard.collect())
 }
 
 /// The hosts that were declared dead, and have given no sign of life since or have fallen silent.
@@ -277,17 +274,12 @@ fn load_concerned(
     uuids.extend(recorded);
     let uuids: Vec<String> = uuids.into_iter().collect();
     dialect::lock_servers(connection, &uuids)?;
-    let mut concerned = Vec::with_capacity(uuids.len());
-    for some in uuids.chunks(MOST) {
-        let found: Vec<Concerned> = load_among!(connection, some, |uuids| {
-            servers::table
-                .filter(among(servers::uuid, uuids))
-                .filter(servers::deleted_at.is_null())
-                .select(Concerned::as_select())
-        })?;
-        concerned.extend(found);
-    }
-    Ok(concerned)
+    Ok(load_all!(connection, uuids, |uuids| {
+        servers::table
+            .filter(among(servers::uuid, uuids))
+            .filter(servers::deleted_at.is_null())
+            .select(Concerned::as_select())
+    }))
 }
 
 /// A migration of a server that the host has or is recorded to have.

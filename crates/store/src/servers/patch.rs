@@ -74,23 +74,6 @@ pub(crate) fn write_patch(
     Ok(())
 }
 
-/// How much of its memory need not be sent any more, per cent.
-pub(crate) fn write_progress(
-    connection: &mut Database,
-    server: &Server,
-    percent: i32,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    diesel::update(servers::table.find(server.id))
-        .set((
-            servers::progress.eq(i64::from(percent)),
-            servers::updated_at.eq(instant(at)),
-        ))
-        .prepared()
-        .execute(connection)?;
-    Ok(())
-}
-
 type HostNodeZone<'a> = (&'a str, Option<String>, Option<String>);
 
 /// Host, node and zone go together.

@@ -8,7 +8,7 @@ use godwit_core::server::PowerState;
 use godwit_core::time::Timestamp;
 use serde_json::json;
 
-use crate::among::{MOST, among, load_among};
+use crate::among::{among, load_all};
 use crate::columns::{SightingWord, instant, sighting_word, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -157,17 +157,13 @@ pub(crate) fn load(
     connection: &mut Database,
     servers: &[String],
 ) -> Result<Vec<SightingRecord>, StoreError> {
-    let mut found = Vec::new();
-    for some in servers.chunks(MOST) {
-        let rows: Vec<SightingRow> = load_among!(connection, some, |servers| {
-            sightings::table
-                .filter(among(sightings::server_uuid, servers))
-                .order((sightings::server_uuid, sightings::host))
-                .select(SightingRow::as_select())
-        })?;
-        found.extend(rows.into_iter().map(SightingRecord::from));
-    }
-    Ok(found)
+    let rows: Vec<SightingRow> = load_all!(connection, servers, |servers| {
+        sightings::table
+            .filter(among(sightings::server_uuid, servers))
+            .order((sightings::server_uuid, sightings::host))
+            .select(SightingRow::as_select())
+    });
+    Ok(rows.into_iter().map(SightingRecord::from).collect())
 }
 
 impl Store {

@@ -77,7 +77,7 @@ impl Simulated {
         }
     }
 
-    /// DriverStateStore what the guest does before a cold move stops it.
+    /// Writes down what the guest does before a cold move stops it.
     async fn save_power(&self, job: &Job) -> Result<(), DriverError> {
         let mut state: DriverState = job.load()?.unwrap_or_default();
         if job.what.kind != MoveKind::Cold || state.was.is_some() {
