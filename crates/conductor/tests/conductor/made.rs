@@ -14,6 +14,9 @@ use godwit_test_support::fleet::rpc::owner;
 use godwit_test_support::fleet::{GIB, host, server};
 use godwit_test_support::postgres::TempPostgres;
 use tempfile::TempDir;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cluster::Cluster;
 
@@ -44,9 +47,11 @@ impl Made {
 
     async fn at(url: String, directory: TempDir, postgres: Option<Arc<TempPostgres>>) -> Self {
         // `RUST_LOG=godwit=info` shows what happened in a test that failed.
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-            .with_test_writer()
+        let wanted = std::env::var("RUST_LOG").unwrap_or_else(|_| "error".to_owned());
+        let wanted: Targets = wanted.parse().unwrap();
+        let _ = tracing_subscriber::registry()
+            .with(wanted)
+            .with(tracing_subscriber::fmt::layer().with_test_writer())
             .try_init();
         Store::upgrade(&url, &StoreOptions::default())
             .await
