@@ -119,7 +119,8 @@ impl Host {
         let deadline = Instant::now() + self.config.call_timeout();
         loop {
             let last_look = Instant::now() > deadline;
-            match self.sighting(server).await? {
+            let sighting = self.sighting(server).await?;
+            match sighting {
                 Sighting::Absent => return Ok(()),
                 Sighting::Incoming => {
                     self.connection
@@ -134,7 +135,7 @@ impl Host {
                         .call(move |live| is_persistent(live, server))
                         .await?
                     {
-                        return Err(may_have_executed(server));
+                        return Err(may_have_executed(server, sighting));
                     }
                 }
                 Sighting::Unreachable => {
@@ -145,7 +146,7 @@ impl Host {
                 Sighting::Executing
                 | Sighting::Moving
                 | Sighting::HandedOver
-                | Sighting::Inactive => return Err(may_have_executed(server)),
+                | Sighting::Inactive => return Err(may_have_executed(server, sighting)),
             }
             if last_look {
                 return Err(DriverError::Unavailable(
@@ -342,9 +343,11 @@ fn not_proven(server: ServerUuid) -> DriverError {
     )
 }
 
-fn may_have_executed(server: ServerUuid) -> DriverError {
+fn may_have_executed(server: ServerUuid, seen: Sighting) -> DriverError {
     DriverError::failed(
         FailureCode::HypervisorError,
-        format!("{server} may have executed on its destination, and is left alone there."),
+        format!(
+            "{server} may have executed on its destination, and is left alone there ({seen:?})."
+        ),
     )
 }
