@@ -166,10 +166,7 @@ async fn fitness(ctx: &Arc<Context>, record: &MigrationRecord) -> Result<Fitness
             failure: texts::pre_check("the server does not exist any more"),
         });
     };
-    let ends = [
-        Some(&migration.source_compute),
-        migration.dest_compute.as_ref(),
-    ];
+    let ends = [Some(&migration.source_compute), migration.destination()];
     let fleet = Fleet::load_some(ctx, ends.into_iter().flatten().cloned().collect()).await?;
     let own = ctx.store.claim_find(migration.uuid).await?;
     let hosts = fleet.hosts(own.as_ref());
@@ -204,7 +201,7 @@ fn fit_now(
     }
     let chosen = candidates(hosts, &need, &target)
         .into_iter()
-        .find(|candidate| Some(&candidate.host) == migration.dest_compute.as_ref());
+        .find(|candidate| Some(&candidate.host) == migration.destination());
     let rejected = match chosen {
         Some(candidate) => match candidate.verdict {
             Verdict::Fits(_) => return Fitness::Fit,

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use godwit_core::ids::{HostName, ServerUuid};
-use godwit_core::migration::StorageMode;
 use godwit_core::recovery::{Leftover, Remedy, Sighting, Witness, remedy};
 use godwit_rpc::command::{Command, Move, Rank, RollBack, Withdraw};
 use godwit_store::{Discrepancy, MigrationRecord};
@@ -135,11 +134,12 @@ async fn clean(ctx: &Context, leftover: &Discrepancy) -> Result<Option<&'static 
     let Some(end) = subject.kind.leftover_at() else {
         return Ok(None);
     };
-    let migration = &record.migration;
-    let storage = migration.storage.unwrap_or(StorageMode::Copied);
+    let Some(command) = command(&record) else {
+        return Ok(Some("nothing had been begun there"));
+    };
     let remedy = remedy(Leftover {
-        kind: migration.kind,
-        storage,
+        kind: record.migration.kind,
+        storage: command.what.storage,
         end,
         here,
         home: witness(ctx, home, server.uuid).await?,
@@ -148,7 +148,7 @@ async fn clean(ctx: &Context, leftover: &Discrepancy) -> Result<Option<&'static 
     if concerns_another(ctx, &record, host).await? {
         return Ok(None);
     }
-    perform(ctx, &record, host, remedy).await
+    perform(ctx, &record, host, command, remedy).await
 }
 
 /// Does an unfinished migration of the server use `host`? Then it is that one's to clean.
@@ -167,11 +167,9 @@ async fn perform(
     ctx: &Context,
     record: &MigrationRecord,
     host: &HostName,
+    command: Command,
     remedy: Remedy,
 ) -> Result<Option<&'static str>, Retry> {
-    let Some(command) = command(record) else {
-        return Ok(Some("nothing had been begun there"));
-    };
     let agent = ctx.agent(host).await?;
     match remedy {
         Remedy::Leave => return Ok(None),
@@ -189,17 +187,19 @@ async fn perform(
     Ok(Some("the host has no leftover"))
 }
 
-/// A command of an ended migration: it comes after all that the migration ever asked for.
+/// A command of an ended migration: it comes after all that the migration ever asked for. `None`:
+/// it was never placed.
 pub(crate) fn command(record: &MigrationRecord) -> Option<Command> {
     let migration = &record.migration;
+    let placement = migration.placement.as_ref()?;
     Some(Command {
         what: Move {
             migration: migration.uuid,
             kind: move_kind(migration.kind),
             server: migration.server,
             source: migration.source_compute.clone(),
-            destination: migration.dest_compute.clone()?,
-            storage: migration.storage?,
+            destination: placement.host.clone(),
+            storage: placement.storage,
         },
         rank: Rank {
             sequence: migration.effect_sequence.saturating_add(1),

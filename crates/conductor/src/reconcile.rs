@@ -42,11 +42,11 @@ pub(crate) async fn take(
     }
     for odd in observation.opened {
         let server = odd.subject.server.map(tracing::field::display);
-        warn!(kind = %odd.subject.kind, server, %host, detail = odd.detail, "in doubt");
+        warn!(kind = %odd.subject.kind, server, %host, detail = odd.detail, "a discrepancy opened");
     }
     for resolved in observation.closed {
         let server = resolved.subject.server.map(tracing::field::display);
-        info!(kind = %resolved.subject.kind, server, %host, "no longer in doubt");
+        info!(kind = %resolved.subject.kind, server, %host, "a discrepancy closed");
     }
     Ok(())
 }

@@ -122,7 +122,7 @@ impl Context {
                 migration = %record.migration.uuid,
                 server = %record.migration.server,
                 host = record.dest_compute.as_ref().map(tracing::field::display),
-                "in doubt"
+                "a discrepancy opened"
             );
         }
         self.metrics.stepped(before, record);

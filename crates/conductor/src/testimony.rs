@@ -49,7 +49,7 @@ impl Testimony {
         if self.source.is_silent() {
             Some(&migration.source_compute)
         } else if self.destination.is_silent() {
-            migration.dest_compute.as_ref()
+            migration.destination()
         } else {
             None
         }
@@ -57,16 +57,16 @@ impl Testimony {
 }
 
 /// Asks both sides at once.
-pub(crate) async fn hear(ctx: &Context, record: &MigrationRecord) -> Result<Testimony, StoreError> {
-    let migration = &record.migration;
-    let destination = async {
-        match &migration.dest_compute {
-            Some(host) => witness(ctx, host, migration.server).await,
-            None => Ok(Witness::Says(Sighting::Absent)),
-        }
-    };
-    let source = witness(ctx, &migration.source_compute, migration.server);
-    let (source, destination) = tokio::try_join!(source, destination)?;
+pub(crate) async fn hear(
+    ctx: &Context,
+    server: ServerUuid,
+    source: &HostName,
+    destination: &HostName,
+) -> Result<Testimony, StoreError> {
+    let (source, destination) = tokio::try_join!(
+        witness(ctx, source, server),
+        witness(ctx, destination, server)
+    )?;
     Ok(Testimony {
         source,
         destination,

@@ -132,7 +132,7 @@ pub const fn requested(event: &Event) -> Option<ActionName> {
         Event::ForceCompleteRequested => Some(ActionName::LiveMigrationForceComplete),
         Event::ConfirmRequested => Some(ActionName::ConfirmResize),
         Event::RevertRequested => Some(ActionName::RevertResize),
-        Event::Placed(_)
+        Event::Placed(..)
         | Event::NotPlaced(_)
         | Event::Admitted
         | Event::CancelledUnstarted

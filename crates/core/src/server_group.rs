@@ -43,7 +43,7 @@ pub const NAME_MAX: usize = 255;
 
 /// A group as a domain's own description names it. A group that nobody knows yet is made of it,
 /// if it says the policy; of one that is known, only the uuid counts.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeclaredGroup {
     /// Which group.

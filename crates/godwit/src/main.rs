@@ -39,8 +39,9 @@ use crate::logging::LogConfig;
 
 /// Rows are freed on other threads than those that allocated them, where glibc's allocator takes a
 /// quarter of the processor.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {

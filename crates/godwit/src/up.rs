@@ -178,7 +178,7 @@ fn api(
         ..PolicyConfig::default()
     };
     let parts = Parts {
-        store: store.clone(),
+        store: store.for_requests(),
         policy: PolicySource::open(policy)?,
         authenticator: log_in.authenticator(),
         clock: Arc::new(SystemClock),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::facts::Cpu;
 
 /// A disk of a guest.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Disk {
     /// The name inside the guest's definition, such as `vda`.
     pub target: String,
@@ -32,7 +32,7 @@ pub struct Disk {
 
 /// The file that a linked clone builds on, with all that lies below it. It is never written to,
 /// and never copied: the destination has to have the same.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Backing {
     /// Where it lies, in the hypervisor's words.
     pub path: String,
@@ -44,7 +44,7 @@ pub struct Backing {
 }
 
 /// Whose server it is.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Owner {
     /// The user's id.
     pub user_id: String,
@@ -57,7 +57,7 @@ pub struct Owner {
 }
 
 /// The flavor a server was made from, where the hypervisor knows it (Nova writes it there).
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Flavor {
     /// Its id in the API, where known.
     pub id: Option<String>,
@@ -76,7 +76,7 @@ pub struct Flavor {
 }
 
 /// A guest on one host.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Domain {
     /// The domain's uuid, which is the server's.
     pub server: ServerUuid,

@@ -154,14 +154,18 @@ impl Store {
             if !dialect::lock_migration(connection, &text(migration))? {
                 return Ok(false);
             }
-            let (id, last, status): (i64, i64, MigrationStatus) = migrations::table
+            let found: Option<(i64, i64, MigrationStatus)> = migrations::table
                 .filter(migrations::uuid.eq(text(migration)))
                 .select((
                     migrations::id,
                     migrations::event_sequence,
                     migrations::status,
                 ))
-                .first(connection)?;
+                .first(connection)
+                .optional()?;
+            let Some((id, last, status)) = found else {
+                return Ok(false);
+            };
             diesel::update(migrations::table.find(id))
                 .set(migrations::event_sequence.eq(last + 1))
                 .prepared()

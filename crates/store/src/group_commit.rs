@@ -11,6 +11,9 @@
 //! Each work has a savepoint of its own: one that fails is undone and harms no other. Nobody is
 //! answered before the commit, whatever the answer is, so nothing that is said rests on a change
 //! that was not durable. If the commit fails, all of them have failed.
+//!
+//! What a request waits for goes before what is done in the background, and with few others: it
+//! is answered when the last of its commit is done.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -28,6 +31,18 @@ use crate::pool::Pool;
 /// Works in one commit at most: the first of them waits for the last.
 const MOST: usize = 32;
 
+/// Works of the background in one commit with works that requests wait for.
+const BESIDE_REQUESTS: usize = 8;
+
+/// Whom a transaction keeps waiting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Urgency {
+    /// Whoever made a request.
+    Request,
+    /// Nobody in particular.
+    Background,
+}
+
 /// The one writer of an SQLite database.
 pub(crate) struct GroupCommit {
     pool: Pool,
@@ -38,11 +53,29 @@ pub(crate) struct GroupCommit {
 
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<(u64, Box<dyn Work>)>,
+    requests: VecDeque<(u64, Box<dyn Work>)>,
+    background: VecDeque<(u64, Box<dyn Work>)>,
     /// The number of the next work.
     next: u64,
     /// Is somebody committing, who will look here again?
     is_served: bool,
+}
+
+impl Queue {
+    fn len(&self) -> usize {
+        self.requests.len() + self.background.len()
+    }
+
+    /// The works of the next commit. Some of the background are always among them.
+    fn next_works(&mut self) -> Vec<Box<dyn Work>> {
+        let requests = self.requests.len().min(MOST - BESIDE_REQUESTS);
+        let room = if requests > 0 { BESIDE_REQUESTS } else { MOST };
+        let background = self.background.len().min(room);
+        let next = self.requests.drain(..requests);
+        next.chain(self.background.drain(..background))
+            .map(|(_, work)| work)
+            .collect()
+    }
 }
 
 /// Something to be done in a transaction, and whoever waits for its result.
@@ -108,6 +141,7 @@ impl GroupCommit {
     /// Runs `work` in a transaction; an error of any kind undoes what it did.
     pub(crate) async fn run<T, E>(
         self: &Arc<Self>,
+        urgency: Urgency,
         work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -115,11 +149,12 @@ impl GroupCommit {
         E: TransactionError,
     {
         let (asker, mut answer) = oneshot::channel();
-        let (number, serving) = self.enqueue(Box::new(Asked {
+        let asked = Asked {
             work,
             outcome: None,
             asker,
-        }));
+        };
+        let (number, serving) = self.enqueue(urgency, Box::new(asked));
         // Behind the lock: a runtime that is ending drops what is spawned, which takes the lock.
         if let Some(serving) = serving {
             tokio::spawn(serving.run());
@@ -141,11 +176,14 @@ impl GroupCommit {
     }
 
     /// Adds a work, and says its number; whoever is to serve the queue, unless somebody does.
-    fn enqueue(self: &Arc<Self>, work: Box<dyn Work>) -> (u64, Option<Serving>) {
+    fn enqueue(self: &Arc<Self>, urgency: Urgency, work: Box<dyn Work>) -> (u64, Option<Serving>) {
         let mut queue = self.queue();
         let number = queue.next;
         queue.next += 1;
-        queue.waiting.push_back((number, work));
+        match urgency {
+            Urgency::Request => queue.requests.push_back((number, work)),
+            Urgency::Background => queue.background.push_back((number, work)),
+        }
         let serving = (!queue.is_served).then(|| Serving {
             writer: Some(Arc::clone(self)),
         });
@@ -155,22 +193,22 @@ impl GroupCommit {
 
     /// Takes back a work that has not begun.
     fn withdraw(&self, number: u64) -> bool {
-        let waiting = &mut self.queue().waiting;
-        let place = waiting.iter().position(|(other, _)| *other == number);
-        place.and_then(|place| waiting.remove(place)).is_some()
-    }
-
-    /// The works of the next commit.
-    fn next_works(&self) -> Vec<Box<dyn Work>> {
-        let waiting = &mut self.queue().waiting;
-        let count = waiting.len().min(MOST);
-        waiting.drain(..count).map(|(_, work)| work).collect()
+        let mut queue = self.queue();
+        let Queue {
+            requests,
+            background,
+            ..
+        } = &mut *queue;
+        [requests, background].into_iter().any(|waiting| {
+            let place = waiting.iter().position(|(other, _)| *other == number);
+            place.and_then(|place| waiting.remove(place)).is_some()
+        })
     }
 
     /// How many have not begun.
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
-        self.queue().waiting.len()
+        self.queue().len()
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -203,7 +241,7 @@ impl Serving {
             let works = Arc::clone(&writer);
             let served = writer.pool.run(move |connection, attempt| {
                 loop {
-                    let next = works.next_works();
+                    let next = works.queue().next_works();
                     if next.is_empty() {
                         return Ok(());
                     }
@@ -215,12 +253,13 @@ impl Serving {
             let mut queue = writer.queue();
             // There was no connection.
             if served.is_err() {
-                for (_, work) in queue.waiting.drain(..) {
-                    work.answer(&served);
+                while queue.len() > 0 {
+                    let works = queue.next_works();
+                    works.into_iter().for_each(|work| work.answer(&served));
                 }
             }
             // Under the same lock, so that none comes in between.
-            if queue.waiting.is_empty() {
+            if queue.len() == 0 {
                 queue.is_served = false;
                 self.writer = None;
             }
@@ -233,8 +272,10 @@ impl Drop for Serving {
     fn drop(&mut self) {
         if let Some(writer) = &self.writer {
             let mut queue = writer.queue();
-            queue.is_served = false;
-            queue.waiting.clear();
+            *queue = Queue {
+                next: queue.next,
+                ..Queue::default()
+            };
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::connection::Database;
 use crate::error::TransactionError;
 use crate::gather::Gather;
-use crate::group_commit::GroupCommit;
+use crate::group_commit::{GroupCommit, Urgency};
 use crate::migrations::{self, ById, InProgress};
 use crate::open::PoolState;
 use crate::pool::Pool;
@@ -19,6 +19,7 @@ const CONFLICTS: u32 = 10;
 #[derive(Clone)]
 pub struct Store {
     pools: Arc<Pools>,
+    urgency: Urgency,
     pub(crate) lookups: Arc<Lookups>,
 }
 
@@ -56,6 +57,17 @@ impl Store {
                 by_id: Gather::new(&pools.readers, migrations::by_id),
             }),
             pools: Arc::new(pools),
+            urgency: Urgency::Background,
+        }
+    }
+
+    /// A handle whose transactions begin before those of others: for what somebody who made a
+    /// request waits for.
+    #[must_use]
+    pub fn for_requests(&self) -> Self {
+        Self {
+            urgency: Urgency::Request,
+            ..self.clone()
         }
     }
 
@@ -104,7 +116,7 @@ impl Store {
         E: TransactionError,
     {
         let writers = match &self.pools.writers {
-            Writers::One(writer) => return writer.run(work).await,
+            Writers::One(writer) => return writer.run(self.urgency, work).await,
             Writers::Many(pool) => pool,
         };
         writers

@@ -7,6 +7,7 @@
 //! ```
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ pub(super) async fn enrol(shared: &Arc<Shared>, conductors: &Conductors, address
             conductors,
             registered.heartbeat_interval,
             &mut changes,
-            Shown::new(inventory),
+            Shown::new(&inventory),
         )
         .await;
         drop(gauge);
@@ -131,7 +132,7 @@ async fn beat(
         match sent.await {
             Some(Ok(Heard { registered: false })) => return,
             Some(Ok(Heard { registered: true })) => {
-                if let Some(inventory) = heartbeat.inventory {
+                if let Some(inventory) = &heartbeat.inventory {
                     (shown, owed) = (Shown::new(inventory), false);
                 }
                 attempts = 0;
@@ -165,16 +166,38 @@ struct Shown {
     when: Instant,
     /// When it was taken, by the clock of the journal.
     at: Timestamp,
-    domains: HashMap<ServerUuid, Domain>,
+    domains: HashMap<ServerUuid, Seen>,
+}
+
+/// A domain as it was seen, in as few words as tell whether it changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    sighting: Sighting,
+    hash: u64,
+}
+
+impl Seen {
+    fn new(domain: &Domain) -> Self {
+        let mut hasher = DefaultHasher::new();
+        domain.hash(&mut hasher);
+        Self {
+            sighting: domain.sighting,
+            hash: hasher.finish(),
+        }
+    }
+}
+
+fn seen(inventory: &Inventory) -> HashMap<ServerUuid, Seen> {
+    let domains = inventory.domains.iter();
+    domains.map(|it| (it.server, Seen::new(it))).collect()
 }
 
 impl Shown {
-    fn new(inventory: Inventory) -> Self {
-        let domains = inventory.domains.into_iter();
+    fn new(inventory: &Inventory) -> Self {
         Self {
             when: Instant::now(),
             at: inventory.observed_at,
-            domains: domains.map(|domain| (domain.server, domain)).collect(),
+            domains: seen(inventory),
         }
     }
 
@@ -187,17 +210,12 @@ impl Shown {
         let settled: HashMap<ServerUuid, bool> = moves
             .map(|entry| (entry.what.server, entry.is_settled()))
             .collect();
-        let here: HashMap<ServerUuid, &Domain> = now
-            .domains
-            .iter()
-            .map(|domain| (domain.server, domain))
-            .collect();
-        let at_rest = |domain: Option<&Domain>| {
-            domain.is_none_or(|domain| domain.sighting == Sighting::Executing)
-        };
+        let here = seen(now);
+        let at_rest =
+            |seen: Option<&Seen>| seen.is_none_or(|seen| seen.sighting == Sighting::Executing);
         let mut all = self.domains.keys().chain(here.keys());
         all.any(|server| {
-            let (was, is) = (self.domains.get(server), here.get(server).copied());
+            let (was, is) = (self.domains.get(server), here.get(server));
             let explained = match settled.get(server) {
                 None => false,
                 Some(false) => true,

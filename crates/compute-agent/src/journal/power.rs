@@ -200,24 +200,13 @@ impl PowerJournal {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
+    use godwit_test_support::fleet::{self, SERVER, at};
 
     use super::super::Journal;
     use super::*;
 
-    const SERVER: ServerUuid = ServerUuid(Uuid::from_u128(7));
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_micros(second * 1_000_000).unwrap()
-    }
-
     fn power(sequence: i64, epoch: i64) -> Power {
-        Power {
-            server: SERVER,
-            action: PowerAction::HardReboot,
-            rank: Rank { sequence, epoch },
-            request_id: None,
-        }
+        fleet::rpc::power(PowerAction::HardReboot, sequence, epoch)
     }
 
     fn stage(journal: &Journal) -> PowerStage {

@@ -25,7 +25,7 @@ use crate::steps::Applied;
 use crate::testimony::{Testimony, explain, is_dead};
 
 /// A break this often in a row is worth a discrepancy.
-const BREAKS_BEFORE_DOUBT: u32 = 3;
+const BREAKS_BEFORE_DISCREPANCY: u32 = 3;
 
 /// How listening to the source came to an end.
 enum Heard {
@@ -48,10 +48,10 @@ pub(super) async fn follow(performer: &mut Performer<'_>, pauses: &mut u32) -> R
                 if is_dead(performer.ctx, performer.source()).await? {
                     return Ok(true);
                 }
-                if *pauses >= BREAKS_BEFORE_DOUBT {
+                if *pauses >= BREAKS_BEFORE_DISCREPANCY {
                     let source = Some(performer.source());
                     performer
-                        .doubt(DiscrepancyKind::HostSilent, source, &reason)
+                        .open_discrepancy(DiscrepancyKind::HostSilent, source, &reason)
                         .await;
                 }
             }
@@ -109,7 +109,7 @@ async fn listen(performer: &Performer<'_>, pauses: &mut u32) -> Result<Heard, Re
             heard = true;
             *pauses = 0;
             let why = "the move is being followed";
-            for host in [Some(performer.source()), migration.dest_compute.as_ref()] {
+            for host in [Some(performer.source()), migration.destination()] {
                 performer
                     .resolved(DiscrepancyKind::HostSilent, host, why)
                     .await;

@@ -19,7 +19,9 @@ pub(super) async fn send(performer: &Performer<'_>, agent: AgentClient) -> Perfo
         Answer::Superseded => Err(Retry::because(OUTDATED)),
         Answer::Refused(refusal) => {
             let why = refusal.to_string();
-            performer.doubt(DiscrepancyKind::Overdue, None, &why).await;
+            performer
+                .open_discrepancy(DiscrepancyKind::Overdue, None, &why)
+                .await;
             Err(Retry::because(why))
         }
     }

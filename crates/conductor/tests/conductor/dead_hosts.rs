@@ -38,7 +38,7 @@ on_both! {
         let server = cluster.server(1).await;
         assert_eq!((server.vm_state, server.task_state), (VmState::Active, None));
         assert_eq!(server.host, Some(host(2)));
-        assert_eq!(cluster.in_doubt().await, [Kind::SourceNotClean]);
+        assert_eq!(cluster.open_discrepancies().await, [Kind::SourceNotClean]);
 
         cluster.come_back(1);
         cluster.settles().await;
@@ -85,7 +85,7 @@ on_both! {
         assert_eq!(server.host, Some(host(1)));
         assert!(cluster.store.slot_list().await.unwrap().is_empty());
         assert!(cluster.store.claim_list().await.unwrap().is_empty());
-        assert_eq!(cluster.in_doubt().await, [Kind::DestinationNotClean]);
+        assert_eq!(cluster.open_discrepancies().await, [Kind::DestinationNotClean]);
 
         cluster.come_back(2);
         cluster.settles().await;
@@ -123,7 +123,7 @@ on_both! {
         assert_eq!(ended.status(), Status::Error, "{:#?}", cluster.log(moving).await);
         let server = cluster.server(1).await;
         assert_eq!((server.vm_state, server.host), (VmState::Active, Some(host(1))));
-        assert_eq!(cluster.in_doubt().await, [Kind::DestinationNotClean]);
+        assert_eq!(cluster.open_discrepancies().await, [Kind::DestinationNotClean]);
         cluster.come_back(2);
         cluster.settles().await;
         cluster.is_sound().await;
@@ -138,7 +138,7 @@ on_both! {
         }
         let first = cluster.evacuate(1, false).await.unwrap();
         let placed = cluster.reaches(first, Status::PreMigrating).await.migration;
-        let chosen = placed.dest_compute.unwrap();
+        let chosen = placed.placement.unwrap().host;
         let number = if chosen == host(2) { 2 } else { 3 };
         cluster.die(number);
         cluster.declare_dead(number, true).await;
@@ -266,7 +266,7 @@ on_both! {
         cluster.declare_dead(2, true).await;
         let ended = cluster.ends(moving).await.migration;
         assert_eq!(ended.status(), Status::Completed, "{:#?}", cluster.log(moving).await);
-        assert_eq!(cluster.in_doubt().await, [Kind::SourceNotClean]);
+        assert_eq!(cluster.open_discrepancies().await, [Kind::SourceNotClean]);
     }
 
     async fn a_guest_that_a_presumed_dead_destination_started_is_followed(made: Made) {

@@ -7,14 +7,15 @@ use std::time::Duration;
 use godwit_compute_agent::config::Pace;
 use godwit_compute_agent::drivers::simulated::{Fabric, Fleet, GuestSpec, HostSpec};
 use godwit_conductor::{Backoff, Calls, Config, Slots, TimeLimits};
-use godwit_rpc::domain::Owner;
 use godwit_rpc::transport::LocalNetwork;
 use godwit_store::{Store, StoreOptions};
 use godwit_test_support::database_directory;
+use godwit_test_support::fleet::rpc::owner;
+use godwit_test_support::fleet::{GIB, host, server};
 use godwit_test_support::postgres::TempPostgres;
 use tempfile::TempDir;
 
-use crate::cluster::{Cluster, GIB, host, server};
+use crate::cluster::Cluster;
 
 /// What an installation is made of; a test changes what it is about.
 pub(crate) struct Made {
@@ -69,14 +70,8 @@ impl Made {
             self.fleet.hosts.push(HostSpec::new(name.clone()));
             for _ in 0..*count {
                 let number = self.fleet.guests.len() + 1;
-                let owner = Owner {
-                    user_id: "user".to_owned(),
-                    project_id: "project".to_owned(),
-                    user_name: None,
-                    project_name: None,
-                };
                 let called = format!("vm-{number}");
-                let guest = GuestSpec::new(server(number), &called, owner, name.clone());
+                let guest = GuestSpec::new(server(number), &called, owner(), name.clone());
                 self.fleet.guests.push(guest);
             }
         }

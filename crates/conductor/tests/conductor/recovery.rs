@@ -146,7 +146,7 @@ impl Stage {
         }
     }
 
-    async fn is_in_doubt(&self, kind: DiscrepancyKind) {
+    async fn has_discrepancy(&self, kind: DiscrepancyKind) {
         wait_for("a discrepancy", PATIENCE, async || {
             let open = self.cluster.store.discrepancy_list_open().await?;
             anyhow::ensure!(open.iter().any(|it| it.subject.kind == kind), "{open:?}");
@@ -156,7 +156,7 @@ impl Stage {
         .unwrap();
     }
 
-    async fn no_longer_in_doubt(&self) {
+    async fn has_no_discrepancy(&self) {
         wait_for("no discrepancy", PATIENCE, async || {
             let open = self.cluster.store.discrepancy_list_open().await?;
             anyhow::ensure!(open.is_empty(), "{open:?}");
@@ -182,7 +182,7 @@ on_both! {
         let heard = stage.source.script().heard.clone();
         assert!(heard.ends_with(&["abort", "roll_back"]), "{heard:?}");
         assert_eq!(stage.cluster.server(1).await.host, Some(host(1)));
-        stage.no_longer_in_doubt().await;
+        stage.has_no_discrepancy().await;
     }
 
     async fn a_guest_at_its_destination_has_arrived(made: Made) {
@@ -191,7 +191,7 @@ on_both! {
         let record = stage.cluster.ends(uuid).await;
         assert_eq!(record.migration.status(), Status::Completed);
         assert_eq!(stage.cluster.server(1).await.host, Some(host(2)));
-        stage.no_longer_in_doubt().await;
+        stage.has_no_discrepancy().await;
     }
 
     async fn a_stopped_guest_is_started_again_once_its_destination_denied_it(made: Made) {
@@ -200,7 +200,7 @@ on_both! {
         stage.destination_served = None;
         stage.now_sees(Some(HandedOver), None);
         // Only the destination can say that it never executed the guest.
-        stage.is_in_doubt(DiscrepancyKind::HostSilent).await;
+        stage.has_discrepancy(DiscrepancyKind::HostSilent).await;
         assert!(!stage.source.script().heard.contains(&"resume"));
         assert_eq!(stage.cluster.record(uuid).await.migration.status(), Status::Running);
         stage.destination_speaks().await;
@@ -208,19 +208,19 @@ on_both! {
         assert_eq!(record.migration.status(), Status::Failed);
         assert!(stage.source.script().heard.contains(&"resume"));
         assert_eq!(stage.source.script().sees[&server(1)], Executing);
-        stage.no_longer_in_doubt().await;
+        stage.has_no_discrepancy().await;
     }
 
     async fn a_stopped_guest_stays_stopped_while_its_destination_may_have_it(made: Made) {
         let stage = Stage::set(made).await;
         let uuid = stage.moves(Some(HandedOver), Some(HandedOver)).await;
-        stage.is_in_doubt(DiscrepancyKind::Overdue).await;
+        stage.has_discrepancy(DiscrepancyKind::Overdue).await;
         assert!(!stage.source.script().heard.contains(&"resume"));
         stage.now_sees(Some(HandedOver), Some(Executing));
         assert_eq!(stage.cluster.ends(uuid).await.migration.status(), Status::Completed);
         assert!(!stage.source.script().heard.contains(&"resume"));
         stage.now_sees(None, Some(Executing));
-        stage.no_longer_in_doubt().await;
+        stage.has_no_discrepancy().await;
     }
 
     async fn a_guest_on_neither_host_is_lost(made: Made) {
@@ -230,19 +230,19 @@ on_both! {
         assert_eq!(record.migration.status(), Status::Error);
         assert_eq!(record.migration.failure.unwrap().code, FailureCode::GuestLost);
         assert_eq!(stage.cluster.server(1).await.vm_state, VmState::Error);
-        stage.is_in_doubt(DiscrepancyKind::GuestNowhere).await;
+        stage.has_discrepancy(DiscrepancyKind::GuestNowhere).await;
     }
 
     async fn a_guest_on_both_hosts_is_left_alone(made: Made) {
         let stage = Stage::set(made).await;
         let uuid = stage.moves(Some(Executing), Some(Executing)).await;
-        stage.is_in_doubt(DiscrepancyKind::SeenTwice).await;
+        stage.has_discrepancy(DiscrepancyKind::SeenTwice).await;
         assert_eq!(stage.cluster.record(uuid).await.migration.status(), Status::Running);
         let heard = stage.source.script().heard.clone();
         assert!(!heard.iter().any(|it| ["abort", "roll_back", "resume"].contains(it)), "{heard:?}");
         stage.now_sees(None, Some(Executing));
         assert_eq!(stage.cluster.ends(uuid).await.migration.status(), Status::Completed);
-        stage.no_longer_in_doubt().await;
+        stage.has_no_discrepancy().await;
     }
 
     async fn past_post_copy_the_source_cannot_have_it(made: Made) {
@@ -257,13 +257,13 @@ on_both! {
         let ended = Ended { outcome: Outcome::Failed(failure), progress: None };
         stage.now_sees(Some(Executing), None);
         stage.source.script().tells = vec![WatchEvent::Ended(ended)];
-        stage.is_in_doubt(DiscrepancyKind::Overdue).await;
+        stage.has_discrepancy(DiscrepancyKind::Overdue).await;
         let status = stage.cluster.record(uuid).await.migration.status();
         assert_eq!(status, Status::RunningPostCopy);
 
         stage.now_sees(None, Some(Executing));
         assert_eq!(stage.cluster.ends(uuid).await.migration.status(), Status::Completed);
-        stage.no_longer_in_doubt().await;
+        stage.has_no_discrepancy().await;
     }
 
     async fn a_report_ends_a_move_and_may_come_again(made: Made) {
@@ -285,7 +285,7 @@ on_both! {
         assert_eq!(record.migration.failure, Some(failure));
         stage.report(&stage.source, uuid, Outcome::HandedOver).await.unwrap();
         assert_eq!(stage.cluster.record(uuid).await, record, "what has ended stays so");
-        stage.no_longer_in_doubt().await;
+        stage.has_no_discrepancy().await;
     }
 
     async fn a_report_on_an_unknown_migration_is_refused(made: Made) {

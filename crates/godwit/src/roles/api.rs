@@ -27,7 +27,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     let log_in = LogIn::configured(config)?;
     let identity = log_in.development_identity(&metrics);
     let parts = Parts {
-        store: store.clone(),
+        store: store.for_requests(),
         policy: PolicySource::open(config.policy.clone())?,
         authenticator: log_in.authenticator(),
         clock: Arc::new(SystemClock),

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::process::{Process, run, text};
+use crate::process::{Process, run, text, up};
 use crate::session::Session;
 
 /// A running `up`, and where it serves.
@@ -20,11 +20,7 @@ struct Up {
 
 impl Up {
     async fn start(data: &Path, more: &[&str]) -> Result<Self> {
-        let anywhere = "127.0.0.1:0";
-        let mut arguments = vec!["up", "--listen", anywhere, "--metrics", anywhere];
-        arguments.extend(["--data", text(data)]);
-        arguments.extend(more);
-        let mut process = Process::start(&arguments)?;
+        let mut process = Process::start(&up(text(data), more))?;
         let url = process.says("ready").await?;
         let metrics = process.says("metrics").await?;
         Ok(Self {

@@ -43,6 +43,11 @@ fn select(connection: &mut Database) -> Result<Vec<i64>, StoreError> {
     Ok(rows.into_iter().map(|row| row.n).collect())
 }
 
+fn by_row(connection: &mut Database) -> Result<Vec<i64>, StoreError> {
+    let rows: Vec<Number> = sql_query("SELECT n FROM numbers ORDER BY rowid").load(connection)?;
+    Ok(rows.into_iter().map(|row| row.n).collect())
+}
+
 /// Keeps the writer busy, from when this returns until the sender says so or is dropped.
 async fn occupy(store: &Store) -> (tokio::task::JoinHandle<()>, mpsc::Sender<()>) {
     let (release, released) = mpsc::channel::<()>();
@@ -148,4 +153,37 @@ async fn one_that_waited_too_long_is_never_begun() {
     .await
     .unwrap();
     assert_eq!(store.read(select).await.unwrap(), [2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_request_waits_for_goes_first_and_keeps_nobody_out() {
+    let (store, _directory) = numbers(StoreOptions::default()).await;
+    let (occupied, release) = occupy(&store).await;
+    let write = |store: &Store, number: i64| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let written: Result<(), StoreError> = store
+                .write(move |connection| insert(connection, number))
+                .await;
+            written.unwrap();
+        })
+    };
+    let wait = async |count: usize| {
+        let waiting = wait_for("all to wait", Duration::from_secs(30), async || {
+            Ok((store.waiting_to_write() == count).then_some(()))
+        });
+        waiting.await.unwrap();
+    };
+    let mut writes: Vec<_> = (0..20).map(|number| write(&store, number)).collect();
+    wait(20).await;
+    let requests = store.for_requests();
+    writes.extend((100..103).map(|number| write(&requests, number)));
+    wait(23).await;
+    drop(release);
+    occupied.await.unwrap();
+    join_all(writes).await.into_iter().for_each(Result::unwrap);
+    let order = store.read(by_row).await.unwrap();
+    let (first, others) = order.split_at(3);
+    assert!(first.iter().all(|number| *number >= 100), "{order:?}");
+    assert_eq!(others.len(), 20);
 }

@@ -3,7 +3,9 @@
 use diesel::prelude::*;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
-use godwit_core::migration::{Intent, Limits, Migration, Request, Settling, StorageMode};
+use godwit_core::migration::{
+    Intent, Limits, Migration, Placement, Request, Settling, StorageMode,
+};
 use godwit_core::phase::{Phase, Stored};
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
@@ -65,11 +67,11 @@ pub(super) struct MigrationRow {
 
 impl MigrationRow {
     /// Where the migration is. An imported row may have any of Nova's words.
-    fn phase(&self, placed: bool) -> Result<Phase, StoreError> {
+    fn phase(&self) -> Result<Phase, StoreError> {
         let stored = Stored {
             status: self.status,
             settling: self.settling,
-            placed,
+            placed: self.storage.is_some() || self.imported,
             reason: self.failure_code.is_some(),
         };
         match Phase::read(self.migration_type, stored) {
@@ -81,26 +83,31 @@ impl MigrationRow {
             }
         }
     }
+
+    /// A forced host stands in its column from the beginning, as Nova shows it, but the migration
+    /// is placed only when it is known how its disks get there. Of an imported one nobody knows.
+    fn placement(&self) -> Option<Placement> {
+        Some(Placement {
+            host: self.dest_compute.clone()?,
+            node: self.dest_node.clone()?,
+            storage: self.storage?,
+        })
+    }
 }
 
 impl TryFrom<MigrationRow> for MigrationRecord {
     type Error = StoreError;
 
     fn try_from(row: MigrationRow) -> Result<Self, StoreError> {
-        // A forced host stands in the column from the beginning, as Nova shows it, but the
-        // migration is placed only when it is known how its disks get there.
-        let placed = row.storage.is_some() || row.imported;
         let migration = Migration {
             uuid: row.uuid,
             server: row.instance_uuid,
             kind: row.migration_type,
-            phase: row.phase(placed)?,
+            phase: row.phase()?,
+            placement: row.placement(),
             intent: row.intent,
             request: row.request.0,
             source_compute: row.source_compute,
-            dest_compute: row.dest_compute.clone().filter(|_| placed),
-            dest_node: row.dest_node,
-            storage: row.storage,
             limits: row.limits.0,
             deadline: row.deadline,
             failure: row

@@ -6,7 +6,7 @@ use godwit_core::event::Event;
 use godwit_core::failure::Failure;
 use godwit_core::ids::HostName;
 use godwit_core::instance_action;
-use godwit_core::migration::{Intent, Migration, Settling, StorageMode};
+use godwit_core::migration::{Intent, Migration, Settling};
 use godwit_core::server::{cleaned_host, patch};
 use godwit_core::slots::SlotRole;
 use godwit_core::status::{MigrationKind, MigrationStatus as Status};
@@ -128,8 +128,8 @@ fn write_row(
     };
     let started = instants(record.started_at).or(next.is_moving().then_some(at));
     let ended = instants(record.ended_at).or(Some(at));
-    let destination = next.dest_compute.as_ref().or(record.dest_compute.as_ref());
-    let placed_from = next.dest_compute.as_ref().and(locked.server.node.as_ref());
+    let placement = next.placement.as_ref();
+    let placed_from = placement.and(locked.server.node.as_ref());
     let source_node = record.source_node.as_ref().or(placed_from);
     let failure = next.failure.as_ref();
     let written = diesel::update(migrations::table.find(record.id))
@@ -138,11 +138,16 @@ fn write_row(
             migrations::status.eq(next.status().as_str()),
             migrations::intent.eq(next.intent.map(Intent::as_str)),
             migrations::settling.eq(next.phase.settling().map(Settling::as_str)),
-            migrations::storage.eq(next.storage.map(StorageMode::as_str)),
+            // A row that is not placed goes on showing a host that was forced, or imported.
+            placement.map(|it| {
+                (
+                    migrations::storage.eq(it.storage.as_str()),
+                    migrations::dest_compute.eq(it.host.as_str()),
+                    migrations::dest_node.eq(it.node.as_str()),
+                )
+            }),
             migrations::limits.eq(json(&next.limits)),
             migrations::source_node.eq(source_node),
-            migrations::dest_compute.eq(destination.map(HostName::as_str)),
-            migrations::dest_node.eq(&next.dest_node),
             migrations::dest_host.eq(address(connection, record, next)?),
             migrations::deadline.eq(instants(next.deadline)),
             migrations::failure_code.eq(failure.map(|failure| failure.code.as_str())),
@@ -174,7 +179,7 @@ fn address(
     if next.kind == MigrationKind::LiveMigration {
         return Ok(record.dest_host.clone());
     }
-    let Some(destination) = &next.dest_compute else {
+    let Some(destination) = next.destination() else {
         return Ok(record.dest_host.clone());
     };
     let found: Option<Option<String>> = hosts::table
@@ -187,7 +192,7 @@ fn address(
 
 /// Lets nobody else count what is taken of a migration's hosts.
 fn lock_ends(connection: &mut Database, next: &Migration) -> Result<(), StoreError> {
-    let ends = [Some(&next.source_compute), next.dest_compute.as_ref()];
+    let ends = [Some(&next.source_compute), next.destination()];
     let ends: Vec<&str> = ends.into_iter().flatten().map(HostName::as_str).collect();
     Ok(dialect::lock_hosts(connection, &ends)?)
 }
@@ -208,7 +213,7 @@ fn reserve(
         lock_ends(connection, next)?;
         return Ok(reservations::release(connection, id)?);
     }
-    let Some(destination) = &next.dest_compute else {
+    let Some(destination) = next.destination() else {
         return Ok(());
     };
     match transition.server {
@@ -221,7 +226,18 @@ fn reserve(
             lock_ends(connection, next)?;
             return Ok(reservations::release(connection, id)?);
         }
-        _ => {}
+        None
+        | Some(
+            ServerChange::MovesToDestination
+            | ServerChange::StaysAtSource
+            | ServerChange::ReturnsToSource(_)
+            | ServerChange::IsLost
+            | ServerChange::Task(_)
+            | ServerChange::AwaitsConfirmation
+            | ServerChange::IsConfirmed
+            | ServerChange::IsRebuilt(_)
+            | ServerChange::IsBroken,
+        ) => {}
     }
     let claim = note.claim.as_ref().filter(|it| it.host == *destination);
     let admitted =
@@ -268,8 +284,8 @@ fn write_server(
         let because = format!("the migration went on: {}", next.status());
         discrepancies::close_of_migration(connection, next.server, next.uuid, &because, at)?;
     }
-    if let Some(kind) = transition.discrepancy {
-        let subject = DiscrepancySubject::of_migration(kind, next);
+    let doubt = transition.discrepancy;
+    if let Some(subject) = doubt.and_then(|kind| DiscrepancySubject::of_migration(kind, next)) {
         let detail = format!("migration {} is {}", next.uuid, next.status());
         discrepancies::open(connection, &subject, &detail, at)?;
     }

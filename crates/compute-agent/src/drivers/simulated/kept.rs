@@ -145,29 +145,16 @@ fn save(path: &Path, fleet: &Fleet) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use godwit_core::ids::HostName;
-    use godwit_rpc::domain::Owner;
-    use uuid::Uuid;
+    use godwit_test_support::fleet::rpc::owner;
+    use godwit_test_support::fleet::{SERVER, host};
 
     use super::*;
     use crate::drivers::simulated::HostSpec;
 
-    const SERVER: ServerUuid = ServerUuid(Uuid::from_u128(7));
-
-    fn host(number: usize) -> HostName {
-        HostName::new(format!("host-{number}")).unwrap()
-    }
-
     fn open(directory: &Path) -> (Kept, World) {
-        let owner = Owner {
-            user_id: "user".to_owned(),
-            project_id: "project".to_owned(),
-            user_name: None,
-            project_name: None,
-        };
         let first = || Fleet {
             hosts: (0..3).map(|number| HostSpec::new(host(number))).collect(),
-            guests: vec![GuestSpec::new(SERVER, "vm", owner, host(0))],
+            guests: vec![GuestSpec::new(SERVER, "vm", owner(), host(0))],
         };
         Kept::open(directory, first).unwrap()
     }

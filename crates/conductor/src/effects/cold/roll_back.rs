@@ -66,7 +66,7 @@ pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
 async fn gave_it_up(performer: &Performer<'_>) -> Result<bool, Retry> {
     let uuid = performer.record.migration.uuid;
     let events = performer.ctx.store.migration_events(uuid, 0).await?;
-    let died = Event::DestinationDied(destination_dead(performer.destination()?));
+    let died = Event::DestinationDied(destination_dead(&performer.placement()?.host));
     Ok(events.iter().all(|event| event.name != died.name()))
 }
 

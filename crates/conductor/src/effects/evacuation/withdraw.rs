@@ -18,7 +18,7 @@ pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
         let why = format!("the server is recorded on {} again", performer.source());
         let source = Some(performer.source());
         performer
-            .doubt(DiscrepancyKind::Overdue, source, &why)
+            .open_discrepancy(DiscrepancyKind::Overdue, source, &why)
             .await;
         return Err(Retry::because(why));
     }

@@ -17,7 +17,7 @@ use crate::steps::Applied;
 use crate::testimony::is_dead;
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
-    let destination_is_dead = is_dead(performer.ctx, performer.destination()?).await?;
+    let destination_is_dead = is_dead(performer.ctx, &performer.placement()?.host).await?;
     let source_is_dead = is_dead(performer.ctx, performer.source()).await?;
     let cleaned = if destination_is_dead {
         Ok(())
@@ -99,7 +99,9 @@ async fn unrestored(performer: &Performer<'_>, refusal: &Refusal) -> Performed {
         | Verdict::DiedAtSource
         | Verdict::Twice
         | Verdict::Wait => {
-            performer.doubt(DiscrepancyKind::Overdue, None, &why).await;
+            performer
+                .open_discrepancy(DiscrepancyKind::Overdue, None, &why)
+                .await;
             Err(Retry::because(why))
         }
     }

@@ -62,7 +62,9 @@ async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
         }
         Verdict::Twice => {
             let kind = DiscrepancyKind::SeenTwice;
-            performer.doubt(kind, None, &first.describe()).await;
+            performer
+                .open_discrepancy(kind, None, &first.describe())
+                .await;
             Ok(false)
         }
         Verdict::Wait => {
