@@ -30,7 +30,11 @@ pub(crate) async fn answers(ctx: &Arc<Context>, host: &HostName) -> Result<(), C
     Ok(())
 }
 
-async fn tell(ctx: &Arc<Context>, host: &HostName, record: &MigrationRecord) -> Result<(), CommitError> {
+async fn tell(
+    ctx: &Arc<Context>,
+    host: &HostName,
+    record: &MigrationRecord,
+) -> Result<(), CommitError> {
     info!(migration = %record.migration.uuid, %host, "an evacuated host is back");
     let note = CommitNote {
         request_id: record.request_id.clone(),

@@ -40,8 +40,7 @@ impl Context {
         note: CommitNote,
     ) -> Result<Applied, CommitError> {
         let generation = seen.migration.generation;
-        let unchanged =
-            move |record: &MigrationRecord| record.migration.generation == generation;
+        let unchanged = move |record: &MigrationRecord| record.migration.generation == generation;
         self.apply_if(seen.migration.uuid, event, note, unchanged)
             .await
     }

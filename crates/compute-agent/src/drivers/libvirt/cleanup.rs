@@ -127,9 +127,10 @@ impl Host {
                         .call(move |live| destroy_incoming(live, server))
                         .await?;
                 }
-                // What libvirt is removing looks like this for a moment, but is not persistent:
-                // a guest becomes that only with its hand-over.
-                Sighting::HandedOver | Sighting::Inactive if !last_look => {
+                // What libvirt is removing looks like this for a moment (a QEMU that goes down counts
+                // as executing), but is not persistent: a guest becomes that only with its
+                // hand-over.
+                Sighting::HandedOver | Sighting::Inactive | Sighting::Executing if !last_look => {
                     if self
                         .connection
                         .call(move |live| is_persistent(live, server))
