@@ -1,5 +1,7 @@
 //! The clock as a witness: a row whose deadline is behind us hears about it.
 
+use std::sync::Arc;
+
 use godwit_core::event::Event;
 use godwit_store::{Actor, CommitNote, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -10,7 +12,7 @@ use crate::context::Context;
 /// Rows looked at in one go; the others are not late enough to matter.
 const BATCH: i64 = 256;
 
-pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
+pub(crate) async fn run(ctx: &Arc<Context>, stop: &CancellationToken) {
     let mut ticks = tokio::time::interval(ctx.config.poll_interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -24,7 +26,7 @@ pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
     }
 }
 
-async fn pass(ctx: &Context) -> Result<(), StoreError> {
+async fn pass(ctx: &Arc<Context>) -> Result<(), StoreError> {
     let now = ctx.now();
     for overdue in ctx.store.migrations_overdue(now, BATCH).await? {
         let uuid = overdue.migration.uuid;

@@ -119,22 +119,24 @@ impl Host {
         let deadline = Instant::now() + self.config.call_timeout();
         loop {
             let last_look = Instant::now() > deadline;
-            match self.sighting(server).await? {
+            let sighting = self.sighting(server).await?;
+            match sighting {
                 Sighting::Absent => return Ok(()),
                 Sighting::Incoming => {
                     self.connection
                         .call(move |live| destroy_incoming(live, server))
                         .await?;
                 }
-                // What libvirt is removing looks like this for a moment, but is not persistent:
-                // a guest becomes that only with its hand-over.
-                Sighting::HandedOver | Sighting::Inactive if !last_look => {
+                // What libvirt is removing looks like this for a moment (a QEMU that goes down counts
+                // as executing), but is not persistent: a guest becomes that only with its
+                // hand-over.
+                Sighting::HandedOver | Sighting::Inactive | Sighting::Executing if !last_look => {
                     if self
                         .connection
                         .call(move |live| is_persistent(live, server))
                         .await?
                     {
-                        return Err(may_have_executed(server));
+                        return Err(may_have_executed(server, sighting));
                     }
                 }
                 Sighting::Unreachable => {
@@ -145,7 +147,7 @@ impl Host {
                 Sighting::Executing
                 | Sighting::Moving
                 | Sighting::HandedOver
-                | Sighting::Inactive => return Err(may_have_executed(server)),
+                | Sighting::Inactive => return Err(may_have_executed(server, sighting)),
             }
             if last_look {
                 return Err(DriverError::Unavailable(
@@ -342,9 +344,11 @@ fn not_proven(server: ServerUuid) -> DriverError {
     )
 }
 
-fn may_have_executed(server: ServerUuid) -> DriverError {
+fn may_have_executed(server: ServerUuid, seen: Sighting) -> DriverError {
     DriverError::failed(
         FailureCode::HypervisorError,
-        format!("{server} may have executed on its destination, and is left alone there."),
+        format!(
+            "{server} may have executed on its destination, and is left alone there ({seen:?})."
+        ),
     )
 }
