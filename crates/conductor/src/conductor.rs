@@ -50,7 +50,7 @@ pub struct Parts {
 
 /// One conductor; see the [crate's documentation](crate).
 pub struct Conductor {
-    ctx: Arc<Context>,
+    pub(crate) ctx: Arc<Context>,
 }
 
 /// A loop ended that never ends: a bug. The process should end too, and be started again.

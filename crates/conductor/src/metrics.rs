@@ -22,7 +22,7 @@ const MIB: f64 = 1_048_576.0;
 
 pub(crate) struct Metrics {
     pub(crate) migrations: IntGaugeVec,
-    ended: IntCounterVec,
+    pub(crate) ended: IntCounterVec,
     status_seconds: HistogramVec,
     pub(crate) queue_length: IntGauge,
     pub(crate) queue_age: Gauge,

@@ -131,3 +131,84 @@ impl Context {
 
 /// The row is not what the event was concluded from.
 struct Changed;
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use godwit_core::failure::{Failure, FailureCode};
+    use godwit_core::recovery::Sighting;
+    use godwit_rpc::agent::AgentPool;
+    use godwit_rpc::facts::Inventory;
+    use godwit_rpc::identity::{PeerIdentity, Role};
+    use godwit_rpc::transport::{LocalNetwork, Transport};
+    use godwit_store::{Actor, Store, StoreOptions};
+    use godwit_test_support::fleet::rpc::{domain, facts};
+    use godwit_test_support::fleet::store::new_migration;
+    use godwit_test_support::clock::SystemClock;
+    use godwit_test_support::fleet::{SERVER, anywhere, at, host, named, uuid};
+    use godwit_test_support::{database_directory, wait_for};
+
+    use super::*;
+    use crate::conductor::{Conductor, Parts};
+    use crate::config::Config;
+    use crate::reconcile;
+    use crate::wake::Wake;
+
+    async fn context(url: &str) -> Arc<Context> {
+        Store::upgrade(url, &StoreOptions::default()).await.unwrap();
+        let identity = PeerIdentity::new(Role::Conductor, "conductor");
+        let transport = Transport::Local(LocalNetwork::new(), identity);
+        let config = Config::default();
+        let parts = Parts {
+            name: named("conductor"),
+            store: Store::open(url, StoreOptions::default()).await.unwrap(),
+            agents: Arc::new(AgentPool::new(transport, config.calls.into())),
+            clock: Arc::new(SystemClock),
+            jitter: Arc::new(|| 0.5),
+            ids: Arc::new(|| uuid("id", "any")),
+            config,
+            wake: Wake::default(),
+        };
+        Conductor::new(parts, &prometheus::Registry::new())
+            .unwrap()
+            .ctx
+    }
+
+    #[tokio::test]
+    async fn what_is_committed_is_told_though_nobody_waits_for_it() {
+        let directory = database_directory().unwrap();
+        let url = format!("sqlite://{}/godwit.db", directory.path().display());
+        let ctx = context(&url).await;
+        let inventory = Inventory {
+            facts: facts(&host(1)),
+            domains: vec![domain(SERVER, Sighting::Executing)],
+            observed_at: at(1),
+        };
+        reconcile::take(&ctx, &inventory, at(1)).await.unwrap();
+        let new = new_migration(1, anywhere(), at(2));
+        let begun = ctx
+            .store
+            .server_begin_live_migration(new, |_| Ok::<_, ()>(()))
+            .await
+            .unwrap();
+
+        let failure = Failure::new(FailureCode::NoValidHost, "none");
+        let note = CommitNote::new(Actor::Conductor, at(3));
+        let uuid = begun.migration.uuid;
+        // Asked once and dropped, as an effect is whose lease is found lost.
+        let asked = ctx
+            .apply(uuid, Event::NotPlaced(failure), note)
+            .now_or_never();
+        assert!(asked.is_none());
+        wait_for(
+            "the end to be counted",
+            std::time::Duration::from_secs(60),
+            async || {
+                let labels = [begun.migration.kind.as_str(), "error"];
+                Ok((ctx.metrics.ended.with_label_values(&labels).get() == 1).then_some(()))
+            },
+        )
+        .await
+        .unwrap();
+    }
+}

@@ -97,18 +97,6 @@ on_both! {
         .await;
     }
 
-    async fn every_end_is_counted_however_short_leases_are(made: Made) {
-        const MOVES: u8 = 20;
-        let mut made = made.with_hosts(&[MOVES.into(), 0]);
-        made.config.lease = Duration::from_millis(30);
-        let cluster = made.start().await;
-        for number in 1..=MOVES {
-            cluster.begin(number.into(), anywhere()).await.unwrap();
-        }
-        let ended = "godwit_migrations_ended_total{status=\"completed\",type=\"live-migration\"}";
-        shows(&cluster, &[(ended, f64::from(MOVES))]).await;
-    }
-
     async fn a_move_is_followed_by_one_holder_for_as_long_as_it_lasts(made: Made) {
         let mut made = made.with_hosts(&[1, 0]);
         made.never_converges(1);

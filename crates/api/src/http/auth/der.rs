@@ -11,7 +11,7 @@ pub(super) fn read(kind: u8, input: &[u8]) -> Option<(&[u8], &[u8])> {
         return None;
     }
     let (length, rest) = match *length {
-        0..0x80 => (usize::from(*length), rest),
+        0..=0x7f => (usize::from(*length), rest),
         0x81 => {
             let (length, rest) = rest.split_first()?;
             (usize::from(*length), rest)
@@ -32,7 +32,7 @@ pub(super) fn write(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
     let length = u16::try_from(contents.len()).expect("keys are short");
     let mut value = vec![kind];
     match length.to_be_bytes() {
-        [0, short @ 0..0x80] => value.push(short),
+        [0, short @ 0..=0x7f] => value.push(short),
         [0, long] => value.extend([0x81, long]),
         [high, low] => value.extend([0x82, high, low]),
     }
