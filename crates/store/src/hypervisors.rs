@@ -12,7 +12,6 @@ use uuid::Uuid;
 
 use crate::columns::{Json, text};
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::hosts::{self as rows, Host};
 use crate::schema::{hosts, servers};
 use crate::{Store, StoreError, reservations};
@@ -66,15 +65,6 @@ pub enum HypervisorListError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl TransactionError for HypervisorListError {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::MarkerNotFound => None,
-        }
-    }
 }
 
 /// A server as its host lists it.

@@ -9,7 +9,6 @@ use godwit_core::time::Timestamp;
 
 use crate::columns::{instant, storable, text};
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::schema::servers;
 use crate::{Store, StoreError};
 
@@ -89,15 +88,6 @@ pub enum UsageListError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl TransactionError for UsageListError {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::MarkerNotFound => None,
-        }
-    }
 }
 
 fn list(

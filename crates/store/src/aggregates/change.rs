@@ -11,7 +11,6 @@ use super::{Aggregate, load_all, zones};
 use crate::columns::{instant, json};
 use crate::connection::Database;
 use crate::dialect::{self, ZoneLock};
-use crate::error::TransactionError;
 use crate::prepared::Prepare as _;
 use crate::schema::{aggregate_hosts, aggregates, servers};
 use crate::{Store, StoreError};
@@ -67,15 +66,6 @@ pub enum AggregateError<E> {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl<E: Send + 'static> TransactionError for AggregateError<E> {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::NoSuchAggregate | Self::NameExists | Self::Refused(_) => None,
-        }
-    }
 }
 
 /// The aggregate, and all that a change of it may touch. Nobody else changes zones, or puts a

@@ -7,7 +7,6 @@ use godwit_core::time::Timestamp;
 use super::{ActionRow, InstanceAction};
 use crate::columns::{instant, storable, text};
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::schema::instance_actions;
 use crate::{Store, StoreError};
 
@@ -33,15 +32,6 @@ pub enum ActionListError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl TransactionError for ActionListError {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::MarkerNotFound(_) => None,
-        }
-    }
 }
 
 fn load(

@@ -15,7 +15,6 @@ use super::write::write;
 use super::{CommitError, CommitNote, MigrationRecord, row};
 use crate::columns::{instant, instants, json, text};
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::prepared::Prepare as _;
 use crate::schema::migrations;
 use crate::{
@@ -71,15 +70,6 @@ pub enum BeginError<E> {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl<E: Send + 'static> TransactionError for BeginError<E> {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::NoSuchServer | Self::Refused(_) | Self::NotFree => None,
-        }
-    }
 }
 
 impl<R> NewMigration<R> {

@@ -15,7 +15,6 @@ use super::{MigrationRecord, Progress, row};
 use crate::columns::text;
 use crate::connection::Database;
 use crate::effects::Lease;
-use crate::error::TransactionError;
 use crate::schema::migrations;
 use crate::{ActionNote, Actor, Server, Store, StoreError, dialect, servers};
 
@@ -120,17 +119,6 @@ pub enum CommitError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl TransactionError for CommitError {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::Lost | Self::NoSlot { .. } | Self::NoRoom { .. } | Self::GroupPolicy { .. } => {
-                None
-            }
-        }
-    }
 }
 
 /// A migration and its server, which nobody else can change until the transaction ends.

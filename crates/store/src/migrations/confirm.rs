@@ -11,7 +11,6 @@ use super::step::step;
 use super::{CommitError, CommitNote, MigrationRecord, StepError, Stepped};
 use crate::columns::text;
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::schema::migrations;
 use crate::{ActionNote, Server, Store, StoreError, servers};
 
@@ -33,15 +32,6 @@ pub enum ResizeError<E> {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl<E: Send + 'static> TransactionError for ResizeError<E> {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::NoSuchServer | Self::Refused(_) | Self::NotFinished | Self::Rejected(_) => None,
-        }
-    }
 }
 
 /// The migration of a server that waits for its confirmation. Of imported ones there may be

@@ -9,7 +9,6 @@ use godwit_core::time::Timestamp;
 use super::{LockedBy, Server, load, write_patch};
 use crate::columns::{instant, text};
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::instance_actions::{self, ActionNote};
 use crate::prepared::Prepare as _;
 use crate::schema::servers;
@@ -27,15 +26,6 @@ pub enum ServerChangeError<E> {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl<E: Send + 'static> TransactionError for ServerChangeError<E> {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::NoSuchServer | Self::Refused(_) => None,
-        }
-    }
 }
 
 /// A server that nobody else changes until the transaction ends.

@@ -12,7 +12,6 @@ use super::sort::{self, Condition, Order, Rows};
 use super::{Server, ServerAttribute, ServerSortKey, SortDirection, load_any};
 use crate::columns::{instant, storable, text};
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::flavors::flavors_by_id;
 use crate::schema::{flavors, servers};
 use crate::{Store, StoreError};
@@ -89,15 +88,6 @@ pub enum ServerListError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl TransactionError for ServerListError {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::MarkerNotFound(_) => None,
-        }
-    }
 }
 
 /// With patterns, how many rows are read at a time until the page is full.

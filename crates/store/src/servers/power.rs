@@ -17,7 +17,6 @@ use super::{Server, load_locked, write_patch};
 use crate::columns::text;
 use crate::connection::Database;
 use crate::effects::ClaimedOfServer;
-use crate::error::TransactionError;
 use crate::schema::migrations;
 use crate::{ActionNote, Store, StoreError, discrepancies, effects, instance_actions};
 
@@ -48,15 +47,6 @@ pub enum PowerError<E> {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl<E: Send + 'static> TransactionError for PowerError<E> {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::NoSuchServer | Self::Refused(_) | Self::NotFree => None,
-        }
-    }
 }
 
 /// What whoever performs an action has to know.

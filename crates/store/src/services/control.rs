@@ -12,7 +12,6 @@ use uuid::Uuid;
 use super::{Service, ServiceBinary, ServiceRow};
 use crate::columns::{instant, text};
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, migrations, servers, services, sightings};
 use crate::{Store, StoreError, aggregates, dialect};
@@ -74,15 +73,6 @@ pub enum ServiceError<E> {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl<E: Send + 'static> TransactionError for ServiceError<E> {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::NoSuchService | Self::Refused(_) => None,
-        }
-    }
 }
 
 fn load(connection: &mut Database, key: &ServiceKey) -> Result<Option<Service>, StoreError> {
