@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use godwit_core::ids::ServerUuid;
 use godwit_core::time::Timestamp;
 
-use super::{ActionRow, InstanceAction};
+use super::InstanceAction;
 use crate::columns::{instant, storable, text};
 use crate::connection::Database;
 use crate::schema::instance_actions;
@@ -46,7 +46,7 @@ fn load(
             instance_actions::created_at.desc(),
             instance_actions::id.desc(),
         ))
-        .select(ActionRow::as_select())
+        .select(InstanceAction::as_select())
         .into_boxed();
     if let Some((created, id)) = after {
         let older = instance_actions::created_at.lt(instant(created));
@@ -64,8 +64,7 @@ fn load(
     if let Some(limit) = page.limit {
         rows = rows.limit(limit);
     }
-    let rows: Vec<ActionRow> = rows.load(connection)?;
-    Ok(rows.into_iter().map(InstanceAction::from).collect())
+    Ok(rows.load(connection)?)
 }
 
 fn position(
