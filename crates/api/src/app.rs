@@ -25,9 +25,6 @@ pub enum ServeError {
 
 /// Serves the API on `listener` until the server is stopped; signals are the caller's. With
 /// `identity`, clients can also log in there.
-///
-/// # Errors
-/// [`ServeError`].
 pub fn serve(
     listener: TcpListener,
     state: ApiState,

@@ -116,9 +116,6 @@ pub struct Agent {
 
 impl Agent {
     /// Opens the journal and the door.
-    ///
-    /// # Errors
-    /// [`OpenError`].
     pub async fn open(parts: Parts) -> Result<Self, OpenError> {
         let identity = parts.transport.identity();
         if *identity != shared::identity_of(&parts.host) {

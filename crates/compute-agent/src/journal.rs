@@ -137,9 +137,6 @@ impl Journal {
     }
 
     /// Takes a command: from now on older ones are refused, also after a restart.
-    ///
-    /// # Errors
-    /// [`NotTaken`].
     pub async fn take(
         &self,
         command: &Command,

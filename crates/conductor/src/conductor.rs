@@ -104,9 +104,6 @@ impl Conductor {
 
     /// Runs until `stop`, and then gives its leases back. Dropped before that, it ends at once,
     /// as by a crash; nothing is lost then either.
-    ///
-    /// # Errors
-    /// [`LoopDied`].
     pub async fn run(self, stop: CancellationToken) -> Result<(), LoopDied> {
         info!(conductor = %self.ctx.name, owner = self.ctx.owner, "conducting");
         let mut loops = JoinSet::new();

@@ -223,9 +223,6 @@ pub(crate) fn seen_elsewhere(
 impl Store {
     /// What moves have left on hosts and is not cleaned yet, oldest first: of one server, or of
     /// all.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn leftovers(
         &self,
         server: Option<ServerUuid>,
@@ -237,9 +234,6 @@ impl Store {
     /// Opens a discrepancy that the holder of `lease` came upon; `false` if one is open for the
     /// subject already, or if the lease is lost: what its holder doubts may be settled by now,
     /// and nobody would close it again.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn discrepancy_open(
         &self,
         subject: DiscrepancySubject,
@@ -257,9 +251,6 @@ impl Store {
     }
 
     /// Closes the open discrepancy of a subject; `false` if there is none.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn discrepancy_close(
         &self,
         subject: DiscrepancySubject,
@@ -279,9 +270,6 @@ impl Store {
     }
 
     /// Open discrepancies, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn discrepancy_list_open(&self) -> Result<Vec<Discrepancy>, StoreError> {
         self.read(load_open).await
     }

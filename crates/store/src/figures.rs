@@ -51,9 +51,6 @@ fn unfinished(
 
 impl Store {
     /// A look at the whole.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn figures(&self) -> Result<Figures, StoreError> {
         self.read_snapshot(|connection| {
             Ok(Figures {

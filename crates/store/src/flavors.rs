@@ -153,9 +153,6 @@ pub(crate) fn ensure(
 
 impl Store {
     /// All flavors, by id.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn flavor_list(&self) -> Result<Vec<Flavor>, StoreError> {
         self.read(|connection| {
             let rows: Vec<FlavorRow> = flavors::table
@@ -168,9 +165,6 @@ impl Store {
     }
 
     /// A flavor by its id in the API.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn flavor_find(&self, flavorid: &str) -> Result<Option<Flavor>, StoreError> {
         if !storable(flavorid) {
             return Ok(None);

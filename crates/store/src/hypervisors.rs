@@ -168,9 +168,6 @@ fn list(
 
 impl Store {
     /// Hypervisors, by id.
-    ///
-    /// # Errors
-    /// [`HypervisorListError`].
     pub async fn hypervisor_list(
         &self,
         page: &HypervisorPage,
@@ -180,9 +177,6 @@ impl Store {
     }
 
     /// A hypervisor.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn hypervisor_find(
         &self,
         key: HypervisorKey,
@@ -198,9 +192,6 @@ impl Store {
     }
 
     /// The servers on some hosts, by database id; hosts without any are left out.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn servers_by_host(
         &self,
         hosts: Vec<HostName>,

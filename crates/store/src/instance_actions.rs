@@ -84,9 +84,6 @@ pub struct InstanceActionEvent {
 
 impl Store {
     /// What a request asked of a server; deleted servers keep theirs.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn instance_action_find(
         &self,
         server: ServerUuid,
@@ -109,9 +106,6 @@ impl Store {
     }
 
     /// The steps of an action, the newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn instance_action_events(
         &self,
         action: i64,

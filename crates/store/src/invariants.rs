@@ -34,9 +34,6 @@ impl fmt::Display for Violation {
 
 impl Store {
     /// Checks every promise that a query can decide, on one snapshot; empty when all hold.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn check_invariants(&self) -> Result<Vec<Violation>, StoreError> {
         self.read_snapshot(|connection| {
             let mut violations = broken(connection, "words", &words::query())?;

@@ -195,9 +195,6 @@ pub(crate) fn conductors_heard(connection: &mut Database) -> Result<Vec<String>,
 
 impl Store {
     /// Notes that a conductor lives; makes its row if need be.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn conductor_heartbeat(&self, sign: ConductorBeat) -> Result<(), StoreError> {
         self.write(move |connection| {
             let sign = Beat {
@@ -214,9 +211,6 @@ impl Store {
     }
 
     /// The hosts whose operators have declared them dead, by forcing their services down.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn hosts_declared_dead(&self) -> Result<BTreeSet<HostName>, StoreError> {
         self.read(|connection| {
             let hosts: Vec<HostName> = services::table
@@ -230,9 +224,6 @@ impl Store {
     }
 
     /// All services, by id.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn service_list(&self) -> Result<Vec<Service>, StoreError> {
         self.read(|connection| {
             let rows: Vec<ServiceRow> = services::table

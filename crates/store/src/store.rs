@@ -151,9 +151,6 @@ impl Store {
     }
 
     /// Is the database there? For readiness.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn ping(&self) -> Result<(), StoreError> {
         use diesel::connection::SimpleConnection;
         self.read(|connection| Ok(connection.batch_execute("SELECT 1")?))

@@ -131,9 +131,6 @@ fn list(
 impl Store {
     /// The servers that were used over a time, by project and uuid. Those that never began are
     /// not among them.
-    ///
-    /// # Errors
-    /// [`UsageListError`].
     pub async fn server_usage_list(
         &self,
         period: UsagePeriod,
@@ -145,9 +142,6 @@ impl Store {
     }
 
     /// What a project uses.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn project_usage(&self, project: &str) -> Result<ProjectUsage, StoreError> {
         let project = project.to_owned();
         self.read(move |connection| {

@@ -39,9 +39,6 @@ pub enum OutgoingError {
 }
 
 /// Makes calls.
-///
-/// # Errors
-/// [`OutgoingError`].
 pub(crate) fn client(trust: Trust<'_>, redirects: Policy) -> Result<Client, OutgoingError> {
     let mut builder = ClientBuilder::new().no_proxy().redirect(redirects);
     if let Some(path) = trust.ca {

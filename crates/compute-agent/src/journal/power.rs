@@ -112,9 +112,6 @@ impl PowerJournal {
 
     /// Takes a command: from now on older ones are refused, also after a restart. The same one,
     /// sent again or by another conductor, goes on where it was.
-    ///
-    /// # Errors
-    /// [`NotTaken`].
     pub async fn take(&self, power: &Power, now: Timestamp) -> Result<(), NotTaken> {
         let _writing = self.writing.lock().await;
         let stage = match self.find(power.server) {

@@ -76,9 +76,6 @@ impl AgentClient {
     }
 
     /// See [`super::Agent::watch`].
-    ///
-    /// # Errors
-    /// [`CallError`].
     pub async fn watch(
         &self,
         migration: MigrationUuid,
@@ -110,9 +107,6 @@ macro_rules! client_calls {
         impl AgentClient {
             $(
                 #[doc = concat!("See [`super::Agent::", stringify!($verb), "`].")]
-                ///
-                /// # Errors
-                /// [`CallError`].
                 pub async fn $verb(&self $(, $request: $Request)?) -> Result<$Reply, CallError> {
                     let since = Version::new($major, $minor, 0);
                     let deadline = self.session.deadlines.$deadline;

@@ -65,9 +65,6 @@ impl ConductorClient {
     }
 
     /// See [`super::Conductor::register`].
-    ///
-    /// # Errors
-    /// [`CallError`].
     pub async fn register(&self, registration: Registration) -> Result<Registered, CallError> {
         let within = self.session.deadlines.inquiry;
         let send = async |mut wire: Wire<Channel>, request| wire.register(request).await;
@@ -75,9 +72,6 @@ impl ConductorClient {
     }
 
     /// See [`super::Conductor::heartbeat`].
-    ///
-    /// # Errors
-    /// [`CallError`].
     pub async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<Heard, CallError> {
         let within = self.session.deadlines.brief;
         let send = async |mut wire: Wire<Channel>, request| wire.heartbeat(request).await;
@@ -85,9 +79,6 @@ impl ConductorClient {
     }
 
     /// See [`super::Conductor::report`].
-    ///
-    /// # Errors
-    /// [`CallError`].
     pub async fn report(&self, report: Report) -> Result<(), CallError> {
         let within = self.session.deadlines.brief;
         let send = async |mut wire: Wire<Channel>, request| wire.report(request).await;

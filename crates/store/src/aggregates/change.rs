@@ -179,9 +179,6 @@ pub(crate) fn forget_host(connection: &mut Database, host: &HostName) -> Result<
 impl Store {
     /// Changes an aggregate, and with it the zones of hosts; returns it as it is then, or was
     /// last. `check` sees inside the transaction what the change has to be held against.
-    ///
-    /// # Errors
-    /// [`AggregateError`].
     pub async fn aggregate_change<E, F>(
         &self,
         id: i64,

@@ -89,9 +89,6 @@ fn position(
 
 impl Store {
     /// A server's actions, the newest first; deleted servers keep theirs.
-    ///
-    /// # Errors
-    /// [`ActionListError`].
     pub async fn instance_action_list(
         &self,
         server: ServerUuid,

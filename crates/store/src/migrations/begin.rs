@@ -229,9 +229,6 @@ impl Store {
     /// holds when the change is made. The store's own rule comes after it: a host, no task, and
     /// no unfinished migration. One that waits for its confirmation is superseded if somebody
     /// reset the server's state, as it can then be neither confirmed nor reverted.
-    ///
-    /// # Errors
-    /// [`BeginError`].
     pub async fn server_begin_live_migration<E, F>(
         &self,
         new: NewLiveMigration,
@@ -247,9 +244,6 @@ impl Store {
     }
 
     /// Begins a cold migration, as [`Self::server_begin_live_migration`] a live one.
-    ///
-    /// # Errors
-    /// [`BeginError`].
     pub async fn cold_migration_begin<E, F>(
         &self,
         new: NewColdMigration,
@@ -267,9 +261,6 @@ impl Store {
     /// Begins an evacuation, as [`Self::server_begin_live_migration`] a live one. But the
     /// server's host is dead, so a task does not count, and an unfinished migration is
     /// superseded, unless its guest may be running elsewhere.
-    ///
-    /// # Errors
-    /// [`BeginError`].
     pub async fn evacuation_begin<E, F>(
         &self,
         new: NewEvacuation,

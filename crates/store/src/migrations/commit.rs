@@ -178,9 +178,6 @@ impl Store {
     /// the change to its server, all or nothing.
     ///
     /// Most callers want [`Store::migration_step`], which cannot lose.
-    ///
-    /// # Errors
-    /// [`CommitError`].
     pub async fn migration_commit(
         &self,
         before: &Migration,

@@ -96,9 +96,6 @@ fn answer<E>(
 
 impl Store {
     /// The migration of a server that waits for its confirmation.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migration_awaiting_confirmation(
         &self,
         server: ServerUuid,
@@ -109,9 +106,6 @@ impl Store {
 
     /// Confirms the cold move of a server: what is left at its source may go. `check` sees the
     /// server inside the transaction, and comes before the question whether there is a move.
-    ///
-    /// # Errors
-    /// [`ResizeError`].
     pub async fn resize_confirm<E, F>(
         &self,
         server: ServerUuid,
@@ -130,9 +124,6 @@ impl Store {
 
     /// Undoes the cold move of a server: it goes back to its source. `check` as in
     /// [`Self::resize_confirm`].
-    ///
-    /// # Errors
-    /// [`ResizeError`].
     pub async fn resize_revert<E, F>(
         &self,
         server: ServerUuid,

@@ -224,9 +224,6 @@ impl Page {
 
 impl Store {
     /// Migrations of all servers.
-    ///
-    /// # Errors
-    /// [`MigrationListError`].
     pub async fn migration_list(
         &self,
         filter: &MigrationFilter,

@@ -125,9 +125,6 @@ impl Store {
     /// A server's live migrations that Nova's API calls in progress, oldest first. `None` if
     /// there is no such server, it is deleted, or it belongs to another project than `project`
     /// (where given).
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migrations_in_progress_for_server(
         &self,
         server: ServerUuid,
@@ -139,9 +136,6 @@ impl Store {
 
     /// A server's migration by its integer id, unless deleted; whatever its type and status.
     /// `None` as in [`Self::migrations_in_progress_for_server`].
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migration_shown_for_server(
         &self,
         server: ServerUuid,

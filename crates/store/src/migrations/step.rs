@@ -80,9 +80,6 @@ impl Store {
     /// Does what `decide` says to a migration. `decide` sees the row and its server inside the
     /// transaction, locked: what it finds still holds when the change is made. It must be pure,
     /// as it runs again where the database asks for another try.
-    ///
-    /// # Errors
-    /// [`StepError`].
     pub async fn migration_step<E, F>(
         &self,
         uuid: MigrationUuid,

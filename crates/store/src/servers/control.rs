@@ -121,9 +121,6 @@ impl Store {
     /// Locks a server, and writes the action `lock`. Locking anew replaces the holder, and the
     /// reason where one is given; but to a server that is locked already its owner's lock does
     /// nothing, silently. `false` if there is no such server.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn server_lock(
         &self,
         server: ServerUuid,
@@ -137,9 +134,6 @@ impl Store {
 
     /// Unlocks a server, locked or not, and writes the action `unlock`. `check` sees the server
     /// inside the transaction: whose lock it is decides who may.
-    ///
-    /// # Errors
-    /// [`ServerChangeError`].
     pub async fn server_unlock<E, F>(
         &self,
         server: ServerUuid,
@@ -156,9 +150,6 @@ impl Store {
 
     /// Sets a server's `vm_state`, clears its `task_state`, and writes the action `resetState`.
     /// A migration under way goes on. `false` if there is no such server.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn server_reset_state(
         &self,
         server: ServerUuid,

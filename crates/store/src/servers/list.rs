@@ -276,9 +276,6 @@ fn list(
 
 impl Store {
     /// Servers with their flavors; all of a page at once as long as no pattern has to be matched.
-    ///
-    /// # Errors
-    /// [`ServerListError`].
     pub async fn server_list(
         &self,
         filter: &ServerFilter,

@@ -218,9 +218,6 @@ impl Store {
     /// `check` sees the server as it is inside the transaction. The store's own rule comes after
     /// it: a host, and no migration under way. What was asked of the server's power before and is
     /// not done, is dropped: only a hard reboot comes that far.
-    ///
-    /// # Errors
-    /// [`PowerError`].
     pub async fn power_begin<E, F>(&self, new: NewPower, check: F) -> Result<(), PowerError<E>>
     where
         E: Send + 'static,
@@ -233,9 +230,6 @@ impl Store {
     /// Its host is about to be asked: the server's task says so, and the step of its instance
     /// action begins. `None` if the lease is lost, or the server no longer waits for it; then the
     /// effect is done.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn power_start(
         &self,
         claimed: ClaimedOfServer,
@@ -248,9 +242,6 @@ impl Store {
     /// It is over: in one transaction the effect is done, the server has no task and is what
     /// [`power::end`] says, and the instance action has its result. `false`, and nothing but the
     /// effect is changed, if the lease is lost or the server no longer waits for it.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn power_conclude(
         &self,
         claimed: ClaimedOfServer,

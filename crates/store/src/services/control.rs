@@ -217,18 +217,12 @@ fn delete(connection: &mut Database, service: &Service, at: Timestamp) -> Result
 
 impl Store {
     /// A service.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn service_find(&self, key: ServiceKey) -> Result<Option<Service>, StoreError> {
         self.read(move |connection| load(connection, &key)).await
     }
 
     /// Changes a service, and returns it as it is then. A change to what it already is leaves
     /// no trace. `check` sees it inside the transaction, with what needs its host.
-    ///
-    /// # Errors
-    /// [`ServiceError`].
     pub async fn service_update<E, F>(
         &self,
         uuid: Uuid,
@@ -249,9 +243,6 @@ impl Store {
     /// Deletes a service; an agent's goes with its host. Should it give a sign of life again it
     /// comes back as a new one, disabled or forced down if it was so. `check` as in
     /// [`Self::service_update`].
-    ///
-    /// # Errors
-    /// [`ServiceError`].
     pub async fn service_delete<E, F>(
         &self,
         uuid: Uuid,
