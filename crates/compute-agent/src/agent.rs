@@ -57,7 +57,6 @@ use shared::Shared;
 pub struct Parts {
     /// The host's name, which its certificate says too.
     pub host: HostName,
-    /// The hypervisor.
     pub driver: Arc<dyn Driver>,
     /// How it is called and calls.
     pub transport: Transport,
@@ -65,32 +64,22 @@ pub struct Parts {
     pub listen: SocketAddr,
     /// The name or IP address under which conductors reach it, if not that of `listen`.
     pub advertise: Option<String>,
-    /// The conductors.
     pub conductors: Vec<Address>,
-    /// The directory of the journal.
     pub journal: PathBuf,
-    /// How often, how long.
     pub pace: Pace,
-    /// Moments to hold open.
     pub holds: Holds,
-    /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Names this run of the agent; never used before.
     pub boot_id: Uuid,
-    /// Instruments.
     pub metrics: Metrics,
 }
 
-/// An agent cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Its journal cannot be used.
     #[error("the journal cannot be used")]
     Journal(#[from] JournalError),
-    /// It cannot be called.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// Its socket has no address.
     #[error("the listening socket has no address")]
     Address(#[source] std::io::Error),
     /// Nobody could call it back.
@@ -101,7 +90,6 @@ pub enum OpenError {
     Somebody {
         /// Who the transport says it is.
         found: String,
-        /// Who it should be.
         host: HostName,
     },
 }

@@ -82,7 +82,6 @@ pub enum DriverError {
 }
 
 impl DriverError {
-    /// A final failure.
     pub fn failed(code: FailureCode, message: impl Into<String>) -> Self {
         Self::Failed(Failure::new(code, message))
     }
@@ -91,9 +90,7 @@ impl DriverError {
 /// What a driver knows of a move.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum JobState {
-    /// It is under way.
     Moving {
-        /// How far.
         progress: Progress,
         /// Does the guest already execute at the destination?
         post_copy: bool,
@@ -184,7 +181,6 @@ pub enum PowerOn {
     Afresh,
 }
 
-/// One hypervisor host.
 #[async_trait]
 pub trait Driver: Send + Sync + 'static {
     /// What its guests outlive, and so what is remembered of them has to.

@@ -57,7 +57,6 @@ pub struct NewAggregate {
     pub at: Timestamp,
 }
 
-/// An aggregate's row.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = aggregates)]
 struct AggregateRow {

@@ -31,7 +31,6 @@ pub struct Discrepancy {
     pub closed_because: Option<String>,
 }
 
-/// A discrepancy's row.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = discrepancies)]
 struct DiscrepancyRow {

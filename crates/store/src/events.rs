@@ -59,7 +59,6 @@ pub struct MigrationEvent {
     pub detail: serde_json::Value,
 }
 
-/// A line's row.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = events)]
 struct EventRow {

@@ -43,7 +43,6 @@ pub struct FlavorSpec {
     pub swap_mb: i64,
 }
 
-/// A flavor's row.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = flavors)]
 pub(crate) struct FlavorRow {

@@ -114,7 +114,6 @@ pub struct HostLoad {
     pub claims: Resources,
 }
 
-/// A host's row.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = hosts)]
 struct HostRow {
@@ -193,7 +192,6 @@ pub(crate) fn load_by_id(connection: &mut Database, id: i64) -> Result<Option<Ho
     Ok(row.map(|(host, service)| host.with(service)))
 }
 
-/// All hosts, by id.
 pub(crate) fn load_all(connection: &mut Database) -> Result<Vec<Host>, StoreError> {
     let rows: Vec<(HostRow, ServiceRow)> = hosts::table
         .inner_join(services::table)

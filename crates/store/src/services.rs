@@ -92,7 +92,6 @@ pub struct ConductorBeat {
     pub at: Timestamp,
 }
 
-/// A service's row.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = services)]
 pub(crate) struct ServiceRow {

@@ -28,17 +28,12 @@ pub enum OutgoingError {
     },
     /// A file does not hold what it should.
     #[error("{path} holds no certificate, or no key, that can be used: {cause}")]
-    Unusable {
-        path: PathBuf,
-        /// What is wrong with it.
-        cause: String,
-    },
+    Unusable { path: PathBuf, cause: String },
     /// There is no way of making calls at all.
     #[error("calls cannot be made: {0}")]
     Client(String),
 }
 
-/// Makes calls.
 pub(crate) fn client(trust: Trust<'_>, redirects: Policy) -> Result<Client, OutgoingError> {
     let mut builder = ClientBuilder::new().no_proxy().redirect(redirects);
     if let Some(path) = trust.ca {

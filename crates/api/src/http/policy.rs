@@ -60,12 +60,10 @@ impl Policy {
     }
 }
 
-/// The policy cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     #[error(transparent)]
     File(#[from] PolicyFileError),
-    /// Other services cannot be asked.
     #[error("`policy.remote`: {0}")]
     Remote(#[source] OutgoingError),
 }

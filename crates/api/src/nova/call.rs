@@ -23,7 +23,6 @@ pub struct PathIds {
     pub server: String,
     pub migration: String,
     pub key: String,
-    /// Any other id.
     pub id: String,
 }
 

@@ -36,7 +36,6 @@ impl Versions {
     }
 }
 
-/// A row of the table.
 #[derive(Debug)]
 pub struct Operation {
     pub route: Route,

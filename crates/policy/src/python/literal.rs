@@ -30,7 +30,6 @@ pub(crate) enum Reading {
     Unreadable,
 }
 
-/// Reads `source`.
 pub(crate) fn read(source: &str) -> Reading {
     if source.contains('\0') {
         return Reading::Unreadable;

@@ -21,14 +21,11 @@ use crate::connection::Database;
 use crate::dialect::bulk;
 use crate::{LockedBy, StoreError, columns};
 
-/// Rows in one statement.
 const BATCH: usize = 500;
 
 /// Where the rows of one of Nova's tables go.
 pub(super) struct Target {
-    /// Our table.
     pub(super) table: &'static str,
-    /// Nova's.
     pub(super) source: &'static str,
     /// What a thing is recognised by beside its id.
     pub(super) key: Key,

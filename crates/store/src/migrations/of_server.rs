@@ -109,7 +109,6 @@ fn unfinished<const N: usize>(
         .load(backend))
 }
 
-/// The migrations with these ids.
 fn with_ids<const N: usize>(
     connection: &mut Database,
     ids: [i64; N],

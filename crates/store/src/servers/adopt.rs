@@ -84,7 +84,6 @@ fn flavor_of(domain: &Observed) -> FlavorSpec {
     }
 }
 
-/// Where servers are adopted.
 struct Home<'a> {
     inventory: &'a Inventory,
     node: Option<&'a str>,

@@ -170,7 +170,6 @@ impl ServerFilter {
         rows
     }
 
-    /// Do the patterns match?
     fn matches(&self, server: &Server) -> bool {
         let name = self.name.as_ref();
         let node = self.node.as_ref();

@@ -40,7 +40,6 @@ pub use self::violation::{Violation, Violations};
 /// What the guest says of itself, in each record of its journal and each line it prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The guest's number.
     pub guest: u32,
     /// 1 from its first start on, one more after each reboot.
     pub boot: u32,
@@ -95,7 +94,6 @@ impl Evidence {
         })
     }
 
-    /// The newest record.
     pub fn latest(&self) -> Option<Report> {
         self.journal.reports.last().copied()
     }
@@ -104,7 +102,6 @@ impl Evidence {
 /// An uninterrupted stay on one host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stay {
-    /// The host.
     pub epoch: u32,
     /// The first counter there.
     pub first: u32,
@@ -117,7 +114,6 @@ pub struct Stay {
 pub struct History {
     /// The stays; each begins with the counter after the one that ended the last.
     pub stays: Vec<Stay>,
-    /// The newest record.
     pub latest: Report,
 }
 

@@ -80,7 +80,6 @@ pub static BOOLEAN_OR_AUTO: Schema = Schema {
     ..Schema::ANY
 };
 
-/// The name of a host.
 pub static HOST: Schema = Schema {
     types: &[Type::String],
     min_length: 1,
@@ -98,7 +97,6 @@ pub static HOST_OR_NULL: Schema = Schema {
     ..Schema::ANY
 };
 
-/// Nothing.
 pub static NULL: Schema = Schema {
     types: &[Type::Null],
     ..Schema::ANY

@@ -51,7 +51,6 @@ impl Edition {
     }
 }
 
-/// The query of one route.
 #[derive(Clone, Copy, Debug)]
 pub struct QuerySchema {
     /// Oldest first; the first one from the first version on.
@@ -71,7 +70,6 @@ impl QuerySchema {
         underscored: false,
     };
 
-    /// The parameters of one version.
     pub fn parameters(&self, version: Microversion) -> &'static [Parameter] {
         let edition = self
             .editions

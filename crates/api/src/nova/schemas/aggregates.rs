@@ -4,13 +4,11 @@ use crate::nova::microversion::Microversion;
 use crate::nova::schema::body::{Edition, HOST, NULL};
 use crate::nova::schema::{Format, Pattern, Schema, Type};
 
-/// Of making one.
 pub static CREATE: &[Edition] = &[Edition::new(
     Microversion::MIN,
     &around(&[("aggregate", &NEW)]),
 )];
 
-/// Of changing one.
 pub static UPDATE: &[Edition] = &[Edition::new(
     Microversion::MIN,
     &around(&[("aggregate", &CHANGED)]),

@@ -4,7 +4,6 @@ use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::body::{BOOLEAN, Edition, HOST};
 use crate::nova::schema::{Schema, Type};
 
-/// Every shape it ever had.
 pub static BODY: &[Edition] = &[
     Edition::new(Microversion::MIN, &ORIGINAL),
     Edition::new(milestone::EVACUATE_WITHOUT_PASSWORD, &PLAIN),

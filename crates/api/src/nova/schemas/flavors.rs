@@ -5,7 +5,6 @@ use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 use crate::nova::schema::{Literal, Schema, Type};
 
-/// Everything it ever took.
 pub static LIST: QuerySchema = QuerySchema {
     editions: &[
         Edition::new(Microversion::MIN, &ORIGINAL),

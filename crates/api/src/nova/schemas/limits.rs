@@ -4,7 +4,6 @@ use super::values::TEXT;
 use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 
-/// Everything it takes.
 pub static SHOW: QuerySchema = QuerySchema {
     editions: &[Edition::new(
         Microversion::MIN,

@@ -4,7 +4,6 @@ use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::body::{BOOLEAN, BOOLEAN_OR_AUTO, Edition, HOST_OR_NULL};
 use crate::nova::schema::{Schema, Type};
 
-/// Every shape it ever had.
 pub static BODY: &[Edition] = &[
     Edition::new(Microversion::MIN, &ORIGINAL),
     Edition::new(milestone::BLOCK_MIGRATION_AUTO, &AUTO),

@@ -5,7 +5,6 @@ use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 use crate::nova::schema::{List, Literal, Schema, Type, body};
 
-/// The query of `/os-server-groups`.
 pub static LIST: QuerySchema = QuerySchema {
     editions: &[Edition::new(Microversion::MIN, &PARAMETERS)],
     strict_since: milestone::STRICT_SERVERS,

@@ -6,7 +6,6 @@ use crate::nova::schema::body::{self, BOOLEAN, HOST};
 use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 use crate::nova::schema::{Literal, Schema, Type};
 
-/// The query of `/os-services`.
 pub static LIST: QuerySchema = QuerySchema {
     editions: &[Edition::new(Microversion::MIN, &PARAMETERS)],
     strict_since: milestone::STRICT_SERVERS,

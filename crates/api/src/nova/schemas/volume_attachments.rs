@@ -4,7 +4,6 @@ use super::values::COUNT;
 use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 
-/// Everything it takes.
 pub static LIST: QuerySchema = QuerySchema {
     editions: &[Edition {
         since: Microversion::MIN,

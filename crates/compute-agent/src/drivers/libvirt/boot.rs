@@ -26,7 +26,6 @@ use super::storage::pools::pool_of;
 use crate::driver::{DriverError, Job};
 
 impl Host {
-    /// See [`crate::driver::Driver::check_boot`].
     pub(super) async fn check_boot(&self, check: &CheckBoot) -> Result<(), DriverError> {
         let name = self
             .can_boot(check.server, &check.definition, &[])
@@ -35,7 +34,6 @@ impl Host {
         self.nobody_is_called(check.server, &name).await
     }
 
-    /// See [`crate::driver::Driver::boot`].
     pub(super) async fn boot(
         &self,
         job: &Job,
@@ -139,7 +137,6 @@ impl Host {
         }
     }
 
-    /// See [`crate::driver::Driver::withdraw`].
     pub(super) async fn withdraw(&self, job: &Job, side: Side) -> Result<(), DriverError> {
         let server = job.what.server;
         let lock = self.lock_guest(server).await?;

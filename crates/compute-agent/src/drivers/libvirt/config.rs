@@ -152,9 +152,7 @@ pub enum LockManager {
     /// None is asked for.
     #[default]
     None,
-    /// `virtlockd`.
     Lockd,
-    /// `sanlock`.
     Sanlock,
 }
 
@@ -200,9 +198,7 @@ pub enum Unfit {
     QemuConfUnreadable {
         /// What the configuration asks for.
         wanted: &'static str,
-        /// libvirt's configuration.
         path: PathBuf,
-        /// Why.
         source: std::io::Error,
     },
     /// libvirt does not use the lock manager it should.
@@ -215,7 +211,6 @@ pub enum Unfit {
         wanted: &'static str,
         /// What libvirt is told.
         found: Option<String>,
-        /// Where.
         path: PathBuf,
     },
     /// libvirt's event loop does not start.

@@ -25,7 +25,6 @@ pub(super) struct About {
 /// the source.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct MoveTarget {
-    /// The destination's libvirt.
     pub(super) libvirt: String,
     /// Where memory and disks are sent to.
     pub(super) data: Option<String>,

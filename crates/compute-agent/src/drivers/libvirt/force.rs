@@ -22,7 +22,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const SWITCH_WITHIN: Duration = Duration::from_secs(10);
 
 impl Host {
-    /// See [`crate::driver::Driver::abort`].
     pub(super) async fn abort(self: &Arc<Self>, job: &Job) -> Result<(), DriverError> {
         let server = job.what.server;
         let outgoing = self.attached(job).await?.ok_or(DriverError::NoJob)?;
@@ -68,7 +67,6 @@ impl Host {
         Err(DriverError::Unavailable("libvirt takes no abort".into()))
     }
 
-    /// See [`crate::driver::Driver::force_complete`].
     pub(super) async fn force_complete(
         self: &Arc<Self>,
         job: &Job,
@@ -167,7 +165,6 @@ impl Host {
         ))
     }
 
-    /// Pauses a guest that runs.
     async fn pause(&self, server: ServerUuid) -> Result<(), DriverError> {
         let paused = self.connection.call(move |live| {
             live.connect

@@ -35,7 +35,6 @@ impl Host {
         Ok(id.map(i64::from))
     }
 
-    /// See [`crate::driver::Driver::power_off`].
     pub(super) async fn power_off_here(
         &self,
         server: ServerUuid,
@@ -63,7 +62,6 @@ impl Host {
         self.power_off(server, limit).await
     }
 
-    /// See [`crate::driver::Driver::power_on`].
     pub(super) async fn power_on_here(
         &self,
         server: ServerUuid,

@@ -24,7 +24,6 @@ use crate::driver::DriverError;
 const COPYABLE: [&str; 2] = ["qcow2", "raw"];
 
 impl Host {
-    /// See [`crate::driver::Driver::check_source`].
     pub(super) async fn check_source(&self, check: &CheckSource) -> Result<Movable, DriverError> {
         let pools = self.pools().await?;
         let guest = self.describe(check.server, &pools).await?;
@@ -81,7 +80,6 @@ impl Host {
         Ok(())
     }
 
-    /// See [`crate::driver::Driver::check_destination`].
     pub(super) async fn check_destination(
         &self,
         check: &CheckDestination,

@@ -19,7 +19,6 @@ use crate::driver::{DriverError, Job, JobState};
 const FIGURES_WITHIN: Duration = Duration::from_millis(500);
 
 impl Host {
-    /// See [`crate::driver::Driver::progress`].
     pub(super) async fn progress(self: &Arc<Self>, job: &Job) -> Result<JobState, DriverError> {
         let Some(outgoing) = self.attached(job).await? else {
             return Ok(JobState::NoJob);

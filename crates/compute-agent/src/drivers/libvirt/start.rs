@@ -27,7 +27,6 @@ use crate::holds::HoldPoint;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 impl Host {
-    /// See [`crate::driver::Driver::start`].
     pub(super) async fn start(
         self: &Arc<Self>,
         job: &Job,

@@ -78,7 +78,6 @@ impl Fabric {
         }))
     }
 
-    /// The hosts' names.
     pub fn hosts(&self) -> Vec<HostName> {
         self.look(|world| world.host_names())
     }
@@ -94,7 +93,6 @@ impl Fabric {
         self.look(|world| world.whereabouts(server))
     }
 
-    /// Whether the guest executes there.
     pub fn power_of(&self, server: ServerUuid) -> Option<Power> {
         self.look(|world| world.guests.get(server).map(|guest| guest.power))
     }

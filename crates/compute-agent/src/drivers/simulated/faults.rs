@@ -10,19 +10,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// The source's pre-check.
     CheckSource,
-    /// The destination's pre-check.
     CheckDestination,
-    /// Making the destination ready.
     Prepare,
-    /// Beginning the move.
     Start,
     /// The move itself, in the middle of its first pass over memory. At the source.
     Move,
-    /// Getting it over with.
     ForceComplete,
-    /// Giving up.
     Abort,
     /// Settling a success, on either side.
     Finish,
@@ -36,12 +30,10 @@ pub enum Step {
     Withdraw,
     /// Powering off a guest that goes nowhere.
     PowerOff,
-    /// Powering it on.
     PowerOn,
 }
 
 impl Step {
-    /// Every step.
     pub const ALL: &'static [Self] = &[
         Self::CheckSource,
         Self::CheckDestination,
@@ -60,7 +52,6 @@ impl Step {
     ];
 }
 
-/// What goes wrong.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {

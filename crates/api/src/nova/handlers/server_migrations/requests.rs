@@ -12,7 +12,6 @@ use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::reply::Reply;
 use crate::nova::rules;
 
-/// A request to a migration.
 pub(super) struct Request {
     rule: &'static str,
     /// What the server's texts call it.

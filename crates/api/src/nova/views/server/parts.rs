@@ -13,7 +13,6 @@ use crate::http::timestamps::Seconds;
 use crate::nova::links::{Link, Links, To};
 use crate::nova::microversion::{Microversion, milestone};
 
-/// How a server's host is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub enum HostStatus {
     #[serde(rename = "UP")]
@@ -27,7 +26,6 @@ pub enum HostStatus {
     /// It gave no sign of life.
     #[serde(rename = "UNKNOWN")]
     Unknown,
-    /// The server has no host.
     #[serde(rename = "")]
     NoHost,
 }
