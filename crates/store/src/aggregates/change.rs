@@ -179,17 +179,13 @@ pub(crate) fn forget_host(connection: &mut Database, host: &HostName) -> Result<
 impl Store {
     /// Changes an aggregate, and with it the zones of hosts; returns it as it is then, or was
     /// last. `check` sees inside the transaction what the change has to be held against.
-    pub async fn aggregate_change<E, F>(
+    pub async fn aggregate_change<E: Send + 'static>(
         &self,
         id: i64,
         change: AggregateChange,
         at: Timestamp,
-        check: F,
-    ) -> Result<Aggregate, AggregateError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&AggregateUse) -> Result<(), E> + Send + 'static,
-    {
+        check: impl Fn(&AggregateUse) -> Result<(), E> + Send + 'static,
+    ) -> Result<Aggregate, AggregateError<E>> {
         let changed = self.write(move |connection| {
             let used = load(connection, id)?;
             check(&used).map_err(AggregateError::Refused)?;

@@ -106,16 +106,12 @@ impl Store {
 
     /// Confirms the cold move of a server: what is left at its source may go. `check` sees the
     /// server inside the transaction, and comes before the question whether there is a move.
-    pub async fn resize_confirm<E, F>(
+    pub async fn resize_confirm<E: Send + 'static>(
         &self,
         server: ServerUuid,
         note: ActionNote,
-        check: F,
-    ) -> Result<Stepped, ResizeError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&Server) -> Result<(), E> + Send + 'static,
-    {
+        check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
+    ) -> Result<Stepped, ResizeError<E>> {
         self.write(move |connection| {
             answer(connection, server, &Event::ConfirmRequested, &note, &check)
         })
@@ -124,16 +120,12 @@ impl Store {
 
     /// Undoes the cold move of a server: it goes back to its source. `check` as in
     /// [`Self::resize_confirm`].
-    pub async fn resize_revert<E, F>(
+    pub async fn resize_revert<E: Send + 'static>(
         &self,
         server: ServerUuid,
         note: ActionNote,
-        check: F,
-    ) -> Result<Stepped, ResizeError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&Server) -> Result<(), E> + Send + 'static,
-    {
+        check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
+    ) -> Result<Stepped, ResizeError<E>> {
         self.write(move |connection| {
             answer(connection, server, &Event::RevertRequested, &note, &check)
         })

@@ -134,16 +134,12 @@ impl Store {
 
     /// Unlocks a server, locked or not, and writes the action `unlock`. `check` sees the server
     /// inside the transaction: whose lock it is decides who may.
-    pub async fn server_unlock<E, F>(
+    pub async fn server_unlock<E: Send + 'static>(
         &self,
         server: ServerUuid,
         note: ActionNote,
-        check: F,
-    ) -> Result<(), ServerChangeError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&Server) -> Result<(), E> + Send + 'static,
-    {
+        check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
+    ) -> Result<(), ServerChangeError<E>> {
         self.write(move |connection| unlock(connection, server, &note, &check))
             .await
     }

@@ -218,11 +218,11 @@ impl Store {
     /// `check` sees the server as it is inside the transaction. The store's own rule comes after
     /// it: a host, and no migration under way. What was asked of the server's power before and is
     /// not done, is dropped: only a hard reboot comes that far.
-    pub async fn power_begin<E, F>(&self, new: NewPower, check: F) -> Result<(), PowerError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&Server) -> Result<(), E> + Send + 'static,
-    {
+    pub async fn power_begin<E: Send + 'static>(
+        &self,
+        new: NewPower,
+        check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
+    ) -> Result<(), PowerError<E>> {
         self.write(move |connection| begin(connection, &new, &check))
             .await
     }

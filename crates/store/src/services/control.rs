@@ -223,16 +223,12 @@ impl Store {
 
     /// Changes a service, and returns it as it is then. A change to what it already is leaves
     /// no trace. `check` sees it inside the transaction, with what needs its host.
-    pub async fn service_update<E, F>(
+    pub async fn service_update<E: Send + 'static>(
         &self,
         uuid: Uuid,
         change: ServiceChange,
-        check: F,
-    ) -> Result<Service, ServiceError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&Service, &ServiceUse) -> Result<(), E> + Send + 'static,
-    {
+        check: impl Fn(&Service, &ServiceUse) -> Result<(), E> + Send + 'static,
+    ) -> Result<Service, ServiceError<E>> {
         self.write(move |connection| {
             let service = checked(connection, uuid, &check)?;
             Ok(write(connection, service, &change)?)
@@ -243,16 +239,12 @@ impl Store {
     /// Deletes a service; an agent's goes with its host. Should it give a sign of life again it
     /// comes back as a new one, disabled or forced down if it was so. `check` as in
     /// [`Self::service_update`].
-    pub async fn service_delete<E, F>(
+    pub async fn service_delete<E: Send + 'static>(
         &self,
         uuid: Uuid,
         at: Timestamp,
-        check: F,
-    ) -> Result<(), ServiceError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&Service, &ServiceUse) -> Result<(), E> + Send + 'static,
-    {
+        check: impl Fn(&Service, &ServiceUse) -> Result<(), E> + Send + 'static,
+    ) -> Result<(), ServiceError<E>> {
         self.write(move |connection| {
             let service = checked(connection, uuid, &check)?;
             Ok(delete(connection, &service, at)?)
