@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::{Leftover, Remedy, Sighting, Witness, remedy};
-use godwit_rpc::command::{Command, Move, Rank, RollBack, Withdraw};
+use godwit_rpc::command::{Command, Rank, RollBack, Withdraw};
 use godwit_store::{Discrepancy, MigrationRecord};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,7 @@ use tracing::{debug, info, warn};
 use crate::context::Context;
 use crate::effects::Retry;
 use crate::testimony::{answers_now, witness};
-use crate::translate::move_kind;
+use crate::translate;
 
 /// How often one looks for something to clean.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -190,21 +190,9 @@ async fn perform(
 /// A command of an ended migration: it comes after all that the migration ever asked for. `None`:
 /// it was never placed.
 pub(crate) fn command(record: &MigrationRecord) -> Option<Command> {
-    let migration = &record.migration;
-    let placement = migration.placement.as_ref()?;
-    Some(Command {
-        what: Move {
-            migration: migration.uuid,
-            kind: move_kind(migration.kind),
-            server: migration.server,
-            source: migration.source_compute.clone(),
-            destination: placement.host.clone(),
-            storage: placement.storage,
-        },
-        rank: Rank {
-            sequence: migration.effect_sequence.saturating_add(1),
-            epoch: 1,
-        },
-        request_id: record.request_id.clone(),
-    })
+    let rank = Rank {
+        sequence: record.migration.effect_sequence.saturating_add(1),
+        epoch: 1,
+    };
+    translate::command(record, rank)
 }
