@@ -20,6 +20,7 @@ use tracing::{debug, info, warn};
 use crate::context::Context;
 use crate::effects::Retry;
 use crate::testimony::{answers_now, witness};
+use crate::ticks::Ticks;
 use crate::translate;
 
 /// How often one looks for something to clean.
@@ -32,14 +33,9 @@ const AT_ONCE: usize = 8;
 const PAUSE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = Ticks::every(LOOK_EVERY);
     let mut paused = HashMap::new();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    while ticks.next(stop).await {
         tokio::select! {
             () = stop.cancelled() => return,
             done = pass(ctx, &mut paused) => if let Err(Retry { reason }) = done {

@@ -47,6 +47,7 @@ mod scheduling;
 mod seconds;
 mod steps;
 mod testimony;
+mod ticks;
 mod translate;
 mod wake;
 
