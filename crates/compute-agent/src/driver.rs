@@ -85,6 +85,11 @@ impl DriverError {
     pub fn failed(code: FailureCode, message: impl Into<String>) -> Self {
         Self::Failed(Failure::new(code, message))
     }
+
+    /// A final failure that has no code of its own.
+    pub fn hypervisor(message: impl Into<String>) -> Self {
+        Self::failed(FailureCode::HypervisorError, message)
+    }
 }
 
 /// What a driver knows of a move.

@@ -15,7 +15,7 @@ use virt::enumutil::Enum;
 use virt::error::{Error, ErrorNumber};
 
 use super::Host;
-use super::cleanup::undefine;
+use super::cleanup::{undefine, unjudged};
 use super::cold::create;
 use super::connection::{CallError, Live};
 use super::definition::{Definition, Identity};
@@ -54,9 +54,7 @@ impl Host {
                 job.save(&state).await?;
             }
             (Sighting::Incoming | Sighting::HandedOver | Sighting::Unreachable, true) => {
-                return Err(DriverError::Unavailable(
-                    "the domain cannot be judged".into(),
-                ));
+                return Err(unjudged());
             }
             (_, false) => {
                 return Err(boot_failed(format!(
@@ -174,23 +172,19 @@ impl Host {
                 }
             }
             Sighting::Moving | Sighting::Incoming | Sighting::HandedOver => {
-                return Err(DriverError::failed(
-                    FailureCode::HypervisorError,
-                    format!("A move of {server} is under way on {}.", self.name),
-                ));
+                return Err(DriverError::hypervisor(format!(
+                    "A move of {server} is under way on {}.",
+                    self.name
+                )));
             }
-            Sighting::Unreachable => {
-                return Err(DriverError::Unavailable(
-                    "the domain cannot be judged".into(),
-                ));
-            }
+            Sighting::Unreachable => return Err(unjudged()),
         }
         state.booting = false;
         self.forget_preparation(job, state).await
     }
 
     /// Removes exactly what was made for the guest.
-    async fn forget_preparation(
+    pub(super) async fn forget_preparation(
         &self,
         job: &Job,
         mut state: DriverState,
@@ -266,8 +260,7 @@ fn missing(server: ServerUuid, path: &Path, host: &str) -> DriverError {
 }
 
 fn not_ours(server: ServerUuid, host: &str) -> DriverError {
-    DriverError::failed(
-        FailureCode::HypervisorError,
-        format!("Nothing proves that {server} on {host} belongs elsewhere; it is left alone."),
-    )
+    DriverError::hypervisor(format!(
+        "Nothing proves that {server} on {host} belongs elsewhere; it is left alone."
+    ))
 }

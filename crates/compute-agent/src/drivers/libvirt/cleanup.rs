@@ -9,7 +9,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use godwit_core::failure::FailureCode;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::recovery::Sighting;
 use tokio::time::Instant;
@@ -77,9 +76,7 @@ impl Host {
                         .await?;
                 }
                 Sighting::Incoming | Sighting::Unreachable | Sighting::Absent => {
-                    return Err(DriverError::Unavailable(
-                        "the domain cannot be judged".into(),
-                    ));
+                    return Err(unjudged());
                 }
             }
             if self.look(server).await?.is_some() {
@@ -104,13 +101,10 @@ impl Host {
         let _lock = self.lock_guest(server).await?;
         self.clear_domain(server).await?;
         self.remembered.forget(server);
-        if let Some(mut state) = job.load::<DriverState>()? {
-            self.clear(&state.made).await?;
-            state.made.clear();
-            state.ready = false;
-            job.save(&state).await?;
+        match job.load()? {
+            Some(state) => self.forget_preparation(job, state).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Sees a domain that came in, and never executed, gone. libvirt may be removing it itself
@@ -139,11 +133,7 @@ impl Host {
                         return Err(may_have_executed(server, sighting));
                     }
                 }
-                Sighting::Unreachable => {
-                    return Err(DriverError::Unavailable(
-                        "the domain cannot be judged".into(),
-                    ));
-                }
+                Sighting::Unreachable => return Err(unjudged()),
                 Sighting::Executing
                 | Sighting::Moving
                 | Sighting::HandedOver
@@ -180,11 +170,7 @@ impl Host {
                     }
                 }
                 Sighting::Absent => return Err(DriverError::UnknownServer(server)),
-                Sighting::Incoming | Sighting::Unreachable => {
-                    return Err(DriverError::Unavailable(
-                        "the domain cannot be judged".into(),
-                    ));
-                }
+                Sighting::Incoming | Sighting::Unreachable => return Err(unjudged()),
             }
             if Instant::now() > deadline {
                 return Err(DriverError::Unavailable("the move does not end".into()));
@@ -320,11 +306,13 @@ fn is_post_copy_source(observed: Observation) -> bool {
     )
 }
 
+/// Another look may tell.
+pub(super) fn unjudged() -> DriverError {
+    DriverError::Unavailable("the domain cannot be judged".into())
+}
+
 fn still_executes(server: ServerUuid) -> DriverError {
-    DriverError::failed(
-        FailureCode::HypervisorError,
-        format!("{server} still executes on its source."),
-    )
+    DriverError::hypervisor(format!("{server} still executes on its source."))
 }
 
 fn post_copy_incomplete(server: ServerUuid) -> DriverError {
@@ -335,20 +323,14 @@ fn post_copy_incomplete(server: ServerUuid) -> DriverError {
 }
 
 fn not_proven(server: ServerUuid) -> DriverError {
-    DriverError::failed(
-        FailureCode::HypervisorError,
-        format!(
-            "{server} was stopped by its move, and nothing proves that it does not execute on its \
+    DriverError::hypervisor(format!(
+        "{server} was stopped by its move, and nothing proves that it does not execute on its \
              destination."
-        ),
-    )
+    ))
 }
 
 fn may_have_executed(server: ServerUuid, seen: Sighting) -> DriverError {
-    DriverError::failed(
-        FailureCode::HypervisorError,
-        format!(
-            "{server} may have executed on its destination, and is left alone there ({seen:?})."
-        ),
-    )
+    DriverError::hypervisor(format!(
+        "{server} may have executed on its destination, and is left alone there ({seen:?})."
+    ))
 }

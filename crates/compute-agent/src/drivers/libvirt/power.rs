@@ -10,7 +10,7 @@ use virt::error::Error;
 use virt::sys as raw;
 
 use super::Host;
-use super::cleanup::is_persistent;
+use super::cleanup::{is_persistent, unjudged};
 use super::connection::{CallError, Live};
 use super::inventory::known;
 use super::locks::GuestLock;
@@ -105,14 +105,12 @@ impl Host {
             Sighting::Inactive => Ok(false),
             Sighting::Absent => Err(DriverError::UnknownServer(server)),
             Sighting::Moving | Sighting::Incoming | Sighting::HandedOver => {
-                Err(DriverError::failed(
-                    FailureCode::HypervisorError,
-                    format!("A move of {server} is under way on {}.", self.name),
-                ))
+                Err(DriverError::hypervisor(format!(
+                    "A move of {server} is under way on {}.",
+                    self.name
+                )))
             }
-            Sighting::Unreachable => Err(DriverError::Unavailable(
-                "the domain cannot be judged".into(),
-            )),
+            Sighting::Unreachable => Err(unjudged()),
         }
     }
 
@@ -129,11 +127,7 @@ impl Host {
         while let Some(seen) = self.look(server).await? {
             match seen.state {
                 DomainState::Off | DomainState::Saved => return Ok(()),
-                DomainState::Unknown => {
-                    return Err(DriverError::Unavailable(
-                        "the domain cannot be judged".into(),
-                    ));
-                }
+                DomainState::Unknown => return Err(unjudged()),
                 DomainState::Running
                 | DomainState::Paused(_)
                 | DomainState::Asleep

@@ -161,15 +161,6 @@ impl Fabric {
         self.look(|world| world.change(server, |guest| guest.host = to.clone()));
     }
 
-    /// How fast a guest changes memory from now on, in moves that begin later.
-    pub fn set_dirty_rate(&self, server: ServerUuid, bytes_per_second: u64) {
-        self.look(|world| {
-            world.change(server, |guest| {
-                guest.dirty_bytes_per_second = bytes_per_second
-            })
-        });
-    }
-
     pub(super) fn releases(&self) -> watch::Receiver<u64> {
         self.0.released.subscribe()
     }
