@@ -58,6 +58,11 @@ impl Call {
         Ok(Guarded::of_project(&server.project_id.clone(), server))
     }
 
+    /// The server that the path names, if `rule` allows the caller to act on it.
+    pub async fn allowed_server(&self, rule: &'static str) -> Result<Server, ApiError> {
+        Ok(self.server().await?.allow(self, rule)?.resource)
+    }
+
     /// What an action says of the request that asked for it.
     pub fn note(&self) -> ActionNote {
         ActionNote {

@@ -6,7 +6,6 @@ mod zone;
 
 use std::collections::BTreeMap;
 
-use godwit_policy::Target;
 use godwit_store::{Aggregate, AggregateChange, AggregateError, AggregateUse, NewAggregate};
 use serde_json::Value;
 
@@ -22,8 +21,7 @@ use crate::nova::views::aggregate::{AggregateView, ZONE_KEY};
 /// `GET /os-aggregates`.
 pub fn index(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.caller
-            .enforce(rules::AGGREGATES_INDEX, &Target::empty())?;
+        call.caller.enforce_global(rules::AGGREGATES_INDEX)?;
         let all = call.state.store.aggregate_list().await?;
         let view = |aggregate| AggregateView::new(aggregate, call.version);
         Reply::list("aggregates", all.iter().map(view))
@@ -46,8 +44,7 @@ pub fn show(call: &Call) -> Answer<'_> {
 pub fn create(call: &Call) -> Answer<'_> {
     Box::pin(async move {
         let body = &call.body;
-        call.caller
-            .enforce(rules::AGGREGATES_CREATE, &Target::empty())?;
+        call.caller.enforce_global(rules::AGGREGATES_CREATE)?;
         let member = |name| body["aggregate"][name].as_str().map(str::trim);
         let name = member("name").unwrap_or_default();
         let new = NewAggregate {
@@ -136,7 +133,7 @@ pub fn set_metadata(call: &Call) -> Answer<'_> {
 
 /// The id that the path names, once `rule` allows it; `None`: too great for one.
 fn id(call: &Call, rule: &'static str) -> Result<Option<i64>, ApiError> {
-    call.caller.enforce(rule, &Target::empty())?;
+    call.caller.enforce_global(rule)?;
     let text = call.ids.id.as_str();
     match text.parse() {
         Ok(id) => Ok(Some(id)),

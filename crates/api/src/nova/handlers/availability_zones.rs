@@ -1,7 +1,5 @@
 //! Availability zones, as the services of each say.
 
-use godwit_policy::Target;
-
 use super::services::liveness;
 use crate::nova::call::Call;
 use crate::nova::reply::Reply;
@@ -12,7 +10,7 @@ use crate::nova::views::availability_zone::AvailabilityZones;
 /// `GET /os-availability-zone`.
 pub fn index(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.caller.enforce(rules::ZONES_LIST, &Target::empty())?;
+        call.caller.enforce_global(rules::ZONES_LIST)?;
         let services = call.state.store.service_list().await?;
         Reply::json(&AvailabilityZones::short(&services))
     })
@@ -21,7 +19,7 @@ pub fn index(call: &Call) -> Answer<'_> {
 /// `GET /os-availability-zone/detail`.
 pub fn detail(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.caller.enforce(rules::ZONES_DETAIL, &Target::empty())?;
+        call.caller.enforce_global(rules::ZONES_DETAIL)?;
         let services = call.state.store.service_list().await?;
         Reply::json(&AvailabilityZones::detailed(&services, liveness(call)))
     })

@@ -6,7 +6,7 @@ use godwit_core::migration::ColdRequest;
 use godwit_core::server::VmState;
 use godwit_store::Server;
 
-use super::preconditions::{States, flavor, unlocked};
+use super::preconditions::{States, flavor};
 use super::{compute_hosts, new_migration};
 use crate::nova::call::Call;
 use crate::nova::error::ApiError;
@@ -23,18 +23,17 @@ static STATES: States = States {
 
 pub fn migrate(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        let body = &call.body;
         // Before it could name a host, nobody looked at the body.
-        let named = body["host"]
+        let named = call.body["host"]
             .as_str()
             .filter(|_| call.version >= milestone::MIGRATE_HOST);
         let rule = match named {
             Some(_) => rules::MIGRATE_HOST,
             None => rules::MIGRATE,
         };
-        let server = call.server().await?.allow(call, rule)?.resource;
+        let server = call.allowed_server(rule).await?;
         flavor::without_accelerators(&server)?;
-        check(&server, call.caller.is_admin())?;
+        STATES.check_unlocked(&server, call.caller.is_admin())?;
         let source = server
             .host
             .as_ref()
@@ -50,12 +49,6 @@ pub fn migrate(call: &Call) -> Answer<'_> {
     })
 }
 
-/// Lock and states; asked once for the answer, and once more inside the transaction.
-fn check(server: &Server, admin: bool) -> Result<(), ApiError> {
-    unlocked(server, admin)?;
-    STATES.check(server)
-}
-
 async fn destination(call: &Call, source: &HostName, name: &str) -> Result<HostName, ApiError> {
     if source.as_str() == name {
         let text = "Cannot migrate to the host where the server exists.";
@@ -68,7 +61,7 @@ async fn begin(call: &Call, server: &Server, host: Option<HostName>) -> Result<(
     let was = server.vm_state;
     let new = new_migration::build(call, server, ColdRequest { host, was });
     let admin = call.caller.is_admin();
-    let check = move |server: &Server| check(server, admin);
+    let check = move |server: &Server| STATES.check_unlocked(server, admin);
     let begun = call.state.store.cold_migration_begin(new, check).await;
     begun.map_err(|error| new_migration::refusal(call, server, STATES.action, error))?;
     Ok(())

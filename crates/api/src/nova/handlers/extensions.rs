@@ -1,7 +1,5 @@
 //! The list of extensions, which says nothing any more.
 
-use godwit_policy::Target;
-
 use crate::nova::call::Call;
 use crate::nova::error::ApiError;
 use crate::nova::reply::Reply;
@@ -12,7 +10,7 @@ use crate::nova::views::extension::ExtensionView;
 /// `GET /extensions`.
 pub fn index(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.caller.enforce(rules::EXTENSIONS, &Target::empty())?;
+        call.caller.enforce_global(rules::EXTENSIONS)?;
         Reply::document("extensions", &ExtensionView::list(call.links.root()))
     })
 }
@@ -20,7 +18,7 @@ pub fn index(call: &Call) -> Answer<'_> {
 /// `GET /extensions/{alias}`.
 pub fn show(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.caller.enforce(rules::EXTENSIONS, &Target::empty())?;
+        call.caller.enforce_global(rules::EXTENSIONS)?;
         let found = ExtensionView::find(call.links.root(), &call.ids.id);
         let extension = found.ok_or_else(ApiError::no_such_resource)?;
         Reply::document("extension", extension)

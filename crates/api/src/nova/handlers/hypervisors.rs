@@ -8,7 +8,6 @@ mod old;
 use std::collections::HashMap;
 
 use godwit_core::ids::HostName;
-use godwit_policy::Target;
 use godwit_store::{HostedServer, Hypervisor, HypervisorPage};
 
 pub use self::list::{detail, index};
@@ -24,8 +23,7 @@ use crate::nova::views::hypervisor::HypervisorView;
 /// `GET /os-hypervisors/{id}`.
 pub fn show(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.caller
-            .enforce(rules::HYPERVISORS_SHOW, &Target::empty())?;
+        call.caller.enforce_global(rules::HYPERVISORS_SHOW)?;
         let found = lookup::one(call).await?;
         let found = [found];
         let hosted = hosted_if_asked(call, &found).await?;

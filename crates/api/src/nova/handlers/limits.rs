@@ -13,7 +13,7 @@ use godwit_store::ProjectUsage;
 /// Shows them: the caller's own project's, or another's.
 pub fn show(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.caller.enforce(rules::LIMITS, &Target::empty())?;
+        call.caller.enforce_global(rules::LIMITS)?;
         let project = match call.query.last("tenant_id") {
             Some(other) => {
                 call.caller

@@ -9,6 +9,7 @@ use godwit_core::ids::HostName;
 use godwit_store::{MigrationRecord, Server};
 
 use self::body::LiveMigrationBody;
+use self::checks::STATES;
 use super::{compute_hosts, new_migration};
 use crate::nova::call::Call;
 use crate::nova::error::ApiError;
@@ -26,10 +27,10 @@ pub fn migrate(call: &Call) -> Answer<'_> {
             Some(_) => rules::MIGRATE_LIVE_HOST,
             None => rules::MIGRATE_LIVE,
         };
-        let server = call.server().await?.allow(call, rule)?.resource;
+        let server = call.allowed_server(rule).await?;
         body.check_force()?;
         checks::supported(&server)?;
-        checks::state(&server, call.caller.is_admin())?;
+        STATES.check_unlocked(&server, call.caller.is_admin())?;
         let host = match body.host {
             Some(name) => Some(compute_hosts::known(call, name).await?),
             None => None,
@@ -51,7 +52,7 @@ async fn begin(
 ) -> Result<MigrationRecord, ApiError> {
     let new = new_migration::build(call, server, body.request(host));
     let admin = call.caller.is_admin();
-    let check = move |server: &Server| checks::state(server, admin);
+    let check = move |server: &Server| STATES.check_unlocked(server, admin);
     let begun = call
         .state
         .store

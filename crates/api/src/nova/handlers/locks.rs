@@ -14,10 +14,9 @@ use crate::nova::rules;
 
 pub fn lock(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        let body = &call.body;
         let found = call.server().await?.with_user();
         let server = found.allow(call, rules::LOCK)?.resource;
-        let reason = body["locked_reason"]
+        let reason = call.body["locked_reason"]
             .as_str()
             .filter(|_| call.version >= milestone::LOCKED_REASON);
         let (store, kind) = (&call.state.store, kind(call, &server));

@@ -28,9 +28,8 @@ pub fn start(call: &Call) -> Answer<'_> {
 
 pub fn reboot(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        let body = &call.body;
-        let server = call.server().await?.allow(call, rules::REBOOT)?.resource;
-        let kind = body["type"].as_str().unwrap_or_default();
+        let server = call.allowed_server(rules::REBOOT).await?;
+        let kind = call.body["type"].as_str().unwrap_or_default();
         let action = match kind.eq_ignore_ascii_case("soft") {
             true => PowerAction::SoftReboot,
             false => PowerAction::HardReboot,

@@ -10,13 +10,8 @@ use crate::nova::rules;
 /// Sets the state, whatever it was; what is under way goes on.
 pub fn reset(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        let body = &call.body;
-        let server = call
-            .server()
-            .await?
-            .allow(call, rules::RESET_STATE)?
-            .resource;
-        let state = match body["state"].as_str() {
+        let server = call.allowed_server(rules::RESET_STATE).await?;
+        let state = match call.body["state"].as_str() {
             Some("active") => VmState::Active,
             _ => VmState::Error,
         };

@@ -2,7 +2,6 @@
 //! nothing is known here of a server's ports, addresses and security groups, and it has no tags.
 
 use godwit_policy::Target;
-use godwit_store::Server;
 use serde_json::{Value, json};
 
 use crate::nova::call::Call;
@@ -51,7 +50,7 @@ pub fn security_groups(call: &Call) -> Answer<'_> {
 /// `GET /servers/{server_id}/metadata`.
 pub fn metadata(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        let server = visible(call, rules::METADATA_INDEX).await?;
+        let server = call.allowed_server(rules::METADATA_INDEX).await?;
         Reply::json(&json!({ "metadata": server.metadata }))
     })
 }
@@ -59,7 +58,7 @@ pub fn metadata(call: &Call) -> Answer<'_> {
 /// `GET /servers/{server_id}/metadata/{key}`.
 pub fn metadata_item(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        let server = visible(call, rules::METADATA_SHOW).await?;
+        let server = call.allowed_server(rules::METADATA_SHOW).await?;
         let key = &call.ids.key;
         let gone = || ApiError::NotFound("Metadata item was not found".to_owned());
         let value = server.metadata.get(key).ok_or_else(gone)?;
@@ -67,15 +66,10 @@ pub fn metadata_item(call: &Call) -> Answer<'_> {
     })
 }
 
-/// The server that the path names, if `rule` allows it.
-async fn visible(call: &Call, rule: &'static str) -> Result<Server, ApiError> {
-    Ok(call.server().await?.allow(call, rule)?.resource)
-}
-
 /// What servers have none of.
 fn none<'a>(call: &'a Call, rule: &'static str, document: Value) -> Answer<'a> {
     Box::pin(async move {
-        visible(call, rule).await?;
+        call.allowed_server(rule).await?;
         Reply::json(&document)
     })
 }

@@ -4,7 +4,6 @@ mod delete;
 mod update;
 mod verbs;
 
-use godwit_policy::Target;
 use godwit_store::{Service, ServiceBinary};
 
 pub use self::delete::delete;
@@ -19,8 +18,7 @@ use crate::nova::views::service::{Liveness, ServiceView};
 /// `GET /os-services`.
 pub fn index(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.caller
-            .enforce(rules::SERVICES_LIST, &Target::empty())?;
+        call.caller.enforce_global(rules::SERVICES_LIST)?;
         let services = call.state.store.service_list().await?;
         let liveness = liveness(call);
         let wanted = services.iter().filter(|service| is_wanted(call, service));

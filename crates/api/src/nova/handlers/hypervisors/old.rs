@@ -1,6 +1,5 @@
 //! What lists can do by themselves since 2.53, and what there is no more since 2.88.
 
-use godwit_policy::Target;
 use godwit_store::HypervisorPage;
 
 use super::super::services::liveness;
@@ -15,8 +14,7 @@ use crate::nova::views::hypervisor::{HypervisorEntry, Statistics, Uptime};
 /// `GET /os-hypervisors/statistics`: all of them together.
 pub fn statistics(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.caller
-            .enforce(rules::HYPERVISORS_STATISTICS, &Target::empty())?;
+        call.caller.enforce_global(rules::HYPERVISORS_STATISTICS)?;
         let all = lookup::page(call, &HypervisorPage::default()).await?;
         Reply::document("hypervisor_statistics", &Statistics::of(&all))
     })
@@ -27,8 +25,7 @@ pub fn statistics(call: &Call) -> Answer<'_> {
 /// Clients take the text apart without asking whether there is one, so it is never null here.
 pub fn uptime(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.caller
-            .enforce(rules::HYPERVISORS_UPTIME, &Target::empty())?;
+        call.caller.enforce_global(rules::HYPERVISORS_UPTIME)?;
         let hypervisor = lookup::one(call).await?;
         let host = &hypervisor.host;
         let liveness = liveness(call);
@@ -44,8 +41,7 @@ pub fn uptime(call: &Call) -> Answer<'_> {
 /// `GET /os-hypervisors/{pattern}/search`.
 pub fn search(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.caller
-            .enforce(rules::HYPERVISORS_SEARCH, &Target::empty())?;
+        call.caller.enforce_global(rules::HYPERVISORS_SEARCH)?;
         let found = matching(call, &call.ids.id).await?;
         let liveness = liveness(call);
         let view = |it| HypervisorEntry::new(it, None, call.version, liveness);
@@ -56,8 +52,7 @@ pub fn search(call: &Call) -> Answer<'_> {
 /// `GET /os-hypervisors/{pattern}/servers`.
 pub fn servers(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.caller
-            .enforce(rules::HYPERVISORS_SERVERS, &Target::empty())?;
+        call.caller.enforce_global(rules::HYPERVISORS_SERVERS)?;
         let found = matching(call, &call.ids.id).await?;
         let hosted = hosted(call, &found).await?;
         let liveness = liveness(call);

@@ -1,6 +1,5 @@
 //! A service that is gone for good, and its host with it.
 
-use godwit_policy::Target;
 use godwit_store::{Service, ServiceError, ServiceKey, ServiceUse};
 
 use super::invalid_uuid;
@@ -14,8 +13,7 @@ use crate::nova::rules;
 /// `DELETE /os-services/{id}`.
 pub fn delete(call: &Call) -> Answer<'_> {
     Box::pin(async move {
-        call.caller
-            .enforce(rules::SERVICES_DELETE, &Target::empty())?;
+        call.caller.enforce_global(rules::SERVICES_DELETE)?;
         let store = &call.state.store;
         let service = store.service_find(key(call)?).await?;
         let service = service.ok_or_else(|| not_found(call))?;
