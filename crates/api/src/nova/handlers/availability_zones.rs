@@ -8,19 +8,15 @@ use crate::nova::rules;
 use crate::nova::views::availability_zone::AvailabilityZones;
 
 /// `GET /os-availability-zone`.
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce_global(rules::ZONES_LIST)?;
-        let services = call.state.store.service_list().await?;
-        Reply::json(&AvailabilityZones::short(&services))
-    })
+pub async fn index(call: &Call) -> Answer {
+    call.caller.enforce_global(rules::ZONES_LIST)?;
+    let services = call.state.store.service_list().await?;
+    Reply::json(&AvailabilityZones::short(&services))
 }
 
 /// `GET /os-availability-zone/detail`.
-pub fn detail(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce_global(rules::ZONES_DETAIL)?;
-        let services = call.state.store.service_list().await?;
-        Reply::json(&AvailabilityZones::detailed(&services, liveness(call)))
-    })
+pub async fn detail(call: &Call) -> Answer {
+    call.caller.enforce_global(rules::ZONES_DETAIL)?;
+    let services = call.state.store.service_list().await?;
+    Reply::json(&AvailabilityZones::detailed(&services, liveness(call)))
 }

@@ -21,32 +21,30 @@ static STATES: States = States {
     busy: false,
 };
 
-pub fn migrate(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        // Before it could name a host, nobody looked at the body.
-        let named = call.body["host"]
-            .as_str()
-            .filter(|_| call.version >= milestone::MIGRATE_HOST);
-        let rule = match named {
-            Some(_) => rules::MIGRATE_HOST,
-            None => rules::MIGRATE,
-        };
-        let server = call.allowed_server(rule).await?;
-        flavor::without_accelerators(&server)?;
-        STATES.check_unlocked(&server, call.caller.is_admin())?;
-        let source = server
-            .host
-            .as_ref()
-            .ok_or_else(|| ApiError::not_ready(server.uuid))?;
-        compute_hosts::demand_up(call, source).await?;
-        let host = match named {
-            Some(name) => Some(destination(call, source, name).await?),
-            None => None,
-        };
-        begin(call, &server, host).await?;
-        (call.state.wake)();
-        Ok(Reply::accepted())
-    })
+pub async fn migrate(call: &Call) -> Answer {
+    // Before it could name a host, nobody looked at the body.
+    let named = call.body["host"]
+        .as_str()
+        .filter(|_| call.version >= milestone::MIGRATE_HOST);
+    let rule = match named {
+        Some(_) => rules::MIGRATE_HOST,
+        None => rules::MIGRATE,
+    };
+    let server = call.allowed_server(rule).await?;
+    flavor::without_accelerators(&server)?;
+    STATES.check_unlocked(&server, call.caller.is_admin())?;
+    let source = server
+        .host
+        .as_ref()
+        .ok_or_else(|| ApiError::not_ready(server.uuid))?;
+    compute_hosts::demand_up(call, source).await?;
+    let host = match named {
+        Some(name) => Some(destination(call, source, name).await?),
+        None => None,
+    };
+    begin(call, &server, host).await?;
+    (call.state.wake)();
+    Ok(Reply::accepted())
 }
 
 async fn destination(call: &Call, source: &HostName, name: &str) -> Result<HostName, ApiError> {

@@ -8,19 +8,15 @@ use crate::nova::rules;
 use crate::nova::views::extension::ExtensionView;
 
 /// `GET /extensions`.
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce_global(rules::EXTENSIONS)?;
-        Reply::document("extensions", &ExtensionView::list(call.links.root()))
-    })
+pub async fn index(call: &Call) -> Answer {
+    call.caller.enforce_global(rules::EXTENSIONS)?;
+    Reply::document("extensions", &ExtensionView::list(call.links.root()))
 }
 
 /// `GET /extensions/{alias}`.
-pub fn show(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce_global(rules::EXTENSIONS)?;
-        let found = ExtensionView::find(call.links.root(), &call.ids.id);
-        let extension = found.ok_or_else(ApiError::no_such_resource)?;
-        Reply::document("extension", extension)
-    })
+pub async fn show(call: &Call) -> Answer {
+    call.caller.enforce_global(rules::EXTENSIONS)?;
+    let found = ExtensionView::find(call.links.root(), &call.ids.id);
+    let extension = found.ok_or_else(ApiError::no_such_resource)?;
+    Reply::document("extension", extension)
 }

@@ -20,28 +20,26 @@ use crate::nova::rules;
 /// What the server's texts call it.
 const ACTION: &str = "os-migrateLive";
 
-pub fn migrate(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let body = LiveMigrationBody::read(&call.body, call.version);
-        let rule = match body.host {
-            Some(_) => rules::MIGRATE_LIVE_HOST,
-            None => rules::MIGRATE_LIVE,
-        };
-        let server = call.allowed_server(rule).await?;
-        body.check_force()?;
-        checks::supported(&server)?;
-        STATES.check_unlocked(&server, call.caller.is_admin())?;
-        let host = match body.host {
-            Some(name) => Some(compute_hosts::known(call, name).await?),
-            None => None,
-        };
-        let migration = begin(call, &server, &body, host).await?;
-        (call.state.wake)();
-        if body.synchronous {
-            precheck::wait(call, &migration).await?;
-        }
-        Ok(Reply::accepted())
-    })
+pub async fn migrate(call: &Call) -> Answer {
+    let body = LiveMigrationBody::read(&call.body, call.version);
+    let rule = match body.host {
+        Some(_) => rules::MIGRATE_LIVE_HOST,
+        None => rules::MIGRATE_LIVE,
+    };
+    let server = call.allowed_server(rule).await?;
+    body.check_force()?;
+    checks::supported(&server)?;
+    STATES.check_unlocked(&server, call.caller.is_admin())?;
+    let host = match body.host {
+        Some(name) => Some(compute_hosts::known(call, name).await?),
+        None => None,
+    };
+    let migration = begin(call, &server, &body, host).await?;
+    (call.state.wake)();
+    if body.synchronous {
+        precheck::wait(call, &migration).await?;
+    }
+    Ok(Reply::accepted())
 }
 
 async fn begin(

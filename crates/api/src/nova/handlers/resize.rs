@@ -25,34 +25,30 @@ static REVERT: States = States {
 };
 
 /// `confirmResize`: what is left at the source may go, so its host has to be there.
-pub fn confirm(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let server = call.allowed_server(rules::CONFIRM_RESIZE).await?;
-        let admin = call.caller.is_admin();
-        let check = move |server: &Server| CONFIRM.check_unlocked(server, admin);
-        check(&server)?;
-        let moved = waiting(call, &server).await?;
-        compute_hosts::demand_up(call, &moved.migration.source_compute).await?;
-        let (store, note) = (&call.state.store, call.note());
-        let confirmed = store.resize_confirm(server.uuid, note, check).await;
-        confirmed.map_err(|error| refused(call, &server, &CONFIRM, error))?;
-        (call.state.wake)();
-        Ok(Reply::empty(StatusCode::NO_CONTENT))
-    })
+pub async fn confirm(call: &Call) -> Answer {
+    let server = call.allowed_server(rules::CONFIRM_RESIZE).await?;
+    let admin = call.caller.is_admin();
+    let check = move |server: &Server| CONFIRM.check_unlocked(server, admin);
+    check(&server)?;
+    let moved = waiting(call, &server).await?;
+    compute_hosts::demand_up(call, &moved.migration.source_compute).await?;
+    let (store, note) = (&call.state.store, call.note());
+    let confirmed = store.resize_confirm(server.uuid, note, check).await;
+    confirmed.map_err(|error| refused(call, &server, &CONFIRM, error))?;
+    (call.state.wake)();
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 
 /// `revertResize`: the server goes back to where it came from.
-pub fn revert(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let server = call.allowed_server(rules::REVERT_RESIZE).await?;
-        let admin = call.caller.is_admin();
-        let check = move |server: &Server| REVERT.check_unlocked(server, admin);
-        let (store, note) = (&call.state.store, call.note());
-        let reverted = store.resize_revert(server.uuid, note, check).await;
-        reverted.map_err(|error| refused(call, &server, &REVERT, error))?;
-        (call.state.wake)();
-        Ok(Reply::accepted())
-    })
+pub async fn revert(call: &Call) -> Answer {
+    let server = call.allowed_server(rules::REVERT_RESIZE).await?;
+    let admin = call.caller.is_admin();
+    let check = move |server: &Server| REVERT.check_unlocked(server, admin);
+    let (store, note) = (&call.state.store, call.note());
+    let reverted = store.resize_revert(server.uuid, note, check).await;
+    reverted.map_err(|error| refused(call, &server, &REVERT, error))?;
+    (call.state.wake)();
+    Ok(Reply::accepted())
 }
 
 /// The move that waits to be confirmed.

@@ -18,26 +18,22 @@ use crate::nova::views::hypervisor::{HypervisorEntry, HypervisorView};
 use crate::nova::views::service::Id;
 
 /// `GET /os-hypervisors`.
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce_global(rules::HYPERVISORS_LIST)?;
-        let (found, hosted) = list(call).await?;
-        let liveness = liveness(call);
-        answer(call, "os-hypervisors", &found, |it| {
-            HypervisorEntry::new(&it.host, hosted.of(it), call.version, liveness)
-        })
+pub async fn index(call: &Call) -> Answer {
+    call.caller.enforce_global(rules::HYPERVISORS_LIST)?;
+    let (found, hosted) = list(call).await?;
+    let liveness = liveness(call);
+    answer(call, "os-hypervisors", &found, |it| {
+        HypervisorEntry::new(&it.host, hosted.of(it), call.version, liveness)
     })
 }
 
 /// `GET /os-hypervisors/detail`.
-pub fn detail(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce_global(rules::HYPERVISORS_DETAIL)?;
-        let (found, hosted) = list(call).await?;
-        let liveness = liveness(call);
-        answer(call, "os-hypervisors/detail", &found, |it| {
-            HypervisorView::new(it, hosted.of(it), call.version, liveness)
-        })
+pub async fn detail(call: &Call) -> Answer {
+    call.caller.enforce_global(rules::HYPERVISORS_DETAIL)?;
+    let (found, hosted) = list(call).await?;
+    let liveness = liveness(call);
+    answer(call, "os-hypervisors/detail", &found, |it| {
+        HypervisorView::new(it, hosted.of(it), call.version, liveness)
     })
 }
 
