@@ -91,10 +91,7 @@ pub static HOST: Schema = Schema {
 /// The name of a host, or nothing.
 pub static HOST_OR_NULL: Schema = Schema {
     types: &[Type::String, Type::Null],
-    min_length: 1,
-    max_length: 255,
-    pattern: Some(Pattern::HostName),
-    ..Schema::ANY
+    ..HOST
 };
 
 pub static NULL: Schema = Schema {
