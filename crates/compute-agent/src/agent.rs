@@ -121,21 +121,12 @@ impl Agent {
         {
             return Err(OpenError::Unreachable(parts.listen));
         }
-        let journal = Journal::open(parts.journal, parts.driver.guests_outlive())?;
+        let journal = Journal::open(&parts.journal, parts.driver.guests_outlive())?;
         Ok(Self {
             conductors: Conductors::new(&parts.transport, &parts.conductors, &parts.pace),
             address,
             listener,
-            shared: Arc::new(Shared::new(
-                parts.host,
-                parts.driver,
-                journal,
-                parts.pace,
-                parts.holds,
-                parts.clock,
-                parts.boot_id,
-                parts.metrics,
-            )),
+            shared: Arc::new(Shared::new(parts, journal)),
         })
     }
 
