@@ -178,18 +178,10 @@ impl Step {
         let guest = domains
             .iter()
             .find(|domain| domain.server == self.entry.what.server);
-        let as_it_was = match guest.map(|guest| guest.sighting) {
-            Some(Sighting::Executing) => true,
-            Some(Sighting::Inactive) => self.entry.what.kind == MoveKind::Cold,
-            Some(
-                Sighting::Unreachable
-                | Sighting::Absent
-                | Sighting::Incoming
-                | Sighting::Moving
-                | Sighting::HandedOver,
-            )
-            | None => false,
-        };
+        let cold = self.entry.what.kind == MoveKind::Cold;
+        let as_it_was = guest.is_some_and(|guest| {
+            guest.sighting == Sighting::Executing || cold && guest.sighting == Sighting::Inactive
+        });
         if !as_it_was {
             return Err(Refusal::NoJob);
         }

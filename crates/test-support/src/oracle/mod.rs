@@ -210,45 +210,36 @@ fn judge_reports<'a>(
     reports: impl Iterator<Item = &'a Report> + Clone,
     violations: &mut Vec<Violation>,
 ) {
-    let first = |count: fn(&Report) -> u32| reports.clone().find(move |report| count(report) > 0);
-    if let Some(&Report {
-        wrong: count,
-        counter,
-        epoch,
-        ..
-    }) = first(|report| report.wrong)
-    {
-        violations.push(Violation::Wrong {
-            count,
-            counter,
-            epoch,
-        });
-    }
-    if let Some(&Report {
-        conflicts: count,
-        counter,
-        epoch,
-        ..
-    }) = first(|r| r.conflicts)
-    {
-        violations.push(Violation::Conflict {
-            count,
-            counter,
-            epoch,
-        });
-    }
-    if let Some(&Report {
-        errors: count,
-        counter,
-        epoch,
-        ..
-    }) = first(|report| report.errors)
-    {
-        violations.push(Violation::DiskError {
-            count,
-            counter,
-            epoch,
-        });
+    let harms: [(fn(&Report) -> u32, fn(u32, u32, u32) -> Violation); 3] = [
+        (
+            |report| report.wrong,
+            |count, counter, epoch| Violation::Wrong {
+                count,
+                counter,
+                epoch,
+            },
+        ),
+        (
+            |report| report.conflicts,
+            |count, counter, epoch| Violation::Conflict {
+                count,
+                counter,
+                epoch,
+            },
+        ),
+        (
+            |report| report.errors,
+            |count, counter, epoch| Violation::DiskError {
+                count,
+                counter,
+                epoch,
+            },
+        ),
+    ];
+    for (count, violation) in harms {
+        if let Some(first) = reports.clone().find(|report| count(report) > 0) {
+            violations.push(violation(count(first), first.counter, first.epoch));
+        }
     }
     for report in reports.filter(|report| report.guest != guest) {
         violations.push(Violation::Foreign {

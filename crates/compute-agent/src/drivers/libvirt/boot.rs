@@ -146,15 +146,10 @@ impl Host {
             // It was started here by a host that died since, and runs elsewhere.
             (MoveKind::Evacuation, Side::Destination) if state.booting => std::time::Duration::ZERO,
             (MoveKind::Live | MoveKind::Cold | MoveKind::Evacuation, _) => {
-                return match self.sighting(server).await? {
-                    Sighting::Absent => self.forget_preparation(job, state).await,
-                    Sighting::Unreachable
-                    | Sighting::Inactive
-                    | Sighting::Incoming
-                    | Sighting::Executing
-                    | Sighting::Moving
-                    | Sighting::HandedOver => Err(not_ours(server, self.name.as_str())),
-                };
+                if self.sighting(server).await? != Sighting::Absent {
+                    return Err(not_ours(server, self.name.as_str()));
+                }
+                return self.forget_preparation(job, state).await;
             }
         };
         match self.sighting(server).await? {

@@ -261,17 +261,12 @@ impl Host {
             create(live, server, paused)
         });
         started.await?;
-        match self.sighting(server).await? {
-            Sighting::Executing => Ok(()),
-            Sighting::Unreachable
-            | Sighting::Absent
-            | Sighting::Inactive
-            | Sighting::Incoming
-            | Sighting::Moving
-            | Sighting::HandedOver => Err(DriverError::Unavailable(
-                "the guest was started again, and does not execute".into(),
-            )),
+        if self.sighting(server).await? == Sighting::Executing {
+            return Ok(());
         }
+        Err(DriverError::Unavailable(
+            "the guest was started again, and does not execute".into(),
+        ))
     }
 
     /// The guest is elsewhere for good.
