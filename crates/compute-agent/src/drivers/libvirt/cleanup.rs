@@ -20,7 +20,7 @@ use super::Host;
 use super::config::SourceDisks;
 use super::connection::Live;
 use super::inventory::known;
-use super::observation::{Observation, look};
+use super::observation::look;
 use super::state::DriverState;
 use super::sys::{self, DomainState, Stopped};
 use crate::driver::{DriverError, Job};
@@ -67,7 +67,7 @@ impl Host {
         if let Some(seen) = self.look(server).await? {
             match seen.sighting() {
                 Sighting::Executing | Sighting::Moving => return Err(still_executes(server)),
-                Sighting::HandedOver if is_post_copy_source(seen) => {
+                Sighting::HandedOver if seen.is_post_copy() => {
                     return Err(post_copy_incomplete(server));
                 }
                 Sighting::HandedOver | Sighting::Inactive => {
@@ -277,7 +277,7 @@ fn undefine_leftover(live: &Live, server: ServerUuid) -> Result<(), Error> {
         return Ok(());
     };
     match observed.sighting() {
-        Sighting::HandedOver if !is_post_copy_source(observed) => {
+        Sighting::HandedOver if !observed.is_post_copy() => {
             known(domain.destroy())?;
             undefine(&domain)
         }
@@ -296,14 +296,6 @@ pub(super) fn undefine(domain: &Domain) -> Result<(), Error> {
         Some(true) => known(domain.undefine_flags(UNDEFINE)).map(drop),
         Some(false) | None => Ok(()),
     }
-}
-
-/// The source of a post-copy move that has not (or will not) come to its end.
-fn is_post_copy_source(observed: Observation) -> bool {
-    matches!(
-        observed.state,
-        DomainState::Paused(Stopped::PostCopy | Stopped::PostCopyFailed)
-    )
 }
 
 /// Another look may tell.

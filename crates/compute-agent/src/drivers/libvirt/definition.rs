@@ -73,7 +73,7 @@ pub(super) struct DiskElement {
 }
 
 /// Nova's `<instance>` in the metadata.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct NovaElement {
     pub(super) name: Option<String>,
     pub(super) owner: Option<Owner>,

@@ -143,10 +143,7 @@ fn about(live: &Live) -> Result<About, Error> {
         tracing::warn!(%error, "libvirt does not describe the host's processor");
         Cpu {
             arch: std::env::consts::ARCH.into(),
-            model: String::new(),
-            vendor: String::new(),
-            features: Vec::new(),
-            definition: None,
+            ..Cpu::default()
         }
     });
     Ok(About {

@@ -94,6 +94,14 @@ impl Observation {
         }
     }
 
+    /// Does a post-copy move stop it, which on its source has not come to its end, or never will?
+    pub(super) fn is_post_copy(self) -> bool {
+        matches!(
+            self.state,
+            DomainState::Paused(Stopped::PostCopy | Stopped::PostCopyFailed)
+        )
+    }
+
     pub(super) fn power_state(self) -> PowerState {
         match self.state {
             DomainState::Running => PowerState::Running,

@@ -14,7 +14,6 @@ use super::cleanup::{is_persistent, unjudged};
 use super::connection::{CallError, Live};
 use super::inventory::known;
 use super::locks::GuestLock;
-use super::observation::Observation;
 use super::sys::DomainState;
 use crate::driver::{DriverError, PowerOff, PowerOn};
 
@@ -139,7 +138,7 @@ impl Host {
                     "{server} does not power off"
                 )));
             }
-            if now >= forced_at || !listens(seen) {
+            if now >= forced_at || seen.state != DomainState::Running {
                 self.connection
                     .call(move |live| destroy(live, server))
                     .await?;
@@ -155,10 +154,6 @@ impl Host {
         }
         Ok(())
     }
-}
-
-fn listens(seen: Observation) -> bool {
-    seen.state == DomainState::Running
 }
 
 /// One that executes by now is no error. Keeps the lock until libvirt has answered.
