@@ -15,5 +15,3 @@ pub mod drivers;
 pub mod holds;
 pub mod journal;
 pub mod metrics;
-
-mod seconds;

@@ -44,7 +44,6 @@ mod metrics;
 mod progress;
 mod reconcile;
 mod scheduling;
-mod seconds;
 mod steps;
 mod testimony;
 mod ticks;
