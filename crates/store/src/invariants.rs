@@ -3,8 +3,6 @@
 mod rules;
 mod words;
 
-use std::fmt;
-
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Nullable, Text};
@@ -18,18 +16,13 @@ use crate::connection::Database;
 use crate::{Store, StoreError};
 
 /// A promise that the rows break.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, thiserror::Error)]
+#[error("{promise}: {text}")]
 pub struct Violation {
     /// Which promise, such as `P10`; `words` for a word that is none.
     pub promise: &'static str,
     /// What is wrong, naming the row.
     pub text: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.promise, self.text)
-    }
 }
 
 impl Store {

@@ -44,16 +44,9 @@ const NOWHERE: Receiver = Receiver {
 };
 
 /// A promise was not kept, or the testbed fell apart.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct Broken(String);
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Broken {}
 
 impl From<DriverError> for Broken {
     fn from(error: DriverError) -> Self {
