@@ -82,10 +82,8 @@ pub enum OpenError {
     Listen(#[from] ListenError),
     #[error("the listening socket has no address")]
     Address(#[source] std::io::Error),
-    /// Nobody could call it back.
     #[error("the agent listens on {0}, which is no address that others can call: set `advertise`")]
     Unreachable(SocketAddr),
-    /// It would be somebody else.
     #[error("the certificate is for {found}, and this is the agent of host {host}")]
     Somebody {
         /// Who the transport says it is.

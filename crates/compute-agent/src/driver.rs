@@ -64,13 +64,10 @@ pub enum DriverError {
     /// fails leaves behind at most what it saved, for `roll_back`.
     #[error("{0}")]
     Failed(Failure),
-    /// No move of this guest is under way.
     #[error("no move of this guest is under way")]
     NoJob,
-    /// The move is past its point of no return.
     #[error("the move is past its point of no return")]
     TooLate,
-    /// No such guest on this host.
     #[error("no server {0} on this host")]
     UnknownServer(ServerUuid),
     /// The step was cancelled by its token.

@@ -40,7 +40,6 @@ pub enum JournalError {
         path: PathBuf,
         source: std::io::Error,
     },
-    /// A file is damaged, or of a release that this one does not understand.
     #[error(
         "{path} is not a journal entry: {problem}. It was not written by this release of the \
          agent, or it is damaged. If the migration of that name is over, the file can be removed"
@@ -70,7 +69,6 @@ pub enum Outlives {
 /// Why a command is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTaken {
-    /// A newer one has been taken.
     #[error("stale")]
     Stale(Rank),
     #[error(transparent)]

@@ -7,10 +7,8 @@ use std::fmt;
 pub enum Violation {
     #[error("the journal is empty")]
     Empty,
-    /// A place in the journal holds neither nothing nor a record that belongs there.
     #[error("place {slot} of the journal is damaged")]
     Damaged { slot: u32 },
-    /// A record or line of another guest.
     #[error("guest {guest} wrote counter {counter}")]
     Foreign { guest: u32, counter: u32 },
     #[error("the journal has nothing between {after} and {before}")]
@@ -20,7 +18,6 @@ pub enum Violation {
         /// The first one after it.
         before: u32,
     },
-    /// The guest started anew, where it should only have moved.
     #[error("the guest booted again (boot {boot}) at {counter}")]
     Rebooted { boot: u32, counter: u32 },
     /// The guest was not where it should have been, or not in that order.
@@ -31,7 +28,6 @@ pub enum Violation {
         /// The epochs that the journal shows.
         found: Vec<u32>,
     },
-    /// A page or block was wrong.
     #[error("{count} pages or blocks were wrong at {counter} (host {epoch})")]
     Wrong {
         /// How many, at the first report of it.
@@ -73,7 +69,6 @@ pub enum Violation {
         /// Where it was printed.
         log: u32,
     },
-    /// What was printed is not what was recorded.
     #[error("the line and the record of {counter} differ")]
     Disagreement { counter: u32 },
     /// More broken lines than there were hand-overs to break them.

@@ -96,7 +96,6 @@ pub(super) struct CpuDefinition {
 pub(super) enum Unreadable {
     #[error("not XML: {0}")]
     Xml(#[from] roxmltree::Error),
-    /// Something is missing, or is no number.
     #[error("no usable <{0}>")]
     Element(&'static str),
 }

@@ -18,10 +18,8 @@ use crate::holds::Holds;
 /// A world cannot be kept or read.
 #[derive(Debug, thiserror::Error)]
 pub enum FabricError {
-    /// The file cannot be read or written.
     #[error("cannot use {0}")]
     Io(PathBuf, #[source] std::io::Error),
-    /// The file does not hold a world.
     #[error("{0} does not describe simulated hosts")]
     Unreadable(PathBuf, #[source] serde_json::Error),
 }
