@@ -114,6 +114,19 @@ pub struct HostLoad {
     pub claims: Resources,
 }
 
+/// The node of a host, if there is such a host.
+pub(crate) fn node(
+    connection: &mut Database,
+    host: &HostName,
+) -> Result<Option<String>, StoreError> {
+    let node = hosts::table
+        .filter(hosts::name.eq(host.as_str()))
+        .select(hosts::node)
+        .first(connection)
+        .optional()?;
+    Ok(node)
+}
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = hosts)]
 struct HostRow {
