@@ -18,7 +18,6 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::aggregate::{AggregateView, ZONE_KEY};
 
-/// `GET /os-aggregates`.
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_global(rules::AGGREGATES_INDEX)?;
     let all = call.state.store.aggregate_list().await?;
@@ -26,7 +25,6 @@ pub async fn index(call: &Call) -> Answer {
     Reply::list("aggregates", all.iter().map(view))
 }
 
-/// `GET /os-aggregates/{id}`.
 pub async fn show(call: &Call) -> Answer {
     let id = id(call, rules::AGGREGATES_SHOW)?;
     let found = match id {
@@ -36,7 +34,6 @@ pub async fn show(call: &Call) -> Answer {
     document(call, &found.ok_or_else(|| no_such_aggregate(call))?)
 }
 
-/// `POST /os-aggregates`.
 pub async fn create(call: &Call) -> Answer {
     let body = &call.body;
     call.caller.enforce_global(rules::AGGREGATES_CREATE)?;
@@ -53,7 +50,6 @@ pub async fn create(call: &Call) -> Answer {
     Reply::document("aggregate", &AggregateView::made(&made, call.version))
 }
 
-/// `PUT /os-aggregates/{id}`.
 pub async fn update(call: &Call) -> Answer {
     let body = &call.body;
     let id = id(call, rules::AGGREGATES_UPDATE)?;
@@ -78,7 +74,6 @@ pub async fn update(call: &Call) -> Answer {
     document(call, &apply(call, id, change, check).await?)
 }
 
-/// `DELETE /os-aggregates/{id}`.
 pub async fn delete(call: &Call) -> Answer {
     let id = id(call, rules::AGGREGATES_DELETE)?;
     let empty = |used: &AggregateUse| match used.aggregate.hosts.is_empty() {

@@ -7,14 +7,12 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::availability_zone::AvailabilityZones;
 
-/// `GET /os-availability-zone`.
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_global(rules::ZONES_LIST)?;
     let services = call.state.store.service_list().await?;
     Reply::json(&AvailabilityZones::short(&services))
 }
 
-/// `GET /os-availability-zone/detail`.
 pub async fn detail(call: &Call) -> Answer {
     call.caller.enforce_global(rules::ZONES_DETAIL)?;
     let services = call.state.store.service_list().await?;

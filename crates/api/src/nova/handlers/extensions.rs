@@ -7,13 +7,11 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::extension::ExtensionView;
 
-/// `GET /extensions`.
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_global(rules::EXTENSIONS)?;
     Reply::document("extensions", &ExtensionView::list(call.links.root()))
 }
 
-/// `GET /extensions/{alias}`.
 pub async fn show(call: &Call) -> Answer {
     call.caller.enforce_global(rules::EXTENSIONS)?;
     let found = ExtensionView::find(call.links.root(), &call.ids.id);

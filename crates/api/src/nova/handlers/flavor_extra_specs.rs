@@ -10,7 +10,6 @@ use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
 
-/// `GET /flavors/{id}/os-extra_specs`.
 pub async fn index(call: &Call) -> Answer {
     call.caller
         .enforce(rules::FLAVOR_EXTRA_SPECS_INDEX, &own_project(call))?;
@@ -18,7 +17,6 @@ pub async fn index(call: &Call) -> Answer {
     Reply::json(&json!({ "extra_specs": flavor.extra_specs }))
 }
 
-/// `GET /flavors/{id}/os-extra_specs/{key}`.
 pub async fn show(call: &Call) -> Answer {
     call.caller
         .enforce(rules::FLAVOR_EXTRA_SPECS_SHOW, &own_project(call))?;

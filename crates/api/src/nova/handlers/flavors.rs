@@ -13,7 +13,6 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::flavor::{FlavorEntry, FlavorView};
 
-/// `GET /flavors`.
 pub async fn index(call: &Call) -> Answer {
     let page = page(call).await?;
     answer(call, "flavors", &page, |flavor| {
@@ -21,7 +20,6 @@ pub async fn index(call: &Call) -> Answer {
     })
 }
 
-/// `GET /flavors/detail`.
 pub async fn detail(call: &Call) -> Answer {
     let page = page(call).await?;
     let specs = call.caller.permits_own(rules::FLAVOR_EXTRA_SPECS_INDEX);
@@ -30,7 +28,6 @@ pub async fn detail(call: &Call) -> Answer {
     })
 }
 
-/// `GET /flavors/{id}`.
 pub async fn show(call: &Call) -> Answer {
     let flavor = named(call).await?;
     let specs = call.caller.permits_own(rules::FLAVOR_EXTRA_SPECS_INDEX);

@@ -20,7 +20,6 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::hypervisor::HypervisorView;
 
-/// `GET /os-hypervisors/{id}`.
 pub async fn show(call: &Call) -> Answer {
     call.caller.enforce_global(rules::HYPERVISORS_SHOW)?;
     let found = lookup::one(call).await?;

@@ -13,7 +13,6 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::instance_action::{EventVisibility, InstanceActionView};
 
-/// `GET …/os-instance-actions`.
 pub async fn index(call: &Call) -> Answer {
     let server = server(call)
         .await?
@@ -28,7 +27,6 @@ pub async fn index(call: &Call) -> Answer {
     Reply::page("instanceActions", actions.iter().map(view), "links", next)
 }
 
-/// `GET …/os-instance-actions/{request_id}`.
 pub async fn show(call: &Call) -> Answer {
     let Allowed {
         resource: server,

@@ -14,17 +14,14 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::quota::QuotaSet;
 
-/// `GET /os-quota-sets/{project}`.
 pub async fn show(call: &Call) -> Answer {
     limits(call, rules::QUOTAS_SHOW)
 }
 
-/// `GET /os-quota-sets/{project}/defaults`.
 pub async fn defaults(call: &Call) -> Answer {
     limits(call, rules::QUOTAS_DEFAULTS)
 }
 
-/// `GET /os-quota-sets/{project}/detail`.
 pub async fn detail(call: &Call) -> Answer {
     let project = project(call, rules::QUOTAS_DETAIL)?;
     let usage = match unstorable(project) {

@@ -13,7 +13,6 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::server_group::ServerGroupView;
 
-/// `GET /os-server-groups`.
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_own(rules::SERVER_GROUPS_INDEX)?;
     // Whatever its value is. Who is no administrator asks for it in vain.
@@ -29,13 +28,11 @@ pub async fn index(call: &Call) -> Answer {
     Reply::list("server_groups", groups.iter().map(view))
 }
 
-/// `GET /os-server-groups/{id}`.
 pub async fn show(call: &Call) -> Answer {
     let group = named(call, rules::SERVER_GROUPS_SHOW).await?;
     document(call, &group)
 }
 
-/// `POST /os-server-groups`.
 pub async fn create(call: &Call) -> Answer {
     let body = &call.body;
     call.caller.enforce_own(rules::SERVER_GROUPS_CREATE)?;
@@ -44,7 +41,6 @@ pub async fn create(call: &Call) -> Answer {
     document(call, &group)
 }
 
-/// `DELETE /os-server-groups/{id}`.
 pub async fn delete(call: &Call) -> Answer {
     let group = named(call, rules::SERVER_GROUPS_DELETE).await?;
     let (store, now) = (&call.state.store, call.state.clock.now());

@@ -17,7 +17,6 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::server_migration::ServerMigrationView;
 
-/// `GET …/migrations`.
 pub async fn index(call: &Call) -> Answer {
     let found = call
         .server_migrations()
@@ -61,7 +60,6 @@ fn shown(call: &Call, record: Option<MigrationSummary>) -> Result<MigrationSumma
     }
 }
 
-/// `DELETE …/migrations/{id}`.
 pub async fn abort(call: &Call) -> Answer {
     requests::record(call, &ABORT).await
 }

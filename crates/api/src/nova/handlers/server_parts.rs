@@ -10,7 +10,6 @@ use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
 
-/// `GET /servers/{server_id}/os-interface`.
 pub async fn interfaces(call: &Call) -> Answer {
     none(
         call,
@@ -20,7 +19,6 @@ pub async fn interfaces(call: &Call) -> Answer {
     .await
 }
 
-/// `GET /servers/{server_id}/os-security-groups`.
 pub async fn security_groups_of_server(call: &Call) -> Answer {
     none(
         call,
@@ -30,30 +28,25 @@ pub async fn security_groups_of_server(call: &Call) -> Answer {
     .await
 }
 
-/// `GET /servers/{server_id}/ips`.
 pub async fn addresses(call: &Call) -> Answer {
     none(call, rules::ADDRESSES_INDEX, json!({ "addresses": {} })).await
 }
 
-/// `GET /servers/{server_id}/tags`.
 pub async fn tags(call: &Call) -> Answer {
     none(call, rules::TAGS_INDEX, json!({ "tags": [] })).await
 }
 
-/// `GET /os-security-groups`.
 pub async fn security_groups(call: &Call) -> Answer {
     let target = Target::of_project(call.caller.project_id());
     call.caller.enforce(rules::SECURITY_GROUPS_GET, &target)?;
     Reply::json(&json!({ "security_groups": [] }))
 }
 
-/// `GET /servers/{server_id}/metadata`.
 pub async fn metadata(call: &Call) -> Answer {
     let server = call.allowed_server(rules::METADATA_INDEX).await?;
     Reply::json(&json!({ "metadata": server.metadata }))
 }
 
-/// `GET /servers/{server_id}/metadata/{key}`.
 pub async fn metadata_item(call: &Call) -> Answer {
     let server = call.allowed_server(rules::METADATA_SHOW).await?;
     let key = &call.ids.key;

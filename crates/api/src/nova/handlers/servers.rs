@@ -19,7 +19,6 @@ use crate::nova::rules;
 use crate::nova::views::HostIds;
 use crate::nova::views::server::{ServerEntry, ServerView};
 
-/// `GET /servers`.
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_own(rules::SERVERS_INDEX)?;
     let servers = list(call, rules::SERVERS_INDEX_ALL).await?;
@@ -29,7 +28,6 @@ pub async fn index(call: &Call) -> Answer {
     Reply::page("servers", servers.iter().map(view), "servers_links", next)
 }
 
-/// `GET /servers/detail`.
 pub async fn detail(call: &Call) -> Answer {
     call.caller.enforce_own(rules::SERVERS_DETAIL)?;
     let servers = list(call, rules::SERVERS_DETAIL_ALL).await?;
@@ -41,7 +39,6 @@ pub async fn detail(call: &Call) -> Answer {
     Reply::page("servers", servers.iter().map(view), "servers_links", next)
 }
 
-/// `GET /servers/{id}`.
 pub async fn show(call: &Call) -> Answer {
     let found = call.server().await?.allow(call, rules::SERVERS_SHOW)?;
     let visibility = Visibility::of_one(call, &found).await?;

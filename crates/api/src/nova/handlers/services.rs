@@ -15,7 +15,6 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::service::{Liveness, ServiceView};
 
-/// `GET /os-services`.
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_global(rules::SERVICES_LIST)?;
     let services = call.state.store.service_list().await?;

@@ -14,7 +14,6 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::tenant_usage::{OrNothing, Period, ProjectUsageView};
 
-/// `GET /os-simple-tenant-usage`.
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_own(rules::USAGE_LIST)?;
     let period = period(call)?;
@@ -30,7 +29,6 @@ pub async fn index(call: &Call) -> Answer {
     )
 }
 
-/// `GET /os-simple-tenant-usage/{project}`.
 pub async fn show(call: &Call) -> Answer {
     let project = &call.ids.id;
     call.caller

@@ -9,7 +9,6 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::volume_attachment::VolumeAttachmentView;
 
-/// `GET …/os-volume_attachments`.
 pub async fn index(call: &Call) -> Answer {
     let server = call.server().await?.allow(call, rules::VOLUMES_INDEX)?;
     let server = &server.resource;
@@ -19,7 +18,6 @@ pub async fn index(call: &Call) -> Answer {
     Reply::list("volumeAttachments", views)
 }
 
-/// `GET …/os-volume_attachments/{volume}`.
 pub async fn show(call: &Call) -> Answer {
     let server = call.server().await?.allow(call, rules::VOLUMES_SHOW)?;
     let server = &server.resource;

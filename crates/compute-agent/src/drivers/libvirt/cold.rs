@@ -103,7 +103,6 @@ impl Host {
         }
     }
 
-    /// See [`crate::driver::Driver::start`], of a cold move.
     pub(super) async fn start_cold(
         self: &Arc<Self>,
         job: &Job,
@@ -135,7 +134,6 @@ impl Host {
         Ok(())
     }
 
-    /// See [`crate::driver::Driver::progress`], of a cold move.
     pub(super) fn progress_cold(self: &Arc<Self>, job: &Job) -> Result<JobState, DriverError> {
         if let Some(state) = self.power_offs.state(job) {
             return Ok(state);

@@ -17,7 +17,6 @@ use crate::nova::views::Next;
 use crate::nova::views::hypervisor::{HypervisorEntry, HypervisorView};
 use crate::nova::views::service::Id;
 
-/// `GET /os-hypervisors`.
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_global(rules::HYPERVISORS_LIST)?;
     let (found, hosted) = list(call).await?;
@@ -27,7 +26,6 @@ pub async fn index(call: &Call) -> Answer {
     })
 }
 
-/// `GET /os-hypervisors/detail`.
 pub async fn detail(call: &Call) -> Answer {
     call.caller.enforce_global(rules::HYPERVISORS_DETAIL)?;
     let (found, hosted) = list(call).await?;

@@ -34,7 +34,6 @@ pub async fn uptime(call: &Call) -> Answer {
     Reply::document("hypervisor", &Uptime::new(host, call.version, liveness))
 }
 
-/// `GET /os-hypervisors/{pattern}/search`.
 pub async fn search(call: &Call) -> Answer {
     call.caller.enforce_global(rules::HYPERVISORS_SEARCH)?;
     let found = matching(call, &call.ids.id).await?;
@@ -43,7 +42,6 @@ pub async fn search(call: &Call) -> Answer {
     Reply::list("hypervisors", found.iter().map(|it| view(&it.host)))
 }
 
-/// `GET /os-hypervisors/{pattern}/servers`.
 pub async fn servers(call: &Call) -> Answer {
     call.caller.enforce_global(rules::HYPERVISORS_SERVERS)?;
     let found = matching(call, &call.ids.id).await?;

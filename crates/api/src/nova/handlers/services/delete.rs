@@ -10,7 +10,6 @@ use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
 
-/// `DELETE /os-services/{id}`.
 pub async fn delete(call: &Call) -> Answer {
     call.caller.enforce_global(rules::SERVICES_DELETE)?;
     let store = &call.state.store;
