@@ -73,14 +73,10 @@ impl Store {
 
     /// Runs queries that change nothing. Each sees the latest commit, and two of them need not
     /// see the same.
-    pub(crate) async fn read<T, E>(
+    pub(crate) async fn read<T: Send + 'static, E: TransactionError>(
         &self,
         mut work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: TransactionError,
-    {
+    ) -> Result<T, E> {
         self.pools
             .readers
             .run(move |connection, _| work(connection))
@@ -88,13 +84,10 @@ impl Store {
     }
 
     /// Runs queries that change nothing and all see the same.
-    pub(crate) async fn read_snapshot<T>(
+    pub(crate) async fn read_snapshot<T: Send + 'static>(
         &self,
         mut work: impl FnMut(&mut Database) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-    {
+    ) -> Result<T, StoreError> {
         use diesel::Connection as _;
         self.read(move |connection| {
             connection.transaction(|connection| {
@@ -107,14 +100,10 @@ impl Store {
 
     /// Runs one transaction, again where the database asks for that; `work` must not change
     /// anything but the database. An error of any kind rolls it back.
-    pub(crate) async fn write<T, E>(
+    pub(crate) async fn write<T: Send + 'static, E: TransactionError>(
         &self,
         mut work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: TransactionError,
-    {
+    ) -> Result<T, E> {
         let writers = match &self.pools.writers {
             Writers::One(writer) => return writer.run(self.urgency, work).await,
             Writers::Many(pool) => pool,

@@ -149,13 +149,10 @@ impl PolicySource {
     }
 
     /// Does what may wait for another service's decision on a thread where it stops nobody else.
-    pub(crate) async fn on_blocking_thread<F>(
+    pub(crate) async fn on_blocking_thread<F: Future<Output: Send + 'static>>(
         &self,
         work: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<F::Output, BlockingError>
-    where
-        F: Future<Output: Send + 'static>,
-    {
+    ) -> Result<F::Output, BlockingError> {
         let slots = Arc::clone(&self.slots);
         let slot = slots
             .try_acquire_owned()

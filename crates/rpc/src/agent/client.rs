@@ -59,16 +59,13 @@ impl AgentClient {
         self.session.greet(hello).await
     }
 
-    async fn call<Q: Native, A: Native, F>(
+    async fn call<Q: Native, A: Native, F: Future<Output = Result<Response<A::Wire>, Status>>>(
         &self,
         since: Version,
         deadline: Duration,
         message: Q,
         send: impl FnOnce(Wire<Channel>, Request<Q::Wire>) -> F,
-    ) -> Result<A, CallError>
-    where
-        F: Future<Output = Result<Response<A::Wire>, Status>>,
-    {
+    ) -> Result<A, CallError> {
         require(self.hello().await?.version, since)?;
         let request = self.session.request(message.to_wire(), Some(deadline));
         let sent = send(self.wire.clone(), request);

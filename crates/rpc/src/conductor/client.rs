@@ -49,15 +49,12 @@ impl ConductorClient {
         self.session.greet(hello).await
     }
 
-    async fn call<Q: Native, A: Native, F>(
+    async fn call<Q: Native, A: Native, F: Future<Output = Result<Response<A::Wire>, Status>>>(
         &self,
         deadline: Duration,
         message: Q,
         send: impl FnOnce(Wire<Channel>, Request<Q::Wire>) -> F,
-    ) -> Result<A, CallError>
-    where
-        F: Future<Output = Result<Response<A::Wire>, Status>>,
-    {
+    ) -> Result<A, CallError> {
         self.hello().await?;
         let request = self.session.request(message.to_wire(), Some(deadline));
         let sent = send(self.wire.clone(), request);
