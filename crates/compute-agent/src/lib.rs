@@ -17,4 +17,3 @@ pub mod journal;
 pub mod metrics;
 
 mod replace;
-mod seconds;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::{Leftover, Remedy, Sighting, Witness, remedy};
-use godwit_rpc::command::{Command, Move, Rank, RollBack, Withdraw};
+use godwit_rpc::command::{Command, Rank, RollBack, Withdraw};
 use godwit_store::{Discrepancy, MigrationRecord};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,8 @@ use tracing::{debug, info, warn};
 use crate::context::Context;
 use crate::effects::Retry;
 use crate::testimony::{answers_now, witness};
-use crate::translate::move_kind;
+use crate::ticks::Ticks;
+use crate::translate;
 
 /// How often one looks for something to clean.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -32,14 +33,9 @@ const AT_ONCE: usize = 8;
 const PAUSE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = Ticks::every(LOOK_EVERY);
     let mut paused = HashMap::new();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    while ticks.next(stop).await {
         tokio::select! {
             () = stop.cancelled() => return,
             done = pass(ctx, &mut paused) => if let Err(Retry { reason }) = done {
@@ -190,21 +186,9 @@ async fn perform(
 /// A command of an ended migration: it comes after all that the migration ever asked for. `None`:
 /// it was never placed.
 pub(crate) fn command(record: &MigrationRecord) -> Option<Command> {
-    let migration = &record.migration;
-    let placement = migration.placement.as_ref()?;
-    Some(Command {
-        what: Move {
-            migration: migration.uuid,
-            kind: move_kind(migration.kind),
-            server: migration.server,
-            source: migration.source_compute.clone(),
-            destination: placement.host.clone(),
-            storage: placement.storage,
-        },
-        rank: Rank {
-            sequence: migration.effect_sequence.saturating_add(1),
-            epoch: 1,
-        },
-        request_id: record.request_id.clone(),
-    })
+    let rank = Rank {
+        sequence: record.migration.effect_sequence.saturating_add(1),
+        epoch: 1,
+    };
+    translate::command(record, rank)
 }

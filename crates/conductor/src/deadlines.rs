@@ -8,18 +8,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::context::Context;
+use crate::ticks::Ticks;
 
 /// Rows looked at in one go; the others are not late enough to matter.
 const BATCH: i64 = 256;
 
 pub(crate) async fn run(ctx: &Arc<Context>, stop: &CancellationToken) {
-    let mut ticks = tokio::time::interval(ctx.config.poll_interval);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    let mut ticks = Ticks::every(ctx.config.poll_interval);
+    while ticks.next(stop).await {
         if let Err(error) = pass(ctx).await {
             warn!(%error, "deadlines could not be looked at");
         }

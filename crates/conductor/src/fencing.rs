@@ -21,6 +21,7 @@ use tracing::{info, warn};
 
 use crate::context::Context;
 use crate::testimony::{answers, answers_now};
+use crate::ticks::Ticks;
 
 /// How often what is open on hosts that have long been dead is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -60,14 +61,9 @@ impl DeclaredDead {
 }
 
 pub(crate) async fn run(ctx: &Arc<Context>, stop: &CancellationToken) {
-    let mut ticks = tokio::time::interval(ctx.config.poll_interval);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = Ticks::every(ctx.config.poll_interval);
     let mut looked = None;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    while ticks.next(stop).await {
         if let Err(error) = look(ctx, &mut looked).await {
             warn!(%error, "dead hosts could not be looked at");
         }

@@ -17,6 +17,7 @@ use tracing::{info, warn};
 use crate::context::Context;
 use crate::evacuated;
 use crate::testimony::explain;
+use crate::ticks::Ticks;
 use crate::translate;
 
 /// Hosts asked at one time.
@@ -53,13 +54,8 @@ pub(crate) async fn take(
 
 /// Asks every host that is up and has shown no inventory for an interval, at each interval.
 pub(crate) async fn run(ctx: &Arc<Context>, stop: &CancellationToken) {
-    let mut ticks = tokio::time::interval(ctx.config.reconcile_interval);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    let mut ticks = Ticks::every(ctx.config.reconcile_interval);
+    while ticks.next(stop).await {
         tokio::select! {
             () = stop.cancelled() => return,
             () = ask_all(ctx) => {}

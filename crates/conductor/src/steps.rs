@@ -142,9 +142,9 @@ mod tests {
     use godwit_rpc::identity::{PeerIdentity, Role};
     use godwit_rpc::transport::{LocalNetwork, Transport};
     use godwit_store::{Actor, Store, StoreOptions};
+    use godwit_test_support::clock::SystemClock;
     use godwit_test_support::fleet::rpc::{domain, facts};
     use godwit_test_support::fleet::store::new_migration;
-    use godwit_test_support::clock::SystemClock;
     use godwit_test_support::fleet::{SERVER, anywhere, at, host, named, uuid};
     use godwit_test_support::{database_directory, wait_for};
 

@@ -16,6 +16,7 @@ use crate::cold;
 use crate::failure::Failure;
 use crate::ids::{HostName, MigrationUuid, ServerUuid};
 use crate::phase::Phase;
+use crate::seconds;
 use crate::server::VmState;
 use crate::status::{MigrationKind, MigrationStatus, words};
 use crate::time::Timestamp;
@@ -282,21 +283,6 @@ impl Default for Limits {
             booting: Self::default_booting(),
             confirm: Duration::ZERO,
         }
-    }
-}
-
-mod seconds {
-    //! Durations as seconds with a fraction, so that a row stays readable.
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_f64(span.as_secs_f64())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        Duration::try_from_secs_f64(f64::deserialize(from)?).map_err(D::Error::custom)
     }
 }
 

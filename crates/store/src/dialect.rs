@@ -65,7 +65,6 @@ pub(crate) fn session(connection: &Database, access: Access) -> &'static str {
     }
 }
 
-/// Is there such a table?
 pub(crate) fn has_table(connection: &mut Database, name: &str) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Found {

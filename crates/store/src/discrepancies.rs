@@ -31,7 +31,6 @@ pub struct Discrepancy {
     pub closed_because: Option<String>,
 }
 
-/// A discrepancy's row.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = discrepancies)]
 struct DiscrepancyRow {
@@ -218,9 +217,6 @@ pub(crate) fn seen_elsewhere(
 impl Store {
     /// What moves have left on hosts and is not cleaned yet, oldest first: of one server, or of
     /// all.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn leftovers(
         &self,
         server: Option<ServerUuid>,
@@ -232,9 +228,6 @@ impl Store {
     /// Opens a discrepancy that the holder of `lease` came upon; `false` if one is open for the
     /// subject already, or if the lease is lost: what its holder doubts may be settled by now,
     /// and nobody would close it again.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn discrepancy_open(
         &self,
         subject: DiscrepancySubject,
@@ -252,9 +245,6 @@ impl Store {
     }
 
     /// Closes the open discrepancy of a subject; `false` if there is none.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn discrepancy_close(
         &self,
         subject: DiscrepancySubject,
@@ -274,9 +264,6 @@ impl Store {
     }
 
     /// Open discrepancies, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn discrepancy_list_open(&self) -> Result<Vec<Discrepancy>, StoreError> {
         self.read(load_open).await
     }

@@ -43,7 +43,6 @@ pub struct FlavorSpec {
     pub swap_mb: i64,
 }
 
-/// A flavor's row.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = flavors)]
 pub(crate) struct FlavorRow {
@@ -150,9 +149,6 @@ pub(crate) fn ensure(
 
 impl Store {
     /// All flavors, by id.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn flavor_list(&self) -> Result<Vec<Flavor>, StoreError> {
         self.read(|connection| {
             let rows: Vec<FlavorRow> = flavors::table
@@ -165,9 +161,6 @@ impl Store {
     }
 
     /// A flavor by its id in the API.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn flavor_find(&self, flavorid: &str) -> Result<Option<Flavor>, StoreError> {
         if !storable(flavorid) {
             return Ok(None);

@@ -124,25 +124,18 @@ impl Store {
 
     /// Runs queries that change nothing. Each sees the latest commit, and two of them need not
     /// see the same.
-    pub(crate) async fn read<T, E>(
+    pub(crate) async fn read<T: Send + 'static, E: TransactionError>(
         &self,
         work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: TransactionError,
-    {
+    ) -> Result<T, E> {
         result_of(self.pools.readers.read(erased(work)).await)
     }
 
     /// Runs queries that change nothing and all see the same.
-    pub(crate) async fn read_snapshot<T>(
+    pub(crate) async fn read_snapshot<T: Send + 'static>(
         &self,
         mut work: impl FnMut(&mut Database) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-    {
+    ) -> Result<T, StoreError> {
         use diesel::Connection as _;
         self.read(move |connection| {
             connection.transaction(|connection| {
@@ -155,14 +148,10 @@ impl Store {
 
     /// Runs one transaction, again where the database asks for that; `work` must not change
     /// anything but the database. An error of any kind rolls it back.
-    pub(crate) async fn write<T, E>(
+    pub(crate) async fn write<T: Send + 'static, E: TransactionError>(
         &self,
         work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: TransactionError,
-    {
+    ) -> Result<T, E> {
         result_of(self.pools.write(self.urgency, erased(work)).await)
     }
 
@@ -176,9 +165,6 @@ impl Store {
     }
 
     /// Is the database there? For readiness.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn ping(&self) -> Result<(), StoreError> {
         use diesel::connection::SimpleConnection;
         self.read(|connection| Ok(connection.batch_execute("SELECT 1")?))

@@ -17,12 +17,9 @@ use uuid::Uuid;
 pub const MIB: u64 = 1 << 20;
 pub const GIB: u64 = 1 << 30;
 
-/// Server 1.
 pub const SERVER: ServerUuid = ServerUuid(numbered(0x5e77, 1));
-/// Migration 1.
 pub const MIGRATION: MigrationUuid = MigrationUuid(numbered(0x4d16, 1));
 
-/// A host of this name.
 pub fn named(name: &str) -> HostName {
     HostName::new(name).expect("a host name")
 }

@@ -23,7 +23,6 @@ use crate::wait::wait_for_blocking;
 /// Setting up takes some ten seconds of Python on an idle machine.
 const SET_UP: Duration = Duration::from_secs(180);
 
-/// What its tokens are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TokenProvider {
     /// Encrypted: nobody but Keystone can read them.

@@ -53,7 +53,6 @@ fn is_plain_word(word: [u8; 8]) -> bool {
     (control | quote | backslash) & each(0x80) == 0
 }
 
-/// Writes one value.
 struct Writer<'a>(&'a mut Vec<u8>);
 
 impl<'a> Writer<'a> {

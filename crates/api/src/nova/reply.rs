@@ -157,7 +157,6 @@ pub(crate) fn no_such_route(request: &HeaderMap, head: bool) -> HttpResponse {
     outside::error(StatusCode::NOT_FOUND, text, request, head)
 }
 
-/// The body exceeds the limit.
 pub(crate) fn too_large(request: &HeaderMap) -> HttpResponse {
     let text = "Request is too large.";
     outside::error(StatusCode::PAYLOAD_TOO_LARGE, text, request, false)

@@ -8,7 +8,7 @@ use godwit_core::ids::HostName;
 use godwit_core::migration::{Placement, Request};
 use godwit_core::server::VmState;
 use godwit_rpc::agent::AgentClient;
-use godwit_rpc::command::{Command, Move, Rank};
+use godwit_rpc::command::{Command, Rank};
 use godwit_rpc::progress::Progress;
 use godwit_rpc::refusal::{CallError, Refusal};
 use godwit_store::{
@@ -20,7 +20,7 @@ use tracing::warn;
 use crate::context::{AskError, Context};
 use crate::steps::Applied;
 use crate::testimony::{Testimony, explain, hear};
-use crate::translate::{self, move_kind};
+use crate::translate;
 
 /// It did not work and may work later: the effect is given back, with the reason.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ impl<'a> Performer<'a> {
     /// imported rows. A user may abort or confirm those, and then nobody can perform it.
     pub(super) fn placement(&self) -> Result<&Placement, Retry> {
         let placement = self.record.migration.placement.as_ref();
-        placement.ok_or_else(|| Retry::because("the migration was not placed"))
+        placement.ok_or_else(not_placed)
     }
 
     /// Was the guest running when its cold move began?
@@ -142,20 +142,7 @@ impl<'a> Performer<'a> {
 
     /// What agents are told of the move, and of this effect's place in it.
     pub(super) fn command(&self) -> Result<Command, Retry> {
-        let migration = &self.record.migration;
-        let placement = self.placement()?;
-        Ok(Command {
-            what: Move {
-                migration: migration.uuid,
-                kind: move_kind(migration.kind),
-                server: migration.server,
-                source: migration.source_compute.clone(),
-                destination: placement.host.clone(),
-                storage: placement.storage,
-            },
-            rank: self.rank(),
-            request_id: self.record.request_id.clone(),
-        })
+        translate::command(&self.record, self.rank()).ok_or_else(not_placed)
     }
 
     /// Applies the event that this effect led to, and ticks the effect off in the same
@@ -274,6 +261,10 @@ impl<'a> Performer<'a> {
             host: host.cloned(),
         }
     }
+}
+
+fn not_placed() -> Retry {
+    Retry::because("the migration was not placed")
 }
 
 /// What an agent's answer to a command means to whoever sent it.

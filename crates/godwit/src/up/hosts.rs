@@ -35,7 +35,6 @@ const FENCE_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(super) struct Hosts(HashMap<HostName, Uuid>);
 
-/// A host that has power.
 #[derive(Debug)]
 struct Running {
     stop: CancellationToken,

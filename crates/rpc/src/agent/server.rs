@@ -46,13 +46,10 @@ impl<A: Agent> AgentServer<A> {
 type Reply<T> = Result<Response<T>, Status>;
 
 /// Understands the message, calls, renders the answer.
-async fn relay<Q: Native, A: Native, F>(
+async fn relay<Q: Native, A: Native, F: Future<Output = Result<A, Refusal>>>(
     request: Request<Q::Wire>,
     call: impl FnOnce(Q) -> F,
-) -> Reply<A::Wire>
-where
-    F: Future<Output = Result<A, Refusal>>,
-{
+) -> Reply<A::Wire> {
     let message = Q::from_wire(request.into_inner())?;
     Ok(Response::new(call(message).await?.to_wire()))
 }

@@ -1,5 +1,6 @@
 //! Serving until told to stop.
 
+use futures::future::BoxFuture;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -46,7 +47,16 @@ pub struct ServeError(#[from] tonic::transport::Error);
 ///
 /// # Errors
 /// [`ServeError`] when the transport fails as a whole; single connections do not matter.
-pub async fn serve(
+pub fn serve(
+    listener: Listener,
+    service: Service,
+    stop: CancellationToken,
+) -> BoxFuture<'static, Result<(), ServeError>> {
+    // Boxed, it is compiled here and not for each crate that awaits it.
+    Box::pin(serve_all(listener, service, stop))
+}
+
+async fn serve_all(
     listener: Listener,
     service: Service,
     stop: CancellationToken,

@@ -108,7 +108,6 @@ fn unfinished(connection: &mut Database, of: &[String]) -> QueryResult<Vec<Summa
     }))
 }
 
-/// The migrations with these ids.
 fn with_ids(connection: &mut Database, ids: &[i64]) -> QueryResult<Vec<SummaryRow>> {
     on_backend!(connection, |backend| load_among!(backend, ids, |ids| {
         migrations::table
@@ -122,9 +121,6 @@ impl Store {
     /// A server's live migrations that Nova's API calls in progress, oldest first. `None` if
     /// there is no such server, it is deleted, or it belongs to another project than `project`
     /// (where given).
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migrations_in_progress_for_server(
         &self,
         server: ServerUuid,
@@ -136,9 +132,6 @@ impl Store {
 
     /// A server's migration by its integer id, unless deleted; whatever its type and status.
     /// `None` as in [`Self::migrations_in_progress_for_server`].
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migration_shown_for_server(
         &self,
         server: ServerUuid,

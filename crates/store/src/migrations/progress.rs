@@ -58,9 +58,6 @@ impl Store {
     /// Writes samples: the migrations' columns and `updated_at`, and their servers' `progress`.
     /// Of several samples of one migration the last counts. Migrations that have ended, or do
     /// not exist, are left alone.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migrations_progress(
         &self,
         samples: Vec<ProgressSample>,

@@ -52,9 +52,6 @@ const ADMISSIBLE: &str = "
 impl Store {
     /// Queued live migrations, the oldest first, which nobody wants ended, and for which there is a
     /// slot at both ends: those that come after `after`, `limit` of them at most.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migrations_admissible(
         &self,
         limits: SlotLimits,

@@ -15,8 +15,8 @@ use crate::among::{among, load_all};
 use crate::columns::{instant, json, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
-use crate::schema::{hosts, servers};
-use crate::{FlavorSpec, StoreError, flavors};
+use crate::schema::servers;
+use crate::{FlavorSpec, StoreError, flavors, hosts};
 
 /// Adopts what of an inventory is unknown, and returns which that was.
 pub(super) fn unknown(
@@ -39,11 +39,7 @@ pub(super) fn unknown(
         return Ok(Vec::new());
     }
     let zone = zones::of_host(connection, &inventory.host)?;
-    let node: Option<String> = hosts::table
-        .filter(hosts::name.eq(inventory.host.as_str()))
-        .select(hosts::node)
-        .first(connection)
-        .optional()?;
+    let node = hosts::node(connection, &inventory.host)?;
     let mut adopted = Vec::new();
     for domain in unknown {
         let home = Home {
@@ -78,7 +74,6 @@ fn flavor_of(domain: &Observed) -> FlavorSpec {
     }
 }
 
-/// Where servers are adopted.
 struct Home<'a> {
     inventory: &'a Inventory,
     node: Option<&'a str>,

@@ -110,9 +110,6 @@ impl Store {
     /// Unknown domains become servers. A server without an unfinished migration follows the
     /// one host where it certainly is. Where two execute it, or none has it, a discrepancy is
     /// opened; nothing is guessed. Discrepancies of this kind close themselves.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn inventory_record(&self, inventory: Inventory) -> Result<Observation, StoreError> {
         self.write(move |connection| record(connection, &inventory))
             .await

@@ -6,12 +6,12 @@ use godwit_core::server::{FaultChange, Home, ServerPatch, SightingChange};
 use godwit_core::time::Timestamp;
 
 use super::{Fault, Server, sightings};
-use crate::StoreError;
 use crate::aggregates::zones;
 use crate::columns::{instant, json, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
-use crate::schema::{hosts, servers};
+use crate::schema::servers;
+use crate::{StoreError, hosts};
 
 /// Writes a patch of a server whose row is locked: the row with one statement, then the sightings.
 pub(crate) fn write_patch(
@@ -83,11 +83,7 @@ fn place<'a>(
     home: &'a Home,
 ) -> Result<HostNodeZone<'a>, StoreError> {
     let zone = zones::of_host(connection, &home.host)?;
-    let node: Option<String> = hosts::table
-        .filter(hosts::name.eq(home.host.as_str()))
-        .select(hosts::node)
-        .first(connection)
-        .optional()?;
+    let node = hosts::node(connection, &home.host)?;
     Ok((
         home.host.as_str(),
         home.node.clone().or(node),

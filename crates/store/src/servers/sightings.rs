@@ -168,9 +168,6 @@ pub(crate) fn load(
 
 impl Store {
     /// What every host last said of a server, by host.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn sightings(&self, server: ServerUuid) -> Result<Vec<SightingRecord>, StoreError> {
         self.read(move |connection| load(connection, &[text(server)]))
             .await

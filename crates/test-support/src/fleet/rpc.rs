@@ -25,9 +25,7 @@ pub fn cpu() -> Cpu {
     Cpu {
         arch: "x86_64".to_owned(),
         model: "EPYC".to_owned(),
-        vendor: String::new(),
-        features: Vec::new(),
-        definition: None,
+        ..Cpu::default()
     }
 }
 

@@ -15,35 +15,26 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::flavor::{FlavorEntry, FlavorView};
 
-/// `GET /flavors`.
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let page = page(call).await?;
-        answer(call, "flavors", &page, |flavor| {
-            FlavorEntry::new(flavor, call.version, &call.links)
-        })
+pub async fn index(call: &Call) -> Answer {
+    let page = page(call).await?;
+    answer(call, "flavors", &page, |flavor| {
+        FlavorEntry::new(flavor, call.version, &call.links)
     })
 }
 
-/// `GET /flavors/detail`.
-pub fn detail(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let page = page(call).await?;
-        let specs = call.caller.permits_own(rules::FLAVOR_EXTRA_SPECS_INDEX);
-        answer(call, "flavors/detail", &page, |flavor| {
-            FlavorView::new(flavor, call.version, specs, &call.links)
-        })
+pub async fn detail(call: &Call) -> Answer {
+    let page = page(call).await?;
+    let specs = call.caller.permits_own(rules::FLAVOR_EXTRA_SPECS_INDEX);
+    answer(call, "flavors/detail", &page, |flavor| {
+        FlavorView::new(flavor, call.version, specs, &call.links)
     })
 }
 
-/// `GET /flavors/{id}`.
-pub fn show(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let flavor = named(call).await?;
-        let specs = call.caller.permits_own(rules::FLAVOR_EXTRA_SPECS_INDEX);
-        let flavor = FlavorView::new(&flavor, call.version, specs, &call.links);
-        Reply::document("flavor", &flavor)
-    })
+pub async fn show(call: &Call) -> Answer {
+    let flavor = named(call).await?;
+    let specs = call.caller.permits_own(rules::FLAVOR_EXTRA_SPECS_INDEX);
+    let flavor = FlavorView::new(&flavor, call.version, specs, &call.links);
+    Reply::document("flavor", &flavor)
 }
 
 /// The flavor that the path names.

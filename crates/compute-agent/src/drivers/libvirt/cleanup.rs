@@ -9,7 +9,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use godwit_core::failure::FailureCode;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::recovery::Sighting;
 use tokio::time::Instant;
@@ -21,7 +20,7 @@ use super::Host;
 use super::config::SourceDisks;
 use super::connection::Live;
 use super::inventory::known;
-use super::observation::{Observation, look};
+use super::observation::look;
 use super::state::DriverState;
 use super::sys::{self, DomainState, Stopped};
 use crate::driver::{DriverError, Job};
@@ -68,7 +67,7 @@ impl Host {
         if let Some(seen) = self.look(server).await? {
             match seen.sighting() {
                 Sighting::Executing | Sighting::Moving => return Err(still_executes(server)),
-                Sighting::HandedOver if is_post_copy_source(seen) => {
+                Sighting::HandedOver if seen.is_post_copy() => {
                     return Err(post_copy_incomplete(server));
                 }
                 Sighting::HandedOver | Sighting::Inactive => {
@@ -77,9 +76,7 @@ impl Host {
                         .await?;
                 }
                 Sighting::Incoming | Sighting::Unreachable | Sighting::Absent => {
-                    return Err(DriverError::Unavailable(
-                        "the domain cannot be judged".into(),
-                    ));
+                    return Err(unjudged());
                 }
             }
             if self.look(server).await?.is_some() {
@@ -104,13 +101,10 @@ impl Host {
         let _lock = self.lock_guest(server).await?;
         self.clear_domain(server).await?;
         self.remembered.forget(server);
-        if let Some(mut state) = job.load::<DriverState>()? {
-            self.clear(&state.made).await?;
-            state.made.clear();
-            state.ready = false;
-            job.save(&state).await?;
+        match job.load()? {
+            Some(state) => self.forget_preparation(job, state).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Sees a domain that came in, and never executed, gone. libvirt may be removing it itself
@@ -139,11 +133,7 @@ impl Host {
                         return Err(may_have_executed(server, sighting));
                     }
                 }
-                Sighting::Unreachable => {
-                    return Err(DriverError::Unavailable(
-                        "the domain cannot be judged".into(),
-                    ));
-                }
+                Sighting::Unreachable => return Err(unjudged()),
                 Sighting::Executing
                 | Sighting::Moving
                 | Sighting::HandedOver
@@ -180,11 +170,7 @@ impl Host {
                     }
                 }
                 Sighting::Absent => return Err(DriverError::UnknownServer(server)),
-                Sighting::Incoming | Sighting::Unreachable => {
-                    return Err(DriverError::Unavailable(
-                        "the domain cannot be judged".into(),
-                    ));
-                }
+                Sighting::Incoming | Sighting::Unreachable => return Err(unjudged()),
             }
             if Instant::now() > deadline {
                 return Err(DriverError::Unavailable("the move does not end".into()));
@@ -291,7 +277,7 @@ fn undefine_leftover(live: &Live, server: ServerUuid) -> Result<(), Error> {
         return Ok(());
     };
     match observed.sighting() {
-        Sighting::HandedOver if !is_post_copy_source(observed) => {
+        Sighting::HandedOver if !observed.is_post_copy() => {
             known(domain.destroy())?;
             undefine(&domain)
         }
@@ -312,19 +298,13 @@ pub(super) fn undefine(domain: &Domain) -> Result<(), Error> {
     }
 }
 
-/// The source of a post-copy move that has not (or will not) come to its end.
-fn is_post_copy_source(observed: Observation) -> bool {
-    matches!(
-        observed.state,
-        DomainState::Paused(Stopped::PostCopy | Stopped::PostCopyFailed)
-    )
+/// Another look may tell.
+pub(super) fn unjudged() -> DriverError {
+    DriverError::Unavailable("the domain cannot be judged".into())
 }
 
 fn still_executes(server: ServerUuid) -> DriverError {
-    DriverError::failed(
-        FailureCode::HypervisorError,
-        format!("{server} still executes on its source."),
-    )
+    DriverError::hypervisor(format!("{server} still executes on its source."))
 }
 
 fn post_copy_incomplete(server: ServerUuid) -> DriverError {
@@ -335,20 +315,14 @@ fn post_copy_incomplete(server: ServerUuid) -> DriverError {
 }
 
 fn not_proven(server: ServerUuid) -> DriverError {
-    DriverError::failed(
-        FailureCode::HypervisorError,
-        format!(
-            "{server} was stopped by its move, and nothing proves that it does not execute on its \
+    DriverError::hypervisor(format!(
+        "{server} was stopped by its move, and nothing proves that it does not execute on its \
              destination."
-        ),
-    )
+    ))
 }
 
 fn may_have_executed(server: ServerUuid, seen: Sighting) -> DriverError {
-    DriverError::failed(
-        FailureCode::HypervisorError,
-        format!(
-            "{server} may have executed on its destination, and is left alone there ({seen:?})."
-        ),
-    )
+    DriverError::hypervisor(format!(
+        "{server} may have executed on its destination, and is left alone there ({seen:?})."
+    ))
 }

@@ -52,7 +52,6 @@ pub(super) struct Incoming {
     pub(super) dead: bool,
 }
 
-/// Everything.
 #[derive(Debug, Default)]
 pub(super) struct World {
     pub(super) hosts: BTreeMap<HostName, HostState>,

@@ -11,6 +11,7 @@ use godwit_rpc::refusal::Refusal;
 use serde_json::{Value, json};
 
 use super::judge;
+use crate::effects::follow::end;
 use crate::effects::performer::{Performed, Performer, Retry};
 use crate::effects::roll_back::{NotRestored, clean_destination, restore_source};
 
@@ -80,6 +81,7 @@ async fn lost(performer: &Performer<'_>) -> Performed {
         FailureCode::GuestLost,
         "The move failed, and neither host has the server any more.",
     );
-    let detail = json!({ "testimony": second.describe() });
-    performer.done(Event::GuestLost(failure), detail).await
+    end(performer, Event::GuestLost(failure), second)
+        .await
+        .map(drop)
 }
