@@ -45,9 +45,9 @@ mod progress;
 mod pruning;
 mod reconcile;
 mod scheduling;
-mod seconds;
 mod steps;
 mod testimony;
+mod ticks;
 mod translate;
 mod wake;
 

@@ -24,6 +24,7 @@
 //! - [`event_type`]: what readers of all events call them.
 //! - [`idempotency`]: requests that may be sent again.
 //! - [`resources`] and [`slots`]: what servers and moves take of hosts.
+//! - [`seconds`]: spans of time, as they are written down.
 //! - [`server_group`]: which hosts a server's group leaves it.
 
 #![warn(missing_docs)]
@@ -57,6 +58,7 @@ pub mod power;
 pub mod recovery;
 pub mod repair;
 pub mod resources;
+pub mod seconds;
 pub mod server;
 pub mod server_group;
 pub mod slots;

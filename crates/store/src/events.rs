@@ -13,7 +13,7 @@ use godwit_core::time::Timestamp;
 
 pub(crate) use self::stream::newest_position;
 pub use self::stream::{EventPage, EventQuery, EventReadError, PositionedEvent};
-use crate::among::{MOST, among, with_list};
+use crate::among::{among, load_all};
 use crate::columns::{Json, instant, json, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -66,7 +66,6 @@ pub struct MigrationEvent {
     pub detail: serde_json::Value,
 }
 
-/// A line's row.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = events)]
 struct EventRow {
@@ -131,31 +130,22 @@ pub(crate) fn logs_of(
     connection: &mut Database,
     migrations: &[i64],
 ) -> Result<HashMap<i64, Vec<MigrationEvent>>, StoreError> {
-    fn load<const N: usize>(
-        connection: &mut Database,
-        migrations: [i64; N],
-    ) -> QueryResult<Vec<(i64, EventRow)>> {
+    let rows: Vec<(i64, EventRow)> = load_all!(connection, migrations, |migrations| {
         events::table
             .filter(events::subject_kind.eq(SubjectKind::Migration.as_str()))
             .filter(among(events::subject_id, migrations))
             .order((events::subject_id, events::sequence))
             .select((events::subject_id, EventRow::as_select()))
-            .load(connection)
-    }
+    });
     let mut logs: HashMap<i64, Vec<MigrationEvent>> = HashMap::new();
-    for some in migrations.chunks(MOST) {
-        for (migration, row) in with_list!(load, connection, some)? {
-            logs.entry(migration).or_default().push(row.into());
-        }
+    for (migration, row) in rows {
+        logs.entry(migration).or_default().push(row.into());
     }
     Ok(logs)
 }
 
 impl Store {
     /// A migration's log from `after` (exclusive; 0 for all of it), in order.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migration_events(
         &self,
         migration: MigrationUuid,
@@ -177,9 +167,6 @@ impl Store {
 
     /// Appends to a migration's log what is worth knowing and changes nothing.
     /// `false` if there is no such migration.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migration_event_append(
         &self,
         migration: MigrationUuid,

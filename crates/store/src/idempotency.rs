@@ -24,6 +24,7 @@ use crate::columns::{Json, instant, instants, json};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
 use crate::schema::idempotency_keys;
+use crate::work::{Answer, Done, End, Work};
 use crate::{Store, StoreError};
 
 /// A key, and whose it is.
@@ -80,13 +81,15 @@ pub struct KeptRequest {
 #[derive(Debug)]
 pub struct KeyedWrite {
     request: Mutex<KeyedRequest>,
-    /// One of [`OPEN`], [`WRITTEN`], [`LOST`].
+    /// One of [`OPEN`], [`MADE`], [`WRITTEN`], [`LOST`].
     outcome: AtomicU8,
 }
 
 const OPEN: u8 = 0;
-const WRITTEN: u8 = 1;
-const LOST: u8 = 2;
+/// Something was made, and is yet to be committed.
+const MADE: u8 = 1;
+const WRITTEN: u8 = 2;
+const LOST: u8 = 3;
 
 impl KeyedWrite {
     /// Says, before the transaction, what will be answered.
@@ -104,18 +107,35 @@ impl KeyedWrite {
         self.outcome.load(Ordering::Acquire) == LOST
     }
 
-    /// What is to be written with the next transaction, unless it was written with an earlier one.
-    pub(crate) fn pending(&self) -> Option<KeyedRequest> {
-        (self.outcome.load(Ordering::Acquire) == OPEN).then(|| self.lock().clone())
+    /// Is it to be written with the next transaction? Not if it was with an earlier one.
+    pub(crate) fn is_open(&self) -> bool {
+        self.outcome.load(Ordering::Acquire) == OPEN
+    }
+
+    /// `work`, and the key before it.
+    pub(crate) fn before(self: &Arc<Self>, mut work: Work) -> Work {
+        let keyed = Arc::clone(self);
+        Box::new(move |connection: &mut Database| {
+            let request = keyed.lock().clone();
+            let done = match insert(connection, &request) {
+                Ok(true) => work(connection),
+                Ok(false) => Done::failed(StoreError::KeyTaken),
+                Err(error) => Done::failed(error),
+            };
+            let made = done.end == End::Good;
+            let outcome = if made { MADE } else { OPEN };
+            keyed.outcome.store(outcome, Ordering::Release);
+            done
+        })
     }
 
     /// Notes how the transaction ended. One that failed for another reason wrote nothing.
-    pub(crate) fn ended(&self, error: Option<Option<&StoreError>>) {
-        let taken = |error: Option<&StoreError>| matches!(error, Some(StoreError::KeyTaken));
-        let outcome = match error {
-            None => WRITTEN,
-            Some(error) if taken(error) => LOST,
-            Some(_) => OPEN,
+    pub(crate) fn ended(&self, answer: &Result<Answer, StoreError>) {
+        let made = self.outcome.load(Ordering::Acquire) == MADE;
+        let outcome = match answer {
+            Ok(_) if made => WRITTEN,
+            Err(StoreError::KeyTaken) => LOST,
+            Ok(_) | Err(_) => OPEN,
         };
         self.outcome.store(outcome, Ordering::Release);
     }
@@ -173,9 +193,6 @@ impl Store {
     }
 
     /// The request that has a key, unless that was too long ago.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn idempotency_find(
         &self,
         key: &IdempotencyKey,
@@ -207,9 +224,6 @@ impl Store {
     }
 
     /// Keeps what the request that has a key was answered.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn idempotency_answer(
         &self,
         key: &IdempotencyKey,
@@ -235,9 +249,6 @@ impl Store {
 
     /// Forgets keys that were kept for long enough, the oldest first, `limit` at most; returns how
     /// many.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn idempotency_prune(&self, now: Timestamp, limit: i64) -> Result<usize, StoreError> {
         self.write(move |connection| {
             let pruned = sql_query(

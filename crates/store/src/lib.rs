@@ -44,6 +44,7 @@ mod services;
 mod snapshot;
 mod store;
 mod usage;
+mod work;
 
 pub use aggregates::{Aggregate, AggregateChange, AggregateError, AggregateUse, NewAggregate};
 pub use discrepancies::Discrepancy;

@@ -10,7 +10,7 @@ use godwit_core::resources::Resources;
 use godwit_core::slots::{SlotLimits, SlotRole};
 use godwit_core::time::Timestamp;
 
-use crate::among::{MOST, among, with_list};
+use crate::among::{among, load_all};
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -73,23 +73,10 @@ pub(crate) fn claims_of(
     connection: &mut Database,
     migrations: &[i64],
 ) -> Result<Vec<HeldClaim>, StoreError> {
-    fn load<const N: usize>(
-        connection: &mut Database,
-        migrations: [i64; N],
-    ) -> QueryResult<Vec<ClaimRow>> {
-        held_claims!()
-            .filter(among(claims::migration_id, migrations))
-            .load(connection)
-    }
-    let mut held = Vec::new();
-    for some in migrations.chunks(MOST) {
-        held.extend(
-            with_list!(load, connection, some)?
-                .into_iter()
-                .map(HeldClaim::from),
-        );
-    }
-    Ok(held)
+    let rows: Vec<ClaimRow> = load_all!(connection, migrations, |migrations| {
+        held_claims!().filter(among(claims::migration_id, migrations))
+    });
+    Ok(rows.into_iter().map(HeldClaim::from).collect())
 }
 
 #[derive(QueryableByName)]
@@ -293,9 +280,6 @@ pub(crate) fn release(connection: &mut Database, migration: i64) -> Result<(), S
 
 impl Store {
     /// All slots in use.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn slot_list(&self) -> Result<Vec<Slot>, StoreError> {
         self.read(|connection| {
             let rows: Vec<(MigrationUuid, HostName, SlotRole)> = slots::table
@@ -314,9 +298,6 @@ impl Store {
     }
 
     /// How many slots are in use, by host and role.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn slots_taken(&self) -> Result<Vec<(HostName, SlotRole, i64)>, StoreError> {
         self.read(|connection| {
             Ok(slots::table
@@ -328,9 +309,6 @@ impl Store {
     }
 
     /// What a migration holds of its destination.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn claim_find(
         &self,
         migration: MigrationUuid,
@@ -346,9 +324,6 @@ impl Store {
     }
 
     /// All claims held.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn claim_list(&self) -> Result<Vec<HeldClaim>, StoreError> {
         self.read(|connection| {
             let rows: Vec<ClaimRow> = held_claims!()

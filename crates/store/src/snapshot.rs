@@ -29,9 +29,6 @@ fn load(connection: &mut Database, project: Option<&str>) -> Result<Snapshot, St
 
 impl Store {
     /// The fleet at one moment; servers and migrations of one project, or of all.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn snapshot(&self, project: Option<&str>) -> Result<Snapshot, StoreError> {
         // What is committed by now is then before the position.
         self.give_positions().await?;

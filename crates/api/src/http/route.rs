@@ -26,6 +26,14 @@ impl Route {
     }
 }
 
+/// An async function, as a table holds it.
+macro_rules! to {
+    ($handler:expr) => {
+        |call| Box::pin($handler(call))
+    };
+}
+pub(crate) use to;
+
 /// Finds what a table says of a method and a path; of one of them it may say several things.
 pub(crate) struct Router<T>(matchit::Router<Vec<(&'static Method, Vec<T>)>>);
 

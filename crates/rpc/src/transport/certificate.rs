@@ -1,8 +1,7 @@
 //! The identity in a certificate that has been verified already.
 
 use rustls::pki_types::CertificateDer;
-use x509_parser::extensions::GeneralName;
-use x509_parser::parse_x509_certificate;
+use webpki::EndEntityCert;
 
 use crate::identity::PeerIdentity;
 
@@ -30,19 +29,10 @@ pub(super) fn identity_of(
     let leaf = chain
         .and_then(<[_]>::first)
         .ok_or(NoIdentity::NoCertificate)?;
-    let (_, leaf) = parse_x509_certificate(leaf).map_err(|_| NoIdentity::Unreadable)?;
-    let names = leaf
-        .subject_alternative_name()
-        .map_err(|_| NoIdentity::Unreadable)?
-        .ok_or(NoIdentity::None)?;
-    let mut identities = names
-        .value
-        .general_names
-        .iter()
-        .filter_map(|name| match name {
-            GeneralName::URI(uri) => uri.parse::<PeerIdentity>().ok(),
-            _ => None,
-        });
+    let leaf = EndEntityCert::try_from(leaf).map_err(|_| NoIdentity::Unreadable)?;
+    let mut identities = leaf
+        .valid_uri_names()
+        .filter_map(|uri| uri.parse::<PeerIdentity>().ok());
     match (identities.next(), identities.next()) {
         (Some(identity), None) => Ok(identity),
         (None, _) => Err(NoIdentity::None),

@@ -23,7 +23,6 @@ use godwit_core::ids::{MigrationUuid, ServerUuid};
 use super::{EventRow, MigrationEvent};
 use crate::columns::{storable, text};
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::prepared::Prepare as _;
 use crate::schema::{events, migrations};
 use crate::{Store, StoreError, dialect};
@@ -91,15 +90,6 @@ pub enum EventReadError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl TransactionError for EventReadError {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::Expired(_) => None,
-        }
-    }
 }
 
 /// Events that get their positions in one transaction.
@@ -262,9 +252,6 @@ impl Store {
 
     /// The events that a reader wants. Whoever goes on after [`EventPage::last_position`] misses
     /// none, whoever writes meanwhile.
-    ///
-    /// # Errors
-    /// [`EventReadError`].
     pub async fn events_page(&self, query: &EventQuery) -> Result<EventPage, EventReadError> {
         self.give_positions().await?;
         let query = query.clone();

@@ -124,9 +124,6 @@ pub(crate) fn load_unfinished(
 
 impl Store {
     /// Migrations of all servers, the newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migration_detail_list(
         &self,
         filter: &MigrationFilter,
@@ -149,9 +146,6 @@ impl Store {
     }
 
     /// How many migrations a list has in all. Takes the longer, the more there are.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migration_count(&self, filter: &MigrationFilter) -> Result<i64, StoreError> {
         if filter.impossible() {
             return Ok(0);
@@ -170,9 +164,6 @@ impl Store {
 
     /// One migration, unless deleted, or of a server of another project than `project` (where
     /// given).
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migration_detail(
         &self,
         key: MigrationKey,

@@ -4,7 +4,6 @@ use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest, Reques
 use godwit_core::server::VmState;
 use godwit_core::{cold, evacuation, live};
 
-/// A table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Family {
     Live,
