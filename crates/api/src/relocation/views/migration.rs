@@ -184,7 +184,7 @@ impl<'a> MigrationView<'a> {
                 .dest_compute
                 .as_ref()
                 .and_then(|host| sees.host(owner, host.as_str())),
-            dest_node: sees.of_hosts(migration.dest_node.as_deref()),
+            dest_node: sees.of_hosts(record.dest_node.as_deref()),
             dest_host: sees.of_hosts(record.dest_host.as_deref()),
             old_instance_type_id: record.old_flavor_id,
             new_instance_type_id: record.new_flavor_id,
