@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::context::Context;
+use crate::ticks::Ticks;
 
 /// How often one looks for something to forget.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -15,13 +16,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 const BATCH: i64 = 1_000;
 
 pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    let mut ticks = Ticks::every(LOOK_EVERY);
+    while ticks.next(stop).await {
         tokio::select! {
             () = stop.cancelled() => return,
             done = pass(ctx) => if let Err(error) = done {
