@@ -22,22 +22,20 @@ pub const KEYS: &[&str] = &["after", "subject", "types", "limit"];
 /// The kind of subject that has events.
 const MIGRATION: &str = "migration";
 
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce_own(rules::EVENTS_LIST)?;
-        let sees = call.sees();
-        let query = query(&call.params, sees)?;
-        let page = call.state.store.events_page(&query).await?;
-        let last_position = page.last_position.to_string();
-        let items = page.events.iter().map(|it| EventView::new(it, sees));
-        Reply::json(&Events {
-            list: List {
-                items: items.collect(),
-                next: page.more.then(|| call.next("after", &last_position)),
-                total: None,
-            },
-            last_position,
-        })
+pub async fn index(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::EVENTS_LIST)?;
+    let sees = call.sees();
+    let query = query(&call.params, sees)?;
+    let page = call.state.store.events_page(&query).await?;
+    let last_position = page.last_position.to_string();
+    let items = page.events.iter().map(|it| EventView::new(it, sees));
+    Reply::json(&Events {
+        list: List {
+            items: items.collect(),
+            next: page.more.then(|| call.next("after", &last_position)),
+            total: None,
+        },
+        last_position,
     })
 }
 

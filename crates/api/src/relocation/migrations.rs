@@ -30,51 +30,47 @@ pub const KEYS: &[&str] = &[
     "project",
 ];
 
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce_own(rules::MIGRATIONS_LIST)?;
-        let (page, sees) = (Page::read(&call.params, FIELDS)?, call.sees());
-        let after = page.marker.map(place).transpose()?;
-        let Some(filter) = filter(call, sees)? else {
-            let total = page.with_total.then_some(0);
-            return call.list(Vec::<()>::new(), None, total);
-        };
-        let store = &call.state.store;
-        let one_more = MigrationPage {
-            limit: page.limit + 1,
-            after,
-            timeline: page.wants("timeline"),
-        };
-        let mut found = store.migration_detail_list(&filter, one_more).await?;
-        let total = match page.with_total {
-            true => Some(store.migration_count(&filter).await?),
-            false => None,
-        };
-        let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-        let goes_on = found.len() > limit;
-        found.truncate(limit);
-        let last = found.last().filter(|_| goes_on);
-        let next = last.map(|last| call.next("marker", &marker(last)));
-        let items = found
-            .iter()
-            .map(|detail| page.select(&MigrationView::new(detail, sees)))
-            .collect::<Result<Vec<_>, _>>()?;
-        call.list(items, next, total)
-    })
+pub async fn index(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::MIGRATIONS_LIST)?;
+    let (page, sees) = (Page::read(&call.params, FIELDS)?, call.sees());
+    let after = page.marker.map(place).transpose()?;
+    let Some(filter) = filter(call, sees)? else {
+        let total = page.with_total.then_some(0);
+        return call.list(Vec::<()>::new(), None, total);
+    };
+    let store = &call.state.store;
+    let one_more = MigrationPage {
+        limit: page.limit + 1,
+        after,
+        timeline: page.wants("timeline"),
+    };
+    let mut found = store.migration_detail_list(&filter, one_more).await?;
+    let total = match page.with_total {
+        true => Some(store.migration_count(&filter).await?),
+        false => None,
+    };
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let goes_on = found.len() > limit;
+    found.truncate(limit);
+    let last = found.last().filter(|_| goes_on);
+    let next = last.map(|last| call.next("marker", &marker(last)));
+    let items = found
+        .iter()
+        .map(|detail| page.select(&MigrationView::new(detail, sees)))
+        .collect::<Result<Vec<_>, _>>()?;
+    call.list(items, next, total)
 }
 
-pub fn show(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce_own(rules::MIGRATIONS_SHOW)?;
-        let page = Page::read(&call.params, FIELDS)?;
-        let (sees, no_such) = (call.sees(), || Problem::not_found("such migration"));
-        let key = key(&call.id).ok_or_else(no_such)?;
-        let found = call.state.store.migration_detail(key, sees.project).await?;
-        let detail = found.ok_or_else(no_such)?;
-        let target = Target::of_project(detail.server_project_id.as_deref());
-        call.caller.enforce(rules::MIGRATIONS_SHOW, &target)?;
-        Reply::json(&page.select(&MigrationView::new(&detail, sees))?)
-    })
+pub async fn show(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::MIGRATIONS_SHOW)?;
+    let page = Page::read(&call.params, FIELDS)?;
+    let (sees, no_such) = (call.sees(), || Problem::not_found("such migration"));
+    let key = key(&call.id).ok_or_else(no_such)?;
+    let found = call.state.store.migration_detail(key, sees.project).await?;
+    let detail = found.ok_or_else(no_such)?;
+    let target = Target::of_project(detail.server_project_id.as_deref());
+    call.caller.enforce(rules::MIGRATIONS_SHOW, &target)?;
+    Reply::json(&page.select(&MigrationView::new(&detail, sees))?)
 }
 
 /// Reads a uuid, or Nova's number.

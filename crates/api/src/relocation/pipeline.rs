@@ -23,7 +23,7 @@ use super::call::{Call, address};
 use super::params::Params;
 use super::problem::{Code, Problem};
 use super::reply::Reply;
-use super::routes::{self, Answer, Handler, Operation, Takes};
+use super::routes::{self, ByCaller, Handler, Operation, Takes};
 use crate::http::auth::Principal;
 use crate::http::body::{self, declares_more_than};
 use crate::http::caller::Caller;
@@ -191,7 +191,7 @@ fn keyed(
 /// What a well-formed request asks for.
 struct Asked {
     operation: &'static Operation,
-    handler: for<'a> fn(&'a Call) -> Answer<'a>,
+    handler: ByCaller,
     principal: Arc<Principal>,
     id: String,
     params: Params,

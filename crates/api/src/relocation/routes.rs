@@ -9,9 +9,10 @@ use super::call::Call;
 use super::problem::Problem;
 use super::reply::Reply;
 use super::{events, migrations, openapi, rules, snapshot};
-use crate::http::route::{Route, Router};
+use crate::http::route::{Route, Router, to};
 
-pub type Answer<'a> = LocalBoxFuture<'a, Result<Reply, Problem>>;
+/// What a handler makes of a request.
+pub type Answer = Result<Reply, Problem>;
 
 /// A row of the table.
 #[derive(Debug)]
@@ -35,8 +36,11 @@ pub enum Takes {
 pub(crate) enum Handler {
     /// The same to everybody, with a token or without.
     Open(fn() -> Reply),
-    Caller(for<'a> fn(&'a Call) -> Answer<'a>),
+    Caller(ByCaller),
 }
+
+/// An async function, boxed.
+pub(crate) type ByCaller = for<'a> fn(&'a Call) -> LocalBoxFuture<'a, Answer>;
 
 impl Operation {
     /// Does it answer without a token?
@@ -52,7 +56,7 @@ const fn get(
     path: &'static str,
     rules: &'static [&'static str],
     keys: &'static [&'static str],
-    handler: for<'a> fn(&'a Call) -> Answer<'a>,
+    handler: ByCaller,
 ) -> Operation {
     Operation {
         route: Route {
@@ -72,25 +76,25 @@ pub static OPERATIONS: &[Operation] = &[
         "/relocation/v1/migrations",
         &[rules::MIGRATIONS_LIST],
         migrations::KEYS,
-        migrations::index,
+        to!(migrations::index),
     ),
     get(
         "/relocation/v1/migrations/{id}",
         &[rules::MIGRATIONS_SHOW],
         &["fields"],
-        migrations::show,
+        to!(migrations::show),
     ),
     get(
         "/relocation/v1/events",
         &[rules::EVENTS_LIST],
         events::KEYS,
-        events::index,
+        to!(events::index),
     ),
     get(
         "/relocation/v1/snapshot",
         &[rules::SNAPSHOT_SHOW],
         &[],
-        snapshot::show,
+        to!(snapshot::show),
     ),
     Operation {
         route: Route {

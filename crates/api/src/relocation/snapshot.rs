@@ -6,12 +6,10 @@ use super::routes::Answer;
 use super::rules;
 use super::views::snapshot::SnapshotView;
 
-pub fn show(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce_own(rules::SNAPSHOT_SHOW)?;
-        let (state, sees) = (&call.state, call.sees());
-        let snapshot = state.store.snapshot(sees.project).await?;
-        let (now, down_time) = (state.clock.now(), state.config.service_down_time);
-        Reply::json(&SnapshotView::new(&snapshot, sees, now, down_time))
-    })
+pub async fn show(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::SNAPSHOT_SHOW)?;
+    let (state, sees) = (&call.state, call.sees());
+    let snapshot = state.store.snapshot(sees.project).await?;
+    let (now, down_time) = (state.clock.now(), state.config.service_down_time);
+    Reply::json(&SnapshotView::new(&snapshot, sees, now, down_time))
 }
