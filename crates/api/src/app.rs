@@ -12,6 +12,7 @@ use crate::http::request_log::RequestLog;
 use crate::http::state::ApiState;
 use crate::nova::pipeline;
 use crate::relocation;
+use crate::relocation::streams::Streams;
 
 /// The API could not be served.
 #[derive(Debug, thiserror::Error)]
@@ -38,12 +39,13 @@ pub fn serve(
         return Err(ServeError::NotLoopback(address));
     }
     let config = std::sync::Arc::clone(&state.config);
+    let streams = Data::new(Streams::new(state.store.clone()));
     let (state, identity) = (Data::new(state), identity.map(Data::new));
     let app = move || {
-        let (state, identity) = (state.clone(), identity.clone());
+        let (state, streams, identity) = (state.clone(), streams.clone(), identity.clone());
         App::new()
             .wrap(TracingLogger::<RequestLog>::new())
-            .configure(move |app| mount(app, state, identity))
+            .configure(move |app| mount(app, state, streams, identity))
     };
     let mut server = HttpServer::new(app)
         .client_request_timeout(config.head_timeout)
@@ -63,9 +65,11 @@ pub fn serve(
 pub fn mount(
     app: &mut ServiceConfig,
     state: Data<ApiState>,
+    streams: Data<Streams>,
     identity: Option<Data<DevelopmentIdentity>>,
 ) {
     app.app_data(state);
+    app.app_data(streams);
     if let Some(identity) = identity {
         app.app_data(identity);
         app.configure(development_identity::mount);

@@ -10,6 +10,7 @@
 //! - [`routes::OPERATIONS`] is the one table: routes, policy rules, query keys.
 //! - [`problem`] is how anything goes wrong here, [`page`] what all lists have in common.
 //! - [`visibility`] is what a caller sees: whose things, and whether hosts by name.
+//! - [`streams`] tell events as they happen.
 //! - [`openapi`] is the document of all of it. Tests compare it with the table and with answers.
 
 pub mod call;
@@ -25,6 +26,7 @@ mod reply;
 pub mod routes;
 pub mod rules;
 pub mod snapshot;
+pub mod streams;
 pub mod views;
 pub mod visibility;
 

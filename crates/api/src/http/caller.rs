@@ -39,6 +39,19 @@ impl Caller {
         }
     }
 
+    pub(crate) fn principal(&self) -> &Arc<Principal> {
+        &self.principal
+    }
+
+    pub(crate) fn route(&self) -> &'static Route {
+        self.route
+    }
+
+    /// Which set of rules it is.
+    pub(crate) fn edition(&self) -> u64 {
+        self.policy.edition
+    }
+
     pub fn is_admin(&self) -> bool {
         self.decided.is_admin
     }

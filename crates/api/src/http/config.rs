@@ -57,6 +57,23 @@ pub struct ApiConfig {
     /// How long a migration may look for a destination. Default 300.
     #[serde(with = "seconds")]
     pub accepted_limit: Duration,
+    /// What a project may have of what lasts.
+    pub quotas: QuotaConfig,
+}
+
+/// The section `api.quotas`: how much of something a project may have. Who wants more gets 403,
+/// `quota-exceeded`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QuotaConfig {
+    /// Streams of events that are open in one process. Default 100.
+    pub streams: usize,
+}
+
+impl Default for QuotaConfig {
+    fn default() -> Self {
+        Self { streams: 100 }
+    }
 }
 
 impl Default for ApiConfig {
@@ -77,6 +94,7 @@ impl Default for ApiConfig {
             precheck_poll: Duration::from_millis(50),
             enable_instance_password: true,
             accepted_limit: Duration::from_secs(300),
+            quotas: QuotaConfig::default(),
         }
     }
 }

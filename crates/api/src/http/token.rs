@@ -47,7 +47,7 @@ pub(crate) async fn authenticate(
 /// The token of a request. Two of them are none: nobody can say which one counts. Clients of the
 /// object store call it by another name, and as in Keystone's middleware that is looked at where
 /// the usual one is missing.
-fn token(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
     const NAMES: [&str; 2] = ["x-auth-token", "x-storage-token"];
     let name = NAMES.into_iter().find(|name| headers.contains_key(*name))?;
     let mut values = headers.get_all(name);

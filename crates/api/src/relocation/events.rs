@@ -1,4 +1,5 @@
-//! `GET /events`: what happened, in one order, for readers that go on where they stopped.
+//! `GET /events`: what happened, in one order, for readers that go on where they stopped: as a
+//! list, or as a stream.
 
 use godwit_core::event_type::{EVENT_TYPES, KINDS};
 use godwit_core::ids::MigrationUuid;
@@ -11,9 +12,9 @@ use super::params::{Params, number};
 use super::problem::Problem;
 use super::reply::Reply;
 use super::routes::Answer;
-use super::rules;
 use super::views::event::EventView;
 use super::visibility::Visibility;
+use super::{rules, streams};
 use crate::http::ids::read_uuid;
 
 /// The keys of the query.
@@ -26,6 +27,9 @@ pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_own(rules::EVENTS_LIST)?;
     let sees = call.sees();
     let query = query(&call.params, sees)?;
+    if streams::are_wanted(&call.headers) {
+        return streams::open(call, query).await;
+    }
     let page = call.state.store.events_page(&query).await?;
     let last_position = page.last_position.to_string();
     let items = page.events.iter().map(|it| EventView::new(it, sees));

@@ -19,15 +19,17 @@ use godwit_store::KeyedRequest;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::call::{Call, address};
+use super::call::Call;
 use super::params::Params;
 use super::problem::{Code, Problem};
 use super::reply::Reply;
 use super::routes::{self, ByCaller, Handler, Operation, Takes};
+use super::streams::Streams;
 use crate::http::auth::Principal;
 use crate::http::body::{self, declares_more_than};
 use crate::http::caller::Caller;
 use crate::http::idempotency::{self, Begun, Said};
+use crate::http::links::Base;
 use crate::http::request_id::RequestId;
 use crate::http::state::ApiState;
 use crate::http::token::authenticate;
@@ -39,11 +41,12 @@ pub async fn entry(
     request: HttpRequest,
     payload: web::Payload,
     state: Data<ApiState>,
+    streams: Data<Streams>,
 ) -> HttpResponse {
     let begin = Instant::now();
     let id = RequestId::text(&request);
     let mut payload = payload.into_inner();
-    let (template, answer) = answer(&request, &mut payload, &state).await;
+    let (template, answer) = answer(&request, &mut payload, &state, streams).await;
     let mut response = match answer {
         Ok(reply) => reply.into_response(),
         Err(problem) => problem.into_response(&id),
@@ -63,6 +66,7 @@ async fn answer(
     request: &HttpRequest,
     payload: &mut Payload,
     state: &Data<ApiState>,
+    streams: Data<Streams>,
 ) -> (&'static str, Result<Reply, Problem>) {
     // What is not UTF-8 is no path of ours.
     let path = percent_decode_str(request.path()).decode_utf8();
@@ -89,7 +93,10 @@ async fn answer(
                 let keyed = keyed(request, state, operation, &principal, &read)?;
                 let asked = Asked {
                     body: document(&read)?,
-                    address: address(request, state),
+                    headers: request.headers().clone(),
+                    base: Base::of(request, &state.link_rules).to_string(),
+                    path: request.path().to_owned(),
+                    streams,
                     operation,
                     handler,
                     principal,
@@ -193,10 +200,13 @@ struct Asked {
     operation: &'static Operation,
     handler: ByCaller,
     principal: Arc<Principal>,
+    streams: Data<Streams>,
     id: String,
     params: Params,
+    headers: HeaderMap,
     body: Value,
-    address: String,
+    base: String,
+    path: String,
 }
 
 /// Does what is asked for; of requests with the same key the first.
@@ -227,17 +237,30 @@ async fn perform(state: Data<ApiState>, asked: Asked) -> Result<Reply, Problem> 
         operation,
         handler,
         principal,
+        streams,
         id,
         params,
+        headers,
         body,
-        address,
+        base,
+        path,
     } = asked;
     let policy = state.policy.current();
     let asks = policy.asks(&operation.route);
     let source = Arc::clone(&state.policy);
     let work = move || async move {
-        let caller = Caller::new(principal, policy, &operation.route);
-        handler(&Call::new(state, caller, id, params, body, address)).await
+        let call = Call {
+            caller: Caller::new(principal, policy, &operation.route),
+            state,
+            streams,
+            id,
+            params,
+            headers,
+            body,
+            base,
+            path,
+        };
+        handler(&call).await
     };
     match asks {
         true => source.on_blocking_thread(work).await?,

@@ -22,6 +22,8 @@ words!(
         Unauthorized = "unauthorized",
         /// Policy does not allow it.
         Forbidden = "forbidden",
+        /// The project has as much of it as it may.
+        QuotaExceeded = "quota-exceeded",
         /// There is no such thing that the caller may know of.
         NotFound = "not-found",
         /// The path takes other methods.
@@ -53,7 +55,7 @@ impl Code {
         match self {
             Self::InvalidInput => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::QuotaExceeded => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -74,6 +76,7 @@ impl Code {
             Self::InvalidInput => "The request is malformed, or names what there is not.",
             Self::Unauthorized => "The request has no token, or none that is good.",
             Self::Forbidden => "Policy does not allow it.",
+            Self::QuotaExceeded => "The project has as much of it as it may.",
             Self::NotFound => "There is no such thing that you may know of.",
             Self::MethodNotAllowed => "The path takes other methods.",
             Self::RequestTimeout => "The body did not arrive in time.",

@@ -1,20 +1,35 @@
 //! What handlers answer when all went well.
 
+use std::convert::Infallible;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, EntityTag, HeaderValue};
+use actix_web::http::header::{self, EntityTag, HeaderName, HeaderValue};
+use actix_web::web::Bytes;
+use futures::stream::BoxStream;
 use godwit_store::KeptAnswer;
 use serde::Serialize;
 
 use super::problem::Problem;
 use crate::http::json;
 
-#[derive(Clone, PartialEq, Debug)]
+const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// What comes when it comes.
+pub(crate) type Pieces = BoxStream<'static, Result<Bytes, Infallible>>;
+
 pub struct Reply {
     status: StatusCode,
     location: Option<String>,
     etag: Option<EntityTag>,
-    body: Vec<u8>,
+    body: Body,
+}
+
+enum Body {
+    /// A document, or nothing.
+    Whole(Vec<u8>),
+    /// A stream of this type.
+    Stream(&'static str, Pieces),
 }
 
 impl Reply {
@@ -34,7 +49,15 @@ impl Reply {
             status: StatusCode::OK,
             location: None,
             etag: None,
-            body: body.into(),
+            body: Body::Whole(body.into()),
+        }
+    }
+
+    /// 200 with a stream.
+    pub(crate) fn stream(kind: &'static str, pieces: Pieces) -> Self {
+        Self {
+            body: Body::Stream(kind, pieces),
+            ..Self::text("")
         }
     }
 
@@ -60,7 +83,11 @@ impl Reply {
         KeptAnswer {
             status: self.status.as_u16(),
             location: self.location.clone(),
-            body: String::from_utf8_lossy(&self.body).into_owned(),
+            body: match &self.body {
+                Body::Whole(body) => String::from_utf8_lossy(body).into_owned(),
+                // Only what changes something is kept, and none of that is a stream.
+                Body::Stream(..) => String::new(),
+            },
         }
     }
 
@@ -76,15 +103,25 @@ impl Reply {
     pub(crate) fn into_response(self) -> HttpResponse {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
         let mut response = HttpResponse::build(self.status);
-        if !self.body.is_empty() {
-            response.insert_header((header::CONTENT_TYPE, JSON));
-        }
         if let Some(location) = self.location {
             response.insert_header((header::LOCATION, location));
         }
         if let Some(etag) = self.etag {
             response.insert_header(header::ETag(etag));
         }
-        response.body(self.body)
+        match self.body {
+            Body::Whole(body) => {
+                if !body.is_empty() {
+                    response.insert_header((header::CONTENT_TYPE, JSON));
+                }
+                response.body(body)
+            }
+            Body::Stream(kind, pieces) => response
+                .insert_header((header::CONTENT_TYPE, kind))
+                .insert_header((header::CACHE_CONTROL, "no-store"))
+                // Proxies that would gather it pass it on.
+                .insert_header((UNBUFFERED, "no"))
+                .streaming(pieces),
+        }
     }
 }

@@ -7,6 +7,8 @@
 use godwit_core::failure::Failure;
 use serde_json::{Value, json};
 
+use super::rules;
+use crate::http::caller::Caller;
 use crate::http::host_id::host_id;
 
 /// What a caller sees.
@@ -18,7 +20,41 @@ pub struct Visibility<'a> {
     pub project: Option<&'a str>,
 }
 
+/// The same, for what outlives a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Sight {
+    hosts: bool,
+    project: Option<String>,
+}
+
+impl Sight {
+    pub(crate) fn visibility(&self) -> Visibility<'_> {
+        Visibility {
+            hosts: self.hosts,
+            project: self.project.as_deref(),
+        }
+    }
+}
+
+impl<'a> Visibility<'a> {
+    pub(crate) fn of(caller: &'a Caller) -> Self {
+        // A token without a project sees nobody's things.
+        let own = || caller.project_id().unwrap_or_default();
+        Self {
+            hosts: caller.permits_own(rules::HOSTS_SEE),
+            project: (!caller.sees_every_project()).then(own),
+        }
+    }
+}
+
 impl Visibility<'_> {
+    pub(crate) fn sight(&self) -> Sight {
+        Sight {
+            hosts: self.hosts,
+            project: self.project.map(str::to_owned),
+        }
+    }
+
     /// A host that something of a project's is on.
     pub fn host(&self, owner: Option<&str>, name: &str) -> Option<String> {
         if self.hosts {

@@ -9,6 +9,7 @@ mod openapi;
 mod policy;
 mod problems;
 mod snapshot;
+mod streams;
 
 use serde_json::Value;
 

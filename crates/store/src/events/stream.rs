@@ -68,6 +68,17 @@ impl EventQuery {
             limit,
         }
     }
+
+    /// Is this event among those that are wanted, as far as it is not a matter of its position?
+    pub fn wants(&self, event: &PositionedEvent) -> bool {
+        let project = self.project.as_deref();
+        self.migration.is_none_or(|it| it == event.migration)
+            && project.is_none_or(|it| event.server_project_id.as_deref() == Some(it))
+            && self
+                .names
+                .as_ref()
+                .is_none_or(|names| names.contains(&event.event.name))
+    }
 }
 
 /// What there is of what a reader wants.
@@ -242,18 +253,28 @@ fn page(connection: &mut Database, query: &EventQuery) -> Result<EventPage, Even
 }
 
 impl Store {
-    /// Gives positions to what is committed, so that readers see it.
+    /// Gives positions to all that is committed by now, so that readers see it.
     pub(crate) async fn give_positions(&self) -> Result<(), StoreError> {
-        if self.read(is_one_without_position).await? {
+        while self.read(is_one_without_position).await? {
             self.write(give_positions).await?;
         }
         Ok(())
     }
 
+    /// The last position of all that is committed by now: whoever goes on after it misses nothing
+    /// that is to come.
+    pub async fn events_end(&self) -> Result<i64, StoreError> {
+        self.give_positions().await?;
+        self.read(newest_position).await
+    }
+
     /// The events that a reader wants. Whoever goes on after [`EventPage::last_position`] misses
     /// none, whoever writes meanwhile.
     pub async fn events_page(&self, query: &EventQuery) -> Result<EventPage, EventReadError> {
-        self.give_positions().await?;
+        // What does not get one now gets it at the next page.
+        if self.read(is_one_without_position).await? {
+            self.write(give_positions).await?;
+        }
         let query = query.clone();
         self.read(move |connection| page(connection, &query)).await
     }

@@ -48,7 +48,10 @@ fn the_page_lists_every_type() {
 /// A server of each of two projects, each of which an administrator moves; the first is aborted,
 /// the second finds no host. Positions 1 to 4. The uuids of the migrations.
 async fn story() -> (World, [String; 2]) {
-    let world = World::new().await;
+    story_in(World::new().await).await
+}
+
+pub(super) async fn story_in(world: World) -> (World, [String; 2]) {
     world.populate().await;
     world.server(Server {
         uuid: OTHER,

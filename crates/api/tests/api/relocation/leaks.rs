@@ -136,6 +136,17 @@ async fn no_answer_names_hosts_or_what_belongs_to_others() {
             }
         }
     }
+    for (who, foreign) in [(Who::Reader, &lab), (Who::Stranger, &demo)] {
+        let mut stream = world.listen(who, "?after=0", None).await;
+        // Two of each of one's own.
+        for _ in 0..last {
+            stream.next().await.unwrap();
+        }
+        let secrets = HOSTS.into_iter().chain([ADMIN, "u-admin"]);
+        for secret in secrets.chain(foreign.iter().copied()) {
+            assert!(!stream.heard.contains(secret), "{who:?}: {secret}");
+        }
+    }
     // And there was something to be seen.
     let own = world.native(Who::Reader, "/migrations?limit=1&with_total=true");
     assert_eq!(own.await.ok()["total"], last / 2);

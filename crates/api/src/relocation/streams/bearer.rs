@@ -1,0 +1,69 @@
+//! Who listens: a stream ends when its token does, or when policy would judge otherwise by now.
+
+use std::sync::Arc;
+
+use crate::http::auth::{AuthError, Principal};
+use crate::http::caller::Caller;
+use crate::http::route::Route;
+use crate::http::state::ApiState;
+use crate::http::token::token;
+use crate::relocation::call::Call;
+use crate::relocation::rules;
+use crate::relocation::visibility::{Sight, Visibility};
+
+/// The bearer of a token, as it was judged.
+pub(crate) struct Bearer {
+    token: String,
+    principal: Arc<Principal>,
+    route: &'static Route,
+    /// Of the rules.
+    edition: u64,
+    sight: Sight,
+}
+
+impl Bearer {
+    /// Whose request it is.
+    pub(crate) fn of(call: &Call) -> Self {
+        Self {
+            token: token(&call.headers).unwrap_or_default().to_owned(),
+            principal: Arc::clone(call.caller.principal()),
+            route: call.caller.route(),
+            edition: call.caller.edition(),
+            sight: call.sees().sight(),
+        }
+    }
+
+    /// What is seen.
+    pub(crate) fn sees(&self) -> Visibility<'_> {
+        self.sight.visibility()
+    }
+
+    /// Is the token still good, and allows policy the same as it did?
+    pub(crate) async fn is_as_before(&mut self, state: &ApiState) -> bool {
+        let principal = match state.authenticator.authenticate(&self.token).await {
+            Ok(principal) => principal,
+            Err(AuthError::Invalid(_)) => return false,
+            // Nobody can say that it is not.
+            Err(AuthError::Unavailable(_)) => {
+                return state.clock.now() < self.principal.expires_at;
+            }
+        };
+        let policy = state.policy.current();
+        if policy.edition == self.edition && Arc::ptr_eq(&principal, &self.principal) {
+            return true;
+        }
+        let (edition, route, asks) = (policy.edition, self.route, policy.asks(self.route));
+        let bearer = Arc::clone(&principal);
+        let judge = move || async move {
+            let caller = Caller::new(bearer, policy, route);
+            let allowed = caller.enforce_own(rules::EVENTS_LIST).is_ok();
+            allowed.then(|| Visibility::of(&caller).sight())
+        };
+        let sight = match asks {
+            true => state.policy.on_blocking_thread(judge).await.ok().flatten(),
+            false => judge().await,
+        };
+        (self.principal, self.edition) = (principal, edition);
+        sight.as_ref() == Some(&self.sight)
+    }
+}
