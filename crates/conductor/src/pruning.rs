@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use godwit_core::webhook;
 use godwit_store::StoreError;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -30,5 +31,7 @@ pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
 async fn pass(ctx: &Context) -> Result<(), StoreError> {
     let now = ctx.now();
     while ctx.store.idempotency_prune(now, BATCH).await? > 0 {}
+    let kept = now.minus(webhook::KEPT);
+    while ctx.store.webhook_deliveries_prune(kept, BATCH).await? > 0 {}
     Ok(())
 }

@@ -23,6 +23,7 @@
 //! - [`repair`]: what an operator may put right from the records alone.
 //! - [`event_type`]: what readers of all events call them.
 //! - [`idempotency`]: requests that may be sent again.
+//! - [`webhook`]: how long those are called who want to know of events.
 //! - [`resources`] and [`slots`]: what servers and moves take of hosts.
 //! - [`seconds`]: spans of time, as they are written down.
 //! - [`server_group`]: which hosts a server's group leaves it.
@@ -65,3 +66,4 @@ pub mod slots;
 pub mod status;
 pub mod time;
 pub mod transition;
+pub mod webhook;

@@ -25,6 +25,7 @@ use godwit_core::server_group::Policy;
 use godwit_core::slots::SlotRole;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
+use godwit_core::webhook::DeliveryState;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -168,6 +169,7 @@ read_as!(
     Text,
     Parsed<Self>,
     |raw: Parsed<Self>| Ok(raw.0),
+    DeliveryState,
     DiscrepancyKind,
     Effect,
     FailureCode,

@@ -211,6 +211,18 @@ pub(crate) fn lock_positions(connection: &mut Database) -> QueryResult<()> {
     }
 }
 
+/// Lets nobody else make a webhook until the transaction ends, so that they can be counted. The
+/// number is arbitrary, and only has to be the same everywhere.
+pub(crate) fn lock_webhooks(connection: &mut Database) -> QueryResult<()> {
+    match connection {
+        Database::Sqlite(_) => Ok(()),
+        #[cfg(feature = "postgres")]
+        Database::Postgres(postgres) => {
+            postgres.batch_execute("SELECT pg_advisory_xact_lock(7451936024)")
+        }
+    }
+}
+
 /// Words as a list in SQL. They are ours, so nothing needs escaping.
 pub(crate) fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
     let quoted: Vec<String> = words.map(|word| format!("'{word}'")).collect();

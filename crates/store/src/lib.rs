@@ -44,6 +44,7 @@ mod services;
 mod snapshot;
 mod store;
 mod usage;
+mod webhooks;
 mod work;
 
 pub use aggregates::{Aggregate, AggregateChange, AggregateError, AggregateUse, NewAggregate};
@@ -76,3 +77,4 @@ pub use services::{
 pub use snapshot::Snapshot;
 pub use store::Store;
 pub use usage::{ProjectUsage, ServerUsage, UsageListError, UsagePeriod};
+pub use webhooks::{ClaimedDelivery, Delivery, NewDelivery, NewWebhook, Webhook};

@@ -410,6 +410,43 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    webhooks (id) {
+        id -> BigInt,
+        uuid -> Text,
+        project_id -> Text,
+        user_id -> Nullable<Text>,
+        url -> Text,
+        types -> Text,
+        secret -> Text,
+        sees_hosts -> Bool,
+        sees_project -> Nullable<Text>,
+        position -> BigInt,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    webhook_deliveries (id) {
+        id -> BigInt,
+        uuid -> Text,
+        webhook_id -> BigInt,
+        position -> BigInt,
+        event_type -> Text,
+        subject -> Text,
+        body -> Text,
+        state -> Text,
+        attempts -> BigInt,
+        not_before -> Timestamp,
+        give_up_at -> Timestamp,
+        lease_until -> Nullable<Timestamp>,
+        status -> Nullable<BigInt>,
+        error -> Nullable<Text>,
+        created_at -> Timestamp,
+        ended_at -> Nullable<Timestamp>,
+    }
+}
+
 diesel::joinable!(hosts -> services (service_id));
 diesel::joinable!(aggregate_hosts -> aggregates (aggregate_id));
 diesel::joinable!(servers -> flavors (flavor_id));
@@ -437,4 +474,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     server_groups,
     server_group_members,
     idempotency_keys,
+    webhooks,
+    webhook_deliveries,
 );

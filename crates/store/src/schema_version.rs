@@ -50,6 +50,7 @@ const CHANGES: &[Change] = changes![
     "2026-11-28-000020_order_of_a_hosts_servers",
     "2026-11-28-000021_idempotency_keys",
     "2026-11-28-000022_owners_and_actors",
+    "2026-11-28-000023_webhooks",
 ];
 
 /// Changes that no running program of the release before survives.

@@ -13,6 +13,7 @@ use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::server_group::Policy;
 use godwit_core::slots::SlotRole;
 use godwit_core::status::{MigrationKind, MigrationStatus};
+use godwit_core::webhook::DeliveryState;
 
 use crate::columns::sighting_word;
 use crate::dialect::words;
@@ -44,6 +45,7 @@ const EVENTS: Table = Table("events", "'event ' || CAST(id AS TEXT)");
 const DISCREPANCIES: Table = Table("discrepancies", "'discrepancy ' || CAST(id AS TEXT)");
 const GROUPS: Table = Table("server_groups", "'server group ' || uuid");
 const MEMBERS: Table = Table("server_group_members", "'member ' || server_uuid");
+const DELIVERIES: Table = Table("webhook_deliveries", "'delivery ' || uuid");
 
 /// A query for the rows of a table that have something else in a column than is listed.
 fn unknown(table: Table, column: &str, known: &str) -> String {
@@ -104,6 +106,7 @@ pub(super) fn query() -> String {
         unknown(DISCREPANCIES, "kind", &words_of!(DiscrepancyKind)),
         unknown(GROUPS, "policy", &words_of!(Policy)),
         unknown(MEMBERS, "origin", &words_of!(Origin)),
+        unknown(DELIVERIES, "state", &words_of!(DeliveryState)),
     ];
     columns.join(" UNION ALL ")
 }

@@ -57,7 +57,7 @@ pub(crate) struct Bench {
 }
 
 /// Every table of ours.
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 19] = [
     "services",
     "deleted_services",
     "hosts",
@@ -75,6 +75,8 @@ const TABLES: [&str; 17] = [
     "server_groups",
     "server_group_members",
     "idempotency_keys",
+    "webhooks",
+    "webhook_deliveries",
 ];
 
 impl Bench {

@@ -36,4 +36,5 @@ mod server_lists;
 mod services;
 mod steps;
 mod upgrade;
+mod webhooks;
 mod words;
