@@ -10,7 +10,7 @@
 //! - [`routes::OPERATIONS`] is the one table: routes, policy rules, query keys.
 //! - [`problem`] is how anything goes wrong here, [`page`] what all lists have in common.
 //! - [`visibility`] is what a caller sees: whose things, and whether hosts by name.
-//! - [`streams`] tell events as they happen.
+//! - [`streams`] tell events as they happen, [`webhooks`] call whoever wants to know of them.
 //! - [`openapi`] is the document of all of it. Tests compare it with the table and with answers.
 
 pub mod call;
@@ -29,6 +29,7 @@ pub mod snapshot;
 pub mod streams;
 pub mod views;
 pub mod visibility;
+pub mod webhooks;
 
 /// What every path begins with.
 pub(crate) const ROOT: &str = "/relocation/v1";

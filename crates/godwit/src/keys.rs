@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use godwit_api::auth::signer::Signer;
+use godwit_api::http::sealing::make_key;
 
 /// Where a key pair lies.
 #[derive(Clone, Debug)]
@@ -42,6 +43,15 @@ impl KeyFiles {
             0o644,
         )
     }
+}
+
+/// Makes a key that seals secrets of others, where there is none.
+pub(crate) fn ensure_sealing_key(path: &Path) -> Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let key = make_key().context("cannot make a key that seals")?;
+    write(path, &key, 0o600)
 }
 
 /// What signs tokens with the private key at `path`.

@@ -12,7 +12,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use godwit_api::ApiState;
 use godwit_api::observability::{self, Observed, Readiness};
+use godwit_api::relocation::webhooks::deliver::Deliverer;
 use godwit_store::Store;
 use prometheus::Registry;
 
@@ -34,6 +36,19 @@ pub(crate) fn database_answers(store: &Store) -> (&'static str, Readiness) {
         Box::pin(async move { store.ping().await.map_err(|error| error.to_string()) })
     });
     ("database", ping)
+}
+
+/// Calls the webhooks of the API, where it can have any.
+pub(crate) fn deliver(supervisor: &mut Supervisor, state: &ApiState) -> Result<()> {
+    let Some(deliverer) = Deliverer::new(state.clone())? else {
+        return Ok(());
+    };
+    let stop = supervisor.stop();
+    supervisor.spawn("webhooks", async move {
+        deliverer.run(stop.cancelled_owned()).await;
+        Ok(())
+    });
+    Ok(())
 }
 
 /// Serves metrics and health on `listener`; returns where.

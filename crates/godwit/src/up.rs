@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use godwit_api::auth::keys::KeySet;
-use godwit_api::config::{ApiConfig, AuthConfig, PolicyConfig};
+use godwit_api::config::{ApiConfig, AuthConfig, PolicyConfig, WebhookConfig};
 use godwit_api::development_identity::clouds_yaml;
 use godwit_api::ids::RandomIds;
 use godwit_api::observability::HttpMetrics;
@@ -65,6 +65,7 @@ pub(crate) async fn run(up: &Up) -> Result<()> {
     let base = format!("http://{}", listener.local_addr()?);
 
     directory.keys().ensure()?;
+    keys::ensure_sealing_key(&directory.sealing_key())?;
     let database = match &up.database {
         Some(url) => directory.database_at(url)?,
         None => directory.database()?,
@@ -104,6 +105,7 @@ pub(crate) async fn run(up: &Up) -> Result<()> {
     let metrics = HttpMetrics::register(&registry)?;
     let (state, log_in) = api(up, &directory, &store, wake, metrics.clone())?;
     let identity = log_in.development_identity(&metrics);
+    roles::deliver(&mut supervisor, &state)?;
     let (_, server) = godwit_api::serve(listener, state, identity)?;
     supervisor.serve("the API", server);
     let readiness = vec![roles::database_answers(&store)];
@@ -181,6 +183,11 @@ fn api(
     let config = ApiConfig {
         listen: up.listen,
         metrics: up.metrics,
+        webhooks: WebhookConfig {
+            sealing_key_file: Some(directory.sealing_key()),
+            allowed_networks: vec!["127.0.0.0/8".to_owned(), "::1/128".to_owned()],
+            ..WebhookConfig::default()
+        },
         ..ApiConfig::default()
     };
     let state = ApiState::new(config, &auth, parts).context("the API")?;

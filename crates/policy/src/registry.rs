@@ -233,5 +233,10 @@ pub static RULES: &[RuleDefault<'static>] = &[
     project("relocation:migrations:show", READER, "Show a migration of a server."),
     project("relocation:events:list", READER, "Read the events of the servers of one's own project."),
     project("relocation:snapshot:show", READER, "Read what there is at one moment, for events to go on from: the servers of one's own project and their unfinished migrations."),
+    project("relocation:webhooks:list", READER, "List the webhooks of one's own project."),
+    project("relocation:webhooks:show", READER, "Show a webhook, and what it was told."),
+    project("relocation:webhooks:create", MANAGER, "Have the events that one sees sent somewhere."),
+    project("relocation:webhooks:delete", MANAGER, "Delete a webhook."),
+    project("relocation:webhooks:redeliver", MANAGER, "Have an event sent to a webhook once more."),
     project("relocation:hosts:see", ADMIN, "See hosts by name, and texts that may name them. Without it a host is an opaque id, or absent."),
 ];

@@ -11,8 +11,8 @@ use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 
-pub(crate) use self::stream::newest_position;
 pub use self::stream::{EventPage, EventQuery, EventReadError, PositionedEvent};
+pub(crate) use self::stream::{end, newest_position};
 use crate::among::{among, load_all};
 use crate::columns::{Json, instant, json, text};
 use crate::connection::Database;

@@ -22,7 +22,7 @@ use crate::columns::{Json, PlainUuid, instant, json, storable, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
 use crate::schema::webhooks;
-use crate::{Store, StoreError, dialect};
+use crate::{Store, StoreError, dialect, events};
 
 /// Somebody who wants to be called.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,8 +70,6 @@ pub struct NewWebhook {
     pub sees_hosts: bool,
     /// The one project whose events it is told; `None`: every project's.
     pub sees_project: Option<String>,
-    /// It is told what follows.
-    pub position: i64,
     /// The present.
     pub at: Timestamp,
 }
@@ -132,6 +130,7 @@ fn create(
     if has >= most {
         return Ok(None);
     }
+    let position = events::end(connection)?;
     sql_query(
         "INSERT INTO webhooks (uuid, project_id, user_id, url, types, secret, sees_hosts,
                                sees_project, position, created_at)
@@ -145,7 +144,7 @@ fn create(
     .bind::<Text, _>(&new.secret)
     .bind::<Bool, _>(new.sees_hosts)
     .bind::<Nullable<Text>, _>(&new.sees_project)
-    .bind::<BigInt, _>(new.position)
+    .bind::<BigInt, _>(position)
     .bind::<SqlTimestamp, _>(instant(new.at))
     .prepared()
     .execute(connection)?;
@@ -153,7 +152,8 @@ fn create(
 }
 
 impl Store {
-    /// Makes a webhook; `None` where its project has `most` already.
+    /// Makes a webhook, which is told what is yet to come; `None` where its project has `most`
+    /// already.
     pub async fn webhook_create(
         &self,
         new: NewWebhook,

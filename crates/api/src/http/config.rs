@@ -59,6 +59,36 @@ pub struct ApiConfig {
     pub accepted_limit: Duration,
     /// What a project may have of what lasts.
     pub quotas: QuotaConfig,
+    /// Calling those who want to know of events.
+    pub webhooks: WebhookConfig,
+}
+
+/// The section `api.webhooks`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// A file with the key that secrets are sealed with, 32 bytes in base64, the same for all
+    /// processes; absent: there are no webhooks.
+    pub sealing_key_file: Option<PathBuf>,
+    /// Networks that may be called beside the public ones, such as `10.1.0.0/16`.
+    pub allowed_networks: Vec<String>,
+    /// How long an answer may take. Default 15.
+    #[serde(with = "seconds")]
+    pub timeout: Duration,
+    /// A file with the certificates that receivers' own are checked with, PEM; absent: those of
+    /// the system.
+    pub ca: Option<PathBuf>,
+}
+
+impl Default for WebhookConfig {
+    fn default() -> Self {
+        Self {
+            sealing_key_file: None,
+            allowed_networks: Vec::new(),
+            timeout: Duration::from_secs(15),
+            ca: None,
+        }
+    }
 }
 
 /// The section `api.quotas`: how much of something a project may have. Who wants more gets 403,
@@ -68,11 +98,16 @@ pub struct ApiConfig {
 pub struct QuotaConfig {
     /// Streams of events that are open in one process. Default 100.
     pub streams: usize,
+    /// Webhooks. Default 10.
+    pub webhooks: u32,
 }
 
 impl Default for QuotaConfig {
     fn default() -> Self {
-        Self { streams: 100 }
+        Self {
+            streams: 100,
+            webhooks: 10,
+        }
     }
 }
 
@@ -95,6 +130,7 @@ impl Default for ApiConfig {
             enable_instance_password: true,
             accepted_limit: Duration::from_secs(300),
             quotas: QuotaConfig::default(),
+            webhooks: WebhookConfig::default(),
         }
     }
 }

@@ -35,6 +35,17 @@ pub enum OutgoingError {
 }
 
 pub(crate) fn client(trust: Trust<'_>, redirects: Policy) -> Result<Client, OutgoingError> {
+    made(builder(trust, redirects)?)
+}
+
+/// Makes a client that is somehow special.
+pub(crate) fn made(builder: ClientBuilder) -> Result<Client, OutgoingError> {
+    builder
+        .build()
+        .map_err(|error| OutgoingError::Client(with_causes(&error)))
+}
+
+pub(crate) fn builder(trust: Trust<'_>, redirects: Policy) -> Result<ClientBuilder, OutgoingError> {
     // reqwest is built without any cryptography. Another client may have installed the same before.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = ClientBuilder::new().no_proxy().redirect(redirects);
@@ -49,9 +60,7 @@ pub(crate) fn client(trust: Trust<'_>, redirects: Policy) -> Result<Client, Outg
         let own = Identity::from_pem(&pem).map_err(|error| unusable(certificate, &error))?;
         builder = builder.identity(own);
     }
-    builder
-        .build()
-        .map_err(|error| OutgoingError::Client(with_causes(&error)))
+    Ok(builder)
 }
 
 /// Reads the body of an answer; `None` if it is longer than `most` bytes.

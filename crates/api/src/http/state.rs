@@ -1,6 +1,7 @@
 //! What every request needs.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use godwit_core::time::Clock;
@@ -11,8 +12,10 @@ use crate::http::auth::Authenticator;
 use crate::http::config::{ApiConfig, AuthConfig};
 use crate::http::ids::Ids;
 use crate::http::links::LinkRules;
+use crate::http::networks::Networks;
 use crate::http::observability::HttpMetrics;
 use crate::http::policy::PolicySource;
+use crate::http::sealing::Sealing;
 
 /// Tells whoever drives migrations that there is something new in the database. Only saves
 /// the wait for their next poll; may do nothing.
@@ -32,6 +35,10 @@ pub struct ApiState {
     pub config: Arc<ApiConfig>,
     pub(crate) link_rules: Arc<LinkRules>,
     pub(crate) www_authenticate_uri: Option<Arc<str>>,
+    /// What seals secrets of others; `None`: there shall be none.
+    pub(crate) sealing: Option<Arc<Sealing>>,
+    /// What may be called on others' behalf.
+    pub(crate) callable: Arc<Networks>,
 }
 
 impl fmt::Debug for ApiState {
@@ -48,6 +55,10 @@ pub enum ConfigError {
     /// Links could not be made with it.
     #[error("`api.link_prefix` is not an absolute URL: {0}")]
     LinkPrefix(String),
+    #[error("`api.webhooks.sealing_key_file`, {0}: {1}")]
+    SealingKey(PathBuf, String),
+    #[error("`api.webhooks.allowed_networks`: {0:?} is no network")]
+    Network(String),
 }
 
 /// The parts that the binary brings.
@@ -75,6 +86,11 @@ impl ApiState {
     /// [`ConfigError`] when an option makes no sense.
     pub fn new(config: ApiConfig, auth: &AuthConfig, parts: Parts) -> Result<Self, ConfigError> {
         let prefix = config.link_prefix.as_deref().map(absolute).transpose()?;
+        let sealing = config.webhooks.sealing_key_file.as_deref().map(|path| {
+            let sealing = Sealing::from_file(path).map(Arc::new);
+            sealing.map_err(|cause| ConfigError::SealingKey(path.to_owned(), cause))
+        });
+        let callable = Networks::parse(&config.webhooks.allowed_networks);
         Ok(Self {
             store: parts.store,
             policy: Arc::new(parts.policy),
@@ -88,6 +104,8 @@ impl ApiState {
                 scheme_header: config.scheme_header.clone(),
             }),
             www_authenticate_uri: auth.authenticate_uri().map(Arc::from),
+            sealing: sealing.transpose()?,
+            callable: Arc::new(callable.map_err(ConfigError::Network)?),
             config: Arc::new(config),
         })
     }

@@ -22,6 +22,8 @@ pub struct Call {
     pub caller: Caller,
     /// What the path names, as the caller wrote it.
     pub id: String,
+    /// The delivery that the path names.
+    pub delivery: String,
     pub params: Params,
     pub headers: HeaderMap,
     /// Null where the route takes none.

@@ -96,7 +96,7 @@ fn subject(text: &str) -> Option<Subject> {
 
 /// The names of the events of migrations that are wanted; the inner `None`: all of them. The outer
 /// one: something is no type.
-fn names(text: &str) -> Option<Option<Vec<String>>> {
+pub(crate) fn names(text: &str) -> Option<Option<Vec<String>>> {
     let mut names = Vec::new();
     let mut all = false;
     for pattern in text.split(',') {

@@ -23,7 +23,7 @@ use super::call::Call;
 use super::params::Params;
 use super::problem::{Code, Problem};
 use super::reply::Reply;
-use super::routes::{self, ByCaller, Handler, Operation, Takes};
+use super::routes::{self, ByCaller, Handler, Operation, PathIds, Takes};
 use super::streams::Streams;
 use crate::http::auth::Principal;
 use crate::http::body::{self, declares_more_than};
@@ -84,7 +84,7 @@ async fn answer(
             Some((operation, _)) if operation.is_open() => None,
             Some(_) | None => Some(authenticate(request, state).await?),
         };
-        let (operation, id) = found.ok_or_else(|| no_such_route(&path))?;
+        let (operation, ids) = found.ok_or_else(|| no_such_route(&path))?;
         let params = Params::read(request.query_string(), keys(operation))?;
         match (operation.handler, principal) {
             (Handler::Open(answer), _) => Ok(answer()),
@@ -101,7 +101,7 @@ async fn answer(
                     handler,
                     principal,
                     params,
-                    id,
+                    ids,
                 };
                 once(state, asked, keyed).await
             }
@@ -201,7 +201,7 @@ struct Asked {
     handler: ByCaller,
     principal: Arc<Principal>,
     streams: Data<Streams>,
-    id: String,
+    ids: PathIds,
     params: Params,
     headers: HeaderMap,
     body: Value,
@@ -238,7 +238,7 @@ async fn perform(state: Data<ApiState>, asked: Asked) -> Result<Reply, Problem> 
         handler,
         principal,
         streams,
-        id,
+        ids: PathIds { id, delivery },
         params,
         headers,
         body,
@@ -254,6 +254,7 @@ async fn perform(state: Data<ApiState>, asked: Asked) -> Result<Reply, Problem> 
             state,
             streams,
             id,
+            delivery,
             params,
             headers,
             body,

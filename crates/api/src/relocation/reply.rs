@@ -23,6 +23,8 @@ pub struct Reply {
     location: Option<String>,
     etag: Option<EntityTag>,
     body: Body,
+    /// What is given again in place of the body, where that is for one time only.
+    kept: Option<Vec<u8>>,
 }
 
 enum Body {
@@ -50,7 +52,25 @@ impl Reply {
             location: None,
             etag: None,
             body: Body::Whole(body.into()),
+            kept: None,
         }
+    }
+
+    /// 204.
+    pub(crate) fn empty() -> Self {
+        Self {
+            status: StatusCode::NO_CONTENT,
+            ..Self::text("")
+        }
+    }
+
+    /// The same, but who sends the request again gets the body of another answer.
+    pub(crate) fn kept_as(self, other: Self) -> Self {
+        let kept = match other.body {
+            Body::Whole(body) => Some(body),
+            Body::Stream(..) => None,
+        };
+        Self { kept, ..self }
     }
 
     /// 200 with a stream.
@@ -80,14 +100,15 @@ impl Reply {
 
     /// The answer as it is kept, to be given again.
     pub(crate) fn kept(&self) -> KeptAnswer {
+        let body = match (&self.kept, &self.body) {
+            (Some(body), _) | (None, Body::Whole(body)) => body.as_slice(),
+            // Only what changes something is kept, and none of that is a stream.
+            (None, Body::Stream(..)) => &[],
+        };
         KeptAnswer {
             status: self.status.as_u16(),
             location: self.location.clone(),
-            body: match &self.body {
-                Body::Whole(body) => String::from_utf8_lossy(body).into_owned(),
-                // Only what changes something is kept, and none of that is a stream.
-                Body::Stream(..) => String::new(),
-            },
+            body: String::from_utf8_lossy(body).into_owned(),
         }
     }
 

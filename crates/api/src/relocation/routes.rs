@@ -8,7 +8,7 @@ use futures::future::LocalBoxFuture;
 use super::call::Call;
 use super::problem::Problem;
 use super::reply::Reply;
-use super::{events, migrations, openapi, rules, snapshot};
+use super::{events, migrations, openapi, rules, snapshot, webhooks};
 use crate::http::route::{Route, Router, to};
 
 /// What a handler makes of a request.
@@ -43,6 +43,25 @@ pub(crate) enum Handler {
 pub(crate) type ByCaller = for<'a> fn(&'a Call) -> LocalBoxFuture<'a, Answer>;
 
 impl Operation {
+    const fn new(
+        method: Method,
+        path: &'static str,
+        rules: &'static [&'static str],
+        takes: Takes,
+        handler: ByCaller,
+    ) -> Self {
+        Self {
+            route: Route {
+                method,
+                path,
+                rules,
+                soft_rules: &[rules::HOSTS_SEE],
+            },
+            takes,
+            handler: Handler::Caller(handler),
+        }
+    }
+
     /// Does it answer without a token?
     pub fn is_open(&self) -> bool {
         match self.handler {
@@ -58,16 +77,19 @@ const fn get(
     keys: &'static [&'static str],
     handler: ByCaller,
 ) -> Operation {
-    Operation {
-        route: Route {
-            method: Method::GET,
-            path,
-            rules,
-            soft_rules: &[rules::HOSTS_SEE],
-        },
-        takes: Takes::Query(keys),
-        handler: Handler::Caller(handler),
-    }
+    Operation::new(Method::GET, path, rules, Takes::Query(keys), handler)
+}
+
+const fn post(path: &'static str, rules: &'static [&'static str], handler: ByCaller) -> Operation {
+    Operation::new(Method::POST, path, rules, Takes::Body, handler)
+}
+
+const fn delete(
+    path: &'static str,
+    rules: &'static [&'static str],
+    handler: ByCaller,
+) -> Operation {
+    Operation::new(Method::DELETE, path, rules, Takes::Query(&[]), handler)
 }
 
 /// Every operation, in the order of the document.
@@ -96,6 +118,39 @@ pub static OPERATIONS: &[Operation] = &[
         &[],
         to!(snapshot::show),
     ),
+    get(
+        "/relocation/v1/webhooks",
+        &[rules::WEBHOOKS_LIST],
+        webhooks::KEYS,
+        to!(webhooks::index),
+    ),
+    post(
+        "/relocation/v1/webhooks",
+        &[rules::WEBHOOKS_CREATE],
+        to!(webhooks::create),
+    ),
+    get(
+        "/relocation/v1/webhooks/{id}",
+        &[rules::WEBHOOKS_SHOW],
+        &["fields"],
+        to!(webhooks::show),
+    ),
+    delete(
+        "/relocation/v1/webhooks/{id}",
+        &[rules::WEBHOOKS_DELETE],
+        to!(webhooks::delete),
+    ),
+    get(
+        "/relocation/v1/webhooks/{id}/deliveries",
+        &[rules::WEBHOOKS_SHOW],
+        webhooks::KEYS,
+        to!(webhooks::deliveries),
+    ),
+    post(
+        "/relocation/v1/webhooks/{id}/deliveries/{delivery}/redeliver",
+        &[rules::WEBHOOKS_REDELIVER],
+        to!(webhooks::redeliver),
+    ),
     Operation {
         route: Route {
             method: Method::GET,
@@ -111,11 +166,23 @@ pub static OPERATIONS: &[Operation] = &[
 static ROUTER: LazyLock<Router<&Operation>> =
     LazyLock::new(|| Router::new(OPERATIONS.iter().map(|it| (&it.route, it))));
 
-/// The operation on a path, and the id in it.
-pub fn find(method: &Method, path: &str) -> Option<(&'static Operation, String)> {
+/// What a path names, as the caller wrote it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PathIds {
+    pub id: String,
+    pub delivery: String,
+}
+
+/// The operation on a path, and the ids in it.
+pub fn find(method: &Method, path: &str) -> Option<(&'static Operation, PathIds)> {
     let (found, params) = ROUTER.find(method, path)?;
     let operation: &'static Operation = found.first()?;
-    Some((operation, params.get("id").unwrap_or_default().to_owned()))
+    let named = |name| params.get(name).unwrap_or_default().to_owned();
+    let ids = PathIds {
+        id: named("id"),
+        delivery: named("delivery"),
+    };
+    Some((operation, ids))
 }
 
 /// The methods on a path; empty where there is no such path.
@@ -133,7 +200,7 @@ mod tests {
         for Operation { route, .. } in OPERATIONS {
             let (found, _) = find(&route.method, route.path).unwrap();
             assert_eq!(found.route.path, route.path);
-            assert_eq!(methods(route.path), [&route.method]);
+            assert!(methods(route.path).contains(&&route.method));
             assert!(route.path.starts_with(ROOT));
         }
         assert!(find(&Method::GET, "/relocation/v1/migrations/").is_none());

@@ -3,3 +3,4 @@
 pub mod event;
 pub mod migration;
 pub mod snapshot;
+pub mod webhook;

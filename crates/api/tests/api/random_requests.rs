@@ -77,7 +77,8 @@ fn path() -> impl Strategy<Value = String> {
     });
     let native = relocation::routes::OPERATIONS.iter();
     let native = proptest::sample::select(native.map(|it| it.route.path).collect::<Vec<_>>());
-    let native = (native, segment()).prop_map(|(template, id)| template.replace("{id}", &id));
+    let native = (native, segment())
+        .prop_map(|(template, id)| template.replace("{id}", &id).replace("{delivery}", &id));
     prop_oneof![
         8 => known,
         2 => native,

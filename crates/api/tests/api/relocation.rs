@@ -10,6 +10,7 @@ mod policy;
 mod problems;
 mod snapshot;
 mod streams;
+mod webhooks;
 
 use serde_json::Value;
 

@@ -11,8 +11,9 @@ use godwit_api::auth::jwt::JwtAuthenticator;
 use godwit_api::auth::keys::KeySet;
 use godwit_api::auth::revocation::Revocations;
 use godwit_api::auth::signer::Signer;
-use godwit_api::config::{ApiConfig, AuthConfig, PolicyConfig};
+use godwit_api::config::{ApiConfig, AuthConfig, PolicyConfig, WebhookConfig};
 use godwit_api::development_identity::DevelopmentIdentity;
+use godwit_api::http::sealing::make_key;
 use godwit_api::ids::RandomIds;
 use godwit_api::observability::HttpMetrics;
 use godwit_api::policy::PolicySource;
@@ -141,6 +142,7 @@ pub(crate) struct Wanted {
 /// A served API.
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
+    pub(crate) state: ApiState,
     pub(crate) store: Store,
     pub(crate) key: TokenKey,
     pub(crate) clock: Arc<TestClock>,
@@ -237,15 +239,21 @@ impl World {
             token_lifetime: Duration::from_secs(600),
             metrics,
         });
+        let sealing_key = directory.path().join("sealing.key");
+        std::fs::write(&sealing_key, make_key().unwrap()).unwrap();
         let config = ApiConfig {
             workers: Some(1),
+            webhooks: WebhookConfig {
+                sealing_key_file: Some(sealing_key),
+                ..wanted.config.webhooks
+            },
             ..wanted.config
         };
         let state = ApiState::new(config, &wanted.auth, parts).unwrap();
         let listener = wanted
             .listener
             .unwrap_or_else(|| TcpListener::bind("127.0.0.1:0").unwrap());
-        let (address, server) = serve(listener, state, identity)?;
+        let (address, server) = serve(listener, state.clone(), identity)?;
         tokio::spawn(server);
         let client = godwit_test_support::http::builder()
             .no_proxy()
@@ -253,6 +261,7 @@ impl World {
             .unwrap();
         Ok(Self {
             address,
+            state,
             store,
             key,
             clock,

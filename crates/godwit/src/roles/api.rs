@@ -9,7 +9,7 @@ use godwit_api::policy::PolicySource;
 use godwit_api::{ApiState, Parts};
 use prometheus::Registry;
 
-use super::{database_answers, observe, pool, store};
+use super::{database_answers, deliver, observe, pool, store};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::login::LogIn;
@@ -37,6 +37,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
         metrics,
     };
     let state = ApiState::new(config.api.clone(), &config.auth, parts)?;
+    deliver(&mut supervisor, &state)?;
     let (address, server) = godwit_api::serve(listener, state, identity)?;
     supervisor.serve("the API", server);
     let readiness = vec![database_answers(&store)];

@@ -80,6 +80,11 @@ impl DataDirectory {
         KeyFiles::below(&self.0)
     }
 
+    /// What seals the secrets of webhooks.
+    pub(crate) fn sealing_key(&self) -> PathBuf {
+        self.0.join("sealing.key")
+    }
+
     /// What clients read to log in.
     pub(crate) fn clouds(&self) -> PathBuf {
         self.0.join("clouds.yaml")

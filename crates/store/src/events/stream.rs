@@ -139,6 +139,14 @@ fn is_one_without_position(connection: &mut Database) -> Result<bool, StoreError
     Ok(found.is_some())
 }
 
+/// The last position, once all that is committed by now has one.
+pub(crate) fn end(connection: &mut Database) -> Result<i64, StoreError> {
+    while is_one_without_position(connection)? {
+        give_positions(connection)?;
+    }
+    newest_position(connection)
+}
+
 /// The last position that was given; 0 where none was.
 pub(crate) fn newest_position(connection: &mut Database) -> Result<i64, StoreError> {
     let newest: Option<i64> = events::table

@@ -361,6 +361,17 @@ impl Store {
         .await
     }
 
+    /// How many deliveries a webhook has.
+    pub async fn webhook_delivery_count(&self, webhook: i64) -> Result<i64, StoreError> {
+        self.read(move |connection| {
+            Ok(deliveries::table
+                .filter(deliveries::webhook_id.eq(webhook))
+                .count()
+                .get_result(connection)?)
+        })
+        .await
+    }
+
     /// Has a delivery tried once more, whatever became of it, for as long as a new one. `None`:
     /// there is none.
     pub async fn webhook_redeliver(

@@ -18,7 +18,6 @@ fn new(name: &str, project: &str) -> NewWebhook {
         secret: "sealed".to_owned(),
         sees_hosts: false,
         sees_project: Some(project.to_owned()),
-        position: 3,
         at: at(1),
     }
 }
@@ -43,7 +42,7 @@ async fn told(bench: &Bench, hook: &Webhook) {
     let new = [(4, "a"), (5, "b"), (6, "a"), (7, "b")].map(|(at, of)| delivery(at, of));
     let moved = bench
         .store
-        .webhook_fan_out(hook.id, 3, 8, new.to_vec(), at(10))
+        .webhook_fan_out(hook.id, 0, 8, new.to_vec(), at(10))
         .await;
     assert!(moved.unwrap());
 }
@@ -76,7 +75,7 @@ on_both! {
         let first = made(&bench, "a", "demo").await;
         let expected = new("a", "demo");
         assert_eq!((first.uuid, &first.url, &first.types), (expected.uuid, &expected.url, &expected.types));
-        assert_eq!((first.position, first.created_at), (3, at(1)));
+        assert_eq!((first.position, first.created_at), (0, at(1)));
         let other = made(&bench, "b", "lab").await;
         let find = async |uuid, project| bench.store.webhook_find(uuid, project).await.unwrap();
         assert_eq!(find(first.uuid, None).await.as_ref(), Some(&first));
@@ -107,7 +106,7 @@ on_both! {
         told(&bench, &hook).await;
         // Another process that looked at the same events comes too late.
         let late = vec![delivery(4, "a")];
-        assert!(!bench.store.webhook_fan_out(hook.id, 3, 4, late, at(10)).await.unwrap());
+        assert!(!bench.store.webhook_fan_out(hook.id, 0, 4, late, at(10)).await.unwrap());
         let moved = bench.store.webhook_find(hook.uuid, None).await.unwrap().unwrap();
         assert_eq!(moved.position, 8);
         assert_eq!(states(&bench, &hook).await.len(), 4);

@@ -85,6 +85,16 @@ struct DataView<'a> {
     line: LineView<'a>,
 }
 
+impl EventView<'_> {
+    pub(crate) fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    pub(crate) fn subject(&self) -> &str {
+        &self.subject
+    }
+}
+
 impl<'a> EventView<'a> {
     pub fn new(event: &'a PositionedEvent, sees: Visibility<'_>) -> Self {
         let (migration, line) = (event.migration, &event.event);

@@ -114,7 +114,7 @@ async fn no_answer_names_hosts_or_what_belongs_to_others() {
     paths.extend(some.map(|uuid| format!("/migrations/{uuid}")));
     paths.extend(OPERATIONS.iter().map(|it| {
         let path = it.route.path.strip_prefix(ROOT).unwrap();
-        path.replace("{id}", "1")
+        path.replace("{id}", "1").replace("{delivery}", "1")
     }));
     for (who, foreign) in [
         (Who::Manager, &lab),

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use godwit_api::relocation::problem::Code;
 use godwit_api::relocation::routes::{OPERATIONS, Takes};
 use godwit_api::relocation::views::migration::{FIELDS, kind};
+use godwit_api::relocation::views::webhook::{self, DELIVERY_FIELDS};
 use godwit_core::status::{MigrationKind, MigrationStatus};
+use godwit_core::webhook::DeliveryState;
 use serde_json::{Value, json};
 
 use super::ROOT;
@@ -129,6 +131,14 @@ fn its_words_are_those_of_the_code() {
     let migration = &schema("Migration")["properties"];
     let kinds = MigrationKind::ALL.iter().map(|it| kind(*it)).collect();
     assert_eq!(migration["kind"]["enum"], words(kinds));
+    let states = DeliveryState::ALL.iter().map(|it| it.as_str()).collect();
+    let delivery = &schema("Delivery")["properties"];
+    assert_eq!(delivery["state"]["enum"], words(states));
+    let fields: Vec<_> = delivery.as_object().unwrap().keys().collect();
+    assert_eq!(fields, DELIVERY_FIELDS);
+    let webhook = &schema("WebhookFields")["properties"];
+    let fields: Vec<_> = webhook.as_object().unwrap().keys().collect();
+    assert_eq!(fields, webhook::FIELDS);
     let types = MigrationKind::ALL.iter().map(|it| it.as_str()).collect();
     assert_eq!(migration["migration_type"]["enum"], words(types));
     let fields: Vec<_> = migration.as_object().unwrap().keys().collect();
@@ -192,6 +202,22 @@ async fn what_is_answered_conforms_to_it() {
             SELECT 'migration', id, 2, created_at, 'booted', 'running', 'running', 'agent:host-1',
                 'null' FROM migrations;",
     );
+    let ask = world
+        .ask("POST", &format!("{ROOT}/webhooks"))
+        .by(Who::Manager);
+    let wanted = json!({"url": "https://1.1.1.1/", "types": ["migration.*"]});
+    let made = ask.json(&wanted).send().await;
+    conforms(&made, "WebhookWithSecret");
+    let uuid = made.json()["id"].as_str().unwrap().to_owned();
+    let row = world.store.webhook_find(uuid.parse().unwrap(), None).await;
+    let (id, webhook) = (row.unwrap().unwrap().id, format!("/webhooks/{uuid}"));
+    world.sql(&format!(
+        "INSERT INTO webhook_deliveries (uuid, webhook_id, position, event_type, subject, body,
+                state, attempts, not_before, give_up_at, status, error, created_at, ended_at)
+            SELECT '{uuid}', {id}, 7, 'migration.booted', 'migration/x', '{{}}', 'dead', 3,
+                created_at, created_at, 500, 'It was answered with 500.', created_at, created_at
+            FROM webhooks"
+    ));
     for who in [Who::Admin, Who::Reader] {
         for (path, schema) in [
             ("/migrations", "MigrationList"),
@@ -206,6 +232,9 @@ async fn what_is_answered_conforms_to_it() {
             ("/events", "EventList"),
             ("/events?limit=1", "EventList"),
             ("/snapshot", "Snapshot"),
+            ("/webhooks", "WebhookList"),
+            (&*webhook, "WebhookFields"),
+            (&*format!("{webhook}/deliveries"), "DeliveryList"),
         ] {
             let answer = world.native(who, path).await;
             assert_eq!(answer.status, 200, "{path}");

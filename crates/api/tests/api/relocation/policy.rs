@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::world::{Who, World};
 
 fn paths() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
-    OPERATIONS.iter().map(|it| {
+    let reading = OPERATIONS.iter().filter(|it| it.route.method == "GET");
+    reading.map(|it| {
         let path = it.route.path.strip_prefix(super::ROOT).unwrap();
         (path, it.route.rules.first().copied())
     })
@@ -26,6 +27,9 @@ async fn everybody_at_every_route() {
         let expected = match (rule, path) {
             (None, _) => [200; 10],
             (Some(_), "/migrations/{id}") => show,
+            (Some(_), "/webhooks/{id}" | "/webhooks/{id}/deliveries") => {
+                show.map(|code| if code == 200 { 404 } else { code })
+            }
             (Some(_), _) => list,
         };
         let mut codes = Vec::new();
@@ -49,9 +53,12 @@ async fn no_route_forgets_to_ask() {
         .collect();
     let world = World::under(denying).await;
     world.moving("running").await;
-    for (path, rule) in paths() {
-        let answer = world.native(Who::Admin, &path.replace("{id}", "1")).await;
-        match rule {
+    for operation in OPERATIONS {
+        let route = &operation.route;
+        let path = route.path.replace("{id}", "1").replace("{delivery}", "1");
+        let answer = world.ask(route.method.as_str(), &path).by(Who::Admin);
+        let answer = answer.send().await;
+        match route.rules.first() {
             None => assert_eq!(answer.status, 200),
             Some(rule) => {
                 let problem = answer.problem(403, "forbidden");

@@ -76,7 +76,7 @@ impl World {
     }
 
     /// Something happens to a migration that changes nothing.
-    async fn happens(&self, uuid: &str) {
+    pub(super) async fn happens(&self, uuid: &str) {
         let uuid: MigrationUuid = uuid.parse().unwrap();
         let now = self.clock.now();
         let store = &self.store;
@@ -119,7 +119,10 @@ async fn story() -> (World, [String; 2]) {
 
 fn with_streams(streams: usize) -> ApiConfig {
     ApiConfig {
-        quotas: QuotaConfig { streams },
+        quotas: QuotaConfig {
+            streams,
+            ..QuotaConfig::default()
+        },
         ..ApiConfig::default()
     }
 }

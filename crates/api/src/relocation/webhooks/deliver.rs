@@ -1,0 +1,291 @@
+//! The loop that makes deliveries of events, and calls. Every process that serves the API has one;
+//! what one of them has taken is left alone by the others until its lease is over.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::Data;
+use godwit_core::time::Timestamp;
+use godwit_core::webhook::next_attempt;
+use godwit_store::{
+    ClaimedDelivery, EventQuery, EventReadError, NewDelivery, PositionedEvent, Webhook,
+};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::receiver::{Caller, Message};
+use super::secret::Secret;
+use crate::http::outgoing::OutgoingError;
+use crate::http::sealing::random;
+use crate::http::state::ApiState;
+use crate::relocation::events;
+use crate::relocation::problem::Problem;
+use crate::relocation::views::event::EventView;
+use crate::relocation::visibility::Visibility;
+
+/// How often one looks for something to tell.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Webhooks read at a time.
+const WEBHOOKS: i64 = 1_000;
+
+/// Events made into deliveries in one transaction.
+const EVENTS: i64 = 100;
+
+/// Calls to one receiver at one time: one that is slow keeps nobody else waiting.
+const CALLS: usize = 8;
+
+/// How much longer than a call its lease is.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Tells webhooks what happens, until `stop`.
+pub struct Deliverer {
+    state: Data<ApiState>,
+    caller: Caller,
+}
+
+impl std::fmt::Debug for Deliverer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deliverer").finish_non_exhaustive()
+    }
+}
+
+impl Deliverer {
+    /// One that calls as the API's configuration says; `None` where there is no key that opens
+    /// secrets, and so nobody to be called.
+    ///
+    /// # Errors
+    /// [`OutgoingError`] when nobody could ever be called.
+    pub fn new(state: ApiState) -> Result<Option<Self>, OutgoingError> {
+        if state.sealing.is_none() {
+            return Ok(None);
+        }
+        let caller = Caller::new(&state.config.webhooks, Arc::clone(&state.callable))?;
+        let state = Data::new(state);
+        Ok(Some(Self { state, caller }))
+    }
+
+    /// Works until `stop`.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop);
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut calls = Calls::default();
+        loop {
+            tokio::select! {
+                () = &mut stop => return,
+                _ = ticks.tick() => {}
+                Some(ended) = calls.under_way.join_next() => calls.ended(ended.ok()),
+            }
+            tokio::select! {
+                () = &mut stop => return,
+                () = self.pass(&mut calls) => {}
+            }
+        }
+    }
+
+    /// Looks once at everybody.
+    async fn pass(&self, calls: &mut Calls) {
+        let mut after = 0;
+        loop {
+            let some = self.state.store.webhook_list(None, after, WEBHOOKS).await;
+            let some = match some {
+                Ok(some) => some,
+                Err(error) => {
+                    tracing::warn!(%error, "webhooks cannot be read");
+                    return;
+                }
+            };
+            let Some(last) = some.last() else { return };
+            after = last.id;
+            for webhook in some {
+                if let Err(error) = self.look(webhook, calls).await {
+                    tracing::warn!(code = %error.code(), "a webhook could not be told");
+                }
+            }
+        }
+    }
+
+    /// Makes deliveries for one, and begins calls.
+    async fn look(&self, webhook: Webhook, calls: &mut Calls) -> Result<(), Problem> {
+        let (store, webhook) = (&self.state.store, Arc::new(webhook));
+        self.fan_out(&webhook).await?;
+        let free = CALLS.saturating_sub(calls.of(webhook.id));
+        if free == 0 {
+            return Ok(());
+        }
+        let now = self.state.clock.now();
+        let until = now.plus(self.state.config.webhooks.timeout).plus(GRACE);
+        let limit = i64::try_from(free).unwrap_or(i64::MAX);
+        let claimed = store.webhook_claim(webhook.id, now, until, limit).await?;
+        for delivery in claimed {
+            let attempt = Attempt {
+                state: self.state.clone(),
+                caller: self.caller.clone(),
+                webhook: Arc::clone(&webhook),
+                delivery,
+            };
+            calls.begin(webhook.id, attempt);
+        }
+        Ok(())
+    }
+
+    /// Makes deliveries of the events that follow what was looked at.
+    async fn fan_out(&self, webhook: &Webhook) -> Result<(), Problem> {
+        let (store, now) = (&self.state.store, self.state.clock.now());
+        let query = EventQuery {
+            after: Some(webhook.position),
+            migration: None,
+            // What was a type when the webhook was made is one.
+            names: events::names(&webhook.types.join(",")).unwrap_or(Some(Vec::new())),
+            project: webhook.sees_project.clone(),
+            limit: EVENTS,
+        };
+        let (to, new) = match store.events_page(&query).await {
+            Ok(page) => {
+                let told = page.events.iter().map(|it| self.delivery(webhook, it));
+                (page.last_position, told.collect::<Result<Vec<_>, _>>()?)
+            }
+            Err(EventReadError::Expired(_)) => {
+                let end = store.events_end().await?;
+                (end, vec![self.reset(end)])
+            }
+            Err(EventReadError::Store(error)) => return Err(error.into()),
+        };
+        if to != webhook.position {
+            // Another process may have been quicker.
+            let from = webhook.position;
+            store
+                .webhook_fan_out(webhook.id, from, to, new, now)
+                .await?;
+        }
+        Ok(())
+    }
+
+    fn delivery(&self, webhook: &Webhook, event: &PositionedEvent) -> Result<NewDelivery, Problem> {
+        let sees = Visibility {
+            hosts: webhook.sees_hosts,
+            project: webhook.sees_project.as_deref(),
+        };
+        let view = EventView::new(event, sees);
+        Ok(NewDelivery {
+            uuid: self.state.ids.uuid(),
+            position: event.position,
+            event_type: view.kind().to_owned(),
+            subject: view.subject().to_owned(),
+            body: serde_json::to_string(&view).map_err(Problem::internal)?,
+        })
+    }
+
+    /// What is told where something was missed.
+    fn reset(&self, position: i64) -> NewDelivery {
+        let body = json!({
+            "type": "reset",
+            "snapshot": format!("{}/snapshot", crate::relocation::ROOT),
+            "position": position.to_string(),
+        });
+        NewDelivery {
+            uuid: self.state.ids.uuid(),
+            position,
+            event_type: "reset".to_owned(),
+            subject: String::new(),
+            body: body.to_string(),
+        }
+    }
+}
+
+/// The calls that are under way.
+#[derive(Default)]
+struct Calls {
+    under_way: JoinSet<i64>,
+    by_webhook: HashMap<i64, usize>,
+}
+
+impl Calls {
+    fn of(&self, webhook: i64) -> usize {
+        self.by_webhook.get(&webhook).copied().unwrap_or(0)
+    }
+
+    fn begin(&mut self, webhook: i64, attempt: Attempt) {
+        *self.by_webhook.entry(webhook).or_default() += 1;
+        self.under_way.spawn(async move {
+            attempt.make().await;
+            webhook
+        });
+    }
+
+    /// One has ended; `None`: by a panic, and then nobody knows whose it was.
+    fn ended(&mut self, webhook: Option<i64>) {
+        let Some(webhook) = webhook else {
+            return;
+        };
+        if let Some(count) = self.by_webhook.get_mut(&webhook) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_webhook.remove(&webhook);
+            }
+        }
+    }
+}
+
+/// A delivery that is to be tried.
+struct Attempt {
+    state: Data<ApiState>,
+    caller: Caller,
+    webhook: Arc<Webhook>,
+    delivery: ClaimedDelivery,
+}
+
+impl Attempt {
+    async fn make(self) {
+        let (store, now) = (&self.state.store, self.state.clock.now());
+        let written = match self.call(now).await {
+            Ok(status) => {
+                let at = self.state.clock.now();
+                store.webhook_delivered(&self.delivery, status, at).await
+            }
+            Err((status, error)) => {
+                let at = self.state.clock.now();
+                let attempts = u32::try_from(self.delivery.attempt).unwrap_or(u32::MAX);
+                let again = next_attempt(attempts, jitter(), self.delivery.give_up_at, at);
+                store
+                    .webhook_failed(&self.delivery, status, error, again, at)
+                    .await
+            }
+        };
+        // Its lease ends, and it is tried again.
+        if let Err(error) = written {
+            tracing::warn!(%error, "what became of a webhook's call could not be written down");
+        }
+    }
+
+    async fn call(&self, now: Timestamp) -> Result<u16, (Option<u16>, String)> {
+        let sealed = (&self.webhook.secret, self.webhook.uuid);
+        let sealing = self.state.sealing.as_ref();
+        let opened = sealing.and_then(|it| it.open(sealed.0, sealed.1));
+        let Some(secret) = opened.as_deref().and_then(Secret::read) else {
+            let text = "Its secret cannot be opened: it was sealed with another key.";
+            return Err((None, text.to_owned()));
+        };
+        let id = format!("evt_{}", self.delivery.position);
+        let timestamp = now.as_micros().div_euclid(1_000_000);
+        let body = self.delivery.body.clone();
+        let signature = secret.sign(&id, timestamp, &body);
+        let message = Message {
+            url: &self.webhook.url,
+            id: &id,
+            timestamp,
+            signature: &signature,
+            body,
+        };
+        let called = self.caller.call(message).await;
+        called.map_err(|failure| (failure.status(), failure.text()))
+    }
+}
+
+/// Between 0 and 1.
+fn jitter() -> f64 {
+    let bytes: [u8; 2] = random().unwrap_or_default();
+    f64::from(u16::from_le_bytes(bytes)) / f64::from(u16::MAX)
+}
