@@ -225,8 +225,10 @@ impl Store {
     /// Deletes a webhook and what it was to be told. `false`: there is none.
     pub async fn webhook_delete(&self, uuid: Uuid) -> Result<bool, StoreError> {
         self.write(move |connection| {
-            let it = webhooks::table.filter(webhooks::uuid.eq(text(uuid)));
-            let deleted = diesel::delete(it).prepared().execute(connection)?;
+            let it = webhooks::uuid.eq(text(uuid));
+            let deleted = diesel::delete(webhooks::table.filter(it))
+                .prepared()
+                .execute(connection)?;
             Ok(deleted == 1)
         })
         .await
