@@ -1,4 +1,6 @@
-//! The one place that knows which database it is.
+//! What differs between the two databases, but for opening them ([`crate::pool`]), beginning a
+//! transaction ([`crate::connection`]), reading a value ([`crate::columns`]) and upgrading
+//! ([`crate::schema_version`]).
 //!
 //! Everything else is written in diesel's language, or in SQL that both understand.
 
