@@ -48,9 +48,10 @@ const CHANGES: &[Change] = changes![
     "2026-11-28-000006_words_and_positions",
     "2026-11-28-000010_queue",
     "2026-11-28-000020_order_of_a_hosts_servers",
-    "2026-11-28-000021_idempotency_keys",
-    "2026-11-28-000022_owners_and_actors",
-    "2026-11-28-000023_webhooks",
+    "2026-11-28-000025_effects_in_order",
+    "2026-11-28-000031_idempotency_keys",
+    "2026-11-28-000032_owners_and_actors",
+    "2026-11-28-000033_webhooks",
 ];
 
 /// Changes that no running program of the release before survives.
