@@ -73,9 +73,9 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Does a conductor know an agent of this process?
-    pub fn is_registered(&self) -> bool {
-        self.registered.get() > 0
+    /// How many agents of this process a conductor knows.
+    pub fn registered(&self) -> usize {
+        usize::try_from(self.registered.get()).unwrap_or_default()
     }
 
     fn all(&self) -> Vec<Box<dyn prometheus::core::Collector>> {

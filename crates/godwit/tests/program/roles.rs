@@ -100,6 +100,7 @@ async fn simulated_hosts_serve_a_conductor_in_another_process() -> Result<()> {
     let settings = json!({"simulated_agents": {
         "conductors": [address],
         "listen": "127.0.0.1",
+        "metrics": "127.0.0.1:0",
         "tls": {"ca": authority, "directory": directory.path()},
         "state_dir": directory.path().join("hosts"),
     }});
@@ -109,6 +110,7 @@ async fn simulated_hosts_serve_a_conductor_in_another_process() -> Result<()> {
     let fleet: Vec<_> = fleet.split(' ').collect();
     let mut agents = Process::start(&[&serve[..], &fleet].concat())?;
     agents.says("ready").await?;
+    let observed = agents.says("metrics").await?;
     let mut api = Process::start(&["api", "--config", &config])?;
     let url = api.says("ready").await?;
     let manager = Session::log_in(&url, "manager", "demo").await?;
@@ -120,6 +122,11 @@ async fn simulated_hosts_serve_a_conductor_in_another_process() -> Result<()> {
         Ok(known.then_some(()))
     })
     .await?;
+
+    let ready = observed.replace("/metrics", "/healthz/ready");
+    assert_eq!(reqwest::get(ready).await?.status(), 200);
+    let text = reqwest::get(observed).await?.text().await?;
+    assert!(text.contains("godwit_agent_registered 2"), "{text}");
 
     let server = manager.server("vm-1").await?;
     assert_eq!(admin.place(&server).await?, "host-7");

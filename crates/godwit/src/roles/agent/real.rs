@@ -13,6 +13,7 @@ use godwit_compute_agent::metrics::Metrics;
 use godwit_rpc::identity::Role;
 use prometheus::Registry;
 
+use super::conductors_know;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::roles::observe;
@@ -38,7 +39,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     let driver: Arc<dyn Driver> = Arc::new(driver);
     let registry = Registry::new();
     let metrics = Metrics::register(&registry)?;
-    let readiness = vec![conductors_know(&metrics), hypervisor_answers(&driver)];
+    let readiness = vec![conductors_know(&metrics, 1), hypervisor_answers(&driver)];
     let agent = Agent::open(Parts {
         host,
         driver,
@@ -65,16 +66,6 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     )?;
     println!("ready {address}\nmetrics http://{metrics}/metrics");
     supervisor.run().await
-}
-
-/// Is the agent registered? Without that nothing is asked of it.
-fn conductors_know(metrics: &Metrics) -> (&'static str, Readiness) {
-    let metrics = metrics.clone();
-    let known: Readiness = Arc::new(move || {
-        let known = metrics.is_registered();
-        Box::pin(async move { known.then_some(()).ok_or("none knows this host".to_owned()) })
-    });
-    ("conductors", known)
 }
 
 /// Does the hypervisor say what its host has?
