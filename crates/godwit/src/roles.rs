@@ -4,6 +4,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod api;
+pub(crate) mod certificates;
 pub(crate) mod conductor;
 mod pool;
 pub(crate) mod transport;

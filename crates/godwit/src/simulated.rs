@@ -15,8 +15,8 @@ use self::agents::Agents;
 use crate::cli::SimulatedAgents;
 use crate::config::Config;
 use crate::roles::agent::conductors_know;
-use crate::roles::observe;
 use crate::roles::transport::transport;
+use crate::roles::{certificates, observe};
 use crate::stop;
 use crate::supervisor::{Supervisor, bind};
 use crate::up::DataDirectory;
@@ -53,6 +53,11 @@ pub(crate) async fn run(options: &SimulatedAgents, config: &Config) -> Result<()
         }),
     };
     let hosts = agents.fabric.hosts();
+    if observers.is_some() {
+        let transports = hosts.iter().map(|host| (agents.transport)(host));
+        let transports: Vec<_> = transports.collect::<Result<_>>()?;
+        certificates::observe(&registry, &transports)?;
+    }
     for host in &hosts {
         let (_, agent) = agents.open(host).await?;
         let stop = supervisor.stop();

@@ -13,7 +13,7 @@ use godwit_store::Store;
 use prometheus::Registry;
 
 use super::transport::transport;
-use super::{database_answers, observe, store};
+use super::{certificates, database_answers, observe, store};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::stop;
@@ -37,6 +37,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
         .context("the socket has no address")?;
     let store = store(config).await?;
     let registry = Registry::new();
+    certificates::observe(&registry, [&transport])?;
     let conductor = conductor(
         &transport,
         store.clone(),

@@ -1,4 +1,4 @@
-//! The identity in a certificate that has been verified already.
+//! What a certificate says: whose it is, once it has been verified, and when it ends.
 
 use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
@@ -21,6 +21,15 @@ pub enum NoIdentity {
     /// Several SAN URIs of ours: nobody is two.
     #[error("the certificate has more than one SAN URI godwit://ROLE/NAME")]
     Several,
+}
+
+/// When the first of these ends, in seconds since 1970. What cannot be read has ended.
+pub(super) fn first_end(certificates: &[CertificateDer<'_>]) -> i64 {
+    let ends = certificates.iter().map(|certificate| {
+        let parsed = parse_x509_certificate(certificate);
+        parsed.map_or(0, |(_, it)| it.validity().not_after.timestamp())
+    });
+    ends.min().unwrap_or_default()
 }
 
 /// Who the owner of the first certificate of a verified chain is.

@@ -13,7 +13,7 @@ use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde::{Deserialize, Serialize};
 
-use super::certificate::{NoIdentity, identity_of};
+use super::certificate::{NoIdentity, first_end, identity_of};
 use crate::identity::PeerIdentity;
 
 const HTTP2: &[u8] = b"h2";
@@ -80,10 +80,20 @@ pub enum TlsError {
     },
 }
 
+/// When certificates end, in seconds since 1970.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ends {
+    /// The party's own, or one that stands between it and the authority.
+    pub own: i64,
+    /// The authority's; of several the first.
+    pub authority: i64,
+}
+
 /// One party's certificate and whom it trusts. Cheap to clone.
 #[derive(Clone)]
 pub struct Tls {
     identity: PeerIdentity,
+    ends: Ends,
     pub(super) client: Arc<ClientConfig>,
     pub(super) server: Arc<ServerConfig>,
 }
@@ -102,14 +112,20 @@ impl Tls {
     /// # Errors
     /// [`TlsError`] names the file and what is wrong with it.
     pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
-        let roots = roots(&files.ca)?;
+        let authorities = certificates(&files.ca)?;
         let chain = certificates(&files.cert)?;
+        let ends = Ends {
+            own: first_end(&chain),
+            authority: first_end(&authorities),
+        };
+        let roots = roots(&files.ca, authorities)?;
         let identity = identity_of(Some(&chain)).map_err(|source| TlsError::Identity {
             path: files.cert.clone(),
             source,
         })?;
         Ok(Self {
             identity,
+            ends,
             client: Arc::new(client(files, roots.clone(), chain.clone())?),
             server: Arc::new(server(files, roots, chain)?),
         })
@@ -134,6 +150,11 @@ impl Tls {
     /// Who the certificate is for.
     pub fn identity(&self) -> &PeerIdentity {
         &self.identity
+    }
+
+    /// When the certificates end.
+    pub fn ends(&self) -> Ends {
+        self.ends
     }
 }
 
@@ -179,9 +200,12 @@ fn unusable(files: &TlsFiles, source: rustls::Error) -> TlsError {
     TlsError::Unusable { cert, source }
 }
 
-fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
+fn roots(
+    path: &Path,
+    certificates: Vec<CertificateDer<'static>>,
+) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
+    for certificate in certificates {
         roots
             .add(certificate)
             .map_err(|source| TlsError::Unusable {

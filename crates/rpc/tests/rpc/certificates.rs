@@ -225,6 +225,17 @@ fn somebody_elses_certificate_is_told_at_once() {
     assert!(matches!(error, TlsError::Somebody { .. }), "{error}");
 }
 
+#[test]
+fn it_is_known_when_certificates_end() {
+    let scene = Scene::new();
+    let authority = &scene.authority;
+    let expired = authority.issue_expired(ca::Role::Agent, "host-1", &[LOOPBACK]);
+    let ends = scene.party("expired", &expired.unwrap()).unwrap().ends();
+    // 2001-01-01.
+    assert_eq!(ends.own, 978_307_200);
+    assert!(ends.authority > ends.own);
+}
+
 #[tokio::test]
 async fn another_host_cannot_answer_in_its_place() {
     let scene = Scene::new();

@@ -16,8 +16,8 @@ use prometheus::Registry;
 use super::conductors_know;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::roles::observe;
 use crate::roles::transport::transport;
+use crate::roles::{certificates, observe};
 use crate::stop;
 use crate::supervisor::{Supervisor, bind};
 
@@ -39,6 +39,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     let driver: Arc<dyn Driver> = Arc::new(driver);
     let registry = Registry::new();
     let metrics = Metrics::register(&registry)?;
+    certificates::observe(&registry, [&transport])?;
     let readiness = vec![conductors_know(&metrics, 1), hypervisor_answers(&driver)];
     let agent = Agent::open(Parts {
         host,
