@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use godwit_core::status::MigrationStatus;
+use godwit_core::time::Timestamp;
 use godwit_store::MigrationRecord;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry,
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry,
 };
 
 /// Seconds that a status can last: from a quick check to a day in the queue.
@@ -22,7 +23,9 @@ const MIB: f64 = 1_048_576.0;
 
 pub(crate) struct Metrics {
     pub(crate) migrations: IntGaugeVec,
+    pub(crate) overdue: IntGaugeVec,
     ended: IntCounterVec,
+    failed: IntCounterVec,
     status_seconds: HistogramVec,
     pub(crate) queue_length: IntGauge,
     pub(crate) queue_age: Gauge,
@@ -32,9 +35,13 @@ pub(crate) struct Metrics {
     pub(crate) effects: IntGaugeVec,
     pub(crate) effects_age: Gauge,
     effect_seconds: HistogramVec,
+    pub(crate) leases: IntGauge,
     pub(crate) agents: IntGaugeVec,
+    pub(crate) services: IntGaugeVec,
     pub(crate) discrepancies: IntGaugeVec,
     pub(crate) pool: IntGaugeVec,
+    refusals: IntCounter,
+    read_at: Gauge,
 }
 
 impl Metrics {
@@ -46,10 +53,20 @@ impl Metrics {
                 "Migrations that have not ended.",
                 &["type", "status"],
             )?,
+            overdue: register.gauges(
+                "godwit_migrations_overdue",
+                "Migrations that have not ended though a deadline of theirs has passed.",
+                &["type"],
+            )?,
             ended: register.counters(
                 "godwit_migrations_ended_total",
                 "Migrations that this conductor saw end.",
                 &["type", "status"],
+            )?,
+            failed: register.counters(
+                "godwit_migrations_failed_total",
+                "Migrations that this conductor saw fail, by the code of the reason.",
+                &["type", "code"],
             )?,
             status_seconds: register.histograms(
                 "godwit_migration_status_seconds",
@@ -93,7 +110,16 @@ impl Metrics {
                 &["effect", "outcome"],
                 prometheus::DEFAULT_BUCKETS.to_vec(),
             )?,
+            leases: register.gauge(
+                "godwit_leases_held",
+                "Effects that this conductor performs at the moment.",
+            )?,
             agents: register.gauges("godwit_agents", "Agents, up or down.", &["state"])?,
+            services: register.gauges(
+                "godwit_services",
+                "Agents and conductors: up, down or forced_down, enabled or disabled.",
+                &["binary", "state", "status", "version"],
+            )?,
             discrepancies: register.gauges(
                 "godwit_discrepancies_open",
                 "Open questions between the records and the hypervisors.",
@@ -103,6 +129,14 @@ impl Metrics {
                 "godwit_conductor_database_connections",
                 "The conductor's connections to the database.",
                 &["state"],
+            )?,
+            refusals: register.counter(
+                "godwit_conductor_database_refusals_total",
+                "Calls of the conductor that got no connection to the database in time.",
+            )?,
+            read_at: register.age(
+                "godwit_figures_timestamp_seconds",
+                "When this conductor last read its gauges from the database.",
             )?,
         })
     }
@@ -118,6 +152,13 @@ impl Metrics {
         if to.is_terminal() {
             self.ended
                 .with_label_values(&[after.migration.kind.as_str(), to.as_str()])
+                .inc();
+        }
+        if matches!(to, MigrationStatus::Failed | MigrationStatus::Error) {
+            let failure = after.migration.failure.as_ref();
+            let code = failure.map_or("none", |failure| failure.code.as_str());
+            self.failed
+                .with_label_values(&[after.migration.kind.as_str(), code])
                 .inc();
         }
         if to == MigrationStatus::Completed {
@@ -144,6 +185,17 @@ impl Metrics {
         }
     }
 
+    /// So many calls have been refused by the pool since the process began.
+    pub(crate) fn refusals_are(&self, refused: u64) {
+        self.refusals
+            .inc_by(refused.saturating_sub(self.refusals.get()));
+    }
+
+    /// The gauges are those of this moment.
+    pub(crate) fn gauges_read(&self, at: Timestamp) {
+        self.read_at.set(float(at.as_micros()) / 1_000_000.0);
+    }
+
     /// An effect was performed, or not to the end.
     pub(crate) fn effect_ended(&self, verb: &str, outcome: &str, took: Duration) {
         self.effect_seconds
@@ -158,7 +210,7 @@ fn seconds(span: Duration) -> f64 {
 
 #[expect(
     clippy::cast_precision_loss,
-    reason = "histograms do not count single bytes"
+    reason = "no figure here needs its last digits"
 )]
 fn float(number: i64) -> f64 {
     number as f64
@@ -186,6 +238,10 @@ impl Register<'_> {
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
         self.add(IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        self.add(IntCounter::new(name, help))
     }
 
     fn counters(

@@ -27,6 +27,7 @@ mod stop;
 mod supervisor;
 mod token;
 mod up;
+mod version;
 
 use std::process::ExitCode;
 

@@ -19,6 +19,7 @@ use prometheus::Registry;
 
 use crate::config::Config;
 use crate::supervisor::Supervisor;
+use crate::version;
 
 /// Opens the database of a role. Roles never change the schema: that is `db upgrade`'s, once,
 /// before any of them is started.
@@ -44,6 +45,7 @@ pub(crate) fn observe(
     registry: Registry,
     readiness: Vec<(&'static str, Readiness)>,
 ) -> Result<SocketAddr> {
+    version::observe(&registry)?;
     let observed = Observed {
         registry,
         readiness,

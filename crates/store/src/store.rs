@@ -162,7 +162,6 @@ impl Store {
 
     /// The pool of connections; on SQLite that of the readers.
     pub fn pool(&self) -> PoolState {
-        let (size, in_use, open) = self.pools.readers.state();
-        PoolState { size, in_use, open }
+        self.pools.readers.state()
     }
 }

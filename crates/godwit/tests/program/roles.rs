@@ -65,6 +65,7 @@ async fn each_serves_and_stops() -> Result<()> {
     assert_eq!(reader.servers().await?, []);
     let text = reqwest::get(metrics).await?.text().await?;
     assert!(text.contains("godwit_http_requests_total"), "{text}");
+    assert!(text.contains("godwit_build_info{"), "{text}");
     let pool = "godwit_api_database_connections{state=\"most\"} 8";
     assert!(text.contains(pool), "{text}");
 
