@@ -1,4 +1,4 @@
-//! What this conductor counts. Labels are words of a fixed set, and never ids.
+//! What this conductor counts. Labels are words of a fixed set, or versions, and never ids.
 
 use std::time::Duration;
 
