@@ -97,12 +97,11 @@ async fn run(engine: Engine, agents: usize) -> Result<Vec<String>> {
     let before = conductor.processor()?;
     tokio::time::sleep(MINUTE).await;
     let processor = conductor.processor()?.saturating_sub(before);
-    let (hosts, now) = (store.host_list().await?, SystemClock.now());
-    let up = hosts.iter().filter(|host| host.service.is_up(now, DOWN));
+    let (up, _) = store.hosts_up(SystemClock.now().minus(DOWN)).await?;
     let row = vec![
         engine.name().to_owned(),
         agents.to_string(),
-        up.count().to_string(),
+        up.to_string(),
         format!("{:.2}", processor.as_secs_f64() / MINUTE.as_secs_f64()),
         format!("{:.0} MiB", conductor.resident_mib()?),
     ];
@@ -115,9 +114,7 @@ async fn until_known(store: &Store, agents: usize) -> Result<()> {
     let mut looks = tokio::time::interval(LOOK_EVERY);
     loop {
         looks.tick().await;
-        let hosts = store.host_list().await?;
-        let known = hosts.iter().filter(|host| host.last_inventory_at.is_some());
-        if known.count() >= agents {
+        if store.agents_known().await?.len() >= agents {
             return Ok(());
         }
     }

@@ -15,7 +15,6 @@ mod agents;
 mod api;
 mod callgrind;
 mod cases;
-mod clock;
 mod first;
 mod fleet;
 mod godwit;
@@ -32,6 +31,7 @@ mod wrk;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
+use godwit_test_support::clock;
 use tokio::runtime::Runtime;
 
 /// Measures Godwit against bare counterparts; prints Markdown.

@@ -139,7 +139,9 @@ fn client(token: &str) -> Result<Client> {
             HeaderValue::from_static(VERSION),
         ),
     ]);
-    Ok(Client::builder().default_headers(headers).build()?)
+    Ok(godwit_test_support::http::builder()
+        .default_headers(headers)
+        .build()?)
 }
 
 /// The servers whose moves end.

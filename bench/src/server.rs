@@ -53,7 +53,7 @@ impl Server {
             input,
             output: BufReader::new(output).lines(),
             api: String::new(),
-            client: reqwest::Client::new(),
+            client: godwit_test_support::http::client(),
         };
         let address = server.hear().await;
         let log = || std::fs::read_to_string(log).unwrap_or_default();

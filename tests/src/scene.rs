@@ -253,3 +253,45 @@ impl Scene {
         self.await_status(guest, "completed").map(drop)
     }
 }
+
+/// Who dies in the middle of a move.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Victim {
+    Conductor,
+    Api,
+    SourceAgent,
+    DestinationAgent,
+    SourceLibvirtd,
+}
+
+impl Victim {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Conductor,
+        Self::Api,
+        Self::SourceAgent,
+        Self::DestinationAgent,
+        Self::SourceLibvirtd,
+    ];
+
+    /// Kills it, and starts it again. Host number `source`, from 0, is where the move began.
+    ///
+    /// # Errors
+    /// It survives, or does not start.
+    pub fn kill_and_restart(self, scene: &Scene, source: usize) -> Result<()> {
+        let deployment = &scene.deployment;
+        let role = match self {
+            Self::Conductor => &deployment.conductors()[0],
+            Self::Api => deployment.api(),
+            Self::SourceAgent => &deployment.agents()[source],
+            Self::DestinationAgent => &deployment.agents()[1 - source],
+            Self::SourceLibvirtd => {
+                scene.host(source).kill_libvirtd()?;
+                return scene.host(source).start_libvirtd();
+            }
+        };
+        role.kill9()?;
+        ensure!(!role.runs(), "{} survived", role.name());
+        role.start()
+    }
+}

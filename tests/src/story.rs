@@ -34,7 +34,7 @@ impl Story {
             migration.uuid,
             migration.status(),
             migration.source_compute,
-            migration.dest_compute,
+            migration.destination(),
             migration.failure
         );
         for event in &self.events {

@@ -10,43 +10,7 @@ use godwit_test_support::testbed::{Guest, GuestSpec, Load};
 use godwit_test_support::wait_for_blocking;
 use serde_json::json;
 use system_tests::deployment::Options;
-use system_tests::scene::{DEADLINE, RECOVERY, Scene};
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Victim {
-    Conductor,
-    Api,
-    SourceAgent,
-    DestinationAgent,
-    SourceLibvirtd,
-}
-
-const VICTIMS: [Victim; 5] = [
-    Victim::Conductor,
-    Victim::Api,
-    Victim::SourceAgent,
-    Victim::DestinationAgent,
-    Victim::SourceLibvirtd,
-];
-
-impl Victim {
-    fn kill_and_restart(self, scene: &Scene, source: usize) -> Result<()> {
-        let deployment = &scene.deployment;
-        let role = match self {
-            Self::Conductor => &deployment.conductors()[0],
-            Self::Api => deployment.api(),
-            Self::SourceAgent => &deployment.agents()[source],
-            Self::DestinationAgent => &deployment.agents()[1 - source],
-            Self::SourceLibvirtd => {
-                scene.host(source).kill_libvirtd()?;
-                return scene.host(source).start_libvirtd();
-            }
-        };
-        role.kill9()?;
-        ensure!(!role.runs(), "{} survived", role.name());
-        role.start()
-    }
-}
+use system_tests::scene::{DEADLINE, RECOVERY, Scene, Victim};
 
 /// Where the guest has been, so far.
 struct Course {
@@ -131,7 +95,7 @@ fn crash_each(in_status: &str, held: bool) -> Result<()> {
         guest,
         path: vec![0],
     };
-    for victim in VICTIMS {
+    for victim in Victim::ALL {
         eprintln!("--- {victim:?} in {in_status}");
         if held {
             File::create(&hold)?;

@@ -32,7 +32,7 @@ impl<'a> Client<'a> {
         Ok(Self {
             deployment,
             token: deployment.godwit(&day, "api")?.trim_end().to_owned(),
-            http: reqwest::Client::new(),
+            http: godwit_test_support::http::client(),
             runtime: Runtime::new()?,
         })
     }

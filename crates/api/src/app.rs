@@ -15,7 +15,6 @@ use crate::nova::pipeline;
 /// The API could not be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The listener cannot be used.
     #[error("cannot serve on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
     /// The development identity's passwords are known to everybody, and nobody said that it may be
@@ -26,9 +25,6 @@ pub enum ServeError {
 
 /// Serves the API on `listener` until the server is stopped; signals are the caller's. With
 /// `identity`, clients can also log in there.
-///
-/// # Errors
-/// [`ServeError`].
 pub fn serve(
     listener: TcpListener,
     state: ApiState,

@@ -16,7 +16,8 @@ pub mod query;
 pub(crate) mod request_id;
 pub(crate) mod request_log;
 pub mod route;
-mod seconds;
 pub(crate) mod state;
 pub(crate) mod timestamps;
 pub(crate) mod token;
+
+use godwit_core::seconds;

@@ -35,6 +35,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use godwit_core::ids::HostName;
 use godwit_core::time::Clock;
 use godwit_rpc::agent::AgentServer;
@@ -57,7 +58,6 @@ use shared::Shared;
 pub struct Parts {
     /// The host's name, which its certificate says too.
     pub host: HostName,
-    /// The hypervisor.
     pub driver: Arc<dyn Driver>,
     /// How it is called and calls.
     pub transport: Transport,
@@ -65,43 +65,30 @@ pub struct Parts {
     pub listen: SocketAddr,
     /// The name or IP address under which conductors reach it, if not that of `listen`.
     pub advertise: Option<String>,
-    /// The conductors.
     pub conductors: Vec<Address>,
-    /// The directory of the journal.
     pub journal: PathBuf,
-    /// How often, how long.
     pub pace: Pace,
-    /// Moments to hold open.
     pub holds: Holds,
-    /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Names this run of the agent; never used before.
     pub boot_id: Uuid,
-    /// Instruments.
     pub metrics: Metrics,
 }
 
-/// An agent cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Its journal cannot be used.
     #[error("the journal cannot be used")]
     Journal(#[from] JournalError),
-    /// It cannot be called.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// Its socket has no address.
     #[error("the listening socket has no address")]
     Address(#[source] std::io::Error),
-    /// Nobody could call it back.
     #[error("the agent listens on {0}, which is no address that others can call: set `advertise`")]
     Unreachable(SocketAddr),
-    /// It would be somebody else.
     #[error("the certificate is for {found}, and this is the agent of host {host}")]
     Somebody {
         /// Who the transport says it is.
         found: String,
-        /// Who it should be.
         host: HostName,
     },
 }
@@ -116,9 +103,6 @@ pub struct Agent {
 
 impl Agent {
     /// Opens the journal and the door.
-    ///
-    /// # Errors
-    /// [`OpenError`].
     pub async fn open(parts: Parts) -> Result<Self, OpenError> {
         let identity = parts.transport.identity();
         if *identity != shared::identity_of(&parts.host) {
@@ -136,21 +120,12 @@ impl Agent {
         {
             return Err(OpenError::Unreachable(parts.listen));
         }
-        let journal = Journal::open(parts.journal, parts.driver.guests_outlive())?;
+        let journal = Journal::open(&parts.journal, parts.driver.guests_outlive())?;
         Ok(Self {
             conductors: Conductors::new(&parts.transport, &parts.conductors, &parts.pace),
             address,
             listener,
-            shared: Arc::new(Shared::new(
-                parts.host,
-                parts.driver,
-                journal,
-                parts.pace,
-                parts.holds,
-                parts.clock,
-                parts.boot_id,
-                parts.metrics,
-            )),
+            shared: Arc::new(Shared::new(parts, journal)),
         })
     }
 
@@ -164,7 +139,12 @@ impl Agent {
     ///
     /// # Errors
     /// [`ServeError`] when nobody can call it any more.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), ServeError> {
+    pub fn run(self, stop: CancellationToken) -> BoxFuture<'static, Result<(), ServeError>> {
+        // Boxed, it is compiled here and not for each crate that awaits it.
+        Box::pin(self.run_all(stop))
+    }
+
+    async fn run_all(self, stop: CancellationToken) -> Result<(), ServeError> {
         let Self {
             shared,
             listener,

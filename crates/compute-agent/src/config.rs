@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use godwit_core::ids::HostName;
+use godwit_core::seconds;
 use godwit_rpc::transport::{Address, TlsFiles};
 use serde::{Deserialize, Serialize};
 
 use crate::holds::HoldPoint;
-use crate::seconds;
 
 /// The section `agent` of the configuration.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

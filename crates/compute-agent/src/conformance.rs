@@ -39,7 +39,6 @@ pub struct Setup {
     pub busy: bool,
     /// It has a disk on storage that only its own host reaches. Otherwise all is shared.
     pub local_disk: bool,
-    /// The hosts permit post-copy.
     pub post_copy: bool,
 }
 
@@ -62,7 +61,6 @@ pub enum HostFault {
     RestartServiceAtHandover,
 }
 
-/// Sets up fixtures.
 #[async_trait]
 pub trait Harness: Send + Sync {
     /// Two hosts, and a guest that executes on the first.
@@ -72,13 +70,10 @@ pub trait Harness: Send + Sync {
     async fn set_up(&self, setup: Setup) -> Result<Box<dyn Fixture>, HarnessError>;
 }
 
-/// Two hosts and a guest.
 #[async_trait]
 pub trait Fixture: Send + Sync {
-    /// The guest.
     fn server(&self) -> ServerUuid;
 
-    /// The driver of one host.
     fn driver(&self, side: Side) -> Arc<dyn Driver>;
 
     /// The process that holds the source's driver is killed and comes back; what the hypervisor

@@ -64,13 +64,10 @@ pub enum DriverError {
     /// fails leaves behind at most what it saved, for `roll_back`.
     #[error("{0}")]
     Failed(Failure),
-    /// No move of this guest is under way.
     #[error("no move of this guest is under way")]
     NoJob,
-    /// The move is past its point of no return.
     #[error("the move is past its point of no return")]
     TooLate,
-    /// No such guest on this host.
     #[error("no server {0} on this host")]
     UnknownServer(ServerUuid),
     /// The step was cancelled by its token.
@@ -82,18 +79,20 @@ pub enum DriverError {
 }
 
 impl DriverError {
-    /// A final failure.
     pub fn failed(code: FailureCode, message: impl Into<String>) -> Self {
         Self::Failed(Failure::new(code, message))
+    }
+
+    /// A final failure that has no code of its own.
+    pub fn hypervisor(message: impl Into<String>) -> Self {
+        Self::failed(FailureCode::HypervisorError, message)
     }
 }
 
 /// What a driver knows of a move.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum JobState {
-    /// It is under way.
     Moving {
-        /// How far.
         progress: Progress,
         /// Does the guest already execute at the destination?
         post_copy: bool,
@@ -184,7 +183,6 @@ pub enum PowerOn {
     Afresh,
 }
 
-/// One hypervisor host.
 #[async_trait]
 pub trait Driver: Send + Sync + 'static {
     /// What its guests outlive, and so what is remembered of them has to.

@@ -33,28 +33,18 @@ pub use entry::{Entry, RecordedOutcome, Stage};
 use files::Files;
 pub use power::{PowerEntry, PowerJournal, PowerStage};
 
-/// The journal cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The disk refuses.
     #[error("the journal at {path} cannot be read or written")]
     Disk {
-        /// Which file or directory.
         path: PathBuf,
-        /// Why.
         source: std::io::Error,
     },
-    /// A file is damaged, or of a release that this one does not understand.
     #[error(
         "{path} is not a journal entry: {problem}. It was not written by this release of the \
          agent, or it is damaged. If the migration of that name is over, the file can be removed"
     )]
-    Damaged {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
+    Damaged { path: PathBuf, problem: String },
 }
 
 impl JournalError {
@@ -79,10 +69,8 @@ pub enum Outlives {
 /// Why a command is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTaken {
-    /// A newer one has been taken.
     #[error("stale")]
     Stale(Rank),
-    /// It cannot be remembered.
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
@@ -121,7 +109,6 @@ impl Journal {
         &self.power
     }
 
-    /// The entry of a migration.
     pub fn find(&self, migration: MigrationUuid) -> Option<Entry> {
         self.lock().get(&migration).cloned()
     }
@@ -137,9 +124,6 @@ impl Journal {
     }
 
     /// Takes a command: from now on older ones are refused, also after a restart.
-    ///
-    /// # Errors
-    /// [`NotTaken`].
     pub async fn take(
         &self,
         command: &Command,

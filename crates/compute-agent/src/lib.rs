@@ -16,4 +16,4 @@ pub mod holds;
 pub mod journal;
 pub mod metrics;
 
-mod seconds;
+mod replace;

@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    exponential_buckets,
+    HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry, exponential_buckets,
+    register_histogram_vec_with_registry as histograms,
+    register_int_counter_vec_with_registry as counters,
+    register_int_counter_with_registry as counter, register_int_gauge_with_registry as gauge,
 };
 
 /// The instruments. Cheap to clone.
@@ -26,68 +28,52 @@ impl Metrics {
     /// # Errors
     /// They are registered there already.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let steps = HistogramOpts::new(
-            "godwit_agent_step_seconds",
-            "How long the steps of moves took on this host, by step and result",
-        );
-        let metrics = Self {
-            steps: HistogramVec::new(
-                steps.buckets(exponential_buckets(0.01, 4.0, 8)?),
+        Ok(Self {
+            steps: histograms!(
+                "godwit_agent_step_seconds",
+                "How long the steps of moves took on this host, by step and result",
                 &["step", "result"],
+                exponential_buckets(0.01, 4.0, 8)?,
+                registry
             )?,
-            outcomes: IntCounterVec::new(
-                Opts::new(
-                    "godwit_agent_moves_ended_total",
-                    "Moves away from this host that ended, by outcome",
-                ),
+            outcomes: counters!(
+                "godwit_agent_moves_ended_total",
+                "Moves away from this host that ended, by outcome",
                 &["outcome"],
+                registry
             )?,
-            stalls: IntCounter::new(
+            stalls: counter!(
                 "godwit_agent_moves_stalled_total",
                 "Moves that the watchdog aborted because no byte moved",
+                registry
             )?,
-            moves: IntGauge::new(
+            moves: gauge!(
                 "godwit_agent_moves_followed",
                 "Moves away from this host that are being followed",
+                registry
             )?,
-            unreported: IntGauge::new(
+            unreported: gauge!(
                 "godwit_agent_reports_outstanding",
                 "Outcomes that no conductor has acknowledged yet",
+                registry
             )?,
-            registered: IntGauge::new(
+            registered: gauge!(
                 "godwit_agent_registered",
                 "Agents of this process that a conductor knows",
+                registry
             )?,
-            conductor_failures: IntCounterVec::new(
-                Opts::new(
-                    "godwit_agent_conductor_calls_failed_total",
-                    "Calls to a conductor that brought no answer, by call",
-                ),
+            conductor_failures: counters!(
+                "godwit_agent_conductor_calls_failed_total",
+                "Calls to a conductor that brought no answer, by call",
                 &["call"],
+                registry
             )?,
-        };
-        metrics
-            .all()
-            .into_iter()
-            .try_for_each(|instrument| registry.register(instrument))?;
-        Ok(metrics)
+        })
     }
 
     /// How many agents of this process a conductor knows.
     pub fn registered(&self) -> usize {
         usize::try_from(self.registered.get()).unwrap_or_default()
-    }
-
-    fn all(&self) -> Vec<Box<dyn prometheus::core::Collector>> {
-        vec![
-            Box::new(self.steps.clone()),
-            Box::new(self.outcomes.clone()),
-            Box::new(self.stalls.clone()),
-            Box::new(self.moves.clone()),
-            Box::new(self.unreported.clone()),
-            Box::new(self.registered.clone()),
-            Box::new(self.conductor_failures.clone()),
-        ]
     }
 
     pub(crate) fn step(&self, step: &str, result: &str, took: Duration) {

@@ -121,7 +121,7 @@ async fn look(
 /// Lets one begin if its destination is still fit. Another one is to be looked for, for the given
 /// reasons, where nobody named it.
 async fn consider(
-    ctx: &Context,
+    ctx: &Arc<Context>,
     queued: &Queued,
 ) -> Result<Option<(MigrationRecord, Vec<Rejection>)>, CommitError> {
     let found = ctx.store.migration_find(queued.uuid).await?;
@@ -157,7 +157,7 @@ enum Fitness {
     Unknown,
 }
 
-async fn fitness(ctx: &Context, record: &MigrationRecord) -> Result<Fitness, StoreError> {
+async fn fitness(ctx: &Arc<Context>, record: &MigrationRecord) -> Result<Fitness, StoreError> {
     let migration = &record.migration;
     let found = ctx.store.server_find_with_hardware(migration.server);
     let Some((server, hardware)) = found.await? else {
@@ -166,10 +166,7 @@ async fn fitness(ctx: &Context, record: &MigrationRecord) -> Result<Fitness, Sto
             failure: texts::pre_check("the server does not exist any more"),
         });
     };
-    let ends = [
-        Some(&migration.source_compute),
-        migration.dest_compute.as_ref(),
-    ];
+    let ends = [Some(&migration.source_compute), migration.destination()];
     let fleet = Fleet::load_some(ctx, ends.into_iter().flatten().cloned().collect()).await?;
     let own = ctx.store.claim_find(migration.uuid).await?;
     let hosts = fleet.hosts(own.as_ref());
@@ -204,7 +201,7 @@ fn fit_now(
     }
     let chosen = candidates(hosts, &need, &target)
         .into_iter()
-        .find(|candidate| Some(&candidate.host) == migration.dest_compute.as_ref());
+        .find(|candidate| Some(&candidate.host) == migration.destination());
     let rejected = match chosen {
         Some(candidate) => match candidate.verdict {
             Verdict::Fits(_) => return Fitness::Fit,
@@ -221,7 +218,7 @@ fn fit_now(
     }
 }
 
-async fn begin(ctx: &Context, record: &MigrationRecord) -> Result<(), CommitError> {
+async fn begin(ctx: &Arc<Context>, record: &MigrationRecord) -> Result<(), CommitError> {
     let note = CommitNote {
         request_id: record.request_id.clone(),
         slots: Some(ctx.config.slots.limits()),

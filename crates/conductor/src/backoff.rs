@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
+use godwit_core::seconds;
 use serde::{Deserialize, Serialize};
-
-use crate::seconds;
 
 /// How long to pause.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]

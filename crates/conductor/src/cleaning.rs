@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use godwit_core::ids::{HostName, ServerUuid};
-use godwit_core::migration::StorageMode;
 use godwit_core::recovery::{Leftover, Remedy, Sighting, Witness, remedy};
-use godwit_rpc::command::{Command, Move, Rank, RollBack, Withdraw};
+use godwit_rpc::command::{Command, Rank, RollBack, Withdraw};
 use godwit_store::{Discrepancy, MigrationRecord};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +20,8 @@ use tracing::{debug, info, warn};
 use crate::context::Context;
 use crate::effects::Retry;
 use crate::testimony::{answers_now, witness};
-use crate::translate::move_kind;
+use crate::ticks::Ticks;
+use crate::translate;
 
 /// How often one looks for something to clean.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -33,14 +33,9 @@ const AT_ONCE: usize = 8;
 const PAUSE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = Ticks::every(LOOK_EVERY);
     let mut paused = HashMap::new();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    while ticks.next(stop).await {
         tokio::select! {
             () = stop.cancelled() => return,
             done = pass(ctx, &mut paused) => if let Err(Retry { reason }) = done {
@@ -135,11 +130,12 @@ async fn clean(ctx: &Context, leftover: &Discrepancy) -> Result<Option<&'static 
     let Some(end) = subject.kind.leftover_at() else {
         return Ok(None);
     };
-    let migration = &record.migration;
-    let storage = migration.storage.unwrap_or(StorageMode::Copied);
+    let Some(command) = command(&record) else {
+        return Ok(Some("nothing had been begun there"));
+    };
     let remedy = remedy(Leftover {
-        kind: migration.kind,
-        storage,
+        kind: record.migration.kind,
+        storage: command.what.storage,
         end,
         here,
         home: witness(ctx, home, server.uuid).await?,
@@ -148,7 +144,7 @@ async fn clean(ctx: &Context, leftover: &Discrepancy) -> Result<Option<&'static 
     if concerns_another(ctx, &record, host).await? {
         return Ok(None);
     }
-    perform(ctx, &record, host, remedy).await
+    perform(ctx, &record, host, command, remedy).await
 }
 
 /// Does an unfinished migration of the server use `host`? Then it is that one's to clean.
@@ -167,11 +163,9 @@ async fn perform(
     ctx: &Context,
     record: &MigrationRecord,
     host: &HostName,
+    command: Command,
     remedy: Remedy,
 ) -> Result<Option<&'static str>, Retry> {
-    let Some(command) = command(record) else {
-        return Ok(Some("nothing had been begun there"));
-    };
     let agent = ctx.agent(host).await?;
     match remedy {
         Remedy::Leave => return Ok(None),
@@ -189,22 +183,12 @@ async fn perform(
     Ok(Some("the host has no leftover"))
 }
 
-/// A command of an ended migration: it comes after all that the migration ever asked for.
+/// A command of an ended migration: it comes after all that the migration ever asked for. `None`:
+/// it was never placed.
 pub(crate) fn command(record: &MigrationRecord) -> Option<Command> {
-    let migration = &record.migration;
-    Some(Command {
-        what: Move {
-            migration: migration.uuid,
-            kind: move_kind(migration.kind),
-            server: migration.server,
-            source: migration.source_compute.clone(),
-            destination: migration.dest_compute.clone()?,
-            storage: migration.storage?,
-        },
-        rank: Rank {
-            sequence: migration.effect_sequence.saturating_add(1),
-            epoch: 1,
-        },
-        request_id: record.request_id.clone(),
-    })
+    let rank = Rank {
+        sequence: record.migration.effect_sequence.saturating_add(1),
+        epoch: 1,
+    };
+    translate::command(record, rank)
 }

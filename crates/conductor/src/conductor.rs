@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use godwit_core::ids::HostName;
 use godwit_core::time::Clock;
 use godwit_rpc::agent::AgentPool;
@@ -50,7 +51,7 @@ pub struct Parts {
 
 /// One conductor; see the [crate's documentation](crate).
 pub struct Conductor {
-    ctx: Arc<Context>,
+    pub(crate) ctx: Arc<Context>,
 }
 
 /// A loop ended that never ends: a bug. The process should end too, and be started again.
@@ -104,10 +105,13 @@ impl Conductor {
 
     /// Runs until `stop`, and then gives its leases back. Dropped before that, it ends at once,
     /// as by a crash; nothing is lost then either.
-    ///
-    /// # Errors
-    /// [`LoopDied`].
-    pub async fn run(self, stop: CancellationToken) -> Result<(), LoopDied> {
+    pub fn run(self, stop: CancellationToken) -> BoxFuture<'static, Result<(), LoopDied>> {
+        // An async function is compiled for each crate that awaits it, with all it reaches;
+        // in a box it is compiled here, once.
+        Box::pin(self.run_loops(stop))
+    }
+
+    async fn run_loops(self, stop: CancellationToken) -> Result<(), LoopDied> {
         info!(conductor = %self.ctx.name, owner = self.ctx.owner, "conducting");
         let mut loops = JoinSet::new();
         macro_rules! spawn {

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Limits, TimeoutAction};
+use godwit_core::seconds;
 use godwit_core::slots::SlotLimits;
 use godwit_rpc::Deadlines;
 use godwit_rpc::transport::TlsFiles;
 use serde::{Deserialize, Serialize};
 
 use crate::backoff::Backoff;
-use crate::seconds;
 
 /// The section `conductor` of the configuration.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -59,7 +59,7 @@ fn may_tell(host: &HostName, migration: &Migration, outcome: &Outcome) -> bool {
     if *host == migration.source_compute {
         return true;
     }
-    migration.dest_compute.as_ref() == Some(host) && matches!(outcome, Outcome::HandedOver)
+    migration.destination() == Some(host) && matches!(outcome, Outcome::HandedOver)
 }
 
 #[async_trait]
@@ -159,7 +159,7 @@ impl Enrolment {
             let found = self.ctx.store.migration_find(*uuid).await;
             let migration = found.map_err(unavailable)?.map(|record| record.migration);
             let done = migration.is_some_and(|it| {
-                let theirs = it.source_compute == *host || it.dest_compute.as_ref() == Some(host);
+                let theirs = it.source_compute == *host || it.destination() == Some(host);
                 let at_destination =
                     [MigrationStatus::Completed, MigrationStatus::Confirmed].contains(&it.status());
                 theirs && at_destination
@@ -191,26 +191,25 @@ fn not_committed(error: CommitError) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use godwit_core::migration::{Limits, LiveRequest, Request};
+    use godwit_core::migration::{Limits, LiveRequest, Placement, Request, StorageMode};
+    use godwit_test_support::fleet::{MIGRATION, SERVER, named};
 
     use super::*;
 
-    fn host(name: &str) -> HostName {
-        HostName::new(name).unwrap()
-    }
-
     fn migration() -> Migration {
         Migration {
-            uuid: uuid::Uuid::from_u128(1).into(),
-            server: uuid::Uuid::from_u128(2).into(),
+            uuid: MIGRATION,
+            server: SERVER,
             kind: MigrationKind::LiveMigration,
             phase: godwit_core::live::Phase::Running.into(),
             intent: None,
             request: Request::Live(LiveRequest::anywhere()),
-            source_compute: host("source"),
-            dest_compute: Some(host("destination")),
-            dest_node: None,
-            storage: None,
+            source_compute: named("source"),
+            placement: Some(Placement {
+                host: named("destination"),
+                node: "destination.node".to_owned(),
+                storage: StorageMode::Shared,
+            }),
             limits: Limits::default(),
             deadline: None,
             failure: None,
@@ -231,7 +230,7 @@ mod tests {
         let heard = |name: &str| {
             outcomes
                 .each_ref()
-                .map(|outcome| may_tell(&host(name), &migration(), outcome))
+                .map(|outcome| may_tell(&named(name), &migration(), outcome))
         };
         assert_eq!(heard("source"), [true; 4]);
         assert_eq!(heard("destination"), [true, false, false, false]);

@@ -21,6 +21,7 @@ use tracing::{info, warn};
 
 use crate::context::Context;
 use crate::testimony::{answers, answers_now};
+use crate::ticks::Ticks;
 
 /// How often what is open on hosts that have long been dead is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -59,22 +60,17 @@ impl DeclaredDead {
     }
 }
 
-pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
-    let mut ticks = tokio::time::interval(ctx.config.poll_interval);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+pub(crate) async fn run(ctx: &Arc<Context>, stop: &CancellationToken) {
+    let mut ticks = Ticks::every(ctx.config.poll_interval);
     let mut looked = None;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    while ticks.next(stop).await {
         if let Err(error) = look(ctx, &mut looked).await {
             warn!(%error, "dead hosts could not be looked at");
         }
     }
 }
 
-async fn look(ctx: &Context, looked: &mut Option<Instant>) -> Result<(), CommitError> {
+async fn look(ctx: &Arc<Context>, looked: &mut Option<Instant>) -> Result<(), CommitError> {
     let hosts = ctx.store.hosts_declared_dead().await?;
     let news = ctx.dead.set(hosts.clone());
     if !news && looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
@@ -91,7 +87,7 @@ async fn look(ctx: &Context, looked: &mut Option<Instant>) -> Result<(), CommitE
 }
 
 /// Tells every migration that `host` takes part in and that this means something to.
-async fn tell_of(ctx: &Context, host: &HostName) -> Result<(), CommitError> {
+async fn tell_of(ctx: &Arc<Context>, host: &HostName) -> Result<(), CommitError> {
     let now = ctx.now();
     let concerned: Vec<(MigrationRecord, Event)> = ctx
         .store
@@ -124,7 +120,7 @@ fn event_for(record: &MigrationRecord, host: &HostName) -> Event {
 }
 
 /// The source that an evacuation waits for may be heard again instead.
-async fn returned(ctx: &Context, record: &MigrationRecord) -> Result<(), CommitError> {
+async fn returned(ctx: &Arc<Context>, record: &MigrationRecord) -> Result<(), CommitError> {
     let host = &record.migration.source_compute;
     if is_back(ctx, host).await? {
         info!(migration = %record.migration.uuid, %host, "the source of an evacuation is back");
@@ -133,7 +129,7 @@ async fn returned(ctx: &Context, record: &MigrationRecord) -> Result<(), CommitE
     Ok(())
 }
 
-async fn is_back(ctx: &Context, host: &HostName) -> Result<bool, StoreError> {
+async fn is_back(ctx: &Arc<Context>, host: &HostName) -> Result<bool, StoreError> {
     let known = ctx.store.host_find(host).await?;
     match known {
         // It is alive, whatever was declared; but it may be dying.
@@ -144,7 +140,7 @@ async fn is_back(ctx: &Context, host: &HostName) -> Result<bool, StoreError> {
 }
 
 async fn apply(
-    ctx: &Context,
+    ctx: &Arc<Context>,
     record: &MigrationRecord,
     event: Event,
     host: &HostName,

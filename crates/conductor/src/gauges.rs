@@ -12,15 +12,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::context::Context;
+use crate::ticks::Ticks;
 
 pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
-    let mut ticks = tokio::time::interval(ctx.config.metrics_interval);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    let mut ticks = Ticks::every(ctx.config.metrics_interval);
+    while ticks.next(stop).await {
         if let Err(error) = refresh(ctx).await {
             warn!(%error, "the gauges could not be refreshed");
         }

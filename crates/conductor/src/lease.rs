@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::context::Context;
+use crate::ticks::Ticks;
 
 /// The leases that this conductor holds.
 #[derive(Clone, Default)]
@@ -111,13 +112,8 @@ impl Drop for HeldLease {
 /// Renews every lease held, three times in its length.
 pub(crate) async fn keep(ctx: &Context, stop: &CancellationToken) {
     let span = ctx.config.lease;
-    let mut ticks = tokio::time::interval((span / 3).max(Duration::from_millis(1)));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    let mut ticks = Ticks::every((span / 3).max(Duration::from_millis(1)));
+    while ticks.next(stop).await {
         let held: Vec<Lease> = ctx.leases.held().keys().copied().collect();
         if held.is_empty() {
             continue;

@@ -44,9 +44,9 @@ mod metrics;
 mod progress;
 mod reconcile;
 mod scheduling;
-mod seconds;
 mod steps;
 mod testimony;
+mod ticks;
 mod translate;
 mod wake;
 

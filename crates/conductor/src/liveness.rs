@@ -5,15 +5,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::context::Context;
+use crate::ticks::Ticks;
 
 pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
-    let mut ticks = tokio::time::interval(ctx.config.report_interval);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    let mut ticks = Ticks::every(ctx.config.report_interval);
+    while ticks.next(stop).await {
         let beat = ConductorBeat {
             uuid: (ctx.ids)(),
             host: ctx.name.clone(),

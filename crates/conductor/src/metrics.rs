@@ -6,8 +6,12 @@ use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 use godwit_store::MigrationRecord;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry,
+    Gauge, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    register_gauge_with_registry as age, register_histogram_vec_with_registry as histograms,
+    register_histogram_with_registry as histogram,
+    register_int_counter_vec_with_registry as counters,
+    register_int_counter_with_registry as counter, register_int_gauge_vec_with_registry as gauges,
+    register_int_gauge_with_registry as gauge,
 };
 
 /// Seconds that a status can last: from a quick check to a day in the queue.
@@ -24,7 +28,7 @@ const MIB: f64 = 1_048_576.0;
 pub(crate) struct Metrics {
     pub(crate) migrations: IntGaugeVec,
     pub(crate) overdue: IntGaugeVec,
-    ended: IntCounterVec,
+    pub(crate) ended: IntCounterVec,
     failed: IntCounterVec,
     status_seconds: HistogramVec,
     pub(crate) queue_length: IntGauge,
@@ -46,97 +50,118 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let register = Register(registry);
         Ok(Self {
-            migrations: register.gauges(
+            migrations: gauges!(
                 "godwit_migrations",
                 "Migrations that have not ended.",
                 &["type", "status"],
+                registry
             )?,
-            overdue: register.gauges(
+            overdue: gauges!(
                 "godwit_migrations_overdue",
                 "Migrations that have not ended though a deadline of theirs has passed.",
                 &["type"],
+                registry
             )?,
-            ended: register.counters(
+            ended: counters!(
                 "godwit_migrations_ended_total",
                 "Migrations that this conductor saw end.",
                 &["type", "status"],
+                registry
             )?,
-            failed: register.counters(
+            failed: counters!(
                 "godwit_migrations_failed_total",
                 "Migrations that this conductor saw fail, by the code of the reason.",
                 &["type", "code"],
+                registry
             )?,
-            status_seconds: register.histograms(
+            status_seconds: histograms!(
                 "godwit_migration_status_seconds",
                 "How long migrations stayed in a status before they left it.",
                 &["status"],
                 STATUS_SECONDS.to_vec(),
+                registry
             )?,
-            queue_length: register.gauge("godwit_queue_length", "Migrations waiting for slots.")?,
-            queue_age: register.age(
+            queue_length: gauge!(
+                "godwit_queue_length",
+                "Migrations waiting for slots.",
+                registry
+            )?,
+            queue_age: age!(
                 "godwit_queue_oldest_seconds",
                 "How long the first in the queue has been waiting.",
+                registry
             )?,
-            downtime: register.histogram(
+            downtime: histogram!(
                 "godwit_migration_downtime_seconds",
                 "How long guests of completed migrations stood still.",
                 DOWNTIME_SECONDS.to_vec(),
+                registry
             )?,
-            bytes: register.histogram(
+            bytes: histogram!(
                 "godwit_migration_bytes",
                 "What completed migrations transferred, memory and disks.",
                 prometheus::exponential_buckets(MIB, 4.0, 12)?,
+                registry
             )?,
-            throughput: register.histogram(
+            throughput: histogram!(
                 "godwit_migration_bytes_per_second",
                 "What completed migrations transferred, by the time they were running.",
                 prometheus::exponential_buckets(MIB, 2.0, 14)?,
+                registry
             )?,
-            effects: register.gauges(
+            effects: gauges!(
                 "godwit_effects_outstanding",
                 "Effects that are asked for and not done.",
                 &["effect"],
+                registry
             )?,
-            effects_age: register.age(
+            effects_age: age!(
                 "godwit_effects_oldest_seconds",
                 "How long ago the oldest effect that is neither done nor a move being followed was \
                  asked for.",
+                registry
             )?,
-            effect_seconds: register.histograms(
+            effect_seconds: histograms!(
                 "godwit_effect_seconds",
                 "How long performing an effect took; outcome is done, again or lost.",
                 &["effect", "outcome"],
                 prometheus::DEFAULT_BUCKETS.to_vec(),
+                registry
             )?,
-            leases: register.gauge(
+            leases: gauge!(
                 "godwit_leases_held",
                 "Effects that this conductor performs at the moment.",
+                registry
             )?,
-            agents: register.gauges("godwit_agents", "Agents, up or down.", &["state"])?,
-            services: register.gauges(
+            agents: gauges!("godwit_agents", "Agents, up or down.", &["state"], registry)?,
+            services: gauges!(
                 "godwit_services",
                 "Agents and conductors: up, down or forced_down, enabled or disabled.",
                 &["binary", "state", "status", "version"],
+                registry
             )?,
-            discrepancies: register.gauges(
+            discrepancies: gauges!(
                 "godwit_discrepancies_open",
                 "Open questions between the records and the hypervisors.",
                 &["kind"],
+                registry
             )?,
-            pool: register.gauges(
+            pool: gauges!(
                 "godwit_conductor_database_connections",
                 "The conductor's connections to the database.",
                 &["state"],
+                registry
             )?,
-            refusals: register.counter(
+            refusals: counter!(
                 "godwit_conductor_database_refusals_total",
                 "Calls of the conductor that got no connection to the database in time.",
+                registry
             )?,
-            read_at: register.age(
+            read_at: age!(
                 "godwit_figures_timestamp_seconds",
                 "When this conductor last read its gauges from the database.",
+                registry
             )?,
         })
     }
@@ -214,63 +239,4 @@ fn seconds(span: Duration) -> f64 {
 )]
 fn float(number: i64) -> f64 {
     number as f64
-}
-
-struct Register<'a>(&'a Registry);
-
-impl Register<'_> {
-    fn add<C>(&self, made: prometheus::Result<C>) -> prometheus::Result<C>
-    where
-        C: prometheus::core::Collector + Clone + 'static,
-    {
-        let collector = made?;
-        self.0.register(Box::new(collector.clone()))?;
-        Ok(collector)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
-        self.add(IntGauge::new(name, help))
-    }
-
-    fn age(&self, name: &str, help: &str) -> prometheus::Result<Gauge> {
-        self.add(Gauge::new(name, help))
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
-        self.add(IntGaugeVec::new(Opts::new(name, help), labels))
-    }
-
-    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
-        self.add(IntCounter::new(name, help))
-    }
-
-    fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> prometheus::Result<IntCounterVec> {
-        self.add(IntCounterVec::new(Opts::new(name, help), labels))
-    }
-
-    fn histogram(
-        &self,
-        name: &str,
-        help: &str,
-        buckets: Vec<f64>,
-    ) -> prometheus::Result<Histogram> {
-        let opts = HistogramOpts::new(name, help).buckets(buckets);
-        self.add(Histogram::with_opts(opts))
-    }
-
-    fn histograms(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-        buckets: Vec<f64>,
-    ) -> prometheus::Result<HistogramVec> {
-        let opts = HistogramOpts::new(name, help).buckets(buckets);
-        self.add(HistogramVec::new(opts, labels))
-    }
 }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::context::Context;
+use crate::ticks::Ticks;
 use crate::translate;
 
 /// The newest sample of each move that is not written yet.
@@ -54,13 +55,8 @@ impl ProgressBoard {
 
 /// Writes what gathered, at each interval.
 pub(crate) async fn write(ctx: &Context, stop: &CancellationToken) {
-    let mut ticks = tokio::time::interval(ctx.config.progress_interval);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    let mut ticks = Ticks::every(ctx.config.progress_interval);
+    while ticks.next(stop).await {
         if let Err(error) = ctx.progress.flush(&ctx.store).await {
             warn!(%error, "progress was not written");
         }

@@ -5,6 +5,8 @@
 //! store decides in one transaction. Moves under way are no concern here: whoever follows them
 //! knows more.
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 use godwit_core::time::Timestamp;
 use godwit_rpc::facts::Inventory;
@@ -15,6 +17,7 @@ use tracing::{info, warn};
 use crate::context::Context;
 use crate::evacuated;
 use crate::testimony::explain;
+use crate::ticks::Ticks;
 use crate::translate;
 
 /// Hosts asked at one time.
@@ -22,7 +25,7 @@ const AT_ONCE: usize = 8;
 
 /// Records an inventory that was begun at `seen`, by the store's clocks.
 pub(crate) async fn take(
-    ctx: &Context,
+    ctx: &Arc<Context>,
     inventory: &Inventory,
     seen: Timestamp,
 ) -> Result<(), StoreError> {
@@ -50,14 +53,9 @@ pub(crate) async fn take(
 }
 
 /// Asks every host that is up and has shown no inventory for an interval, at each interval.
-pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
-    let mut ticks = tokio::time::interval(ctx.config.reconcile_interval);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+pub(crate) async fn run(ctx: &Arc<Context>, stop: &CancellationToken) {
+    let mut ticks = Ticks::every(ctx.config.reconcile_interval);
+    while ticks.next(stop).await {
         tokio::select! {
             () = stop.cancelled() => return,
             () = ask_all(ctx) => {}
@@ -65,7 +63,7 @@ pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
     }
 }
 
-async fn ask_all(ctx: &Context) {
+async fn ask_all(ctx: &Arc<Context>) {
     let hosts = match ctx.store.host_list().await {
         Ok(hosts) => hosts,
         Err(error) => {
@@ -84,7 +82,7 @@ async fn ask_all(ctx: &Context) {
         .await;
 }
 
-async fn ask(ctx: &Context, host: &Host) {
+async fn ask(ctx: &Arc<Context>, host: &Host) {
     let name = &host.facts.name;
     let seen = ctx.now();
     let asked = async {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
-use godwit_core::migration::{Placement, StorageMode};
+use godwit_core::migration::{Limits, Placement, StorageMode};
 use godwit_core::resources::Resources;
 use godwit_core::server::PowerState;
 use godwit_core::status::MigrationKind;
@@ -48,6 +48,7 @@ pub(crate) struct Scheduling<'a> {
 /// A destination that agreed.
 struct Offer {
     placement: Placement,
+    limits: Limits,
     room: Resources,
 }
 
@@ -236,10 +237,8 @@ impl Scheduling<'_> {
             room: offer.room,
             capacity,
         };
-        match self
-            .apply(Event::Placed(offer.placement), detail, Some(claim))
-            .await
-        {
+        let placed = Event::Placed(offer.placement, offer.limits);
+        match self.apply(placed, detail, Some(claim)).await {
             Ok(applied) => Ok(Ok(applied)),
             Err(CommitError::NoRoom { used, capacity, .. }) => {
                 let free = capacity.memory_mb.saturating_sub(used.memory_mb);
@@ -321,8 +320,8 @@ impl Scheduling<'_> {
                 host: facts.host,
                 node: facts.node,
                 storage: movable.storage,
-                limits: self.ctx.config.time_limits.of(memory_mb, &copied),
             },
+            limits: self.ctx.config.time_limits.of(memory_mb, &copied),
         }
     }
 

@@ -49,7 +49,7 @@ impl Testimony {
         if self.source.is_silent() {
             Some(&migration.source_compute)
         } else if self.destination.is_silent() {
-            migration.dest_compute.as_ref()
+            migration.destination()
         } else {
             None
         }
@@ -57,16 +57,16 @@ impl Testimony {
 }
 
 /// Asks both sides at once.
-pub(crate) async fn hear(ctx: &Context, record: &MigrationRecord) -> Result<Testimony, StoreError> {
-    let migration = &record.migration;
-    let destination = async {
-        match &migration.dest_compute {
-            Some(host) => witness(ctx, host, migration.server).await,
-            None => Ok(Witness::Says(Sighting::Absent)),
-        }
-    };
-    let source = witness(ctx, &migration.source_compute, migration.server);
-    let (source, destination) = tokio::try_join!(source, destination)?;
+pub(crate) async fn hear(
+    ctx: &Context,
+    server: ServerUuid,
+    source: &HostName,
+    destination: &HostName,
+) -> Result<Testimony, StoreError> {
+    let (source, destination) = tokio::try_join!(
+        witness(ctx, source, server),
+        witness(ctx, destination, server)
+    )?;
     Ok(Testimony {
         source,
         destination,
@@ -122,9 +122,7 @@ async fn ask(ctx: &Context, host: &HostName, server: ServerUuid) -> Result<Sight
 pub(crate) async fn answers(ctx: &Context, host: &HostName) -> Result<bool, StoreError> {
     let end = Instant::now() + DYING;
     while answers_now(ctx, host).await? {
-        let known = ctx.store.host_find(host).await?;
-        let declared_dead = known.is_some_and(|known| known.service.forced_down);
-        if !declared_dead || Instant::now() >= end {
+        if !is_declared_dead(ctx, host).await? || Instant::now() >= end {
             return Ok(true);
         }
         tokio::time::sleep(ASK_AGAIN).await;

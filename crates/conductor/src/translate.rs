@@ -6,12 +6,14 @@
 use godwit_core::resources::Resources;
 use godwit_core::status::MigrationKind;
 use godwit_core::time::Timestamp;
-use godwit_rpc::command::MoveKind;
+use godwit_rpc::command::{Command, Move, MoveKind, Rank};
 use godwit_rpc::domain::{Disk, Domain, Flavor};
 use godwit_rpc::enrolment::Registration;
 use godwit_rpc::facts::{Cpu, HostFacts, Inventory};
 use godwit_rpc::progress::{Amounts, Progress};
-use godwit_store::{self as store, FlavorSpec, HostRegistration, Observed, StoragePool};
+use godwit_store::{
+    self as store, FlavorSpec, HostRegistration, MigrationRecord, Observed, StoragePool,
+};
 use uuid::Uuid;
 
 const MIB: u64 = 1 << 20;
@@ -119,6 +121,24 @@ pub(crate) const fn move_kind(kind: MigrationKind) -> MoveKind {
         MigrationKind::Migration | MigrationKind::Resize => MoveKind::Cold,
         MigrationKind::Evacuation => MoveKind::Evacuation,
     }
+}
+
+/// What agents are told of a migration; `None`: it was never placed.
+pub(crate) fn command(record: &MigrationRecord, rank: Rank) -> Option<Command> {
+    let migration = &record.migration;
+    let placement = migration.placement.as_ref()?;
+    Some(Command {
+        what: Move {
+            migration: migration.uuid,
+            kind: move_kind(migration.kind),
+            server: migration.server,
+            source: migration.source_compute.clone(),
+            destination: placement.host.clone(),
+            storage: placement.storage,
+        },
+        rank,
+        request_id: record.request_id.clone(),
+    })
 }
 
 fn observed(domain: &Domain) -> Observed {

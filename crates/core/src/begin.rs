@@ -66,9 +66,6 @@ pub enum NotFree {
 /// Says how `asked` begins for a server whose last migration is `unfinished`, if one is.
 ///
 /// A dead host's task is nobody's any more, so an evacuation does not ask for it.
-///
-/// # Errors
-/// [`NotFree`].
 pub fn begin(
     asked: &Asked,
     server: &ServerState,
@@ -122,9 +119,7 @@ pub fn begin(
             intent: None,
             request,
             source_compute,
-            dest_compute: None,
-            dest_node: None,
-            storage: None,
+            placement: None,
             deadline: Some(asked.at.plus(asked.limits.accepted)),
             limits: asked.limits.clone(),
             failure: None,

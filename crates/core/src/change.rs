@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::discrepancy::DiscrepancyKind;
 use crate::effect::Effect;
 use crate::failure::{Failure, FailureCode};
-use crate::migration::{Intent, Migration, Placement};
+use crate::migration::{Intent, Limits, Migration, Placement};
 use crate::phase::Phase;
 use crate::status::MigrationStatus as Status;
 use crate::time::Timestamp;
@@ -109,12 +109,10 @@ impl Change {
         self.phase(phase)
     }
 
-    pub(crate) fn place(mut self, placement: &Placement) -> Self {
+    pub(crate) fn place(mut self, placement: &Placement, limits: &Limits) -> Self {
         let next = &mut self.transition.next;
-        next.dest_compute = Some(placement.host.clone());
-        next.dest_node = Some(placement.node.clone());
-        next.storage = Some(placement.storage);
-        next.limits = placement.limits.clone();
+        next.placement = Some(placement.clone());
+        next.limits = limits.clone();
         self
     }
 

@@ -154,9 +154,9 @@ pub(crate) fn step(
     let to = Change::of(migration, now);
     let limits = &migration.limits;
     match (phase, event) {
-        (Phase::Choosing, Event::Placed(placement)) => to
-            .place(placement)
-            .enter(Phase::Preparing, placement.limits.preparing)
+        (Phase::Choosing, Event::Placed(placement, limits)) => to
+            .place(placement, limits)
+            .enter(Phase::Preparing, limits.preparing)
             .effect(Effect::Prepare)
             .done(),
         (Phase::Choosing, Event::NotPlaced(failure) | Event::SourceDied(failure)) => {
@@ -274,7 +274,7 @@ pub(crate) fn step(
             | Phase::RollingBack(_),
             Event::AbortRequested
             | Event::ForceCompleteRequested
-            | Event::Placed(_)
+            | Event::Placed(..)
             | Event::NotPlaced(_)
             | Event::Admitted
             | Event::CancelledUnstarted
@@ -324,7 +324,7 @@ fn give_back(to: Change, undone: Undone, migration: &Migration) -> Result<Transi
 /// How long the source may take: copying is as slow as a live move's.
 fn stopping(migration: &Migration) -> Duration {
     let limits = &migration.limits;
-    match migration.storage {
+    match migration.placement.as_ref().map(|it| it.storage) {
         Some(StorageMode::Copied) => limits.stopping.saturating_add(limits.completion),
         Some(StorageMode::Shared) | None => limits.stopping,
     }

@@ -78,18 +78,19 @@ impl DiscrepancySubject {
         }
     }
 
-    /// About a migration, and the host where it has left something.
-    pub fn of_migration(kind: DiscrepancyKind, migration: &Migration) -> Self {
-        Self {
+    /// About a migration, and the host where it has left something; `None` if that would be the
+    /// destination of one that was not placed.
+    pub fn of_migration(kind: DiscrepancyKind, migration: &Migration) -> Option<Self> {
+        Some(Self {
             kind,
             server: Some(migration.server),
             migration: Some(migration.uuid),
             host: match kind.leftover_at() {
                 Some(End::Source) => Some(migration.source_compute.clone()),
-                Some(End::Destination) => migration.dest_compute.clone(),
+                Some(End::Destination) => Some(migration.destination()?.clone()),
                 None => None,
             },
-        }
+        })
     }
 
     /// The subject as one text, by which an open discrepancy is unique.

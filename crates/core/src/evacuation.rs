@@ -107,9 +107,9 @@ pub(crate) fn step(
 ) -> Result<Transition, Rejected> {
     let to = Change::of(migration, now);
     match (phase, event) {
-        (Phase::Choosing, Event::Placed(placement)) => to
-            .place(placement)
-            .enter(Phase::Booting, placement.limits.booting)
+        (Phase::Choosing, Event::Placed(placement, limits)) => to
+            .place(placement, limits)
+            .enter(Phase::Booting, limits.booting)
             .server(ServerChange::Task(TaskState::RebuildSpawning))
             .effect(Effect::Boot)
             .done(),
@@ -166,7 +166,7 @@ pub(crate) fn step(
             Phase::Choosing | Phase::Waiting | Phase::Booting | Phase::Done | Phase::Cleaning,
             Event::AbortRequested
             | Event::ForceCompleteRequested
-            | Event::Placed(_)
+            | Event::Placed(..)
             | Event::NotPlaced(_)
             | Event::Admitted
             | Event::CancelledUnstarted

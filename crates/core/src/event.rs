@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::migration::Placement;
+use crate::migration::{Limits, Placement};
 
 /// One happening. [`crate::transition::step`] says what follows from it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,8 +12,8 @@ pub enum Event {
     AbortRequested,
     /// A user asked to get it over with.
     ForceCompleteRequested,
-    /// A destination was found and both sides' pre-checks passed.
-    Placed(Placement),
+    /// A destination was found and both sides' pre-checks passed; the limits from here on.
+    Placed(Placement, Limits),
     /// No destination, for the given reason.
     NotPlaced(Failure),
     /// Slots at source and destination are free, and are taken with this event.
@@ -94,7 +94,7 @@ macro_rules! names {
 names! {
     Self::AbortRequested => "abort_requested",
     Self::ForceCompleteRequested => "force_complete_requested",
-    Self::Placed(_) => "placed",
+    Self::Placed(..) => "placed",
     Self::NotPlaced(_) => "not_placed",
     Self::Admitted => "admitted",
     Self::CancelledUnstarted => "cancelled_unstarted",

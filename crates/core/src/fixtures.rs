@@ -1,5 +1,6 @@
 //! What the walks over the tables are made of.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::event::Event;
@@ -9,6 +10,7 @@ use crate::migration::{Limits, Migration, Placement, Request, StorageMode};
 use crate::phase::Phase;
 use crate::status::MigrationKind;
 use crate::time::Timestamp;
+use crate::transition::{Rejected, Transition, step};
 
 /// The instant of every step, and of every deadline.
 pub(crate) fn noon() -> Timestamp {
@@ -29,14 +31,20 @@ pub(crate) fn begun(kind: MigrationKind, request: Request, limits: &Limits) -> M
         intent: None,
         request,
         source_compute: host("source"),
-        dest_compute: None,
-        dest_node: None,
-        storage: None,
+        placement: None,
         limits: limits.clone(),
         deadline: Some(noon()),
         failure: None,
         generation: 1,
         effect_sequence: 1,
+    }
+}
+
+pub(crate) fn placement(storage: StorageMode) -> Placement {
+    Placement {
+        host: host("destination"),
+        node: "destination.node".to_owned(),
+        storage,
     }
 }
 
@@ -46,12 +54,7 @@ pub(crate) fn events(storage: StorageMode, limits: &Limits) -> Vec<Event> {
     vec![
         Event::AbortRequested,
         Event::ForceCompleteRequested,
-        Event::Placed(Placement {
-            host: host("destination"),
-            node: "destination.node".to_owned(),
-            storage,
-            limits: limits.clone(),
-        }),
+        Event::Placed(placement(storage), limits.clone()),
         Event::NotPlaced(failure(FailureCode::NoValidHost)),
         Event::Admitted,
         Event::CancelledUnstarted,
@@ -85,9 +88,46 @@ pub(crate) fn events(storage: StorageMode, limits: &Limits) -> Vec<Event> {
     ]
 }
 
+/// One row of a walk: what `event` did to `before`.
+pub(crate) struct Step {
+    pub(crate) before: Migration,
+    pub(crate) event: Event,
+    pub(crate) outcome: Result<Transition, Rejected>,
+}
+
+/// Every step that these events can make of `first`, terminal migrations included; `key` is what
+/// tells two migrations apart.
+pub(crate) fn walk<K: Ord>(
+    first: Migration,
+    key: impl Fn(&Migration) -> K,
+    events: &[Event],
+) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut ahead = VecDeque::from([first]);
+    while let Some(mut before) = ahead.pop_front() {
+        if !seen.insert(key(&before)) {
+            continue;
+        }
+        before.deadline = before.deadline.map(|_| noon());
+        for event in events {
+            let outcome = step(&before, event, noon());
+            if let Ok(transition) = &outcome {
+                ahead.push_back(transition.next.clone());
+            }
+            steps.push(Step {
+                before: before.clone(),
+                event: event.clone(),
+                outcome,
+            });
+        }
+    }
+    steps
+}
+
 #[test]
 fn every_event_is_among_them() {
-    let among: std::collections::BTreeSet<_> = events(StorageMode::Shared, &Limits::default())
+    let among: BTreeSet<_> = events(StorageMode::Shared, &Limits::default())
         .iter()
         .map(Event::name)
         .collect();

@@ -59,24 +59,15 @@ pub enum ActionHost {
     Destination,
 }
 
-/// How a step ended.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum ActionResult {
-    /// It did what it should.
-    Success,
-    /// It did not; the action's `message` becomes `Error` with it.
-    Error,
-}
-
-impl ActionResult {
-    /// Nova's word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "Success",
-            Self::Error => "Error",
-        }
+words!(
+    /// How a step ended, in Nova's words.
+    ActionResult, "result of a step", {
+        /// It did what it should.
+        Success = "Success",
+        /// It did not; the action's `message` becomes `Error` with it.
+        Error = "Error",
     }
-}
+);
 
 /// What becomes of a step.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -132,7 +123,7 @@ pub const fn requested(event: &Event) -> Option<ActionName> {
         Event::ForceCompleteRequested => Some(ActionName::LiveMigrationForceComplete),
         Event::ConfirmRequested => Some(ActionName::ConfirmResize),
         Event::RevertRequested => Some(ActionName::RevertResize),
-        Event::Placed(_)
+        Event::Placed(..)
         | Event::NotPlaced(_)
         | Event::Admitted
         | Event::CancelledUnstarted

@@ -22,6 +22,7 @@
 //! - [`recovery`]: who runs a guest after a crash, as one pure function.
 //! - [`repair`]: what an operator may put right from the records alone.
 //! - [`resources`] and [`slots`]: what servers and moves take of hosts.
+//! - [`seconds`]: spans of time, as they are written down.
 //! - [`server_group`]: which hosts a server's group leaves it.
 
 #![warn(missing_docs)]
@@ -53,6 +54,7 @@ pub mod power;
 pub mod recovery;
 pub mod repair;
 pub mod resources;
+pub mod seconds;
 pub mod server;
 pub mod server_group;
 pub mod slots;

@@ -139,7 +139,7 @@ pub(crate) fn step(
         (
             Phase::Accepted | Phase::Queued,
             Event::CancelledUnstarted
-            | Event::Placed(_)
+            | Event::Placed(..)
             | Event::NotPlaced(_)
             | Event::SourceDied(_)
             | Event::DeadlinePassed,
@@ -148,15 +148,15 @@ pub(crate) fn step(
             Phase::Accepted | Phase::Queued,
             Event::NotPlaced(failure) | Event::SourceDied(failure),
         ) => to.end_in_error(failure.clone()),
-        (Phase::Accepted, Event::Placed(placement)) => to
-            .place(placement)
-            .enter(Phase::Queued, placement.limits.queued)
+        (Phase::Accepted, Event::Placed(placement, limits)) => to
+            .place(placement, limits)
+            .enter(Phase::Queued, limits.queued)
             .done(),
         (Phase::Accepted, Event::DeadlinePassed) => {
             to.end_in_error(timed_out("no destination was chosen"))
         }
         // Placed anew; the deadline stays, or changing destinations could go on for ever.
-        (Phase::Queued, Event::Placed(placement)) => to.place(placement).done(),
+        (Phase::Queued, Event::Placed(placement, limits)) => to.place(placement, limits).done(),
         (Phase::Queued, Event::Admitted) if !aborting => to
             .enter(Phase::Preparing, limits.preparing)
             .effect(Effect::Prepare)
@@ -261,7 +261,7 @@ pub(crate) fn step(
             | Phase::Unwinding { .. },
             Event::AbortRequested
             | Event::ForceCompleteRequested
-            | Event::Placed(_)
+            | Event::Placed(..)
             | Event::NotPlaced(_)
             | Event::Admitted
             | Event::CancelledUnstarted

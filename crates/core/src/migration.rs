@@ -16,6 +16,7 @@ use crate::cold;
 use crate::failure::Failure;
 use crate::ids::{HostName, MigrationUuid, ServerUuid};
 use crate::phase::Phase;
+use crate::seconds;
 use crate::server::VmState;
 use crate::status::{MigrationKind, MigrationStatus, words};
 use crate::time::Timestamp;
@@ -285,22 +286,7 @@ impl Default for Limits {
     }
 }
 
-mod seconds {
-    //! Durations as seconds with a fraction, so that a row stays readable.
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_f64(span.as_secs_f64())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        Duration::try_from_secs_f64(f64::deserialize(from)?).map_err(D::Error::custom)
-    }
-}
-
-/// Where a migration goes: chosen once, in `accepted`.
+/// Where a migration goes, and how: what is known of it once it is placed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Placement {
     /// The destination's service host.
@@ -309,8 +295,6 @@ pub struct Placement {
     pub node: String,
     /// How the disks get there.
     pub storage: StorageMode,
-    /// The limits from here on.
-    pub limits: Limits,
 }
 
 /// One migration, as its row holds it: all that decides its course.
@@ -330,12 +314,9 @@ pub struct Migration {
     pub request: Request,
     /// Where the guest comes from.
     pub source_compute: HostName,
-    /// Where it goes; `None` until it is placed.
-    pub dest_compute: Option<HostName>,
-    /// The destination's hypervisor hostname; `None` until it is placed.
-    pub dest_node: Option<String>,
-    /// How the disks get there; `None` until it is placed.
-    pub storage: Option<StorageMode>,
+    /// Where it goes; `None` until it is placed, and for imported rows: nobody knows how their
+    /// disks were to get there.
+    pub placement: Option<Placement>,
     /// Its time limits.
     pub limits: Limits,
     /// When the current state ends of itself; `None` exactly in terminal states and for
@@ -353,6 +334,11 @@ impl Migration {
     /// What Nova's API shows.
     pub const fn status(&self) -> MigrationStatus {
         self.phase.status()
+    }
+
+    /// The host that it goes to, once it is placed.
+    pub fn destination(&self) -> Option<&HostName> {
+        self.placement.as_ref().map(|placement| &placement.host)
     }
 
     /// What the server was before this cold move powered it off, while it is off for the move's

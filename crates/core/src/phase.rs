@@ -98,9 +98,6 @@ impl Phase {
     }
 
     /// The phase that a row's columns came from.
-    ///
-    /// # Errors
-    /// [`NoSuchPhase`].
     pub fn read(kind: MigrationKind, stored: Stored) -> Result<Self, NoSuchPhase> {
         let Stored {
             status, settling, ..

@@ -190,38 +190,20 @@ const fn judge_living(phase: Phase, source: Sighting, destination: Sighting) -> 
         (S::Moving, S::Unreachable | S::Absent | S::Inactive | S::Incoming | S::HandedOver) => {
             Verdict::StillMoving
         }
-        (S::Executing, S::Absent | S::Inactive | S::Incoming) => match phase {
-            // The row says that the destination has executed the guest. That it now runs at
-            // the source and nowhere else is somebody's deed, not a failed move.
-            Phase::PostCopy | Phase::Finishing { .. } => Verdict::Wait,
-            Phase::Accepted
-            | Phase::Queued
-            | Phase::Preparing
-            | Phase::Running
-            | Phase::Unwinding { .. } => Verdict::AtSource,
-        },
+        // The row says that the destination has executed the guest. That it now runs at the source
+        // and nowhere else is somebody's deed, not a failed move.
+        (S::Executing, S::Absent | S::Inactive | S::Incoming) if has_left(phase) => Verdict::Wait,
+        (S::Executing, S::Absent | S::Inactive | S::Incoming) => Verdict::AtSource,
         (S::Executing, S::Unreachable | S::HandedOver) => Verdict::Wait,
         (S::HandedOver, S::Executing) => Verdict::AtDestination,
-        (S::HandedOver, S::Absent | S::Inactive) => match phase {
-            Phase::PostCopy | Phase::Finishing { .. } => Verdict::Nowhere,
-            Phase::Accepted
-            | Phase::Queued
-            | Phase::Preparing
-            | Phase::Running
-            | Phase::Unwinding { .. } => Verdict::ResumeAtSource,
-        },
+        (S::HandedOver, S::Absent | S::Inactive) if has_left(phase) => Verdict::Nowhere,
+        (S::HandedOver, S::Absent | S::Inactive) => Verdict::ResumeAtSource,
         (S::HandedOver, S::Incoming | S::Unreachable | S::Moving | S::HandedOver) => Verdict::Wait,
         (S::Absent | S::Inactive | S::Incoming, S::Executing | S::Moving) => Verdict::AtDestination,
         (S::Absent | S::Incoming, S::Absent | S::Inactive) => Verdict::Nowhere,
+        (S::Inactive, S::Absent | S::Inactive | S::Incoming) if has_left(phase) => Verdict::Wait,
         // Shut off where it belongs: its user did that, and the move is over.
-        (S::Inactive, S::Absent | S::Inactive | S::Incoming) => match phase {
-            Phase::PostCopy | Phase::Finishing { .. } => Verdict::Wait,
-            Phase::Accepted
-            | Phase::Queued
-            | Phase::Preparing
-            | Phase::Running
-            | Phase::Unwinding { .. } => Verdict::AtSource,
-        },
+        (S::Inactive, S::Absent | S::Inactive | S::Incoming) => Verdict::AtSource,
         (S::Absent | S::Incoming, S::Incoming | S::HandedOver | S::Unreachable)
         | (S::Inactive, S::HandedOver | S::Unreachable)
         | (S::Unreachable, _) => Verdict::Wait,

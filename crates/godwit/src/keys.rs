@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use godwit_api::auth::signer::Signer;
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 
 /// Where a key pair lies.
 #[derive(Clone, Debug)]
@@ -34,20 +33,15 @@ impl KeyFiles {
     /// that the two always belong together.
     pub(crate) fn ensure(&self) -> Result<()> {
         if !self.private.exists() {
-            let pair =
-                KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).context("cannot make a key pair")?;
-            write(&self.private, &pair.serialize_pem(), 0o600)?;
+            let private = Signer::make_key().context("cannot make a key pair")?;
+            write(&self.private, &private, 0o600)?;
         }
-        write(&self.public, &read(&self.private)?.public_key_pem(), 0o644)
+        write(
+            &self.public,
+            &signer(&self.private)?.public_key_pem(),
+            0o644,
+        )
     }
-}
-
-/// The key pair whose private key is in the file at `path`.
-pub(crate) fn read(path: &Path) -> Result<KeyPair> {
-    let pem = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the private key {}", path.display()))?;
-    KeyPair::from_pem(&pem)
-        .with_context(|| format!("{} is not a private key that can be used", path.display()))
 }
 
 /// What signs tokens with the private key at `path`.

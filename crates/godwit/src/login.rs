@@ -59,10 +59,9 @@ impl LogIn {
         path: &Path,
         lifetime: Duration,
     ) -> Result<Self> {
-        let pair = keys::read(path)?;
-        let public = pair.public_key_pem();
-        let keys = others.with_pem(&path.display().to_string(), public.as_bytes())?;
         let signer = keys::signer(path)?;
+        let public = signer.public_key_pem();
+        let keys = others.with_pem(&path.display().to_string(), public.as_bytes())?;
         let revoked = Arc::new(Revocations::default());
         let verifier = verifier(keys, auth, &revoked);
         Ok(Self {

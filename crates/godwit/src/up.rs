@@ -28,7 +28,7 @@ use godwit_compute_agent::drivers::simulated::{Fabric, Fleet};
 use godwit_compute_agent::metrics::Metrics;
 use godwit_conductor::{Config as ConductorConfig, TimeLimits, Wake};
 use godwit_rpc::identity::{PeerIdentity, Role};
-use godwit_rpc::transport::{Address, LocalNetwork, Transport, serve};
+use godwit_rpc::transport::{Address, LocalNetwork, Transport};
 use godwit_store::Store;
 use prometheus::Registry;
 use tracing::warn;
@@ -150,15 +150,7 @@ async fn conduct(
     let listener = transport.listen(config.listen).await?;
     let conductor =
         conductor::conductor(&transport, store.clone(), config, wake.clone(), registry)?;
-    let (stop, service) = (supervisor.stop(), conductor.service());
-    supervisor.spawn("the conductor's door", async move {
-        Ok(serve(listener, service, stop).await?)
-    });
-    let stop = supervisor.stop();
-    supervisor.spawn(
-        "the conductor",
-        async move { Ok(conductor.run(stop).await?) },
-    );
+    conductor::spawn(supervisor, conductor, listener);
     Ok(identity)
 }
 

@@ -9,7 +9,6 @@ use godwit_core::server_group::{Membership, Violation};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Host {
-    /// The service host's name.
     pub name: HostName,
     pub node: String,
     /// May new servers be put here?
@@ -89,7 +88,6 @@ impl Need {
 /// Which hosts are wanted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {
-    /// Whichever fits best.
     Any,
     /// This one, if it fits.
     Named(HostName),

@@ -72,7 +72,6 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Whether `rule` holds.
     pub(crate) fn holds(&self, rule: RuleId) -> Result<bool, Fault> {
         self.check(
             &self.rules[rule.0],

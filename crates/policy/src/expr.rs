@@ -3,7 +3,6 @@
 //! It is kept apart from the compiled form because the handling of deprecated rules compares rules
 //! for equality, and equality is a matter of what was written.
 
-/// A rule as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Expr {
     /// `@`, and the empty rule.

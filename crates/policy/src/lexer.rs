@@ -4,7 +4,6 @@
 //! word, because `%(key)s` holds some of its own; a word that is quoted as a whole is a token that
 //! no grammar rule accepts.
 
-/// One token of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Token<'a> {
     Open,

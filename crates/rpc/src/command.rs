@@ -6,54 +6,35 @@ use godwit_core::migration::{BlockMigration, StorageMode};
 use godwit_core::power::PowerAction;
 use godwit_core::server::PowerState;
 use godwit_core::time::Timestamp;
+use godwit_core::words;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Domain;
 use crate::facts::{HostFacts, Pool};
 
-/// Which end of a move a host is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Side {
-    /// The guest comes from here.
-    Source,
-    /// The guest goes here.
-    Destination,
-}
-
-impl Side {
-    /// The word in logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::Destination => "destination",
-        }
+words!(
+    /// Which end of a move a host is.
+    Side, "side of a move", {
+        /// The guest comes from here.
+        Source = "source",
+        /// The guest goes here.
+        Destination = "destination",
     }
-}
+);
 
-/// How a guest gets to its destination.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MoveKind {
-    /// It executes all the way. What everything was before there were other kinds.
-    #[default]
-    Live,
-    /// It is powered off at its source, and started at its destination if it ran.
-    Cold,
-    /// Its source is dead: it is started at its destination, from what is known of it.
-    Evacuation,
-}
-
-impl MoveKind {
-    /// The word in logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Cold => "cold",
-            Self::Evacuation => "evacuation",
-        }
+words!(
+    /// How a guest gets to its destination.
+    #[derive(Default)]
+    MoveKind, "kind of move", {
+        /// It executes all the way. What everything was before there were other kinds.
+        #[default]
+        Live = "live",
+        /// It is powered off at its source, and started at its destination if it ran.
+        Cold = "cold",
+        /// Its source is dead: it is started at its destination, from what is known of it.
+        Evacuation = "evacuation",
     }
-}
+);
 
 /// One move of one guest: what a migration is to the hosts.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

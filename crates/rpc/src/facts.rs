@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::Domain;
 
 /// A processor: a host's, or what a guest needs of one.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
 pub struct Cpu {
     /// Such as `x86_64`.
     pub arch: String,

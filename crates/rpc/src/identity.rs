@@ -3,39 +3,21 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What a peer is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Role {
-    /// The agent of a hypervisor host; its name is the host's.
-    Agent,
-    /// A conductor.
-    Conductor,
-    /// An API process.
-    Api,
-    /// A person with a tool.
-    Operator,
-}
+use godwit_core::words;
 
-impl Role {
-    /// Every role.
-    pub const ALL: &'static [Self] = &[Self::Agent, Self::Conductor, Self::Api, Self::Operator];
-
-    /// The word in a certificate.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Agent => "agent",
-            Self::Conductor => "conductor",
-            Self::Api => "api",
-            Self::Operator => "operator",
-        }
+words!(
+    /// What a peer is, as its certificate says it.
+    Role, "role", {
+        /// The agent of a hypervisor host; its name is the host's.
+        Agent = "agent",
+        /// A conductor.
+        Conductor = "conductor",
+        /// An API process.
+        Api = "api",
+        /// A person with a tool.
+        Operator = "operator",
     }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+);
 
 /// A peer that proved who it is.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -73,9 +55,9 @@ impl FromStr for PeerIdentity {
             .strip_prefix("godwit://")
             .and_then(|rest| rest.split_once('/'));
         let identity = parts.and_then(|(role, name)| {
-            let role = Role::ALL.iter().find(|known| known.as_str() == role)?;
+            let role: Role = role.parse().ok()?;
             let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-            (!name.is_empty() && name.bytes().all(plain)).then(|| Self::new(*role, name))
+            (!name.is_empty() && name.bytes().all(plain)).then(|| Self::new(role, name))
         });
         identity.ok_or_else(|| InvalidIdentity(uri.to_owned()))
     }

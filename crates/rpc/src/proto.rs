@@ -1,5 +1,5 @@
 //! The messages as they travel. Nobody outside this crate sees them: [`crate::convert`] turns
-//! them into the types of the domain at the border.
+//! them into the types of the domain at the border. `cargo xtask protocol` writes them.
 
 #![allow(
     missing_docs,
@@ -8,8 +8,4 @@
     reason = "generated; the documentation is in the proto files"
 )]
 
-tonic::include_proto!("godwit.v1");
-
-/// The compiled protocol, which the version test takes its fingerprint of.
-#[cfg(test)]
-pub(crate) const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+include!("../proto/godwit.v1.rs");

@@ -89,13 +89,10 @@ impl Session {
 
     /// What both sides understand, learned at the first call over this session and again when
     /// the peer may have become another.
-    pub(crate) async fn greet<F>(
+    pub(crate) async fn greet<F: Future<Output = Result<Response<HelloReply>, Status>>>(
         &self,
         hello: impl FnOnce(Request<HelloRequest>) -> F,
-    ) -> Result<Speaks, CallError>
-    where
-        F: Future<Output = Result<Response<HelloReply>, Status>>,
-    {
+    ) -> Result<Speaks, CallError> {
         let mut agreed = self.agreed.lock().await;
         if let Some(speaks) = &*agreed {
             return Ok(speaks.clone());

@@ -57,7 +57,6 @@ pub struct NewAggregate {
     pub at: Timestamp,
 }
 
-/// An aggregate's row.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = aggregates)]
 struct AggregateRow {
@@ -125,17 +124,11 @@ fn create(connection: &mut Database, new: &NewAggregate) -> Result<Aggregate, St
 
 impl Store {
     /// All aggregates, by id.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn aggregate_list(&self) -> Result<Vec<Aggregate>, StoreError> {
         self.read_snapshot(load_all).await
     }
 
     /// An aggregate.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn aggregate_find(&self, id: i64) -> Result<Option<Aggregate>, StoreError> {
         // There are few.
         let all = self.aggregate_list().await?;
@@ -143,9 +136,6 @@ impl Store {
     }
 
     /// Makes an aggregate; `None` where another one has its name.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn aggregate_create(
         &self,
         new: NewAggregate,

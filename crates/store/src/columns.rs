@@ -52,6 +52,23 @@ macro_rules! read_as {
     )+};
 }
 
+/// What reads itself from a column of type `$sql` of any database that it can be read from.
+macro_rules! is_its_own_row {
+    ($sql:ty, $name:ident $(<$of:ident>)?) => {
+        impl<$($of,)? DB> Queryable<$sql, DB> for $name$(<$of>)?
+        where
+            DB: Backend,
+            Self: FromSql<$sql, DB>,
+        {
+            type Row = Self;
+
+            fn build(row: Self) -> deserialize::Result<Self> {
+                Ok(row)
+            }
+        }
+    };
+}
+
 /// A word, an id or a name, read where the database has it: to have its text first would cost
 /// more than to understand it.
 pub(crate) struct Parsed<T>(pub(crate) T);
@@ -84,17 +101,7 @@ where
     }
 }
 
-impl<T, DB> Queryable<Text, DB> for Parsed<T>
-where
-    DB: Backend,
-    Self: FromSql<Text, DB>,
-{
-    type Row = Self;
-
-    fn build(row: Self) -> deserialize::Result<Self> {
-        Ok(row)
-    }
-}
+is_its_own_row!(Text, Parsed<T>);
 
 /// An instant as a column holds it.
 pub(crate) struct Instant(pub(crate) Timestamp);
@@ -123,17 +130,7 @@ impl FromSql<SqlTimestamp, MultiBackend> for Instant {
     }
 }
 
-impl<DB> Queryable<SqlTimestamp, DB> for Instant
-where
-    DB: Backend,
-    Self: FromSql<SqlTimestamp, DB>,
-{
-    type Row = Self;
-
-    fn build(row: Self) -> deserialize::Result<Self> {
-        Ok(row)
-    }
-}
+is_its_own_row!(SqlTimestamp, Instant);
 
 /// Reads `YYYY-MM-DD HH:MM:SS`, and behind a point as much as there is of the second.
 fn written_instant(text: &str) -> Option<NaiveDateTime> {
@@ -209,17 +206,7 @@ where
     }
 }
 
-impl<DB> Queryable<BigInt, DB> for Power
-where
-    DB: Backend,
-    Self: FromSql<BigInt, DB>,
-{
-    type Row = Self;
-
-    fn build(row: Self) -> deserialize::Result<Self> {
-        Ok(row)
-    }
-}
+is_its_own_row!(BigInt, Power);
 
 /// A sighting's word; serde owns the spelling.
 #[derive(Clone, Copy, Debug)]
@@ -275,17 +262,7 @@ where
     }
 }
 
-impl<T, DB> Queryable<Text, DB> for Json<T>
-where
-    DB: Backend,
-    Self: FromSql<Text, DB>,
-{
-    type Row = Self;
-
-    fn build(row: Self) -> deserialize::Result<Self> {
-        Ok(row)
-    }
-}
+is_its_own_row!(Text, Json<T>);
 
 /// The JSON text of a structure.
 pub(crate) fn json<T: Serialize>(value: &T) -> String {

@@ -65,7 +65,6 @@ pub(crate) fn session(connection: &Database, access: Access) -> &'static str {
     }
 }
 
-/// Is there such a table?
 pub(crate) fn has_table(connection: &mut Database, name: &str) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Found {
@@ -212,22 +211,22 @@ pub(crate) fn lock_positions(connection: &mut Database) -> QueryResult<()> {
     }
 }
 
-/// Words of effects, as a list in SQL. They are ours, so nothing needs escaping.
-fn words(wanted: impl Fn(&Effect) -> bool) -> String {
-    let words: Vec<String> = Effect::ALL
-        .iter()
-        .filter(|effect| wanted(effect))
-        .map(|effect| format!("'{effect}'"))
-        .collect();
-    words.join(", ")
+/// Words as a list in SQL. They are ours, so nothing needs escaping.
+pub(crate) fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let quoted: Vec<String> = words.map(|word| format!("'{word}'")).collect();
+    quoted.join(", ")
 }
 
 /// The claim of the outbox. The order rules are those of [`Effect`], and of other subjects'
 /// effects simply one after the other; skipping what another conductor is claiming right now
 /// keeps them from waiting for each other.
 fn claim_statement(skip_locked: &str) -> String {
-    let overtaking = words(|effect| effect.overtakes());
-    let passable = words(|effect| !effect.blocks_later());
+    let effects = |wanted: fn(&Effect) -> bool| {
+        let effects = Effect::ALL.iter().copied().filter(wanted);
+        words(effects.map(Effect::as_str))
+    };
+    let overtaking = effects(|effect| effect.overtakes());
+    let passable = effects(|effect| !effect.blocks_later());
     let migration = SubjectKind::Migration;
     format!(
         "UPDATE effects

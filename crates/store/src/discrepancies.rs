@@ -7,7 +7,7 @@ use godwit_core::discrepancy::{DiscrepancyKind, DiscrepancySubject};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 
-use crate::among::{MOST, among, with_list};
+use crate::among::{among, load_all};
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -31,7 +31,6 @@ pub struct Discrepancy {
     pub closed_because: Option<String>,
 }
 
-/// A discrepancy's row.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = discrepancies)]
 struct DiscrepancyRow {
@@ -166,23 +165,14 @@ pub(crate) fn load_open_of(
     connection: &mut Database,
     servers: &[String],
 ) -> Result<Vec<Discrepancy>, StoreError> {
-    fn load<const N: usize>(
-        connection: &mut Database,
-        servers: [String; N],
-    ) -> QueryResult<Vec<DiscrepancyRow>> {
+    let rows: Vec<DiscrepancyRow> = load_all!(connection, servers, |servers| {
         discrepancies::table
             .filter(discrepancies::closed_at.is_null())
             .filter(among(discrepancies::server_uuid.assume_not_null(), servers))
             .order(discrepancies::id)
             .select(DiscrepancyRow::as_select())
-            .load(connection)
-    }
-    let mut found = Vec::new();
-    for some in servers.chunks(MOST) {
-        let rows = with_list!(load, connection, some)?;
-        found.extend(rows.into_iter().map(Discrepancy::from));
-    }
-    Ok(found)
+    });
+    Ok(rows.into_iter().map(Discrepancy::from).collect())
 }
 
 /// What hosts still have to clean, oldest first: all of it, or of one server.
@@ -227,9 +217,6 @@ pub(crate) fn seen_elsewhere(
 impl Store {
     /// What moves have left on hosts and is not cleaned yet, oldest first: of one server, or of
     /// all.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn leftovers(
         &self,
         server: Option<ServerUuid>,
@@ -241,9 +228,6 @@ impl Store {
     /// Opens a discrepancy that the holder of `lease` came upon; `false` if one is open for the
     /// subject already, or if the lease is lost: what its holder doubts may be settled by now,
     /// and nobody would close it again.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn discrepancy_open(
         &self,
         subject: DiscrepancySubject,
@@ -261,9 +245,6 @@ impl Store {
     }
 
     /// Closes the open discrepancy of a subject; `false` if there is none.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn discrepancy_close(
         &self,
         subject: DiscrepancySubject,
@@ -283,9 +264,6 @@ impl Store {
     }
 
     /// Open discrepancies, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn discrepancy_list_open(&self) -> Result<Vec<Discrepancy>, StoreError> {
         self.read(load_open).await
     }

@@ -279,9 +279,6 @@ impl Store {
     /// Leases up to `limit` effects to `owner` until `now + lease`: those whose time has come,
     /// that nobody holds, and whose order allows it ([`Effect::overtakes`],
     /// [`Effect::blocks_later`]). No effect is ever leased to two owners at a time.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn effects_claim(
         &self,
         owner: &str,
@@ -325,17 +322,11 @@ impl Store {
 
     /// Prolongs a lease. `false` if it is lost: the effect is done, superseded, or somebody
     /// else's. Then performing it must stop.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn effect_renew(&self, lease: Lease, until: Timestamp) -> Result<bool, StoreError> {
         Ok(self.effects_renew(vec![lease], until).await? == [lease])
     }
 
     /// Prolongs many leases in one transaction; returns those that are not lost.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn effects_renew(
         &self,
         leases: Vec<Lease>,
@@ -360,9 +351,6 @@ impl Store {
     }
 
     /// The effect was performed. `false` if the lease is lost.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn effect_done(&self, lease: Lease, at: Timestamp) -> Result<bool, StoreError> {
         self.write(move |connection| done(connection, lease, at))
             .await
@@ -370,9 +358,6 @@ impl Store {
 
     /// The effect failed in a way that may pass: it is given back, to be tried again at
     /// `not_before`. `false` if the lease is lost.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn effect_retry(
         &self,
         lease: Lease,
@@ -402,9 +387,6 @@ impl Store {
 
     /// Gives back all that `owner` holds, so that others need not wait for the leases to end:
     /// for a clean stop. Returns how many.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn effects_release(&self, owner: &str) -> Result<usize, StoreError> {
         let owner = owner.to_owned();
         self.write(move |connection| {

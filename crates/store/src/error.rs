@@ -115,3 +115,33 @@ impl TransactionError for StoreError {
         Some(self)
     }
 }
+
+/// Those that are the store's own where they are `Store`, and refusals where not.
+macro_rules! transaction_errors {
+    ($($name:ident$(<$refusal:ident>)?),+ $(,)?) => {$(
+        impl$(<$refusal: Send + 'static>)? TransactionError for $crate::$name$(<$refusal>)? {
+            fn store_error(&self) -> Option<&StoreError> {
+                match self {
+                    Self::Store(error) => Some(error),
+                    _ => None,
+                }
+            }
+        }
+    )+};
+}
+
+transaction_errors!(
+    ActionListError,
+    AggregateError<E>,
+    BeginError<E>,
+    CommitError,
+    HypervisorListError,
+    ImportError,
+    MigrationListError,
+    PowerError<E>,
+    ResizeError<E>,
+    ServerChangeError<E>,
+    ServerListError,
+    ServiceError<E>,
+    UsageListError,
+);

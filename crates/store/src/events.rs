@@ -59,7 +59,6 @@ pub struct MigrationEvent {
     pub detail: serde_json::Value,
 }
 
-/// A line's row.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = events)]
 struct EventRow {
@@ -115,9 +114,6 @@ pub(crate) fn append(
 
 impl Store {
     /// A migration's log from `after` (exclusive; 0 for all of it), in order.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migration_events(
         &self,
         migration: MigrationUuid,
@@ -139,9 +135,6 @@ impl Store {
 
     /// Appends to a migration's log what is worth knowing and changes nothing.
     /// `false` if there is no such migration.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migration_event_append(
         &self,
         migration: MigrationUuid,

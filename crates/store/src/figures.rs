@@ -85,11 +85,19 @@ impl Store {
     }
 
     /// A look at the whole.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn figures(&self) -> Result<Figures, StoreError> {
         self.read_snapshot(|connection| {
+            let outstanding = |kind: SubjectKind| {
+                effects::table
+                    .filter(effects::done_at.is_null())
+                    .filter(effects::subject_kind.eq(kind.as_str()))
+                    .group_by(effects::effect)
+                    .select((
+                        effects::effect,
+                        count_star(),
+                        min(effects::created_at).assume_not_null(),
+                    ))
+            };
             Ok(Figures {
                 unfinished: unfinished(connection)?,
                 oldest_queued: migrations::table
@@ -97,26 +105,8 @@ impl Store {
                     .filter(migrations::status.eq(MigrationStatus::Queued.as_str()))
                     .select(min(migrations::status_since))
                     .first(connection)?,
-                effects: effects::table
-                    .filter(effects::done_at.is_null())
-                    .filter(effects::subject_kind.eq(SubjectKind::Migration.as_str()))
-                    .group_by(effects::effect)
-                    .select((
-                        effects::effect,
-                        count_star(),
-                        min(effects::created_at).assume_not_null(),
-                    ))
-                    .load(connection)?,
-                power: effects::table
-                    .filter(effects::done_at.is_null())
-                    .filter(effects::subject_kind.eq(SubjectKind::Server.as_str()))
-                    .group_by(effects::effect)
-                    .select((
-                        effects::effect,
-                        count_star(),
-                        min(effects::created_at).assume_not_null(),
-                    ))
-                    .load(connection)?,
+                effects: outstanding(SubjectKind::Migration).load(connection)?,
+                power: outstanding(SubjectKind::Server).load(connection)?,
                 discrepancies: discrepancies::table
                     .filter(discrepancies::closed_at.is_null())
                     .group_by(discrepancies::kind)

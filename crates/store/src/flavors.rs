@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 
-use crate::among::{MOST, among, with_list};
+use crate::among::{among, load_all};
 use crate::columns::{Json, storable};
 use crate::connection::{Database, on_backend};
 use crate::prepared::Prepare as _;
@@ -43,7 +43,6 @@ pub struct FlavorSpec {
     pub swap_mb: i64,
 }
 
-/// A flavor's row.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = flavors)]
 pub(crate) struct FlavorRow {
@@ -82,19 +81,13 @@ pub(crate) fn flavors_by_id(
     ids: impl IntoIterator<Item = i64>,
 ) -> QueryResult<HashMap<i64, Flavor>> {
     let ids: Vec<i64> = BTreeSet::from_iter(ids).into_iter().collect();
-    let mut flavors = HashMap::with_capacity(ids.len());
-    for ids in ids.chunks(MOST) {
-        let rows = with_list!(rows, connection, ids)?;
-        flavors.extend(rows.into_iter().map(|row| (row.id, Flavor::from(row))));
-    }
-    Ok(flavors)
-}
-
-fn rows<const N: usize>(connection: &mut Database, ids: [i64; N]) -> QueryResult<Vec<FlavorRow>> {
-    on_backend!(connection, |backend| flavors::table
-        .filter(among(flavors::id, ids))
-        .select(FlavorRow::as_select())
-        .load(backend))
+    let rows: Vec<FlavorRow> = on_backend!(connection, |backend| load_all!(backend, ids, |ids| {
+        flavors::table
+            .filter(among(flavors::id, ids))
+            .select(FlavorRow::as_select())
+    }));
+    let flavors = rows.into_iter().map(|row| (row.id, Flavor::from(row)));
+    Ok(flavors.collect())
 }
 
 /// The id of a flavor of this name and these sizes, made if need be. `flavorid` is what it
@@ -156,9 +149,6 @@ pub(crate) fn ensure(
 
 impl Store {
     /// All flavors, by id.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn flavor_list(&self) -> Result<Vec<Flavor>, StoreError> {
         self.read(|connection| {
             let rows: Vec<FlavorRow> = flavors::table
@@ -171,9 +161,6 @@ impl Store {
     }
 
     /// A flavor by its id in the API.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn flavor_find(&self, flavorid: &str) -> Result<Option<Flavor>, StoreError> {
         if !storable(flavorid) {
             return Ok(None);

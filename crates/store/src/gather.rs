@@ -21,6 +21,7 @@ use crate::StoreError;
 use crate::among::MOST;
 use crate::connection::Database;
 use crate::pool::Pool;
+use crate::work::{erased, result_of};
 
 /// Finds what there is of some keys, [`MOST`] of them at most.
 type Find<K, V> = fn(&mut Database, &[K]) -> Result<HashMap<K, V>, StoreError>;
@@ -108,9 +109,8 @@ where
 
     async fn look(&self, keys: Vec<K>) -> Result<HashMap<K, V>, StoreError> {
         let find = self.find;
-        self.pool
-            .run(move |connection, _| find(connection, &keys))
-            .await
+        let look = move |connection: &mut Database| find(connection, &keys);
+        result_of(self.pool.read(erased(look)).await)
     }
 }
 

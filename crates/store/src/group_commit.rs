@@ -25,8 +25,8 @@ use tokio::sync::oneshot;
 
 use crate::StoreError;
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::pool::Pool;
+use crate::work::{Answer, Answering, Done, End, Work};
 
 /// Works in one commit at most: the first of them waits for the last.
 const MOST: usize = 32;
@@ -53,8 +53,8 @@ pub(crate) struct GroupCommit {
 
 #[derive(Default)]
 struct Queue {
-    requests: VecDeque<(u64, Box<dyn Work>)>,
-    background: VecDeque<(u64, Box<dyn Work>)>,
+    requests: VecDeque<(u64, Asked)>,
+    background: VecDeque<(u64, Asked)>,
     /// The number of the next work.
     next: u64,
     /// Is somebody committing, who will look here again?
@@ -67,7 +67,7 @@ impl Queue {
     }
 
     /// The works of the next commit. Some of the background are always among them.
-    fn next_works(&mut self) -> Vec<Box<dyn Work>> {
+    fn next_works(&mut self) -> Vec<Asked> {
         let requests = self.requests.len().min(MOST - BESIDE_REQUESTS);
         let room = if requests > 0 { BESIDE_REQUESTS } else { MOST };
         let background = self.background.len().min(room);
@@ -78,29 +78,18 @@ impl Queue {
     }
 }
 
-/// Something to be done in a transaction, and whoever waits for its result.
-trait Work: Send {
-    /// Does it, or undoes all of it. Fails where the transaction as a whole is lost.
-    fn perform(&mut self, connection: &mut Database) -> Result<(), StoreError>;
-    /// Answers: with the result, or that there is none because the transaction is lost.
-    fn answer(self: Box<Self>, committed: &Result<(), StoreError>);
-}
-
 /// What came of a work: a panic is handed on to whoever asked.
-type Outcome<T, E> = Result<Result<T, E>, Box<dyn Any + Send>>;
+type Outcome = Result<Result<Answer, StoreError>, Box<dyn Any + Send>>;
 
-struct Asked<T, E, F> {
-    work: F,
-    outcome: Option<Outcome<T, E>>,
-    asker: oneshot::Sender<Outcome<T, E>>,
+/// Something to be done in a transaction, and whoever waits for its result.
+struct Asked {
+    work: Work,
+    outcome: Option<Outcome>,
+    asker: oneshot::Sender<Outcome>,
 }
 
-impl<T, E, F> Work for Asked<T, E, F>
-where
-    T: Send,
-    E: TransactionError,
-    F: FnMut(&mut Database) -> Result<T, E> + Send,
-{
+impl Asked {
+    /// Does it, or undoes all of it. Fails where the transaction as a whole is lost.
     fn perform(&mut self, connection: &mut Database) -> Result<(), StoreError> {
         // Whoever asked may have gone meanwhile.
         if self.asker.is_closed() {
@@ -110,18 +99,19 @@ where
         let work = &mut self.work;
         let outcome = catch_unwind(AssertUnwindSafe(|| work(connection)));
         match &outcome {
-            Ok(Ok(_)) => connection.release_savepoint()?,
-            Ok(Err(_)) | Err(_) => connection.undo_savepoint()?,
+            Ok(done) if done.end == End::Good => connection.release_savepoint()?,
+            Ok(_) | Err(_) => connection.undo_savepoint()?,
         }
-        self.outcome = Some(outcome);
+        self.outcome = Some(outcome.map(|done| Ok(done.answer)));
         Ok(())
     }
 
-    fn answer(self: Box<Self>, committed: &Result<(), StoreError>) {
+    /// Answers: with the result, or that there is none because the transaction is lost.
+    fn answer(self, committed: &Result<(), StoreError>) {
         let outcome = match (committed, self.outcome) {
             (Ok(()), Some(outcome)) => outcome,
-            (Ok(()), None) => Ok(Err(StoreError::Stopped.into())),
-            (Err(error), _) => Ok(Err(error.of_the_transaction().into())),
+            (Ok(()), None) => Ok(Err(StoreError::Stopped)),
+            (Err(error), _) => Ok(Err(error.of_the_transaction())),
         };
         // Who does not wait any longer needs no answer.
         let _ = self.asker.send(outcome);
@@ -139,22 +129,18 @@ impl GroupCommit {
     }
 
     /// Runs `work` in a transaction; an error of any kind undoes what it did.
-    pub(crate) async fn run<T, E>(
-        self: &Arc<Self>,
-        urgency: Urgency,
-        work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: TransactionError,
-    {
+    pub(crate) fn run<'a>(self: &'a Arc<Self>, urgency: Urgency, work: Work) -> Answering<'a> {
+        Box::pin(self.perform(urgency, work))
+    }
+
+    async fn perform(self: &Arc<Self>, urgency: Urgency, work: Work) -> Result<Answer, StoreError> {
         let (asker, mut answer) = oneshot::channel();
         let asked = Asked {
             work,
             outcome: None,
             asker,
         };
-        let (number, serving) = self.enqueue(urgency, Box::new(asked));
+        let (number, serving) = self.enqueue(urgency, asked);
         // Behind the lock: a runtime that is ending drops what is spawned, which takes the lock.
         if let Some(serving) = serving {
             tokio::spawn(serving.run());
@@ -162,7 +148,7 @@ impl GroupCommit {
         let answered = match tokio::time::timeout(self.patience, &mut answer).await {
             Ok(answered) => answered,
             Err(_) if self.withdraw(number) => {
-                return Err(StoreError::Busy(self.patience).into());
+                return Err(StoreError::Busy(self.patience));
             }
             // It has begun; then only its end says what became of it.
             Err(_) => answer.await,
@@ -171,12 +157,12 @@ impl GroupCommit {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
             // Nobody is left to answer only when the process ends.
-            Err(_) => Err(StoreError::Stopped.into()),
+            Err(_) => Err(StoreError::Stopped),
         }
     }
 
     /// Adds a work, and says its number; whoever is to serve the queue, unless somebody does.
-    fn enqueue(self: &Arc<Self>, urgency: Urgency, work: Box<dyn Work>) -> (u64, Option<Serving>) {
+    fn enqueue(self: &Arc<Self>, urgency: Urgency, work: Asked) -> (u64, Option<Serving>) {
         let mut queue = self.queue();
         let number = queue.next;
         queue.next += 1;
@@ -217,7 +203,7 @@ impl GroupCommit {
 }
 
 /// Performs works with one commit, and answers them.
-fn commit(connection: &mut Database, mut works: Vec<Box<dyn Work>>) {
+fn commit(connection: &mut Database, mut works: Vec<Asked>) {
     let committed = connection.write(|connection| {
         works
             .iter_mut()
@@ -239,17 +225,17 @@ impl Serving {
         while let Some(writer) = self.writer.take() {
             self.writer = Some(Arc::clone(&writer));
             let works = Arc::clone(&writer);
-            let served = writer.pool.run(move |connection, attempt| {
+            let served = writer.pool.run(Box::new(move |connection, attempt| {
                 loop {
                     let next = works.queue().next_works();
                     if next.is_empty() {
-                        return Ok(());
+                        return Ok(Done::nothing());
                     }
                     attempt.began = true;
                     commit(connection, next);
                 }
-            });
-            let served: Result<(), StoreError> = served.await;
+            }));
+            let served = served.await.map(drop);
             let mut queue = writer.queue();
             // There was no connection.
             if served.is_err() {

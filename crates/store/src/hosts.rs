@@ -114,7 +114,19 @@ pub struct HostLoad {
     pub claims: Resources,
 }
 
-/// A host's row.
+/// The node of a host, if there is such a host.
+pub(crate) fn node(
+    connection: &mut Database,
+    host: &HostName,
+) -> Result<Option<String>, StoreError> {
+    let node = hosts::table
+        .filter(hosts::name.eq(host.as_str()))
+        .select(hosts::node)
+        .first(connection)
+        .optional()?;
+    Ok(node)
+}
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = hosts)]
 struct HostRow {
@@ -193,7 +205,6 @@ pub(crate) fn load_by_id(connection: &mut Database, id: i64) -> Result<Option<Ho
     Ok(row.map(|(host, service)| host.with(service)))
 }
 
-/// All hosts, by id.
 pub(crate) fn load_all(connection: &mut Database) -> Result<Vec<Host>, StoreError> {
     let rows: Vec<(HostRow, ServiceRow)> = hosts::table
         .inner_join(services::table)
@@ -257,9 +268,6 @@ fn write(
 impl Store {
     /// Makes or renews a host's row and its service's. Counts as a heartbeat. Returns the host,
     /// and whether its agent was started anew since it registered last (or ever).
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn host_register(
         &self,
         registration: HostRegistration,
@@ -292,9 +300,6 @@ impl Store {
 
     /// Notes that a host's agent lives. `false` if no such host is registered with this boot
     /// id: then the agent must register again.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn host_heartbeat(
         &self,
         host: &HostName,
@@ -322,18 +327,12 @@ impl Store {
     }
 
     /// A host by its name.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn host_find(&self, name: &HostName) -> Result<Option<Host>, StoreError> {
         let name = name.clone();
         self.read(move |connection| load(connection, &name)).await
     }
 
     /// Where a host's agent listens; `None` if it never registered.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn host_address(&self, name: &HostName) -> Result<Option<String>, StoreError> {
         let name = name.clone();
         self.read(move |connection| {
@@ -347,9 +346,6 @@ impl Store {
     }
 
     /// Has its operator declared a host dead, by forcing its service down?
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn host_is_declared_dead(&self, name: &HostName) -> Result<bool, StoreError> {
         let name = name.clone();
         self.read(move |connection| {
@@ -366,9 +362,6 @@ impl Store {
 
     /// How many hosts are up, heard since `heard_since` and not declared dead, and how many there
     /// are.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn hosts_up(&self, heard_since: Timestamp) -> Result<(i64, i64), StoreError> {
         self.read(move |connection| {
             let up = hosts::table
@@ -383,9 +376,6 @@ impl Store {
     }
 
     /// Which run of its agent each host has that has shown an inventory.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn agents_known(&self) -> Result<HashMap<HostName, Uuid>, StoreError> {
         self.read(|connection| {
             let rows: Vec<(HostName, PlainUuid)> = hosts::table
@@ -398,17 +388,11 @@ impl Store {
     }
 
     /// All hosts, by id.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn host_list(&self) -> Result<Vec<Host>, StoreError> {
         self.read(load_all).await
     }
 
     /// All hosts with what is taken of them, by id: what a destination is chosen from.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn host_loads(&self) -> Result<Vec<HostLoad>, StoreError> {
         self.read_snapshot(|connection| {
             let mut servers = reservations::rooms_of_servers(connection)?;
@@ -427,9 +411,6 @@ impl Store {
     }
 
     /// Those of some hosts that there are, with what is taken of them, in the given order.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn host_loads_of(&self, names: Vec<HostName>) -> Result<Vec<HostLoad>, StoreError> {
         self.read_snapshot(move |connection| {
             let mut loads = Vec::with_capacity(names.len());

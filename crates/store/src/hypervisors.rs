@@ -12,7 +12,6 @@ use uuid::Uuid;
 
 use crate::columns::{Json, text};
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::hosts::{self as rows, Host};
 use crate::schema::{hosts, servers};
 use crate::{Store, StoreError, reservations};
@@ -66,15 +65,6 @@ pub enum HypervisorListError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl TransactionError for HypervisorListError {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::MarkerNotFound => None,
-        }
-    }
 }
 
 /// A server as its host lists it.
@@ -178,9 +168,6 @@ fn list(
 
 impl Store {
     /// Hypervisors, by id.
-    ///
-    /// # Errors
-    /// [`HypervisorListError`].
     pub async fn hypervisor_list(
         &self,
         page: &HypervisorPage,
@@ -190,9 +177,6 @@ impl Store {
     }
 
     /// A hypervisor.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn hypervisor_find(
         &self,
         key: HypervisorKey,
@@ -208,9 +192,6 @@ impl Store {
     }
 
     /// The servers on some hosts, by database id; hosts without any are left out.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn servers_by_host(
         &self,
         hosts: Vec<HostName>,

@@ -40,7 +40,6 @@ pub use self::dump::{Dump, DumpError};
 pub use self::report::{ImportReport, Skipped, TableReport};
 use crate::columns::instant;
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::{ServiceBinary, Store, StoreError, schema};
 
 /// What stands in a service's `version` while nobody but Nova has spoken for it.
@@ -84,15 +83,6 @@ pub enum ImportError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl TransactionError for ImportError {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::Dump(_) | Self::Clash { .. } | Self::InUse { .. } => None,
-        }
-    }
 }
 
 /// Is anybody else at work here? Rows of Nova's own processes do not count.

@@ -32,13 +32,15 @@ pub struct ActionNote {
 }
 
 /// What was asked of a server.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Queryable, Selectable)]
+#[diesel(table_name = instance_actions)]
 pub struct InstanceAction {
     /// Its number.
     pub id: i64,
     /// What, such as `live-migration`; imported ones may be called anything.
     pub action: String,
     /// Of which server.
+    #[diesel(column_name = instance_uuid)]
     pub server: ServerUuid,
     /// By which HTTP request.
     pub request_id: Option<String>,
@@ -59,7 +61,8 @@ pub struct InstanceAction {
 }
 
 /// A step of an action.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Queryable, Selectable)]
+#[diesel(table_name = instance_actions_events)]
 pub struct InstanceActionEvent {
     /// Its number.
     pub id: i64,
@@ -79,75 +82,8 @@ pub struct InstanceActionEvent {
     pub details: Option<String>,
 }
 
-/// An action's row.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = instance_actions)]
-struct ActionRow {
-    id: i64,
-    action: String,
-    instance_uuid: ServerUuid,
-    request_id: Option<String>,
-    user_id: Option<String>,
-    project_id: Option<String>,
-    start_time: Option<Timestamp>,
-    finish_time: Option<Timestamp>,
-    message: Option<String>,
-    created_at: Timestamp,
-    updated_at: Option<Timestamp>,
-}
-
-impl From<ActionRow> for InstanceAction {
-    fn from(row: ActionRow) -> Self {
-        Self {
-            id: row.id,
-            action: row.action,
-            server: row.instance_uuid,
-            request_id: row.request_id,
-            user_id: row.user_id,
-            project_id: row.project_id,
-            start_time: row.start_time,
-            finish_time: row.finish_time,
-            message: row.message,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        }
-    }
-}
-
-/// A step's row.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = instance_actions_events)]
-struct EventRow {
-    id: i64,
-    event: String,
-    start_time: Option<Timestamp>,
-    finish_time: Option<Timestamp>,
-    result: Option<String>,
-    traceback: Option<String>,
-    host: Option<String>,
-    details: Option<String>,
-}
-
-impl From<EventRow> for InstanceActionEvent {
-    fn from(row: EventRow) -> Self {
-        Self {
-            id: row.id,
-            event: row.event,
-            start_time: row.start_time,
-            finish_time: row.finish_time,
-            result: row.result,
-            traceback: row.traceback,
-            host: row.host,
-            details: row.details,
-        }
-    }
-}
-
 impl Store {
     /// What a request asked of a server; deleted servers keep theirs.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn instance_action_find(
         &self,
         server: ServerUuid,
@@ -158,36 +94,31 @@ impl Store {
         }
         let request_id = request_id.to_owned();
         self.read(move |connection| {
-            let row: Option<ActionRow> = instance_actions::table
+            Ok(instance_actions::table
                 .filter(instance_actions::instance_uuid.eq(text(server)))
                 .filter(instance_actions::request_id.eq(&request_id))
                 .order(instance_actions::id.desc())
-                .select(ActionRow::as_select())
+                .select(InstanceAction::as_select())
                 .first(connection)
-                .optional()?;
-            Ok(row.map(InstanceAction::from))
+                .optional()?)
         })
         .await
     }
 
     /// The steps of an action, the newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn instance_action_events(
         &self,
         action: i64,
     ) -> Result<Vec<InstanceActionEvent>, StoreError> {
         self.read(move |connection| {
-            let rows: Vec<EventRow> = instance_actions_events::table
+            Ok(instance_actions_events::table
                 .filter(instance_actions_events::action_id.eq(action))
                 .order((
                     instance_actions_events::created_at.desc(),
                     instance_actions_events::id.desc(),
                 ))
-                .select(EventRow::as_select())
-                .load(connection)?;
-            Ok(rows.into_iter().map(InstanceActionEvent::from).collect())
+                .select(InstanceActionEvent::as_select())
+                .load(connection)?)
         })
         .await
     }

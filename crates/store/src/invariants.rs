@@ -3,8 +3,6 @@
 mod rules;
 mod words;
 
-use std::fmt;
-
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Nullable, Text};
@@ -18,7 +16,8 @@ use crate::connection::Database;
 use crate::{Store, StoreError};
 
 /// A promise that the rows break.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, thiserror::Error)]
+#[error("{promise}: {text}")]
 pub struct Violation {
     /// Which promise, such as `P10`; `words` for a word that is none.
     pub promise: &'static str,
@@ -26,17 +25,8 @@ pub struct Violation {
     pub text: String,
 }
 
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.promise, self.text)
-    }
-}
-
 impl Store {
     /// Checks every promise that a query can decide, on one snapshot; empty when all hold.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn check_invariants(&self) -> Result<Vec<Violation>, StoreError> {
         self.read_snapshot(|connection| {
             let mut violations = broken(connection, "words", &words::query())?;

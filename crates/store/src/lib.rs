@@ -42,6 +42,7 @@ mod servers;
 mod services;
 mod store;
 mod usage;
+mod work;
 
 pub use aggregates::{Aggregate, AggregateChange, AggregateError, AggregateUse, NewAggregate};
 pub use discrepancies::Discrepancy;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::OpenError;
 
-/// Where a database is.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Location {
     /// A file.
@@ -16,7 +15,6 @@ pub(crate) enum Location {
 }
 
 impl Location {
-    /// Reads a URL.
     pub(crate) fn parse(url: &str) -> Result<Self, OpenError> {
         let refuse = |why: String| {
             Err(OpenError::Url(format!(

@@ -42,9 +42,6 @@ use crate::{Store, StoreError};
 
 impl Store {
     /// One migration, whatever its state; deleted ones are found too.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migration_find(
         &self,
         uuid: MigrationUuid,
@@ -54,9 +51,6 @@ impl Store {
     }
 
     /// A server's migration by its integer id, unless deleted; whatever its type and status.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migration_find_for_server(
         &self,
         server: ServerUuid,
@@ -76,9 +70,6 @@ impl Store {
     }
 
     /// Migrations that have not ended, oldest first; imported ones included.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migrations_unfinished(&self) -> Result<Vec<MigrationRecord>, StoreError> {
         self.read(|connection| {
             let rows = migrations::table
@@ -92,9 +83,6 @@ impl Store {
     }
 
     /// Migrations that have not ended and have `host` as source or destination, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migrations_unfinished_on(
         &self,
         host: &HostName,
@@ -122,9 +110,6 @@ impl Store {
     /// Evacuations from `host` that are done, and whose leftovers it has not cleaned yet, oldest
     /// first. Imported ones are none of ours to clean up after: nobody knows what the host did
     /// since.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn evacuations_done_from(
         &self,
         host: &HostName,
@@ -145,9 +130,6 @@ impl Store {
     }
 
     /// Evacuations that wait for a proof that their source is dead, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn evacuations_waiting(&self) -> Result<Vec<MigrationRecord>, StoreError> {
         self.read(|connection| {
             let rows = migrations::table
@@ -166,9 +148,6 @@ impl Store {
 
     /// The server's migrations that ended because another one took over, newest first: where one
     /// of them led, the guest may be.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migrations_superseded_of(
         &self,
         server: ServerUuid,
@@ -186,9 +165,6 @@ impl Store {
     }
 
     /// Migrations whose deadline is at or before `now`, the most overdue first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migrations_overdue(
         &self,
         now: Timestamp,

@@ -115,9 +115,6 @@ impl Store {
     ///
     /// `url` is `sqlite:///absolute/path`, `sqlite:relative/path` (no escapes in either),
     /// `postgres://…` or `postgresql://…` (libpq's connection URI, TLS parameters included).
-    ///
-    /// # Errors
-    /// [`OpenError`].
     pub async fn open(url: &str, options: StoreOptions) -> Result<Self, OpenError> {
         let location = Location::parse(url)?;
         let connector = |access| Connector {
@@ -151,9 +148,6 @@ impl Store {
     /// Brings a database to this program's schema, and creates an SQLite file that does not
     /// exist. Returns the changes applied: none if it was up to date. Several at once do no
     /// harm. Refuses a change that needs the database alone while somebody is connected to it.
-    ///
-    /// # Errors
-    /// [`OpenError`].
     pub async fn upgrade(url: &str, options: &StoreOptions) -> Result<Vec<String>, OpenError> {
         let connector = Connector {
             location: Location::parse(url)?,

@@ -19,9 +19,9 @@ use diesel::{Connection as _, SqliteConnection};
 use tokio::sync::Semaphore;
 
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::location::Location;
 use crate::open::PoolState;
+use crate::work::{Answer, Answering, Done, End, Work};
 use crate::{StoreError, dialect};
 
 /// What the connections of a pool are for.
@@ -186,26 +186,28 @@ impl Pool {
         }
     }
 
+    /// Does what changes nothing, and so may be done twice: see [`Self::run`].
+    pub(crate) fn read(&self, mut work: Work) -> Answering<'_> {
+        self.run(Box::new(move |connection, _| Ok(work(connection))))
+    }
+
     /// Runs `work` with a connection on a thread that may block.
     ///
     /// A connection may have broken while it lay idle, after a restart of the database for
     /// instance. `work` runs again with another one when the first statement finds that out,
     /// which the caller tells by [`Attempt::began`].
-    pub(crate) async fn run<T, E>(
-        &self,
-        mut work: impl FnMut(&mut Database, &mut Attempt) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: TransactionError,
-    {
+    pub(crate) fn run(&self, work: WithAttempt) -> Answering<'_> {
+        Box::pin(self.perform(work))
+    }
+
+    async fn perform(&self, mut work: WithAttempt) -> Result<Answer, StoreError> {
         let permit = tokio::time::timeout(self.patience, self.permits.clone().acquire_owned());
         let permit = match permit.await {
             Ok(Ok(permit)) => permit,
-            Ok(Err(_)) => return Err(StoreError::Stopped.into()),
+            Ok(Err(_)) => return Err(StoreError::Stopped),
             Err(_) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
-                return Err(StoreError::Busy(self.patience).into());
+                return Err(StoreError::Busy(self.patience));
             }
         };
         let connections = self.connections.clone();
@@ -219,23 +221,20 @@ impl Pool {
                     .map_err(|error| StoreError::Unreachable(error.to_string()))?;
                 let mut attempt = Attempt { began: false };
                 let result = work(&mut pooled.connection, &mut attempt);
-                let lost = matches!(
-                    result.as_ref().err().and_then(E::store_error),
-                    Some(StoreError::Unreachable(_))
-                );
+                let lost = End::of_either(&result) == End::Lost;
                 pooled.broken |= lost;
                 if lost && !attempt.began && stale < stale_at_most {
                     stale += 1;
                     continue;
                 }
-                return result;
+                return result.map(|done| done.answer);
             }
         });
         match worker.await {
             Ok(result) => result,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(StoreError::Stopped.into()),
+                Err(_) => Err(StoreError::Stopped),
             },
         }
     }
@@ -250,6 +249,10 @@ impl Pool {
         }
     }
 }
+
+/// A work that says how far it came; an error if it came to no result.
+pub(crate) type WithAttempt =
+    Box<dyn FnMut(&mut Database, &mut Attempt) -> Result<Done, StoreError> + Send>;
 
 /// One run of some work with one connection.
 pub(crate) struct Attempt {

@@ -285,9 +285,6 @@ fn close_moot(
 impl Store {
     /// Every server with an open discrepancy, a stale task, or an `error` that is over, with
     /// what may be put right of it. An agent that was silent for `down_time` counts as silent.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn repairs_offered(
         &self,
         at: Timestamp,
@@ -299,9 +296,6 @@ impl Store {
 
     /// Carries a repair out, and records it as an instance action `resetState` of whoever `note`
     /// names. `false`: the records no longer allow it, and nothing was changed.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn server_repair(
         &self,
         server: ServerUuid,
@@ -315,9 +309,6 @@ impl Store {
 
     /// Closes a discrepancy that nothing can close any more. `false`: something still can, or it
     /// is closed.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn discrepancy_close_moot(
         &self,
         subject: DiscrepancySubject,
@@ -329,9 +320,6 @@ impl Store {
     }
 
     /// The names of servers, deleted ones too, for lists that people read.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn server_names(
         &self,
         uuids: BTreeSet<ServerUuid>,

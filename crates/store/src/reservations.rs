@@ -268,9 +268,6 @@ pub(crate) fn release(connection: &mut Database, migration: i64) -> Result<(), S
 
 impl Store {
     /// All slots in use.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn slot_list(&self) -> Result<Vec<Slot>, StoreError> {
         self.read(|connection| {
             let rows: Vec<(MigrationUuid, HostName, SlotRole)> = slots::table
@@ -289,9 +286,6 @@ impl Store {
     }
 
     /// How many slots are in use, by host and role.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn slots_taken(&self) -> Result<Vec<(HostName, SlotRole, i64)>, StoreError> {
         self.read(|connection| {
             Ok(slots::table
@@ -303,9 +297,6 @@ impl Store {
     }
 
     /// What a migration holds of its destination.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn claim_find(
         &self,
         migration: MigrationUuid,
@@ -321,9 +312,6 @@ impl Store {
     }
 
     /// All claims held.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn claim_list(&self) -> Result<Vec<HeldClaim>, StoreError> {
         self.read(|connection| {
             let rows: Vec<ClaimRow> = held_claims!()

@@ -1,6 +1,72 @@
 //! The tables as diesel sees them, on both backends. Only types that both have: uuids and JSON
 //! are text, instants are `TIMESTAMP` in UTC.
 
+/// A table of more than 32 columns, of which `table!` has 32. For it to have more of them diesel
+/// implements its traits for longer tuples, and takes several times as long to compile. The columns
+/// beside are as good as the others, wherever rows come from one of the sources that are named; only
+/// the default selection lacks them.
+macro_rules! wide_table {
+    (
+        $table:ident $key:tt { $($main:tt)* }
+        beside, in ($($source:ty),+) { $($column:ident -> $type:ty,)+ }
+    ) => {
+        pub(crate) mod $table {
+            use diesel::backend::Backend;
+            use diesel::expression::{
+                AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate,
+            };
+            use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+            use diesel::query_source::{AppearsInFromClause, Column, Once};
+            use diesel::result::QueryResult;
+            #[allow(unused_imports, reason = "not every table needs all of them")]
+            use diesel::sql_types::{BigInt, Nullable, Text};
+
+            pub(crate) use self::main::$table::*;
+
+            mod main {
+                diesel::table! { $table $key { $($main)* } }
+            }
+
+            $(
+                #[allow(non_camel_case_types)]
+                #[derive(Debug, Clone, Copy, QueryId)]
+                pub(crate) struct $column;
+
+                impl Expression for $column {
+                    type SqlType = $type;
+                }
+
+                impl Column for $column {
+                    type Table = table;
+                    const NAME: &'static str = stringify!($column);
+                }
+
+                impl<DB: Backend> QueryFragment<DB> for $column {
+                    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+                        out.push_identifier(stringify!($table))?;
+                        out.push_sql(".");
+                        out.push_identifier(Self::NAME)
+                    }
+                }
+
+                impl<QS: AppearsInFromClause<table, Count = Once>> AppearsOnTable<QS> for $column {}
+
+                impl ValidGrouping<()> for $column {
+                    type IsAggregate = is_aggregate::No;
+                }
+            )+
+
+            wide_table!(selectable ($($source),+) $($column)+);
+        }
+    };
+    (selectable $sources:tt $($column:ident)+) => {
+        $(wide_table!(one $sources $column);)+
+    };
+    (one ($($source:ty),+) $column:ident) => {
+        $(impl SelectableExpression<$source> for $column {})+
+    };
+}
+
 diesel::table! {
     services (id) {
         id -> BigInt,
@@ -94,7 +160,7 @@ diesel::table! {
     }
 }
 
-diesel::table! {
+wide_table! {
     servers (id) {
         id -> BigInt,
         uuid -> Text,
@@ -120,9 +186,6 @@ diesel::table! {
         key_name -> Nullable<Text>,
         availability_zone -> Nullable<Text>,
         config_drive -> Bool,
-        metadata -> Text,
-        disks -> Text,
-        cpu -> Text,
         fault -> Nullable<Text>,
         created_at -> Timestamp,
         updated_at -> Nullable<Timestamp>,
@@ -131,6 +194,11 @@ diesel::table! {
         deleted_at -> Nullable<Timestamp>,
         settled_at -> Nullable<Timestamp>,
         generation -> BigInt,
+    }
+    beside, in (table, diesel::dsl::InnerJoinQuerySource<table, super::flavors::table>) {
+        metadata -> Text,
+        disks -> Text,
+        cpu -> Text,
         definition -> Nullable<Text>,
         launch -> Nullable<Text>,
     }
@@ -146,7 +214,7 @@ diesel::table! {
     }
 }
 
-diesel::table! {
+wide_table! {
     migrations (id) {
         id -> BigInt,
         uuid -> Text,
@@ -156,8 +224,6 @@ diesel::table! {
         intent -> Nullable<Text>,
         settling -> Nullable<Text>,
         storage -> Nullable<Text>,
-        request -> Text,
-        limits -> Text,
         source_compute -> Text,
         source_node -> Nullable<Text>,
         dest_compute -> Nullable<Text>,
@@ -170,19 +236,9 @@ diesel::table! {
         request_id -> Nullable<Text>,
         deadline -> Nullable<Timestamp>,
         failure_code -> Nullable<Text>,
-        failure_message -> Nullable<Text>,
         generation -> BigInt,
         effect_sequence -> BigInt,
         event_sequence -> BigInt,
-        memory_total -> Nullable<BigInt>,
-        memory_processed -> Nullable<BigInt>,
-        memory_remaining -> Nullable<BigInt>,
-        disk_total -> Nullable<BigInt>,
-        disk_processed -> Nullable<BigInt>,
-        disk_remaining -> Nullable<BigInt>,
-        dirty_rate -> Nullable<BigInt>,
-        throughput -> Nullable<BigInt>,
-        downtime_ms -> Nullable<BigInt>,
         created_at -> Timestamp,
         updated_at -> Nullable<Timestamp>,
         status_since -> Timestamp,
@@ -192,6 +248,20 @@ diesel::table! {
         imported -> Bool,
         deleted_at -> Nullable<Timestamp>,
         placed_in_group -> Nullable<BigInt>,
+    }
+    beside, in (table) {
+        request -> Text,
+        limits -> Text,
+        failure_message -> Nullable<Text>,
+        memory_total -> Nullable<BigInt>,
+        memory_processed -> Nullable<BigInt>,
+        memory_remaining -> Nullable<BigInt>,
+        disk_total -> Nullable<BigInt>,
+        disk_processed -> Nullable<BigInt>,
+        disk_remaining -> Nullable<BigInt>,
+        dirty_rate -> Nullable<BigInt>,
+        throughput -> Nullable<BigInt>,
+        downtime_ms -> Nullable<BigInt>,
     }
 }
 

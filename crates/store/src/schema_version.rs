@@ -6,24 +6,70 @@
 
 use std::collections::BTreeSet;
 
-#[cfg(feature = "postgres")]
 use diesel::connection::SimpleConnection;
-use diesel::migration::{Migration, MigrationSource, MigrationVersion};
+use diesel::migration::CREATE_MIGRATIONS_TABLE;
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::connection::Database;
 use crate::{StoreError, dialect, services};
 
-const SQLITE: EmbeddedMigrations = embed_migrations!("schema/sqlite");
-#[cfg(feature = "postgres")]
-const POSTGRES: EmbeddedMigrations = embed_migrations!("schema/postgres");
+/// A change of the schema, in each database's words.
+struct Change {
+    /// Its folder: the version, and behind an underscore what it is about.
+    name: &'static str,
+    sqlite: &'static str,
+    #[cfg(feature = "postgres")]
+    postgres: &'static str,
+}
+
+macro_rules! changes {
+    ($($name:literal),+ $(,)?) => {
+        &[$(Change {
+            name: $name,
+            sqlite: include_str!(concat!("../schema/sqlite/", $name, "/up.sql")),
+            #[cfg(feature = "postgres")]
+            postgres: include_str!(concat!("../schema/postgres/", $name, "/up.sql")),
+        }),+]
+    };
+}
+
+/// All there are, the oldest first.
+const CHANGES: &[Change] = changes![
+    "2026-01-01-000000_initial",
+    "2026-11-21-000000_cold_moves_and_actions",
+    "2026-11-21-000001_launch",
+    "2026-11-21-000002_order_of_servers",
+    "2026-11-28-000001_effects_of_any_subject",
+    "2026-11-28-000002_aggregates",
+    "2026-11-28-000003_server_groups",
+    "2026-11-28-000004_deleted_services",
+    "2026-11-28-000005_declared_dead",
+    "2026-11-28-000006_words_and_positions",
+    "2026-11-28-000010_queue",
+    "2026-11-28-000020_order_of_a_hosts_servers",
+];
 
 /// Changes that no running program of the release before survives.
 const ALONE: &[&str] = &["20261128000006"];
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
+
+impl Change {
+    /// What the record of what was applied calls it.
+    fn version(&self) -> String {
+        let version = self.name.split('_').next().unwrap_or_default();
+        version.replace('-', "")
+    }
+
+    fn statements(&self, connection: &Database) -> &'static str {
+        match connection {
+            Database::Sqlite(_) => self.sqlite,
+            #[cfg(feature = "postgres")]
+            Database::Postgres(_) => self.postgres,
+        }
+    }
+}
 
 /// What a database has, compared with what this program needs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -78,7 +124,7 @@ impl From<StoreError> for UpgradeError {
 }
 
 diesel::table! {
-    /// diesel's own record of what was applied.
+    /// The record of what was applied, which diesel's own tools understand.
     __diesel_schema_migrations (version) {
         version -> Text,
     }
@@ -86,16 +132,11 @@ diesel::table! {
 
 /// Compares, and changes nothing.
 pub(crate) fn state(connection: &mut Database) -> Result<SchemaState, Error> {
-    let known = known(connection)?;
     if !dialect::has_table(connection, "__diesel_schema_migrations")? {
         return Ok(SchemaState::Empty);
     }
-    let applied = __diesel_schema_migrations::table
-        .select(__diesel_schema_migrations::version)
-        .load(connection)?
-        .into_iter()
-        .collect();
-    Ok(compare(&known, &applied))
+    let known = CHANGES.iter().map(Change::version).collect();
+    Ok(compare(&known, &applied(connection)?))
 }
 
 fn compare(known: &BTreeSet<String>, applied: &BTreeSet<String>) -> SchemaState {
@@ -112,22 +153,34 @@ fn compare(known: &BTreeSet<String>, applied: &BTreeSet<String>) -> SchemaState 
     }
 }
 
-fn known(connection: &Database) -> Result<BTreeSet<String>, Error> {
-    fn versions<DB: diesel::backend::Backend>(
-        migrations: Vec<Box<dyn Migration<DB>>>,
-    ) -> BTreeSet<String> {
-        let version = |migration: Box<dyn Migration<DB>>| migration.name().version().to_string();
-        migrations.into_iter().map(version).collect()
-    }
-    Ok(match connection {
-        Database::Sqlite(_) => versions(MigrationSource::<diesel::sqlite::Sqlite>::migrations(
-            &SQLITE,
-        )?),
-        #[cfg(feature = "postgres")]
-        Database::Postgres(_) => {
-            versions(MigrationSource::<diesel::pg::Pg>::migrations(&POSTGRES)?)
+/// The versions that a database has.
+fn applied(connection: &mut Database) -> QueryResult<BTreeSet<String>> {
+    let versions: Vec<String> = __diesel_schema_migrations::table
+        .select(__diesel_schema_migrations::version)
+        .load(connection)?;
+    Ok(versions.into_iter().collect())
+}
+
+/// Makes what is missing, the oldest first; returns the versions.
+fn make_missing(connection: &mut Database) -> Result<Vec<String>, Error> {
+    connection.batch_execute(CREATE_MIGRATIONS_TABLE)?;
+    let applied = applied(connection)?;
+    let mut made = Vec::new();
+    for change in CHANGES {
+        let version = change.version();
+        if applied.contains(&version) {
+            continue;
         }
-    })
+        let statements = change.statements(connection);
+        connection
+            .batch_execute(statements)
+            .map_err(|error| format!("{}: {error}", change.name))?;
+        connection.batch_execute(&format!(
+            "INSERT INTO __diesel_schema_migrations (version) VALUES ('{version}')"
+        ))?;
+        made.push(version);
+    }
+    Ok(made)
 }
 
 /// Applies what is missing to a database in `state`, one upgrade at a time; returns what it
@@ -150,9 +203,6 @@ pub(crate) fn upgrade(
 }
 
 fn apply(connection: &mut Database, alone: bool) -> Result<Vec<String>, UpgradeError> {
-    fn names(versions: Vec<MigrationVersion<'_>>) -> Vec<String> {
-        versions.iter().map(ToString::to_string).collect()
-    }
     match connection {
         Database::Sqlite(sqlite) => {
             if !alone {
@@ -161,41 +211,60 @@ fn apply(connection: &mut Database, alone: bool) -> Result<Vec<String>, UpgradeE
                 let somebody = "a process that has the file open".to_owned();
                 return Err(UpgradeError::InUse(vec![somebody]));
             }
-            let applied: Result<_, UpgradeError> = sqlite.exclusive_transaction(|sqlite| {
-                let applied = sqlite.run_pending_migrations(SQLITE).map(names)?;
-                if dialect::upgrade::check_references(sqlite)? {
-                    Ok(applied)
-                } else {
-                    let lost: Error = "rows refer to rows that do not exist".into();
-                    Err(UpgradeError::Failed(lost))
-                }
-            });
-            if alone {
-                // Whatever came of it, but what came of it is worth more to know.
-                let shared = dialect::upgrade::share(sqlite);
-                let applied = applied?;
-                shared?;
-                return Ok(applied);
-            }
-            applied
         }
         #[cfg(feature = "postgres")]
-        Database::Postgres(postgres) => postgres.transaction(|postgres| {
-            postgres.batch_execute(dialect::upgrade::LOCK)?;
-            if alone {
-                let others = dialect::upgrade::others(postgres)?;
-                if !others.is_empty() {
-                    return Err(UpgradeError::InUse(others));
+        Database::Postgres(_) => {}
+    }
+    let applied: Result<_, UpgradeError> = connection.write(|connection| {
+        match connection {
+            Database::Sqlite(_) => {}
+            #[cfg(feature = "postgres")]
+            Database::Postgres(postgres) => {
+                postgres.batch_execute(dialect::upgrade::LOCK)?;
+                if alone {
+                    let others = dialect::upgrade::others(postgres)?;
+                    if !others.is_empty() {
+                        return Err(UpgradeError::InUse(others));
+                    }
                 }
             }
-            Ok(postgres.run_pending_migrations(POSTGRES).map(names)?)
-        }),
+        }
+        let made = make_missing(connection)?;
+        if dialect::upgrade::check_references(connection)? {
+            return Ok(made);
+        }
+        let lost: Error = "rows refer to rows that do not exist".into();
+        Err(UpgradeError::Failed(lost))
+    });
+    match connection {
+        Database::Sqlite(sqlite) if alone => {
+            // Whatever came of it, but what came of it is worth more to know.
+            let shared = dialect::upgrade::share(sqlite);
+            let applied = applied?;
+            shared?;
+            Ok(applied)
+        }
+        _ => applied,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_folder_is_a_change_and_they_are_in_order() {
+        let listed: Vec<_> = CHANGES.iter().map(|change| change.name).collect();
+        for database in ["sqlite", "postgres"] {
+            let directory = format!("{}/schema/{database}", env!("CARGO_MANIFEST_DIR"));
+            let folders = std::fs::read_dir(directory).unwrap();
+            let mut folders: Vec<_> = folders
+                .map(|folder| folder.unwrap().file_name().into_string().unwrap())
+                .collect();
+            folders.sort();
+            assert_eq!(folders, listed, "{database}");
+        }
+    }
 
     #[test]
     fn what_is_missing_or_unknown_is_named() {

@@ -180,9 +180,6 @@ fn with_members(
 
 impl Store {
     /// Makes a server group. One of this uuid must never have been.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn server_group_create(
         &self,
         new: NewServerGroup,
@@ -203,9 +200,6 @@ impl Store {
     }
 
     /// A server group, unless (where `project` is given) it is another project's.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn server_group_find(
         &self,
         uuid: ServerGroupUuid,
@@ -228,9 +222,6 @@ impl Store {
 
     /// Server groups, oldest first; where `project` is given, those of that project. The first
     /// `offset` are left out, and at most `limit` are returned.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn server_group_list(
         &self,
         project: Option<&str>,
@@ -259,9 +250,6 @@ impl Store {
     }
 
     /// Deletes a server group; its servers are in none then. `false`: there is none.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn server_group_delete(
         &self,
         uuid: ServerGroupUuid,
@@ -291,9 +279,6 @@ impl Store {
     }
 
     /// The group that a server is in.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn server_group_of(
         &self,
         server: ServerUuid,

@@ -23,7 +23,7 @@ pub(crate) use self::control::{load_locked, reset};
 pub use self::launch::{Launch, Volume};
 pub use self::list::{Deleted, ServerFilter, ServerListError, ServerPage};
 pub use self::observe::{Inventory, MovedByHand, Observation, Observed, Owner};
-pub(crate) use self::patch::{forget_host, write_patch, write_progress};
+pub(crate) use self::patch::{forget_host, write_patch};
 pub(crate) use self::power::supersede_power;
 pub use self::power::{NewPower, PowerError, PowerStart};
 pub use self::record::{Disk, Fault, Hardware, Lock, LockedBy, Server};
@@ -61,17 +61,11 @@ pub(crate) fn load(
 
 impl Store {
     /// A server, unless deleted.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn server_find(&self, uuid: ServerUuid) -> Result<Option<Server>, StoreError> {
         self.server_find_visible(uuid, None).await
     }
 
     /// A server with its hardware, unless deleted.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn server_find_with_hardware(
         &self,
         uuid: ServerUuid,
@@ -96,9 +90,6 @@ impl Store {
     }
 
     /// A server, deleted or not, unless (where `project` is given) it is another project's.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn server_find_deleted_too(
         &self,
         uuid: ServerUuid,
@@ -114,9 +105,6 @@ impl Store {
 
     /// What a server is on its hypervisor, in its driver's words, as its host last told;
     /// `None` if it never did, or there is no such server.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn server_definition(&self, uuid: ServerUuid) -> Result<Option<String>, StoreError> {
         self.read(move |connection| {
             let found: Option<Option<String>> = servers::table
@@ -130,9 +118,6 @@ impl Store {
     }
 
     /// A server, unless deleted or (where `project` is given) another project's.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn server_find_visible(
         &self,
         uuid: ServerUuid,

@@ -92,7 +92,6 @@ pub struct ConductorBeat {
     pub at: Timestamp,
 }
 
-/// A service's row.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = services)]
 pub(crate) struct ServiceRow {
@@ -195,9 +194,6 @@ pub(crate) fn conductors_heard(connection: &mut Database) -> Result<Vec<String>,
 
 impl Store {
     /// Notes that a conductor lives; makes its row if need be.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn conductor_heartbeat(&self, sign: ConductorBeat) -> Result<(), StoreError> {
         self.write(move |connection| {
             let sign = Beat {
@@ -214,9 +210,6 @@ impl Store {
     }
 
     /// The hosts whose operators have declared them dead, by forcing their services down.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn hosts_declared_dead(&self) -> Result<BTreeSet<HostName>, StoreError> {
         self.read(|connection| {
             let hosts: Vec<HostName> = services::table
@@ -230,9 +223,6 @@ impl Store {
     }
 
     /// All services, by id.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn service_list(&self) -> Result<Vec<Service>, StoreError> {
         self.read(|connection| {
             let rows: Vec<ServiceRow> = services::table

@@ -10,6 +10,7 @@ use crate::group_commit::{GroupCommit, Urgency};
 use crate::migrations::{self, ById, InProgress};
 use crate::open::PoolState;
 use crate::pool::Pool;
+use crate::work::{Answering, Done, End, Work, erased, result_of};
 use crate::{StoreError, dialect};
 
 /// How often a transaction is run again when the database asks for it.
@@ -35,6 +36,56 @@ pub(crate) enum Writers {
     One(Arc<GroupCommit>),
     /// PostgreSQL has many, which are the readers too, and gathers commits by itself.
     Many(Pool),
+}
+
+impl Pools {
+    /// Runs one transaction: see [`Store::write`].
+    fn write(&self, urgency: Urgency, mut work: Work) -> Answering<'_> {
+        let pool = match &self.writers {
+            Writers::One(writer) => return writer.run(urgency, work),
+            Writers::Many(pool) => pool,
+        };
+        pool.run(Box::new(move |connection, attempt| {
+            let mut conflicts = 0;
+            loop {
+                let result = connection.write(|connection| {
+                    attempt.began = true;
+                    let done = work(connection);
+                    match done.end {
+                        End::Good => Ok(done),
+                        End::Failed | End::Conflict | End::Lost => Err(Undone::Work(done)),
+                    }
+                });
+                let result = result.or_else(Undone::into_result);
+                if End::of_either(&result) != End::Conflict || conflicts == CONFLICTS {
+                    return result;
+                }
+                conflicts += 1;
+            }
+        }))
+    }
+}
+
+/// Why a transaction was rolled back.
+enum Undone {
+    Work(Done),
+    Database(StoreError),
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl Undone {
+    /// What there is to say of it: the work's own result, if it came to one.
+    fn into_result(self) -> Result<Done, StoreError> {
+        match self {
+            Self::Work(done) => Ok(done),
+            Self::Database(error) => Err(error),
+        }
+    }
 }
 
 /// What so many ask for that they are answered together.
@@ -73,28 +124,18 @@ impl Store {
 
     /// Runs queries that change nothing. Each sees the latest commit, and two of them need not
     /// see the same.
-    pub(crate) async fn read<T, E>(
+    pub(crate) async fn read<T: Send + 'static, E: TransactionError>(
         &self,
-        mut work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: TransactionError,
-    {
-        self.pools
-            .readers
-            .run(move |connection, _| work(connection))
-            .await
+        work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        result_of(self.pools.readers.read(erased(work)).await)
     }
 
     /// Runs queries that change nothing and all see the same.
-    pub(crate) async fn read_snapshot<T>(
+    pub(crate) async fn read_snapshot<T: Send + 'static>(
         &self,
         mut work: impl FnMut(&mut Database) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-    {
+    ) -> Result<T, StoreError> {
         use diesel::Connection as _;
         self.read(move |connection| {
             connection.transaction(|connection| {
@@ -107,38 +148,11 @@ impl Store {
 
     /// Runs one transaction, again where the database asks for that; `work` must not change
     /// anything but the database. An error of any kind rolls it back.
-    pub(crate) async fn write<T, E>(
+    pub(crate) async fn write<T: Send + 'static, E: TransactionError>(
         &self,
-        mut work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: TransactionError,
-    {
-        let writers = match &self.pools.writers {
-            Writers::One(writer) => return writer.run(self.urgency, work).await,
-            Writers::Many(pool) => pool,
-        };
-        writers
-            .run(move |connection, attempt| {
-                let mut conflicts = 0;
-                loop {
-                    let result = connection.write(|connection| {
-                        attempt.began = true;
-                        work(connection)
-                    });
-                    let conflict = result
-                        .as_ref()
-                        .err()
-                        .and_then(E::store_error)
-                        .is_some_and(StoreError::is_conflict);
-                    if !conflict || conflicts == CONFLICTS {
-                        return result;
-                    }
-                    conflicts += 1;
-                }
-            })
-            .await
+        work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        result_of(self.pools.write(self.urgency, erased(work)).await)
     }
 
     /// How many transactions wait for SQLite's writer.
@@ -151,9 +165,6 @@ impl Store {
     }
 
     /// Is the database there? For readiness.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn ping(&self) -> Result<(), StoreError> {
         use diesel::connection::SimpleConnection;
         self.read(|connection| Ok(connection.batch_execute("SELECT 1")?))

@@ -9,7 +9,6 @@ use godwit_core::time::Timestamp;
 
 use crate::columns::{instant, storable, text};
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::schema::servers;
 use crate::{Store, StoreError};
 
@@ -91,15 +90,6 @@ pub enum UsageListError {
     Store(#[from] StoreError),
 }
 
-impl TransactionError for UsageListError {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::MarkerNotFound => None,
-        }
-    }
-}
-
 fn list(
     connection: &mut Database,
     period: &UsagePeriod,
@@ -141,9 +131,6 @@ fn list(
 impl Store {
     /// The servers that were used over a time, by project and uuid. Those that never began are
     /// not among them.
-    ///
-    /// # Errors
-    /// [`UsageListError`].
     pub async fn server_usage_list(
         &self,
         period: UsagePeriod,
@@ -155,9 +142,6 @@ impl Store {
     }
 
     /// What a project uses.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn project_usage(&self, project: &str) -> Result<ProjectUsage, StoreError> {
         let project = project.to_owned();
         self.read(move |connection| {

@@ -20,11 +20,8 @@ use rcgen::{
 /// What a certificate's owner is to the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// A compute agent.
     Agent,
-    /// A conductor.
     Conductor,
-    /// An API process.
     Api,
 }
 
@@ -69,7 +66,6 @@ impl TestCa {
         })
     }
 
-    /// The authority's own certificate.
     pub fn cert_pem(&self) -> String {
         self.issuer.pem()
     }

@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::child::Child;
+use crate::http;
 use crate::wait::wait_for_blocking;
 
 /// Setting up takes some ten seconds of Python on an idle machine.
 const SET_UP: Duration = Duration::from_secs(180);
 
-/// What its tokens are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TokenProvider {
     /// Encrypted: nobody but Keystone can read them.
@@ -76,7 +76,7 @@ impl Keystone {
             provider,
             token_lifetime,
             url: String::new(),
-            client: Client::builder().no_proxy().build()?,
+            client: http::builder().no_proxy().build()?,
             process: None,
         };
         keystone.resume().await?;

@@ -1,4 +1,5 @@
-//! What tests share: real parts of their own, and ways to wait for them.
+//! What tests share: real parts of their own, ways to wait for them, and one [`fleet`] to talk
+//! about.
 //!
 //! Nothing here stands in for a part of Godwit. A test that needs a database gets a real
 //! PostgreSQL, one that needs mTLS gets a real certificate authority, and one that needs
@@ -10,6 +11,9 @@ mod directory;
 mod process;
 
 pub mod ca;
+pub mod clock;
+pub mod fleet;
+pub mod http;
 pub mod keystone;
 pub mod oracle;
 pub mod postgres;

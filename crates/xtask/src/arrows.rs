@@ -46,7 +46,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "godwit-store",
         ],
     ),
-    ("godwit-test-support", &[]),
+    // The fleet of the tests, in the types of these: the unit tests of none of them can use it.
+    (
+        "godwit-test-support",
+        &["godwit-core", "godwit-rpc", "godwit-store"],
+    ),
     ("xtask", &["godwit-core"]),
     // Measures the API as the binary serves it, and so puts it together itself.
     (

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 
 mod arrows;
 mod metrics;
+mod protocol;
 mod sizes;
 mod states;
 mod writers;
@@ -27,6 +28,12 @@ enum Task {
     /// Draw docs/states.md from the transition tables.
     States {
         /// Only fail when the document is not what would be drawn.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write the Rust of the protocol that conductors and agents speak.
+    Protocol {
+        /// Only fail when it is not what would be written.
         #[arg(long)]
         check: bool,
     },
@@ -62,6 +69,8 @@ fn run(task: &Task) -> Result<()> {
     match task {
         Task::States { check: false } => states::write(&root),
         Task::States { check: true } => states::check(&root),
+        Task::Protocol { check: false } => protocol::write(&root),
+        Task::Protocol { check: true } => protocol::check(&root),
         Task::Arrows => arrows::check(&root),
         Task::Sizes => sizes::check(&root),
         Task::Writers => writers::check(&root),
@@ -69,6 +78,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Metrics { check: true } => metrics::check(&root),
         Task::Check => {
             states::check(&root)?;
+            protocol::check(&root)?;
             arrows::check(&root)?;
             writers::check(&root)?;
             metrics::check(&root)?;

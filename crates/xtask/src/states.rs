@@ -15,7 +15,6 @@ fn document(root: &Path) -> PathBuf {
     root.join("docs").join("states.md")
 }
 
-/// Writes the document.
 pub(crate) fn write(root: &Path) -> Result<()> {
     let path = document(root);
     std::fs::write(&path, draw::document())

@@ -30,7 +30,6 @@ pub(super) fn mount(identity: &mut ServiceConfig) {
         .route("/v3/regions/{id}", web::get().to(region));
 }
 
-/// The catalog of a token.
 pub(super) fn catalog(base: &Base) -> Value {
     let entry = |(kind, name, path): (&str, &str, &str)| {
         let endpoints = INTERFACES.map(|interface| {

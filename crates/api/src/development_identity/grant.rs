@@ -69,7 +69,6 @@ struct DomainRef {
     name: Option<String>,
 }
 
-/// Why there is no token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Refused {
     Malformed(&'static str),

@@ -5,12 +5,13 @@
 //! caller learns only that it is not good.
 
 pub mod claims;
+mod der;
+mod jws;
 pub mod jwt;
 pub mod keys;
 pub mod keystone;
 mod principal;
 pub mod revocation;
-mod signature;
 pub mod signer;
 
 use std::sync::Arc;

@@ -83,6 +83,11 @@ impl Caller {
         self.enforce(rule, self.principal.own())
     }
 
+    /// [`Self::enforce`] for what is not of any project.
+    pub fn enforce_global(&self, rule: &'static str) -> Result<(), Refusal> {
+        self.enforce(rule, &Target::empty())
+    }
+
     /// Does `rule` allow it? For rules that only change what an answer shows.
     pub fn permits(&self, rule: &'static str, target: &Target) -> bool {
         self.enforce(rule, target).is_ok()

@@ -28,21 +28,15 @@ pub enum OutgoingError {
     },
     /// A file does not hold what it should.
     #[error("{path} holds no certificate, or no key, that can be used: {cause}")]
-    Unusable {
-        path: PathBuf,
-        /// What is wrong with it.
-        cause: String,
-    },
+    Unusable { path: PathBuf, cause: String },
     /// There is no way of making calls at all.
     #[error("calls cannot be made: {0}")]
     Client(String),
 }
 
-/// Makes calls.
-///
-/// # Errors
-/// [`OutgoingError`].
 pub(crate) fn client(trust: Trust<'_>, redirects: Policy) -> Result<Client, OutgoingError> {
+    // reqwest is built without any cryptography. Another client may have installed the same before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = ClientBuilder::new().no_proxy().redirect(redirects);
     if let Some(path) = trust.ca {
         let certificates = Certificate::from_pem_bundle(&read(path)?);

@@ -60,12 +60,10 @@ impl Policy {
     }
 }
 
-/// The policy cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     #[error(transparent)]
     File(#[from] PolicyFileError),
-    /// Other services cannot be asked.
     #[error("`policy.remote`: {0}")]
     Remote(#[source] OutgoingError),
 }
@@ -151,13 +149,10 @@ impl PolicySource {
     }
 
     /// Does what may wait for another service's decision on a thread where it stops nobody else.
-    pub(crate) async fn on_blocking_thread<F>(
+    pub(crate) async fn on_blocking_thread<F: Future<Output: Send + 'static>>(
         &self,
         work: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<F::Output, BlockingError>
-    where
-        F: Future<Output: Send + 'static>,
-    {
+    ) -> Result<F::Output, BlockingError> {
         let slots = Arc::clone(&self.slots);
         let slot = slots
             .try_acquire_owned()

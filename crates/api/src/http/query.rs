@@ -13,7 +13,6 @@ pub struct Query {
     pairs: Vec<(String, String)>,
 }
 
-/// The query is not UTF-8.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NotUtf8;
 

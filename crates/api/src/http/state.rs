@@ -22,9 +22,7 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 #[derive(Clone)]
 pub struct ApiState {
     pub store: Store,
-    /// Who may do what.
     pub policy: Arc<PolicySource>,
-    /// Whose tokens are good.
     pub authenticator: Arc<dyn Authenticator>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
@@ -55,9 +53,7 @@ pub enum ConfigError {
 /// The parts that the binary brings.
 pub struct Parts {
     pub store: Store,
-    /// Who may do what.
     pub policy: PolicySource,
-    /// Whose tokens are good.
     pub authenticator: Arc<dyn Authenticator>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,

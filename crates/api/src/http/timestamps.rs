@@ -69,29 +69,23 @@ fn by_chrono(at: Timestamp, format: SecondsFormat) -> String {
     at.datetime().to_rfc3339_opts(format, true)
 }
 
-impl fmt::Display for Micros {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.show(|text| f.write_str(text))
-    }
+macro_rules! shown {
+    ($($name:ident),+) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.show(|text| f.write_str(text))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                self.show(|text| to.serialize_str(text))
+            }
+        }
+    )+};
 }
 
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.show(|text| f.write_str(text))
-    }
-}
-
-impl Serialize for Micros {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        self.show(|text| to.serialize_str(text))
-    }
-}
-
-impl Serialize for Seconds {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        self.show(|text| to.serialize_str(text))
-    }
-}
+shown!(Micros, Seconds);
 
 /// Reads ISO 8601 the way Nova's queries accept it: everything behind the year may be left
 /// out from the right, the dashes and colons too, and no zone means UTC.

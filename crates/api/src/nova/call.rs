@@ -23,7 +23,6 @@ pub struct PathIds {
     pub server: String,
     pub migration: String,
     pub key: String,
-    /// Any other id.
     pub id: String,
 }
 
@@ -57,6 +56,11 @@ impl Call {
     fn guarded(&self, found: Option<Server>) -> Result<Guarded<Server>, ApiError> {
         let server = found.ok_or_else(|| self.no_such_server())?;
         Ok(Guarded::of_project(&server.project_id.clone(), server))
+    }
+
+    /// The server that the path names, if `rule` allows the caller to act on it.
+    pub async fn allowed_server(&self, rule: &'static str) -> Result<Server, ApiError> {
+        Ok(self.server().await?.allow(self, rule)?.resource)
     }
 
     /// What an action says of the request that asked for it.

@@ -98,7 +98,6 @@ impl ApiError {
         Self::NotFound(format!("Instance {id} could not be found."))
     }
 
-    /// Policy said no.
     pub fn denied(rule: &str) -> Self {
         Self::Forbidden(format!("Policy doesn't allow {rule} to be performed."))
     }

@@ -26,9 +26,6 @@ pub enum VersionError {
 }
 
 /// The version that the headers ask for.
-///
-/// # Errors
-/// [`VersionError`].
 pub fn negotiate(headers: &HeaderMap) -> Result<Microversion, VersionError> {
     let asked = standard(headers).or_else(|| legacy(headers));
     asked.map_or(Ok(Microversion::MIN), |text| parse(&text))

@@ -18,7 +18,6 @@ pub(crate) fn dumps(value: &Value) -> String {
     }
 }
 
-/// The separators of Python's encoder.
 struct Spaced;
 
 impl Formatter for Spaced {

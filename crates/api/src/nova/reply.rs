@@ -2,7 +2,6 @@
 
 mod outside;
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
@@ -53,7 +52,7 @@ impl Reply {
     /// # Errors
     /// [`ApiError::Internal`] when `value` has no JSON form.
     pub fn document(name: &'static str, value: &impl Serialize) -> Result<Self, ApiError> {
-        Self::json(&BTreeMap::from([(name, value)]))
+        Self::linked(name, value, "", None)
     }
 
     /// 200 with a list.
@@ -158,7 +157,6 @@ pub(crate) fn no_such_route(request: &HeaderMap, head: bool) -> HttpResponse {
     outside::error(StatusCode::NOT_FOUND, text, request, head)
 }
 
-/// The body exceeds the limit.
 pub(crate) fn too_large(request: &HeaderMap) -> HttpResponse {
     let text = "Request is too large.";
     outside::error(StatusCode::PAYLOAD_TOO_LARGE, text, request, false)

@@ -32,13 +32,10 @@ impl Root {
 /// What a path leads to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum PathKind<'a> {
-    /// The list of versions.
     Versions,
-    /// A version's own document.
     VersionDocument(Root),
     /// Below a version; the rest begins with a slash.
     Resource(Root, &'a str),
-    /// No version at all.
     Other,
 }
 

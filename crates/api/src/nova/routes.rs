@@ -20,7 +20,8 @@ use crate::nova::reply::Reply;
 use crate::nova::schema::body::Edition;
 use crate::nova::schema::query::QuerySchema;
 
-pub type Answer<'a> = LocalBoxFuture<'a, Result<Reply, ApiError>>;
+/// What a handler makes of a request.
+pub type Answer = Result<Reply, ApiError>;
 
 /// The versions in which something exists.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +37,6 @@ impl Versions {
     }
 }
 
-/// A row of the table.
 #[derive(Debug)]
 pub struct Operation {
     pub route: Route,
@@ -60,7 +60,7 @@ pub enum Takes {
 /// Queries that are read have no parameters where nothing else is said.
 const NO_PARAMETERS: Takes = Takes::Query(Some(&QuerySchema::NONE));
 
-pub(crate) type Handler = for<'a> fn(&'a Call) -> Answer<'a>;
+pub(crate) type Handler = for<'a> fn(&'a Call) -> LocalBoxFuture<'a, Answer>;
 
 const fn get(path: &'static str, handler: Handler) -> Operation {
     Operation::new(Method::GET, path, NO_PARAMETERS, handler)

@@ -100,7 +100,6 @@ pub struct Violation {
     pub attribute: Option<String>,
     /// The value, as Python's `str()`.
     pub value: String,
-    /// What is wrong with it.
     pub detail: String,
 }
 

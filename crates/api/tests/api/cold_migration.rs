@@ -1,10 +1,9 @@
 //! `migrate`: bodies, checks in their order, and what begins.
 
-use godwit_core::ids::HostName;
 use godwit_core::migration::{ColdRequest, Request};
 use godwit_core::server::{TaskState, VmState};
 use godwit_core::status::{MigrationKind, MigrationStatus};
-use godwit_store::MigrationRecord;
+use godwit_test_support::fleet::host;
 use serde_json::{Value, json};
 
 use crate::answers::Answer;
@@ -12,16 +11,7 @@ use crate::seed::{Migration, SERVER, Server};
 use crate::world::{Who, World};
 
 async fn migrate(world: &World, who: Who, minor: u32, wish: Value) -> Answer {
-    let path = format!("/v2.1/servers/{SERVER}/action");
-    world
-        .post(who, minor, &path, json!({ "migrate": wish }))
-        .await
-}
-
-async fn the_migration(world: &World) -> Option<MigrationRecord> {
-    let all = world.store.migrations_unfinished().await.unwrap();
-    assert!(all.len() <= 1);
-    all.into_iter().next()
+    world.act(who, minor, json!({ "migrate": wish })).await
 }
 
 #[tokio::test]
@@ -85,7 +75,7 @@ async fn the_host_decides_which_rule_is_asked() {
         assert_eq!(answer.forbidden(), "os-migrate-server:migrate");
     }
     migrate(&world, Who::Manager, 55, named).await.accepted();
-    let record = the_migration(&world).await.unwrap();
+    let record = world.unfinished().await.unwrap();
     assert_eq!(record.migration.request.host(), None, "nobody looked at it");
 }
 
@@ -142,7 +132,7 @@ async fn states_that_do_not_allow_it() {
         let answer = migrate(&world, Who::Manager, 80, Value::Null).await;
         assert_eq!(answer.conflict(), text, "{server:?}");
         assert_eq!(world.woken(), 0);
-        assert!(the_migration(&world).await.is_none());
+        assert!(world.unfinished().await.is_none());
     }
 }
 
@@ -161,7 +151,7 @@ async fn the_source_has_to_live_before_anybody_looks_at_the_destination() {
         let down = "Service is unavailable at this time.";
         assert_eq!(to(host).await.conflict(), down);
     }
-    assert!(the_migration(&world).await.is_none());
+    assert!(world.unfinished().await.is_none());
 }
 
 #[tokio::test]
@@ -191,32 +181,25 @@ async fn a_202_is_durable() {
         let answer = migrate(&world, Who::Admin, 80, json!({"host": "host-2"})).await;
         answer.accepted();
         assert_eq!(world.woken(), 1);
-        let record = the_migration(&world).await.unwrap();
+        let record = world.unfinished().await.unwrap();
         let migration = &record.migration;
         assert_eq!(migration.kind, MigrationKind::Migration);
         assert_eq!(migration.status(), MigrationStatus::PreMigrating);
-        let host = Some(HostName::new("host-2").unwrap());
+        let host = Some(host(2));
         assert_eq!(migration.request, Request::Cold(ColdRequest { host, was }));
         assert_eq!(record.user_id.as_deref(), Some("u-admin"));
         let request = answer.header("x-openstack-request-id");
         assert_eq!(record.request_id.as_deref(), request);
 
-        let server = world
-            .store
-            .server_find(migration.server)
-            .await
-            .unwrap()
-            .unwrap();
+        let server = world.recorded(migration.server).await;
         assert_eq!(server.task_state, Some(TaskState::ResizePrep));
-        let path = format!("/v2.1/servers/{SERVER}");
-        let shown = world.get(Who::Reader, 80, &path).await.ok();
-        assert_eq!(shown["server"]["status"], "RESIZE");
-        assert_eq!(shown["server"]["progress"], 0);
+        let shown = world.shown(Who::Reader, 80).await;
+        assert_eq!(shown["status"], "RESIZE");
+        assert_eq!(shown["progress"], 0);
 
-        let path = format!("{path}/os-instance-actions/{}", request.unwrap());
-        let action = world.get(Who::Admin, 84, &path).await.ok();
-        assert_eq!(action["instanceAction"]["action"], "migrate");
-        assert_eq!(action["instanceAction"]["message"], Value::Null);
+        let action = world.shown_action(Who::Admin, 84, &answer).await;
+        assert_eq!(action["action"], "migrate");
+        assert_eq!(action["message"], Value::Null);
         assert_eq!(world.store.check_invariants().await.unwrap(), []);
     }
 }

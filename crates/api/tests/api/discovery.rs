@@ -4,7 +4,7 @@ use godwit_api::config::ApiConfig;
 use serde_json::{Value, json};
 
 use crate::seed::SERVER;
-use crate::world::{ADMIN, Wanted, Who, World};
+use crate::world::{ADMIN, Who, World};
 
 fn versions(base: &str) -> Value {
     json!({"versions": [
@@ -277,11 +277,7 @@ async fn links_follow_the_configuration() {
         link_prefix: Some("https://cloud.example.org/compute/".to_owned()),
         ..ApiConfig::default()
     };
-    let world = World::with(Wanted {
-        config,
-        ..Wanted::default()
-    })
-    .await;
+    let world = World::configured(config).await;
     world.populate().await;
     let base = "https://cloud.example.org/compute";
     assert_eq!(world.ask("GET", "/").send().await.ok(), versions(base));
@@ -296,11 +292,7 @@ async fn links_follow_the_configuration() {
         scheme_header: Some("X-Forwarded-Proto".to_owned()),
         ..ApiConfig::default()
     };
-    let world = World::with(Wanted {
-        config,
-        ..Wanted::default()
-    })
-    .await;
+    let world = World::configured(config).await;
     let ask = |scheme| {
         let ask = world.ask("GET", "/").header("Host", "cloud.example.org");
         ask.header("X-Forwarded-Proto", scheme).send()

@@ -1,22 +1,18 @@
 //! `evacuate`: bodies of every version, checks in their order, passwords, and what begins.
 
 use godwit_api::config::ApiConfig;
-use godwit_core::ids::HostName;
 use godwit_core::migration::{EvacuationRequest, Request};
 use godwit_core::server::{TaskState, VmState};
 use godwit_core::status::{MigrationKind, MigrationStatus};
-use godwit_store::MigrationRecord;
+use godwit_test_support::fleet::named;
 use serde_json::{Value, json};
 
 use crate::answers::Answer;
-use crate::seed::{SERVER, Server, migration_uuid};
-use crate::world::{Wanted, Who, World};
+use crate::seed::{SERVER, Server};
+use crate::world::{Who, World};
 
 async fn evacuate(world: &World, who: Who, minor: u32, wish: Value) -> Answer {
-    let path = format!("/v2.1/servers/{SERVER}/action");
-    world
-        .post(who, minor, &path, json!({ "evacuate": wish }))
-        .await
+    world.act(who, minor, json!({ "evacuate": wish })).await
 }
 
 /// A server whose host is dead.
@@ -35,12 +31,6 @@ fn granted(answer: &Answer) {
         "{answer:?}"
     );
     assert_eq!(answer.header("content-type"), Some("application/json"));
-}
-
-async fn the_evacuation(world: &World) -> MigrationRecord {
-    let all = world.store.migrations_unfinished().await.unwrap();
-    assert_eq!(all.len(), 1);
-    all.into_iter().next().unwrap()
 }
 
 #[tokio::test]
@@ -194,11 +184,7 @@ async fn a_server_without_a_host_is_nowhere_to_be_evacuated_from() {
 #[tokio::test]
 async fn below_2_14_there_is_a_password() {
     let old = async |config: ApiConfig, wish: Value| {
-        let world = World::with(Wanted {
-            config,
-            ..Wanted::default()
-        })
-        .await;
+        let world = World::configured(config).await;
         world.abandoned(Server::default()).await;
         evacuate(&world, Who::Admin, 13, wish).await
     };
@@ -236,12 +222,12 @@ async fn what_is_wanted_follows_from_body_and_version() {
         let world = abandoned(Server::default()).await;
         granted(&evacuate(&world, Who::Admin, minor, wish).await);
         let request = EvacuationRequest {
-            host: host.map(|host| HostName::new(host).unwrap()),
+            host: host.map(named),
             forced,
             was: VmState::Active,
             end_stopped,
         };
-        let record = the_evacuation(&world).await;
+        let record = world.unfinished().await.unwrap();
         assert_eq!(record.migration.request, Request::Evacuation(request));
     }
 }
@@ -258,24 +244,15 @@ async fn a_200_is_durable_and_no_lock_keeps_it_from_happening() {
         let answer = evacuate(&world, Who::Admin, 80, json!({})).await;
         granted(&answer);
         assert_eq!(world.woken(), 1);
-        let record = the_evacuation(&world).await;
+        let record = world.unfinished().await.unwrap();
         assert_eq!(record.migration.kind, MigrationKind::Evacuation);
         assert_eq!(record.migration.status(), MigrationStatus::Accepted);
         assert_eq!(record.migration.source_compute.as_str(), "host-1");
-        let server = world
-            .store
-            .server_find(record.migration.server)
-            .await
-            .unwrap()
-            .unwrap();
+        let server = world.recorded(record.migration.server).await;
         assert_eq!(server.task_state, Some(TaskState::Rebuilding));
-        let path = format!("/v2.1/servers/{SERVER}");
-        let shown = world.get(Who::Reader, 80, &path).await.ok();
-        assert_eq!(shown["server"]["status"], "REBUILD");
-        let request = answer.header("x-openstack-request-id").unwrap();
-        let path = format!("{path}/os-instance-actions/{request}");
-        let shown = world.get(Who::Admin, 80, &path).await.ok();
-        assert_eq!(shown["instanceAction"]["action"], "evacuate");
+        assert_eq!(world.shown(Who::Reader, 80).await["status"], "REBUILD");
+        let shown = world.shown_action(Who::Admin, 80, &answer).await;
+        assert_eq!(shown["action"], "evacuate");
         assert_eq!(world.store.check_invariants().await.unwrap(), []);
     }
 }
@@ -286,11 +263,10 @@ async fn it_takes_over_from_whatever_moved_the_server() {
     world.moving("preparing").await;
     world.sql("UPDATE services SET forced_down = 1 WHERE host = 'host-1'");
     granted(&evacuate(&world, Who::Admin, 80, json!({})).await);
-    let uuid = migration_uuid(1).parse().unwrap();
-    let old = world.store.migration_find(uuid).await.unwrap().unwrap();
+    let old = world.recorded_migration(1).await;
     assert_eq!(old.migration.status(), MigrationStatus::Error);
     assert!(old.migration.failure.is_some(), "it says why");
-    let new = the_evacuation(&world).await;
+    let new = world.unfinished().await.unwrap();
     assert_eq!(new.migration.kind, MigrationKind::Evacuation);
 }
 

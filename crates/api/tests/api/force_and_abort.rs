@@ -1,13 +1,12 @@
 //! Abort and complete by force: checks in order, and intents that are durable.
 
 use godwit_core::effect::Effect;
-use godwit_core::ids::MigrationUuid;
 use godwit_core::migration::Intent;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use serde_json::json;
 
 use crate::answers::Answer;
-use crate::seed::{Migration, SERVER, Server, migration_uuid};
+use crate::seed::{Migration, SERVER, Server};
 use crate::world::{Who, World};
 
 async fn abort(world: &World, who: Who, minor: u32, id: &str) -> Answer {
@@ -25,10 +24,6 @@ async fn force(world: &World, who: Who, minor: u32, id: &str) -> Answer {
     world
         .post(who, minor, &path, json!({"force_complete": null}))
         .await
-}
-
-fn uuid(id: i64) -> MigrationUuid {
-    migration_uuid(id).parse().unwrap()
 }
 
 impl World {
@@ -49,7 +44,7 @@ async fn a_running_migration_is_aborted() {
     world.moving("running").await;
     let answer = abort(&world, Who::Manager, 24, "1").await;
     answer.accepted();
-    let record = world.store.migration_find(uuid(1)).await.unwrap().unwrap();
+    let record = world.recorded_migration(1).await;
     assert_eq!(record.migration.intent, Some(Intent::Abort));
     assert_eq!(
         record.migration.status(),
@@ -58,7 +53,8 @@ async fn a_running_migration_is_aborted() {
     );
     assert_eq!(world.effects().await, [Effect::Abort]);
     assert_eq!(world.woken(), 1);
-    let events = world.store.migration_events(uuid(1), 0).await.unwrap();
+    let uuid = record.migration.uuid;
+    let events = world.store.migration_events(uuid, 0).await.unwrap();
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].name, "abort_requested");
     assert_eq!(events[0].actor, "api");
@@ -76,12 +72,12 @@ async fn a_running_migration_is_completed_by_force_however_often() {
     world.moving("running").await;
     for _ in 0..2 {
         force(&world, Who::Manager, 22, "1").await.accepted();
-        let record = world.store.migration_find(uuid(1)).await.unwrap().unwrap();
+        let record = world.recorded_migration(1).await;
         assert_eq!(record.migration.intent, Some(Intent::ForceComplete));
     }
     assert_eq!(world.woken(), 2);
     abort(&world, Who::Manager, 80, "1").await.accepted();
-    let record = world.store.migration_find(uuid(1)).await.unwrap().unwrap();
+    let record = world.recorded_migration(1).await;
     assert_eq!(
         record.migration.intent,
         Some(Intent::Abort),
@@ -288,13 +284,12 @@ async fn a_move_can_be_ended_whatever_its_server_was_reset_to() {
     for state in ["active", "error"] {
         let world = World::new().await;
         world.moving("running").await;
-        let path = format!("/v2.1/servers/{SERVER}/action");
         let reset = json!({"os-resetState": {"state": state}});
-        world.post(Who::Admin, 80, &path, reset).await.accepted();
+        world.act(Who::Admin, 80, reset).await.accepted();
         force(&world, Who::Manager, 22, "1").await.accepted();
         assert_eq!(world.effects().await, [Effect::ForceComplete]);
         abort(&world, Who::Manager, 24, "1").await.accepted();
-        let record = world.store.migration_find(uuid(1)).await.unwrap().unwrap();
+        let record = world.recorded_migration(1).await;
         assert_eq!(record.migration.intent, Some(Intent::Abort));
         // Which migration is meant, a reset does not say: in Nova's order the states come first.
         let text = format!("Instance {SERVER} is in an invalid state for 'abort live migration'");
@@ -332,6 +327,6 @@ async fn who_may_not_is_told_which_rule() {
         let answer = abort(&world, who, 80, "1").await;
         assert_eq!(answer.forbidden(), "servers:migrations:delete");
     }
-    let record = world.store.migration_find(uuid(1)).await.unwrap().unwrap();
+    let record = world.recorded_migration(1).await;
     assert_eq!(record.migration.intent, None);
 }

@@ -5,40 +5,31 @@ use std::time::Duration;
 use godwit_api::config::ApiConfig;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
-use godwit_core::ids::HostName;
 use godwit_core::migration::{
     BlockMigration, Limits, LiveRequest, Placement, Request, StorageMode,
 };
 use godwit_core::server::TaskState;
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Clock;
-use godwit_store::{Actor, CommitNote, MigrationRecord};
+use godwit_store::{Actor, CommitNote};
+use godwit_test_support::fleet::host;
 use godwit_test_support::wait_for;
 use serde_json::{Value, json};
 
 use crate::answers::Answer;
 use crate::seed::{Migration, SERVER, Server};
-use crate::world::{DEMO, Wanted, Who, World};
+use crate::world::{DEMO, Who, World};
 
 const BOOLEANS: &str = "[True, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', \
     'yes', False, 'False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no'";
 
 async fn migrate(world: &World, who: Who, minor: u32, wish: Value) -> Answer {
-    let path = format!("/v2.1/servers/{SERVER}/action");
-    world
-        .post(who, minor, &path, json!({ "os-migrateLive": wish }))
-        .await
+    let action = json!({ "os-migrateLive": wish });
+    world.act(who, minor, action).await
 }
 
 fn auto() -> Value {
     json!({"host": null, "block_migration": "auto"})
-}
-
-/// The one migration there is.
-async fn the_migration(world: &World) -> Option<MigrationRecord> {
-    let all = world.store.migrations_unfinished().await.unwrap();
-    assert!(all.len() <= 1);
-    all.into_iter().next()
 }
 
 #[tokio::test]
@@ -73,7 +64,7 @@ async fn bodies_are_refused_in_the_validators_words() {
             assert_eq!(answer.bad_request(), text, "2.{minor} {wish}");
         }
     }
-    assert!(the_migration(&world).await.is_none());
+    assert!(world.unfinished().await.is_none());
 }
 
 #[tokio::test]
@@ -235,7 +226,7 @@ async fn force_needs_a_host_and_a_host_must_exist() {
             format!("Compute host {host} could not be found.")
         );
     }
-    assert!(the_migration(&world).await.is_none());
+    assert!(world.unfinished().await.is_none());
 }
 
 #[tokio::test]
@@ -245,11 +236,11 @@ async fn a_202_is_durable() {
     let wish = json!({"host": "host-2", "block_migration": "no"});
     let answer = migrate(&world, Who::Admin, 80, wish).await;
     answer.accepted();
-    let record = the_migration(&world).await.unwrap();
+    let record = world.unfinished().await.unwrap();
     assert_eq!(record.migration.status(), MigrationStatus::Accepted);
     assert_eq!(record.migration.source_compute.as_str(), "host-1");
     let request = LiveRequest {
-        host: Some(HostName::new("host-2").unwrap()),
+        host: Some(host(2)),
         forced: false,
         block_migration: BlockMigration::No,
         disk_over_commit: None,
@@ -267,19 +258,10 @@ async fn a_202_is_durable() {
         answer.header("x-openstack-request-id")
     );
     assert_eq!(record.created_at, world.clock.now());
-    let server = world
-        .store
-        .server_find(record.migration.server)
-        .await
-        .unwrap()
-        .unwrap();
+    let server = world.recorded(record.migration.server).await;
     assert_eq!(server.task_state, Some(TaskState::Migrating));
     assert_eq!(world.woken(), 1);
-    let shown = world
-        .get(Who::Reader, 80, &format!("/v2.1/servers/{SERVER}"))
-        .await
-        .ok();
-    assert_eq!(shown["server"]["status"], "MIGRATING");
+    assert_eq!(world.shown(Who::Reader, 80).await["status"], "MIGRATING");
     assert_eq!(world.store.check_invariants().await.unwrap(), []);
 }
 
@@ -294,7 +276,7 @@ async fn of_two_at_once_one_loses_with_a_409() {
     let mut statuses = [both.0.status, both.1.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [202, 409]);
-    assert!(the_migration(&world).await.is_some());
+    assert!(world.unfinished().await.is_some());
 }
 
 #[tokio::test]
@@ -310,7 +292,7 @@ async fn a_server_whose_old_row_never_ended_is_not_free() {
 /// Does to the one migration what a conductor would, as soon as it is there.
 async fn conduct(world: &World, event: Event) {
     let record = wait_for("the migration", Duration::from_secs(10), async || {
-        Ok(the_migration(world).await)
+        Ok(world.unfinished().await)
     });
     let uuid = record.await.unwrap().migration.uuid;
     let note = CommitNote::new(Actor::Conductor, world.clock.now());
@@ -322,12 +304,12 @@ async fn conduct(world: &World, event: Event) {
 }
 
 fn placed() -> Event {
-    Event::Placed(Placement {
-        host: HostName::new("host-2").unwrap(),
+    let placement = Placement {
+        host: host(2),
         node: "host-2.example.org".to_owned(),
         storage: StorageMode::Shared,
-        limits: Limits::default(),
-    })
+    };
+    Event::Placed(placement, Limits::default())
 }
 
 fn not_placed(code: FailureCode) -> Event {
@@ -371,11 +353,7 @@ async fn below_2_34_the_answer_says_how_the_prechecks_came_out() {
             } else {
                 answer.accepted();
             }
-            let shown = world
-                .get(Who::Admin, 80, &format!("/v2.1/servers/{SERVER}"))
-                .await
-                .ok();
-            assert_eq!(shown["server"]["status"], "ACTIVE");
+            assert_eq!(world.shown(Who::Admin, 80).await["status"], "ACTIVE");
         }
     }
 }
@@ -406,8 +384,7 @@ async fn a_guest_that_no_host_has_is_refused_as_any_other_state() {
         } else {
             answer.accepted();
         }
-        let path = format!("/v2.1/servers/{SERVER}");
-        let shown = &world.get(Who::Admin, 80, &path).await.ok()["server"];
+        let shown = world.shown(Who::Admin, 80).await;
         assert_eq!(shown["status"], "ACTIVE", "it is not harmed");
         assert_eq!(shown["OS-EXT-STS:task_state"], Value::Null);
         assert_eq!(shown["OS-EXT-STS:power_state"], 0);
@@ -423,16 +400,10 @@ async fn the_answer_does_not_wait_for_ever_and_from_2_34_on_not_at_all() {
         ..ApiConfig::default()
     };
     for minor in [33, 34] {
-        let world = World::with(Wanted {
-            config: config.clone(),
-            ..Wanted::default()
-        })
-        .await;
+        let world = World::configured(config.clone()).await;
         world.populate().await;
         migrate(&world, Who::Admin, minor, auto()).await.accepted();
-        assert_eq!(
-            the_migration(&world).await.unwrap().migration.status(),
-            MigrationStatus::Accepted
-        );
+        let record = world.unfinished().await.unwrap();
+        assert_eq!(record.migration.status(), MigrationStatus::Accepted);
     }
 }

@@ -7,8 +7,7 @@ use crate::seed::{SERVER, Server};
 use crate::world::{DEMO, NOW, Who, World};
 
 async fn act(world: &World, who: Who, minor: u32, body: Value) -> Answer {
-    let path = format!("/v2.1/servers/{SERVER}/action");
-    world.post(who, minor, &path, body).await
+    world.act(who, minor, body).await
 }
 
 async fn lock(world: &World, who: Who) {
@@ -21,9 +20,8 @@ async fn unlock(world: &World, who: Who) -> Answer {
 
 /// Is it locked, and why?
 async fn shown(world: &World) -> (Value, Value) {
-    let path = format!("/v2.1/servers/{SERVER}");
-    let server = world.get(Who::Reader, 80, &path).await.ok();
-    let field = |name| server["server"][name].clone();
+    let server = world.shown(Who::Reader, 80).await;
+    let field = |name| server[name].clone();
     (field("locked"), field("locked_reason"))
 }
 

@@ -4,7 +4,7 @@ use godwit_api::config::ApiConfig;
 
 use crate::migrations::{NEWEST_FIRST, fleet, ids, listed};
 use crate::seed::{Migration, SERVER, migration_uuid};
-use crate::world::{ADMIN, DEMO, Wanted, Who, World};
+use crate::world::{ADMIN, DEMO, Who, World};
 
 #[tokio::test]
 async fn pages_follow_each_other_and_nothing_is_lost() {
@@ -50,11 +50,7 @@ async fn a_list_has_no_more_than_the_configuration_allows() {
         max_limit: 3,
         ..ApiConfig::default()
     };
-    let world = World::with(Wanted {
-        config,
-        ..Wanted::default()
-    })
-    .await;
+    let world = World::configured(config).await;
     world.populate().await;
     for id in 1..=4 {
         world.migration(Migration {

@@ -9,8 +9,7 @@ use crate::seed::{SERVER, Server};
 use crate::world::{Who, World};
 
 async fn act(world: &World, who: Who, body: Value) -> Answer {
-    let path = format!("/v2.1/servers/{SERVER}/action");
-    world.post(who, 1, &path, body).await
+    world.act(who, 1, body).await
 }
 
 fn stop() -> Value {
@@ -220,17 +219,14 @@ async fn what_begins_is_written_down() {
         let answer = act(&world, Who::Member, body.clone()).await;
         answer.accepted();
         assert_eq!(world.woken(), 1);
-        let path = format!("/v2.1/servers/{SERVER}");
-        let shown = &world.get(Who::Member, 80, &path).await.ok()["server"];
+        let shown = world.shown(Who::Member, 80).await;
         assert_eq!(shown["OS-EXT-STS:task_state"], task.as_str());
         assert_eq!(shown["OS-EXT-STS:vm_state"], state.as_str());
         let power = world.store.figures().await.unwrap().power;
         assert_eq!(power.len(), 1);
         assert_eq!((power[0].0, power[0].1), (action, 1));
 
-        let request = answer.header("x-openstack-request-id").unwrap();
-        let path = format!("/v2.1/servers/{SERVER}/os-instance-actions/{request}");
-        let history = &world.get(Who::Admin, 80, &path).await.ok()["instanceAction"];
+        let history = world.shown_action(Who::Admin, 80, &answer).await;
         assert_eq!(history["action"], name);
         assert_eq!(history["events"], json!([]));
         assert_eq!(history["message"], Value::Null);

@@ -9,7 +9,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::seed::SERVER;
 use crate::world::{Wanted, Who, World};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -143,8 +142,7 @@ async fn who_waits_for_an_action_stops_nobody_else() {
     decider.gate.send_replace(false);
     let rule = "os_compute_api:os-lock-server:lock";
     let world = world(decider, rule, PATIENCE, 2).await;
-    let path = format!("/v2.1/servers/{SERVER}/action");
-    let patient = world.post(Who::Manager, 80, &path, json!({"lock": null}));
+    let patient = world.act(Who::Manager, 80, json!({"lock": null}));
     let others = async {
         let mut waiting = decider.waiting.subscribe();
         let one = waiting.wait_for(|count| *count == 1);

@@ -4,14 +4,11 @@ use godwit_core::status::MigrationStatus;
 use serde_json::{Value, json};
 
 use crate::answers::Answer;
-use crate::seed::{SERVER, Server, migration_uuid};
+use crate::seed::Server;
 use crate::world::{Who, World};
 
 async fn reset(world: &World, who: Who, wish: Value) -> Answer {
-    let path = format!("/v2.1/servers/{SERVER}/action");
-    world
-        .post(who, 1, &path, json!({"os-resetState": wish}))
-        .await
+    world.act(who, 1, json!({"os-resetState": wish})).await
 }
 
 #[tokio::test]
@@ -71,8 +68,7 @@ async fn whatever_the_state_was_it_is_another_and_no_task() {
         reset(&world, Who::Admin, json!({ "state": state }))
             .await
             .accepted();
-        let path = format!("/v2.1/servers/{SERVER}");
-        let server = &world.get(Who::Admin, 80, &path).await.ok()["server"];
+        let server = world.shown(Who::Admin, 80).await;
         assert_eq!(server["status"], status);
         assert_eq!(server["OS-EXT-STS:vm_state"], state);
         assert_eq!(server["OS-EXT-STS:task_state"], Value::Null);
@@ -86,14 +82,11 @@ async fn what_is_under_way_goes_on() {
     world.moving("running").await;
     let answer = reset(&world, Who::Admin, json!({"state": "active"})).await;
     answer.accepted();
-    let uuid = migration_uuid(1).parse().unwrap();
-    let record = world.store.migration_find(uuid).await.unwrap().unwrap();
+    let record = world.recorded_migration(1).await;
     assert_eq!(record.migration.status(), MigrationStatus::Running);
     assert_eq!(record.migration.generation, 1);
 
-    let request = answer.header("x-openstack-request-id").unwrap();
-    let path = format!("/v2.1/servers/{SERVER}/os-instance-actions/{request}");
-    let action = &world.get(Who::Admin, 80, &path).await.ok()["instanceAction"];
+    let action = world.shown_action(Who::Admin, 80, &answer).await;
     assert_eq!(action["action"], "resetState");
     assert_eq!(action["events"], json!([]));
 }

@@ -2,24 +2,17 @@
 
 use godwit_core::server::{TaskState, VmState};
 use godwit_core::status::MigrationStatus;
-use godwit_store::MigrationRecord;
 use serde_json::{Value, json};
 
 use crate::answers::Answer;
-use crate::seed::{SERVER, Server, migration_uuid};
+use crate::seed::{SERVER, Server};
 use crate::world::{Who, World};
 
 /// The name of each, and the code of its success.
 const BOTH: [(&str, u16); 2] = [("confirmResize", 204), ("revertResize", 202)];
 
 async fn act(world: &World, who: Who, action: &str, body: Value) -> Answer {
-    let path = format!("/v2.1/servers/{SERVER}/action");
-    world.post(who, 1, &path, json!({ action: body })).await
-}
-
-async fn record(world: &World) -> MigrationRecord {
-    let uuid = migration_uuid(1).parse().unwrap();
-    world.store.migration_find(uuid).await.unwrap().unwrap()
+    world.act(who, 1, json!({ action: body })).await
 }
 
 #[tokio::test]
@@ -77,7 +70,7 @@ async fn members_may_and_readers_may_not() {
         );
     }
     assert_eq!(
-        record(&world).await.migration.status(),
+        world.recorded_migration(1).await.migration.status(),
         MigrationStatus::Finished
     );
     assert_eq!(world.woken(), 0);
@@ -119,31 +112,23 @@ async fn each_begins_its_end() {
         assert_eq!(answer.header("content-type"), Some("application/json"));
         assert_eq!(world.woken(), 1);
 
-        let migration = record(&world).await.migration;
-        let server = world
-            .store
-            .server_find(migration.server)
-            .await
-            .unwrap()
-            .unwrap();
+        let migration = world.recorded_migration(1).await.migration;
+        let server = world.recorded(migration.server).await;
         assert_eq!(server.vm_state, VmState::Resized);
-        let path = format!("/v2.1/servers/{SERVER}");
-        let shown = world.get(Who::Member, 1, &path).await.ok();
+        let shown = world.shown(Who::Member, 1).await;
         if action == "confirmResize" {
             assert_eq!(migration.status(), MigrationStatus::Confirming);
             assert_eq!(server.task_state, None);
-            assert_eq!(shown["server"]["status"], "VERIFY_RESIZE");
+            assert_eq!(shown["status"], "VERIFY_RESIZE");
         } else {
             assert_eq!(migration.status(), MigrationStatus::Reverting);
             assert_eq!(server.task_state, Some(TaskState::ResizeReverting));
-            assert_eq!(shown["server"]["status"], "REVERT_RESIZE");
+            assert_eq!(shown["status"], "REVERT_RESIZE");
         }
 
-        let request = answer.header("x-openstack-request-id").unwrap();
-        let path = format!("{path}/os-instance-actions/{request}");
-        let shown = world.get(Who::Member, 80, &path).await.ok();
-        assert_eq!(shown["instanceAction"]["action"], action);
-        assert_eq!(shown["instanceAction"]["user_id"], "u-member");
+        let shown = world.shown_action(Who::Member, 80, &answer).await;
+        assert_eq!(shown["action"], action);
+        assert_eq!(shown["user_id"], "u-member");
 
         let again = act(&world, Who::Member, action, Value::Null).await;
         assert!(matches!(again.status, 400 | 409), "{again:?}");

@@ -1,11 +1,11 @@
 //! Rows, put where they are by SQL: states that only a long history could bring about are
 //! needed here at once.
 
-use godwit_core::ids::HostName;
 use godwit_core::live;
 use godwit_core::phase::Phase;
 use godwit_core::time::Clock;
 use godwit_store::{HostFacts, HostRegistration};
+use godwit_test_support::fleet::store::registration;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -204,31 +204,21 @@ impl World {
 
     /// A host whose agent lives.
     pub(crate) async fn host(&self, name: &str) {
-        let facts = HostFacts {
-            name: HostName::new(name).unwrap(),
-            node: format!("{name}.example.org"),
-            hypervisor_type: "QEMU".to_owned(),
-            hypervisor_version: 8_000_000,
-            host_ip: Some("192.0.2.1".to_owned()),
-            cpu_info: json!({}),
-            arch: "x86_64".to_owned(),
-            vcpus: 64,
-            memory_mb: 65_536,
-            local_gb: 1_000,
-            local_free_gb: 1_000,
-            storage_pools: Vec::new(),
-            agent_address: "http://127.0.0.1:1".to_owned(),
-            agent_boot_id: Uuid::nil(),
-            rpc_version: "1.0.0".to_owned(),
-            capabilities: Vec::new(),
-        };
+        let ordinary = registration(name, self.clock.now());
         let registration = HostRegistration {
-            facts,
+            facts: HostFacts {
+                hypervisor_version: 8_000_000,
+                cpu_info: json!({}),
+                vcpus: 64,
+                memory_mb: 65_536,
+                local_gb: 1_000,
+                local_free_gb: 1_000,
+                ..ordinary.facts
+            },
             zone: "nova".to_owned(),
-            version: "0.1.0".to_owned(),
             host_uuid: hypervisor_uuid(name),
             service_uuid: service_uuid(name),
-            at: self.clock.now(),
+            ..ordinary
         };
         self.store.host_register(registration).await.unwrap();
     }

@@ -3,7 +3,7 @@
 use godwit_api::nova::microversion::Microversion;
 use serde_json::{Value, json};
 
-use crate::seed::{SERVER, Server};
+use crate::seed::Server;
 use crate::world::{DEMO, LAB, Who, World};
 
 pub(crate) const PAUSED: &str = "22222222-2222-4222-8222-222222222222";
@@ -158,10 +158,7 @@ async fn a_broken_server_says_why_and_a_hostless_one_has_no_host() {
 #[tokio::test]
 async fn a_hosts_status_follows_its_service() {
     let world = fleet().await;
-    let status = async || {
-        let path = format!("/v2.1/servers/{SERVER}");
-        world.get(Who::Admin, 80, &path).await.ok()["server"]["host_status"].clone()
-    };
+    let status = async || world.shown(Who::Admin, 80).await["host_status"].take();
     assert_eq!(status().await, "UP");
     world.advance(61);
     assert_eq!(status().await, "UNKNOWN");

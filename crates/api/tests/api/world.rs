@@ -1,8 +1,8 @@
 //! A served API, its database, and those who ask it.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -17,8 +17,10 @@ use godwit_api::ids::RandomIds;
 use godwit_api::observability::HttpMetrics;
 use godwit_api::policy::PolicySource;
 use godwit_api::{ApiState, Parts, ServeError, serve};
-use godwit_core::time::{Clock, Timestamp};
-use godwit_store::{Store, StoreOptions};
+use godwit_core::ids::ServerUuid;
+use godwit_core::time::Clock;
+use godwit_store::{MigrationRecord, Server, Store, StoreOptions};
+use godwit_test_support::clock::TestClock;
 use godwit_test_support::token::TokenKey;
 use prometheus::Registry;
 use rcgen::KeyPair;
@@ -26,6 +28,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::answers::{Answer, Ask};
+use crate::seed::{SERVER, migration_uuid};
 
 /// Now: 2026-11-20T12:00:00Z, unless a test moves it.
 pub(crate) const NOW: i64 = 1_795_176_000;
@@ -39,16 +42,6 @@ const SEQUENCES: &str = "
     SELECT setval(pg_get_serial_sequence('migrations', 'id'), max(id)) FROM migrations;
     SELECT setval(pg_get_serial_sequence('instance_actions', 'id'), max(id)) FROM instance_actions;
 ";
-
-/// A clock that stands.
-#[derive(Debug)]
-pub(crate) struct TestClock(Mutex<i64>);
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(*self.0.lock().unwrap() * 1_000_000).unwrap()
-    }
-}
 
 /// The project that owns the servers, unless a seed says otherwise.
 pub(crate) const DEMO: &str = "57c79af21c7a417ba95da0325bc7300b";
@@ -174,6 +167,14 @@ impl World {
         Self::try_with(wanted).await.err().unwrap()
     }
 
+    pub(crate) async fn configured(config: ApiConfig) -> Self {
+        Self::with(Wanted {
+            config,
+            ..Wanted::default()
+        })
+        .await
+    }
+
     /// With rules that an operator wrote.
     pub(crate) async fn under(rules: Value) -> Self {
         Self::with(Wanted {
@@ -199,7 +200,7 @@ impl World {
             .unwrap();
         let store = Store::open(&url, StoreOptions::default()).await.unwrap();
 
-        let clock = Arc::new(TestClock(Mutex::new(NOW)));
+        let clock = Arc::new(TestClock::new(NOW));
         let key = TokenKey::new().unwrap();
         let signer = KeyPair::generate().unwrap();
         let keys = KeySet::default()
@@ -249,7 +250,10 @@ impl World {
             .unwrap_or_else(|| TcpListener::bind("127.0.0.1:0").unwrap());
         let (address, server) = serve(listener, state, identity)?;
         tokio::spawn(server);
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = godwit_test_support::http::builder()
+            .no_proxy()
+            .build()
+            .unwrap();
         Ok(Self {
             address,
             store,
@@ -270,7 +274,7 @@ impl World {
 
     /// Moves the clock.
     pub(crate) fn advance(&self, seconds: i64) {
-        *self.clock.0.lock().unwrap() += seconds;
+        self.clock.advance(seconds);
     }
 
     /// Puts rows where they are.
@@ -310,6 +314,43 @@ impl World {
             .json(&body)
             .send()
             .await
+    }
+
+    /// An action on the server of most tests.
+    pub(crate) async fn act(&self, who: Who, minor: u32, action: Value) -> Answer {
+        let path = format!("/v2.1/servers/{SERVER}/action");
+        self.post(who, minor, &path, action).await
+    }
+
+    /// The server of most tests, as it is shown.
+    pub(crate) async fn shown(&self, who: Who, minor: u32) -> Value {
+        let path = format!("/v2.1/servers/{SERVER}");
+        self.get(who, minor, &path).await.ok()["server"].take()
+    }
+
+    /// What it shows of the action that was answered like that.
+    pub(crate) async fn shown_action(&self, who: Who, minor: u32, answer: &Answer) -> Value {
+        let request = answer.header("x-openstack-request-id").unwrap();
+        let path = format!("/v2.1/servers/{SERVER}/os-instance-actions/{request}");
+        self.get(who, minor, &path).await.ok()["instanceAction"].take()
+    }
+
+    /// A server, as it is recorded.
+    pub(crate) async fn recorded(&self, uuid: ServerUuid) -> Server {
+        self.store.server_find(uuid).await.unwrap().unwrap()
+    }
+
+    /// The seeded migration `id`, as it is recorded.
+    pub(crate) async fn recorded_migration(&self, id: i64) -> MigrationRecord {
+        let uuid = migration_uuid(id).parse().unwrap();
+        self.store.migration_find(uuid).await.unwrap().unwrap()
+    }
+
+    /// The one migration that is unfinished.
+    pub(crate) async fn unfinished(&self) -> Option<MigrationRecord> {
+        let all = self.store.migrations_unfinished().await.unwrap();
+        assert!(all.len() <= 1);
+        all.into_iter().next()
     }
 
     pub(crate) fn client(&self) -> &reqwest::Client {

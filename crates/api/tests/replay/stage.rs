@@ -12,8 +12,9 @@ use godwit_api::ids::RandomIds;
 use godwit_api::observability::HttpMetrics;
 use godwit_api::policy::PolicySource;
 use godwit_api::{ApiState, Parts, serve};
-use godwit_core::time::{Clock, Timestamp};
+use godwit_core::time::Clock;
 use godwit_store::{Dump, Store, StoreOptions};
+use godwit_test_support::clock::TestClock;
 use godwit_test_support::token::TokenKey;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -34,15 +35,6 @@ const KEYSTONE: &str = "http://127.0.0.1:15000/";
 
 /// Seconds since 1970 at 2026-11-21T12:00:00Z: every heartbeat is old by then.
 const NOW: i64 = 1_795_262_400;
-
-/// The hour of the recordings.
-struct Then;
-
-impl Clock for Then {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(NOW * 1_000_000).unwrap()
-    }
-}
 
 /// A served API.
 pub(crate) struct Stage {
@@ -74,13 +66,13 @@ impl Stage {
         Store::upgrade(url, &options).await.unwrap();
         let store = Store::open(url, options).await.unwrap();
         let dump = Dump::open(&contract().join("nova")).unwrap();
-        store.import(dump, Then.now()).await.unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(TestClock::new(NOW));
+        store.import(dump, clock.now()).await.unwrap();
 
         let key = TokenKey::new().unwrap();
         let keys = KeySet::default()
             .with_pem("test", key.public_pem().as_bytes())
             .unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(Then);
         let revoked = Arc::new(Revocations::default());
         let verifier = JwtAuthenticator::new(keys, 100, Arc::clone(&clock), revoked);
         let parts = Parts {

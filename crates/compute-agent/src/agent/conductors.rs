@@ -36,13 +36,10 @@ impl Conductors {
 
     /// Asks one after the other until one answers; a refusal that would not pass is an answer.
     /// `None` when nobody did.
-    pub(super) async fn ask<T, F>(
+    pub(super) async fn ask<T, F: Future<Output = Result<T, CallError>>>(
         &self,
         call: impl Fn(ConductorClient) -> F,
-    ) -> Option<Result<T, CallError>>
-    where
-        F: Future<Output = Result<T, CallError>>,
-    {
+    ) -> Option<Result<T, CallError>> {
         let first = self.first.load(Ordering::Relaxed);
         for step in 0..self.clients.len() {
             let index = first.wrapping_add(step) % self.clients.len();

@@ -66,7 +66,7 @@ async fn register(
             let registration = Registration {
                 agent_address: address.to_string(),
                 boot_id: shared.boot_id,
-                inventory: inventory.clone(),
+                inventory,
                 rpc_version: RPC_VERSION,
                 capabilities: vec![],
                 unsettled: leftovers::unsettled(shared),
@@ -76,7 +76,7 @@ async fn register(
                 async move { conductor.register(registration).await }
             });
             match asked.await {
-                Some(Ok(registered)) => return (registered, inventory),
+                Some(Ok(registered)) => return (registered, registration.inventory),
                 Some(Err(error)) => warn!(%error, "registration was refused"),
                 None => info!("no conductor answers"),
             }
@@ -123,7 +123,7 @@ async fn beat(
         let heartbeat = Heartbeat {
             host: shared.host.clone(),
             boot_id: shared.boot_id,
-            inventory: inventory.clone(),
+            inventory,
         };
         let sent = conductors.ask(|conductor| {
             let heartbeat = heartbeat.clone();
@@ -132,7 +132,7 @@ async fn beat(
         match sent.await {
             Some(Ok(Heard { registered: false })) => return,
             Some(Ok(Heard { registered: true })) => {
-                if let Some(inventory) = &inventory {
+                if let Some(inventory) = &heartbeat.inventory {
                     (shown, owed) = (Shown::new(inventory), false);
                 }
                 attempts = 0;

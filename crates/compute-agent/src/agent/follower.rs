@@ -27,7 +27,6 @@ pub(super) struct View {
     end: Option<End>,
 }
 
-/// A move that somebody follows.
 pub(super) struct Followed {
     view: watch::Receiver<View>,
     /// Something was done about the move: look at once.

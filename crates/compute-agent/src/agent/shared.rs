@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::Parts;
 use super::follower::Followed;
 use super::state::JournalStateStore;
 use super::worker::Request;
@@ -45,29 +46,16 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "called once; a builder would say the same"
-    )]
-    pub(super) fn new(
-        host: HostName,
-        driver: Arc<dyn Driver>,
-        journal: Journal,
-        pace: Pace,
-        holds: Holds,
-        clock: Arc<dyn Clock>,
-        boot_id: Uuid,
-        metrics: Metrics,
-    ) -> Self {
+    pub(super) fn new(parts: Parts, journal: Journal) -> Self {
         Self {
-            host,
-            driver,
+            host: parts.host,
+            driver: parts.driver,
             journal,
-            pace,
-            holds,
-            boot_id,
-            metrics,
-            clock,
+            pace: parts.pace,
+            holds: parts.holds,
+            boot_id: parts.boot_id,
+            metrics: parts.metrics,
+            clock: parts.clock,
             stop: CancellationToken::new(),
             outcome_recorded: Notify::new(),
             workers: Mutex::default(),

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::follower;
 use super::shared::{Shared, refusal};
 use super::worker::{Answer, MoveCommand, Reply};
-use crate::driver::{DriverError, JobState};
+use crate::driver::{DriverError, Job, JobState};
 use crate::holds::HoldPoint;
 use crate::journal::{Entry, JournalError, Stage};
 
@@ -30,6 +30,7 @@ pub(super) async fn perform(
         return Err(Refusal::UnknownMigration(migration));
     };
     let step = Step {
+        job: shared.job(&entry),
         shared,
         entry,
         cancel,
@@ -51,6 +52,7 @@ pub(super) async fn perform(
 struct Step {
     shared: Arc<Shared>,
     entry: Entry,
+    job: Job,
     cancel: CancellationToken,
 }
 
@@ -76,9 +78,8 @@ impl Step {
             entry.definition = definition;
         })
         .await?;
-        let job = self.shared.job(&self.entry);
         let driver = &self.shared.driver;
-        let prepared = driver.prepare(&job, &prepare.guest, &self.cancel);
+        let prepared = driver.prepare(&self.job, &prepare.guest, &self.cancel);
         let receiver = self
             .within(self.shared.pace.prepare_timeout, prepared)
             .await?;
@@ -110,9 +111,8 @@ impl Step {
         }
         self.hold(HoldPoint::BeforeStart).await?;
         self.enter(Stage::Starting).await?;
-        let job = self.shared.job(&self.entry);
         let driver = &self.shared.driver;
-        let started = driver.start(&job, &start.receiver, &self.cancel);
+        let started = driver.start(&self.job, &start.receiver, &self.cancel);
         // Given up, it may have begun all the same, and the stage goes on saying so.
         let started = self.limited(self.shared.pace.step_timeout, started).await?;
         if let Err(error) = started {
@@ -156,9 +156,8 @@ impl Step {
     }
 
     async fn abort_job(&self) -> Result<(), Refusal> {
-        let job = self.shared.job(&self.entry);
-        let aborted = self.shared.driver.abort(&job);
-        let aborted = self.within(self.shared.pace.step_timeout, aborted).await;
+        let aborted = self.shared.driver.abort(&self.job);
+        let aborted = self.in_time(aborted).await;
         let aborted = match aborted {
             // It may have ended a moment ago, which is what was wanted.
             Err(Refusal::NoJob) => match self.progress().await? {
@@ -175,22 +174,14 @@ impl Step {
     /// that is an outcome.
     async fn cancelled_before_start(&self) -> Result<(), Refusal> {
         let domains = self.shared.driver.domains();
-        let domains = self.within(self.shared.pace.step_timeout, domains).await?;
+        let domains = self.in_time(domains).await?;
         let guest = domains
             .iter()
             .find(|domain| domain.server == self.entry.what.server);
-        let as_it_was = match guest.map(|guest| guest.sighting) {
-            Some(Sighting::Executing) => true,
-            Some(Sighting::Inactive) => self.entry.what.kind == MoveKind::Cold,
-            Some(
-                Sighting::Unreachable
-                | Sighting::Absent
-                | Sighting::Incoming
-                | Sighting::Moving
-                | Sighting::HandedOver,
-            )
-            | None => false,
-        };
+        let cold = self.entry.what.kind == MoveKind::Cold;
+        let as_it_was = guest.is_some_and(|guest| {
+            guest.sighting == Sighting::Executing || cold && guest.sighting == Sighting::Inactive
+        });
         if !as_it_was {
             return Err(Refusal::NoJob);
         }
@@ -209,29 +200,25 @@ impl Step {
         if !self.entry.is_open() {
             return Err(Refusal::NoJob);
         }
-        let job = self.shared.job(&self.entry);
-        let forced = self.shared.driver.force_complete(&job);
-        let means = self.within(self.shared.pace.step_timeout, forced).await?;
+        let forced = self.shared.driver.force_complete(&self.job);
+        let means = self.in_time(forced).await?;
         follower::follow(&self.shared, &self.entry);
         Ok(Reply::Forced(means))
     }
 
     async fn finish(&self) -> Result<(), Refusal> {
         self.hold(HoldPoint::BeforeFinish).await?;
-        let job = self.shared.job(&self.entry);
-        let finished = self.shared.driver.finish(&job, self.entry.side);
-        self.within(self.shared.pace.step_timeout, finished).await?;
+        let finished = self.shared.driver.finish(&self.job, self.entry.side);
+        self.in_time(finished).await?;
         self.enter(Stage::Settled).await
     }
 
     async fn roll_back(&self, roll_back: &RollBack) -> Result<(), Refusal> {
         self.hold(HoldPoint::BeforeRollback).await?;
-        let job = self.shared.job(&self.entry);
         let driver = &self.shared.driver;
         let resume = roll_back.resume && self.entry.side == Side::Source;
-        let rolled_back = driver.roll_back(&job, self.entry.side, resume);
-        self.within(self.shared.pace.step_timeout, rolled_back)
-            .await?;
+        let rolled_back = driver.roll_back(&self.job, self.entry.side, resume);
+        self.in_time(rolled_back).await?;
         self.enter(match self.entry.side {
             Side::Source => Stage::Settled,
             Side::Destination => Stage::Cleared,
@@ -264,10 +251,9 @@ impl Step {
         };
         self.hold(HoldPoint::BeforeBoot).await?;
         self.enter(Stage::Booting).await?;
-        let job = self.shared.job(&self.entry);
         let driver = &self.shared.driver;
-        let booted = driver.boot(&job, definition, boot.power_on);
-        self.within(self.shared.pace.step_timeout, booted).await?;
+        let booted = driver.boot(&self.job, definition, boot.power_on);
+        self.in_time(booted).await?;
         self.enter(Stage::Booted).await?;
         self.hold(HoldPoint::Booted).await
     }
@@ -301,10 +287,8 @@ impl Step {
             return Err(self.left_alone(&why));
         }
         self.hold(HoldPoint::BeforeWithdraw).await?;
-        let job = self.shared.job(&self.entry);
-        let withdrawn = self.shared.driver.withdraw(&job, self.entry.side);
-        self.within(self.shared.pace.step_timeout, withdrawn)
-            .await?;
+        let withdrawn = self.shared.driver.withdraw(&self.job, self.entry.side);
+        self.in_time(withdrawn).await?;
         self.enter(Stage::Cleared).await
     }
 
@@ -329,9 +313,8 @@ impl Step {
     }
 
     async fn progress(&self) -> Result<JobState, Refusal> {
-        let job = self.shared.job(&self.entry);
-        let progress = self.shared.driver.progress(&job);
-        self.within(self.shared.pace.step_timeout, progress).await
+        let progress = self.shared.driver.progress(&self.job);
+        self.in_time(progress).await
     }
 
     async fn enter(&self, stage: Stage) -> Result<(), Refusal> {
@@ -349,6 +332,14 @@ impl Step {
     async fn hold(&self, point: HoldPoint) -> Result<(), Refusal> {
         let passed = self.shared.holds.pass(point, &self.cancel).await;
         passed.map_err(|error| self.refusal(error))
+    }
+
+    /// [`Self::within`] the time that most steps get.
+    async fn in_time<T>(
+        &self,
+        step: impl Future<Output = Result<T, DriverError>>,
+    ) -> Result<T, Refusal> {
+        self.within(self.shared.pace.step_timeout, step).await
     }
 
     async fn within<T>(

@@ -9,19 +9,10 @@ use godwit_rpc::command::{CheckDestination, ForceMeans, Side};
 use godwit_rpc::progress::Outcome;
 use uuid::Uuid;
 
-use super::testbed::{Broken, Case, TestBed, ensure};
+use super::testbed::{BUSY, Broken, Case, ORDINARY, TestBed, ensure, refused, same};
 use super::{Harness, Setup};
 use crate::driver::{DriverError, JobState};
 
-const ORDINARY: Setup = Setup {
-    busy: false,
-    local_disk: false,
-    post_copy: false,
-};
-const BUSY: Setup = Setup {
-    busy: true,
-    ..ORDINARY
-};
 const LOCAL: Setup = Setup {
     local_disk: true,
     ..ORDINARY
@@ -51,11 +42,7 @@ pub async fn a_guest_is_seen_where_it_is(harness: &dyn Harness) -> Result<(), Br
     let Some(guest) = testbed.domain(Side::Source).await? else {
         return ensure(false, "the guest is described", ());
     };
-    ensure(
-        guest.power_state == PowerState::Running,
-        "it executes",
-        guest.power_state,
-    )?;
+    same(guest.power_state, PowerState::Running, "it executes")?;
     ensure(
         guest.vcpus > 0 && guest.memory_bytes > 0,
         "it has a size",
@@ -71,10 +58,10 @@ pub async fn a_guest_is_seen_where_it_is(harness: &dyn Harness) -> Result<(), Br
 pub async fn a_guest_moves(harness: &dyn Harness) -> Result<(), Broken> {
     let mut testbed = TestBed::new(harness, ORDINARY).await?;
     let test_move = testbed.start_move().await?;
-    ensure(
-        test_move.storage() == StorageMode::Shared,
-        "all disks are shared",
+    same(
         test_move.storage(),
+        StorageMode::Shared,
+        "all disks are shared",
     )?;
     let ended = testbed.ends_as(&test_move, &Outcome::HandedOver).await?;
     let Some(progress) = ended.progress else {
@@ -98,11 +85,7 @@ pub async fn a_guest_moves(harness: &dyn Harness) -> Result<(), Broken> {
 pub async fn a_guest_moves_with_its_disks(harness: &dyn Harness) -> Result<(), Broken> {
     let mut testbed = TestBed::new(harness, LOCAL).await?;
     let test_move = testbed.start_move().await?;
-    ensure(
-        test_move.storage() == StorageMode::Copied,
-        "a disk is local",
-        test_move.storage(),
-    )?;
+    same(test_move.storage(), StorageMode::Copied, "a disk is local")?;
     let ended = testbed.ends_as(&test_move, &Outcome::HandedOver).await?;
     let disk = ended.progress.and_then(|progress| progress.disk);
     let counted = disk.is_some_and(|disk| disk.total > 0 && disk.processed > 0);
@@ -116,14 +99,8 @@ pub async fn a_paused_guest_moves_and_stays_paused(harness: &dyn Harness) -> Res
     testbed.pause_guest().await?;
     let test_move = testbed.start_move().await?;
     testbed.ends_as(&test_move, &Outcome::HandedOver).await?;
-    testbed
-        .destination()
-        .finish(&test_move.at_destination, Side::Destination)
-        .await?;
-    testbed
-        .source()
-        .finish(&test_move.at_source, Side::Source)
-        .await?;
+    testbed.finish_on(Side::Destination, &test_move).await?;
+    testbed.finish_on(Side::Source, &test_move).await?;
     let guest = testbed.domain(Side::Destination).await?;
     let seen = guest.map(|guest| (guest.sighting, guest.power_state));
     let paused = seen == Some((Sighting::Executing, PowerState::Paused));
@@ -148,7 +125,7 @@ pub async fn storage_is_decided_by_where_disks_lie(harness: &dyn Harness) -> Res
     ] {
         let testbed = TestBed::new(harness, setup).await?;
         let movable = testbed.check(BlockMigration::Auto).await?;
-        ensure(movable.storage == auto, "auto finds out", movable.storage)?;
+        same(movable.storage, auto, "auto finds out")?;
         let check = testbed.source_check(impossible).await?;
         failed_as(testbed.source().check_source(&check).await, code)?;
         testbed.unharmed().await?;
@@ -196,7 +173,7 @@ pub async fn strangers_are_refused(harness: &dyn Harness) -> Result<(), Broken> 
     check.server = stranger;
     let unknown = Err(DriverError::UnknownServer(stranger));
     let answer = testbed.source().check_source(&check).await.map(drop);
-    ensure(answer == unknown, "a stranger cannot be moved", answer)?;
+    same(answer, unknown, "a stranger cannot be moved")?;
     let mut test_move = testbed.plan().await?;
     test_move.at_source.what.server = stranger;
     let answer = testbed.start(&test_move).await;
@@ -242,7 +219,7 @@ pub async fn a_start_never_begins_a_second_move(harness: &dyn Harness) -> Result
         "the move goes on",
         &state,
     )?;
-    testbed.source().abort(&test_move.at_source).await?;
+    testbed.abort(&test_move).await?;
     testbed.ends_as(&test_move, &Outcome::Cancelled).await?;
     testbed.roll_back(&test_move).await
 }
@@ -253,14 +230,14 @@ pub async fn an_abort_leaves_the_guest_as_it_was(harness: &dyn Harness) -> Resul
         let mut testbed = TestBed::new(harness, Setup { local_disk, ..BUSY }).await?;
         let test_move = testbed.get_going().await?;
         let seen = testbed.seen(Side::Source).await?;
-        ensure(seen == Sighting::Moving, "the guest is seen moving", seen)?;
-        testbed.source().abort(&test_move.at_source).await?;
+        same(seen, Sighting::Moving, "the guest is seen moving")?;
+        testbed.abort(&test_move).await?;
         testbed.ends_as(&test_move, &Outcome::Cancelled).await?;
-        let again = testbed.source().abort(&test_move.at_source).await;
-        ensure(
-            again == Err(DriverError::NoJob),
-            "there is nothing left to abort",
+        let again = testbed.abort(&test_move).await;
+        same(
             again,
+            Err(DriverError::NoJob),
+            "there is nothing left to abort",
         )?;
         testbed.roll_back(&test_move).await?;
         testbed.moves_again().await?;
@@ -276,16 +253,9 @@ pub async fn a_busy_guest_is_forced_by_post_copy(harness: &dyn Harness) -> Resul
     };
     let mut testbed = TestBed::new(harness, setup).await?;
     let test_move = testbed.get_going().await?;
-    let means = testbed
-        .source()
-        .force_complete(&test_move.at_source)
-        .await?;
-    ensure(
-        means == ForceMeans::PostCopy,
-        "post-copy is permitted",
-        means,
-    )?;
-    let late = testbed.source().abort(&test_move.at_source).await;
+    let means = testbed.force(&test_move).await?;
+    same(means, ForceMeans::PostCopy, "post-copy is permitted")?;
+    let late = testbed.abort(&test_move).await;
     let refused = matches!(late, Err(DriverError::TooLate | DriverError::NoJob));
     ensure(refused, "past the switch there is no abort", late)?;
     testbed.ends_as(&test_move, &Outcome::HandedOver).await?;
@@ -296,25 +266,16 @@ pub async fn a_busy_guest_is_forced_by_post_copy(harness: &dyn Harness) -> Resul
 pub async fn a_busy_guest_is_forced_by_pausing(harness: &dyn Harness) -> Result<(), Broken> {
     let mut testbed = TestBed::new(harness, BUSY).await?;
     let test_move = testbed.get_going().await?;
-    let means = testbed
-        .source()
-        .force_complete(&test_move.at_source)
-        .await?;
-    ensure(
-        means == ForceMeans::Pause,
-        "post-copy is not permitted",
-        means,
-    )?;
+    let means = testbed.force(&test_move).await?;
+    same(means, ForceMeans::Pause, "post-copy is not permitted")?;
     testbed.ends_as(&test_move, &Outcome::HandedOver).await?;
     testbed.finish(&test_move).await?;
-    let power = testbed
-        .domain(Side::Destination)
-        .await?
-        .map(|guest| guest.power_state);
-    ensure(
-        power == Some(PowerState::Running),
-        "the pause was ours, and is over",
+    let there = testbed.domain(Side::Destination).await?;
+    let power = there.map(|guest| guest.power_state);
+    same(
         power,
+        Some(PowerState::Running),
+        "the pause was ours, and is over",
     )
 }
 
@@ -324,18 +285,14 @@ pub async fn without_a_move_there_is_nothing_to_steer(harness: &dyn Harness) -> 
     let test_move = testbed.plan().await?;
     let source = testbed.source();
     let state = source.progress(&test_move.at_source).await?;
-    ensure(state == JobState::NoJob, "nothing moves", state)?;
+    same(state, JobState::NoJob, "nothing moves")?;
     let forced = source.force_complete(&test_move.at_source).await;
-    ensure(
-        forced == Err(DriverError::NoJob),
-        "there is nothing to force",
-        forced,
-    )?;
+    same(forced, Err(DriverError::NoJob), "there is nothing to force")?;
     let aborted = source.abort(&test_move.at_source).await;
-    ensure(
-        aborted == Err(DriverError::NoJob),
-        "there is nothing to abort",
+    same(
         aborted,
+        Err(DriverError::NoJob),
+        "there is nothing to abort",
     )?;
     testbed.unharmed().await
 }
@@ -344,20 +301,12 @@ pub async fn without_a_move_there_is_nothing_to_steer(harness: &dyn Harness) -> 
 pub async fn clean_up_spares_what_executes(harness: &dyn Harness) -> Result<(), Broken> {
     let mut testbed = TestBed::new(harness, ORDINARY).await?;
     let test_move = testbed.plan().await?;
-    let finished = testbed
-        .source()
-        .finish(&test_move.at_source, Side::Source)
-        .await;
-    let refused = matches!(finished, Err(DriverError::Failed(_)));
-    ensure(
-        refused,
-        "a source where the guest executes is not finished",
+    let finished = testbed.finish_on(Side::Source, &test_move).await;
+    refused(
         finished,
+        "a source where the guest executes is not finished",
     )?;
-    let finished = testbed
-        .destination()
-        .finish(&test_move.at_destination, Side::Destination)
-        .await;
+    let finished = testbed.finish_on(Side::Destination, &test_move).await;
     ensure(
         finished.is_err(),
         "a destination without the guest is not finished",
@@ -369,19 +318,13 @@ pub async fn clean_up_spares_what_executes(harness: &dyn Harness) -> Result<(), 
     testbed.start(&test_move).await?;
     testbed.ends_as(&test_move, &Outcome::HandedOver).await?;
     let undone = testbed
-        .destination()
-        .roll_back(&test_move.at_destination, Side::Destination, false)
+        .roll_back_on(Side::Destination, &test_move, false)
         .await;
-    let refused = matches!(undone, Err(DriverError::Failed(_)));
-    ensure(
-        refused,
-        "a destination where the guest executes is not rolled back",
+    refused(
         undone,
+        "a destination where the guest executes is not rolled back",
     )?;
-    let undone = testbed
-        .source()
-        .roll_back(&test_move.at_source, Side::Source, true)
-        .await;
+    let undone = testbed.roll_back_on(Side::Source, &test_move, true).await;
     ensure(
         undone.is_err(),
         "a source without the guest is not rolled back",

@@ -5,46 +5,21 @@ use godwit_core::recovery::Sighting;
 use godwit_rpc::command::{MoveKind, Side};
 use godwit_rpc::progress::Outcome;
 
-use super::testbed::{Broken, Case, TestBed, TestMove, ensure};
-use super::{Harness, HostFault, Setup};
-use crate::driver::DriverError;
-
-const ORDINARY: Setup = Setup {
-    busy: false,
-    local_disk: false,
-    post_copy: false,
-};
-
-fn refused<T: std::fmt::Debug>(answer: Result<T, DriverError>, promise: &str) -> Case {
-    let right = matches!(&answer, Err(DriverError::Failed(_)));
-    ensure(right, promise, answer)
-}
-
-async fn sees(testbed: &TestBed, source: Sighting, destination: Sighting) -> Case {
-    let seen = (
-        testbed.seen(Side::Source).await?,
-        testbed.seen(Side::Destination).await?,
-    );
-    let wanted = (source, destination);
-    ensure(
-        seen == wanted,
-        &format!("the guest is seen {wanted:?}"),
-        seen,
-    )
-}
+use super::testbed::{Broken, Case, ORDINARY, TestBed, TestMove, refused, same};
+use super::{Harness, HostFault};
 
 /// Off at the source, and all there to be started at the destination.
 async fn powered_off(harness: &dyn Harness) -> Result<(TestBed, TestMove), Broken> {
     let mut testbed = TestBed::new(harness, ORDINARY).await?;
     let test_move = testbed.start_cold_move().await?;
-    ensure(
-        test_move.storage() == StorageMode::Shared,
-        "all disks are shared",
+    same(
         test_move.storage(),
+        StorageMode::Shared,
+        "all disks are shared",
     )?;
     testbed.ends_as(&test_move, &Outcome::Stopped).await?;
     let seen = testbed.seen(Side::Source).await?;
-    ensure(seen == Sighting::Inactive, "the guest is off", seen)?;
+    same(seen, Sighting::Inactive, "the guest is off")?;
     Ok((testbed, test_move))
 }
 
@@ -55,7 +30,9 @@ pub async fn a_cold_move_powers_off_here_and_on_there(harness: &dyn Harness) -> 
     testbed.ends_as(&test_move, &Outcome::Stopped).await?;
     for _ in 0..2 {
         testbed.boot(&test_move, true).await?;
-        sees(&testbed, Sighting::Inactive, Sighting::Executing).await?;
+        testbed
+            .sees(Sighting::Inactive, Sighting::Executing)
+            .await?;
     }
     testbed.finish(&test_move).await
 }
@@ -65,16 +42,12 @@ pub async fn a_cold_move_is_undone(harness: &dyn Harness) -> Result<(), Broken> 
     let (mut testbed, test_move) = powered_off(harness).await?;
     testbed.boot(&test_move, true).await?;
     let undone = testbed
-        .destination()
-        .roll_back(&test_move.at_destination, Side::Destination, false)
+        .roll_back_on(Side::Destination, &test_move, false)
         .await;
     refused(undone, "what was booted is not rolled back")?;
     for _ in 0..2 {
-        let destination = testbed.destination();
-        destination
-            .withdraw(&test_move.at_destination, Side::Destination)
-            .await?;
-        sees(&testbed, Sighting::Inactive, Sighting::Absent).await?;
+        testbed.withdraw_from(Side::Destination, &test_move).await?;
+        testbed.sees(Sighting::Inactive, Sighting::Absent).await?;
     }
     back_at_the_source(&testbed, &test_move).await?;
     testbed.moves_again().await
@@ -82,15 +55,10 @@ pub async fn a_cold_move_is_undone(harness: &dyn Harness) -> Result<(), Broken> 
 
 /// The source starts what it powered off, when it is told that this is safe.
 async fn back_at_the_source(testbed: &TestBed, test_move: &TestMove) -> Case {
-    let source = testbed.source();
-    let unproven = source
-        .roll_back(&test_move.at_source, Side::Source, false)
-        .await;
+    let unproven = testbed.roll_back_on(Side::Source, test_move, false).await;
     refused(unproven, "nothing is started without proof")?;
     for _ in 0..2 {
-        source
-            .roll_back(&test_move.at_source, Side::Source, true)
-            .await?;
+        testbed.roll_back_on(Side::Source, test_move, true).await?;
     }
     testbed.unharmed().await
 }
@@ -115,14 +83,11 @@ pub async fn a_guest_that_cannot_be_booted_goes_on_at_its_source(
         testbed.boot(&test_move, true).await,
         "nonsense is not booted",
     )?;
-    let destination = testbed.destination();
-    destination
-        .withdraw(&test_move.at_destination, Side::Destination)
+    testbed.withdraw_from(Side::Destination, &test_move).await?;
+    testbed
+        .roll_back_on(Side::Destination, &test_move, false)
         .await?;
-    destination
-        .roll_back(&test_move.at_destination, Side::Destination, false)
-        .await?;
-    sees(&testbed, Sighting::Inactive, Sighting::Absent).await?;
+    testbed.sees(Sighting::Inactive, Sighting::Absent).await?;
     back_at_the_source(&testbed, &test_move).await
 }
 
@@ -134,29 +99,17 @@ pub async fn a_guest_that_is_off_stays_off(harness: &dyn Harness) -> Result<(), 
     let there = testbed.start_cold_move().await?;
     testbed.ends_as(&there, &Outcome::Stopped).await?;
     testbed.boot(&there, false).await?;
-    sees(&testbed, Sighting::Inactive, Sighting::Inactive).await?;
-    testbed
-        .destination()
-        .withdraw(&there.at_destination, Side::Destination)
-        .await?;
-    testbed
-        .source()
-        .roll_back(&there.at_source, Side::Source, true)
-        .await?;
-    sees(&testbed, Sighting::Inactive, Sighting::Absent).await?;
+    testbed.sees(Sighting::Inactive, Sighting::Inactive).await?;
+    testbed.withdraw_from(Side::Destination, &there).await?;
+    testbed.roll_back_on(Side::Source, &there, true).await?;
+    testbed.sees(Sighting::Inactive, Sighting::Absent).await?;
 
     let again = testbed.start_cold_move().await?;
     testbed.ends_as(&again, &Outcome::Stopped).await?;
     testbed.boot(&again, false).await?;
-    testbed
-        .destination()
-        .finish(&again.at_destination, Side::Destination)
-        .await?;
-    testbed
-        .source()
-        .finish(&again.at_source, Side::Source)
-        .await?;
-    sees(&testbed, Sighting::Absent, Sighting::Inactive).await
+    testbed.finish_on(Side::Destination, &again).await?;
+    testbed.finish_on(Side::Source, &again).await?;
+    testbed.sees(Sighting::Absent, Sighting::Inactive).await
 }
 
 /// Its disks are locked where it executes.
@@ -177,18 +130,14 @@ pub async fn a_guest_is_never_booted_while_it_executes(
 pub async fn nothing_is_withdrawn_without_proof(harness: &dyn Harness) -> Result<(), Broken> {
     let mut testbed = TestBed::new(harness, ORDINARY).await?;
     let test_move = testbed.plan_kind(MoveKind::Cold).await?;
-    let source = testbed.source();
-    let withdrawn = source.withdraw(&test_move.at_source, Side::Source).await;
+    let withdrawn = testbed.withdraw_from(Side::Source, &test_move).await;
     refused(withdrawn, "a cold move's source is not withdrawn")?;
     testbed.unharmed().await?;
 
     let arrival = testbed.start_move().await?;
     testbed.ends_as(&arrival, &Outcome::HandedOver).await?;
     testbed.finish(&arrival).await?;
-    let destination = testbed.destination();
-    let withdrawn = destination
-        .withdraw(&test_move.at_destination, Side::Destination)
-        .await;
+    let withdrawn = testbed.withdraw_from(Side::Destination, &test_move).await;
     refused(withdrawn, "what came otherwise is not withdrawn")?;
     testbed.verify(Side::Destination).await
 }
@@ -210,13 +159,12 @@ pub async fn a_guest_is_evacuated_and_its_source_gives_it_up(
         .await?;
     testbed.inject(HostFault::ReturnPower).await?;
     testbed.restart_agent().await?;
-    sees(&testbed, Sighting::Inactive, Sighting::Executing).await?;
+    testbed
+        .sees(Sighting::Inactive, Sighting::Executing)
+        .await?;
     for _ in 0..2 {
-        testbed
-            .source()
-            .withdraw(&test_move.at_source, Side::Source)
-            .await?;
-        sees(&testbed, Sighting::Absent, Sighting::Executing).await?;
+        testbed.withdraw_from(Side::Source, &test_move).await?;
+        testbed.sees(Sighting::Absent, Sighting::Executing).await?;
     }
     testbed.verify(Side::Destination).await
 }

@@ -5,15 +5,8 @@ use godwit_core::recovery::Sighting;
 use godwit_rpc::command::Side;
 use godwit_rpc::progress::Outcome;
 
-use super::testbed::{Broken, Case, TestBed, TestMove, ensure};
-use super::{Harness, HostFault, Setup};
-use crate::driver::DriverError;
-
-const BUSY: Setup = Setup {
-    busy: true,
-    local_disk: false,
-    post_copy: false,
-};
+use super::testbed::{BUSY, Broken, Case, TestBed, TestMove, ensure, refused};
+use super::{Harness, HostFault};
 
 /// Either the driver saw the move fail, or it says that it cannot tell; then both hosts are
 /// seen to agree that the guest never left.
@@ -36,10 +29,7 @@ pub async fn a_move_outlives_its_agent(harness: &dyn Harness) -> Result<(), Brok
         .until(&test_move, |progress, _| progress.memory.processed > 0)
         .await?;
     testbed.start(&test_move).await?;
-    testbed
-        .source()
-        .force_complete(&test_move.at_source)
-        .await?;
+    testbed.force(&test_move).await?;
     match testbed.end(&test_move).await?.map(|ended| ended.outcome) {
         Some(Outcome::HandedOver) | None => {}
         other => ensure(false, "the move is handed over", other)?,
@@ -100,23 +90,11 @@ pub async fn a_stopped_guest_is_resumed_on_proof_only(harness: &dyn Harness) -> 
         .until_seen(Side::Source, Sighting::HandedOver)
         .await?;
     testbed
-        .destination()
-        .roll_back(&test_move.at_destination, Side::Destination, false)
+        .roll_back_on(Side::Destination, &test_move, false)
         .await?;
-    let undone = testbed
-        .source()
-        .roll_back(&test_move.at_source, Side::Source, false)
-        .await;
-    let refused = matches!(undone, Err(DriverError::Failed(_)));
-    ensure(
-        refused,
-        "without proof a stopped guest is not resumed",
-        undone,
-    )?;
-    testbed
-        .source()
-        .roll_back(&test_move.at_source, Side::Source, true)
-        .await?;
+    let undone = testbed.roll_back_on(Side::Source, &test_move, false).await;
+    refused(undone, "without proof a stopped guest is not resumed")?;
+    testbed.roll_back_on(Side::Source, &test_move, true).await?;
     testbed.unharmed().await?;
     testbed.moves_again().await
 }

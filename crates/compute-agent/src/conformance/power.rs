@@ -5,15 +5,9 @@ use godwit_core::recovery::Sighting;
 use godwit_rpc::command::Side;
 use uuid::Uuid;
 
-use super::testbed::{Broken, Case, TestBed, ensure};
-use super::{Harness, Setup};
+use super::Harness;
+use super::testbed::{BUSY, Broken, Case, ORDINARY, TestBed, ensure, refused};
 use crate::driver::{DriverError, PowerOff, PowerOn};
-
-const ORDINARY: Setup = Setup {
-    busy: false,
-    local_disk: false,
-    post_copy: false,
-};
 
 async fn execution(testbed: &TestBed) -> Result<Option<i64>, Broken> {
     Ok(testbed.source().execution(testbed.server()).await?)
@@ -69,19 +63,14 @@ pub async fn a_guest_is_cut_off(harness: &dyn Harness) -> Result<(), Broken> {
 
 /// Its move decides what becomes of it.
 pub async fn a_guest_that_moves_is_not_powered_off(harness: &dyn Harness) -> Result<(), Broken> {
-    let busy = Setup {
-        busy: true,
-        ..ORDINARY
-    };
-    let mut testbed = TestBed::new(harness, busy).await?;
+    let mut testbed = TestBed::new(harness, BUSY).await?;
     let test_move = testbed.get_going().await?;
-    let refused = testbed
+    let answer = testbed
         .source()
         .power_off(testbed.server(), PowerOff::Forced)
         .await;
-    let right = matches!(refused, Err(DriverError::Failed(_)));
-    ensure(right, "a guest that moves is left alone", refused)?;
-    testbed.source().abort(&test_move.at_source).await?;
+    refused(answer, "a guest that moves is left alone")?;
+    testbed.abort(&test_move).await?;
     testbed.end(&test_move).await?;
     testbed.roll_back(&test_move).await
 }

@@ -9,7 +9,7 @@ use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::migration::{BlockMigration, StorageMode};
 use godwit_core::recovery::Sighting;
 use godwit_rpc::command::{
-    CheckBoot, CheckDestination, CheckSource, Movable, Move, MoveKind, Receiver, Side,
+    CheckBoot, CheckDestination, CheckSource, ForceMeans, Movable, Move, MoveKind, Receiver, Side,
 };
 use godwit_rpc::domain::Domain;
 use godwit_rpc::facts::HostFacts;
@@ -25,6 +25,18 @@ const DEADLINE: Duration = Duration::from_secs(120);
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// A guest that changes little of its memory, on shared storage.
+pub(super) const ORDINARY: Setup = Setup {
+    busy: false,
+    local_disk: false,
+    post_copy: false,
+};
+/// One that does not let itself be moved easily.
+pub(super) const BUSY: Setup = Setup {
+    busy: true,
+    ..ORDINARY
+};
+
 /// Of a destination that was never prepared.
 const NOWHERE: Receiver = Receiver {
     target: String::new(),
@@ -32,16 +44,9 @@ const NOWHERE: Receiver = Receiver {
 };
 
 /// A promise was not kept, or the testbed fell apart.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct Broken(String);
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Broken {}
 
 impl From<DriverError> for Broken {
     fn from(error: DriverError) -> Self {
@@ -66,6 +71,20 @@ pub(super) fn ensure(holds: bool, promise: &str, seen: impl fmt::Debug) -> Case 
         return Ok(());
     }
     Err(Broken(format!("{promise}, but: {seen:?}")))
+}
+
+/// Unless what is seen is what is wanted, the promise is broken.
+pub(super) fn same<T: PartialEq + fmt::Debug>(seen: T, wanted: T, promise: &str) -> Case {
+    ensure(seen == wanted, promise, seen)
+}
+
+/// Unless it was looked into and refused, the promise is broken.
+pub(super) fn refused<T: fmt::Debug>(answer: Result<T, DriverError>, promise: &str) -> Case {
+    ensure(
+        matches!(answer, Err(DriverError::Failed(_))),
+        promise,
+        answer,
+    )
 }
 
 /// What a driver saves, for as long as the test lives.
@@ -310,6 +329,43 @@ impl TestBed {
         }
     }
 
+    pub(super) async fn abort(&self, test_move: &TestMove) -> Result<(), DriverError> {
+        self.source().abort(&test_move.at_source).await
+    }
+
+    pub(super) async fn force(&self, test_move: &TestMove) -> Result<ForceMeans, DriverError> {
+        self.source().force_complete(&test_move.at_source).await
+    }
+
+    pub(super) async fn finish_on(&self, side: Side, what: &TestMove) -> Result<(), DriverError> {
+        self.on(side).finish(what.at(side), side).await
+    }
+
+    pub(super) async fn roll_back_on(
+        &self,
+        side: Side,
+        what: &TestMove,
+        resume: bool,
+    ) -> Result<(), DriverError> {
+        self.on(side).roll_back(what.at(side), side, resume).await
+    }
+
+    pub(super) async fn withdraw_from(
+        &self,
+        side: Side,
+        what: &TestMove,
+    ) -> Result<(), DriverError> {
+        self.on(side).withdraw(what.at(side), side).await
+    }
+
+    /// Both hosts testify this of the guest.
+    pub(super) async fn sees(&self, source: Sighting, destination: Sighting) -> Case {
+        let from = self.seen(Side::Source).await?;
+        let seen = (from, self.seen(Side::Destination).await?);
+        let wanted = (source, destination);
+        same(seen, wanted, &format!("the guest is seen {wanted:?}"))
+    }
+
     /// What a host testifies of the guest.
     pub(super) async fn seen(&self, side: Side) -> Result<Sighting, Broken> {
         Ok(self
@@ -328,66 +384,33 @@ impl TestBed {
     /// Finishes both sides, twice, and sees the guest at its destination and nothing else.
     pub(super) async fn finish(&self, test_move: &TestMove) -> Case {
         for _ in 0..2 {
-            self.destination()
-                .finish(&test_move.at_destination, Side::Destination)
-                .await?;
-            self.source()
-                .finish(&test_move.at_source, Side::Source)
-                .await?;
+            self.finish_on(Side::Destination, test_move).await?;
+            self.finish_on(Side::Source, test_move).await?;
         }
-        let (from, to) = (
-            self.seen(Side::Source).await?,
-            self.seen(Side::Destination).await?,
-        );
-        ensure(
-            from == Sighting::Absent,
-            "a finished source has nothing left",
-            from,
-        )?;
-        ensure(
-            to == Sighting::Executing,
-            "the guest is at its destination",
-            to,
-        )?;
+        self.sees(Sighting::Absent, Sighting::Executing).await?;
         Ok(self.fixture.verify(Side::Destination).await?)
     }
 
     /// Rolls both sides back, twice, and sees the guest at its source and nothing else.
     pub(super) async fn roll_back(&self, test_move: &TestMove) -> Case {
         for _ in 0..2 {
-            self.destination()
-                .roll_back(&test_move.at_destination, Side::Destination, false)
+            self.roll_back_on(Side::Destination, test_move, false)
                 .await?;
-            self.source()
-                .roll_back(&test_move.at_source, Side::Source, false)
-                .await?;
+            self.roll_back_on(Side::Source, test_move, false).await?;
         }
         self.unharmed().await
     }
 
     /// The guest is at its source and nowhere else.
     pub(super) async fn unharmed(&self) -> Case {
-        let (from, to) = (
-            self.seen(Side::Source).await?,
-            self.seen(Side::Destination).await?,
-        );
-        ensure(
-            from == Sighting::Executing,
-            "the guest is at its source",
-            from,
-        )?;
-        ensure(
-            to == Sighting::Absent,
-            "nothing is left at the destination",
-            to,
-        )?;
+        self.sees(Sighting::Executing, Sighting::Absent).await?;
         Ok(self.fixture.verify(Side::Source).await?)
     }
 
     /// Another move works, forced if need be.
     pub(super) async fn moves_again(&mut self) -> Case {
         let test_move = self.start_move().await?;
-        match self.source().force_complete(&test_move.at_source).await {
+        match self.force(&test_move).await {
             Ok(_) | Err(DriverError::NoJob | DriverError::TooLate) => {}
             Err(error) => return Err(error.into()),
         }
@@ -435,6 +458,13 @@ impl TestMove {
             at_destination: job(what),
             guest,
             receiver: OnceLock::new(),
+        }
+    }
+
+    fn at(&self, side: Side) -> &Job {
+        match side {
+            Side::Source => &self.at_source,
+            Side::Destination => &self.at_destination,
         }
     }
 

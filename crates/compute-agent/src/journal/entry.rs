@@ -33,12 +33,10 @@ pub enum Stage {
     Cleared,
 }
 
-/// How a move ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RecordedOutcome {
     /// By the hypervisor's word.
     pub ended: Ended,
-    /// When it was seen.
     pub at: Timestamp,
     /// Has a conductor made it durable (or refused to hear it)?
     pub acknowledged: bool,
@@ -48,13 +46,10 @@ pub struct RecordedOutcome {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// What moves.
     pub what: Move,
-    /// Which end this host is.
     pub side: Side,
     /// The newest command taken.
     pub rank: Rank,
-    /// How far it got.
     pub stage: Stage,
     /// How the move ended. Called what it was when agents first wrote it.
     #[serde(rename = "verdict")]
@@ -66,9 +61,7 @@ pub struct Entry {
     // As above.
     #[serde(rename = "notes")]
     pub driver_state: Option<serde_json::Value>,
-    /// When the first command came.
     pub created_at: Timestamp,
-    /// When this was written.
     pub updated_at: Timestamp,
 }
 

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::marker::PhantomData;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use atomic_write_file::AtomicWriteFile;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{JournalError, Outlives};
+use crate::replace::replace;
 
 /// What a journal remembers of one subject.
 pub(super) trait Remembered: Serialize + DeserializeOwned + Send + 'static {
@@ -77,7 +77,7 @@ impl<E: Remembered> Files<E> {
         let path = self.path(entry.key());
         let written = {
             let (path, outlives) = (path.clone(), self.outlives);
-            blocking(move || replace(&path, entry, outlives)).await
+            blocking(move || write(&path, entry, outlives)).await
         };
         written.map_err(|source| disk(&path, source))
     }
@@ -130,16 +130,11 @@ fn read<E: Remembered>(path: &Path) -> Result<E, JournalError> {
     Ok(page.entry)
 }
 
-fn replace<E: Serialize>(path: &Path, entry: E, outlives: Outlives) -> io::Result<()> {
+fn write<E: Serialize>(path: &Path, entry: E, outlives: Outlives) -> io::Result<()> {
     let format = FORMAT;
     let text = serde_json::to_vec_pretty(&Page { format, entry })?;
     match outlives {
-        Outlives::Machine => {
-            let mut file = AtomicWriteFile::open(path)?;
-            file.write_all(&text)?;
-            // Syncs the file, renames it, and syncs the directory.
-            file.commit()
-        }
+        Outlives::Machine => replace(path, &text),
         Outlives::Process => overwrite(path, text),
     }
 }

@@ -26,7 +26,6 @@ use super::{JournalError, NotTaken, Outlives};
 /// Below the journal's directory. An agent that does not know it takes no notice.
 const DIRECTORY: &str = "power";
 
-/// How far an action got.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PowerStage {
@@ -39,9 +38,7 @@ pub enum PowerStage {
     },
     /// It is off, and is being started, or was when the agent died.
     PoweringOn,
-    /// It is over.
     Done {
-        /// It did not work.
         failure: Option<Failure>,
     },
 }
@@ -50,15 +47,12 @@ pub enum PowerStage {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PowerEntry {
-    /// The server.
     pub server: ServerUuid,
     /// What is, or was last, done to it.
     pub action: PowerAction,
     /// The newest command taken.
     pub rank: Rank,
-    /// How far it got.
     pub stage: PowerStage,
-    /// When this was written.
     pub updated_at: Timestamp,
 }
 
@@ -105,16 +99,12 @@ impl PowerJournal {
         })
     }
 
-    /// The entry of a server.
     pub fn find(&self, server: ServerUuid) -> Option<PowerEntry> {
         self.lock().get(&server).cloned()
     }
 
     /// Takes a command: from now on older ones are refused, also after a restart. The same one,
     /// sent again or by another conductor, goes on where it was.
-    ///
-    /// # Errors
-    /// [`NotTaken`].
     pub async fn take(&self, power: &Power, now: Timestamp) -> Result<(), NotTaken> {
         let _writing = self.writing.lock().await;
         let stage = match self.find(power.server) {
@@ -200,24 +190,13 @@ impl PowerJournal {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
+    use godwit_test_support::fleet::{self, SERVER, at};
 
     use super::super::Journal;
     use super::*;
 
-    const SERVER: ServerUuid = ServerUuid(Uuid::from_u128(7));
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_micros(second * 1_000_000).unwrap()
-    }
-
     fn power(sequence: i64, epoch: i64) -> Power {
-        Power {
-            server: SERVER,
-            action: PowerAction::HardReboot,
-            rank: Rank { sequence, epoch },
-            request_id: None,
-        }
+        fleet::rpc::power(PowerAction::HardReboot, sequence, epoch)
     }
 
     fn stage(journal: &Journal) -> PowerStage {

@@ -1,32 +1,12 @@
 use std::fs;
 
-use godwit_core::ids::{HostName, ServerUuid};
-use godwit_core::migration::StorageMode;
-use godwit_rpc::command::{Move, MoveKind};
 use godwit_rpc::progress::{Ended, Outcome};
+use godwit_test_support::fleet::at;
+use godwit_test_support::fleet::rpc::command;
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::*;
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_micros(second * 1_000_000).unwrap()
-}
-
-fn command(sequence: i64, epoch: i64) -> Command {
-    Command {
-        what: Move {
-            migration: MigrationUuid(Uuid::from_u128(1)),
-            kind: MoveKind::Live,
-            server: ServerUuid(Uuid::from_u128(2)),
-            source: HostName::new("a").unwrap(),
-            destination: HostName::new("b").unwrap(),
-            storage: StorageMode::Shared,
-        },
-        rank: Rank { sequence, epoch },
-        request_id: None,
-    }
-}
 
 async fn with_one_entry() -> (TempDir, Journal) {
     let directory = tempfile::tempdir().unwrap();

@@ -13,23 +13,22 @@ use godwit_compute_agent::config::Pace;
 use godwit_compute_agent::drivers::simulated::{Fabric, Fleet, GuestSpec, HostSpec};
 use godwit_compute_agent::holds::{HoldPoint, Holds};
 use godwit_compute_agent::metrics::Metrics;
-use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
-use godwit_core::migration::{BlockMigration, StorageMode};
+use godwit_core::ids::MigrationUuid;
+use godwit_core::migration::BlockMigration;
 use godwit_core::recovery::Sighting;
 use godwit_core::time::{Clock, Timestamp};
 use godwit_rpc::Deadlines;
 use godwit_rpc::agent::AgentClient;
-use godwit_rpc::command::{
-    CheckSource, Command, Move, MoveKind, Prepare, Rank, Receiver, RollBack, Start,
-};
+use godwit_rpc::command::{CheckSource, Command, MoveKind, Prepare, RollBack, Start};
 use godwit_rpc::conductor::{Conductor, ConductorServer};
-use godwit_rpc::domain::{Domain, Owner};
+use godwit_rpc::domain::Domain;
 use godwit_rpc::enrolment::{Heard, Heartbeat, Registered, Registration, Report};
 use godwit_rpc::identity::{PeerIdentity, Role};
 use godwit_rpc::progress::{Ended, WatchEvent};
 use godwit_rpc::refusal::{CallError, Refusal};
 use godwit_rpc::transport::{Address, LocalNetwork, Transport, serve};
 use godwit_rpc::version::Speaks;
+use godwit_test_support::fleet::rpc::{owner, receiver};
 use godwit_test_support::wait_for;
 use prometheus::Registry;
 use tempfile::TempDir;
@@ -37,22 +36,17 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
-pub(crate) const MIB: u64 = 1 << 20;
-pub(crate) const SOON: Duration = Duration::from_secs(600);
-pub(crate) const SERVER: ServerUuid = ServerUuid(Uuid::from_u128(1));
-pub(crate) const MIGRATION: MigrationUuid = MigrationUuid(Uuid::from_u128(2));
+pub(crate) use godwit_test_support::fleet::rpc::command;
+pub(crate) use godwit_test_support::fleet::{MIB, MIGRATION, SERVER, at, host};
 
-pub(crate) fn host(number: u32) -> HostName {
-    HostName::new(format!("host-{number}")).unwrap()
-}
+pub(crate) const SOON: Duration = Duration::from_secs(600);
 
 /// Tokio's clock, as a calendar.
 struct Calendar(tokio::time::Instant);
 
 impl Clock for Calendar {
     fn now(&self) -> Timestamp {
-        let start = Timestamp::from_micros(1_700_000_000_000_000).unwrap();
-        start.plus(self.0.elapsed())
+        at(0).plus(self.0.elapsed())
     }
 }
 
@@ -158,19 +152,13 @@ impl World {
     }
 
     pub(crate) async fn without_agents(change: impl FnOnce(&mut Fleet)) -> Self {
-        let owner = Owner {
-            user_id: "user".to_owned(),
-            project_id: "project".to_owned(),
-            user_name: None,
-            project_name: None,
-        };
         let hosts = [1, 2].map(|number| HostSpec {
             link_bytes_per_second: 100 * MIB,
             ..HostSpec::new(host(number))
         });
         let mut fleet = Fleet {
             hosts: hosts.to_vec(),
-            guests: vec![GuestSpec::new(SERVER, "vm", owner, host(1))],
+            guests: vec![GuestSpec::new(SERVER, "vm", owner(), host(1))],
         };
         change(&mut fleet);
         let network = LocalNetwork::new();
@@ -314,12 +302,9 @@ impl World {
     }
 
     pub(crate) async fn start(&self, sequence: i64, epoch: i64) -> Result<(), CallError> {
-        // A simulated source knows its destination.
-        let receiver = Receiver {
-            target: String::new(),
-            pools: Vec::new(),
-        };
         let command = self.command(sequence, epoch);
+        // A simulated source knows its destination.
+        let receiver = receiver();
         let start = Start { command, receiver };
         self.agent(1).start(start).await
     }
@@ -400,21 +385,6 @@ pub(crate) async fn serve_conductor(
     let stop = CancellationToken::new();
     tokio::spawn(serve(listener.unwrap(), service, stop.clone()));
     stop.drop_guard()
-}
-
-pub(crate) fn command(sequence: i64, epoch: i64) -> Command {
-    Command {
-        what: Move {
-            migration: MIGRATION,
-            kind: MoveKind::Live,
-            server: SERVER,
-            source: host(1),
-            destination: host(2),
-            storage: StorageMode::Shared,
-        },
-        rank: Rank { sequence, epoch },
-        request_id: None,
-    }
 }
 
 /// A guest whose move never converges by itself.

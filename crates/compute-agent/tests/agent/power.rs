@@ -3,23 +3,14 @@
 use godwit_compute_agent::drivers::simulated::{Fault, Power as GuestPower, Step};
 use godwit_compute_agent::holds::HoldPoint;
 use godwit_core::failure::{Failure, FailureCode};
-use godwit_core::ids::ServerUuid;
 use godwit_core::power::PowerAction;
 use godwit_core::server::PowerState;
 use godwit_rpc::command::{MoveKind, Power, Powered, Rank};
 use godwit_rpc::refusal::{CallError, Refusal};
-use uuid::Uuid;
+use godwit_test_support::fleet::rpc::power;
+use godwit_test_support::fleet::server;
 
 use crate::parties::*;
-
-fn power(action: PowerAction, sequence: i64, epoch: i64) -> Power {
-    Power {
-        server: SERVER,
-        action,
-        rank: Rank { sequence, epoch },
-        request_id: None,
-    }
-}
 
 impl World {
     async fn power(&self, action: PowerAction, sequence: i64) -> Result<Powered, CallError> {
@@ -136,7 +127,7 @@ async fn a_failure_is_an_answer_and_stays_the_same() {
     }
     assert_eq!(world.starts(), 0);
     let stranger = Power {
-        server: ServerUuid(Uuid::from_u128(9)),
+        server: server(9),
         ..power(PowerAction::Stop, 5, 1)
     };
     let server = stranger.server;

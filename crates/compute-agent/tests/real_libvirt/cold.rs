@@ -5,14 +5,13 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use godwit_compute_agent::driver::{Driver, DriverError, Job};
 use godwit_core::failure::FailureCode;
-use godwit_core::ids::MigrationUuid;
 use godwit_core::migration::{BlockMigration, StorageMode};
 use godwit_core::recovery::Sighting;
 use godwit_rpc::command::{CheckBoot, Move, MoveKind, Side};
 use godwit_rpc::progress::Outcome;
+use godwit_test_support::fleet::migration;
 use godwit_test_support::testbed::{GuestSpec, Host, Storage};
 use godwit_test_support::wait_for;
-use uuid::Uuid;
 
 use crate::fixture::{MoveTest, PlannedMove, SOON};
 use crate::hosts::Page;
@@ -60,7 +59,7 @@ impl MoveTest {
         let described = self.check_with(MoveKind::Cold, BlockMigration::Auto, None);
         let mut planned = described.await?;
         let what = Move {
-            migration: MigrationUuid(Uuid::from_u128(0x4321)),
+            migration: migration(2),
             kind: MoveKind::Evacuation,
             storage: StorageMode::Shared,
             ..planned.source_job.what.clone()
@@ -93,12 +92,7 @@ async fn real_guest_is_cold_moved_and_confirmed() -> Result<()> {
     test.runs_on(test.to())?;
     let disk = test.guest.disk.clone();
 
-    test.destination
-        .finish(&planned.destination_job, Side::Destination)
-        .await?;
-    test.source
-        .finish(&planned.source_job, Side::Source)
-        .await?;
+    test.finish_both(&planned).await?;
     test.sees(Sighting::Absent, Sighting::Executing).await?;
     ensure!(test.from().domains()?.is_empty(), "its definition is left");
     ensure!(disk.exists(), "its shared disk was removed");
@@ -240,7 +234,7 @@ async fn real_guest_with_a_local_disk_stays_where_it_is() -> Result<()> {
         .find_map(|domain| domain.definition)
         .context("it is described")?;
     let check = CheckBoot {
-        migration: MigrationUuid(Uuid::from_u128(0x4321)),
+        migration: migration(2),
         server: test.server(),
         definition,
     };

@@ -384,13 +384,7 @@ async fn real_post_copy_outlasts_a_cut_link() -> Result<()> {
     given_up.await?;
     left_alone(&test, &planned).await?;
     test.to().set_connected(true)?;
-    let ended = wait_for("the move to end", SOON, async || {
-        match test.source.progress(&planned.source_job).await? {
-            JobState::Ended(ended) => Ok(Some(ended)),
-            other => bail!("{other:?}"),
-        }
-    });
-    assert_eq!(ended.await?.outcome, Outcome::HandedOver);
+    assert_eq!(test.end(&planned).await?.outcome, Outcome::HandedOver);
     test.finish(&planned).await
 }
 

@@ -10,15 +10,15 @@ use godwit_compute_agent::driver::{Driver, DriverError, Job, JobState};
 use godwit_compute_agent::drivers::libvirt::LibvirtConfig;
 use godwit_compute_agent::holds::HoldPoint;
 use godwit_core::failure::Failure;
-use godwit_core::ids::{MigrationUuid, ServerUuid};
+use godwit_core::ids::ServerUuid;
 use godwit_core::migration::{BlockMigration, StorageMode};
 use godwit_core::recovery::Sighting;
 use godwit_rpc::command::{CheckDestination, CheckSource, Movable, Move, MoveKind, Receiver, Side};
 use godwit_rpc::progress::{Ended, Outcome, Progress};
+use godwit_test_support::fleet::MIGRATION;
 use godwit_test_support::testbed::{Guest, GuestSpec, Host, Options, Testbed};
 use godwit_test_support::wait_for;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::hosts::{Inside, Page, config};
 
@@ -123,10 +123,9 @@ impl MoveTest {
         wanted: BlockMigration,
         disk_over_commit: Option<bool>,
     ) -> Result<PlannedMove, DriverError> {
-        let migration = MigrationUuid(Uuid::from_u128(0x1234));
         let destination = self.destination.facts().await?;
         let check = CheckSource {
-            migration,
+            migration: MIGRATION,
             server: self.server(),
             kind,
             block_migration: wanted,
@@ -135,7 +134,7 @@ impl MoveTest {
         let movable = self.source.check_source(&check).await?;
         let source = self.source.facts().await?;
         let check = CheckDestination {
-            migration,
+            migration: MIGRATION,
             guest: movable.guest.clone(),
             source: source.clone(),
             storage: movable.storage,
@@ -143,7 +142,7 @@ impl MoveTest {
         };
         self.destination.check_destination(&check).await?;
         let what = Move {
-            migration,
+            migration: MIGRATION,
             kind,
             server: self.server(),
             source: source.host,
@@ -224,12 +223,7 @@ impl MoveTest {
 
     /// After a success: settles both sides, and sees the guest where it belongs.
     pub(crate) async fn finish(&self, planned: &PlannedMove) -> Result<()> {
-        self.destination
-            .finish(&planned.destination_job, Side::Destination)
-            .await?;
-        self.source
-            .finish(&planned.source_job, Side::Source)
-            .await?;
+        self.finish_both(planned).await?;
         ensure!(
             self.from().domains()?.is_empty(),
             "{:?}",
@@ -249,6 +243,13 @@ impl MoveTest {
         self.testbed
             .verify(&self.guest, &[self.from(), self.to()])?;
         Ok(())
+    }
+
+    pub(crate) async fn finish_both(&self, planned: &PlannedMove) -> Result<(), DriverError> {
+        self.destination
+            .finish(&planned.destination_job, Side::Destination)
+            .await?;
+        self.source.finish(&planned.source_job, Side::Source).await
     }
 
     /// After a failure: settles both sides, and sees the guest unharmed on its source.

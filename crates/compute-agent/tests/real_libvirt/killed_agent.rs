@@ -5,17 +5,16 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use godwit_compute_agent::driver::{Driver, Job, JobState};
 use godwit_core::migration::BlockMigration;
 use godwit_rpc::command::{Move, Receiver};
 use godwit_rpc::progress::Outcome;
 use godwit_test_support::testbed::{GuestSpec, Load, Testbed};
-use godwit_test_support::wait_for;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::fixture::{MoveTest, SOON};
+use crate::fixture::MoveTest;
 use crate::hosts::{Inside, Page, config};
 
 /// Where the other process is told what to do.
@@ -84,12 +83,6 @@ async fn real_move_goes_on_when_its_agent_is_killed() -> Result<()> {
     ensure!(matches!(moving, JobState::Moving { .. }), "{moving:?}");
     test.until(&planned, "more bytes", |p, _| p.memory.processed > 8 << 20)
         .await?;
-    let ended = wait_for("the move to end", SOON, async || {
-        match test.source.progress(&planned.source_job).await? {
-            JobState::Ended(ended) => Ok(Some(ended)),
-            other => bail!("{other:?}"),
-        }
-    });
-    assert_eq!(ended.await?.outcome, Outcome::HandedOver);
+    assert_eq!(test.end(&planned).await?.outcome, Outcome::HandedOver);
     test.finish(&planned).await
 }

@@ -7,7 +7,6 @@ use godwit_compute_agent::driver::{Driver, JobState};
 use godwit_core::migration::{BlockMigration, StorageMode};
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
-use godwit_rpc::command::Side;
 use godwit_rpc::facts::HostFacts;
 use godwit_rpc::progress::Outcome;
 use godwit_test_support::testbed::{GuestSpec, NovaMetadata, Storage};
@@ -89,12 +88,7 @@ async fn real_guest_moves_on_shared_storage() -> Result<()> {
     assert_eq!(test.sighted(&test.destination).await?, Sighting::Executing);
     assert_eq!(test.sighted(&test.source).await?, Sighting::Absent);
     // Everything may come again.
-    test.destination
-        .finish(&planned.destination_job, Side::Destination)
-        .await?;
-    test.source
-        .finish(&planned.source_job, Side::Source)
-        .await?;
+    test.finish_both(&planned).await?;
     let after = test.source.progress(&planned.source_job).await?;
     assert_eq!(after, JobState::NoJob);
     Ok(())

@@ -34,7 +34,7 @@ fn judge(performer: &Performer<'_>, heard: Testimony) -> Result<ColdVerdict, Ret
     match performer.record.migration.phase {
         Phase::Cold(phase) => Ok(judge_cold(
             phase,
-            performer.storage()?,
+            performer.placement()?.storage,
             heard.source,
             heard.destination,
         )),

@@ -20,7 +20,8 @@ use crate::testimony::{Testimony, is_dead};
 pub(super) type IsNowhere = fn(&Performer<'_>, Testimony) -> Result<bool, Retry>;
 
 pub(super) async fn perform(performer: &Performer<'_>, is_nowhere: IsNowhere) -> Performed {
-    let destination_is_dead = is_dead(performer.ctx, performer.destination()?).await?;
+    let placement = performer.placement()?;
+    let destination_is_dead = is_dead(performer.ctx, &placement.host).await?;
     if destination_is_dead {
         // It confirms nothing, and its server can only be evacuated once it is recorded there. But
         // a source that executes the guest after all has not handed it over.
@@ -36,7 +37,7 @@ pub(super) async fn perform(performer: &Performer<'_>, is_nowhere: IsNowhere) ->
             Answer::Refused(refusal) => return unconfirmed(performer, &refusal, is_nowhere).await,
         }
     }
-    let copied = performer.storage()? == StorageMode::Copied;
+    let copied = placement.storage == StorageMode::Copied;
     let uncleaned = if is_dead(performer.ctx, performer.source()).await? {
         Some("it is declared dead".to_owned())
     } else if destination_is_dead && copied {

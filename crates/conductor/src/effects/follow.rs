@@ -109,7 +109,7 @@ async fn listen(performer: &Performer<'_>, pauses: &mut u32) -> Result<Heard, Re
             heard = true;
             *pauses = 0;
             let why = "the move is being followed";
-            for host in [Some(performer.source()), migration.dest_compute.as_ref()] {
+            for host in [Some(performer.source()), migration.destination()] {
                 performer
                     .resolved(DiscrepancyKind::HostSilent, host, why)
                     .await;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use godwit_core::discrepancy::{DiscrepancyKind, DiscrepancySubject};
 use godwit_core::event::Event;
 use godwit_core::ids::HostName;
-use godwit_core::migration::{Request, StorageMode};
+use godwit_core::migration::{Placement, Request};
 use godwit_core::server::VmState;
 use godwit_rpc::agent::AgentClient;
-use godwit_rpc::command::{Command, Move, Rank};
+use godwit_rpc::command::{Command, Rank};
 use godwit_rpc::progress::Progress;
 use godwit_rpc::refusal::{CallError, Refusal};
 use godwit_store::{
@@ -20,7 +20,7 @@ use tracing::warn;
 use crate::context::{AskError, Context};
 use crate::steps::Applied;
 use crate::testimony::{Testimony, explain, hear};
-use crate::translate::{self, move_kind};
+use crate::translate;
 
 /// It did not work and may work later: the effect is given back, with the reason.
 #[derive(Debug)]
@@ -86,7 +86,8 @@ impl<'a> Performer<'a> {
 
     /// What both hosts say of the guest.
     pub(super) async fn hear(&self) -> Result<Testimony, Retry> {
-        Ok(hear(self.ctx, &self.record).await?)
+        let (server, destination) = (self.record.migration.server, &self.placement()?.host);
+        Ok(hear(self.ctx, server, self.source(), destination).await?)
     }
 
     /// Looks at the row again; `false` when it no longer wants this.
@@ -103,16 +104,11 @@ impl<'a> Performer<'a> {
         &self.record.migration.source_compute
     }
 
-    /// The destination; every effect past the queue has one.
-    pub(super) fn destination(&self) -> Result<&HostName, Retry> {
-        let destination = self.record.migration.dest_compute.as_ref();
-        destination.ok_or_else(|| Retry::because("the migration has no destination"))
-    }
-
-    /// Whether its disks are copied; every effect past the queue knows.
-    pub(super) fn storage(&self) -> Result<StorageMode, Retry> {
-        let storage = self.record.migration.storage;
-        storage.ok_or_else(|| Retry::because("the migration has no storage mode"))
+    /// Where the guest goes: known in every phase in which agents are told something, but for
+    /// imported rows. A user may abort or confirm those, and then nobody can perform it.
+    pub(super) fn placement(&self) -> Result<&Placement, Retry> {
+        let placement = self.record.migration.placement.as_ref();
+        placement.ok_or_else(not_placed)
     }
 
     /// Was the guest running when its cold move began?
@@ -128,7 +124,7 @@ impl<'a> Performer<'a> {
     }
 
     pub(super) async fn destination_agent(&self) -> Result<AgentClient, Retry> {
-        Ok(self.ctx.agent(self.destination()?).await?)
+        Ok(self.ctx.agent(&self.placement()?.host).await?)
     }
 
     /// This effect's place among the commands of its migration.
@@ -146,19 +142,7 @@ impl<'a> Performer<'a> {
 
     /// What agents are told of the move, and of this effect's place in it.
     pub(super) fn command(&self) -> Result<Command, Retry> {
-        let migration = &self.record.migration;
-        Ok(Command {
-            what: Move {
-                migration: migration.uuid,
-                kind: move_kind(migration.kind),
-                server: migration.server,
-                source: migration.source_compute.clone(),
-                destination: self.destination()?.clone(),
-                storage: self.storage()?,
-            },
-            rank: self.rank(),
-            request_id: self.record.request_id.clone(),
-        })
+        translate::command(&self.record, self.rank()).ok_or_else(not_placed)
     }
 
     /// Applies the event that this effect led to, and ticks the effect off in the same
@@ -168,10 +152,7 @@ impl<'a> Performer<'a> {
             performed: Some(self.claimed.lease),
             ..self.note(Actor::Conductor, detail)
         };
-        Ok(self
-            .ctx
-            .apply(self.record.migration.uuid, event, note)
-            .await?)
+        self.write(event, note).await
     }
 
     /// [`Self::conclude`], where it does not matter whether the event still applied.
@@ -181,10 +162,12 @@ impl<'a> Performer<'a> {
 
     /// Applies an event that an agent told while the effect goes on.
     pub(super) async fn relay(&self, event: Event) -> Result<Applied, Retry> {
-        self.relay_end(event, None).await
+        let note = self.note(Actor::Agent(self.source().clone()), Value::Null);
+        self.write(event, note).await
     }
 
-    /// [`Self::relay`] of how the move ended, with its last figures.
+    /// Applies what an agent told of how the move ended, with its last figures; nothing is left to
+    /// follow then.
     pub(super) async fn relay_end(
         &self,
         event: Event,
@@ -192,12 +175,15 @@ impl<'a> Performer<'a> {
     ) -> Result<Applied, Retry> {
         let note = CommitNote {
             progress: progress.map(translate::progress),
+            performed: Some(self.claimed.lease),
             ..self.note(Actor::Agent(self.source().clone()), Value::Null)
         };
-        Ok(self
-            .ctx
-            .apply(self.record.migration.uuid, event, note)
-            .await?)
+        self.write(event, note).await
+    }
+
+    async fn write(&self, event: Event, note: CommitNote) -> Result<Applied, Retry> {
+        let uuid = self.record.migration.uuid;
+        Ok(self.ctx.apply(uuid, event, note).await?)
     }
 
     fn note(&self, actor: Actor, detail: Value) -> CommitNote {
@@ -275,6 +261,10 @@ impl<'a> Performer<'a> {
             host: host.cloned(),
         }
     }
+}
+
+fn not_placed() -> Retry {
+    Retry::because("the migration was not placed")
 }
 
 /// What an agent's answer to a command means to whoever sent it.

@@ -78,7 +78,7 @@ async fn guest(performer: &Performer<'_>) -> Result<Domain, Unprepared> {
         }
         Err(error) => return Err(error.into()),
     };
-    let placed = migration.storage.unwrap_or(movable.storage);
+    let placed = performer.placement()?.storage;
     if movable.storage == placed {
         return Ok(movable.guest);
     }

@@ -80,8 +80,7 @@ impl Scheduling<'_> {
             }
             if let Some(uuid) = subject.migration
                 && let Some(moved) = self.ctx.store.migration_find(uuid).await?
-                && moved.migration.dest_compute.as_ref()
-                    == Some(&self.record.migration.source_compute)
+                && moved.migration.destination() == Some(&self.record.migration.source_compute)
             {
                 return Ok(true);
             }
@@ -121,7 +120,7 @@ impl Scheduling<'_> {
             hosts
                 .entry(record.migration.source_compute.clone())
                 .or_insert(None);
-            if let Some(destination) = record.migration.dest_compute.clone() {
+            if let Some(destination) = record.migration.destination().cloned() {
                 hosts.insert(destination, Some(record));
             }
         }
@@ -179,8 +178,8 @@ impl Scheduling<'_> {
                 host: facts.host,
                 node: facts.node,
                 storage: StorageMode::Shared,
-                limits: self.ctx.config.time_limits.of(memory_mb, &[]),
             },
+            limits: self.ctx.config.time_limits.of(memory_mb, &[]),
         })
     }
 }

@@ -16,22 +16,26 @@ use godwit_compute_agent::metrics::Metrics;
 use godwit_conductor::{Conductor, Config, Parts, Wake};
 use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
-use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
+use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest};
 use godwit_core::server::VmState;
 use godwit_core::status::MigrationStatus;
-use godwit_core::time::{Clock, Timestamp};
+use godwit_core::time::Clock;
 use godwit_rpc::agent::AgentPool;
 use godwit_rpc::identity::{PeerIdentity, Role};
 use godwit_rpc::transport::{Address, LocalNetwork, Transport, serve};
 use godwit_store::{
-    ActionNote, Actor, BeginError, CommitNote, MigrationRecord, NewLiveMigration, NewMigration,
-    Server, ServiceChange, StepError, Store, StoreOptions,
+    Actor, BeginError, CommitNote, MigrationRecord, NewMigration, Server, ServiceChange, StepError,
+    Store, StoreOptions,
 };
 use godwit_test_support::postgres::TempPostgres;
-use godwit_test_support::wait_for;
+use godwit_test_support::{fleet, wait_for};
 use tempfile::TempDir;
 use uuid::Uuid;
+
+pub(crate) use godwit_test_support::clock::SystemClock;
+pub(crate) use godwit_test_support::fleet::store::asked;
+pub(crate) use godwit_test_support::fleet::{GIB, MIB, anywhere, host, server};
 
 pub(crate) use crate::made::Made;
 use crate::process::{Process, listen, listen_again};
@@ -39,8 +43,8 @@ use crate::process::{Process, listen, listen_again};
 /// Nothing here takes that long on an idle machine; others may be testing too.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(crate) const MIB: u64 = 1 << 20;
-pub(crate) const GIB: u64 = 1 << 30;
+pub(crate) const NO_VALID_HOST: &str =
+    "No valid host was found. There are not enough hosts available.";
 
 /// Runs each case on both databases.
 macro_rules! on_both {
@@ -65,38 +69,11 @@ macro_rules! on_both {
     )+};
 }
 
-/// The one clock of a test.
-pub(crate) struct SystemClock;
-
-impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "tests of whole processes run in real time"
-    )]
-    fn now(&self) -> Timestamp {
-        Timestamp::new(chrono::Utc::now())
-    }
-}
-
 /// Uuids that never repeat within a test process.
 pub(crate) fn new_uuid() -> Uuid {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     Uuid::from_u128(0x6077_0000_0000_4000_8000_0000_0000_0000 | u128::from(number))
-}
-
-pub(crate) fn host(number: usize) -> HostName {
-    HostName::new(format!("host-{number}")).unwrap()
-}
-
-pub(crate) fn server(number: usize) -> ServerUuid {
-    Uuid::from_u128(0x5e77_0000_0000_4000_8000_0000_0000_0000 | u128::try_from(number).unwrap())
-        .into()
-}
-
-/// What a request asks for when it asks for nothing in particular.
-pub(crate) fn anywhere() -> LiveRequest {
-    LiveRequest::anywhere()
 }
 
 pub(crate) fn to(destination: usize) -> LiveRequest {
@@ -260,17 +237,8 @@ impl Cluster {
         number: usize,
         request: LiveRequest,
     ) -> Result<MigrationUuid, BeginError<()>> {
-        let uuid = MigrationUuid(new_uuid());
-        let new = NewLiveMigration {
-            uuid,
-            server: server(number),
-            request,
-            limits: self.config.time_limits.of(0, &[]),
-            user_id: Some("user".to_owned()),
-            project_id: Some("project".to_owned()),
-            request_id: Some("req-test".to_owned()),
-            at: SystemClock.now(),
-        };
+        let new = self.new_migration(number, request);
+        let uuid = new.uuid;
         self.store
             .server_begin_live_migration(new, |_| Ok(()))
             .await?;
@@ -280,13 +248,8 @@ impl Cluster {
     fn new_migration<R>(&self, number: usize, request: R) -> NewMigration<R> {
         NewMigration {
             uuid: MigrationUuid(new_uuid()),
-            server: server(number),
-            request,
             limits: self.config.time_limits.of(0, &[]),
-            user_id: Some("user".to_owned()),
-            project_id: Some("project".to_owned()),
-            request_id: Some("req-test".to_owned()),
-            at: SystemClock.now(),
+            ..fleet::store::new_migration(number, request, SystemClock.now())
         }
     }
 
@@ -335,12 +298,7 @@ impl Cluster {
 
     /// An operator resets a server's state.
     pub(crate) async fn reset_to_active(&self, number: usize) {
-        let note = ActionNote {
-            request_id: "req-reset".to_owned(),
-            user_id: None,
-            project_id: None,
-            at: SystemClock.now(),
-        };
+        let note = asked("req-reset", SystemClock.now());
         let reset = self
             .store
             .server_reset_state(server(number), VmState::Active, note);

@@ -138,7 +138,7 @@ on_both! {
         }
         let first = cluster.evacuate(1, false).await.unwrap();
         let placed = cluster.reaches(first, Status::PreMigrating).await.migration;
-        let chosen = placed.dest_compute.unwrap();
+        let chosen = placed.placement.unwrap().host;
         let number = if chosen == host(2) { 2 } else { 3 };
         cluster.die(number);
         cluster.declare_dead(number, true).await;

@@ -18,8 +18,8 @@ on_both! {
         let uuid = cluster.begin(1, anywhere()).await.unwrap();
         let record = cluster.ends(uuid).await;
         assert_eq!(record.migration.status(), Status::Completed);
-        assert_eq!(record.migration.dest_compute, Some(host(2)));
-        assert_eq!(record.migration.storage, Some(StorageMode::Shared));
+        assert_eq!(record.migration.destination(), Some(&host(2)));
+        assert_eq!(record.migration.placement.unwrap().storage, StorageMode::Shared);
         let memory = record.progress.memory.unwrap();
         assert!(memory.processed >= memory.total && memory.remaining == 0, "{memory:?}");
         assert!(record.progress.downtime_ms.is_some());
@@ -41,7 +41,7 @@ on_both! {
         let uuid = cluster.begin(1, anywhere()).await.unwrap();
         let record = cluster.ends(uuid).await;
         assert_eq!(record.migration.status(), Status::Completed);
-        assert_eq!(record.migration.storage, Some(StorageMode::Copied));
+        assert_eq!(record.migration.placement.unwrap().storage, StorageMode::Copied);
         assert!(record.progress.disk.unwrap().total > 0);
         // 2 GiB of memory at least, and 2 of the disk.
         assert_eq!(record.migration.limits.completion, Duration::from_secs(800 * 4));

@@ -1,24 +1,16 @@
 //! Server groups, from what domains say of them to where their servers end.
 
 use godwit_core::event::Event;
-use godwit_core::ids::ServerGroupUuid;
 use godwit_core::migration::LiveRequest;
-use godwit_core::server_group::{DeclaredGroup, Policy};
+use godwit_core::server_group::Policy;
 use godwit_core::status::MigrationStatus as Status;
-use uuid::Uuid;
+use godwit_test_support::fleet::declared;
 
 use crate::cluster::*;
 
-const NO_VALID_HOST: &str = "No valid host was found. There are not enough hosts available.";
-
 fn group(made: &mut Made, policy: Policy, servers: &[usize]) {
     for number in servers {
-        made.guest(*number).group = Some(DeclaredGroup {
-            uuid: ServerGroupUuid(Uuid::from_u128(0x6200)),
-            name: Some("web".to_owned()),
-            policy: Some(policy),
-            max_server_per_host: None,
-        });
+        made.guest(*number).group = Some(declared(1, policy));
     }
 }
 
@@ -42,7 +34,7 @@ on_both! {
         for uuid in [first.unwrap(), second.unwrap()] {
             let record = cluster.ends(uuid).await;
             assert_eq!(record.migration.status(), Status::Completed, "{record:#?}");
-            hosts.push(record.migration.dest_compute.unwrap());
+            hosts.push(record.migration.placement.unwrap().host);
         }
         hosts.sort();
         assert_eq!(hosts, [host(3), host(4)]);
@@ -78,7 +70,7 @@ on_both! {
         let cluster = made.start().await;
         let uuid = cluster.begin(1, anywhere()).await.unwrap();
         let record = cluster.ends(uuid).await.migration;
-        assert_eq!(record.dest_compute, Some(host(2)), "the fullest host has the other one");
+        assert_eq!(record.destination(), Some(&host(2)), "the fullest host has the other one");
         let uuid = cluster.begin(1, to(3)).await.unwrap();
         assert_eq!(cluster.ends(uuid).await.migration.status(), Status::Completed);
         cluster.is_sound().await;
@@ -90,13 +82,13 @@ on_both! {
         let cluster = made.start().await;
         let cold = cluster.begin_cold(1).await.unwrap();
         let record = cluster.reaches(cold, Status::Finished).await;
-        assert_eq!(record.migration.dest_compute, Some(host(3)));
+        assert_eq!(record.migration.destination(), Some(&host(3)));
         let live = cluster.begin(2, anywhere()).await.unwrap();
         assert_eq!(failure(&cluster, live).await, NO_VALID_HOST);
         assert!(cluster.ask(cold, Event::RevertRequested).await);
         assert_eq!(cluster.ends(cold).await.migration.status(), Status::Reverted);
         let live = cluster.begin(2, anywhere()).await.unwrap();
-        assert_eq!(cluster.ends(live).await.migration.dest_compute, Some(host(3)));
+        assert_eq!(cluster.ends(live).await.migration.destination(), Some(&host(3)));
         cluster.is_sound().await;
     }
 

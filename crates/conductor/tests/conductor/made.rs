@@ -7,14 +7,18 @@ use std::time::Duration;
 use godwit_compute_agent::config::Pace;
 use godwit_compute_agent::drivers::simulated::{Fabric, Fleet, GuestSpec, HostSpec};
 use godwit_conductor::{Backoff, Calls, Config, Slots, TimeLimits};
-use godwit_rpc::domain::Owner;
 use godwit_rpc::transport::LocalNetwork;
 use godwit_store::{Store, StoreOptions};
 use godwit_test_support::database_directory;
+use godwit_test_support::fleet::rpc::owner;
+use godwit_test_support::fleet::{GIB, host, server};
 use godwit_test_support::postgres::TempPostgres;
 use tempfile::TempDir;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::cluster::{Cluster, GIB, host, server};
+use crate::cluster::Cluster;
 
 /// What an installation is made of; a test changes what it is about.
 pub(crate) struct Made {
@@ -43,9 +47,11 @@ impl Made {
 
     async fn at(url: String, directory: TempDir, postgres: Option<Arc<TempPostgres>>) -> Self {
         // `RUST_LOG=godwit=info` shows what happened in a test that failed.
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-            .with_test_writer()
+        let wanted = std::env::var("RUST_LOG").unwrap_or_else(|_| "error".to_owned());
+        let wanted: Targets = wanted.parse().unwrap();
+        let _ = tracing_subscriber::registry()
+            .with(wanted)
+            .with(tracing_subscriber::fmt::layer().with_test_writer())
             .try_init();
         Store::upgrade(&url, &StoreOptions::default())
             .await
@@ -69,14 +75,8 @@ impl Made {
             self.fleet.hosts.push(HostSpec::new(name.clone()));
             for _ in 0..*count {
                 let number = self.fleet.guests.len() + 1;
-                let owner = Owner {
-                    user_id: "user".to_owned(),
-                    project_id: "project".to_owned(),
-                    user_name: None,
-                    project_name: None,
-                };
                 let called = format!("vm-{number}");
-                let guest = GuestSpec::new(server(number), &called, owner, name.clone());
+                let guest = GuestSpec::new(server(number), &called, owner(), name.clone());
                 self.fleet.guests.push(guest);
             }
         }

@@ -9,8 +9,6 @@ use godwit_core::status::MigrationStatus as Status;
 
 use crate::cluster::*;
 
-const NO_VALID_HOST: &str = "No valid host was found. There are not enough hosts available.";
-
 fn forced(destination: usize) -> LiveRequest {
     LiveRequest {
         forced: true,
@@ -42,7 +40,7 @@ on_both! {
         let cluster = made.with_hosts(&[1, 3, 0]).start().await;
         let uuid = cluster.begin(1, to(2)).await.unwrap();
         let record = cluster.ends(uuid).await;
-        assert_eq!(record.migration.dest_compute, Some(host(2)));
+        assert_eq!(record.migration.destination(), Some(&host(2)));
         assert_eq!(record.migration.status(), Status::Completed);
         cluster.is_sound().await;
     }
@@ -50,7 +48,7 @@ on_both! {
     async fn the_emptiest_host_is_taken(made: Made) {
         let cluster = made.with_hosts(&[1, 3, 1]).start().await;
         let uuid = cluster.begin(1, anywhere()).await.unwrap();
-        assert_eq!(cluster.ends(uuid).await.migration.dest_compute, Some(host(3)));
+        assert_eq!(cluster.ends(uuid).await.migration.destination(), Some(&host(3)));
         cluster.is_sound().await;
     }
 
@@ -60,7 +58,7 @@ on_both! {
         cluster.fabric.inject(&host(2), Step::CheckDestination, Fault::Fail(refusal));
         let uuid = cluster.begin(1, anywhere()).await.unwrap();
         let record = cluster.ends(uuid).await;
-        assert_eq!(record.migration.dest_compute, Some(host(3)));
+        assert_eq!(record.migration.destination(), Some(&host(3)));
         let log = cluster.log(uuid).await;
         assert!(log.iter().any(|line| line.contains("moody")), "{log:#?}");
         cluster.is_sound().await;

@@ -10,7 +10,7 @@ use godwit_core::power::PowerAction;
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::status::MigrationStatus as Status;
 use godwit_core::time::Clock;
-use godwit_store::{ActionNote, NewPower, Server, ServiceChange};
+use godwit_store::{NewPower, Server};
 use godwit_test_support::wait_for;
 
 use crate::cluster::*;
@@ -18,16 +18,10 @@ use crate::cluster::*;
 /// What the API does with it, but for its checks.
 async fn ask(cluster: &Cluster, action: PowerAction) -> String {
     let request_id = format!("req-{}", new_uuid());
-    let note = ActionNote {
-        request_id: request_id.clone(),
-        user_id: None,
-        project_id: None,
-        at: SystemClock.now(),
-    };
     let new = NewPower {
         server: server(1),
         action,
-        note,
+        note: asked(&request_id, SystemClock.now()),
     };
     let check = move |server: &Server| {
         let launched = server.launched_at.is_some();
@@ -186,15 +180,7 @@ on_both! {
     async fn a_host_that_was_declared_dead_is_not_waited_for(made: Made) {
         let mut cluster = made.with_hosts(&[1, 0]).start().await;
         cluster.kill_agent(&host(1));
-        let known = cluster.store.host_find(&host(1)).await.unwrap().unwrap();
-        let change = ServiceChange {
-            status: None,
-            forced_down: Some(true),
-            at: SystemClock.now(),
-        };
-        let fine = |_: &_, _: &_| Ok::<_, ()>(());
-        let changed = cluster.store.service_update(known.service.uuid, change, fine);
-        changed.await.unwrap();
+        cluster.declare_dead(1, true).await;
         let request_id = ask(&cluster, PowerAction::HardReboot).await;
         let is = ends(&cluster, &request_id, "Error").await;
         assert_eq!((is.vm_state, is.power_state), ON);

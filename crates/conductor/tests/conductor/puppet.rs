@@ -12,21 +12,20 @@ use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::StorageMode;
 use godwit_core::power::PowerAction;
 use godwit_core::recovery::Sighting;
-use godwit_core::server::PowerState;
 use godwit_core::time::Clock;
 use godwit_rpc::agent::{Agent, AgentServer};
 use godwit_rpc::command::{
     Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Power, Powered,
     Prepare, Receiver, RollBack, Start, Withdraw,
 };
-use godwit_rpc::domain::{Domain, Owner};
-use godwit_rpc::facts::{Capacity, Cpu, HostFacts, Inventory};
+use godwit_rpc::facts::{HostFacts, Inventory};
 use godwit_rpc::progress::WatchEvent;
 use godwit_rpc::refusal::Refusal;
 use godwit_rpc::transport::{Service, Transport, serve};
 use godwit_rpc::version::Speaks;
+use godwit_test_support::clock::SystemClock;
+use godwit_test_support::fleet::rpc::{domain, facts, receiver};
 
-use crate::cluster::{GIB, SystemClock};
 use crate::process::Process;
 
 /// What a puppet says and heard.
@@ -85,61 +84,6 @@ impl Puppet {
     }
 }
 
-fn cpu() -> Cpu {
-    Cpu {
-        arch: "x86_64".to_owned(),
-        model: "EPYC".to_owned(),
-        vendor: String::new(),
-        features: Vec::new(),
-        definition: None,
-    }
-}
-
-fn facts(host: &HostName) -> HostFacts {
-    HostFacts {
-        host: host.clone(),
-        node: host.to_string(),
-        hypervisor_type: "QEMU".to_owned(),
-        hypervisor_version: 10_000_002,
-        cpu: cpu(),
-        capacity: Capacity {
-            vcpus: 8,
-            memory_bytes: 8 * GIB,
-            disk_bytes: 100 * GIB,
-            disk_free_bytes: 100 * GIB,
-        },
-        pools: Vec::new(),
-        address: None,
-    }
-}
-
-fn domain(server: ServerUuid, sighting: Sighting) -> Domain {
-    Domain {
-        server,
-        domain_name: "instance-1".to_owned(),
-        display_name: "vm-1".to_owned(),
-        sighting,
-        power_state: match sighting {
-            Sighting::Inactive => PowerState::Shutdown,
-            _ => PowerState::Running,
-        },
-        vcpus: 1,
-        memory_bytes: GIB,
-        cpu: cpu(),
-        disks: Vec::new(),
-        owner: Owner {
-            user_id: "user".to_owned(),
-            project_id: "project".to_owned(),
-            user_name: None,
-            project_name: None,
-        },
-        flavor: None,
-        image_ref: None,
-        definition: Some(format!("guest {server}")),
-        group: None,
-    }
-}
-
 #[async_trait]
 impl Agent for Puppet {
     async fn facts(&self) -> Result<HostFacts, Refusal> {
@@ -162,10 +106,7 @@ impl Agent for Puppet {
     }
 
     async fn prepare(&self, _: Prepare) -> Result<Receiver, Refusal> {
-        self.command("prepare").map(|()| Receiver {
-            target: String::new(),
-            pools: Vec::new(),
-        })
+        self.command("prepare").map(|()| receiver())
     }
 
     async fn start(&self, _: Start) -> Result<(), Refusal> {

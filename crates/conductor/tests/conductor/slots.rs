@@ -117,13 +117,13 @@ on_both! {
         cluster.reaches(busy, Status::Running).await;
         let behind = cluster.begin(2, anywhere()).await.unwrap();
         let placed = cluster.reaches(behind, Status::Queued).await;
-        assert_eq!(placed.migration.dest_compute, Some(host(2)));
+        assert_eq!(placed.migration.destination(), Some(&host(2)));
         cluster.kill_agent(&host(2));
         is_down(&cluster, 2).await;
         cluster.ask(busy, Event::AbortRequested).await;
         let record = cluster.ends(behind).await;
         assert_eq!(record.migration.status(), Status::Completed);
-        assert_eq!(record.migration.dest_compute, Some(host(3)));
+        assert_eq!(record.migration.destination(), Some(&host(3)));
         cluster.start_agent(&host(2));
         cluster.is_sound().await;
     }

@@ -3,30 +3,9 @@
 use godwit_compute_agent::holds::HoldPoint;
 use godwit_core::event::Event;
 use godwit_core::status::MigrationStatus as Status;
-use godwit_store::{OpenError, Store, StoreOptions};
-use godwit_test_support::wait_for;
 
 use crate::cluster::*;
-use crate::released::{LAST, as_released};
-
-/// Puts the rows into a database of the release before, and upgrades that one.
-async fn upgrade(cluster: &mut Cluster) {
-    let url = as_released(&cluster.url, LAST);
-    // PostgreSQL needs a moment to notice that somebody went.
-    wait_for(
-        "nobody to be connected",
-        PATIENCE,
-        async || match Store::upgrade(&url, &StoreOptions::default()).await {
-            Ok(_) => Ok(Some(())),
-            Err(OpenError::InUse { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        },
-    )
-    .await
-    .unwrap();
-    cluster.store = Store::open(&url, StoreOptions::default()).await.unwrap();
-    cluster.url = url;
-}
+use crate::released::{LAST, as_released, upgrade};
 
 on_both! {
     async fn what_is_under_way_goes_on(made: Made) {
@@ -48,7 +27,9 @@ on_both! {
         let accepted = cluster.begin(4, to(2)).await.unwrap();
         assert!(cluster.ask(running, Event::AbortRequested).await);
 
-        upgrade(&mut cluster).await;
+        let url = as_released(&cluster.url, LAST);
+        cluster.store = upgrade(&url).await;
+        cluster.url = url;
         assert_eq!(cluster.record(accepted).await.migration.status(), Status::Accepted);
         cluster.start_conductor(1);
         cluster.release(&host(2), HoldPoint::BeforePrepare);

@@ -79,7 +79,7 @@ fn what_begins_waits_for_its_destination_and_its_deadline() {
             assert!(migration.phase.wants(begun.effect), "{migration:?}");
             let within = Limits::default().accepted;
             assert_eq!(migration.deadline, Some(noon().plus(within)));
-            assert_eq!(migration.dest_compute, None);
+            assert_eq!(migration.placement, None);
             assert_eq!(migration.source_compute, host("source"));
             let own = TaskState::of_migrations(migration.kind);
             assert!(own.contains(&begun.server.task_state.unwrap()));

@@ -1,13 +1,13 @@
 //! The table walked exhaustively: every move that events can make of a new one, with every
 //! event in each. So what a test asserts holds for all histories.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::failure::FailureCode;
-use crate::fixtures::{self, events, host, noon};
+use crate::fixtures::{self, Step, events, noon};
 use crate::migration::{ColdRequest, Limits};
 use crate::status::MigrationKind;
 use crate::transition::step;
@@ -24,17 +24,11 @@ fn phase_of(migration: &Migration) -> Option<Phase> {
     }
 }
 
-struct Step {
-    before: Migration,
-    event: Event,
-    outcome: Result<Transition, Rejected>,
-}
-
 type Key = (crate::phase::Phase, bool, Option<FailureCode>);
 
 fn key(migration: &Migration) -> Key {
     let code = migration.failure.as_ref().map(|failure| failure.code);
-    (migration.phase, migration.dest_compute.is_some(), code)
+    (migration.phase, migration.placement.is_some(), code)
 }
 
 /// Every step there is, of a guest that `was`, under each kind of limits and storage.
@@ -43,27 +37,7 @@ fn walk(was: VmState, storage: StorageMode, confirm: Duration) -> Vec<Step> {
         confirm,
         ..Limits::default()
     };
-    let mut steps = vec![];
-    let mut seen = BTreeSet::new();
-    let mut ahead = VecDeque::from([begun(was, &limits)]);
-    while let Some(mut before) = ahead.pop_front() {
-        if !seen.insert(key(&before)) {
-            continue;
-        }
-        before.deadline = before.deadline.map(|_| noon());
-        for event in events(storage, &limits) {
-            let outcome = step(&before, &event, noon());
-            if let Ok(transition) = &outcome {
-                ahead.push_back(transition.next.clone());
-            }
-            steps.push(Step {
-                before: before.clone(),
-                event,
-                outcome,
-            });
-        }
-    }
-    steps
+    fixtures::walk(begun(was, &limits), key, &events(storage, &limits))
 }
 
 fn all() -> Vec<Step> {
@@ -328,7 +302,7 @@ fn time_confirms_only_where_it_was_told_to() {
             },
         );
         finished.phase = Phase::Booting.into();
-        finished.dest_compute = Some(host("destination"));
+        finished.placement = Some(fixtures::placement(StorageMode::Shared));
         let finished = step(&finished, &Event::Booted, noon()).unwrap().next;
         let passed = |at| step(&finished, &Event::DeadlinePassed, at).map(|to| to.next.status());
         assert_eq!(passed(noon()), Err(Rejected::TooEarly));

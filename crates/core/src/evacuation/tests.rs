@@ -1,12 +1,11 @@
 //! The table walked exhaustively; see the tests of [`crate::live`] and [`crate::cold`].
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::fixtures::{self, noon};
+use crate::fixtures::{self, Step};
 use crate::migration::{EvacuationRequest, Limits, StorageMode};
 use crate::status::MigrationKind;
-use crate::transition::step;
 
 fn begun(was: VmState, end_stopped: bool) -> Migration {
     let request = Request::Evacuation(EvacuationRequest {
@@ -34,30 +33,12 @@ fn events() -> Vec<Event> {
     events
 }
 
-type Row = (Migration, Event, Result<Transition, Rejected>);
-
-fn walk(was: VmState, end_stopped: bool) -> Vec<Row> {
-    let mut rows = vec![];
-    let mut seen = BTreeSet::new();
-    let mut ahead = VecDeque::from([begun(was, end_stopped)]);
-    while let Some(mut before) = ahead.pop_front() {
-        let code = before.failure.as_ref().map(|failure| failure.code);
-        if !seen.insert((before.phase, code)) {
-            continue;
-        }
-        before.deadline = before.deadline.map(|_| noon());
-        for event in events() {
-            let outcome = step(&before, &event, noon());
-            if let Ok(transition) = &outcome {
-                ahead.push_back(transition.next.clone());
-            }
-            rows.push((before.clone(), event, outcome));
-        }
-    }
-    rows
+fn walk(was: VmState, end_stopped: bool) -> Vec<Step> {
+    let key = |it: &Migration| (it.phase, it.failure.as_ref().map(|failure| failure.code));
+    fixtures::walk(begun(was, end_stopped), key, &events())
 }
 
-fn all() -> Vec<Row> {
+fn all() -> Vec<Step> {
     let states = [VmState::Active, VmState::Stopped, VmState::Error];
     let ways = states
         .into_iter()
@@ -66,9 +47,9 @@ fn all() -> Vec<Row> {
 }
 
 fn for_each_transition(assert: impl Fn(&Migration, &Event, &Transition)) {
-    for (before, event, outcome) in all() {
-        if let Ok(transition) = outcome {
-            assert(&before, &event, &transition);
+    for row in all() {
+        if let Ok(transition) = row.outcome {
+            assert(&row.before, &row.event, &transition);
         }
     }
 }
@@ -77,9 +58,9 @@ fn for_each_transition(assert: impl Fn(&Migration, &Event, &Transition)) {
 fn what_applies_is_this_and_nothing_else() {
     let mut applying: BTreeMap<Phase, BTreeSet<&str>> = BTreeMap::new();
     for_each_transition(|before, _, _| assert!(phase_of(before).is_some()));
-    for (before, event, outcome) in all() {
-        if let (Some(phase), Ok(_)) = (phase_of(&before), outcome) {
-            applying.entry(phase).or_default().insert(event.name());
+    for row in all() {
+        if let (Some(phase), Ok(_)) = (phase_of(&row.before), row.outcome) {
+            applying.entry(phase).or_default().insert(row.event.name());
         }
     }
     let expected: [(Phase, &[&str]); 5] = [
@@ -159,8 +140,9 @@ fn a_guest_is_only_started_where_that_was_asked_for() {
     for was in [VmState::Active, VmState::Stopped, VmState::Error] {
         for (end_stopped, ends) in [(false, VmState::Active), (true, VmState::Stopped)] {
             assert_eq!(powers_on(&begun(was, end_stopped)), !end_stopped);
-            let rebuilt = walk(was, end_stopped).into_iter().any(|(_, _, outcome)| {
-                outcome.is_ok_and(|to| to.server == Some(ServerChange::IsRebuilt(ends)))
+            let rebuilt = walk(was, end_stopped).into_iter().any(|row| {
+                row.outcome
+                    .is_ok_and(|to| to.server == Some(ServerChange::IsRebuilt(ends)))
             });
             assert!(rebuilt);
         }
@@ -202,9 +184,10 @@ fn a_failed_evacuation_says_why() {
 
 #[test]
 fn what_ended_stays_as_it_ended() {
-    for (before, _, outcome) in all() {
-        if before.status().is_terminal() {
-            assert_eq!(outcome, Err(Rejected::Terminal(before.status())));
+    for row in all() {
+        let status = row.before.status();
+        if status.is_terminal() {
+            assert_eq!(row.outcome, Err(Rejected::Terminal(status)));
         }
     }
 }

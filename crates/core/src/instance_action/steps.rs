@@ -167,7 +167,7 @@ fn of_cold(before: &Migration, event: &Event, next: &Migration) -> Vec<ActionEve
         ActionHost::Source,
     );
     let said = match event {
-        Event::Placed(_) => vec![choose.succeeded(), prepare.started()],
+        Event::Placed(..) => vec![choose.succeeded(), prepare.started()],
         Event::Prepared => vec![prepare.succeeded(), stop.started()],
         Event::SourceStopped => vec![stop.succeeded(), boot.started()],
         Event::Booted => vec![boot.succeeded()],
@@ -228,7 +228,7 @@ fn of_evacuation(before: &Migration, event: &Event, next: &Migration) -> Vec<Act
     let said = match event {
         Event::SourceSilent(failure, _) => vec![wait.started_because(failure)],
         Event::SourceDied(_) => vec![wait.succeeded()],
-        Event::Placed(_) => vec![choose.succeeded(), boot.started()],
+        Event::Placed(..) => vec![choose.succeeded(), boot.started()],
         Event::Booted if crate::evacuation::powers_on(before) => vec![boot.succeeded()],
         Event::Booted => vec![boot.succeeded(), stop.happened()],
         Event::AbortRequested

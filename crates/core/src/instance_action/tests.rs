@@ -5,10 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::effect::Effect;
 use crate::failure::{Failure, FailureCode};
-use crate::fixtures::{self, host, noon};
-use crate::migration::{
-    ColdRequest, EvacuationRequest, Limits, LiveRequest, Placement, StorageMode,
-};
+use crate::fixtures::{self, noon};
+use crate::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest, StorageMode};
 use crate::server::VmState;
 use crate::transition::step;
 
@@ -46,12 +44,7 @@ fn evacuation(end_stopped: bool) -> Migration {
 }
 
 fn placed() -> Event {
-    Event::Placed(Placement {
-        host: host("destination"),
-        node: "destination".to_owned(),
-        storage: StorageMode::Shared,
-        limits: Limits::default(),
-    })
+    Event::Placed(fixtures::placement(StorageMode::Shared), Limits::default())
 }
 
 fn failure() -> Failure {

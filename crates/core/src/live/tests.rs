@@ -4,11 +4,11 @@
 //! So what a test below asserts holds for all histories, not for those somebody thought of.
 //! [`histories`] adds what the walk leaves out: time that passes, and limits that vary.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::*;
-use crate::fixtures::{self, noon};
+use crate::fixtures::{self, Step, noon};
 use crate::ids::HostName;
 use crate::migration::{Limits, LiveRequest, Request, StorageMode};
 use crate::status::MigrationKind;
@@ -54,13 +54,6 @@ fn all_limits() -> Vec<Limits> {
     all
 }
 
-/// One row of the walk: what `event` did to `before`.
-struct Step {
-    before: Migration,
-    event: Event,
-    outcome: Result<Transition, Rejected>,
-}
-
 /// What tells two migrations of the walk apart: all but counters and instants.
 type Key = (
     crate::phase::Phase,
@@ -74,33 +67,13 @@ fn key(migration: &Migration) -> Key {
         migration.phase,
         migration.intent,
         migration.failure.as_ref().map(|failure| failure.code),
-        migration.dest_compute.clone(),
+        migration.destination().cloned(),
     )
 }
 
 /// Every step that can be taken under `limits`, terminal migrations included.
 fn walk(limits: &Limits) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut seen = BTreeSet::new();
-    let mut ahead = VecDeque::from([accepted(limits)]);
-    while let Some(mut before) = ahead.pop_front() {
-        if !seen.insert(key(&before)) {
-            continue;
-        }
-        before.deadline = before.deadline.map(|_| noon());
-        for event in events(limits) {
-            let outcome = step(&before, &event, noon());
-            if let Ok(transition) = &outcome {
-                ahead.push_back(transition.next.clone());
-            }
-            steps.push(Step {
-                before: before.clone(),
-                event,
-                outcome,
-            });
-        }
-    }
-    steps
+    fixtures::walk(accepted(limits), key, &events(limits))
 }
 
 /// Calls `assert` with every transition there is.

@@ -72,7 +72,6 @@ pub struct Oddity {
     pub detail: String,
 }
 
-/// What the recorded host says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum AtHome {
     /// No host is recorded.

@@ -162,10 +162,10 @@ pub fn patch(server: &ServerState, migration: &Migration, change: ServerChange) 
         },
         ServerChange::GoesToSource => ServerPatch {
             power_state: PowerState::Shutdown,
-            home: Some(case.home(source, None)),
+            home: Some(case.source()),
             sightings: migration
-                .dest_compute
-                .clone()
+                .destination()
+                .cloned()
                 .map(S::Forgotten)
                 .into_iter()
                 .chain([seen(source, PowerState::Shutdown)])
@@ -175,7 +175,7 @@ pub fn patch(server: &ServerState, migration: &Migration, change: ServerChange) 
         ServerChange::ReturnsToSource(state) => ServerPatch {
             vm_state: state,
             power_state: state.power_state(),
-            home: Some(case.home(source, None)),
+            home: Some(case.source()),
             sightings: vec![seen(source, state.power_state())],
             ..settled(None)
         },
@@ -214,8 +214,7 @@ pub fn cleaned_host<'a>(server: &ServerState, transition: &'a Transition) -> Opt
     let next = &transition.next;
     let host = match transition.server {
         Some(ServerChange::StaysAtSource | ServerChange::ReturnsToSource(_)) => next
-            .dest_compute
-            .as_ref()
+            .destination()
             .filter(|_| transition.discrepancy.is_none()),
         // An evacuation settled its server before the dead host returned.
         None if (next.kind, next.status())
@@ -273,22 +272,23 @@ impl Case<'_> {
         }
     }
 
-    fn destination(&self) -> Option<Home> {
-        let host = self.migration.dest_compute.as_ref()?;
-        Some(self.home(host, self.migration.dest_node.as_ref()))
+    fn source(&self) -> Home {
+        let host = self.migration.source_compute.clone();
+        let is_there = self.server.host.as_ref() == Some(&host);
+        let node = self.server.node.clone().filter(|_| is_there);
+        Home { host, node }
     }
 
-    fn home(&self, host: &HostName, node: Option<&String>) -> Home {
-        let was_there = self.server.host.as_ref() == Some(host);
-        let kept = self.server.node.as_ref().filter(|_| was_there);
-        Home {
-            host: host.clone(),
-            node: node.or(kept).cloned(),
-        }
+    fn destination(&self) -> Option<Home> {
+        let placement = self.migration.placement.as_ref()?;
+        Some(Home {
+            host: placement.host.clone(),
+            node: Some(placement.node.clone()),
+        })
     }
 
     fn seen_at_destination(&self, sighting: Sighting, power: PowerState) -> Option<SightingChange> {
-        let host = self.migration.dest_compute.clone()?;
+        let host = self.migration.destination()?.clone();
         Some(SightingChange::Seen(host, sighting, power))
     }
 

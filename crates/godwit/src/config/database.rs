@@ -6,7 +6,6 @@ use godwit_store::StoreOptions;
 use serde::{Deserialize, Deserializer, de::Error};
 use url::Url;
 
-/// The section `database`.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DatabaseConfig {

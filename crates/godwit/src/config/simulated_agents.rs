@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use godwit_rpc::transport::{Address, TlsFiles};
 use serde::{Deserialize, Serialize};
 
-/// The section `simulated_agents`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SimulatedAgentsConfig {

@@ -8,7 +8,7 @@ use godwit_conductor::{Conductor, Parts, Wake};
 use godwit_core::ids::HostName;
 use godwit_rpc::agent::AgentPool;
 use godwit_rpc::identity::Role;
-use godwit_rpc::transport::{Transport, serve};
+use godwit_rpc::transport::{Listener, Transport, serve};
 use godwit_store::Store;
 use prometheus::Registry;
 
@@ -45,15 +45,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
         Wake::default(),
         &registry,
     )?;
-    let (stop, service) = (supervisor.stop(), conductor.service());
-    supervisor.spawn("the conductor's door", async move {
-        Ok(serve(listener, service, stop).await?)
-    });
-    let stop = supervisor.stop();
-    supervisor.spawn(
-        "the conductor",
-        async move { Ok(conductor.run(stop).await?) },
-    );
+    spawn(&mut supervisor, conductor, listener);
     let readiness = vec![database_answers(&store)];
     let metrics = observe(
         &mut supervisor,
@@ -63,6 +55,19 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     )?;
     println!("ready {address}\nmetrics http://{metrics}/metrics");
     supervisor.run().await
+}
+
+/// Lets a conductor be called, and drive.
+pub(crate) fn spawn(supervisor: &mut Supervisor, conductor: Conductor, listener: Listener) {
+    let (stop, service) = (supervisor.stop(), conductor.service());
+    supervisor.spawn("the conductor's door", async move {
+        Ok(serve(listener, service, stop).await?)
+    });
+    let stop = supervisor.stop();
+    supervisor.spawn(
+        "the conductor",
+        async move { Ok(conductor.run(stop).await?) },
+    );
 }
 
 /// A conductor that calls agents by `transport`, and is named as that says.

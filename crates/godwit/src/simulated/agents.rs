@@ -17,7 +17,6 @@ use uuid::Uuid;
 
 type TransportOf = dyn Fn(&HostName) -> Result<Transport> + Send + Sync;
 
-/// What agents are made of.
 pub(crate) struct Agents {
     pub(crate) fabric: Fabric,
     /// How the agent of a host calls and is called.

@@ -35,7 +35,6 @@ const FENCE_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(super) struct Hosts(HashMap<HostName, Uuid>);
 
-/// A host that has power.
 #[derive(Debug)]
 struct Running {
     stop: CancellationToken,
@@ -89,10 +88,11 @@ impl Hosts {
         let known = async {
             loop {
                 let known = store.agents_known().await?;
-                let registered = self.0.iter().filter(|(host, boot_id)| {
-                    known.get(host).is_some_and(|known| known == *boot_id)
-                });
-                if registered.count() == self.0.len() {
+                if self
+                    .0
+                    .iter()
+                    .all(|(host, run)| known.get(host) == Some(run))
+                {
                     return Ok(());
                 }
                 tokio::time::sleep(LOOK_EVERY).await;

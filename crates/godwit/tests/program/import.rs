@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::process::{Process, refused, run, text};
+use crate::process::{Process, refused, run, text, up};
 
 /// The rows that the replay of recorded exchanges starts from.
 const NOVA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/contract/nova");
@@ -37,8 +37,7 @@ async fn a_dump_is_brought_along_once() -> Result<()> {
 async fn nobody_may_be_at_work_meanwhile() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let data = text(directory.path());
-    let anywhere = ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
-    let mut up = Process::start(&[&["up", "--data", data][..], &anywhere].concat())?;
+    let mut up = Process::start(&up(data, &[]))?;
     up.says("ready").await?;
     let said = refused(&["db", "import-nova", NOVA, "--data", data]).await;
     assert!(said.contains("in use by another `godwit up`"), "{said}");

@@ -92,6 +92,14 @@ pub(crate) async fn refused(arguments: &[&str]) -> String {
     said
 }
 
+/// What makes `godwit up` serve on free ports, with its data in this directory.
+pub(crate) fn up<'a>(data: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec!["up", "--data", data];
+    arguments.extend(["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
+    arguments.extend(more);
+    arguments
+}
+
 /// The path as an argument.
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()

@@ -17,7 +17,7 @@ use godwit_test_support::keystone::{Keystone, TokenProvider};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::process::{Process, text};
+use crate::process::{Process, text, up};
 use crate::scripts;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -42,18 +42,7 @@ impl Cloud {
         );
         let world = serde_json::to_vec(&fleet)?;
         std::fs::write(data.join("simulated-world.json"), world)?;
-        let anywhere = "127.0.0.1:0";
-        let mut up = Process::start(&[
-            "up",
-            "--listen",
-            anywhere,
-            "--metrics",
-            anywhere,
-            "--speed",
-            "10",
-            "--data",
-            text(&data),
-        ])?;
+        let mut up = Process::start(&up(text(&data), &["--speed", "10"]))?;
         let images = up.says("ready").await?.replace("/v2.1", "/image");
         let config = configured(directory.path(), &data, &keystone)?;
         let mut api = Process::start(&["api", "--config", &config])?;

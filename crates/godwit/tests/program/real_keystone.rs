@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use godwit_test_support::keystone::{Keystone, Scope, TokenProvider};
 use godwit_test_support::token::TokenKey;
-use godwit_test_support::wait_for;
+use godwit_test_support::{http, wait_for};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -47,7 +47,7 @@ impl World {
             keystone,
             api,
             url,
-            client: Client::new(),
+            client: http::client(),
             tokens: Vec::new(),
             _directory: directory,
         })

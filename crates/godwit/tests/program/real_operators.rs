@@ -11,7 +11,7 @@ use anyhow::Result;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::process::{Process, text};
+use crate::process::{Process, text, up};
 use crate::scripts;
 
 /// A service for one program.
@@ -23,18 +23,7 @@ struct Cloud {
 impl Cloud {
     async fn new() -> Result<Self> {
         let directory = tempfile::tempdir()?;
-        let anywhere = "127.0.0.1:0";
-        let mut up = Process::start(&[
-            "up",
-            "--listen",
-            anywhere,
-            "--metrics",
-            anywhere,
-            "--speed",
-            "10",
-            "--data",
-            text(directory.path()),
-        ])?;
+        let mut up = Process::start(&up(text(directory.path()), &["--speed", "10"]))?;
         up.says("ready").await?;
         Ok(Self { directory, _up: up })
     }

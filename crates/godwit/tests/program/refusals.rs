@@ -3,16 +3,7 @@
 use anyhow::Result;
 use nix::sys::signal::Signal;
 
-use crate::process::{Process, refused, text};
-
-const ANYWHERE: [&str; 4] = ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
-
-fn up<'a>(data: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let mut arguments = vec!["up", "--data", data];
-    arguments.extend(ANYWHERE);
-    arguments.extend(more);
-    arguments
-}
+use crate::process::{Process, refused, text, up};
 
 #[tokio::test]
 async fn two_in_one_directory() -> Result<()> {

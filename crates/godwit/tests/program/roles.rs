@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use godwit_test_support::ca::{Role, TestCa};
-use godwit_test_support::wait_for;
+use godwit_test_support::{http, wait_for};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -63,7 +63,7 @@ async fn each_serves_and_stops() -> Result<()> {
 
     let reader = Session::log_in(&url, "reader", "demo").await?;
     assert_eq!(reader.servers().await?, []);
-    let text = reqwest::get(metrics).await?.text().await?;
+    let text = http::client().get(metrics).send().await?.text().await?;
     assert!(text.contains("godwit_http_requests_total"), "{text}");
     assert!(text.contains("godwit_build_info{"), "{text}");
     let pool = "godwit_api_database_connections{state=\"most\"} 8";

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use godwit_test_support::wait_for;
+use godwit_test_support::{http, wait_for};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ impl Session {
             },
             "scope": {"project": {"name": project, "domain": domain}},
         }});
-        let client = Client::new();
+        let client = http::client();
         let place = format!("{base}/identity/v3/auth/tokens");
         let answer = client.post(place).json(&body).send().await?;
         ensure!(answer.status() == StatusCode::CREATED, "{answer:?}");
@@ -43,7 +43,7 @@ impl Session {
 
     /// Brings a token along.
     pub(crate) fn with_token(url: &str, token: String) -> Self {
-        let (client, url) = (Client::new(), url.to_owned());
+        let (client, url) = (http::client(), url.to_owned());
         Self { client, url, token }
     }
 

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use anyhow::Result;
+use godwit_test_support::http;
 use godwit_test_support::postgres::TempPostgres;
 use nix::sys::signal::Signal;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::process::{Process, run, text};
+use crate::process::{Process, run, text, up};
 use crate::session::Session;
 
 /// A running `up`, and where it serves.
@@ -20,11 +21,7 @@ struct Up {
 
 impl Up {
     async fn start(data: &Path, more: &[&str]) -> Result<Self> {
-        let anywhere = "127.0.0.1:0";
-        let mut arguments = vec!["up", "--listen", anywhere, "--metrics", anywhere];
-        arguments.extend(["--data", text(data)]);
-        arguments.extend(more);
-        let mut process = Process::start(&arguments)?;
+        let mut process = Process::start(&up(text(data), more))?;
         let url = process.says("ready").await?;
         let metrics = process.says("metrics").await?;
         Ok(Self {
@@ -257,7 +254,7 @@ async fn it_can_be_observed() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let up = Up::start(directory.path(), &[]).await?;
     up.manager().await?.servers().await?;
-    let text = reqwest::get(&up.metrics).await?.text().await?;
+    let text = http::client().get(&up.metrics).send().await?.text().await?;
     for name in [
         "godwit_http_requests_total{method=\"GET\",route=\"/servers\",status=\"200\"} 1",
         "godwit_queue_length 0",
@@ -267,7 +264,8 @@ async fn it_can_be_observed() -> Result<()> {
     }
     let base = up.metrics.trim_end_matches("/metrics");
     for check in ["live", "ready"] {
-        let answer = reqwest::get(format!("{base}/healthz/{check}")).await?;
+        let answer = http::client().get(format!("{base}/healthz/{check}"));
+        let answer = answer.send().await?;
         assert_eq!(answer.status(), StatusCode::OK);
     }
     Ok(())

@@ -27,7 +27,6 @@ impl<'a> Cursor<'a> {
         self.word().filter(|word| !KEYWORDS.contains(word))
     }
 
-    /// A name or keyword.
     pub(super) fn word(&mut self) -> Option<&'a str> {
         let next = self.peek();
         next.starts_with(|c| c == '_' || is_xid_start(c))

@@ -30,7 +30,6 @@ pub(crate) enum Reading {
     Unreadable,
 }
 
-/// Reads `source`.
 pub(crate) fn read(source: &str) -> Reading {
     if source.contains('\0') {
         return Reading::Unreadable;
@@ -94,33 +93,24 @@ impl Reader<'_> {
         Some(None)
     }
 
-    /// Inversions joined by `and` and `or`.
+    /// Operands joined by operators, `and` and `or`; behind these two and in front of all, any
+    /// number of `not`. A literal is one operand with nothing else.
     fn disjunction(&mut self) -> Option<Node> {
-        let mut node = self.inversion()?;
-        while self.at.eat_word("and") || self.at.eat_word("or") {
-            self.inversion()?;
-            node = None;
+        let mut alone = true;
+        loop {
+            while self.at.eat_word("not") {
+                alone = false;
+            }
+            let node = self.operand()?;
+            while self.operator() {
+                self.operand()?;
+                alone = false;
+            }
+            if !(self.at.eat_word("and") || self.at.eat_word("or")) {
+                return Some(node.filter(|_| alone));
+            }
+            alone = false;
         }
-        Some(node)
-    }
-
-    fn inversion(&mut self) -> Option<Node> {
-        let mut inverted = false;
-        while self.at.eat_word("not") {
-            inverted = true;
-        }
-        let node = self.operation()?;
-        Some(node.filter(|_| !inverted))
-    }
-
-    /// Operands joined by arithmetic and comparison.
-    fn operation(&mut self) -> Option<Node> {
-        let mut node = self.operand()?;
-        while self.operator() {
-            self.operand()?;
-            node = None;
-        }
-        Some(node)
     }
 
     fn operator(&mut self) -> bool {

@@ -255,7 +255,6 @@ fn hex(rest: &mut &str, length: usize) -> Option<char> {
         .and_then(char::from_u32)
 }
 
-/// `repr` of bytes.
 pub(super) fn repr_bytes(bytes: &[u8]) -> String {
     // Read as Latin-1 every byte is one character, which `repr` escapes just as bytes want it,
     // but for what is printable above ASCII.

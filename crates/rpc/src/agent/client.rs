@@ -59,16 +59,13 @@ impl AgentClient {
         self.session.greet(hello).await
     }
 
-    async fn call<Q: Native, A: Native, F>(
+    async fn call<Q: Native, A: Native, F: Future<Output = Result<Response<A::Wire>, Status>>>(
         &self,
         since: Version,
         deadline: Duration,
         message: Q,
         send: impl FnOnce(Wire<Channel>, Request<Q::Wire>) -> F,
-    ) -> Result<A, CallError>
-    where
-        F: Future<Output = Result<Response<A::Wire>, Status>>,
-    {
+    ) -> Result<A, CallError> {
         require(self.hello().await?.version, since)?;
         let request = self.session.request(message.to_wire(), Some(deadline));
         let sent = send(self.wire.clone(), request);
@@ -76,9 +73,6 @@ impl AgentClient {
     }
 
     /// See [`super::Agent::watch`].
-    ///
-    /// # Errors
-    /// [`CallError`].
     pub async fn watch(
         &self,
         migration: MigrationUuid,
@@ -110,9 +104,6 @@ macro_rules! client_calls {
         impl AgentClient {
             $(
                 #[doc = concat!("See [`super::Agent::", stringify!($verb), "`].")]
-                ///
-                /// # Errors
-                /// [`CallError`].
                 pub async fn $verb(&self $(, $request: $Request)?) -> Result<$Reply, CallError> {
                     let since = Version::new($major, $minor, 0);
                     let deadline = self.session.deadlines.$deadline;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use super::Agent;
@@ -40,21 +39,17 @@ impl<A: Agent> AgentServer<A> {
         let wire = Wire::new(Self { agent, speaks })
             .max_decoding_message_size(LARGEST_MESSAGE)
             .max_encoding_message_size(LARGEST_MESSAGE);
-        let guarded = tonic::service::interceptor::InterceptedService::new(wire, gate);
-        Service(Routes::new(guarded))
+        Service::guarded(wire, gate)
     }
 }
 
 type Reply<T> = Result<Response<T>, Status>;
 
 /// Understands the message, calls, renders the answer.
-async fn relay<Q: Native, A: Native, F>(
+async fn relay<Q: Native, A: Native, F: Future<Output = Result<A, Refusal>>>(
     request: Request<Q::Wire>,
     call: impl FnOnce(Q) -> F,
-) -> Reply<A::Wire>
-where
-    F: Future<Output = Result<A, Refusal>>,
-{
+) -> Reply<A::Wire> {
     let message = Q::from_wire(request.into_inner())?;
     Ok(Response::new(call(message).await?.to_wire()))
 }

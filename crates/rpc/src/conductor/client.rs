@@ -49,15 +49,12 @@ impl ConductorClient {
         self.session.greet(hello).await
     }
 
-    async fn call<Q: Native, A: Native, F>(
+    async fn call<Q: Native, A: Native, F: Future<Output = Result<Response<A::Wire>, Status>>>(
         &self,
         deadline: Duration,
         message: Q,
         send: impl FnOnce(Wire<Channel>, Request<Q::Wire>) -> F,
-    ) -> Result<A, CallError>
-    where
-        F: Future<Output = Result<Response<A::Wire>, Status>>,
-    {
+    ) -> Result<A, CallError> {
         self.hello().await?;
         let request = self.session.request(message.to_wire(), Some(deadline));
         let sent = send(self.wire.clone(), request);
@@ -65,9 +62,6 @@ impl ConductorClient {
     }
 
     /// See [`super::Conductor::register`].
-    ///
-    /// # Errors
-    /// [`CallError`].
     pub async fn register(&self, registration: Registration) -> Result<Registered, CallError> {
         let within = self.session.deadlines.inquiry;
         let send = async |mut wire: Wire<Channel>, request| wire.register(request).await;
@@ -75,9 +69,6 @@ impl ConductorClient {
     }
 
     /// See [`super::Conductor::heartbeat`].
-    ///
-    /// # Errors
-    /// [`CallError`].
     pub async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<Heard, CallError> {
         let within = self.session.deadlines.brief;
         let send = async |mut wire: Wire<Channel>, request| wire.heartbeat(request).await;
@@ -85,9 +76,6 @@ impl ConductorClient {
     }
 
     /// See [`super::Conductor::report`].
-    ///
-    /// # Errors
-    /// [`CallError`].
     pub async fn report(&self, report: Report) -> Result<(), CallError> {
         let within = self.session.deadlines.brief;
         let send = async |mut wire: Wire<Channel>, request| wire.report(request).await;

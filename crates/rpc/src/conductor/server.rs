@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use godwit_core::ids::HostName;
-use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use super::Conductor;
@@ -34,8 +33,7 @@ impl<C: Conductor> ConductorServer<C> {
         let wire = Wire::new(Self { conductor, speaks })
             .max_decoding_message_size(LARGEST_MESSAGE)
             .max_encoding_message_size(LARGEST_MESSAGE);
-        let guarded = tonic::service::interceptor::InterceptedService::new(wire, gate);
-        Service(Routes::new(guarded))
+        Service::guarded(wire, gate)
     }
 }
 

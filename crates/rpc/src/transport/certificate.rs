@@ -1,8 +1,9 @@
 //! What a certificate says: whose it is, once it has been verified, and when it ends.
 
-use rustls::pki_types::CertificateDer;
-use x509_parser::extensions::GeneralName;
-use x509_parser::parse_x509_certificate;
+use std::time::Duration;
+
+use rustls::pki_types::{CertificateDer, UnixTime};
+use webpki::{EndEntityCert, Error, KeyUsage};
 
 use crate::identity::PeerIdentity;
 
@@ -25,11 +26,21 @@ pub enum NoIdentity {
 
 /// When the first of these ends, in seconds since 1970. What cannot be read has ended.
 pub(super) fn first_end(certificates: &[CertificateDer<'_>]) -> i64 {
-    let ends = certificates.iter().map(|certificate| {
-        let parsed = parse_x509_certificate(certificate);
-        parsed.map_or(0, |(_, it)| it.validity().not_after.timestamp())
-    });
+    let ends = certificates.iter().map(|it| end(it).unwrap_or_default());
     ends.min().unwrap_or_default()
+}
+
+/// When it ends. webpki says so only when it refuses a certificate that has ended, which at the end
+/// of time each has; it looks at that before it looks for who signed it.
+fn end(certificate: &CertificateDer<'_>) -> Option<i64> {
+    let certificate = EndEntityCert::try_from(certificate).ok()?;
+    let last = UnixTime::since_unix_epoch(Duration::MAX);
+    let usage = KeyUsage::client_auth();
+    let verified = certificate.verify_for_usage(&[], &[], &[], last, usage, None, None);
+    let Err(Error::CertExpired { not_after, .. }) = verified else {
+        return None;
+    };
+    i64::try_from(not_after.as_secs()).ok()
 }
 
 /// Who the owner of the first certificate of a verified chain is.
@@ -39,19 +50,10 @@ pub(super) fn identity_of(
     let leaf = chain
         .and_then(<[_]>::first)
         .ok_or(NoIdentity::NoCertificate)?;
-    let (_, leaf) = parse_x509_certificate(leaf).map_err(|_| NoIdentity::Unreadable)?;
-    let names = leaf
-        .subject_alternative_name()
-        .map_err(|_| NoIdentity::Unreadable)?
-        .ok_or(NoIdentity::None)?;
-    let mut identities = names
-        .value
-        .general_names
-        .iter()
-        .filter_map(|name| match name {
-            GeneralName::URI(uri) => uri.parse::<PeerIdentity>().ok(),
-            _ => None,
-        });
+    let leaf = EndEntityCert::try_from(leaf).map_err(|_| NoIdentity::Unreadable)?;
+    let mut identities = leaf
+        .valid_uri_names()
+        .filter_map(|uri| uri.parse::<PeerIdentity>().ok());
     match (identities.next(), identities.next()) {
         (Some(identity), None) => Ok(identity),
         (None, _) => Err(NoIdentity::None),

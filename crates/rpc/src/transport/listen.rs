@@ -48,9 +48,6 @@ enum Kind {
 impl Transport {
     /// Opens the door: at `address` (port 0: any free one), or under this party's name where
     /// the transport stays within the process.
-    ///
-    /// # Errors
-    /// [`ListenError`].
     pub async fn listen(&self, address: SocketAddr) -> Result<Listener, ListenError> {
         let bind = async || {
             let bound = TcpListener::bind(address).await;

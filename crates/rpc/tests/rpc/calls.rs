@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::parties::*;
 use godwit_core::failure::FailureCode;
-use godwit_core::ids::{MigrationUuid, ServerUuid};
+use godwit_core::ids::ServerUuid;
 use godwit_core::migration::BlockMigration;
+use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
 use godwit_core::time::Timestamp;
 use godwit_rpc::agent::{AgentClient, AgentPool};
@@ -14,12 +15,13 @@ use godwit_rpc::command::{
     Boot, CheckBoot, CheckSource, ForceMeans, MoveKind, Prepare, Start, Withdraw,
 };
 use godwit_rpc::conductor::ConductorClient;
-use godwit_rpc::domain::{Domain, Owner};
 use godwit_rpc::progress::{Ended, Outcome, Progress, WatchEvent};
 use godwit_rpc::refusal::{CallError, Refusal};
 use godwit_rpc::transport::{LocalNetwork, Transport};
 use godwit_rpc::version::Speaks;
 use godwit_test_support::ca;
+use godwit_test_support::fleet::rpc::{domain, receiver};
+use godwit_test_support::fleet::{MIGRATION, SERVER, server};
 use uuid::Uuid;
 
 /// All calls of an agent give what it answered.
@@ -34,9 +36,9 @@ async fn all_calls_work(client: &AgentClient, agent: &TestAgent) {
     let refused = client.abort(command()).await.unwrap_err();
     assert_eq!(refused.refusal(), Some(&Refusal::TooLate));
 
-    let server = ServerUuid(Uuid::from_u128(9));
+    let server = server(9);
     let check = CheckSource {
-        migration: MigrationUuid(Uuid::from_u128(1)),
+        migration: MIGRATION,
         server,
         kind: MoveKind::Cold,
         block_migration: BlockMigration::Auto,
@@ -102,9 +104,7 @@ async fn both_transports_work(agent_side: Transport, conductor_side: Transport) 
     let agent = Arc::new(TestAgent::default());
     let serving = serve_agent(&agent_side, agent.clone(), Speaks::default()).await;
     let pool = AgentPool::new(conductor_side, quick());
-    let client = pool
-        .agent(&host("host-1"), &serving.address.to_string())
-        .unwrap();
+    let client = pool.agent(&host(1), &serving.address.to_string()).unwrap();
     all_calls_work(&client, &agent).await;
 }
 
@@ -143,30 +143,6 @@ async fn over_mutual_tls() {
     .await;
 }
 
-fn guest() -> Domain {
-    Domain {
-        server: command().what.server,
-        domain_name: "instance-1".to_owned(),
-        display_name: "vm-1".to_owned(),
-        sighting: godwit_core::recovery::Sighting::Executing,
-        power_state: godwit_core::server::PowerState::Running,
-        vcpus: 1,
-        memory_bytes: 1 << 28,
-        cpu: facts().cpu,
-        disks: vec![],
-        owner: Owner {
-            user_id: "u".to_owned(),
-            project_id: "p".to_owned(),
-            user_name: None,
-            project_name: None,
-        },
-        flavor: None,
-        image_ref: None,
-        definition: None,
-        group: None,
-    }
-}
-
 #[tokio::test]
 async fn who_does_not_answer_is_overdue() {
     let network = LocalNetwork::new();
@@ -176,7 +152,7 @@ async fn who_does_not_answer_is_overdue() {
 
     let prepare = Prepare {
         command: command(),
-        guest: guest(),
+        guest: domain(SERVER, Sighting::Executing),
     };
     let error = client.prepare(prepare).await.unwrap_err();
     assert!(matches!(error, CallError::Overdue(_)), "{error:?}");
@@ -282,14 +258,8 @@ async fn agents_speak_for_their_own_host_only() {
         Speaks::default(),
     );
 
-    assert!(
-        client
-            .heartbeat(heartbeat("host-1"))
-            .await
-            .unwrap()
-            .registered
-    );
-    let error = client.heartbeat(heartbeat("host-2")).await.unwrap_err();
+    assert!(client.heartbeat(heartbeat(1)).await.unwrap().registered);
+    let error = client.heartbeat(heartbeat(2)).await.unwrap_err();
     let forbidden = matches!(error.refusal(), Some(Refusal::Forbidden(_)));
     assert!(forbidden, "{error:?}");
     assert_eq!(

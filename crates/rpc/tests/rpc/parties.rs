@@ -9,35 +9,33 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use godwit_core::failure::{Failure, FailureCode};
-use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
-use godwit_core::migration::StorageMode;
+use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::power::PowerAction;
 use godwit_core::server::PowerState;
 use godwit_core::time::Timestamp;
 use godwit_rpc::Deadlines;
 use godwit_rpc::agent::{Agent, AgentClient, AgentServer};
 use godwit_rpc::command::{
-    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Move, MoveKind,
-    Power, Powered, Prepare, Rank, Receiver, RollBack, Start, Withdraw,
+    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Power, Powered,
+    Prepare, Receiver, RollBack, Start, Withdraw,
 };
 use godwit_rpc::conductor::{Conductor, ConductorServer};
 use godwit_rpc::enrolment::{Heard, Heartbeat, Registered, Registration, Report};
-use godwit_rpc::facts::{Capacity, Cpu, HostFacts, Inventory};
+use godwit_rpc::facts::{HostFacts, Inventory};
 use godwit_rpc::identity::{PeerIdentity, Role};
 use godwit_rpc::progress::{Ended, Outcome, Progress, WatchEvent};
 use godwit_rpc::refusal::Refusal;
 use godwit_rpc::transport::{Address, LocalNetwork, Tls, TlsFiles, Transport, serve};
 use godwit_rpc::version::Speaks;
 use godwit_test_support::ca::{self, Certificate, TestCa};
+use godwit_test_support::fleet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
+pub(crate) use godwit_test_support::fleet::host;
+
 pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 pub(crate) const ANY_PORT: SocketAddr = SocketAddr::new(LOOPBACK, 0);
-
-pub(crate) fn host(name: &str) -> HostName {
-    HostName::new(name).unwrap()
-}
 
 pub(crate) fn conductor_identity() -> PeerIdentity {
     PeerIdentity::new(Role::Conductor, "conductor-1")
@@ -48,63 +46,20 @@ pub(crate) fn agent_identity() -> PeerIdentity {
 }
 
 pub(crate) fn facts() -> HostFacts {
-    HostFacts {
-        host: host("host-1"),
-        node: "host-1.example.org".to_owned(),
-        hypervisor_type: "QEMU".to_owned(),
-        hypervisor_version: 10_000_002,
-        cpu: Cpu {
-            arch: "x86_64".to_owned(),
-            model: "qemu64".to_owned(),
-            vendor: String::new(),
-            features: vec![],
-            definition: None,
-        },
-        capacity: Capacity {
-            vcpus: 8,
-            memory_bytes: 1 << 34,
-            disk_bytes: 1 << 40,
-            disk_free_bytes: 1 << 39,
-        },
-        pools: vec![],
-        address: None,
-    }
+    fleet::rpc::facts(&host(1))
 }
 
 pub(crate) fn command() -> Command {
     Command {
-        what: Move {
-            migration: MigrationUuid(Uuid::from_u128(1)),
-            kind: MoveKind::Live,
-            server: ServerUuid(Uuid::from_u128(2)),
-            source: host("host-1"),
-            destination: host("host-2"),
-            storage: StorageMode::Shared,
-        },
-        rank: Rank {
-            sequence: 3,
-            epoch: 1,
-        },
         request_id: Some("req-1".to_owned()),
-    }
-}
-
-pub(crate) fn receiver() -> Receiver {
-    Receiver {
-        target: "qemu+tcp://host-1/system".to_owned(),
-        pools: vec![],
+        ..fleet::rpc::command(3, 1)
     }
 }
 
 pub(crate) fn power() -> Power {
     Power {
-        server: ServerUuid(Uuid::from_u128(2)),
-        action: PowerAction::HardReboot,
-        rank: Rank {
-            sequence: 5,
-            epoch: 2,
-        },
         request_id: Some("req-2".to_owned()),
+        ..fleet::rpc::power(PowerAction::HardReboot, 5, 2)
     }
 }
 
@@ -236,9 +191,9 @@ impl Conductor for TestConductor {
     }
 }
 
-pub(crate) fn heartbeat(name: &str) -> Heartbeat {
+pub(crate) fn heartbeat(number: u32) -> Heartbeat {
     Heartbeat {
-        host: host(name),
+        host: host(number),
         boot_id: Uuid::from_u128(7),
         inventory: None,
     }
@@ -294,7 +249,7 @@ pub(crate) fn quick() -> Deadlines {
 pub(crate) fn agent_client(transport: &Transport, at: &Serving) -> AgentClient {
     AgentClient::new(
         transport,
-        &host("host-1"),
+        &host(1),
         at.address.clone(),
         quick(),
         Speaks::default(),

@@ -28,7 +28,7 @@ async fn meet(caller: Speaks, answering: Speaks) -> Result<Speaks, CallError> {
     let serving = serve_agent(&agent, Default::default(), answering).await;
     let client = AgentClient::new(
         &local(&network, conductor_identity()),
-        &host("host-1"),
+        &host(1),
         serving.address.clone(),
         quick(),
         caller,

@@ -11,7 +11,6 @@ use super::{Aggregate, load_all, zones};
 use crate::columns::{instant, json};
 use crate::connection::Database;
 use crate::dialect::{self, ZoneLock};
-use crate::error::TransactionError;
 use crate::prepared::Prepare as _;
 use crate::schema::{aggregate_hosts, aggregates, servers};
 use crate::{Store, StoreError};
@@ -67,15 +66,6 @@ pub enum AggregateError<E> {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl<E: Send + 'static> TransactionError for AggregateError<E> {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::NoSuchAggregate | Self::NameExists | Self::Refused(_) => None,
-        }
-    }
 }
 
 /// The aggregate, and all that a change of it may touch. Nobody else changes zones, or puts a
@@ -189,20 +179,13 @@ pub(crate) fn forget_host(connection: &mut Database, host: &HostName) -> Result<
 impl Store {
     /// Changes an aggregate, and with it the zones of hosts; returns it as it is then, or was
     /// last. `check` sees inside the transaction what the change has to be held against.
-    ///
-    /// # Errors
-    /// [`AggregateError`].
-    pub async fn aggregate_change<E, F>(
+    pub async fn aggregate_change<E: Send + 'static>(
         &self,
         id: i64,
         change: AggregateChange,
         at: Timestamp,
-        check: F,
-    ) -> Result<Aggregate, AggregateError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&AggregateUse) -> Result<(), E> + Send + 'static,
-    {
+        check: impl Fn(&AggregateUse) -> Result<(), E> + Send + 'static,
+    ) -> Result<Aggregate, AggregateError<E>> {
         let changed = self.write(move |connection| {
             let used = load(connection, id)?;
             check(&used).map_err(AggregateError::Refused)?;

@@ -8,7 +8,6 @@ use super::rows_of;
 use crate::StoreError;
 use crate::connection::Database;
 
-/// A row that is here.
 #[derive(QueryableByName)]
 struct Known {
     #[diesel(sql_type = BigInt)]

@@ -11,6 +11,8 @@ use diesel::sql_types::BigInt;
 #[cfg(feature = "postgres")]
 use diesel::sql_types::Text;
 
+use crate::connection::Database;
+
 /// Lets everybody in. With a write-ahead log readers and the writer do not wait for each other;
 /// the file remembers that it has one.
 pub(crate) fn share(sqlite: &mut SqliteConnection) -> QueryResult<()> {
@@ -35,15 +37,21 @@ pub(crate) fn occupy(sqlite: &mut SqliteConnection) -> QueryResult<bool> {
 }
 
 /// Are there rows that refer to rows which an upgrade lost? On PostgreSQL there cannot be.
-pub(crate) fn check_references(sqlite: &mut SqliteConnection) -> QueryResult<bool> {
+pub(crate) fn check_references(connection: &mut Database) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Broken {
         #[diesel(sql_type = BigInt)]
         broken: i64,
     }
-    let found: Broken =
-        sql_query("SELECT COUNT(*) AS broken FROM pragma_foreign_key_check").get_result(sqlite)?;
-    Ok(found.broken == 0)
+    match connection {
+        Database::Sqlite(sqlite) => {
+            let query = sql_query("SELECT COUNT(*) AS broken FROM pragma_foreign_key_check");
+            let found: Broken = query.get_result(sqlite)?;
+            Ok(found.broken == 0)
+        }
+        #[cfg(feature = "postgres")]
+        Database::Postgres(_) => Ok(true),
+    }
 }
 
 /// Makes upgrades wait for each other until the transaction ends. The number is arbitrary, and

@@ -102,9 +102,6 @@ fn load(
 impl Store {
     /// The events that follow position `after` (0 for all), at most `limit`, in order. Whoever
     /// goes on after the last one that it got misses none, whoever writes meanwhile.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn events_after(
         &self,
         after: i64,

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use godwit_core::ids::ServerUuid;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::ImportError;
-use super::batch::{Incoming, Key, Target, transfer};
+use super::batch::{Incoming, Key, Target, new_row, transfer};
 use super::columns::{Life, Moment};
 use super::dump::Dump;
 use super::report::{Reason, TableReport, because};
@@ -27,40 +27,28 @@ struct ActionRow {
     message: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct NewAction {
-    id: i64,
-    action: String,
-    instance_uuid: ServerUuid,
-    request_id: Option<String>,
-    user_id: Option<String>,
-    project_id: Option<String>,
-    start_time: Option<Moment>,
-    finish_time: Option<Moment>,
-    message: Option<String>,
-    created_at: Moment,
-    updated_at: Option<Moment>,
-    deleted_at: Option<Moment>,
+new_row! {
+    struct NewAction {
+        id: i64,
+        action: String,
+        instance_uuid: ServerUuid,
+        request_id: Option<String>,
+        user_id: Option<String>,
+        project_id: Option<String>,
+        start_time: Option<Moment>,
+        finish_time: Option<Moment>,
+        message: Option<String>,
+        created_at: Moment,
+        updated_at: Option<Moment>,
+        deleted_at: Option<Moment>,
+    }
 }
 
 const ACTIONS: Target = Target {
     table: "instance_actions",
     source: "instance_actions",
     key: Key::Plain("request_id"),
-    columns: &[
-        ("id", "bigint"),
-        ("action", "text"),
-        ("instance_uuid", "text"),
-        ("request_id", "text"),
-        ("user_id", "text"),
-        ("project_id", "text"),
-        ("start_time", "timestamp"),
-        ("finish_time", "timestamp"),
-        ("message", "text"),
-        ("created_at", "timestamp"),
-        ("updated_at", "timestamp"),
-        ("deleted_at", "timestamp"),
-    ],
+    columns: NewAction::COLUMNS,
 };
 
 #[derive(Debug, Deserialize)]
@@ -78,38 +66,27 @@ struct EventRow {
     details: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct NewEvent {
-    id: i64,
-    action_id: i64,
-    event: String,
-    start_time: Option<Moment>,
-    finish_time: Option<Moment>,
-    result: Option<String>,
-    traceback: Option<String>,
-    host: Option<String>,
-    details: Option<String>,
-    created_at: Moment,
-    updated_at: Option<Moment>,
+new_row! {
+    struct NewEvent {
+        id: i64,
+        action_id: i64,
+        event: String,
+        start_time: Option<Moment>,
+        finish_time: Option<Moment>,
+        result: Option<String>,
+        traceback: Option<String>,
+        host: Option<String>,
+        details: Option<String>,
+        created_at: Moment,
+        updated_at: Option<Moment>,
+    }
 }
 
 const EVENTS: Target = Target {
     table: "instance_actions_events",
     source: "instance_actions_events",
     key: Key::Plain("event"),
-    columns: &[
-        ("id", "bigint"),
-        ("action_id", "bigint"),
-        ("event", "text"),
-        ("start_time", "timestamp"),
-        ("finish_time", "timestamp"),
-        ("result", "text"),
-        ("traceback", "text"),
-        ("host", "text"),
-        ("details", "text"),
-        ("created_at", "timestamp"),
-        ("updated_at", "timestamp"),
-    ],
+    columns: NewEvent::COLUMNS,
 };
 
 fn action(row: ActionRow) -> Result<Incoming, Reason> {

@@ -5,25 +5,27 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
+use godwit_core::server::{TaskState, VmState};
+use godwit_core::status::{MigrationKind, MigrationStatus};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::ImportError;
+use super::columns::Moment;
 use super::dump::{Dump, Rows};
 use super::report::{Reason, TableReport, because};
 use crate::connection::Database;
 use crate::dialect::bulk;
-use crate::{StoreError, columns};
+use crate::{LockedBy, StoreError, columns};
 
-/// Rows in one statement.
 const BATCH: usize = 500;
 
 /// Where the rows of one of Nova's tables go.
 pub(super) struct Target {
-    /// Our table.
     pub(super) table: &'static str,
-    /// Nova's.
     pub(super) source: &'static str,
     /// What a thing is recognised by beside its id.
     pub(super) key: Key,
@@ -47,6 +49,59 @@ impl Key {
         }
     }
 }
+
+/// What a column holds.
+pub(super) trait Column {
+    /// PostgreSQL's type of it.
+    const KIND: &'static str;
+}
+
+macro_rules! stands_as {
+    ($kind:literal: $($value:ty),+ $(,)?) => {$(
+        impl Column for $value {
+            const KIND: &'static str = $kind;
+        }
+    )+};
+}
+
+stands_as!("bigint": i32, i64);
+stands_as!("boolean": bool);
+stands_as!("timestamp": Moment);
+stands_as!(
+    "text": &str,
+    String,
+    Uuid,
+    HostName,
+    LockedBy,
+    MigrationKind,
+    MigrationStatus,
+    MigrationUuid,
+    ServerUuid,
+    TaskState,
+    VmState,
+);
+
+impl<T: Column> Column for Option<T> {
+    const KIND: &'static str = T::KIND;
+}
+
+/// A row of ours, and its `COLUMNS` for a [`Target`].
+macro_rules! new_row {
+    (struct $name:ident$(<$life:lifetime>)? { $($column:ident: $value:ty,)+ }) => {
+        #[derive(Debug, ::serde::Serialize)]
+        struct $name$(<$life>)? {
+            $($column: $value,)+
+        }
+
+        impl$(<$life>)? $name$(<$life>)? {
+            const COLUMNS: &'static [(&'static str, &'static str)] = &[
+                $((stringify!($column), <$value as $crate::import::batch::Column>::KIND),)+
+            ];
+        }
+    };
+}
+
+pub(super) use new_row;
 
 /// A row to be written: `columns` by name, among them `id` and the key.
 pub(super) struct Incoming {

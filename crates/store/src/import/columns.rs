@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::columns::instant;
 
-/// A truth value.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Flag(pub(super) bool);
 
@@ -74,7 +73,6 @@ impl Life {
         self.deleted_at.or(marked.flatten())
     }
 
-    /// Was the row deleted?
     pub(super) fn is_deleted(&self) -> bool {
         self.deleted.0 || self.deleted_at.is_some()
     }

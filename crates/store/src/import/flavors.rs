@@ -5,10 +5,10 @@ use godwit_core::resources::Resources;
 use std::collections::HashMap;
 
 use diesel::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::ImportError;
-use super::batch::{Incoming, Key, Target, transfer};
+use super::batch::{Incoming, Key, Target, new_row, transfer};
 use super::columns::Life;
 use super::dump::Dump;
 use super::report::{Reason, TableReport, because};
@@ -32,34 +32,25 @@ struct Row {
     ephemeral_gb: Option<i64>,
 }
 
-#[derive(Debug, Serialize)]
-struct New<'a> {
-    id: i64,
-    flavorid: &'a str,
-    name: &'a str,
-    vcpus: i64,
-    memory_mb: i64,
-    root_gb: i64,
-    ephemeral_gb: i64,
-    swap_mb: i64,
-    extra_specs: &'static str,
+new_row! {
+    struct New<'a> {
+        id: i64,
+        flavorid: &'a str,
+        name: &'a str,
+        vcpus: i64,
+        memory_mb: i64,
+        root_gb: i64,
+        ephemeral_gb: i64,
+        swap_mb: i64,
+        extra_specs: &'static str,
+    }
 }
 
 const TARGET: Target = Target {
     table: "flavors",
     source: "flavors",
     key: Key::Unique("flavorid"),
-    columns: &[
-        ("id", "bigint"),
-        ("flavorid", "text"),
-        ("name", "text"),
-        ("vcpus", "bigint"),
-        ("memory_mb", "bigint"),
-        ("root_gb", "bigint"),
-        ("ephemeral_gb", "bigint"),
-        ("swap_mb", "bigint"),
-        ("extra_specs", "text"),
-    ],
+    columns: New::COLUMNS,
 };
 
 /// Our flavors by Nova's database ids.

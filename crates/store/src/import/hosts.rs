@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use godwit_core::ids::HostName;
 use godwit_core::resources::Resources;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::ImportError;
-use super::batch::{Incoming, Key, Target, transfer};
+use super::batch::{Incoming, Key, Target, new_row, transfer};
 use super::columns::{Life, Moment};
 use super::dump::Dump;
 use super::report::{Reason, TableReport, because};
@@ -47,60 +47,38 @@ struct Row {
     current_workload: Option<i64>,
 }
 
-#[derive(Debug, Serialize)]
-struct New {
-    id: i64,
-    uuid: Uuid,
-    name: HostName,
-    service_id: i64,
-    node: String,
-    hypervisor_type: String,
-    hypervisor_version: i64,
-    host_ip: Option<String>,
-    cpu_info: String,
-    arch: String,
-    vcpus: i64,
-    memory_mb: i64,
-    local_gb: i64,
-    local_free_gb: i64,
-    storage_pools: &'static str,
-    agent_address: &'static str,
-    agent_boot_id: Uuid,
-    rpc_version: &'static str,
-    capabilities: &'static str,
-    created_at: Moment,
-    updated_at: Option<Moment>,
-    imported_usage: String,
+new_row! {
+    struct New {
+        id: i64,
+        uuid: Uuid,
+        name: HostName,
+        service_id: i64,
+        node: String,
+        hypervisor_type: String,
+        hypervisor_version: i64,
+        host_ip: Option<String>,
+        cpu_info: String,
+        arch: String,
+        vcpus: i64,
+        memory_mb: i64,
+        local_gb: i64,
+        local_free_gb: i64,
+        storage_pools: &'static str,
+        agent_address: &'static str,
+        agent_boot_id: Uuid,
+        rpc_version: &'static str,
+        capabilities: &'static str,
+        created_at: Moment,
+        updated_at: Option<Moment>,
+        imported_usage: String,
+    }
 }
 
 const TARGET: Target = Target {
     table: "hosts",
     source: "compute_nodes",
     key: Key::Unique("uuid"),
-    columns: &[
-        ("id", "bigint"),
-        ("uuid", "text"),
-        ("name", "text"),
-        ("service_id", "bigint"),
-        ("node", "text"),
-        ("hypervisor_type", "text"),
-        ("hypervisor_version", "bigint"),
-        ("host_ip", "text"),
-        ("cpu_info", "text"),
-        ("arch", "text"),
-        ("vcpus", "bigint"),
-        ("memory_mb", "bigint"),
-        ("local_gb", "bigint"),
-        ("local_free_gb", "bigint"),
-        ("storage_pools", "text"),
-        ("agent_address", "text"),
-        ("agent_boot_id", "text"),
-        ("rpc_version", "text"),
-        ("capabilities", "text"),
-        ("created_at", "timestamp"),
-        ("updated_at", "timestamp"),
-        ("imported_usage", "text"),
-    ],
+    columns: New::COLUMNS,
 };
 
 /// The `nova-compute` services by their hosts. Nova too goes by the host's name here; the

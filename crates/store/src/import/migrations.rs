@@ -4,10 +4,10 @@ use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest, Request};
 use godwit_core::server::VmState;
 use godwit_core::status::{MigrationKind, MigrationStatus};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::ImportError;
-use super::batch::{Incoming, Key, Target, transfer};
+use super::batch::{Incoming, Key, Target, new_row, transfer};
 use super::columns::{Flag, Life, Moment};
 use super::dump::Dump;
 use super::report::{Reason, TableReport, because};
@@ -42,80 +42,48 @@ struct Row {
     disk_remaining: Option<i64>,
 }
 
-#[derive(Debug, Serialize)]
-struct New {
-    id: i64,
-    uuid: MigrationUuid,
-    instance_uuid: ServerUuid,
-    migration_type: MigrationKind,
-    status: MigrationStatus,
-    request: String,
-    limits: String,
-    source_compute: HostName,
-    source_node: Option<String>,
-    dest_compute: Option<HostName>,
-    dest_node: Option<String>,
-    dest_host: Option<String>,
-    old_instance_type_id: Option<i64>,
-    new_instance_type_id: Option<i64>,
-    user_id: Option<String>,
-    project_id: Option<String>,
-    generation: i64,
-    effect_sequence: i64,
-    event_sequence: i64,
-    memory_total: Option<i64>,
-    memory_processed: Option<i64>,
-    memory_remaining: Option<i64>,
-    disk_total: Option<i64>,
-    disk_processed: Option<i64>,
-    disk_remaining: Option<i64>,
-    created_at: Moment,
-    updated_at: Option<Moment>,
-    status_since: Moment,
-    ended_at: Option<Moment>,
-    hidden: bool,
-    imported: bool,
-    deleted_at: Option<Moment>,
+new_row! {
+    struct New {
+        id: i64,
+        uuid: MigrationUuid,
+        instance_uuid: ServerUuid,
+        migration_type: MigrationKind,
+        status: MigrationStatus,
+        request: String,
+        limits: String,
+        source_compute: HostName,
+        source_node: Option<String>,
+        dest_compute: Option<HostName>,
+        dest_node: Option<String>,
+        dest_host: Option<String>,
+        old_instance_type_id: Option<i64>,
+        new_instance_type_id: Option<i64>,
+        user_id: Option<String>,
+        project_id: Option<String>,
+        generation: i64,
+        effect_sequence: i64,
+        event_sequence: i64,
+        memory_total: Option<i64>,
+        memory_processed: Option<i64>,
+        memory_remaining: Option<i64>,
+        disk_total: Option<i64>,
+        disk_processed: Option<i64>,
+        disk_remaining: Option<i64>,
+        created_at: Moment,
+        updated_at: Option<Moment>,
+        status_since: Moment,
+        ended_at: Option<Moment>,
+        hidden: bool,
+        imported: bool,
+        deleted_at: Option<Moment>,
+    }
 }
 
 const TARGET: Target = Target {
     table: "migrations",
     source: "migrations",
     key: Key::Unique("uuid"),
-    columns: &[
-        ("id", "bigint"),
-        ("uuid", "text"),
-        ("instance_uuid", "text"),
-        ("migration_type", "text"),
-        ("status", "text"),
-        ("request", "text"),
-        ("limits", "text"),
-        ("source_compute", "text"),
-        ("source_node", "text"),
-        ("dest_compute", "text"),
-        ("dest_node", "text"),
-        ("dest_host", "text"),
-        ("old_instance_type_id", "bigint"),
-        ("new_instance_type_id", "bigint"),
-        ("user_id", "text"),
-        ("project_id", "text"),
-        ("generation", "bigint"),
-        ("effect_sequence", "bigint"),
-        ("event_sequence", "bigint"),
-        ("memory_total", "bigint"),
-        ("memory_processed", "bigint"),
-        ("memory_remaining", "bigint"),
-        ("disk_total", "bigint"),
-        ("disk_processed", "bigint"),
-        ("disk_remaining", "bigint"),
-        ("created_at", "timestamp"),
-        ("updated_at", "timestamp"),
-        ("status_since", "timestamp"),
-        ("ended_at", "timestamp"),
-        ("hidden", "boolean"),
-        ("imported", "boolean"),
-        ("deleted_at", "timestamp"),
-    ],
+    columns: New::COLUMNS,
 };
 
 impl Row {

@@ -51,7 +51,6 @@ pub(super) struct Reason {
     pub(super) example: String,
 }
 
-/// A [`Reason`].
 pub(super) fn because(why: &'static str, example: impl ToString) -> Reason {
     let example = example.to_string();
     Reason { why, example }

@@ -3,10 +3,10 @@
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, TaskState, VmState};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::ImportError;
-use super::batch::{Incoming, Key, Target, transfer};
+use super::batch::{Incoming, Key, Target, new_row, transfer};
 use super::columns::{Flag, Life, Moment};
 use super::dump::Dump;
 use super::flavors::Sizes;
@@ -61,84 +61,50 @@ struct Row {
     hidden: Flag,
 }
 
-#[derive(Debug, Serialize)]
-struct New {
-    id: i64,
-    uuid: ServerUuid,
-    name: String,
-    hostname: String,
-    instance_name: String,
-    description: Option<String>,
-    project_id: String,
-    user_id: String,
-    host: Option<HostName>,
-    node: Option<String>,
-    vm_state: VmState,
-    task_state: Option<TaskState>,
-    power_state: i32,
-    progress: i64,
-    locked_by: Option<LockedBy>,
-    locked_reason: Option<String>,
-    vcpus: i64,
-    memory_mb: i64,
-    disk_gb: i64,
-    flavor_id: i64,
-    image_ref: Option<String>,
-    key_name: Option<String>,
-    availability_zone: Option<String>,
-    config_drive: bool,
-    metadata: &'static str,
-    disks: &'static str,
-    cpu: &'static str,
-    created_at: Moment,
-    updated_at: Option<Moment>,
-    launched_at: Option<Moment>,
-    terminated_at: Option<Moment>,
-    deleted_at: Option<Moment>,
-    generation: i64,
-    launch: String,
+new_row! {
+    struct New {
+        id: i64,
+        uuid: ServerUuid,
+        name: String,
+        hostname: String,
+        instance_name: String,
+        description: Option<String>,
+        project_id: String,
+        user_id: String,
+        host: Option<HostName>,
+        node: Option<String>,
+        vm_state: VmState,
+        task_state: Option<TaskState>,
+        power_state: i32,
+        progress: i64,
+        locked_by: Option<LockedBy>,
+        locked_reason: Option<String>,
+        vcpus: i64,
+        memory_mb: i64,
+        disk_gb: i64,
+        flavor_id: i64,
+        image_ref: Option<String>,
+        key_name: Option<String>,
+        availability_zone: Option<String>,
+        config_drive: bool,
+        metadata: &'static str,
+        disks: &'static str,
+        cpu: &'static str,
+        created_at: Moment,
+        updated_at: Option<Moment>,
+        launched_at: Option<Moment>,
+        terminated_at: Option<Moment>,
+        deleted_at: Option<Moment>,
+        generation: i64,
+        launch: String,
+    }
 }
 
 const TARGET: Target = Target {
     table: "servers",
     source: "instances",
     key: Key::Unique("uuid"),
-    columns: &[
-        ("id", "bigint"),
-        ("uuid", "text"),
-        ("name", "text"),
-        ("hostname", "text"),
-        ("instance_name", "text"),
-        ("description", "text"),
-        ("project_id", "text"),
-        ("user_id", "text"),
-        ("host", "text"),
-        ("node", "text"),
-        ("vm_state", "text"),
-        ("task_state", "text"),
-        ("power_state", "bigint"),
-        ("progress", "bigint"),
-        ("locked_by", "text"),
-        ("locked_reason", "text"),
-        ("vcpus", "bigint"),
-        ("memory_mb", "bigint"),
-        ("disk_gb", "bigint"),
-        ("flavor_id", "bigint"),
-        ("image_ref", "text"),
-        ("key_name", "text"),
-        ("availability_zone", "text"),
-        ("config_drive", "boolean"),
-        ("metadata", "text"),
-        ("disks", "text"),
-        ("cpu", "text"),
-        ("created_at", "timestamp"),
-        ("updated_at", "timestamp"),
-        ("launched_at", "timestamp"),
-        ("terminated_at", "timestamp"),
-        ("deleted_at", "timestamp"),
-        ("generation", "bigint"),
-        ("launch", "text"),
-    ],
+    columns: New::COLUMNS,
 };
 
 impl Row {

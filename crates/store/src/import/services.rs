@@ -2,10 +2,10 @@
 //! show them, with the uuids that operators know, until somebody deletes them.
 
 use godwit_core::ids::HostName;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use uuid::Uuid;
 
-use super::batch::{Incoming, Key, Target, transfer};
+use super::batch::{Incoming, Key, Target, new_row, transfer};
 use super::columns::{Flag, Life, Moment};
 use super::dump::Dump;
 use super::report::{Reason, TableReport, because};
@@ -35,44 +35,30 @@ struct Row {
     last_seen_up: Option<Moment>,
 }
 
-#[derive(Debug, Serialize)]
-struct New {
-    id: i64,
-    uuid: Uuid,
-    binary: &'static str,
-    host: HostName,
-    zone: &'static str,
-    registered_zone: &'static str,
-    disabled: bool,
-    disabled_reason: Option<String>,
-    forced_down: bool,
-    last_seen_up: Option<Moment>,
-    report_count: i64,
-    version: &'static str,
-    created_at: Moment,
-    updated_at: Option<Moment>,
+new_row! {
+    struct New {
+        id: i64,
+        uuid: Uuid,
+        binary: &'static str,
+        host: HostName,
+        zone: &'static str,
+        registered_zone: &'static str,
+        disabled: bool,
+        disabled_reason: Option<String>,
+        forced_down: bool,
+        last_seen_up: Option<Moment>,
+        report_count: i64,
+        version: &'static str,
+        created_at: Moment,
+        updated_at: Option<Moment>,
+    }
 }
 
 const TARGET: Target = Target {
     table: "services",
     source: "services",
     key: Key::Unique("uuid"),
-    columns: &[
-        ("id", "bigint"),
-        ("uuid", "text"),
-        ("binary", "text"),
-        ("host", "text"),
-        ("zone", "text"),
-        ("registered_zone", "text"),
-        ("disabled", "boolean"),
-        ("disabled_reason", "text"),
-        ("forced_down", "boolean"),
-        ("last_seen_up", "timestamp"),
-        ("report_count", "bigint"),
-        ("version", "text"),
-        ("created_at", "timestamp"),
-        ("updated_at", "timestamp"),
-    ],
+    columns: New::COLUMNS,
 };
 
 fn make(row: Row) -> Result<Incoming, Reason> {

@@ -4,10 +4,9 @@ use diesel::prelude::*;
 use godwit_core::ids::ServerUuid;
 use godwit_core::time::Timestamp;
 
-use super::{ActionRow, InstanceAction};
+use super::InstanceAction;
 use crate::columns::{instant, storable, text};
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::schema::instance_actions;
 use crate::{Store, StoreError};
 
@@ -35,15 +34,6 @@ pub enum ActionListError {
     Store(#[from] StoreError),
 }
 
-impl TransactionError for ActionListError {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::MarkerNotFound(_) => None,
-        }
-    }
-}
-
 fn load(
     connection: &mut Database,
     server: ServerUuid,
@@ -56,7 +46,7 @@ fn load(
             instance_actions::created_at.desc(),
             instance_actions::id.desc(),
         ))
-        .select(ActionRow::as_select())
+        .select(InstanceAction::as_select())
         .into_boxed();
     if let Some((created, id)) = after {
         let older = instance_actions::created_at.lt(instant(created));
@@ -74,8 +64,7 @@ fn load(
     if let Some(limit) = page.limit {
         rows = rows.limit(limit);
     }
-    let rows: Vec<ActionRow> = rows.load(connection)?;
-    Ok(rows.into_iter().map(InstanceAction::from).collect())
+    Ok(rows.load(connection)?)
 }
 
 fn position(
@@ -100,9 +89,6 @@ fn position(
 
 impl Store {
     /// A server's actions, the newest first; deleted servers keep theirs.
-    ///
-    /// # Errors
-    /// [`ActionListError`].
     pub async fn instance_action_list(
         &self,
         server: ServerUuid,

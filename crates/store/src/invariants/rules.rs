@@ -6,9 +6,7 @@
 
 /// A query for what breaks a promise.
 pub(super) struct Rule {
-    /// The promise, by its number.
     pub(super) promise: &'static str,
-    /// The query.
     pub(super) query: &'static str,
 }
 
@@ -51,7 +49,6 @@ macro_rules! reset {
     };
 }
 
-/// Every rule.
 pub(super) const RULES: &[Rule] = &[
     // P1: at most one host executes a server.
     rule(

@@ -15,20 +15,16 @@ use godwit_core::slots::SlotRole;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 
 use crate::columns::sighting_word;
+use crate::dialect::words;
 use crate::effects::EffectOutcome;
 use crate::server_groups::Origin;
 use crate::{LockedBy, ServiceBinary};
 
-/// The words of a type, as a list in SQL. They are ours, so nothing needs escaping.
+/// The words of a type, as a list in SQL.
 macro_rules! words_of {
     ($words:ty) => {
-        list(<$words>::ALL.iter().map(|word| word.as_str()))
+        words(<$words>::ALL.iter().map(|word| word.as_str()))
     };
-}
-
-fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    let quoted: Vec<String> = words.map(|word| format!("'{word}'")).collect();
-    quoted.join(", ")
 }
 
 /// A table, and what names a row of it.
@@ -70,7 +66,7 @@ pub(super) fn query() -> String {
         .map(|state| state.as_i32().to_string())
         .collect();
     let power_states = power_states.join(", ");
-    let sightings = list(
+    let sightings = words(
         Sighting::ALL
             .iter()
             .map(|sighting| sighting_word(*sighting)),
@@ -118,7 +114,7 @@ pub(super) fn end_and_status() -> String {
         .iter()
         .filter(|status| status.has_ended())
         .map(|status| status.as_str());
-    let ended = list(ended);
+    let ended = words(ended);
     format!(
         "SELECT 'migration ' || uuid || ' is ' || status
                 || CASE WHEN ended_at IS NULL THEN ' without' ELSE ' with' END

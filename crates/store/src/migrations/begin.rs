@@ -15,7 +15,6 @@ use super::write::write;
 use super::{CommitError, CommitNote, MigrationRecord, row};
 use crate::columns::{instant, instants, json, text};
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::prepared::Prepare as _;
 use crate::schema::migrations;
 use crate::{
@@ -71,15 +70,6 @@ pub enum BeginError<E> {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl<E: Send + 'static> TransactionError for BeginError<E> {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::NoSuchServer | Self::Refused(_) | Self::NotFree => None,
-        }
-    }
 }
 
 impl<R> NewMigration<R> {
@@ -239,36 +229,22 @@ impl Store {
     /// holds when the change is made. The store's own rule comes after it: a host, no task, and
     /// no unfinished migration. One that waits for its confirmation is superseded if somebody
     /// reset the server's state, as it can then be neither confirmed nor reverted.
-    ///
-    /// # Errors
-    /// [`BeginError`].
-    pub async fn server_begin_live_migration<E, F>(
+    pub async fn server_begin_live_migration<E: Send + 'static>(
         &self,
         new: NewLiveMigration,
-        check: F,
-    ) -> Result<MigrationRecord, BeginError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&Server) -> Result<(), E> + Send + 'static,
-    {
+        check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
+    ) -> Result<MigrationRecord, BeginError<E>> {
         let new = new.with(Request::Live);
         self.write(move |connection| begin(connection, &new, &check))
             .await
     }
 
     /// Begins a cold migration, as [`Self::server_begin_live_migration`] a live one.
-    ///
-    /// # Errors
-    /// [`BeginError`].
-    pub async fn cold_migration_begin<E, F>(
+    pub async fn cold_migration_begin<E: Send + 'static>(
         &self,
         new: NewColdMigration,
-        check: F,
-    ) -> Result<MigrationRecord, BeginError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&Server) -> Result<(), E> + Send + 'static,
-    {
+        check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
+    ) -> Result<MigrationRecord, BeginError<E>> {
         let new = new.with(Request::Cold);
         self.write(move |connection| begin(connection, &new, &check))
             .await
@@ -277,18 +253,11 @@ impl Store {
     /// Begins an evacuation, as [`Self::server_begin_live_migration`] a live one. But the
     /// server's host is dead, so a task does not count, and an unfinished migration is
     /// superseded, unless its guest may be running elsewhere.
-    ///
-    /// # Errors
-    /// [`BeginError`].
-    pub async fn evacuation_begin<E, F>(
+    pub async fn evacuation_begin<E: Send + 'static>(
         &self,
         new: NewEvacuation,
-        check: F,
-    ) -> Result<MigrationRecord, BeginError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&Server) -> Result<(), E> + Send + 'static,
-    {
+        check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
+    ) -> Result<MigrationRecord, BeginError<E>> {
         let new = new.with(Request::Evacuation);
         self.write(move |connection| begin(connection, &new, &check))
             .await

@@ -15,7 +15,6 @@ use super::{MigrationRecord, Progress, row};
 use crate::columns::text;
 use crate::connection::Database;
 use crate::effects::Lease;
-use crate::error::TransactionError;
 use crate::schema::migrations;
 use crate::{ActionNote, Actor, Server, Store, StoreError, dialect, servers};
 
@@ -122,17 +121,6 @@ pub enum CommitError {
     Store(#[from] StoreError),
 }
 
-impl TransactionError for CommitError {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::Lost | Self::NoSlot { .. } | Self::NoRoom { .. } | Self::GroupPolicy { .. } => {
-                None
-            }
-        }
-    }
-}
-
 /// A migration and its server, which nobody else can change until the transaction ends.
 pub(crate) struct Locked {
     pub(super) record: MigrationRecord,
@@ -190,9 +178,6 @@ impl Store {
     /// the change to its server, all or nothing.
     ///
     /// Most callers want [`Store::migration_step`], which cannot lose.
-    ///
-    /// # Errors
-    /// [`CommitError`].
     pub async fn migration_commit(
         &self,
         before: &Migration,

@@ -11,7 +11,6 @@ use super::step::step;
 use super::{CommitError, CommitNote, MigrationRecord, StepError, Stepped};
 use crate::columns::text;
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::schema::migrations;
 use crate::{ActionNote, Server, Store, StoreError, servers};
 
@@ -33,15 +32,6 @@ pub enum ResizeError<E> {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl<E: Send + 'static> TransactionError for ResizeError<E> {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::NoSuchServer | Self::Refused(_) | Self::NotFinished | Self::Rejected(_) => None,
-        }
-    }
 }
 
 /// The migration of a server that waits for its confirmation. Of imported ones there may be
@@ -106,9 +96,6 @@ fn answer<E>(
 
 impl Store {
     /// The migration of a server that waits for its confirmation.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migration_awaiting_confirmation(
         &self,
         server: ServerUuid,
@@ -119,19 +106,12 @@ impl Store {
 
     /// Confirms the cold move of a server: what is left at its source may go. `check` sees the
     /// server inside the transaction, and comes before the question whether there is a move.
-    ///
-    /// # Errors
-    /// [`ResizeError`].
-    pub async fn resize_confirm<E, F>(
+    pub async fn resize_confirm<E: Send + 'static>(
         &self,
         server: ServerUuid,
         note: ActionNote,
-        check: F,
-    ) -> Result<Stepped, ResizeError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&Server) -> Result<(), E> + Send + 'static,
-    {
+        check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
+    ) -> Result<Stepped, ResizeError<E>> {
         self.write(move |connection| {
             answer(connection, server, &Event::ConfirmRequested, &note, &check)
         })
@@ -140,19 +120,12 @@ impl Store {
 
     /// Undoes the cold move of a server: it goes back to its source. `check` as in
     /// [`Self::resize_confirm`].
-    ///
-    /// # Errors
-    /// [`ResizeError`].
-    pub async fn resize_revert<E, F>(
+    pub async fn resize_revert<E: Send + 'static>(
         &self,
         server: ServerUuid,
         note: ActionNote,
-        check: F,
-    ) -> Result<Stepped, ResizeError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&Server) -> Result<(), E> + Send + 'static,
-    {
+        check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
+    ) -> Result<Stepped, ResizeError<E>> {
         self.write(move |connection| {
             answer(connection, server, &Event::RevertRequested, &note, &check)
         })

@@ -11,7 +11,6 @@ use super::MigrationSummary;
 use super::summary::{SummaryRow, summaries};
 use crate::columns::{instant, storable, text};
 use crate::connection::{Database, MultiBackend};
-use crate::error::TransactionError;
 use crate::schema::migrations;
 use crate::{Store, StoreError};
 
@@ -65,15 +64,6 @@ pub enum MigrationListError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl TransactionError for MigrationListError {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::MarkerNotFound(_) => None,
-        }
-    }
 }
 
 type Rows<'a> = migrations::BoxedQuery<'a, MultiBackend>;
@@ -234,9 +224,6 @@ impl Page {
 
 impl Store {
     /// Migrations of all servers.
-    ///
-    /// # Errors
-    /// [`MigrationListError`].
     pub async fn migration_list(
         &self,
         filter: &MigrationFilter,

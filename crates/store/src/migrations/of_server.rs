@@ -8,7 +8,7 @@ use godwit_core::ids::ServerUuid;
 
 use super::MigrationSummary;
 use super::summary::{SummaryRow, summaries};
-use crate::among::{among, with_list};
+use crate::among::{among, load_among};
 use crate::columns::{Parsed, text};
 use crate::connection::{Database, on_backend};
 use crate::gather::Gather;
@@ -36,7 +36,7 @@ pub(crate) fn in_progress(
     servers: &[ServerUuid],
 ) -> Result<HashMap<ServerUuid, OfServer<Vec<MigrationSummary>>>, StoreError> {
     let uuids: Vec<String> = servers.iter().map(text).collect();
-    let mut all = with_list!(owners, connection, &uuids)?
+    let mut all = owners(connection, &uuids)?
         .into_iter()
         .map(|(Parsed(server), project_id)| {
             let found = Vec::new();
@@ -44,7 +44,7 @@ pub(crate) fn in_progress(
         })
         .collect::<HashMap<_, _>>();
     // Unfinished are few at most, so what remains to be asked of them is asked below.
-    let mut unfinished = summaries(with_list!(unfinished, connection, &uuids)?);
+    let mut unfinished = summaries(unfinished(connection, &uuids)?);
     unfinished.sort_unstable_by_key(|it| it.id);
     for summary in unfinished {
         if let Some(of_server) = all.get_mut(&summary.server) {
@@ -65,12 +65,12 @@ pub(crate) fn by_id(
     keys: &[(ServerUuid, i64)],
 ) -> Result<FoundById, StoreError> {
     let uuids: Vec<String> = keys.iter().map(|(server, _)| text(server)).collect();
-    let owners: HashMap<_, _> = with_list!(owners, connection, &uuids)?
+    let owners: HashMap<_, _> = owners(connection, &uuids)?
         .into_iter()
         .map(|(Parsed(server), project_id)| (server, project_id))
         .collect();
     let ids: Vec<i64> = keys.iter().map(|(_, id)| *id).collect();
-    let summaries = summaries(with_list!(with_ids, connection, &ids)?)
+    let summaries = summaries(with_ids(connection, &ids)?)
         .into_iter()
         .map(|it| ((it.server, it.id), it));
     let summaries: HashMap<_, _> = summaries.collect();
@@ -85,49 +85,42 @@ pub(crate) fn by_id(
 }
 
 /// Whose servers these are; deleted ones are left out.
-fn owners<const N: usize>(
+fn owners(
     connection: &mut Database,
-    of: [String; N],
+    of: &[String],
 ) -> QueryResult<Vec<(Parsed<ServerUuid>, String)>> {
-    on_backend!(connection, |backend| servers::table
-        .filter(among(servers::uuid, of))
-        .filter(servers::deleted_at.is_null())
-        .select((servers::uuid, servers::project_id))
-        .load(backend))
+    on_backend!(connection, |backend| load_among!(backend, of, |of| {
+        servers::table
+            .filter(among(servers::uuid, of))
+            .filter(servers::deleted_at.is_null())
+            .select((servers::uuid, servers::project_id))
+    }))
 }
 
 /// The unfinished migrations of these servers.
-fn unfinished<const N: usize>(
-    connection: &mut Database,
-    of: [String; N],
-) -> QueryResult<Vec<SummaryRow>> {
-    on_backend!(connection, |backend| migrations::table
-        .filter(among(migrations::instance_uuid, of))
-        .filter(migrations::ended_at.is_null())
-        .filter(migrations::deleted_at.is_null())
-        .select(SummaryRow::as_select())
-        .load(backend))
+fn unfinished(connection: &mut Database, of: &[String]) -> QueryResult<Vec<SummaryRow>> {
+    on_backend!(connection, |backend| load_among!(backend, of, |of| {
+        migrations::table
+            .filter(among(migrations::instance_uuid, of))
+            .filter(migrations::ended_at.is_null())
+            .filter(migrations::deleted_at.is_null())
+            .select(SummaryRow::as_select())
+    }))
 }
 
-/// The migrations with these ids.
-fn with_ids<const N: usize>(
-    connection: &mut Database,
-    ids: [i64; N],
-) -> QueryResult<Vec<SummaryRow>> {
-    on_backend!(connection, |backend| migrations::table
-        .filter(among(migrations::id, ids))
-        .filter(migrations::deleted_at.is_null())
-        .select(SummaryRow::as_select())
-        .load(backend))
+fn with_ids(connection: &mut Database, ids: &[i64]) -> QueryResult<Vec<SummaryRow>> {
+    on_backend!(connection, |backend| load_among!(backend, ids, |ids| {
+        migrations::table
+            .filter(among(migrations::id, ids))
+            .filter(migrations::deleted_at.is_null())
+            .select(SummaryRow::as_select())
+    }))
 }
 
 impl Store {
     /// A server's live migrations that Nova's API calls in progress, oldest first. `None` if
     /// there is no such server, it is deleted, or it belongs to another project than `project`
     /// (where given).
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migrations_in_progress_for_server(
         &self,
         server: ServerUuid,
@@ -139,9 +132,6 @@ impl Store {
 
     /// A server's migration by its integer id, unless deleted; whatever its type and status.
     /// `None` as in [`Self::migrations_in_progress_for_server`].
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migration_shown_for_server(
         &self,
         server: ServerUuid,

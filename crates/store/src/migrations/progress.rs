@@ -7,6 +7,7 @@ use godwit_core::time::Timestamp;
 
 use super::Progress;
 use crate::columns::instant;
+use crate::connection::Database;
 use crate::{Store, StoreError, dialect};
 
 /// One look at one migration.
@@ -45,13 +46,18 @@ fn row(sample: &ProgressSample) -> serde_json::Value {
     })
 }
 
+/// Writes one sample within the transaction of what it was seen with. Row and server are locked.
+pub(super) fn write(connection: &mut Database, sample: &ProgressSample) -> Result<(), StoreError> {
+    let rows = serde_json::Value::Array(vec![row(sample)]).to_string();
+    dialect::update_progress(connection, &rows)?;
+    dialect::update_server_progress(connection, &rows)?;
+    Ok(())
+}
+
 impl Store {
     /// Writes samples: the migrations' columns and `updated_at`, and their servers' `progress`.
     /// Of several samples of one migration the last counts. Migrations that have ended, or do
     /// not exist, are left alone.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migrations_progress(
         &self,
         samples: Vec<ProgressSample>,

@@ -33,7 +33,8 @@ pub struct Queued {
 }
 
 /// Hosts that have no slot left are left out before anything else of a row is read: nearly all of a
-/// long queue waits, and it is looked at each time a slot becomes free.
+/// long queue waits, and it is looked at each time a slot becomes free. Only who was placed has a
+/// storage mode: what was imported has none, and is not begun.
 const ADMISSIBLE: &str = "
     SELECT uuid, source_compute, dest_compute, created_at, id FROM migrations
     WHERE status = 'queued' AND ended_at IS NULL
@@ -44,15 +45,13 @@ const ADMISSIBLE: &str = "
                                GROUP BY host HAVING COUNT(*) >= $4)
       AND migration_type = 'live-migration'
       AND (intent IS NULL OR intent <> 'abort')
+      AND storage IS NOT NULL
     ORDER BY created_at, id
     LIMIT $5";
 
 impl Store {
     /// Queued live migrations, the oldest first, which nobody wants ended, and for which there is a
     /// slot at both ends: those that come after `after`, `limit` of them at most.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migrations_admissible(
         &self,
         limits: SlotLimits,

@@ -15,7 +15,7 @@ pub struct MigrationRecord {
     /// The source's hypervisor hostname; `None` until a destination was accepted.
     pub source_node: Option<String>,
     /// The destination as the API shows it: also a forced host that was never accepted, where
-    /// [`Migration::dest_compute`] is `None`.
+    /// [`Migration::placement`] is `None`, and that of an imported migration.
     pub dest_compute: Option<HostName>,
     /// The destination's address; Nova leaves it null for live migrations.
     pub dest_host: Option<String>,

@@ -3,7 +3,9 @@
 use diesel::prelude::*;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
-use godwit_core::migration::{Intent, Limits, Migration, Request, Settling, StorageMode};
+use godwit_core::migration::{
+    Intent, Limits, Migration, Placement, Request, Settling, StorageMode,
+};
 use godwit_core::phase::{Phase, Stored};
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
@@ -36,24 +38,16 @@ pub(super) struct MigrationRow {
     dest_host: Option<String>,
     old_instance_type_id: Option<i64>,
     new_instance_type_id: Option<i64>,
-    user_id: Option<String>,
-    project_id: Option<String>,
-    request_id: Option<String>,
+    #[diesel(embed)]
+    asker: AskerRow,
     deadline: Option<Timestamp>,
     failure_code: Option<FailureCode>,
     failure_message: Option<String>,
     generation: i64,
     effect_sequence: i64,
     pub(super) event_sequence: i64,
-    memory_total: Option<i64>,
-    memory_processed: Option<i64>,
-    memory_remaining: Option<i64>,
-    disk_total: Option<i64>,
-    disk_processed: Option<i64>,
-    disk_remaining: Option<i64>,
-    dirty_rate: Option<i64>,
-    throughput: Option<i64>,
-    downtime_ms: Option<i64>,
+    #[diesel(embed)]
+    progress: ProgressRow,
     created_at: Timestamp,
     updated_at: Option<Timestamp>,
     status_since: Timestamp,
@@ -63,13 +57,49 @@ pub(super) struct MigrationRow {
     imported: bool,
 }
 
+/// Who asked for a migration.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = migrations)]
+pub(super) struct AskerRow {
+    user_id: Option<String>,
+    project_id: Option<String>,
+    request_id: Option<String>,
+}
+
+/// How far a migration is.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = migrations)]
+pub(super) struct ProgressRow {
+    memory_total: Option<i64>,
+    memory_processed: Option<i64>,
+    memory_remaining: Option<i64>,
+    disk_total: Option<i64>,
+    disk_processed: Option<i64>,
+    disk_remaining: Option<i64>,
+    dirty_rate: Option<i64>,
+    throughput: Option<i64>,
+    downtime_ms: Option<i64>,
+}
+
+impl From<ProgressRow> for Progress {
+    fn from(row: ProgressRow) -> Self {
+        Self {
+            memory: amounts(row.memory_total, row.memory_processed, row.memory_remaining),
+            disk: amounts(row.disk_total, row.disk_processed, row.disk_remaining),
+            dirty_rate: row.dirty_rate,
+            throughput: row.throughput,
+            downtime_ms: row.downtime_ms,
+        }
+    }
+}
+
 impl MigrationRow {
     /// Where the migration is. An imported row may have any of Nova's words.
-    fn phase(&self, placed: bool) -> Result<Phase, StoreError> {
+    fn phase(&self) -> Result<Phase, StoreError> {
         let stored = Stored {
             status: self.status,
             settling: self.settling,
-            placed,
+            placed: self.storage.is_some() || self.imported,
             reason: self.failure_code.is_some(),
         };
         match Phase::read(self.migration_type, stored) {
@@ -81,26 +111,31 @@ impl MigrationRow {
             }
         }
     }
+
+    /// A forced host stands in its column from the beginning, as Nova shows it, but the migration
+    /// is placed only when it is known how its disks get there. Of an imported one nobody knows.
+    fn placement(&self) -> Option<Placement> {
+        Some(Placement {
+            host: self.dest_compute.clone()?,
+            node: self.dest_node.clone()?,
+            storage: self.storage?,
+        })
+    }
 }
 
 impl TryFrom<MigrationRow> for MigrationRecord {
     type Error = StoreError;
 
     fn try_from(row: MigrationRow) -> Result<Self, StoreError> {
-        // A forced host stands in the column from the beginning, as Nova shows it, but the
-        // migration is placed only when it is known how its disks get there.
-        let placed = row.storage.is_some() || row.imported;
         let migration = Migration {
             uuid: row.uuid,
             server: row.instance_uuid,
             kind: row.migration_type,
-            phase: row.phase(placed)?,
+            phase: row.phase()?,
+            placement: row.placement(),
             intent: row.intent,
             request: row.request.0,
             source_compute: row.source_compute,
-            dest_compute: row.dest_compute.clone().filter(|_| placed),
-            dest_node: row.dest_node,
-            storage: row.storage,
             limits: row.limits.0,
             deadline: row.deadline,
             failure: row
@@ -118,16 +153,10 @@ impl TryFrom<MigrationRow> for MigrationRecord {
             dest_host: row.dest_host,
             old_flavor_id: row.old_instance_type_id,
             new_flavor_id: row.new_instance_type_id,
-            user_id: row.user_id,
-            project_id: row.project_id,
-            request_id: row.request_id,
-            progress: Progress {
-                memory: amounts(row.memory_total, row.memory_processed, row.memory_remaining),
-                disk: amounts(row.disk_total, row.disk_processed, row.disk_remaining),
-                dirty_rate: row.dirty_rate,
-                throughput: row.throughput,
-                downtime_ms: row.downtime_ms,
-            },
+            user_id: row.asker.user_id,
+            project_id: row.asker.project_id,
+            request_id: row.asker.request_id,
+            progress: row.progress.into(),
             created_at: row.created_at,
             updated_at: row.updated_at,
             status_since: row.status_since,

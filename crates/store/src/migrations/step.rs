@@ -80,19 +80,12 @@ impl Store {
     /// Does what `decide` says to a migration. `decide` sees the row and its server inside the
     /// transaction, locked: what it finds still holds when the change is made. It must be pure,
     /// as it runs again where the database asks for another try.
-    ///
-    /// # Errors
-    /// [`StepError`].
-    pub async fn migration_step<E, F>(
+    pub async fn migration_step<E: Send + 'static>(
         &self,
         uuid: MigrationUuid,
         note: CommitNote,
-        decide: F,
-    ) -> Result<Stepped, StepError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&MigrationRecord, &Server) -> Result<Event, E> + Send + 'static,
-    {
+        decide: impl Fn(&MigrationRecord, &Server) -> Result<Event, E> + Send + 'static,
+    ) -> Result<Stepped, StepError<E>> {
         self.write(move |connection| step(connection, uuid, &note, &decide))
             .await
     }

@@ -114,7 +114,6 @@ impl From<SummaryRow> for MigrationSummary {
     }
 }
 
-/// Summaries of rows.
 pub(super) fn summaries(rows: Vec<SummaryRow>) -> Vec<MigrationSummary> {
     rows.into_iter().map(MigrationSummary::from).collect()
 }

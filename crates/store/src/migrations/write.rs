@@ -6,7 +6,7 @@ use godwit_core::event::Event;
 use godwit_core::failure::Failure;
 use godwit_core::ids::HostName;
 use godwit_core::instance_action;
-use godwit_core::migration::{Intent, Migration, Settling, StorageMode};
+use godwit_core::migration::{Intent, Migration, Settling};
 use godwit_core::server::{cleaned_host, patch};
 use godwit_core::slots::SlotRole;
 use godwit_core::status::{MigrationKind, MigrationStatus as Status};
@@ -14,7 +14,7 @@ use godwit_core::time::Timestamp;
 use godwit_core::transition::{ServerChange, Transition};
 
 use super::commit::Locked;
-use super::{CommitError, CommitNote, MigrationRecord, Progress, row};
+use super::{CommitError, CommitNote, MigrationRecord, ProgressSample, progress, row};
 use crate::columns::{instant, instants, json};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -57,10 +57,16 @@ pub(super) fn write(
 ) -> Result<MigrationRecord, CommitError> {
     let id = locked.record.id;
     let next = &transition.next;
-    write_row(connection, locked, next, note.at)?;
-    if let Some(progress) = &note.progress {
-        write_progress(connection, locked, progress, note.at)?;
+    if let Some(progress) = note.progress {
+        // Before the row may have ended.
+        let sample = ProgressSample {
+            migration: next.uuid,
+            progress,
+            at: note.at,
+        };
+        progress::write(connection, &sample)?;
     }
+    write_row(connection, locked, next, note.at)?;
     let line = MigrationEvent {
         sequence: locked.event_sequence.saturating_add(1),
         at: note.at,
@@ -122,8 +128,8 @@ fn write_row(
     };
     let started = instants(record.started_at).or(next.is_moving().then_some(at));
     let ended = instants(record.ended_at).or(Some(at));
-    let destination = next.dest_compute.as_ref().or(record.dest_compute.as_ref());
-    let placed_from = next.dest_compute.as_ref().and(locked.server.node.as_ref());
+    let placement = next.placement.as_ref();
+    let placed_from = placement.and(locked.server.node.as_ref());
     let source_node = record.source_node.as_ref().or(placed_from);
     let failure = next.failure.as_ref();
     let written = diesel::update(migrations::table.find(record.id))
@@ -132,11 +138,16 @@ fn write_row(
             migrations::status.eq(next.status().as_str()),
             migrations::intent.eq(next.intent.map(Intent::as_str)),
             migrations::settling.eq(next.phase.settling().map(Settling::as_str)),
-            migrations::storage.eq(next.storage.map(StorageMode::as_str)),
+            // A row that is not placed goes on showing a host that was forced, or imported.
+            placement.map(|it| {
+                (
+                    migrations::storage.eq(it.storage.as_str()),
+                    migrations::dest_compute.eq(it.host.as_str()),
+                    migrations::dest_node.eq(it.node.as_str()),
+                )
+            }),
             migrations::limits.eq(json(&next.limits)),
             migrations::source_node.eq(source_node),
-            migrations::dest_compute.eq(destination.map(HostName::as_str)),
-            migrations::dest_node.eq(&next.dest_node),
             migrations::dest_host.eq(address(connection, record, next)?),
             migrations::deadline.eq(instants(next.deadline)),
             migrations::failure_code.eq(failure.map(|failure| failure.code.as_str())),
@@ -159,37 +170,6 @@ fn write_row(
     }
 }
 
-/// Writes the last figures of a move. Row and server are locked.
-fn write_progress(
-    connection: &mut Database,
-    locked: &Locked,
-    progress: &Progress,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    let Progress {
-        memory,
-        disk,
-        dirty_rate,
-        throughput,
-        downtime_ms,
-    } = *progress;
-    diesel::update(migrations::table.find(locked.record.id))
-        .set((
-            migrations::memory_total.eq(memory.map(|it| it.total)),
-            migrations::memory_processed.eq(memory.map(|it| it.processed)),
-            migrations::memory_remaining.eq(memory.map(|it| it.remaining)),
-            migrations::disk_total.eq(disk.map(|it| it.total)),
-            migrations::disk_processed.eq(disk.map(|it| it.processed)),
-            migrations::disk_remaining.eq(disk.map(|it| it.remaining)),
-            migrations::dirty_rate.eq(dirty_rate),
-            migrations::throughput.eq(throughput),
-            migrations::downtime_ms.eq(downtime_ms),
-        ))
-        .prepared()
-        .execute(connection)?;
-    servers::write_progress(connection, &locked.server, progress.percent(), at)
-}
-
 /// The destination's address, which Nova shows of all but live migrations.
 fn address(
     connection: &mut Database,
@@ -199,7 +179,7 @@ fn address(
     if next.kind == MigrationKind::LiveMigration {
         return Ok(record.dest_host.clone());
     }
-    let Some(destination) = &next.dest_compute else {
+    let Some(destination) = next.destination() else {
         return Ok(record.dest_host.clone());
     };
     let found: Option<Option<String>> = hosts::table
@@ -212,7 +192,7 @@ fn address(
 
 /// Lets nobody else count what is taken of a migration's hosts.
 fn lock_ends(connection: &mut Database, next: &Migration) -> Result<(), StoreError> {
-    let ends = [Some(&next.source_compute), next.dest_compute.as_ref()];
+    let ends = [Some(&next.source_compute), next.destination()];
     let ends: Vec<&str> = ends.into_iter().flatten().map(HostName::as_str).collect();
     Ok(dialect::lock_hosts(connection, &ends)?)
 }
@@ -233,7 +213,7 @@ fn reserve(
         lock_ends(connection, next)?;
         return Ok(reservations::release(connection, id)?);
     }
-    let Some(destination) = &next.dest_compute else {
+    let Some(destination) = next.destination() else {
         return Ok(());
     };
     match transition.server {
@@ -304,8 +284,8 @@ fn write_server(
         let because = format!("the migration went on: {}", next.status());
         discrepancies::close_of_migration(connection, next.server, next.uuid, &because, at)?;
     }
-    if let Some(kind) = transition.discrepancy {
-        let subject = DiscrepancySubject::of_migration(kind, next);
+    let doubt = transition.discrepancy;
+    if let Some(subject) = doubt.and_then(|kind| DiscrepancySubject::of_migration(kind, next)) {
         let detail = format!("migration {} is {}", next.uuid, next.status());
         discrepancies::open(connection, &subject, &detail, at)?;
     }

@@ -130,9 +130,6 @@ pub(crate) fn check(
 impl Store {
     /// The group of a server with all that matters to where the server may go; `None`: it is in
     /// none.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn server_group_membership(
         &self,
         server: ServerUuid,

@@ -11,12 +11,12 @@ use godwit_core::server::VmState;
 
 use super::{Inventory, Observed};
 use crate::aggregates::zones;
-use crate::among::{MOST, among, with_list};
+use crate::among::{among, load_all};
 use crate::columns::{instant, json, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
-use crate::schema::{hosts, servers};
-use crate::{FlavorSpec, StoreError, flavors};
+use crate::schema::servers;
+use crate::{FlavorSpec, StoreError, flavors, hosts};
 
 /// Adopts what of an inventory is unknown, and returns which that was.
 pub(super) fn unknown(
@@ -24,10 +24,12 @@ pub(super) fn unknown(
     inventory: &Inventory,
 ) -> Result<Vec<ServerUuid>, StoreError> {
     let uuids: Vec<String> = inventory.domains.iter().map(|it| text(it.uuid)).collect();
-    let mut known: HashSet<ServerUuid> = HashSet::new();
-    for some in uuids.chunks(MOST) {
-        known.extend(with_list!(known_of, connection, some)?);
-    }
+    let known: Vec<ServerUuid> = load_all!(connection, uuids, |uuids| {
+        servers::table
+            .filter(among(servers::uuid, uuids))
+            .select(servers::uuid)
+    });
+    let known: HashSet<ServerUuid> = known.into_iter().collect();
     let unknown: Vec<&Observed> = inventory
         .domains
         .iter()
@@ -37,11 +39,7 @@ pub(super) fn unknown(
         return Ok(Vec::new());
     }
     let zone = zones::of_host(connection, &inventory.host)?;
-    let node: Option<String> = hosts::table
-        .filter(hosts::name.eq(inventory.host.as_str()))
-        .select(hosts::node)
-        .first(connection)
-        .optional()?;
+    let node = hosts::node(connection, &inventory.host)?;
     let mut adopted = Vec::new();
     for domain in unknown {
         let home = Home {
@@ -54,16 +52,6 @@ pub(super) fn unknown(
         }
     }
     Ok(adopted)
-}
-
-fn known_of<const N: usize>(
-    connection: &mut Database,
-    uuids: [String; N],
-) -> QueryResult<Vec<ServerUuid>> {
-    servers::table
-        .filter(among(servers::uuid, uuids))
-        .select(servers::uuid)
-        .load(connection)
 }
 
 /// The flavor of a server that has none: its sizes.
@@ -86,7 +74,6 @@ fn flavor_of(domain: &Observed) -> FlavorSpec {
     }
 }
 
-/// Where servers are adopted.
 struct Home<'a> {
     inventory: &'a Inventory,
     node: Option<&'a str>,

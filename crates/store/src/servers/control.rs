@@ -9,7 +9,6 @@ use godwit_core::time::Timestamp;
 use super::{LockedBy, Server, load, write_patch};
 use crate::columns::{instant, text};
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::instance_actions::{self, ActionNote};
 use crate::prepared::Prepare as _;
 use crate::schema::servers;
@@ -27,15 +26,6 @@ pub enum ServerChangeError<E> {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl<E: Send + 'static> TransactionError for ServerChangeError<E> {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::NoSuchServer | Self::Refused(_) => None,
-        }
-    }
 }
 
 /// A server that nobody else changes until the transaction ends.
@@ -131,9 +121,6 @@ impl Store {
     /// Locks a server, and writes the action `lock`. Locking anew replaces the holder, and the
     /// reason where one is given; but to a server that is locked already its owner's lock does
     /// nothing, silently. `false` if there is no such server.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn server_lock(
         &self,
         server: ServerUuid,
@@ -147,28 +134,18 @@ impl Store {
 
     /// Unlocks a server, locked or not, and writes the action `unlock`. `check` sees the server
     /// inside the transaction: whose lock it is decides who may.
-    ///
-    /// # Errors
-    /// [`ServerChangeError`].
-    pub async fn server_unlock<E, F>(
+    pub async fn server_unlock<E: Send + 'static>(
         &self,
         server: ServerUuid,
         note: ActionNote,
-        check: F,
-    ) -> Result<(), ServerChangeError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&Server) -> Result<(), E> + Send + 'static,
-    {
+        check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
+    ) -> Result<(), ServerChangeError<E>> {
         self.write(move |connection| unlock(connection, server, &note, &check))
             .await
     }
 
     /// Sets a server's `vm_state`, clears its `task_state`, and writes the action `resetState`.
     /// A migration under way goes on. `false` if there is no such server.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn server_reset_state(
         &self,
         server: ServerUuid,

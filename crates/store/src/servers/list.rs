@@ -12,7 +12,6 @@ use super::sort::{self, Condition, Order, Rows};
 use super::{Server, ServerAttribute, ServerSortKey, SortDirection, load_any};
 use crate::columns::{instant, storable, text};
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::flavors::flavors_by_id;
 use crate::schema::{flavors, servers};
 use crate::{Store, StoreError};
@@ -89,15 +88,6 @@ pub enum ServerListError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl TransactionError for ServerListError {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::MarkerNotFound(_) => None,
-        }
-    }
 }
 
 /// With patterns, how many rows are read at a time until the page is full.
@@ -180,7 +170,6 @@ impl ServerFilter {
         rows
     }
 
-    /// Do the patterns match?
     fn matches(&self, server: &Server) -> bool {
         let name = self.name.as_ref();
         let node = self.node.as_ref();
@@ -286,9 +275,6 @@ fn list(
 
 impl Store {
     /// Servers with their flavors; all of a page at once as long as no pattern has to be matched.
-    ///
-    /// # Errors
-    /// [`ServerListError`].
     pub async fn server_list(
         &self,
         filter: &ServerFilter,

@@ -15,7 +15,7 @@ use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 
 use super::{Disk, adopt, resolve, sightings};
-use crate::among::{MOST, among, with_list};
+use crate::among::{among, load_all};
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -110,9 +110,6 @@ impl Store {
     /// Unknown domains become servers. A server without an unfinished migration follows the
     /// one host where it certainly is. Where two execute it, or none has it, a discrepancy is
     /// opened; nothing is guessed. Discrepancies of this kind close themselves.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn inventory_record(&self, inventory: Inventory) -> Result<Observation, StoreError> {
         self.write(move |connection| record(connection, &inventory))
             .await
@@ -219,22 +216,14 @@ fn hosts_heard(
     connection: &mut Database,
     names: BTreeSet<&HostName>,
 ) -> Result<HashMap<HostName, Timestamp>, StoreError> {
-    fn load<const N: usize>(
-        connection: &mut Database,
-        names: [String; N],
-    ) -> QueryResult<Vec<(HostName, Option<Timestamp>)>> {
+    let names: Vec<String> = names.into_iter().map(HostName::to_string).collect();
+    let rows: Vec<(HostName, Option<Timestamp>)> = load_all!(connection, names, |names| {
         hosts::table
             .filter(among(hosts::name, names))
             .select((hosts::name, hosts::last_inventory_at))
-            .load(connection)
-    }
-    let names: Vec<String> = names.into_iter().map(HostName::to_string).collect();
-    let mut heard = HashMap::with_capacity(names.len());
-    for some in names.chunks(MOST) {
-        let rows = with_list!(load, connection, some)?;
-        heard.extend(rows.into_iter().filter_map(|(host, at)| Some((host, at?))));
-    }
-    Ok(heard)
+    });
+    let heard = rows.into_iter().filter_map(|(host, at)| Some((host, at?)));
+    Ok(heard.collect())
 }
 
 /// The hosts that were declared dead, and have given no sign of life since or have fallen silent.
@@ -280,23 +269,14 @@ fn load_concerned(
         .select(servers::uuid)
         .load(connection)?;
     uuids.extend(recorded);
-    fn load<const N: usize>(
-        connection: &mut Database,
-        uuids: [String; N],
-    ) -> QueryResult<Vec<Concerned>> {
+    let uuids: Vec<String> = uuids.into_iter().collect();
+    dialect::lock_servers(connection, &uuids)?;
+    Ok(load_all!(connection, uuids, |uuids| {
         servers::table
             .filter(among(servers::uuid, uuids))
             .filter(servers::deleted_at.is_null())
             .select(Concerned::as_select())
-            .load(connection)
-    }
-    let uuids: Vec<String> = uuids.into_iter().collect();
-    dialect::lock_servers(connection, &uuids)?;
-    let mut concerned = Vec::with_capacity(uuids.len());
-    for some in uuids.chunks(MOST) {
-        concerned.extend(with_list!(load, connection, some)?);
-    }
-    Ok(concerned)
+    }))
 }
 
 /// A migration of a server that the host has or is recorded to have.

@@ -6,12 +6,12 @@ use godwit_core::server::{FaultChange, Home, ServerPatch, SightingChange};
 use godwit_core::time::Timestamp;
 
 use super::{Fault, Server, sightings};
-use crate::StoreError;
 use crate::aggregates::zones;
 use crate::columns::{instant, json, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
-use crate::schema::{hosts, servers};
+use crate::schema::servers;
+use crate::{StoreError, hosts};
 
 /// Writes a patch of a server whose row is locked: the row with one statement, then the sightings.
 pub(crate) fn write_patch(
@@ -74,23 +74,6 @@ pub(crate) fn write_patch(
     Ok(())
 }
 
-/// How much of its memory need not be sent any more, per cent.
-pub(crate) fn write_progress(
-    connection: &mut Database,
-    server: &Server,
-    percent: i32,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    diesel::update(servers::table.find(server.id))
-        .set((
-            servers::progress.eq(i64::from(percent)),
-            servers::updated_at.eq(instant(at)),
-        ))
-        .prepared()
-        .execute(connection)?;
-    Ok(())
-}
-
 type HostNodeZone<'a> = (&'a str, Option<String>, Option<String>);
 
 /// Host, node and zone go together.
@@ -100,11 +83,7 @@ fn place<'a>(
     home: &'a Home,
 ) -> Result<HostNodeZone<'a>, StoreError> {
     let zone = zones::of_host(connection, &home.host)?;
-    let node: Option<String> = hosts::table
-        .filter(hosts::name.eq(home.host.as_str()))
-        .select(hosts::node)
-        .first(connection)
-        .optional()?;
+    let node = hosts::node(connection, &home.host)?;
     Ok((
         home.host.as_str(),
         home.node.clone().or(node),

@@ -17,7 +17,6 @@ use super::{Server, load_locked, write_patch};
 use crate::columns::text;
 use crate::connection::Database;
 use crate::effects::ClaimedOfServer;
-use crate::error::TransactionError;
 use crate::schema::migrations;
 use crate::{ActionNote, Store, StoreError, discrepancies, effects, instance_actions};
 
@@ -48,15 +47,6 @@ pub enum PowerError<E> {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl<E: Send + 'static> TransactionError for PowerError<E> {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::NoSuchServer | Self::Refused(_) | Self::NotFree => None,
-        }
-    }
 }
 
 /// What whoever performs an action has to know.
@@ -228,14 +218,11 @@ impl Store {
     /// `check` sees the server as it is inside the transaction. The store's own rule comes after
     /// it: a host, and no migration under way. What was asked of the server's power before and is
     /// not done, is dropped: only a hard reboot comes that far.
-    ///
-    /// # Errors
-    /// [`PowerError`].
-    pub async fn power_begin<E, F>(&self, new: NewPower, check: F) -> Result<(), PowerError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&Server) -> Result<(), E> + Send + 'static,
-    {
+    pub async fn power_begin<E: Send + 'static>(
+        &self,
+        new: NewPower,
+        check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
+    ) -> Result<(), PowerError<E>> {
         self.write(move |connection| begin(connection, &new, &check))
             .await
     }
@@ -243,9 +230,6 @@ impl Store {
     /// Its host is about to be asked: the server's task says so, and the step of its instance
     /// action begins. `None` if the lease is lost, or the server no longer waits for it; then the
     /// effect is done.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn power_start(
         &self,
         claimed: ClaimedOfServer,
@@ -258,9 +242,6 @@ impl Store {
     /// It is over: in one transaction the effect is done, the server has no task and is what
     /// [`power::end`] says, and the instance action has its result. `false`, and nothing but the
     /// effect is changed, if the lease is lost or the server no longer waits for it.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn power_conclude(
         &self,
         claimed: ClaimedOfServer,

@@ -15,13 +15,13 @@ use godwit_core::time::Timestamp;
 
 use super::observe::{Concerned, Known};
 use super::{Inventory, MovedByHand, Observation, Observed, Server, sightings};
-use crate::StoreError;
 use crate::aggregates::zones;
 use crate::columns::{instant, instants, json, text};
 use crate::connection::Database;
 use crate::discrepancies::{self, Discrepancy};
 use crate::prepared::Prepare as _;
-use crate::schema::{hosts, servers};
+use crate::schema::servers;
+use crate::{StoreError, hosts};
 
 /// Judges where each of `resting` is, lets its record follow or opens a discrepancy, and
 /// brings up to date what only describes it.
@@ -246,11 +246,7 @@ pub(crate) fn follow(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let zone = zones::of_host(connection, to)?;
-    let node: Option<String> = hosts::table
-        .filter(hosts::name.eq(to.as_str()))
-        .select(hosts::node)
-        .first(connection)
-        .optional()?;
+    let node = hosts::node(connection, to)?;
     let said = sightings::load(connection, &[text(server.uuid)])?;
     let there = said.iter().find(|it| it.host == *to);
     let power = there.map_or(server.power, |it| it.power_state);

@@ -33,9 +33,8 @@ pub(crate) struct ServerRow {
     progress: i64,
     locked_by: Option<Parsed<LockedBy>>,
     locked_reason: Option<String>,
-    vcpus: i64,
-    memory_mb: i64,
-    disk_gb: i64,
+    #[diesel(embed)]
+    room: RoomRow,
     image_ref: Option<String>,
     key_name: Option<String>,
     availability_zone: Option<String>,
@@ -50,6 +49,25 @@ pub(crate) struct ServerRow {
     settled_at: Option<Instant>,
     generation: i64,
     launch: Option<Json<Launch>>,
+}
+
+/// What a server takes of its host.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = servers)]
+pub(crate) struct RoomRow {
+    vcpus: i64,
+    memory_mb: i64,
+    disk_gb: i64,
+}
+
+impl From<RoomRow> for Resources {
+    fn from(row: RoomRow) -> Self {
+        Self {
+            vcpus: row.vcpus,
+            memory_mb: row.memory_mb,
+            disk_gb: row.disk_gb,
+        }
+    }
 }
 
 impl From<(ServerRow, FlavorRow)> for Server {
@@ -81,11 +99,7 @@ impl ServerRow {
                 by: by.0,
                 reason: row.locked_reason,
             }),
-            room: Resources {
-                vcpus: row.vcpus,
-                memory_mb: row.memory_mb,
-                disk_gb: row.disk_gb,
-            },
+            room: row.room.into(),
             flavor,
             image_ref: row.image_ref,
             key_name: row.key_name,

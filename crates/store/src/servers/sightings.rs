@@ -8,7 +8,7 @@ use godwit_core::server::PowerState;
 use godwit_core::time::Timestamp;
 use serde_json::json;
 
-use crate::among::{MOST, among, with_list};
+use crate::among::{among, load_all};
 use crate::columns::{SightingWord, instant, sighting_word, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -157,29 +157,17 @@ pub(crate) fn load(
     connection: &mut Database,
     servers: &[String],
 ) -> Result<Vec<SightingRecord>, StoreError> {
-    fn load<const N: usize>(
-        connection: &mut Database,
-        servers: [String; N],
-    ) -> QueryResult<Vec<SightingRow>> {
+    let rows: Vec<SightingRow> = load_all!(connection, servers, |servers| {
         sightings::table
             .filter(among(sightings::server_uuid, servers))
             .order((sightings::server_uuid, sightings::host))
             .select(SightingRow::as_select())
-            .load(connection)
-    }
-    let mut found = Vec::new();
-    for some in servers.chunks(MOST) {
-        let rows = with_list!(load, connection, some)?;
-        found.extend(rows.into_iter().map(SightingRecord::from));
-    }
-    Ok(found)
+    });
+    Ok(rows.into_iter().map(SightingRecord::from).collect())
 }
 
 impl Store {
     /// What every host last said of a server, by host.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn sightings(&self, server: ServerUuid) -> Result<Vec<SightingRecord>, StoreError> {
         self.read(move |connection| load(connection, &[text(server)]))
             .await

@@ -70,7 +70,6 @@ pub enum SortDirection {
     Descending,
 }
 
-/// Servers with their flavors.
 pub(super) type Rows<'a> = IntoBoxed<'a, InnerJoin<servers::table, flavors::table>, MultiBackend>;
 
 /// Something that is true of a server or not.
@@ -230,7 +229,6 @@ impl Order {
         Self { keys }
     }
 
-    /// Sorts.
     pub(super) fn apply<'a>(&self, mut rows: Rows<'a>) -> Rows<'a> {
         for (key, direction) in &self.keys {
             rows = sorted(rows, *key, *direction);

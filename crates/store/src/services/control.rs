@@ -12,7 +12,6 @@ use uuid::Uuid;
 use super::{Service, ServiceBinary, ServiceRow};
 use crate::columns::{instant, text};
 use crate::connection::Database;
-use crate::error::TransactionError;
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, migrations, servers, services, sightings};
 use crate::{Store, StoreError, aggregates, dialect};
@@ -74,15 +73,6 @@ pub enum ServiceError<E> {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl<E: Send + 'static> TransactionError for ServiceError<E> {
-    fn store_error(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::NoSuchService | Self::Refused(_) => None,
-        }
-    }
 }
 
 fn load(connection: &mut Database, key: &ServiceKey) -> Result<Option<Service>, StoreError> {
@@ -227,28 +217,18 @@ fn delete(connection: &mut Database, service: &Service, at: Timestamp) -> Result
 
 impl Store {
     /// A service.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn service_find(&self, key: ServiceKey) -> Result<Option<Service>, StoreError> {
         self.read(move |connection| load(connection, &key)).await
     }
 
     /// Changes a service, and returns it as it is then. A change to what it already is leaves
     /// no trace. `check` sees it inside the transaction, with what needs its host.
-    ///
-    /// # Errors
-    /// [`ServiceError`].
-    pub async fn service_update<E, F>(
+    pub async fn service_update<E: Send + 'static>(
         &self,
         uuid: Uuid,
         change: ServiceChange,
-        check: F,
-    ) -> Result<Service, ServiceError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&Service, &ServiceUse) -> Result<(), E> + Send + 'static,
-    {
+        check: impl Fn(&Service, &ServiceUse) -> Result<(), E> + Send + 'static,
+    ) -> Result<Service, ServiceError<E>> {
         self.write(move |connection| {
             let service = checked(connection, uuid, &check)?;
             Ok(write(connection, service, &change)?)
@@ -259,19 +239,12 @@ impl Store {
     /// Deletes a service; an agent's goes with its host. Should it give a sign of life again it
     /// comes back as a new one, disabled or forced down if it was so. `check` as in
     /// [`Self::service_update`].
-    ///
-    /// # Errors
-    /// [`ServiceError`].
-    pub async fn service_delete<E, F>(
+    pub async fn service_delete<E: Send + 'static>(
         &self,
         uuid: Uuid,
         at: Timestamp,
-        check: F,
-    ) -> Result<(), ServiceError<E>>
-    where
-        E: Send + 'static,
-        F: Fn(&Service, &ServiceUse) -> Result<(), E> + Send + 'static,
-    {
+        check: impl Fn(&Service, &ServiceUse) -> Result<(), E> + Send + 'static,
+    ) -> Result<(), ServiceError<E>> {
         self.write(move |connection| {
             let service = checked(connection, uuid, &check)?;
             Ok(delete(connection, &service, at)?)

@@ -9,7 +9,7 @@ use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_store::{BeginError, NewLiveMigration};
 use uuid::Uuid;
 
-use crate::bench::{anybody, at, host, migration, new_migration, request, server};
+use crate::bench::{anybody, anywhere, at, host, migration, new_migration, server};
 
 on_both! {
     async fn everything_appears_at_once(bench: Bench) {
@@ -23,8 +23,8 @@ on_both! {
         assert_eq!(migration.kind, MigrationKind::LiveMigration);
         assert_eq!(migration.server, server(1));
         assert_eq!(migration.source_compute, host("a"));
-        assert_eq!((&migration.dest_compute, &record.dest_compute), (&None, &None));
-        assert_eq!(migration.request, Request::Live(request()));
+        assert_eq!((&migration.placement, &record.dest_compute), (&None, &None));
+        assert_eq!(migration.request, Request::Live(anywhere()));
         assert_eq!(migration.limits, Limits::default());
         assert_eq!(migration.deadline, Some(at(10).plus(Limits::default().accepted)));
         assert_eq!((migration.generation, migration.effect_sequence), (1, 1));
@@ -50,11 +50,11 @@ on_both! {
 
     async fn a_forced_host_is_shown_before_it_is_accepted(bench: Bench) {
         bench.fleet(&[("a", 1), ("b", 0)]).await;
-        let request = LiveRequest { host: Some(host("b")), forced: true, ..request() };
+        let request = LiveRequest { host: Some(host("b")), forced: true, ..anywhere() };
         let new = NewLiveMigration { request, ..new_migration(1, at(10)) };
         let record = bench.store.server_begin_live_migration(new, anybody).await.unwrap();
         assert_eq!(record.dest_compute, Some(host("b")));
-        assert_eq!(record.migration.dest_compute, None, "not placed");
+        assert_eq!(record.migration.placement, None);
 
         let failure = Failure::new(FailureCode::NoValidHost, "No valid host was found.");
         bench.drive(1, [Event::NotPlaced(failure.clone())]).await;
@@ -123,7 +123,7 @@ on_both! {
         let (found, record) = (found.unwrap().unwrap().found, bench.record(1).await);
         let seen = found.iter().map(|it| (it.id, it.uuid, it.status, it.dest_compute.clone()));
         let of = record.migration;
-        let expected = (record.id, of.uuid, of.status(), of.dest_compute);
+        let expected = (record.id, of.uuid, of.status(), of.destination().cloned());
         assert_eq!(seen.collect::<Vec<_>>(), [expected]);
         bench.drive(1, [Event::AbortRequested, Event::CancelledUnstarted]).await;
         assert_eq!(find(None).await, Some(("demo".to_owned(), 0)), "ended is not");

@@ -4,24 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_core::event::Event;
-use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
-use godwit_core::migration::{
-    ColdRequest, EvacuationRequest, Limits, LiveRequest, Placement, StorageMode,
-};
+use godwit_core::migration::{ColdRequest, EvacuationRequest, Limits, Placement, StorageMode};
 use godwit_core::recovery::Sighting;
 use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, VmState};
 use godwit_core::slots::SlotLimits;
 use godwit_core::time::Timestamp;
 use godwit_store::{
-    ActionNote, Actor, Claim, CommitNote, Disk, Hardware, HostFacts, HostRegistration, Inventory,
-    MigrationRecord, NewColdMigration, NewEvacuation, NewLiveMigration, NewMigration, Observation,
-    Observed, Owner, Queued, Server, StepError, Stepped, StoragePool, Store, StoreOptions,
+    Actor, Claim, CommitNote, Disk, Hardware, Inventory, MigrationRecord, NewColdMigration,
+    NewEvacuation, NewLiveMigration, Observation, Observed, Owner, Queued, Server, StepError,
+    Stepped, Store, StoreOptions,
 };
-use godwit_test_support::database_directory;
 use godwit_test_support::postgres::TempPostgres;
+use godwit_test_support::{database_directory, fleet};
 use tempfile::TempDir;
-use uuid::Uuid;
+
+pub(crate) use godwit_test_support::fleet::store::{CAPACITY, asked, registration};
+pub(crate) use godwit_test_support::fleet::{
+    anywhere, at, declared, group, migration, named as host, server, uuid,
+};
 
 use crate::released::execute;
 
@@ -237,81 +238,16 @@ impl Bench {
     }
 }
 
-/// So many seconds after the beginning of the test's time, plus a bit that both databases must
-/// keep.
-pub(crate) fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_micros(1_700_000_000_123_456 + seconds * 1_000_000).unwrap()
-}
-
-pub(crate) fn host(name: &str) -> HostName {
-    HostName::new(name).unwrap()
-}
-
-pub(crate) fn server(n: u128) -> ServerUuid {
-    ServerUuid(Uuid::from_u128(0x5E00_0000_0000_0000 + n))
-}
-
-pub(crate) fn migration(n: u128) -> MigrationUuid {
-    MigrationUuid(Uuid::from_u128(0x4D00_0000_0000_0000 + n))
-}
-
 pub(crate) fn anybody(_: &Server) -> Result<(), std::convert::Infallible> {
     Ok(())
 }
 
-/// A host with room for ten servers of [`running`].
-pub(crate) const CAPACITY: Resources = Resources {
-    vcpus: 20,
-    memory_mb: 20_480,
-    disk_gb: 200,
-};
-
+/// A tenth of [`CAPACITY`].
 pub(crate) const ROOM: Resources = Resources {
     vcpus: 2,
     memory_mb: 2_048,
     disk_gb: 20,
 };
-
-pub(crate) fn registration(name: &str, at: Timestamp) -> HostRegistration {
-    HostRegistration {
-        facts: HostFacts {
-            name: host(name),
-            node: format!("{name}.example.org"),
-            hypervisor_type: "QEMU".to_owned(),
-            hypervisor_version: 10_000_002,
-            host_ip: Some("192.0.2.1".to_owned()),
-            cpu_info: serde_json::json!({"arch": "x86_64", "model": "qemu64"}),
-            arch: "x86_64".to_owned(),
-            vcpus: CAPACITY.vcpus,
-            memory_mb: CAPACITY.memory_mb,
-            local_gb: CAPACITY.disk_gb,
-            local_free_gb: 77,
-            storage_pools: vec![StoragePool {
-                id: "nfs-1".to_owned(),
-                total_bytes: 1 << 40,
-                available_bytes: 1 << 39,
-            }],
-            agent_address: format!("{name}.example.org:9000"),
-            agent_boot_id: uuid("boot", name),
-            rpc_version: "1.0.0".to_owned(),
-            capabilities: vec!["post-copy".to_owned()],
-        },
-        zone: format!("zone-of-{name}"),
-        version: "0.1.0".to_owned(),
-        host_uuid: uuid("host", name),
-        service_uuid: uuid("service", name),
-        at,
-    }
-}
-
-/// A uuid that stands for a word.
-pub(crate) fn uuid(kind: &str, name: &str) -> Uuid {
-    let mut bytes = [0; 16];
-    for (byte, letter) in bytes.iter_mut().zip(kind.bytes().chain(name.bytes())) {
-        *byte = letter;
-    }
-    Uuid::from_bytes(bytes)
-}
 
 pub(crate) fn running(n: u128) -> Observed {
     Observed {
@@ -358,35 +294,8 @@ pub(crate) fn sighted(n: u128, sighting: Sighting) -> Observed {
     }
 }
 
-pub(crate) fn request() -> LiveRequest {
-    LiveRequest::anywhere()
-}
-
 pub(crate) fn new_migration(n: u128, at: Timestamp) -> NewLiveMigration {
-    NewLiveMigration {
-        uuid: migration(n),
-        server: server(n),
-        request: request(),
-        limits: Limits::default(),
-        user_id: Some("admin".to_owned()),
-        project_id: Some("admin-project".to_owned()),
-        request_id: Some("req-1".to_owned()),
-        at,
-    }
-}
-
-/// [`new_migration`] with another request.
-fn instead<R>(new: NewLiveMigration, request: R) -> NewMigration<R> {
-    NewMigration {
-        uuid: new.uuid,
-        server: new.server,
-        request,
-        limits: new.limits,
-        user_id: new.user_id,
-        project_id: new.project_id,
-        request_id: new.request_id,
-        at: new.at,
-    }
+    fleet::store::new_migration(n, anywhere(), at)
 }
 
 pub(crate) fn new_cold(n: u128, at: Timestamp) -> NewColdMigration {
@@ -394,7 +303,7 @@ pub(crate) fn new_cold(n: u128, at: Timestamp) -> NewColdMigration {
         host: None,
         was: VmState::Error,
     };
-    instead(new_migration(n, at), request)
+    fleet::store::new_migration(n, request, at)
 }
 
 pub(crate) fn new_evacuation(n: u128, at: Timestamp) -> NewEvacuation {
@@ -404,29 +313,20 @@ pub(crate) fn new_evacuation(n: u128, at: Timestamp) -> NewEvacuation {
         was: VmState::Paused,
         end_stopped: false,
     };
-    instead(new_migration(n, at), request)
-}
-
-/// A request of the API.
-pub(crate) fn asked(request_id: &str, at: Timestamp) -> ActionNote {
-    ActionNote {
-        request_id: request_id.to_owned(),
-        user_id: Some("admin".to_owned()),
-        project_id: Some("admin-project".to_owned()),
-        at,
-    }
+    fleet::store::new_migration(n, request, at)
 }
 
 pub(crate) fn placed(destination: &str) -> Event {
-    Event::Placed(Placement {
+    let placement = Placement {
         host: host(destination),
         node: format!("{destination}.example.org"),
         storage: StorageMode::Shared,
-        limits: Limits {
-            completion: Duration::from_millis(1_600_500),
-            ..Limits::default()
-        },
-    })
+    };
+    let limits = Limits {
+        completion: Duration::from_millis(1_600_500),
+        ..Limits::default()
+    };
+    Event::Placed(placement, limits)
 }
 
 pub(crate) const LIMITS: SlotLimits = SlotLimits {
@@ -438,7 +338,7 @@ pub(crate) const LIMITS: SlotLimits = SlotLimits {
 pub(crate) fn note_for(event: &Event, at: Timestamp) -> CommitNote {
     let mut note = CommitNote::new(Actor::Conductor, at);
     match event {
-        Event::Placed(placement) => {
+        Event::Placed(placement, _) => {
             note.claim = Some(Claim {
                 host: placement.host.clone(),
                 room: ROOM,

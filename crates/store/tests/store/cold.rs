@@ -186,9 +186,9 @@ on_both! {
     async fn what_waits_too_long_is_found(bench: Bench) {
         bench.fleet(&[("a", 1), ("b", 0)]).await;
         bench.begin_cold(1).await;
-        let Event::Placed(mut placement) = placed("b") else { unreachable!() };
-        placement.limits.confirm = std::time::Duration::from_secs(3600);
-        bench.drive(1, [Event::Placed(placement)]).await;
+        let Event::Placed(placement, mut limits) = placed("b") else { unreachable!() };
+        limits.confirm = std::time::Duration::from_secs(3600);
+        bench.drive(1, [Event::Placed(placement, limits)]).await;
         bench.drive(1, TO_FINISHED).await;
         let due = async |now| {
             let overdue = bench.store.migrations_overdue(now, 10).await.unwrap();

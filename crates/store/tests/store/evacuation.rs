@@ -300,6 +300,6 @@ on_both! {
         let mut new = new_evacuation(1, at(10));
         new.request.host = Some(host("b"));
         let record = bench.store.evacuation_begin(new, anybody).await.unwrap();
-        assert_eq!((record.dest_compute, record.migration.dest_compute), (Some(host("b")), None));
+        assert_eq!((record.dest_compute, record.migration.placement), (Some(host("b")), None));
     }
 }

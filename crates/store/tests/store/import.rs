@@ -98,6 +98,8 @@ on_both! {
         assert_eq!(record.migration.kind, MigrationKind::LiveMigration);
         assert_eq!(record.migration.status(), MigrationStatus::Running);
         assert_eq!((record.migration.deadline, record.migration.effect_sequence), (None, 0));
+        let shown = (&record.migration.placement, &record.dest_compute);
+        assert_eq!(shown, (&None, &Some(host("h2"))), "nobody knows how its disks were to move");
         assert_eq!(record.progress.memory.unwrap().remaining, 60);
         assert_eq!((record.updated_at, record.ended_at), (None, None));
         bench.assert_sound().await;

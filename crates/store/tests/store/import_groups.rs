@@ -4,9 +4,8 @@ use godwit_core::server_group::Policy;
 use godwit_store::{ImportReport, NewServerGroup, TableReport};
 use serde_json::{Value, json};
 
-use crate::bench::{at, placed, server};
+use crate::bench::{at, declared, group, placed, server};
 use crate::nova::{Nova, instance, row};
-use crate::server_groups::{declared, group};
 
 fn table<'a>(report: &'a ImportReport, name: &str) -> &'a TableReport {
     report.tables.iter().find(|it| it.table == name).unwrap()

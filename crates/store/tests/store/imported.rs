@@ -1,11 +1,12 @@
 //! Imported rows beside the agents of today.
 
+use godwit_core::event::Event;
 use godwit_core::server::PowerState;
 use godwit_core::status::MigrationStatus;
 use godwit_store::MovedByHand;
 use serde_json::json;
 
-use crate::bench::{Bench, at, host, registration, running, server};
+use crate::bench::{Bench, at, host, note_for, registration, running, server};
 use crate::nova::{Nova, moving, row};
 
 async fn import(bench: &Bench, nova: &Nova) {
@@ -56,6 +57,21 @@ on_both! {
         assert_eq!(bench.server(1).await.host, Some(host("h2")));
         assert_eq!(bench.store.migrations_unfinished().await.unwrap(), before, "it is history");
         bench.assert_sound().await;
+    }
+
+    async fn a_move_that_is_aborted_still_shows_where_it_led(bench: Bench) {
+        let nova = Nova::new();
+        nova.write("migrations", &[moving(20, 1, "preparing")]);
+        import(&bench, &nova).await;
+        bench.drive(1, [Event::AbortRequested]).await;
+        let note = note_for(&Event::DeadlinePassed, at(3600));
+        bench.apply(1, Event::DeadlinePassed, note).await.unwrap();
+        let found = bench.store.migration_shown_for_server(server(1), 20, None).await;
+        let shown = found.unwrap().unwrap().found.unwrap();
+        assert_eq!(shown.status, MigrationStatus::Cancelled);
+        assert_eq!((shown.dest_compute, shown.dest_node.as_deref()),
+            (Some(host("h2")), Some("h2.example.org")));
+        assert_eq!(bench.store.leftovers(None).await.unwrap(), [], "nothing was begun there");
     }
 
     async fn evacuations_of_before_are_over_when_their_host_is_back(bench: Bench) {

@@ -38,6 +38,9 @@ on_both! {
         bench.drive(4, [Event::AbortRequested]).await;
         assert_eq!(admissible(LIMITS).await, of(&[6]));
         bench.assert_sound().await;
+        // Nor what another database has recorded.
+        bench.sql("UPDATE migrations SET imported = TRUE, storage = NULL");
+        assert_eq!(admissible(LIMITS).await, of(&[]));
     }
 
     async fn a_long_queue_is_read_in_pages(bench: Bench) {

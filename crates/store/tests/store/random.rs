@@ -18,15 +18,16 @@ fn events() -> impl Strategy<Value = Event> {
         proptest::sample::select(vec![TimeoutAction::Abort, TimeoutAction::ForceComplete]),
     )
         .prop_map(|(destination, timeout_action)| {
-            Event::Placed(Placement {
+            let placement = Placement {
                 host: host(destination),
                 node: format!("{destination}.example.org"),
                 storage: StorageMode::Copied,
-                limits: Limits {
-                    timeout_action,
-                    ..Limits::default()
-                },
-            })
+            };
+            let limits = Limits {
+                timeout_action,
+                ..Limits::default()
+            };
+            Event::Placed(placement, limits)
         });
     prop_oneof![
         4 => placement,

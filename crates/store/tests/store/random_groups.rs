@@ -12,10 +12,9 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use crate::bench::{
-    Bench, anybody, at, migration, new_cold, new_evacuation, new_migration, note_for, placed,
-    running, server,
+    Bench, anybody, at, declared, migration, new_cold, new_evacuation, new_migration, note_for,
+    placed, running, server,
 };
-use crate::server_groups::declared;
 
 const HOSTS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
@@ -68,7 +67,7 @@ async fn assert_nobody_is_crowded(bench: &Bench) {
                 .filter(|it| it.migration.server == server(*n))
             {
                 hosts.push(record.migration.source_compute.clone());
-                hosts.extend(record.migration.dest_compute.clone());
+                hosts.extend(record.migration.destination().cloned());
             }
             hosts.sort();
             hosts.dedup();
@@ -130,7 +129,7 @@ async fn play(bench: &Bench, turns: Vec<Turn>) -> Played {
         };
         // Nobody places a move where it comes from.
         let record = bench.record(under_way).await;
-        if matches!(&event, Event::Placed(it) if it.host == record.migration.source_compute) {
+        if matches!(&event, Event::Placed(it, _) if it.host == record.migration.source_compute) {
             continue;
         }
         let note = note_for(&event, now);

@@ -1,12 +1,16 @@
 //! Databases as earlier releases left them: their schema, with rows that this one made. The
 //! conductor's tests have this file, too.
 
+use std::time::Duration;
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::Text;
 use diesel::{PgConnection, SqliteConnection};
+use godwit_store::{OpenError, Store, StoreOptions};
 use godwit_test_support::postgres::TempPostgres;
+use godwit_test_support::wait_for;
 
 /// The last change of the release before this one.
 pub(crate) const LAST: &str = "20261128000005";
@@ -178,4 +182,21 @@ pub(crate) fn as_released(url: &str, last: &str) -> String {
         copy(url, source, &released, table);
     }
     released
+}
+
+/// Brings the database at `url` to this release's schema. PostgreSQL needs a moment to notice that
+/// somebody went.
+pub(crate) async fn upgrade(url: &str) -> Store {
+    wait_for(
+        "nobody to be connected",
+        Duration::from_secs(60),
+        async || match Store::upgrade(url, &StoreOptions::default()).await {
+            Ok(_) => Ok(Some(())),
+            Err(OpenError::InUse { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        },
+    )
+    .await
+    .unwrap();
+    Store::open(url, StoreOptions::default()).await.unwrap()
 }

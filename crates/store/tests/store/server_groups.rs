@@ -2,30 +2,16 @@
 
 use futures::future::join_all;
 use godwit_core::event::Event;
-use godwit_core::ids::ServerGroupUuid;
-use godwit_core::migration::{Placement, StorageMode};
+use godwit_core::migration::StorageMode;
 use godwit_core::recovery::Sighting;
 use godwit_core::server_group::{DeclaredGroup, Policy, Violation};
 use godwit_core::status::MigrationStatus as Status;
 use godwit_store::{CommitError, NewServerGroup, Observed, ServerGroup, StepError};
-use uuid::Uuid;
 
 use crate::bench::{
-    Bench, anybody, asked, at, host, migration, note_for, placed, running, server, sighted,
+    Bench, anybody, asked, at, declared, group, host, migration, note_for, placed, running, server,
+    sighted,
 };
-
-pub(crate) fn group(n: u128) -> ServerGroupUuid {
-    ServerGroupUuid(Uuid::from_u128(0x6200_0000_0000_0000 + n))
-}
-
-pub(crate) fn declared(n: u128, policy: Policy) -> DeclaredGroup {
-    DeclaredGroup {
-        uuid: group(n),
-        name: Some(format!("group-{n}")),
-        policy: Some(policy),
-        max_server_per_host: None,
-    }
-}
 
 fn member(n: u128, of: &DeclaredGroup) -> Observed {
     Observed {
@@ -343,7 +329,7 @@ on_both! {
             let event = placed(&char::from(b'd' + n).to_string());
             tokio::spawn(async move {
                 let note = note_for(&event, at(11));
-                store.migration_apply(migration(n.into()), event, note).await.unwrap();
+                store.migration_apply(migration(n), event, note).await.unwrap();
             })
         });
         for task in join_all(inventories.chain(placements)).await {
@@ -357,13 +343,9 @@ on_both! {
         for n in [1, 2] {
             bench.begin(n).await;
         }
-        let event = Event::Placed(Placement {
-            storage: StorageMode::Copied,
-            ..match placed("c") {
-                Event::Placed(placement) => placement,
-                other => panic!("{other:?}"),
-            }
-        });
+        let Event::Placed(mut placement, limits) = placed("c") else { unreachable!() };
+        placement.storage = StorageMode::Copied;
+        let event = Event::Placed(placement, limits);
         bench.apply(1, event.clone(), note_for(&event, at(20))).await.unwrap();
         bench.assert_sound().await;
         bench.sql("UPDATE server_groups SET policy = 'soft-affinity'");

@@ -6,7 +6,7 @@ use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::effect::Effect;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
-use godwit_core::migration::{Intent, Settling, StorageMode};
+use godwit_core::migration::{Intent, Placement, Settling, StorageMode};
 use godwit_core::recovery::Sighting;
 use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, VmState};
@@ -38,11 +38,14 @@ on_both! {
 
         let record = stepped.record;
         assert_eq!(record.migration.status(), MigrationStatus::Queued);
-        assert_eq!(record.migration.dest_compute, Some(host("b")));
+        let placement = Placement {
+            host: host("b"),
+            node: "b.example.org".to_owned(),
+            storage: StorageMode::Shared,
+        };
+        assert_eq!(record.migration.placement, Some(placement));
         assert_eq!(record.dest_compute, Some(host("b")));
-        assert_eq!(record.migration.dest_node.as_deref(), Some("b.example.org"));
         assert_eq!(record.source_node.as_deref(), Some("a.example.org"));
-        assert_eq!(record.migration.storage, Some(StorageMode::Shared));
         assert_eq!(record.migration.limits.completion, Duration::from_millis(1_600_500));
         assert_eq!((record.updated_at, record.status_since), (Some(at(12)), at(12)));
         let claims = bench.store.claim_list().await.unwrap();

@@ -16,31 +16,14 @@ use godwit_core::resources::Resources;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::transition::step;
 use godwit_store::{CommitNote, ConductorBeat, OpenError, Store, StoreOptions};
-use godwit_test_support::wait_for;
 
 use crate::bench::{Bench, at, host, migration, note_for, placed, uuid};
-use crate::released::{LAST, as_released};
+use crate::released::{LAST, as_released, upgrade};
 
 /// The last change of the release before the last one.
 const LAST_BUT_ONE: &str = "20261121000002";
 
 const LEASE: Duration = Duration::from_secs(5);
-
-/// Brings a database to this schema. PostgreSQL needs a moment to notice that somebody went.
-async fn upgrade(url: &str) -> Store {
-    wait_for(
-        "nobody to be connected",
-        Duration::from_secs(20),
-        async || match Store::upgrade(url, &StoreOptions::default()).await {
-            Ok(_) => Ok(Some(())),
-            Err(OpenError::InUse { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        },
-    )
-    .await
-    .unwrap();
-    Store::open(url, StoreOptions::default()).await.unwrap()
-}
 
 /// What tells the states of a migration apart.
 type State = (Phase, Option<Intent>);

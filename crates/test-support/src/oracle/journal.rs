@@ -95,28 +95,16 @@ fn decode(sector: &[u8; SECTOR]) -> Option<Report> {
     if fields[0] != MAGIC || sum != sum_of(&fields) {
         return None;
     }
-    let [
-        _,
-        guest,
-        boot,
-        epoch,
-        counter,
-        wrong,
-        conflicts,
-        errors,
-        scans,
-        dirtied,
-    ] = fields;
     Some(Report {
-        guest,
-        boot,
-        epoch,
-        counter,
-        wrong,
-        conflicts,
-        errors,
-        scans,
-        dirtied,
+        guest: fields[1],
+        boot: fields[2],
+        epoch: fields[3],
+        counter: fields[4],
+        wrong: fields[5],
+        conflicts: fields[6],
+        errors: fields[7],
+        scans: fields[8],
+        dirtied: fields[9],
     })
 }
 

@@ -40,7 +40,6 @@ pub use self::violation::{Violation, Violations};
 /// What the guest says of itself, in each record of its journal and each line it prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The guest's number.
     pub guest: u32,
     /// 1 from its first start on, one more after each reboot.
     pub boot: u32,
@@ -95,7 +94,6 @@ impl Evidence {
         })
     }
 
-    /// The newest record.
     pub fn latest(&self) -> Option<Report> {
         self.journal.reports.last().copied()
     }
@@ -104,7 +102,6 @@ impl Evidence {
 /// An uninterrupted stay on one host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stay {
-    /// The host.
     pub epoch: u32,
     /// The first counter there.
     pub first: u32,
@@ -117,7 +114,6 @@ pub struct Stay {
 pub struct History {
     /// The stays; each begins with the counter after the one that ended the last.
     pub stays: Vec<Stay>,
-    /// The newest record.
     pub latest: Report,
 }
 
@@ -214,45 +210,38 @@ fn judge_reports<'a>(
     reports: impl Iterator<Item = &'a Report> + Clone,
     violations: &mut Vec<Violation>,
 ) {
-    let first = |count: fn(&Report) -> u32| reports.clone().find(move |report| count(report) > 0);
-    if let Some(&Report {
-        wrong: count,
-        counter,
-        epoch,
-        ..
-    }) = first(|report| report.wrong)
-    {
-        violations.push(Violation::Wrong {
-            count,
-            counter,
-            epoch,
-        });
-    }
-    if let Some(&Report {
-        conflicts: count,
-        counter,
-        epoch,
-        ..
-    }) = first(|r| r.conflicts)
-    {
-        violations.push(Violation::Conflict {
-            count,
-            counter,
-            epoch,
-        });
-    }
-    if let Some(&Report {
-        errors: count,
-        counter,
-        epoch,
-        ..
-    }) = first(|report| report.errors)
-    {
-        violations.push(Violation::DiskError {
-            count,
-            counter,
-            epoch,
-        });
+    type Count = fn(&Report) -> u32;
+    type Harm = fn(u32, u32, u32) -> Violation;
+    let harms: [(Count, Harm); 3] = [
+        (
+            |report| report.wrong,
+            |count, counter, epoch| Violation::Wrong {
+                count,
+                counter,
+                epoch,
+            },
+        ),
+        (
+            |report| report.conflicts,
+            |count, counter, epoch| Violation::Conflict {
+                count,
+                counter,
+                epoch,
+            },
+        ),
+        (
+            |report| report.errors,
+            |count, counter, epoch| Violation::DiskError {
+                count,
+                counter,
+                epoch,
+            },
+        ),
+    ];
+    for (count, violation) in harms {
+        if let Some(first) = reports.clone().find(|report| count(report) > 0) {
+            violations.push(violation(count(first), first.counter, first.epoch));
+        }
     }
     for report in reports.filter(|report| report.guest != guest) {
         violations.push(Violation::Foreign {

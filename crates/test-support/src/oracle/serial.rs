@@ -9,7 +9,6 @@ use super::Report;
 /// What one host logged of one guest.
 #[derive(Clone, Debug)]
 pub struct SerialLog {
-    /// The host.
     pub epoch: u32,
     /// The status lines, in the order in which they were printed.
     pub lines: Vec<Report>,

@@ -5,24 +5,12 @@ use std::fmt;
 /// One thing that is wrong. Counters say where in the guest's life.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    /// There is nothing to judge.
     #[error("the journal is empty")]
     Empty,
-    /// A place in the journal holds neither nothing nor a record that belongs there.
     #[error("place {slot} of the journal is damaged")]
-    Damaged {
-        /// Which sector.
-        slot: u32,
-    },
-    /// A record or line of another guest.
+    Damaged { slot: u32 },
     #[error("guest {guest} wrote counter {counter}")]
-    Foreign {
-        /// The other guest.
-        guest: u32,
-        /// What it wrote.
-        counter: u32,
-    },
-    /// The journal lacks records.
+    Foreign { guest: u32, counter: u32 },
     #[error("the journal has nothing between {after} and {before}")]
     Gap {
         /// The last record before the gap.
@@ -30,14 +18,8 @@ pub enum Violation {
         /// The first one after it.
         before: u32,
     },
-    /// The guest started anew, where it should only have moved.
     #[error("the guest booted again (boot {boot}) at {counter}")]
-    Rebooted {
-        /// The new boot.
-        boot: u32,
-        /// Its first record.
-        counter: u32,
-    },
+    Rebooted { boot: u32, counter: u32 },
     /// The guest was not where it should have been, or not in that order.
     #[error("the guest was on hosts {found:?} instead of {expected:?}")]
     Path {
@@ -46,14 +28,11 @@ pub enum Violation {
         /// The epochs that the journal shows.
         found: Vec<u32>,
     },
-    /// A page or block was wrong.
     #[error("{count} pages or blocks were wrong at {counter} (host {epoch})")]
     Wrong {
         /// How many, at the first report of it.
         count: u32,
-        /// When.
         counter: u32,
-        /// Where.
         epoch: u32,
     },
     /// A second copy of the guest wrote the journal.
@@ -61,53 +40,37 @@ pub enum Violation {
     Conflict {
         /// How many, at the first report of it.
         count: u32,
-        /// When.
         counter: u32,
-        /// Where.
         epoch: u32,
     },
-    /// A disk failed.
     #[error("{count} disk commands failed at {counter} (host {epoch})")]
     DiskError {
         /// How many, at the first report of it.
         count: u32,
-        /// When.
         counter: u32,
-        /// Where.
         epoch: u32,
     },
-    /// A counter was printed twice.
     #[error("{counter} was printed on host {first} and on host {second}")]
     Repeated {
-        /// The counter.
         counter: u32,
         /// The log that has it.
         first: u32,
         /// The log that has it again; maybe the same.
         second: u32,
     },
-    /// A counter was never printed.
     #[error("{counter} was not printed on any host")]
-    Lost {
-        /// The counter.
-        counter: u32,
-    },
+    Lost { counter: u32 },
     /// A host printed what another one computed, and no hand-over explains it.
     #[error("{counter}, of host {epoch}, was printed on host {log}")]
     Misplaced {
-        /// The counter.
         counter: u32,
         /// Where it was computed.
         epoch: u32,
         /// Where it was printed.
         log: u32,
     },
-    /// What was printed is not what was recorded.
     #[error("the line and the record of {counter} differ")]
-    Disagreement {
-        /// The counter.
-        counter: u32,
-    },
+    Disagreement { counter: u32 },
     /// More broken lines than there were hand-overs to break them.
     #[error("{fragments} broken lines at {handovers} hand-overs")]
     Noise {
@@ -118,7 +81,6 @@ pub enum Violation {
     },
 }
 
-/// Everything that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violations(pub Vec<Violation>);
 

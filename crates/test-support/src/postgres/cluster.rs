@@ -36,7 +36,6 @@ const SETTINGS: &[&str] = &[
 pub(super) enum Lifetime {
     /// With the thread that started it.
     Ours,
-    /// Never.
     Unbound,
 }
 

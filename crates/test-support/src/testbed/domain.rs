@@ -13,13 +13,9 @@ use super::network::GUEST_BRIDGE;
 /// What Nova writes into the domains it starts, so that others can tell whose they are.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NovaMetadata {
-    /// The server's display name.
     pub name: String,
-    /// The flavor's name.
     pub flavor: String,
-    /// The owner's name and id.
     pub user: (String, Uuid),
-    /// The project's name and id.
     pub project: (String, Uuid),
 }
 

@@ -93,7 +93,6 @@ pub struct GuestSpec {
     pub name: String,
     /// Where its boot disk is.
     pub storage: Storage,
-    /// What it does.
     pub load: Load,
     /// Nova's element in its metadata, if it has one.
     pub nova: Option<NovaMetadata>,
@@ -119,9 +118,7 @@ impl GuestSpec {
 /// A guest of a testbed, wherever it runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Guest {
-    /// What it was made from.
     pub spec: GuestSpec,
-    /// The domain's uuid.
     pub uuid: Uuid,
     /// Its number, in every record and line it writes.
     pub number: u32,
@@ -132,7 +129,6 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// The domain's name.
     pub fn name(&self) -> &str {
         &self.spec.name
     }

@@ -51,7 +51,6 @@ const LONGEST_DIRECTORY: usize = 70;
 /// Ids of hosts begin here, those of guests at 1.
 const FIRST_HOST_ID: u16 = 0xff00;
 
-/// How a testbed is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// How many hosts, at most 9.
@@ -69,7 +68,6 @@ impl Default for Options {
     }
 }
 
-/// Hosts that are up.
 #[derive(Debug)]
 pub struct Testbed {
     directory: PathBuf,
@@ -192,7 +190,6 @@ impl Testbed {
         &self.hosts
     }
 
-    /// Where everything is.
     pub fn directory(&self) -> &Path {
         &self.directory
     }

@@ -12,7 +12,6 @@ use crate::process::run;
 pub enum Copied {
     /// What lies above the backing file, which the destination has too.
     Incremental,
-    /// All of it.
     Full,
 }
 

@@ -55,7 +55,6 @@ Nova shows `choosing` and `waiting` as `accepted`, `booting` as `pre-migrating`,
 
 ";
 
-/// The whole document.
 pub(super) fn document() -> String {
     let mut page = HEAD.to_owned();
     for family in Family::ALL {

@@ -5,7 +5,6 @@ use godwit_core::phase::Phase;
 use godwit_core::server::VmState;
 use godwit_core::{cold, evacuation, live};
 
-/// A table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Family {
     Live,

@@ -109,12 +109,11 @@ fn events(family: Family, limits: &Limits) -> Vec<Event> {
         host: host("destination"),
         node: "destination".to_owned(),
         storage: StorageMode::Shared,
-        limits: limits.clone(),
     };
     let mut events = vec![
         Event::AbortRequested,
         Event::ForceCompleteRequested,
-        Event::Placed(placement),
+        Event::Placed(placement, limits.clone()),
         Event::NotPlaced(reported()),
         Event::Admitted,
         Event::CancelledUnstarted,

@@ -7,10 +7,18 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde::Deserialize;
 
+use super::InvalidToken;
+use super::claims::Claims;
+use super::der::{self, BIT_STRING, SEQUENCE};
+use super::jws::{Algorithm, Token, decoded};
 use crate::http::config::AuthConfig;
+
+/// The longest part of a key, in bytes: the modulus of the longest RSA key that verifies anything.
+const LONGEST_PART: usize = 8_192 / 8;
 
 /// A key that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -35,25 +43,91 @@ pub enum KeyError {
     None,
 }
 
+/// A public key, and how it is written where it stands for itself: a point, or for RSA two numbers
+/// (`RSAPublicKey` of RFC 8017).
 #[derive(Clone)]
-pub(super) struct VerificationKey {
-    pub(super) id: Option<String>,
-    pub(super) algorithm: Algorithm,
-    pub(super) key: DecodingKey,
+struct PublicKey {
+    id: Option<String>,
+    algorithm: Algorithm,
+    key: Vec<u8>,
 }
 
-impl fmt::Debug for VerificationKey {
+impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerificationKey")
+        f.debug_struct("PublicKey")
             .field("id", &self.id)
             .field("algorithm", &self.algorithm)
             .finish_non_exhaustive()
     }
 }
 
+impl PublicKey {
+    /// `None` where `key` is not of the kind that signs so.
+    fn new(id: Option<String>, algorithm: Algorithm, key: Vec<u8>) -> Option<Self> {
+        let fits = match algorithm {
+            // Not compressed: one byte, and two coordinates of 32.
+            Algorithm::ES256 => key.len() == 65,
+            Algorithm::EdDSA => key.len() == 32,
+            Algorithm::RS256 => der::read(SEQUENCE, &key).is_some(),
+        };
+        fits.then_some(Self { id, algorithm, key })
+    }
+
+    /// Reads a `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7).
+    fn from_der(key: &[u8]) -> Option<Self> {
+        let (key, _) = der::read(SEQUENCE, key)?;
+        let (kind, key) = der::read(SEQUENCE, key)?;
+        let (key, _) = der::read(BIT_STRING, key)?;
+        let algorithm = Algorithm::ALL
+            .into_iter()
+            .find(|algorithm| *algorithm.key_kind() == *kind)?;
+        // The number of bits that the last byte does not have.
+        Self::new(None, algorithm, key.strip_prefix(&[0])?.to_vec())
+    }
+}
+
+/// A key of a JSON Web Key Set (RFC 7518 §6, RFC 8037 §2), as much as counts of it.
+#[derive(Deserialize)]
+struct Jwk {
+    kid: Option<String>,
+    kty: String,
+    crv: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+}
+
+impl Jwk {
+    /// Symmetric keys are none: whoever verifies could sign.
+    fn public_key(&self) -> Option<PublicKey> {
+        let part = |part: &Option<String>| {
+            decoded(part.as_deref()?).filter(|bytes| bytes.len() <= LONGEST_PART)
+        };
+        let (algorithm, key) = match (self.kty.as_str(), self.crv.as_deref()) {
+            ("EC", Some("P-256")) => {
+                let point = [vec![4], part(&self.x)?, part(&self.y)?];
+                (Algorithm::ES256, point.concat())
+            }
+            ("OKP", Some("Ed25519")) => (Algorithm::EdDSA, part(&self.x)?),
+            ("RSA", _) => {
+                let [n, e] = [&self.n, &self.e].map(|it| Some(der::number(&part(it)?)));
+                (Algorithm::RS256, der::write(SEQUENCE, &[&n?, &e?]))
+            }
+            _ => return None,
+        };
+        PublicKey::new(self.kid.clone(), algorithm, key)
+    }
+}
+
+#[derive(Deserialize)]
+struct Jwks {
+    keys: Vec<Jwk>,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
-    keys: Vec<VerificationKey>,
+    keys: Vec<PublicKey>,
 }
 
 impl KeySet {
@@ -93,26 +167,11 @@ impl KeySet {
     /// # Errors
     /// [`KeyError::Unsupported`].
     pub fn with_pem(mut self, origin: &str, pem: &[u8]) -> Result<Self, KeyError> {
-        type Reader = fn(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>;
-        let kinds: [(Algorithm, Reader); 3] = [
-            (Algorithm::ES256, DecodingKey::from_ec_pem),
-            (Algorithm::EdDSA, DecodingKey::from_ed_pem),
-            (Algorithm::RS256, DecodingKey::from_rsa_pem),
-        ];
-        let read = kinds
-            .iter()
-            .find_map(|(algorithm, read)| Some((*algorithm, read(pem).ok()?)));
-        let unsupported = || KeyError::Unsupported {
+        let key = SubjectPublicKeyInfoDer::from_pem_slice(pem).ok();
+        let key = key.and_then(|key| PublicKey::from_der(&key));
+        self.keys.push(key.ok_or_else(|| KeyError::Unsupported {
             origin: origin.to_owned(),
-        };
-        let (algorithm, key) = read
-            .filter(|(algorithm, key)| fits(*algorithm, key))
-            .ok_or_else(unsupported)?;
-        self.keys.push(VerificationKey {
-            id: None,
-            algorithm,
-            key,
-        });
+        })?);
         Ok(self)
     }
 
@@ -121,30 +180,35 @@ impl KeySet {
     /// # Errors
     /// [`KeyError::NotAKeySet`] or [`KeyError::Unsupported`].
     pub fn with_jwks(mut self, origin: &str, json: &[u8]) -> Result<Self, KeyError> {
-        let set: JwkSet = serde_json::from_slice(json).map_err(|cause| KeyError::NotAKeySet {
+        let set: Jwks = serde_json::from_slice(json).map_err(|cause| KeyError::NotAKeySet {
             origin: origin.to_owned(),
             cause,
         })?;
-        for (index, jwk) in set.keys.iter().enumerate() {
-            let read = algorithm_of(jwk).zip(DecodingKey::from_jwk(jwk).ok());
-            let unsupported = || KeyError::Unsupported {
+        for (index, key) in set.keys.iter().enumerate() {
+            let key = key.public_key().ok_or_else(|| KeyError::Unsupported {
                 origin: format!("key {index} of {origin}"),
-            };
-            let (algorithm, key) = read
-                .filter(|(a, key)| fits(*a, key))
-                .ok_or_else(unsupported)?;
-            let id = jwk.common.key_id.clone();
-            self.keys.push(VerificationKey { id, algorithm, key });
+            })?;
+            self.keys.push(key);
         }
         Ok(self)
     }
 
+    /// What a token says that one of the keys signed; whatever the time.
+    ///
+    /// # Errors
+    /// [`InvalidToken::Signature`] or [`InvalidToken::Claims`].
+    pub(crate) fn claims(&self, token: &str) -> Result<Claims, InvalidToken> {
+        let token = Token::parse(token).ok_or(InvalidToken::Signature)?;
+        let mut candidates = self.candidates(token.key_id());
+        if !candidates.any(|it| token.is_signed_with(it.algorithm, &it.key)) {
+            return Err(InvalidToken::Signature);
+        }
+        serde_json::from_slice(&token.payload).map_err(|_| InvalidToken::Claims)
+    }
+
     /// The keys that may have signed a token which names `id`: those of that id where there are
     /// any, else those without one.
-    pub(super) fn candidates<'a>(
-        &'a self,
-        id: Option<&'a str>,
-    ) -> impl Iterator<Item = &'a VerificationKey> {
+    fn candidates<'a>(&'a self, id: Option<&'a str>) -> impl Iterator<Item = &'a PublicKey> {
         let named = id.is_some() && self.keys.iter().any(|key| key.id.as_deref() == id);
         self.keys.iter().filter(move |key| match id {
             Some(id) if named => key.id.as_deref() == Some(id),
@@ -154,29 +218,12 @@ impl KeySet {
     }
 }
 
-/// The kind of a key in a set. Symmetric keys are none: whoever verifies could sign.
-fn algorithm_of(jwk: &Jwk) -> Option<Algorithm> {
-    match &jwk.algorithm {
-        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
-            Some(Algorithm::ES256)
-        }
-        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
-            Some(Algorithm::EdDSA)
-        }
-        AlgorithmParameters::RSA(_) => Some(Algorithm::RS256),
-        _ => None,
-    }
-}
-
-/// An uncompressed point of P-256 is one byte and two coordinates of 32; those of other curves
-/// are longer.
-fn fits(algorithm: Algorithm, key: &DecodingKey) -> bool {
-    algorithm != Algorithm::ES256 || key.try_get_as_bytes().is_ok_and(|point| point.len() == 65)
-}
-
 fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
     std::fs::read(path).map_err(|cause| KeyError::Unreadable {
         path: path.to_owned(),
         cause,
     })
 }
+
+#[cfg(test)]
+mod tests;

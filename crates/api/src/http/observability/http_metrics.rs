@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use prometheus::{
+    HistogramVec, IntCounterVec, Registry, register_histogram_vec_with_registry,
+    register_int_counter_vec_with_registry,
+};
 
 /// Counts requests. Clones count together.
 #[derive(Clone, Debug)]
@@ -24,23 +27,19 @@ impl HttpMetrics {
     /// # Errors
     /// The registry already has metrics of these names.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let requests = IntCounterVec::new(
-            Opts::new(
-                "godwit_http_requests_total",
-                "HTTP requests that were answered.",
-            ),
+        let requests = register_int_counter_vec_with_registry!(
+            "godwit_http_requests_total",
+            "HTTP requests that were answered.",
             &["route", "method", "status"],
+            registry
         )?;
-        let seconds = HistogramVec::new(
-            HistogramOpts::new(
-                "godwit_http_request_seconds",
-                "How long HTTP requests took.",
-            )
-            .buckets(BUCKETS.to_vec()),
+        let seconds = register_histogram_vec_with_registry!(
+            "godwit_http_request_seconds",
+            "How long HTTP requests took.",
             &["route", "method"],
+            BUCKETS.to_vec(),
+            registry
         )?;
-        registry.register(Box::new(requests.clone()))?;
-        registry.register(Box::new(seconds.clone()))?;
         Ok(Self { requests, seconds })
     }
 

@@ -31,9 +31,6 @@ pub enum PolicyFileError {
 }
 
 /// Reads one policy file: YAML, of which JSON is a part.
-///
-/// # Errors
-/// [`PolicyFileError`].
 pub fn read_file(path: &Path) -> Result<Overrides, PolicyFileError> {
     let text = fs::read_to_string(path).map_err(|cause| PolicyFileError::Unreadable {
         path: path.to_owned(),

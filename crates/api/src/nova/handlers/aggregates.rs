@@ -6,7 +6,6 @@ mod zone;
 
 use std::collections::BTreeMap;
 
-use godwit_policy::Target;
 use godwit_store::{Aggregate, AggregateChange, AggregateError, AggregateUse, NewAggregate};
 use serde_json::Value;
 
@@ -19,124 +18,105 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::aggregate::{AggregateView, ZONE_KEY};
 
-/// `GET /os-aggregates`.
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller
-            .enforce(rules::AGGREGATES_INDEX, &Target::empty())?;
-        let all = call.state.store.aggregate_list().await?;
-        let view = |aggregate| AggregateView::new(aggregate, call.version);
-        Reply::list("aggregates", all.iter().map(view))
-    })
+pub async fn index(call: &Call) -> Answer {
+    call.caller.enforce_global(rules::AGGREGATES_INDEX)?;
+    let all = call.state.store.aggregate_list().await?;
+    let view = |aggregate| AggregateView::new(aggregate, call.version);
+    Reply::list("aggregates", all.iter().map(view))
 }
 
-/// `GET /os-aggregates/{id}`.
-pub fn show(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let id = id(call, rules::AGGREGATES_SHOW)?;
-        let found = match id {
-            Some(id) => call.state.store.aggregate_find(id).await?,
-            None => None,
-        };
-        document(call, &found.ok_or_else(|| no_such_aggregate(call))?)
-    })
+pub async fn show(call: &Call) -> Answer {
+    let id = id(call, rules::AGGREGATES_SHOW)?;
+    let found = match id {
+        Some(id) => call.state.store.aggregate_find(id).await?,
+        None => None,
+    };
+    document(call, &found.ok_or_else(|| no_such_aggregate(call))?)
 }
 
-/// `POST /os-aggregates`.
-pub fn create(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let body = &call.body;
-        call.caller
-            .enforce(rules::AGGREGATES_CREATE, &Target::empty())?;
-        let member = |name| body["aggregate"][name].as_str().map(str::trim);
-        let name = member("name").unwrap_or_default();
-        let new = NewAggregate {
-            uuid: call.state.ids.uuid(),
-            name: name.to_owned(),
-            availability_zone: member(ZONE_KEY).map(str::to_owned),
-            at: call.state.clock.now(),
-        };
-        let made = call.state.store.aggregate_create(new).await?;
-        let made = made.ok_or_else(|| name_exists(name))?;
-        Reply::document("aggregate", &AggregateView::made(&made, call.version))
-    })
+pub async fn create(call: &Call) -> Answer {
+    let body = &call.body;
+    call.caller.enforce_global(rules::AGGREGATES_CREATE)?;
+    let member = |name| body["aggregate"][name].as_str().map(str::trim);
+    let name = member("name").unwrap_or_default();
+    let new = NewAggregate {
+        uuid: call.state.ids.uuid(),
+        name: name.to_owned(),
+        availability_zone: member(ZONE_KEY).map(str::to_owned),
+        at: call.state.clock.now(),
+    };
+    let made = call.state.store.aggregate_create(new).await?;
+    let made = made.ok_or_else(|| name_exists(name))?;
+    Reply::document("aggregate", &AggregateView::made(&made, call.version))
 }
 
-/// `PUT /os-aggregates/{id}`.
-pub fn update(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let body = &call.body;
-        let id = id(call, rules::AGGREGATES_UPDATE)?;
-        let name = body["aggregate"]["name"].as_str().map(str::trim);
-        let name = name.map(str::to_owned);
-        // Here the zone is taken with the spaces around it, as far as there may be any.
-        let zone = body["aggregate"].get(ZONE_KEY).map(Value::as_str);
-        let zone = zone.map(|zone| zone.map(str::to_owned));
-        let change = AggregateChange::Update {
-            name: name.clone(),
-            availability_zone: zone.clone().flatten(),
-        };
-        let check = move |used: &AggregateUse| {
-            if let Some(name) = &name
-                && used.others.iter().any(|other| other.name == *name)
-            {
-                return Err(name_exists(name));
-            }
-            let known_as = name.as_deref().unwrap_or(&used.aggregate.name);
-            zone::check(AggregateAction::Update, used, known_as, zone.as_ref())
-        };
-        document(call, &apply(call, id, change, check).await?)
-    })
+pub async fn update(call: &Call) -> Answer {
+    let body = &call.body;
+    let id = id(call, rules::AGGREGATES_UPDATE)?;
+    let name = body["aggregate"]["name"].as_str().map(str::trim);
+    let name = name.map(str::to_owned);
+    // Here the zone is taken with the spaces around it, as far as there may be any.
+    let zone = body["aggregate"].get(ZONE_KEY).map(Value::as_str);
+    let zone = zone.map(|zone| zone.map(str::to_owned));
+    let change = AggregateChange::Update {
+        name: name.clone(),
+        availability_zone: zone.clone().flatten(),
+    };
+    let check = move |used: &AggregateUse| {
+        if let Some(name) = &name
+            && used.others.iter().any(|other| other.name == *name)
+        {
+            return Err(name_exists(name));
+        }
+        let known_as = name.as_deref().unwrap_or(&used.aggregate.name);
+        zone::check(AggregateAction::Update, used, known_as, zone.as_ref())
+    };
+    document(call, &apply(call, id, change, check).await?)
 }
 
-/// `DELETE /os-aggregates/{id}`.
-pub fn delete(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let id = id(call, rules::AGGREGATES_DELETE)?;
-        let empty = |used: &AggregateUse| match used.aggregate.hosts.is_empty() {
-            true => Ok(()),
-            false => {
-                let reason = AggregateAction::Remove
-                    .refusal(used.aggregate.id, "Host aggregate is not empty");
-                Err(ApiError::BadRequest(reason))
-            }
-        };
-        apply(call, id, AggregateChange::Delete, empty).await?;
-        Ok(Reply::empty(actix_web::http::StatusCode::OK))
-    })
+pub async fn delete(call: &Call) -> Answer {
+    let id = id(call, rules::AGGREGATES_DELETE)?;
+    let empty = |used: &AggregateUse| match used.aggregate.hosts.is_empty() {
+        true => Ok(()),
+        false => {
+            let reason =
+                AggregateAction::Remove.refusal(used.aggregate.id, "Host aggregate is not empty");
+            Err(ApiError::BadRequest(reason))
+        }
+    };
+    apply(call, id, AggregateChange::Delete, empty).await?;
+    Ok(Reply::empty(actix_web::http::StatusCode::OK))
 }
 
 /// `POST /os-aggregates/{id}/action`, `set_metadata`.
-pub fn set_metadata(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let value = &call.body;
-        let id = id(call, rules::AGGREGATES_SET_METADATA)?;
-        let members = value["metadata"].as_object().into_iter().flatten();
-        let owned = |(name, value): (&String, &Value)| {
-            let value = value.as_str().map(str::to_owned);
-            (name.clone(), value)
-        };
-        let mut others: BTreeMap<String, Option<String>> = members.map(owned).collect();
-        let zone = others.remove(ZONE_KEY);
-        let change = AggregateChange::Metadata {
-            availability_zone: zone.clone().flatten(),
-            others,
-        };
-        let check = move |used: &AggregateUse| {
-            zone::check(
-                AggregateAction::Metadata,
-                used,
-                &used.aggregate.name,
-                zone.as_ref(),
-            )
-        };
-        document(call, &apply(call, id, change, check).await?)
-    })
+pub async fn set_metadata(call: &Call) -> Answer {
+    let value = &call.body;
+    let id = id(call, rules::AGGREGATES_SET_METADATA)?;
+    let members = value["metadata"].as_object().into_iter().flatten();
+    let owned = |(name, value): (&String, &Value)| {
+        let value = value.as_str().map(str::to_owned);
+        (name.clone(), value)
+    };
+    let mut others: BTreeMap<String, Option<String>> = members.map(owned).collect();
+    let zone = others.remove(ZONE_KEY);
+    let change = AggregateChange::Metadata {
+        availability_zone: zone.clone().flatten(),
+        others,
+    };
+    let check = move |used: &AggregateUse| {
+        zone::check(
+            AggregateAction::Metadata,
+            used,
+            &used.aggregate.name,
+            zone.as_ref(),
+        )
+    };
+    document(call, &apply(call, id, change, check).await?)
 }
 
 /// The id that the path names, once `rule` allows it; `None`: too great for one.
 fn id(call: &Call, rule: &'static str) -> Result<Option<i64>, ApiError> {
-    call.caller.enforce(rule, &Target::empty())?;
+    call.caller.enforce_global(rule)?;
     let text = call.ids.id.as_str();
     match text.parse() {
         Ok(id) => Ok(Some(id)),

@@ -1,7 +1,5 @@
 //! Availability zones, as the services of each say.
 
-use godwit_policy::Target;
-
 use super::services::liveness;
 use crate::nova::call::Call;
 use crate::nova::reply::Reply;
@@ -9,20 +7,14 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::availability_zone::AvailabilityZones;
 
-/// `GET /os-availability-zone`.
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce(rules::ZONES_LIST, &Target::empty())?;
-        let services = call.state.store.service_list().await?;
-        Reply::json(&AvailabilityZones::short(&services))
-    })
+pub async fn index(call: &Call) -> Answer {
+    call.caller.enforce_global(rules::ZONES_LIST)?;
+    let services = call.state.store.service_list().await?;
+    Reply::json(&AvailabilityZones::short(&services))
 }
 
-/// `GET /os-availability-zone/detail`.
-pub fn detail(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce(rules::ZONES_DETAIL, &Target::empty())?;
-        let services = call.state.store.service_list().await?;
-        Reply::json(&AvailabilityZones::detailed(&services, liveness(call)))
-    })
+pub async fn detail(call: &Call) -> Answer {
+    call.caller.enforce_global(rules::ZONES_DETAIL)?;
+    let services = call.state.store.service_list().await?;
+    Reply::json(&AvailabilityZones::detailed(&services, liveness(call)))
 }

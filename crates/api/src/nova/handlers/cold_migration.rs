@@ -6,7 +6,7 @@ use godwit_core::migration::ColdRequest;
 use godwit_core::server::VmState;
 use godwit_store::Server;
 
-use super::preconditions::{States, flavor, unlocked};
+use super::preconditions::{States, flavor};
 use super::{compute_hosts, new_migration};
 use crate::nova::call::Call;
 use crate::nova::error::ApiError;
@@ -21,39 +21,30 @@ static STATES: States = States {
     busy: false,
 };
 
-pub fn migrate(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let body = &call.body;
-        // Before it could name a host, nobody looked at the body.
-        let named = body["host"]
-            .as_str()
-            .filter(|_| call.version >= milestone::MIGRATE_HOST);
-        let rule = match named {
-            Some(_) => rules::MIGRATE_HOST,
-            None => rules::MIGRATE,
-        };
-        let server = call.server().await?.allow(call, rule)?.resource;
-        flavor::without_accelerators(&server)?;
-        check(&server, call.caller.is_admin())?;
-        let source = server
-            .host
-            .as_ref()
-            .ok_or_else(|| ApiError::not_ready(server.uuid))?;
-        compute_hosts::demand_up(call, source).await?;
-        let host = match named {
-            Some(name) => Some(destination(call, source, name).await?),
-            None => None,
-        };
-        begin(call, &server, host).await?;
-        (call.state.wake)();
-        Ok(Reply::accepted())
-    })
-}
-
-/// Lock and states; asked once for the answer, and once more inside the transaction.
-fn check(server: &Server, admin: bool) -> Result<(), ApiError> {
-    unlocked(server, admin)?;
-    STATES.check(server)
+pub async fn migrate(call: &Call) -> Answer {
+    // Before it could name a host, nobody looked at the body.
+    let named = call.body["host"]
+        .as_str()
+        .filter(|_| call.version >= milestone::MIGRATE_HOST);
+    let rule = match named {
+        Some(_) => rules::MIGRATE_HOST,
+        None => rules::MIGRATE,
+    };
+    let server = call.allowed_server(rule).await?;
+    flavor::without_accelerators(&server)?;
+    STATES.check_unlocked(&server, call.caller.is_admin())?;
+    let source = server
+        .host
+        .as_ref()
+        .ok_or_else(|| ApiError::not_ready(server.uuid))?;
+    compute_hosts::demand_up(call, source).await?;
+    let host = match named {
+        Some(name) => Some(destination(call, source, name).await?),
+        None => None,
+    };
+    begin(call, &server, host).await?;
+    (call.state.wake)();
+    Ok(Reply::accepted())
 }
 
 async fn destination(call: &Call, source: &HostName, name: &str) -> Result<HostName, ApiError> {
@@ -68,7 +59,7 @@ async fn begin(call: &Call, server: &Server, host: Option<HostName>) -> Result<(
     let was = server.vm_state;
     let new = new_migration::build(call, server, ColdRequest { host, was });
     let admin = call.caller.is_admin();
-    let check = move |server: &Server| check(server, admin);
+    let check = move |server: &Server| STATES.check_unlocked(server, admin);
     let begun = call.state.store.cold_migration_begin(new, check).await;
     begun.map_err(|error| new_migration::refusal(call, server, STATES.action, error))?;
     Ok(())

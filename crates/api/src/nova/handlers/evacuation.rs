@@ -34,27 +34,25 @@ static STATES: States = States {
     busy: true,
 };
 
-pub fn evacuate(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let found = call.server().await?.with_user();
-        let server = found.allow(call, rules::EVACUATE)?.resource;
-        let body = EvacuationBody::read(&call.body, call.version)?;
-        let host = match body.host {
-            Some(name) => Some(destination(call, name).await?),
-            None => None,
-        };
-        // A server without a host is refused with the same words.
-        if server.host == host {
-            let text = "The target host can't be the same one.";
-            return Err(ApiError::BadRequest(text.to_owned()));
-        }
-        flavor::without_tpm(&server, ACTION, None)?;
-        STATES.check(&server)?;
-        abandoned(call, &server).await?;
-        begin(call, &server, &body, host).await?;
-        (call.state.wake)();
-        answer(call, &body)
-    })
+pub async fn evacuate(call: &Call) -> Answer {
+    let found = call.server().await?.with_user();
+    let server = found.allow(call, rules::EVACUATE)?.resource;
+    let body = EvacuationBody::read(&call.body, call.version)?;
+    let host = match body.host {
+        Some(name) => Some(destination(call, name).await?),
+        None => None,
+    };
+    // A server without a host is refused with the same words.
+    if server.host == host {
+        let text = "The target host can't be the same one.";
+        return Err(ApiError::BadRequest(text.to_owned()));
+    }
+    flavor::without_tpm(&server, ACTION, None)?;
+    STATES.check(&server)?;
+    abandoned(call, &server).await?;
+    begin(call, &server, &body, host).await?;
+    (call.state.wake)();
+    answer(call, &body)
 }
 
 async fn destination(call: &Call, name: &str) -> Result<HostName, ApiError> {

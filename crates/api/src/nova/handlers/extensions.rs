@@ -1,7 +1,5 @@
 //! The list of extensions, which says nothing any more.
 
-use godwit_policy::Target;
-
 use crate::nova::call::Call;
 use crate::nova::error::ApiError;
 use crate::nova::reply::Reply;
@@ -9,20 +7,14 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::extension::ExtensionView;
 
-/// `GET /extensions`.
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce(rules::EXTENSIONS, &Target::empty())?;
-        Reply::document("extensions", &ExtensionView::list(call.links.root()))
-    })
+pub async fn index(call: &Call) -> Answer {
+    call.caller.enforce_global(rules::EXTENSIONS)?;
+    Reply::document("extensions", &ExtensionView::list(call.links.root()))
 }
 
-/// `GET /extensions/{alias}`.
-pub fn show(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce(rules::EXTENSIONS, &Target::empty())?;
-        let found = ExtensionView::find(call.links.root(), &call.ids.id);
-        let extension = found.ok_or_else(ApiError::no_such_resource)?;
-        Reply::document("extension", extension)
-    })
+pub async fn show(call: &Call) -> Answer {
+    call.caller.enforce_global(rules::EXTENSIONS)?;
+    let found = ExtensionView::find(call.links.root(), &call.ids.id);
+    let extension = found.ok_or_else(ApiError::no_such_resource)?;
+    Reply::document("extension", extension)
 }

@@ -10,27 +10,21 @@ use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
 
-/// `GET /flavors/{id}/os-extra_specs`.
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller
-            .enforce(rules::FLAVOR_EXTRA_SPECS_INDEX, &own_project(call))?;
-        let flavor = named(call).await?;
-        Reply::json(&json!({ "extra_specs": flavor.extra_specs }))
-    })
+pub async fn index(call: &Call) -> Answer {
+    call.caller
+        .enforce(rules::FLAVOR_EXTRA_SPECS_INDEX, &own_project(call))?;
+    let flavor = named(call).await?;
+    Reply::json(&json!({ "extra_specs": flavor.extra_specs }))
 }
 
-/// `GET /flavors/{id}/os-extra_specs/{key}`.
-pub fn show(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller
-            .enforce(rules::FLAVOR_EXTRA_SPECS_SHOW, &own_project(call))?;
-        let flavor = named(call).await?;
-        let (id, key) = (&call.ids.id, &call.ids.key);
-        let gone = || ApiError::NotFound(format!("Flavor {id} has no extra specs with key {key}."));
-        let value = flavor.extra_specs.get(key).ok_or_else(gone)?;
-        Reply::json(&json!({ key: value }))
-    })
+pub async fn show(call: &Call) -> Answer {
+    call.caller
+        .enforce(rules::FLAVOR_EXTRA_SPECS_SHOW, &own_project(call))?;
+    let flavor = named(call).await?;
+    let (id, key) = (&call.ids.id, &call.ids.key);
+    let gone = || ApiError::NotFound(format!("Flavor {id} has no extra specs with key {key}."));
+    let value = flavor.extra_specs.get(key).ok_or_else(gone)?;
+    Reply::json(&json!({ key: value }))
 }
 
 /// Nova names no user here, unlike elsewhere, so a rule that asks for one does not hold.

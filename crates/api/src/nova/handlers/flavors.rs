@@ -1,5 +1,7 @@
 //! Flavors, read-only: what clients look up beside a server.
 
+use std::cmp::Ordering;
+
 use godwit_store::Flavor;
 use regex::Regex;
 use serde::Serialize;
@@ -13,35 +15,26 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::flavor::{FlavorEntry, FlavorView};
 
-/// `GET /flavors`.
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let page = page(call).await?;
-        answer(call, "flavors", &page, |flavor| {
-            FlavorEntry::new(flavor, call.version, &call.links)
-        })
+pub async fn index(call: &Call) -> Answer {
+    let page = page(call).await?;
+    answer(call, "flavors", &page, |flavor| {
+        FlavorEntry::new(flavor, call.version, &call.links)
     })
 }
 
-/// `GET /flavors/detail`.
-pub fn detail(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let page = page(call).await?;
-        let specs = call.caller.permits_own(rules::FLAVOR_EXTRA_SPECS_INDEX);
-        answer(call, "flavors/detail", &page, |flavor| {
-            FlavorView::new(flavor, call.version, specs, &call.links)
-        })
+pub async fn detail(call: &Call) -> Answer {
+    let page = page(call).await?;
+    let specs = call.caller.permits_own(rules::FLAVOR_EXTRA_SPECS_INDEX);
+    answer(call, "flavors/detail", &page, |flavor| {
+        FlavorView::new(flavor, call.version, specs, &call.links)
     })
 }
 
-/// `GET /flavors/{id}`.
-pub fn show(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let flavor = named(call).await?;
-        let specs = call.caller.permits_own(rules::FLAVOR_EXTRA_SPECS_INDEX);
-        let flavor = FlavorView::new(&flavor, call.version, specs, &call.links);
-        Reply::document("flavor", &flavor)
-    })
+pub async fn show(call: &Call) -> Answer {
+    let flavor = named(call).await?;
+    let specs = call.caller.permits_own(rules::FLAVOR_EXTRA_SPECS_INDEX);
+    let flavor = FlavorView::new(&flavor, call.version, specs, &call.links);
+    Reply::document("flavor", &flavor)
 }
 
 /// The flavor that the path names.
@@ -135,17 +128,18 @@ fn private(call: &Call) -> Result<bool, ApiError> {
 
 /// What all flavors have the same of orders nothing.
 fn sort(call: &Call, flavors: &mut [Flavor]) {
-    flavors.sort_by_key(|flavor| flavor.id);
-    match call.query.last("sort_key").unwrap_or("flavorid") {
-        "flavorid" => flavors.sort_by(|a, b| a.flavorid.cmp(&b.flavorid)),
-        "name" => flavors.sort_by(|a, b| a.spec.name.cmp(&b.spec.name)),
-        "memory_mb" => flavors.sort_by_key(|flavor| flavor.spec.memory_mb),
-        "vcpus" => flavors.sort_by_key(|flavor| flavor.spec.vcpus),
-        "root_gb" => flavors.sort_by_key(|flavor| flavor.spec.root_gb),
-        "ephemeral_gb" => flavors.sort_by_key(|flavor| flavor.spec.ephemeral_gb),
-        "swap" => flavors.sort_by_key(|flavor| flavor.spec.swap_mb),
-        _ => {}
-    }
+    let compare: fn(&Flavor, &Flavor) -> Ordering =
+        match call.query.last("sort_key").unwrap_or("flavorid") {
+            "flavorid" => |a, b| a.flavorid.cmp(&b.flavorid),
+            "name" => |a, b| a.spec.name.cmp(&b.spec.name),
+            "memory_mb" => |a, b| a.spec.memory_mb.cmp(&b.spec.memory_mb),
+            "vcpus" => |a, b| a.spec.vcpus.cmp(&b.spec.vcpus),
+            "root_gb" => |a, b| a.spec.root_gb.cmp(&b.spec.root_gb),
+            "ephemeral_gb" => |a, b| a.spec.ephemeral_gb.cmp(&b.spec.ephemeral_gb),
+            "swap" => |a, b| a.spec.swap_mb.cmp(&b.spec.swap_mb),
+            _ => |_, _| Ordering::Equal,
+        };
+    flavors.sort_by(|a, b| compare(a, b).then(a.id.cmp(&b.id)));
     if call.query.last("sort_dir") == Some("desc") {
         flavors.reverse();
     }

@@ -8,7 +8,6 @@ mod old;
 use std::collections::HashMap;
 
 use godwit_core::ids::HostName;
-use godwit_policy::Target;
 use godwit_store::{HostedServer, Hypervisor, HypervisorPage};
 
 pub use self::list::{detail, index};
@@ -21,19 +20,15 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::hypervisor::HypervisorView;
 
-/// `GET /os-hypervisors/{id}`.
-pub fn show(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller
-            .enforce(rules::HYPERVISORS_SHOW, &Target::empty())?;
-        let found = lookup::one(call).await?;
-        let found = [found];
-        let hosted = hosted_if_asked(call, &found).await?;
-        let [hypervisor] = &found;
-        let hosted = hosted.of(hypervisor);
-        let hypervisor = HypervisorView::new(hypervisor, hosted, call.version, liveness(call));
-        Reply::document("hypervisor", &hypervisor)
-    })
+pub async fn show(call: &Call) -> Answer {
+    call.caller.enforce_global(rules::HYPERVISORS_SHOW)?;
+    let found = lookup::one(call).await?;
+    let found = [found];
+    let hosted = hosted_if_asked(call, &found).await?;
+    let [hypervisor] = &found;
+    let hosted = hosted.of(hypervisor);
+    let hypervisor = HypervisorView::new(hypervisor, hosted, call.version, liveness(call));
+    Reply::document("hypervisor", &hypervisor)
 }
 
 /// The servers on the hosts of an answer; `None` where nobody asked for them.

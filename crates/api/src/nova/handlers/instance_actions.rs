@@ -13,52 +13,46 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::instance_action::{EventVisibility, InstanceActionView};
 
-/// `GET …/os-instance-actions`.
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let server = server(call)
-            .await?
-            .allow(call, rules::ACTIONS_LIST)?
-            .resource;
-        let actions = list(call, &server).await?;
-        let last = actions.last().and_then(|action| action.request_id.clone());
-        let last = last.filter(|_| call.version >= milestone::ACTION_PAGES);
-        let collection = format!("servers/{}/os-instance-actions", call.ids.server);
-        let view = |action| InstanceActionView::new(action, call.version);
-        let next = next(call, &collection, actions.len(), last);
-        Reply::page("instanceActions", actions.iter().map(view), "links", next)
-    })
+pub async fn index(call: &Call) -> Answer {
+    let server = server(call)
+        .await?
+        .allow(call, rules::ACTIONS_LIST)?
+        .resource;
+    let actions = list(call, &server).await?;
+    let last = actions.last().and_then(|action| action.request_id.clone());
+    let last = last.filter(|_| call.version >= milestone::ACTION_PAGES);
+    let collection = format!("servers/{}/os-instance-actions", call.ids.server);
+    let view = |action| InstanceActionView::new(action, call.version);
+    let next = next(call, &collection, actions.len(), last);
+    Reply::page("instanceActions", actions.iter().map(view), "links", next)
 }
 
-/// `GET …/os-instance-actions/{request_id}`.
-pub fn show(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let Allowed {
-            resource: server,
-            target,
-        } = server(call).await?.allow(call, rules::ACTIONS_SHOW)?;
-        let request_id = &call.ids.id;
-        let store = &call.state.store;
-        let found = store.instance_action_find(server.uuid, request_id).await?;
-        let gone = || ApiError::NotFound(format!("Action {request_id} not found"));
-        let action = found.ok_or_else(gone)?;
-        let document = InstanceActionView::new(&action, call.version);
+pub async fn show(call: &Call) -> Answer {
+    let Allowed {
+        resource: server,
+        target,
+    } = server(call).await?.allow(call, rules::ACTIONS_SHOW)?;
+    let request_id = &call.ids.id;
+    let store = &call.state.store;
+    let found = store.instance_action_find(server.uuid, request_id).await?;
+    let gone = || ApiError::NotFound(format!("Action {request_id} not found"));
+    let action = found.ok_or_else(gone)?;
+    let document = InstanceActionView::new(&action, call.version);
 
-        let everything = call.caller.permits(rules::ACTION_EVENTS, &target);
-        if !everything && call.version < milestone::ACTION_EVENTS {
-            return Reply::document("instanceAction", &document);
-        }
-        let explained = call.version >= milestone::ACTION_EVENT_DETAILS;
-        let visibility = EventVisibility {
-            version: call.version,
-            everything,
-            details: explained && call.caller.permits(rules::ACTION_EVENT_DETAILS, &target),
-            // What nobody asked for belongs to the server's project.
-            project_id: action.project_id.as_deref().unwrap_or(&server.project_id),
-        };
-        let events = store.instance_action_events(action.id).await?;
-        Reply::document("instanceAction", &document.with_events(&events, visibility))
-    })
+    let everything = call.caller.permits(rules::ACTION_EVENTS, &target);
+    if !everything && call.version < milestone::ACTION_EVENTS {
+        return Reply::document("instanceAction", &document);
+    }
+    let explained = call.version >= milestone::ACTION_EVENT_DETAILS;
+    let visibility = EventVisibility {
+        version: call.version,
+        everything,
+        details: explained && call.caller.permits(rules::ACTION_EVENT_DETAILS, &target),
+        // What nobody asked for belongs to the server's project.
+        project_id: action.project_id.as_deref().unwrap_or(&server.project_id),
+    };
+    let events = store.instance_action_events(action.id).await?;
+    Reply::document("instanceAction", &document.with_events(&events, visibility))
 }
 
 async fn server(call: &Call) -> Result<Guarded<Server>, ApiError> {

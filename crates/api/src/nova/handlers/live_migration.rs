@@ -9,6 +9,7 @@ use godwit_core::ids::HostName;
 use godwit_store::{MigrationRecord, Server};
 
 use self::body::LiveMigrationBody;
+use self::checks::STATES;
 use super::{compute_hosts, new_migration};
 use crate::nova::call::Call;
 use crate::nova::error::ApiError;
@@ -19,28 +20,26 @@ use crate::nova::rules;
 /// What the server's texts call it.
 const ACTION: &str = "os-migrateLive";
 
-pub fn migrate(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let body = LiveMigrationBody::read(&call.body, call.version);
-        let rule = match body.host {
-            Some(_) => rules::MIGRATE_LIVE_HOST,
-            None => rules::MIGRATE_LIVE,
-        };
-        let server = call.server().await?.allow(call, rule)?.resource;
-        body.check_force()?;
-        checks::supported(&server)?;
-        checks::state(&server, call.caller.is_admin())?;
-        let host = match body.host {
-            Some(name) => Some(compute_hosts::known(call, name).await?),
-            None => None,
-        };
-        let migration = begin(call, &server, &body, host).await?;
-        (call.state.wake)();
-        if body.synchronous {
-            precheck::wait(call, &migration).await?;
-        }
-        Ok(Reply::accepted())
-    })
+pub async fn migrate(call: &Call) -> Answer {
+    let body = LiveMigrationBody::read(&call.body, call.version);
+    let rule = match body.host {
+        Some(_) => rules::MIGRATE_LIVE_HOST,
+        None => rules::MIGRATE_LIVE,
+    };
+    let server = call.allowed_server(rule).await?;
+    body.check_force()?;
+    checks::supported(&server)?;
+    STATES.check_unlocked(&server, call.caller.is_admin())?;
+    let host = match body.host {
+        Some(name) => Some(compute_hosts::known(call, name).await?),
+        None => None,
+    };
+    let migration = begin(call, &server, &body, host).await?;
+    (call.state.wake)();
+    if body.synchronous {
+        precheck::wait(call, &migration).await?;
+    }
+    Ok(Reply::accepted())
 }
 
 async fn begin(
@@ -51,7 +50,7 @@ async fn begin(
 ) -> Result<MigrationRecord, ApiError> {
     let new = new_migration::build(call, server, body.request(host));
     let admin = call.caller.is_admin();
-    let check = move |server: &Server| checks::state(server, admin);
+    let check = move |server: &Server| STATES.check_unlocked(server, admin);
     let begun = call
         .state
         .store

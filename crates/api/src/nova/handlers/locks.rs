@@ -12,47 +12,42 @@ use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
 
-pub fn lock(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let body = &call.body;
-        let found = call.server().await?.with_user();
-        let server = found.allow(call, rules::LOCK)?.resource;
-        let reason = body["locked_reason"]
-            .as_str()
-            .filter(|_| call.version >= milestone::LOCKED_REASON);
-        let (store, kind) = (&call.state.store, kind(call, &server));
-        let reason = reason.map(str::to_owned);
-        let locked = store.server_lock(server.uuid, kind, reason, call.note());
-        if locked.await? {
-            Ok(Reply::accepted())
-        } else {
-            Err(call.no_such_server())
-        }
-    })
+pub async fn lock(call: &Call) -> Answer {
+    let found = call.server().await?.with_user();
+    let server = found.allow(call, rules::LOCK)?.resource;
+    let reason = call.body["locked_reason"]
+        .as_str()
+        .filter(|_| call.version >= milestone::LOCKED_REASON);
+    let (store, kind) = (&call.state.store, kind(call, &server));
+    let reason = reason.map(str::to_owned);
+    let locked = store.server_lock(server.uuid, kind, reason, call.note());
+    if locked.await? {
+        Ok(Reply::accepted())
+    } else {
+        Err(call.no_such_server())
+    }
 }
 
-pub fn unlock(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let Allowed {
-            resource: server,
-            target,
-        } = call.server().await?.allow(call, rules::UNLOCK)?;
-        let unlocked = match release(call, &server, Some(kind(call, &server))).await {
-            Err(ServerChangeError::Refused(HeldByOther)) => {
-                call.caller.enforce(rules::UNLOCK_OVERRIDE, &target)?;
-                release(call, &server, None).await
-            }
-            decided => decided,
-        };
-        match unlocked {
-            Ok(()) => Ok(Reply::accepted()),
-            Err(ServerChangeError::NoSuchServer) => Err(call.no_such_server()),
-            Err(ServerChangeError::Store(error)) => Err(error.into()),
-            Err(ServerChangeError::Refused(HeldByOther)) => {
-                Err(ApiError::denied(rules::UNLOCK_OVERRIDE))
-            }
+pub async fn unlock(call: &Call) -> Answer {
+    let Allowed {
+        resource: server,
+        target,
+    } = call.server().await?.allow(call, rules::UNLOCK)?;
+    let unlocked = match release(call, &server, Some(kind(call, &server))).await {
+        Err(ServerChangeError::Refused(HeldByOther)) => {
+            call.caller.enforce(rules::UNLOCK_OVERRIDE, &target)?;
+            release(call, &server, None).await
         }
-    })
+        decided => decided,
+    };
+    match unlocked {
+        Ok(()) => Ok(Reply::accepted()),
+        Err(ServerChangeError::NoSuchServer) => Err(call.no_such_server()),
+        Err(ServerChangeError::Store(error)) => Err(error.into()),
+        Err(ServerChangeError::Refused(HeldByOther)) => {
+            Err(ApiError::denied(rules::UNLOCK_OVERRIDE))
+        }
+    }
 }
 
 /// Somebody of the other kind holds the lock.

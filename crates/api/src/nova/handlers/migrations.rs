@@ -16,33 +16,31 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::migration::MigrationView;
 
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce_own(rules::MIGRATIONS_INDEX)?;
-        // Somebody else's migrations, or everybody's?
-        if call
-            .query
-            .last("project_id")
-            .is_none_or(|asked| Some(asked) != call.caller.project_id())
-        {
-            call.caller.enforce_own(rules::MIGRATIONS_INDEX_ALL)?;
-        }
-        let hosts = call.caller.permits_own(rules::MIGRATIONS_INDEX_HOST);
-        let records = match filter(call)? {
-            Some(filter) => list(call, &filter).await?,
-            None => Vec::new(),
-        };
-        let view = |record| MigrationView::new(record, call.version, hosts, &call.links);
-        let last = records.last().map(|record| record.uuid.to_string());
-        let pages = call.version >= milestone::MIGRATION_PAGES;
-        let next = next(call, "os-migrations", records.len(), last.filter(|_| pages));
-        Reply::page(
-            "migrations",
-            records.iter().map(view),
-            "migrations_links",
-            next,
-        )
-    })
+pub async fn index(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::MIGRATIONS_INDEX)?;
+    // Somebody else's migrations, or everybody's?
+    if call
+        .query
+        .last("project_id")
+        .is_none_or(|asked| Some(asked) != call.caller.project_id())
+    {
+        call.caller.enforce_own(rules::MIGRATIONS_INDEX_ALL)?;
+    }
+    let hosts = call.caller.permits_own(rules::MIGRATIONS_INDEX_HOST);
+    let records = match filter(call)? {
+        Some(filter) => list(call, &filter).await?,
+        None => Vec::new(),
+    };
+    let view = |record| MigrationView::new(record, call.version, hosts, &call.links);
+    let last = records.last().map(|record| record.uuid.to_string());
+    let pages = call.version >= milestone::MIGRATION_PAGES;
+    let next = next(call, "os-migrations", records.len(), last.filter(|_| pages));
+    Reply::page(
+        "migrations",
+        records.iter().map(view),
+        "migrations_links",
+        next,
+    )
 }
 
 async fn list(call: &Call, filter: &MigrationFilter) -> Result<Vec<MigrationSummary>, ApiError> {

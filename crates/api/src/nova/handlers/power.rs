@@ -10,33 +10,26 @@ use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
 
-pub fn stop(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let found = call.server().await?.with_user();
-        let server = found.allow(call, rules::STOP)?.resource;
-        begin(call, &server, PowerAction::Stop).await
-    })
+pub async fn stop(call: &Call) -> Answer {
+    let found = call.server().await?.with_user();
+    let server = found.allow(call, rules::STOP)?.resource;
+    begin(call, &server, PowerAction::Stop).await
 }
 
-pub fn start(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let found = call.server().await?.with_user();
-        let server = found.allow(call, rules::START)?.resource;
-        begin(call, &server, PowerAction::Start).await
-    })
+pub async fn start(call: &Call) -> Answer {
+    let found = call.server().await?.with_user();
+    let server = found.allow(call, rules::START)?.resource;
+    begin(call, &server, PowerAction::Start).await
 }
 
-pub fn reboot(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let body = &call.body;
-        let server = call.server().await?.allow(call, rules::REBOOT)?.resource;
-        let kind = body["type"].as_str().unwrap_or_default();
-        let action = match kind.eq_ignore_ascii_case("soft") {
-            true => PowerAction::SoftReboot,
-            false => PowerAction::HardReboot,
-        };
-        begin(call, &server, action).await
-    })
+pub async fn reboot(call: &Call) -> Answer {
+    let server = call.allowed_server(rules::REBOOT).await?;
+    let kind = call.body["type"].as_str().unwrap_or_default();
+    let action = match kind.eq_ignore_ascii_case("soft") {
+        true => PowerAction::SoftReboot,
+        false => PowerAction::HardReboot,
+    };
+    begin(call, &server, action).await
 }
 
 async fn begin(call: &Call, server: &Server, action: PowerAction) -> Result<Reply, ApiError> {

@@ -28,6 +28,13 @@ pub(super) struct States {
 }
 
 impl States {
+    /// The same of a server that nobody locked: asked once for the answer, and once more inside
+    /// the transaction.
+    pub(super) fn check_unlocked(&self, server: &Server, admin: bool) -> Result<(), ApiError> {
+        unlocked(server, admin)?;
+        self.check(server)
+    }
+
     /// Refuses unless `server` is in one of them, and once ran.
     pub(super) fn check(&self, server: &Server) -> Result<(), ApiError> {
         let wrong = |attribute, value| {

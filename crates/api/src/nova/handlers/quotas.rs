@@ -14,27 +14,22 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::quota::QuotaSet;
 
-/// `GET /os-quota-sets/{project}`.
-pub fn show(call: &Call) -> Answer<'_> {
-    Box::pin(async move { limits(call, rules::QUOTAS_SHOW) })
+pub async fn show(call: &Call) -> Answer {
+    limits(call, rules::QUOTAS_SHOW)
 }
 
-/// `GET /os-quota-sets/{project}/defaults`.
-pub fn defaults(call: &Call) -> Answer<'_> {
-    Box::pin(async move { limits(call, rules::QUOTAS_DEFAULTS) })
+pub async fn defaults(call: &Call) -> Answer {
+    limits(call, rules::QUOTAS_DEFAULTS)
 }
 
-/// `GET /os-quota-sets/{project}/detail`.
-pub fn detail(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let project = project(call, rules::QUOTAS_DETAIL)?;
-        let usage = match unstorable(project) {
-            true => ProjectUsage::default(),
-            false => call.state.store.project_usage(project).await?,
-        };
-        let quotas = QuotaSet::details(project, usage, call.version);
-        Reply::document("quota_set", &quotas)
-    })
+pub async fn detail(call: &Call) -> Answer {
+    let project = project(call, rules::QUOTAS_DETAIL)?;
+    let usage = match unstorable(project) {
+        true => ProjectUsage::default(),
+        false => call.state.store.project_usage(project).await?,
+    };
+    let quotas = QuotaSet::details(project, usage, call.version);
+    Reply::document("quota_set", &quotas)
 }
 
 fn limits(call: &Call, rule: &'static str) -> Result<Reply, ApiError> {

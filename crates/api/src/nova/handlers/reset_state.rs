@@ -8,24 +8,17 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 
 /// Sets the state, whatever it was; what is under way goes on.
-pub fn reset(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let body = &call.body;
-        let server = call
-            .server()
-            .await?
-            .allow(call, rules::RESET_STATE)?
-            .resource;
-        let state = match body["state"].as_str() {
-            Some("active") => VmState::Active,
-            _ => VmState::Error,
-        };
-        let store = &call.state.store;
-        let reset = store.server_reset_state(server.uuid, state, call.note());
-        if reset.await? {
-            Ok(Reply::accepted())
-        } else {
-            Err(call.no_such_server())
-        }
-    })
+pub async fn reset(call: &Call) -> Answer {
+    let server = call.allowed_server(rules::RESET_STATE).await?;
+    let state = match call.body["state"].as_str() {
+        Some("active") => VmState::Active,
+        _ => VmState::Error,
+    };
+    let store = &call.state.store;
+    let reset = store.server_reset_state(server.uuid, state, call.note());
+    if reset.await? {
+        Ok(Reply::accepted())
+    } else {
+        Err(call.no_such_server())
+    }
 }

@@ -5,7 +5,7 @@ use godwit_core::server::VmState;
 use godwit_store::{MigrationRecord, ResizeError, Server};
 
 use super::compute_hosts;
-use super::preconditions::{States, unlocked};
+use super::preconditions::States;
 use crate::nova::call::Call;
 use crate::nova::error::ApiError;
 use crate::nova::reply::Reply;
@@ -25,42 +25,30 @@ static REVERT: States = States {
 };
 
 /// `confirmResize`: what is left at the source may go, so its host has to be there.
-pub fn confirm(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let found = call.server().await?;
-        let server = found.allow(call, rules::CONFIRM_RESIZE)?.resource;
-        let admin = call.caller.is_admin();
-        let check = move |server: &Server| check(&CONFIRM, server, admin);
-        check(&server)?;
-        let moved = waiting(call, &server).await?;
-        compute_hosts::demand_up(call, &moved.migration.source_compute).await?;
-        let (store, note) = (&call.state.store, call.note());
-        let confirmed = store.resize_confirm(server.uuid, note, check).await;
-        confirmed.map_err(|error| refused(call, &server, &CONFIRM, error))?;
-        (call.state.wake)();
-        Ok(Reply::empty(StatusCode::NO_CONTENT))
-    })
+pub async fn confirm(call: &Call) -> Answer {
+    let server = call.allowed_server(rules::CONFIRM_RESIZE).await?;
+    let admin = call.caller.is_admin();
+    let check = move |server: &Server| CONFIRM.check_unlocked(server, admin);
+    check(&server)?;
+    let moved = waiting(call, &server).await?;
+    compute_hosts::demand_up(call, &moved.migration.source_compute).await?;
+    let (store, note) = (&call.state.store, call.note());
+    let confirmed = store.resize_confirm(server.uuid, note, check).await;
+    confirmed.map_err(|error| refused(call, &server, &CONFIRM, error))?;
+    (call.state.wake)();
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 
 /// `revertResize`: the server goes back to where it came from.
-pub fn revert(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let found = call.server().await?;
-        let server = found.allow(call, rules::REVERT_RESIZE)?.resource;
-        let admin = call.caller.is_admin();
-        let check = move |server: &Server| check(&REVERT, server, admin);
-        let (store, note) = (&call.state.store, call.note());
-        let reverted = store.resize_revert(server.uuid, note, check).await;
-        reverted.map_err(|error| refused(call, &server, &REVERT, error))?;
-        (call.state.wake)();
-        Ok(Reply::accepted())
-    })
-}
-
-/// Lock and states; what is asked for the answer is asked once more inside the transaction.
-fn check(states: &States, server: &Server, admin: bool) -> Result<(), ApiError> {
-    unlocked(server, admin)?;
-    states.check(server)
+pub async fn revert(call: &Call) -> Answer {
+    let server = call.allowed_server(rules::REVERT_RESIZE).await?;
+    let admin = call.caller.is_admin();
+    let check = move |server: &Server| REVERT.check_unlocked(server, admin);
+    let (store, note) = (&call.state.store, call.note());
+    let reverted = store.resize_revert(server.uuid, note, check).await;
+    reverted.map_err(|error| refused(call, &server, &REVERT, error))?;
+    (call.state.wake)();
+    Ok(Reply::accepted())
 }
 
 /// The move that waits to be confirmed.

@@ -13,53 +13,41 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::server_group::ServerGroupView;
 
-/// `GET /os-server-groups`.
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce_own(rules::SERVER_GROUPS_INDEX)?;
-        // Whatever its value is. Who is no administrator asks for it in vain.
-        let all = call.query.last("all_projects").is_some() && call.caller.is_admin();
-        if all {
-            call.caller.enforce_own(rules::SERVER_GROUPS_INDEX_ALL)?;
-        }
-        let project = call.caller.project_id().filter(|_| !all);
-        let (offset, limit) = window(call);
-        let store = &call.state.store;
-        let groups = store.server_group_list(project, offset, limit).await?;
-        let view = |group| ServerGroupView::new(group, call.version);
-        Reply::list("server_groups", groups.iter().map(view))
-    })
+pub async fn index(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::SERVER_GROUPS_INDEX)?;
+    // Whatever its value is. Who is no administrator asks for it in vain.
+    let all = call.query.last("all_projects").is_some() && call.caller.is_admin();
+    if all {
+        call.caller.enforce_own(rules::SERVER_GROUPS_INDEX_ALL)?;
+    }
+    let project = call.caller.project_id().filter(|_| !all);
+    let (offset, limit) = window(call);
+    let store = &call.state.store;
+    let groups = store.server_group_list(project, offset, limit).await?;
+    let view = |group| ServerGroupView::new(group, call.version);
+    Reply::list("server_groups", groups.iter().map(view))
 }
 
-/// `GET /os-server-groups/{id}`.
-pub fn show(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let group = named(call, rules::SERVER_GROUPS_SHOW).await?;
-        document(call, &group)
-    })
+pub async fn show(call: &Call) -> Answer {
+    let group = named(call, rules::SERVER_GROUPS_SHOW).await?;
+    document(call, &group)
 }
 
-/// `POST /os-server-groups`.
-pub fn create(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let body = &call.body;
-        call.caller.enforce_own(rules::SERVER_GROUPS_CREATE)?;
-        let new = read(call, &body["server_group"])?;
-        let group = call.state.store.server_group_create(new).await?;
-        document(call, &group)
-    })
+pub async fn create(call: &Call) -> Answer {
+    let body = &call.body;
+    call.caller.enforce_own(rules::SERVER_GROUPS_CREATE)?;
+    let new = read(call, &body["server_group"])?;
+    let group = call.state.store.server_group_create(new).await?;
+    document(call, &group)
 }
 
-/// `DELETE /os-server-groups/{id}`.
-pub fn delete(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let group = named(call, rules::SERVER_GROUPS_DELETE).await?;
-        let (store, now) = (&call.state.store, call.state.clock.now());
-        match store.server_group_delete(group.uuid, now).await? {
-            true => Ok(Reply::no_content()),
-            false => Err(not_found(call)),
-        }
-    })
+pub async fn delete(call: &Call) -> Answer {
+    let group = named(call, rules::SERVER_GROUPS_DELETE).await?;
+    let (store, now) = (&call.state.store, call.state.clock.now());
+    match store.server_group_delete(group.uuid, now).await? {
+        true => Ok(Reply::no_content()),
+        false => Err(not_found(call)),
+    }
 }
 
 fn document(call: &Call, group: &ServerGroup) -> Result<Reply, ApiError> {

@@ -17,35 +17,30 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::server_migration::ServerMigrationView;
 
-/// `GET …/migrations`.
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let found = call
-            .server_migrations()
-            .await?
-            .allow(call, rules::SERVER_MIGRATIONS_INDEX)?;
-        let records = &found.resource;
-        // Nobody asks who may see the hosts of nothing.
-        let hosts = !records.is_empty()
-            && call
-                .caller
-                .permits(rules::SERVER_MIGRATIONS_INDEX_HOST, &found.target);
-        let view = |record| ServerMigrationView::new(record, call.version, hosts);
-        Reply::list("migrations", records.iter().map(view))
-    })
+pub async fn index(call: &Call) -> Answer {
+    let found = call
+        .server_migrations()
+        .await?
+        .allow(call, rules::SERVER_MIGRATIONS_INDEX)?;
+    let records = &found.resource;
+    // Nobody asks who may see the hosts of nothing.
+    let hosts = !records.is_empty()
+        && call
+            .caller
+            .permits(rules::SERVER_MIGRATIONS_INDEX_HOST, &found.target);
+    let view = |record| ServerMigrationView::new(record, call.version, hosts);
+    Reply::list("migrations", records.iter().map(view))
 }
 
 /// `GET …/migrations/{id}`: only while in progress, and always with its hosts.
-pub fn show(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let found = call
-            .server_migration()
-            .await?
-            .allow(call, rules::SERVER_MIGRATIONS_SHOW)?;
-        let record = shown(call, found.resource)?;
-        let migration = ServerMigrationView::new(&record, call.version, true);
-        Reply::document("migration", &migration)
-    })
+pub async fn show(call: &Call) -> Answer {
+    let found = call
+        .server_migration()
+        .await?
+        .allow(call, rules::SERVER_MIGRATIONS_SHOW)?;
+    let record = shown(call, found.resource)?;
+    let migration = ServerMigrationView::new(&record, call.version, true);
+    Reply::document("migration", &migration)
 }
 
 fn shown(call: &Call, record: Option<MigrationSummary>) -> Result<MigrationSummary, ApiError> {
@@ -65,12 +60,11 @@ fn shown(call: &Call, record: Option<MigrationSummary>) -> Result<MigrationSumma
     }
 }
 
-/// `DELETE …/migrations/{id}`.
-pub fn abort(call: &Call) -> Answer<'_> {
-    Box::pin(requests::record(call, &ABORT))
+pub async fn abort(call: &Call) -> Answer {
+    requests::record(call, &ABORT).await
 }
 
 /// `POST …/migrations/{id}/action` with `force_complete`.
-pub fn force_complete(call: &Call) -> Answer<'_> {
-    Box::pin(requests::record(call, &FORCE_COMPLETE))
+pub async fn force_complete(call: &Call) -> Answer {
+    requests::record(call, &FORCE_COMPLETE).await
 }

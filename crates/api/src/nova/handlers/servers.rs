@@ -19,42 +19,33 @@ use crate::nova::rules;
 use crate::nova::views::HostIds;
 use crate::nova::views::server::{ServerEntry, ServerView};
 
-/// `GET /servers`.
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce_own(rules::SERVERS_INDEX)?;
-        let servers = list(call, rules::SERVERS_INDEX_ALL).await?;
-        let view = |server| ServerEntry::new(server, &call.links);
-        let last = servers.last().map(|server| server.uuid.to_string());
-        let next = next(call, "servers", servers.len(), last);
-        Reply::page("servers", servers.iter().map(view), "servers_links", next)
-    })
+pub async fn index(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::SERVERS_INDEX)?;
+    let servers = list(call, rules::SERVERS_INDEX_ALL).await?;
+    let view = |server| ServerEntry::new(server, &call.links);
+    let last = servers.last().map(|server| server.uuid.to_string());
+    let next = next(call, "servers", servers.len(), last);
+    Reply::page("servers", servers.iter().map(view), "servers_links", next)
 }
 
-/// `GET /servers/detail`.
-pub fn detail(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce_own(rules::SERVERS_DETAIL)?;
-        let servers = list(call, rules::SERVERS_DETAIL_ALL).await?;
-        let visibility = Visibility::of_list(call).await?;
-        let host_ids = HostIds::default();
-        let view = |server| ServerView::new(server, visibility.of(server), &call.links, &host_ids);
-        let last = servers.last().map(|server| server.uuid.to_string());
-        let next = next(call, "servers/detail", servers.len(), last);
-        Reply::page("servers", servers.iter().map(view), "servers_links", next)
-    })
+pub async fn detail(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::SERVERS_DETAIL)?;
+    let servers = list(call, rules::SERVERS_DETAIL_ALL).await?;
+    let visibility = Visibility::of_list(call).await?;
+    let host_ids = HostIds::default();
+    let view = |server| ServerView::new(server, visibility.of(server), &call.links, &host_ids);
+    let last = servers.last().map(|server| server.uuid.to_string());
+    let next = next(call, "servers/detail", servers.len(), last);
+    Reply::page("servers", servers.iter().map(view), "servers_links", next)
 }
 
-/// `GET /servers/{id}`.
-pub fn show(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let found = call.server().await?.allow(call, rules::SERVERS_SHOW)?;
-        let visibility = Visibility::of_one(call, &found).await?;
-        let server = &found.resource;
-        let host_ids = HostIds::default();
-        let server = ServerView::new(server, visibility.of(server), &call.links, &host_ids);
-        Reply::document("server", &server)
-    })
+pub async fn show(call: &Call) -> Answer {
+    let found = call.server().await?.allow(call, rules::SERVERS_SHOW)?;
+    let visibility = Visibility::of_one(call, &found).await?;
+    let server = &found.resource;
+    let host_ids = HostIds::default();
+    let server = ServerView::new(server, visibility.of(server), &call.links, &host_ids);
+    Reply::document("server", &server)
 }
 
 async fn list(call: &Call, all_projects: &'static str) -> Result<Vec<Server>, ApiError> {

@@ -4,7 +4,6 @@ mod delete;
 mod update;
 mod verbs;
 
-use godwit_policy::Target;
 use godwit_store::{Service, ServiceBinary};
 
 pub use self::delete::delete;
@@ -16,17 +15,13 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::service::{Liveness, ServiceView};
 
-/// `GET /os-services`.
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller
-            .enforce(rules::SERVICES_LIST, &Target::empty())?;
-        let services = call.state.store.service_list().await?;
-        let liveness = liveness(call);
-        let wanted = services.iter().filter(|service| is_wanted(call, service));
-        let view = |service| ServiceView::new(service, call.version, liveness);
-        Reply::list("services", wanted.map(view))
-    })
+pub async fn index(call: &Call) -> Answer {
+    call.caller.enforce_global(rules::SERVICES_LIST)?;
+    let services = call.state.store.service_list().await?;
+    let liveness = liveness(call);
+    let wanted = services.iter().filter(|service| is_wanted(call, service));
+    let view = |service| ServiceView::new(service, call.version, liveness);
+    Reply::list("services", wanted.map(view))
 }
 
 /// An empty filter is none.
@@ -38,15 +33,13 @@ fn is_wanted(call: &Call, service: &Service) -> bool {
 
 /// `PUT /os-services/{id}`: once the path named a verb and the body a service; from 2.53 on the
 /// path names the service and the body says how it shall be.
-pub fn update(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let body = &call.body;
-        if call.version < milestone::UUID_IDS {
-            verbs::act(call, body).await
-        } else {
-            update::update(call, body).await
-        }
-    })
+pub async fn update(call: &Call) -> Answer {
+    let body = &call.body;
+    if call.version < milestone::UUID_IDS {
+        verbs::act(call, body).await
+    } else {
+        update::update(call, body).await
+    }
 }
 
 /// What tells whether services count as up, for one answer.

@@ -14,38 +14,32 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::tenant_usage::{OrNothing, Period, ProjectUsageView};
 
-/// `GET /os-simple-tenant-usage`.
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller.enforce_own(rules::USAGE_LIST)?;
-        let period = period(call)?;
-        let usages = list(call, period, None).await?;
-        let detailed = first(call, "detailed") == Some("1");
-        let views = ProjectUsageView::list(&usages, period, detailed);
-        let next = next(call, "os-simple-tenant-usage", &usages);
-        Reply::page(
-            "tenant_usages",
-            views.into_iter(),
-            "tenant_usages_links",
-            next,
-        )
-    })
+pub async fn index(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::USAGE_LIST)?;
+    let period = period(call)?;
+    let usages = list(call, period, None).await?;
+    let detailed = first(call, "detailed") == Some("1");
+    let views = ProjectUsageView::list(&usages, period, detailed);
+    let next = next(call, "os-simple-tenant-usage", &usages);
+    Reply::page(
+        "tenant_usages",
+        views.into_iter(),
+        "tenant_usages_links",
+        next,
+    )
 }
 
-/// `GET /os-simple-tenant-usage/{project}`.
-pub fn show(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let project = &call.ids.id;
-        call.caller
-            .enforce(rules::USAGE_SHOW, &Target::of_project(Some(project)))?;
-        let period = period(call)?;
-        let usages = list(call, period, Some(project.clone())).await?;
-        let view = ProjectUsageView::list(&usages, period, true).pop();
-        let collection = format!("os-simple-tenant-usage/{project}");
-        let view = view.map_or(OrNothing::Nothing {}, OrNothing::Something);
-        let next = next(call, &collection, &usages);
-        Reply::linked("tenant_usage", view, "tenant_usage_links", next)
-    })
+pub async fn show(call: &Call) -> Answer {
+    let project = &call.ids.id;
+    call.caller
+        .enforce(rules::USAGE_SHOW, &Target::of_project(Some(project)))?;
+    let period = period(call)?;
+    let usages = list(call, period, Some(project.clone())).await?;
+    let view = ProjectUsageView::list(&usages, period, true).pop();
+    let collection = format!("os-simple-tenant-usage/{project}");
+    let view = view.map_or(OrNothing::Nothing {}, OrNothing::Something);
+    let next = next(call, &collection, &usages);
+    Reply::linked("tenant_usage", view, "tenant_usage_links", next)
 }
 
 /// The first value of a parameter that has any: here it counts, and not the last.

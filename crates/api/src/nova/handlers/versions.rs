@@ -8,17 +8,15 @@ use crate::nova::routes::Answer;
 use crate::nova::views::version::VersionDocument;
 
 /// Shows a version. Its links lead to where it was asked for.
-pub fn show(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let named = |root: &Root| root.id() == call.ids.id;
-        let root = Root::ALL
-            .into_iter()
-            .find(named)
-            .ok_or_else(ApiError::no_such_resource)?;
-        Reply::json(&VersionDocument::new(
-            root,
-            call.links.base(),
-            call.links.root(),
-        ))
-    })
+pub async fn show(call: &Call) -> Answer {
+    let named = |root: &Root| root.id() == call.ids.id;
+    let root = Root::ALL
+        .into_iter()
+        .find(named)
+        .ok_or_else(ApiError::no_such_resource)?;
+    Reply::json(&VersionDocument::new(
+        root,
+        call.links.base(),
+        call.links.root(),
+    ))
 }

@@ -9,32 +9,26 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 use crate::nova::views::volume_attachment::VolumeAttachmentView;
 
-/// `GET …/os-volume_attachments`.
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let server = call.server().await?.allow(call, rules::VOLUMES_INDEX)?;
-        let server = &server.resource;
-        let (offset, limit) = paging::slice(call);
-        let volumes = server.launch.volumes.iter().skip(offset).take(limit);
-        let views = volumes.filter_map(|it| VolumeAttachmentView::new(server, it, call.version));
-        Reply::list("volumeAttachments", views)
-    })
+pub async fn index(call: &Call) -> Answer {
+    let server = call.server().await?.allow(call, rules::VOLUMES_INDEX)?;
+    let server = &server.resource;
+    let (offset, limit) = paging::slice(call);
+    let volumes = server.launch.volumes.iter().skip(offset).take(limit);
+    let views = volumes.filter_map(|it| VolumeAttachmentView::new(server, it, call.version));
+    Reply::list("volumeAttachments", views)
 }
 
-/// `GET …/os-volume_attachments/{volume}`.
-pub fn show(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let server = call.server().await?.allow(call, rules::VOLUMES_SHOW)?;
-        let server = &server.resource;
-        let id = &call.ids.id;
-        let volume = server.launch.volumes.iter().find(|it| it.id == *id);
-        let view = volume.and_then(|it| VolumeAttachmentView::new(server, it, call.version));
-        let view = view.ok_or_else(|| {
-            ApiError::NotFound(format!(
-                "Instance {} is not attached to volume {id}",
-                call.ids.server
-            ))
-        })?;
-        Reply::document("volumeAttachment", &view)
-    })
+pub async fn show(call: &Call) -> Answer {
+    let server = call.server().await?.allow(call, rules::VOLUMES_SHOW)?;
+    let server = &server.resource;
+    let id = &call.ids.id;
+    let volume = server.launch.volumes.iter().find(|it| it.id == *id);
+    let view = volume.and_then(|it| VolumeAttachmentView::new(server, it, call.version));
+    let view = view.ok_or_else(|| {
+        ApiError::NotFound(format!(
+            "Instance {} is not attached to volume {id}",
+            call.ids.server
+        ))
+    })?;
+    Reply::document("volumeAttachment", &view)
 }

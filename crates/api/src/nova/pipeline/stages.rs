@@ -84,7 +84,6 @@ pub(super) struct Routed<'a> {
     pub(super) payload: &'a mut Payload,
     pub(super) state: &'a Data<ApiState>,
     pub(super) root: Root,
-    /// The project in the URL.
     pub(super) project: Option<&'a str>,
     /// `None`: the version's document below a project.
     pub(super) found: Option<Found>,

@@ -14,14 +14,21 @@ use crate::nova::schemas::{self, server_actions};
 const SERVER_ACTION: &str = "/servers/{server_id}/action";
 const AGGREGATE_ACTION: &str = "/os-aggregates/{id}/action";
 
+/// An async function, as the table holds it.
+macro_rules! to {
+    ($handler:expr) => {
+        |call| Box::pin($handler(call))
+    };
+}
+
 /// Every operation below a versioned root.
 pub static OPERATIONS: &[Operation] = &[
-    get("/versions/{id}", versions::show).unread_query(),
-    get("/servers", servers::index)
+    get("/versions/{id}", to!(versions::show)).unread_query(),
+    get("/servers", to!(servers::index))
         .rules(&[rules::SERVERS_INDEX, rules::SERVERS_INDEX_ALL])
         .soft_rules(&[rules::SERVERS_ALL_FILTERS])
         .query(&schemas::servers::LIST),
-    get("/servers/detail", servers::detail)
+    get("/servers/detail", to!(servers::detail))
         .rules(&[rules::SERVERS_DETAIL, rules::SERVERS_DETAIL_ALL])
         .soft_rules(&[
             rules::SERVERS_ALL_FILTERS,
@@ -31,7 +38,7 @@ pub static OPERATIONS: &[Operation] = &[
             rules::SERVER_FLAVOR_EXTRA_SPECS,
         ])
         .query(&schemas::servers::LIST),
-    get("/servers/{server_id}", servers::show)
+    get("/servers/{server_id}", to!(servers::show))
         .rules(&[rules::SERVERS_SHOW])
         .soft_rules(&[
             rules::EXTENDED_ATTRIBUTES,
@@ -39,194 +46,219 @@ pub static OPERATIONS: &[Operation] = &[
             rules::HOST_STATUS_UNKNOWN,
             rules::SERVER_FLAVOR_EXTRA_SPECS,
         ]),
-    action(SERVER_ACTION, "os-migrateLive", live_migration::migrate)
-        .rules(&[rules::MIGRATE_LIVE, rules::MIGRATE_LIVE_HOST])
-        .body(schemas::live_migration::BODY),
-    action(SERVER_ACTION, "migrate", cold_migration::migrate)
+    action(
+        SERVER_ACTION,
+        "os-migrateLive",
+        to!(live_migration::migrate),
+    )
+    .rules(&[rules::MIGRATE_LIVE, rules::MIGRATE_LIVE_HOST])
+    .body(schemas::live_migration::BODY),
+    action(SERVER_ACTION, "migrate", to!(cold_migration::migrate))
         .rules(&[rules::MIGRATE, rules::MIGRATE_HOST])
         .body(server_actions::MIGRATE),
-    action(SERVER_ACTION, "confirmResize", resize::confirm).rules(&[rules::CONFIRM_RESIZE]),
-    action(SERVER_ACTION, "revertResize", resize::revert).rules(&[rules::REVERT_RESIZE]),
-    action(SERVER_ACTION, "evacuate", evacuation::evacuate)
+    action(SERVER_ACTION, "confirmResize", to!(resize::confirm)).rules(&[rules::CONFIRM_RESIZE]),
+    action(SERVER_ACTION, "revertResize", to!(resize::revert)).rules(&[rules::REVERT_RESIZE]),
+    action(SERVER_ACTION, "evacuate", to!(evacuation::evacuate))
         .rules(&[rules::EVACUATE])
         .body(schemas::evacuation::BODY),
-    action(SERVER_ACTION, "os-stop", power::stop).rules(&[rules::STOP]),
-    action(SERVER_ACTION, "os-start", power::start).rules(&[rules::START]),
-    action(SERVER_ACTION, "reboot", power::reboot)
+    action(SERVER_ACTION, "os-stop", to!(power::stop)).rules(&[rules::STOP]),
+    action(SERVER_ACTION, "os-start", to!(power::start)).rules(&[rules::START]),
+    action(SERVER_ACTION, "reboot", to!(power::reboot))
         .rules(&[rules::REBOOT])
         .body(server_actions::REBOOT),
-    action(SERVER_ACTION, "lock", locks::lock)
+    action(SERVER_ACTION, "lock", to!(locks::lock))
         .rules(&[rules::LOCK])
         .body(server_actions::LOCK),
-    action(SERVER_ACTION, "unlock", locks::unlock).rules(&[rules::UNLOCK, rules::UNLOCK_OVERRIDE]),
-    action(SERVER_ACTION, "os-resetState", reset_state::reset)
+    action(SERVER_ACTION, "unlock", to!(locks::unlock))
+        .rules(&[rules::UNLOCK, rules::UNLOCK_OVERRIDE]),
+    action(SERVER_ACTION, "os-resetState", to!(reset_state::reset))
         .rules(&[rules::RESET_STATE])
         .body(server_actions::RESET_STATE),
     get(
         "/servers/{server_id}/os-instance-actions",
-        instance_actions::index,
+        to!(instance_actions::index),
     )
     .rules(&[rules::ACTIONS_LIST])
     .query(&schemas::instance_actions::LIST),
     get(
         "/servers/{server_id}/os-instance-actions/{id}",
-        instance_actions::show,
+        to!(instance_actions::show),
     )
     .rules(&[rules::ACTIONS_SHOW])
     .soft_rules(&[rules::ACTION_EVENTS, rules::ACTION_EVENT_DETAILS]),
-    get("/servers/{server_id}/migrations", server_migrations::index)
-        .rules(&[rules::SERVER_MIGRATIONS_INDEX])
-        .soft_rules(&[rules::SERVER_MIGRATIONS_INDEX_HOST])
-        .since(milestone::SERVER_MIGRATIONS),
+    get(
+        "/servers/{server_id}/migrations",
+        to!(server_migrations::index),
+    )
+    .rules(&[rules::SERVER_MIGRATIONS_INDEX])
+    .soft_rules(&[rules::SERVER_MIGRATIONS_INDEX_HOST])
+    .since(milestone::SERVER_MIGRATIONS),
     get(
         "/servers/{server_id}/migrations/{migration_id}",
-        server_migrations::show,
+        to!(server_migrations::show),
     )
     .rules(&[rules::SERVER_MIGRATIONS_SHOW])
     .since(milestone::SERVER_MIGRATIONS),
     delete(
         "/servers/{server_id}/migrations/{migration_id}",
-        server_migrations::abort,
+        to!(server_migrations::abort),
     )
     .rules(&[rules::ABORT])
     .since(milestone::ABORT),
     action(
         "/servers/{server_id}/migrations/{migration_id}/action",
         "force_complete",
-        server_migrations::force_complete,
+        to!(server_migrations::force_complete),
     )
     .rules(&[rules::FORCE_COMPLETE])
     .since(milestone::FORCE_COMPLETE)
     .body(schemas::server_migrations::FORCE_COMPLETE),
-    get("/os-migrations", migrations::index)
+    get("/os-migrations", to!(migrations::index))
         .rules(&[rules::MIGRATIONS_INDEX, rules::MIGRATIONS_INDEX_ALL])
         .soft_rules(&[rules::MIGRATIONS_INDEX_HOST])
         .query(&schemas::migrations::LIST),
-    get("/flavors", flavors::index).query(&schemas::flavors::LIST),
-    get("/flavors/detail", flavors::detail)
+    get("/flavors", to!(flavors::index)).query(&schemas::flavors::LIST),
+    get("/flavors/detail", to!(flavors::detail))
         .soft_rules(&[rules::FLAVOR_EXTRA_SPECS_INDEX])
         .query(&schemas::flavors::LIST),
-    get("/flavors/{id}", flavors::show).soft_rules(&[rules::FLAVOR_EXTRA_SPECS_INDEX]),
-    get("/flavors/{id}/os-extra_specs", flavor_extra_specs::index)
-        .rules(&[rules::FLAVOR_EXTRA_SPECS_INDEX]),
+    get("/flavors/{id}", to!(flavors::show)).soft_rules(&[rules::FLAVOR_EXTRA_SPECS_INDEX]),
+    get(
+        "/flavors/{id}/os-extra_specs",
+        to!(flavor_extra_specs::index),
+    )
+    .rules(&[rules::FLAVOR_EXTRA_SPECS_INDEX]),
     get(
         "/flavors/{id}/os-extra_specs/{key}",
-        flavor_extra_specs::show,
+        to!(flavor_extra_specs::show),
     )
     .rules(&[rules::FLAVOR_EXTRA_SPECS_SHOW]),
-    get("/os-services", services::index)
+    get("/os-services", to!(services::index))
         .rules(&[rules::SERVICES_LIST])
         .query(&schemas::services::LIST),
-    put("/os-services/{id}", services::update)
+    put("/os-services/{id}", to!(services::update))
         .rules(&[rules::SERVICES_UPDATE])
         .body(schemas::services::UPDATE),
-    delete("/os-services/{id}", services::delete).rules(&[rules::SERVICES_DELETE]),
-    get("/os-hypervisors", hypervisors::index)
+    delete("/os-services/{id}", to!(services::delete)).rules(&[rules::SERVICES_DELETE]),
+    get("/os-hypervisors", to!(hypervisors::index))
         .rules(&[rules::HYPERVISORS_LIST])
         .query(&schemas::hypervisors::LIST),
-    get("/os-hypervisors/detail", hypervisors::detail)
+    get("/os-hypervisors/detail", to!(hypervisors::detail))
         .rules(&[rules::HYPERVISORS_DETAIL])
         .query(&schemas::hypervisors::LIST),
-    get("/os-hypervisors/statistics", hypervisors::statistics)
+    get("/os-hypervisors/statistics", to!(hypervisors::statistics))
         .rules(&[rules::HYPERVISORS_STATISTICS])
         .before(milestone::HYPERVISOR_UPTIME),
-    get("/os-hypervisors/{id}", hypervisors::show)
+    get("/os-hypervisors/{id}", to!(hypervisors::show))
         .rules(&[rules::HYPERVISORS_SHOW])
         .query(&schemas::hypervisors::SHOW),
-    get("/os-hypervisors/{id}/uptime", hypervisors::uptime)
+    get("/os-hypervisors/{id}/uptime", to!(hypervisors::uptime))
         .rules(&[rules::HYPERVISORS_UPTIME])
         .before(milestone::HYPERVISOR_UPTIME),
-    get("/os-hypervisors/{id}/search", hypervisors::search)
+    get("/os-hypervisors/{id}/search", to!(hypervisors::search))
         .rules(&[rules::HYPERVISORS_SEARCH])
         .before(milestone::UUID_IDS),
-    get("/os-hypervisors/{id}/servers", hypervisors::servers)
+    get("/os-hypervisors/{id}/servers", to!(hypervisors::servers))
         .rules(&[rules::HYPERVISORS_SERVERS])
         .before(milestone::UUID_IDS),
-    get("/os-aggregates", aggregates::index).rules(&[rules::AGGREGATES_INDEX]),
-    get("/os-aggregates/{id}", aggregates::show).rules(&[rules::AGGREGATES_SHOW]),
-    post("/os-aggregates", aggregates::create)
+    get("/os-aggregates", to!(aggregates::index)).rules(&[rules::AGGREGATES_INDEX]),
+    get("/os-aggregates/{id}", to!(aggregates::show)).rules(&[rules::AGGREGATES_SHOW]),
+    post("/os-aggregates", to!(aggregates::create))
         .rules(&[rules::AGGREGATES_CREATE])
         .body(schemas::aggregates::CREATE),
-    put("/os-aggregates/{id}", aggregates::update)
+    put("/os-aggregates/{id}", to!(aggregates::update))
         .rules(&[rules::AGGREGATES_UPDATE])
         .body(schemas::aggregates::UPDATE),
-    delete("/os-aggregates/{id}", aggregates::delete).rules(&[rules::AGGREGATES_DELETE]),
-    action(AGGREGATE_ACTION, "add_host", aggregates::add_host)
+    delete("/os-aggregates/{id}", to!(aggregates::delete)).rules(&[rules::AGGREGATES_DELETE]),
+    action(AGGREGATE_ACTION, "add_host", to!(aggregates::add_host))
         .rules(&[rules::AGGREGATES_ADD_HOST])
         .body(schemas::aggregates::A_HOST),
-    action(AGGREGATE_ACTION, "remove_host", aggregates::remove_host)
-        .rules(&[rules::AGGREGATES_REMOVE_HOST])
-        .body(schemas::aggregates::A_HOST),
-    action(AGGREGATE_ACTION, "set_metadata", aggregates::set_metadata)
-        .rules(&[rules::AGGREGATES_SET_METADATA])
-        .body(schemas::aggregates::SET_METADATA),
-    get("/os-server-groups", server_groups::index)
+    action(
+        AGGREGATE_ACTION,
+        "remove_host",
+        to!(aggregates::remove_host),
+    )
+    .rules(&[rules::AGGREGATES_REMOVE_HOST])
+    .body(schemas::aggregates::A_HOST),
+    action(
+        AGGREGATE_ACTION,
+        "set_metadata",
+        to!(aggregates::set_metadata),
+    )
+    .rules(&[rules::AGGREGATES_SET_METADATA])
+    .body(schemas::aggregates::SET_METADATA),
+    get("/os-server-groups", to!(server_groups::index))
         .rules(&[rules::SERVER_GROUPS_INDEX])
         // Only administrators are asked for this one; whoever is none gets his own groups.
         .soft_rules(&[rules::SERVER_GROUPS_INDEX_ALL])
         .query(&schemas::server_groups::LIST),
-    post("/os-server-groups", server_groups::create)
+    post("/os-server-groups", to!(server_groups::create))
         .rules(&[rules::SERVER_GROUPS_CREATE])
         .body(schemas::server_groups::CREATE),
-    get("/os-server-groups/{id}", server_groups::show).rules(&[rules::SERVER_GROUPS_SHOW]),
-    delete("/os-server-groups/{id}", server_groups::delete).rules(&[rules::SERVER_GROUPS_DELETE]),
-    get("/limits", limits::show)
+    get("/os-server-groups/{id}", to!(server_groups::show)).rules(&[rules::SERVER_GROUPS_SHOW]),
+    delete("/os-server-groups/{id}", to!(server_groups::delete))
+        .rules(&[rules::SERVER_GROUPS_DELETE]),
+    get("/limits", to!(limits::show))
         .rules(&[rules::LIMITS, rules::LIMITS_OF_OTHERS])
         .query(&schemas::limits::SHOW),
-    get("/os-availability-zone", availability_zones::index).rules(&[rules::ZONES_LIST]),
-    get("/os-availability-zone/detail", availability_zones::detail).rules(&[rules::ZONES_DETAIL]),
+    get("/os-availability-zone", to!(availability_zones::index)).rules(&[rules::ZONES_LIST]),
+    get(
+        "/os-availability-zone/detail",
+        to!(availability_zones::detail),
+    )
+    .rules(&[rules::ZONES_DETAIL]),
     get(
         "/servers/{server_id}/os-volume_attachments",
-        volume_attachments::index,
+        to!(volume_attachments::index),
     )
     .rules(&[rules::VOLUMES_INDEX])
     .query(&schemas::volume_attachments::LIST),
     get(
         "/servers/{server_id}/os-volume_attachments/{id}",
-        volume_attachments::show,
+        to!(volume_attachments::show),
     )
     .rules(&[rules::VOLUMES_SHOW])
     .unread_query(),
     get(
         "/servers/{server_id}/os-interface",
-        server_parts::interfaces,
+        to!(server_parts::interfaces),
     )
     .rules(&[rules::INTERFACES_LIST]),
     get(
         "/servers/{server_id}/os-security-groups",
-        server_parts::security_groups_of_server,
+        to!(server_parts::security_groups_of_server),
     )
     .rules(&[rules::SECURITY_GROUPS_LIST]),
-    get("/servers/{server_id}/ips", server_parts::addresses).rules(&[rules::ADDRESSES_INDEX]),
-    get("/servers/{server_id}/tags", server_parts::tags)
+    get("/servers/{server_id}/ips", to!(server_parts::addresses)).rules(&[rules::ADDRESSES_INDEX]),
+    get("/servers/{server_id}/tags", to!(server_parts::tags))
         .rules(&[rules::TAGS_INDEX])
         .since(milestone::TAGS)
         .unread_query(),
-    get("/servers/{server_id}/metadata", server_parts::metadata).rules(&[rules::METADATA_INDEX]),
+    get("/servers/{server_id}/metadata", to!(server_parts::metadata))
+        .rules(&[rules::METADATA_INDEX]),
     get(
         "/servers/{server_id}/metadata/{key}",
-        server_parts::metadata_item,
+        to!(server_parts::metadata_item),
     )
     .rules(&[rules::METADATA_SHOW]),
-    get("/os-security-groups", server_parts::security_groups)
+    get("/os-security-groups", to!(server_parts::security_groups))
         .rules(&[rules::SECURITY_GROUPS_GET])
         .before(milestone::NO_NETWORK_LIMITS)
         .unread_query(),
-    get("/os-quota-sets/{id}", quotas::show)
+    get("/os-quota-sets/{id}", to!(quotas::show))
         .rules(&[rules::QUOTAS_SHOW])
         .query(&schemas::quotas::SHOW),
-    get("/os-quota-sets/{id}/detail", quotas::detail)
+    get("/os-quota-sets/{id}/detail", to!(quotas::detail))
         .rules(&[rules::QUOTAS_DETAIL])
         .query(&schemas::quotas::SHOW),
-    get("/os-quota-sets/{id}/defaults", quotas::defaults)
+    get("/os-quota-sets/{id}/defaults", to!(quotas::defaults))
         .rules(&[rules::QUOTAS_DEFAULTS])
         .unread_query(),
-    get("/os-simple-tenant-usage", tenant_usage::index)
+    get("/os-simple-tenant-usage", to!(tenant_usage::index))
         .rules(&[rules::USAGE_LIST])
         .query(&schemas::tenant_usage::LIST),
-    get("/os-simple-tenant-usage/{id}", tenant_usage::show)
+    get("/os-simple-tenant-usage/{id}", to!(tenant_usage::show))
         .rules(&[rules::USAGE_SHOW])
         .query(&schemas::tenant_usage::SHOW),
-    get("/extensions", extensions::index).rules(&[rules::EXTENSIONS]),
-    get("/extensions/{id}", extensions::show).rules(&[rules::EXTENSIONS]),
+    get("/extensions", to!(extensions::index)).rules(&[rules::EXTENSIONS]),
+    get("/extensions/{id}", to!(extensions::show)).rules(&[rules::EXTENSIONS]),
 ];

@@ -80,7 +80,6 @@ pub static BOOLEAN_OR_AUTO: Schema = Schema {
     ..Schema::ANY
 };
 
-/// The name of a host.
 pub static HOST: Schema = Schema {
     types: &[Type::String],
     min_length: 1,
@@ -92,13 +91,9 @@ pub static HOST: Schema = Schema {
 /// The name of a host, or nothing.
 pub static HOST_OR_NULL: Schema = Schema {
     types: &[Type::String, Type::Null],
-    min_length: 1,
-    max_length: 255,
-    pattern: Some(Pattern::HostName),
-    ..Schema::ANY
+    ..HOST
 };
 
-/// Nothing.
 pub static NULL: Schema = Schema {
     types: &[Type::Null],
     ..Schema::ANY

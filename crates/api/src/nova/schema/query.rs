@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Schema, Strictness, Violation, check, texts};
 use crate::http::query::Query;
-use crate::nova::microversion::Microversion;
+use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::python;
 
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,6 @@ impl Edition {
     }
 }
 
-/// The query of one route.
 #[derive(Clone, Copy, Debug)]
 pub struct QuerySchema {
     /// Oldest first; the first one from the first version on.
@@ -65,13 +64,17 @@ pub struct QuerySchema {
 const UNDERSCORED: &str = "^_";
 
 impl QuerySchema {
-    pub const NONE: Self = Self {
-        editions: &[],
-        strict_since: crate::nova::microversion::milestone::STRICT_QUERIES,
-        underscored: false,
-    };
+    pub const NONE: Self = Self::new(milestone::STRICT_QUERIES, &[]);
 
-    /// The parameters of one version.
+    /// Names that begin with an underscore are like all others.
+    pub const fn new(strict_since: Microversion, editions: &'static [Edition]) -> Self {
+        Self {
+            editions,
+            strict_since,
+            underscored: false,
+        }
+    }
+
     pub fn parameters(&self, version: Microversion) -> &'static [Parameter] {
         let edition = self
             .editions

@@ -1,16 +1,15 @@
 //! The bodies of host aggregates.
 
+use super::values::closed;
 use crate::nova::microversion::Microversion;
 use crate::nova::schema::body::{Edition, HOST, NULL};
 use crate::nova::schema::{Format, Pattern, Schema, Type};
 
-/// Of making one.
 pub static CREATE: &[Edition] = &[Edition::new(
     Microversion::MIN,
     &around(&[("aggregate", &NEW)]),
 )];
 
-/// Of changing one.
 pub static UPDATE: &[Edition] = &[Edition::new(
     Microversion::MIN,
     &around(&[("aggregate", &CHANGED)]),
@@ -33,15 +32,6 @@ pub static SET_METADATA: &[Edition] = &[Edition {
         ..closed(&[("metadata", &METADATA)])
     },
 }];
-
-const fn closed(properties: &'static [(&'static str, &'static Schema)]) -> Schema {
-    Schema {
-        types: &[Type::Object],
-        properties,
-        closed: true,
-        ..Schema::ANY
-    }
-}
 
 /// A document with the one member `aggregate`.
 const fn around(properties: &'static [(&'static str, &'static Schema)]) -> Schema {
@@ -88,8 +78,6 @@ static VALUE: Schema = Schema {
 };
 
 static METADATA: Schema = Schema {
-    types: &[Type::Object],
     pattern_properties: Some((Pattern::MetadataKey, &VALUE)),
-    closed: true,
-    ..Schema::ANY
+    ..closed(&[])
 };

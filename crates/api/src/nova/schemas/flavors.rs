@@ -5,15 +5,13 @@ use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 use crate::nova::schema::{Literal, Schema, Type};
 
-/// Everything it ever took.
-pub static LIST: QuerySchema = QuerySchema {
-    editions: &[
+pub static LIST: QuerySchema = QuerySchema::new(
+    milestone::STRICT_SERVERS,
+    &[
         Edition::new(Microversion::MIN, &ORIGINAL),
         Edition::new(milestone::STRICT_QUERIES, &NAMED),
     ],
-    strict_since: milestone::STRICT_SERVERS,
-    underscored: false,
-};
+);
 
 const LIMIT: Parameter = Parameter::repeatable("limit", &COUNT);
 const MARKER: Parameter = Parameter::repeatable("marker", &TEXT);

@@ -6,25 +6,23 @@ use crate::nova::schema::body::{BOOLEAN, HOST};
 use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 
 /// Of `/os-hypervisors` and `/os-hypervisors/detail`.
-pub static LIST: QuerySchema = QuerySchema {
-    editions: &[
+pub static LIST: QuerySchema = QuerySchema::new(
+    milestone::UUID_IDS,
+    &[
         Edition::new(Microversion::MIN, &[]),
         Edition::new(milestone::HYPERVISOR_PAGES, &PAGED),
         Edition::new(milestone::UUID_IDS, &SEARCHED),
     ],
-    strict_since: milestone::UUID_IDS,
-    underscored: false,
-};
+);
 
 /// Of `/os-hypervisors/{id}`.
-pub static SHOW: QuerySchema = QuerySchema {
-    editions: &[
+pub static SHOW: QuerySchema = QuerySchema::new(
+    milestone::UUID_IDS,
+    &[
         Edition::new(Microversion::MIN, &[]),
         Edition::new(milestone::UUID_IDS, &[WITH_SERVERS]),
     ],
-    strict_since: milestone::UUID_IDS,
-    underscored: false,
-};
+);
 
 const WITH_SERVERS: Parameter = Parameter::single("with_servers", &BOOLEAN);
 

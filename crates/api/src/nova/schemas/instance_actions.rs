@@ -4,7 +4,6 @@ use super::values::{COUNT, TEXT, TIME};
 use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 
-/// Everything it ever took.
 pub static LIST: QuerySchema = QuerySchema {
     editions: &[
         Edition::new(Microversion::MIN, &[]),

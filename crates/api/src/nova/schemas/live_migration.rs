@@ -1,10 +1,10 @@
 //! The bodies of `os-migrateLive` (`contract: actions.md §1`).
 
+use super::values::closed;
 use crate::nova::microversion::{Microversion, milestone};
+use crate::nova::schema::Schema;
 use crate::nova::schema::body::{BOOLEAN, BOOLEAN_OR_AUTO, Edition, HOST_OR_NULL};
-use crate::nova::schema::{Schema, Type};
 
-/// Every shape it ever had.
 pub static BODY: &[Edition] = &[
     Edition::new(Microversion::MIN, &ORIGINAL),
     Edition::new(milestone::BLOCK_MIGRATION_AUTO, &AUTO),
@@ -13,36 +13,27 @@ pub static BODY: &[Edition] = &[
 ];
 
 static ORIGINAL: Schema = Schema {
-    types: &[Type::Object],
-    properties: &[
+    required: &["block_migration", "disk_over_commit", "host"],
+    ..closed(&[
         ("block_migration", &BOOLEAN),
         ("disk_over_commit", &BOOLEAN),
         ("host", &HOST_OR_NULL),
-    ],
-    required: &["block_migration", "disk_over_commit", "host"],
-    closed: true,
-    ..Schema::ANY
+    ])
 };
 
 static AUTO: Schema = Schema {
-    types: &[Type::Object],
-    properties: &[
+    required: &["block_migration", "host"],
+    ..closed(&[
         ("block_migration", &BOOLEAN_OR_AUTO),
         ("host", &HOST_OR_NULL),
-    ],
-    required: &["block_migration", "host"],
-    closed: true,
-    ..Schema::ANY
+    ])
 };
 
 static FORCE: Schema = Schema {
-    types: &[Type::Object],
-    properties: &[
+    required: &["block_migration", "host"],
+    ..closed(&[
         ("block_migration", &BOOLEAN_OR_AUTO),
         ("host", &HOST_OR_NULL),
         ("force", &BOOLEAN),
-    ],
-    required: &["block_migration", "host"],
-    closed: true,
-    ..Schema::ANY
+    ])
 };

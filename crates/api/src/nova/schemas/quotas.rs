@@ -4,12 +4,10 @@ use super::values::TEXT;
 use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 
-/// Everything it takes.
-pub static SHOW: QuerySchema = QuerySchema {
-    editions: &[Edition::new(
+pub static SHOW: QuerySchema = QuerySchema::new(
+    milestone::STRICT_SERVERS,
+    &[Edition::new(
         Microversion::MIN,
         &[Parameter::repeatable("user_id", &TEXT)],
     )],
-    strict_since: milestone::STRICT_SERVERS,
-    underscored: false,
-};
+);

@@ -1,6 +1,6 @@
 //! The bodies of the smaller actions on servers (`contract: actions.md §2, §5, §6`).
 
-use super::values::REASON;
+use super::values::{REASON, closed};
 use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::body::{Edition, HOST_OR_NULL};
 use crate::nova::schema::{Literal, Schema, Type};
@@ -17,51 +17,39 @@ pub static REBOOT: &[Edition] = &[Edition::new(Microversion::MIN, &KIND)];
 
 static DESTINATION: Schema = Schema {
     types: &[Type::Object, Type::Null],
-    properties: &[("host", &HOST_OR_NULL)],
-    closed: true,
-    ..Schema::ANY
+    ..closed(&[("host", &HOST_OR_NULL)])
 };
 
 static LOCKED_REASON: Schema = Schema {
     types: &[Type::Object, Type::Null],
-    properties: &[("locked_reason", &REASON)],
-    closed: true,
-    ..Schema::ANY
+    ..closed(&[("locked_reason", &REASON)])
 };
 
 static STATE: Schema = Schema {
-    types: &[Type::Object],
-    properties: &[(
-        "state",
-        &Schema {
-            types: &[Type::String],
-            any_of: &[Literal::Text("active"), Literal::Text("error")],
-            ..Schema::ANY
-        },
-    )],
     required: &["state"],
-    closed: true,
+    ..closed(&[("state", &STATE_NAME)])
+};
+
+static STATE_NAME: Schema = Schema {
+    types: &[Type::String],
+    any_of: &[Literal::Text("active"), Literal::Text("error")],
     ..Schema::ANY
 };
 
 static KIND: Schema = Schema {
-    types: &[Type::Object],
-    properties: &[(
-        "type",
-        &Schema {
-            types: &[Type::String],
-            any_of: &[
-                Literal::Text("HARD"),
-                Literal::Text("Hard"),
-                Literal::Text("hard"),
-                Literal::Text("SOFT"),
-                Literal::Text("Soft"),
-                Literal::Text("soft"),
-            ],
-            ..Schema::ANY
-        },
-    )],
     required: &["type"],
-    closed: true,
+    ..closed(&[("type", &KIND_NAME)])
+};
+
+static KIND_NAME: Schema = Schema {
+    types: &[Type::String],
+    any_of: &[
+        Literal::Text("HARD"),
+        Literal::Text("Hard"),
+        Literal::Text("hard"),
+        Literal::Text("SOFT"),
+        Literal::Text("Soft"),
+        Literal::Text("soft"),
+    ],
     ..Schema::ANY
 };

@@ -1,16 +1,14 @@
 //! Requests about server groups.
 
-use super::values::{COUNT, NAME, POSITIVE, TEXT};
+use super::values::{COUNT, NAME, POSITIVE, TEXT, closed};
 use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 use crate::nova::schema::{List, Literal, Schema, Type, body};
 
-/// The query of `/os-server-groups`.
-pub static LIST: QuerySchema = QuerySchema {
-    editions: &[Edition::new(Microversion::MIN, &PARAMETERS)],
-    strict_since: milestone::STRICT_SERVERS,
-    underscored: false,
-};
+pub static LIST: QuerySchema = QuerySchema::new(
+    milestone::STRICT_SERVERS,
+    &[Edition::new(Microversion::MIN, &PARAMETERS)],
+);
 
 static PARAMETERS: [Parameter; 3] = [
     Parameter::repeatable("all_projects", &TEXT),
@@ -29,11 +27,8 @@ pub static CREATE: &[body::Edition] = &[
 macro_rules! document {
     ($group:expr) => {
         Schema {
-            types: &[Type::Object],
-            properties: &[("server_group", $group)],
             required: &["server_group"],
-            closed: true,
-            ..Schema::ANY
+            ..closed(&[("server_group", $group)])
         }
     };
 }
@@ -43,11 +38,8 @@ static SOFT: Schema = document!(&SOFT_GROUP);
 static RULED: Schema = document!(&RULED_GROUP);
 
 static HARD_GROUP: Schema = Schema {
-    types: &[Type::Object],
-    properties: &[("name", &NAME), ("policies", &HARD_POLICIES)],
     required: &["name", "policies"],
-    closed: true,
-    ..Schema::ANY
+    ..closed(&[("name", &NAME), ("policies", &HARD_POLICIES)])
 };
 
 static SOFT_GROUP: Schema = Schema {
@@ -96,9 +88,4 @@ static POLICY: Schema = Schema {
     ..HARD_POLICY
 };
 
-static RULES: Schema = Schema {
-    types: &[Type::Object],
-    properties: &[("max_server_per_host", &POSITIVE)],
-    closed: true,
-    ..Schema::ANY
-};
+static RULES: Schema = closed(&[("max_server_per_host", &POSITIVE)]);

@@ -3,5 +3,4 @@
 use crate::nova::microversion::milestone;
 use crate::nova::schema::body::{Edition, NULL};
 
-/// The body of `force_complete`.
 pub static FORCE_COMPLETE: &[Edition] = &[Edition::new(milestone::FORCE_COMPLETE, &NULL)];

@@ -1,17 +1,15 @@
 //! Requests about services (`contract: actions.md §9`).
 
-use super::values::{REASON, TEXT};
+use super::values::{REASON, TEXT, closed};
 use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::body::{self, BOOLEAN, HOST};
 use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 use crate::nova::schema::{Literal, Schema, Type};
 
-/// The query of `/os-services`.
-pub static LIST: QuerySchema = QuerySchema {
-    editions: &[Edition::new(Microversion::MIN, &PARAMETERS)],
-    strict_since: milestone::STRICT_SERVERS,
-    underscored: false,
-};
+pub static LIST: QuerySchema = QuerySchema::new(
+    milestone::STRICT_SERVERS,
+    &[Edition::new(Microversion::MIN, &PARAMETERS)],
+);
 
 static PARAMETERS: [Parameter; 2] = [
     Parameter::repeatable("host", &TEXT),
@@ -26,15 +24,12 @@ pub static UPDATE: &[body::Edition] = &[
 ];
 
 static BY_HOST: Schema = Schema {
-    types: &[Type::Object],
-    properties: &[
+    required: &["host", "binary"],
+    ..closed(&[
         ("host", &HOST),
         ("binary", &BINARY),
         ("disabled_reason", &REASON),
-    ],
-    required: &["host", "binary"],
-    closed: true,
-    ..Schema::ANY
+    ])
 };
 
 static BY_HOST_FORCED_DOWN: Schema = Schema {
@@ -47,16 +42,11 @@ static BY_HOST_FORCED_DOWN: Schema = Schema {
     ..BY_HOST
 };
 
-static BY_UUID: Schema = Schema {
-    types: &[Type::Object],
-    properties: &[
-        ("status", &STATUS),
-        ("disabled_reason", &REASON),
-        ("forced_down", &BOOLEAN),
-    ],
-    closed: true,
-    ..Schema::ANY
-};
+static BY_UUID: Schema = closed(&[
+    ("status", &STATUS),
+    ("disabled_reason", &REASON),
+    ("forced_down", &BOOLEAN),
+]);
 
 static BINARY: Schema = Schema {
     types: &[Type::String],

@@ -5,27 +5,25 @@ use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 
 /// Of `/os-simple-tenant-usage`.
-pub static LIST: QuerySchema = QuerySchema {
-    editions: &[
+pub static LIST: QuerySchema = QuerySchema::new(
+    milestone::STRICT_SERVERS,
+    &[
         Edition::new(Microversion::MIN, &[START, END, DETAILED]),
         Edition::new(
             milestone::USAGE_PAGES,
             &[START, END, DETAILED, LIMIT, MARKER],
         ),
     ],
-    strict_since: milestone::STRICT_SERVERS,
-    underscored: false,
-};
+);
 
 /// Of `/os-simple-tenant-usage/{id}`.
-pub static SHOW: QuerySchema = QuerySchema {
-    editions: &[
+pub static SHOW: QuerySchema = QuerySchema::new(
+    milestone::STRICT_SERVERS,
+    &[
         Edition::new(Microversion::MIN, &[START, END]),
         Edition::new(milestone::USAGE_PAGES, &[START, END, LIMIT, MARKER]),
     ],
-    strict_since: milestone::STRICT_SERVERS,
-    underscored: false,
-};
+);
 
 const START: Parameter = Parameter::repeatable("start", &TEXT);
 const END: Parameter = Parameter::repeatable("end", &TEXT);

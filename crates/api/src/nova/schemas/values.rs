@@ -2,6 +2,16 @@
 
 use crate::nova::schema::{Format, Literal, Pattern, Schema, Type};
 
+/// An object with no other members than these.
+pub(super) const fn closed(properties: &'static [(&'static str, &'static Schema)]) -> Schema {
+    Schema {
+        types: &[Type::Object],
+        properties,
+        closed: true,
+        ..Schema::ANY
+    }
+}
+
 pub(super) static TEXT: Schema = Schema {
     types: &[Type::String],
     ..Schema::ANY

@@ -4,15 +4,13 @@ use super::values::COUNT;
 use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 
-/// Everything it takes.
-pub static LIST: QuerySchema = QuerySchema {
-    editions: &[Edition {
+pub static LIST: QuerySchema = QuerySchema::new(
+    milestone::STRICT_SERVERS,
+    &[Edition {
         since: Microversion::MIN,
         parameters: &[
             Parameter::repeatable("limit", &COUNT),
             Parameter::repeatable("offset", &COUNT),
         ],
     }],
-    strict_since: milestone::STRICT_SERVERS,
-    underscored: false,
-};
+);

@@ -39,10 +39,8 @@ pub struct FlavorView<'a> {
     swap: Swap,
     #[serde(rename = "OS-FLV-EXT-DATA:ephemeral")]
     ephemeral: i64,
-    #[serde(
-        rename = "OS-FLV-DISABLED:disabled",
-        skip_serializing_if = "Gated::is_absent"
-    )]
+    #[serde(rename = "OS-FLV-DISABLED:disabled")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
     disabled: Gated<bool>,
     vcpus: i64,
     #[serde(rename = "os-flavor-access:is_public")]

@@ -11,7 +11,6 @@ use sha2::{Digest, Sha224};
 pub struct HostIds<'a>(RefCell<HashMap<(&'a str, &'a str), String>>);
 
 impl<'a> HostIds<'a> {
-    /// [`host_id`].
     pub(super) fn of(&self, project_id: &'a str, host: Option<&'a str>) -> String {
         let Some(name) = host else {
             return host_id(project_id, host);

@@ -210,7 +210,6 @@ impl<'a> Uptime<'a> {
     }
 }
 
-/// All of them together.
 #[derive(Debug, Serialize)]
 pub struct Statistics {
     count: usize,

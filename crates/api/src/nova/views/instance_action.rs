@@ -42,7 +42,6 @@ impl<'a> InstanceActionView<'a> {
         }
     }
 
-    /// The document with its events.
     pub fn with_events(
         mut self,
         events: &'a [InstanceActionEvent],

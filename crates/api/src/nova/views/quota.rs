@@ -64,7 +64,6 @@ struct Detail {
 }
 
 impl QuotaSet {
-    /// The limits of `project`.
     pub fn limits(project: &str, version: Microversion) -> Self {
         Self::new(project, version, |_| UNLIMITED.into())
     }

@@ -17,7 +17,6 @@ pub struct Period {
     pub now: Timestamp,
 }
 
-/// What one project used.
 #[derive(Debug, Serialize)]
 pub struct ProjectUsageView<'a> {
     tenant_id: &'a str,

@@ -15,7 +15,7 @@ use virt::enumutil::Enum;
 use virt::error::{Error, ErrorNumber};
 
 use super::Host;
-use super::cleanup::undefine;
+use super::cleanup::{undefine, unjudged};
 use super::cold::create;
 use super::connection::{CallError, Live};
 use super::definition::{Definition, Identity};
@@ -26,7 +26,6 @@ use super::storage::pools::pool_of;
 use crate::driver::{DriverError, Job};
 
 impl Host {
-    /// See [`crate::driver::Driver::check_boot`].
     pub(super) async fn check_boot(&self, check: &CheckBoot) -> Result<(), DriverError> {
         let name = self
             .can_boot(check.server, &check.definition, &[])
@@ -35,7 +34,6 @@ impl Host {
         self.nobody_is_called(check.server, &name).await
     }
 
-    /// See [`crate::driver::Driver::boot`].
     pub(super) async fn boot(
         &self,
         job: &Job,
@@ -56,9 +54,7 @@ impl Host {
                 job.save(&state).await?;
             }
             (Sighting::Incoming | Sighting::HandedOver | Sighting::Unreachable, true) => {
-                return Err(DriverError::Unavailable(
-                    "the domain cannot be judged".into(),
-                ));
+                return Err(unjudged());
             }
             (_, false) => {
                 return Err(boot_failed(format!(
@@ -139,7 +135,6 @@ impl Host {
         }
     }
 
-    /// See [`crate::driver::Driver::withdraw`].
     pub(super) async fn withdraw(&self, job: &Job, side: Side) -> Result<(), DriverError> {
         let server = job.what.server;
         let lock = self.lock_guest(server).await?;
@@ -151,15 +146,10 @@ impl Host {
             // It was started here by a host that died since, and runs elsewhere.
             (MoveKind::Evacuation, Side::Destination) if state.booting => std::time::Duration::ZERO,
             (MoveKind::Live | MoveKind::Cold | MoveKind::Evacuation, _) => {
-                return match self.sighting(server).await? {
-                    Sighting::Absent => self.forget_preparation(job, state).await,
-                    Sighting::Unreachable
-                    | Sighting::Inactive
-                    | Sighting::Incoming
-                    | Sighting::Executing
-                    | Sighting::Moving
-                    | Sighting::HandedOver => Err(not_ours(server, self.name.as_str())),
-                };
+                if self.sighting(server).await? != Sighting::Absent {
+                    return Err(not_ours(server, self.name.as_str()));
+                }
+                return self.forget_preparation(job, state).await;
             }
         };
         match self.sighting(server).await? {
@@ -177,23 +167,19 @@ impl Host {
                 }
             }
             Sighting::Moving | Sighting::Incoming | Sighting::HandedOver => {
-                return Err(DriverError::failed(
-                    FailureCode::HypervisorError,
-                    format!("A move of {server} is under way on {}.", self.name),
-                ));
+                return Err(DriverError::hypervisor(format!(
+                    "A move of {server} is under way on {}.",
+                    self.name
+                )));
             }
-            Sighting::Unreachable => {
-                return Err(DriverError::Unavailable(
-                    "the domain cannot be judged".into(),
-                ));
-            }
+            Sighting::Unreachable => return Err(unjudged()),
         }
         state.booting = false;
         self.forget_preparation(job, state).await
     }
 
     /// Removes exactly what was made for the guest.
-    async fn forget_preparation(
+    pub(super) async fn forget_preparation(
         &self,
         job: &Job,
         mut state: DriverState,
@@ -269,8 +255,7 @@ fn missing(server: ServerUuid, path: &Path, host: &str) -> DriverError {
 }
 
 fn not_ours(server: ServerUuid, host: &str) -> DriverError {
-    DriverError::failed(
-        FailureCode::HypervisorError,
-        format!("Nothing proves that {server} on {host} belongs elsewhere; it is left alone."),
-    )
+    DriverError::hypervisor(format!(
+        "Nothing proves that {server} on {host} belongs elsewhere; it is left alone."
+    ))
 }

@@ -9,7 +9,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use godwit_core::failure::FailureCode;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::recovery::Sighting;
 use tokio::time::Instant;
@@ -21,7 +20,7 @@ use super::Host;
 use super::config::SourceDisks;
 use super::connection::Live;
 use super::inventory::known;
-use super::observation::{Observation, look};
+use super::observation::look;
 use super::state::DriverState;
 use super::sys::{self, DomainState, Stopped};
 use crate::driver::{DriverError, Job};
@@ -68,7 +67,7 @@ impl Host {
         if let Some(seen) = self.look(server).await? {
             match seen.sighting() {
                 Sighting::Executing | Sighting::Moving => return Err(still_executes(server)),
-                Sighting::HandedOver if is_post_copy_source(seen) => {
+                Sighting::HandedOver if seen.is_post_copy() => {
                     return Err(post_copy_incomplete(server));
                 }
                 Sighting::HandedOver | Sighting::Inactive => {
@@ -77,9 +76,7 @@ impl Host {
                         .await?;
                 }
                 Sighting::Incoming | Sighting::Unreachable | Sighting::Absent => {
-                    return Err(DriverError::Unavailable(
-                        "the domain cannot be judged".into(),
-                    ));
+                    return Err(unjudged());
                 }
             }
             if self.look(server).await?.is_some() {
@@ -104,13 +101,10 @@ impl Host {
         let _lock = self.lock_guest(server).await?;
         self.clear_domain(server).await?;
         self.remembered.forget(server);
-        if let Some(mut state) = job.load::<DriverState>()? {
-            self.clear(&state.made).await?;
-            state.made.clear();
-            state.ready = false;
-            job.save(&state).await?;
+        match job.load()? {
+            Some(state) => self.forget_preparation(job, state).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Sees a domain that came in, and never executed, gone. libvirt may be removing it itself
@@ -119,33 +113,31 @@ impl Host {
         let deadline = Instant::now() + self.config.call_timeout();
         loop {
             let last_look = Instant::now() > deadline;
-            match self.sighting(server).await? {
+            let sighting = self.sighting(server).await?;
+            match sighting {
                 Sighting::Absent => return Ok(()),
                 Sighting::Incoming => {
                     self.connection
                         .call(move |live| destroy_incoming(live, server))
                         .await?;
                 }
-                // What libvirt is removing looks like this for a moment, but is not persistent:
-                // a guest becomes that only with its hand-over.
-                Sighting::HandedOver | Sighting::Inactive if !last_look => {
+                // What libvirt is removing looks like this for a moment (a QEMU that goes down counts
+                // as executing), but is not persistent: a guest becomes that only with its
+                // hand-over.
+                Sighting::HandedOver | Sighting::Inactive | Sighting::Executing if !last_look => {
                     if self
                         .connection
                         .call(move |live| is_persistent(live, server))
                         .await?
                     {
-                        return Err(may_have_executed(server));
+                        return Err(may_have_executed(server, sighting));
                     }
                 }
-                Sighting::Unreachable => {
-                    return Err(DriverError::Unavailable(
-                        "the domain cannot be judged".into(),
-                    ));
-                }
+                Sighting::Unreachable => return Err(unjudged()),
                 Sighting::Executing
                 | Sighting::Moving
                 | Sighting::HandedOver
-                | Sighting::Inactive => return Err(may_have_executed(server)),
+                | Sighting::Inactive => return Err(may_have_executed(server, sighting)),
             }
             if last_look {
                 return Err(DriverError::Unavailable(
@@ -178,11 +170,7 @@ impl Host {
                     }
                 }
                 Sighting::Absent => return Err(DriverError::UnknownServer(server)),
-                Sighting::Incoming | Sighting::Unreachable => {
-                    return Err(DriverError::Unavailable(
-                        "the domain cannot be judged".into(),
-                    ));
-                }
+                Sighting::Incoming | Sighting::Unreachable => return Err(unjudged()),
             }
             if Instant::now() > deadline {
                 return Err(DriverError::Unavailable("the move does not end".into()));
@@ -289,7 +277,7 @@ fn undefine_leftover(live: &Live, server: ServerUuid) -> Result<(), Error> {
         return Ok(());
     };
     match observed.sighting() {
-        Sighting::HandedOver if !is_post_copy_source(observed) => {
+        Sighting::HandedOver if !observed.is_post_copy() => {
             known(domain.destroy())?;
             undefine(&domain)
         }
@@ -310,19 +298,13 @@ pub(super) fn undefine(domain: &Domain) -> Result<(), Error> {
     }
 }
 
-/// The source of a post-copy move that has not (or will not) come to its end.
-fn is_post_copy_source(observed: Observation) -> bool {
-    matches!(
-        observed.state,
-        DomainState::Paused(Stopped::PostCopy | Stopped::PostCopyFailed)
-    )
+/// Another look may tell.
+pub(super) fn unjudged() -> DriverError {
+    DriverError::Unavailable("the domain cannot be judged".into())
 }
 
 fn still_executes(server: ServerUuid) -> DriverError {
-    DriverError::failed(
-        FailureCode::HypervisorError,
-        format!("{server} still executes on its source."),
-    )
+    DriverError::hypervisor(format!("{server} still executes on its source."))
 }
 
 fn post_copy_incomplete(server: ServerUuid) -> DriverError {
@@ -333,18 +315,14 @@ fn post_copy_incomplete(server: ServerUuid) -> DriverError {
 }
 
 fn not_proven(server: ServerUuid) -> DriverError {
-    DriverError::failed(
-        FailureCode::HypervisorError,
-        format!(
-            "{server} was stopped by its move, and nothing proves that it does not execute on its \
+    DriverError::hypervisor(format!(
+        "{server} was stopped by its move, and nothing proves that it does not execute on its \
              destination."
-        ),
-    )
+    ))
 }
 
-fn may_have_executed(server: ServerUuid) -> DriverError {
-    DriverError::failed(
-        FailureCode::HypervisorError,
-        format!("{server} may have executed on its destination, and is left alone there."),
-    )
+fn may_have_executed(server: ServerUuid, seen: Sighting) -> DriverError {
+    DriverError::hypervisor(format!(
+        "{server} may have executed on its destination, and is left alone there ({seen:?})."
+    ))
 }

@@ -20,6 +20,7 @@ use virt::error::Error;
 use virt::sys as raw;
 
 use super::Host;
+use super::cleanup::{is_persistent, unjudged};
 use super::connection::Live;
 use super::inventory::known;
 use super::locks::GuestLock;
@@ -77,7 +78,7 @@ impl Host {
         let server = guest.server;
         let persistent = self
             .connection
-            .call(move |live| super::cleanup::is_persistent(live, server));
+            .call(move |live| is_persistent(live, server));
         if !persistent.await? {
             return Err(DriverError::failed(
                 FailureCode::PreCheck,
@@ -102,7 +103,6 @@ impl Host {
         }
     }
 
-    /// See [`crate::driver::Driver::start`], of a cold move.
     pub(super) async fn start_cold(
         self: &Arc<Self>,
         job: &Job,
@@ -112,10 +112,7 @@ impl Host {
         let mut state: DriverState = job.load()?.unwrap_or_default();
         if let Some(powered_off) = &state.powered_off {
             if powered_off.over {
-                return Err(DriverError::failed(
-                    FailureCode::HypervisorError,
-                    "This move is over.",
-                ));
+                return Err(DriverError::hypervisor("This move is over."));
             }
             self.begin_power_off(job);
             return Ok(());
@@ -137,7 +134,6 @@ impl Host {
         Ok(())
     }
 
-    /// See [`crate::driver::Driver::progress`], of a cold move.
     pub(super) fn progress_cold(self: &Arc<Self>, job: &Job) -> Result<JobState, DriverError> {
         if let Some(state) = self.power_offs.state(job) {
             return Ok(state);
@@ -233,24 +229,17 @@ impl Host {
                 self.start_again(server, was == Was::Paused, lock).await?;
             }
             (Sighting::Inactive, Was::Running | Was::Paused) => {
-                return Err(DriverError::failed(
-                    FailureCode::HypervisorError,
-                    format!(
-                        "{server} was powered off by its move, and nothing proves that it does \
+                return Err(DriverError::hypervisor(format!(
+                    "{server} was powered off by its move, and nothing proves that it does \
                          not execute on its destination."
-                    ),
-                ));
+                )));
             }
             (Sighting::Moving | Sighting::HandedOver | Sighting::Incoming, _) => {
                 return Err(DriverError::Unavailable(
                     "another move of the guest is under way".into(),
                 ));
             }
-            (Sighting::Unreachable | Sighting::Absent, _) => {
-                return Err(DriverError::Unavailable(
-                    "the domain cannot be judged".into(),
-                ));
-            }
+            (Sighting::Unreachable | Sighting::Absent, _) => return Err(unjudged()),
         }
         if let Some(powered_off) = state.powered_off.as_mut() {
             powered_off.over = true;
@@ -270,17 +259,12 @@ impl Host {
             create(live, server, paused)
         });
         started.await?;
-        match self.sighting(server).await? {
-            Sighting::Executing => Ok(()),
-            Sighting::Unreachable
-            | Sighting::Absent
-            | Sighting::Inactive
-            | Sighting::Incoming
-            | Sighting::Moving
-            | Sighting::HandedOver => Err(DriverError::Unavailable(
-                "the guest was started again, and does not execute".into(),
-            )),
+        if self.sighting(server).await? == Sighting::Executing {
+            return Ok(());
         }
+        Err(DriverError::Unavailable(
+            "the guest was started again, and does not execute".into(),
+        ))
     }
 
     /// The guest is elsewhere for good.

@@ -152,9 +152,7 @@ pub enum LockManager {
     /// None is asked for.
     #[default]
     None,
-    /// `virtlockd`.
     Lockd,
-    /// `sanlock`.
     Sanlock,
 }
 
@@ -183,29 +181,22 @@ pub enum SourceDisks {
 /// The configuration contradicts itself or the host.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
-    /// QEMU cannot do both.
     #[error(
         "permit_post_copy and parallel_connections = {0} exclude each other: QEMU's post-copy \
          needs a single connection"
     )]
     PostCopyInParallel(u16),
-    /// A number that must not be 0.
     #[error("{0} must be at least 1")]
     Zero(&'static str),
-    /// Two entries with one name, or none.
     #[error("shared_storage: the id {0:?} is empty or given twice")]
     StorageId(String),
-    /// The lock manager cannot be verified.
     #[error("lock_manager is {wanted:?}, and {path} cannot be read")]
     QemuConfUnreadable {
         /// What the configuration asks for.
         wanted: &'static str,
-        /// libvirt's configuration.
         path: PathBuf,
-        /// Why.
         source: std::io::Error,
     },
-    /// libvirt does not use the lock manager it should.
     #[error(
         "lock_manager is {wanted:?}, but {path} says {found:?}: without it nothing keeps two \
          hosts from writing to one disk; set it there and restart libvirt"
@@ -215,10 +206,8 @@ pub enum Unfit {
         wanted: &'static str,
         /// What libvirt is told.
         found: Option<String>,
-        /// Where.
         path: PathBuf,
     },
-    /// libvirt's event loop does not start.
     #[error("libvirt's event loop does not start: {0}")]
     EventLoop(String),
 }

@@ -24,13 +24,10 @@ const KEEPALIVES_MISSED: u32 = 4;
 /// Why a call brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
-    /// libvirt's own error.
     #[error("{}", .0.message())]
     Libvirt(Error),
-    /// It takes too long.
     #[error("libvirt did not answer within {0:?}")]
     Overdue(Duration),
-    /// The operating system refused.
     #[error("{0}")]
     System(std::io::Error),
     /// A bug.
@@ -62,11 +59,9 @@ pub(super) fn number(error: &Error) -> Option<ErrorNumber> {
     }
 }
 
-/// An open connection.
 pub(super) struct Live {
     // Dropped first: it unregisters from the connection.
     _events: Subscription,
-    /// The connection itself.
     pub(super) connect: Connect,
     closed: Arc<AtomicBool>,
     /// What never changes while libvirt runs, once somebody has asked.

@@ -15,7 +15,6 @@ const NOVA: &str = "http://openstack.org/xmlns/libvirt/nova/1.";
 /// Our own namespace.
 const GODWIT: &str = "urn:godwit:libvirt:1";
 
-/// A domain's definition.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Definition {
     /// `kvm`, `qemu`…
@@ -24,7 +23,6 @@ pub(super) struct Definition {
     pub(super) arch: String,
     /// Processors in use.
     pub(super) vcpus: u32,
-    /// Memory, bytes.
     pub(super) memory_bytes: u64,
     /// Its title, where somebody gave it one.
     pub(super) title: Option<String>,
@@ -45,7 +43,6 @@ pub(super) struct Identity {
     pub(super) name: String,
 }
 
-/// `<cpu>`.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct CpuElement {
     /// `custom`, `host-model`, `host-passthrough`, `maximum`.
@@ -58,14 +55,12 @@ pub(super) struct CpuElement {
     pub(super) xml: String,
 }
 
-/// `<disk>`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct DiskElement {
     /// Such as `vda`.
     pub(super) target: String,
     /// Where it lies: a path, or `PROTOCOL:NAME` of what is no file.
     pub(super) source: String,
-    /// Is it a file?
     pub(super) file: bool,
     /// Such as `qcow2`.
     pub(super) format: String,
@@ -78,7 +73,7 @@ pub(super) struct DiskElement {
 }
 
 /// Nova's `<instance>` in the metadata.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct NovaElement {
     pub(super) name: Option<String>,
     pub(super) owner: Option<Owner>,
@@ -93,17 +88,14 @@ pub(super) struct CpuDefinition {
     pub(super) virt_type: Option<String>,
     /// Does the guest get whatever its host has?
     pub(super) passthrough: bool,
-    /// `<cpu>`.
     pub(super) xml: String,
 }
 
 /// The XML is not what libvirt writes.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unreadable {
-    /// No XML at all.
     #[error("not XML: {0}")]
     Xml(#[from] roxmltree::Error),
-    /// Something is missing, or is no number.
     #[error("no usable <{0}>")]
     Element(&'static str),
 }
@@ -123,7 +115,6 @@ impl Identity {
 }
 
 impl Definition {
-    /// Reads a domain's XML.
     pub(super) fn parse(xml: &str) -> Result<Self, Unreadable> {
         let document = Document::parse(xml)?;
         let domain = document.root_element();

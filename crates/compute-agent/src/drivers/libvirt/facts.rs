@@ -25,7 +25,6 @@ pub(super) struct About {
 /// the source.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct MoveTarget {
-    /// The destination's libvirt.
     pub(super) libvirt: String,
     /// Where memory and disks are sent to.
     pub(super) data: Option<String>,
@@ -144,10 +143,7 @@ fn about(live: &Live) -> Result<About, Error> {
         tracing::warn!(%error, "libvirt does not describe the host's processor");
         Cpu {
             arch: std::env::consts::ARCH.into(),
-            model: String::new(),
-            vendor: String::new(),
-            features: Vec::new(),
-            definition: None,
+            ..Cpu::default()
         }
     });
     Ok(About {

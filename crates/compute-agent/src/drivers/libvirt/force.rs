@@ -13,7 +13,7 @@ use super::connecting;
 use super::observation::{MoveSeen, Observation};
 use super::outgoing::{Call, OutgoingMigration};
 use super::state::DriverState;
-use super::sys::{self, DomainState, JobStatistics, Stopped};
+use super::sys::{self, DomainState, JobStatistics};
 use crate::driver::{DriverError, Job};
 
 /// How often one looks whether libvirt has done as it was told.
@@ -22,7 +22,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const SWITCH_WITHIN: Duration = Duration::from_secs(10);
 
 impl Host {
-    /// See [`crate::driver::Driver::abort`].
     pub(super) async fn abort(self: &Arc<Self>, job: &Job) -> Result<(), DriverError> {
         let server = job.what.server;
         let outgoing = self.attached(job).await?.ok_or(DriverError::NoJob)?;
@@ -37,7 +36,7 @@ impl Host {
                 return Ok(());
             }
             let seen = self.look(server).await?;
-            if known.post_copy || seen.is_some_and(is_post_copy) {
+            if known.post_copy || seen.is_some_and(Observation::is_post_copy) {
                 return Err(DriverError::TooLate);
             }
             let job_runs = seen.is_some_and(|seen| matches!(seen.movement, MoveSeen::Outgoing(_)));
@@ -68,7 +67,6 @@ impl Host {
         Err(DriverError::Unavailable("libvirt takes no abort".into()))
     }
 
-    /// See [`crate::driver::Driver::force_complete`].
     pub(super) async fn force_complete(
         self: &Arc<Self>,
         job: &Job,
@@ -114,7 +112,7 @@ impl Host {
                 return Err(DriverError::NoJob);
             }
             let seen = self.look(server).await?;
-            if seen.is_some_and(is_post_copy) {
+            if seen.is_some_and(Observation::is_post_copy) {
                 return Ok(None);
             }
             if let Some(seen) = seen
@@ -154,7 +152,8 @@ impl Host {
                 outgoing.learn(|known| known.post_copy = true);
                 return Ok(());
             }
-            if self.look(server).await?.is_some_and(is_post_copy) {
+            let seen = self.look(server).await?;
+            if seen.is_some_and(Observation::is_post_copy) {
                 outgoing.learn(|known| known.post_copy = true);
                 return Ok(());
             }
@@ -167,7 +166,6 @@ impl Host {
         ))
     }
 
-    /// Pauses a guest that runs.
     async fn pause(&self, server: ServerUuid) -> Result<(), DriverError> {
         let paused = self.connection.call(move |live| {
             live.connect
@@ -187,15 +185,10 @@ impl Host {
     pub(super) async fn resume(&self, server: ServerUuid) -> Result<(), DriverError> {
         let resumed = self.connection.call(move |live| {
             let domain = live.connect.lookup_domain_by_uuid(server.0)?;
-            match sys::domain_state(&domain)? {
-                DomainState::Running => Ok(()),
-                DomainState::Paused(_)
-                | DomainState::Asleep
-                | DomainState::Crashed
-                | DomainState::Off
-                | DomainState::Saved
-                | DomainState::Unknown => domain.resume().map(drop),
+            if sys::domain_state(&domain)? == DomainState::Running {
+                return Ok(());
             }
+            domain.resume().map(drop)
         });
         Ok(resumed.await?)
     }
@@ -205,11 +198,4 @@ impl Host {
 /// whoever pauses the guest by then is taken for its user: it would stay paused over there.
 fn has_begun(figures: &JobStatistics) -> bool {
     figures.memory_total > 0 || figures.disk_total > 0
-}
-
-fn is_post_copy(seen: Observation) -> bool {
-    matches!(
-        seen.state,
-        DomainState::Paused(Stopped::PostCopy | Stopped::PostCopyFailed)
-    )
 }

@@ -20,7 +20,7 @@ use virt::sys as raw;
 
 use super::Host;
 use super::connection::{CallError, Live, number};
-use super::definition::{Definition, DiskElement, NovaElement, Unreadable};
+use super::definition::{Definition, DiskElement, Unreadable};
 use super::observation::{MoveSeen, Observation, look};
 use super::storage::pools::{SeenPool, pool_of};
 use super::sys::{self, BlockSizes};
@@ -202,12 +202,7 @@ impl Host {
         } = details;
         let cpu = definition.cpu();
         let disks = definition.disks.into_iter().zip(sizes);
-        let nova = definition.nova.unwrap_or(NovaElement {
-            name: None,
-            owner: None,
-            flavor: None,
-            image: None,
-        });
+        let nova = definition.nova.unwrap_or_default();
         let domain = Domain {
             server: ServerUuid(uuid),
             display_name: nova
@@ -243,13 +238,7 @@ impl Host {
             power_state: PowerState::NoState,
             vcpus: 0,
             memory_bytes: 0,
-            cpu: Cpu {
-                arch: String::new(),
-                model: String::new(),
-                vendor: String::new(),
-                features: Vec::new(),
-                definition: None,
-            },
+            cpu: Cpu::default(),
             disks: Vec::new(),
             owner: self.default_owner(),
             flavor: None,

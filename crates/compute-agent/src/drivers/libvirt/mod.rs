@@ -81,7 +81,6 @@ mod tuning;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use godwit_core::failure::FailureCode;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_rpc::command::{
     CheckBoot, CheckDestination, CheckSource, ForceMeans, Movable, MoveKind, Receiver, Side,
@@ -276,8 +275,5 @@ impl Driver for LibvirtDriver {
 
 /// An evacuation's source is dead; when it comes back it is only told to give the guest up.
 fn no_source(job: &Job) -> DriverError {
-    DriverError::failed(
-        FailureCode::HypervisorError,
-        format!("The source of {} was evacuated.", job.what.server),
-    )
+    DriverError::hypervisor(format!("The source of {} was evacuated.", job.what.server))
 }

@@ -27,11 +27,8 @@ use super::sys::{self, DomainState, JobKind, JobStatistics, Operation, Stopped};
 /// Which migration a domain is part of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum MoveSeen {
-    /// None.
     None,
-    /// It is sent away.
     Outgoing(JobStatistics),
-    /// It is arriving.
     Incoming,
 }
 
@@ -40,7 +37,6 @@ pub(super) enum MoveSeen {
 pub(super) struct Observation {
     /// libvirt's state.
     pub(super) state: DomainState,
-    /// The migration under way.
     pub(super) movement: MoveSeen,
 }
 
@@ -98,7 +94,14 @@ impl Observation {
         }
     }
 
-    /// Nova's power state.
+    /// Does a post-copy move stop it, which on its source has not come to its end, or never will?
+    pub(super) fn is_post_copy(self) -> bool {
+        matches!(
+            self.state,
+            DomainState::Paused(Stopped::PostCopy | Stopped::PostCopyFailed)
+        )
+    }
+
     pub(super) fn power_state(self) -> PowerState {
         match self.state {
             DomainState::Running => PowerState::Running,

@@ -24,11 +24,8 @@ use crate::driver::Job;
 pub(super) enum Call {
     /// An earlier process made it; how it ends we do not hear.
     NotOurs,
-    /// It has not returned.
     UnderWay,
-    /// The guest was handed over.
     HandedOver,
-    /// It was cancelled.
     Cancelled,
     /// It failed, and libvirt says that the guest stayed.
     Failed(Failure),
@@ -39,19 +36,15 @@ pub(super) enum Call {
 /// What is known of one move.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Known {
-    /// How the call stands.
     pub(super) call: Call,
     /// The guest executes at the destination while its memory follows.
     pub(super) post_copy: bool,
     /// The destination's libvirt, if this process made the call.
     pub(super) connects_to: Option<String>,
-    /// An abort was asked for.
     pub(super) abort_asked: bool,
-    /// The last figures seen.
     pub(super) last: JobStatistics,
     /// The final ones, once libvirt has said that the job completed.
     pub(super) completed: Option<JobStatistics>,
-    /// How it ended.
     pub(super) ended: Option<Ended>,
 }
 

@@ -18,7 +18,6 @@ use super::sys::{self, Params};
 pub(super) struct MigrationParameters {
     pub(super) guest: ServerUuid,
     pub(super) target: MoveTarget,
-    /// libvirt's flags.
     pub(super) flags: u32,
     /// Targets of the disks that are copied.
     pub(super) disks: Vec<String>,

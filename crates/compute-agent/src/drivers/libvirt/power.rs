@@ -10,11 +10,10 @@ use virt::error::Error;
 use virt::sys as raw;
 
 use super::Host;
-use super::cleanup::is_persistent;
+use super::cleanup::{is_persistent, unjudged};
 use super::connection::{CallError, Live};
 use super::inventory::known;
 use super::locks::GuestLock;
-use super::observation::Observation;
 use super::sys::DomainState;
 use crate::driver::{DriverError, PowerOff, PowerOn};
 
@@ -35,7 +34,6 @@ impl Host {
         Ok(id.map(i64::from))
     }
 
-    /// See [`crate::driver::Driver::power_off`].
     pub(super) async fn power_off_here(
         &self,
         server: ServerUuid,
@@ -63,7 +61,6 @@ impl Host {
         self.power_off(server, limit).await
     }
 
-    /// See [`crate::driver::Driver::power_on`].
     pub(super) async fn power_on_here(
         &self,
         server: ServerUuid,
@@ -107,14 +104,12 @@ impl Host {
             Sighting::Inactive => Ok(false),
             Sighting::Absent => Err(DriverError::UnknownServer(server)),
             Sighting::Moving | Sighting::Incoming | Sighting::HandedOver => {
-                Err(DriverError::failed(
-                    FailureCode::HypervisorError,
-                    format!("A move of {server} is under way on {}.", self.name),
-                ))
+                Err(DriverError::hypervisor(format!(
+                    "A move of {server} is under way on {}.",
+                    self.name
+                )))
             }
-            Sighting::Unreachable => Err(DriverError::Unavailable(
-                "the domain cannot be judged".into(),
-            )),
+            Sighting::Unreachable => Err(unjudged()),
         }
     }
 
@@ -131,11 +126,7 @@ impl Host {
         while let Some(seen) = self.look(server).await? {
             match seen.state {
                 DomainState::Off | DomainState::Saved => return Ok(()),
-                DomainState::Unknown => {
-                    return Err(DriverError::Unavailable(
-                        "the domain cannot be judged".into(),
-                    ));
-                }
+                DomainState::Unknown => return Err(unjudged()),
                 DomainState::Running
                 | DomainState::Paused(_)
                 | DomainState::Asleep
@@ -147,7 +138,7 @@ impl Host {
                     "{server} does not power off"
                 )));
             }
-            if now >= forced_at || !listens(seen) {
+            if now >= forced_at || seen.state != DomainState::Running {
                 self.connection
                     .call(move |live| destroy(live, server))
                     .await?;
@@ -163,10 +154,6 @@ impl Host {
         }
         Ok(())
     }
-}
-
-fn listens(seen: Observation) -> bool {
-    seen.state == DomainState::Running
 }
 
 /// One that executes by now is no error. Keeps the lock until libvirt has answered.

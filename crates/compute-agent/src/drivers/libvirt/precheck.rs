@@ -24,7 +24,6 @@ use crate::driver::DriverError;
 const COPYABLE: [&str; 2] = ["qcow2", "raw"];
 
 impl Host {
-    /// See [`crate::driver::Driver::check_source`].
     pub(super) async fn check_source(&self, check: &CheckSource) -> Result<Movable, DriverError> {
         let pools = self.pools().await?;
         let guest = self.describe(check.server, &pools).await?;
@@ -81,7 +80,6 @@ impl Host {
         Ok(())
     }
 
-    /// See [`crate::driver::Driver::check_destination`].
     pub(super) async fn check_destination(
         &self,
         check: &CheckDestination,
@@ -89,7 +87,8 @@ impl Host {
         let guest = &check.guest;
         let own = self.facts().await?;
         checks::hypervisors_match(&check.source, &own).map_err(DriverError::Failed)?;
-        self.nobody_is_called_so(guest).await?;
+        self.nobody_is_called(guest.server, &guest.domain_name)
+            .await?;
         if self.config.compare_cpu {
             self.cpu_fits(guest, &check.source).await?;
         }
@@ -106,12 +105,6 @@ impl Host {
     }
 
     /// No domain of the guest's uuid or name may be here: libvirt could not tell them apart.
-    pub(super) async fn nobody_is_called_so(&self, guest: &Domain) -> Result<(), DriverError> {
-        self.nobody_is_called(guest.server, &guest.domain_name)
-            .await
-    }
-
-    /// The same, by uuid and name.
     pub(super) async fn nobody_is_called(
         &self,
         server: ServerUuid,

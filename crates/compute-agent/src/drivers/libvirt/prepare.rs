@@ -30,7 +30,8 @@ impl Host {
         if state.ready {
             return self.receiver(own);
         }
-        self.nobody_is_called_so(guest).await?;
+        self.nobody_is_called(guest.server, &guest.domain_name)
+            .await?;
         self.remembered.expect(guest);
         match job.what.storage {
             StorageMode::Shared => self.storage_is_shared(guest, &own)?,
@@ -68,10 +69,10 @@ impl Host {
 
         self.places_are_free(guest, own)
             .await
-            .map_err(as_preparation)?;
+            .map_err(|error| recoded(error, FailureCode::PrepareFailed))?;
         self.room_for_copies(guest, own, None)
             .await
-            .map_err(as_full)?;
+            .map_err(|error| recoded(error, FailureCode::DestinationFull))?;
         let blanks: Vec<Blank> = checks::disks_to_copy(guest, &own.pools)
             .map(|disk| Blank {
                 path: PathBuf::from(&disk.path),
@@ -160,12 +161,4 @@ fn recoded(error: DriverError, code: FailureCode) -> DriverError {
         DriverError::Failed(failure) => DriverError::Failed(Failure::new(code, failure.message)),
         other => other,
     }
-}
-
-fn as_preparation(error: DriverError) -> DriverError {
-    recoded(error, FailureCode::PrepareFailed)
-}
-
-fn as_full(error: DriverError) -> DriverError {
-    recoded(error, FailureCode::DestinationFull)
 }

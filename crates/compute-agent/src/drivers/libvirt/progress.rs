@@ -19,7 +19,6 @@ use crate::driver::{DriverError, Job, JobState};
 const FIGURES_WITHIN: Duration = Duration::from_millis(500);
 
 impl Host {
-    /// See [`crate::driver::Driver::progress`].
     pub(super) async fn progress(self: &Arc<Self>, job: &Job) -> Result<JobState, DriverError> {
         let Some(outgoing) = self.attached(job).await? else {
             return Ok(JobState::NoJob);
@@ -30,13 +29,9 @@ impl Host {
         let server = job.what.server;
         // What is known first, then the look: a call that returns in between is seen next time.
         let known = outgoing.known();
-        let seen = match known.call {
-            Call::HandedOver => None,
-            Call::NotOurs
-            | Call::UnderWay
-            | Call::Cancelled
-            | Call::Failed(_)
-            | Call::Unheard(_) => self.look(server).await?,
+        let seen = match known.call == Call::HandedOver {
+            true => None,
+            false => self.look(server).await?,
         };
         let outcome = match move_status(&known, seen, paused_by_move(job)?) {
             MoveStatus::Moving { figures, post_copy } => {

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_core::failure::FailureCode;
 use godwit_core::migration::StorageMode;
 use godwit_core::server::PowerState;
 use godwit_rpc::command::{MoveKind, Receiver};
@@ -27,7 +26,6 @@ use crate::holds::HoldPoint;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 impl Host {
-    /// See [`crate::driver::Driver::start`].
     pub(super) async fn start(
         self: &Arc<Self>,
         job: &Job,
@@ -39,10 +37,7 @@ impl Host {
         }
         let mut state: DriverState = job.load()?.unwrap_or_default();
         if state.started.as_ref().is_some_and(|started| started.over) {
-            return Err(DriverError::failed(
-                FailureCode::HypervisorError,
-                "This move is over.",
-            ));
+            return Err(DriverError::hypervisor("This move is over."));
         }
         if state.started.is_some() {
             // A crash left it open whether it began. If it did, `progress` finds it; if not,
@@ -113,7 +108,7 @@ impl Host {
                 "{} is not on storage that both hosts see any more.",
                 disk.path
             );
-            return Err(DriverError::failed(FailureCode::HypervisorError, message));
+            return Err(DriverError::hypervisor(message));
         }
         let mut flags = raw::VIR_MIGRATE_LIVE
             | raw::VIR_MIGRATE_PEER2PEER

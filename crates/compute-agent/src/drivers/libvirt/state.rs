@@ -37,7 +37,6 @@ pub(super) struct PoweredOff {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Was {
-    /// It executed.
     Running,
     /// It was in memory, paused by its user.
     Paused,
@@ -49,9 +48,7 @@ pub(super) enum Was {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Made {
-    /// A directory.
     Directory(PathBuf),
-    /// A disk.
     Disk(PathBuf),
 }
 

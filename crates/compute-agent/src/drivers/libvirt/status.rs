@@ -16,7 +16,6 @@ use super::sys::{DomainState, JobStatistics, Stopped};
 /// What a move has come to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum MoveStatus {
-    /// It goes on.
     Moving {
         /// Its figures, if there are any at this moment.
         figures: Option<JobStatistics>,

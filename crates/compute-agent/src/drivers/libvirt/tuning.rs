@@ -30,7 +30,6 @@ const LOOK_AT_HELD_EVERY: Duration = Duration::from_millis(50);
 /// What libvirt takes for "no limit", MiB/s: more would not fit in its bytes.
 const UNLIMITED_MIB: u64 = (i64::MAX >> 20).unsigned_abs();
 
-/// How a move is adjusted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Tuning {
     downtime_ms: u64,

@@ -35,7 +35,6 @@ impl World {
         (guest.host == *host).then_some(guest.power)
     }
 
-    /// Starts a guest.
     pub(super) fn power_on(&mut self, server: ServerUuid, power: Power) {
         self.change(server, |guest| {
             guest.power = power;

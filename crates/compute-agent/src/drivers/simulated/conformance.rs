@@ -6,16 +6,13 @@ use async_trait::async_trait;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::Sighting;
 use godwit_rpc::command::Side;
-use godwit_rpc::domain::Owner;
-use uuid::Uuid;
+use godwit_test_support::fleet::rpc::owner;
+use godwit_test_support::fleet::{MIB, SERVER};
 
 use super::{Fabric, Fleet, GuestSpec, HostSpec, Power};
 use crate::conformance::{Fixture, Harness, HarnessError, HostFault, Setup};
 use crate::driver::Driver;
 use crate::holds::Holds;
-
-const MIB: u64 = 1 << 20;
-const SERVER: ServerUuid = ServerUuid(Uuid::from_u128(0x5eed));
 
 struct InMemory;
 
@@ -36,13 +33,7 @@ impl Harness for InMemory {
             post_copy: setup.post_copy,
             ..HostSpec::new(host(side))
         });
-        let owner = Owner {
-            user_id: "user".to_owned(),
-            project_id: "project".to_owned(),
-            user_name: None,
-            project_name: None,
-        };
-        let mut guest = GuestSpec::new(SERVER, "vm", owner, host(Side::Source));
+        let mut guest = GuestSpec::new(SERVER, "vm", owner(), host(Side::Source));
         if setup.busy {
             guest.dirty_bytes_per_second = 200 * MIB;
             guest.working_set_bytes = guest.memory_bytes / 2;

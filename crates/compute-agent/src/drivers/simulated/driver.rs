@@ -17,6 +17,7 @@ use super::cold::DriverState;
 use super::fabric::Fabric;
 use super::faults::{Fault, Step};
 use super::fleet::Power;
+use super::world::World;
 use crate::checks;
 use crate::driver::{Driver, DriverError, Job, JobState, PowerOff, PowerOn};
 use crate::holds::{HoldPoint, Holds};
@@ -51,10 +52,7 @@ impl Simulated {
         self.powered()?;
         let mut released = self.fabric.releases();
         released.mark_unchanged();
-        match self
-            .fabric
-            .look(|world| world.faults.take(&self.host, step))
-        {
+        match self.look(|world| world.faults.take(&self.host, step)) {
             None => Ok(()),
             Some(Fault::Fail(failure)) => Err(DriverError::Failed(failure)),
             Some(Fault::LoseLink) => Err(DriverError::Unavailable("the link is lost".to_owned())),
@@ -71,22 +69,32 @@ impl Simulated {
 
     /// A host without power gives no answer.
     fn powered(&self) -> Result<(), DriverError> {
-        match self.fabric.look(|world| world.is_powered(&self.host)) {
+        match self.look(|world| world.is_powered(&self.host)) {
             true => Ok(()),
             false => Err(DriverError::Unavailable(format!("{} is down", self.host))),
         }
     }
 
-    /// DriverStateStore what the guest does before a cold move stops it.
+    fn look<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
+        self.fabric.look(look)
+    }
+
+    fn domain(&self, server: ServerUuid) -> Option<Domain> {
+        self.look(|world| world.domain(&self.host, server))
+    }
+
+    fn power_here(&self, server: ServerUuid) -> Option<Power> {
+        self.look(|world| world.power_here(&self.host, server))
+    }
+
+    /// Writes down what the guest does before a cold move stops it.
     async fn save_power(&self, job: &Job) -> Result<(), DriverError> {
         let mut state: DriverState = job.load()?.unwrap_or_default();
         if job.what.kind != MoveKind::Cold || state.was.is_some() {
             return Ok(());
         }
         let server = job.what.server;
-        let was = self
-            .fabric
-            .look(|world| world.power_here(&self.host, server));
+        let was = self.power_here(server);
         state.was = Some(was.ok_or(DriverError::UnknownServer(server))?);
         job.save(&state).await
     }
@@ -96,19 +104,17 @@ impl Simulated {
         let mut state: DriverState = job.load()?.unwrap_or_default();
         let Some(was) = state.was else { return Ok(()) };
         let server = job.what.server;
-        let is = self
-            .fabric
-            .look(|world| world.power_here(&self.host, server));
+        let is = self.power_here(server);
         match (is, was) {
             (None, _) => return Err(DriverError::UnknownServer(server)),
             (Some(Power::Off), Power::On | Power::Paused) if resume => {
-                self.fabric.look(|world| world.power_on(server, was));
+                self.look(|world| world.power_on(server, was));
             }
             (Some(Power::Off), Power::On | Power::Paused) => {
-                return Err(DriverError::failed(
-                    FailureCode::HypervisorError,
-                    format!("The guest was powered off on {} by its move.", self.host),
-                ));
+                return Err(DriverError::hypervisor(format!(
+                    "The guest was powered off on {} by its move.",
+                    self.host
+                )));
             }
             (Some(_), _) => {}
         }
@@ -117,14 +123,12 @@ impl Simulated {
     }
 
     fn own_facts(&self) -> Result<HostFacts, DriverError> {
-        let facts = self.fabric.look(|world| world.facts(&self.host));
+        let facts = self.look(|world| world.facts(&self.host));
         facts.ok_or_else(|| DriverError::Unavailable(format!("there is no host {}", self.host)))
     }
 
     fn sighting(&self, job: &Job) -> Sighting {
-        let domain = self
-            .fabric
-            .look(|world| world.domain(&self.host, job.what.server));
+        let domain = self.domain(job.what.server);
         domain.map_or(Sighting::Absent, |domain| domain.sighting)
     }
 }
@@ -142,7 +146,7 @@ impl Driver for Simulated {
 
     async fn domains(&self) -> Result<Vec<Domain>, DriverError> {
         self.powered()?;
-        Ok(self.fabric.look(|world| world.domains(&self.host)))
+        Ok(self.look(|world| world.domains(&self.host)))
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
@@ -151,9 +155,7 @@ impl Driver for Simulated {
 
     async fn check_source(&self, check: &CheckSource) -> Result<Movable, DriverError> {
         self.strike_uncancelled(Step::CheckSource).await?;
-        let guest = self
-            .fabric
-            .look(|world| world.domain(&self.host, check.server));
+        let guest = self.domain(check.server);
         let guest = guest.ok_or(DriverError::UnknownServer(check.server))?;
         checks::guest_can_leave(&guest, check.kind).map_err(DriverError::Failed)?;
         let storage = checks::storage_mode(&guest, &check.destination, check.block_migration)
@@ -174,11 +176,7 @@ impl Driver for Simulated {
             return Err(DriverError::Failed(checks::cpu_failure(&reason)));
         }
         let server = check.guest.server;
-        if self
-            .fabric
-            .look(|world| world.domain(&self.host, server))
-            .is_some()
-        {
+        if self.domain(server).is_some() {
             return Err(DriverError::failed(
                 FailureCode::PreCheck,
                 format!(
@@ -213,7 +211,7 @@ impl Driver for Simulated {
                 ),
             ));
         }
-        self.fabric.look(|world| world.prepare(&job.what, copied))?;
+        self.look(|world| world.prepare(&job.what, copied))?;
         Ok(Receiver {
             target: format!("simulated://{}", self.host),
             pools: facts.pools,
@@ -229,7 +227,7 @@ impl Driver for Simulated {
         self.strike(Step::Start, cancel).await?;
         self.save_power(job).await?;
         let held = self.holds.is_held(HoldPoint::BeforeHandover).await;
-        self.fabric.look(|world| {
+        self.look(|world| {
             world.start(&job.what)?;
             world.hold(job.what.migration, held);
             Ok(())
@@ -239,7 +237,7 @@ impl Driver for Simulated {
     async fn progress(&self, job: &Job) -> Result<JobState, DriverError> {
         self.powered()?;
         let held = self.holds.is_held(HoldPoint::BeforeHandover).await;
-        Ok(self.fabric.look(|world| {
+        Ok(self.look(|world| {
             world.hold(job.what.migration, held);
             world.job(job.what.migration)
         }))
@@ -247,12 +245,12 @@ impl Driver for Simulated {
 
     async fn force_complete(&self, job: &Job) -> Result<ForceMeans, DriverError> {
         self.strike_uncancelled(Step::ForceComplete).await?;
-        self.fabric.look(|world| world.force(&job.what))
+        self.look(|world| world.force(&job.what))
     }
 
     async fn abort(&self, job: &Job) -> Result<(), DriverError> {
         self.strike_uncancelled(Step::Abort).await?;
-        self.fabric.look(|world| world.abort(job.what.migration))
+        self.look(|world| world.abort(job.what.migration))
     }
 
     async fn finish(&self, job: &Job, side: Side) -> Result<(), DriverError> {
@@ -264,33 +262,30 @@ impl Driver for Simulated {
                 format!("The guest is {seen:?} on {}.", self.host),
             )),
             (Side::Source, Sighting::Absent) => {
-                self.fabric.look(|world| world.forget(job.what.migration));
+                self.look(|world| world.forget(job.what.migration));
                 Ok(())
             }
             (Side::Source, Sighting::Inactive)
                 if job.what.kind == MoveKind::Cold
-                    && self
-                        .fabric
-                        .look(|world| world.power_here(&self.host, job.what.server))
-                        .is_none() =>
+                    && self.power_here(job.what.server).is_none() =>
             {
-                self.fabric.look(|world| {
+                self.look(|world| {
                     world.forget_definition(&self.host, job.what.server);
                     world.forget(job.what.migration);
                 });
                 Ok(())
             }
-            (Side::Source, seen) => Err(DriverError::failed(
-                FailureCode::HypervisorError,
-                format!("The guest is still {seen:?} on {}.", self.host),
-            )),
+            (Side::Source, seen) => Err(DriverError::hypervisor(format!(
+                "The guest is still {seen:?} on {}.",
+                self.host
+            ))),
         }
     }
 
     async fn roll_back(&self, job: &Job, side: Side, resume: bool) -> Result<(), DriverError> {
         self.strike_uncancelled(Step::RollBack).await?;
         if side == Side::Source && resume && self.sighting(job) == Sighting::HandedOver {
-            self.fabric.look(|world| world.resume(job.what.server));
+            self.look(|world| world.resume(job.what.server));
         }
         if side == Side::Source && job.what.kind == MoveKind::Cold {
             self.power_back(job, resume).await?;
@@ -298,61 +293,57 @@ impl Driver for Simulated {
         match (side, self.sighting(job)) {
             // Absent: its process died, and what was made for it is still there.
             (Side::Destination, Sighting::Incoming | Sighting::Absent) => {
-                self.fabric.look(|world| world.drop_incoming(&job.what));
+                self.look(|world| world.drop_incoming(&job.what));
                 Ok(())
             }
-            (Side::Destination, seen) => Err(DriverError::failed(
-                FailureCode::HypervisorError,
-                format!("The guest is {seen:?} on {}; it is left alone.", self.host),
-            )),
+            (Side::Destination, seen) => Err(DriverError::hypervisor(format!(
+                "The guest is {seen:?} on {}; it is left alone.",
+                self.host
+            ))),
             (Side::Source, Sighting::Executing | Sighting::Inactive) => {
-                self.fabric.look(|world| world.forget(job.what.migration));
+                self.look(|world| world.forget(job.what.migration));
                 Ok(())
             }
-            (Side::Source, seen) => Err(DriverError::failed(
-                FailureCode::HypervisorError,
-                format!("The guest is {seen:?} on {}, not as it was.", self.host),
-            )),
+            (Side::Source, seen) => Err(DriverError::hypervisor(format!(
+                "The guest is {seen:?} on {}, not as it was.",
+                self.host
+            ))),
         }
     }
 
     async fn check_boot(&self, check: &CheckBoot) -> Result<(), DriverError> {
         self.strike_uncancelled(Step::CheckBoot).await?;
-        self.fabric
-            .look(|world| world.can_boot(&self.host, check.server, &check.definition))
+        self.look(|world| world.can_boot(&self.host, check.server, &check.definition))
     }
 
     async fn boot(&self, job: &Job, definition: &str, power_on: bool) -> Result<(), DriverError> {
         self.strike_uncancelled(Step::Boot).await?;
         let what = &job.what;
-        self.fabric
-            .look(|world| world.can_boot(&self.host, what.server, definition))?;
+        self.look(|world| world.can_boot(&self.host, what.server, definition))?;
         let mut state: DriverState = job.load()?.unwrap_or_default();
         state.booted = true;
         job.save(&state).await?;
-        self.fabric.look(|world| world.boot(what, power_on))
+        self.look(|world| world.boot(what, power_on))
     }
 
     async fn withdraw(&self, job: &Job, side: Side) -> Result<(), DriverError> {
         self.strike_uncancelled(Step::Withdraw).await?;
         let state: DriverState = job.load()?.unwrap_or_default();
         let booted_here = side == Side::Destination && state.booted;
-        self.fabric
-            .look(|world| world.withdraw(&self.host, &job.what, booted_here))
+        self.look(|world| world.withdraw(&self.host, &job.what, booted_here))
     }
     async fn execution(&self, server: ServerUuid) -> Result<Option<i64>, DriverError> {
         self.powered()?;
-        self.fabric
-            .look(|world| world.execution(&self.host, server))
+        self.look(|world| world.execution(&self.host, server))
     }
 
     async fn power_off(&self, server: ServerUuid, _: PowerOff) -> Result<(), DriverError> {
         self.strike_uncancelled(Step::PowerOff).await?;
-        self.fabric.look(|world| world.set_off(&self.host, server))
+        self.look(|world| world.set_off(&self.host, server))
     }
 
     async fn power_on(&self, server: ServerUuid, _: PowerOn) -> Result<(), DriverError> {
         self.strike_uncancelled(Step::PowerOn).await?;
-        self.fabric.look(|world| world.set_on(&self.host, server))
+        self.look(|world| world.set_on(&self.host, server))
     }
 }

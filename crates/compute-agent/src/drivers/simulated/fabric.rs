@@ -18,10 +18,8 @@ use crate::holds::Holds;
 /// A world cannot be kept or read.
 #[derive(Debug, thiserror::Error)]
 pub enum FabricError {
-    /// The file cannot be read or written.
     #[error("cannot use {0}")]
     Io(PathBuf, #[source] std::io::Error),
-    /// The file does not hold a world.
     #[error("{0} does not describe simulated hosts")]
     Unreadable(PathBuf, #[source] serde_json::Error),
 }
@@ -78,7 +76,6 @@ impl Fabric {
         }))
     }
 
-    /// The hosts' names.
     pub fn hosts(&self) -> Vec<HostName> {
         self.look(|world| world.host_names())
     }
@@ -94,7 +91,6 @@ impl Fabric {
         self.look(|world| world.whereabouts(server))
     }
 
-    /// Whether the guest executes there.
     pub fn power_of(&self, server: ServerUuid) -> Option<Power> {
         self.look(|world| world.guests.get(server).map(|guest| guest.power))
     }
@@ -161,15 +157,6 @@ impl Fabric {
     /// What an operator does behind everybody's back: the guest is elsewhere.
     pub fn carry(&self, server: ServerUuid, to: &HostName) {
         self.look(|world| world.change(server, |guest| guest.host = to.clone()));
-    }
-
-    /// How fast a guest changes memory from now on, in moves that begin later.
-    pub fn set_dirty_rate(&self, server: ServerUuid, bytes_per_second: u64) {
-        self.look(|world| {
-            world.change(server, |guest| {
-                guest.dirty_bytes_per_second = bytes_per_second
-            })
-        });
     }
 
     pub(super) fn releases(&self) -> watch::Receiver<u64> {

@@ -4,63 +4,36 @@ use std::collections::BTreeMap;
 
 use godwit_core::failure::Failure;
 use godwit_core::ids::HostName;
+use godwit_core::words;
 use serde::{Deserialize, Serialize};
 
-/// Where a fault can strike: the steps of a driver.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Step {
-    /// The source's pre-check.
-    CheckSource,
-    /// The destination's pre-check.
-    CheckDestination,
-    /// Making the destination ready.
-    Prepare,
-    /// Beginning the move.
-    Start,
-    /// The move itself, in the middle of its first pass over memory. At the source.
-    Move,
-    /// Getting it over with.
-    ForceComplete,
-    /// Giving up.
-    Abort,
-    /// Settling a success, on either side.
-    Finish,
-    /// Settling a failure, on either side.
-    RollBack,
-    /// The destination's check before an evacuation.
-    CheckBoot,
-    /// Starting the guest from its definition.
-    Boot,
-    /// Giving the guest up, on either side.
-    Withdraw,
-    /// Powering off a guest that goes nowhere.
-    PowerOff,
-    /// Powering it on.
-    PowerOn,
-}
+words!(
+    /// Where a fault can strike: the steps of a driver.
+    Step, "step of a driver", {
+        CheckSource = "check_source",
+        CheckDestination = "check_destination",
+        Prepare = "prepare",
+        Start = "start",
+        /// The move itself, in the middle of its first pass over memory. At the source.
+        Move = "move",
+        ForceComplete = "force_complete",
+        Abort = "abort",
+        /// Settling a success, on either side.
+        Finish = "finish",
+        /// Settling a failure, on either side.
+        RollBack = "roll_back",
+        /// The destination's check before an evacuation.
+        CheckBoot = "check_boot",
+        /// Starting the guest from its definition.
+        Boot = "boot",
+        /// Giving the guest up, on either side.
+        Withdraw = "withdraw",
+        /// Powering off a guest that goes nowhere.
+        PowerOff = "power_off",
+        PowerOn = "power_on",
+    }
+);
 
-impl Step {
-    /// Every step.
-    pub const ALL: &'static [Self] = &[
-        Self::CheckSource,
-        Self::CheckDestination,
-        Self::Prepare,
-        Self::Start,
-        Self::Move,
-        Self::ForceComplete,
-        Self::Abort,
-        Self::Finish,
-        Self::RollBack,
-        Self::CheckBoot,
-        Self::Boot,
-        Self::Withdraw,
-        Self::PowerOff,
-        Self::PowerOn,
-    ];
-}
-
-/// What goes wrong.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {

@@ -9,17 +9,14 @@ use serde::{Deserialize, Serialize};
 
 const GIB: u64 = 1 << 30;
 
-/// Hosts and guests.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fleet {
-    /// The hosts.
     pub hosts: Vec<HostSpec>,
     /// The guests, each on one of the hosts.
     pub guests: Vec<GuestSpec>,
 }
 
-/// One host.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostSpec {
@@ -29,15 +26,10 @@ pub struct HostSpec {
     pub hypervisor_type: String,
     /// `major × 1,000,000 + minor × 1,000 + micro`.
     pub hypervisor_version: u32,
-    /// The processor's model.
     pub cpu_model: String,
-    /// The processor's features.
     pub cpu_features: Vec<String>,
-    /// Processors.
     pub vcpus: u32,
-    /// Memory.
     pub memory_bytes: u64,
-    /// Room for local disks.
     pub disk_bytes: u64,
     /// The ids of the storage it reaches, beside its local disks.
     pub pools: Vec<String>,
@@ -71,41 +63,30 @@ impl HostSpec {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Power {
-    /// Executes.
     On,
     /// Paused by its user.
     Paused,
-    /// Shut off.
     Off,
 }
 
-/// One guest.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GuestSpec {
     /// Its uuid, which is the server's.
     pub uuid: ServerUuid,
-    /// The server's name.
     pub name: String,
-    /// Whose it is.
     pub owner: Owner,
     /// What it was made from.
     pub flavor: Option<Flavor>,
-    /// Where it is.
     pub host: HostName,
-    /// Does it execute?
     pub power: Power,
-    /// Processors.
     pub vcpus: u32,
-    /// Memory.
     pub memory_bytes: u64,
     /// How fast it changes its memory while it executes.
     pub dirty_bytes_per_second: u64,
     /// How much of its memory it changes again and again.
     pub working_set_bytes: u64,
-    /// Processor features it needs.
     pub cpu_features: Vec<String>,
-    /// Its disks.
     pub disks: Vec<Disk>,
     /// Hosts that have a definition of it, too, and do not execute it: the source of a cold
     /// move until somebody confirms it, or the source of an evacuation that has come back.

@@ -118,8 +118,7 @@ fn cpu(model: &str, features: &[String]) -> Cpu {
     Cpu {
         arch: "x86_64".to_owned(),
         model: model.to_owned(),
-        vendor: String::new(),
         features: features.to_vec(),
-        definition: None,
+        ..Cpu::default()
     }
 }

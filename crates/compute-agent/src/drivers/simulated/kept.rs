@@ -8,13 +8,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use atomic_write_file::AtomicWriteFile;
 use godwit_core::ids::ServerUuid;
 use serde::{Deserialize, Serialize};
 
 use super::fabric::FabricError;
 use super::fleet::{Fleet, GuestSpec};
 use super::world::World;
+use crate::replace::replace;
 
 /// All of a world, below its directory.
 const WHOLE: &str = "simulated-world.json";
@@ -138,36 +138,21 @@ fn emptied(file: File) -> std::io::Result<File> {
 }
 
 fn save(path: &Path, fleet: &Fleet) -> std::io::Result<()> {
-    let mut file = AtomicWriteFile::open(path)?;
-    file.write_all(&serde_json::to_vec(fleet)?)?;
-    file.commit()
+    replace(path, &serde_json::to_vec(fleet)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use godwit_core::ids::HostName;
-    use godwit_rpc::domain::Owner;
-    use uuid::Uuid;
+    use godwit_test_support::fleet::rpc::owner;
+    use godwit_test_support::fleet::{SERVER, host};
 
     use super::*;
     use crate::drivers::simulated::HostSpec;
 
-    const SERVER: ServerUuid = ServerUuid(Uuid::from_u128(7));
-
-    fn host(number: usize) -> HostName {
-        HostName::new(format!("host-{number}")).unwrap()
-    }
-
     fn open(directory: &Path) -> (Kept, World) {
-        let owner = Owner {
-            user_id: "user".to_owned(),
-            project_id: "project".to_owned(),
-            user_name: None,
-            project_name: None,
-        };
         let first = || Fleet {
             hosts: (0..3).map(|number| HostSpec::new(host(number))).collect(),
-            guests: vec![GuestSpec::new(SERVER, "vm", owner, host(0))],
+            guests: vec![GuestSpec::new(SERVER, "vm", owner(), host(0))],
         };
         Kept::open(directory, first).unwrap()
     }

@@ -185,8 +185,5 @@ impl World {
 }
 
 pub(super) fn refused(why: &str) -> DriverError {
-    DriverError::failed(
-        FailureCode::HypervisorError,
-        format!("The hypervisor refused: {why}."),
-    )
+    DriverError::hypervisor(format!("The hypervisor refused: {why}."))
 }

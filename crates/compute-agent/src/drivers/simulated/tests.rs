@@ -3,21 +3,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use godwit_core::failure::{Failure, FailureCode};
-use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::{BlockMigration, StorageMode};
 use godwit_core::recovery::Sighting;
 use godwit_rpc::command::{CheckDestination, CheckSource, ForceMeans, Move, MoveKind, Side};
-use godwit_rpc::domain::Owner;
 use godwit_rpc::progress::Outcome;
+use godwit_test_support::fleet::rpc::{command, owner};
+use godwit_test_support::fleet::{MIB, host, migration, server};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::fleet::Power;
 use super::*;
 use crate::driver::{Driver, DriverError, DriverStateStore, Job, JobState};
 use crate::holds::Holds;
-
-const MIB: u64 = 1 << 20;
 
 struct NoNotes;
 
@@ -31,22 +28,8 @@ impl DriverStateStore for NoNotes {
     }
 }
 
-fn host(number: u32) -> HostName {
-    HostName::new(format!("host-{number}")).unwrap()
-}
-
-fn server(number: u128) -> ServerUuid {
-    ServerUuid(Uuid::from_u128(number))
-}
-
 fn guest(number: u128) -> GuestSpec {
-    let owner = Owner {
-        user_id: "user".to_owned(),
-        project_id: "project".to_owned(),
-        user_name: None,
-        project_name: None,
-    };
-    GuestSpec::new(server(number), &format!("vm-{number}"), owner, host(1))
+    GuestSpec::new(server(number), &format!("vm-{number}"), owner(), host(1))
 }
 
 /// Two hosts with links of 100 MiB/s.
@@ -63,12 +46,9 @@ fn fleet(guests: Vec<GuestSpec>) -> Fleet {
 
 fn job(number: u128) -> Job {
     let what = Move {
-        migration: Uuid::from_u128(number + 1000).into(),
-        kind: MoveKind::Live,
+        migration: migration(number),
         server: server(number),
-        source: host(1),
-        destination: host(2),
-        storage: StorageMode::Shared,
+        ..command(0, 0).what
     };
     Job::new(what, Arc::new(NoNotes))
 }

@@ -28,7 +28,6 @@ pub(super) enum Mode {
     PostCopy,
 }
 
-/// The bytes of one move.
 #[derive(Clone, Debug)]
 pub(super) struct Transfer {
     mode: Mode,

@@ -52,7 +52,6 @@ pub(super) struct Incoming {
     pub(super) dead: bool,
 }
 
-/// Everything.
 #[derive(Debug, Default)]
 pub(super) struct World {
     pub(super) hosts: BTreeMap<HostName, HostState>,
@@ -149,8 +148,8 @@ impl World {
     /// What each move under way gets of the links it uses; a link is shared evenly.
     fn rates(&self) -> Vec<(MigrationUuid, f64)> {
         let active = || {
-            let mut moves = self.moves.iter();
-            std::iter::from_fn(move || moves.find(|(_, moving)| moving.ended.is_none()))
+            let moves = self.moves.iter();
+            moves.filter(|(_, moving)| moving.ended.is_none())
         };
         let mut users = BTreeMap::<&HostName, u32>::new();
         for (_, moving) in active().filter(|(_, moving)| moving.uses_links()) {

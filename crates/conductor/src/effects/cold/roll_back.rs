@@ -11,6 +11,7 @@ use godwit_rpc::refusal::Refusal;
 use serde_json::{Value, json};
 
 use super::judge;
+use crate::effects::follow::end;
 use crate::effects::performer::{Performed, Performer, Retry};
 use crate::effects::roll_back::{NotRestored, clean_destination, restore_source};
 
@@ -66,7 +67,7 @@ pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
 async fn gave_it_up(performer: &Performer<'_>) -> Result<bool, Retry> {
     let uuid = performer.record.migration.uuid;
     let events = performer.ctx.store.migration_events(uuid, 0).await?;
-    let died = Event::DestinationDied(destination_dead(performer.destination()?));
+    let died = Event::DestinationDied(destination_dead(&performer.placement()?.host));
     Ok(events.iter().all(|event| event.name != died.name()))
 }
 
@@ -80,6 +81,7 @@ async fn lost(performer: &Performer<'_>) -> Performed {
         FailureCode::GuestLost,
         "The move failed, and neither host has the server any more.",
     );
-    let detail = json!({ "testimony": second.describe() });
-    performer.done(Event::GuestLost(failure), detail).await
+    end(performer, Event::GuestLost(failure), second)
+        .await
+        .map(drop)
 }

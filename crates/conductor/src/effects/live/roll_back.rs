@@ -11,13 +11,13 @@ use godwit_rpc::refusal::Refusal;
 use serde_json::{Value, json};
 
 use super::judge;
+use crate::effects::follow::end;
 use crate::effects::performer::{Performed, Performer, Retry};
 use crate::effects::roll_back::{NotRestored, clean_destination, restore_source};
-use crate::steps::Applied;
 use crate::testimony::is_dead;
 
 pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
-    let destination_is_dead = is_dead(performer.ctx, performer.destination()?).await?;
+    let destination_is_dead = is_dead(performer.ctx, &performer.placement()?.host).await?;
     let source_is_dead = is_dead(performer.ctx, performer.source()).await?;
     let cleaned = if destination_is_dead {
         Ok(())
@@ -49,13 +49,10 @@ async fn found(performer: &Performer<'_>, retry: Retry) -> Performed {
     if judge(performer, heard)? != Verdict::AtDestination {
         return Err(retry);
     }
-    let detail = json!({ "testimony": heard.describe() });
-    match performer
-        .conclude(Event::FoundAtDestination, detail)
-        .await?
-    {
-        Applied::Yes => Ok(()),
-        Applied::No => Err(retry),
+    if end(performer, Event::FoundAtDestination, heard).await? {
+        Ok(())
+    } else {
+        Err(retry)
     }
 }
 
@@ -79,18 +76,15 @@ async fn unrestored(performer: &Performer<'_>, refusal: &Refusal) -> Performed {
                 FailureCode::GuestLost,
                 "The move failed, and the server runs on neither host any more.",
             );
-            let detail = json!({ "testimony": first.describe() });
-            performer.done(Event::GuestLost(failure), detail).await
+            let event = Event::GuestLost(failure);
+            end(performer, event, first).await.map(drop)
         }
         // It vanished from its source, or was handed over before its destination died.
         Verdict::AtDestination => {
-            let detail = json!({ "testimony": first.describe() });
-            match performer
-                .conclude(Event::FoundAtDestination, detail)
-                .await?
-            {
-                Applied::Yes => Ok(()),
-                Applied::No => Err(Retry::because(why)),
+            if end(performer, Event::FoundAtDestination, first).await? {
+                Ok(())
+            } else {
+                Err(Retry::because(why))
             }
         }
         Verdict::Nowhere

@@ -71,8 +71,7 @@ fn past_post_copy_nothing_leads_to_the_source() {
 #[test]
 fn the_destination_is_recorded_before_anything_moves() {
     for_each_transition(|_, event, Transition { next, effects, .. }| {
-        let placed =
-            next.dest_compute.is_some() && next.dest_node.is_some() && next.storage.is_some();
+        let placed = next.placement.is_some();
         let needs_one = effects.iter().any(|effect| match effect {
             Effect::Prepare
             | Effect::Start
@@ -374,10 +373,10 @@ fn identity_request_and_source_never_change() {
 #[test]
 fn a_placement_changes_only_until_slots_are_taken() {
     for_each_transition(|before, event, Transition { next, .. }| {
-        if matches!(event, Event::Placed(_)) {
+        if matches!(event, Event::Placed(..)) {
             assert!(matches!(before.status(), Status::Accepted | Status::Queued));
         } else {
-            assert_eq!(next.dest_compute, before.dest_compute);
+            assert_eq!(next.placement, before.placement);
             assert_eq!(next.limits, before.limits);
         }
     });

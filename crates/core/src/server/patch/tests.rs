@@ -4,7 +4,7 @@ use super::*;
 use crate::discrepancy::DiscrepancyKind;
 use crate::failure::{Failure, FailureCode};
 use crate::fixtures::{self, host};
-use crate::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest};
+use crate::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest, StorageMode};
 use crate::phase::Phase;
 
 const SHOWN: [VmState; 4] = [
@@ -58,8 +58,7 @@ fn migrations() -> Vec<Migration> {
             for placed in [true, false] {
                 let limits = Limits::default();
                 let mut migration = fixtures::begun(kind, request.clone(), &limits);
-                migration.dest_compute = placed.then(|| host("destination"));
-                migration.dest_node = placed.then(|| "destination.node".to_owned());
+                migration.placement = placed.then(|| fixtures::placement(StorageMode::Shared));
                 migrations.push(migration);
             }
         }
@@ -152,7 +151,7 @@ fn the_record_goes_to_one_of_the_moves_ends_and_only_when_the_change_says_so() {
         match change {
             ServerChange::MovesToDestination
             | ServerChange::GoesToDestination(_)
-            | ServerChange::IsRebuilt(_) => assert_eq!(home, migration.dest_compute.as_ref()),
+            | ServerChange::IsRebuilt(_) => assert_eq!(home, migration.destination()),
             ServerChange::GoesToSource | ServerChange::ReturnsToSource(_) => {
                 assert_eq!(home, Some(&migration.source_compute));
             }
@@ -171,9 +170,10 @@ fn a_node_is_the_migrations_or_the_one_that_the_server_had_there() {
     each(|server, migration, _, patch| {
         let Some(home) = &patch.home else { return };
         let of_migration = migration
-            .dest_node
+            .placement
             .as_ref()
-            .filter(|_| Some(&home.host) == migration.dest_compute.as_ref());
+            .filter(|placement| placement.host == home.host)
+            .map(|placement| &placement.node);
         let kept = server
             .node
             .as_ref()
@@ -287,7 +287,7 @@ fn a_host_is_cleaned_of_a_guest_that_is_recorded_elsewhere_or_it_is_not_said() {
                         };
                         assert_ne!(server.host.as_ref(), Some(cleaned));
                         if change.is_some() {
-                            assert_eq!(Some(cleaned), migration.dest_compute.as_ref());
+                            assert_eq!(Some(cleaned), migration.destination());
                             assert_eq!(discrepancy, None);
                         } else {
                             assert_eq!(cleaned, &migration.source_compute);

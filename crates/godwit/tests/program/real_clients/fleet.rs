@@ -5,17 +5,14 @@ use std::iter::zip;
 use godwit_compute_agent::drivers::simulated::{Fleet, GuestSpec, HostSpec};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_rpc::domain::{Disk, Flavor, Owner};
+use godwit_test_support::fleet::{GIB, host};
 use uuid::Uuid;
-
-const GIB: u64 = 1 << 30;
 
 /// Three hosts, with servers on each in turn: `vm-1` to `vm-11` and `vm-busy` of one project,
 /// whose disks are shared, and `vm-busy` never stops changing its memory; `local-1` to `local-4`
 /// of the same, whose disks are their host's; `lab-1` and `lab-2` of another project.
 pub(super) fn owned_by(demo: (String, String), lab: (String, String)) -> Fleet {
-    let hosts: Vec<_> = (1..=3)
-        .map(|number| HostName::new(format!("host-{number}")).unwrap())
-        .collect();
+    let hosts: Vec<_> = (1..=3).map(host).collect();
     let names =
         |prefix: &'static str, most: u32| (1..=most).map(move |it| format!("{prefix}-{it}"));
     let demo_servers = names("vm", 11)

@@ -1,26 +1,16 @@
 //! Good tokens, and every kind of bad one.
 
 use super::*;
-use godwit_core::time::Timestamp;
+use godwit_test_support::clock::TestClock;
 use godwit_test_support::token::{TokenKey, forge_unsigned};
 use serde_json::{Value, json};
-use std::sync::Mutex;
 use std::time::Duration;
 
 const NOW: i64 = 1_800_000_000;
 
-/// A clock that stands where it was put.
-struct StoppedClock(Mutex<i64>);
-
-impl Clock for StoppedClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(*self.0.lock().unwrap() * 1_000_000).unwrap()
-    }
-}
-
 struct World {
     key: TokenKey,
-    clock: Arc<StoppedClock>,
+    clock: Arc<TestClock>,
     revoked: Arc<Revocations>,
     authenticator: JwtAuthenticator,
 }
@@ -30,7 +20,7 @@ fn world() -> World {
     let keys = KeySet::default()
         .with_pem("test", key.public_pem().as_bytes())
         .unwrap();
-    let clock = Arc::new(StoppedClock(Mutex::new(NOW)));
+    let clock = Arc::new(TestClock::new(NOW));
     let revoked = Arc::new(Revocations::default());
     let authenticator = JwtAuthenticator::new(
         keys,
@@ -95,7 +85,7 @@ fn what_is_remembered_still_ends() {
     let token = world.key.sign(&claims()).unwrap();
     assert!(world.authenticator.verify(&token).is_ok());
     assert!(world.authenticator.verify(&token).is_ok());
-    *world.clock.0.lock().unwrap() += 60;
+    world.clock.advance(60);
     let error = world.authenticator.verify(&token).unwrap_err();
     assert!(matches!(error, InvalidToken::Expired), "{error}");
 }

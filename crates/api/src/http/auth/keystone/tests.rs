@@ -3,10 +3,8 @@
 
 mod faulty;
 
-use std::sync::Mutex;
-
 use futures::future::join_all;
-use godwit_core::time::Timestamp;
+use godwit_test_support::clock::TestClock;
 use godwit_test_support::token::TokenKey;
 use godwit_test_support::wait_for;
 use serde_json::json;
@@ -21,17 +19,9 @@ const NOW: i64 = 1_795_176_000;
 const END: i64 = 4_102_444_800;
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct StoppedClock(Mutex<i64>);
-
-impl Clock for StoppedClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(*self.0.lock().unwrap() * 1_000_000).unwrap()
-    }
-}
-
 struct World {
     keystone: Arc<Faulty>,
-    clock: Arc<StoppedClock>,
+    clock: Arc<TestClock>,
     authenticator: KeystoneAuthenticator,
     _directory: TempDir,
 }
@@ -49,7 +39,7 @@ async fn world(cache_time: u64, timeout: u64, keys: KeySet) -> World {
         calls_at_once: 2,
         ..KeystoneConfig::new(url.parse().unwrap(), "godwit", password)
     };
-    let clock = Arc::new(StoppedClock(Mutex::new(NOW)));
+    let clock = Arc::new(TestClock::new(NOW));
     let steered = Arc::clone(&clock) as Arc<dyn Clock>;
     World {
         authenticator: KeystoneAuthenticator::new(&config, keys, 100, steered).unwrap(),
@@ -94,7 +84,7 @@ async fn what_was_said_of_a_token_counts_for_a_while() {
     }
     assert_eq!(world.keystone.validations(), 2);
     assert_eq!(world.keystone.logins(), 1);
-    *world.clock.0.lock().unwrap() = END;
+    world.clock.set(END);
     let over = world.ask("good-ada").await.unwrap_err();
     assert!(matches!(over, AuthError::Invalid(InvalidToken::Expired)));
 }
@@ -163,7 +153,7 @@ async fn every_fault_is_a_refusal_to_tell_and_known_tokens_go_on_until_they_end(
         world.await_known("good-ada").await;
     }
     world.keystone.behaves(Behaviour::HangsUp);
-    *world.clock.0.lock().unwrap() = END;
+    world.clock.set(END);
     let over = world.ask("good-ada").await.unwrap_err();
     assert!(!matches!(over, AuthError::Invalid(InvalidToken::NotKnown)));
 }

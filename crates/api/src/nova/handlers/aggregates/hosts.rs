@@ -12,45 +12,41 @@ use crate::nova::routes::Answer;
 use crate::nova::rules;
 
 /// `POST /os-aggregates/{id}/action`, `add_host`.
-pub fn add_host(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let value = &call.body;
-        let id = id(call, rules::AGGREGATES_ADD_HOST)?;
-        let name = named(value);
-        let unknown = || ApiError::NotFound(format!("Compute host {name} could not be found."));
-        let host = find(call, name).await?.ok_or_else(unknown)?;
-        let added = host.clone();
-        let check = move |used: &AggregateUse| may_come(used, &added);
-        let changed = apply(call, id, AggregateChange::AddHost(host), check).await?;
-        document(call, &changed)
-    })
+pub async fn add_host(call: &Call) -> Answer {
+    let value = &call.body;
+    let id = id(call, rules::AGGREGATES_ADD_HOST)?;
+    let name = named(value);
+    let unknown = || ApiError::NotFound(format!("Compute host {name} could not be found."));
+    let host = find(call, name).await?.ok_or_else(unknown)?;
+    let added = host.clone();
+    let check = move |used: &AggregateUse| may_come(used, &added);
+    let changed = apply(call, id, AggregateChange::AddHost(host), check).await?;
+    document(call, &changed)
 }
 
 /// `POST /os-aggregates/{id}/action`, `remove_host`.
-pub fn remove_host(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        let value = &call.body;
-        let id = id(call, rules::AGGREGATES_REMOVE_HOST)?;
-        let (name, aggregate) = (named(value), &call.ids.id);
-        let text = format!("Cannot remove host {name} in aggregate {aggregate}");
-        let unknown = || ApiError::NotFound(text.clone());
-        let host = find(call, name).await?.ok_or_else(unknown)?;
-        let (removed, not_there) = (host.clone(), text.clone());
-        let check = move |used: &AggregateUse| {
-            may_leave(used, &removed)?;
-            match used.aggregate.hosts.contains(&removed) {
-                true => Ok(()),
-                false => Err(ApiError::NotFound(not_there.clone())),
-            }
-        };
-        let changed = apply(call, id, AggregateChange::RemoveHost(host), check).await;
-        // No such aggregate is told in the same words.
-        let changed = changed.map_err(|error| match error {
-            ApiError::NotFound(_) => unknown(),
-            error => error,
-        });
-        document(call, &changed?)
-    })
+pub async fn remove_host(call: &Call) -> Answer {
+    let value = &call.body;
+    let id = id(call, rules::AGGREGATES_REMOVE_HOST)?;
+    let (name, aggregate) = (named(value), &call.ids.id);
+    let text = format!("Cannot remove host {name} in aggregate {aggregate}");
+    let unknown = || ApiError::NotFound(text.clone());
+    let host = find(call, name).await?.ok_or_else(unknown)?;
+    let (removed, not_there) = (host.clone(), text.clone());
+    let check = move |used: &AggregateUse| {
+        may_leave(used, &removed)?;
+        match used.aggregate.hosts.contains(&removed) {
+            true => Ok(()),
+            false => Err(ApiError::NotFound(not_there.clone())),
+        }
+    };
+    let changed = apply(call, id, AggregateChange::RemoveHost(host), check).await;
+    // No such aggregate is told in the same words.
+    let changed = changed.map_err(|error| match error {
+        ApiError::NotFound(_) => unknown(),
+        error => error,
+    });
+    document(call, &changed?)
 }
 
 fn named(value: &Value) -> &str {

@@ -1,7 +1,6 @@
 //! Lists: in pages from 2.33 on, and by pattern from 2.53 on, which takes the place of a route
 //! of its own. Not both together.
 
-use godwit_policy::Target;
 use godwit_store::{Hypervisor, HypervisorPage};
 use serde::Serialize;
 
@@ -18,29 +17,21 @@ use crate::nova::views::Next;
 use crate::nova::views::hypervisor::{HypervisorEntry, HypervisorView};
 use crate::nova::views::service::Id;
 
-/// `GET /os-hypervisors`.
-pub fn index(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller
-            .enforce(rules::HYPERVISORS_LIST, &Target::empty())?;
-        let (found, hosted) = list(call).await?;
-        let liveness = liveness(call);
-        answer(call, "os-hypervisors", &found, |it| {
-            HypervisorEntry::new(&it.host, hosted.of(it), call.version, liveness)
-        })
+pub async fn index(call: &Call) -> Answer {
+    call.caller.enforce_global(rules::HYPERVISORS_LIST)?;
+    let (found, hosted) = list(call).await?;
+    let liveness = liveness(call);
+    answer(call, "os-hypervisors", &found, |it| {
+        HypervisorEntry::new(&it.host, hosted.of(it), call.version, liveness)
     })
 }
 
-/// `GET /os-hypervisors/detail`.
-pub fn detail(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller
-            .enforce(rules::HYPERVISORS_DETAIL, &Target::empty())?;
-        let (found, hosted) = list(call).await?;
-        let liveness = liveness(call);
-        answer(call, "os-hypervisors/detail", &found, |it| {
-            HypervisorView::new(it, hosted.of(it), call.version, liveness)
-        })
+pub async fn detail(call: &Call) -> Answer {
+    call.caller.enforce_global(rules::HYPERVISORS_DETAIL)?;
+    let (found, hosted) = list(call).await?;
+    let liveness = liveness(call);
+    answer(call, "os-hypervisors/detail", &found, |it| {
+        HypervisorView::new(it, hosted.of(it), call.version, liveness)
     })
 }
 

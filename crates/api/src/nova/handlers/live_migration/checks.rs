@@ -3,7 +3,7 @@
 use godwit_core::server::VmState;
 use godwit_store::Server;
 
-use super::super::preconditions::{States, flavor, unlocked};
+use super::super::preconditions::{States, flavor};
 use super::ACTION;
 use crate::nova::error::ApiError;
 
@@ -13,7 +13,7 @@ const OPERATION: &str = "live-migration";
 /// Where a virtual TPM keeps its secret so that it can move.
 const PORTABLE_SECRET: &str = "host";
 
-static STATES: States = States {
+pub(super) static STATES: States = States {
     action: ACTION,
     vm: &[VmState::Active, VmState::Paused],
     busy: false,
@@ -24,10 +24,4 @@ pub(super) fn supported(server: &Server) -> Result<(), ApiError> {
     flavor::without_accelerators(server)?;
     flavor::without_tpm(server, OPERATION, Some(PORTABLE_SECRET))?;
     flavor::without_encryption(server, OPERATION)
-}
-
-/// Lock and states; asked once for the answer, and once more inside the transaction.
-pub(super) fn state(server: &Server, admin: bool) -> Result<(), ApiError> {
-    unlocked(server, admin)?;
-    STATES.check(server)
 }

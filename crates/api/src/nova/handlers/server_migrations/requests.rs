@@ -12,7 +12,6 @@ use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::reply::Reply;
 use crate::nova::rules;
 
-/// A request to a migration.
 pub(super) struct Request {
     rule: &'static str,
     /// What the server's texts call it.
@@ -128,7 +127,7 @@ fn was_reset(record: &MigrationRecord, server: &Server) -> bool {
 
 /// Checks in Nova's order, then again inside the transaction that leaves the intent.
 pub(super) async fn record(call: &Call, request: &'static Request) -> Result<Reply, ApiError> {
-    let server = call.server().await?.allow(call, request.rule)?.resource;
+    let server = call.allowed_server(request.rule).await?;
     let (admin, version) = (call.caller.is_admin(), call.version);
     request.check_lock(&server, admin)?;
     let found = match call.migration_id() {

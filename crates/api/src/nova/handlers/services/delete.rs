@@ -1,6 +1,5 @@
 //! A service that is gone for good, and its host with it.
 
-use godwit_policy::Target;
 use godwit_store::{Service, ServiceError, ServiceKey, ServiceUse};
 
 use super::invalid_uuid;
@@ -11,23 +10,19 @@ use crate::nova::reply::Reply;
 use crate::nova::routes::Answer;
 use crate::nova::rules;
 
-/// `DELETE /os-services/{id}`.
-pub fn delete(call: &Call) -> Answer<'_> {
-    Box::pin(async move {
-        call.caller
-            .enforce(rules::SERVICES_DELETE, &Target::empty())?;
-        let store = &call.state.store;
-        let service = store.service_find(key(call)?).await?;
-        let service = service.ok_or_else(|| not_found(call))?;
-        let now = call.state.clock.now();
-        let deleted = store.service_delete(service.uuid, now, check).await;
-        deleted.map_err(|error| match error {
-            ServiceError::NoSuchService => not_found(call),
-            ServiceError::Refused(error) => error,
-            ServiceError::Store(error) => error.into(),
-        })?;
-        Ok(Reply::no_content())
-    })
+pub async fn delete(call: &Call) -> Answer {
+    call.caller.enforce_global(rules::SERVICES_DELETE)?;
+    let store = &call.state.store;
+    let service = store.service_find(key(call)?).await?;
+    let service = service.ok_or_else(|| not_found(call))?;
+    let now = call.state.clock.now();
+    let deleted = store.service_delete(service.uuid, now, check).await;
+    deleted.map_err(|error| match error {
+        ServiceError::NoSuchService => not_found(call),
+        ServiceError::Refused(error) => error,
+        ServiceError::Store(error) => error.into(),
+    })?;
+    Ok(Reply::no_content())
 }
 
 fn key(call: &Call) -> Result<ServiceKey, ApiError> {

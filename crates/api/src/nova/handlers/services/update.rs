@@ -1,6 +1,5 @@
 //! A service as it shall be, named by its uuid.
 
-use godwit_policy::Target;
 use godwit_store::{Service, ServiceChange, ServiceError, ServiceKey, ServiceStatus, ServiceUse};
 use serde_json::Value;
 use uuid::Uuid;
@@ -17,8 +16,7 @@ pub(super) async fn update(call: &Call, body: &Value) -> Result<Reply, ApiError>
     let id = &call.ids.id;
     // What the path says is looked at before policy is.
     let uuid = read_uuid_like(id).ok_or_else(|| invalid_uuid(id))?;
-    call.caller
-        .enforce(rules::SERVICES_UPDATE, &Target::empty())?;
+    call.caller.enforce_global(rules::SERVICES_UPDATE)?;
     let key = ServiceKey::Uuid(uuid);
     let service = call.state.store.service_find(key).await?;
     let service = service.ok_or_else(|| no_such_service(id))?;

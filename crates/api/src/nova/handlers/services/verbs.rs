@@ -1,7 +1,6 @@
 //! What was done to services while they were named by host and program: the verbs of 2.1 to 2.52.
 
 use godwit_core::ids::HostName;
-use godwit_policy::Target;
 use godwit_store::{Service, ServiceBinary, ServiceChange, ServiceKey, ServiceStatus};
 use serde_json::Value;
 
@@ -24,8 +23,7 @@ enum Verb {
 }
 
 pub(super) async fn act(call: &Call, body: &Value) -> Result<Reply, ApiError> {
-    call.caller
-        .enforce(rules::SERVICES_UPDATE, &Target::empty())?;
+    call.caller.enforce_global(rules::SERVICES_UPDATE)?;
     let verb = read(call, body)?;
     let text = |name| body.get(name).and_then(Value::as_str).unwrap_or_default();
     check_binary(text("binary"))?;

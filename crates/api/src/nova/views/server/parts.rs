@@ -13,7 +13,6 @@ use crate::http::timestamps::Seconds;
 use crate::nova::links::{Link, Links, To};
 use crate::nova::microversion::{Microversion, milestone};
 
-/// How a server's host is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub enum HostStatus {
     #[serde(rename = "UP")]
@@ -27,7 +26,6 @@ pub enum HostStatus {
     /// It gave no sign of life.
     #[serde(rename = "UNKNOWN")]
     Unknown,
-    /// The server has no host.
     #[serde(rename = "")]
     NoHost,
 }
@@ -179,55 +177,35 @@ impl<'a> ImageField<'a> {
 /// Where the server is and how it is called there.
 #[derive(Debug, Serialize)]
 pub(super) struct HostAttributes<'a> {
-    #[serde(
-        rename = "OS-EXT-SRV-ATTR:host",
-        skip_serializing_if = "Gated::is_absent"
-    )]
+    #[serde(rename = "OS-EXT-SRV-ATTR:host")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
     host: Gated<Option<&'a str>>,
-    #[serde(
-        rename = "OS-EXT-SRV-ATTR:instance_name",
-        skip_serializing_if = "Gated::is_absent"
-    )]
+    #[serde(rename = "OS-EXT-SRV-ATTR:instance_name")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
     instance_name: Gated<&'a str>,
-    #[serde(
-        rename = "OS-EXT-SRV-ATTR:hypervisor_hostname",
-        skip_serializing_if = "Gated::is_absent"
-    )]
+    #[serde(rename = "OS-EXT-SRV-ATTR:hypervisor_hostname")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
     hypervisor_hostname: Gated<Option<&'a str>>,
-    #[serde(
-        rename = "OS-EXT-SRV-ATTR:hostname",
-        skip_serializing_if = "Gated::is_absent"
-    )]
+    #[serde(rename = "OS-EXT-SRV-ATTR:hostname")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
     hostname: Gated<&'a str>,
-    #[serde(
-        rename = "OS-EXT-SRV-ATTR:kernel_id",
-        skip_serializing_if = "Gated::is_absent"
-    )]
+    #[serde(rename = "OS-EXT-SRV-ATTR:kernel_id")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
     kernel_id: Gated<&'a str>,
-    #[serde(
-        rename = "OS-EXT-SRV-ATTR:launch_index",
-        skip_serializing_if = "Gated::is_absent"
-    )]
+    #[serde(rename = "OS-EXT-SRV-ATTR:launch_index")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
     launch_index: Gated<i64>,
-    #[serde(
-        rename = "OS-EXT-SRV-ATTR:ramdisk_id",
-        skip_serializing_if = "Gated::is_absent"
-    )]
+    #[serde(rename = "OS-EXT-SRV-ATTR:ramdisk_id")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
     ramdisk_id: Gated<&'a str>,
-    #[serde(
-        rename = "OS-EXT-SRV-ATTR:reservation_id",
-        skip_serializing_if = "Gated::is_absent"
-    )]
+    #[serde(rename = "OS-EXT-SRV-ATTR:reservation_id")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
     reservation_id: Gated<Option<&'a str>>,
-    #[serde(
-        rename = "OS-EXT-SRV-ATTR:root_device_name",
-        skip_serializing_if = "Gated::is_absent"
-    )]
+    #[serde(rename = "OS-EXT-SRV-ATTR:root_device_name")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
     root_device_name: Gated<Option<&'a str>>,
-    #[serde(
-        rename = "OS-EXT-SRV-ATTR:user_data",
-        skip_serializing_if = "Gated::is_absent"
-    )]
+    #[serde(rename = "OS-EXT-SRV-ATTR:user_data")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
     user_data: Gated<Option<&'a str>>,
 }
 

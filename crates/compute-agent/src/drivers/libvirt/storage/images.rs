@@ -23,20 +23,13 @@ const SAMPLE: usize = 4096;
 /// Why an image cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub(in super::super) enum ImageError {
-    /// `qemu-img` said no.
     #[error("{0}")]
     Refused(String),
-    /// It takes too long.
     #[error("qemu-img did not end within {0:?}")]
     Overdue(Duration),
     /// A file or the tool cannot be used.
     #[error("{path}: {error}")]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    Io { path: PathBuf, error: io::Error },
 }
 
 impl ImageError {
@@ -62,7 +55,6 @@ impl ImageError {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in super::super) struct Image {
-    /// Its path.
     pub(in super::super) filename: PathBuf,
     /// Such as `raw`.
     pub(in super::super) format: String,
@@ -150,7 +142,6 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
 /// What a disk to be made looks like.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in super::super) struct Blank {
-    /// Where.
     pub(in super::super) path: PathBuf,
     /// `qcow2` or `raw`.
     pub(in super::super) format: String,

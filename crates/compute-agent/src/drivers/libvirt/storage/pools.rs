@@ -22,7 +22,6 @@ const MARK: &str = ".godwit-storage";
 /// Storage that was looked at.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in super::super) struct SeenPool {
-    /// What is reported.
     pub(in super::super) pool: Pool,
     /// Which disks lie in it.
     prefix: Prefix,

@@ -21,16 +21,22 @@ pub(crate) enum Lifecycle {
     Other,
 }
 
-/// One event.
 #[derive(Clone, Debug)]
 pub(crate) enum DomainEvent {
-    /// A domain changed its state.
-    Lifecycle { domain: Uuid, change: Lifecycle },
+    Lifecycle {
+        domain: Uuid,
+        change: Lifecycle,
+    },
     /// A job ended; its final figures.
-    JobCompleted { domain: Uuid, job: Job },
+    JobCompleted {
+        domain: Uuid,
+        job: Job,
+    },
     /// A migration begins to go over the memory for the given time.
-    Iteration { domain: Uuid, iteration: u32 },
-    /// The connection broke.
+    Iteration {
+        domain: Uuid,
+        iteration: u32,
+    },
     Closed,
 }
 

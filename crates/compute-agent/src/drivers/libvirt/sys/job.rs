@@ -13,24 +13,17 @@ use super::params::{Values, check};
 /// Whether there is a job, and how it ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum JobKind {
-    /// No job.
     None,
-    /// Under way.
     Active,
-    /// Ended well.
     Completed,
-    /// Ended badly.
     Failed,
-    /// Was cancelled.
     Cancelled,
 }
 
 /// What the job does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Operation {
-    /// Receives a migration.
     MigrationIn,
-    /// Sends a migration.
     MigrationOut,
     /// Anything else (or nothing), such as a snapshot or a backup.
     Other,
@@ -55,7 +48,6 @@ pub(crate) struct JobStatistics {
     pub(crate) iteration: u64,
 }
 
-/// A domain's job.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Job {
     pub(crate) kind: JobKind,

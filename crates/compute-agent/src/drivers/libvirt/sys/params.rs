@@ -15,7 +15,6 @@ pub(crate) struct Params {
 }
 
 impl Params {
-    /// An empty list.
     pub(crate) fn new() -> Self {
         // SAFETY: takes no arguments, and may be called by any thread and any number of times.
         // Without it libvirt has no place for the errors of the calls below. Opening a
@@ -28,7 +27,6 @@ impl Params {
         }
     }
 
-    /// Appends a number without sign.
     pub(crate) fn add_u64(&mut self, name: &CStr, value: u64) -> Result<(), Error> {
         // SAFETY: the three places belong to `self` and describe a list that libvirt made
         // (or an empty one); `name` is a C string that outlives the call.
@@ -134,7 +132,6 @@ impl Values {
         }
     }
 
-    /// A text.
     pub(super) fn text(&self, name: &CStr) -> Option<&str> {
         match self.0.get(name.to_str().ok()?)? {
             Value::Text(text) => Some(text),
@@ -142,7 +139,6 @@ impl Values {
         }
     }
 
-    /// Yes or no.
     pub(super) fn flag(&self, name: &CStr) -> Option<bool> {
         match self.0.get(name.to_str().ok()?)? {
             Value::Bool(flag) => Some(*flag),

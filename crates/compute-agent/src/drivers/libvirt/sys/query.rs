@@ -16,7 +16,6 @@ use super::params::check;
 pub(crate) enum Stopped {
     /// A migration stopped it, or has not started it yet.
     Migration,
-    /// It is being started.
     StartingUp,
     /// A post-copy migration takes it away.
     PostCopy,
@@ -29,7 +28,6 @@ pub(crate) enum Stopped {
 /// What libvirt says of a domain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum DomainState {
-    /// Executes.
     Running,
     /// In memory, does not execute.
     Paused(Stopped),
@@ -41,7 +39,6 @@ pub(crate) enum DomainState {
     Off,
     /// Not in memory, its memory saved to disk.
     Saved,
-    /// libvirt does not know.
     Unknown,
 }
 
@@ -63,7 +60,6 @@ impl DomainState {
     ];
 }
 
-/// The domain's state now.
 pub(crate) fn domain_state(domain: &Domain) -> Result<DomainState, Error> {
     let (mut state, mut reason): (c_int, c_int) = (0, 0);
     // SAFETY: `domain` keeps its C object alive; both places outlive the call.
@@ -99,16 +95,13 @@ pub(crate) struct CpuQuestion<'a> {
     pub(crate) arch: &'a str,
     /// `kvm`, `qemu`…
     pub(crate) virt_type: &'a str,
-    /// The domain's `<cpu>` element.
     pub(crate) cpu_xml: &'a str,
 }
 
 /// What a host's hypervisor says of a guest's CPU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum CpuFit {
-    /// It can run it.
     Fits,
-    /// It cannot.
     Lacks,
 }
 
@@ -143,7 +136,6 @@ pub(crate) fn compare_cpu(connect: &Connect, question: &CpuQuestion<'_>) -> Resu
 pub(crate) struct BlockSizes {
     /// How large the guest believes it is.
     pub(crate) capacity: u64,
-    /// What it occupies.
     pub(crate) allocation: u64,
 }
 
