@@ -1,6 +1,6 @@
 //! Which build this is.
 
-use prometheus::{IntGaugeVec, Opts, Registry};
+use prometheus::{Registry, register_int_gauge_vec_with_registry};
 
 /// The commit that it was built from, where whoever built it said so.
 const COMMIT: &str = match option_env!("GODWIT_COMMIT") {
@@ -10,14 +10,12 @@ const COMMIT: &str = match option_env!("GODWIT_COMMIT") {
 
 /// Shows it in `registry`.
 pub(crate) fn observe(registry: &Registry) -> prometheus::Result<()> {
-    let build = IntGaugeVec::new(
-        Opts::new(
-            "godwit_build_info",
-            "Always 1: the version of this process, and the commit that it was built from.",
-        ),
+    let build = register_int_gauge_vec_with_registry!(
+        "godwit_build_info",
+        "Always 1: the version of this process, and the commit that it was built from.",
         &["version", "commit"],
+        registry
     )?;
-    registry.register(Box::new(build.clone()))?;
     let labels = [env!("CARGO_PKG_VERSION"), COMMIT];
     build.with_label_values(&labels).set(1);
     Ok(())

@@ -1,7 +1,7 @@
 //! When the certificates of this process end.
 
 use godwit_rpc::transport::{Ends, Transport};
-use prometheus::{IntGaugeVec, Opts, Registry};
+use prometheus::{Registry, register_int_gauge_vec_with_registry};
 
 /// Shows in `registry` which of the certificates of `transports` ends first, and which of the
 /// authorities that they trust. Transports without certificates have nothing to show.
@@ -9,14 +9,12 @@ pub(crate) fn observe<'a>(
     registry: &Registry,
     transports: impl IntoIterator<Item = &'a Transport>,
 ) -> prometheus::Result<()> {
-    let ends = IntGaugeVec::new(
-        Opts::new(
-            "godwit_certificate_expiry_timestamp_seconds",
-            "When the certificate of this process ends, or its authority's: own or authority.",
-        ),
+    let ends = register_int_gauge_vec_with_registry!(
+        "godwit_certificate_expiry_timestamp_seconds",
+        "When the certificate of this process ends, or its authority's: own or authority.",
         &["certificate"],
+        registry
     )?;
-    registry.register(Box::new(ends.clone()))?;
     let found = transports
         .into_iter()
         .filter_map(|transport| transport.tls().map(|tls| tls.ends()));

@@ -18,15 +18,20 @@ const MAKERS: &[(&str, &str)] = &[
     ("IntCounterVec::new(", "counter"),
     ("IntGauge::new(", "gauge"),
     ("IntGaugeVec::new(", "gauge"),
-    ("HistogramOpts::new(", "histogram"),
-    // The conductor's shorthands.
-    (".counter(", "counter"),
-    (".counters(", "counter"),
-    (".gauge(", "gauge"),
-    (".gauges(", "gauge"),
-    (".age(", "gauge"),
-    (".histogram(", "histogram"),
-    (".histograms(", "histogram"),
+    // The macros of the prometheus crate, and what they are called for short where many are used.
+    ("counter_vec_with_registry!(", "counter"),
+    ("counter_with_registry!(", "counter"),
+    ("gauge_vec_with_registry!(", "gauge"),
+    ("gauge_with_registry!(", "gauge"),
+    ("histogram_vec_with_registry!(", "histogram"),
+    ("histogram_with_registry!(", "histogram"),
+    ("counter!(", "counter"),
+    ("counters!(", "counter"),
+    ("gauge!(", "gauge"),
+    ("gauges!(", "gauge"),
+    ("age!(", "gauge"),
+    ("histogram!(", "histogram"),
+    ("histograms!(", "histogram"),
 ];
 
 /// What a file registers. A registration reads: maker, name, help and, where there are labels, a
@@ -136,9 +141,14 @@ mod tests {
             )?;
             let waiting = IntGauge::new("godwit_waiting", "What \
                 waits.")?;
-            let steps = HistogramOpts::new("godwit_step_seconds", "Steps.");
-            let steps = HistogramVec::new(steps, &["step"])?;
-            age: register.age("godwit_oldest_seconds", "The oldest.")?,
+            let steps = register_histogram_vec_with_registry!(
+                "godwit_step_seconds",
+                "Steps.",
+                &["step"],
+                BUCKETS.to_vec(),
+                registry
+            )?;
+            age: age!("godwit_oldest_seconds", "The oldest.", registry)?,
             #[cfg(test)]
             mod tests { IntGauge::new("godwit_none", "None.") }
         "#;
