@@ -53,9 +53,6 @@ fn unfinished(
 impl Store {
     /// Migrations that have not ended though a deadline of theirs has passed, by type: it lies
     /// behind `now`, or it has made the move give up.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn migrations_late(
         &self,
         now: Timestamp,

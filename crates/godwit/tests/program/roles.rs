@@ -125,8 +125,8 @@ async fn simulated_hosts_serve_a_conductor_in_another_process() -> Result<()> {
     .await?;
 
     let ready = observed.replace("/metrics", "/healthz/ready");
-    assert_eq!(reqwest::get(ready).await?.status(), 200);
-    let text = reqwest::get(observed).await?.text().await?;
+    assert_eq!(http::client().get(ready).send().await?.status(), 200);
+    let text = http::client().get(observed).send().await?.text().await?;
     assert!(text.contains("godwit_agent_registered 2"), "{text}");
 
     let server = manager.server("vm-1").await?;
