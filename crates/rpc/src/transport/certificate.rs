@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, Error, KeyUsage};
 
 use crate::identity::PeerIdentity;
@@ -41,6 +42,24 @@ fn end(certificate: &CertificateDer<'_>) -> Option<i64> {
         return None;
     };
     i64::try_from(not_after.as_secs()).ok()
+}
+
+/// Would whoever trusts `authorities` believe the first of these at `at`, as a server and as a
+/// client?
+pub(super) fn verify(
+    chain: &[CertificateDer<'_>],
+    authorities: &[TrustAnchor<'_>],
+    at: UnixTime,
+) -> Result<(), Error> {
+    let Some((first, others)) = chain.split_first() else {
+        return Err(Error::UnknownIssuer);
+    };
+    let certificate = EndEntityCert::try_from(first)?;
+    let algorithms = ring::default_provider().signature_verification_algorithms;
+    for usage in [KeyUsage::server_auth(), KeyUsage::client_auth()] {
+        certificate.verify_for_usage(algorithms.all, authorities, others, at, usage, None, None)?;
+    }
+    Ok(())
 }
 
 /// Who the owner of the first certificate of a verified chain is.

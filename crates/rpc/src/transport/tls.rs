@@ -3,17 +3,19 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use godwit_core::time::Timestamp;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::VerifierBuilderError;
 use rustls::server::WebPkiClientVerifier;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde::{Deserialize, Serialize};
 
-use super::certificate::{NoIdentity, first_end, identity_of};
+use super::certificate::{NoIdentity, first_end, identity_of, verify};
 use crate::identity::PeerIdentity;
 
 const HTTP2: &[u8] = b"h2";
@@ -28,6 +30,25 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+}
+
+impl TlsFiles {
+    /// Do they belong together, and would others that trust the same authority believe them at
+    /// `at`? Whose they are does not matter.
+    ///
+    /// # Errors
+    /// They would not: [`TlsError`] names the file and what is wrong with it.
+    pub fn verify_at(&self, at: Timestamp) -> Result<(), TlsError> {
+        let roots = roots(&self.ca, certificates(&self.ca)?)?;
+        let chain = certificates(&self.cert)?;
+        let since_1970 = u64::try_from(at.as_micros()).unwrap_or_default();
+        let at = UnixTime::since_unix_epoch(Duration::from_micros(since_1970));
+        verify(&chain, &roots.roots, at).map_err(|source| TlsError::NotBelieved {
+            cert: self.cert.clone(),
+            source,
+        })?;
+        client(self, roots, chain).map(drop)
+    }
 }
 
 /// The files do not make a party that others would talk to.
@@ -69,6 +90,14 @@ pub enum TlsError {
         cert: PathBuf,
         /// Why.
         source: rustls::Error,
+    },
+    /// Others would refuse the certificate.
+    #[error("nobody would believe {cert}")]
+    NotBelieved {
+        /// The certificate.
+        cert: PathBuf,
+        /// Why.
+        source: webpki::Error,
     },
     /// The authority cannot verify anybody.
     #[error("{ca} cannot verify anybody")]
