@@ -6,12 +6,13 @@
 //!   godwit conductor   ├ one role, as docs/godwit.yaml says
 //!   godwit agent       ┘
 //!   godwit simulated-agents        many agents, of simulated hosts
-//!   godwit db | token | policy     tools
+//!   godwit db | token | policy | certs     tools
 //! ```
 //!
 //! The roles live in crates of their own. Here is what only a whole program has: a command
 //! line, a configuration file, logs, signals, and the one real clock.
 
+mod certs;
 mod cli;
 mod clock;
 mod config;
@@ -83,6 +84,7 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Token(Token::Issue(issue)) => token::run(&issue),
         Command::Policy(Policy::Check(question)) => policy_check::run(&question),
+        Command::Certs(command) => certs::run(&command),
     }
 }
 
