@@ -5,7 +5,7 @@
 //!   PostgreSQL ─ api, conductor-1, conductor-2 ── mTLS ── simulated-agents: host-1, host-2, host-3
 //! ```
 //!
-//! Certificates are made by the script that operators have, so that what it makes is tried.
+//! Certificates are made by the command that operators have, so that what it makes is tried.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::process::{Lifetime, Process, godwit};
-use crate::sdk::{Sdk, repository};
+use crate::sdk::Sdk;
 
 const READY: Duration = Duration::from_secs(60);
 
@@ -187,11 +187,11 @@ impl Simulated {
     /// Gives a conductor a certificate that is good for so many days. It is read at its start.
     ///
     /// # Errors
-    /// The script fails.
+    /// It cannot be made.
     pub fn certify_conductor(&self, number: usize, days: u32) -> Result<()> {
         let tls = self.directory.path().join("tls");
         let name = format!("conductor-{number}");
-        // What is good for longer than a month would stay.
+        // What is good for longer would stay.
         let _ = fs::remove_file(tls.join(format!("{name}.pem")));
         issue(&tls, "conductor", &name, days)
     }
@@ -209,33 +209,32 @@ impl Drop for Simulated {
     }
 }
 
-/// The script by which operators of small sites make certificates.
-fn certificates(arguments: &[&str], days: u32) -> Result<()> {
-    let output = Command::new("sh")
-        .arg(repository().join("deploy/docker/certificates"))
-        .args(arguments)
-        .env("GODWIT_CERTIFICATE_DAYS", days.to_string())
-        .output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "certificates {arguments:?}: {said}"
-    );
+/// The command by which operators of small sites make certificates.
+fn certs(command: &mut Command) -> Result<()> {
+    let output = command.output()?;
+    ensure!(output.status.success(), "{command:?}: {output:?}");
     Ok(())
 }
 
 fn issue(tls: &Path, role: &str, name: &str, days: u32) -> Result<()> {
-    let authority = tls.join("authority");
-    let (authority, out) = (authority.to_string_lossy(), tls.to_string_lossy());
-    certificates(&["issue", &authority, role, name, &out, "127.0.0.1"], days)
+    let mut command = Command::new(godwit()?);
+    command
+        .args(["certs", "issue", role, name, "127.0.0.1", "--authority"])
+        .arg(tls.join("authority"))
+        .arg("--out")
+        .arg(tls)
+        .arg(format!("--days={days}"));
+    certs(&mut command)
 }
 
 fn write(directory: &Path, at: &Addresses, database: &str, overlay: &Value) -> Result<()> {
     let tls = directory.join("tls");
     fs::create_dir_all(&tls)?;
-    certificates(
-        &["authority", &tls.join("authority").to_string_lossy()],
-        365,
+    let authority = tls.join("authority");
+    certs(
+        Command::new(godwit()?)
+            .args(["certs", "authority"])
+            .arg(authority),
     )?;
     for number in 1..=2 {
         issue(&tls, "conductor", &format!("conductor-{number}"), 365)?;

@@ -60,7 +60,7 @@ fn the_balancers_configuration_is_good() -> Result<()> {
 
 #[test]
 fn scripts_of_containers_are_for_any_shell() -> Result<()> {
-    for script in ["certificates", "prepare", "database"] {
+    for script in ["prepare", "database"] {
         run("dash", &["-n", &format!("deploy/docker/{script}")])?;
     }
     run("bash", &["-n", "deploy/docker/healthy"]).map(drop)
