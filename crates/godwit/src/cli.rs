@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Agent(ConfigFile),
     /// Serve simulated hosts.
     SimulatedAgents(SimulatedAgents),
+    /// Look at all that a configuration names, and say what is wrong. Exits with 1 if anything is.
+    Doctor(ConfigFile),
     /// Look after the database.
     #[command(subcommand)]
     Db(Db),
@@ -302,6 +304,7 @@ mod tests {
             "godwit conductor --config f",
             "godwit agent --config f",
             "godwit simulated-agents --config f --hosts 10000 --first 20001 --servers 0 --speed 2",
+            "godwit doctor --config f",
             "godwit db upgrade --config f",
             "godwit db upgrade --data d",
             "godwit db check --invariants --config f",

@@ -6,6 +6,7 @@
 //!   godwit conductor   ├ one role, as docs/godwit.yaml says
 //!   godwit agent       ┘
 //!   godwit simulated-agents        many agents, of simulated hosts
+//!   godwit doctor                  looks at all that a file names
 //!   godwit db | token | policy | certs     tools
 //! ```
 //!
@@ -18,6 +19,7 @@ mod clock;
 mod config;
 mod db;
 mod deployment;
+mod doctor;
 mod keys;
 mod logging;
 mod login;
@@ -50,7 +52,8 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("godwit: {error:#}");
-            // 1 is an answer of `policy check` and `db check`, so trouble has a number of its own.
+            // 1 is an answer of `policy check`, `db check` and `doctor`, so trouble has a number of
+            // its own.
             ExitCode::from(2)
         }
     }
@@ -77,6 +80,10 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Agent(file) => {
             let config = configured(&file)?;
             role(roles::agent::run(&config))
+        }
+        Command::Doctor(file) => {
+            logging::start(&LogConfig::for_people("error"))?;
+            Ok(runtime()?.block_on(doctor::run(&file.config)))
         }
         Command::Db(command) => {
             logging::start(&LogConfig::for_people("warn"))?;

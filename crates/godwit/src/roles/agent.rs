@@ -9,7 +9,7 @@ use godwit_api::observability::Readiness;
 use godwit_compute_agent::metrics::Metrics;
 
 #[cfg(feature = "libvirt")]
-pub(crate) use self::real::run;
+pub(crate) use self::real::{run, transport_of};
 
 /// Are all `agents` of this process registered? Without that nothing is asked of them.
 pub(crate) fn conductors_know(metrics: &Metrics, agents: usize) -> (&'static str, Readiness) {

@@ -23,14 +23,7 @@ use crate::supervisor::{Supervisor, bind};
 pub(crate) async fn run(config: &Config) -> Result<()> {
     let mut supervisor = Supervisor::new(stop::on_signal()?);
     let settings = &config.conductor;
-    let transport = transport(
-        "conductor",
-        Role::Conductor,
-        settings.name.as_ref().map(HostName::as_str),
-        machine_name,
-        settings.tls.clone(),
-        settings.insecure_loopback,
-    )?;
+    let transport = transport_of(settings)?;
     let listener = transport.listen(settings.listen).await?;
     let address = listener
         .address(None)
@@ -55,6 +48,18 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     )?;
     println!("ready {address}\nmetrics http://{metrics}/metrics");
     supervisor.run().await
+}
+
+/// How a conductor with these settings talks to agents.
+pub(crate) fn transport_of(settings: &godwit_conductor::Config) -> Result<Transport> {
+    transport(
+        "conductor",
+        Role::Conductor,
+        settings.name.as_ref().map(HostName::as_str),
+        machine_name,
+        settings.tls.clone(),
+        settings.insecure_loopback,
+    )
 }
 
 /// Lets a conductor be called, and drive.

@@ -45,6 +45,10 @@ fn configured_with(directory: &Path, (means, proof): (&str, Value)) -> Result<St
 async fn each_serves_and_stops() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let config = configured(directory.path())?;
+    let doctor = run(&["doctor", "--config", &config]).await?;
+    assert_eq!(doctor.status.code(), Some(1), "{doctor:?}");
+    let said = String::from_utf8(doctor.stdout)?;
+    assert!(said.contains("wrong database: "), "{said}");
     let upgrade = ["db", "upgrade", "--config", &config];
     assert!(run(&upgrade).await?.status.success());
     let again = String::from_utf8(run(&upgrade).await?.stdout)?;
@@ -129,12 +133,31 @@ async fn simulated_hosts_serve_a_conductor_in_another_process() -> Result<()> {
     let text = http::client().get(observed).send().await?.text().await?;
     assert!(text.contains("godwit_agent_registered 2"), "{text}");
 
+    let doctor = ["doctor", "--config", &config];
+    let said = String::from_utf8(run(&doctor).await?.stdout)?;
+    for line in [
+        "good  certificate of the conductor: godwit://conductor/conductor-1 is good for ",
+        "good  tokens: they can be checked",
+        "good  clock: ",
+        "good  conductor conductor-1: ",
+        "good  agent host-7: it answers",
+        "good  agent host-8: it answers",
+        "nothing is wrong",
+    ] {
+        assert!(said.contains(line), "{line}:\n{said}");
+    }
+
     let server = manager.server("vm-1").await?;
     assert_eq!(admin.place(&server).await?, "host-7");
     manager.migrate(&server).await?;
     admin.until(&server, "completed").await?;
     assert_eq!(admin.place(&server).await?, "host-8");
-    for mut process in [agents, api, conductor] {
+    assert!(agents.end(Signal::SIGTERM).await?.success());
+    let output = run(&doctor).await?;
+    let said = String::from_utf8(output.stdout)?;
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("wrong agent host-8: at https://"), "{said}");
+    for mut process in [api, conductor] {
         assert!(process.end(Signal::SIGTERM).await?.success());
     }
     Ok(())

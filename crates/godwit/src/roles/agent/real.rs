@@ -6,11 +6,13 @@ use anyhow::Result;
 use godwit_api::ids::{Ids, RandomIds};
 use godwit_api::observability::Readiness;
 use godwit_compute_agent::agent::{Agent, Parts};
+use godwit_compute_agent::config::Config as AgentConfig;
 use godwit_compute_agent::driver::Driver;
 use godwit_compute_agent::drivers::libvirt::LibvirtDriver;
 use godwit_compute_agent::holds::Holds;
 use godwit_compute_agent::metrics::Metrics;
 use godwit_rpc::identity::Role;
+use godwit_rpc::transport::Transport;
 use prometheus::Registry;
 
 use super::conductors_know;
@@ -27,14 +29,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     let settings = config.agent()?;
     let host = settings.host.clone();
     let holds = Holds::new(settings.holds.clone());
-    let transport = transport(
-        "agent",
-        Role::Agent,
-        Some(host.as_str()),
-        || Ok(host.to_string()),
-        settings.tls.clone(),
-        settings.insecure_loopback,
-    )?;
+    let transport = transport_of(settings)?;
     let driver = LibvirtDriver::new(host.clone(), settings.libvirt.clone(), holds.clone())?;
     let driver: Arc<dyn Driver> = Arc::new(driver);
     let registry = Registry::new();
@@ -67,6 +62,19 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     )?;
     println!("ready {address}\nmetrics http://{metrics}/metrics");
     supervisor.run().await
+}
+
+/// How an agent with these settings talks to conductors.
+pub(crate) fn transport_of(settings: &AgentConfig) -> Result<Transport> {
+    let host = settings.host.as_str();
+    transport(
+        "agent",
+        Role::Agent,
+        Some(host),
+        || Ok(host.to_owned()),
+        settings.tls.clone(),
+        settings.insecure_loopback,
+    )
 }
 
 /// Does the hypervisor say what its host has?
