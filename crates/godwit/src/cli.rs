@@ -138,6 +138,20 @@ pub(crate) enum Db {
         #[arg(long)]
         yes: bool,
     },
+    /// Tell a database that it was restored from a backup, before any conductor works on it:
+    /// nothing is then evacuated before every host has shown what it has.
+    Restored {
+        #[command(flatten)]
+        deployment: Deployment,
+        /// A host that is dead now, whatever the backup says; may be given several times. No other
+        /// is.
+        #[arg(long, value_name = "HOST")]
+        dead: Vec<HostName>,
+        /// How long agents remember what they did: their `agent.pace.remember`. What is unfinished
+        /// in a backup that is older than half of it is not gone on with, but for live migrations.
+        #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = days())]
+        remember: u32,
+    },
     /// Bring a Nova's services, hosts, servers and migrations along. The service must be
     /// stopped. What is here already stays, so it can be repeated.
     ImportNova {
@@ -312,6 +326,8 @@ mod tests {
             "godwit db discrepancies --json --data d",
             "godwit db repair --config f",
             "godwit db repair --yes --data d",
+            "godwit db restored --config f",
+            "godwit db restored --dead host-1 --dead host-2 --remember 14 --data d",
             "godwit db import-nova dump --config f",
             "godwit db import-nova dump --data d",
             "godwit token issue --data d --user u --project p --role a --role b --ttl 60",
@@ -336,6 +352,7 @@ mod tests {
             "godwit up --hosts -1",
             "godwit simulated-agents --config f --hosts 0",
             "godwit db upgrade --config f --data d",
+            "godwit db restored --dead a/b",
             "godwit db import-nova",
             "godwit db import-nova dump --config f --data d",
             "godwit token issue --system --project p",

@@ -164,6 +164,29 @@ async fn simulated_hosts_serve_a_conductor_in_another_process() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_restored_database_is_told() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let config = configured(directory.path())?;
+    assert!(
+        run(&["db", "upgrade", "--config", &config])
+            .await?
+            .status
+            .success()
+    );
+    let told = run(&["db", "restored", "--config", &config]).await?;
+    assert!(told.status.success(), "{told:?}");
+    let said = String::from_utf8(told.stdout)?;
+    assert_eq!(
+        said,
+        "there is no sign of life in the backup\nconductors may be started\n"
+    );
+    let nobody = ["db", "restored", "--config", &config, "--dead", "host-9"];
+    let said = refused(&nobody).await;
+    assert!(said.contains("knows no host host-9"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_role_never_touches_the_schema() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let config = configured(directory.path())?;
