@@ -1,8 +1,8 @@
 //! What shall be done outside: rows of the outbox, performed at least once.
 //!
-//! An effect has a subject and a verb: an [`Effect`] of a migration, a [`PowerAction`] of a server. It carries no payload. Whoever performs it reads
-//! the subject's row anew, so an effect can never act on yesterday's destination; its identity
-//! towards an agent is (subject's uuid, sequence).
+//! An effect has a subject and a verb: an [`Effect`] of a migration, a [`PowerAction`] of a server.
+//! It carries no payload. Whoever performs it reads the subject's row anew, so an effect can never
+//! act on yesterday's destination; its identity towards an agent is (subject's uuid, sequence).
 
 use crate::ids::{MigrationUuid, ServerUuid};
 use crate::power::PowerAction;

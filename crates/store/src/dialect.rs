@@ -1,4 +1,6 @@
-//! The one place that knows which database it is.
+//! What differs between the two databases, but for opening them ([`crate::pool`]), beginning a
+//! transaction ([`crate::connection`]), reading a value ([`crate::columns`]) and upgrading
+//! ([`crate::schema_version`]).
 //!
 //! Everything else is written in diesel's language, or in SQL that both understand.
 
@@ -403,4 +405,36 @@ pub(crate) fn put_sightings(
         .prepared()
         .execute(connection)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::sqlite::SqliteConnection;
+
+    use super::*;
+    use crate::{Store, StoreOptions};
+
+    #[derive(QueryableByName)]
+    struct Planned {
+        #[diesel(sql_type = Text)]
+        detail: String,
+    }
+
+    #[tokio::test]
+    async fn effects_are_claimed_without_a_look_at_those_that_were_done() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("godwit.db");
+        let path = path.to_str().unwrap();
+        Store::upgrade(&format!("sqlite://{path}"), &StoreOptions::default())
+            .await
+            .unwrap();
+        let mut connection = SqliteConnection::establish(path).unwrap();
+        let plan: Vec<Planned> = sql_query(format!("EXPLAIN QUERY PLAN {}", claim_statement("")))
+            .load(&mut connection)
+            .unwrap();
+        let plan: Vec<_> = plan.into_iter().map(|line| line.detail).collect();
+        let walked = plan.iter().find(|line| line.contains("mine")).unwrap();
+        assert!(walked.contains("INDEX effects_in_order"), "{plan:?}");
+        assert!(!plan.iter().any(|line| line.contains("B-TREE")), "{plan:?}");
+    }
 }

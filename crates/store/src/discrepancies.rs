@@ -226,8 +226,8 @@ impl Store {
     }
 
     /// Opens a discrepancy that the holder of `lease` came upon; `false` if one is open for the
-    /// subject already, or if the lease is lost: what its holder doubts may be settled by now,
-    /// and nobody would close it again.
+    /// subject already, or if the lease is lost: what its holder came upon may be settled by
+    /// now, and nobody would close it again.
     pub async fn discrepancy_open(
         &self,
         subject: DiscrepancySubject,

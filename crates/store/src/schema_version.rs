@@ -48,6 +48,7 @@ const CHANGES: &[Change] = changes![
     "2026-11-28-000006_words_and_positions",
     "2026-11-28-000010_queue",
     "2026-11-28-000020_order_of_a_hosts_servers",
+    "2026-11-28-000025_effects_in_order",
     "2026-11-28-000030_restored",
 ];
 

@@ -88,7 +88,7 @@ impl Step {
         Ok(receiver)
     }
 
-    /// At most once: in a doubt that a crash left, the hypervisor decides whether a job was
+    /// At most once: where a crash left it open, the hypervisor decides whether a job was
     /// begun, and if there is none, none will be. But a guest that is powered off twice is off,
     /// so a cold move goes on.
     async fn start(&self, start: &Start) -> Result<(), Refusal> {

@@ -284,8 +284,8 @@ fn write_server(
         let because = format!("the migration went on: {}", next.status());
         discrepancies::close_of_migration(connection, next.server, next.uuid, &because, at)?;
     }
-    let doubt = transition.discrepancy;
-    if let Some(subject) = doubt.and_then(|kind| DiscrepancySubject::of_migration(kind, next)) {
+    let kind = transition.discrepancy;
+    if let Some(subject) = kind.and_then(|kind| DiscrepancySubject::of_migration(kind, next)) {
         let detail = format!("migration {} is {}", next.uuid, next.status());
         discrepancies::open(connection, &subject, &detail, at)?;
     }

@@ -97,7 +97,7 @@ on_both! {
         assert_eq!(open(&bench).await, []);
         bench.assert_sound().await;
 
-        // The other way round there is no doubt at any time but where it is.
+        // The other way round the only discrepancy is that nobody has it.
         let first = bench.hears("b", at(7), Vec::new()).await;
         assert_eq!(kinds(&first.opened), [DiscrepancyKind::SeenNowhere]);
         bench.assert_sound().await;

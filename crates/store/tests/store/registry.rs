@@ -136,7 +136,7 @@ on_both! {
             closed.await.unwrap()
         };
         assert!(!close(1).await);
-        assert!(!open_by(lost, 2).await, "what its holder doubts may be settled");
+        assert!(!open_by(lost, 2).await, "what its holder came upon may be settled");
         assert!(open(2).await);
         assert!(!open(3).await);
         let listed = store.discrepancy_list_open().await.unwrap();
