@@ -156,6 +156,21 @@ impl Process {
             .or_else(|_| self.signal(Signal::SIGKILL))
     }
 
+    /// Stops it where it stands, or lets it go on: a machine that is too busy.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn freeze(&self, frozen: bool) -> Result<()> {
+        let identity = self.identity().filter(|identity| identity.runs());
+        let identity = identity.with_context(|| format!("{} does not run", self.name))?;
+        let signal = if frozen {
+            Signal::SIGSTOP
+        } else {
+            Signal::SIGCONT
+        };
+        Ok(kill(Pid::from_raw(identity.pid), signal)?)
+    }
+
     fn signal(&self, signal: Signal) -> Result<()> {
         let Some(identity) = self.identity().filter(|identity| identity.runs()) else {
             return Ok(());

@@ -19,7 +19,8 @@ use crate::relocation::streams::Streams;
 pub enum ServeError {
     #[error("cannot serve on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
-    /// The development identity's passwords are known to everybody.
+    /// The development identity's passwords are known to everybody, and nobody said that it may be
+    /// reached from elsewhere.
     #[error("the development identity serves loopback addresses only, and {0} is none")]
     NotLoopback(SocketAddr),
 }
@@ -35,7 +36,8 @@ pub fn serve(
     let address = listener
         .local_addr()
         .map_err(|error| ServeError::Listen(nowhere, error))?;
-    if identity.is_some() && !address.ip().is_loopback() {
+    let confined = identity.as_ref().is_some_and(|it| !it.beyond_loopback);
+    if confined && !address.ip().is_loopback() {
         return Err(ServeError::NotLoopback(address));
     }
     let config = std::sync::Arc::clone(&state.config);

@@ -2,9 +2,10 @@
 //! Keystone: on a developer's machine, and in tests.
 //!
 //! Users, projects and passwords are fixed and known to everybody ([`directory`]), so it is
-//! served on loopback addresses only. Its tokens are signed like any other; what checks them
-//! does not know that they came from here. Beside it stands an image service without images,
-//! because clients that list servers insist on one.
+//! served on loopback addresses only, unless whoever configures it sees to who can reach it. Its
+//! tokens are signed like any other; what checks them does not know that they came from here.
+//! Beside it stands an image service without images, because clients that list servers insist on
+//! one.
 
 mod auth;
 mod catalog;
@@ -46,6 +47,8 @@ pub struct DevelopmentIdentity {
     /// Makes each token another one.
     pub ids: Arc<dyn Ids>,
     pub token_lifetime: Duration,
+    /// May it be served on other addresses than loopback?
+    pub beyond_loopback: bool,
     pub metrics: HttpMetrics,
 }
 

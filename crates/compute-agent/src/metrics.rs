@@ -71,9 +71,9 @@ impl Metrics {
         })
     }
 
-    /// Does a conductor know an agent of this process?
-    pub fn is_registered(&self) -> bool {
-        self.registered.get() > 0
+    /// How many agents of this process a conductor knows.
+    pub fn registered(&self) -> usize {
+        usize::try_from(self.registered.get()).unwrap_or_default()
     }
 
     pub(crate) fn step(&self, step: &str, result: &str, took: Duration) {

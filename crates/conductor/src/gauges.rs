@@ -2,8 +2,11 @@
 //!
 //! They describe the database, not this process: every conductor shows the same.
 
+use std::collections::BTreeMap;
+
 use godwit_core::effect::Effect;
 use godwit_core::status::MigrationStatus;
+use godwit_core::time::Timestamp;
 use godwit_store::StoreError;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -63,7 +66,19 @@ async fn refresh(ctx: &Context) -> Result<(), StoreError> {
         metrics.discrepancies.with_label_values(&labels).set(count);
     }
 
+    metrics.overdue.reset();
+    for (kind, count) in ctx.store.migrations_late(now).await? {
+        metrics
+            .overdue
+            .with_label_values(&[kind.as_str()])
+            .set(count);
+    }
+    services(ctx, now).await?;
+    let held = i64::try_from(ctx.leases.count()).unwrap_or(i64::MAX);
+    metrics.leases.set(held);
+
     let pool = ctx.store.pool();
+    metrics.refusals_are(pool.refused);
     for (gauge, state, count) in [
         (&metrics.agents, "up", up),
         (&metrics.agents, "down", all.saturating_sub(up)),
@@ -76,6 +91,35 @@ async fn refresh(ctx: &Context) -> Result<(), StoreError> {
         (&metrics.pool, "most", pool.size.into()),
     ] {
         gauge.with_label_values(&[state]).set(count);
+    }
+    metrics.gauges_read(now);
+    Ok(())
+}
+
+/// Agents and conductors, by how they are.
+async fn services(ctx: &Context, now: Timestamp) -> Result<(), StoreError> {
+    let mut counts = BTreeMap::new();
+    for service in ctx.store.service_list().await? {
+        let state = if service.forced_down {
+            "forced_down"
+        } else if service.is_up(now, ctx.config.service_down_time) {
+            "up"
+        } else {
+            "down"
+        };
+        let status = if service.disabled {
+            "disabled"
+        } else {
+            "enabled"
+        };
+        let key = (service.binary, state, status, service.version);
+        *counts.entry(key).or_insert(0_i64) += 1;
+    }
+    let gauges = &ctx.metrics.services;
+    gauges.reset();
+    for ((binary, state, status, version), count) in counts {
+        let labels = [binary.as_str(), state, status, version.as_str()];
+        gauges.with_label_values(&labels).set(count);
     }
     Ok(())
 }

@@ -53,6 +53,11 @@ impl Leases {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.held().len()
+    }
+
     fn held(&self) -> MutexGuard<'_, HashMap<Lease, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,15 +1,17 @@
-//! What this conductor counts. Labels are words of a fixed set, and never ids.
+//! What this conductor counts. Labels are words of a fixed set, or versions, and never ids.
 
 use std::time::Duration;
 
 use godwit_core::status::MigrationStatus;
+use godwit_core::time::Timestamp;
 use godwit_store::MigrationRecord;
 use prometheus::{
-    Gauge, Histogram, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    Gauge, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
     register_gauge_with_registry as age, register_histogram_vec_with_registry as histograms,
     register_histogram_with_registry as histogram,
     register_int_counter_vec_with_registry as counters,
-    register_int_gauge_vec_with_registry as gauges, register_int_gauge_with_registry as gauge,
+    register_int_counter_with_registry as counter, register_int_gauge_vec_with_registry as gauges,
+    register_int_gauge_with_registry as gauge,
 };
 
 /// Seconds that a status can last: from a quick check to a day in the queue.
@@ -25,7 +27,9 @@ const MIB: f64 = 1_048_576.0;
 
 pub(crate) struct Metrics {
     pub(crate) migrations: IntGaugeVec,
+    pub(crate) overdue: IntGaugeVec,
     pub(crate) ended: IntCounterVec,
+    failed: IntCounterVec,
     status_seconds: HistogramVec,
     pub(crate) queue_length: IntGauge,
     pub(crate) queue_age: Gauge,
@@ -35,9 +39,13 @@ pub(crate) struct Metrics {
     pub(crate) effects: IntGaugeVec,
     pub(crate) effects_age: Gauge,
     effect_seconds: HistogramVec,
+    pub(crate) leases: IntGauge,
     pub(crate) agents: IntGaugeVec,
+    pub(crate) services: IntGaugeVec,
     pub(crate) discrepancies: IntGaugeVec,
     pub(crate) pool: IntGaugeVec,
+    refusals: IntCounter,
+    read_at: Gauge,
 }
 
 impl Metrics {
@@ -49,10 +57,22 @@ impl Metrics {
                 &["type", "status"],
                 registry
             )?,
+            overdue: gauges!(
+                "godwit_migrations_overdue",
+                "Migrations that have not ended though a deadline of theirs has passed.",
+                &["type"],
+                registry
+            )?,
             ended: counters!(
                 "godwit_migrations_ended_total",
                 "Migrations that this conductor saw end.",
                 &["type", "status"],
+                registry
+            )?,
+            failed: counters!(
+                "godwit_migrations_failed_total",
+                "Migrations that this conductor saw fail, by the code of the reason.",
+                &["type", "code"],
                 registry
             )?,
             status_seconds: histograms!(
@@ -109,7 +129,18 @@ impl Metrics {
                 prometheus::DEFAULT_BUCKETS.to_vec(),
                 registry
             )?,
+            leases: gauge!(
+                "godwit_leases_held",
+                "Effects that this conductor performs at the moment.",
+                registry
+            )?,
             agents: gauges!("godwit_agents", "Agents, up or down.", &["state"], registry)?,
+            services: gauges!(
+                "godwit_services",
+                "Agents and conductors: up, down or forced_down, enabled or disabled.",
+                &["binary", "state", "status", "version"],
+                registry
+            )?,
             discrepancies: gauges!(
                 "godwit_discrepancies_open",
                 "Open questions between the records and the hypervisors.",
@@ -120,6 +151,16 @@ impl Metrics {
                 "godwit_conductor_database_connections",
                 "The conductor's connections to the database.",
                 &["state"],
+                registry
+            )?,
+            refusals: counter!(
+                "godwit_conductor_database_refusals_total",
+                "Calls of the conductor that got no connection to the database in time.",
+                registry
+            )?,
+            read_at: age!(
+                "godwit_figures_timestamp_seconds",
+                "When this conductor last read its gauges from the database.",
                 registry
             )?,
         })
@@ -136,6 +177,13 @@ impl Metrics {
         if to.is_terminal() {
             self.ended
                 .with_label_values(&[after.migration.kind.as_str(), to.as_str()])
+                .inc();
+        }
+        if matches!(to, MigrationStatus::Failed | MigrationStatus::Error) {
+            let failure = after.migration.failure.as_ref();
+            let code = failure.map_or("none", |failure| failure.code.as_str());
+            self.failed
+                .with_label_values(&[after.migration.kind.as_str(), code])
                 .inc();
         }
         if to == MigrationStatus::Completed {
@@ -162,6 +210,17 @@ impl Metrics {
         }
     }
 
+    /// So many calls have been refused by the pool since the process began.
+    pub(crate) fn refusals_are(&self, refused: u64) {
+        self.refusals
+            .inc_by(refused.saturating_sub(self.refusals.get()));
+    }
+
+    /// The gauges are those of this moment.
+    pub(crate) fn gauges_read(&self, at: Timestamp) {
+        self.read_at.set(float(at.as_micros()) / 1_000_000.0);
+    }
+
     /// An effect was performed, or not to the end.
     pub(crate) fn effect_ended(&self, verb: &str, outcome: &str, took: Duration) {
         self.effect_seconds
@@ -176,7 +235,7 @@ fn seconds(span: Duration) -> f64 {
 
 #[expect(
     clippy::cast_precision_loss,
-    reason = "histograms do not count single bytes"
+    reason = "no figure here needs its last digits"
 )]
 fn float(number: i64) -> f64 {
     number as f64

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use godwit_core::ids::HostName;
 
 /// A migration service for virtual servers that speaks Nova's API.
 #[derive(Parser, Debug)]
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     Agent(ConfigFile),
     /// Serve simulated hosts.
     SimulatedAgents(SimulatedAgents),
+    /// Look at all that a configuration names, and say what is wrong. Exits with 1 if anything is.
+    Doctor(ConfigFile),
     /// Look after the database.
     #[command(subcommand)]
     Db(Db),
@@ -36,6 +39,9 @@ pub(crate) enum Command {
     /// Ask the access rules.
     #[command(subcommand)]
     Policy(Policy),
+    /// Certificates for conductors and agents, where no authority of yours makes them.
+    #[command(subcommand)]
+    Certs(Certs),
 }
 
 /// What `up` listens to, where it keeps things, and what it fills an empty place with.
@@ -132,6 +138,20 @@ pub(crate) enum Db {
         #[arg(long)]
         yes: bool,
     },
+    /// Tell a database that it was restored from a backup, before any conductor works on it:
+    /// nothing is then evacuated before every host has shown what it has.
+    Restored {
+        #[command(flatten)]
+        deployment: Deployment,
+        /// A host that is dead now, whatever the backup says; may be given several times. No other
+        /// is.
+        #[arg(long, value_name = "HOST")]
+        dead: Vec<HostName>,
+        /// How long agents remember what they did: their `agent.pace.remember`. What is unfinished
+        /// in a backup that is older than half of it is not gone on with, but for live migrations.
+        #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = days())]
+        remember: u32,
+    },
     /// Bring a Nova's services, hosts, servers and migrations along. The service must be
     /// stopped. What is here already stays, so it can be repeated.
     ImportNova {
@@ -196,6 +216,65 @@ pub(crate) struct PolicyCheck {
     pub(crate) target: String,
 }
 
+/// Certificates. What is there and good stays as it is, so both may be repeated.
+#[derive(Subcommand, Debug)]
+#[cfg_attr(
+    not(feature = "certificates"),
+    allow(dead_code, reason = "it is refused without being looked at")
+)]
+pub(crate) enum Certs {
+    /// Make the authority that signs all others.
+    Authority {
+        /// Where: ca.pem, which all trust, and ca.key, which makes anybody a part of the service.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// How long it is good.
+        #[arg(long, value_name = "DAYS", default_value_t = 3650, value_parser = days())]
+        days: u32,
+    },
+    /// Make NAME.pem and NAME.key, unless they are good for another 30 days, and copy ca.pem.
+    Issue(IssueCertificate),
+}
+
+/// Whom a certificate is for.
+#[derive(Args, Debug)]
+#[cfg_attr(
+    not(feature = "certificates"),
+    allow(dead_code, reason = "it is refused without being looked at")
+)]
+pub(crate) struct IssueCertificate {
+    /// What its bearer is.
+    #[arg(value_enum)]
+    pub(crate) role: Bearer,
+    /// Which of these: of an agent the host, of a conductor its name.
+    pub(crate) name: HostName,
+    /// The IP addresses and names by which others reach it.
+    #[arg(value_name = "ADDRESS", required = true)]
+    pub(crate) addresses: Vec<String>,
+    /// The directory of the authority.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) authority: PathBuf,
+    /// Where to put it.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// How long it is good.
+    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = days())]
+    pub(crate) days: u32,
+}
+
+/// What the bearer of a certificate is.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Bearer {
+    Conductor,
+    Agent,
+    /// No part of Godwit, such as the database.
+    Server,
+}
+
+fn days() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=36_500)
+}
+
 fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
@@ -239,6 +318,7 @@ mod tests {
             "godwit conductor --config f",
             "godwit agent --config f",
             "godwit simulated-agents --config f --hosts 10000 --first 20001 --servers 0 --speed 2",
+            "godwit doctor --config f",
             "godwit db upgrade --config f",
             "godwit db upgrade --data d",
             "godwit db check --invariants --config f",
@@ -246,11 +326,16 @@ mod tests {
             "godwit db discrepancies --json --data d",
             "godwit db repair --config f",
             "godwit db repair --yes --data d",
+            "godwit db restored --config f",
+            "godwit db restored --dead host-1 --dead host-2 --remember 14 --data d",
             "godwit db import-nova dump --config f",
             "godwit db import-nova dump --data d",
             "godwit token issue --data d --user u --project p --role a --role b --ttl 60",
             "godwit token issue --config f --system",
             "godwit policy check --policy f --rule r --credentials {} --target {}",
+            "godwit certs authority d --days 30",
+            "godwit certs issue agent host-1 192.0.2.1 h.example.org --authority d --out o --days 9",
+            "godwit certs issue server database database --authority d --out o",
         ] {
             parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
@@ -267,11 +352,16 @@ mod tests {
             "godwit up --hosts -1",
             "godwit simulated-agents --config f --hosts 0",
             "godwit db upgrade --config f --data d",
+            "godwit db restored --dead a/b",
             "godwit db import-nova",
             "godwit db import-nova dump --config f --data d",
             "godwit token issue --system --project p",
             "godwit token issue --ttl 0",
             "godwit policy check --policy f",
+            "godwit certs authority d --days 0",
+            "godwit certs issue agent host-1 --authority d --out o",
+            "godwit certs issue king arthur 192.0.2.1 --authority d --out o",
+            "godwit certs issue agent a/b 192.0.2.1 --authority d --out o",
         ] {
             parse(line).expect_err(line);
         }

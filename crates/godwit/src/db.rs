@@ -2,6 +2,7 @@
 
 mod import_nova;
 mod repair;
+mod restored;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -28,6 +29,14 @@ pub(crate) async fn run(command: &Db) -> Result<ExitCode> {
         Db::Repair { deployment, yes } => {
             let (store, down_time) = open(deployment).await?;
             repair::repair(&store, *yes, down_time).await
+        }
+        Db::Restored {
+            deployment,
+            dead,
+            remember,
+        } => {
+            let (store, _) = open(deployment).await?;
+            restored::run(&store, dead, *remember).await
         }
         Db::ImportNova {
             directory,

@@ -3,9 +3,9 @@
 //! `up` makes one when its directory has none. Whoever runs the roles by themselves brings their
 //! own, or lets Keystone issue the tokens and configures its public keys alone.
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -61,7 +61,8 @@ pub(crate) fn signer(path: &Path) -> Result<Signer> {
     Signer::from_pem(&pem).with_context(|| path.display().to_string())
 }
 
-/// Writes beside the file and renames, so that a crash leaves the old one or the new one.
+/// Writes beside the file and renames, so that a crash leaves the old one or the new one. Its mode
+/// is this, whatever the process' mask takes from others.
 pub(crate) fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
     let beside = path.with_extension("new");
     let written = (|| {
@@ -71,6 +72,7 @@ pub(crate) fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
             .truncate(true)
             .mode(mode)
             .open(&beside)?;
+        file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&beside, path)
@@ -81,7 +83,6 @@ pub(crate) fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_pair_is_made_once_and_kept() {

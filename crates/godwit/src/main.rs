@@ -6,17 +6,20 @@
 //!   godwit conductor   ├ one role, as docs/godwit.yaml says
 //!   godwit agent       ┘
 //!   godwit simulated-agents        many agents, of simulated hosts
-//!   godwit db | token | policy     tools
+//!   godwit doctor                  looks at all that a file names
+//!   godwit db | token | policy | certs     tools
 //! ```
 //!
 //! The roles live in crates of their own. Here is what only a whole program has: a command
 //! line, a configuration file, logs, signals, and the one real clock.
 
+mod certs;
 mod cli;
 mod clock;
 mod config;
 mod db;
 mod deployment;
+mod doctor;
 mod keys;
 mod logging;
 mod login;
@@ -27,6 +30,7 @@ mod stop;
 mod supervisor;
 mod token;
 mod up;
+mod version;
 
 use std::process::ExitCode;
 
@@ -48,7 +52,8 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("godwit: {error:#}");
-            // 1 is an answer of `policy check` and `db check`, so trouble has a number of its own.
+            // 1 is an answer of `policy check`, `db check` and `doctor`, so trouble has a number of
+            // its own.
             ExitCode::from(2)
         }
     }
@@ -76,12 +81,17 @@ fn run(command: Command) -> Result<ExitCode> {
             let config = configured(&file)?;
             role(roles::agent::run(&config))
         }
+        Command::Doctor(file) => {
+            logging::start(&LogConfig::for_people("error"))?;
+            Ok(runtime()?.block_on(doctor::run(&file.config)))
+        }
         Command::Db(command) => {
             logging::start(&LogConfig::for_people("warn"))?;
             runtime()?.block_on(db::run(&command))
         }
         Command::Token(Token::Issue(issue)) => token::run(&issue),
         Command::Policy(Policy::Check(question)) => policy_check::run(&question),
+        Command::Certs(command) => certs::run(&command),
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod api;
+pub(crate) mod certificates;
 pub(crate) mod conductor;
 mod pool;
 pub(crate) mod transport;
@@ -20,6 +21,7 @@ use prometheus::Registry;
 
 use crate::config::Config;
 use crate::supervisor::Supervisor;
+use crate::version;
 
 /// Opens the database of a role. Roles never change the schema: that is `db upgrade`'s, once,
 /// before any of them is started.
@@ -58,6 +60,7 @@ pub(crate) fn observe(
     registry: Registry,
     readiness: Vec<(&'static str, Readiness)>,
 ) -> Result<SocketAddr> {
+    version::observe(&registry)?;
     let observed = Observed {
         registry,
         readiness,

@@ -14,9 +14,11 @@ use prometheus::Registry;
 use self::agents::Agents;
 use crate::cli::SimulatedAgents;
 use crate::config::Config;
+use crate::roles::agent::conductors_know;
 use crate::roles::transport::transport;
+use crate::roles::{certificates, observe};
 use crate::stop;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Supervisor, bind};
 use crate::up::DataDirectory;
 
 /// Serves the hosts until told to stop.
@@ -25,17 +27,20 @@ pub(crate) async fn run(options: &SimulatedAgents, config: &Config) -> Result<()
     let mut supervisor = Supervisor::new(stop::on_signal()?);
     let directory = DataDirectory::at(&settings.state_dir)?;
     let _alone = directory.occupy()?;
+    let observers = settings.metrics.map(bind).transpose()?;
     let names = options.first..=options.first + (options.hosts - 1);
     let fabric = Fabric::open(directory.path(), options.speed, || {
         fleet::demonstration(names, options.servers, &RandomIds)
     })?;
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry)?;
     let agents = Agents {
         fabric,
         listen: (settings.listen, 0).into(),
         advertise: settings.advertise,
         conductors: settings.conductors,
         journals: directory.journals(),
-        metrics: Metrics::register(&Registry::new())?,
+        metrics: metrics.clone(),
         transport: Box::new(move |host| {
             transport(
                 "simulated_agents",
@@ -47,13 +52,24 @@ pub(crate) async fn run(options: &SimulatedAgents, config: &Config) -> Result<()
             )
         }),
     };
-    for host in agents.fabric.hosts() {
-        let (_, agent) = agents.open(&host).await?;
+    let hosts = agents.fabric.hosts();
+    if observers.is_some() {
+        let transports = hosts.iter().map(|host| (agents.transport)(host));
+        let transports: Vec<_> = transports.collect::<Result<_>>()?;
+        certificates::observe(&registry, &transports)?;
+    }
+    for host in &hosts {
+        let (_, agent) = agents.open(host).await?;
         let stop = supervisor.stop();
         supervisor.spawn(format!("the agent of {host}"), async move {
             Ok(agent.run(stop).await?)
         });
     }
     println!("ready");
+    if let Some(observers) = observers {
+        let readiness = vec![conductors_know(&metrics, hosts.len())];
+        let address = observe(&mut supervisor, observers, registry, readiness)?;
+        println!("metrics http://{address}/metrics");
+    }
     supervisor.run().await
 }

@@ -38,6 +38,17 @@ pub fn may_run_on(server: ServerUuid, host: &HostName) -> Failure {
     )
 }
 
+/// A host may have got the server since a backup was made that the database was restored from.
+pub fn not_shown_since_restore(server: ServerUuid, host: &HostName) -> Failure {
+    Failure::new(
+        FailureCode::StillInUse,
+        format!(
+            "Instance {server} may be running on {host}, which has not shown what it has since the \
+             database was restored."
+        ),
+    )
+}
+
 /// More hosts refused than may be tried.
 pub fn too_many_retries(server: ServerUuid, max_retries: u32) -> Failure {
     Failure::new(

@@ -25,7 +25,7 @@ pub use dial::Expect;
 pub use listen::{ListenError, Listener};
 pub use local::{LocalListener, LocalNetwork, NameTaken};
 pub use serve::{ServeError, Service, serve};
-pub use tls::{Tls, TlsError, TlsFiles};
+pub use tls::{Ends, Tls, TlsError, TlsFiles};
 
 pub(crate) use connection::Caller;
 
@@ -57,6 +57,14 @@ impl Transport {
         match self {
             Self::Tls(tls) => tls.identity(),
             Self::Loopback(identity) | Self::Local(_, identity) => identity,
+        }
+    }
+
+    /// Its certificates, if it has any.
+    pub fn tls(&self) -> Option<&Tls> {
+        match self {
+            Self::Tls(tls) => Some(tls),
+            Self::Loopback(_) | Self::Local(..) => None,
         }
     }
 }

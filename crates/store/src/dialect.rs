@@ -88,6 +88,24 @@ pub(crate) fn has_table(connection: &mut Database, name: &str) -> QueryResult<bo
     Ok(found.found)
 }
 
+/// What time the database has, in whole seconds since 1970.
+pub(crate) fn clock(connection: &mut Database) -> QueryResult<i64> {
+    #[derive(QueryableByName)]
+    struct Clock {
+        #[diesel(sql_type = BigInt)]
+        seconds: i64,
+    }
+    let query = match connection {
+        Database::Sqlite(_) => "SELECT unixepoch() AS seconds",
+        #[cfg(feature = "postgres")]
+        Database::Postgres(_) => {
+            "SELECT CAST(floor(EXTRACT(EPOCH FROM clock_timestamp())) AS BIGINT) AS seconds"
+        }
+    };
+    let clock: Clock = sql_query(query).prepared().get_result(connection)?;
+    Ok(clock.seconds)
+}
+
 /// Makes all queries of the transaction see one state. On SQLite they always do.
 pub(crate) fn snapshot(connection: &mut Database) -> QueryResult<()> {
     match connection {

@@ -6,6 +6,7 @@ use diesel::dsl::{count_star, min};
 use diesel::prelude::*;
 use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::effect::{Effect, SubjectKind};
+use godwit_core::failure::FailureCode;
 use godwit_core::power::PowerAction;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
@@ -50,6 +51,36 @@ fn unfinished(
 }
 
 impl Store {
+    /// Migrations that have not ended though a deadline of theirs has passed, by type: it lies
+    /// behind `now`, or it has made the move give up.
+    pub async fn migrations_late(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<(MigrationKind, i64)>, StoreError> {
+        self.read(move |connection| {
+            // In the order of `unfinished`, for the same index.
+            let rows: Vec<(MigrationKind, Option<Timestamp>, Option<FailureCode>)> =
+                migrations::table
+                    .filter(migrations::ended_at.is_null())
+                    .order((migrations::created_at, migrations::id))
+                    .select((
+                        migrations::migration_type,
+                        migrations::deadline,
+                        migrations::failure_code,
+                    ))
+                    .load(connection)?;
+            let mut counts = BTreeMap::new();
+            for (kind, deadline, failure) in rows {
+                let passed = deadline.is_some_and(|deadline| deadline <= now);
+                if passed || failure == Some(FailureCode::TimedOut) {
+                    *counts.entry(kind).or_insert(0) += 1;
+                }
+            }
+            Ok(counts.into_iter().collect())
+        })
+        .await
+    }
+
     /// A look at the whole.
     pub async fn figures(&self) -> Result<Figures, StoreError> {
         self.read_snapshot(|connection| {

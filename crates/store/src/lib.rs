@@ -36,6 +36,7 @@ mod pool;
 mod prepared;
 mod repairs;
 mod reservations;
+mod restored;
 mod schema;
 mod schema_version;
 mod server_groups;
@@ -68,6 +69,7 @@ pub use migrations::*;
 pub use open::{OpenError, PoolState, StoreOptions};
 pub use repairs::RepairOffer;
 pub use reservations::{HeldClaim, Slot};
+pub use restored::{Restored, Restoring};
 pub use server_groups::{NewServerGroup, ServerGroup};
 pub use servers::*;
 pub use services::{

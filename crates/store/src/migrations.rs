@@ -29,7 +29,7 @@ pub use self::commit::{Claim, CommitError, CommitNote};
 pub use self::confirm::ResizeError;
 pub(crate) use self::detail::load_unfinished;
 pub use self::detail::{MigrationDetail, MigrationKey, MigrationPage};
-pub(crate) use self::imported::source_returned;
+pub(crate) use self::imported::{disown, source_returned};
 pub use self::list::{MigrationFilter, MigrationListError, Paging};
 pub use self::of_server::OfServer;
 pub(crate) use self::of_server::{ById, InProgress, by_id, in_progress};

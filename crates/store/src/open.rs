@@ -106,6 +106,8 @@ pub struct PoolState {
     pub in_use: u32,
     /// Connections open, in use or idle.
     pub open: u32,
+    /// How many callers have got none in time since the process began.
+    pub refused: u64,
 }
 
 impl Store {

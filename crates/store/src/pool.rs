@@ -8,6 +8,7 @@
 //! that somebody else uses, and the runtime's threads never wait at all.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 #[cfg(feature = "postgres")]
@@ -19,6 +20,7 @@ use tokio::sync::Semaphore;
 
 use crate::connection::Database;
 use crate::location::Location;
+use crate::open::PoolState;
 use crate::work::{Answer, Answering, Done, End, Work};
 use crate::{StoreError, dialect};
 
@@ -161,6 +163,7 @@ pub(crate) struct Pool {
     permits: Arc<Semaphore>,
     size: u32,
     patience: Duration,
+    refused: Arc<AtomicU64>,
 }
 
 impl Pool {
@@ -179,6 +182,7 @@ impl Pool {
             permits: Arc::new(Semaphore::new(size as usize)),
             size,
             patience,
+            refused: Arc::default(),
         }
     }
 
@@ -201,7 +205,10 @@ impl Pool {
         let permit = match permit.await {
             Ok(Ok(permit)) => permit,
             Ok(Err(_)) => return Err(StoreError::Stopped),
-            Err(_) => return Err(StoreError::Busy(self.patience)),
+            Err(_) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                return Err(StoreError::Busy(self.patience));
+            }
         };
         let connections = self.connections.clone();
         let stale_at_most = self.size;
@@ -232,11 +239,14 @@ impl Pool {
         }
     }
 
-    /// Connections at most, in use, and open.
-    pub(crate) fn state(&self) -> (u32, u32, u32) {
+    pub(crate) fn state(&self) -> PoolState {
         let free = u32::try_from(self.permits.available_permits()).unwrap_or(u32::MAX);
-        let open = self.connections.state().connections;
-        (self.size, self.size.saturating_sub(free), open)
+        PoolState {
+            size: self.size,
+            in_use: self.size.saturating_sub(free),
+            open: self.connections.state().connections,
+            refused: self.refused.load(Ordering::Relaxed),
+        }
     }
 }
 

@@ -143,6 +143,7 @@ diesel::table! {
         created_at -> Timestamp,
         updated_at -> Nullable<Timestamp>,
         imported_usage -> Nullable<Text>,
+        restored_at -> Nullable<Timestamp>,
     }
 }
 

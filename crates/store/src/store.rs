@@ -193,9 +193,15 @@ impl Store {
             .await
     }
 
+    /// What time the database has, in whole seconds since 1970. Nothing that is recorded is
+    /// measured by it: each process has a clock.
+    pub async fn clock(&self) -> Result<i64, StoreError> {
+        self.read(|connection| Ok(dialect::clock(connection)?))
+            .await
+    }
+
     /// The pool of connections; on SQLite that of the readers.
     pub fn pool(&self) -> PoolState {
-        let (size, in_use, open) = self.pools.readers.state();
-        PoolState { size, in_use, open }
+        self.pools.readers.state()
     }
 }

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 mod arrows;
+mod metrics;
 mod protocol;
 mod sizes;
 mod states;
@@ -42,6 +43,13 @@ enum Task {
     Sizes,
     /// Fail when a file of the store writes migrations that has no reason to.
     Writers,
+    /// Draw docs/metrics.md from the metrics that the code registers.
+    Metrics {
+        /// Only fail when it is not what would be drawn, when a dashboard or an alert names a
+        /// metric that nobody registers, or when an alert has no page.
+        #[arg(long)]
+        check: bool,
+    },
     /// Every check above.
     Check,
 }
@@ -66,11 +74,14 @@ fn run(task: &Task) -> Result<()> {
         Task::Arrows => arrows::check(&root),
         Task::Sizes => sizes::check(&root),
         Task::Writers => writers::check(&root),
+        Task::Metrics { check: false } => metrics::write(&root),
+        Task::Metrics { check: true } => metrics::check(&root),
         Task::Check => {
             states::check(&root)?;
             protocol::check(&root)?;
             arrows::check(&root)?;
             writers::check(&root)?;
+            metrics::check(&root)?;
             sizes::check(&root)
         }
     }

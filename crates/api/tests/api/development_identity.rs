@@ -362,13 +362,15 @@ async fn without_it_its_paths_are_choices_like_others() {
 }
 
 #[tokio::test]
-async fn it_is_served_on_loopback_only() {
-    let listener = Some(TcpListener::bind("0.0.0.0:0").unwrap());
-    let refused = World::refusal(Wanted {
+async fn it_is_served_on_loopback_only_unless_somebody_says_otherwise() {
+    let wanted = |beyond_loopback| Wanted {
         identity: true,
-        listener,
+        beyond_loopback,
+        listener: Some(TcpListener::bind("0.0.0.0:0").unwrap()),
         ..Wanted::default()
-    })
-    .await;
+    };
+    let refused = World::refusal(wanted(false)).await;
     assert!(refused.to_string().contains("loopback"), "{refused}");
+    let world = World::with(wanted(true)).await;
+    assert_eq!(world.ask("GET", "/identity/v3").send().await.status, 200);
 }

@@ -133,6 +133,8 @@ pub(crate) struct Wanted {
     /// What the policy file says; absent: as `policy` has it.
     pub(crate) rules: Option<Value>,
     pub(crate) identity: bool,
+    /// Wherever the listener is.
+    pub(crate) beyond_loopback: bool,
     /// Where to serve it; absent: a free port of the loopback address.
     pub(crate) listener: Option<TcpListener>,
     /// An empty PostgreSQL database; absent: SQLite.
@@ -237,6 +239,7 @@ impl World {
             clock: clock_dyn(),
             ids: Arc::new(RandomIds),
             token_lifetime: Duration::from_secs(600),
+            beyond_loopback: wanted.beyond_loopback,
             metrics,
         });
         let sealing_key = directory.path().join("sealing.key");

@@ -1,10 +1,11 @@
 //! Scheduling a server whose host is dead.
 //!
 //! Nobody can describe the guest but the database, and nobody can say that it is off but whoever
-//! has declared the host dead: silence alone is waited out. So before a destination is chosen, every host that may have the guest is asked once:
-//! its source, and wherever a migration led that this evacuation took over from. One of those may
-//! have received the guest in the moment in which the source died; one that still waits for it is
-//! told not to.
+//! has declared the host dead: silence alone is waited out. So before a destination is chosen,
+//! every host that may have the guest is asked once: its source, and wherever a migration led that
+//! this evacuation took over from. One of those may have received the guest in the moment in which
+//! the source died; one that still waits for it is told not to. After a restore from a backup any
+//! host may have it, until it has shown what it has.
 
 use std::collections::BTreeMap;
 
@@ -40,6 +41,14 @@ impl Scheduling<'_> {
             let silent = Event::SourceSilent(source_not_fenced(source), ctx.config.fencing_wait);
             warn!(migration = %record.migration.uuid, host = %source, "waiting for its fencing");
             return Ok(Some(self.apply(silent, Value::Null, None).await?));
+        }
+        if let Some(host) = ctx.store.host_awaited(source).await? {
+            let failure = texts::not_shown_since_restore(server.uuid, &host);
+            // Agents may have had nobody to show it to.
+            if ctx.is_young(ctx.now()) {
+                return Err(Retry::because(failure.message));
+            }
+            return Ok(Some(self.end(failure, &[]).await?));
         }
         for (host, moved_there) in self.elsewhere(server).await? {
             let said = witness(ctx, &host, server.uuid).await?;

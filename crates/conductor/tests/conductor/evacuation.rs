@@ -1,11 +1,17 @@
 //! Evacuations: dead hosts, hosts that are not dead, and hosts that return.
 
+use std::time::Duration;
+
+use anyhow::ensure;
 use godwit_compute_agent::drivers::simulated::{Fault, Power, Step};
 use godwit_compute_agent::holds::HoldPoint;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::MigrationUuid;
 use godwit_core::server::VmState;
 use godwit_core::status::MigrationStatus as Status;
+use godwit_core::time::Clock;
+use godwit_store::Restoring;
+use godwit_test_support::wait_for;
 
 use crate::cluster::*;
 use crate::crash::has_event;
@@ -52,6 +58,41 @@ on_both! {
         cluster.reaches(uuid, Status::Done).await;
         let server = cluster.server(1).await;
         assert_eq!((server.vm_state, server.host), (VmState::Stopped, Some(host(2))));
+    }
+
+    /// Since the backup was made, the server has moved to a host that is silent now.
+    async fn after_a_restore_nothing_is_started_before_all_hosts_were_heard(made: Made) {
+        let mut cluster = made.with_hosts(&[1, 0, 0]).start().await;
+        cluster.kill_agent(&host(3));
+        cluster.die(1);
+        let told = Restoring {
+            at: SystemClock.now(),
+            dead: [host(1)].into(),
+            remember: Duration::from_secs(7 * 86_400),
+        };
+        cluster.store.restored(told).await.unwrap();
+        cluster.kill_agent(&host(2));
+        cluster.start_agent(&host(2));
+        let uuid = cluster.evacuate(1, false).await.unwrap();
+        let ended = cluster.ends(uuid).await.migration;
+        assert_eq!(ended.status(), Status::Error);
+        let failure = ended.failure.unwrap();
+        assert_eq!(failure.code, FailureCode::StillInUse);
+        let why = "has not shown what it has since the database was restored.";
+        assert!(failure.message.ends_with(why), "{failure}");
+        let kept = cluster.server(1).await;
+        assert_eq!((kept.vm_state, kept.host), (VmState::Active, Some(host(1))));
+
+        cluster.start_agent(&host(3));
+        wait_for("all hosts to have shown what they have", PATIENCE, async || {
+            let awaited = cluster.store.host_awaited(&host(1)).await?;
+            ensure!(awaited.is_none(), "{awaited:?} is awaited");
+            Ok(Some(()))
+        })
+        .await
+        .unwrap();
+        let uuid = cluster.evacuate(1, false).await.unwrap();
+        cluster.reaches(uuid, Status::Done).await;
     }
 
     async fn a_host_that_answers_keeps_its_server(made: Made) {

@@ -65,8 +65,10 @@ on_both! {
             ("godwit_effects_outstanding{effect=\"watch\"}", 1.0),
             ("godwit_agents{state=\"up\"}", 2.0),
             ("godwit_agents{state=\"down\"}", 0.0),
+            ("godwit_leases_held{}", 1.0),
         ])
         .await;
+        assert!(series(&cluster)["godwit_figures_timestamp_seconds{}"] > 0.0);
         assert!(series(&cluster)["godwit_queue_oldest_seconds{}"] > 0.0);
 
         cluster.ask(busy, godwit_core::event::Event::AbortRequested).await;

@@ -1,6 +1,6 @@
 //! Agents of simulated hosts, for deployments of separate processes without hypervisors.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use godwit_rpc::transport::{Address, TlsFiles};
@@ -17,6 +17,9 @@ pub(crate) struct SimulatedAgentsConfig {
     /// valid for it. Default: `listen`, which must then be a particular one.
     #[serde(default)]
     pub(crate) advertise: Option<String>,
+    /// Where metrics and health of all of them are served. Default: nowhere.
+    #[serde(default)]
+    pub(crate) metrics: Option<SocketAddr>,
     /// Certificates. Absent only with `insecure_loopback`.
     #[serde(default)]
     pub(crate) tls: Option<CertificateDirectory>,

@@ -66,6 +66,48 @@ fn example() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/godwit.yaml")
 }
 
+fn deployed(name: &str) -> String {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    std::fs::read_to_string(deploy.join(name)).unwrap()
+}
+
+#[test]
+fn what_is_deployed_is_good() {
+    for name in [
+        "debian/godwit.yaml",
+        "docker/config/agent.yaml",
+        "docker/config/api.yaml",
+        "docker/config/api-keystone.yaml",
+        "docker/config/conductor-1.yaml",
+        "docker/config/conductor-2.yaml",
+        "docker/config/hosts.yaml",
+    ] {
+        // What is put in when it is deployed.
+        let text = deployed(name)
+            .replace("@HOST@", "host-1")
+            .replace("@ADDRESS@", "192.0.2.7")
+            .replace("@URL_ADDRESS@", "192.0.2.7")
+            .replace("@URL@", "https://keystone.example.org:5000/v3")
+            .replace("@CA@", "null");
+        let config = Config::parse(&text, Path::new(name)).unwrap();
+        if name.contains("hosts") {
+            config.simulated_agents().unwrap();
+        } else if !name.contains("agent") {
+            config.database().unwrap();
+        }
+        assert_eq!(config.identity.development, name.ends_with("/api.yaml"));
+    }
+}
+
+#[test]
+fn the_clouds_of_docker_compose_are_those_of_the_development_identity() {
+    let text = deployed("docker/clouds.yaml");
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let written: String = lines.flat_map(|line| [line, "\n"]).collect();
+    let clouds = godwit_api::development_identity::clouds_yaml("http://127.0.0.1:8774");
+    assert_eq!(written, clouds);
+}
+
 /// Every key of `section` stands in `written`, and so on within.
 fn shows(written: &Value, section: &Value, path: &str) {
     for (key, value) in section.as_object().into_iter().flatten() {

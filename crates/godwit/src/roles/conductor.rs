@@ -13,7 +13,7 @@ use godwit_store::Store;
 use prometheus::Registry;
 
 use super::transport::transport;
-use super::{database_answers, observe, store};
+use super::{certificates, database_answers, observe, store};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::stop;
@@ -23,20 +23,14 @@ use crate::supervisor::{Supervisor, bind};
 pub(crate) async fn run(config: &Config) -> Result<()> {
     let mut supervisor = Supervisor::new(stop::on_signal()?);
     let settings = &config.conductor;
-    let transport = transport(
-        "conductor",
-        Role::Conductor,
-        settings.name.as_ref().map(HostName::as_str),
-        machine_name,
-        settings.tls.clone(),
-        settings.insecure_loopback,
-    )?;
+    let transport = transport_of(settings)?;
     let listener = transport.listen(settings.listen).await?;
     let address = listener
         .address(None)
         .context("the socket has no address")?;
     let store = store(config).await?;
     let registry = Registry::new();
+    certificates::observe(&registry, [&transport])?;
     let conductor = conductor(
         &transport,
         store.clone(),
@@ -54,6 +48,18 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     )?;
     println!("ready {address}\nmetrics http://{metrics}/metrics");
     supervisor.run().await
+}
+
+/// How a conductor with these settings talks to agents.
+pub(crate) fn transport_of(settings: &godwit_conductor::Config) -> Result<Transport> {
+    transport(
+        "conductor",
+        Role::Conductor,
+        settings.name.as_ref().map(HostName::as_str),
+        machine_name,
+        settings.tls.clone(),
+        settings.insecure_loopback,
+    )
 }
 
 /// Lets a conductor be called, and drive.

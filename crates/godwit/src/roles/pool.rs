@@ -3,29 +3,39 @@
 use godwit_store::Store;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntGaugeVec, Opts, Registry};
 
 /// Shows `store`'s pool in `registry`, under the same labels as a conductor shows its own.
 pub(super) fn observe(registry: &Registry, store: &Store) -> prometheus::Result<()> {
-    let help = "The API's connections to the database.";
     let connections = IntGaugeVec::new(
-        Opts::new("godwit_api_database_connections", help),
+        Opts::new(
+            "godwit_api_database_connections",
+            "The API's connections to the database.",
+        ),
         &["state"],
+    )?;
+    let refusals = IntCounter::new(
+        "godwit_api_database_refusals_total",
+        "Calls of the API that got no connection to the database in time.",
     )?;
     registry.register(Box::new(Pool {
         store: store.clone(),
         connections,
+        refusals,
     }))
 }
 
 struct Pool {
     store: Store,
     connections: IntGaugeVec,
+    refusals: IntCounter,
 }
 
 impl Collector for Pool {
     fn desc(&self) -> Vec<&Desc> {
-        self.connections.desc()
+        let mut all = self.connections.desc();
+        all.extend(self.refusals.desc());
+        all
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
@@ -38,6 +48,10 @@ impl Collector for Pool {
             let gauge = self.connections.with_label_values(&[state]);
             gauge.set(i64::from(count));
         }
-        self.connections.collect()
+        let shown = self.refusals.get();
+        self.refusals.inc_by(pool.refused.saturating_sub(shown));
+        let mut all = self.connections.collect();
+        all.extend(self.refusals.collect());
+        all
     }
 }

@@ -45,6 +45,10 @@ fn configured_with(directory: &Path, (means, proof): (&str, Value)) -> Result<St
 async fn each_serves_and_stops() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let config = configured(directory.path())?;
+    let doctor = run(&["doctor", "--config", &config]).await?;
+    assert_eq!(doctor.status.code(), Some(1), "{doctor:?}");
+    let said = String::from_utf8(doctor.stdout)?;
+    assert!(said.contains("wrong database: "), "{said}");
     let upgrade = ["db", "upgrade", "--config", &config];
     assert!(run(&upgrade).await?.status.success());
     let again = String::from_utf8(run(&upgrade).await?.stdout)?;
@@ -65,6 +69,7 @@ async fn each_serves_and_stops() -> Result<()> {
     assert_eq!(reader.servers().await?, []);
     let text = http::client().get(metrics).send().await?.text().await?;
     assert!(text.contains("godwit_http_requests_total"), "{text}");
+    assert!(text.contains("godwit_build_info{"), "{text}");
     let pool = "godwit_api_database_connections{state=\"most\"} 8";
     assert!(text.contains(pool), "{text}");
 
@@ -100,6 +105,7 @@ async fn simulated_hosts_serve_a_conductor_in_another_process() -> Result<()> {
     let settings = json!({"simulated_agents": {
         "conductors": [address],
         "listen": "127.0.0.1",
+        "metrics": "127.0.0.1:0",
         "tls": {"ca": authority, "directory": directory.path()},
         "state_dir": directory.path().join("hosts"),
     }});
@@ -109,6 +115,7 @@ async fn simulated_hosts_serve_a_conductor_in_another_process() -> Result<()> {
     let fleet: Vec<_> = fleet.split(' ').collect();
     let mut agents = Process::start(&[&serve[..], &fleet].concat())?;
     agents.says("ready").await?;
+    let observed = agents.says("metrics").await?;
     let mut api = Process::start(&["api", "--config", &config])?;
     let url = api.says("ready").await?;
     let manager = Session::log_in(&url, "manager", "demo").await?;
@@ -121,14 +128,61 @@ async fn simulated_hosts_serve_a_conductor_in_another_process() -> Result<()> {
     })
     .await?;
 
+    let ready = observed.replace("/metrics", "/healthz/ready");
+    assert_eq!(http::client().get(ready).send().await?.status(), 200);
+    let text = http::client().get(observed).send().await?.text().await?;
+    assert!(text.contains("godwit_agent_registered 2"), "{text}");
+
+    let doctor = ["doctor", "--config", &config];
+    let said = String::from_utf8(run(&doctor).await?.stdout)?;
+    for line in [
+        "good  certificate of the conductor: godwit://conductor/conductor-1 is good for ",
+        "good  tokens: they can be checked",
+        "good  clock: ",
+        "good  conductor conductor-1: ",
+        "good  agent host-7: it answers",
+        "good  agent host-8: it answers",
+        "nothing is wrong",
+    ] {
+        assert!(said.contains(line), "{line}:\n{said}");
+    }
+
     let server = manager.server("vm-1").await?;
     assert_eq!(admin.place(&server).await?, "host-7");
     manager.migrate(&server).await?;
     admin.until(&server, "completed").await?;
     assert_eq!(admin.place(&server).await?, "host-8");
-    for mut process in [agents, api, conductor] {
+    assert!(agents.end(Signal::SIGTERM).await?.success());
+    let output = run(&doctor).await?;
+    let said = String::from_utf8(output.stdout)?;
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("wrong agent host-8: at https://"), "{said}");
+    for mut process in [api, conductor] {
         assert!(process.end(Signal::SIGTERM).await?.success());
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_restored_database_is_told() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let config = configured(directory.path())?;
+    assert!(
+        run(&["db", "upgrade", "--config", &config])
+            .await?
+            .status
+            .success()
+    );
+    let told = run(&["db", "restored", "--config", &config]).await?;
+    assert!(told.status.success(), "{told:?}");
+    let said = String::from_utf8(told.stdout)?;
+    assert_eq!(
+        said,
+        "there is no sign of life in the backup\nconductors may be started\n"
+    );
+    let nobody = ["db", "restored", "--config", &config, "--dead", "host-9"];
+    let said = refused(&nobody).await;
+    assert!(said.contains("knows no host host-9"), "{said}");
     Ok(())
 }
 

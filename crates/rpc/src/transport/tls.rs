@@ -3,17 +3,19 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use godwit_core::time::Timestamp;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::VerifierBuilderError;
 use rustls::server::WebPkiClientVerifier;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde::{Deserialize, Serialize};
 
-use super::certificate::{NoIdentity, identity_of};
+use super::certificate::{NoIdentity, first_end, identity_of, verify};
 use crate::identity::PeerIdentity;
 
 const HTTP2: &[u8] = b"h2";
@@ -28,6 +30,25 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+}
+
+impl TlsFiles {
+    /// Do they belong together, and would others that trust the same authority believe them at
+    /// `at`? Whose they are does not matter.
+    ///
+    /// # Errors
+    /// They would not: [`TlsError`] names the file and what is wrong with it.
+    pub fn verify_at(&self, at: Timestamp) -> Result<(), TlsError> {
+        let roots = roots(&self.ca, certificates(&self.ca)?)?;
+        let chain = certificates(&self.cert)?;
+        let since_1970 = u64::try_from(at.as_micros()).unwrap_or_default();
+        let at = UnixTime::since_unix_epoch(Duration::from_micros(since_1970));
+        verify(&chain, &roots.roots, at).map_err(|source| TlsError::NotBelieved {
+            cert: self.cert.clone(),
+            source,
+        })?;
+        client(self, roots, chain).map(drop)
+    }
 }
 
 /// The files do not make a party that others would talk to.
@@ -70,6 +91,14 @@ pub enum TlsError {
         /// Why.
         source: rustls::Error,
     },
+    /// Others would refuse the certificate.
+    #[error("nobody would believe {cert}")]
+    NotBelieved {
+        /// The certificate.
+        cert: PathBuf,
+        /// Why.
+        source: webpki::Error,
+    },
     /// The authority cannot verify anybody.
     #[error("{ca} cannot verify anybody")]
     Authority {
@@ -80,10 +109,20 @@ pub enum TlsError {
     },
 }
 
+/// When certificates end, in seconds since 1970.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ends {
+    /// The party's own, or one that stands between it and the authority.
+    pub own: i64,
+    /// The authority's; of several the first.
+    pub authority: i64,
+}
+
 /// One party's certificate and whom it trusts. Cheap to clone.
 #[derive(Clone)]
 pub struct Tls {
     identity: PeerIdentity,
+    ends: Ends,
     pub(super) client: Arc<ClientConfig>,
     pub(super) server: Arc<ServerConfig>,
 }
@@ -102,14 +141,20 @@ impl Tls {
     /// # Errors
     /// [`TlsError`] names the file and what is wrong with it.
     pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
-        let roots = roots(&files.ca)?;
+        let authorities = certificates(&files.ca)?;
         let chain = certificates(&files.cert)?;
+        let ends = Ends {
+            own: first_end(&chain),
+            authority: first_end(&authorities),
+        };
+        let roots = roots(&files.ca, authorities)?;
         let identity = identity_of(Some(&chain)).map_err(|source| TlsError::Identity {
             path: files.cert.clone(),
             source,
         })?;
         Ok(Self {
             identity,
+            ends,
             client: Arc::new(client(files, roots.clone(), chain.clone())?),
             server: Arc::new(server(files, roots, chain)?),
         })
@@ -134,6 +179,11 @@ impl Tls {
     /// Who the certificate is for.
     pub fn identity(&self) -> &PeerIdentity {
         &self.identity
+    }
+
+    /// When the certificates end.
+    pub fn ends(&self) -> Ends {
+        self.ends
     }
 }
 
@@ -179,9 +229,12 @@ fn unusable(files: &TlsFiles, source: rustls::Error) -> TlsError {
     TlsError::Unusable { cert, source }
 }
 
-fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
+fn roots(
+    path: &Path,
+    certificates: Vec<CertificateDer<'static>>,
+) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
+    for certificate in certificates {
         roots
             .add(certificate)
             .map_err(|source| TlsError::Unusable {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::parties::*;
+use godwit_core::time::Timestamp;
 use godwit_rpc::identity::{PeerIdentity, Role};
 use godwit_rpc::refusal::{CallError, Refusal};
 use godwit_rpc::transport::{Address, Tls, TlsError, Transport};
@@ -223,6 +224,52 @@ fn somebody_elses_certificate_is_told_at_once() {
     let wanted = PeerIdentity::new(Role::Agent, "host-2");
     let error = Tls::load_as(&files, &wanted).unwrap_err();
     assert!(matches!(error, TlsError::Somebody { .. }), "{error}");
+}
+
+#[test]
+fn it_is_known_when_certificates_end() {
+    let scene = Scene::new();
+    let authority = &scene.authority;
+    let expired = authority.issue_expired(ca::Role::Agent, "host-1", &[LOOPBACK]);
+    let ends = scene.party("expired", &expired.unwrap()).unwrap().ends();
+    // 2001-01-01.
+    assert_eq!(ends.own, 978_307_200);
+    assert!(ends.authority > ends.own);
+}
+
+#[test]
+fn files_are_believed_as_long_as_others_would_believe_them() {
+    let scene = Scene::new();
+    let files = |name, certificate: &Certificate| {
+        tls_files(scene.directory.path(), name, &scene.authority, certificate)
+    };
+    // 2026-01-01, and a second before certificates of this authority end.
+    let [now, late] = [1_767_225_600, 67_090_118_399];
+    let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000).unwrap();
+    let good = scene
+        .authority
+        .issue(ca::Role::Agent, "host-1", &[LOOPBACK]);
+    let good = good.unwrap();
+    let believed = files("good", &good);
+    believed.verify_at(at(now)).unwrap();
+    believed.verify_at(at(late)).unwrap();
+    let refused =
+        |error: TlsError| assert!(matches!(error, TlsError::NotBelieved { .. }), "{error}");
+    refused(believed.verify_at(at(late + 2)).unwrap_err());
+
+    let nobody = scene.authority.issue_without_identity(&[LOOPBACK]);
+    files("nobody", &nobody.unwrap())
+        .verify_at(at(now))
+        .unwrap();
+    let other = TestCa::new().unwrap();
+    let other = other.issue(ca::Role::Agent, "host-1", &[LOOPBACK]).unwrap();
+    refused(files("other", &other).verify_at(at(now)).unwrap_err());
+    let mixed = Certificate {
+        key_pem: other.key_pem,
+        ..good
+    };
+    let error = files("mixed", &mixed).verify_at(at(now)).unwrap_err();
+    assert!(matches!(error, TlsError::Unusable { .. }), "{error}");
 }
 
 #[tokio::test]

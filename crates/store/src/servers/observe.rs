@@ -16,7 +16,7 @@ use godwit_core::time::Timestamp;
 
 use super::{Disk, adopt, resolve, sightings};
 use crate::among::{among, load_all};
-use crate::columns::{instant, text};
+use crate::columns::{instant, instants, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, servers, services};
@@ -192,7 +192,10 @@ fn record(connection: &mut Database, inventory: &Inventory) -> Result<Observatio
     };
     resolve::resolve(connection, inventory, known, &resting, &mut observation)?;
     diesel::update(hosts::table.filter(hosts::name.eq(host.as_str())))
-        .set(hosts::last_inventory_at.eq(instant(inventory.at)))
+        .set((
+            hosts::last_inventory_at.eq(instant(inventory.at)),
+            hosts::restored_at.eq(instants(None)),
+        ))
         .prepared()
         .execute(connection)?;
     Ok(observation)

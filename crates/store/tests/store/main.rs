@@ -30,6 +30,7 @@ mod random_groups;
 mod registry;
 mod released;
 mod repairs;
+mod restored;
 mod schema;
 mod server_groups;
 mod server_lists;

@@ -228,6 +228,11 @@ on_both! {
         assert_eq!((pool.size, pool.in_use), (StoreOptions::default().pool_size, 0));
         assert!(pool.open >= 1);
     }
+
+    async fn the_database_has_a_clock(bench: Bench) {
+        // 2026-01-01; a machine whose clock is behind that has other troubles.
+        assert!(bench.store.clock().await.unwrap() > 1_767_225_600);
+    }
 }
 
 #[tokio::test]
@@ -257,6 +262,7 @@ async fn callers_are_told_when_nothing_becomes_free() {
         matches!(busy, StoreError::Busy(_)) && busy.is_transient(),
         "{busy:?}"
     );
+    assert_eq!(store.pool().refused, 1);
     lock.batch_execute("COMMIT").unwrap();
     held.await.unwrap().unwrap();
     assert_eq!(store.host_list().await.unwrap().len(), 1);

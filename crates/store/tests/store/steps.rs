@@ -11,7 +11,7 @@ use godwit_core::recovery::Sighting;
 use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, VmState};
 use godwit_core::slots::SlotRole;
-use godwit_core::status::MigrationStatus;
+use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::transition::{Rejected, step};
 use godwit_store::{Actor, Claim, CommitError, CommitNote, StepError};
 
@@ -366,6 +366,9 @@ on_both! {
         assert_eq!(uuids(store.migrations_overdue(at(20), 10).await.unwrap()), of(&[]));
         assert_eq!(uuids(store.migrations_overdue(at(320), 10).await.unwrap()), of(&[2]));
         assert_eq!(uuids(store.migrations_overdue(at(99_999), 2).await.unwrap()), of(&[2, 1]));
+        let late = async |second| store.migrations_late(at(second)).await.unwrap();
+        assert_eq!(late(20).await, []);
+        assert_eq!(late(320).await, [(MigrationKind::LiveMigration, 1)]);
 
         let figures = store.figures().await.unwrap();
         let counts: Vec<_> = figures.unfinished.iter().map(|(_, it, n)| (*it, *n)).collect();

@@ -6,17 +6,20 @@ use anyhow::Result;
 use godwit_api::ids::{Ids, RandomIds};
 use godwit_api::observability::Readiness;
 use godwit_compute_agent::agent::{Agent, Parts};
+use godwit_compute_agent::config::Config as AgentConfig;
 use godwit_compute_agent::driver::Driver;
 use godwit_compute_agent::drivers::libvirt::LibvirtDriver;
 use godwit_compute_agent::holds::Holds;
 use godwit_compute_agent::metrics::Metrics;
 use godwit_rpc::identity::Role;
+use godwit_rpc::transport::Transport;
 use prometheus::Registry;
 
+use super::conductors_know;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::roles::observe;
 use crate::roles::transport::transport;
+use crate::roles::{certificates, observe};
 use crate::stop;
 use crate::supervisor::{Supervisor, bind};
 
@@ -26,19 +29,13 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     let settings = config.agent()?;
     let host = settings.host.clone();
     let holds = Holds::new(settings.holds.clone());
-    let transport = transport(
-        "agent",
-        Role::Agent,
-        Some(host.as_str()),
-        || Ok(host.to_string()),
-        settings.tls.clone(),
-        settings.insecure_loopback,
-    )?;
+    let transport = transport_of(settings)?;
     let driver = LibvirtDriver::new(host.clone(), settings.libvirt.clone(), holds.clone())?;
     let driver: Arc<dyn Driver> = Arc::new(driver);
     let registry = Registry::new();
     let metrics = Metrics::register(&registry)?;
-    let readiness = vec![conductors_know(&metrics), hypervisor_answers(&driver)];
+    certificates::observe(&registry, [&transport])?;
+    let readiness = vec![conductors_know(&metrics, 1), hypervisor_answers(&driver)];
     let agent = Agent::open(Parts {
         host,
         driver,
@@ -67,14 +64,17 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     supervisor.run().await
 }
 
-/// Is the agent registered? Without that nothing is asked of it.
-fn conductors_know(metrics: &Metrics) -> (&'static str, Readiness) {
-    let metrics = metrics.clone();
-    let known: Readiness = Arc::new(move || {
-        let known = metrics.is_registered();
-        Box::pin(async move { known.then_some(()).ok_or("none knows this host".to_owned()) })
-    });
-    ("conductors", known)
+/// How an agent with these settings talks to conductors.
+pub(crate) fn transport_of(settings: &AgentConfig) -> Result<Transport> {
+    let host = settings.host.as_str();
+    transport(
+        "agent",
+        Role::Agent,
+        Some(host),
+        || Ok(host.to_owned()),
+        settings.tls.clone(),
+        settings.insecure_loopback,
+    )
 }
 
 /// Does the hypervisor say what its host has?

@@ -1,0 +1,418 @@
+//! What operators see, on a deployment in which things happen: every panel of every dashboard says
+//! something, and every alert fires when its cause is there, and clears when it is gone.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use godwit_test_support::wait_for_blocking;
+use serde_json::{Value, json};
+use system_tests::prometheus::{Prometheus, rules, shortened};
+use system_tests::sdk::{Sdk, repository};
+use system_tests::simulated::Simulated;
+
+/// An alert that is caused fires within this, and clears within this.
+const NOTICED: Duration = Duration::from_secs(60);
+const MOVE: Duration = Duration::from_secs(60);
+
+/// Metrics that dashboards and alerts name and nobody registers yet; `docs/metrics.md` lists them.
+const AWAITED: &[&str] = &["godwit_event_delivery_oldest_seconds"];
+
+/// What the rules say in minutes and hours, in seconds. The order matters: `600` is in `3600`.
+const SHORTER: &[(&str, &str)] = &[
+    ("> 3600", "> 4"),
+    ("> 600", "> 4"),
+    ("> 60", "> 4"),
+    ("[5m]", "[10s]"),
+    ("for: 1m", "for: 1s"),
+    ("for: 2m", "for: 1s"),
+];
+
+/// A client, and the servers of the demonstration fleet by name.
+struct Fleet {
+    sdk: Sdk,
+}
+
+impl Fleet {
+    fn of(deployment: &Simulated) -> Result<Self> {
+        let sdk = deployment.sdk("admin")?;
+        Ok(Self { sdk })
+    }
+
+    fn server(&mut self, name: &str) -> Result<String> {
+        let filter = json!({"all_projects": true, "name": format!("^{name}$")});
+        let found = self.sdk.call("compute.servers", json!([]), filter)?;
+        let id = found[0]["id"].as_str();
+        Ok(id.with_context(|| format!("no server {name}"))?.to_owned())
+    }
+
+    fn host_of(&mut self, server: &str) -> Result<String> {
+        let host = self.sdk.server(server)?.compute_host;
+        host.context("it has no host")
+    }
+
+    /// Two servers on one host, of which the first is the one that never gets there by itself.
+    fn busy_and_neighbour(&mut self) -> Result<(String, String)> {
+        let busy = self.server("vm-busy")?;
+        let host = self.host_of(&busy)?;
+        for number in 1..=12 {
+            let Ok(server) = self.server(&format!("vm-{number}")) else {
+                continue;
+            };
+            if self.host_of(&server)? == host {
+                return Ok((busy, server));
+            }
+        }
+        anyhow::bail!("nobody shares a host with vm-busy")
+    }
+
+    fn until(&mut self, server: &str, status: &str) -> Result<i64> {
+        wait_for_blocking(&format!("a migration that is {status}"), MOVE, || {
+            let migration = self.sdk.newest_migration(server)?;
+            ensure!(migration.status == status, "it is {}", migration.status);
+            Ok(Some(migration.id))
+        })
+    }
+
+    /// Starts moving it; from 2.34 on the answer waits for nothing.
+    fn begin(&mut self, server: &str) -> Result<()> {
+        self.sdk.pinned("2.93");
+        let begun = self.sdk.live_migrate(server, None);
+        self.sdk.unpinned();
+        begun
+    }
+
+    fn move_away(&mut self, server: &str) -> Result<()> {
+        self.begin(server)?;
+        self.until(server, "completed").map(drop)
+    }
+
+    fn abort(&mut self, server: &str) -> Result<()> {
+        let migration = self.sdk.newest_migration(server)?.id;
+        self.sdk.abort(server, migration)?;
+        self.until(server, "cancelled").map(drop)
+    }
+}
+
+/// Asks for servers from many sides at a time, each for as long as it takes; how they end does not
+/// matter.
+fn crowd(deployment: &Simulated) -> Result<()> {
+    let clients: Vec<_> = (0..4)
+        .map(|_| deployment.sdk("manager"))
+        .collect::<Result<_>>()?;
+    std::thread::scope(|scope| {
+        for mut client in clients {
+            scope.spawn(move || {
+                for _ in 0..3 {
+                    let _ = client.call("compute.servers", json!([]), json!({}));
+                }
+            });
+        }
+    });
+    Ok(())
+}
+
+/// Everything that some panel shows: moves of each kind, ends of each kind, a queue, a deadline,
+/// hosts and conductors that go and come back, a database that does not answer.
+fn let_things_happen(deployment: &Simulated) -> Result<()> {
+    let mut fleet = Fleet::of(deployment)?;
+    // A series is there from the first thing that it counts, and shows an increase from the second
+    // on, so everything happens twice.
+    for _ in 0..2 {
+        for name in ["vm-1", "vm-2", "vm-3"] {
+            let server = fleet.server(name)?;
+            fleet.move_away(&server)?;
+        }
+        let server = fleet.server("vm-4")?;
+        fleet.sdk.migrate(&server, None)?;
+        fleet.until(&server, "finished")?;
+        fleet.sdk.confirm(&server)?;
+
+        let (busy, neighbour) = fleet.busy_and_neighbour()?;
+        fleet.begin(&busy)?;
+        fleet.until(&busy, "running")?;
+        fleet.begin(&neighbour)?;
+        fleet.until(&neighbour, "queued")?;
+        fleet.abort(&busy)?;
+        fleet.until(&neighbour, "completed")?;
+        nowhere_to_go(&mut fleet)?;
+    }
+    no_conductor_hears(deployment, &mut fleet)?;
+    deployment.conductors[0].freeze(true)?;
+    // Longer than a lease.
+    #[expect(clippy::disallowed_methods, reason = "how long a lease is not renewed")]
+    std::thread::sleep(Duration::from_secs(8));
+    deployment.conductors[0].freeze(false)?;
+
+    hosts_die_during_a_move(deployment, &mut fleet)?;
+    let lock = locked(deployment)?;
+    crowd(deployment)?;
+    unlock(deployment, lock)
+}
+
+/// A migration that ends in an error: no host is left that may be chosen.
+fn nowhere_to_go(fleet: &mut Fleet) -> Result<()> {
+    let server = fleet.server("vm-5")?;
+    let here = fleet.host_of(&server)?;
+    let others: Vec<_> = ["host-1", "host-2", "host-3"]
+        .into_iter()
+        .filter(|host| *host != here)
+        .collect();
+    for host in &others {
+        let disable = json!([host, "nova-compute"]);
+        fleet
+            .sdk
+            .call("compute.disable_service", disable, json!({}))?;
+    }
+    fleet.begin(&server)?;
+    fleet.until(&server, "error")?;
+    for host in &others {
+        let enable = json!([host, "nova-compute"]);
+        fleet
+            .sdk
+            .call("compute.enable_service", enable, json!({}))?;
+    }
+    Ok(())
+}
+
+/// A move that ends while there is nobody to report it to.
+fn no_conductor_hears(deployment: &Simulated, fleet: &mut Fleet) -> Result<()> {
+    for _ in 0..2 {
+        let server = fleet.server("vm-6")?;
+        fleet.begin(&server)?;
+        fleet.until(&server, "running")?;
+        for conductor in &deployment.conductors {
+            conductor.kill9()?;
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "how long the move takes meanwhile"
+        )]
+        std::thread::sleep(Duration::from_secs(10));
+        for conductor in &deployment.conductors {
+            conductor.start()?;
+        }
+        fleet.until(&server, "completed")?;
+    }
+    Ok(())
+}
+
+/// The source dies while it moves a guest for longer than it may: the deadline passes, and nobody
+/// can be told.
+fn hosts_die_during_a_move(deployment: &Simulated, fleet: &mut Fleet) -> Result<()> {
+    let busy = fleet.server("vm-busy")?;
+    fleet.begin(&busy)?;
+    fleet.until(&busy, "running")?;
+    deployment.hosts.kill9()?;
+    #[expect(clippy::disallowed_methods, reason = "longer than the move may take")]
+    std::thread::sleep(Duration::from_secs(15));
+    deployment.hosts.start()?;
+    deployment.await_hosts(3)
+}
+
+/// Holds a lock that everybody who asks about servers waits for.
+fn locked(deployment: &Simulated) -> Result<std::process::Child> {
+    deployment.sql("BEGIN; LOCK TABLE servers IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(120);")
+}
+
+/// A client that is killed leaves its session at work, so the session is ended.
+fn unlock(deployment: &Simulated, mut lock: std::process::Child) -> Result<()> {
+    deployment.sql_elsewhere(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE query LIKE '%pg_sleep(120)%' AND pid <> pg_backend_pid()",
+    )?;
+    lock.wait()?;
+    Ok(())
+}
+
+/// One connection for the API, soon given up waiting for; a move may take ten seconds.
+fn overlay() -> Value {
+    json!({
+        "database": {"pool_size": 1, "busy_timeout": 1},
+        "conductor": {
+            "slots": {"per_source": 1},
+            "time_limits": {"completion_per_gib": 5, "grace": 5},
+        },
+    })
+}
+
+#[test]
+fn real_every_panel_says_something() -> Result<()> {
+    let deployment = Simulated::up(&overlay())?;
+    let prometheus = Prometheus::start(&deployment.jobs(), &rules()?)?;
+    let_things_happen(&deployment)?;
+
+    let mut silent = vec![];
+    let mut panels = 0;
+    for file in fs::read_dir(repository().join("deploy/grafana/dashboards"))? {
+        let dashboard: Value = serde_json::from_slice(&fs::read(file?.path())?)?;
+        for panel in dashboard["panels"].as_array().into_iter().flatten() {
+            let title = format!("{}: {}", dashboard["title"], panel["title"]);
+            for target in panel["targets"].as_array().into_iter().flatten() {
+                let query = target["expr"].as_str().context("no expression")?;
+                if AWAITED.iter().any(|name| query.contains(name)) {
+                    continue;
+                }
+                panels += 1;
+                let query = query.replace("$__rate_interval", "10s");
+                let said = prometheus.history(&query).with_context(|| title.clone())?;
+                if !said.iter().any(|series| series.says_something()) {
+                    silent.push(format!("{title}: {query}: {} series", said.len()));
+                }
+            }
+        }
+    }
+    ensure!(panels > 50, "only {panels} queries were found");
+    ensure!(silent.is_empty(), "{}", silent.join("\n"));
+    Ok(())
+}
+
+/// The deployment and its Prometheus, whose rules are shortened.
+struct Watched {
+    deployment: Simulated,
+    prometheus: Prometheus,
+}
+
+impl Watched {
+    fn up() -> Result<Self> {
+        let deployment = Simulated::up(&overlay())?;
+        let rules = shortened(&rules()?, SHORTER)?;
+        let prometheus = Prometheus::start(&deployment.jobs(), &rules)?;
+        let calm = prometheus.firing()?;
+        ensure!(calm.is_empty(), "{calm:?} fire before anything happened");
+        Ok(Self {
+            deployment,
+            prometheus,
+        })
+    }
+
+    /// Waits until all of these fire; others may.
+    fn fire(&self, alerts: &[&str]) -> Result<()> {
+        let what = format!("{alerts:?} to fire");
+        wait_for_blocking(&what, NOTICED, || {
+            let firing = self.prometheus.firing()?;
+            let wanted = alerts.iter().all(|alert| firing.contains(*alert));
+            ensure!(wanted, "{firing:?}");
+            Ok(Some(()))
+        })
+    }
+
+    /// Waits until nothing fires any more.
+    fn calm(&self) -> Result<()> {
+        wait_for_blocking("all alerts to clear", NOTICED, || {
+            let firing = self.prometheus.firing()?;
+            ensure!(firing.is_empty(), "{firing:?}");
+            Ok(Some(()))
+        })
+    }
+}
+
+#[test]
+fn real_alerts_about_processes_and_the_database() -> Result<()> {
+    let watched = Watched::up()?;
+    let deployment = &watched.deployment;
+
+    deployment.api.kill9()?;
+    watched.fire(&["GodwitProcessDown"])?;
+    deployment.api.start()?;
+    watched.calm()?;
+
+    for conductor in &deployment.conductors {
+        conductor.kill9()?;
+    }
+    watched.fire(&["GodwitNoConductor", "GodwitProcessDown"])?;
+    for conductor in &deployment.conductors {
+        conductor.start()?;
+    }
+    watched.calm()?;
+
+    let database = deployment.database_name();
+    let close = |open: bool| {
+        let sessions = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+        );
+        deployment.sql_elsewhere(&format!(
+            "ALTER DATABASE {database} ALLOW_CONNECTIONS {open}"
+        ))?;
+        deployment.sql_elsewhere(&sessions)
+    };
+    close(false)?;
+    watched.fire(&["GodwitFiguresOld"])?;
+    close(true)?;
+    watched.calm()?;
+
+    let lock = locked(deployment)?;
+    crowd(deployment)?;
+    watched.fire(&["GodwitDatabasePoolExhausted", "GodwitErrorRate"])?;
+    unlock(deployment, lock)?;
+    // Requests that are answered again, or there would be no rate.
+    crowd(deployment)?;
+    watched.calm()
+}
+
+#[test]
+fn real_alerts_about_agents_and_moves() -> Result<()> {
+    let watched = Watched::up()?;
+    let deployment = &watched.deployment;
+    let mut fleet = Fleet::of(deployment)?;
+    let (busy, neighbour) = fleet.busy_and_neighbour()?;
+
+    // Long enough that the neighbour has waited for too long before the deadline.
+    fleet.begin(&busy)?;
+    fleet.until(&busy, "running")?;
+    fleet.begin(&neighbour)?;
+    watched.fire(&["GodwitQueueTooOld"])?;
+
+    deployment.hosts.kill9()?;
+    watched.fire(&[
+        "GodwitNoAgentHeard",
+        "GodwitAgentDown",
+        "GodwitMigrationOverdue",
+        "GodwitDiscrepancyOpen",
+        "GodwitEffectsNotDelivered",
+    ])?;
+    deployment.hosts.start()?;
+    deployment.await_hosts(3)?;
+    watched.calm()
+}
+
+#[test]
+fn real_alerts_about_certificates() -> Result<()> {
+    let watched = Watched::up()?;
+    let deployment = &watched.deployment;
+    let conductor = &deployment.conductors[0];
+    for (days, fires) in [(10, true), (365, false)] {
+        deployment.certify_conductor(1, days)?;
+        conductor.stop()?;
+        conductor.start()?;
+        if fires {
+            watched.fire(&["GodwitCertificateEndsSoon"])?;
+        } else {
+            watched.calm()?;
+        }
+    }
+    Ok(())
+}
+
+/// No alert is forgotten here.
+#[test]
+fn every_alert_is_caused_by_a_test() -> Result<()> {
+    let this = include_str!("real_watch.rs");
+    let rules = rules()?;
+    let alerts = rules
+        .split("- alert: ")
+        .skip(1)
+        .filter(|rule| !AWAITED.iter().any(|name| rule.contains(name)));
+    let names: BTreeSet<_> = alerts
+        .filter_map(|rule| rule.lines().next())
+        .map(str::trim)
+        .collect();
+    for name in names {
+        ensure!(
+            this.contains(&format!("\"{name}\"")),
+            "no test causes {name}"
+        );
+    }
+    Ok(())
+}
