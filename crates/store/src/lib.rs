@@ -31,6 +31,7 @@ mod instance_actions;
 mod invariants;
 mod location;
 mod migrations;
+mod notifications;
 mod open;
 mod pool;
 mod prepared;
@@ -66,6 +67,7 @@ pub use instance_actions::{
 };
 pub use invariants::Violation;
 pub use migrations::*;
+pub use notifications::NotificationCursor;
 pub use open::{OpenError, PoolState, StoreOptions};
 pub use repairs::RepairOffer;
 pub use reservations::{HeldClaim, Slot};

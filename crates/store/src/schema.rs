@@ -448,6 +448,15 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    notification_cursors (reader) {
+        reader -> Text,
+        position -> BigInt,
+        holder -> Nullable<Text>,
+        lease_until -> Nullable<Timestamp>,
+    }
+}
+
 diesel::joinable!(hosts -> services (service_id));
 diesel::joinable!(aggregate_hosts -> aggregates (aggregate_id));
 diesel::joinable!(servers -> flavors (flavor_id));
@@ -477,4 +486,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency_keys,
     webhooks,
     webhook_deliveries,
+    notification_cursors,
 );

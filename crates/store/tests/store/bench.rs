@@ -57,7 +57,7 @@ pub(crate) struct Bench {
 }
 
 /// Every table of ours.
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 20] = [
     "services",
     "deleted_services",
     "hosts",
@@ -77,6 +77,7 @@ const TABLES: [&str; 19] = [
     "idempotency_keys",
     "webhooks",
     "webhook_deliveries",
+    "notification_cursors",
 ];
 
 impl Bench {

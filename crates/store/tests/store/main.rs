@@ -19,6 +19,7 @@ mod imported;
 mod instance_actions;
 mod invariants;
 mod lists;
+mod notifications;
 mod nova;
 mod observation;
 mod opening;
