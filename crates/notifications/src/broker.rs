@@ -1,0 +1,540 @@
+//! RabbitMQ: a connection that declares what oslo.messaging declares, and publishes as it does, but
+//! that waits until the broker says that it has a message.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_rs::util::RuntimeParts;
+use async_rs::{Runtime, Tokio};
+use lapin::auth::AuthProvider;
+use lapin::options::{
+    BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
+    QueueDeclareOptions,
+};
+use lapin::types::{FieldTable, LongString, ShortString};
+use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
+use lapin::{
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind,
+    PublisherConfirm,
+};
+use percent_encoding::percent_decode_str;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+use url::{Host, Url};
+
+use crate::config::{Config, TlsConfig};
+use crate::sockets::{Secured, Sockets};
+use crate::table::Priority;
+
+/// Where a broker listens if nothing else is said.
+const PORT: u16 = 5_672;
+const SECURED_PORT: u16 = 5_671;
+
+/// A broker that says nothing for twice as long is gone.
+const HEARTBEAT_SECONDS: u16 = 15;
+
+/// kombu's `delivery_mode` for what the broker keeps on its disk, which oslo.messaging sends always.
+const PERSISTENT: u8 = 2;
+
+/// The configuration names what cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The address leads nowhere.
+    #[error("`notifications.url` cannot be used: {0}")]
+    Address(&'static str),
+    /// There are keys for TLS, and the address is one without.
+    #[error("`notifications.tls` is for amqps:// addresses")]
+    NotSecured,
+    /// A certificate without its key, or a key without its certificate.
+    #[error("`notifications.tls` needs both of `cert` and `key`, or neither")]
+    Halved,
+    /// A file is not there, or is not PEM of the right kind.
+    #[error("{path} cannot be read as PEM")]
+    Pem {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: rustls::pki_types::pem::Error,
+    },
+    /// The password cannot be read.
+    #[error("{path} cannot be read")]
+    Password {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// No certificate could be checked.
+    #[error(
+        "there are no certificates of authorities on this system; name some as `notifications.tls.ca`"
+    )]
+    NoAuthorities,
+    /// The parts do not fit together.
+    #[error("the certificates in `notifications.tls` cannot be used")]
+    Tls(#[from] rustls::Error),
+}
+
+/// The broker does not have what it was sent, as far as is known.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// The connection or the channel failed.
+    #[error(transparent)]
+    Amqp(#[from] lapin::Error),
+    /// It has not answered in time.
+    #[error("the broker has not answered in time")]
+    TimedOut,
+    /// It says that it does not have the message.
+    #[error("the broker has refused a message")]
+    Refused,
+    /// The password cannot be read any more.
+    #[error("the password in {path} cannot be read")]
+    Password {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Says who we are. lapin's own takes the password from the address, which it also logs.
+struct Plain {
+    user: String,
+    password: String,
+}
+
+impl AuthProvider for Plain {
+    fn mechanism(&self) -> ShortString {
+        "PLAIN".into()
+    }
+
+    fn auth_starter(&self) -> Result<LongString, String> {
+        Ok(format!("\0{}\0{}", self.user, self.password).into())
+    }
+}
+
+/// A broker, to be connected to.
+pub struct Broker {
+    /// Without a password, and never `amqps`: what is secured is so below.
+    uri: AMQPUri,
+    secured: Option<Secured>,
+    password_file: Option<PathBuf>,
+    exchange: ShortString,
+    topics: Vec<String>,
+    durable: bool,
+    timeout: Duration,
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").finish_non_exhaustive()
+    }
+}
+
+impl Broker {
+    /// The broker of a configuration. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`SetupError`]: it could never be connected to.
+    pub fn new(config: &Config) -> Result<Self, SetupError> {
+        let url = Url::parse(&config.url).map_err(|_| SetupError::Address("it is no URL"))?;
+        let is_secured = url.scheme() == "amqps";
+        let secured = match is_secured {
+            true => Some(secured(&url, &config.tls)?),
+            false if config.tls == TlsConfig::default() => None,
+            false => return Err(SetupError::NotSecured),
+        };
+        if let Some(path) = &config.password_file {
+            password(path).map_err(|source| SetupError::Password {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        let port = if is_secured { SECURED_PORT } else { PORT };
+        Ok(Self {
+            uri: AMQPUri {
+                scheme: AMQPScheme::AMQP,
+                authority: AMQPAuthority {
+                    userinfo: AMQPUserInfo {
+                        username: decoded(url.username())?,
+                        password: String::new(),
+                    },
+                    host: host(&url)?,
+                    port: url.port().unwrap_or(port),
+                },
+                vhost: virtual_host(&url)?,
+                query: AMQPQueryString {
+                    heartbeat: Some(HEARTBEAT_SECONDS),
+                    ..AMQPQueryString::default()
+                },
+            },
+            secured,
+            password_file: config.password_file.clone(),
+            exchange: config.exchange.as_str().into(),
+            topics: config.topics.clone(),
+            durable: config.durable,
+            timeout: config.timeout,
+        })
+    }
+
+    /// Connects, and declares the exchange and, as oslo.messaging does, a queue for each topic and
+    /// priority: what is told before anybody listens waits there.
+    ///
+    /// # Errors
+    /// [`BrokerError`]
+    pub(crate) async fn connect(&self) -> Result<Link, BrokerError> {
+        let connected = timeout(self.timeout, async {
+            let link = self.open().await?;
+            self.declare(&link.channel).await?;
+            Ok::<_, BrokerError>(link)
+        });
+        connected.await.unwrap_or(Err(BrokerError::TimedOut))
+    }
+
+    /// Tries whether the broker lets us in; changes nothing there.
+    ///
+    /// # Errors
+    /// [`BrokerError`]
+    pub async fn try_out(&self) -> Result<(), BrokerError> {
+        let opened = timeout(self.timeout, self.open()).await;
+        opened.unwrap_or(Err(BrokerError::TimedOut)).map(drop)
+    }
+
+    async fn open(&self) -> Result<Link, BrokerError> {
+        let auth = Plain {
+            user: self.uri.authority.userinfo.username.clone(),
+            password: match &self.password_file {
+                Some(path) => password(path).map_err(|source| BrokerError::Password {
+                    path: path.clone(),
+                    source,
+                })?,
+                None => String::new(),
+            },
+        };
+        let properties = ConnectionProperties::default()
+            .with_connection_name("godwit notifications".into())
+            .with_auth_provider(auth);
+        let sockets = Sockets::new(self.secured.clone(), self.timeout);
+        let runtime = Runtime::new(RuntimeParts::new(Tokio::current(), sockets));
+        let connection =
+            Connection::connect_uri_with_runtime(self.uri.clone(), properties, runtime).await?;
+        let channel = connection.create_channel().await?;
+        channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await?;
+        Ok(Link {
+            channel,
+            connection,
+            exchange: self.exchange.clone(),
+            topics: self.topics.clone(),
+        })
+    }
+
+    async fn declare(&self, channel: &Channel) -> Result<(), BrokerError> {
+        let options = ExchangeDeclareOptions {
+            durable: self.durable,
+            ..ExchangeDeclareOptions::default()
+        };
+        let exchange = self.exchange.clone();
+        channel
+            .exchange_declare(
+                exchange,
+                ExchangeKind::Topic,
+                options,
+                FieldTable::default(),
+            )
+            .await?;
+        let options = QueueDeclareOptions {
+            durable: self.durable,
+            ..QueueDeclareOptions::default()
+        };
+        for topic in &self.topics {
+            for priority in Priority::ALL {
+                let name = routing_key(topic, priority);
+                channel
+                    .queue_declare(name.clone(), options, FieldTable::default())
+                    .await?;
+                channel
+                    .queue_bind(
+                        name.clone(),
+                        self.exchange.clone(),
+                        name,
+                        QueueBindOptions::default(),
+                        FieldTable::default(),
+                    )
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn routing_key(topic: &str, priority: Priority) -> ShortString {
+    format!("{topic}.{}", priority.key()).into()
+}
+
+/// What is sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Message {
+    pub(crate) priority: Priority,
+    pub(crate) body: String,
+}
+
+/// A connection on which messages are confirmed. Ends with the value.
+pub(crate) struct Link {
+    channel: Channel,
+    // The channel's, which ends with it.
+    connection: Connection,
+    exchange: ShortString,
+    topics: Vec<String>,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    /// Is it open, as far as is known?
+    pub(crate) fn is_open(&self) -> bool {
+        self.connection.status().connected() && self.channel.status().connected()
+    }
+
+    /// Sends messages in their order; says of how many of the first ones the broker has confirmed
+    /// that it has them, and why not of all.
+    pub(crate) async fn publish(
+        &self,
+        messages: &[Message],
+        deadline: Instant,
+    ) -> (usize, Result<(), BrokerError>) {
+        let mut confirmed = 0;
+        let sent = timeout_at(deadline, self.publish_all(messages, &mut confirmed)).await;
+        (confirmed, sent.unwrap_or(Err(BrokerError::TimedOut)))
+    }
+
+    async fn publish_all(
+        &self,
+        messages: &[Message],
+        confirmed: &mut usize,
+    ) -> Result<(), BrokerError> {
+        let mut waiting = Vec::with_capacity(messages.len());
+        let mut failed = None;
+        for message in messages {
+            match self.send(message).await {
+                Ok(confirms) => waiting.push(confirms),
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        for confirms in waiting {
+            for confirm in confirms {
+                match confirm.await? {
+                    Confirmation::Ack(_) => {}
+                    Confirmation::Nack(_) | Confirmation::NotRequested => {
+                        return Err(BrokerError::Refused);
+                    }
+                }
+            }
+            *confirmed += 1;
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Sends a message to every topic.
+    async fn send(&self, message: &Message) -> Result<Vec<PublisherConfirm>, BrokerError> {
+        let mut confirms = Vec::with_capacity(self.topics.len());
+        for topic in &self.topics {
+            let confirm = self
+                .channel
+                .basic_publish(
+                    self.exchange.clone(),
+                    routing_key(topic, message.priority),
+                    BasicPublishOptions::default(),
+                    message.body.as_bytes(),
+                    properties(),
+                )
+                .await?;
+            confirms.push(confirm);
+        }
+        Ok(confirms)
+    }
+}
+
+/// As oslo.messaging's driver sends them, by kombu.
+fn properties() -> BasicProperties {
+    BasicProperties::default()
+        .with_content_type("application/json".into())
+        .with_content_encoding("utf-8".into())
+        .with_headers(FieldTable::default())
+        .with_delivery_mode(PERSISTENT)
+        .with_priority(0)
+}
+
+fn password(path: &Path) -> std::io::Result<String> {
+    let text = std::fs::read_to_string(path)?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn decoded(text: &str) -> Result<String, SetupError> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    let decoded = decoded.map_err(|_| SetupError::Address("it is no UTF-8"))?;
+    Ok(decoded.into_owned())
+}
+
+fn host(url: &Url) -> Result<String, SetupError> {
+    match url.host() {
+        // Without its brackets.
+        Some(Host::Ipv6(address)) => Ok(address.to_string()),
+        Some(Host::Ipv4(address)) => Ok(address.to_string()),
+        Some(Host::Domain(name)) => decoded(name),
+        None => Err(SetupError::Address("it names no host")),
+    }
+}
+
+/// `/` where none is named, as clients of RabbitMQ have it.
+fn virtual_host(url: &Url) -> Result<String, SetupError> {
+    match url.path() {
+        "" | "/" => Ok("/".to_owned()),
+        path => decoded(path.strip_prefix('/').unwrap_or(path)),
+    }
+}
+
+fn secured(url: &Url, files: &TlsConfig) -> Result<Secured, SetupError> {
+    let mut roots = RootCertStore::empty();
+    match &files.ca {
+        Some(path) => {
+            for certificate in certificates(path)? {
+                roots.add(certificate)?;
+            }
+        }
+        None => {
+            let found = rustls_native_certs::load_native_certs().certs;
+            let (good, _) = roots.add_parsable_certificates(found);
+            if good == 0 {
+                return Err(SetupError::NoAuthorities);
+            }
+        }
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots);
+    let config = match (&files.cert, &files.key) {
+        (None, None) => builder.with_no_client_auth(),
+        (Some(cert), Some(path)) => {
+            let key = PrivateKeyDer::from_pem_file(path).map_err(|source| pem(path, source))?;
+            builder.with_client_auth_cert(certificates(cert)?, key)?
+        }
+        (Some(_), None) | (None, Some(_)) => return Err(SetupError::Halved),
+    };
+    let name = ServerName::try_from(host(url)?)
+        .map_err(|_| SetupError::Address("no certificate can be for its host"))?;
+    Ok(Secured {
+        connector: TlsConnector::from(Arc::new(config)),
+        name,
+    })
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError> {
+    let failed = |source| pem(path, source);
+    CertificateDer::pem_file_iter(path)
+        .map_err(failed)?
+        .collect::<Result<_, _>>()
+        .map_err(failed)
+}
+
+fn pem(path: &Path, source: rustls::pki_types::pem::Error) -> SetupError {
+    SetupError::Pem {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broker(url: &str) -> Broker {
+        Broker::new(&Config::at(url.to_owned())).unwrap()
+    }
+
+    #[test]
+    fn an_address_says_where_and_as_whom() {
+        for (url, host, port, vhost, user) in [
+            ("amqp://godwit@mq", "mq", 5_672, "/", "godwit"),
+            ("amqp://godwit@mq/", "mq", 5_672, "/", "godwit"),
+            ("amqp://godwit@mq:99/%2F", "mq", 99, "/", "godwit"),
+            ("amqp://a%40b@[::1]/nova", "::1", 5_672, "nova", "a@b"),
+            (
+                "amqp://godwit@192.0.2.1//x",
+                "192.0.2.1",
+                5_672,
+                "/x",
+                "godwit",
+            ),
+        ] {
+            let uri = broker(url).uri;
+            assert_eq!(
+                (uri.authority.host.as_str(), uri.authority.port),
+                (host, port)
+            );
+            assert_eq!(
+                (uri.vhost.as_str(), uri.authority.userinfo.username),
+                (vhost, user.to_owned())
+            );
+            assert_eq!(uri.scheme, AMQPScheme::AMQP);
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_secured_never_goes_in_the_clear() {
+        let mut config = Config::at("amqps://godwit@mq.example.org".to_owned());
+        let authority = tempfile::NamedTempFile::new().unwrap();
+        let made = godwit_test_support::ca::TestCa::new().unwrap();
+        std::fs::write(authority.path(), made.cert_pem()).unwrap();
+        config.tls.ca = Some(authority.path().to_owned());
+        let broker = Broker::new(&config).unwrap();
+        assert!(broker.secured.is_some());
+        assert_eq!(broker.uri.authority.port, 5_671);
+        config.url = "amqp://godwit@mq.example.org".to_owned();
+        let refused = Broker::new(&config).unwrap_err();
+        assert!(matches!(refused, SetupError::NotSecured), "{refused}");
+        config.url = "amqps://godwit@mq.example.org".to_owned();
+        config.tls.cert = Some(authority.path().to_owned());
+        let refused = Broker::new(&config).unwrap_err();
+        assert!(matches!(refused, SetupError::Halved), "{refused}");
+        config.tls.ca = Some("/nonexistent/ca.pem".into());
+        let refused = Broker::new(&config).unwrap_err();
+        assert!(
+            refused.to_string().contains("/nonexistent/ca.pem"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn a_password_is_read_from_its_file_and_shown_nowhere() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "hunter2\r\n").unwrap();
+        assert_eq!(password(file.path()).unwrap(), "hunter2");
+        let mut config = Config::at("amqp://godwit@mq".to_owned());
+        config.password_file = Some(file.path().to_owned());
+        let shown = format!("{config:?} {:?}", Broker::new(&config).unwrap());
+        assert!(!shown.contains("hunter2"));
+        let plain = Plain {
+            user: "godwit".to_owned(),
+            password: "hunter2".to_owned(),
+        };
+        let said = plain.auth_starter().unwrap();
+        assert_eq!(said.as_bytes(), b"\0godwit\0hunter2");
+        config.password_file = Some("/nonexistent/password".into());
+        let refused = Broker::new(&config).unwrap_err();
+        assert!(matches!(refused, SetupError::Password { .. }), "{refused}");
+    }
+}

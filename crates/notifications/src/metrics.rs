@@ -1,0 +1,63 @@
+//! What a publisher counts.
+
+use std::time::Duration;
+
+use prometheus::{
+    GaugeVec, IntCounter, IntCounterVec, Registry, register_gauge_vec_with_registry,
+    register_int_counter_vec_with_registry, register_int_counter_with_registry,
+};
+
+use crate::table::Priority;
+
+/// The label of this kind of reader.
+const READER: &str = "notifications";
+
+pub(crate) struct Metrics {
+    oldest: GaugeVec,
+    published: IntCounterVec,
+    failures: IntCounter,
+}
+
+impl Metrics {
+    pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let metrics = Self {
+            oldest: register_gauge_vec_with_registry!(
+                "godwit_event_delivery_oldest_seconds",
+                "How long the oldest event that a kind of reader has not taken has been waiting.",
+                &["reader"],
+                registry
+            )?,
+            published: register_int_counter_vec_with_registry!(
+                "godwit_notifications_published_total",
+                "Notifications that a broker has confirmed, by priority: info or error.",
+                &["priority"],
+                registry
+            )?,
+            failures: register_int_counter_with_registry!(
+                "godwit_notifications_failures_total",
+                "Attempts to reach a broker, or to send to it, that failed.",
+                registry
+            )?,
+        };
+        metrics.waiting(Duration::ZERO);
+        for priority in Priority::ALL {
+            metrics.published.with_label_values(&[priority.key()]);
+        }
+        Ok(metrics)
+    }
+
+    /// The oldest event that is to be told has been waiting for so long.
+    pub(crate) fn waiting(&self, span: Duration) {
+        let oldest = self.oldest.with_label_values(&[READER]);
+        oldest.set(span.as_secs_f64());
+    }
+
+    pub(crate) fn published(&self, priority: Priority) {
+        let published = self.published.with_label_values(&[priority.key()]);
+        published.inc();
+    }
+
+    pub(crate) fn failed(&self) {
+        self.failures.inc();
+    }
+}
