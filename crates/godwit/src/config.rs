@@ -43,6 +43,11 @@ pub(crate) struct Config {
     #[serde(rename = "agent")]
     _agent: serde::de::IgnoredAny,
     simulated_agents: Option<SimulatedAgentsConfig>,
+    /// Telling events to a broker.
+    #[cfg(feature = "notifications")]
+    pub(crate) notifications: Option<godwit_notifications::Config>,
+    #[cfg(not(feature = "notifications"))]
+    pub(crate) notifications: Option<serde::de::IgnoredAny>,
     #[serde(skip)]
     file: PathBuf,
 }

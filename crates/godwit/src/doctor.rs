@@ -14,6 +14,7 @@ mod agent;
 mod certificates;
 mod database;
 mod fleet;
+mod notifications;
 mod report;
 
 use std::path::Path;
@@ -62,6 +63,7 @@ async fn examine(config: &Config, report: &mut Report) {
         let text = "none is configured, so there is no API and no conductor here";
         report.good("database", text);
     }
+    notifications::look(config, report).await;
     #[cfg(feature = "libvirt")]
     agent::look(config, report).await;
 }

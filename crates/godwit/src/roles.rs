@@ -6,6 +6,7 @@ pub(crate) mod agent;
 pub(crate) mod api;
 pub(crate) mod certificates;
 pub(crate) mod conductor;
+mod notifications;
 mod pool;
 pub(crate) mod transport;
 

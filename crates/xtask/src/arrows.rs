@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("godwit-compute-agent", &["godwit-core", "godwit-rpc"]),
+    ("godwit-notifications", &["godwit-core", "godwit-store"]),
     (
         "godwit",
         &[
@@ -40,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "godwit-compute-agent",
             "godwit-conductor",
             "godwit-core",
+            "godwit-notifications",
             "godwit-planner",
             "godwit-policy",
             "godwit-rpc",

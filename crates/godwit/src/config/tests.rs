@@ -136,6 +136,11 @@ fn the_example_is_a_good_file_and_shows_every_key() {
         ),
         #[cfg(feature = "libvirt")]
         ("agent", serde_json::to_value(config.agent().unwrap())),
+        #[cfg(feature = "notifications")]
+        (
+            "notifications",
+            serde_json::to_value(config.notifications.as_ref().unwrap()),
+        ),
     ];
     for (name, section) in sections {
         shows(&written[name], &section.unwrap(), name);
@@ -155,6 +160,13 @@ fn what_the_example_shows_is_the_default() {
     assert_eq!(*database, DatabaseConfig::at(database.url.clone()));
     config.identity.private_key = None;
     assert_eq!(config.identity, IdentityConfig::default());
+    #[cfg(feature = "notifications")]
+    {
+        let mut notifications = config.notifications.take().unwrap();
+        notifications.password_file = None;
+        let url = notifications.url.clone();
+        assert_eq!(notifications, godwit_notifications::Config::at(url));
+    }
     #[cfg(feature = "libvirt")]
     {
         use godwit_compute_agent::{config::Pace, drivers::libvirt::LibvirtConfig};

@@ -13,7 +13,7 @@ use godwit_store::Store;
 use prometheus::Registry;
 
 use super::transport::transport;
-use super::{certificates, database_answers, observe, store};
+use super::{certificates, database_answers, notifications, observe, store};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::stop;
@@ -39,6 +39,8 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
         &registry,
     )?;
     spawn(&mut supervisor, conductor, listener);
+    let name = &transport.identity().name;
+    notifications::publish(&mut supervisor, config, name, &store, &registry)?;
     let readiness = vec![database_answers(&store)];
     let metrics = observe(
         &mut supervisor,
