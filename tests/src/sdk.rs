@@ -294,6 +294,6 @@ pub fn repository() -> PathBuf {
     package.parent().unwrap_or(package).to_owned()
 }
 
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     repository().join(".venv/bin/python")
 }

@@ -54,7 +54,7 @@ struct Addresses {
 
 impl Simulated {
     /// Brings one up. `overlay` is laid over the sections `api`, `conductor` and `database` of
-    /// every role.
+    /// every role, and may have a section `notifications` for conductors.
     ///
     /// # Errors
     /// PostgreSQL or a role does not come up.
@@ -273,10 +273,11 @@ fn write(directory: &Path, at: &Addresses, database: &str, overlay: &Value) -> R
         let conductor = laid_over(section, &overlay["conductor"]);
         // A conductor that is out of connections has no say in what a test does to the API's.
         let database = json!({"url": database["url"]});
+        let notifications = &overlay["notifications"];
         save(
             directory,
             &name,
-            &json!({"database": database, "conductor": conductor}),
+            &json!({"database": database, "conductor": conductor, "notifications": notifications}),
         )?;
     }
     let conductors = at.conductors.map(|address| format!("https://{address}"));

@@ -17,6 +17,7 @@ pub mod http;
 pub mod keystone;
 pub mod oracle;
 pub mod postgres;
+pub mod rabbitmq;
 pub mod testbed;
 pub mod token;
 pub mod wait;
