@@ -17,6 +17,7 @@
 
 #![warn(missing_docs)]
 
+mod address;
 mod broker;
 mod config;
 mod envelope;
@@ -28,6 +29,7 @@ mod publisher;
 mod sockets;
 mod table;
 
-pub use broker::{Broker, BrokerError, SetupError};
+pub use address::SetupError;
+pub use broker::{Broker, BrokerError};
 pub use config::{Config, Retries, TlsConfig};
 pub use publisher::{Parts, Publisher, PublisherError};

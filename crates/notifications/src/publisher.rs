@@ -22,7 +22,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::broker::{Broker, BrokerError, Link, Message, SetupError};
+use crate::address::SetupError;
+use crate::broker::{Broker, BrokerError, Link, Message};
 use crate::config::{Config, Retries};
 use crate::envelope;
 use crate::metrics::Metrics;

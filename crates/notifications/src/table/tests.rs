@@ -1,5 +1,8 @@
 //! Moves of every kind, by core's own tables, and what is told of them.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use godwit_core::event::Event;
 use godwit_core::event_type::{EVENT_TYPES, of_migration};
 use godwit_core::failure::{Failure, FailureCode};
@@ -243,6 +246,38 @@ fn an_evacuation_is_told_when_it_is_asked_for() {
     for kind in [MigrationKind::LiveMigration, MigrationKind::Migration] {
         assert!(notices(Happening { kind, ..asked }).is_empty());
     }
+}
+
+/// Every notification that some event in some status is told as.
+fn every() -> BTreeSet<&'static str> {
+    let mut every = BTreeSet::new();
+    for &kind in MigrationKind::ALL {
+        for &from in Status::ALL {
+            for &to in Status::ALL {
+                for it in EVENT_TYPES {
+                    let happening = Happening {
+                        kind,
+                        name: it.name.trim_start_matches("migration."),
+                        from: Some(from),
+                        to,
+                        has_reason: true,
+                    };
+                    let told = notices(happening).iter();
+                    every.extend(told.map(|notice| notice.event_type));
+                }
+            }
+        }
+    }
+    every
+}
+
+#[test]
+fn the_page_names_every_notification_and_no_other() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/notifications.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    let listed: BTreeSet<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+    assert_eq!(listed, every());
 }
 
 /// Every event in every status: whatever is told is one of Nova's, and belongs to its kind.
