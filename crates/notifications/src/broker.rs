@@ -19,6 +19,7 @@ use lapin::{
     PublisherConfirm,
 };
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::address::{Address, SetupError};
 use crate::config::Config;
@@ -27,6 +28,9 @@ use crate::table::Priority;
 
 /// kombu's `delivery_mode` for what the broker keeps on its disk, which oslo.messaging sends always.
 const PERSISTENT: u8 = 2;
+
+/// How long a broker may take to end a connection.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The broker does not have what it was sent, as far as is known.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +131,8 @@ impl Broker {
     /// [`BrokerError`]
     pub async fn try_out(&self) -> Result<(), BrokerError> {
         let opened = timeout(self.timeout, self.open()).await;
-        opened.unwrap_or(Err(BrokerError::TimedOut)).map(drop)
+        opened.unwrap_or(Err(BrokerError::TimedOut))?.close().await;
+        Ok(())
     }
 
     async fn open(&self) -> Result<Link, BrokerError> {
@@ -144,7 +149,10 @@ impl Broker {
         let properties = ConnectionProperties::default()
             .with_connection_name("godwit notifications".into())
             .with_auth_provider(auth);
-        let sockets = Sockets::new(self.secured.clone(), self.timeout);
+        // Also of one that is given up while it comes about.
+        let cut = CancellationToken::new();
+        let end = cut.clone().drop_guard();
+        let sockets = Sockets::new(self.secured.clone(), self.timeout, cut);
         let runtime = Runtime::new(RuntimeParts::new(Tokio::current(), sockets));
         let connection =
             Connection::connect_uri_with_runtime(self.uri.clone(), properties, runtime).await?;
@@ -157,6 +165,7 @@ impl Broker {
             connection,
             exchange: self.exchange.clone(),
             topics: self.topics.clone(),
+            _end: end,
         })
     }
 
@@ -217,6 +226,7 @@ pub(crate) struct Link {
     connection: Connection,
     exchange: ShortString,
     topics: Vec<String>,
+    _end: DropGuard,
 }
 
 impl fmt::Debug for Link {
@@ -229,6 +239,12 @@ impl Link {
     /// Is it open, as far as is known?
     pub(crate) fn is_open(&self) -> bool {
         self.connection.status().connected() && self.channel.status().connected()
+    }
+
+    /// Ends it as one does, if the broker goes along.
+    pub(crate) async fn close(self) {
+        let closed = self.connection.close(200, "OK".into());
+        let _ = timeout(FAREWELL, closed).await;
     }
 
     /// Sends messages in their order; says of how many of the first ones the broker has confirmed

@@ -164,6 +164,9 @@ impl Publisher {
         let released = self.store.notification_release(READER, &self.holder);
         // Else the lease ends by itself.
         let _ = tokio::time::timeout(FAREWELL, released).await;
+        if let Some(link) = course.link {
+            link.close().await;
+        }
     }
 
     /// Tells what there is to tell.

@@ -1,6 +1,9 @@
 //! How the connection to a broker is made: plain, or with TLS by the one implementation that this
 //! program has anyway. lapin's own would bring another dozen crates along, and, built without them,
 //! takes `amqps` for plain.
+//!
+//! A connection ends when nobody wants it any more, also while the other end says nothing: lapin follows
+//! each on a thread of its own, which would wait for a broker that hangs.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -11,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use async_rs::Tokio;
 use async_rs::traits::Reactor;
-use futures::Stream;
 use futures::io::{AsyncRead, AsyncWrite};
 use rustls::pki_types::ServerName;
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Who has to be at the other end.
 #[derive(Clone)]
@@ -39,27 +42,30 @@ pub(crate) struct Sockets {
     secured: Option<Secured>,
     /// How long one may take to come about.
     timeout: Duration,
+    /// Ends those that were made.
+    cut: CancellationToken,
 }
 
 impl Sockets {
-    /// To be made within tokio.
-    pub(crate) fn new(secured: Option<Secured>, timeout: Duration) -> Self {
+    /// To be made within tokio. What it makes ends with `cut`.
+    pub(crate) fn new(secured: Option<Secured>, timeout: Duration, cut: CancellationToken) -> Self {
         Self {
             tokio: Tokio::current(),
             secured,
             timeout,
+            cut,
         }
     }
 }
 
-async fn connect(address: SocketAddr, secured: Option<Secured>) -> io::Result<Socket> {
+async fn connect(address: SocketAddr, secured: Option<Secured>) -> io::Result<Stream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let Some(Secured { connector, name }) = secured else {
-        return Ok(Socket::Plain(stream));
+        return Ok(Stream::Plain(stream));
     };
     let stream = connector.connect(name, stream).await?;
-    Ok(Socket::Secured(Box::new(stream)))
+    Ok(Stream::Secured(Box::new(stream)))
 }
 
 impl Reactor for Sockets {
@@ -77,7 +83,7 @@ impl Reactor for Sockets {
         self.tokio.sleep(span)
     }
 
-    fn interval(&self, span: Duration) -> impl Stream<Item = Instant> + Send + 'static {
+    fn interval(&self, span: Duration) -> impl futures::Stream<Item = Instant> + Send + 'static {
         self.tokio.interval(span)
     }
 
@@ -85,18 +91,37 @@ impl Reactor for Sockets {
         &self,
         address: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
-        let (secured, timeout) = (self.secured.clone(), self.timeout);
+        let (secured, timeout, cut) = (self.secured.clone(), self.timeout, self.cut.clone());
         async move {
             let connected = tokio::time::timeout(timeout, connect(address, secured)).await;
-            connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            let stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+            Ok(Socket {
+                stream,
+                cut: Box::pin(cut.cancelled_owned()),
+            })
         }
     }
 }
 
-/// A connection.
-pub(crate) enum Socket {
+enum Stream {
     Plain(TcpStream),
     Secured(Box<TlsStream<TcpStream>>),
+}
+
+/// A connection.
+pub(crate) struct Socket {
+    stream: Stream,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl Socket {
+    /// Fails once nobody wants the connection any more.
+    fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        match self.cut.as_mut().poll(context) {
+            Poll::Ready(()) => Err(io::ErrorKind::ConnectionAborted.into()),
+            Poll::Pending => Ok(()),
+        }
+    }
 }
 
 impl AsyncRead for Socket {
@@ -105,14 +130,14 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         into: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        use tokio::io::AsyncRead as Tokios;
+
+        let this = self.get_mut();
+        this.check(context)?;
         let mut into = ReadBuf::new(into);
-        let read = match self.get_mut() {
-            Self::Plain(stream) => {
-                tokio::io::AsyncRead::poll_read(Pin::new(stream), context, &mut into)
-            }
-            Self::Secured(stream) => {
-                tokio::io::AsyncRead::poll_read(Pin::new(stream), context, &mut into)
-            }
+        let read = match &mut this.stream {
+            Stream::Plain(stream) => Tokios::poll_read(Pin::new(stream), context, &mut into),
+            Stream::Secured(stream) => Tokios::poll_read(Pin::new(stream), context, &mut into),
         };
         read.map_ok(|()| into.filled().len())
     }
@@ -124,29 +149,33 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         from: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => {
-                tokio::io::AsyncWrite::poll_write(Pin::new(stream), context, from)
-            }
-            Self::Secured(stream) => {
-                tokio::io::AsyncWrite::poll_write(Pin::new(stream), context, from)
-            }
+        use tokio::io::AsyncWrite as Tokios;
+
+        let this = self.get_mut();
+        this.check(context)?;
+        match &mut this.stream {
+            Stream::Plain(stream) => Tokios::poll_write(Pin::new(stream), context, from),
+            Stream::Secured(stream) => Tokios::poll_write(Pin::new(stream), context, from),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => tokio::io::AsyncWrite::poll_flush(Pin::new(stream), context),
-            Self::Secured(stream) => tokio::io::AsyncWrite::poll_flush(Pin::new(stream), context),
+        use tokio::io::AsyncWrite as Tokios;
+
+        let this = self.get_mut();
+        this.check(context)?;
+        match &mut this.stream {
+            Stream::Plain(stream) => Tokios::poll_flush(Pin::new(stream), context),
+            Stream::Secured(stream) => Tokios::poll_flush(Pin::new(stream), context),
         }
     }
 
     fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => tokio::io::AsyncWrite::poll_shutdown(Pin::new(stream), context),
-            Self::Secured(stream) => {
-                tokio::io::AsyncWrite::poll_shutdown(Pin::new(stream), context)
-            }
+        use tokio::io::AsyncWrite as Tokios;
+
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Tokios::poll_shutdown(Pin::new(stream), context),
+            Stream::Secured(stream) => Tokios::poll_shutdown(Pin::new(stream), context),
         }
     }
 }
