@@ -1,5 +1,5 @@
 //! How the connection to a broker is made: plain, or with TLS by the one implementation that this
-//! program has anyway. lapin's own would bring another dozen crates along, and, built without them,
+//! program has anyway. lapin's own would bring two dozen crates along, and, built without them,
 //! takes `amqps` for plain.
 //!
 //! A connection ends when nobody wants it any more, also while the other end says nothing: lapin follows
