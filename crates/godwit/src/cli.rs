@@ -1,10 +1,16 @@
 //! The command line. It is a fixed interface: scripts and people rely on every word of it.
+//!
+//! `cargo xtask command-line` reads this file as well, to write manual pages and completions of it.
+//! So it knows nothing of the rest of the program.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use godwit_core::ids::HostName;
+
+/// The directory of `up` when nobody names one.
+pub(crate) const DEFAULT_DATA: &str = "godwit-data";
 
 /// A migration service for virtual servers that speaks Nova's API.
 #[derive(Parser, Debug)]
@@ -54,7 +60,7 @@ pub(crate) struct Up {
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9774")]
     pub(crate) metrics: SocketAddr,
     /// Where everything is kept; made when it does not exist.
-    #[arg(long, value_name = "DIR", default_value = crate::deployment::DEFAULT_DATA)]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
     pub(crate) data: PathBuf,
     /// The database, where it is not to be an SQLite file in DIR. A new DIR remembers it.
     #[arg(long, value_name = "URL")]
