@@ -6,7 +6,9 @@ use godwit_store::{
     Actor, CommitNote, EventQuery, EventReadError, NewEvacuation, NewLiveMigration,
 };
 
-use crate::bench::{Bench, anybody, at, migration, new_evacuation, new_migration, placed, server};
+use crate::bench::{
+    Bench, anybody, at, migration, new_evacuation, new_migration, placed, running, server,
+};
 use crate::invariants::busy;
 
 /// The whole way of a live migration.
@@ -151,6 +153,7 @@ on_both! {
         begin(&bench, 2, 2, 60).await;
         expire(&bench, 99, 99).await;
         assert_eq!(prune(&bench, 99, 9).await, 0);
+        bench.hears("a", at(70), vec![running(1), running(2)]).await;
         for (event, second) in [(Event::SourceReturned, 80), (Event::Withdrawn, 90)] {
             let note = CommitNote::new(Actor::Conductor, at(second));
             bench.apply(1, event, note).await.unwrap();
