@@ -211,6 +211,13 @@ fn real_compose_loses_nothing() -> Result<()> {
     machine.compose(&["down"])?;
     machine.start()?;
     ensure!(machine.migrations()?.len() == before, "history is lost");
+    machine.check_invariants()?;
+
+    // An upgrade that older processes would not survive.
+    machine.compose(&["build"])?;
+    machine.compose(&["stop", "api-1", "api-2", "conductor-1", "conductor-2"])?;
+    machine.start()?;
+    ensure!(machine.migrations()?.len() == before, "history is lost");
     machine.check_invariants()
 }
 
@@ -221,6 +228,13 @@ fn real_compose_limits_everything_and_holds_no_secret() -> Result<()> {
     let config = [
         "docker", "compose", "--file", file, "config", "--format", "json",
     ];
+    // Up to what `prepare` makes of it, which needs a Keystone.
+    let keystone = "GODWIT_KEYSTONE_URL=https://keystone.example.org:5000/v3";
+    let told = machine.script("run", &[&["env", keystone][..], &config[..]].concat())?;
+    let told: Value = serde_json::from_str(&told)?;
+    let url = &told["services"]["prepare"]["environment"]["GODWIT_KEYSTONE_URL"];
+    ensure!(keystone.ends_with(url.as_str().unwrap_or("-")), "{url}");
+
     let config: Value = serde_json::from_str(&machine.script("run", &config)?)?;
     for (name, service) in config["services"].as_object().context("no services")? {
         let limits = &service["deploy"]["resources"]["limits"];

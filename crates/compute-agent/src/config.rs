@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use godwit_core::ids::HostName;
+use godwit_core::retention::REMEMBERED;
 use godwit_core::seconds;
 use godwit_rpc::transport::{Address, TlsFiles};
 use serde::{Deserialize, Serialize};
@@ -116,7 +117,7 @@ impl Default for Pace {
             prepare_timeout: Duration::from_secs(600),
             step_timeout: Duration::from_secs(60),
             cancel_grace: Duration::from_secs(10),
-            remember: Duration::from_secs(7 * 86_400),
+            remember: REMEMBERED,
         }
     }
 }

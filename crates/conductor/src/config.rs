@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Limits, TimeoutAction};
+use godwit_core::retention::Retention;
 use godwit_core::seconds;
 use godwit_core::slots::SlotLimits;
 use godwit_rpc::Deadlines;
@@ -86,6 +87,9 @@ pub struct Config {
     /// How often the gauges of `/metrics` are brought up to date. Default 5.
     #[serde(with = "seconds")]
     pub metrics_interval: Duration,
+    /// How long what is over is kept; set from the section `retention`, which the API has, too.
+    #[serde(skip)]
+    pub retention: Retention,
 }
 
 impl Default for Config {
@@ -115,6 +119,7 @@ impl Default for Config {
             reconcile_interval: Duration::from_secs(60),
             progress_interval: Duration::from_secs(1),
             metrics_interval: Duration::from_secs(5),
+            retention: Retention::default(),
         }
     }
 }

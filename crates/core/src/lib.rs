@@ -25,6 +25,7 @@
 //! - [`idempotency`]: requests that may be sent again.
 //! - [`webhook`]: how long those are called who want to know of events.
 //! - [`resources`] and [`slots`]: what servers and moves take of hosts.
+//! - [`retention`]: how long what is over is kept.
 //! - [`seconds`]: spans of time, as they are written down.
 //! - [`server_group`]: which hosts a server's group leaves it.
 
@@ -59,6 +60,7 @@ pub mod power;
 pub mod recovery;
 pub mod repair;
 pub mod resources;
+pub mod retention;
 pub mod seconds;
 pub mod server;
 pub mod server_group;

@@ -5,10 +5,15 @@
 //!   DIR/ca.pem ──copied─► OUT/ca.pem: whom its owner trusts
 //! ```
 //!
+//! While the authority is being replaced, DIR/ca.pem holds both, DIR/signing.pem the one that signs,
+//! and DIR/next.pem and DIR/next.key one that does not yet.
+//!
 //! Sites that have an authority of their own let that sign, and need none of this.
 
 #[cfg(feature = "certificates")]
 mod make;
+#[cfg(feature = "certificates")]
+mod rotate;
 
 #[cfg(feature = "certificates")]
 pub(crate) use self::make::run;

@@ -1,10 +1,16 @@
 //! The command line. It is a fixed interface: scripts and people rely on every word of it.
+//!
+//! `cargo xtask command-line` reads this file as well, to write manual pages and completions of it.
+//! So it knows nothing of the rest of the program.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use godwit_core::ids::HostName;
+
+/// The directory of `up` when nobody names one.
+pub(crate) const DEFAULT_DATA: &str = "godwit-data";
 
 /// A migration service for virtual servers that speaks Nova's API.
 #[derive(Parser, Debug)]
@@ -54,7 +60,7 @@ pub(crate) struct Up {
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9774")]
     pub(crate) metrics: SocketAddr,
     /// Where everything is kept; made when it does not exist.
-    #[arg(long, value_name = "DIR", default_value = crate::deployment::DEFAULT_DATA)]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
     pub(crate) data: PathBuf,
     /// The database, where it is not to be an SQLite file in DIR. A new DIR remembers it.
     #[arg(long, value_name = "URL")]
@@ -234,6 +240,39 @@ pub(crate) enum Certs {
     },
     /// Make NAME.pem and NAME.key, unless they are good for another 30 days, and copy ca.pem.
     Issue(IssueCertificate),
+    /// Replace the authority, in three steps. Behind each comes a round of `issue`.
+    #[command(subcommand)]
+    Rotate(Rotate),
+}
+
+/// Steps towards another authority.
+#[derive(Subcommand, Debug)]
+#[cfg_attr(
+    not(feature = "certificates"),
+    allow(dead_code, reason = "it is refused without being looked at")
+)]
+pub(crate) enum Rotate {
+    /// Make the next authority, for all to trust beside the one that signs.
+    Begin {
+        /// The directory of the authority.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// How long the next one is good.
+        #[arg(long, value_name = "DAYS", default_value_t = 3650, value_parser = days())]
+        days: u32,
+    },
+    /// Let the next authority sign from now on. Everybody has to trust it by then.
+    Sign {
+        /// The directory of the authority.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
+    /// Trust the former authority no more. Nobody may have a certificate of it by then.
+    Finish {
+        /// The directory of the authority.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 /// Whom a certificate is for.
@@ -336,6 +375,9 @@ mod tests {
             "godwit certs authority d --days 30",
             "godwit certs issue agent host-1 192.0.2.1 h.example.org --authority d --out o --days 9",
             "godwit certs issue server database database --authority d --out o",
+            "godwit certs rotate begin d --days 30",
+            "godwit certs rotate sign d",
+            "godwit certs rotate finish d",
         ] {
             parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }

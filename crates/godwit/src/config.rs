@@ -10,8 +10,11 @@ mod simulated_agents;
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "libvirt")]
+use anyhow::ensure;
 use anyhow::{Context, Result, anyhow};
 use godwit_api::config::{ApiConfig, AuthConfig, PolicyConfig};
+use godwit_core::retention::Retention;
 use serde::Deserialize;
 
 pub(crate) use self::database::{DatabaseConfig, refuse_password};
@@ -34,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) policy: PolicyConfig,
     /// Issuing tokens.
     pub(crate) identity: IdentityConfig,
+    /// How long what is over is kept. API and conductor have it in their sections.
+    retention: Retention,
     /// Driving migrations.
     pub(crate) conductor: godwit_conductor::Config,
     #[cfg(feature = "libvirt")]
@@ -62,10 +67,28 @@ impl Config {
     fn parse(text: &str, file: &Path) -> Result<Self> {
         let config: Self = serde_saphyr::from_str(text)
             .map_err(|error| anyhow!("{}: {}", file.display(), error.without_snippet()))?;
-        Ok(Self {
+        let mut config = Self {
             file: file.to_owned(),
             ..config
-        })
+        };
+        config.check()?;
+        config.api.retention = config.retention;
+        config.conductor.retention = config.retention;
+        Ok(config)
+    }
+
+    /// Looks at what concerns two sections.
+    fn check(&self) -> Result<()> {
+        #[cfg(feature = "libvirt")]
+        if let (Some(agent), Some(kept)) = (&self.agent, self.retention.migrations) {
+            ensure!(
+                agent.pace.remember <= kept,
+                "{}: `agent.pace.remember` cannot be longer than `retention.migrations`: what an \
+                 agent remembers, it may ask about",
+                self.file.display()
+            );
+        }
+        Ok(())
     }
 
     /// The database, which every role but the agent needs.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::cli::Deployment;
+use crate::cli::{DEFAULT_DATA, Deployment};
 use crate::config::Config;
 use crate::up::DataDirectory;
 
@@ -16,9 +16,6 @@ pub(crate) enum Resolved {
     /// A directory of `up`, which exists.
     Data(DataDirectory),
 }
-
-/// The directory of `up` when nobody names one.
-pub(crate) const DEFAULT_DATA: &str = "godwit-data";
 
 /// The configuration file when nobody names one.
 const CONFIG_VARIABLE: &str = "GODWIT_CONFIG";

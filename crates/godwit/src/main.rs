@@ -35,7 +35,7 @@ mod version;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, Command, Policy, Token};
 use crate::config::Config;
@@ -48,7 +48,7 @@ use crate::logging::LogConfig;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    match run(command_line().command) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("godwit: {error:#}");
@@ -57,6 +57,14 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// What was asked for; ends the process where that is nonsense, or help, or the version.
+fn command_line() -> Cli {
+    let matches = Cli::command()
+        .version(version::BUILD.as_str())
+        .get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 fn run(command: Command) -> Result<ExitCode> {

@@ -1,12 +1,19 @@
 //! Which build this is.
 
+use std::sync::LazyLock;
+
 use prometheus::{Registry, register_int_gauge_vec_with_registry};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The commit that it was built from, where whoever built it said so.
 const COMMIT: &str = match option_env!("GODWIT_COMMIT") {
     Some(commit) => commit,
     None => "unknown",
 };
+
+/// Version and commit, as `--version` shows them.
+pub(crate) static BUILD: LazyLock<String> = LazyLock::new(|| format!("{VERSION} ({COMMIT})"));
 
 /// Shows it in `registry`.
 pub(crate) fn observe(registry: &Registry) -> prometheus::Result<()> {
@@ -16,7 +23,6 @@ pub(crate) fn observe(registry: &Registry) -> prometheus::Result<()> {
         &["version", "commit"],
         registry
     )?;
-    let labels = [env!("CARGO_PKG_VERSION"), COMMIT];
-    build.with_label_values(&labels).set(1);
+    build.with_label_values(&[VERSION, COMMIT]).set(1);
     Ok(())
 }

@@ -16,7 +16,6 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamp as SqlTimestamp};
-use godwit_core::idempotency::KEPT;
 use godwit_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +61,8 @@ pub struct KeyedRequest {
     pub promise: KeptAnswer,
     /// By when it is known at the latest.
     pub open_until: Timestamp,
+    /// Keys from before, and from then, are forgotten.
+    pub forgotten: Timestamp,
     /// The present.
     pub at: Timestamp,
 }
@@ -174,7 +175,7 @@ pub(crate) fn insert(
     .bind::<Text, _>(json(&request.promise))
     .bind::<Nullable<SqlTimestamp>, _>(instants(Some(request.open_until)))
     .bind::<SqlTimestamp, _>(instant(request.at))
-    .bind::<SqlTimestamp, _>(instant(request.at.minus(KEPT)))
+    .bind::<SqlTimestamp, _>(instant(request.forgotten))
     .prepared()
     .execute(connection)?;
     Ok(written == 1)
@@ -192,11 +193,11 @@ impl Store {
         (self.with_key(Arc::clone(&write)), write)
     }
 
-    /// The request that has a key, unless that was too long ago.
+    /// The request that has a key, unless that was so long ago that it is forgotten.
     pub async fn idempotency_find(
         &self,
         key: &IdempotencyKey,
-        now: Timestamp,
+        forgotten: Timestamp,
     ) -> Result<Option<KeptRequest>, StoreError> {
         let key = key.clone();
         self.read(move |connection| {
@@ -206,7 +207,7 @@ impl Store {
                     .filter(idempotency_keys::project_id.eq(&key.project_id))
                     .filter(idempotency_keys::route.eq(&key.route))
                     .filter(idempotency_keys::key.eq(&key.key))
-                    .filter(idempotency_keys::created_at.gt(instant(now.minus(KEPT))))
+                    .filter(idempotency_keys::created_at.gt(instant(forgotten)))
                     .select((
                         idempotency_keys::fingerprint,
                         idempotency_keys::answer,
@@ -247,16 +248,19 @@ impl Store {
         .await
     }
 
-    /// Forgets keys that were kept for long enough, the oldest first, `limit` at most; returns how
-    /// many.
-    pub async fn idempotency_prune(&self, now: Timestamp, limit: i64) -> Result<usize, StoreError> {
+    /// Removes keys that are forgotten, the oldest first, `limit` at most; returns how many.
+    pub async fn idempotency_prune(
+        &self,
+        forgotten: Timestamp,
+        limit: i64,
+    ) -> Result<usize, StoreError> {
         self.write(move |connection| {
             let pruned = sql_query(
                 "DELETE FROM idempotency_keys WHERE id IN
                      (SELECT id FROM idempotency_keys WHERE created_at <= $1
                       ORDER BY created_at LIMIT $2)",
             )
-            .bind::<SqlTimestamp, _>(instant(now.minus(KEPT)))
+            .bind::<SqlTimestamp, _>(instant(forgotten))
             .bind::<BigInt, _>(limit)
             .prepared()
             .execute(connection)?;

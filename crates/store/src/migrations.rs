@@ -8,6 +8,7 @@ mod imported;
 mod list;
 mod of_server;
 mod progress;
+mod prune;
 mod queue;
 mod record;
 mod row;

@@ -287,6 +287,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    events_expired (id) {
+        id -> BigInt,
+        position -> BigInt,
+    }
+}
+
+diesel::table! {
     effects (id) {
         id -> BigInt,
         subject_kind -> Text,
@@ -475,6 +482,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     sightings,
     migrations,
     events,
+    events_expired,
     effects,
     claims,
     slots,

@@ -54,6 +54,7 @@ const CHANGES: &[Change] = changes![
     "2026-11-28-000032_owners_and_actors",
     "2026-11-28-000033_webhooks",
     "2026-11-28-000034_notifications",
+    "2026-11-28-000050_retention",
 ];
 
 /// Changes that no running program of the release before survives.

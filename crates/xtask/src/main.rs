@@ -10,8 +10,10 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 mod arrows;
+mod command_line;
 mod metrics;
 mod protocol;
+mod sbom;
 mod sizes;
 mod states;
 mod writers;
@@ -50,6 +52,16 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Write manual pages and completions of the command line, as they lie below /usr/share.
+    CommandLine {
+        /// Where to.
+        directory: PathBuf,
+    },
+    /// Write what the binary is made of, as CycloneDX.
+    Sbom {
+        /// Where to.
+        file: PathBuf,
+    },
     /// Every check above.
     Check,
 }
@@ -76,6 +88,8 @@ fn run(task: &Task) -> Result<()> {
         Task::Writers => writers::check(&root),
         Task::Metrics { check: false } => metrics::write(&root),
         Task::Metrics { check: true } => metrics::check(&root),
+        Task::CommandLine { directory } => command_line::write(directory),
+        Task::Sbom { file } => sbom::write(&root, file),
         Task::Check => {
             states::check(&root)?;
             protocol::check(&root)?;

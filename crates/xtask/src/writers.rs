@@ -21,6 +21,10 @@ const WRITERS: &[(&str, &str)] = &[
     ("migrations/begin.rs", "the first row, as core says"),
     ("migrations/imported.rs", "rows that nobody drives"),
     (
+        "migrations/prune.rs",
+        "rows that were kept for long enough, with their events and effects",
+    ),
+    (
         "events.rs",
         "the number of the last event, which decides nothing",
     ),

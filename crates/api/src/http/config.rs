@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use godwit_core::retention::Retention;
 use serde::{Deserialize, Serialize};
 
 pub use self::keystone::KeystoneConfig;
@@ -61,6 +62,10 @@ pub struct ApiConfig {
     pub quotas: QuotaConfig,
     /// Calling those who want to know of events.
     pub webhooks: WebhookConfig,
+    /// How long answers to requests with an idempotency key are kept; set from the section
+    /// `retention`, which the conductor has, too.
+    #[serde(skip)]
+    pub retention: Retention,
 }
 
 /// The section `api.webhooks`.
@@ -131,6 +136,7 @@ impl Default for ApiConfig {
             accepted_limit: Duration::from_secs(300),
             quotas: QuotaConfig::default(),
             webhooks: WebhookConfig::default(),
+            retention: Retention::default(),
         }
     }
 }

@@ -2,10 +2,12 @@
 //! twice. Decision 15.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::header::HeaderMap;
 use actix_web::web::Data;
 use godwit_core::idempotency::{KEY_MAX, Repetition, compare};
+use godwit_core::time::Timestamp;
 use godwit_store::{IdempotencyKey, KeptAnswer, KeyedRequest, KeyedWrite, StoreError};
 use sha2::{Digest, Sha256};
 
@@ -92,9 +94,16 @@ impl Said<'_> {
                 body: String::new(),
             },
             open_until: at.plus(longest),
+            forgotten: forgotten(state, at),
             at,
         }))
     }
+}
+
+/// From when on, into the past, keys are forgotten.
+fn forgotten(state: &ApiState, now: Timestamp) -> Timestamp {
+    let kept = state.config.retention.idempotency_keys;
+    now.minus(kept.unwrap_or(Duration::MAX))
 }
 
 /// How a request with a key goes on.
@@ -138,7 +147,10 @@ pub(crate) async fn begin(
 /// What the request with the same key was answered, if there was one.
 async fn earlier(state: &ApiState, request: &KeyedRequest) -> Result<Option<KeptAnswer>, KeyError> {
     let now = state.clock.now();
-    let found = state.store.idempotency_find(&request.key, now).await;
+    let found = state
+        .store
+        .idempotency_find(&request.key, forgotten(state, now))
+        .await;
     let Some(kept) = found.map_err(KeyError::Store)? else {
         return Ok(None);
     };

@@ -22,6 +22,7 @@ mod puppet;
 mod race;
 mod recovery;
 mod rehosting_faults;
+mod retention;
 mod seen;
 mod slots;
 mod together;

@@ -17,6 +17,7 @@ use rcgen::{
     KeyUsagePurpose, SanType, date_time_ymd,
 };
 
+use super::rotate::rotate;
 use crate::cli::{Bearer, Certs, IssueCertificate};
 use crate::clock::SystemClock;
 use crate::keys::write;
@@ -32,30 +33,41 @@ pub(crate) fn run(command: &Certs) -> Result<ExitCode> {
     let made = match command {
         Certs::Authority { directory, days } => authority(directory, *days, now)?,
         Certs::Issue(wanted) => issue(wanted, now)?,
+        Certs::Rotate(step) => rotate(step, now)?,
     };
     println!("{made}");
     Ok(ExitCode::SUCCESS)
 }
 
 /// Makes the authority of `directory`, if it has none.
-fn authority(directory: &Path, days: u32, now: Timestamp) -> Result<String> {
+pub(super) fn authority(directory: &Path, days: u32, now: Timestamp) -> Result<String> {
     let (certificate, key) = files_of_authority(directory);
     if certificate.exists() {
         return Ok(format!("{} is there already", certificate.display()));
     }
     make_directory(directory, 0o700)?;
+    make_authority(&certificate, &key, days, now)?;
+    Ok(format!("made the authority {}", certificate.display()))
+}
+
+/// Makes an authority in these two files.
+pub(super) fn make_authority(
+    certificate: &Path,
+    key: &Path,
+    days: u32,
+    now: Timestamp,
+) -> Result<()> {
     let pair = KeyPair::generate()?;
     let mut params = params_of_authority();
     last(&mut params, days, now);
     let pem = params.self_signed(&pair)?.pem();
     // Whoever finds the certificate finds its key.
-    write(&key, &pair.serialize_pem(), 0o600)?;
-    write(&certificate, &pem, 0o644)?;
-    Ok(format!("made the authority {}", certificate.display()))
+    write(key, &pair.serialize_pem(), 0o600)?;
+    write(certificate, &pem, 0o644)
 }
 
 /// Makes what is wanted, if it is not there or not good for long enough.
-fn issue(wanted: &IssueCertificate, now: Timestamp) -> Result<String> {
+pub(super) fn issue(wanted: &IssueCertificate, now: Timestamp) -> Result<String> {
     let (authority, authority_key) = files_of_authority(&wanted.authority);
     let trusted = std::fs::read_to_string(&authority)
         .with_context(|| format!("there is no authority {}", authority.display()))?;
@@ -63,7 +75,8 @@ fn issue(wanted: &IssueCertificate, now: Timestamp) -> Result<String> {
     let text = described(&names);
     let beside = |ending: &str| wanted.out.join(format!("{}.{ending}", wanted.name));
     let files = TlsFiles {
-        ca: authority,
+        // Of two that are trusted the one that signs.
+        ca: signing(&wanted.authority).unwrap_or(authority),
         cert: beside("pem"),
         key: beside("key"),
     };
@@ -116,8 +129,13 @@ fn issue(wanted: &IssueCertificate, now: Timestamp) -> Result<String> {
     Ok(format!("made {} for {text}", files.cert.display()))
 }
 
-fn files_of_authority(directory: &Path) -> (PathBuf, PathBuf) {
+pub(super) fn files_of_authority(directory: &Path) -> (PathBuf, PathBuf) {
     (directory.join("ca.pem"), directory.join("ca.key"))
+}
+
+/// The certificate of the authority that signs, where another one is trusted beside it.
+pub(super) fn signing(directory: &Path) -> Option<PathBuf> {
+    Some(directory.join("signing.pem")).filter(|path| path.exists())
 }
 
 /// The same each time, as what it signs names it.

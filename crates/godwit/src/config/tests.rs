@@ -62,6 +62,34 @@ fn passwords_stand_in_files() {
     parse("database:\n  url: postgres://godwit@db/godwit?passfile=/etc/godwit/pgpass\n").unwrap();
 }
 
+#[test]
+fn what_is_kept_concerns_api_and_conductor() {
+    let config = parse("retention: {events: 60, webhook_deliveries: 0}\n").unwrap();
+    let kept = Retention {
+        events: Some(std::time::Duration::from_secs(60)),
+        webhook_deliveries: None,
+        ..Retention::default()
+    };
+    assert_eq!(
+        (config.api.retention, config.conductor.retention),
+        (kept, kept)
+    );
+    let error = refused("retention: {migrations: 3600, events: 60}\n");
+    assert!(error.contains("604800 seconds"), "{error}");
+    let error = refused("retention: {events: 0}\n");
+    assert!(error.contains("`retention.events`"), "{error}");
+}
+
+#[cfg(feature = "libvirt")]
+#[test]
+fn an_agent_remembers_nothing_that_was_removed() {
+    let agent = "agent: {host: a, conductors: [], pace: {remember: 700000}}\n";
+    let kept = "retention: {migrations: 604800, events: 60}\n";
+    parse(agent).unwrap();
+    let error = refused(&format!("{agent}{kept}"));
+    assert!(error.contains("`agent.pace.remember`"), "{error}");
+}
+
 fn example() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/godwit.yaml")
 }
@@ -129,6 +157,7 @@ fn the_example_is_a_good_file_and_shows_every_key() {
         ("api", serde_json::to_value(&config.api)),
         ("auth", serde_json::to_value(&config.auth)),
         ("policy", serde_json::to_value(&config.policy)),
+        ("retention", serde_json::to_value(config.retention)),
         ("conductor", serde_json::to_value(&config.conductor)),
         (
             "simulated_agents",
@@ -153,6 +182,7 @@ fn what_the_example_shows_is_the_default() {
     assert_eq!(config.log, LogConfig::default());
     assert_eq!(config.api, ApiConfig::default());
     assert_eq!(config.policy, PolicyConfig::default());
+    assert_eq!(config.retention, Retention::default());
     config.conductor.tls = None;
     config.conductor.name = None;
     assert_eq!(config.conductor, godwit_conductor::Config::default());

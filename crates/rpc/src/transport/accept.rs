@@ -36,9 +36,8 @@ pub(super) fn accept_tls(
     listener: TcpListener,
     tls: Tls,
 ) -> impl Stream<Item = io::Result<Connection>> + Send {
-    let acceptor = TlsAcceptor::from(tls.server);
     accept(listener, move |tcp| {
-        let acceptor = acceptor.clone();
+        let acceptor = TlsAcceptor::from(tls.server());
         async move {
             let stream = acceptor.accept(tcp).await?;
             let identity = identity_of(stream.get_ref().1.peer_certificates());

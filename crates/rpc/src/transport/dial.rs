@@ -116,7 +116,7 @@ async fn connect_tls(
 ) -> io::Result<TlsStream<TcpStream>> {
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     let tcp = connect_tcp((host, port)).await?;
-    let connector = TlsConnector::from(tls.client.clone());
+    let connector = TlsConnector::from(tls.client());
     let stream = connector.connect(name, tcp).await?;
     let found = identity_of(stream.get_ref().1.peer_certificates()).map_err(io::Error::other)?;
     expect.check(&found)?;

@@ -1,13 +1,17 @@
 //! mTLS: TLS 1.3, one authority, certificates on both sides.
+//!
+//! The files are looked at before each handshake. What they have become counts for it and for those
+//! that follow, if it is of use; connections that are there go on.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use godwit_core::time::Timestamp;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::VerifierBuilderError;
 use rustls::server::WebPkiClientVerifier;
@@ -39,15 +43,41 @@ impl TlsFiles {
     /// # Errors
     /// They would not: [`TlsError`] names the file and what is wrong with it.
     pub fn verify_at(&self, at: Timestamp) -> Result<(), TlsError> {
-        let roots = roots(&self.ca, certificates(&self.ca)?)?;
-        let chain = certificates(&self.cert)?;
+        let pem = Pem::read(self)?;
+        let roots = roots(&self.ca, certificates(&self.ca, &pem.ca)?)?;
+        let chain = certificates(&self.cert, &pem.cert)?;
         let since_1970 = u64::try_from(at.as_micros()).unwrap_or_default();
         let at = UnixTime::since_unix_epoch(Duration::from_micros(since_1970));
         verify(&chain, &roots.roots, at).map_err(|source| TlsError::NotBelieved {
             cert: self.cert.clone(),
             source,
         })?;
-        client(self, roots, chain).map(drop)
+        client(self, roots, chain, key(&self.key, &pem.key)?).map(drop)
+    }
+}
+
+/// What is in the files. Compared as a whole: times of changes are too coarse to tell that one file
+/// was written after another.
+#[derive(Clone, PartialEq, Eq)]
+struct Pem {
+    ca: Vec<u8>,
+    cert: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Pem {
+    fn read(files: &TlsFiles) -> Result<Self, TlsError> {
+        let read = |path: &PathBuf| {
+            std::fs::read(path).map_err(|error: io::Error| TlsError::File {
+                path: path.clone(),
+                source: pem::Error::Io(error),
+            })
+        };
+        Ok(Self {
+            ca: read(&files.ca)?,
+            cert: read(&files.cert)?,
+            key: read(&files.key)?,
+        })
     }
 }
 
@@ -118,19 +148,79 @@ pub struct Ends {
     pub authority: i64,
 }
 
-/// One party's certificate and whom it trusts. Cheap to clone.
+/// One party's certificate and whom it trusts, as the files have them. Cheap to clone; all clones
+/// take what is new together.
 #[derive(Clone)]
-pub struct Tls {
+pub struct Tls(Arc<Party>);
+
+struct Party {
+    files: TlsFiles,
+    identity: PeerIdentity,
+    state: Mutex<State>,
+}
+
+struct State {
+    current: Arc<Loaded>,
+    /// Why the files, as they are, are not taken: it was said once.
+    refused: Option<Refused>,
+}
+
+#[derive(PartialEq, Eq)]
+enum Refused {
+    Unreadable,
+    Unusable(Pem),
+}
+
+/// What was made of the files at one time.
+struct Loaded {
+    pem: Pem,
     identity: PeerIdentity,
     ends: Ends,
-    pub(super) client: Arc<ClientConfig>,
-    pub(super) server: Arc<ServerConfig>,
+    client: Arc<ClientConfig>,
+    server: Arc<ServerConfig>,
+}
+
+impl Loaded {
+    fn new(files: &TlsFiles, pem: Pem) -> Result<Self, TlsError> {
+        let authorities = certificates(&files.ca, &pem.ca)?;
+        let chain = certificates(&files.cert, &pem.cert)?;
+        let ends = Ends {
+            own: first_end(&chain),
+            authority: first_end(&authorities),
+        };
+        let roots = roots(&files.ca, authorities)?;
+        let identity = identity_of(Some(&chain)).map_err(|source| TlsError::Identity {
+            path: files.cert.clone(),
+            source,
+        })?;
+        let key = key(&files.key, &pem.key)?;
+        let client = client(files, roots.clone(), chain.clone(), key.clone_key())?;
+        let server = server(files, roots, chain, key)?;
+        Ok(Self {
+            pem,
+            identity,
+            ends,
+            client: Arc::new(client),
+            server: Arc::new(server),
+        })
+    }
+
+    fn check(self, files: &TlsFiles, wanted: &PeerIdentity) -> Result<Self, TlsError> {
+        if self.identity == *wanted {
+            return Ok(self);
+        }
+        Err(TlsError::Somebody {
+            path: files.cert.clone(),
+            wanted: wanted.clone(),
+            found: self.identity,
+        })
+    }
 }
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls")
-            .field("identity", &self.identity)
+            .field("identity", self.identity())
             .finish_non_exhaustive()
     }
 }
@@ -141,23 +231,8 @@ impl Tls {
     /// # Errors
     /// [`TlsError`] names the file and what is wrong with it.
     pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
-        let authorities = certificates(&files.ca)?;
-        let chain = certificates(&files.cert)?;
-        let ends = Ends {
-            own: first_end(&chain),
-            authority: first_end(&authorities),
-        };
-        let roots = roots(&files.ca, authorities)?;
-        let identity = identity_of(Some(&chain)).map_err(|source| TlsError::Identity {
-            path: files.cert.clone(),
-            source,
-        })?;
-        Ok(Self {
-            identity,
-            ends,
-            client: Arc::new(client(files, roots.clone(), chain.clone())?),
-            server: Arc::new(server(files, roots, chain)?),
-        })
+        let loaded = Loaded::new(files, Pem::read(files)?)?;
+        Ok(Self::of(files, loaded))
     }
 
     /// Reads the files and checks that they are `wanted`'s.
@@ -165,25 +240,80 @@ impl Tls {
     /// # Errors
     /// As [`Tls::load`]; [`TlsError::Somebody`].
     pub fn load_as(files: &TlsFiles, wanted: &PeerIdentity) -> Result<Self, TlsError> {
-        let tls = Self::load(files)?;
-        if tls.identity == *wanted {
-            return Ok(tls);
-        }
-        Err(TlsError::Somebody {
-            path: files.cert.clone(),
-            wanted: wanted.clone(),
-            found: tls.identity,
-        })
+        let loaded = Loaded::new(files, Pem::read(files)?)?;
+        Ok(Self::of(files, loaded.check(files, wanted)?))
     }
 
-    /// Who the certificate is for.
+    fn of(files: &TlsFiles, loaded: Loaded) -> Self {
+        Self(Arc::new(Party {
+            files: files.clone(),
+            identity: loaded.identity.clone(),
+            state: Mutex::new(State {
+                current: Arc::new(loaded),
+                refused: None,
+            }),
+        }))
+    }
+
+    /// Who the certificate is for. It stays so: a certificate for somebody else is not taken.
     pub fn identity(&self) -> &PeerIdentity {
-        &self.identity
+        &self.0.identity
     }
 
     /// When the certificates end.
     pub fn ends(&self) -> Ends {
-        self.ends
+        self.current().ends
+    }
+
+    pub(super) fn client(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.current().client)
+    }
+
+    pub(super) fn server(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.current().server)
+    }
+
+    /// What the files have become, or, where that is of no use, what they were last.
+    fn current(&self) -> Arc<Loaded> {
+        let Party {
+            files,
+            identity,
+            state,
+        } = &*self.0;
+        let found = Pem::read(files);
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.as_ref().is_ok_and(|pem| *pem == state.current.pem) {
+            state.refused = None;
+            return Arc::clone(&state.current);
+        }
+        let refused = match &found {
+            Ok(pem) => Refused::Unusable(pem.clone()),
+            Err(_) => Refused::Unreadable,
+        };
+        if state.refused.as_ref() == Some(&refused) {
+            return Arc::clone(&state.current);
+        }
+        let loaded = found
+            .and_then(|pem| Loaded::new(files, pem))
+            .and_then(|loaded| loaded.check(files, identity));
+        match loaded {
+            Ok(loaded) => {
+                tracing::info!(
+                    %identity,
+                    own_ends = loaded.ends.own,
+                    authority_ends = loaded.ends.authority,
+                    "took new certificates"
+                );
+                state.current = Arc::new(loaded);
+                state.refused = None;
+            }
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(%identity, %error, cause, "new certificates are not taken");
+                state.refused = Some(refused);
+            }
+        }
+        Arc::clone(&state.current)
     }
 }
 
@@ -191,12 +321,13 @@ fn client(
     files: &TlsFiles,
     roots: RootCertStore,
     chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
 ) -> Result<ClientConfig, TlsError> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13])
         .map_err(|source| unusable(files, source))?
         .with_root_certificates(roots)
-        .with_client_auth_cert(chain, key(&files.key)?)
+        .with_client_auth_cert(chain, key)
         .map_err(|source| unusable(files, source))?;
     config.alpn_protocols = vec![HTTP2.to_vec()];
     Ok(config)
@@ -206,6 +337,7 @@ fn server(
     files: &TlsFiles,
     roots: RootCertStore,
     chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
 ) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone())
@@ -218,7 +350,7 @@ fn server(
         .with_protocol_versions(&[&TLS13])
         .map_err(|source| unusable(files, source))?
         .with_client_cert_verifier(verifier)
-        .with_single_cert(chain, key(&files.key)?)
+        .with_single_cert(chain, key)
         .map_err(|source| unusable(files, source))?;
     config.alpn_protocols = vec![HTTP2.to_vec()];
     Ok(config)
@@ -245,23 +377,20 @@ fn roots(
     Ok(roots)
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let failed = |source| TlsError::File {
+fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+    let found = found.map_err(|source| TlsError::File {
         path: path.to_owned(),
         source,
-    };
-    let found: Vec<_> = CertificateDer::pem_file_iter(path)
-        .map_err(failed)?
-        .collect::<Result<_, _>>()
-        .map_err(failed)?;
+    })?;
     if found.is_empty() {
         return Err(TlsError::Empty(path.to_owned()));
     }
     Ok(found)
 }
 
-fn key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|source| TlsError::File {
+fn key(path: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(text).map_err(|source| TlsError::File {
         path: path.to_owned(),
         source,
     })

@@ -6,7 +6,7 @@ use crate::parties::*;
 use godwit_core::time::Timestamp;
 use godwit_rpc::identity::{PeerIdentity, Role};
 use godwit_rpc::refusal::{CallError, Refusal};
-use godwit_rpc::transport::{Address, Tls, TlsError, Transport};
+use godwit_rpc::transport::{Address, Tls, TlsError, TlsFiles, Transport};
 use godwit_rpc::version::Speaks;
 use godwit_test_support::ca::{self, Certificate, TestCa};
 use rustls::pki_types::pem::PemObject;
@@ -316,4 +316,114 @@ async fn an_answer_at_another_address_is_refused() {
         .unwrap();
     let moved = scene.party("moved", &certificate).unwrap();
     assert_cut_off(scene.answer_as(Transport::Tls(moved)).await);
+}
+
+/// Two authorities, and the files of an agent and a conductor that begin with the first.
+struct Rotation {
+    scene: Scene,
+    next: TestCa,
+    agent: TlsFiles,
+    conductor: TlsFiles,
+}
+
+impl Rotation {
+    fn new() -> Self {
+        let scene = Scene::new();
+        let files = |role, name: &str| {
+            let certificate = scene.authority.issue(role, name, &[LOOPBACK]).unwrap();
+            tls_files(scene.directory.path(), name, &scene.authority, &certificate)
+        };
+        let agent = files(ca::Role::Agent, "host-1");
+        let conductor = files(ca::Role::Conductor, "conductor-1");
+        let next = TestCa::new().unwrap();
+        Self {
+            scene,
+            next,
+            agent,
+            conductor,
+        }
+    }
+
+    /// What both trust from now on.
+    fn trust(&self, authorities: &[&TestCa]) {
+        let all: String = authorities.iter().map(|it| it.cert_pem()).collect();
+        for files in [&self.agent, &self.conductor] {
+            std::fs::write(&files.ca, &all).unwrap();
+        }
+    }
+
+    /// Puts a certificate in the place of another.
+    fn put(&self, files: &TlsFiles, certificate: &Certificate) {
+        std::fs::write(&files.cert, &certificate.cert_pem).unwrap();
+        std::fs::write(&files.key, &certificate.key_pem).unwrap();
+    }
+
+    /// Somebody who has heard nothing of all that.
+    fn conductor_of_old(&self) -> TlsFiles {
+        let old = &self.scene.authority;
+        let certificate = old.issue(ca::Role::Conductor, "conductor-2", &[LOOPBACK]);
+        let directory = self.scene.directory.path();
+        tls_files(directory, "conductor-2", old, &certificate.unwrap())
+    }
+}
+
+#[tokio::test]
+async fn an_authority_is_replaced_while_everybody_runs() {
+    let rotation = Rotation::new();
+    let (old, next) = (&rotation.scene.authority, &rotation.next);
+    let side = Transport::Tls(Tls::load(&rotation.agent).unwrap());
+    let serving = serve_agent(&side, Arc::default(), Speaks::default()).await;
+    let caller = Transport::Tls(Tls::load(&rotation.conductor).unwrap());
+    // Each client connects anew, and one that is there goes on.
+    let call = async || agent_client(&caller, &serving).facts().await.map(drop);
+    let first = agent_client(&caller, &serving);
+    first.facts().await.unwrap();
+    let former = Transport::Tls(Tls::load(&rotation.conductor_of_old()).unwrap());
+
+    rotation.trust(&[old, next]);
+    call().await.unwrap();
+    let agent = next.issue(ca::Role::Agent, "host-1", &[LOOPBACK]).unwrap();
+    rotation.put(&rotation.agent, &agent);
+    call().await.unwrap();
+    let conductor = next.issue(ca::Role::Conductor, "conductor-1", &[LOOPBACK]);
+    rotation.put(&rotation.conductor, &conductor.unwrap());
+    call().await.unwrap();
+    rotation.trust(&[next]);
+    call().await.unwrap();
+    first.facts().await.unwrap();
+    let refused = agent_client(&former, &serving).facts().await.map(drop);
+    assert_cut_off(refused);
+}
+
+#[tokio::test]
+async fn what_is_of_no_use_is_not_taken() {
+    let rotation = Rotation::new();
+    let authority = &rotation.scene.authority;
+    let tls = Tls::load(&rotation.agent).unwrap();
+    let ends = tls.ends();
+    let side = Transport::Tls(tls.clone());
+    let serving = serve_agent(&side, Arc::default(), Speaks::default()).await;
+    let caller = rotation.scene.good(ca::Role::Conductor, "conductor-9");
+    let call = async || agent_client(&caller, &serving).facts().await.map(drop);
+
+    let expired = authority.issue_expired(ca::Role::Agent, "host-1", &[LOOPBACK]);
+    let expired = expired.unwrap();
+    let another = authority.issue(ca::Role::Agent, "host-2", &[LOOPBACK]);
+    let another = another.unwrap();
+    // Half of a pair, as it is between two writes.
+    std::fs::write(&rotation.agent.key, &expired.key_pem).unwrap();
+    call().await.unwrap();
+    std::fs::write(&rotation.agent.key, "no key").unwrap();
+    call().await.unwrap();
+    std::fs::remove_file(&rotation.agent.key).unwrap();
+    call().await.unwrap();
+    rotation.put(&rotation.agent, &another);
+    call().await.unwrap();
+    assert_eq!(tls.ends(), ends);
+    assert_eq!(tls.identity().name, "host-1");
+
+    // It is whole, and theirs to judge.
+    rotation.put(&rotation.agent, &expired);
+    assert!(tls.ends().own < ends.own);
+    assert_cut_off(call().await);
 }

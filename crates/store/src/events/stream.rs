@@ -13,18 +13,23 @@
 //!
 //! A reader that wants only some events is told how far was looked, so that it goes on from there
 //! and what it does not want is looked at once.
+//!
+//! Events expire in the order of their positions, and who would go on from before those that are
+//! left is told so. The rows of expired ones are removed with their migration. So what a migration
+//! has in its log is all or nothing, and what a reader is given has no gap.
 
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::BigInt;
 use godwit_core::effect::SubjectKind;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
+use godwit_core::time::Timestamp;
 
 use super::{EventRow, MigrationEvent};
-use crate::columns::{storable, text};
+use crate::columns::{instant, storable, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
-use crate::schema::{events, migrations};
+use crate::schema::{events, events_expired, migrations};
 use crate::{Store, StoreError, dialect};
 
 /// A line of a migration's log, with its position among all.
@@ -158,15 +163,53 @@ pub(crate) fn newest_position(connection: &mut Database) -> Result<i64, StoreErr
     Ok(newest.unwrap_or(0))
 }
 
-/// The first position that is kept; 1 where none is.
-fn oldest_position(connection: &mut Database) -> Result<i64, StoreError> {
+/// The position from which on nothing has been missed; 0 where all are kept.
+fn beginning(connection: &mut Database) -> Result<i64, StoreError> {
+    let expired = expired_position(connection)?;
     let oldest: Option<i64> = events::table
         .filter(events::position.is_not_null())
         .order(events::position)
         .select(events::position.assume_not_null())
         .first(connection)
         .optional()?;
-    Ok(oldest.unwrap_or(1))
+    Ok(expired.max(oldest.unwrap_or(1) - 1))
+}
+
+/// Up to which position events have expired.
+fn expired_position(connection: &mut Database) -> Result<i64, StoreError> {
+    let expired: Option<i64> = events_expired::table
+        .select(events_expired::position)
+        .first(connection)
+        .optional()?;
+    Ok(expired.unwrap_or(0))
+}
+
+/// Lets events expire that happened by `before`, until the first that did not; looks at `limit` at
+/// most, and returns how many. The last of all stays, as the next one's position follows from it.
+fn expire(connection: &mut Database, before: Timestamp, limit: i64) -> Result<i64, StoreError> {
+    let (expired, newest) = (expired_position(connection)?, newest_position(connection)?);
+    let last = expired.saturating_add(limit).min(newest - 1);
+    if last <= expired {
+        return Ok(0);
+    }
+    let kept: Option<i64> = events::table
+        .filter(events::position.gt(expired))
+        .filter(events::position.le(last))
+        .filter(events::at.gt(instant(before)))
+        .order(events::position)
+        .select(events::position.assume_not_null())
+        .first(connection)
+        .optional()?;
+    let to = kept.map_or(last, |kept| kept - 1);
+    if to > expired {
+        // Another conductor may have been quicker.
+        diesel::update(events_expired::table)
+            .filter(events_expired::position.lt(to))
+            .set(events_expired::position.eq(to))
+            .prepared()
+            .execute(connection)?;
+    }
+    Ok(to - expired)
 }
 
 /// An event's row, and whose it is.
@@ -233,9 +276,29 @@ fn load(
 }
 
 fn page(connection: &mut Database, query: &EventQuery) -> Result<EventPage, EventReadError> {
-    let (oldest, newest) = (oldest_position(connection)?, newest_position(connection)?);
-    let after = query.after.unwrap_or(oldest - 1);
-    if after < oldest - 1 || after > newest {
+    loop {
+        let after = match query.after {
+            Some(after) => after,
+            None => beginning(connection)?,
+        };
+        let page = page_after(connection, query, after)?;
+        // Looked at behind what was read: what expires meanwhile may be removed as well.
+        if after >= beginning(connection)? {
+            return Ok(page);
+        }
+        if query.after.is_some() {
+            return Err(EventReadError::Expired(after));
+        }
+    }
+}
+
+fn page_after(
+    connection: &mut Database,
+    query: &EventQuery,
+    after: i64,
+) -> Result<EventPage, EventReadError> {
+    let newest = newest_position(connection)?;
+    if after > newest {
         return Err(EventReadError::Expired(after));
     }
     let wants_some = query.names.is_some() || query.project.is_some();
@@ -285,5 +348,14 @@ impl Store {
         }
         let query = query.clone();
         self.read(move |connection| page(connection, &query)).await
+    }
+
+    /// Lets the oldest events expire, if they happened by `before`; looks at `limit` at most, and
+    /// returns how many. They are still in the logs of their migrations.
+    pub async fn events_expire(&self, before: Timestamp, limit: i64) -> Result<i64, StoreError> {
+        // Nobody may have read them.
+        self.give_positions().await?;
+        self.write(move |connection| expire(connection, before, limit))
+            .await
     }
 }

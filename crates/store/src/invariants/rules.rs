@@ -139,6 +139,13 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "P2",
+        "SELECT 'effect ' || CAST(e.id AS TEXT) || ' is of no migration' AS what
+         FROM effects e
+         WHERE e.subject_kind = 'migration'
+           AND NOT EXISTS (SELECT 1 FROM migrations m WHERE m.id = e.subject_id)",
+    ),
+    rule(
+        "P2",
         "SELECT 'migration ' || uuid || ' is ' || status || ' without saying why' AS what
          FROM migrations
          WHERE NOT imported AND status IN ('failed', 'cancelled', 'error')
@@ -346,8 +353,25 @@ pub(super) const RULES: &[Rule] = &[
         "SELECT 'the positions of events have gaps: ' || CAST(given AS TEXT) || ' lead from '
                 || CAST(first AS TEXT) || ' to ' || CAST(last AS TEXT) AS what
          FROM (SELECT COUNT(position) AS given, MIN(position) AS first, MAX(position) AS last
-               FROM events) e
+               FROM events
+               WHERE position > (SELECT COALESCE(MAX(position), 0) FROM events_expired)) e
          WHERE e.given <> e.last - e.first + 1",
+    ),
+    rule(
+        "P11",
+        "SELECT 'event ' || CAST(e.id AS TEXT) || ' is of no migration' AS what
+         FROM events e
+         WHERE e.subject_kind = 'migration'
+           AND NOT EXISTS (SELECT 1 FROM migrations m WHERE m.id = e.subject_id)",
+    ),
+    // Positions are given out behind the last one.
+    rule(
+        "P11",
+        "SELECT 'events have expired up to ' || CAST(x.position AS TEXT)
+                || ', and none is left behind them' AS what
+         FROM events_expired x
+         WHERE x.position > 0
+           AND NOT EXISTS (SELECT 1 FROM events e WHERE e.position > x.position)",
     ),
     // P12: every wait has a deadline. Two wait for an operator or for a dead host's return.
     rule(

@@ -57,7 +57,7 @@ pub(crate) struct Bench {
 }
 
 /// Every table of ours.
-const TABLES: [&str; 20] = [
+const TABLES: [&str; 21] = [
     "services",
     "deleted_services",
     "hosts",
@@ -66,6 +66,7 @@ const TABLES: [&str; 20] = [
     "sightings",
     "migrations",
     "events",
+    "events_expired",
     "effects",
     "claims",
     "slots",

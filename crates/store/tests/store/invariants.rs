@@ -303,6 +303,27 @@ fn breaches() -> Vec<(&'static str, &'static str, String)> {
             ),
         ),
         (
+            "P11",
+            "and none is left behind them",
+            "UPDATE events_expired SET position = 99".to_owned(),
+        ),
+        (
+            "P11",
+            "is of no migration",
+            format!(
+                "UPDATE events SET subject_id = 999 WHERE {} AND sequence = 3",
+                subject(1)
+            ),
+        ),
+        (
+            "P2",
+            "is of no migration",
+            format!(
+                "UPDATE effects SET subject_id = 999 WHERE {} AND sequence = 1",
+                subject(1)
+            ),
+        ),
+        (
             "P2",
             "is completed without a time of its end",
             format!("UPDATE migrations SET ended_at = NULL WHERE {}", of(2)),

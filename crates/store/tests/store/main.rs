@@ -32,6 +32,7 @@ mod registry;
 mod released;
 mod repairs;
 mod restored;
+mod retention;
 mod schema;
 mod server_groups;
 mod server_lists;

@@ -229,3 +229,23 @@ async fn an_expired_cursor_is_never_a_silent_gap() {
     let kept = world.native(Who::Admin, "/events?after=2").await;
     assert_eq!(positions(&kept), ["3", "4"]);
 }
+
+#[tokio::test]
+async fn what_has_expired_is_said_and_is_still_in_the_log_of_its_migration() {
+    let (world, [first, _]) = story().await;
+    world.native(Who::Admin, "/events").await.ok();
+    let expired = world.store.events_expire(world.clock.now(), 2).await;
+    assert_eq!(expired.unwrap(), 2);
+    for position in ["0", "1"] {
+        let path = format!("/events?after={position}");
+        let answer = world.native(Who::Admin, &path).await;
+        answer.problem(410, "cursor-expired");
+    }
+    for path in ["/events", "/events?after=2"] {
+        let kept = world.native(Who::Admin, path).await;
+        assert_eq!(positions(&kept), ["3", "4"], "{path}");
+    }
+    let shown = world.native(Who::Admin, &format!("/migrations/{first}"));
+    let shown = shown.await.ok();
+    assert_eq!(shown["timeline"].as_array().unwrap().len(), 2);
+}

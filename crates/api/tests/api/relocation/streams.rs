@@ -233,6 +233,18 @@ async fn what_was_missed_is_said_and_where_to_begin_anew() {
 }
 
 #[tokio::test]
+async fn what_has_expired_is_said() {
+    let (world, _) = story().await;
+    world.native(Who::Admin, "/events").await.ok();
+    let expired = world.store.events_expire(world.clock.now(), 2).await;
+    assert_eq!(expired.unwrap(), 2);
+    let mut late = world.listen(Who::Admin, "", Some("1")).await;
+    assert_eq!(late.next().await.unwrap().kind.as_deref(), Some("reset"));
+    let mut kept = world.listen(Who::Admin, "", Some("2")).await;
+    assert_eq!(kept.ids(2).await, ["3", "4"]);
+}
+
+#[tokio::test]
 async fn a_stream_ends_with_its_token() {
     let (world, _) = story().await;
     let mut stream = world.listen(Who::Reader, "?after=0", None).await;

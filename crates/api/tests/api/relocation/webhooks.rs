@@ -7,6 +7,7 @@ use std::time::Duration;
 use godwit_api::config::{ApiConfig, QuotaConfig, WebhookConfig};
 use godwit_api::relocation::webhooks::Secret;
 use godwit_api::relocation::webhooks::deliver::Deliverer;
+use godwit_core::time::Clock;
 use godwit_test_support::wait_for;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -303,6 +304,32 @@ async fn a_call_is_the_event_as_its_maker_sees_it_and_signed() {
         1,
         "nothing of before"
     );
+}
+
+/// Nobody looked for so long that it has expired.
+#[tokio::test]
+async fn what_was_missed_is_said_once() {
+    let (world, [first, _]) = story_in(World::configured(config()).await).await;
+    let receiver = Receiver::new().await;
+    let hook = made(&create(&world, Who::Manager, &receiver.address).await, 201);
+    for _ in 0..3 {
+        world.happens(&first).await;
+    }
+    world.native(Who::Admin, "/events").await.ok();
+    let expired = world.store.events_expire(world.clock.now(), 9).await;
+    assert_eq!(expired.unwrap(), 6);
+    let deliverer = Deliverer::new(world.state.clone()).unwrap().unwrap();
+    tokio::spawn(deliverer.run(std::future::pending()));
+    let called = receiver.called(1).await.remove(0);
+    let body: Value = serde_json::from_str(&called.body).unwrap();
+    assert_eq!(
+        (&body["type"], &body["position"]),
+        (&json!("reset"), &json!("7"))
+    );
+    stands(&world, &hook, "delivered", 1).await;
+    world.happens(&first).await;
+    receiver.called(2).await;
+    assert_eq!(deliveries(&world, &hook).await.len(), 2);
 }
 
 #[tokio::test]
