@@ -5,7 +5,6 @@ use diesel::result::Error as DieselError;
 use godwit_core::begin::{self, Asked, Beginning};
 use godwit_core::event::Event;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
-use godwit_core::instance_action;
 use godwit_core::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest, Request};
 use godwit_core::time::Timestamp;
 use godwit_core::transition::Transition;
@@ -213,9 +212,7 @@ fn begin<E>(
     effects::insert(connection, record.id, effect, new.at)?;
     servers::write_patch(connection, &server, &beginning.server, new.at)?;
     if let Some(note) = new.action_note() {
-        let (action, steps) = instance_action::begun(&record.migration);
-        instance_actions::began(connection, new.server, action, &note)?;
-        instance_actions::apply(connection, &record, steps, new.at)?;
+        instance_actions::begun(connection, &record, &note)?;
     }
     Ok(record)
 }
