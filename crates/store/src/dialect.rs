@@ -19,9 +19,13 @@ pub(crate) mod upgrade;
 use std::sync::LazyLock;
 
 use diesel::connection::SimpleConnection;
+#[cfg(feature = "postgres")]
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Text, Timestamp};
+use diesel::sqlite::Sqlite;
 use godwit_core::effect::{Effect, SubjectKind};
 use godwit_core::ids::HostName;
 
@@ -103,6 +107,40 @@ pub(crate) fn snapshot(connection: &mut Database) -> QueryResult<()> {
 // Row locks are taken in one order, so that nobody waits for somebody who waits for him:
 // a migration, then servers by uuid, then a server group, then hosts by name. A writer on SQLite
 // is alone anyway.
+
+/// A query of which nobody else changes the rows of one table until the transaction ends: always
+/// the same table for queries of one type.
+pub(crate) struct Locking<Q>(
+    pub(crate) Q,
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "nothing is locked"))]
+    pub(crate) &'static str,
+);
+
+impl<Q: QueryId> QueryId for Locking<Q> {
+    type QueryId = Locking<Q::QueryId>;
+    const HAS_STATIC_QUERY_ID: bool = Q::HAS_STATIC_QUERY_ID;
+}
+
+impl<Q: Query> Query for Locking<Q> {
+    type SqlType = Q::SqlType;
+}
+
+impl<Q, C> RunQueryDsl<C> for Locking<Q> {}
+
+impl<Q: QueryFragment<Sqlite>> QueryFragment<Sqlite> for Locking<Q> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        self.0.walk_ast(out)
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Locking<Q> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.0.walk_ast(out.reborrow())?;
+        out.push_sql(" FOR UPDATE OF ");
+        out.push_identifier(self.1)
+    }
+}
 
 /// Keeps a migration's row as it is until the transaction ends. `false`: there is none. `true` on
 /// SQLite, where whoever loads it sees.

@@ -8,13 +8,13 @@ use godwit_core::migration::{
 };
 use godwit_core::phase::{Phase, Stored};
 use godwit_core::status::{MigrationKind, MigrationStatus};
-use godwit_core::time::Timestamp;
 
 use super::record::amounts;
 use super::{MigrationRecord, Progress};
 use crate::StoreError;
-use crate::columns::{Json, text};
-use crate::connection::Database;
+use crate::columns::{Instant, Json, Parsed, text};
+use crate::connection::{Database, on_backend};
+use crate::dialect::Locking;
 use crate::schema::migrations;
 
 /// All that is read of a migration.
@@ -22,37 +22,37 @@ use crate::schema::migrations;
 #[diesel(table_name = migrations)]
 pub(super) struct MigrationRow {
     id: i64,
-    uuid: MigrationUuid,
-    instance_uuid: ServerUuid,
-    migration_type: MigrationKind,
-    status: MigrationStatus,
-    intent: Option<Intent>,
-    settling: Option<Settling>,
-    storage: Option<StorageMode>,
+    uuid: Parsed<MigrationUuid>,
+    instance_uuid: Parsed<ServerUuid>,
+    migration_type: Parsed<MigrationKind>,
+    status: Parsed<MigrationStatus>,
+    intent: Option<Parsed<Intent>>,
+    settling: Option<Parsed<Settling>>,
+    storage: Option<Parsed<StorageMode>>,
     request: Json<Request>,
     limits: Json<Limits>,
-    source_compute: HostName,
+    source_compute: Parsed<HostName>,
     source_node: Option<String>,
-    dest_compute: Option<HostName>,
+    dest_compute: Option<Parsed<HostName>>,
     dest_node: Option<String>,
     dest_host: Option<String>,
     old_instance_type_id: Option<i64>,
     new_instance_type_id: Option<i64>,
     #[diesel(embed)]
     asker: AskerRow,
-    deadline: Option<Timestamp>,
-    failure_code: Option<FailureCode>,
+    deadline: Option<Instant>,
+    failure_code: Option<Parsed<FailureCode>>,
     failure_message: Option<String>,
     generation: i64,
     effect_sequence: i64,
     pub(super) event_sequence: i64,
     #[diesel(embed)]
     progress: ProgressRow,
-    created_at: Timestamp,
-    updated_at: Option<Timestamp>,
-    status_since: Timestamp,
-    started_at: Option<Timestamp>,
-    ended_at: Option<Timestamp>,
+    created_at: Instant,
+    updated_at: Option<Instant>,
+    status_since: Instant,
+    started_at: Option<Instant>,
+    ended_at: Option<Instant>,
     hidden: bool,
     imported: bool,
 }
@@ -93,20 +93,25 @@ impl From<ProgressRow> for Progress {
     }
 }
 
+/// What is in a column, if something is.
+fn read<T: Clone>(column: Option<&Parsed<T>>) -> Option<T> {
+    column.map(|parsed| parsed.0.clone())
+}
+
 impl MigrationRow {
     /// Where the migration is. An imported row may have any of Nova's words.
     fn phase(&self) -> Result<Phase, StoreError> {
         let stored = Stored {
-            status: self.status,
-            settling: self.settling,
+            status: self.status.0,
+            settling: read(self.settling.as_ref()),
             placed: self.storage.is_some() || self.imported,
             reason: self.failure_code.is_some(),
         };
-        match Phase::read(self.migration_type, stored) {
+        match Phase::read(self.migration_type.0, stored) {
             Ok(phase) => Ok(phase),
-            Err(_) if self.imported => Ok(Phase::Ended(self.status)),
+            Err(_) if self.imported => Ok(Phase::Ended(self.status.0)),
             Err(error) => {
-                let text = format!("migration {}: {error}", self.uuid);
+                let text = format!("migration {}: {error}", self.uuid.0);
                 Err(StoreError::Corrupt(text.into()))
             }
         }
@@ -116,9 +121,9 @@ impl MigrationRow {
     /// is placed only when it is known how its disks get there. Of an imported one nobody knows.
     fn placement(&self) -> Option<Placement> {
         Some(Placement {
-            host: self.dest_compute.clone()?,
+            host: read(self.dest_compute.as_ref())?,
             node: self.dest_node.clone()?,
-            storage: self.storage?,
+            storage: read(self.storage.as_ref())?,
         })
     }
 }
@@ -128,20 +133,23 @@ impl TryFrom<MigrationRow> for MigrationRecord {
 
     fn try_from(row: MigrationRow) -> Result<Self, StoreError> {
         let migration = Migration {
-            uuid: row.uuid,
-            server: row.instance_uuid,
-            kind: row.migration_type,
+            uuid: row.uuid.0,
+            server: row.instance_uuid.0,
+            kind: row.migration_type.0,
             phase: row.phase()?,
             placement: row.placement(),
-            intent: row.intent,
+            intent: row.intent.map(|it| it.0),
             request: row.request.0,
-            source_compute: row.source_compute,
+            source_compute: row.source_compute.0,
             limits: row.limits.0,
-            deadline: row.deadline,
+            deadline: row.deadline.map(|it| it.0),
             failure: row
                 .failure_code
                 .zip(row.failure_message)
-                .map(|(code, message)| Failure { code, message }),
+                .map(|(code, message)| Failure {
+                    code: code.0,
+                    message,
+                }),
             generation: row.generation,
             effect_sequence: row.effect_sequence,
         };
@@ -149,7 +157,7 @@ impl TryFrom<MigrationRow> for MigrationRecord {
             id: row.id,
             migration,
             source_node: row.source_node,
-            dest_compute: row.dest_compute,
+            dest_compute: row.dest_compute.map(|it| it.0),
             dest_host: row.dest_host,
             old_flavor_id: row.old_instance_type_id,
             new_flavor_id: row.new_instance_type_id,
@@ -157,11 +165,11 @@ impl TryFrom<MigrationRow> for MigrationRecord {
             project_id: row.asker.project_id,
             request_id: row.asker.request_id,
             progress: row.progress.into(),
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            status_since: row.status_since,
-            started_at: row.started_at,
-            ended_at: row.ended_at,
+            created_at: row.created_at.0,
+            updated_at: row.updated_at.map(|it| it.0),
+            status_since: row.status_since.0,
+            started_at: row.started_at.map(|it| it.0),
+            ended_at: row.ended_at.map(|it| it.0),
             hidden: row.hidden,
             imported: row.imported,
         })
@@ -173,11 +181,25 @@ pub(super) fn load(
     connection: &mut Database,
     uuid: MigrationUuid,
 ) -> Result<Option<MigrationRow>, StoreError> {
-    Ok(migrations::table
+    let found: QueryResult<MigrationRow> = on_backend!(connection, |backend| migrations::table
         .filter(migrations::uuid.eq(text(uuid)))
         .select(MigrationRow::as_select())
-        .first(connection)
-        .optional()?)
+        .first(backend));
+    Ok(found.optional()?)
+}
+
+/// One row, which nobody else changes until the transaction ends.
+pub(super) fn load_locked(
+    connection: &mut Database,
+    uuid: MigrationUuid,
+) -> Result<Option<MigrationRow>, StoreError> {
+    let found: QueryResult<MigrationRow> = on_backend!(connection, |backend| {
+        let row = migrations::table
+            .filter(migrations::uuid.eq(text(uuid)))
+            .select(MigrationRow::as_select());
+        Locking(row, "migrations").get_result(backend)
+    });
+    Ok(found.optional()?)
 }
 
 /// The record of a row, if there is one.
