@@ -287,6 +287,11 @@ pub(crate) fn instants(at: Option<Timestamp>) -> Option<NaiveDateTime> {
     at.map(instant)
 }
 
+/// An instant as it is read again.
+pub(crate) fn stored(at: Timestamp) -> Timestamp {
+    Timestamp::new(instant(at).and_utc())
+}
+
 /// The text of a value that stands as text.
 pub(crate) fn text(value: impl ToString) -> String {
     value.to_string()

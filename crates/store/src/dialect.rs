@@ -112,7 +112,10 @@ pub(crate) fn snapshot(connection: &mut Database) -> QueryResult<()> {
 /// the same table for queries of one type.
 pub(crate) struct Locking<Q>(
     pub(crate) Q,
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "nothing is locked"))]
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "nothing is locked")
+    )]
     pub(crate) &'static str,
 );
 

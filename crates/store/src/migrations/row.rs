@@ -67,8 +67,8 @@ pub(super) struct AskerRow {
 }
 
 /// How far a migration is.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = migrations)]
+#[derive(Queryable, Selectable, AsChangeset)]
+#[diesel(table_name = migrations, treat_none_as_null = true)]
 pub(super) struct ProgressRow {
     memory_total: Option<i64>,
     memory_processed: Option<i64>,
@@ -96,6 +96,23 @@ impl From<ProgressRow> for Progress {
 /// What is in a column, if something is.
 fn read<T: Clone>(column: Option<&Parsed<T>>) -> Option<T> {
     column.map(|parsed| parsed.0.clone())
+}
+
+impl From<Progress> for ProgressRow {
+    fn from(progress: Progress) -> Self {
+        let (memory, disk) = (progress.memory, progress.disk);
+        Self {
+            memory_total: memory.map(|it| it.total),
+            memory_processed: memory.map(|it| it.processed),
+            memory_remaining: memory.map(|it| it.remaining),
+            disk_total: disk.map(|it| it.total),
+            disk_processed: disk.map(|it| it.processed),
+            disk_remaining: disk.map(|it| it.remaining),
+            dirty_rate: progress.dirty_rate,
+            throughput: progress.throughput,
+            downtime_ms: progress.downtime_ms,
+        }
+    }
 }
 
 impl MigrationRow {
