@@ -24,7 +24,7 @@ use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Bool, Text, Timestamp};
+use diesel::sql_types::{Bool, Text, Timestamp};
 use diesel::sqlite::Sqlite;
 use godwit_core::effect::{Effect, SubjectKind};
 use godwit_core::ids::HostName;
@@ -270,7 +270,7 @@ fn claim_statement(skip_locked: &str) -> String {
     };
     let overtaking = effects(|effect| effect.overtakes());
     let passable = effects(|effect| !effect.blocks_later());
-    let migration = SubjectKind::Migration;
+    let (migration, server) = (SubjectKind::Migration, SubjectKind::Server);
     format!(
         "UPDATE effects
          SET lease_owner = $1, lease_until = $2, lease_epoch = lease_epoch + 1
@@ -291,40 +291,29 @@ fn claim_statement(skip_locked: &str) -> String {
              ORDER BY mine.id
              LIMIT $4
              {skip_locked})
-         RETURNING id"
+         RETURNING id, lease_epoch AS epoch, subject_kind AS kind, sequence, effect AS verb,
+             attempts, created_at,
+             (SELECT uuid FROM migrations
+              WHERE effects.subject_kind = '{migration}' AND migrations.id = effects.subject_id)
+                 AS migration,
+             (SELECT uuid FROM servers
+              WHERE effects.subject_kind = '{server}' AND servers.id = effects.subject_id)
+                 AS server"
     )
 }
 
-/// Leases effects, and returns the ids of those that were had.
-pub(crate) fn claim_effects(
-    connection: &mut Database,
-    owner: &str,
-    now: chrono::NaiveDateTime,
-    until: chrono::NaiveDateTime,
-    limit: i64,
-) -> QueryResult<Vec<i64>> {
+/// Leases effects, and returns those that were had, with their subjects: `$1` is the owner, `$2`
+/// until when, `$3` the present, `$4` how many at most.
+pub(crate) fn claim_effects(connection: &Database) -> &'static str {
     static SQLITE: LazyLock<String> = LazyLock::new(|| claim_statement(""));
     #[cfg(feature = "postgres")]
     static POSTGRES: LazyLock<String> =
         LazyLock::new(|| claim_statement("FOR UPDATE OF mine SKIP LOCKED"));
-    #[derive(QueryableByName)]
-    struct Claimed {
-        #[diesel(sql_type = BigInt)]
-        id: i64,
-    }
-    let statement = match connection {
+    match connection {
         Database::Sqlite(_) => SQLITE.as_str(),
         #[cfg(feature = "postgres")]
         Database::Postgres(_) => POSTGRES.as_str(),
-    };
-    let claimed: Vec<Claimed> = sql_query(statement)
-        .bind::<Text, _>(owner)
-        .bind::<Timestamp, _>(until)
-        .bind::<Timestamp, _>(now)
-        .bind::<BigInt, _>(limit)
-        .prepared()
-        .load(connection)?;
-    Ok(claimed.into_iter().map(|row| row.id).collect())
+    }
 }
 
 /// A JSON array of objects as rows with the given columns, in either database's way.

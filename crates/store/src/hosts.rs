@@ -307,7 +307,7 @@ impl Store {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let host = host.clone();
-        self.write(move |connection| {
+        self.write_statement(move |connection| {
             let registered = hosts::table
                 .filter(hosts::name.eq(host.as_str()))
                 .filter(hosts::agent_boot_id.eq(text(boot_id)))

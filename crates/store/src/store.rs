@@ -39,8 +39,8 @@ pub(crate) enum Writers {
 }
 
 impl Pools {
-    /// Runs one transaction: see [`Store::write`].
-    fn write(&self, urgency: Urgency, mut work: Work) -> Answering<'_> {
+    /// Runs one transaction: see [`Store::write`] and [`Store::write_statement`].
+    fn write(&self, urgency: Urgency, size: Size, mut work: Work) -> Answering<'_> {
         let pool = match &self.writers {
             Writers::One(writer) => return writer.run(urgency, work),
             Writers::Many(pool) => pool,
@@ -48,15 +48,19 @@ impl Pools {
         pool.run(Box::new(move |connection, attempt| {
             let mut conflicts = 0;
             loop {
-                let result = connection.write(|connection| {
-                    attempt.began = true;
-                    let done = work(connection);
-                    match done.end {
-                        End::Good => Ok(done),
-                        End::Failed | End::Conflict | End::Lost => Err(Undone::Work(done)),
-                    }
-                });
-                let result = result.or_else(Undone::into_result);
+                let result = match size {
+                    Size::Statement => Ok(work(connection)),
+                    Size::Statements => connection
+                        .write(|connection| {
+                            attempt.began = true;
+                            let done = work(connection);
+                            match done.end {
+                                End::Good => Ok(done),
+                                End::Failed | End::Conflict | End::Lost => Err(Undone::Work(done)),
+                            }
+                        })
+                        .or_else(Undone::into_result),
+                };
                 if End::of_either(&result) != End::Conflict || conflicts == CONFLICTS {
                     return result;
                 }
@@ -64,6 +68,15 @@ impl Pools {
             }
         }))
     }
+}
+
+/// What a transaction has of statements.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Size {
+    /// One, which is a transaction by itself.
+    Statement,
+    /// Any number.
+    Statements,
 }
 
 /// Why a transaction was rolled back.
@@ -152,7 +165,23 @@ impl Store {
         &self,
         work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        result_of(self.pools.write(self.urgency, erased(work)).await)
+        let work = erased(work);
+        result_of(self.pools.write(self.urgency, Size::Statements, work).await)
+    }
+
+    /// [`Self::write`] where `work` is one statement, which may be executed twice: it needs
+    /// nobody who begins and commits a transaction for it.
+    pub(crate) async fn write_statement<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Database) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let work = erased(work);
+        result_of(self.pools.write(self.urgency, Size::Statement, work).await)
+    }
+
+    /// Does whoever writes wait for all others who do?
+    pub(crate) fn has_one_writer(&self) -> bool {
+        matches!(self.pools.writers, Writers::One(_))
     }
 
     /// How many transactions wait for SQLite's writer.

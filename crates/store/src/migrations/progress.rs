@@ -86,12 +86,12 @@ impl Store {
         let rows = serde_json::Value::Array(rows).to_string();
         let again = rows.clone();
         // Two transactions: neither then holds a migration's row while it waits for a server's.
-        self.write(move |connection| {
+        self.write_statement(move |connection| {
             dialect::update_progress(connection, &rows)?;
-            Ok::<_, StoreError>(())
+            Ok(())
         })
         .await?;
-        self.write(move |connection| {
+        self.write_statement(move |connection| {
             dialect::update_server_progress(connection, &again)?;
             Ok(())
         })
