@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 use godwit_core::event::Event;
 use godwit_core::failure::Failure;
-use godwit_core::ids::MigrationUuid;
+use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::migration::Migration;
 use godwit_core::status::MigrationStatus;
 use godwit_planner::admission::{Waiting, admit};
@@ -166,8 +166,9 @@ async fn fitness(ctx: &Arc<Context>, record: &MigrationRecord) -> Result<Fitness
             failure: texts::pre_check("the server does not exist any more"),
         });
     };
-    let ends = [Some(&migration.source_compute), migration.destination()];
-    let fleet = Fleet::load_some(ctx, ends.into_iter().flatten().cloned().collect()).await?;
+    let source = &migration.source_compute;
+    let destination = migration.destination().unwrap_or(source);
+    let fleet = Fleet::load_two(ctx, [source, destination].map(HostName::clone)).await?;
     let own = ctx.store.claim_find(migration.uuid).await?;
     let hosts = fleet.hosts(own.as_ref());
     let fitness = fit_now(migration, &fleet, &hosts, &server, &hardware.disks);

@@ -11,13 +11,15 @@ use godwit_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::among::{among, load_all};
 use crate::columns::{Json, PlainUuid, instant, json, text};
 use crate::connection::Database;
 use crate::migrations::source_returned;
 use crate::prepared::Prepare as _;
+use crate::reservations::{self, Taken};
 use crate::schema::{hosts, services};
 use crate::services::{Beat, ServiceRow, beat};
-use crate::{Service, ServiceBinary, Store, StoreError, reservations};
+use crate::{Service, ServiceBinary, Store, StoreError};
 
 /// A compute host, with the service that speaks for it.
 #[derive(Clone, PartialEq, Debug)]
@@ -394,37 +396,41 @@ impl Store {
 
     /// All hosts with what is taken of them, by id: what a destination is chosen from.
     pub async fn host_loads(&self) -> Result<Vec<HostLoad>, StoreError> {
-        self.read_snapshot(|connection| {
-            let mut servers = reservations::rooms_of_servers(connection)?;
-            let mut claims = reservations::rooms_of_claims(connection)?;
-            let hosts = load_all(connection)?;
-            Ok(hosts
-                .into_iter()
-                .map(|host| HostLoad {
-                    servers: servers.remove(host.facts.name.as_str()).unwrap_or_default(),
-                    claims: claims.remove(host.facts.name.as_str()).unwrap_or_default(),
-                    host,
-                })
-                .collect())
+        self.read(|connection| {
+            let taken = reservations::taken(connection)?;
+            Ok(loads(load_all(connection)?, &taken))
         })
         .await
     }
 
-    /// Those of some hosts that there are, with what is taken of them, in the given order.
-    pub async fn host_loads_of(&self, names: Vec<HostName>) -> Result<Vec<HostLoad>, StoreError> {
-        self.read_snapshot(move |connection| {
-            let mut loads = Vec::with_capacity(names.len());
-            for name in &names {
-                if let Some(host) = load(connection, name)? {
-                    loads.push(HostLoad {
-                        servers: reservations::room_of_servers(connection, name)?,
-                        claims: reservations::room_of_claims(connection, name, None)?,
-                        host,
-                    });
-                }
-            }
-            Ok(loads)
+    /// Those of two hosts that there are, with what is taken of them.
+    pub async fn host_loads_of(&self, names: [HostName; 2]) -> Result<Vec<HostLoad>, StoreError> {
+        self.read(move |connection| {
+            let taken = reservations::taken_of(connection, names.each_ref(), None)?;
+            let names = names.each_ref().map(text);
+            let hosts: Vec<(HostRow, ServiceRow)> = load_all!(connection, names, |names| {
+                hosts::table
+                    .inner_join(services::table)
+                    .filter(among(hosts::name, names))
+                    .order(hosts::id)
+                    .select((HostRow::as_select(), ServiceRow::as_select()))
+            });
+            let hosts = hosts.into_iter().map(|(host, service)| host.with(service));
+            Ok(loads(hosts.collect(), &taken))
         })
         .await
     }
+}
+
+fn loads(hosts: Vec<Host>, taken: &HashMap<String, Taken>) -> Vec<HostLoad> {
+    let load = |host: Host| {
+        let taken = taken.get(host.facts.name.as_str());
+        let Taken { servers, claims } = taken.copied().unwrap_or_default();
+        HostLoad {
+            host,
+            servers,
+            claims,
+        }
+    };
+    hosts.into_iter().map(load).collect()
 }

@@ -8,7 +8,6 @@ use godwit_core::ids::HostName;
 use godwit_core::instance_action;
 use godwit_core::migration::{Intent, Migration, Settling};
 use godwit_core::server::{cleaned_host, patch};
-use godwit_core::slots::SlotRole;
 use godwit_core::status::{MigrationKind, MigrationStatus as Status};
 use godwit_core::time::Timestamp;
 use godwit_core::transition::{ServerChange, Transition};
@@ -273,10 +272,7 @@ fn reserve(
         reservations::claim(connection, id, claim, note.at)?;
     }
     if let Some(limits) = slots {
-        let ends = [
-            (SlotRole::Source, &next.source_compute),
-            (SlotRole::Destination, destination),
-        ];
+        let ends = (&next.source_compute, destination);
         reservations::take_slots(connection, id, ends, limits, note.at)?;
     }
     Ok(())
