@@ -178,13 +178,20 @@ fn insert_of(
     Ok(())
 }
 
-/// Ends all effects of a migration that are not done.
+/// Ends all effects of a migration that are not done; the one that was `performed` is, if its lease
+/// is held.
 pub(crate) fn supersede(
     connection: &mut Database,
     migration: i64,
+    performed: Option<Lease>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    supersede_of(connection, (SubjectKind::Migration, migration), at)
+    supersede_of(
+        connection,
+        (SubjectKind::Migration, migration),
+        performed,
+        at,
+    )
 }
 
 /// Ends all effects of a server that are not done, and says what they were, and when each was
@@ -202,7 +209,7 @@ pub(crate) fn supersede_of_server(
         .select((effects::effect, effects::created_at))
         .load(connection)?;
     if !undone.is_empty() {
-        supersede_of(connection, (SubjectKind::Server, server), at)?;
+        supersede_of(connection, (SubjectKind::Server, server), None, at)?;
     }
     Ok(undone)
 }
@@ -210,18 +217,24 @@ pub(crate) fn supersede_of_server(
 fn supersede_of(
     connection: &mut Database,
     (kind, id): (SubjectKind, i64),
+    performed: Option<Lease>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    diesel::update(effects::table)
-        .filter(effects::subject_kind.eq(kind.as_str()))
-        .filter(effects::subject_id.eq(id))
-        .filter(effects::done_at.is_null())
-        .set((
-            effects::done_at.eq(instant(at)),
-            effects::outcome.eq(EffectOutcome::Superseded.as_str()),
-        ))
-        .prepared()
-        .execute(connection)?;
+    sql_query(
+        "UPDATE effects
+         SET done_at = $1,
+             outcome = CASE WHEN id = $2 AND lease_epoch = $3 THEN $4 ELSE $5 END
+         WHERE subject_kind = $6 AND subject_id = $7 AND done_at IS NULL",
+    )
+    .bind::<SqlTimestamp, _>(instant(at))
+    .bind::<Nullable<BigInt>, _>(performed.map(|lease| lease.effect))
+    .bind::<Nullable<BigInt>, _>(performed.map(|lease| lease.epoch))
+    .bind::<Text, _>(EffectOutcome::Done.as_str())
+    .bind::<Text, _>(EffectOutcome::Superseded.as_str())
+    .bind::<Text, _>(kind.as_str())
+    .bind::<BigInt, _>(id)
+    .prepared()
+    .execute(connection)?;
     Ok(())
 }
 

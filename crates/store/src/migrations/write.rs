@@ -76,11 +76,10 @@ pub(super) fn write(
     };
     events::append(connection, id, &line)?;
 
-    if let Some(lease) = note.performed {
-        effects::done(connection, lease, note.at)?;
-    }
     if transition.supersedes {
-        effects::supersede(connection, id, note.at)?;
+        effects::supersede(connection, id, note.performed, note.at)?;
+    } else if let Some(lease) = note.performed {
+        effects::done(connection, lease, note.at)?;
     }
     for numbered in transition.numbered_effects() {
         effects::insert(connection, id, numbered, note.at)?;
