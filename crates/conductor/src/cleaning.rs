@@ -88,8 +88,8 @@ async fn try_clean(ctx: &Context, leftover: &Discrepancy) -> bool {
     match clean(ctx, leftover).await {
         Ok(Some(why)) => {
             info!(server = ?leftover.subject.server, host, why, "a leftover was cleaned");
-            let (subject, at) = (leftover.subject.clone(), ctx.now());
-            let closed = ctx.store.discrepancy_close(subject, why.to_owned(), at);
+            let (subjects, at) = (vec![leftover.subject.clone()], ctx.now());
+            let closed = ctx.store.discrepancies_close(subjects, why.to_owned(), at);
             closed.await.is_ok()
         }
         Ok(None) => false,

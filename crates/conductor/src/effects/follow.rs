@@ -108,15 +108,7 @@ async fn listen(performer: &Performer<'_>, pauses: &mut u32) -> Result<Heard, Re
         if !heard && !matches!(event, WatchEvent::Unknown) {
             heard = true;
             *pauses = 0;
-            let why = "the move is being followed";
-            for host in [Some(performer.source()), migration.destination()] {
-                performer
-                    .resolved(DiscrepancyKind::HostSilent, host, why)
-                    .await;
-            }
-            performer
-                .resolved(DiscrepancyKind::Overdue, None, why)
-                .await;
+            performer.followed().await;
         }
         match event {
             WatchEvent::Progress(progress) => {

@@ -241,15 +241,16 @@ impl<'a> Performer<'a> {
         Retry::because(why)
     }
 
-    /// Closes it, if it is open.
-    pub(super) async fn resolved(&self, kind: DiscrepancyKind, host: Option<&HostName>, why: &str) {
-        let (subject, at) = (self.subject(kind, host), self.ctx.now());
-        let closed = self
-            .ctx
-            .store
-            .discrepancy_close(subject, why.to_owned(), at);
+    /// Closes what is open because the move could not be followed.
+    pub(super) async fn followed(&self) {
+        let hosts = [Some(self.source()), self.record.migration.destination()];
+        let silent = hosts.map(|host| self.subject(DiscrepancyKind::HostSilent, host));
+        let overdue = self.subject(DiscrepancyKind::Overdue, None);
+        let subjects = silent.into_iter().chain([overdue]).collect();
+        let (why, at) = ("the move is being followed".to_owned(), self.ctx.now());
+        let closed = self.ctx.store.discrepancies_close(subjects, why, at);
         if let Err(error) = closed.await {
-            warn!(%error, %kind, why, "a discrepancy could not be closed");
+            warn!(%error, "discrepancies could not be closed");
         }
     }
 
