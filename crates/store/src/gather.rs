@@ -48,7 +48,7 @@ struct Question<K, V> {
 
 impl<K, V> Gather<K, V>
 where
-    K: Copy + Eq + Hash + Send + 'static,
+    K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + 'static,
 {
     pub(crate) fn new(pool: &Pool, find: Find<K, V>) -> Arc<Self> {
@@ -88,7 +88,8 @@ where
     }
 
     async fn answer(&self, questions: Vec<Question<K, V>>) {
-        let keys = questions.iter().map(|question| question.key).collect();
+        let keys = questions.iter().map(|question| question.key.clone());
+        let keys = keys.collect();
         let found = self.look(keys).await;
         for Question { key, asker } in questions {
             let answer = match &found {
@@ -97,7 +98,7 @@ where
                     Some(error) => Err(error),
                     // One row that cannot be read must not hide the others.
                     None => self
-                        .look(vec![key])
+                        .look(vec![key.clone()])
                         .await
                         .map(|mut found| found.remove(&key)),
                 },
@@ -133,7 +134,7 @@ struct Round<K, V> {
 
 impl<K, V> Round<K, V>
 where
-    K: Copy + Eq + Hash + Send + 'static,
+    K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + 'static,
 {
     async fn run(mut self) {

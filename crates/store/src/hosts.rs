@@ -207,6 +207,35 @@ pub(crate) fn load_by_id(connection: &mut Database, id: i64) -> Result<Option<Ho
     Ok(row.map(|(host, service)| host.with(service)))
 }
 
+/// What matters of an agent to whoever is about to ask it.
+#[derive(Clone)]
+pub(crate) struct Agent {
+    address: String,
+    forced_down: bool,
+}
+
+/// The agents of some hosts.
+pub(crate) fn agents(
+    connection: &mut Database,
+    of: &[HostName],
+) -> Result<HashMap<HostName, Agent>, StoreError> {
+    let names: Vec<String> = of.iter().map(text).collect();
+    let rows: Vec<(HostName, String, bool)> = load_all!(connection, names, |names| {
+        hosts::table
+            .inner_join(services::table)
+            .filter(among(hosts::name, names))
+            .select((hosts::name, hosts::agent_address, services::forced_down))
+    });
+    let agent = |(host, address, forced_down)| {
+        let agent = Agent {
+            address,
+            forced_down,
+        };
+        (host, agent)
+    };
+    Ok(rows.into_iter().map(agent).collect())
+}
+
 pub(crate) fn load_all(connection: &mut Database) -> Result<Vec<Host>, StoreError> {
     let rows: Vec<(HostRow, ServiceRow)> = hosts::table
         .inner_join(services::table)
@@ -336,30 +365,14 @@ impl Store {
 
     /// Where a host's agent listens; `None` if it never registered.
     pub async fn host_address(&self, name: &HostName) -> Result<Option<String>, StoreError> {
-        let name = name.clone();
-        self.read(move |connection| {
-            Ok(hosts::table
-                .filter(hosts::name.eq(name.as_str()))
-                .select(hosts::agent_address)
-                .first(connection)
-                .optional()?)
-        })
-        .await
+        let found = self.lookups.agents.get(name.clone()).await?;
+        Ok(found.map(|agent| agent.address))
     }
 
     /// Has its operator declared a host dead, by forcing its service down?
     pub async fn host_is_declared_dead(&self, name: &HostName) -> Result<bool, StoreError> {
-        let name = name.clone();
-        self.read(move |connection| {
-            let forced: Option<bool> = hosts::table
-                .inner_join(services::table)
-                .filter(hosts::name.eq(name.as_str()))
-                .select(services::forced_down)
-                .first(connection)
-                .optional()?;
-            Ok(forced.unwrap_or(false))
-        })
-        .await
+        let found = self.lookups.agents.get(name.clone()).await?;
+        Ok(found.is_some_and(|agent| agent.forced_down))
     }
 
     /// How many hosts are up, heard since `heard_since` and not declared dead, and how many there

@@ -34,6 +34,7 @@ pub use self::progress::ProgressSample;
 pub use self::queue::Queued;
 pub use self::record::{Amounts, MigrationRecord, Progress};
 use self::row::MigrationRow;
+pub(crate) use self::row::by_uuid;
 pub use self::step::{StepError, Stepped};
 pub use self::summary::MigrationSummary;
 use crate::columns::{instant, text};
@@ -46,8 +47,7 @@ impl Store {
         &self,
         uuid: MigrationUuid,
     ) -> Result<Option<MigrationRecord>, StoreError> {
-        self.read(move |connection| row::record(row::load(connection, uuid)?))
-            .await
+        self.lookups.by_uuid.get(uuid).await
     }
 
     /// A server's migration by its integer id, unless deleted; whatever its type and status.

@@ -3,15 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
+use godwit_core::ids::{HostName, MigrationUuid};
+
 use crate::connection::Database;
 use crate::error::TransactionError;
 use crate::gather::Gather;
 use crate::group_commit::{GroupCommit, Urgency};
+use crate::hosts::{self, Agent};
 use crate::migrations::{self, ById, InProgress};
 use crate::open::PoolState;
 use crate::pool::Pool;
 use crate::work::{Answering, Done, End, Work, erased, result_of};
-use crate::{StoreError, dialect};
+use crate::{MigrationRecord, StoreError, dialect};
 
 /// How often a transaction is run again when the database asks for it.
 const CONFLICTS: u32 = 10;
@@ -105,6 +108,8 @@ impl Undone {
 pub(crate) struct Lookups {
     pub(crate) in_progress: Arc<InProgress>,
     pub(crate) by_id: Arc<ById>,
+    pub(crate) by_uuid: Arc<Gather<MigrationUuid, MigrationRecord>>,
+    pub(crate) agents: Arc<Gather<HostName, Agent>>,
 }
 
 impl fmt::Debug for Store {
@@ -119,6 +124,8 @@ impl Store {
             lookups: Arc::new(Lookups {
                 in_progress: Gather::new(&pools.readers, migrations::in_progress),
                 by_id: Gather::new(&pools.readers, migrations::by_id),
+                by_uuid: Gather::new(&pools.readers, migrations::by_uuid),
+                agents: Gather::new(&pools.readers, hosts::agents),
             }),
             pools: Arc::new(pools),
             urgency: Urgency::Background,

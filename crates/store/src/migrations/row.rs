@@ -1,5 +1,7 @@
 //! The row of a migration.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
@@ -12,6 +14,7 @@ use godwit_core::status::{MigrationKind, MigrationStatus};
 use super::record::amounts;
 use super::{MigrationRecord, Progress};
 use crate::StoreError;
+use crate::among::{among, load_all};
 use crate::columns::{Instant, Json, Parsed, text};
 use crate::connection::{Database, on_backend};
 use crate::dialect::Locking;
@@ -193,16 +196,21 @@ impl TryFrom<MigrationRow> for MigrationRecord {
     }
 }
 
-/// One row, whatever its state.
-pub(super) fn load(
+/// What there is of some migrations, whatever their state.
+pub(crate) fn by_uuid(
     connection: &mut Database,
-    uuid: MigrationUuid,
-) -> Result<Option<MigrationRow>, StoreError> {
-    let found: QueryResult<MigrationRow> = on_backend!(connection, |backend| migrations::table
-        .filter(migrations::uuid.eq(text(uuid)))
-        .select(MigrationRow::as_select())
-        .first(backend));
-    Ok(found.optional()?)
+    uuids: &[MigrationUuid],
+) -> Result<HashMap<MigrationUuid, MigrationRecord>, StoreError> {
+    let uuids: Vec<String> = uuids.iter().map(text).collect();
+    let rows: Vec<MigrationRow> = on_backend!(connection, |backend| {
+        load_all!(backend, uuids, |uuids| {
+            migrations::table
+                .filter(among(migrations::uuid, uuids))
+                .select(MigrationRow::as_select())
+        })
+    });
+    let found = records(rows)?.into_iter();
+    Ok(found.map(|it| (it.migration.uuid, it)).collect())
 }
 
 /// One row, which nobody else changes until the transaction ends.
