@@ -85,9 +85,10 @@ pub(super) fn write(
         effects::insert(connection, id, numbered, note.at)?;
     }
 
-    reserve(connection, locked, transition, note)?;
     write_server(connection, locked, transition, note.at)?;
     tell(connection, locked, event, &record, note)?;
+    // Last, for others wait for the hosts until the commit.
+    reserve(connection, locked, transition, note)?;
     Ok(record)
 }
 
