@@ -100,7 +100,10 @@ impl Scheduling<'_> {
         need.group = ctx.store.server_group_membership(server.uuid).await?;
         let target = Target::of(&migration.request);
         // What it claimed when it was placed before is free to it.
-        let own = ctx.store.claim_find(migration.uuid).await?;
+        let own = match migration.placement {
+            Some(_) => ctx.store.claim_find(migration.uuid).await?,
+            None => None,
+        };
         let hosts = fleet.hosts(own.as_ref());
         let retries = ctx.config.migrate_max_retries;
         let begun = if evacuates {

@@ -40,7 +40,7 @@ enum Heard {
 /// Follows the move for as long as its source tells of it, and then says whether both hosts have
 /// to be judged: if not, the row knows how the move ended. `pauses` counts those in a row.
 pub(super) async fn follow(performer: &mut Performer<'_>, pauses: &mut u32) -> Result<bool, Retry> {
-    while performer.still_wanted().await? {
+    loop {
         match listen(performer, pauses).await? {
             Heard::Over => return Ok(false),
             Heard::Broke(reason) => {
@@ -57,15 +57,17 @@ pub(super) async fn follow(performer: &mut Performer<'_>, pauses: &mut u32) -> R
             }
             Heard::Unknown => return performer.still_wanted().await,
         }
-        pause(performer, pauses).await;
+        if !pause(performer, pauses).await? {
+            return Ok(false);
+        }
     }
-    Ok(false)
 }
 
-/// Waits before the move is followed again.
-pub(super) async fn pause(performer: &Performer<'_>, pauses: &mut u32) {
+/// Waits before the move is followed again; `false` when its row no longer wants that.
+pub(super) async fn pause(performer: &mut Performer<'_>, pauses: &mut u32) -> Result<bool, Retry> {
     *pauses = pauses.saturating_add(1);
     tokio::time::sleep(performer.ctx.pause(*pauses)).await;
+    performer.still_wanted().await
 }
 
 async fn listen(performer: &Performer<'_>, pauses: &mut u32) -> Result<Heard, Retry> {

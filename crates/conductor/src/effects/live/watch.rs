@@ -15,10 +15,9 @@ use crate::effects::performer::{Answer, Performed, Performer, Retry};
 pub(super) async fn perform(performer: &mut Performer<'_>) -> Performed {
     let mut pauses = 0;
     while follow(performer, &mut pauses).await? {
-        if conclude(performer).await? {
+        if conclude(performer).await? || !pause(performer, &mut pauses).await? {
             return Ok(());
         }
-        pause(performer, &mut pauses).await;
     }
     Ok(())
 }
