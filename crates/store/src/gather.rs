@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use crate::StoreError;
 use crate::among::MOST;
 use crate::connection::Database;
+use crate::group_commit::Urgency;
 use crate::pool::Pool;
 use crate::work::{erased, result_of};
 
@@ -29,6 +30,7 @@ type Find<K, V> = fn(&mut Database, &[K]) -> Result<HashMap<K, V>, StoreError>;
 /// One kind of lookup.
 pub(crate) struct Gather<K, V> {
     pool: Pool,
+    urgency: Urgency,
     find: Find<K, V>,
     /// More rounds at one time would only make each of them shorter.
     most_rounds: usize,
@@ -51,10 +53,11 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + 'static,
 {
-    pub(crate) fn new(pool: &Pool, find: Find<K, V>) -> Arc<Self> {
+    pub(crate) fn new(pool: &Pool, urgency: Urgency, find: Find<K, V>) -> Arc<Self> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Arc::new(Self {
             pool: pool.clone(),
+            urgency,
             find,
             most_rounds: processors.div_ceil(2),
             questions: Mutex::new(Questions {
@@ -111,7 +114,7 @@ where
     async fn look(&self, keys: Vec<K>) -> Result<HashMap<K, V>, StoreError> {
         let find = self.find;
         let look = move |connection: &mut Database| find(connection, &keys);
-        result_of(self.pool.read(erased(look)).await)
+        result_of(self.pool.read(self.urgency, erased(look)).await)
     }
 }
 

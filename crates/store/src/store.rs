@@ -12,7 +12,7 @@ use crate::group_commit::{GroupCommit, Urgency};
 use crate::hosts::{self, Agent};
 use crate::migrations::{self, ById, InProgress};
 use crate::open::PoolState;
-use crate::pool::Pool;
+use crate::pool::{Pool, WithAttempt};
 use crate::work::{Answering, Done, End, Work, erased, result_of};
 use crate::{MigrationRecord, StoreError, dialect};
 
@@ -48,7 +48,7 @@ impl Pools {
             Writers::One(writer) => return writer.run(urgency, work),
             Writers::Many(pool) => pool,
         };
-        pool.run(Box::new(move |connection, attempt| {
+        let work: WithAttempt = Box::new(move |connection, attempt| {
             let mut conflicts = 0;
             loop {
                 let result = match size {
@@ -69,7 +69,8 @@ impl Pools {
                 }
                 conflicts += 1;
             }
-        }))
+        });
+        pool.run(urgency, work)
     }
 }
 
@@ -122,10 +123,10 @@ impl Store {
     pub(crate) fn new(pools: Pools) -> Self {
         Self {
             lookups: Arc::new(Lookups {
-                in_progress: Gather::new(&pools.readers, migrations::in_progress),
-                by_id: Gather::new(&pools.readers, migrations::by_id),
-                by_uuid: Gather::new(&pools.readers, migrations::by_uuid),
-                agents: Gather::new(&pools.readers, hosts::agents),
+                in_progress: Gather::new(&pools.readers, Urgency::Request, migrations::in_progress),
+                by_id: Gather::new(&pools.readers, Urgency::Request, migrations::by_id),
+                by_uuid: Gather::new(&pools.readers, Urgency::Background, migrations::by_uuid),
+                agents: Gather::new(&pools.readers, Urgency::Background, hosts::agents),
             }),
             pools: Arc::new(pools),
             urgency: Urgency::Background,
@@ -148,7 +149,7 @@ impl Store {
         &self,
         work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        result_of(self.pools.readers.read(erased(work)).await)
+        result_of(self.pools.readers.read(self.urgency, erased(work)).await)
     }
 
     /// Runs queries that change nothing and all see the same.
