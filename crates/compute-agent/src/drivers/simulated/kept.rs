@@ -108,7 +108,7 @@ impl Kept {
     }
 
     fn append(&mut self, world: &World, changed: &BTreeSet<ServerUuid>) -> std::io::Result<()> {
-        if self.lines > FEW.max(world.guests.iter().count()) {
+        if self.lines > FEW.max(world.guests.len()) {
             save(&self.whole, &world.fleet())?;
             self.changes.set_len(0)?;
             (self.lines, self.length) = (0, 0);
