@@ -216,9 +216,10 @@ impl Page {
             return rows;
         };
         let older = migrations::created_at.lt(instant(created));
-        // The first condition alone bounds the walk through the index.
+        // The first condition alone bounds the walk through the index. What is older mostly has a
+        // lesser id as well, which SQLite finds out without taking texts for numbers.
         rows.filter(migrations::created_at.le(instant(created)))
-            .filter(older.or(migrations::id.lt(id)))
+            .filter(migrations::id.lt(id).or(older))
     }
 }
 
