@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use chrono::{NaiveDate, NaiveDateTime};
 use diesel::backend::Backend;
-use diesel::deserialize::{self, FromSql, Queryable};
+use diesel::deserialize::{self, FromSql, FromSqlRef, Queryable};
 #[cfg(feature = "postgres")]
 use diesel::pg::{Pg, PgValue};
 use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
@@ -69,35 +69,46 @@ macro_rules! is_its_own_row {
     };
 }
 
-/// A word, an id or a name, read where the database has it: to have its text first would cost
-/// more than to understand it.
-pub(crate) struct Parsed<T>(pub(crate) T);
+/// A database whose texts are read where it has them: to copy one first would cost more than to
+/// understand it.
+pub(crate) trait InPlace: Backend {
+    /// A column's text.
+    fn text<'a>(value: &'a mut Self::RawValue<'_>) -> deserialize::Result<&'a str>;
+}
 
-impl<T> FromSql<Text, Sqlite> for Parsed<T>
-where
-    T: FromStr<Err: Error + Send + Sync + 'static>,
-{
-    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-        Ok(Self(value.read_text().parse()?))
+impl InPlace for Sqlite {
+    fn text<'a>(value: &'a mut SqliteValue<'_, '_, '_>) -> deserialize::Result<&'a str> {
+        <&'a str as FromSqlRef<'a, Text, Self>>::from_sql(value)
     }
 }
 
 #[cfg(feature = "postgres")]
-impl<T> FromSql<Text, Pg> for Parsed<T>
-where
-    T: FromStr<Err: Error + Send + Sync + 'static>,
-{
-    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-        Ok(Self(std::str::from_utf8(value.as_bytes())?.parse()?))
+impl InPlace for Pg {
+    fn text<'a>(value: &'a mut PgValue<'_>) -> deserialize::Result<&'a str> {
+        <&'a str as FromSqlRef<'a, Text, Self>>::from_sql(value)
     }
 }
 
-impl<T> FromSql<Text, MultiBackend> for Parsed<T>
+impl InPlace for MultiBackend {
+    fn text<'a>(value: &'a mut MultiRawValue<'_>) -> deserialize::Result<&'a str> {
+        match value {
+            MultiRawValue::Sqlite(value) => Sqlite::text(value),
+            #[cfg(feature = "postgres")]
+            MultiRawValue::Postgres(value) => Pg::text(value),
+        }
+    }
+}
+
+/// A word, an id or a name.
+pub(crate) struct Parsed<T>(pub(crate) T);
+
+impl<T, DB> FromSql<Text, DB> for Parsed<T>
 where
     T: FromStr<Err: Error + Send + Sync + 'static>,
+    DB: InPlace,
 {
-    fn from_sql(value: MultiRawValue<'_>) -> deserialize::Result<Self> {
-        value.from_sql::<Self, Text>()
+    fn from_sql(mut value: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(DB::text(&mut value)?.parse()?))
     }
 }
 
@@ -118,7 +129,7 @@ impl FromSql<SqlTimestamp, Pg> for Instant {
 /// ever written.
 impl FromSql<SqlTimestamp, Sqlite> for Instant {
     fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-        let text = value.read_text();
+        let text = Sqlite::text(&mut value)?;
         let instant = written_instant(text).ok_or_else(|| format!("{text:?} is no instant"))?;
         Ok(Self(Timestamp::new(instant.and_utc())))
     }
@@ -253,12 +264,10 @@ pub(crate) struct Json<T>(pub(crate) T);
 impl<T, DB> FromSql<Text, DB> for Json<T>
 where
     T: DeserializeOwned,
-    DB: Backend,
-    String: FromSql<Text, DB>,
+    DB: InPlace,
 {
-    fn from_sql(value: DB::RawValue<'_>) -> deserialize::Result<Self> {
-        let text = <String as FromSql<Text, DB>>::from_sql(value)?;
-        Ok(Self(serde_json::from_str(&text)?))
+    fn from_sql(mut value: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(serde_json::from_str(DB::text(&mut value)?)?))
     }
 }
 
