@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 
-use super::listed::{COLUMNS, ListedMigration};
+use super::listed::{Listed, ListedMigration};
 use crate::columns::{instant, storable, text};
 use crate::connection::{Database, MultiBackend};
 use crate::schema::migrations;
@@ -139,7 +139,7 @@ fn load_all(
 ) -> Result<Vec<ListedMigration>, StoreError> {
     let mut records: Vec<ListedMigration> = Vec::new();
     for rows in filter.queries() {
-        records.append(&mut rows.select(COLUMNS).load(connection)?);
+        records.append(&mut rows.select(Listed).load(connection)?);
     }
     records.sort_by_key(|record| record.id);
     Ok(records)
@@ -195,7 +195,7 @@ impl Page {
             .follow(rows)
             .order((migrations::created_at.desc(), migrations::id.desc()))
             .limit(self.limit)
-            .select(COLUMNS)
+            .select(Listed)
             .load(connection)?)
     }
 
@@ -204,7 +204,7 @@ impl Page {
         connection: &mut Database,
         rows: Rows<'_>,
     ) -> Result<Vec<ListedMigration>, StoreError> {
-        Ok(self.follow(rows).select(COLUMNS).load(connection)?)
+        Ok(self.follow(rows).select(Listed).load(connection)?)
     }
 
     fn follow<'a>(&self, rows: Rows<'a>) -> Rows<'a> {

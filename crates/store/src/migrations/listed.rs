@@ -3,8 +3,12 @@
 //! Such lists are long and asked for often. To understand each text of a row, only to write it
 //! again, cost more than all the rest: here texts stay texts, and those of a row are in one piece.
 
+use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSqlRow};
 use diesel::dsl::SqlTypeOf;
+use diesel::expression::{AppearsOnTable, SelectableExpression, ValidGrouping, is_aggregate};
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::row::{Field, Row};
 use diesel::sql_types::{BigInt, Nullable};
 use godwit_core::ids::ServerUuid;
@@ -45,18 +49,16 @@ macro_rules! columns {
 
         const COUNT: usize = [$(Place::$name),+].len();
 
-        pub(super) type Columns = (
+        type Types = SqlTypeOf<(
             migrations::id,
             migrations::old_instance_type_id,
             migrations::new_instance_type_id,
             $(migrations::$name,)+
-        );
+        )>;
 
-        pub(super) const COLUMNS: Columns = (
-            migrations::id,
-            migrations::old_instance_type_id,
-            migrations::new_instance_type_id,
-            $(migrations::$name,)+
+        const COLUMNS: &str = concat!(
+            "migrations.id, migrations.old_instance_type_id, migrations.new_instance_type_id",
+            $(", migrations.", stringify!($name)),+
         );
 
         impl ListedMigration {
@@ -86,6 +88,28 @@ columns! {
     updated_at,
 }
 
+/// What a statement selects, in one piece: diesel would put it together column by column, three
+/// times for each statement.
+pub(super) struct Listed;
+
+impl Expression for Listed {
+    type SqlType = Types;
+}
+
+impl<DB: Backend> QueryFragment<DB> for Listed {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql(COLUMNS);
+        Ok(())
+    }
+}
+
+impl ValidGrouping<()> for Listed {
+    type IsAggregate = is_aggregate::No;
+}
+
+impl AppearsOnTable<migrations::table> for Listed {}
+impl SelectableExpression<migrations::table> for Listed {}
+
 impl ListedMigration {
     fn text(&self, place: Place) -> Option<&str> {
         let (begin, end) = self.places[place as usize];
@@ -103,7 +127,7 @@ impl ListedMigration {
     }
 }
 
-impl FromSqlRow<SqlTypeOf<Columns>, MultiBackend> for ListedMigration {
+impl FromSqlRow<Types, MultiBackend> for ListedMigration {
     fn build_from_row<'a>(row: &impl Row<'a, MultiBackend>) -> deserialize::Result<Self> {
         let mut texts = String::with_capacity(384);
         let mut places = [NULL; COUNT];
