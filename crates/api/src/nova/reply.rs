@@ -2,12 +2,13 @@
 
 mod outside;
 
+use std::cell::Cell;
 use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use serde::ser::SerializeMap;
+use serde::ser::{Error as _, SerializeMap};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
@@ -63,7 +64,7 @@ impl Reply {
         name: &'static str,
         items: impl Iterator<Item = T>,
     ) -> Result<Self, ApiError> {
-        Self::document(name, &items.collect::<Vec<_>>())
+        Self::document(name, &Items(Cell::new(Some(items))))
     }
 
     /// 200 with a page of a list, and as `links` where it goes on.
@@ -76,7 +77,7 @@ impl Reply {
         links: &'static str,
         next: Next,
     ) -> Result<Self, ApiError> {
-        Self::linked(name, items.collect::<Vec<_>>(), links, next)
+        Self::linked(name, Items(Cell::new(Some(items))), links, next)
     }
 
     /// 200 with a document of one member, and as `links` where it goes on.
@@ -121,6 +122,19 @@ impl Reply {
             builder.insert_header((header::CONTENT_TYPE, JSON));
         }
         builder.body(self.body)
+    }
+}
+
+/// Items of a list, each made when it is written: once.
+struct Items<I>(Cell<Option<I>>);
+
+impl<I: Iterator<Item: Serialize>> Serialize for Items<I> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let items = self
+            .0
+            .take()
+            .ok_or_else(|| S::Error::custom("a list is written once"))?;
+        to.collect_seq(items)
     }
 }
 

@@ -1,14 +1,11 @@
 //! Lists of migrations, as `/os-migrations` asks for them.
 
-use std::cmp::Reverse;
-
 use diesel::dsl::not;
 use diesel::prelude::*;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 
-use super::MigrationSummary;
-use super::summary::{SummaryRow, summaries};
+use super::listed::{Listed, ListedMigration};
 use crate::columns::{instant, storable, text};
 use crate::connection::{Database, MultiBackend};
 use crate::schema::migrations;
@@ -139,11 +136,10 @@ impl MigrationFilter {
 fn load_all(
     connection: &mut Database,
     filter: &MigrationFilter,
-) -> Result<Vec<MigrationSummary>, StoreError> {
-    let mut records = Vec::new();
+) -> Result<Vec<ListedMigration>, StoreError> {
+    let mut records: Vec<ListedMigration> = Vec::new();
     for rows in filter.queries() {
-        let rows: Vec<SummaryRow> = rows.select(SummaryRow::as_select()).load(connection)?;
-        records.extend(summaries(rows));
+        records.append(&mut rows.select(Listed).load(connection)?);
     }
     records.sort_by_key(|record| record.id);
     Ok(records)
@@ -160,14 +156,19 @@ impl Page {
         &self,
         connection: &mut Database,
         filter: &MigrationFilter,
-    ) -> Result<Vec<MigrationSummary>, StoreError> {
-        let mut found = Vec::new();
+    ) -> Result<Vec<ListedMigration>, StoreError> {
+        let mut found: Vec<ListedMigration> = Vec::new();
         for rows in filter.queries() {
             let rows = match filter.changes_since {
                 None => rows,
                 Some(since) => rows.filter(migrations::created_at.ge(instant(since))),
             };
-            found.extend(self.newest(connection, rows)?);
+            let mut newest = self.newest(connection, rows)?;
+            if found.is_empty() {
+                found = newest;
+            } else {
+                found.append(&mut newest);
+            }
         }
         // What changed since is, first, what was created since: a walk by age. Only where that
         // does not fill the page follows what was older and changed: few, found by their
@@ -180,7 +181,7 @@ impl Page {
                 found.extend(self.rest(connection, rows.filter(older))?);
             }
         }
-        found.sort_by_key(|record| Reverse((record.created_at, record.id)));
+        found.sort_by(|a, b| (b.created_at(), b.id).cmp(&(a.created_at(), a.id)));
         found.truncate(usize::try_from(self.limit).unwrap_or_default());
         Ok(found)
     }
@@ -189,26 +190,21 @@ impl Page {
         &self,
         connection: &mut Database,
         rows: Rows<'_>,
-    ) -> Result<Vec<MigrationSummary>, StoreError> {
-        let rows: Vec<SummaryRow> = self
+    ) -> Result<Vec<ListedMigration>, StoreError> {
+        Ok(self
             .follow(rows)
             .order((migrations::created_at.desc(), migrations::id.desc()))
             .limit(self.limit)
-            .select(SummaryRow::as_select())
-            .load(connection)?;
-        Ok(summaries(rows))
+            .select(Listed)
+            .load(connection)?)
     }
 
     fn rest(
         &self,
         connection: &mut Database,
         rows: Rows<'_>,
-    ) -> Result<Vec<MigrationSummary>, StoreError> {
-        let rows: Vec<SummaryRow> = self
-            .follow(rows)
-            .select(SummaryRow::as_select())
-            .load(connection)?;
-        Ok(summaries(rows))
+    ) -> Result<Vec<ListedMigration>, StoreError> {
+        Ok(self.follow(rows).select(Listed).load(connection)?)
     }
 
     fn follow<'a>(&self, rows: Rows<'a>) -> Rows<'a> {
@@ -216,9 +212,10 @@ impl Page {
             return rows;
         };
         let older = migrations::created_at.lt(instant(created));
-        // The first condition alone bounds the walk through the index.
+        // The first condition alone bounds the walk through the index. What is older mostly has a
+        // lesser id as well, which SQLite finds out without taking texts for numbers.
         rows.filter(migrations::created_at.le(instant(created)))
-            .filter(older.or(migrations::id.lt(id)))
+            .filter(migrations::id.lt(id).or(older))
     }
 }
 
@@ -228,7 +225,7 @@ impl Store {
         &self,
         filter: &MigrationFilter,
         paging: Paging,
-    ) -> Result<Vec<MigrationSummary>, MigrationListError> {
+    ) -> Result<Vec<ListedMigration>, MigrationListError> {
         let filter = filter.clone();
         self.read(move |connection| {
             let (limit, marker) = match paging {
