@@ -52,7 +52,7 @@ macro_rules! retry_from {
     )+};
 }
 
-retry_from!(StoreError, CommitError, CallError, AskError);
+retry_from!(StoreError, CommitError, CallError, AskError, Refusal);
 
 /// An effect with the row that it is about.
 pub(crate) struct Performer<'a> {
@@ -138,6 +138,18 @@ impl<'a> Performer<'a> {
     /// Sorts an agent's answer to this effect's command.
     pub(super) fn answer<T>(&self, answer: Result<T, CallError>) -> Result<Answer, Retry> {
         Answer::of(self.rank(), answer)
+    }
+
+    /// An agent's answer to a command that nothing can have outrun: done, or refused for good.
+    pub(super) fn told<T>(
+        &self,
+        answer: Result<T, CallError>,
+    ) -> Result<Result<(), Refusal>, Retry> {
+        match self.answer(answer)? {
+            Answer::Acknowledged => Ok(Ok(())),
+            Answer::Superseded => Err(Retry::because(OUTDATED)),
+            Answer::Refused(refusal) => Ok(Err(refusal)),
+        }
     }
 
     /// What agents are told of the move, and of this effect's place in it.
@@ -236,8 +248,17 @@ impl<'a> Performer<'a> {
             Some(_) => DiscrepancyKind::HostSilent,
             None => DiscrepancyKind::Overdue,
         };
-        let why = testimony.describe();
-        self.open_discrepancy(kind, silent, &why).await;
+        self.held_up(kind, silent, testimony.describe()).await
+    }
+
+    /// Opens a discrepancy because of what keeps this from being performed, and gives it back.
+    pub(super) async fn held_up(
+        &self,
+        kind: DiscrepancyKind,
+        host: Option<&HostName>,
+        why: String,
+    ) -> Retry {
+        self.open_discrepancy(kind, host, &why).await;
         Retry::because(why)
     }
 

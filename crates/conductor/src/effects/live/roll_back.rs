@@ -69,7 +69,7 @@ async fn unrestored(performer: &Performer<'_>, refusal: &Refusal) -> Performed {
                     .await
             }
             Err(NotRestored::Retry(retry)) => Err(retry),
-            Err(NotRestored::Refused(refusal)) => Err(Retry::because(refusal.to_string())),
+            Err(NotRestored::Refused(refusal)) => Err(refusal.into()),
         },
         Verdict::Nowhere if judge(performer, performer.hear().await?)? == Verdict::Nowhere => {
             let failure = Failure::new(
@@ -92,11 +92,6 @@ async fn unrestored(performer: &Performer<'_>, refusal: &Refusal) -> Performed {
         | Verdict::AtSource
         | Verdict::DiedAtSource
         | Verdict::Twice
-        | Verdict::Wait => {
-            performer
-                .open_discrepancy(DiscrepancyKind::Overdue, None, &why)
-                .await;
-            Err(Retry::because(why))
-        }
+        | Verdict::Wait => Err(performer.held_up(DiscrepancyKind::Overdue, None, why).await),
     }
 }
