@@ -15,7 +15,7 @@ use crate::effects::follow::end;
 use crate::effects::performer::{Performed, Performer, Retry};
 use crate::effects::roll_back::{NotRestored, clean_destination, restore_source};
 
-pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+pub(in crate::effects) async fn perform(performer: &Performer<'_>) -> Performed {
     let heard = performer.hear().await?;
     match judge(performer, heard)? {
         ColdVerdict::GoAhead => {}

@@ -9,7 +9,7 @@ use super::judge;
 use crate::effects::follow::{end, follow, pause};
 use crate::effects::performer::{Performed, Performer, Retry};
 
-pub(super) async fn perform(performer: &mut Performer<'_>) -> Performed {
+pub(in crate::effects) async fn perform(performer: &mut Performer<'_>) -> Performed {
     let mut pauses = 0;
     while follow(performer, &mut pauses).await? {
         if conclude(performer).await? {

@@ -7,7 +7,7 @@ use crate::effects::performer::{Performed, Performer};
 use crate::effects::withdraw::send;
 use godwit_core::discrepancy::DiscrepancyKind;
 
-pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+pub(in crate::effects) async fn perform(performer: &Performer<'_>) -> Performed {
     let server = performer
         .ctx
         .store

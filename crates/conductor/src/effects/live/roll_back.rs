@@ -16,7 +16,7 @@ use crate::effects::performer::{Performed, Performer, Retry};
 use crate::effects::roll_back::{NotRestored, clean_destination, restore_source};
 use crate::testimony::is_dead;
 
-pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+pub(in crate::effects) async fn perform(performer: &Performer<'_>) -> Performed {
     let destination_is_dead = is_dead(performer.ctx, &performer.placement()?.host).await?;
     let source_is_dead = is_dead(performer.ctx, performer.source()).await?;
     let cleaned = if destination_is_dead {
