@@ -7,7 +7,8 @@ use godwit_core::ids::HostName;
 use godwit_core::time::{Clock, Timestamp};
 use godwit_rpc::agent::{AgentClient, AgentPool};
 use godwit_rpc::refusal::CallError;
-use godwit_store::{Host, Store, StoreError};
+use godwit_store::{Actor, CommitNote, Host, MigrationRecord, Store, StoreError};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::backoff::Jitter;
@@ -70,6 +71,15 @@ impl Context {
     /// report because no conductor was there?
     pub(crate) fn is_young(&self, now: Timestamp) -> bool {
         now.since(self.born) < self.config.service_down_time
+    }
+
+    /// For an event that this conductor concluded from `record`.
+    pub(crate) fn note(&self, record: &MigrationRecord, detail: Value) -> CommitNote {
+        CommitNote {
+            request_id: record.request_id.clone(),
+            detail,
+            ..CommitNote::new(Actor::Conductor, self.now())
+        }
     }
 
     /// The client of a registered host. Nothing is sent yet.

@@ -21,7 +21,7 @@ use godwit_rpc::agent::AgentClient;
 use godwit_rpc::command::{CheckDestination, CheckSource};
 use godwit_rpc::facts::HostFacts;
 use godwit_rpc::refusal::{CallError, Refusal};
-use godwit_store::{Actor, Claim, CommitError, CommitNote, Lease, MigrationRecord, Server};
+use godwit_store::{Claim, CommitError, CommitNote, Lease, MigrationRecord, Server};
 use serde_json::json;
 use tracing::info;
 
@@ -201,11 +201,9 @@ impl Scheduling<'_> {
         claim: Option<Claim>,
     ) -> Result<Applied, CommitError> {
         let note = CommitNote {
-            request_id: self.record.request_id.clone(),
-            detail,
             claim,
             performed: self.performed,
-            ..CommitNote::new(Actor::Conductor, self.ctx.now())
+            ..self.ctx.note(self.record, detail)
         };
         self.ctx.apply_to(self.record, event, note).await
     }

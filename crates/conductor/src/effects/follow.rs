@@ -12,6 +12,7 @@
 
 use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
+use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
 use godwit_rpc::progress::{Ended, WatchEvent};
 use godwit_rpc::refusal::CallError;
@@ -154,6 +155,13 @@ async fn ended(performer: &Performer<'_>, ended: Ended) -> Result<Heard, Retry> 
         // have the guest past the switch to post-copy), and then both sides are asked.
         Applied::No => Ok(Heard::Unknown),
     }
+}
+
+/// The move did not lead anywhere, and `stayed` says how the server is at its source.
+pub(super) fn interrupted(performer: &Performer<'_>, stayed: &str) -> Event {
+    let source = performer.source();
+    let text = format!("The move was interrupted; the server {stayed} on {source}.");
+    Event::MoveFailed(Failure::new(FailureCode::Interrupted, text))
 }
 
 /// Did the event end the move, so that the row knows?

@@ -162,7 +162,7 @@ impl<'a> Performer<'a> {
     pub(super) async fn conclude(&self, event: Event, detail: Value) -> Result<Applied, Retry> {
         let note = CommitNote {
             performed: Some(self.claimed.lease),
-            ..self.note(Actor::Conductor, detail)
+            ..self.ctx.note(&self.record, detail)
         };
         self.write(event, note).await
     }
@@ -174,7 +174,7 @@ impl<'a> Performer<'a> {
 
     /// Applies an event that an agent told while the effect goes on.
     pub(super) async fn relay(&self, event: Event) -> Result<Applied, Retry> {
-        let note = self.note(Actor::Agent(self.source().clone()), Value::Null);
+        let note = self.agents_note();
         self.write(event, note).await
     }
 
@@ -188,7 +188,7 @@ impl<'a> Performer<'a> {
         let note = CommitNote {
             progress: progress.map(translate::progress),
             performed: Some(self.claimed.lease),
-            ..self.note(Actor::Agent(self.source().clone()), Value::Null)
+            ..self.agents_note()
         };
         self.write(event, note).await
     }
@@ -198,11 +198,11 @@ impl<'a> Performer<'a> {
         Ok(self.ctx.apply(uuid, event, note).await?)
     }
 
-    fn note(&self, actor: Actor, detail: Value) -> CommitNote {
+    /// For what the source's agent told.
+    fn agents_note(&self) -> CommitNote {
         CommitNote {
-            request_id: self.record.request_id.clone(),
-            detail,
-            ..CommitNote::new(actor, self.ctx.now())
+            actor: Actor::Agent(self.source().clone()),
+            ..self.ctx.note(&self.record, Value::Null)
         }
     }
 

@@ -1,12 +1,11 @@
 //! A cold move is followed until the guest is off at its source.
 
 use godwit_core::event::Event;
-use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::recovery::ColdVerdict;
 use tracing::info;
 
 use super::judge;
-use crate::effects::follow::{end, follow, pause};
+use crate::effects::follow::{end, follow, interrupted, pause};
 use crate::effects::performer::{Performed, Performer, Retry};
 
 pub(in crate::effects) async fn perform(performer: &mut Performer<'_>) -> Performed {
@@ -29,13 +28,7 @@ async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
     let event = match verdict {
         ColdVerdict::Stopped => Event::SourceStopped,
         // Its source takes it back, by a command that outranks a start still under way.
-        ColdVerdict::Interrupted => Event::MoveFailed(Failure::new(
-            FailureCode::Interrupted,
-            format!(
-                "The move was interrupted; the server stayed on {}.",
-                performer.source()
-            ),
-        )),
+        ColdVerdict::Interrupted => interrupted(performer, "stayed"),
         ColdVerdict::GoAhead
         | ColdVerdict::RunsAtSource
         | ColdVerdict::Nowhere
