@@ -56,7 +56,6 @@ impl fmt::Debug for DevelopmentIdentity {
     }
 }
 
-/// Mounts `/identity` and `/image`.
 pub(crate) fn mount(app: &mut ServiceConfig) {
     let identity = web::scope("/identity")
         .wrap(from_fn(count))

@@ -10,7 +10,6 @@ use prometheus::{
     register_int_counter_with_registry as counter, register_int_gauge_with_registry as gauge,
 };
 
-/// The instruments. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     pub(crate) steps: HistogramVec,

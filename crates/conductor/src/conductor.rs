@@ -49,7 +49,6 @@ pub struct Parts {
     pub wake: Wake,
 }
 
-/// One conductor; see the [crate's documentation](crate).
 pub struct Conductor {
     pub(crate) ctx: Arc<Context>,
 }

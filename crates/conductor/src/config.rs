@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::backoff::Backoff;
 
-/// The section `conductor` of the configuration.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -52,7 +51,6 @@ pub struct Config {
     pub time_limits: TimeLimits,
     /// How long agents may take to answer.
     pub calls: Deadlines,
-    /// The pauses between two attempts.
     pub retries: Backoff,
     /// Attempts to reach an agent for what a move can do without: to choose or prepare a
     /// destination (the move then ends, the guest stays), or to clean its source (the move

@@ -20,7 +20,6 @@ use crate::metrics::Metrics;
 use crate::progress::ProgressBoard;
 use crate::wake::Wake;
 
-/// Where new uuids come from.
 pub(crate) type Ids = dyn Fn() -> Uuid + Send + Sync;
 
 pub(crate) struct Context {
@@ -42,7 +41,6 @@ pub(crate) struct Context {
     pub(crate) born: Timestamp,
 }
 
-/// A host could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AskError {
     #[error("no host {0} has ever registered")]

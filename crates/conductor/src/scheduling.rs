@@ -250,7 +250,6 @@ impl Scheduling<'_> {
         }
     }
 
-    /// Both sides' pre-checks.
     async fn ask(&self, host: &HostName, server: &Server) -> Result<Offer, Declined> {
         let migration = &self.record.migration;
         let silent = |error: &dyn std::error::Error| Declined::SourceSilent(explain(error));

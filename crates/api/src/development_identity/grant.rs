@@ -76,7 +76,6 @@ pub(super) enum Refused {
     Unauthorized,
 }
 
-/// What a token shall be for.
 enum Scope {
     Nothing,
     Project(Project),

@@ -76,7 +76,6 @@ pub(crate) enum BlockingError {
     Failed(JoinError),
 }
 
-/// Where the rules come from.
 pub struct PolicySource {
     config: PolicyConfig,
     remote: Option<Arc<dyn RemoteCheck>>,
@@ -116,7 +115,6 @@ impl PolicySource {
         Ok(Self::new(config, Some(remote), enforcer, stamps))
     }
 
-    /// The defaults, without any files.
     pub fn defaults() -> Self {
         let config = PolicyConfig::default();
         let enforcer = Enforcer::new(registry::NOVA, &Overrides::default(), &settings(&config));

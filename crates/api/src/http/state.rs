@@ -42,7 +42,6 @@ impl fmt::Debug for ApiState {
     }
 }
 
-/// An option that makes no sense.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// Links could not be made with it.
@@ -50,7 +49,6 @@ pub enum ConfigError {
     LinkPrefix(String),
 }
 
-/// The parts that the binary brings.
 pub struct Parts {
     pub store: Store,
     pub policy: PolicySource,

@@ -151,7 +151,6 @@ pub(crate) fn fault(error: &ApiError) -> HttpResponse {
         .body(body.to_string())
 }
 
-/// The router's 404.
 pub(crate) fn no_such_route(request: &HeaderMap, head: bool) -> HttpResponse {
     let text = "The resource could not be found.";
     outside::error(StatusCode::NOT_FOUND, text, request, head)
@@ -179,7 +178,6 @@ pub(crate) fn set_version(response: &mut HttpResponse, version: NamedVersion<'_>
     }
 }
 
-/// The version that an answer names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum NamedVersion<'a> {
     Negotiated(Microversion),

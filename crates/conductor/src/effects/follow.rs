@@ -32,9 +32,7 @@ const BREAKS_BEFORE_DISCREPANCY: u32 = 3;
 enum Heard {
     /// The row knows how the move ended.
     Over,
-    /// The agent cannot be heard.
     Broke(String),
-    /// The agent answers, and cannot say.
     Unknown,
 }
 

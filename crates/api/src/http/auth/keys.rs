@@ -20,7 +20,6 @@ use crate::http::config::AuthConfig;
 /// The longest part of a key, in bytes: the modulus of the longest RSA key that verifies anything.
 const LONGEST_PART: usize = 8_192 / 8;
 
-/// A key that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     #[error("cannot read {path}: {cause}")]
@@ -31,11 +30,9 @@ pub enum KeyError {
         /// Which file, or which key of it.
         origin: String,
     },
-    /// The file is no key set.
     #[error("{origin} is not a JSON Web Key Set: {cause}")]
     NotAKeySet {
         origin: String,
-        /// What is wrong with it.
         cause: serde_json::Error,
     },
     /// There is no key, so no token could ever be good.

@@ -57,7 +57,6 @@ pub struct KeystoneAuthenticator {
     lasting: moka::sync::Cache<TokenHash, Arc<Principal>>,
 }
 
-/// What Keystone says of a token.
 #[derive(Clone)]
 enum Answer {
     Good(Arc<Principal>),

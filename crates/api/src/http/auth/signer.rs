@@ -39,7 +39,6 @@ enum Pair {
     Ed25519(Ed25519KeyPair),
 }
 
-/// A private key that signs tokens.
 #[derive(Clone)]
 pub struct Signer(Arc<Pair>);
 

@@ -22,7 +22,6 @@ use crate::http::config::KeystoneConfig;
 /// How long a refused login stands.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Who asks.
 pub(super) struct ServiceUser {
     username: String,
     password_file: PathBuf,

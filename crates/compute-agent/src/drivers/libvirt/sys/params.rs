@@ -41,7 +41,6 @@ impl Params {
         })
     }
 
-    /// Appends a C `int`.
     pub(crate) fn add_int(&mut self, name: &CStr, value: i32) -> Result<(), Error> {
         // SAFETY: as in `add_u64`.
         check(unsafe {
