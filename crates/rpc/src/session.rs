@@ -53,7 +53,6 @@ impl Default for Deadlines {
     }
 }
 
-/// One client's side of a channel.
 pub(crate) struct Session {
     speaks: Speaks,
     version: AsciiMetadataValue,

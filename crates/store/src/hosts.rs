@@ -194,7 +194,6 @@ fn load(connection: &mut Database, name: &HostName) -> Result<Option<Host>, Stor
     Ok(row.map(|(host, service)| host.with(service)))
 }
 
-/// A host by its integer id.
 pub(crate) fn load_by_id(connection: &mut Database, id: i64) -> Result<Option<Host>, StoreError> {
     let row: Option<(HostRow, ServiceRow)> = hosts::table
         .inner_join(services::table)

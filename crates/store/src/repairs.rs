@@ -41,7 +41,6 @@ pub struct RepairOffer {
     pub moot: Vec<(DiscrepancySubject, &'static str)>,
 }
 
-/// All services of agents.
 struct Agents {
     services: HashMap<HostName, Service>,
     at: Timestamp,

@@ -119,7 +119,6 @@ pub(crate) fn rooms_of_servers(
     Ok(by_host(rows.load(connection)?))
 }
 
-/// What is claimed of each host.
 pub(crate) fn rooms_of_claims(
     connection: &mut Database,
 ) -> Result<HashMap<String, Resources>, StoreError> {

@@ -24,7 +24,6 @@ pub struct Store {
     pub(crate) lookups: Arc<Lookups>,
 }
 
-/// Connections, by what they are for.
 pub(crate) struct Pools {
     pub(crate) readers: Pool,
     pub(crate) writers: Writers,
@@ -66,7 +65,6 @@ impl Pools {
     }
 }
 
-/// Why a transaction was rolled back.
 enum Undone {
     Work(Done),
     Database(StoreError),

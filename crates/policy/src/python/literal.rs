@@ -16,17 +16,14 @@ use super::cursor::Cursor;
 use super::scan::{Constant, Quoted, number, quoted, quoted_prefix, repr_bytes};
 use super::text::repr_text;
 
-/// How deep parentheses may nest.
 const MAX_DEPTH: usize = 64;
 
-/// What a text is to Python.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
     /// A literal, with what `str()` makes of it.
     Literal(String),
     /// A readable expression that is no literal.
     Expression,
-    /// A syntax error.
     Unreadable,
 }
 

@@ -149,7 +149,6 @@ fn character(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Reads a template piece by piece.
 struct Reader<'a> {
     rest: &'a str,
     pieces: Vec<Piece>,

@@ -48,9 +48,7 @@ impl Key {
     }
 }
 
-/// What a column holds.
 pub(super) trait Column {
-    /// PostgreSQL's type of it.
     const KIND: &'static str;
 }
 

@@ -38,7 +38,6 @@ const TARGET: Target = Target {
     key: Key::Unique("flavorid"),
 };
 
-/// Our flavors by Nova's database ids.
 pub(super) struct Sizes {
     ours: HashMap<i64, i64>,
 }

@@ -57,7 +57,6 @@ pub(super) struct MigrationRow {
     imported: bool,
 }
 
-/// Who asked for a migration.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = migrations)]
 pub(super) struct AskerRow {
@@ -66,7 +65,6 @@ pub(super) struct AskerRow {
     request_id: Option<String>,
 }
 
-/// How far a migration is.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = migrations)]
 pub(super) struct ProgressRow {
@@ -168,7 +166,6 @@ impl TryFrom<MigrationRow> for MigrationRecord {
     }
 }
 
-/// One row, whatever its state.
 pub(super) fn load(
     connection: &mut Database,
     uuid: MigrationUuid,
@@ -185,7 +182,6 @@ pub(super) fn record(row: Option<MigrationRow>) -> Result<Option<MigrationRecord
     row.map(MigrationRecord::try_from).transpose()
 }
 
-/// Records of rows.
 pub(super) fn records(rows: Vec<MigrationRow>) -> Result<Vec<MigrationRecord>, StoreError> {
     rows.into_iter().map(MigrationRecord::try_from).collect()
 }

@@ -92,7 +92,6 @@ extern "SQL" {
     #[sql_name = "REPLACE"]
     fn in_other_words(value: Nullable<Text>, word: Text, other: Text) -> Nullable<Text>;
 
-    /// The first that is not null.
     #[sql_name = "COALESCE"]
     fn instant_or(value: Nullable<Timestamp>, otherwise: Timestamp) -> Timestamp;
 }
@@ -101,7 +100,6 @@ extern "SQL" {
 const OWNER: &str = "owner";
 const ANYBODY: &str = "admin";
 
-/// Before everything that happened.
 const NEVER: NaiveDateTime = DateTime::UNIX_EPOCH.naive_utc();
 
 /// How a row's key compares with a given row's.
