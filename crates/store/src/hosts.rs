@@ -16,7 +16,7 @@ use crate::connection::Database;
 use crate::migrations::source_returned;
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, services};
-use crate::services::{Beat, ServiceRow, beat};
+use crate::services::{Beat, beat};
 use crate::{Service, ServiceBinary, Store, StoreError, reservations};
 
 /// A compute host, with the service that speaks for it.
@@ -154,7 +154,7 @@ struct HostRow {
 }
 
 impl HostRow {
-    fn with(self, service: ServiceRow) -> Host {
+    fn with(self, service: Service) -> Host {
         Host {
             id: self.id,
             uuid: self.uuid.0,
@@ -179,35 +179,35 @@ impl HostRow {
             last_inventory_at: self.last_inventory_at,
             created_at: self.created_at,
             updated_at: self.updated_at,
-            service: service.into(),
+            service,
         }
     }
 }
 
 fn load(connection: &mut Database, name: &HostName) -> Result<Option<Host>, StoreError> {
-    let row: Option<(HostRow, ServiceRow)> = hosts::table
+    let row: Option<(HostRow, Service)> = hosts::table
         .inner_join(services::table)
         .filter(hosts::name.eq(name.as_str()))
-        .select((HostRow::as_select(), ServiceRow::as_select()))
+        .select((HostRow::as_select(), Service::as_select()))
         .first(connection)
         .optional()?;
     Ok(row.map(|(host, service)| host.with(service)))
 }
 
 pub(crate) fn load_by_id(connection: &mut Database, id: i64) -> Result<Option<Host>, StoreError> {
-    let row: Option<(HostRow, ServiceRow)> = hosts::table
+    let row: Option<(HostRow, Service)> = hosts::table
         .inner_join(services::table)
         .filter(hosts::id.eq(id))
-        .select((HostRow::as_select(), ServiceRow::as_select()))
+        .select((HostRow::as_select(), Service::as_select()))
         .first(connection)
         .optional()?;
     Ok(row.map(|(host, service)| host.with(service)))
 }
 
 pub(crate) fn load_all(connection: &mut Database) -> Result<Vec<Host>, StoreError> {
-    let rows: Vec<(HostRow, ServiceRow)> = hosts::table
+    let rows: Vec<(HostRow, Service)> = hosts::table
         .inner_join(services::table)
-        .select((HostRow::as_select(), ServiceRow::as_select()))
+        .select((HostRow::as_select(), Service::as_select()))
         .order(hosts::id)
         .load(connection)?;
     Ok(rows
