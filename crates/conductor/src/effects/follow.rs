@@ -14,12 +14,14 @@ use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
+use godwit_core::phase::Phase;
 use godwit_rpc::progress::{Ended, WatchEvent};
 use godwit_rpc::refusal::CallError;
 use serde_json::json;
 use tracing::{debug, info};
 
-use super::performer::{Performer, Retry};
+use super::performer::{Performed, Performer, Retry};
+use super::{cold, live};
 use crate::context::{AskError, Context};
 use crate::enrolment::event_of;
 use crate::steps::Applied;
@@ -38,7 +40,7 @@ enum Heard {
 
 /// Follows the move for as long as its source tells of it, and then says whether both hosts have
 /// to be judged: if not, the row knows how the move ended. `pauses` counts those in a row.
-pub(super) async fn follow(performer: &mut Performer<'_>, pauses: &mut u32) -> Result<bool, Retry> {
+async fn follow(performer: &mut Performer<'_>, pauses: &mut u32) -> Result<bool, Retry> {
     while performer.still_wanted().await? {
         match listen(performer, pauses).await? {
             Heard::Over => return Ok(false),
@@ -61,8 +63,25 @@ pub(super) async fn follow(performer: &mut Performer<'_>, pauses: &mut u32) -> R
     Ok(false)
 }
 
+/// Follows the move to its end. Where its source cannot tell, both hosts are judged, as long as it
+/// takes.
+pub(super) async fn perform(performer: &mut Performer<'_>) -> Performed {
+    let mut pauses = 0;
+    while follow(performer, &mut pauses).await? {
+        let is_over = match performer.record.migration.phase {
+            Phase::Cold(_) => cold::watch::conclude(performer).await?,
+            _ => live::watch::conclude(performer).await?,
+        };
+        if is_over {
+            return Ok(());
+        }
+        pause(performer, &mut pauses).await;
+    }
+    Ok(())
+}
+
 /// Waits before the move is followed again.
-pub(super) async fn pause(performer: &Performer<'_>, pauses: &mut u32) {
+async fn pause(performer: &Performer<'_>, pauses: &mut u32) {
     *pauses = pauses.saturating_add(1);
     tokio::time::sleep(performer.ctx.pause(*pauses)).await;
 }

@@ -5,23 +5,12 @@ use godwit_core::recovery::ColdVerdict;
 use tracing::info;
 
 use super::judge;
-use crate::effects::follow::{end, follow, interrupted, pause};
-use crate::effects::performer::{Performed, Performer, Retry};
-
-pub(in crate::effects) async fn perform(performer: &mut Performer<'_>) -> Performed {
-    let mut pauses = 0;
-    while follow(performer, &mut pauses).await? {
-        if conclude(performer).await? {
-            return Ok(());
-        }
-        pause(performer, &mut pauses).await;
-    }
-    Ok(())
-}
+use crate::effects::follow::{end, interrupted};
+use crate::effects::performer::{Performer, Retry};
 
 /// Its source remembers nothing of the move. Does the row know how it ended, once both sides are
 /// heard?
-async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
+pub(in crate::effects) async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
     let first = performer.hear().await?;
     let verdict = judge(performer, first)?;
     info!(?verdict, testimony = %first.describe(), "both sides were heard");

@@ -9,22 +9,11 @@ use godwit_rpc::refusal::Refusal;
 use tracing::info;
 
 use super::judge;
-use crate::effects::follow::{end, follow, interrupted, pause};
-use crate::effects::performer::{Answer, Performed, Performer, Retry};
-
-pub(in crate::effects) async fn perform(performer: &mut Performer<'_>) -> Performed {
-    let mut pauses = 0;
-    while follow(performer, &mut pauses).await? {
-        if conclude(performer).await? {
-            return Ok(());
-        }
-        pause(performer, &mut pauses).await;
-    }
-    Ok(())
-}
+use crate::effects::follow::{end, interrupted};
+use crate::effects::performer::{Answer, Performer, Retry};
 
 /// Hears both sides. Does the row know now how the move ended?
-async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
+pub(in crate::effects) async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
     let first = performer.hear().await?;
     let verdict = judge(performer, first)?;
     info!(?verdict, testimony = %first.describe(), "both sides were heard");
