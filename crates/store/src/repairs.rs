@@ -250,7 +250,7 @@ fn follow(
     if let Some(from) = &server.host {
         sightings::forget(connection, server.uuid, from)?;
     }
-    rows::follow(connection, server.into(), to, at)?;
+    rows::follow(connection, server.uuid, to, at)?;
     let subject = |kind, host| DiscrepancySubject::of_server(kind, server.uuid, host);
     for odd in [
         subject(Kind::SeenElsewhere, Some(to.clone())),
