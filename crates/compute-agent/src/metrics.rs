@@ -23,9 +23,6 @@ pub struct Metrics {
 
 impl Metrics {
     /// Makes the instruments and registers them.
-    ///
-    /// # Errors
-    /// They are registered there already.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         Ok(Self {
             steps: histograms!(

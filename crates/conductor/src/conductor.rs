@@ -60,9 +60,6 @@ pub struct LoopDied(&'static str);
 
 impl Conductor {
     /// A conductor that does nothing yet. Its metrics go to `registry`.
-    ///
-    /// # Errors
-    /// The registry has metrics of the same names already.
     pub fn new(parts: Parts, registry: &Registry) -> prometheus::Result<Self> {
         let Parts {
             name,

@@ -68,9 +68,6 @@ impl fmt::Debug for Parts {
 
 impl ApiState {
     /// Puts the parts together.
-    ///
-    /// # Errors
-    /// [`ConfigError`] when an option makes no sense.
     pub fn new(config: ApiConfig, auth: &AuthConfig, parts: Parts) -> Result<Self, ConfigError> {
         let prefix = config.link_prefix.as_deref().map(absolute).transpose()?;
         Ok(Self {

@@ -30,17 +30,11 @@ pub struct Reply {
 
 impl Reply {
     /// 200 with a document.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when `document` has no JSON form.
     pub fn json(document: &impl Serialize) -> Result<Self, ApiError> {
         Self::json_with(StatusCode::OK, document)
     }
 
     /// A document with another status.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when `document` has no JSON form.
     pub fn json_with(status: StatusCode, document: &impl Serialize) -> Result<Self, ApiError> {
         let mut body = Vec::with_capacity(1024);
         json::write(&mut body, document).map_err(ApiError::internal)?;
@@ -48,17 +42,11 @@ impl Reply {
     }
 
     /// 200 with a document of one member.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when `value` has no JSON form.
     pub fn document(name: &'static str, value: &impl Serialize) -> Result<Self, ApiError> {
         Self::linked(name, value, "", None)
     }
 
     /// 200 with a list.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when an item has no JSON form.
     pub fn list<T: Serialize>(
         name: &'static str,
         items: impl Iterator<Item = T>,
@@ -67,9 +55,6 @@ impl Reply {
     }
 
     /// 200 with a page of a list, and as `links` where it goes on.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when an item has no JSON form.
     pub fn page<T: Serialize>(
         name: &'static str,
         items: impl Iterator<Item = T>,
@@ -80,9 +65,6 @@ impl Reply {
     }
 
     /// 200 with a document of one member, and as `links` where it goes on.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when `value` has no JSON form.
     pub fn linked<T: Serialize>(
         name: &'static str,
         value: T,

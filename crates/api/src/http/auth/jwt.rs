@@ -49,9 +49,6 @@ impl JwtAuthenticator {
     }
 
     /// The bearer of `token`.
-    ///
-    /// # Errors
-    /// [`InvalidToken`].
     pub fn verify(&self, token: &str) -> Result<Arc<Principal>, InvalidToken> {
         if token.len() > LONGEST {
             return Err(InvalidToken::TooLong);

@@ -129,9 +129,6 @@ pub struct KeySet {
 
 impl KeySet {
     /// Reads the keys that the configuration names, of which there must be one.
-    ///
-    /// # Errors
-    /// [`KeyError`].
     pub fn load(config: &AuthConfig) -> Result<Self, KeyError> {
         let set = Self::load_any(config)?;
         if set.is_empty() {
@@ -141,9 +138,6 @@ impl KeySet {
     }
 
     /// Reads the keys that the configuration names, if it names any.
-    ///
-    /// # Errors
-    /// [`KeyError`].
     pub fn load_any(config: &AuthConfig) -> Result<Self, KeyError> {
         let mut set = Self::default();
         for path in &config.public_keys {
@@ -160,9 +154,6 @@ impl KeySet {
     }
 
     /// Adds a public key, PEM. `origin` names it in errors.
-    ///
-    /// # Errors
-    /// [`KeyError::Unsupported`].
     pub fn with_pem(mut self, origin: &str, pem: &[u8]) -> Result<Self, KeyError> {
         let key = SubjectPublicKeyInfoDer::from_pem_slice(pem).ok();
         let key = key.and_then(|key| PublicKey::from_der(&key));
@@ -173,9 +164,6 @@ impl KeySet {
     }
 
     /// Adds the keys of a JSON Web Key Set. `origin` names it in errors.
-    ///
-    /// # Errors
-    /// [`KeyError::NotAKeySet`] or [`KeyError::Unsupported`].
     pub fn with_jwks(mut self, origin: &str, json: &[u8]) -> Result<Self, KeyError> {
         let set: Jwks = serde_json::from_slice(json).map_err(|cause| KeyError::NotAKeySet {
             origin: origin.to_owned(),
@@ -191,9 +179,6 @@ impl KeySet {
     }
 
     /// What a token says that one of the keys signed; whatever the time.
-    ///
-    /// # Errors
-    /// [`InvalidToken::Signature`] or [`InvalidToken::Claims`].
     pub(crate) fn claims(&self, token: &str) -> Result<Claims, InvalidToken> {
         let token = Token::parse(token).ok_or(InvalidToken::Signature)?;
         let mut candidates = self.candidates(token.key_id());

@@ -74,9 +74,6 @@ impl fmt::Debug for KeystoneAuthenticator {
 impl KeystoneAuthenticator {
     /// Asks the Keystone of `config`. JWS tokens must be signed by one of `keys`, unless there
     /// are none. Remembers at most `cache_size` tokens.
-    ///
-    /// # Errors
-    /// [`OutgoingError`] when Keystone could never be called.
     pub fn new(
         config: &KeystoneConfig,
         keys: KeySet,

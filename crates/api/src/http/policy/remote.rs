@@ -44,9 +44,6 @@ impl fmt::Debug for RemoteCaller {
 
 impl RemoteCaller {
     /// Asks as `config` says.
-    ///
-    /// # Errors
-    /// [`OutgoingError`] when services could never be asked.
     pub fn new(config: &RemoteConfig) -> Result<Self, OutgoingError> {
         let trust = Trust {
             ca: config.ca.as_deref(),
