@@ -175,9 +175,8 @@ impl Reader<'_> {
         if quoted_prefix(next).is_some() {
             return self.texts();
         }
-        if next.starts_with(|c: char| c.is_ascii_digit())
-            || (next.starts_with('.') && next[1..].starts_with(|c: char| c.is_ascii_digit()))
-        {
+        let unpointed = next.strip_prefix('.').unwrap_or(next);
+        if unpointed.starts_with(|c: char| c.is_ascii_digit()) {
             return number(&mut self.at.rest).map(Some);
         }
         if self.at.eat("...") {
