@@ -235,7 +235,7 @@ fn mend(
         }
     };
     let action = instance_actions::began(connection, uuid, ActionName::ResetState, note)?;
-    instance_actions::succeeded_saying(connection, action, STEP, &why, note.at)?;
+    instance_actions::succeeded_at_once(connection, action, STEP, Some(&why), note.at)?;
     Ok(true)
 }
 

@@ -48,27 +48,17 @@ pub(crate) fn began(
     Ok(made.id)
 }
 
-/// A step of an action was begun and ended by the request itself.
+/// A step of an action was begun and ended by the request itself; `details` is what was done, in
+/// words.
 pub(crate) fn succeeded_at_once(
     connection: &mut Database,
     action: i64,
     event: &str,
+    details: Option<&str>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
     start(connection, action, event, (None, None), at)?;
-    finish(connection, action, event, (ActionResult::Success, None), at)
-}
-
-/// [`succeeded_at_once`], with what was done in words.
-pub(crate) fn succeeded_saying(
-    connection: &mut Database,
-    action: i64,
-    event: &str,
-    details: &str,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    start(connection, action, event, (None, None), at)?;
-    let done = (ActionResult::Success, Some(details));
+    let done = (ActionResult::Success, details);
     finish(connection, action, event, done, at)
 }
 

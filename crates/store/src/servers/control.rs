@@ -61,7 +61,7 @@ fn lock(
         .prepared()
         .execute(connection)?;
     let action = instance_actions::began(connection, uuid, ActionName::Lock, note)?;
-    instance_actions::succeeded_at_once(connection, action, "api_lock", note.at)?;
+    instance_actions::succeeded_at_once(connection, action, "api_lock", None, note.at)?;
     Ok(true)
 }
 
@@ -84,7 +84,7 @@ fn unlock<E>(
         .execute(connection)
         .map_err(StoreError::from)?;
     let action = instance_actions::began(connection, uuid, ActionName::Unlock, note)?;
-    instance_actions::succeeded_at_once(connection, action, "api_unlock", note.at)?;
+    instance_actions::succeeded_at_once(connection, action, "api_unlock", None, note.at)?;
     Ok(())
 }
 
