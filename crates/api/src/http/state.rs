@@ -1,6 +1,5 @@
 //! What every request needs.
 
-use std::fmt;
 use std::sync::Arc;
 
 use godwit_core::time::Clock;
@@ -9,6 +8,7 @@ use url::Url;
 
 use crate::http::auth::Authenticator;
 use crate::http::config::{ApiConfig, AuthConfig};
+use crate::http::debug::debug_partly;
 use crate::http::ids::Ids;
 use crate::http::links::LinkRules;
 use crate::http::observability::HttpMetrics;
@@ -34,13 +34,7 @@ pub struct ApiState {
     pub(crate) www_authenticate_uri: Option<Arc<str>>,
 }
 
-impl fmt::Debug for ApiState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiState")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
-    }
-}
+debug_partly!(ApiState { config });
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -60,11 +54,7 @@ pub struct Parts {
     pub metrics: HttpMetrics,
 }
 
-impl fmt::Debug for Parts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts").finish_non_exhaustive()
-    }
-}
+debug_partly!(Parts {});
 
 impl ApiState {
     /// Puts the parts together.

@@ -3,7 +3,6 @@
 //! Which algorithm a signature must be of follows from the key, never from the token: a token
 //! that says otherwise is no good.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +15,7 @@ use super::claims::Claims;
 use super::der::{self, BIT_STRING, SEQUENCE};
 use super::jws::{Algorithm, Token, decoded};
 use crate::http::config::AuthConfig;
+use crate::http::debug::debug_partly;
 
 /// The longest part of a key, in bytes: the modulus of the longest RSA key that verifies anything.
 const LONGEST_PART: usize = 8_192 / 8;
@@ -49,14 +49,7 @@ struct PublicKey {
     key: Vec<u8>,
 }
 
-impl fmt::Debug for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PublicKey")
-            .field("id", &self.id)
-            .field("algorithm", &self.algorithm)
-            .finish_non_exhaustive()
-    }
-}
+debug_partly!(PublicKey { id, algorithm });
 
 impl PublicKey {
     /// `None` where `key` is not of the kind that signs so.
