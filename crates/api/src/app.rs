@@ -12,7 +12,6 @@ use crate::http::request_log::RequestLog;
 use crate::http::state::ApiState;
 use crate::nova::pipeline;
 
-/// The API could not be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error("cannot serve on {0}: {1}")]

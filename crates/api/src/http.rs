@@ -6,6 +6,7 @@ pub mod auth;
 pub(crate) mod body;
 pub mod caller;
 pub mod config;
+pub(crate) mod debug;
 pub mod ids;
 pub(crate) mod json;
 pub mod links;

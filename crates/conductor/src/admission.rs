@@ -21,10 +21,8 @@ use godwit_planner::inventory::{Host, Target};
 use godwit_planner::reason::Rejection;
 use godwit_planner::search::Search;
 use godwit_planner::texts;
-use godwit_store::{
-    Actor, CommitError, CommitNote, Disk, MigrationRecord, Queued, Server, StoreError,
-};
-use serde_json::json;
+use godwit_store::{CommitError, CommitNote, Disk, MigrationRecord, Queued, Server, StoreError};
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -134,11 +132,7 @@ async fn consider(
             return Ok(Some((record, rejected)));
         }
         Fitness::Unfit { rejected, failure } => {
-            let note = CommitNote {
-                request_id: record.request_id.clone(),
-                detail: json!({ "rejected": rejected }),
-                ..CommitNote::new(Actor::Conductor, ctx.now())
-            };
+            let note = ctx.note(&record, json!({ "rejected": rejected }));
             ctx.apply_to(&record, Event::NotPlaced(failure), note)
                 .await?;
         }
@@ -221,9 +215,8 @@ fn fit_now(
 
 async fn begin(ctx: &Arc<Context>, record: &MigrationRecord) -> Result<(), CommitError> {
     let note = CommitNote {
-        request_id: record.request_id.clone(),
         slots: Some(ctx.config.slots.limits()),
-        ..CommitNote::new(Actor::Conductor, ctx.now())
+        ..ctx.note(record, Value::Null)
     };
     match ctx.apply_to(record, Event::Admitted, note).await {
         Ok(_) => Ok(()),

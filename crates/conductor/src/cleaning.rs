@@ -26,7 +26,6 @@ use crate::translate;
 /// How often one looks for something to clean.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Hosts cleaned at one time.
 const AT_ONCE: usize = 8;
 
 /// How long a host is left alone after it could not be cleaned.

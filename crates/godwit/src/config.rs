@@ -23,7 +23,6 @@ use crate::logging::LogConfig;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
-    /// How to log.
     pub(crate) log: LogConfig,
     database: Option<DatabaseConfig>,
     /// Nova's API.
@@ -32,9 +31,7 @@ pub(crate) struct Config {
     pub(crate) auth: AuthConfig,
     /// Who may do what.
     pub(crate) policy: PolicyConfig,
-    /// Issuing tokens.
     pub(crate) identity: IdentityConfig,
-    /// Driving migrations.
     pub(crate) conductor: godwit_conductor::Config,
     #[cfg(feature = "libvirt")]
     agent: Option<godwit_compute_agent::config::Config>,

@@ -150,7 +150,6 @@ pub(crate) fn close_of_migration(
     Ok(())
 }
 
-/// All open discrepancies, oldest first.
 pub(crate) fn load_open(connection: &mut Database) -> Result<Vec<Discrepancy>, StoreError> {
     let rows: Vec<DiscrepancyRow> = discrepancies::table
         .filter(discrepancies::closed_at.is_null())

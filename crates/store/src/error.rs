@@ -138,7 +138,6 @@ transaction_errors!(
     HypervisorListError,
     ImportError,
     MigrationListError,
-    PowerError<E>,
     ResizeError<E>,
     ServerChangeError<E>,
     ServerListError,

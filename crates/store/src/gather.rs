@@ -67,7 +67,6 @@ where
         })
     }
 
-    /// What there is of `key`.
     pub(crate) async fn get(self: &Arc<Self>, key: K) -> Result<Option<V>, StoreError> {
         let (asker, answer) = oneshot::channel();
         if let Some(round) = self.ask(Question { key, asker }) {

@@ -18,7 +18,7 @@ use crate::migrations::source_returned;
 use crate::prepared::Prepare as _;
 use crate::reservations::{self, Taken};
 use crate::schema::{hosts, services};
-use crate::services::{Beat, ServiceRow, beat};
+use crate::services::{Beat, beat};
 use crate::{Service, ServiceBinary, Store, StoreError};
 
 /// A compute host, with the service that speaks for it.
@@ -156,7 +156,7 @@ struct HostRow {
 }
 
 impl HostRow {
-    fn with(self, service: ServiceRow) -> Host {
+    fn with(self, service: Service) -> Host {
         Host {
             id: self.id,
             uuid: self.uuid.0,
@@ -181,27 +181,26 @@ impl HostRow {
             last_inventory_at: self.last_inventory_at,
             created_at: self.created_at,
             updated_at: self.updated_at,
-            service: service.into(),
+            service,
         }
     }
 }
 
 fn load(connection: &mut Database, name: &HostName) -> Result<Option<Host>, StoreError> {
-    let row: Option<(HostRow, ServiceRow)> = hosts::table
+    let row: Option<(HostRow, Service)> = hosts::table
         .inner_join(services::table)
         .filter(hosts::name.eq(name.as_str()))
-        .select((HostRow::as_select(), ServiceRow::as_select()))
+        .select((HostRow::as_select(), Service::as_select()))
         .first(connection)
         .optional()?;
     Ok(row.map(|(host, service)| host.with(service)))
 }
 
-/// A host by its integer id.
 pub(crate) fn load_by_id(connection: &mut Database, id: i64) -> Result<Option<Host>, StoreError> {
-    let row: Option<(HostRow, ServiceRow)> = hosts::table
+    let row: Option<(HostRow, Service)> = hosts::table
         .inner_join(services::table)
         .filter(hosts::id.eq(id))
-        .select((HostRow::as_select(), ServiceRow::as_select()))
+        .select((HostRow::as_select(), Service::as_select()))
         .first(connection)
         .optional()?;
     Ok(row.map(|(host, service)| host.with(service)))
@@ -237,9 +236,9 @@ pub(crate) fn agents(
 }
 
 pub(crate) fn load_all(connection: &mut Database) -> Result<Vec<Host>, StoreError> {
-    let rows: Vec<(HostRow, ServiceRow)> = hosts::table
+    let rows: Vec<(HostRow, Service)> = hosts::table
         .inner_join(services::table)
-        .select((HostRow::as_select(), ServiceRow::as_select()))
+        .select((HostRow::as_select(), Service::as_select()))
         .order(hosts::id)
         .load(connection)?;
     Ok(rows

@@ -124,7 +124,6 @@ fn with_usage(connection: &mut Database, found: Vec<Host>) -> Result<Vec<Hypervi
     Ok(found.into_iter().map(hypervisor).collect())
 }
 
-/// The integer id of a hypervisor.
 fn number(connection: &mut Database, key: HypervisorKey) -> Result<Option<i64>, StoreError> {
     let rows = hosts::table.select(hosts::id).into_boxed();
     let rows = match key {

@@ -25,7 +25,7 @@ pub use self::list::{Deleted, ServerFilter, ServerListError, ServerPage};
 pub use self::observe::{Inventory, MovedByHand, Observation, Observed, Owner};
 pub(crate) use self::patch::{forget_host, write_patch};
 pub(crate) use self::power::supersede_power;
-pub use self::power::{NewPower, PowerError, PowerStart};
+pub use self::power::{NewPower, PowerStart};
 pub use self::record::{Disk, Fault, Hardware, Lock, LockedBy, Server};
 pub(crate) use self::resolve::follow;
 use self::row::{HardwareRow, ServerRow};

@@ -27,7 +27,6 @@ pub struct Store {
     pub(crate) lookups: Arc<Lookups>,
 }
 
-/// Connections, by what they are for.
 pub(crate) struct Pools {
     pub(crate) readers: Pool,
     pub(crate) writers: Writers,
@@ -83,7 +82,6 @@ enum Size {
     Statements,
 }
 
-/// Why a transaction was rolled back.
 enum Undone {
     Work(Done),
     Database(StoreError),

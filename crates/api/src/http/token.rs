@@ -10,7 +10,6 @@ use crate::http::auth::{AuthError, Principal};
 use crate::http::links::Base;
 use crate::http::state::ApiState;
 
-/// The bearer of the request's token.
 pub(crate) async fn authenticate(
     request: &HttpRequest,
     state: &ApiState,

@@ -125,7 +125,6 @@ fn encoded(text: &str) -> String {
         .replace(' ', "+")
 }
 
-/// What a link leads to.
 #[derive(Clone, Copy, Debug)]
 pub enum To<'a> {
     /// A list, such as `os-migrations`.

@@ -31,17 +31,11 @@ pub struct Reply {
 
 impl Reply {
     /// 200 with a document.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when `document` has no JSON form.
     pub fn json(document: &impl Serialize) -> Result<Self, ApiError> {
         Self::json_with(StatusCode::OK, document)
     }
 
     /// A document with another status.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when `document` has no JSON form.
     pub fn json_with(status: StatusCode, document: &impl Serialize) -> Result<Self, ApiError> {
         let mut body = Vec::with_capacity(1024);
         json::write(&mut body, document).map_err(ApiError::internal)?;
@@ -49,17 +43,11 @@ impl Reply {
     }
 
     /// 200 with a document of one member.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when `value` has no JSON form.
     pub fn document(name: &'static str, value: &impl Serialize) -> Result<Self, ApiError> {
         Self::linked(name, value, "", None)
     }
 
     /// 200 with a list.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when an item has no JSON form.
     pub fn list<T: Serialize>(
         name: &'static str,
         items: impl Iterator<Item = T>,
@@ -68,9 +56,6 @@ impl Reply {
     }
 
     /// 200 with a page of a list, and as `links` where it goes on.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when an item has no JSON form.
     pub fn page<T: Serialize>(
         name: &'static str,
         items: impl Iterator<Item = T>,
@@ -81,9 +66,6 @@ impl Reply {
     }
 
     /// 200 with a document of one member, and as `links` where it goes on.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when `value` has no JSON form.
     pub fn linked<T: Serialize>(
         name: &'static str,
         value: T,
@@ -165,7 +147,6 @@ pub(crate) fn fault(error: &ApiError) -> HttpResponse {
         .body(body.to_string())
 }
 
-/// The router's 404.
 pub(crate) fn no_such_route(request: &HeaderMap, head: bool) -> HttpResponse {
     let text = "The resource could not be found.";
     outside::error(StatusCode::NOT_FOUND, text, request, head)
@@ -193,7 +174,6 @@ pub(crate) fn set_version(response: &mut HttpResponse, version: NamedVersion<'_>
     }
 }
 
-/// The version that an answer names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum NamedVersion<'a> {
     Negotiated(Microversion),

@@ -55,7 +55,7 @@ pub type NewColdMigration = NewMigration<ColdRequest>;
 /// request says of it; one that was stopped stays so.
 pub type NewEvacuation = NewMigration<EvacuationRequest>;
 
-/// Why no migration began. Nothing was changed.
+/// Why no migration began, or no action on a server's power. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum BeginError<E> {
     /// No such server, or it is deleted.
@@ -65,8 +65,8 @@ pub enum BeginError<E> {
     #[error("the server's state does not allow it")]
     Refused(E),
     /// The server has a task, an unfinished migration that may not be superseded, or no host:
-    /// it lost a race that the caller's check did not look for.
-    #[error("the server is not free to move")]
+    /// it lost a race that the caller's check did not look for, or somebody reset its state.
+    #[error("the server is not free")]
     NotFree,
     /// The store failed.
     #[error(transparent)]

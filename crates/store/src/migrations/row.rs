@@ -60,7 +60,6 @@ pub(super) struct MigrationRow {
     imported: bool,
 }
 
-/// Who asked for a migration.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = migrations)]
 pub(super) struct AskerRow {
@@ -69,7 +68,6 @@ pub(super) struct AskerRow {
     request_id: Option<String>,
 }
 
-/// How far a migration is.
 #[derive(Queryable, Selectable, AsChangeset)]
 #[diesel(table_name = migrations, treat_none_as_null = true)]
 pub(super) struct ProgressRow {
@@ -232,7 +230,6 @@ pub(super) fn record(row: Option<MigrationRow>) -> Result<Option<MigrationRecord
     row.map(MigrationRecord::try_from).transpose()
 }
 
-/// Records of rows.
 pub(super) fn records(rows: Vec<MigrationRow>) -> Result<Vec<MigrationRecord>, StoreError> {
     rows.into_iter().map(MigrationRecord::try_from).collect()
 }

@@ -92,7 +92,6 @@ pub(super) struct Routed<'a> {
     pub(super) principal: Arc<Principal>,
 }
 
-/// Why a request goes no further.
 pub(super) enum Stop {
     Fault(ApiError),
     TooLarge,
@@ -189,7 +188,6 @@ fn read_query(routed: &Routed<'_>, schema: Option<&QuerySchema>) -> Result<Query
     Ok(query)
 }
 
-/// Hands the request to its handler.
 async fn perform(
     routed: Routed<'_>,
     operation: &'static Operation,

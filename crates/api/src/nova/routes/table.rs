@@ -21,7 +21,6 @@ macro_rules! to {
     };
 }
 
-/// Every operation below a versioned root.
 pub static OPERATIONS: &[Operation] = &[
     get("/versions/{id}", to!(versions::show)).unread_query(),
     get("/servers", to!(servers::index))

@@ -32,7 +32,6 @@ enum Change {
     Gone(ServerUuid),
 }
 
-/// The two files of a world.
 #[derive(Debug)]
 pub(super) struct Kept {
     whole: PathBuf,
@@ -94,7 +93,6 @@ impl Kept {
         Ok((kept, world))
     }
 
-    /// Writes down what changed.
     pub(super) fn keep(&mut self, world: &mut World) -> std::io::Result<()> {
         let changed = world.guests.take_changed();
         if changed.is_empty() {
