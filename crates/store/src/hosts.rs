@@ -420,12 +420,12 @@ impl Store {
         self.read(move |connection| {
             let taken = reservations::taken_of(connection, names.each_ref(), None)?;
             let names = names.each_ref().map(text);
-            let hosts: Vec<(HostRow, ServiceRow)> = load_all!(connection, names, |names| {
+            let hosts: Vec<(HostRow, Service)> = load_all!(connection, names, |names| {
                 hosts::table
                     .inner_join(services::table)
                     .filter(among(hosts::name, names))
                     .order(hosts::id)
-                    .select((HostRow::as_select(), ServiceRow::as_select()))
+                    .select((HostRow::as_select(), Service::as_select()))
             });
             let hosts = hosts.into_iter().map(|(host, service)| host.with(service));
             Ok(loads(hosts.collect(), &taken))

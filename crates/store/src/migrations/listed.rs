@@ -5,12 +5,11 @@
 
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSqlRow};
-use diesel::dsl::SqlTypeOf;
 use diesel::expression::{AppearsOnTable, SelectableExpression, ValidGrouping, is_aggregate};
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::row::{Field, Row};
-use diesel::sql_types::{BigInt, Nullable};
+use diesel::sql_types::{BigInt, Nullable, Text};
 use godwit_core::ids::ServerUuid;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 
@@ -38,6 +37,13 @@ const NULL: (u32, u32) = (1, 0);
 /// The first column that is shown as text.
 const FIRST: usize = 3;
 
+/// Diesel only compares these types with one another: each is read as what it is.
+macro_rules! shown {
+    ($name:ident) => {
+        Nullable<Text>
+    };
+}
+
 /// What is read of a row: the columns that are shown as text, behind those that are numbers.
 macro_rules! columns {
     ($($name:ident),+ $(,)?) => {
@@ -49,12 +55,12 @@ macro_rules! columns {
 
         const COUNT: usize = [$(Place::$name),+].len();
 
-        type Types = SqlTypeOf<(
-            migrations::id,
-            migrations::old_instance_type_id,
-            migrations::new_instance_type_id,
-            $(migrations::$name,)+
-        )>;
+        type Types = (
+            BigInt,
+            Nullable<BigInt>,
+            Nullable<BigInt>,
+            $(shown!($name),)+
+        );
 
         const COLUMNS: &str = concat!(
             "migrations.id, migrations.old_instance_type_id, migrations.new_instance_type_id",
