@@ -212,11 +212,11 @@ impl Moves {
     async fn of(store: &Store) -> Result<Self> {
         let (mut failed, mut ends, mut changes) = (0, Vec::new(), Vec::new());
         let all = MigrationFilter::default();
-        for summary in store.migration_list(&all, Paging::Unpaged).await? {
-            let record = store.migration_find(summary.uuid).await?;
-            let record = record.context("a migration is gone")?;
+        for listed in store.migration_list(&all, Paging::Unpaged).await? {
+            let uuid = listed.uuid().context("a migration has a uuid")?.parse()?;
+            let record = store.migration_find(uuid).await?.context("a migration is gone")?;
             let ended = record.ended_at.context("a migration has not ended")?;
-            failed += usize::from(summary.status != MigrationStatus::Completed);
+            failed += usize::from(record.migration.status() != MigrationStatus::Completed);
             ends.push(ended);
             if let Some(started) = record.started_at {
                 changes.extend([(started, 1), (ended, -1)]);

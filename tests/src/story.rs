@@ -66,9 +66,10 @@ pub(crate) fn of(database: &str, server: &str) -> Result<Vec<Story>> {
         };
         let mut stories = Vec::new();
         for listed in store.migration_list(&filter, page).await? {
-            let record = store.migration_find(listed.uuid).await?;
+            let uuid = listed.uuid().context("a migration has a uuid")?.parse()?;
+            let record = store.migration_find(uuid).await?;
             let record = record.context("it was listed a moment ago")?;
-            let events = store.migration_events(listed.uuid, 0).await?;
+            let events = store.migration_events(uuid, 0).await?;
             stories.push(Story { record, events });
         }
         Ok(stories)

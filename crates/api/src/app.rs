@@ -14,7 +14,6 @@ use crate::nova::pipeline;
 use crate::relocation;
 use crate::relocation::streams::Streams;
 
-/// The API could not be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error("cannot serve on {0}: {1}")]

@@ -18,7 +18,6 @@ mod lookup;
 mod reply;
 mod token;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,6 +33,7 @@ pub use self::directory::{Project, User, project_named, user_named};
 use crate::http::auth::jwt::JwtAuthenticator;
 use crate::http::auth::revocation::Revocations;
 use crate::http::auth::signer::Signer;
+use crate::http::debug::debug_partly;
 use crate::http::ids::Ids;
 use crate::http::observability::HttpMetrics;
 
@@ -52,14 +52,8 @@ pub struct DevelopmentIdentity {
     pub metrics: HttpMetrics,
 }
 
-impl fmt::Debug for DevelopmentIdentity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DevelopmentIdentity")
-            .finish_non_exhaustive()
-    }
-}
+debug_partly!(DevelopmentIdentity {});
 
-/// Mounts `/identity` and `/image`.
 pub(crate) fn mount(app: &mut ServiceConfig) {
     let identity = web::scope("/identity")
         .wrap(from_fn(count))

@@ -6,6 +6,7 @@ pub mod auth;
 pub(crate) mod body;
 pub mod caller;
 pub mod config;
+pub(crate) mod debug;
 pub mod host_id;
 pub(crate) mod idempotency;
 pub mod ids;

@@ -64,9 +64,6 @@ pub enum HostFault {
 #[async_trait]
 pub trait Harness: Send + Sync {
     /// Two hosts, and a guest that executes on the first.
-    ///
-    /// # Errors
-    /// The testbed cannot be set up; the case fails.
     async fn set_up(&self, setup: Setup) -> Result<Box<dyn Fixture>, HarnessError>;
 }
 
@@ -78,34 +75,19 @@ pub trait Fixture: Send + Sync {
 
     /// The process that holds the source's driver is killed and comes back; what the hypervisor
     /// does goes on.
-    ///
-    /// # Errors
-    /// It does not come back.
     async fn restart_agent(&mut self) -> Result<(), HarnessError>;
 
     /// The user pauses the guest on its source.
-    ///
-    /// # Errors
-    /// It cannot be paused.
     async fn pause_guest(&self) -> Result<(), HarnessError>;
 
     /// The user powers the guest off, on its source.
-    ///
-    /// # Errors
-    /// It cannot be powered off.
     async fn power_off_guest(&self) -> Result<(), HarnessError>;
 
     /// Something happens. `false`: it cannot be made to happen here, and the case is void.
-    ///
-    /// # Errors
-    /// It could not be made to happen.
     async fn inject(&self, fault: HostFault) -> Result<bool, HarnessError>;
 
     /// Verifies by other means than the driver's that the guest is well on this side, that it
     /// executes nowhere else, and never did at the same time.
-    ///
-    /// # Errors
-    /// What is wrong.
     async fn verify(&self, side: Side) -> Result<(), HarnessError>;
 }
 

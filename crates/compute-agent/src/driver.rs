@@ -165,16 +165,13 @@ impl fmt::Debug for Job {
     }
 }
 
-/// How a guest is powered off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PowerOff {
     /// It gets time to shut down by itself.
     Clean,
-    /// At once.
     Forced,
 }
 
-/// What a guest is started with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PowerOn {
     /// With the memory that somebody saved to disk, if somebody did.

@@ -10,7 +10,6 @@ use prometheus::{
     register_int_counter_with_registry as counter, register_int_gauge_with_registry as gauge,
 };
 
-/// The instruments. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     pub(crate) steps: HistogramVec,
@@ -24,9 +23,6 @@ pub struct Metrics {
 
 impl Metrics {
     /// Makes the instruments and registers them.
-    ///
-    /// # Errors
-    /// They are registered there already.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         Ok(Self {
             steps: histograms!(

@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 use godwit_core::event::Event;
 use godwit_core::failure::Failure;
-use godwit_core::ids::MigrationUuid;
+use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::migration::Migration;
 use godwit_core::status::MigrationStatus;
 use godwit_planner::admission::{Waiting, admit};
@@ -21,10 +21,8 @@ use godwit_planner::inventory::{Host, Target};
 use godwit_planner::reason::Rejection;
 use godwit_planner::search::Search;
 use godwit_planner::texts;
-use godwit_store::{
-    Actor, CommitError, CommitNote, Disk, MigrationRecord, Queued, Server, StoreError,
-};
-use serde_json::json;
+use godwit_store::{CommitError, CommitNote, Disk, MigrationRecord, Queued, Server, StoreError};
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -134,11 +132,7 @@ async fn consider(
             return Ok(Some((record, rejected)));
         }
         Fitness::Unfit { rejected, failure } => {
-            let note = CommitNote {
-                request_id: record.request_id.clone(),
-                detail: json!({ "rejected": rejected }),
-                ..CommitNote::new(Actor::Conductor, ctx.now())
-            };
+            let note = ctx.note(&record, json!({ "rejected": rejected }));
             ctx.apply_to(&record, Event::NotPlaced(failure), note)
                 .await?;
         }
@@ -166,8 +160,9 @@ async fn fitness(ctx: &Arc<Context>, record: &MigrationRecord) -> Result<Fitness
             failure: texts::pre_check("the server does not exist any more"),
         });
     };
-    let ends = [Some(&migration.source_compute), migration.destination()];
-    let fleet = Fleet::load_some(ctx, ends.into_iter().flatten().cloned().collect()).await?;
+    let source = &migration.source_compute;
+    let destination = migration.destination().unwrap_or(source);
+    let fleet = Fleet::load_two(ctx, [source, destination].map(HostName::clone)).await?;
     let own = ctx.store.claim_find(migration.uuid).await?;
     let hosts = fleet.hosts(own.as_ref());
     let fitness = fit_now(migration, &fleet, &hosts, &server, &hardware.disks);
@@ -220,9 +215,8 @@ fn fit_now(
 
 async fn begin(ctx: &Arc<Context>, record: &MigrationRecord) -> Result<(), CommitError> {
     let note = CommitNote {
-        request_id: record.request_id.clone(),
         slots: Some(ctx.config.slots.limits()),
-        ..CommitNote::new(Actor::Conductor, ctx.now())
+        ..ctx.note(record, Value::Null)
     };
     match ctx.apply_to(record, Event::Admitted, note).await {
         Ok(_) => Ok(()),

@@ -6,7 +6,6 @@ use std::time::Duration;
 use godwit_core::seconds;
 use serde::{Deserialize, Serialize};
 
-/// How long to pause.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Backoff {

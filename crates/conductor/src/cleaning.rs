@@ -26,7 +26,6 @@ use crate::translate;
 /// How often one looks for something to clean.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Hosts cleaned at one time.
 const AT_ONCE: usize = 8;
 
 /// How long a host is left alone after it could not be cleaned.
@@ -88,8 +87,8 @@ async fn try_clean(ctx: &Context, leftover: &Discrepancy) -> bool {
     match clean(ctx, leftover).await {
         Ok(Some(why)) => {
             info!(server = ?leftover.subject.server, host, why, "a leftover was cleaned");
-            let (subject, at) = (leftover.subject.clone(), ctx.now());
-            let closed = ctx.store.discrepancy_close(subject, why.to_owned(), at);
+            let (subjects, at) = (vec![leftover.subject.clone()], ctx.now());
+            let closed = ctx.store.discrepancies_close(subjects, why.to_owned(), at);
             closed.await.is_ok()
         }
         Ok(None) => false,

@@ -50,7 +50,6 @@ pub struct Parts {
     pub wake: Wake,
 }
 
-/// One conductor; see the [crate's documentation](crate).
 pub struct Conductor {
     pub(crate) ctx: Arc<Context>,
 }
@@ -62,9 +61,6 @@ pub struct LoopDied(&'static str);
 
 impl Conductor {
     /// A conductor that does nothing yet. Its metrics go to `registry`.
-    ///
-    /// # Errors
-    /// The registry has metrics of the same names already.
     pub fn new(parts: Parts, registry: &Registry) -> prometheus::Result<Self> {
         let Parts {
             name,

@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::backoff::Backoff;
 
-/// The section `conductor` of the configuration.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -52,8 +51,7 @@ pub struct Config {
     /// How long each state of a migration may last.
     pub time_limits: TimeLimits,
     /// How long agents may take to answer.
-    pub calls: Calls,
-    /// The pauses between two attempts.
+    pub calls: Deadlines,
     pub retries: Backoff,
     /// Attempts to reach an agent for what a move can do without: to choose or prepare a
     /// destination (the move then ends, the guest stays), or to clean its source (the move
@@ -108,7 +106,7 @@ impl Default for Config {
             migrate_max_retries: None,
             allocation_ratios: AllocationRatios::default(),
             time_limits: TimeLimits::default(),
-            calls: Calls::default(),
+            calls: Deadlines::default(),
             retries: Backoff::default(),
             attempts: 8,
             zone: "nova".to_owned(),
@@ -259,59 +257,6 @@ impl TimeLimits {
             stopping: self.stopping,
             booting: self.booting,
             confirm: self.confirm,
-        }
-    }
-}
-
-/// How long agents may take to answer. A call that is cut off may have been performed, and is
-/// repeated.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Calls {
-    /// Greetings and what a host says of itself. Default 5.
-    #[serde(with = "seconds")]
-    pub brief: Duration,
-    /// Inventories and pre-checks. Default 20.
-    #[serde(with = "seconds")]
-    pub inquiry: Duration,
-    /// Commands that return as soon as the hypervisor took them. Default 20.
-    #[serde(with = "seconds")]
-    pub command: Duration,
-    /// One attempt to make a destination ready, to confirm a guest, or to clean up. Default 60.
-    #[serde(with = "seconds")]
-    pub work: Duration,
-    /// Without a word from an agent whose move is being followed. Default 10.
-    #[serde(with = "seconds")]
-    pub silence: Duration,
-}
-
-impl Default for Calls {
-    fn default() -> Self {
-        let Deadlines {
-            brief,
-            inquiry,
-            command,
-            work,
-            silence,
-        } = Deadlines::default();
-        Self {
-            brief,
-            inquiry,
-            command,
-            work,
-            silence,
-        }
-    }
-}
-
-impl From<Calls> for Deadlines {
-    fn from(calls: Calls) -> Self {
-        Self {
-            brief: calls.brief,
-            inquiry: calls.inquiry,
-            command: calls.command,
-            work: calls.work,
-            silence: calls.silence,
         }
     }
 }

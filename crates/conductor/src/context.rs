@@ -7,7 +7,8 @@ use godwit_core::ids::HostName;
 use godwit_core::time::{Clock, Timestamp};
 use godwit_rpc::agent::{AgentClient, AgentPool};
 use godwit_rpc::refusal::CallError;
-use godwit_store::{Host, Store, StoreError};
+use godwit_store::{Actor, CommitNote, Host, MigrationRecord, Store, StoreError};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::backoff::Jitter;
@@ -19,7 +20,6 @@ use crate::metrics::Metrics;
 use crate::progress::ProgressBoard;
 use crate::wake::Wake;
 
-/// Where new uuids come from.
 pub(crate) type Ids = dyn Fn() -> Uuid + Send + Sync;
 
 pub(crate) struct Context {
@@ -41,7 +41,6 @@ pub(crate) struct Context {
     pub(crate) born: Timestamp,
 }
 
-/// A host could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AskError {
     #[error("no host {0} has ever registered")]
@@ -70,6 +69,15 @@ impl Context {
     /// report because no conductor was there?
     pub(crate) fn is_young(&self, now: Timestamp) -> bool {
         now.since(self.born) < self.config.service_down_time
+    }
+
+    /// For an event that this conductor concluded from `record`.
+    pub(crate) fn note(&self, record: &MigrationRecord, detail: Value) -> CommitNote {
+        CommitNote {
+            request_id: record.request_id.clone(),
+            detail,
+            ..CommitNote::new(Actor::Conductor, self.now())
+        }
     }
 
     /// The client of a registered host. Nothing is sent yet.

@@ -7,7 +7,7 @@
 //! pass is an event like any other.
 //!
 //! - [`outbox`]: the loop. It knows leases, and no subject.
-//! - [`live`], [`cold`] and [`evacuation`]: what is done for each kind of migration.
+//! - [`live`], [`cold`] and [`evacuation`]: what is done for one kind of migration.
 //! - [`power`]: what is done for a server.
 //! - The other files: what several kinds of migration share.
 
@@ -29,8 +29,10 @@ mod withdraw;
 use std::sync::Arc;
 
 use godwit_core::effect::{Effect, Subject};
+use godwit_core::event::Event;
 use godwit_core::phase::Phase;
 use godwit_store::{Claimed, ClaimedOfMigration};
+use serde_json::Value;
 use tracing::field::{Empty, display};
 use tracing::{Span, info_span};
 
@@ -83,12 +85,24 @@ async fn of_migration(ctx: &Arc<Context>, claimed: ClaimedOfMigration) -> Perfor
         return Ok(());
     }
     Span::current().record("request_id", record.request_id.as_deref());
-    let performer = Performer::new(ctx, claimed, record);
-    match phase {
-        Phase::Live(_) => live::perform(performer, effect).await,
-        Phase::Cold(_) => cold::perform(performer, effect).await,
-        Phase::Evacuation(_) => evacuation::perform(performer, effect).await,
-        // It wants nothing.
-        Phase::Ended(_) => Ok(()),
+    let mut performer = Performer::new(ctx, claimed, record);
+    // What only one kind of migration wants has one performer.
+    match (effect, phase) {
+        (Effect::Schedule, _) => schedule::perform(&performer).await,
+        // Nothing has begun, so nobody has to be asked.
+        (Effect::Cancel, _) => performer.done(Event::CancelledUnstarted, Value::Null).await,
+        (Effect::Prepare, _) => prepare::perform(&performer).await,
+        (Effect::Start, _) => start::perform(&performer).await,
+        (Effect::Watch, _) => follow::perform(&mut performer).await,
+        (Effect::Abort, _) => live::abort::perform(&performer).await,
+        (Effect::ForceComplete, _) => live::force_complete::perform(&performer).await,
+        (Effect::Boot, Phase::Cold(_)) => cold::boot::perform(&performer).await,
+        (Effect::Boot, _) => evacuation::boot::perform(&performer).await,
+        (Effect::Finish, Phase::Cold(_)) => cold::finish::perform(&performer).await,
+        (Effect::Finish, _) => finish::perform(&performer, live::is_nowhere).await,
+        (Effect::Withdraw, Phase::Cold(_)) => cold::withdraw::perform(&performer).await,
+        (Effect::Withdraw, _) => evacuation::withdraw::perform(&performer).await,
+        (Effect::RollBack, Phase::Cold(_)) => cold::roll_back::perform(&performer).await,
+        (Effect::RollBack, _) => live::roll_back::perform(&performer).await,
     }
 }

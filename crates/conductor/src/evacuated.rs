@@ -5,7 +5,7 @@ use std::sync::Arc;
 use godwit_core::evacuation::Phase;
 use godwit_core::event::Event;
 use godwit_core::ids::HostName;
-use godwit_store::{Actor, CommitError, CommitNote, MigrationRecord};
+use godwit_store::{CommitError, MigrationRecord};
 use serde_json::json;
 use tracing::info;
 
@@ -36,11 +36,7 @@ async fn tell(
     record: &MigrationRecord,
 ) -> Result<(), CommitError> {
     info!(migration = %record.migration.uuid, %host, "an evacuated host is back");
-    let note = CommitNote {
-        request_id: record.request_id.clone(),
-        detail: json!({ "host": host }),
-        ..CommitNote::new(Actor::Conductor, ctx.now())
-    };
+    let note = ctx.note(record, json!({ "host": host }));
     ctx.apply_to(record, Event::SourceReturned, note)
         .await
         .map(drop)

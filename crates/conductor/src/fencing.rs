@@ -12,7 +12,7 @@ use godwit_core::event::Event;
 use godwit_core::failure::{destination_dead, source_dead};
 use godwit_core::ids::HostName;
 use godwit_core::transition;
-use godwit_store::{Actor, CommitError, CommitNote, MigrationRecord, StoreError};
+use godwit_store::{CommitError, MigrationRecord, StoreError};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -145,10 +145,6 @@ async fn apply(
     event: Event,
     host: &HostName,
 ) -> Result<(), CommitError> {
-    let note = CommitNote {
-        request_id: record.request_id.clone(),
-        detail: json!({ "host": host }),
-        ..CommitNote::new(Actor::Conductor, ctx.now())
-    };
+    let note = ctx.note(record, json!({ "host": host }));
     ctx.apply_to(record, event, note).await.map(drop)
 }

@@ -34,8 +34,8 @@ impl Fleet {
         Ok(Self::with(ctx, loads, &slots))
     }
 
-    /// Only these hosts, and not how many moves are on their way there: that makes no host unfit.
-    pub(crate) async fn load_some(ctx: &Context, hosts: Vec<HostName>) -> Result<Self, StoreError> {
+    /// Only two hosts, and not how many moves are on their way there: that makes no host unfit.
+    pub(crate) async fn load_two(ctx: &Context, hosts: [HostName; 2]) -> Result<Self, StoreError> {
         let loads = ctx.store.host_loads_of(hosts).await?;
         Ok(Self::with(ctx, loads, &Slots::default()))
     }

@@ -21,7 +21,7 @@ use godwit_rpc::agent::AgentClient;
 use godwit_rpc::command::{CheckDestination, CheckSource};
 use godwit_rpc::facts::HostFacts;
 use godwit_rpc::refusal::{CallError, Refusal};
-use godwit_store::{Actor, Claim, CommitError, CommitNote, Lease, MigrationRecord, Server};
+use godwit_store::{Claim, CommitError, CommitNote, Lease, MigrationRecord, Server};
 use serde_json::json;
 use tracing::info;
 
@@ -100,7 +100,10 @@ impl Scheduling<'_> {
         need.group = ctx.store.server_group_membership(server.uuid).await?;
         let target = Target::of(&migration.request);
         // What it claimed when it was placed before is free to it.
-        let own = ctx.store.claim_find(migration.uuid).await?;
+        let own = match migration.placement {
+            Some(_) => ctx.store.claim_find(migration.uuid).await?,
+            None => None,
+        };
         let hosts = fleet.hosts(own.as_ref());
         let retries = ctx.config.migrate_max_retries;
         let begun = if evacuates {
@@ -201,11 +204,9 @@ impl Scheduling<'_> {
         claim: Option<Claim>,
     ) -> Result<Applied, CommitError> {
         let note = CommitNote {
-            request_id: self.record.request_id.clone(),
-            detail,
             claim,
             performed: self.performed,
-            ..CommitNote::new(Actor::Conductor, self.ctx.now())
+            ..self.ctx.note(self.record, detail)
         };
         self.ctx.apply_to(self.record, event, note).await
     }
@@ -252,7 +253,6 @@ impl Scheduling<'_> {
         }
     }
 
-    /// Both sides' pre-checks.
     async fn ask(&self, host: &HostName, server: &Server) -> Result<Offer, Declined> {
         let migration = &self.record.migration;
         let silent = |error: &dyn std::error::Error| Declined::SourceSilent(explain(error));

@@ -162,7 +162,7 @@ mod tests {
         let parts = Parts {
             name: named("conductor"),
             store: Store::open(url, StoreOptions::default()).await.unwrap(),
-            agents: Arc::new(AgentPool::new(transport, config.calls.into())),
+            agents: Arc::new(AgentPool::new(transport, config.calls)),
             clock: Arc::new(SystemClock),
             jitter: Arc::new(|| 0.5),
             ids: Arc::new(|| uuid("id", "any")),

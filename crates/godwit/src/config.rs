@@ -26,7 +26,6 @@ use crate::logging::LogConfig;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
-    /// How to log.
     pub(crate) log: LogConfig,
     database: Option<DatabaseConfig>,
     /// Nova's API.
@@ -35,11 +34,9 @@ pub(crate) struct Config {
     pub(crate) auth: AuthConfig,
     /// Who may do what.
     pub(crate) policy: PolicyConfig,
-    /// Issuing tokens.
     pub(crate) identity: IdentityConfig,
     /// How long what is over is kept. API and conductor have it in their sections.
     retention: Retention,
-    /// Driving migrations.
     pub(crate) conductor: godwit_conductor::Config,
     #[cfg(feature = "libvirt")]
     agent: Option<godwit_compute_agent::config::Config>,

@@ -11,7 +11,6 @@ use crate::up::DataDirectory;
 /// What the command line said, read.
 #[derive(Debug)]
 pub(crate) enum Resolved {
-    /// A configuration file.
     Config(Box<Config>),
     /// A directory of `up`, which exists.
     Data(DataDirectory),

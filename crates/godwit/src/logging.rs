@@ -23,7 +23,6 @@ pub(crate) struct LogConfig {
 pub(crate) enum Format {
     /// One JSON object a line, for machines.
     Json,
-    /// For people.
     Pretty,
 }
 

@@ -40,9 +40,7 @@ pub enum ReasonCode {
 /// One reason: a code for programs, a text for people.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Reason {
-    /// For programs.
     pub code: ReasonCode,
-    /// For people.
     pub text: String,
 }
 

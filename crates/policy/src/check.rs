@@ -7,7 +7,6 @@ use crate::python::percent::Template;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RuleId(pub(crate) usize);
 
-/// A rule, ready to be evaluated.
 #[derive(Debug)]
 pub(crate) enum Check {
     Constant(bool),

@@ -76,9 +76,6 @@ pub struct Credentials {
 
 impl Credentials {
     /// Credentials with just the attributes in `value`.
-    ///
-    /// # Errors
-    /// When they have the wrong shape.
     pub fn from_json(value: Value) -> Result<Self, InvalidCredentials> {
         let Value::Object(mut attributes) = value else {
             return Err(InvalidCredentials::NotAMapping);

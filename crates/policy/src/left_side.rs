@@ -12,9 +12,7 @@ use crate::python::text::str_of;
 /// What the right side is compared with.
 #[derive(Debug)]
 pub(crate) enum LeftSide {
-    /// The text of a Python literal.
     Literal(Box<str>),
-    /// Where to look in the credentials.
     Path(Box<[Box<str>]>),
     /// Python cannot read it: oslo.policy raises when it gets here.
     Unreadable,

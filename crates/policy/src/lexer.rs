@@ -17,7 +17,6 @@ pub(crate) enum Token<'a> {
     Check(&'a str),
 }
 
-/// The tokens of `rule`, in order.
 pub(crate) fn lex(rule: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     for word in rule.split(is_space).filter(|word| !word.is_empty()) {

@@ -29,9 +29,6 @@ pub enum InvalidOverrides {
 impl Overrides {
     /// Reads the contents of one policy file. A file without any contents (null) overrides
     /// nothing.
-    ///
-    /// # Errors
-    /// When the contents do not have the shape of a policy file.
     pub fn read(contents: &Value) -> Result<Self, InvalidOverrides> {
         let entries = match contents {
             Value::Null => return Ok(Self::default()),

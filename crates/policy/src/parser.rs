@@ -112,7 +112,6 @@ fn join(mut parts: Vec<Expr>, joined: fn(Vec<Expr>) -> Expr) -> Expr {
     }
 }
 
-/// What stands on the parser's stack.
 enum Symbol {
     Open,
     Close,

@@ -52,7 +52,6 @@ fn references(rule: &Check) -> Vec<RuleId> {
     references
 }
 
-/// The same the other way round.
 fn referrers(rules: &[Check]) -> Vec<Vec<usize>> {
     let mut referrers = vec![Vec::new(); rules.len()];
     for (referrer, rule) in rules.iter().enumerate() {

@@ -62,7 +62,6 @@ fn succession(rule: &RuleDefault<'_>, replaced: &DeprecatedRule<'_>) -> String {
     )
 }
 
-/// Wraps `text` into comment lines.
 fn comment(file: &mut String, text: &str) {
     let mut line = String::from("#");
     for word in text.split_whitespace() {

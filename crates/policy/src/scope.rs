@@ -26,7 +26,6 @@ impl Scope {
         }
     }
 
-    /// The scope that credentials have.
     pub(crate) fn of(credentials: &Map<String, Value>) -> Self {
         let has = |key: &str| credentials.get(key).is_some_and(is_truthy);
         if has("system") {

@@ -133,7 +133,6 @@ impl<T: Word> Field<i32> for T {
     }
 }
 
-/// What travels as it is.
 macro_rules! plain {
     ($($plain:ty),+) => {$(
         impl Field<Self> for $plain {

@@ -5,6 +5,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use godwit_core::seconds;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::Channel;
@@ -16,19 +18,26 @@ use crate::refusal::CallError;
 use crate::transport::{Address, CLAIM_HEADER, Expect, Transport};
 use crate::version::{Speaks, VERSION_HEADER};
 
-/// How long each kind of call may take.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// How long each kind of call may take: seconds, in a configuration. A call that is cut off may have
+/// been performed, and is repeated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Deadlines {
-    /// Greetings, facts, heartbeats, reports.
+    /// Greetings, facts, heartbeats, reports. Default 5.
+    #[serde(with = "seconds")]
     pub brief: Duration,
-    /// Inventories and pre-checks: the hypervisor is asked.
+    /// Inventories and pre-checks: the hypervisor is asked. Default 20.
+    #[serde(with = "seconds")]
     pub inquiry: Duration,
-    /// Commands that return as soon as the hypervisor took them.
+    /// Commands that return as soon as the hypervisor took them. Default 20.
+    #[serde(with = "seconds")]
     pub command: Duration,
     /// Preparing, finishing, rolling back: they return when it is done. Over it the agent goes
-    /// on, and the same command sent again joins in.
+    /// on, and the same command sent again joins in. Default 60.
+    #[serde(with = "seconds")]
     pub work: Duration,
-    /// The longest silence of a watched move; then its agent is taken for dead.
+    /// The longest silence of a watched move; then its agent is taken for dead. Default 10.
+    #[serde(with = "seconds")]
     pub silence: Duration,
 }
 
@@ -44,7 +53,6 @@ impl Default for Deadlines {
     }
 }
 
-/// One client's side of a channel.
 pub(crate) struct Session {
     speaks: Speaks,
     version: AsciiMetadataValue,

@@ -69,7 +69,6 @@ struct AggregateRow {
     updated_at: Option<Timestamp>,
 }
 
-/// All of them, by id.
 fn load_all(connection: &mut Database) -> Result<Vec<Aggregate>, StoreError> {
     let rows: Vec<AggregateRow> = aggregates::table
         .select(AggregateRow::as_select())

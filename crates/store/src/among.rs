@@ -65,7 +65,6 @@ pub(crate) fn among<C, T>(column: C, keys: Vec<T>) -> Among<C, T> {
     Among { column, keys }
 }
 
-/// The condition that [`among`] makes.
 #[derive(Debug, Clone)]
 pub(crate) struct Among<C, T> {
     column: C,

@@ -8,11 +8,11 @@ use std::str::FromStr;
 
 use chrono::{NaiveDate, NaiveDateTime};
 use diesel::backend::Backend;
-use diesel::deserialize::{self, FromSql, Queryable};
+use diesel::deserialize::{self, FromSql, FromSqlRef, Queryable};
 #[cfg(feature = "postgres")]
 use diesel::pg::{Pg, PgValue};
 use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
-use diesel::sqlite::{Sqlite, SqliteValue};
+use diesel::sqlite::Sqlite;
 use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::effect::Effect;
 use godwit_core::failure::FailureCode;
@@ -70,35 +70,69 @@ macro_rules! is_its_own_row {
     };
 }
 
-/// A word, an id or a name, read where the database has it: to have its text first would cost
-/// more than to understand it.
-pub(crate) struct Parsed<T>(pub(crate) T);
+/// A database whose texts are read where it has them: to copy one first would cost more than to
+/// understand it.
+pub(crate) trait InPlace: Backend {
+    /// A column's text.
+    fn text<'a>(value: &'a mut Self::RawValue<'_>) -> deserialize::Result<&'a str>;
 
-impl<T> FromSql<Text, Sqlite> for Parsed<T>
-where
-    T: FromStr<Err: Error + Send + Sync + 'static>,
-{
-    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-        Ok(Self(value.read_text().parse()?))
+    /// Writes a column's instant as [`Timestamp::digits`] does.
+    fn show_instant(value: Self::RawValue<'_>, to: &mut String) -> deserialize::Result<()>;
+}
+
+impl InPlace for Sqlite {
+    fn text<'a>(value: &'a mut Self::RawValue<'_>) -> deserialize::Result<&'a str> {
+        <&'a str as FromSqlRef<'a, Text, Self>>::from_sql(value)
+    }
+
+    fn show_instant(mut value: Self::RawValue<'_>, to: &mut String) -> deserialize::Result<()> {
+        let text = Self::text(&mut value)?;
+        show_written(text, to).ok_or_else(|| format!("{text:?} is no instant").into())
     }
 }
 
 #[cfg(feature = "postgres")]
-impl<T> FromSql<Text, Pg> for Parsed<T>
-where
-    T: FromStr<Err: Error + Send + Sync + 'static>,
-{
-    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-        Ok(Self(std::str::from_utf8(value.as_bytes())?.parse()?))
+impl InPlace for Pg {
+    fn text<'a>(value: &'a mut Self::RawValue<'_>) -> deserialize::Result<&'a str> {
+        <&'a str as FromSqlRef<'a, Text, Self>>::from_sql(value)
+    }
+
+    fn show_instant(value: Self::RawValue<'_>, to: &mut String) -> deserialize::Result<()> {
+        let Instant(at) = <Instant as FromSql<SqlTimestamp, Self>>::from_sql(value)?;
+        let digits = at.digits().ok_or("an instant has a year of five digits")?;
+        to.push_str(std::str::from_utf8(&digits)?);
+        Ok(())
     }
 }
 
-impl<T> FromSql<Text, MultiBackend> for Parsed<T>
+impl InPlace for MultiBackend {
+    fn text<'a>(value: &'a mut Self::RawValue<'_>) -> deserialize::Result<&'a str> {
+        match value {
+            MultiRawValue::Sqlite(value) => Sqlite::text(value),
+            #[cfg(feature = "postgres")]
+            MultiRawValue::Postgres(value) => Pg::text(value),
+        }
+    }
+
+    fn show_instant(value: Self::RawValue<'_>, to: &mut String) -> deserialize::Result<()> {
+        match value {
+            MultiRawValue::Sqlite(value) => Sqlite::show_instant(value, to),
+            #[cfg(feature = "postgres")]
+            MultiRawValue::Postgres(value) => Pg::show_instant(value, to),
+        }
+    }
+}
+
+/// A word, an id or a name.
+pub(crate) struct Parsed<T>(pub(crate) T);
+
+impl<T, DB> FromSql<Text, DB> for Parsed<T>
 where
     T: FromStr<Err: Error + Send + Sync + 'static>,
+    DB: InPlace,
 {
-    fn from_sql(value: MultiRawValue<'_>) -> deserialize::Result<Self> {
-        value.from_sql::<Self, Text>()
+    fn from_sql(mut value: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(DB::text(&mut value)?.parse()?))
     }
 }
 
@@ -118,8 +152,8 @@ impl FromSql<SqlTimestamp, Pg> for Instant {
 /// Diesel tries one pattern after the other, which was a tenth of what a list costs. Only one is
 /// ever written.
 impl FromSql<SqlTimestamp, Sqlite> for Instant {
-    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-        let text = value.read_text();
+    fn from_sql(mut value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
+        let text = Sqlite::text(&mut value)?;
         let instant = written_instant(text).ok_or_else(|| format!("{text:?} is no instant"))?;
         Ok(Self(Timestamp::new(instant.and_utc())))
     }
@@ -155,6 +189,25 @@ fn written_instant(text: &str) -> Option<NaiveDateTime> {
         number(&whole[17..19])?,
         nanos,
     )
+}
+
+/// Writes what [`written_instant`] reads, up to microseconds, without finding out which day it is.
+fn show_written(text: &str, to: &mut String) -> Option<()> {
+    let (whole, fraction) = text.split_at_checked(19)?;
+    let between = [4, 7, 10, 13, 16].map(|index| whole.as_bytes()[index]);
+    let others = text.bytes().filter(|byte| !byte.is_ascii_digit()).count();
+    let points = usize::from(fraction.starts_with('.'));
+    if !matches!(&between, b"-- ::" | b"--T::")
+        || others != between.len() + points
+        || (points == 0 && !fraction.is_empty())
+    {
+        return None;
+    }
+    let time = text.get(11..26).unwrap_or(&text[11..]);
+    for part in [&text[..10], "T", time, &".000000"[time.len() - 8..]] {
+        to.push_str(part);
+    }
+    Some(())
 }
 
 /// The number that at most nine digits make.
@@ -255,12 +308,10 @@ pub(crate) struct Json<T>(pub(crate) T);
 impl<T, DB> FromSql<Text, DB> for Json<T>
 where
     T: DeserializeOwned,
-    DB: Backend,
-    String: FromSql<Text, DB>,
+    DB: InPlace,
 {
-    fn from_sql(value: DB::RawValue<'_>) -> deserialize::Result<Self> {
-        let text = <String as FromSql<Text, DB>>::from_sql(value)?;
-        Ok(Self(serde_json::from_str(&text)?))
+    fn from_sql(mut value: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(serde_json::from_str(DB::text(&mut value)?)?))
     }
 }
 
@@ -289,6 +340,11 @@ pub(crate) fn instants(at: Option<Timestamp>) -> Option<NaiveDateTime> {
     at.map(instant)
 }
 
+/// An instant as it is read again.
+pub(crate) fn stored(at: Timestamp) -> Timestamp {
+    Timestamp::new(instant(at).and_utc())
+}
+
 /// The text of a value that stands as text.
 pub(crate) fn text(value: impl ToString) -> String {
     value.to_string()
@@ -315,12 +371,21 @@ mod tests {
 
     #[test]
     fn instants_read_back_as_they_are_written() {
+        let shown = |text: &str| {
+            let mut to = String::new();
+            show_written(text, &mut to).map(|()| to)
+        };
         for micros in [0, 1, 250_000, 999_999, 1_700_000_000_000_000, -1] {
-            let at = instant(Timestamp::from_micros(micros).unwrap());
+            let stamp = Timestamp::from_micros(micros).unwrap();
+            let at = instant(stamp);
             let written = at.format("%F %T%.f").to_string();
             assert_eq!(written_instant(&written), Some(at), "{written}");
             let padded = at.format("%F %T%.6f").to_string();
             assert_eq!(written_instant(&padded), Some(at), "{padded}");
+            let digits = stamp.digits().unwrap();
+            for text in [written, padded, at.format("%F %T%.9f").to_string()] {
+                assert_eq!(shown(&text).unwrap().as_bytes(), digits, "{text}");
+            }
         }
         for text in [
             "",
@@ -335,6 +400,17 @@ mod tests {
             "2026/11/28 08:53:47",
         ] {
             assert_eq!(written_instant(text), None, "{text}");
+        }
+        for text in [
+            "",
+            "2026-11-28 08:53",
+            "2026-11-28 08:53:47Z",
+            "2026-11-28 08:53:471",
+            "2026-11-28 08:53:4x",
+            "2026-11-28 08:53:47.1234567890Z",
+            "2026/11/28 08:53:47",
+        ] {
+            assert_eq!(shown(text), None, "{text}");
         }
     }
 

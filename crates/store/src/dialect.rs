@@ -19,9 +19,13 @@ pub(crate) mod upgrade;
 use std::sync::LazyLock;
 
 use diesel::connection::SimpleConnection;
+#[cfg(feature = "postgres")]
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Text, Timestamp};
+use diesel::sqlite::Sqlite;
 use godwit_core::effect::{Effect, SubjectKind};
 use godwit_core::ids::HostName;
 use godwit_core::status::MigrationStatus;
@@ -122,6 +126,43 @@ pub(crate) fn snapshot(connection: &mut Database) -> QueryResult<()> {
 // Row locks are taken in one order, so that nobody waits for somebody who waits for him:
 // a migration, then servers by uuid, then a server group, then hosts by name. A writer on SQLite
 // is alone anyway.
+
+/// A query of which nobody else changes the rows of one table until the transaction ends: always
+/// the same table for queries of one type.
+pub(crate) struct Locking<Q>(
+    pub(crate) Q,
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "nothing is locked")
+    )]
+    pub(crate) &'static str,
+);
+
+impl<Q: QueryId> QueryId for Locking<Q> {
+    type QueryId = Locking<Q::QueryId>;
+    const HAS_STATIC_QUERY_ID: bool = Q::HAS_STATIC_QUERY_ID;
+}
+
+impl<Q: Query> Query for Locking<Q> {
+    type SqlType = Q::SqlType;
+}
+
+impl<Q, C> RunQueryDsl<C> for Locking<Q> {}
+
+impl<Q: QueryFragment<Sqlite>> QueryFragment<Sqlite> for Locking<Q> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        self.0.walk_ast(out)
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Locking<Q> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.0.walk_ast(out.reborrow())?;
+        out.push_sql(" FOR UPDATE OF ");
+        out.push_identifier(self.1)
+    }
+}
 
 /// Keeps a migration's row as it is until the transaction ends. `false`: there is none. `true` on
 /// SQLite, where whoever loads it sees.
@@ -260,7 +301,7 @@ fn claim_statement(skip_locked: &str) -> String {
     };
     let overtaking = effects(|effect| effect.overtakes());
     let passable = effects(|effect| !effect.blocks_later());
-    let migration = SubjectKind::Migration;
+    let (migration, server) = (SubjectKind::Migration, SubjectKind::Server);
     format!(
         "UPDATE effects
          SET lease_owner = $1, lease_until = $2, lease_epoch = lease_epoch + 1
@@ -281,40 +322,29 @@ fn claim_statement(skip_locked: &str) -> String {
              ORDER BY mine.id
              LIMIT $4
              {skip_locked})
-         RETURNING id"
+         RETURNING id, lease_epoch AS epoch, subject_kind AS kind, sequence, effect AS verb,
+             attempts, created_at,
+             (SELECT uuid FROM migrations
+              WHERE effects.subject_kind = '{migration}' AND migrations.id = effects.subject_id)
+                 AS migration,
+             (SELECT uuid FROM servers
+              WHERE effects.subject_kind = '{server}' AND servers.id = effects.subject_id)
+                 AS server"
     )
 }
 
-/// Leases effects, and returns the ids of those that were had.
-pub(crate) fn claim_effects(
-    connection: &mut Database,
-    owner: &str,
-    now: chrono::NaiveDateTime,
-    until: chrono::NaiveDateTime,
-    limit: i64,
-) -> QueryResult<Vec<i64>> {
+/// Leases effects, and returns those that were had, with their subjects: `$1` is the owner, `$2`
+/// until when, `$3` the present, `$4` how many at most.
+pub(crate) fn claim_effects(connection: &Database) -> &'static str {
     static SQLITE: LazyLock<String> = LazyLock::new(|| claim_statement(""));
     #[cfg(feature = "postgres")]
     static POSTGRES: LazyLock<String> =
         LazyLock::new(|| claim_statement("FOR UPDATE OF mine SKIP LOCKED"));
-    #[derive(QueryableByName)]
-    struct Claimed {
-        #[diesel(sql_type = BigInt)]
-        id: i64,
-    }
-    let statement = match connection {
+    match connection {
         Database::Sqlite(_) => SQLITE.as_str(),
         #[cfg(feature = "postgres")]
         Database::Postgres(_) => POSTGRES.as_str(),
-    };
-    let claimed: Vec<Claimed> = sql_query(statement)
-        .bind::<Text, _>(owner)
-        .bind::<Timestamp, _>(until)
-        .bind::<Timestamp, _>(now)
-        .bind::<BigInt, _>(limit)
-        .prepared()
-        .load(connection)?;
-    Ok(claimed.into_iter().map(|row| row.id).collect())
+    }
 }
 
 /// Migrations that nobody needs any more: they ended by then, and so did all that was told of them.

@@ -97,14 +97,14 @@ pub(crate) fn open(
     Ok(Some(row.into()))
 }
 
-fn is_open(connection: &mut Database, subject: &str) -> Result<bool, StoreError> {
-    let open: Option<i64> = discrepancies::table
-        .filter(discrepancies::subject.eq(subject))
-        .filter(discrepancies::closed_at.is_null())
-        .select(discrepancies::id)
-        .first(connection)
-        .optional()?;
-    Ok(open.is_some())
+fn is_any_open(connection: &mut Database, subjects: &[String]) -> Result<bool, StoreError> {
+    let open: Vec<i64> = load_all!(connection, subjects, |subjects| {
+        discrepancies::table
+            .filter(among(discrepancies::subject, subjects))
+            .filter(discrepancies::closed_at.is_null())
+            .select(discrepancies::id)
+    });
+    Ok(!open.is_empty())
 }
 
 /// Closes the open discrepancy of a subject; `false` if there is none.
@@ -150,7 +150,6 @@ pub(crate) fn close_of_migration(
     Ok(())
 }
 
-/// All open discrepancies, oldest first.
 pub(crate) fn load_open(connection: &mut Database) -> Result<Vec<Discrepancy>, StoreError> {
     let rows: Vec<DiscrepancyRow> = discrepancies::table
         .filter(discrepancies::closed_at.is_null())
@@ -180,13 +179,11 @@ pub(crate) fn load_leftovers(
     connection: &mut Database,
     server: Option<ServerUuid>,
 ) -> Result<Vec<Discrepancy>, StoreError> {
-    let kinds = [
-        DiscrepancyKind::SourceNotClean,
-        DiscrepancyKind::DestinationNotClean,
-    ];
+    let source = discrepancies::kind.eq(DiscrepancyKind::SourceNotClean.as_str());
+    let destination = discrepancies::kind.eq(DiscrepancyKind::DestinationNotClean.as_str());
     let rows = discrepancies::table
         .filter(discrepancies::closed_at.is_null())
-        .filter(discrepancies::kind.eq_any(kinds.map(DiscrepancyKind::as_str)))
+        .filter(source.or(destination))
         .order(discrepancies::id)
         .select(DiscrepancyRow::as_select())
         .into_boxed();
@@ -244,23 +241,29 @@ impl Store {
         .await
     }
 
-    /// Closes the open discrepancy of a subject; `false` if there is none.
-    pub async fn discrepancy_close(
+    /// Closes the open discrepancies of subjects; `false` if there is none.
+    pub async fn discrepancies_close(
         &self,
-        subject: DiscrepancySubject,
+        subjects: Vec<DiscrepancySubject>,
         because: String,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let key = subject.key();
+        let keys: Vec<String> = subjects.iter().map(DiscrepancySubject::key).collect();
         // Most of the time none is open, and then nobody needs the writer.
         if !self
-            .read(move |connection| is_open(connection, &key))
+            .read(move |connection| is_any_open(connection, &keys))
             .await?
         {
             return Ok(false);
         }
-        self.write(move |connection| close(connection, &subject, &because, at))
-            .await
+        self.write(move |connection| {
+            let mut closed = false;
+            for subject in &subjects {
+                closed |= close(connection, subject, &because, at)?;
+            }
+            Ok(closed)
+        })
+        .await
     }
 
     /// Open discrepancies, oldest first.

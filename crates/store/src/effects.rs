@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamp as SqlTimestamp};
 use godwit_core::effect::{Effect, Subject, SubjectKind};
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::power::PowerAction;
@@ -14,7 +16,7 @@ use godwit_core::words;
 use crate::columns::instant;
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
-use crate::schema::{effects, migrations, servers};
+use crate::schema::effects;
 use crate::{Store, StoreError, dialect};
 
 /// The right to perform an effect, for a while. A later holder has a greater epoch.
@@ -72,16 +74,25 @@ words!(
 );
 
 /// An effect's row, with the uuid of its subject: in the column of the subject's kind.
-#[derive(Queryable)]
+#[derive(QueryableByName)]
 struct EffectRow {
+    #[diesel(sql_type = BigInt)]
     id: i64,
+    #[diesel(sql_type = BigInt)]
     epoch: i64,
+    #[diesel(sql_type = Text)]
     kind: String,
+    #[diesel(sql_type = Nullable<Text>)]
     migration: Option<MigrationUuid>,
+    #[diesel(sql_type = Nullable<Text>)]
     server: Option<ServerUuid>,
+    #[diesel(sql_type = BigInt)]
     sequence: i64,
+    #[diesel(sql_type = Text)]
     verb: String,
+    #[diesel(sql_type = BigInt)]
     attempts: i64,
+    #[diesel(sql_type = SqlTimestamp)]
     created_at: Timestamp,
 }
 
@@ -167,13 +178,20 @@ fn insert_of(
     Ok(())
 }
 
-/// Ends all effects of a migration that are not done.
+/// Ends all effects of a migration that are not done; the one that was `performed` is, if its lease
+/// is held.
 pub(crate) fn supersede(
     connection: &mut Database,
     migration: i64,
+    performed: Option<Lease>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    supersede_of(connection, (SubjectKind::Migration, migration), at)
+    supersede_of(
+        connection,
+        (SubjectKind::Migration, migration),
+        performed,
+        at,
+    )
 }
 
 /// Ends all effects of a server that are not done, and says what they were, and when each was
@@ -191,7 +209,7 @@ pub(crate) fn supersede_of_server(
         .select((effects::effect, effects::created_at))
         .load(connection)?;
     if !undone.is_empty() {
-        supersede_of(connection, (SubjectKind::Server, server), at)?;
+        supersede_of(connection, (SubjectKind::Server, server), None, at)?;
     }
     Ok(undone)
 }
@@ -199,18 +217,24 @@ pub(crate) fn supersede_of_server(
 fn supersede_of(
     connection: &mut Database,
     (kind, id): (SubjectKind, i64),
+    performed: Option<Lease>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    diesel::update(effects::table)
-        .filter(effects::subject_kind.eq(kind.as_str()))
-        .filter(effects::subject_id.eq(id))
-        .filter(effects::done_at.is_null())
-        .set((
-            effects::done_at.eq(instant(at)),
-            effects::outcome.eq(EffectOutcome::Superseded.as_str()),
-        ))
-        .prepared()
-        .execute(connection)?;
+    sql_query(
+        "UPDATE effects
+         SET done_at = $1,
+             outcome = CASE WHEN id = $2 AND lease_epoch = $3 THEN $4 ELSE $5 END
+         WHERE subject_kind = $6 AND subject_id = $7 AND done_at IS NULL",
+    )
+    .bind::<SqlTimestamp, _>(instant(at))
+    .bind::<Nullable<BigInt>, _>(performed.map(|lease| lease.effect))
+    .bind::<Nullable<BigInt>, _>(performed.map(|lease| lease.epoch))
+    .bind::<Text, _>(EffectOutcome::Done.as_str())
+    .bind::<Text, _>(EffectOutcome::Superseded.as_str())
+    .bind::<Text, _>(kind.as_str())
+    .bind::<BigInt, _>(id)
+    .prepared()
+    .execute(connection)?;
     Ok(())
 }
 
@@ -244,31 +268,21 @@ pub(crate) fn done(
     Ok(updated == 1)
 }
 
-/// Effects in the order in which they were asked for.
-fn load(connection: &mut Database, ids: &[i64]) -> Result<Vec<Claimed>, StoreError> {
-    let of_migration = effects::subject_kind
-        .eq(SubjectKind::Migration.as_str())
-        .and(effects::subject_id.eq(migrations::id));
-    let of_server = effects::subject_kind
-        .eq(SubjectKind::Server.as_str())
-        .and(effects::subject_id.eq(servers::id));
-    let rows: Vec<EffectRow> = effects::table
-        .left_join(migrations::table.on(of_migration))
-        .left_join(servers::table.on(of_server))
-        .filter(effects::id.eq_any(ids))
-        .order(effects::id)
-        .select((
-            effects::id,
-            effects::lease_epoch,
-            effects::subject_kind,
-            migrations::uuid.nullable(),
-            servers::uuid.nullable(),
-            effects::sequence,
-            effects::effect,
-            effects::attempts,
-            effects::created_at,
-        ))
+/// Leases effects to `owner`; those that were had, in the order in which they were asked for.
+fn claim(
+    connection: &mut Database,
+    owner: &str,
+    (now, until): (Timestamp, Timestamp),
+    limit: i64,
+) -> Result<Vec<Claimed>, StoreError> {
+    let mut rows: Vec<EffectRow> = sql_query(dialect::claim_effects(connection))
+        .bind::<Text, _>(owner)
+        .bind::<SqlTimestamp, _>(instant(until))
+        .bind::<SqlTimestamp, _>(instant(now))
+        .bind::<BigInt, _>(limit)
+        .prepared()
         .load(connection)?;
+    rows.sort_unstable_by_key(|row| row.id);
     rows.iter()
         .filter_map(|row| row.claimed().transpose())
         .collect::<Result<_, UnknownWord>>()
@@ -287,17 +301,12 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Claimed>, StoreError> {
         // Most of the time there is nothing to do, and then nobody needs the writer.
-        if limit <= 0 || !self.effects_waiting(now).await? {
+        if limit <= 0 || self.has_one_writer() && !self.effects_waiting(now).await? {
             return Ok(Vec::new());
         }
         let owner = owner.to_owned();
-        self.write(move |connection| {
-            let until = instant(now.plus(lease));
-            let ids = dialect::claim_effects(connection, &owner, instant(now), until, limit)?;
-            if ids.is_empty() {
-                return Ok(Vec::new());
-            }
-            load(connection, &ids)
+        self.write_statement(move |connection| {
+            claim(connection, &owner, (now, now.plus(lease)), limit)
         })
         .await
     }
@@ -352,7 +361,7 @@ impl Store {
 
     /// The effect was performed. `false` if the lease is lost.
     pub async fn effect_done(&self, lease: Lease, at: Timestamp) -> Result<bool, StoreError> {
-        self.write(move |connection| done(connection, lease, at))
+        self.write_statement(move |connection| done(connection, lease, at))
             .await
     }
 
@@ -365,7 +374,7 @@ impl Store {
         error: &str,
     ) -> Result<bool, StoreError> {
         let error = error.to_owned();
-        self.write(move |connection| {
+        self.write_statement(move |connection| {
             let updated = diesel::update(effects::table)
                 .filter(effects::id.eq(lease.effect))
                 .filter(effects::lease_epoch.eq(lease.epoch))

@@ -143,7 +143,6 @@ transaction_errors!(
     HypervisorListError,
     ImportError,
     MigrationListError,
-    PowerError<E>,
     ResizeError<E>,
     ServerChangeError<E>,
     ServerListError,

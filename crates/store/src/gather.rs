@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use crate::StoreError;
 use crate::among::MOST;
 use crate::connection::Database;
+use crate::group_commit::Urgency;
 use crate::pool::Pool;
 use crate::work::{erased, result_of};
 
@@ -29,6 +30,7 @@ type Find<K, V> = fn(&mut Database, &[K]) -> Result<HashMap<K, V>, StoreError>;
 /// One kind of lookup.
 pub(crate) struct Gather<K, V> {
     pool: Pool,
+    urgency: Urgency,
     find: Find<K, V>,
     /// More rounds at one time would only make each of them shorter.
     most_rounds: usize,
@@ -48,13 +50,14 @@ struct Question<K, V> {
 
 impl<K, V> Gather<K, V>
 where
-    K: Copy + Eq + Hash + Send + 'static,
+    K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + 'static,
 {
-    pub(crate) fn new(pool: &Pool, find: Find<K, V>) -> Arc<Self> {
+    pub(crate) fn new(pool: &Pool, urgency: Urgency, find: Find<K, V>) -> Arc<Self> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Arc::new(Self {
             pool: pool.clone(),
+            urgency,
             find,
             most_rounds: processors.div_ceil(2),
             questions: Mutex::new(Questions {
@@ -64,7 +67,6 @@ where
         })
     }
 
-    /// What there is of `key`.
     pub(crate) async fn get(self: &Arc<Self>, key: K) -> Result<Option<V>, StoreError> {
         let (asker, answer) = oneshot::channel();
         if let Some(round) = self.ask(Question { key, asker }) {
@@ -88,7 +90,8 @@ where
     }
 
     async fn answer(&self, questions: Vec<Question<K, V>>) {
-        let keys = questions.iter().map(|question| question.key).collect();
+        let keys = questions.iter().map(|question| question.key.clone());
+        let keys = keys.collect();
         let found = self.look(keys).await;
         for Question { key, asker } in questions {
             let answer = match &found {
@@ -97,7 +100,7 @@ where
                     Some(error) => Err(error),
                     // One row that cannot be read must not hide the others.
                     None => self
-                        .look(vec![key])
+                        .look(vec![key.clone()])
                         .await
                         .map(|mut found| found.remove(&key)),
                 },
@@ -110,7 +113,7 @@ where
     async fn look(&self, keys: Vec<K>) -> Result<HashMap<K, V>, StoreError> {
         let find = self.find;
         let look = move |connection: &mut Database| find(connection, &keys);
-        result_of(self.pool.read(erased(look)).await)
+        result_of(self.pool.read(self.urgency, erased(look)).await)
     }
 }
 
@@ -133,7 +136,7 @@ struct Round<K, V> {
 
 impl<K, V> Round<K, V>
 where
-    K: Copy + Eq + Hash + Send + 'static,
+    K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + 'static,
 {
     async fn run(mut self) {

@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 
 use crate::StoreError;
 use crate::connection::Database;
-use crate::pool::Pool;
+use crate::pool::{Pool, WithAttempt};
 use crate::work::{Answer, Answering, Done, End, Work};
 
 /// Works in one commit at most: the first of them waits for the last.
@@ -225,7 +225,7 @@ impl Serving {
         while let Some(writer) = self.writer.take() {
             self.writer = Some(Arc::clone(&writer));
             let works = Arc::clone(&writer);
-            let served = writer.pool.run(Box::new(move |connection, attempt| {
+            let serve: WithAttempt = Box::new(move |connection, attempt| {
                 loop {
                     let next = works.queue().next_works();
                     if next.is_empty() {
@@ -234,7 +234,8 @@ impl Serving {
                     attempt.began = true;
                     commit(connection, next);
                 }
-            }));
+            });
+            let served = writer.pool.run(Urgency::Request, serve);
             let served = served.await.map(drop);
             let mut queue = writer.queue();
             // There was no connection.

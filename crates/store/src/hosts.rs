@@ -11,13 +11,15 @@ use godwit_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::among::{among, load_all};
 use crate::columns::{Json, PlainUuid, instant, json, text};
 use crate::connection::Database;
 use crate::migrations::source_returned;
 use crate::prepared::Prepare as _;
+use crate::reservations::{self, Taken};
 use crate::schema::{hosts, services};
-use crate::services::{Beat, ServiceRow, beat};
-use crate::{Service, ServiceBinary, Store, StoreError, reservations};
+use crate::services::{Beat, beat};
+use crate::{Service, ServiceBinary, Store, StoreError};
 
 /// A compute host, with the service that speaks for it.
 #[derive(Clone, PartialEq, Debug)]
@@ -154,7 +156,7 @@ struct HostRow {
 }
 
 impl HostRow {
-    fn with(self, service: ServiceRow) -> Host {
+    fn with(self, service: Service) -> Host {
         Host {
             id: self.id,
             uuid: self.uuid.0,
@@ -179,36 +181,64 @@ impl HostRow {
             last_inventory_at: self.last_inventory_at,
             created_at: self.created_at,
             updated_at: self.updated_at,
-            service: service.into(),
+            service,
         }
     }
 }
 
 fn load(connection: &mut Database, name: &HostName) -> Result<Option<Host>, StoreError> {
-    let row: Option<(HostRow, ServiceRow)> = hosts::table
+    let row: Option<(HostRow, Service)> = hosts::table
         .inner_join(services::table)
         .filter(hosts::name.eq(name.as_str()))
-        .select((HostRow::as_select(), ServiceRow::as_select()))
+        .select((HostRow::as_select(), Service::as_select()))
         .first(connection)
         .optional()?;
     Ok(row.map(|(host, service)| host.with(service)))
 }
 
-/// A host by its integer id.
 pub(crate) fn load_by_id(connection: &mut Database, id: i64) -> Result<Option<Host>, StoreError> {
-    let row: Option<(HostRow, ServiceRow)> = hosts::table
+    let row: Option<(HostRow, Service)> = hosts::table
         .inner_join(services::table)
         .filter(hosts::id.eq(id))
-        .select((HostRow::as_select(), ServiceRow::as_select()))
+        .select((HostRow::as_select(), Service::as_select()))
         .first(connection)
         .optional()?;
     Ok(row.map(|(host, service)| host.with(service)))
+}
+
+/// What matters of an agent to whoever is about to ask it.
+#[derive(Clone)]
+pub(crate) struct Agent {
+    address: String,
+    forced_down: bool,
+}
+
+/// The agents of some hosts.
+pub(crate) fn agents(
+    connection: &mut Database,
+    of: &[HostName],
+) -> Result<HashMap<HostName, Agent>, StoreError> {
+    let names: Vec<String> = of.iter().map(text).collect();
+    let rows: Vec<(HostName, String, bool)> = load_all!(connection, names, |names| {
+        hosts::table
+            .inner_join(services::table)
+            .filter(among(hosts::name, names))
+            .select((hosts::name, hosts::agent_address, services::forced_down))
+    });
+    let agent = |(host, address, forced_down)| {
+        let agent = Agent {
+            address,
+            forced_down,
+        };
+        (host, agent)
+    };
+    Ok(rows.into_iter().map(agent).collect())
 }
 
 pub(crate) fn load_all(connection: &mut Database) -> Result<Vec<Host>, StoreError> {
-    let rows: Vec<(HostRow, ServiceRow)> = hosts::table
+    let rows: Vec<(HostRow, Service)> = hosts::table
         .inner_join(services::table)
-        .select((HostRow::as_select(), ServiceRow::as_select()))
+        .select((HostRow::as_select(), Service::as_select()))
         .order(hosts::id)
         .load(connection)?;
     Ok(rows
@@ -307,7 +337,7 @@ impl Store {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let host = host.clone();
-        self.write(move |connection| {
+        self.write_statement(move |connection| {
             let registered = hosts::table
                 .filter(hosts::name.eq(host.as_str()))
                 .filter(hosts::agent_boot_id.eq(text(boot_id)))
@@ -334,30 +364,14 @@ impl Store {
 
     /// Where a host's agent listens; `None` if it never registered.
     pub async fn host_address(&self, name: &HostName) -> Result<Option<String>, StoreError> {
-        let name = name.clone();
-        self.read(move |connection| {
-            Ok(hosts::table
-                .filter(hosts::name.eq(name.as_str()))
-                .select(hosts::agent_address)
-                .first(connection)
-                .optional()?)
-        })
-        .await
+        let found = self.lookups.agents.get(name.clone()).await?;
+        Ok(found.map(|agent| agent.address))
     }
 
     /// Has its operator declared a host dead, by forcing its service down?
     pub async fn host_is_declared_dead(&self, name: &HostName) -> Result<bool, StoreError> {
-        let name = name.clone();
-        self.read(move |connection| {
-            let forced: Option<bool> = hosts::table
-                .inner_join(services::table)
-                .filter(hosts::name.eq(name.as_str()))
-                .select(services::forced_down)
-                .first(connection)
-                .optional()?;
-            Ok(forced.unwrap_or(false))
-        })
-        .await
+        let found = self.lookups.agents.get(name.clone()).await?;
+        Ok(found.is_some_and(|agent| agent.forced_down))
     }
 
     /// How many hosts are up, heard since `heard_since` and not declared dead, and how many there
@@ -394,37 +408,41 @@ impl Store {
 
     /// All hosts with what is taken of them, by id: what a destination is chosen from.
     pub async fn host_loads(&self) -> Result<Vec<HostLoad>, StoreError> {
-        self.read_snapshot(|connection| {
-            let mut servers = reservations::rooms_of_servers(connection)?;
-            let mut claims = reservations::rooms_of_claims(connection)?;
-            let hosts = load_all(connection)?;
-            Ok(hosts
-                .into_iter()
-                .map(|host| HostLoad {
-                    servers: servers.remove(host.facts.name.as_str()).unwrap_or_default(),
-                    claims: claims.remove(host.facts.name.as_str()).unwrap_or_default(),
-                    host,
-                })
-                .collect())
+        self.read(|connection| {
+            let taken = reservations::taken(connection)?;
+            Ok(loads(load_all(connection)?, &taken))
         })
         .await
     }
 
-    /// Those of some hosts that there are, with what is taken of them, in the given order.
-    pub async fn host_loads_of(&self, names: Vec<HostName>) -> Result<Vec<HostLoad>, StoreError> {
-        self.read_snapshot(move |connection| {
-            let mut loads = Vec::with_capacity(names.len());
-            for name in &names {
-                if let Some(host) = load(connection, name)? {
-                    loads.push(HostLoad {
-                        servers: reservations::room_of_servers(connection, name)?,
-                        claims: reservations::room_of_claims(connection, name, None)?,
-                        host,
-                    });
-                }
-            }
-            Ok(loads)
+    /// Those of two hosts that there are, with what is taken of them.
+    pub async fn host_loads_of(&self, names: [HostName; 2]) -> Result<Vec<HostLoad>, StoreError> {
+        self.read(move |connection| {
+            let taken = reservations::taken_of(connection, names.each_ref(), None)?;
+            let names = names.each_ref().map(text);
+            let hosts: Vec<(HostRow, Service)> = load_all!(connection, names, |names| {
+                hosts::table
+                    .inner_join(services::table)
+                    .filter(among(hosts::name, names))
+                    .order(hosts::id)
+                    .select((HostRow::as_select(), Service::as_select()))
+            });
+            let hosts = hosts.into_iter().map(|(host, service)| host.with(service));
+            Ok(loads(hosts.collect(), &taken))
         })
         .await
     }
+}
+
+fn loads(hosts: Vec<Host>, taken: &HashMap<String, Taken>) -> Vec<HostLoad> {
+    let load = |host: Host| {
+        let taken = taken.get(host.facts.name.as_str());
+        let Taken { servers, claims } = taken.copied().unwrap_or_default();
+        HostLoad {
+            host,
+            servers,
+            claims,
+        }
+    };
+    hosts.into_iter().map(load).collect()
 }

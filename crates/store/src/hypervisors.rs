@@ -89,14 +89,8 @@ struct Counted {
 /// What is used of each host that is used at all.
 fn usages(connection: &mut Database) -> Result<HashMap<String, HostUsage>, StoreError> {
     let mut usages: HashMap<String, HostUsage> = HashMap::new();
-    for rooms in [
-        reservations::rooms_of_servers(connection)?,
-        reservations::rooms_of_claims(connection)?,
-    ] {
-        for (host, room) in rooms {
-            let usage = usages.entry(host).or_default();
-            usage.room = usage.room.plus(room);
-        }
+    for (host, taken) in reservations::taken(connection)? {
+        usages.entry(host).or_default().room = taken.in_all();
     }
     let counts: Vec<Counted> = sql_query(
         "SELECT host, COUNT(*) AS servers, COUNT(task_state) AS tasks
@@ -130,7 +124,6 @@ fn with_usage(connection: &mut Database, found: Vec<Host>) -> Result<Vec<Hypervi
     Ok(found.into_iter().map(hypervisor).collect())
 }
 
-/// The integer id of a hypervisor.
 fn number(connection: &mut Database, key: HypervisorKey) -> Result<Option<i64>, StoreError> {
     let rows = hosts::table.select(hosts::id).into_boxed();
     let rows = match key {

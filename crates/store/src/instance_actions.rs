@@ -11,9 +11,7 @@ use godwit_core::ids::ServerUuid;
 use godwit_core::time::Timestamp;
 
 pub use self::list::{ActionListError, ActionPage};
-pub(crate) use self::write::{
-    apply, asked_at, began, finish, start, succeeded_at_once, succeeded_saying,
-};
+pub(crate) use self::write::{apply, asked_at, began, begun, finish, start, succeeded_at_once};
 use crate::columns::{storable, text};
 use crate::schema::{instance_actions, instance_actions_events};
 use crate::{Store, StoreError};

@@ -6,6 +6,7 @@ mod confirm;
 mod detail;
 mod imported;
 mod list;
+mod listed;
 mod of_server;
 mod progress;
 mod prune;
@@ -32,12 +33,14 @@ pub(crate) use self::detail::load_unfinished;
 pub use self::detail::{MigrationDetail, MigrationKey, MigrationPage};
 pub(crate) use self::imported::{disown, source_returned};
 pub use self::list::{MigrationFilter, MigrationListError, Paging};
+pub use self::listed::ListedMigration;
 pub use self::of_server::OfServer;
 pub(crate) use self::of_server::{ById, InProgress, by_id, in_progress};
 pub use self::progress::ProgressSample;
 pub use self::queue::Queued;
 pub use self::record::{Amounts, MigrationRecord, Progress};
 use self::row::MigrationRow;
+pub(crate) use self::row::by_uuid;
 pub use self::step::{StepError, Stepped};
 pub use self::summary::MigrationSummary;
 use crate::columns::{instant, text};
@@ -50,8 +53,7 @@ impl Store {
         &self,
         uuid: MigrationUuid,
     ) -> Result<Option<MigrationRecord>, StoreError> {
-        self.read(move |connection| row::record(row::load(connection, uuid)?))
-            .await
+        self.lookups.by_uuid.get(uuid).await
     }
 
     /// A server's migration by its integer id, unless deleted; whatever its type and status.

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! There are as many permits as connections, so a blocking thread never waits for a connection
-//! that somebody else uses, and the runtime's threads never wait at all.
+//! that somebody else uses, and the runtime's threads never wait at all. What is done in the
+//! background leaves a quarter of them to requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,9 +17,10 @@ use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::R2D2Connection;
 use diesel::{Connection as _, SqliteConnection};
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore};
 
 use crate::connection::Database;
+use crate::group_commit::Urgency;
 use crate::location::Location;
 use crate::open::PoolState;
 use crate::work::{Answer, Answering, Done, End, Work};
@@ -161,6 +163,8 @@ impl r2d2::HandleError<ConnectError> for Note {
 pub(crate) struct Pool {
     connections: r2d2::Pool<Connector>,
     permits: Arc<Semaphore>,
+    /// Of those, what the background may have.
+    background: Arc<Semaphore>,
     size: u32,
     patience: Duration,
     refused: Arc<AtomicU64>,
@@ -180,6 +184,7 @@ impl Pool {
         Self {
             connections,
             permits: Arc::new(Semaphore::new(size as usize)),
+            background: Arc::new(Semaphore::new((size - size / 4) as usize)),
             size,
             patience,
             refused: Arc::default(),
@@ -187,8 +192,8 @@ impl Pool {
     }
 
     /// Does what changes nothing, and so may be done twice: see [`Self::run`].
-    pub(crate) fn read(&self, mut work: Work) -> Answering<'_> {
-        self.run(Box::new(move |connection, _| Ok(work(connection))))
+    pub(crate) fn read(&self, urgency: Urgency, mut work: Work) -> Answering<'_> {
+        self.run(urgency, Box::new(move |connection, _| Ok(work(connection))))
     }
 
     /// Runs `work` with a connection on a thread that may block.
@@ -196,14 +201,21 @@ impl Pool {
     /// A connection may have broken while it lay idle, after a restart of the database for
     /// instance. `work` runs again with another one when the first statement finds that out,
     /// which the caller tells by [`Attempt::began`].
-    pub(crate) fn run(&self, work: WithAttempt) -> Answering<'_> {
-        Box::pin(self.perform(work))
+    pub(crate) fn run(&self, urgency: Urgency, work: WithAttempt) -> Answering<'_> {
+        Box::pin(self.perform(urgency, work))
     }
 
-    async fn perform(&self, mut work: WithAttempt) -> Result<Answer, StoreError> {
-        let permit = tokio::time::timeout(self.patience, self.permits.clone().acquire_owned());
-        let permit = match permit.await {
-            Ok(Ok(permit)) => permit,
+    async fn perform(&self, urgency: Urgency, mut work: WithAttempt) -> Result<Answer, StoreError> {
+        let permits = async {
+            let background = match urgency {
+                Urgency::Request => None,
+                Urgency::Background => Some(self.background.clone().acquire_owned().await?),
+            };
+            let permit = self.permits.clone().acquire_owned().await?;
+            Ok::<_, AcquireError>((background, permit))
+        };
+        let permits = match tokio::time::timeout(self.patience, permits).await {
+            Ok(Ok(permits)) => permits,
             Ok(Err(_)) => return Err(StoreError::Stopped),
             Err(_) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
@@ -213,7 +225,7 @@ impl Pool {
         let connections = self.connections.clone();
         let stale_at_most = self.size;
         let worker = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            let _permits = permits;
             let mut stale = 0;
             loop {
                 let mut pooled = connections
@@ -258,4 +270,48 @@ pub(crate) type WithAttempt =
 pub(crate) struct Attempt {
     /// Has the work done anything that must not be done twice?
     pub(crate) began: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_background_leaves_connections_to_requests() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/any.db", directory.path().display());
+        let connector = Connector {
+            location: Location::parse(&url).unwrap(),
+            access: Access::Upgrade,
+            connect_timeout: Duration::from_secs(60),
+        };
+        let pool = Pool::new(connector, 4, Duration::from_secs(60));
+        let mut held = Vec::new();
+        let mut tasks = Vec::new();
+        for _ in 0..8 {
+            let (sender, receiver) = mpsc::channel::<()>();
+            held.push(sender);
+            let pool = pool.clone();
+            tasks.push(tokio::spawn(async move {
+                let work: Work = Box::new(move |_| {
+                    // Until the sender is dropped.
+                    let _ = receiver.recv();
+                    Done::nothing()
+                });
+                pool.read(Urgency::Background, work).await.map(drop)
+            }));
+        }
+        while pool.state().in_use < 3 {
+            tokio::task::yield_now().await;
+        }
+        let request = pool.read(Urgency::Request, Box::new(|_| Done::nothing()));
+        request.await.unwrap();
+        assert_eq!(pool.state().in_use, 3);
+        drop(held);
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+    }
 }

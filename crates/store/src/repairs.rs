@@ -20,7 +20,6 @@ use crate::connection::Database;
 use crate::discrepancies::{self, Discrepancy};
 use crate::schema::{migrations, servers, services};
 use crate::servers::{self as rows, Server, sightings};
-use crate::services::ServiceRow;
 use crate::{ActionNote, Service, ServiceBinary, Store, StoreError, instance_actions};
 
 /// What the step of an instance action is called that a repair leaves.
@@ -41,7 +40,6 @@ pub struct RepairOffer {
     pub moot: Vec<(DiscrepancySubject, &'static str)>,
 }
 
-/// All services of agents.
 struct Agents {
     services: HashMap<HostName, Service>,
     at: Timestamp,
@@ -54,13 +52,13 @@ impl Agents {
         at: Timestamp,
         down_time: Duration,
     ) -> Result<Self, StoreError> {
-        let rows: Vec<ServiceRow> = services::table
+        let rows: Vec<Service> = services::table
             .filter(services::binary.eq(ServiceBinary::Compute.as_str()))
-            .select(ServiceRow::as_select())
+            .select(Service::as_select())
             .load(connection)?;
-        let services = rows.into_iter().map(Service::from);
+        let services = rows.into_iter().map(|it| (it.host.clone(), it));
         Ok(Self {
-            services: services.map(|it| (it.host.clone(), it)).collect(),
+            services: services.collect(),
             at,
             down_time,
         })
@@ -237,7 +235,7 @@ fn mend(
         }
     };
     let action = instance_actions::began(connection, uuid, ActionName::ResetState, note)?;
-    instance_actions::succeeded_saying(connection, action, STEP, &why, note.at)?;
+    instance_actions::succeeded_at_once(connection, action, STEP, Some(&why), note.at)?;
     Ok(true)
 }
 
@@ -252,7 +250,7 @@ fn follow(
     if let Some(from) = &server.host {
         sightings::forget(connection, server.uuid, from)?;
     }
-    rows::follow(connection, server.into(), to, at)?;
+    rows::follow(connection, server.uuid, to, at)?;
     let subject = |kind, host| DiscrepancySubject::of_server(kind, server.uuid, host);
     for odd in [
         subject(Kind::SeenElsewhere, Some(to.clone())),

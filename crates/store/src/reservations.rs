@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
+use diesel::sql_types::{BigInt, Bool, Text, Timestamp as SqlTimestamp};
 use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::resources::Resources;
 use godwit_core::slots::{SlotLimits, SlotRole};
@@ -79,10 +79,27 @@ pub(crate) fn claims_of(
     Ok(rows.into_iter().map(HeldClaim::from).collect())
 }
 
+/// What is taken of a host.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Taken {
+    /// By the servers on it.
+    pub(crate) servers: Resources,
+    /// By migrations on their way to it.
+    pub(crate) claims: Resources,
+}
+
+impl Taken {
+    pub(crate) fn in_all(self) -> Resources {
+        self.servers.plus(self.claims)
+    }
+}
+
 #[derive(QueryableByName)]
 struct RoomRow {
     #[diesel(sql_type = Text)]
     host: String,
+    #[diesel(sql_type = Bool)]
+    claimed: bool,
     #[diesel(sql_type = BigInt)]
     vcpus: i64,
     #[diesel(sql_type = BigInt)]
@@ -91,82 +108,67 @@ struct RoomRow {
     disk_gb: i64,
 }
 
-impl RoomRow {
-    fn room(&self) -> Resources {
-        Resources {
-            vcpus: self.vcpus,
-            memory_mb: self.memory_mb,
-            disk_gb: self.disk_gb,
-        }
-    }
-}
-
-/// PostgreSQL adds BIGINTs up to a NUMERIC, so the sums are cast back.
+/// A server that arrives is claimed for until then, and counted from then on: with one statement it
+/// is seen as one or the other. PostgreSQL adds BIGINTs up to a NUMERIC, so the sums are cast back.
 macro_rules! rooms {
-    ($from:literal) => {
+    ($servers:literal, $claims:literal) => {
         concat!(
-            "SELECT host, CAST(SUM(vcpus) AS BIGINT) AS vcpus,
+            "SELECT host, FALSE AS claimed, CAST(SUM(vcpus) AS BIGINT) AS vcpus,
                     CAST(SUM(memory_mb) AS BIGINT) AS memory_mb,
                     CAST(SUM(disk_gb) AS BIGINT) AS disk_gb
-             FROM ",
-            $from,
+             FROM servers WHERE deleted_at IS NULL AND ",
+            $servers,
+            " GROUP BY host
+             UNION ALL
+             SELECT host, TRUE, CAST(SUM(vcpus) AS BIGINT), CAST(SUM(memory_mb) AS BIGINT),
+                    CAST(SUM(disk_gb) AS BIGINT)
+             FROM claims WHERE ",
+            $claims,
             " GROUP BY host"
         )
     };
 }
 
-fn by_host(rows: Vec<RoomRow>) -> HashMap<String, Resources> {
-    rows.into_iter()
-        .map(|row| (row.host.clone(), row.room()))
-        .collect()
+fn by_host(rows: Vec<RoomRow>) -> HashMap<String, Taken> {
+    let mut taken: HashMap<String, Taken> = HashMap::new();
+    for row in rows {
+        let room = Resources {
+            vcpus: row.vcpus,
+            memory_mb: row.memory_mb,
+            disk_gb: row.disk_gb,
+        };
+        let taken = taken.entry(row.host).or_default();
+        if row.claimed {
+            taken.claims = room;
+        } else {
+            taken.servers = room;
+        }
+    }
+    taken
 }
 
-/// What the servers on each host take.
-pub(crate) fn rooms_of_servers(
-    connection: &mut Database,
-) -> Result<HashMap<String, Resources>, StoreError> {
-    let rows = sql_query(rooms!(
-        "servers WHERE deleted_at IS NULL AND host IS NOT NULL"
-    ));
+/// What is taken of each host of which something is.
+pub(crate) fn taken(connection: &mut Database) -> Result<HashMap<String, Taken>, StoreError> {
+    let rows = sql_query(rooms!("host IS NOT NULL", "TRUE")).prepared();
     Ok(by_host(rows.load(connection)?))
 }
 
-/// What is claimed of each host.
-pub(crate) fn rooms_of_claims(
+/// The same of two hosts, by others than the migration `but`.
+pub(crate) fn taken_of(
     connection: &mut Database,
-) -> Result<HashMap<String, Resources>, StoreError> {
-    Ok(by_host(
-        sql_query(rooms!("claims")).prepared().load(connection)?,
-    ))
-}
-
-/// What the servers on one host take.
-pub(crate) fn room_of_servers(
-    connection: &mut Database,
-    host: &HostName,
-) -> Result<Resources, StoreError> {
-    let row: Option<RoomRow> = sql_query(rooms!("servers WHERE deleted_at IS NULL AND host = $1"))
-        .bind::<Text, _>(host.as_str())
-        .prepared()
-        .get_result(connection)
-        .optional()?;
-    Ok(row.map(|row| row.room()).unwrap_or_default())
-}
-
-/// What is claimed of one host, by others than `but`.
-pub(crate) fn room_of_claims(
-    connection: &mut Database,
-    host: &HostName,
+    [one, other]: [&HostName; 2],
     but: Option<i64>,
-) -> Result<Resources, StoreError> {
+) -> Result<HashMap<String, Taken>, StoreError> {
     // Ids begin at one.
-    let row: Option<RoomRow> = sql_query(rooms!("claims WHERE host = $1 AND migration_id <> $2"))
-        .bind::<Text, _>(host.as_str())
-        .bind::<BigInt, _>(but.unwrap_or_default())
-        .prepared()
-        .get_result(connection)
-        .optional()?;
-    Ok(row.map(|row| row.room()).unwrap_or_default())
+    let rows = sql_query(rooms!(
+        "host IN ($1, $2)",
+        "host IN ($1, $2) AND migration_id <> $3"
+    ))
+    .bind::<Text, _>(one.as_str())
+    .bind::<Text, _>(other.as_str())
+    .bind::<BigInt, _>(but.unwrap_or_default())
+    .prepared();
+    Ok(by_host(rows.load(connection)?))
 }
 
 /// Claims room, in place of an earlier claim of the migration. The host is locked.
@@ -176,11 +178,9 @@ pub(crate) fn claim(
     claim: &Claim,
     at: Timestamp,
 ) -> Result<(), CommitError> {
-    let used = room_of_servers(connection, &claim.host)?.plus(room_of_claims(
-        connection,
-        &claim.host,
-        Some(migration),
-    )?);
+    let mut taken = taken_of(connection, [&claim.host; 2], Some(migration))?;
+    let taken = taken.remove(claim.host.as_str()).unwrap_or_default();
+    let used = taken.in_all();
     if !used.plus(claim.room).fits(claim.capacity) {
         return Err(CommitError::NoRoom {
             host: claim.host.clone(),
@@ -237,33 +237,51 @@ pub(crate) fn keep_way_back(
 pub(crate) fn take_slots(
     connection: &mut Database,
     migration: i64,
-    ends: [(SlotRole, &HostName); 2],
+    (source, destination): (&HostName, &HostName),
     limits: SlotLimits,
     at: Timestamp,
 ) -> Result<(), CommitError> {
-    for (role, host) in ends {
-        let taken: i64 = slots::table
-            .filter(slots::host.eq(host.as_str()))
-            .filter(slots::role.eq(role.as_str()))
-            .filter(slots::migration_id.ne(migration))
-            .count()
-            .get_result(connection)
-            .map_err(StoreError::from)?;
+    #[derive(QueryableByName)]
+    struct Slots {
+        #[diesel(sql_type = Text)]
+        role: SlotRole,
+        #[diesel(sql_type = BigInt)]
+        taken: i64,
+    }
+    let slots: Vec<Slots> = sql_query(
+        "SELECT role, COUNT(*) AS taken FROM slots
+         WHERE (host = $1 AND role = 'source' OR host = $2 AND role = 'destination')
+           AND migration_id <> $3
+         GROUP BY role",
+    )
+    .bind::<Text, _>(source.as_str())
+    .bind::<Text, _>(destination.as_str())
+    .bind::<BigInt, _>(migration)
+    .prepared()
+    .load(connection)
+    .map_err(StoreError::from)?;
+    for (role, host) in [
+        (SlotRole::Source, source),
+        (SlotRole::Destination, destination),
+    ] {
+        let of_role = slots.iter().find(|slots| slots.role == role);
+        let taken = of_role.map_or(0, |slots| slots.taken);
         if !limits.allow(role, u32::try_from(taken).unwrap_or(u32::MAX)) {
             let host = host.clone();
             return Err(CommitError::NoSlot { host, role });
         }
-        diesel::insert_into(slots::table)
-            .values((
-                slots::migration_id.eq(migration),
-                slots::role.eq(role.as_str()),
-                slots::host.eq(host.as_str()),
-                slots::created_at.eq(instant(at)),
-            ))
-            .prepared()
-            .execute(connection)
-            .map_err(StoreError::from)?;
     }
+    sql_query(
+        "INSERT INTO slots (migration_id, role, host, created_at)
+         VALUES ($1, 'source', $2, $3), ($1, 'destination', $4, $3)",
+    )
+    .bind::<BigInt, _>(migration)
+    .bind::<Text, _>(source.as_str())
+    .bind::<SqlTimestamp, _>(instant(at))
+    .bind::<Text, _>(destination.as_str())
+    .prepared()
+    .execute(connection)
+    .map_err(StoreError::from)?;
     Ok(())
 }
 

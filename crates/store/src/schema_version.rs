@@ -81,9 +81,7 @@ impl Change {
 /// What a database has, compared with what this program needs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum SchemaState {
-    /// The same.
     Current,
-    /// Nothing.
     Empty,
     /// Less: these are missing.
     Older(Vec<String>),
@@ -103,12 +101,9 @@ impl SchemaState {
     }
 }
 
-/// Why nothing was changed.
 #[derive(Debug)]
 pub(crate) enum UpgradeError {
-    /// These work on the database.
     InUse(Vec<String>),
-    /// A change failed.
     Failed(Error),
 }
 
@@ -160,7 +155,6 @@ fn compare(known: &BTreeSet<String>, applied: &BTreeSet<String>) -> SchemaState 
     }
 }
 
-/// The versions that a database has.
 fn applied(connection: &mut Database) -> QueryResult<BTreeSet<String>> {
     let versions: Vec<String> = __diesel_schema_migrations::table
         .select(__diesel_schema_migrations::version)

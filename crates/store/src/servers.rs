@@ -25,7 +25,7 @@ pub use self::list::{Deleted, ServerFilter, ServerListError, ServerPage};
 pub use self::observe::{Inventory, MovedByHand, Observation, Observed, Owner};
 pub(crate) use self::patch::{forget_host, write_patch};
 pub(crate) use self::power::supersede_power;
-pub use self::power::{NewPower, PowerError, PowerStart};
+pub use self::power::{NewPower, PowerStart};
 pub use self::record::{Disk, Fault, Hardware, Lock, LockedBy, Server};
 pub(crate) use self::resolve::follow;
 use self::row::{HardwareRow, ServerRow};
@@ -33,9 +33,20 @@ pub use self::sightings::SightingRecord;
 pub use self::sort::{ServerSortKey, SortDirection};
 use crate::columns::text;
 use crate::connection::{Database, on_backend};
+use crate::dialect::Locking;
 use crate::flavors::FlavorRow;
 use crate::schema::{flavors, servers};
 use crate::{Store, StoreError};
+
+/// The query of a server, for either database.
+macro_rules! server {
+    ($uuid:expr) => {
+        servers::table
+            .inner_join(flavors::table)
+            .filter(servers::uuid.eq(text($uuid)))
+            .select((ServerRow::as_select(), FlavorRow::as_select()))
+    };
+}
 
 /// A server, deleted or not.
 pub(crate) fn load_any(
@@ -43,11 +54,18 @@ pub(crate) fn load_any(
     uuid: ServerUuid,
 ) -> Result<Option<Server>, StoreError> {
     let found: QueryResult<(ServerRow, FlavorRow)> =
-        on_backend!(connection, |backend| servers::table
-            .inner_join(flavors::table)
-            .filter(servers::uuid.eq(text(uuid)))
-            .select((ServerRow::as_select(), FlavorRow::as_select()))
-            .first(backend));
+        on_backend!(connection, |backend| server!(uuid).first(backend));
+    Ok(found.optional()?.map(Server::from))
+}
+
+/// A server, deleted or not, which nobody else changes until the transaction ends.
+pub(crate) fn load_any_locked(
+    connection: &mut Database,
+    uuid: ServerUuid,
+) -> Result<Option<Server>, StoreError> {
+    let found: QueryResult<(ServerRow, FlavorRow)> =
+        on_backend!(connection, |backend| Locking(server!(uuid), "servers")
+            .get_result(backend));
     Ok(found.optional()?.map(Server::from))
 }
 

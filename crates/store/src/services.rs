@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 pub use self::control::{ServiceChange, ServiceError, ServiceKey, ServiceStatus, ServiceUse};
 use crate::aggregates::zones;
-use crate::columns::{PlainUuid, instant, text};
+use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::import::NOVAS;
 use crate::prepared::Prepare as _;
@@ -39,11 +39,13 @@ words!(
 );
 
 /// A service.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Queryable, Selectable)]
+#[diesel(table_name = services)]
 pub struct Service {
     /// Its integer id.
     pub id: i64,
     /// Its uuid.
+    #[diesel(deserialize_as = String)]
     pub uuid: Uuid,
     /// What it is.
     pub binary: ServiceBinary,
@@ -90,44 +92,6 @@ pub struct ConductorBeat {
     pub version: String,
     /// The present.
     pub at: Timestamp,
-}
-
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = services)]
-pub(crate) struct ServiceRow {
-    id: i64,
-    uuid: PlainUuid,
-    binary: ServiceBinary,
-    host: HostName,
-    zone: String,
-    disabled: bool,
-    disabled_reason: Option<String>,
-    forced_down: bool,
-    last_seen_up: Option<Timestamp>,
-    report_count: i64,
-    version: String,
-    created_at: Timestamp,
-    updated_at: Option<Timestamp>,
-}
-
-impl From<ServiceRow> for Service {
-    fn from(row: ServiceRow) -> Self {
-        Self {
-            id: row.id,
-            uuid: row.uuid.0,
-            binary: row.binary,
-            host: row.host,
-            zone: row.zone,
-            disabled: row.disabled,
-            disabled_reason: row.disabled_reason,
-            forced_down: row.forced_down,
-            last_seen_up: row.last_seen_up,
-            report_count: row.report_count,
-            version: row.version,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        }
-    }
 }
 
 /// A service that gives a sign of life.
@@ -225,11 +189,10 @@ impl Store {
     /// All services, by id.
     pub async fn service_list(&self) -> Result<Vec<Service>, StoreError> {
         self.read(|connection| {
-            let rows: Vec<ServiceRow> = services::table
-                .select(ServiceRow::as_select())
+            Ok(services::table
+                .select(Service::as_select())
                 .order(services::id)
-                .load(connection)?;
-            Ok(rows.into_iter().map(Service::from).collect())
+                .load(connection)?)
         })
         .await
     }

@@ -3,15 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
+use godwit_core::ids::{HostName, MigrationUuid};
+
 use crate::connection::Database;
 use crate::error::TransactionError;
 use crate::gather::Gather;
 use crate::group_commit::{GroupCommit, Urgency};
+use crate::hosts::{self, Agent};
 use crate::migrations::{self, ById, InProgress};
 use crate::open::PoolState;
-use crate::pool::Pool;
+use crate::pool::{Pool, WithAttempt};
 use crate::work::{Answer, Answering, Done, End, Work, erased, result_of};
-use crate::{KeyedWrite, StoreError, dialect};
+use crate::{KeyedWrite, MigrationRecord, StoreError, dialect};
 
 /// How often a transaction is run again when the database asks for it.
 const CONFLICTS: u32 = 10;
@@ -26,7 +29,6 @@ pub struct Store {
     pub(crate) lookups: Arc<Lookups>,
 }
 
-/// Connections, by what they are for.
 pub(crate) struct Pools {
     pub(crate) readers: Pool,
     pub(crate) writers: Writers,
@@ -41,34 +43,47 @@ pub(crate) enum Writers {
 }
 
 impl Pools {
-    /// Runs one transaction: see [`Store::write`].
-    fn write(&self, urgency: Urgency, mut work: Work) -> Answering<'_> {
+    /// Runs one transaction: see [`Store::write`] and [`Store::write_statement`].
+    fn write(&self, urgency: Urgency, size: Size, mut work: Work) -> Answering<'_> {
         let pool = match &self.writers {
             Writers::One(writer) => return writer.run(urgency, work),
             Writers::Many(pool) => pool,
         };
-        pool.run(Box::new(move |connection, attempt| {
+        let work: WithAttempt = Box::new(move |connection, attempt| {
             let mut conflicts = 0;
             loop {
-                let result = connection.write(|connection| {
-                    attempt.began = true;
-                    let done = work(connection);
-                    match done.end {
-                        End::Good => Ok(done),
-                        End::Failed | End::Conflict | End::Lost => Err(Undone::Work(done)),
-                    }
-                });
-                let result = result.or_else(Undone::into_result);
+                let result = match size {
+                    Size::Statement => Ok(work(connection)),
+                    Size::Statements => connection
+                        .write(|connection| {
+                            attempt.began = true;
+                            let done = work(connection);
+                            match done.end {
+                                End::Good => Ok(done),
+                                End::Failed | End::Conflict | End::Lost => Err(Undone::Work(done)),
+                            }
+                        })
+                        .or_else(Undone::into_result),
+                };
                 if End::of_either(&result) != End::Conflict || conflicts == CONFLICTS {
                     return result;
                 }
                 conflicts += 1;
             }
-        }))
+        });
+        pool.run(urgency, work)
     }
 }
 
-/// Why a transaction was rolled back.
+/// What a transaction has of statements.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Size {
+    /// One, which is a transaction by itself.
+    Statement,
+    /// Any number.
+    Statements,
+}
+
 enum Undone {
     Work(Done),
     Database(StoreError),
@@ -94,6 +109,8 @@ impl Undone {
 pub(crate) struct Lookups {
     pub(crate) in_progress: Arc<InProgress>,
     pub(crate) by_id: Arc<ById>,
+    pub(crate) by_uuid: Arc<Gather<MigrationUuid, MigrationRecord>>,
+    pub(crate) agents: Arc<Gather<HostName, Agent>>,
 }
 
 impl fmt::Debug for Store {
@@ -106,8 +123,10 @@ impl Store {
     pub(crate) fn new(pools: Pools) -> Self {
         Self {
             lookups: Arc::new(Lookups {
-                in_progress: Gather::new(&pools.readers, migrations::in_progress),
-                by_id: Gather::new(&pools.readers, migrations::by_id),
+                in_progress: Gather::new(&pools.readers, Urgency::Request, migrations::in_progress),
+                by_id: Gather::new(&pools.readers, Urgency::Request, migrations::by_id),
+                by_uuid: Gather::new(&pools.readers, Urgency::Background, migrations::by_uuid),
+                agents: Gather::new(&pools.readers, Urgency::Background, hosts::agents),
             }),
             pools: Arc::new(pools),
             urgency: Urgency::Background,
@@ -139,7 +158,7 @@ impl Store {
         &self,
         work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        result_of(self.pools.readers.read(erased(work)).await)
+        result_of(self.pools.readers.read(self.urgency, erased(work)).await)
     }
 
     /// Runs queries that change nothing and all see the same.
@@ -163,18 +182,35 @@ impl Store {
         &self,
         work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        result_of(self.perform(erased(work)).await)
+        result_of(self.perform(Size::Statements, erased(work)).await)
     }
 
-    async fn perform(&self, work: Work) -> Result<Answer, StoreError> {
+    /// [`Self::write`] where `work` is one statement, which may be executed twice: it needs
+    /// nobody who begins and commits a transaction for it.
+    pub(crate) async fn write_statement<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Database) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        result_of(self.perform(Size::Statement, erased(work)).await)
+    }
+
+    async fn perform(&self, size: Size, work: Work) -> Result<Answer, StoreError> {
         match self.keyed.as_ref().filter(|keyed| keyed.is_open()) {
-            None => self.pools.write(self.urgency, work).await,
+            None => self.pools.write(self.urgency, size, work).await,
+            // The key is a statement more.
             Some(keyed) => {
-                let answer = self.pools.write(self.urgency, keyed.before(work)).await;
+                let work = keyed.before(work);
+                let answer = self.pools.write(self.urgency, Size::Statements, work);
+                let answer = answer.await;
                 keyed.ended(&answer);
                 answer
             }
         }
+    }
+
+    /// Does whoever writes wait for all others who do?
+    pub(crate) fn has_one_writer(&self) -> bool {
+        matches!(self.pools.writers, Writers::One(_))
     }
 
     /// How many transactions wait for SQLite's writer.

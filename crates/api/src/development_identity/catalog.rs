@@ -9,7 +9,6 @@ use super::discovery::base;
 use super::lookup::{list, one};
 use crate::http::links::Base;
 
-/// The one region.
 const REGION: &str = "RegionOne";
 
 /// Types, names, and where below the root. Compute, identity, an image service, and what Nova has

@@ -3,7 +3,6 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-/// The one domain.
 pub(super) const DOMAIN: Domain = Domain {
     id: "default",
     name: "Default",

@@ -10,6 +10,7 @@ use super::directory::{
     DOMAIN, Project, User, project_named, project_with_id, user_named, user_with_id,
 };
 use crate::http::auth::claims::Claims;
+use crate::http::debug::debug_partly;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct LogIn {
@@ -30,13 +31,7 @@ struct Identity {
     token: Option<Token>,
 }
 
-impl std::fmt::Debug for Identity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity")
-            .field("methods", &self.methods)
-            .finish_non_exhaustive()
-    }
-}
+debug_partly!(Identity { methods });
 
 #[derive(Deserialize)]
 struct Password {
@@ -76,7 +71,6 @@ pub(super) enum Refused {
     Unauthorized,
 }
 
-/// What a token shall be for.
 enum Scope {
     Nothing,
     Project(Project),

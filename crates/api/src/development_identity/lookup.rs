@@ -80,12 +80,10 @@ async fn projects_of_user(
         return reply::forbidden();
     }
     match user_with_id(&id) {
-        Some(user) => list(
-            &request,
-            &identity,
-            "projects",
-            &[project_document(user.project)],
-        ),
+        Some(user) => {
+            let own = [project_document(user.project)];
+            list(&request, &identity, "projects", &own)
+        }
         None => reply::not_found(&format!("user: {}", *id)),
     }
 }
@@ -110,13 +108,8 @@ async fn project(
     id: Path<String>,
     identity: Data<DevelopmentIdentity>,
 ) -> HttpResponse {
-    one(
-        &request,
-        &identity,
-        "project",
-        &id,
-        project_with_id(&id).map(project_document),
-    )
+    let found = project_with_id(&id).map(project_document);
+    one(&request, &identity, "project", &id, found)
 }
 
 async fn user(
@@ -124,13 +117,8 @@ async fn user(
     id: Path<String>,
     identity: Data<DevelopmentIdentity>,
 ) -> HttpResponse {
-    one(
-        &request,
-        &identity,
-        "user",
-        &id,
-        user_with_id(&id).map(user_document),
-    )
+    let found = user_with_id(&id).map(user_document);
+    one(&request, &identity, "user", &id, found)
 }
 
 async fn domain(
@@ -138,13 +126,8 @@ async fn domain(
     id: Path<String>,
     identity: Data<DevelopmentIdentity>,
 ) -> HttpResponse {
-    one(
-        &request,
-        &identity,
-        "domain",
-        &id,
-        (*id == DOMAIN.id).then(domain_document),
-    )
+    let found = (*id == DOMAIN.id).then(domain_document);
+    one(&request, &identity, "domain", &id, found)
 }
 
 /// Those of `all` that are as the query says, as far as it names what they have.

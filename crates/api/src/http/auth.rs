@@ -44,7 +44,6 @@ pub enum InvalidToken {
     Claims,
     #[error("the token has expired")]
     Expired,
-    /// Its time has not come.
     #[error("the token is not valid yet")]
     NotYetValid,
     /// Keystone does not know it, or took it back.

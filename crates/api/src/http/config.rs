@@ -141,14 +141,12 @@ impl Default for ApiConfig {
     }
 }
 
-/// How tokens are checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthMode {
     /// By their signature: they carry user, project and roles.
     #[default]
     Jwt,
-    /// By asking Keystone.
     Keystone,
 }
 

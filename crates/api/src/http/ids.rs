@@ -3,7 +3,6 @@
 use godwit_core::ids::MigrationUuid;
 use uuid::Uuid;
 
-/// Makes ids that nobody has had.
 pub trait Ids: Send + Sync + 'static {
     fn uuid(&self) -> Uuid;
 
@@ -18,7 +17,6 @@ pub trait Ids: Send + Sync + 'static {
             .collect()
     }
 
-    /// The uuid of a new migration.
     fn migration(&self) -> MigrationUuid {
         MigrationUuid(self.uuid())
     }

@@ -66,6 +66,15 @@ impl<'a> Writer<'a> {
         serde_json::to_writer(self.0, value)
     }
 
+    /// `"name":`, of a name in the program's text, none of which has anything to escape.
+    fn name(&mut self, name: &'static str) {
+        debug_assert!(is_plain(name.as_bytes()), "{name:?}");
+        self.0.reserve(name.len() + 3);
+        self.0.push(b'"');
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":");
+    }
+
     /// What has items between brackets.
     fn items(self, open: u8, close: &'static [u8]) -> Result<Items<'a>, Error> {
         self.0.push(open);
@@ -77,10 +86,9 @@ impl<'a> Writer<'a> {
     }
 
     /// `{"variant":`, behind which its value comes.
-    fn variant(self, variant: &'static str) -> Result<Self, Error> {
+    fn variant(mut self, variant: &'static str) -> Result<Self, Error> {
         self.0.push(b'{');
-        Writer(self.0).serialize_str(variant)?;
-        self.0.push(b':');
+        self.name(variant);
         Ok(self)
     }
 }
@@ -248,10 +256,14 @@ impl Items<'_> {
         Writer(self.to)
     }
 
-    fn member<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Error> {
-        self.item().serialize_str(name)?;
-        self.to.push(b':');
-        value.serialize(Writer(self.to))
+    fn member<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
+        let mut item = self.item();
+        item.name(name);
+        value.serialize(item)
     }
 
     fn close(self) -> Result<(), Error> {

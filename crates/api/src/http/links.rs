@@ -6,7 +6,6 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use url::Url;
 
-/// How links are made.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct LinkRules {
     /// Replaces scheme and host of every link, and goes before its path.
@@ -20,7 +19,6 @@ pub struct LinkRules {
 pub struct Base(String);
 
 impl Base {
-    /// The base for answers to `request`.
     pub fn of(request: &HttpRequest, rules: &LinkRules) -> Self {
         if let Some(prefix) = &rules.prefix {
             return Self(prefix.as_str().trim_end_matches('/').to_owned());

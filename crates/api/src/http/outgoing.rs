@@ -18,7 +18,6 @@ pub(crate) struct Trust<'a> {
     pub(crate) own: Option<(&'a Path, &'a Path)>,
 }
 
-/// Calls cannot be made as configured.
 #[derive(Debug, thiserror::Error)]
 pub enum OutgoingError {
     #[error("cannot read {path}: {cause}")]

@@ -7,7 +7,6 @@
 mod files;
 mod remote;
 
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -23,6 +22,7 @@ pub use self::files::{PolicyFileError, read_file};
 use self::files::{Stamp, read_all, stamp_all};
 pub use self::remote::RemoteCaller;
 use crate::http::config::PolicyConfig;
+use crate::http::debug::debug_partly;
 use crate::http::outgoing::OutgoingError;
 use crate::http::route::Route;
 
@@ -76,7 +76,6 @@ pub(crate) enum BlockingError {
     Failed(JoinError),
 }
 
-/// Where the rules come from.
 pub struct PolicySource {
     config: PolicyConfig,
     remote: Option<Arc<dyn RemoteCheck>>,
@@ -93,13 +92,7 @@ struct LastLook {
     stamps: Vec<Stamp>,
 }
 
-impl fmt::Debug for PolicySource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PolicySource")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
-    }
-}
+debug_partly!(PolicySource { config });
 
 impl PolicySource {
     /// Reads the files.
@@ -116,7 +109,6 @@ impl PolicySource {
         Ok(Self::new(config, Some(remote), enforcer, stamps))
     }
 
-    /// The defaults, without any files.
     pub fn defaults() -> Self {
         let config = PolicyConfig::default();
         let enforcer = Enforcer::new(registry::RULES, &Overrides::default(), &settings(&config));

@@ -17,7 +17,6 @@ pub struct Query {
 pub struct NotUtf8;
 
 impl Query {
-    /// Reads what stands behind the `?`.
     pub fn parse(text: &str) -> Result<Self, NotUtf8> {
         let pieces = text.split(['&', ';']).filter(|piece| !piece.is_empty());
         let pairs = pieces.map(|piece| {

@@ -17,7 +17,6 @@ use tracing_actix_web::RootSpanBuilder;
 
 use super::request_id::RequestId;
 
-/// Makes the span of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestLog;
 

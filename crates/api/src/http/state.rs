@@ -1,6 +1,5 @@
 //! What every request needs.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use url::Url;
 
 use crate::http::auth::Authenticator;
 use crate::http::config::{ApiConfig, AuthConfig};
+use crate::http::debug::debug_partly;
 use crate::http::ids::Ids;
 use crate::http::links::LinkRules;
 use crate::http::networks::Networks;
@@ -41,15 +41,8 @@ pub struct ApiState {
     pub(crate) callable: Arc<Networks>,
 }
 
-impl fmt::Debug for ApiState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiState")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
-    }
-}
+debug_partly!(ApiState { config });
 
-/// An option that makes no sense.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// Links could not be made with it.
@@ -61,7 +54,6 @@ pub enum ConfigError {
     Network(String),
 }
 
-/// The parts that the binary brings.
 pub struct Parts {
     pub store: Store,
     pub policy: PolicySource,
@@ -73,17 +65,10 @@ pub struct Parts {
     pub metrics: HttpMetrics,
 }
 
-impl fmt::Debug for Parts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts").finish_non_exhaustive()
-    }
-}
+debug_partly!(Parts {});
 
 impl ApiState {
     /// Puts the parts together.
-    ///
-    /// # Errors
-    /// [`ConfigError`] when an option makes no sense.
     pub fn new(config: ApiConfig, auth: &AuthConfig, parts: Parts) -> Result<Self, ConfigError> {
         let prefix = config.link_prefix.as_deref().map(absolute).transpose()?;
         let sealing = config.webhooks.sealing_key_file.as_deref().map(|path| {

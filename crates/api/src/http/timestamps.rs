@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-use chrono::{Datelike, FixedOffset, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Timelike, Utc};
+use chrono::{FixedOffset, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Utc};
 use godwit_core::time::Timestamp;
 use regex::Regex;
 use serde::{Serialize, Serializer};
@@ -18,7 +18,7 @@ pub(crate) struct Seconds(pub Timestamp);
 
 impl Micros {
     fn show<T>(self, to: impl FnOnce(&str) -> T) -> T {
-        let digits = digits(self.0);
+        let digits = self.0.digits();
         match digits.as_ref().map(|text| std::str::from_utf8(text)) {
             Some(Ok(text)) => to(text),
             _ => to(by_chrono(self.0, SecondsFormat::Micros).trim_end_matches('Z')),
@@ -28,7 +28,7 @@ impl Micros {
 
 impl Seconds {
     fn show<T>(self, to: impl FnOnce(&str) -> T) -> T {
-        let digits = digits(self.0).map(|mut text| {
+        let digits = self.0.digits().map(|mut text| {
             text[19] = b'Z';
             text
         });
@@ -37,32 +37,6 @@ impl Seconds {
             _ => to(&by_chrono(self.0, SecondsFormat::Secs)),
         }
     }
-}
-
-/// [`Micros`] in ASCII; `None` outside the years of four digits. Chrono's own writer takes
-/// several times as long, and lists are full of times.
-fn digits(at: Timestamp) -> Option<[u8; 26]> {
-    fn put(place: &mut [u8], mut number: u32) {
-        for digit in place.iter_mut().rev() {
-            *digit = b'0' + (number % 10) as u8;
-            number /= 10;
-        }
-    }
-    let at = at.datetime().naive_utc();
-    let year = u32::try_from(at.year())
-        .ok()
-        .filter(|year| *year < 10_000)?;
-    // A leap second has more.
-    let micros = Some(at.nanosecond() / 1_000).filter(|micros| *micros < 1_000_000)?;
-    let mut text = *b"0000-00-00T00:00:00.000000";
-    put(&mut text[..4], year);
-    put(&mut text[5..7], at.month());
-    put(&mut text[8..10], at.day());
-    put(&mut text[11..13], at.hour());
-    put(&mut text[14..16], at.minute());
-    put(&mut text[17..19], at.second());
-    put(&mut text[20..], micros);
-    Some(text)
 }
 
 fn by_chrono(at: Timestamp, format: SecondsFormat) -> String {

@@ -19,7 +19,6 @@ pub(crate) enum Unauthenticated {
     CannotBeChecked,
 }
 
-/// The bearer of the request's token.
 pub(crate) async fn authenticate(
     request: &HttpRequest,
     state: &ApiState,

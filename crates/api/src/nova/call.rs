@@ -176,6 +176,5 @@ impl<T> Guarded<T> {
 #[derive(Debug)]
 pub struct Allowed<T> {
     pub resource: T,
-    /// The same for further rules.
     pub target: Target,
 }

@@ -125,7 +125,6 @@ fn encoded(text: &str) -> String {
         .replace(' ', "+")
 }
 
-/// What a link leads to.
 #[derive(Clone, Copy, Debug)]
 pub enum To<'a> {
     /// A list, such as `os-migrations`.
@@ -141,7 +140,10 @@ impl fmt::Display for To<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Collection(path) => f.write_str(path),
-            Self::Server(server) => write!(f, "servers/{server}"),
+            Self::Server(server) => {
+                f.write_str("servers/")?;
+                server.fmt(f)
+            }
             Self::ServerMigration(server, id) => write!(f, "servers/{server}/migrations/{id}"),
             Self::Flavor(id) => write!(f, "flavors/{id}"),
             Self::Image(id) => write!(f, "images/{id}"),
@@ -160,13 +162,13 @@ pub struct Href<'a> {
 impl fmt::Display for Href<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.links.base.fmt(f)?;
-        if self.versioned {
-            write!(f, "/{}", self.links.root.segment())?;
+        let version = self.versioned.then(|| self.links.root.segment());
+        for part in version.into_iter().chain(self.links.project.as_deref()) {
+            f.write_str("/")?;
+            f.write_str(part)?;
         }
-        if let Some(project) = &self.links.project {
-            write!(f, "/{project}")?;
-        }
-        write!(f, "/{}", self.to)
+        f.write_str("/")?;
+        self.to.fmt(f)
     }
 }
 

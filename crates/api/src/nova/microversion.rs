@@ -13,9 +13,7 @@ pub struct Microversion {
 }
 
 impl Microversion {
-    /// The oldest version served.
     pub const MIN: Self = v(1);
-    /// The newest version served.
     pub const MAX: Self = v(104);
 
     pub const fn new(major: u32, minor: u32) -> Self {
@@ -27,12 +25,10 @@ impl Microversion {
         self.minor
     }
 
-    /// The version right before this one.
     pub(crate) const fn previous(self) -> Self {
         Self::new(self.major, self.minor - 1)
     }
 
-    /// Every version served, oldest first.
     pub fn all() -> impl Iterator<Item = Self> {
         (Self::MIN.minor..=Self::MAX.minor).map(v)
     }
@@ -63,7 +59,6 @@ pub mod milestone {
     /// Everybody may filter servers by `ip6`.
     pub const IPV6_FILTER: Microversion = v(5);
     pub const LOCKED: Microversion = v(9);
-    /// `forced_down` on services.
     pub const FORCED_DOWN: Microversion = v(11);
     /// `project_id` and `user_id` of server groups.
     pub const GROUP_OWNERS: Microversion = v(13);
@@ -71,7 +66,6 @@ pub mod milestone {
     pub const EVACUATE_WITHOUT_PASSWORD: Microversion = v(14);
     /// Server groups may be soft.
     pub const SOFT_GROUPS: Microversion = v(15);
-    /// `host_status` on servers.
     pub const HOST_STATUS: Microversion = v(16);
     /// `description` on servers.
     pub const DESCRIPTION: Microversion = v(19);
@@ -94,28 +88,22 @@ pub mod milestone {
     pub const FORCE_EVACUATION: Microversion = v(29);
     /// A named destination is checked by the scheduler, unless `force` says otherwise.
     pub const FORCE_DESTINATION: Microversion = v(30);
-    /// Hypervisors in pages.
     pub const HYPERVISOR_PAGES: Microversion = v(33);
     /// The pre-checks of a live migration no longer hold up the answer.
     pub const ASYNCHRONOUS_PRECHECKS: Microversion = v(34);
-    /// No limits of networks any more.
     pub const NO_NETWORK_LIMITS: Microversion = v(36);
     /// An unknown `status` filter of servers is refused.
     pub const STRICT_SERVER_STATUS: Microversion = v(38);
     /// No limit of an image's metadata any more.
     pub const NO_IMAGE_LIMIT: Microversion = v(39);
-    /// What projects used, in pages.
     pub const USAGE_PAGES: Microversion = v(40);
-    /// `uuid` of aggregates.
     pub const AGGREGATE_UUID: Microversion = v(41);
-    /// A server's flavor is embedded.
     pub const EMBEDDED_FLAVOR: Microversion = v(47);
     /// Services and hypervisors are named by uuids, services changed by theirs, and lists of
     /// hypervisors search and show servers.
     pub const UUID_IDS: Microversion = v(53);
     /// The events of a server's actions for everybody, without tracebacks.
     pub const ACTION_EVENTS: Microversion = v(51);
-    /// Flavors have a `description`.
     pub const FLAVOR_DESCRIPTION: Microversion = v(55);
     /// No limits of injected files any more.
     pub const NO_PERSONALITY: Microversion = v(57);
@@ -125,17 +113,14 @@ pub mod milestone {
     pub const ACTION_PAGES: Microversion = v(58);
     /// os-migrations in pages, by time, with `uuid`, and strict about its query.
     pub const MIGRATION_PAGES: Microversion = v(59);
-    /// Flavors have `extra_specs`.
     pub const FLAVOR_EXTRA_SPECS: Microversion = v(61);
     /// The events of a server's actions say where.
     pub const ACTION_EVENT_HOSTS: Microversion = v(62);
-    /// `trusted_image_certificates` on servers.
     pub const TRUSTED_CERTIFICATES: Microversion = v(63);
     /// A server group has one `policy`, and `rules` for it.
     pub const GROUP_RULES: Microversion = v(64);
     /// Queued and preparing live migrations can be aborted, too.
     pub const ABORT_EARLY: Microversion = v(65);
-    /// `changes-before` filters.
     pub const CHANGES_BEFORE: Microversion = v(66);
     /// `force` is gone, from live migrations and evacuations.
     pub const NO_FORCE: Microversion = v(68);
@@ -164,11 +149,9 @@ pub mod milestone {
     pub const HOSTNAME: Microversion = v(90);
     /// An evacuated server is left stopped.
     pub const EVACUATE_STOPPED: Microversion = v(95);
-    /// `pinned_availability_zone` on servers.
     pub const PINNED_ZONE: Microversion = v(96);
     /// `properties` of a server's image.
     pub const IMAGE_PROPERTIES: Microversion = v(98);
-    /// `scheduler_hints` on servers.
     pub const SCHEDULER_HINTS: Microversion = v(100);
     /// Unknown query parameters are refused everywhere; flavors lose two fields and can be
     /// listed by name.

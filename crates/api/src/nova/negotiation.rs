@@ -16,7 +16,6 @@ pub static STANDARD: HeaderName = HeaderName::from_static("openstack-api-version
 /// Nova's own, older header.
 pub static LEGACY: HeaderName = HeaderName::from_static("x-openstack-nova-api-version");
 
-/// A version that cannot be spoken.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum VersionError {
     /// Not a version at all: 400, and the answer names no version.

@@ -42,12 +42,10 @@ impl Formatter for Spaced {
     }
 }
 
-/// `repr()` of a list of strings.
 pub(crate) fn repr_list<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
     format!("[{}]", comma_separated(items.into_iter().map(repr_text)))
 }
 
-/// Joins with `", "`.
 pub(crate) fn comma_separated(items: impl IntoIterator<Item = String>) -> String {
     items.into_iter().collect::<Vec<_>>().join(", ")
 }

@@ -2,13 +2,14 @@
 
 mod outside;
 
+use std::cell::Cell;
 use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use godwit_store::KeptAnswer;
-use serde::ser::SerializeMap;
+use serde::ser::{Error as _, SerializeMap};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
@@ -32,17 +33,11 @@ pub struct Reply {
 
 impl Reply {
     /// 200 with a document.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when `document` has no JSON form.
     pub fn json(document: &impl Serialize) -> Result<Self, ApiError> {
         Self::json_with(StatusCode::OK, document)
     }
 
     /// A document with another status.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when `document` has no JSON form.
     pub fn json_with(status: StatusCode, document: &impl Serialize) -> Result<Self, ApiError> {
         let mut body = Vec::with_capacity(1024);
         json::write(&mut body, document).map_err(ApiError::internal)?;
@@ -50,41 +45,29 @@ impl Reply {
     }
 
     /// 200 with a document of one member.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when `value` has no JSON form.
     pub fn document(name: &'static str, value: &impl Serialize) -> Result<Self, ApiError> {
         Self::linked(name, value, "", None)
     }
 
     /// 200 with a list.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when an item has no JSON form.
     pub fn list<T: Serialize>(
         name: &'static str,
         items: impl Iterator<Item = T>,
     ) -> Result<Self, ApiError> {
-        Self::document(name, &items.collect::<Vec<_>>())
+        Self::document(name, &Items(Cell::new(Some(items))))
     }
 
     /// 200 with a page of a list, and as `links` where it goes on.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when an item has no JSON form.
     pub fn page<T: Serialize>(
         name: &'static str,
         items: impl Iterator<Item = T>,
         links: &'static str,
         next: Next,
     ) -> Result<Self, ApiError> {
-        Self::linked(name, items.collect::<Vec<_>>(), links, next)
+        Self::linked(name, Items(Cell::new(Some(items))), links, next)
     }
 
     /// 200 with a document of one member, and as `links` where it goes on.
-    ///
-    /// # Errors
-    /// [`ApiError::Internal`] when `value` has no JSON form.
     pub fn linked<T: Serialize>(
         name: &'static str,
         value: T,
@@ -143,6 +126,19 @@ impl Reply {
     }
 }
 
+/// Items of a list, each made when it is written: once.
+struct Items<I>(Cell<Option<I>>);
+
+impl<I: Iterator<Item: Serialize>> Serialize for Items<I> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let items = self
+            .0
+            .take()
+            .ok_or_else(|| S::Error::custom("a list is written once"))?;
+        to.collect_seq(items)
+    }
+}
+
 struct Linked<T> {
     name: &'static str,
     value: T,
@@ -170,7 +166,6 @@ pub(crate) fn fault(error: &ApiError) -> HttpResponse {
         .body(body.to_string())
 }
 
-/// The router's 404.
 pub(crate) fn no_such_route(request: &HeaderMap, head: bool) -> HttpResponse {
     let text = "The resource could not be found.";
     outside::error(StatusCode::NOT_FOUND, text, request, head)
@@ -225,7 +220,6 @@ pub(crate) fn set_version(response: &mut HttpResponse, version: NamedVersion<'_>
     }
 }
 
-/// The version that an answer names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum NamedVersion<'a> {
     Negotiated(Microversion),

@@ -13,7 +13,6 @@ impl Root {
     /// Both, oldest first.
     pub const ALL: [Self; 2] = [Self::Legacy, Self::Current];
 
-    /// The first segment of its paths.
     pub const fn segment(self) -> &'static str {
         match self {
             Self::Legacy => "v2",
@@ -29,7 +28,6 @@ impl Root {
     }
 }
 
-/// What a path leads to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum PathKind<'a> {
     Versions,

@@ -23,7 +23,6 @@ use crate::nova::schema::query::QuerySchema;
 /// What a handler makes of a request.
 pub type Answer = Result<Reply, ApiError>;
 
-/// The versions in which something exists.
 #[derive(Clone, Copy, Debug)]
 pub struct Versions {
     pub since: Microversion,

@@ -48,9 +48,7 @@ pub struct Schema {
     /// The least number; text that is written as one counts as one.
     pub minimum: Option<i64>,
     pub pattern: Option<Pattern>,
-    /// What the characters must mean.
     pub format: Option<Format>,
-    /// What a list must be like.
     pub list: Option<List>,
     /// What the members of an object must be like, in the order in which they are looked at.
     pub properties: &'static [(&'static str, &'static Schema)],
@@ -65,7 +63,6 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Everything is valid.
     pub const ANY: Self = Self {
         types: &[],
         any_of: &[],

@@ -35,15 +35,16 @@ pub(super) async fn perform(
         entry,
         cancel,
     };
+    let done = |()| Reply::Done;
     let answer = match command {
         MoveCommand::Prepare(prepare) => step.prepare(&prepare).await.map(Reply::Prepared),
-        MoveCommand::Start(start) => step.start(&start).await.map(|()| Reply::Done),
-        MoveCommand::Abort(_) => step.abort().await.map(|()| Reply::Done),
+        MoveCommand::Start(start) => step.start(&start).await.map(done),
+        MoveCommand::Abort(_) => step.abort().await.map(done),
         MoveCommand::ForceComplete(_) => step.force_complete().await,
-        MoveCommand::Finish(_) => step.finish().await.map(|()| Reply::Done),
-        MoveCommand::RollBack(roll_back) => step.roll_back(&roll_back).await.map(|()| Reply::Done),
-        MoveCommand::Boot(boot) => step.boot(&boot).await.map(|()| Reply::Done),
-        MoveCommand::Withdraw(withdraw) => step.withdraw(&withdraw).await.map(|()| Reply::Done),
+        MoveCommand::Finish(_) => step.finish().await.map(done),
+        MoveCommand::RollBack(roll_back) => step.roll_back(&roll_back).await.map(done),
+        MoveCommand::Boot(boot) => step.boot(&boot).await.map(done),
+        MoveCommand::Withdraw(withdraw) => step.withdraw(&withdraw).await.map(done),
     };
     step.shared.performed(name, began, &answer);
     answer

@@ -70,15 +70,9 @@ impl MoveCommand {
 
     /// Is this the same command, sent again?
     fn repeats(&self, other: &Self) -> bool {
-        let starts = |command: &Self| match command {
-            Self::RollBack(roll_back) => roll_back.resume,
-            Self::Boot(boot) => boot.power_on,
-            Self::Prepare(_)
-            | Self::Start(_)
-            | Self::Abort(_)
-            | Self::ForceComplete(_)
-            | Self::Finish(_)
-            | Self::Withdraw(_) => false,
+        let starts = |command: &Self| {
+            matches!(command, Self::RollBack(roll_back) if roll_back.resume)
+                || matches!(command, Self::Boot(boot) if boot.power_on)
         };
         self.name() == other.name()
             && self.command().what == other.command().what

@@ -62,7 +62,6 @@ impl From<HarnessError> for Broken {
     }
 }
 
-/// How a case goes.
 pub(super) type Case = Result<(), Broken>;
 
 /// Unless this holds, the promise is broken.
@@ -215,7 +214,6 @@ impl TestBed {
             .await
     }
 
-    /// Pre-checks, prepares and starts.
     pub(super) async fn start_move(&mut self) -> Result<TestMove, Broken> {
         let test_move = self.plan().await?;
         self.prepare(&test_move).await?;

@@ -13,7 +13,7 @@ use godwit_core::migration::StorageMode;
 use godwit_rpc::refusal::Refusal;
 use serde_json::{Value, json};
 
-use super::performer::{Answer, OUTDATED, Performed, Performer, Retry};
+use super::performer::{Performed, Performer, Retry};
 use crate::testimony::{Testimony, is_dead};
 
 /// Do both hosts say that the guest is on neither?
@@ -31,10 +31,9 @@ pub(super) async fn perform(performer: &Performer<'_>, is_nowhere: IsNowhere) ->
         }
     } else {
         let destination = performer.destination_agent().await?;
-        match performer.answer(destination.finish(performer.command()?).await)? {
-            Answer::Acknowledged => {}
-            Answer::Superseded => return Err(Retry::because(OUTDATED)),
-            Answer::Refused(refusal) => return unconfirmed(performer, &refusal, is_nowhere).await,
+        let finished = destination.finish(performer.command()?).await;
+        if let Err(refusal) = performer.told(finished)? {
+            return unconfirmed(performer, &refusal, is_nowhere).await;
         }
     }
     let copied = placement.storage == StorageMode::Copied;
@@ -59,11 +58,7 @@ pub(super) async fn perform(performer: &Performer<'_>, is_nowhere: IsNowhere) ->
 
 async fn clean_source(performer: &Performer<'_>) -> Result<(), Retry> {
     let source = performer.source_agent().await?;
-    match performer.answer(source.finish(performer.command()?).await)? {
-        Answer::Acknowledged => Ok(()),
-        Answer::Superseded => Err(Retry::because(OUTDATED)),
-        Answer::Refused(refusal) => Err(Retry::because(refusal.to_string())),
-    }
+    Ok(performer.told(source.finish(performer.command()?).await)??)
 }
 
 /// The destination answered that it cannot confirm.
@@ -85,8 +80,6 @@ async fn unconfirmed(
         }
     }
     let why = format!("{refusal}; {}", first.describe());
-    performer
-        .open_discrepancy(DiscrepancyKind::Overdue, None, &why)
-        .await;
-    Err(Retry::because(why))
+    let kind = DiscrepancyKind::Overdue;
+    Err(performer.held_up(kind, None, why).await)
 }

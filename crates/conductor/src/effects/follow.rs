@@ -12,13 +12,16 @@
 
 use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
+use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
+use godwit_core::phase::Phase;
 use godwit_rpc::progress::{Ended, WatchEvent};
 use godwit_rpc::refusal::CallError;
 use serde_json::json;
 use tracing::{debug, info};
 
-use super::performer::{Performer, Retry};
+use super::performer::{Performed, Performer, Retry};
+use super::{cold, live};
 use crate::context::{AskError, Context};
 use crate::enrolment::event_of;
 use crate::steps::Applied;
@@ -31,16 +34,14 @@ const BREAKS_BEFORE_DISCREPANCY: u32 = 3;
 enum Heard {
     /// The row knows how the move ended.
     Over,
-    /// The agent cannot be heard.
     Broke(String),
-    /// The agent answers, and cannot say.
     Unknown,
 }
 
 /// Follows the move for as long as its source tells of it, and then says whether both hosts have
 /// to be judged: if not, the row knows how the move ended. `pauses` counts those in a row.
-pub(super) async fn follow(performer: &mut Performer<'_>, pauses: &mut u32) -> Result<bool, Retry> {
-    while performer.still_wanted().await? {
+async fn follow(performer: &mut Performer<'_>, pauses: &mut u32) -> Result<bool, Retry> {
+    loop {
         match listen(performer, pauses).await? {
             Heard::Over => return Ok(false),
             Heard::Broke(reason) => {
@@ -57,15 +58,33 @@ pub(super) async fn follow(performer: &mut Performer<'_>, pauses: &mut u32) -> R
             }
             Heard::Unknown => return performer.still_wanted().await,
         }
-        pause(performer, pauses).await;
+        if !pause(performer, pauses).await? {
+            return Ok(false);
+        }
     }
-    Ok(false)
 }
 
-/// Waits before the move is followed again.
-pub(super) async fn pause(performer: &Performer<'_>, pauses: &mut u32) {
+/// Follows the move to its end. Where its source cannot tell, both hosts are judged, as long as it
+/// takes.
+pub(super) async fn perform(performer: &mut Performer<'_>) -> Performed {
+    let mut pauses = 0;
+    while follow(performer, &mut pauses).await? {
+        let is_over = match performer.record.migration.phase {
+            Phase::Cold(_) => cold::watch::conclude(performer).await?,
+            _ => live::watch::conclude(performer).await?,
+        };
+        if is_over || !pause(performer, &mut pauses).await? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Waits before the move is followed again; `false` when its row no longer wants that.
+async fn pause(performer: &mut Performer<'_>, pauses: &mut u32) -> Result<bool, Retry> {
     *pauses = pauses.saturating_add(1);
     tokio::time::sleep(performer.ctx.pause(*pauses)).await;
+    performer.still_wanted().await
 }
 
 async fn listen(performer: &Performer<'_>, pauses: &mut u32) -> Result<Heard, Retry> {
@@ -108,15 +127,7 @@ async fn listen(performer: &Performer<'_>, pauses: &mut u32) -> Result<Heard, Re
         if !heard && !matches!(event, WatchEvent::Unknown) {
             heard = true;
             *pauses = 0;
-            let why = "the move is being followed";
-            for host in [Some(performer.source()), migration.destination()] {
-                performer
-                    .resolved(DiscrepancyKind::HostSilent, host, why)
-                    .await;
-            }
-            performer
-                .resolved(DiscrepancyKind::Overdue, None, why)
-                .await;
+            performer.followed().await;
         }
         match event {
             WatchEvent::Progress(progress) => {
@@ -154,6 +165,13 @@ async fn ended(performer: &Performer<'_>, ended: Ended) -> Result<Heard, Retry> 
         // have the guest past the switch to post-copy), and then both sides are asked.
         Applied::No => Ok(Heard::Unknown),
     }
+}
+
+/// The move did not lead anywhere, and `stayed` says how the server is at its source.
+pub(super) fn interrupted(performer: &Performer<'_>, stayed: &str) -> Event {
+    let source = performer.source();
+    let text = format!("The move was interrupted; the server {stayed} on {source}.");
+    Event::MoveFailed(Failure::new(FailureCode::Interrupted, text))
 }
 
 /// Did the event end the move, so that the row knows?

@@ -52,7 +52,7 @@ macro_rules! retry_from {
     )+};
 }
 
-retry_from!(StoreError, CommitError, CallError, AskError);
+retry_from!(StoreError, CommitError, CallError, AskError, Refusal);
 
 /// An effect with the row that it is about.
 pub(crate) struct Performer<'a> {
@@ -140,6 +140,18 @@ impl<'a> Performer<'a> {
         Answer::of(self.rank(), answer)
     }
 
+    /// An agent's answer to a command that nothing can have outrun: done, or refused for good.
+    pub(super) fn told<T>(
+        &self,
+        answer: Result<T, CallError>,
+    ) -> Result<Result<(), Refusal>, Retry> {
+        match self.answer(answer)? {
+            Answer::Acknowledged => Ok(Ok(())),
+            Answer::Superseded => Err(Retry::because(OUTDATED)),
+            Answer::Refused(refusal) => Ok(Err(refusal)),
+        }
+    }
+
     /// What agents are told of the move, and of this effect's place in it.
     pub(super) fn command(&self) -> Result<Command, Retry> {
         translate::command(&self.record, self.rank()).ok_or_else(not_placed)
@@ -150,7 +162,7 @@ impl<'a> Performer<'a> {
     pub(super) async fn conclude(&self, event: Event, detail: Value) -> Result<Applied, Retry> {
         let note = CommitNote {
             performed: Some(self.claimed.lease),
-            ..self.note(Actor::Conductor, detail)
+            ..self.ctx.note(&self.record, detail)
         };
         self.write(event, note).await
     }
@@ -162,7 +174,7 @@ impl<'a> Performer<'a> {
 
     /// Applies an event that an agent told while the effect goes on.
     pub(super) async fn relay(&self, event: Event) -> Result<Applied, Retry> {
-        let note = self.note(Actor::Agent(self.source().clone()), Value::Null);
+        let note = self.agents_note();
         self.write(event, note).await
     }
 
@@ -176,7 +188,7 @@ impl<'a> Performer<'a> {
         let note = CommitNote {
             progress: progress.map(translate::progress),
             performed: Some(self.claimed.lease),
-            ..self.note(Actor::Agent(self.source().clone()), Value::Null)
+            ..self.agents_note()
         };
         self.write(event, note).await
     }
@@ -186,11 +198,11 @@ impl<'a> Performer<'a> {
         Ok(self.ctx.apply(uuid, event, note).await?)
     }
 
-    fn note(&self, actor: Actor, detail: Value) -> CommitNote {
+    /// For what the source's agent told.
+    fn agents_note(&self) -> CommitNote {
         CommitNote {
-            request_id: self.record.request_id.clone(),
-            detail,
-            ..CommitNote::new(actor, self.ctx.now())
+            actor: Actor::Agent(self.source().clone()),
+            ..self.ctx.note(&self.record, Value::Null)
         }
     }
 
@@ -236,20 +248,30 @@ impl<'a> Performer<'a> {
             Some(_) => DiscrepancyKind::HostSilent,
             None => DiscrepancyKind::Overdue,
         };
-        let why = testimony.describe();
-        self.open_discrepancy(kind, silent, &why).await;
+        self.held_up(kind, silent, testimony.describe()).await
+    }
+
+    /// Opens a discrepancy because of what keeps this from being performed, and gives it back.
+    pub(super) async fn held_up(
+        &self,
+        kind: DiscrepancyKind,
+        host: Option<&HostName>,
+        why: String,
+    ) -> Retry {
+        self.open_discrepancy(kind, host, &why).await;
         Retry::because(why)
     }
 
-    /// Closes it, if it is open.
-    pub(super) async fn resolved(&self, kind: DiscrepancyKind, host: Option<&HostName>, why: &str) {
-        let (subject, at) = (self.subject(kind, host), self.ctx.now());
-        let closed = self
-            .ctx
-            .store
-            .discrepancy_close(subject, why.to_owned(), at);
+    /// Closes what is open because the move could not be followed.
+    pub(super) async fn followed(&self) {
+        let hosts = [Some(self.source()), self.record.migration.destination()];
+        let silent = hosts.map(|host| self.subject(DiscrepancyKind::HostSilent, host));
+        let overdue = self.subject(DiscrepancyKind::Overdue, None);
+        let subjects = silent.into_iter().chain([overdue]).collect();
+        let (why, at) = ("the move is being followed".to_owned(), self.ctx.now());
+        let closed = self.ctx.store.discrepancies_close(subjects, why, at);
         if let Err(error) = closed.await {
-            warn!(%error, %kind, why, "a discrepancy could not be closed");
+            warn!(%error, "discrepancies could not be closed");
         }
     }
 

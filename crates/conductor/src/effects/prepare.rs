@@ -16,9 +16,7 @@ use crate::translate::move_kind;
 
 /// The destination will not get ready.
 enum Unprepared {
-    /// For this reason.
     Failed(Failure),
-    /// It may pass.
     Retry(Retry),
 }
 

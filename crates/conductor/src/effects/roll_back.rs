@@ -3,7 +3,7 @@
 use godwit_rpc::command::RollBack;
 use godwit_rpc::refusal::Refusal;
 
-use super::performer::{Answer, OUTDATED, Performed, Performer, Retry};
+use super::performer::{Performed, Performer, Retry};
 
 pub(super) async fn clean_destination(performer: &Performer<'_>) -> Performed {
     let roll_back = RollBack {
@@ -11,13 +11,9 @@ pub(super) async fn clean_destination(performer: &Performer<'_>) -> Performed {
         resume: false,
     };
     let destination = performer.destination_agent().await?;
-    match performer.answer(destination.roll_back(roll_back).await)? {
-        Answer::Acknowledged => Ok(()),
-        Answer::Superseded => Err(Retry::because(OUTDATED)),
-        Answer::Refused(refusal) => Err(Retry::because(format!(
-            "the destination cannot be cleaned: {refusal}"
-        ))),
-    }
+    let cleaned = performer.told(destination.roll_back(roll_back).await)?;
+    cleaned
+        .map_err(|refusal| Retry::because(format!("the destination cannot be cleaned: {refusal}")))
 }
 
 /// The source did not confirm the guest.
@@ -38,9 +34,6 @@ pub(super) async fn restore_source(
 ) -> Result<(), NotRestored> {
     let command = performer.command()?;
     let source = performer.source_agent().await?;
-    match performer.answer(source.roll_back(RollBack { command, resume }).await)? {
-        Answer::Acknowledged => Ok(()),
-        Answer::Superseded => Err(NotRestored::Retry(Retry::because(OUTDATED))),
-        Answer::Refused(refusal) => Err(NotRestored::Refused(refusal)),
-    }
+    let restored = source.roll_back(RollBack { command, resume }).await;
+    performer.told(restored)?.map_err(NotRestored::Refused)
 }

@@ -6,7 +6,7 @@ use godwit_rpc::agent::AgentClient;
 use godwit_rpc::command::Withdraw;
 use serde_json::Value;
 
-use super::performer::{Answer, OUTDATED, Performed, Performer, Retry};
+use super::performer::{Performed, Performer};
 
 /// Tells it to the host of `agent`.
 pub(super) async fn send(performer: &Performer<'_>, agent: AgentClient) -> Performed {
@@ -14,15 +14,11 @@ pub(super) async fn send(performer: &Performer<'_>, agent: AgentClient) -> Perfo
         command: performer.command()?,
         began_at: performer.record.created_at,
     };
-    match performer.answer(agent.withdraw(withdraw).await)? {
-        Answer::Acknowledged => performer.done(Event::Withdrawn, Value::Null).await,
-        Answer::Superseded => Err(Retry::because(OUTDATED)),
-        Answer::Refused(refusal) => {
-            let why = refusal.to_string();
-            performer
-                .open_discrepancy(DiscrepancyKind::Overdue, None, &why)
-                .await;
-            Err(Retry::because(why))
+    match performer.told(agent.withdraw(withdraw).await)? {
+        Ok(()) => performer.done(Event::Withdrawn, Value::Null).await,
+        Err(refusal) => {
+            let kind = DiscrepancyKind::Overdue;
+            Err(performer.held_up(kind, None, refusal.to_string()).await)
         }
     }
 }

@@ -120,7 +120,7 @@ impl Cluster {
             let name = format!("conductor-{number}");
             let identity = PeerIdentity::new(Role::Conductor, name.clone());
             let transport = Transport::Local(network, identity);
-            let agents = AgentPool::new(transport.clone(), config.calls.into());
+            let agents = AgentPool::new(transport.clone(), config.calls);
             let parts = Parts {
                 name: HostName::new(name).unwrap(),
                 store,

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use godwit_compute_agent::config::Pace;
 use godwit_compute_agent::drivers::simulated::{Fabric, Fleet, GuestSpec, HostSpec};
-use godwit_conductor::{Backoff, Calls, Config, Slots, TimeLimits};
+use godwit_conductor::{Backoff, Config, Slots, TimeLimits};
+use godwit_rpc::Deadlines;
 use godwit_rpc::transport::LocalNetwork;
 use godwit_store::{Store, StoreOptions};
 use godwit_test_support::database_directory;
@@ -147,7 +148,7 @@ fn quick_config() -> Config {
             grace: Duration::from_secs(2),
             ..TimeLimits::default()
         },
-        calls: Calls {
+        calls: Deadlines {
             brief: Duration::from_secs(5),
             inquiry: Duration::from_secs(5),
             command: Duration::from_secs(5),

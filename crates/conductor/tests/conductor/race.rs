@@ -88,7 +88,7 @@ on_both! {
         let filter = godwit_store::MigrationFilter::default();
         let all = cluster.store.migration_list(&filter, godwit_store::Paging::Unpaged).await;
         for record in all.unwrap() {
-            *ends.entry(record.status.as_str()).or_insert(0) += 1;
+            *ends.entry(record.status().unwrap().to_owned()).or_insert(0) += 1;
         }
         // A race in which one side always wins tests nothing.
         for status in [Status::Completed, Status::Cancelled] {

@@ -77,7 +77,7 @@ impl Stage {
     fn conductor(&self, puppet: &Puppet) -> ConductorClient {
         let address = Address::Local(PeerIdentity::new(Role::Conductor, "conductor-1"));
         let (transport, speaks) = (self.transport(puppet), Speaks::default());
-        let deadlines = self.cluster.config.calls.into();
+        let deadlines = self.cluster.config.calls;
         ConductorClient::new(&transport, address, deadlines, speaks)
     }
 

@@ -69,7 +69,6 @@ impl Step {
 struct Steps {
     /// What begins or ends with this event.
     said: Vec<ActionEventChange>,
-    /// Every step that may be open.
     open: Vec<Step>,
 }
 

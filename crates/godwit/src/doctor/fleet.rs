@@ -47,7 +47,7 @@ async fn look_at_all(
         );
     }
     if let Some(transport) = conductor {
-        call(transport, config.conductor.calls.into(), hosts, report).await;
+        call(transport, config.conductor.calls, hosts, report).await;
     }
     Ok(())
 }

@@ -89,7 +89,7 @@ pub(crate) fn conductor(
     let parts = Parts {
         name: HostName::new(name).context("the conductor's name")?,
         store,
-        agents: Arc::new(AgentPool::new(transport.clone(), config.calls.into())),
+        agents: Arc::new(AgentPool::new(transport.clone(), config.calls)),
         clock: Arc::new(SystemClock),
         jitter: Arc::new(rand::random::<f64>),
         ids: Arc::new(|| RandomIds.uuid()),

@@ -15,7 +15,6 @@ const OPERATORS: [&str; 19] = [
     "<", ">",
 ];
 
-/// What is left to read.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
     pub(super) rest: &'a str,

@@ -16,17 +16,14 @@ use super::cursor::Cursor;
 use super::scan::{Constant, Quoted, number, quoted, quoted_prefix, repr_bytes};
 use super::text::repr_text;
 
-/// How deep parentheses may nest.
 const MAX_DEPTH: usize = 64;
 
-/// What a text is to Python.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
     /// A literal, with what `str()` makes of it.
     Literal(String),
     /// A readable expression that is no literal.
     Expression,
-    /// A syntax error.
     Unreadable,
 }
 
@@ -178,9 +175,8 @@ impl Reader<'_> {
         if quoted_prefix(next).is_some() {
             return self.texts();
         }
-        if next.starts_with(|c: char| c.is_ascii_digit())
-            || (next.starts_with('.') && next[1..].starts_with(|c: char| c.is_ascii_digit()))
-        {
+        let unpointed = next.strip_prefix('.').unwrap_or(next);
+        if unpointed.starts_with(|c: char| c.is_ascii_digit()) {
             return number(&mut self.at.rest).map(Some);
         }
         if self.at.eat("...") {

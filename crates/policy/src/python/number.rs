@@ -70,16 +70,13 @@ impl NumberParts {
             'e' | 'E' => scientific(magnitude, precision, spec.alternate),
             _ => general(magnitude, precision, spec.alternate),
         };
-        let upper = spec.conversion.is_ascii_uppercase();
-        let digits = if upper {
-            digits.to_ascii_uppercase()
-        } else {
-            digits
-        };
         Some(Self {
             negative: float.is_sign_negative(),
             prefix: "",
-            digits,
+            digits: match spec.conversion.is_ascii_uppercase() {
+                true => digits.to_ascii_uppercase(),
+                false => digits,
+            },
         })
     }
 
@@ -95,37 +92,30 @@ impl NumberParts {
             (false, false, true) => " ",
             (false, false, false) => "",
         };
-        let width = spec.width;
         if spec.zero && !spec.left {
-            let width = width.saturating_sub(sign.len() + prefix.len());
+            let width = spec.width.saturating_sub(sign.len() + prefix.len());
             return format!("{sign}{prefix}{digits:0>width$}");
         }
-        let number = format!("{sign}{prefix}{digits}");
-        if spec.left {
-            format!("{number:<width$}")
-        } else {
-            format!("{number:>width$}")
-        }
+        spec.pad(&format!("{sign}{prefix}{digits}"))
+    }
+}
+
+/// The point that stands behind a number without decimals where one is wanted.
+fn point(precision: usize, keep_point: bool) -> &'static str {
+    match (precision, keep_point) {
+        (0, true) => ".",
+        _ => "",
     }
 }
 
 fn fixed(value: f64, precision: usize, keep_point: bool) -> String {
-    let point = if precision == 0 && keep_point {
-        "."
-    } else {
-        ""
-    };
-    format!("{value:.precision$}{point}")
+    format!("{value:.precision$}{}", point(precision, keep_point))
 }
 
 fn scientific(value: f64, precision: usize, keep_point: bool) -> String {
     let written = format!("{value:.precision$e}");
     let (mantissa, exponent) = split_exponent(&written);
-    let point = if precision == 0 && keep_point {
-        "."
-    } else {
-        ""
-    };
+    let point = point(precision, keep_point);
     format!("{mantissa}{point}{}", exponent_suffix(exponent))
 }
 

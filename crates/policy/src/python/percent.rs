@@ -123,16 +123,18 @@ impl Spec {
         if self.width == 0 && self.precision.is_none() {
             return text;
         }
-        let (left, width) = (self.left, self.width);
-        let kept: String = text
-            .chars()
-            .take(self.precision.unwrap_or(usize::MAX))
-            .collect();
-        Cow::Owned(if left {
-            format!("{kept:<width$}")
+        let most = self.precision.unwrap_or(usize::MAX);
+        let kept: String = text.chars().take(most).collect();
+        Cow::Owned(self.pad(&kept))
+    }
+
+    pub(super) fn pad(&self, text: &str) -> String {
+        let width = self.width;
+        if self.left {
+            format!("{text:<width$}")
         } else {
-            format!("{kept:>width$}")
-        })
+            format!("{text:>width$}")
+        }
     }
 }
 
@@ -149,7 +151,6 @@ fn character(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Reads a template piece by piece.
 struct Reader<'a> {
     rest: &'a str,
     pieces: Vec<Piece>,

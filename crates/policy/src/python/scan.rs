@@ -168,28 +168,21 @@ pub(super) fn quoted(source: &mut &str) -> Option<Quoted> {
         (!body.contains('\n')).then_some((body, after))?
     };
     *source = after;
-    let (raw, bytes) = (prefix.contains('r'), prefix.contains('b'));
     if prefix.contains('f') {
-        Some(Quoted::Formatted)
-    } else if bytes {
-        let text = if raw {
-            body.to_owned()
-        } else {
-            unescape(body, true)?
-        };
-        // The source is ASCII, and an escape is one byte, which `unescape` gave as U+0000–U+00FF.
-        body.is_ascii().then_some(())?;
-        text.chars()
-            .map(|c| u8::try_from(u32::from(c)).ok())
-            .collect::<Option<_>>()
-            .map(Quoted::Bytes)
-    } else {
-        Some(Quoted::Text(if raw {
-            body.to_owned()
-        } else {
-            unescape(body, false)?
-        }))
+        return Some(Quoted::Formatted);
     }
+    let bytes = prefix.contains('b');
+    let text = match prefix.contains('r') {
+        true => body.to_owned(),
+        false => unescape(body, bytes)?,
+    };
+    if !bytes {
+        return Some(Quoted::Text(text));
+    }
+    // The source is ASCII, and an escape is one byte, which `unescape` gave as U+0000–U+00FF.
+    body.is_ascii().then_some(())?;
+    let bytes = text.chars().map(|c| u8::try_from(u32::from(c)).ok());
+    bytes.collect::<Option<_>>().map(Quoted::Bytes)
 }
 
 /// Up to the closing quotes; a backslash takes the next character along, raw or not.

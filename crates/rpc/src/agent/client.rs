@@ -50,9 +50,6 @@ impl AgentClient {
     }
 
     /// What both sides understand.
-    ///
-    /// # Errors
-    /// [`CallError`], as from every call.
     pub async fn hello(&self) -> Result<Speaks, CallError> {
         let mut wire = self.wire.clone();
         let hello = |request| async move { wire.hello(request).await };

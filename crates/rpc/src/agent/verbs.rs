@@ -16,7 +16,6 @@ use crate::facts::{HostFacts, Inventory};
 use crate::progress::WatchEvent;
 use crate::refusal::Refusal;
 
-/// Hands the table to another macro.
 macro_rules! for_each_verb {
     ($render:ident) => {
         $render! {

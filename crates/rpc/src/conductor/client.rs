@@ -40,9 +40,6 @@ impl ConductorClient {
     }
 
     /// What both sides understand.
-    ///
-    /// # Errors
-    /// [`CallError`], as from every call.
     pub async fn hello(&self) -> Result<Speaks, CallError> {
         let mut wire = self.wire.clone();
         let hello = |request| async move { wire.hello(request).await };

@@ -22,7 +22,6 @@ pub(crate) enum Caller {
     Unproved,
 }
 
-/// A connection that was let in.
 pub(super) struct Connection {
     wire: Box<dyn Wire>,
     caller: Caller,

@@ -67,9 +67,6 @@ impl Transport {
 impl Listener {
     /// The address under which others reach this door from this machine; what `advertise`
     /// (a name or an IP address) makes of it for other machines.
-    ///
-    /// # Errors
-    /// The socket does not know its own address.
     pub fn address(&self, advertise: Option<&str>) -> io::Result<Address> {
         Ok(match &self.0 {
             Kind::Tls(listener, _) => {

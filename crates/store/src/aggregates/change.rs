@@ -122,7 +122,6 @@ fn changed(mut aggregate: Aggregate, change: AggregateChange, at: Timestamp) -> 
     Some(aggregate)
 }
 
-/// Makes the rows so.
 fn write(
     connection: &mut Database,
     before: &Aggregate,

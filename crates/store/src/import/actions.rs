@@ -27,28 +27,10 @@ struct ActionRow {
     message: Option<String>,
 }
 
-new_row! {
-    struct NewAction {
-        id: i64,
-        action: String,
-        instance_uuid: ServerUuid,
-        request_id: Option<String>,
-        user_id: Option<String>,
-        project_id: Option<String>,
-        start_time: Option<Moment>,
-        finish_time: Option<Moment>,
-        message: Option<String>,
-        created_at: Moment,
-        updated_at: Option<Moment>,
-        deleted_at: Option<Moment>,
-    }
-}
-
 const ACTIONS: Target = Target {
     table: "instance_actions",
     source: "instance_actions",
     key: Key::Plain("request_id"),
-    columns: NewAction::COLUMNS,
 };
 
 #[derive(Debug, Deserialize)]
@@ -66,27 +48,10 @@ struct EventRow {
     details: Option<String>,
 }
 
-new_row! {
-    struct NewEvent {
-        id: i64,
-        action_id: i64,
-        event: String,
-        start_time: Option<Moment>,
-        finish_time: Option<Moment>,
-        result: Option<String>,
-        traceback: Option<String>,
-        host: Option<String>,
-        details: Option<String>,
-        created_at: Moment,
-        updated_at: Option<Moment>,
-    }
-}
-
 const EVENTS: Target = Target {
     table: "instance_actions_events",
     source: "instance_actions_events",
     key: Key::Plain("event"),
-    columns: NewEvent::COLUMNS,
 };
 
 fn action(row: ActionRow) -> Result<Incoming, Reason> {
@@ -96,9 +61,9 @@ fn action(row: ActionRow) -> Result<Incoming, Reason> {
         return Err(because("it has no name, no server or no date", row.id));
     };
     let key = row.request_id.clone().unwrap_or_default();
-    let new = NewAction {
+    let new = new_row! {
         id: row.id,
-        action,
+        action: action,
         instance_uuid: server,
         request_id: row.request_id,
         user_id: row.user_id,
@@ -106,11 +71,11 @@ fn action(row: ActionRow) -> Result<Incoming, Reason> {
         start_time: row.start_time,
         finish_time: row.finish_time,
         message: row.message,
-        created_at,
+        created_at: created_at,
         updated_at: row.life.updated_at,
         deleted_at: row.life.deleted_at(),
     };
-    Ok(Incoming::new(row.id, key, &new))
+    Ok(Incoming::new(row.id, key, new))
 }
 
 fn event(row: EventRow, actions: &HashSet<i64>) -> Result<Incoming, Reason> {
@@ -126,20 +91,20 @@ fn event(row: EventRow, actions: &HashSet<i64>) -> Result<Incoming, Reason> {
         return Err(because("its action was not brought along", action_id));
     }
     let key = event.clone();
-    let new = NewEvent {
+    let new = new_row! {
         id: row.id,
-        action_id,
-        event,
+        action_id: action_id,
+        event: event,
         start_time: row.start_time,
         finish_time: row.finish_time,
         result: row.result,
         traceback: row.traceback,
         host: row.host,
         details: row.details,
-        created_at,
+        created_at: created_at,
         updated_at: row.life.updated_at,
     };
-    Ok(Incoming::new(row.id, key, &new))
+    Ok(Incoming::new(row.id, key, new))
 }
 
 pub(super) fn import(

@@ -29,8 +29,6 @@ pub(super) struct Target {
     pub(super) source: &'static str,
     /// What a thing is recognised by beside its id.
     pub(super) key: Key,
-    /// The columns that are written, with PostgreSQL's types.
-    pub(super) columns: &'static [(&'static str, &'static str)],
 }
 
 /// What a thing is recognised by beside its id.
@@ -50,9 +48,7 @@ impl Key {
     }
 }
 
-/// What a column holds.
 pub(super) trait Column {
-    /// PostgreSQL's type of it.
     const KIND: &'static str;
 }
 
@@ -85,38 +81,43 @@ impl<T: Column> Column for Option<T> {
     const KIND: &'static str = T::KIND;
 }
 
-/// A row of ours, and its `COLUMNS` for a [`Target`].
-macro_rules! new_row {
-    (struct $name:ident$(<$life:lifetime>)? { $($column:ident: $value:ty,)+ }) => {
-        #[derive(Debug, ::serde::Serialize)]
-        struct $name$(<$life>)? {
-            $($column: $value,)+
-        }
+/// One column of a row to be written, with PostgreSQL's type of it.
+pub(super) struct Cell {
+    column: &'static str,
+    kind: &'static str,
+    value: Value,
+}
 
-        impl$(<$life>)? $name$(<$life>)? {
-            const COLUMNS: &'static [(&'static str, &'static str)] = &[
-                $((stringify!($column), <$value as $crate::import::batch::Column>::KIND),)+
-            ];
+impl Cell {
+    pub(super) fn new<T: Column + Serialize>(column: &'static str, value: &T) -> Self {
+        Self {
+            column,
+            kind: T::KIND,
+            value: serde_json::to_value(value).expect("columns hold plain values"),
         }
+    }
+}
+
+/// The cells of a row of ours: `column: value`, always of the same type.
+macro_rules! new_row {
+    ($($column:ident: $value:expr),+ $(,)?) => {
+        vec![$($crate::import::batch::Cell::new(stringify!($column), &$value)),+]
     };
 }
 
 pub(super) use new_row;
 
-/// A row to be written: `columns` by name, among them `id` and the key.
+/// A row to be written, `id` and the key among its cells.
 pub(super) struct Incoming {
     id: i64,
     key: String,
-    columns: Value,
+    cells: Vec<Cell>,
 }
 
 impl Incoming {
-    pub(super) fn new(id: i64, key: impl ToString, columns: &impl Serialize) -> Self {
-        Self {
-            id,
-            key: key.to_string(),
-            columns: serde_json::to_value(columns).expect("columns have names"),
-        }
+    pub(super) fn new(id: i64, key: impl ToString, cells: Vec<Cell>) -> Self {
+        let key = key.to_string();
+        Self { id, key, cells }
     }
 }
 
@@ -155,9 +156,11 @@ fn write(
     batch: &mut Vec<(u64, Incoming)>,
     report: &mut TableReport,
 ) -> Result<(), ImportError> {
-    if batch.is_empty() {
+    let Some((_, first)) = batch.first() else {
         return Ok(());
-    }
+    };
+    let cells = first.cells.iter();
+    let columns: Vec<_> = cells.map(|cell| (cell.column, cell.kind)).collect();
     let mut here = Here::find(connection, target, batch)?;
     let (mut new, mut lines) = (Vec::new(), BTreeMap::new());
     for (line, row) in batch.drain(..) {
@@ -174,12 +177,14 @@ fn write(
             (None, None) => {
                 here.add(target, &row);
                 lines.insert(row.id, (line, row.key));
-                new.push(row.columns);
+                let cells = row.cells.into_iter();
+                let columns = cells.map(|cell| (cell.column.to_owned(), cell.value));
+                new.push(Value::Object(columns.collect()));
             }
         }
     }
     let new = columns::json(&new);
-    let written = bulk::insert(connection, target.table, target.columns, &new);
+    let written = bulk::insert(connection, target.table, &columns, &new);
     for id in written.map_err(StoreError::from)? {
         report.brought += 1;
         lines.remove(&id);

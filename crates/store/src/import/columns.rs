@@ -31,7 +31,6 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
-/// An instant, in UTC.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Moment(pub(super) Timestamp);
 

@@ -25,7 +25,6 @@ const OPTIONAL: [&str; 8] = [
     "instance_group_member",
 ];
 
-/// How the names of files end.
 const ENDINGS: [&str; 2] = [".jsonl", ".jsonl.gz"];
 
 /// A directory with a file for each table, `TABLE.jsonl` or `TABLE.jsonl.gz`: JSON Lines, one

@@ -32,28 +32,12 @@ struct Row {
     ephemeral_gb: Option<i64>,
 }
 
-new_row! {
-    struct New<'a> {
-        id: i64,
-        flavorid: &'a str,
-        name: &'a str,
-        vcpus: i64,
-        memory_mb: i64,
-        root_gb: i64,
-        ephemeral_gb: i64,
-        swap_mb: i64,
-        extra_specs: &'static str,
-    }
-}
-
 const TARGET: Target = Target {
     table: "flavors",
     source: "flavors",
     key: Key::Unique("flavorid"),
-    columns: New::COLUMNS,
 };
 
-/// Our flavors by Nova's database ids.
 pub(super) struct Sizes {
     ours: HashMap<i64, i64>,
 }
@@ -92,10 +76,10 @@ fn make(row: &Row) -> Result<Incoming, Reason> {
     if row.life.is_deleted() {
         return Err(because("it is deleted", &row.flavorid));
     }
-    let new = New {
+    let new = new_row! {
         id: row.id,
-        flavorid: &row.flavorid,
-        name: &row.name,
+        flavorid: row.flavorid,
+        name: row.name,
         vcpus: row.vcpus,
         memory_mb: row.memory_mb,
         root_gb: row.root_gb.unwrap_or_default(),
@@ -103,7 +87,7 @@ fn make(row: &Row) -> Result<Incoming, Reason> {
         swap_mb: row.swap,
         extra_specs: "{}",
     };
-    Ok(Incoming::new(row.id, &row.flavorid, &new))
+    Ok(Incoming::new(row.id, &row.flavorid, new))
 }
 
 pub(super) fn import(

@@ -57,7 +57,6 @@ enum Number {
     Text(String),
 }
 
-/// What a group asks for.
 type Rule = (Policy, Option<u32>);
 
 /// The policies by Nova's numbers of their groups; of several, the first counts.

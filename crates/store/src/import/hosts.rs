@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::ImportError;
 use super::batch::{Incoming, Key, Target, new_row, transfer};
-use super::columns::{Life, Moment};
+use super::columns::Life;
 use super::dump::Dump;
 use super::report::{Reason, TableReport, because};
 use crate::columns::json;
@@ -47,38 +47,10 @@ struct Row {
     current_workload: Option<i64>,
 }
 
-new_row! {
-    struct New {
-        id: i64,
-        uuid: Uuid,
-        name: HostName,
-        service_id: i64,
-        node: String,
-        hypervisor_type: String,
-        hypervisor_version: i64,
-        host_ip: Option<String>,
-        cpu_info: String,
-        arch: String,
-        vcpus: i64,
-        memory_mb: i64,
-        local_gb: i64,
-        local_free_gb: i64,
-        storage_pools: &'static str,
-        agent_address: &'static str,
-        agent_boot_id: Uuid,
-        rpc_version: &'static str,
-        capabilities: &'static str,
-        created_at: Moment,
-        updated_at: Option<Moment>,
-        imported_usage: String,
-    }
-}
-
 const TARGET: Target = Target {
     table: "hosts",
     source: "compute_nodes",
     key: Key::Unique("uuid"),
-    columns: New::COLUMNS,
 };
 
 /// The `nova-compute` services by their hosts. Nova too goes by the host's name here; the
@@ -122,16 +94,16 @@ fn make(row: Row, agents: &HashMap<String, i64>) -> Result<Incoming, Reason> {
     };
     // Not every driver of Nova's measures what is left.
     let free = row.disk_available_least.or(row.free_disk_gb);
-    let new = New {
+    let new = new_row! {
         id: row.id,
-        uuid,
-        name,
-        service_id,
-        node,
+        uuid: uuid,
+        name: name,
+        service_id: service_id,
+        node: node,
         hypervisor_type: row.hypervisor_type,
         hypervisor_version: row.hypervisor_version,
         host_ip: row.host_ip,
-        arch: arch.to_owned(),
+        arch: arch,
         cpu_info: json(&cpu),
         vcpus: row.vcpus,
         memory_mb: row.memory_mb,
@@ -142,11 +114,11 @@ fn make(row: Row, agents: &HashMap<String, i64>) -> Result<Incoming, Reason> {
         agent_boot_id: Uuid::nil(),
         rpc_version: "",
         capabilities: "[]",
-        created_at,
+        created_at: created_at,
         updated_at: row.life.updated_at,
         imported_usage: json(&usage),
     };
-    Ok(Incoming::new(row.id, uuid, &new))
+    Ok(Incoming::new(row.id, uuid, new))
 }
 
 pub(super) fn import(connection: &mut Database, dump: &Dump) -> Result<TableReport, ImportError> {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::ImportError;
 use super::batch::{Incoming, Key, Target, new_row, transfer};
-use super::columns::{Flag, Life, Moment};
+use super::columns::{Flag, Life};
 use super::dump::Dump;
 use super::report::{Reason, TableReport, because};
 use crate::columns::json;
@@ -42,48 +42,10 @@ struct Row {
     disk_remaining: Option<i64>,
 }
 
-new_row! {
-    struct New {
-        id: i64,
-        uuid: MigrationUuid,
-        instance_uuid: ServerUuid,
-        migration_type: MigrationKind,
-        status: MigrationStatus,
-        request: String,
-        limits: String,
-        source_compute: HostName,
-        source_node: Option<String>,
-        dest_compute: Option<HostName>,
-        dest_node: Option<String>,
-        dest_host: Option<String>,
-        old_instance_type_id: Option<i64>,
-        new_instance_type_id: Option<i64>,
-        user_id: Option<String>,
-        project_id: Option<String>,
-        generation: i64,
-        effect_sequence: i64,
-        event_sequence: i64,
-        memory_total: Option<i64>,
-        memory_processed: Option<i64>,
-        memory_remaining: Option<i64>,
-        disk_total: Option<i64>,
-        disk_processed: Option<i64>,
-        disk_remaining: Option<i64>,
-        created_at: Moment,
-        updated_at: Option<Moment>,
-        status_since: Moment,
-        ended_at: Option<Moment>,
-        hidden: bool,
-        imported: bool,
-        deleted_at: Option<Moment>,
-    }
-}
-
 const TARGET: Target = Target {
     table: "migrations",
     source: "migrations",
     key: Key::Unique("uuid"),
-    columns: New::COLUMNS,
 };
 
 impl Row {
@@ -140,15 +102,15 @@ fn make(row: Row) -> Result<Incoming, Reason> {
         return Err(because("it has no source", uuid));
     };
     let changed = row.life.updated_at.unwrap_or(created_at);
-    let new = New {
+    let new = new_row! {
         id: row.id,
-        uuid,
+        uuid: uuid,
         instance_uuid: server,
         migration_type: kind,
-        status,
+        status: status,
         request: json(&request(kind)),
         limits: json(&Limits::default()),
-        source_compute,
+        source_compute: source_compute,
         source_node: row.source_node,
         dest_compute: host(row.dest_compute)?,
         dest_node: row.dest_node,
@@ -166,7 +128,7 @@ fn make(row: Row) -> Result<Incoming, Reason> {
         disk_total: row.disk_total,
         disk_processed: row.disk_processed,
         disk_remaining: row.disk_remaining,
-        created_at,
+        created_at: created_at,
         updated_at: row.life.updated_at,
         status_since: changed,
         ended_at: status.has_ended().then_some(changed),
@@ -174,7 +136,7 @@ fn make(row: Row) -> Result<Incoming, Reason> {
         imported: true,
         deleted_at: row.life.deleted_at(),
     };
-    Ok(Incoming::new(row.id, uuid, &new))
+    Ok(Incoming::new(row.id, uuid, new))
 }
 
 pub(super) fn import(connection: &mut Database, dump: &Dump) -> Result<TableReport, ImportError> {

@@ -61,50 +61,10 @@ struct Row {
     hidden: Flag,
 }
 
-new_row! {
-    struct New {
-        id: i64,
-        uuid: ServerUuid,
-        name: String,
-        hostname: String,
-        instance_name: String,
-        description: Option<String>,
-        project_id: String,
-        user_id: String,
-        host: Option<HostName>,
-        node: Option<String>,
-        vm_state: VmState,
-        task_state: Option<TaskState>,
-        power_state: i32,
-        progress: i64,
-        locked_by: Option<LockedBy>,
-        locked_reason: Option<String>,
-        vcpus: i64,
-        memory_mb: i64,
-        disk_gb: i64,
-        flavor_id: i64,
-        image_ref: Option<String>,
-        key_name: Option<String>,
-        availability_zone: Option<String>,
-        config_drive: bool,
-        metadata: &'static str,
-        disks: &'static str,
-        cpu: &'static str,
-        created_at: Moment,
-        updated_at: Option<Moment>,
-        launched_at: Option<Moment>,
-        terminated_at: Option<Moment>,
-        deleted_at: Option<Moment>,
-        generation: i64,
-        launch: String,
-    }
-}
-
 const TARGET: Target = Target {
     table: "servers",
     source: "instances",
     key: Key::Unique("uuid"),
-    columns: New::COLUMNS,
 };
 
 impl Row {
@@ -150,28 +110,29 @@ fn make(row: Row, flavor_id: i64, volumes: Vec<Volume>, said: &Said) -> Result<I
     let (Some(uuid), Some(created_at)) = (row.uuid, row.life.created_at) else {
         return Err(because("it has no uuid, or no date", row.id));
     };
-    let vm_state = word(row.vm_state.as_deref(), "its vm_state is not Nova's")?
+    let vm_state: VmState = word(row.vm_state.as_deref(), "its vm_state is not Nova's")?
         .ok_or_else(|| because("it has no vm_state", uuid))?;
-    let task_state = word(row.task_state.as_deref(), "its task_state is not Nova's")?;
-    let host = word(row.host.as_deref(), "its host is no host name")?;
+    let task_state: Option<TaskState> =
+        word(row.task_state.as_deref(), "its task_state is not Nova's")?;
+    let host: Option<HostName> = word(row.host.as_deref(), "its host is no host name")?;
     let (Some(project_id), Some(user_id)) = (row.project_id.clone(), row.user_id.clone()) else {
         return Err(because("it has no owner", uuid));
     };
     let (room, lock, launch) = (row.room(), row.lock(), row.launch(volumes, said));
     let hostname = row.hostname.unwrap_or_default();
-    let new = New {
+    let new = new_row! {
         id: row.id,
-        uuid,
+        uuid: uuid,
         name: row.display_name.unwrap_or_else(|| hostname.clone()),
-        hostname,
+        hostname: hostname,
         instance_name: format!("instance-{:08x}", row.id),
         description: row.display_description,
-        project_id,
-        user_id,
-        host,
+        project_id: project_id,
+        user_id: user_id,
+        host: host,
         node: row.node,
-        vm_state,
-        task_state,
+        vm_state: vm_state,
+        task_state: task_state,
         power_state: PowerState::from_i32(row.power_state.unwrap_or_default()).as_i32(),
         progress: row.progress.unwrap_or_default().clamp(0, 100),
         locked_by: lock,
@@ -179,7 +140,7 @@ fn make(row: Row, flavor_id: i64, volumes: Vec<Volume>, said: &Said) -> Result<I
         vcpus: room.vcpus,
         memory_mb: room.memory_mb,
         disk_gb: room.disk_gb,
-        flavor_id,
+        flavor_id: flavor_id,
         image_ref: row.image_ref.filter(|image| !image.is_empty()),
         key_name: row.key_name,
         availability_zone: row.availability_zone,
@@ -187,7 +148,7 @@ fn make(row: Row, flavor_id: i64, volumes: Vec<Volume>, said: &Said) -> Result<I
         metadata: "{}",
         disks: "[]",
         cpu: "null",
-        created_at,
+        created_at: created_at,
         updated_at: row.life.updated_at,
         launched_at: row.launched_at,
         terminated_at: row.terminated_at,
@@ -195,7 +156,7 @@ fn make(row: Row, flavor_id: i64, volumes: Vec<Volume>, said: &Said) -> Result<I
         generation: 1,
         launch: json(&launch),
     };
-    Ok(Incoming::new(row.id, uuid, &new))
+    Ok(Incoming::new(row.id, uuid, new))
 }
 
 pub(super) fn import(

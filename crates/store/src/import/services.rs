@@ -35,30 +35,10 @@ struct Row {
     last_seen_up: Option<Moment>,
 }
 
-new_row! {
-    struct New {
-        id: i64,
-        uuid: Uuid,
-        binary: &'static str,
-        host: HostName,
-        zone: &'static str,
-        registered_zone: &'static str,
-        disabled: bool,
-        disabled_reason: Option<String>,
-        forced_down: bool,
-        last_seen_up: Option<Moment>,
-        report_count: i64,
-        version: &'static str,
-        created_at: Moment,
-        updated_at: Option<Moment>,
-    }
-}
-
 const TARGET: Target = Target {
     table: "services",
     source: "services",
     key: Key::Unique("uuid"),
-    columns: New::COLUMNS,
 };
 
 fn make(row: Row) -> Result<Incoming, Reason> {
@@ -78,12 +58,12 @@ fn make(row: Row) -> Result<Incoming, Reason> {
         ServiceBinary::Compute => DEFAULT_ZONE,
         ServiceBinary::Conductor | ServiceBinary::Scheduler => INTERNAL_ZONE,
     };
-    let new = New {
+    let new = new_row! {
         id: row.id,
-        uuid,
+        uuid: uuid,
         binary: binary.as_str(),
-        host,
-        zone,
+        host: host,
+        zone: zone,
         registered_zone: zone,
         disabled: row.disabled.0,
         disabled_reason: row.disabled_reason,
@@ -91,10 +71,10 @@ fn make(row: Row) -> Result<Incoming, Reason> {
         last_seen_up: row.last_seen_up,
         report_count: row.report_count,
         version: NOVAS,
-        created_at,
+        created_at: created_at,
         updated_at: row.life.updated_at,
     };
-    Ok(Incoming::new(row.id, uuid, &new))
+    Ok(Incoming::new(row.id, uuid, new))
 }
 
 pub(super) fn import(connection: &mut Database, dump: &Dump) -> Result<TableReport, ImportError> {

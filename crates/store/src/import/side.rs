@@ -25,7 +25,6 @@ const NO_PROPERTY: [&str; 5] = [
 /// Where Nova keeps the reason of a lock.
 const LOCKED_REASON: &str = "locked_reason";
 
-/// What a server's system metadata says.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct Said {
     pub(super) locked_reason: Option<String>,

@@ -1,22 +1,23 @@
 //! How migrations begin: one transaction each, whatever the type.
 
 use diesel::prelude::*;
-use diesel::result::Error as DieselError;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamp as SqlTimestamp};
 use godwit_core::begin::{self, Asked, Beginning};
 use godwit_core::event::Event;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
-use godwit_core::instance_action;
-use godwit_core::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest, Request};
+use godwit_core::migration::{
+    ColdRequest, EvacuationRequest, Limits, LiveRequest, Migration, Request,
+};
 use godwit_core::time::Timestamp;
 use godwit_core::transition::Transition;
 
 use super::commit::Locked;
 use super::write::write;
-use super::{CommitError, CommitNote, MigrationRecord, row};
-use crate::columns::{instant, instants, json, text};
+use super::{CommitError, CommitNote, MigrationRecord, Progress};
+use crate::columns::{instant, instants, json, stored, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
-use crate::schema::migrations;
 use crate::{
     ActionNote, Actor, MigrationEvent, Server, Store, StoreError, effects, events,
     instance_actions, servers,
@@ -54,7 +55,7 @@ pub type NewColdMigration = NewMigration<ColdRequest>;
 /// request says of it; one that was stopped stays so.
 pub type NewEvacuation = NewMigration<EvacuationRequest>;
 
-/// Why no migration began. Nothing was changed.
+/// Why no migration began, or no action on a server's power. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum BeginError<E> {
     /// No such server, or it is deleted.
@@ -64,8 +65,8 @@ pub enum BeginError<E> {
     #[error("the server's state does not allow it")]
     Refused(E),
     /// The server has a task, an unfinished migration that may not be superseded, or no host:
-    /// it lost a race that the caller's check did not look for.
-    #[error("the server is not free to move")]
+    /// it lost a race that the caller's check did not look for, or somebody reset its state.
+    #[error("the server is not free")]
     NotFree,
     /// The store failed.
     #[error(transparent)]
@@ -108,6 +109,12 @@ impl NewMigration<Request> {
     }
 }
 
+#[derive(QueryableByName)]
+struct Made {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+}
+
 fn insert(
     connection: &mut Database,
     new: &NewMigration<Request>,
@@ -117,35 +124,60 @@ fn insert(
     let migration = &beginning.migration;
     let shown = beginning.shown_destination.as_ref().map(HostName::as_str);
     let flavor = beginning.shows_flavor.then_some(server.flavor.id);
-    diesel::insert_into(migrations::table)
-        .values((
-            migrations::uuid.eq(text(migration.uuid)),
-            migrations::instance_uuid.eq(text(migration.server)),
-            migrations::migration_type.eq(migration.kind.as_str()),
-            migrations::status.eq(migration.status().as_str()),
-            migrations::request.eq(json(&migration.request)),
-            migrations::limits.eq(json(&migration.limits)),
-            migrations::source_compute.eq(migration.source_compute.as_str()),
-            migrations::source_node.eq(&beginning.source_node),
-            migrations::dest_compute.eq(shown),
-            migrations::old_instance_type_id.eq(flavor),
-            migrations::new_instance_type_id.eq(flavor),
-            migrations::user_id.eq(&new.user_id),
-            migrations::project_id.eq(&new.project_id),
-            migrations::server_project_id.eq(&server.project_id),
-            migrations::request_id.eq(&new.request_id),
-            migrations::deadline.eq(instants(migration.deadline)),
-            migrations::generation.eq(migration.generation),
-            migrations::effect_sequence.eq(migration.effect_sequence),
-            migrations::event_sequence.eq(1),
-            migrations::created_at.eq(instant(new.at)),
-            migrations::status_since.eq(instant(new.at)),
-        ))
-        .prepared()
-        .execute(connection)?;
-    let row = row::load(connection, new.uuid)?;
-    row.ok_or(StoreError::Refused(DieselError::NotFound))?
-        .try_into()
+    let made: Made = sql_query(
+        "INSERT INTO migrations (uuid, instance_uuid, migration_type, status, request, limits,
+                                 source_compute, source_node, dest_compute, old_instance_type_id,
+                                 new_instance_type_id, user_id, project_id, server_project_id,
+                                 request_id, deadline, generation, effect_sequence,
+                                 event_sequence, created_at, status_since)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13, $14, $15, $16, $17, 1,
+                 $18, $18)
+         RETURNING id",
+    )
+    .bind::<Text, _>(text(migration.uuid))
+    .bind::<Text, _>(text(migration.server))
+    .bind::<Text, _>(migration.kind.as_str())
+    .bind::<Text, _>(migration.status().as_str())
+    .bind::<Text, _>(json(&migration.request))
+    .bind::<Text, _>(json(&migration.limits))
+    .bind::<Text, _>(migration.source_compute.as_str())
+    .bind::<Nullable<Text>, _>(&beginning.source_node)
+    .bind::<Nullable<Text>, _>(shown)
+    .bind::<Nullable<BigInt>, _>(flavor)
+    .bind::<Nullable<Text>, _>(&new.user_id)
+    .bind::<Nullable<Text>, _>(&new.project_id)
+    .bind::<Text, _>(&server.project_id)
+    .bind::<Nullable<Text>, _>(&new.request_id)
+    .bind::<Nullable<SqlTimestamp>, _>(instants(migration.deadline))
+    .bind::<BigInt, _>(migration.generation)
+    .bind::<BigInt, _>(migration.effect_sequence)
+    .bind::<SqlTimestamp, _>(instant(new.at))
+    .prepared()
+    .get_result(connection)?;
+    Ok(MigrationRecord {
+        id: made.id,
+        migration: Migration {
+            deadline: migration.deadline.map(stored),
+            ..migration.clone()
+        },
+        source_node: beginning.source_node.clone(),
+        dest_compute: beginning.shown_destination.clone(),
+        dest_node: None,
+        dest_host: None,
+        old_flavor_id: flavor,
+        new_flavor_id: flavor,
+        user_id: new.user_id.clone(),
+        project_id: new.project_id.clone(),
+        request_id: new.request_id.clone(),
+        progress: Progress::default(),
+        created_at: new.at,
+        updated_at: None,
+        status_since: new.at,
+        started_at: None,
+        ended_at: None,
+        hidden: false,
+        imported: false,
+    })
 }
 
 /// Ends the migration that is in the way.
@@ -216,9 +248,7 @@ fn begin<E>(
     effects::insert(connection, record.id, effect, new.at)?;
     servers::write_patch(connection, &server, &beginning.server, new.at)?;
     if let Some(note) = new.action_note() {
-        let (action, steps) = instance_action::begun(&record.migration);
-        instance_actions::began(connection, new.server, action, &note)?;
-        instance_actions::apply(connection, &record, steps, new.at)?;
+        instance_actions::begun(connection, &record, &note)?;
     }
     Ok(record)
 }

@@ -16,7 +16,7 @@ use crate::columns::text;
 use crate::connection::Database;
 use crate::effects::Lease;
 use crate::schema::migrations;
-use crate::{ActionNote, Actor, Server, Store, StoreError, dialect, servers};
+use crate::{ActionNote, Actor, Server, Store, StoreError, servers};
 
 /// What is written down beside a transition, and what else is taken with it.
 #[derive(Clone, PartialEq, Debug)]
@@ -154,17 +154,13 @@ impl Locked {
         connection: &mut Database,
         uuid: MigrationUuid,
     ) -> Result<Option<Self>, StoreError> {
-        if !dialect::lock_migration(connection, &text(uuid))? {
-            return Ok(None);
-        }
-        let Some(row) = row::load(connection, uuid)? else {
+        let Some(row) = row::load_locked(connection, uuid)? else {
             return Ok(None);
         };
         let event_sequence = row.event_sequence;
         let record = MigrationRecord::try_from(row)?;
-        let server = record.migration.server;
-        dialect::lock_servers(connection, &[text(server)])?;
-        Ok(servers::load_any(connection, server)?.map(|server| Self {
+        let server = servers::load_any_locked(connection, record.migration.server)?;
+        Ok(server.map(|server| Self {
             record,
             server,
             event_sequence,

@@ -1,12 +1,13 @@
 //! Migrations with everything that is recorded of them.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use diesel::prelude::*;
 use godwit_core::ids::MigrationUuid;
 use godwit_core::time::Timestamp;
 
-use super::list::{Listed, Page, Rows};
+use super::list::{Item, Page, Rows};
 use super::row::MigrationRow;
 use super::{MigrationFilter, MigrationRecord};
 use crate::columns::{storable, text};
@@ -54,7 +55,7 @@ struct Owned {
     server_project_id: Option<String>,
 }
 
-impl Listed for Owned {
+impl Item for Owned {
     fn load(connection: &mut Database, rows: Rows<'_>) -> Result<Vec<Self>, StoreError> {
         let rows: Vec<(MigrationRow, Option<String>)> = rows
             .select((MigrationRow::as_select(), migrations::server_project_id))
@@ -69,8 +70,9 @@ impl Listed for Owned {
             .collect()
     }
 
-    fn place(&self) -> (Timestamp, i64) {
-        (self.record.created_at, self.record.id)
+    fn compare(&self, other: &Self) -> Ordering {
+        let place = |it: &Self| (it.record.created_at, it.record.id);
+        place(self).cmp(&place(other))
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn disown(
         .select((migrations::id, migrations::uuid))
         .load(connection)?;
     for (id, _) in &open {
-        effects::supersede(connection, *id, at)?;
+        effects::supersede(connection, *id, None, at)?;
         reservations::release(connection, *id)?;
         diesel::update(migrations::table.find(*id))
             .set((

@@ -1,14 +1,13 @@
 //! Lists of migrations, as `/os-migrations` asks for them.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 
 use diesel::dsl::not;
 use diesel::prelude::*;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 
-use super::MigrationSummary;
-use super::summary::{SummaryRow, summaries};
+use super::listed::{Listed, ListedMigration};
 use crate::columns::{instant, storable, text};
 use crate::connection::{Database, MultiBackend};
 use crate::schema::migrations;
@@ -71,21 +70,20 @@ pub enum MigrationListError {
 pub(super) type Rows<'a> = migrations::BoxedQuery<'a, MultiBackend>;
 
 /// What a list consists of.
-pub(super) trait Listed: Sized {
+pub(super) trait Item: Sized {
     /// Reads all that there are of some rows.
     fn load(connection: &mut Database, rows: Rows<'_>) -> Result<Vec<Self>, StoreError>;
-    /// Its place in the list, which begins with the greatest.
-    fn place(&self) -> (Timestamp, i64);
+    /// How the places of two in the list compare: the greater comes first.
+    fn compare(&self, other: &Self) -> Ordering;
 }
 
-impl Listed for MigrationSummary {
+impl Item for ListedMigration {
     fn load(connection: &mut Database, rows: Rows<'_>) -> Result<Vec<Self>, StoreError> {
-        let rows: Vec<SummaryRow> = rows.select(SummaryRow::as_select()).load(connection)?;
-        Ok(summaries(rows))
+        Ok(rows.select(Listed).load(connection)?)
     }
 
-    fn place(&self) -> (Timestamp, i64) {
-        (self.created_at, self.id)
+    fn compare(&self, other: &Self) -> Ordering {
+        (self.created_at(), self.id).cmp(&(other.created_at(), other.id))
     }
 }
 
@@ -164,10 +162,10 @@ impl MigrationFilter {
 fn load_all(
     connection: &mut Database,
     filter: &MigrationFilter,
-) -> Result<Vec<MigrationSummary>, StoreError> {
-    let mut records = Vec::new();
+) -> Result<Vec<ListedMigration>, StoreError> {
+    let mut records: Vec<ListedMigration> = Vec::new();
     for rows in filter.queries() {
-        records.extend(MigrationSummary::load(connection, rows)?);
+        records.append(&mut ListedMigration::load(connection, rows)?);
     }
     records.sort_by_key(|record| record.id);
     Ok(records)
@@ -181,7 +179,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn load<T: Listed>(
+    pub(super) fn load<T: Item>(
         &self,
         connection: &mut Database,
         filter: &MigrationFilter,
@@ -192,7 +190,12 @@ impl Page {
                 None => rows,
                 Some(since) => rows.filter(migrations::created_at.ge(instant(since))),
             };
-            found.extend(self.newest(connection, rows)?);
+            let mut newest = self.newest(connection, rows)?;
+            if found.is_empty() {
+                found = newest;
+            } else {
+                found.append(&mut newest);
+            }
         }
         // What changed since is, first, what was created since: a walk by age. Only where that
         // does not fill the page follows what was older and changed: few, found by their
@@ -205,12 +208,12 @@ impl Page {
                 found.extend(T::load(connection, self.follow(rows.filter(older)))?);
             }
         }
-        found.sort_by_key(|it| Reverse(it.place()));
+        found.sort_by(|a, b| b.compare(a));
         found.truncate(usize::try_from(self.limit).unwrap_or_default());
         Ok(found)
     }
 
-    fn newest<T: Listed>(
+    fn newest<T: Item>(
         &self,
         connection: &mut Database,
         rows: Rows<'_>,
@@ -227,9 +230,10 @@ impl Page {
             return rows;
         };
         let older = migrations::created_at.lt(instant(created));
-        // The first condition alone bounds the walk through the index.
+        // The first condition alone bounds the walk through the index. What is older mostly has a
+        // lesser id as well, which SQLite finds out without taking texts for numbers.
         rows.filter(migrations::created_at.le(instant(created)))
-            .filter(older.or(migrations::id.lt(id)))
+            .filter(migrations::id.lt(id).or(older))
     }
 }
 
@@ -239,7 +243,7 @@ impl Store {
         &self,
         filter: &MigrationFilter,
         paging: Paging,
-    ) -> Result<Vec<MigrationSummary>, MigrationListError> {
+    ) -> Result<Vec<ListedMigration>, MigrationListError> {
         let filter = filter.clone();
         self.read(move |connection| {
             let (limit, marker) = match paging {

@@ -59,7 +59,6 @@ pub(crate) fn in_progress(
 /// What was asked for by a server and the id of one of its migrations.
 type FoundById = HashMap<(ServerUuid, i64), OfServer<Option<MigrationSummary>>>;
 
-/// For [`ById`].
 pub(crate) fn by_id(
     connection: &mut Database,
     keys: &[(ServerUuid, i64)],
@@ -97,7 +96,6 @@ fn owners(
     }))
 }
 
-/// The unfinished migrations of these servers.
 fn unfinished(connection: &mut Database, of: &[String]) -> QueryResult<Vec<SummaryRow>> {
     on_backend!(connection, |backend| load_among!(backend, of, |of| {
         migrations::table

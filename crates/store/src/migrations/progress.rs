@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use diesel::prelude::*;
 use godwit_core::ids::MigrationUuid;
 use godwit_core::time::Timestamp;
 
 use super::Progress;
 use crate::columns::instant;
 use crate::connection::Database;
+use crate::prepared::Prepare as _;
+use crate::schema::servers;
 use crate::{Store, StoreError, dialect};
 
 /// One look at one migration.
@@ -46,11 +49,21 @@ fn row(sample: &ProgressSample) -> serde_json::Value {
     })
 }
 
-/// Writes one sample within the transaction of what it was seen with. Row and server are locked.
-pub(super) fn write(connection: &mut Database, sample: &ProgressSample) -> Result<(), StoreError> {
-    let rows = serde_json::Value::Array(vec![row(sample)]).to_string();
-    dialect::update_progress(connection, &rows)?;
-    dialect::update_server_progress(connection, &rows)?;
+/// Writes the server's share of figures within the transaction that writes the migration's. The
+/// server is locked.
+pub(super) fn write_server(
+    connection: &mut Database,
+    server: i64,
+    progress: &Progress,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    diesel::update(servers::table.find(server))
+        .set((
+            servers::progress.eq(i64::from(progress.percent())),
+            servers::updated_at.eq(instant(at)),
+        ))
+        .prepared()
+        .execute(connection)?;
     Ok(())
 }
 
@@ -73,12 +86,12 @@ impl Store {
         let rows = serde_json::Value::Array(rows).to_string();
         let again = rows.clone();
         // Two transactions: neither then holds a migration's row while it waits for a server's.
-        self.write(move |connection| {
+        self.write_statement(move |connection| {
             dialect::update_progress(connection, &rows)?;
-            Ok::<_, StoreError>(())
+            Ok(())
         })
         .await?;
-        self.write(move |connection| {
+        self.write_statement(move |connection| {
             dialect::update_server_progress(connection, &again)?;
             Ok(())
         })

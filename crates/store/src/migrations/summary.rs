@@ -1,7 +1,7 @@
-//! A migration as lists show it.
+//! A migration as its server shows it.
 //!
-//! Lists are long and asked for often, and most of a row only decides the migration's course.
-//! So what is shown is read alone.
+//! It is asked for often, and most of a row only decides the migration's course. So what is shown
+//! is read alone.
 
 use diesel::prelude::*;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};

@@ -8,14 +8,14 @@ use godwit_core::ids::HostName;
 use godwit_core::instance_action;
 use godwit_core::migration::{Intent, Migration, Settling};
 use godwit_core::server::{cleaned_host, patch};
-use godwit_core::slots::SlotRole;
 use godwit_core::status::{MigrationKind, MigrationStatus as Status};
 use godwit_core::time::Timestamp;
 use godwit_core::transition::{ServerChange, Transition};
 
 use super::commit::Locked;
-use super::{CommitError, CommitNote, MigrationRecord, ProgressSample, progress, row};
-use crate::columns::{instant, instants, json};
+use super::row::ProgressRow;
+use super::{CommitError, CommitNote, MigrationRecord, Progress, progress};
+use crate::columns::{instant, instants, json, stored};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, migrations};
@@ -57,16 +57,13 @@ pub(super) fn write(
 ) -> Result<MigrationRecord, CommitError> {
     let id = locked.record.id;
     let next = &transition.next;
-    if let Some(progress) = note.progress {
-        // Before the row may have ended.
-        let sample = ProgressSample {
-            migration: next.uuid,
-            progress,
-            at: note.at,
-        };
-        progress::write(connection, &sample)?;
+    // What has ended keeps its last figures.
+    let progress = note.progress.filter(|_| locked.record.ended_at.is_none());
+    let record = after(connection, locked, next, (progress, note.at))?;
+    write_row(connection, locked, &record, progress)?;
+    if let Some(progress) = progress {
+        progress::write_server(connection, locked.server.id, &progress, note.at)?;
     }
-    write_row(connection, locked, next, note.at)?;
     let line = MigrationEvent {
         sequence: locked.event_sequence.saturating_add(1),
         at: note.at,
@@ -81,21 +78,19 @@ pub(super) fn write(
     };
     events::append(connection, id, &line)?;
 
-    if let Some(lease) = note.performed {
-        effects::done(connection, lease, note.at)?;
-    }
     if transition.supersedes {
-        effects::supersede(connection, id, note.at)?;
+        effects::supersede(connection, id, note.performed, note.at)?;
+    } else if let Some(lease) = note.performed {
+        effects::done(connection, lease, note.at)?;
     }
     for numbered in transition.numbered_effects() {
         effects::insert(connection, id, numbered, note.at)?;
     }
 
-    reserve(connection, locked, transition, note)?;
     write_server(connection, locked, transition, note.at)?;
-    let row = row::load(connection, next.uuid)?;
-    let record = MigrationRecord::try_from(row.ok_or(CommitError::Lost)?)?;
     tell(connection, locked, event, &record, note)?;
+    // Last, for others wait for the hosts until the commit.
+    reserve(connection, locked, transition, note)?;
     Ok(record)
 }
 
@@ -114,25 +109,51 @@ fn tell(
     instance_actions::apply(connection, record, steps, note.at)
 }
 
+/// The row as it shall be. Nobody else changes it meanwhile, so it is what would be read again.
+fn after(
+    connection: &mut Database,
+    locked: &Locked,
+    next: &Migration,
+    (progress, at): (Option<Progress>, Timestamp),
+) -> Result<MigrationRecord, StoreError> {
+    let before = &locked.record;
+    let stays = next.status() == before.migration.status();
+    let placement = next.placement.as_ref();
+    let placed_from = placement.and(locked.server.node.as_ref());
+    let started = before.started_at.or(next.is_moving().then_some(at));
+    let ended = before.ended_at.or(Some(at));
+    // A row that is not placed goes on showing a host that was forced, or imported.
+    let placed_at = placement.map(|it| &it.host);
+    Ok(MigrationRecord {
+        migration: Migration {
+            deadline: next.deadline.map(stored),
+            ..next.clone()
+        },
+        source_node: before.source_node.as_ref().or(placed_from).cloned(),
+        dest_compute: placed_at.or(before.dest_compute.as_ref()).cloned(),
+        dest_node: placement
+            .map(|it| &it.node)
+            .or(before.dest_node.as_ref())
+            .cloned(),
+        dest_host: address(connection, before, next)?,
+        progress: progress.unwrap_or(before.progress),
+        updated_at: Some(at),
+        status_since: if stays { before.status_since } else { at },
+        started_at: started,
+        ended_at: ended.filter(|_| next.status().has_ended()),
+        ..before.clone()
+    })
+}
+
 /// The row itself, by compare-and-swap.
 fn write_row(
     connection: &mut Database,
     locked: &Locked,
-    next: &Migration,
-    at: Timestamp,
+    after: &MigrationRecord,
+    progress: Option<Progress>,
 ) -> Result<(), CommitError> {
     let record = &locked.record;
-    let at = instant(at);
-    let since = if next.status() == record.migration.status() {
-        instant(record.status_since)
-    } else {
-        at
-    };
-    let started = instants(record.started_at).or(next.is_moving().then_some(at));
-    let ended = instants(record.ended_at).or(Some(at));
-    let placement = next.placement.as_ref();
-    let placed_from = placement.and(locked.server.node.as_ref());
-    let source_node = record.source_node.as_ref().or(placed_from);
+    let next = &after.migration;
     let failure = next.failure.as_ref();
     let written = diesel::update(migrations::table.find(record.id))
         .filter(migrations::generation.eq(record.migration.generation))
@@ -140,27 +161,27 @@ fn write_row(
             migrations::status.eq(next.status().as_str()),
             migrations::intent.eq(next.intent.map(Intent::as_str)),
             migrations::settling.eq(next.phase.settling().map(Settling::as_str)),
-            // A row that is not placed goes on showing a host that was forced, or imported.
-            placement.map(|it| {
+            next.placement.as_ref().map(|it| {
                 (
                     migrations::storage.eq(it.storage.as_str()),
                     migrations::dest_compute.eq(it.host.as_str()),
                     migrations::dest_node.eq(it.node.as_str()),
                 )
             }),
+            progress.map(ProgressRow::from),
             migrations::limits.eq(json(&next.limits)),
-            migrations::source_node.eq(source_node),
-            migrations::dest_host.eq(address(connection, record, next)?),
+            migrations::source_node.eq(&after.source_node),
+            migrations::dest_host.eq(&after.dest_host),
             migrations::deadline.eq(instants(next.deadline)),
             migrations::failure_code.eq(failure.map(|failure| failure.code.as_str())),
             migrations::failure_message.eq(failure.map(|failure| &failure.message)),
             migrations::generation.eq(next.generation),
             migrations::effect_sequence.eq(next.effect_sequence),
             migrations::event_sequence.eq(locked.event_sequence.saturating_add(1)),
-            migrations::updated_at.eq(at),
-            migrations::status_since.eq(since),
-            migrations::started_at.eq(started),
-            migrations::ended_at.eq(ended.filter(|_| next.status().has_ended())),
+            migrations::updated_at.eq(instants(after.updated_at)),
+            migrations::status_since.eq(instant(after.status_since)),
+            migrations::started_at.eq(instants(after.started_at)),
+            migrations::ended_at.eq(instants(after.ended_at)),
         ))
         .prepared()
         .execute(connection)
@@ -257,10 +278,7 @@ fn reserve(
         reservations::claim(connection, id, claim, note.at)?;
     }
     if let Some(limits) = slots {
-        let ends = [
-            (SlotRole::Source, &next.source_compute),
-            (SlotRole::Destination, destination),
-        ];
+        let ends = (&next.source_compute, destination);
         reservations::take_slots(connection, id, ends, limits, note.at)?;
     }
     Ok(())

@@ -6,13 +6,13 @@ use godwit_core::instance_action::ActionName;
 use godwit_core::server::{ServerPatch, VmState};
 use godwit_core::time::Timestamp;
 
-use super::{LockedBy, Server, load, write_patch};
-use crate::columns::{instant, text};
+use super::{LockedBy, Server, load_any_locked, write_patch};
+use crate::columns::instant;
 use crate::connection::Database;
 use crate::instance_actions::{self, ActionNote};
 use crate::prepared::Prepare as _;
 use crate::schema::servers;
-use crate::{Store, StoreError, dialect};
+use crate::{Store, StoreError};
 
 /// Why a server was not changed. Nothing was.
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +33,8 @@ pub(crate) fn load_locked(
     connection: &mut Database,
     uuid: ServerUuid,
 ) -> Result<Option<Server>, StoreError> {
-    dialect::lock_servers(connection, &[text(uuid)])?;
-    load(connection, uuid)
+    let server = load_any_locked(connection, uuid)?;
+    Ok(server.filter(|server| server.deleted_at.is_none()))
 }
 
 fn lock(
@@ -61,7 +61,7 @@ fn lock(
         .prepared()
         .execute(connection)?;
     let action = instance_actions::began(connection, uuid, ActionName::Lock, note)?;
-    instance_actions::succeeded_at_once(connection, action, "api_lock", note.at)?;
+    instance_actions::succeeded_at_once(connection, action, "api_lock", None, note.at)?;
     Ok(true)
 }
 
@@ -84,7 +84,7 @@ fn unlock<E>(
         .execute(connection)
         .map_err(StoreError::from)?;
     let action = instance_actions::began(connection, uuid, ActionName::Unlock, note)?;
-    instance_actions::succeeded_at_once(connection, action, "api_unlock", note.at)?;
+    instance_actions::succeeded_at_once(connection, action, "api_unlock", None, note.at)?;
     Ok(())
 }
 

@@ -83,10 +83,13 @@ fn place<'a>(
     home: &'a Home,
 ) -> Result<HostNodeZone<'a>, StoreError> {
     let zone = zones::of_host(connection, &home.host)?;
-    let node = hosts::node(connection, &home.host)?;
+    let node = match &home.node {
+        Some(node) => Some(node.clone()),
+        None => hosts::node(connection, &home.host)?,
+    };
     Ok((
         home.host.as_str(),
-        home.node.clone().or(node),
+        node,
         zone.or_else(|| server.availability_zone.clone()),
     ))
 }

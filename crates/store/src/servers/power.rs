@@ -18,7 +18,7 @@ use crate::columns::text;
 use crate::connection::Database;
 use crate::effects::ClaimedOfServer;
 use crate::schema::migrations;
-use crate::{ActionNote, Store, StoreError, discrepancies, effects, instance_actions};
+use crate::{ActionNote, BeginError, Store, StoreError, discrepancies, effects, instance_actions};
 
 /// An action to begin.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,24 +29,6 @@ pub struct NewPower {
     pub action: PowerAction,
     /// The request behind it.
     pub note: ActionNote,
-}
-
-/// Why no action began. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum PowerError<E> {
-    /// No such server, or it is deleted.
-    #[error("there is no such server")]
-    NoSuchServer,
-    /// The caller's check said no.
-    #[error("the server's state does not allow it")]
-    Refused(E),
-    /// The server has no host, or is on its way to another, whatever its state says: somebody
-    /// reset that.
-    #[error("the server is not where it could be powered off or on")]
-    NotFree,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// What whoever performs an action has to know.
@@ -64,17 +46,17 @@ fn begin<E>(
     connection: &mut Database,
     new: &NewPower,
     check: impl Fn(&Server) -> Result<(), E>,
-) -> Result<(), PowerError<E>> {
+) -> Result<(), BeginError<E>> {
     let NewPower {
         server,
         action,
         note,
     } = new;
     // Every migration begins with this lock, so none begins before this is over.
-    let server = load_locked(connection, *server)?.ok_or(PowerError::NoSuchServer)?;
-    check(&server).map_err(PowerError::Refused)?;
+    let server = load_locked(connection, *server)?.ok_or(BeginError::NoSuchServer)?;
+    check(&server).map_err(BeginError::Refused)?;
     if server.host.is_none() || is_moving(connection, server.uuid)? {
-        return Err(PowerError::NotFree);
+        return Err(BeginError::NotFree);
     }
     supersede_power(connection, &server, "A reboot took over.", note.at)?;
     effects::insert_of_server(connection, server.id, *action, note.at)?;
@@ -222,7 +204,7 @@ impl Store {
         &self,
         new: NewPower,
         check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
-    ) -> Result<(), PowerError<E>> {
+    ) -> Result<(), BeginError<E>> {
         self.write(move |connection| begin(connection, &new, &check))
             .await
     }

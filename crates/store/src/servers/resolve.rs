@@ -14,7 +14,7 @@ use godwit_core::server::PowerState;
 use godwit_core::time::Timestamp;
 
 use super::observe::{Concerned, Known};
-use super::{Inventory, MovedByHand, Observation, Observed, Server, sightings};
+use super::{Inventory, MovedByHand, Observation, Observed, sightings};
 use crate::aggregates::zones;
 use crate::columns::{instant, instants, json, text};
 use crate::connection::Database;
@@ -196,7 +196,7 @@ impl Case<'_> {
         host: HostName,
         observation: &mut Observation,
     ) -> Result<(), StoreError> {
-        follow(connection, self.server.into(), &host, self.at)?;
+        follow(connection, self.server.uuid, &host, self.at)?;
         let from = self.home.replace(host.clone());
         observation.moved_by_hand.push(MovedByHand {
             server: self.server.uuid,
@@ -207,50 +207,24 @@ impl Case<'_> {
     }
 }
 
-/// A server whose record follows its guest.
-pub(crate) struct Followed<'a> {
-    id: i64,
-    uuid: ServerUuid,
-    from: Option<&'a HostName>,
-    power: PowerState,
-}
-
-impl<'a> From<&'a Concerned> for Followed<'a> {
-    fn from(server: &'a Concerned) -> Self {
-        Self {
-            id: server.id,
-            uuid: server.uuid,
-            from: server.host.as_ref(),
-            power: server.power_state,
-        }
-    }
-}
-
-impl<'a> From<&'a Server> for Followed<'a> {
-    fn from(server: &'a Server) -> Self {
-        Self {
-            id: server.id,
-            uuid: server.uuid,
-            from: server.host.as_ref(),
-            power: server.power_state,
-        }
-    }
-}
-
 /// Lets a record follow to the host where its guest is. That it did stays on record as a
 /// discrepancy that is closed at once.
 pub(crate) fn follow(
     connection: &mut Database,
-    server: Followed<'_>,
+    server: ServerUuid,
     to: &HostName,
     at: Timestamp,
 ) -> Result<(), StoreError> {
+    let (id, from, power): (i64, Option<HostName>, PowerState) = servers::table
+        .filter(servers::uuid.eq(text(server)))
+        .select((servers::id, servers::host, servers::power_state))
+        .first(connection)?;
     let zone = zones::of_host(connection, to)?;
     let node = hosts::node(connection, to)?;
-    let said = sightings::load(connection, &[text(server.uuid)])?;
+    let said = sightings::load(connection, &[text(server)])?;
     let there = said.iter().find(|it| it.host == *to);
-    let power = there.map_or(server.power, |it| it.power_state);
-    diesel::update(servers::table.find(server.id))
+    let power = there.map_or(power, |it| it.power_state);
+    diesel::update(servers::table.find(id))
         .set((
             servers::host.eq(to.as_str()),
             servers::node.eq(node),
@@ -261,8 +235,8 @@ pub(crate) fn follow(
         ))
         .prepared()
         .execute(connection)?;
-    let subject = DiscrepancySubject::of_server(Kind::MovedByHand, server.uuid, Some(to.clone()));
-    let origin = server.from.map_or("nowhere", HostName::as_str);
+    let subject = DiscrepancySubject::of_server(Kind::MovedByHand, server, Some(to.clone()));
+    let origin = from.as_ref().map_or("nowhere", HostName::as_str);
     let detail = format!("moved from {origin} to {to} by hand");
     discrepancies::open(connection, &subject, &detail, at)?;
     discrepancies::close(connection, &subject, "the record followed", at)?;

@@ -92,7 +92,6 @@ extern "SQL" {
     #[sql_name = "REPLACE"]
     fn in_other_words(value: Nullable<Text>, word: Text, other: Text) -> Nullable<Text>;
 
-    /// The first that is not null.
     #[sql_name = "COALESCE"]
     fn instant_or(value: Nullable<Timestamp>, otherwise: Timestamp) -> Timestamp;
 }
@@ -101,7 +100,6 @@ extern "SQL" {
 const OWNER: &str = "owner";
 const ANYBODY: &str = "admin";
 
-/// Before everything that happened.
 const NEVER: NaiveDateTime = DateTime::UNIX_EPOCH.naive_utc();
 
 /// How a row's key compares with a given row's.
@@ -123,85 +121,75 @@ enum Key {
     Id,
 }
 
-/// Runs `$body` with `$column` and `$value` standing for a key's expression and a server's
-/// value of it.
+/// Runs `$body` with `$column` standing for a key's expression, and `$value` for what tells its value
+/// of a server.
 macro_rules! with_key {
-    ($key:expr, $server:expr, |$column:ident, $value:ident| $body:expr) => {{
+    ($key:expr, |$column:ident, $value:ident| $body:expr) => {{
+        use Key::{Id, Named};
         use ServerSortKey as S;
-        let server: &Server = $server;
         macro_rules! run {
             ($c:expr, $v:expr) => {{
-                let ($column, $value) = ($c, $v);
+                let $column = $c;
+                let $value: fn(&Server) -> _ = $v;
                 $body
             }};
         }
+        macro_rules! run_text {
+            ($c:expr, |$it:ident| $v:expr) => {
+                run!(text_or($c, ""), |$it| $v.unwrap_or_default())
+            };
+        }
         match $key {
-            Key::Id => run!(servers::id, server.id),
-            Key::Named(S::CreatedAt) => run!(servers::created_at, instant(server.created_at)),
-            Key::Named(S::UpdatedAt) => run!(
-                instant_or(servers::updated_at, servers::created_at),
-                instant(server.updated_at.unwrap_or(server.created_at))
-            ),
-            Key::Named(S::Name) => run!(servers::name, server.name.clone()),
-            Key::Named(S::Uuid) => run!(servers::uuid, text(server.uuid)),
-            Key::Named(S::Host) => run!(
-                text_or(servers::host, ""),
-                server.host.as_ref().map(text).unwrap_or_default()
-            ),
-            Key::Named(S::Node) => run!(
-                text_or(servers::node, ""),
-                server.node.clone().unwrap_or_default()
-            ),
-            Key::Named(S::VmState) => run!(servers::vm_state, text(server.vm_state)),
-            Key::Named(S::TaskState) => run!(
-                text_or(servers::task_state, ""),
-                server.task_state.map(text).unwrap_or_default()
-            ),
-            Key::Named(S::PowerState) => {
-                run!(servers::power_state, i64::from(server.power_state.as_i32()))
+            Id => run!(servers::id, |it| it.id),
+            Named(S::CreatedAt) => run!(servers::created_at, |it| instant(it.created_at)),
+            Named(S::UpdatedAt) => {
+                run!(instant_or(servers::updated_at, servers::created_at), |it| {
+                    instant(it.updated_at.unwrap_or(it.created_at))
+                })
             }
-            Key::Named(S::ProjectId) => run!(servers::project_id, server.project_id.clone()),
-            Key::Named(S::UserId) => run!(servers::user_id, server.user_id.clone()),
-            Key::Named(S::Hostname) => run!(servers::hostname, server.hostname.clone()),
-            Key::Named(S::Description) => run!(
-                text_or(servers::description, ""),
-                server.description.clone().unwrap_or_default()
-            ),
-            Key::Named(S::KeyName) => run!(
-                text_or(servers::key_name, ""),
-                server.key_name.clone().unwrap_or_default()
-            ),
-            Key::Named(S::AvailabilityZone) => run!(
-                text_or(servers::availability_zone, ""),
-                server.availability_zone.clone().unwrap_or_default()
-            ),
-            Key::Named(S::ConfigDrive) => run!(servers::config_drive, server.config_drive),
-            Key::Named(S::Image) => run!(
-                text_or(servers::image_ref, ""),
-                server.image_ref.clone().unwrap_or_default()
-            ),
-            Key::Named(S::Flavor) => run!(servers::flavor_id, server.flavor.id),
-            Key::Named(S::Progress) => run!(servers::progress, i64::from(server.progress)),
-            Key::Named(S::LockedBy) => run!(
-                text_or(servers::locked_by, ""),
-                server
+            Named(S::Name) => run!(servers::name, |it| it.name.clone()),
+            Named(S::Uuid) => run!(servers::uuid, |it| text(it.uuid)),
+            Named(S::Host) => run_text!(servers::host, |it| it.host.as_ref().map(text)),
+            Named(S::Node) => run_text!(servers::node, |it| it.node.clone()),
+            Named(S::VmState) => run!(servers::vm_state, |it| text(it.vm_state)),
+            Named(S::TaskState) => run_text!(servers::task_state, |it| it.task_state.map(text)),
+            Named(S::PowerState) => {
+                run!(servers::power_state, |it| i64::from(
+                    it.power_state.as_i32()
+                ))
+            }
+            Named(S::ProjectId) => run!(servers::project_id, |it| it.project_id.clone()),
+            Named(S::UserId) => run!(servers::user_id, |it| it.user_id.clone()),
+            Named(S::Hostname) => run!(servers::hostname, |it| it.hostname.clone()),
+            Named(S::Description) => run_text!(servers::description, |it| it.description.clone()),
+            Named(S::KeyName) => run_text!(servers::key_name, |it| it.key_name.clone()),
+            Named(S::AvailabilityZone) => {
+                run_text!(servers::availability_zone, |it| it
+                    .availability_zone
+                    .clone())
+            }
+            Named(S::ConfigDrive) => run!(servers::config_drive, |it| it.config_drive),
+            Named(S::Image) => run_text!(servers::image_ref, |it| it.image_ref.clone()),
+            Named(S::Flavor) => run!(servers::flavor_id, |it| it.flavor.id),
+            Named(S::Progress) => run!(servers::progress, |it| i64::from(it.progress)),
+            Named(S::LockedBy) => {
+                run_text!(servers::locked_by, |it| it
                     .lock
                     .as_ref()
-                    .map(|lock| text(lock.by))
-                    .unwrap_or_default()
-            ),
-            Key::Named(S::Locked) => run!(
-                text_or(in_other_words(servers::locked_by, OWNER, ANYBODY), ""),
-                server.lock.as_ref().map_or("", |_| ANYBODY).to_owned()
-            ),
-            Key::Named(S::LaunchedAt) => run!(
-                instant_or(servers::launched_at, NEVER),
-                server.launched_at.map_or(NEVER, instant)
-            ),
-            Key::Named(S::TerminatedAt) => run!(
-                instant_or(servers::terminated_at, NEVER),
-                server.terminated_at.map_or(NEVER, instant)
-            ),
+                    .map(|lock| text(lock.by)))
+            }
+            Named(S::Locked) => {
+                run_text!(in_other_words(servers::locked_by, OWNER, ANYBODY), |it| it
+                    .lock
+                    .as_ref()
+                    .map(|_| ANYBODY.to_owned()))
+            }
+            Named(S::LaunchedAt) => run!(instant_or(servers::launched_at, NEVER), |it| it
+                .launched_at
+                .map_or(NEVER, instant)),
+            Named(S::TerminatedAt) => run!(instant_or(servers::terminated_at, NEVER), |it| it
+                .terminated_at
+                .map_or(NEVER, instant)),
         }
     }};
 }
@@ -262,54 +250,21 @@ impl Order {
 }
 
 fn compare(key: Key, direction: SortDirection, relation: Relation, server: &Server) -> Condition {
-    with_key!(key, server, |column, value| match (relation, direction) {
-        (Relation::Equal, _) => Box::new(column.eq(value)) as Condition,
-        (Relation::Beyond, SortDirection::Ascending) => Box::new(column.gt(value)),
-        (Relation::Beyond, SortDirection::Descending) => Box::new(column.lt(value)),
-        (Relation::NotBefore, SortDirection::Ascending) => Box::new(column.ge(value)),
-        (Relation::NotBefore, SortDirection::Descending) => Box::new(column.le(value)),
+    with_key!(key, |column, value| {
+        let value = value(server);
+        match (relation, direction) {
+            (Relation::Equal, _) => Box::new(column.eq(value)) as Condition,
+            (Relation::Beyond, SortDirection::Ascending) => Box::new(column.gt(value)),
+            (Relation::Beyond, SortDirection::Descending) => Box::new(column.lt(value)),
+            (Relation::NotBefore, SortDirection::Ascending) => Box::new(column.ge(value)),
+            (Relation::NotBefore, SortDirection::Descending) => Box::new(column.le(value)),
+        }
     })
 }
 
 fn sorted(rows: Rows<'_>, key: Key, direction: SortDirection) -> Rows<'_> {
-    use ServerSortKey as S;
-    macro_rules! by {
-        ($column:expr) => {
-            match direction {
-                SortDirection::Ascending => rows.then_order_by($column.asc()),
-                SortDirection::Descending => rows.then_order_by($column.desc()),
-            }
-        };
-    }
-    match key {
-        Key::Id => by!(servers::id),
-        Key::Named(S::CreatedAt) => by!(servers::created_at),
-        Key::Named(S::UpdatedAt) => by!(instant_or(servers::updated_at, servers::created_at)),
-        Key::Named(S::Name) => by!(servers::name),
-        Key::Named(S::Uuid) => by!(servers::uuid),
-        Key::Named(S::Host) => by!(text_or(servers::host, "")),
-        Key::Named(S::Node) => by!(text_or(servers::node, "")),
-        Key::Named(S::VmState) => by!(servers::vm_state),
-        Key::Named(S::TaskState) => by!(text_or(servers::task_state, "")),
-        Key::Named(S::PowerState) => by!(servers::power_state),
-        Key::Named(S::ProjectId) => by!(servers::project_id),
-        Key::Named(S::UserId) => by!(servers::user_id),
-        Key::Named(S::Hostname) => by!(servers::hostname),
-        Key::Named(S::Description) => by!(text_or(servers::description, "")),
-        Key::Named(S::KeyName) => by!(text_or(servers::key_name, "")),
-        Key::Named(S::AvailabilityZone) => by!(text_or(servers::availability_zone, "")),
-        Key::Named(S::ConfigDrive) => by!(servers::config_drive),
-        Key::Named(S::Image) => by!(text_or(servers::image_ref, "")),
-        Key::Named(S::Flavor) => by!(servers::flavor_id),
-        Key::Named(S::Progress) => by!(servers::progress),
-        Key::Named(S::LockedBy) => by!(text_or(servers::locked_by, "")),
-        Key::Named(S::Locked) => {
-            by!(text_or(
-                in_other_words(servers::locked_by, OWNER, ANYBODY),
-                ""
-            ))
-        }
-        Key::Named(S::LaunchedAt) => by!(instant_or(servers::launched_at, NEVER)),
-        Key::Named(S::TerminatedAt) => by!(instant_or(servers::terminated_at, NEVER)),
-    }
+    with_key!(key, |column, _value| match direction {
+        SortDirection::Ascending => rows.then_order_by(column.asc()),
+        SortDirection::Descending => rows.then_order_by(column.desc()),
+    })
 }

@@ -9,7 +9,7 @@ use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 use uuid::Uuid;
 
-use super::{Service, ServiceBinary, ServiceRow};
+use super::{Service, ServiceBinary};
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -76,7 +76,7 @@ pub enum ServiceError<E> {
 }
 
 fn load(connection: &mut Database, key: &ServiceKey) -> Result<Option<Service>, StoreError> {
-    let rows = services::table.select(ServiceRow::as_select()).into_boxed();
+    let rows = services::table.select(Service::as_select()).into_boxed();
     let rows = match key {
         ServiceKey::Uuid(uuid) => rows.filter(services::uuid.eq(text(uuid))),
         ServiceKey::Id(id) => rows.filter(services::id.eq(*id)),
@@ -84,8 +84,7 @@ fn load(connection: &mut Database, key: &ServiceKey) -> Result<Option<Service>, 
             .filter(services::host.eq(host.as_str()))
             .filter(services::binary.eq(binary.as_str())),
     };
-    let row: Option<ServiceRow> = rows.first(connection).optional()?;
-    Ok(row.map(Service::from))
+    Ok(rows.first(connection).optional()?)
 }
 
 /// Counts what needs a service's host. Nothing needs that of a service which is no agent.

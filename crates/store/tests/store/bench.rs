@@ -198,10 +198,10 @@ impl Bench {
     /// Begins migration `n` of server `n` at second 10.
     pub(crate) async fn begin(&self, n: u128) -> MigrationRecord {
         let new = new_migration(n, at(10));
-        self.store
-            .server_begin_live_migration(new, anybody)
-            .await
-            .unwrap()
+        let begun = self.store.server_begin_live_migration(new, anybody);
+        let begun = begun.await.unwrap();
+        assert_eq!(begun, self.record(n).await, "it is what was written");
+        begun
     }
 
     /// Begins a cold migration `n` of server `n` at second 10.
@@ -233,7 +233,12 @@ impl Bench {
     pub(crate) async fn drive(&self, n: u128, events: impl IntoIterator<Item = Event>) {
         for event in events {
             let note = note_for(&event, at(20));
-            self.apply(n, event, note).await.unwrap();
+            let stepped = self.apply(n, event, note).await.unwrap();
+            assert_eq!(
+                stepped.record,
+                self.record(n).await,
+                "it is what was written"
+            );
         }
     }
 

@@ -123,6 +123,31 @@ on_both! {
         assert_eq!(bench.server(1).await.task_state, None::<TaskState>);
     }
 
+    async fn a_move_that_went_well_has_each_step_once(bench: Bench) {
+        bench.fleet(&[("a", 1), ("b", 0)]).await;
+        bench.begin(1).await;
+        let found = actions(&bench, ActionPage::default()).await.remove(0);
+        assert_eq!(found.updated_at, Some(at(10)));
+        bench.drive(1, [placed("b"), Event::Admitted, Event::Prepared]).await;
+        bench.drive(1, [Event::HandedOver, Event::Finished { clean: true }]).await;
+        let mut steps = steps(&bench, "req-1").await;
+        steps.sort_unstable();
+        let expected = [
+            "compute_check_can_live_migrate_destination",
+            "compute_check_can_live_migrate_source",
+            "compute_live_migration",
+            "compute_post_live_migration_at_destination",
+            "compute_pre_live_migration",
+            "conductor_live_migrate_instance",
+        ];
+        let success = Some("Success".to_owned());
+        assert_eq!(steps, expected.map(|step| (step.to_owned(), success.clone())));
+        let found = actions(&bench, ActionPage::default()).await.remove(0);
+        assert_eq!((found.message, found.updated_at), (None, Some(at(20))));
+        let steps = bench.store.instance_action_events(found.id).await.unwrap();
+        assert!(steps.iter().all(|it| it.start_time <= it.finish_time), "{steps:#?}");
+    }
+
     async fn a_request_to_a_migration_is_an_action_of_its_own(bench: Bench) {
         bench.fleet(&[("a", 1), ("b", 0)]).await;
         bench.begin(1).await;

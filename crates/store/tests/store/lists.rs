@@ -34,7 +34,8 @@ async fn six(bench: &Bench) {
 async fn list(bench: &Bench, filter: MigrationFilter, paging: Paging) -> Vec<u128> {
     let records = bench.store.migration_list(&filter, paging).await.unwrap();
     let first = migration(0).0.as_u128();
-    let number = |it: &godwit_store::MigrationSummary| it.uuid.0.as_u128() - first;
+    let uuid = |it: &godwit_store::ListedMigration| it.uuid().unwrap().parse::<Uuid>().unwrap();
+    let number = |it| uuid(it).as_u128() - first;
     records.iter().map(number).collect()
 }
 

@@ -7,9 +7,7 @@ use godwit_core::effect::Subject;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::power::{Outcome, PowerAction};
 use godwit_core::server::{PowerState, TaskState, VmState};
-use godwit_store::{
-    BeginError, ClaimedOfServer, InstanceActionEvent, NewPower, PowerError, Server,
-};
+use godwit_store::{BeginError, ClaimedOfServer, InstanceActionEvent, NewPower, Server};
 
 use crate::bench::{Bench, anybody, asked, at, host, new_migration, running, server};
 
@@ -21,7 +19,7 @@ impl Bench {
         &self,
         action: PowerAction,
         second: i64,
-    ) -> Result<(), PowerError<std::convert::Infallible>> {
+    ) -> Result<(), BeginError<std::convert::Infallible>> {
         let new = NewPower {
             server: server(1),
             action,
@@ -146,7 +144,7 @@ on_both! {
         bench.begin(1).await;
         bench.sql("UPDATE servers SET task_state = NULL");
         let refused = bench.power(PowerAction::Start, 13).await;
-        assert!(matches!(refused, Err(PowerError::NotFree)), "{refused:?}");
+        assert!(matches!(refused, Err(BeginError::NotFree)), "{refused:?}");
     }
 
     async fn an_evacuation_takes_over(bench: Bench) {

@@ -132,7 +132,7 @@ on_both! {
         };
         let open = async |second| open_by(held, second).await;
         let close = async |second| {
-            let closed = store.discrepancy_close(subject.clone(), "heard".to_owned(), at(second));
+            let closed = store.discrepancies_close(vec![subject.clone()], "heard".to_owned(), at(second));
             closed.await.unwrap()
         };
         assert!(!close(1).await);

@@ -339,6 +339,12 @@ on_both! {
         let left = claim(40).await;
         assert_eq!(left.len(), 1);
         assert_eq!((left[0].subject.verb(), left[0].sequence), (Effect::RollBack.as_str(), 3));
+        let clean = Event::RolledBack { clean: true };
+        let mut note = note_for(&clean, at(41));
+        note.performed = Some(left[0].lease);
+        bench.apply(1, clean, note).await.unwrap();
+        assert!(!bench.store.effect_done(left[0].lease, at(42)).await.unwrap(), "done with it");
+        assert!(claim(90).await.is_empty(), "nothing is left");
         bench.assert_sound().await;
     }
 

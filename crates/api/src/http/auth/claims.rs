@@ -33,10 +33,8 @@ pub struct Claims {
     /// What the user may be there. Absent is none.
     #[serde(default)]
     pub roles: Vec<String>,
-    /// When the token was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iat: Option<NumericDate>,
-    /// Before then it is not good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nbf: Option<NumericDate>,
     /// From then on it is no longer good. Required.

@@ -52,7 +52,6 @@ struct Header {
     crit: Option<IgnoredAny>,
 }
 
-/// A token taken apart.
 pub(super) struct Token<'a> {
     header: Header,
     pub(super) payload: Vec<u8>,

@@ -1,6 +1,5 @@
 //! Signed tokens that carry user, project and roles, checked without asking anybody.
 
-use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,6 +10,7 @@ use super::claims::Claims;
 use super::keys::KeySet;
 use super::revocation::{Revocations, TokenHash};
 use super::{AuthError, Authenticator, InvalidToken, Principal};
+use crate::http::debug::debug_partly;
 
 /// The longest token looked at, in bytes.
 const LONGEST: usize = 8_192;
@@ -24,13 +24,7 @@ pub struct JwtAuthenticator {
     revoked: Arc<Revocations>,
 }
 
-impl fmt::Debug for JwtAuthenticator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JwtAuthenticator")
-            .field("keys", &self.keys)
-            .finish_non_exhaustive()
-    }
-}
+debug_partly!(JwtAuthenticator { keys });
 
 impl JwtAuthenticator {
     /// Trusts `keys`; remembers at most `cache_size` tokens.
@@ -49,9 +43,6 @@ impl JwtAuthenticator {
     }
 
     /// The bearer of `token`.
-    ///
-    /// # Errors
-    /// [`InvalidToken`].
     pub fn verify(&self, token: &str) -> Result<Arc<Principal>, InvalidToken> {
         if token.len() > LONGEST {
             return Err(InvalidToken::TooLong);

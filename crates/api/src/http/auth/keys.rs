@@ -3,7 +3,6 @@
 //! Which algorithm a signature must be of follows from the key, never from the token: a token
 //! that says otherwise is no good.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,11 +15,11 @@ use super::claims::Claims;
 use super::der::{self, BIT_STRING, SEQUENCE};
 use super::jws::{Algorithm, Token, decoded};
 use crate::http::config::AuthConfig;
+use crate::http::debug::debug_partly;
 
 /// The longest part of a key, in bytes: the modulus of the longest RSA key that verifies anything.
 const LONGEST_PART: usize = 8_192 / 8;
 
-/// A key that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     #[error("cannot read {path}: {cause}")]
@@ -31,11 +30,9 @@ pub enum KeyError {
         /// Which file, or which key of it.
         origin: String,
     },
-    /// The file is no key set.
     #[error("{origin} is not a JSON Web Key Set: {cause}")]
     NotAKeySet {
         origin: String,
-        /// What is wrong with it.
         cause: serde_json::Error,
     },
     /// There is no key, so no token could ever be good.
@@ -52,14 +49,7 @@ struct PublicKey {
     key: Vec<u8>,
 }
 
-impl fmt::Debug for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PublicKey")
-            .field("id", &self.id)
-            .field("algorithm", &self.algorithm)
-            .finish_non_exhaustive()
-    }
-}
+debug_partly!(PublicKey { id, algorithm });
 
 impl PublicKey {
     /// `None` where `key` is not of the kind that signs so.
@@ -132,9 +122,6 @@ pub struct KeySet {
 
 impl KeySet {
     /// Reads the keys that the configuration names, of which there must be one.
-    ///
-    /// # Errors
-    /// [`KeyError`].
     pub fn load(config: &AuthConfig) -> Result<Self, KeyError> {
         let set = Self::load_any(config)?;
         if set.is_empty() {
@@ -144,9 +131,6 @@ impl KeySet {
     }
 
     /// Reads the keys that the configuration names, if it names any.
-    ///
-    /// # Errors
-    /// [`KeyError`].
     pub fn load_any(config: &AuthConfig) -> Result<Self, KeyError> {
         let mut set = Self::default();
         for path in &config.public_keys {
@@ -163,9 +147,6 @@ impl KeySet {
     }
 
     /// Adds a public key, PEM. `origin` names it in errors.
-    ///
-    /// # Errors
-    /// [`KeyError::Unsupported`].
     pub fn with_pem(mut self, origin: &str, pem: &[u8]) -> Result<Self, KeyError> {
         let key = SubjectPublicKeyInfoDer::from_pem_slice(pem).ok();
         let key = key.and_then(|key| PublicKey::from_der(&key));
@@ -176,9 +157,6 @@ impl KeySet {
     }
 
     /// Adds the keys of a JSON Web Key Set. `origin` names it in errors.
-    ///
-    /// # Errors
-    /// [`KeyError::NotAKeySet`] or [`KeyError::Unsupported`].
     pub fn with_jwks(mut self, origin: &str, json: &[u8]) -> Result<Self, KeyError> {
         let set: Jwks = serde_json::from_slice(json).map_err(|cause| KeyError::NotAKeySet {
             origin: origin.to_owned(),
@@ -194,9 +172,6 @@ impl KeySet {
     }
 
     /// What a token says that one of the keys signed; whatever the time.
-    ///
-    /// # Errors
-    /// [`InvalidToken::Signature`] or [`InvalidToken::Claims`].
     pub(crate) fn claims(&self, token: &str) -> Result<Claims, InvalidToken> {
         let token = Token::parse(token).ok_or(InvalidToken::Signature)?;
         let mut candidates = self.candidates(token.key_id());

@@ -28,7 +28,6 @@ mod document;
 mod outage;
 mod service_user;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,6 +40,7 @@ use super::keys::KeySet;
 use super::revocation::TokenHash;
 use super::{AuthError, Authenticator, InvalidToken, Principal};
 use crate::http::config::KeystoneConfig;
+use crate::http::debug::debug_partly;
 use crate::http::outgoing::OutgoingError;
 
 /// The longest token that is looked at, in bytes.
@@ -57,27 +57,17 @@ pub struct KeystoneAuthenticator {
     lasting: moka::sync::Cache<TokenHash, Arc<Principal>>,
 }
 
-/// What Keystone says of a token.
 #[derive(Clone)]
 enum Answer {
     Good(Arc<Principal>),
     NotGood,
 }
 
-impl fmt::Debug for KeystoneAuthenticator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeystoneAuthenticator")
-            .field("keystone", &self.keystone)
-            .finish_non_exhaustive()
-    }
-}
+debug_partly!(KeystoneAuthenticator { keystone });
 
 impl KeystoneAuthenticator {
     /// Asks the Keystone of `config`. JWS tokens must be signed by one of `keys`, unless there
     /// are none. Remembers at most `cache_size` tokens.
-    ///
-    /// # Errors
-    /// [`OutgoingError`] when Keystone could never be called.
     pub fn new(
         config: &KeystoneConfig,
         keys: KeySet,

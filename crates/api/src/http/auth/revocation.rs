@@ -10,6 +10,8 @@ use std::sync::{PoisonError, RwLock};
 use godwit_core::time::Timestamp;
 use sha2::{Digest, Sha256};
 
+use crate::http::debug::debug_partly;
+
 /// The hash by which a token is known once it has been checked. The token itself is not kept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash([u8; 32]);
@@ -30,11 +32,7 @@ pub struct Revocations {
     until: RwLock<HashMap<TokenHash, Timestamp>>,
 }
 
-impl std::fmt::Debug for Revocations {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Revocations").finish_non_exhaustive()
-    }
-}
+debug_partly!(Revocations {});
 
 impl Revocations {
     /// Takes a token back that would have ended at `until`.

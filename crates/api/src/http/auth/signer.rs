@@ -39,7 +39,6 @@ enum Pair {
     Ed25519(Ed25519KeyPair),
 }
 
-/// A private key that signs tokens.
 #[derive(Clone)]
 pub struct Signer(Arc<Pair>);
 
@@ -84,9 +83,6 @@ impl Pair {
 
 impl Signer {
     /// Makes a private key for ES256, PKCS#8 PEM.
-    ///
-    /// # Errors
-    /// [`SignError`].
     pub fn make_key() -> Result<String, SignError> {
         let random = SystemRandom::new();
         let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)?;
@@ -94,9 +90,6 @@ impl Signer {
     }
 
     /// Reads a private key, PKCS#8 PEM.
-    ///
-    /// # Errors
-    /// [`UnsupportedKey`].
     pub fn from_pem(pem: &[u8]) -> Result<Self, UnsupportedKey> {
         let key = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| UnsupportedKey)?;
         let (key, random) = (key.secret_pkcs8_der(), SystemRandom::new());
@@ -119,9 +112,6 @@ impl Signer {
     }
 
     /// A token that says `claims`.
-    ///
-    /// # Errors
-    /// [`SignError`].
     pub fn sign(&self, claims: &Claims) -> Result<String, SignError> {
         let payload = serde_json::to_vec(claims).expect("claims have names");
         jws::token(self.0.algorithm(), &payload, |message| self.0.sign(message))

@@ -14,7 +14,6 @@ pub enum ContentType {
     #[default]
     #[serde(rename = "application/x-www-form-urlencoded")]
     Form,
-    /// As one JSON document.
     #[serde(rename = "application/json")]
     Json,
 }

@@ -36,9 +36,6 @@ impl fmt::Debug for Observed {
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Serves on `listener` until stopped. Returns where, and the server: a future to be awaited.
-///
-/// # Errors
-/// The listener cannot be used.
 pub fn serve(listener: TcpListener, observed: Observed) -> std::io::Result<(SocketAddr, Server)> {
     let address = listener.local_addr()?;
     let observed = Data::new(observed);

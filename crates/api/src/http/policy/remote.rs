@@ -4,7 +4,6 @@
 //! thread. The call itself runs on a thread of its own; [`Policy::asks`](super::Policy::asks)
 //! tells the pipeline which requests must not be handled where others wait.
 
-use std::fmt;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use reqwest::{Client, RequestBuilder};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::http::config::{ContentType, RemoteConfig};
+use crate::http::debug::debug_partly;
 use crate::http::outgoing::{self, OutgoingError, Trust};
 
 /// The longest answer that is read, in bytes. The one that allows has four.
@@ -33,20 +33,13 @@ pub struct RemoteCaller {
     runtime: Option<Runtime>,
 }
 
-impl fmt::Debug for RemoteCaller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteCaller")
-            .field("content_type", &self.content_type)
-            .field("timeout", &self.timeout)
-            .finish_non_exhaustive()
-    }
-}
+debug_partly!(RemoteCaller {
+    content_type,
+    timeout
+});
 
 impl RemoteCaller {
     /// Asks as `config` says.
-    ///
-    /// # Errors
-    /// [`OutgoingError`] when services could never be asked.
     pub fn new(config: &RemoteConfig) -> Result<Self, OutgoingError> {
         let trust = Trust {
             ca: config.ca.as_deref(),

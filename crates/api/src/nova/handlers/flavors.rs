@@ -37,7 +37,6 @@ pub async fn show(call: &Call) -> Answer {
     Reply::document("flavor", &flavor)
 }
 
-/// The flavor that the path names.
 pub(super) async fn named(call: &Call) -> Result<Flavor, ApiError> {
     let id = &call.ids.id;
     let found = match unstorable(id) {

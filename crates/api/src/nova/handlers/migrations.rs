@@ -4,7 +4,7 @@
 //! are compared exactly.
 
 use godwit_core::ids::{MigrationUuid, ServerUuid};
-use godwit_store::{MigrationFilter, MigrationListError, MigrationSummary, Paging};
+use godwit_store::{ListedMigration, MigrationFilter, MigrationListError, Paging};
 
 use super::paging::{changes, limit, next, unstorable};
 use crate::http::query::boolean;
@@ -32,7 +32,9 @@ pub async fn index(call: &Call) -> Answer {
         None => Vec::new(),
     };
     let view = |record| MigrationView::new(record, call.version, hosts, &call.links);
-    let last = records.last().map(|record| record.uuid.to_string());
+    let last = records
+        .last()
+        .and_then(|record| record.uuid().map(str::to_owned));
     let pages = call.version >= milestone::MIGRATION_PAGES;
     let next = next(call, "os-migrations", records.len(), last.filter(|_| pages));
     Reply::page(
@@ -43,7 +45,7 @@ pub async fn index(call: &Call) -> Answer {
     )
 }
 
-async fn list(call: &Call, filter: &MigrationFilter) -> Result<Vec<MigrationSummary>, ApiError> {
+async fn list(call: &Call, filter: &MigrationFilter) -> Result<Vec<ListedMigration>, ApiError> {
     let paging = if call.version < milestone::MIGRATION_PAGES {
         Paging::Unpaged
     } else {

@@ -1,5 +1,5 @@
 //! What new migrations have in common: what they say of the request behind them, and why there is
-//! none.
+//! none. The latter is what actions on a server's power have in common with them.
 
 use godwit_core::migration::Limits;
 use godwit_store::{BeginError, NewMigration, Server};

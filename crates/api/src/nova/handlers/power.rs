@@ -1,8 +1,9 @@
 //! `os-stop`, `os-start` and `reboot`: a server is powered off and on where it is.
 
 use godwit_core::power::{Obstacle, PowerAction};
-use godwit_store::{NewPower, PowerError, Server};
+use godwit_store::{NewPower, Server};
 
+use super::new_migration::refusal;
 use super::preconditions::unlocked;
 use crate::nova::call::Call;
 use crate::nova::error::ApiError;
@@ -41,7 +42,7 @@ async fn begin(call: &Call, server: &Server, action: PowerAction) -> Result<Repl
     let admin = call.caller.is_admin();
     let check = move |server: &Server| check(action, server, admin);
     let begun = call.state.store.power_begin(new, check).await;
-    begun.map_err(|error| refused(call, server, action, error))?;
+    begun.map_err(|error| refusal(call, server, action.name(), error))?;
     (call.state.wake)();
     Ok(Reply::accepted())
 }
@@ -68,18 +69,4 @@ fn check(action: PowerAction, server: &Server, admin: bool) -> Result<(), ApiErr
             Obstacle::Task(task) => wrong("task_state", Some(task.as_str())),
             Obstacle::NeverLaunched => wrong("launched_at", None),
         })
-}
-
-fn refused(
-    call: &Call,
-    server: &Server,
-    action: PowerAction,
-    error: PowerError<ApiError>,
-) -> ApiError {
-    match error {
-        PowerError::Refused(error) => error,
-        PowerError::NoSuchServer => call.no_such_server(),
-        PowerError::NotFree => ApiError::invalid_state(server.uuid, action.name()),
-        PowerError::Store(error) => error.into(),
-    }
 }

@@ -95,7 +95,6 @@ pub(super) struct Routed<'a> {
     pub(super) principal: Arc<Principal>,
 }
 
-/// Why a request goes no further.
 pub(super) enum Stop {
     Fault(ApiError),
     TooLarge,

@@ -17,7 +17,6 @@ use crate::nova::schemas::{self, server_actions};
 const SERVER_ACTION: &str = "/servers/{server_id}/action";
 const AGGREGATE_ACTION: &str = "/os-aggregates/{id}/action";
 
-/// Every operation below a versioned root.
 pub static OPERATIONS: &[Operation] = &[
     get("/versions/{id}", to!(versions::show)).unread_query(),
     get("/servers", to!(servers::index))

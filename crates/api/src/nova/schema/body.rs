@@ -6,9 +6,7 @@ use crate::nova::microversion::Microversion;
 /// The value of an action's one member, from some version on.
 #[derive(Clone, Copy, Debug)]
 pub struct Edition {
-    /// The first version with this schema.
     pub since: Microversion,
-    /// What the value must be like.
     pub schema: &'static Schema,
 }
 

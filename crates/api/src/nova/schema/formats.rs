@@ -15,7 +15,6 @@ pub enum Pattern {
     Digits,
     /// Anything that every database keeps.
     Storable,
-    /// The names of metadata.
     MetadataKey,
 }
 
@@ -57,12 +56,10 @@ pub enum Format {
     Name,
     /// The same, with spaces around it or without.
     SpacedName,
-    /// The name of an availability zone.
     ZoneName,
 }
 
 impl Format {
-    /// Its name in texts.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::DateTime => "date-time",
@@ -87,7 +84,6 @@ impl Format {
         }
     }
 
-    /// Does `text` mean that?
     pub fn matches(self, text: &str) -> bool {
         match self {
             Self::DateTime => timestamps::parse(text).is_some(),

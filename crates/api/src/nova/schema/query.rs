@@ -17,7 +17,6 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// May be given once.
     pub const fn single(name: &'static str, schema: &'static Schema) -> Self {
         Self {
             name,
@@ -36,10 +35,8 @@ impl Parameter {
     }
 }
 
-/// The parameters from some version on.
 #[derive(Clone, Copy, Debug)]
 pub struct Edition {
-    /// The first version with these parameters.
     pub since: Microversion,
     /// All of them, in the order in which they are looked at.
     pub parameters: &'static [Parameter],

@@ -62,7 +62,6 @@ pub(super) fn of_name(schema: &Schema, value: &Value) -> Option<String> {
     ))
 }
 
-/// None of several schemas fits.
 pub(super) fn no_alternative(value: &Value) -> String {
     let repr = python::repr(value);
     format!("{repr} is not valid under any of the given schemas")

@@ -5,7 +5,6 @@ use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::body::{BOOLEAN, HOST};
 use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 
-/// Of `/os-hypervisors` and `/os-hypervisors/detail`.
 pub static LIST: QuerySchema = QuerySchema::new(
     milestone::UUID_IDS,
     &[

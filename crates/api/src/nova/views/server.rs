@@ -10,9 +10,7 @@ use godwit_store::Server;
 use serde::Serialize;
 
 pub use self::parts::HostStatus;
-use self::parts::{
-    FaultView, FlavorField, HostAttributes, ImageField, VolumeView, shows_fault, shows_progress,
-};
+use self::parts::{FaultView, FlavorField, ImageField, VolumeView, shows_fault, shows_progress};
 use super::{Gated, HostIds};
 use crate::http::timestamps::{Micros, Seconds};
 use crate::nova::links::{Link, Links, To};
@@ -87,8 +85,36 @@ pub struct ServerView<'a> {
     launched_at: Option<Micros>,
     #[serde(rename = "OS-SRV-USG:terminated_at")]
     terminated_at: Option<Micros>,
-    #[serde(flatten)]
-    host_attributes: HostAttributes<'a>,
+    #[serde(rename = "OS-EXT-SRV-ATTR:host")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    host: Gated<Option<&'a str>>,
+    #[serde(rename = "OS-EXT-SRV-ATTR:instance_name")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    instance_name: Gated<&'a str>,
+    #[serde(rename = "OS-EXT-SRV-ATTR:hypervisor_hostname")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    hypervisor_hostname: Gated<Option<&'a str>>,
+    #[serde(rename = "OS-EXT-SRV-ATTR:hostname")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    hostname: Gated<&'a str>,
+    #[serde(rename = "OS-EXT-SRV-ATTR:kernel_id")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    kernel_id: Gated<&'a str>,
+    #[serde(rename = "OS-EXT-SRV-ATTR:launch_index")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    launch_index: Gated<i64>,
+    #[serde(rename = "OS-EXT-SRV-ATTR:ramdisk_id")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    ramdisk_id: Gated<&'a str>,
+    #[serde(rename = "OS-EXT-SRV-ATTR:reservation_id")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    reservation_id: Gated<Option<&'a str>>,
+    #[serde(rename = "OS-EXT-SRV-ATTR:root_device_name")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    root_device_name: Gated<Option<&'a str>>,
+    #[serde(rename = "OS-EXT-SRV-ATTR:user_data")]
+    #[serde(skip_serializing_if = "Gated::is_absent")]
+    user_data: Gated<Option<&'a str>>,
     #[serde(rename = "OS-EXT-STS:task_state")]
     task_state: Option<&'static str>,
     #[serde(rename = "OS-EXT-STS:vm_state")]
@@ -129,6 +155,10 @@ impl<'a> ServerView<'a> {
         host_ids: &HostIds<'a>,
     ) -> Self {
         let since = |milestone| visibility.version >= milestone;
+        let first = visibility.extended;
+        let more = first && since(milestone::EXTENDED_ATTRIBUTES);
+        let hostname = more || since(milestone::HOSTNAME);
+        let host = server.host.as_ref().map(HostName::as_str);
         let status = display_status(server.vm_state, server.task_state);
         let launch = &server.launch;
         let fault = server.fault.as_ref().filter(|_| shows_fault(status));
@@ -139,10 +169,7 @@ impl<'a> ServerView<'a> {
             addresses: Empty {},
             created: Seconds(server.created_at),
             flavor: FlavorField::new(&server.flavor, visibility, links),
-            host_id: host_ids.of(
-                &server.project_id,
-                server.host.as_ref().map(HostName::as_str),
-            ),
+            host_id: host_ids.of(&server.project_id, host),
             id: server.uuid,
             image: ImageField::new(server, visibility, links),
             links: links.pair(To::Server(server.uuid)),
@@ -166,7 +193,16 @@ impl<'a> ServerView<'a> {
             key_name: server.key_name.as_deref(),
             launched_at: server.launched_at.map(Micros),
             terminated_at: server.terminated_at.map(Micros),
-            host_attributes: HostAttributes::new(server, visibility),
+            host: Gated::when(first, host),
+            instance_name: Gated::when(first, &server.instance_name),
+            hypervisor_hostname: Gated::when(first, server.node.as_deref()),
+            hostname: Gated::when(hostname, &server.hostname),
+            kernel_id: Gated::when(more, &launch.kernel_id),
+            launch_index: Gated::when(more, launch.launch_index),
+            ramdisk_id: Gated::when(more, &launch.ramdisk_id),
+            reservation_id: Gated::when(more, launch.reservation_id.as_deref()),
+            root_device_name: Gated::when(more, launch.root_device_name.as_deref()),
+            user_data: Gated::when(more, launch.user_data.as_deref()),
             task_state: server.task_state.map(|task| task.as_str()),
             vm_state: server.vm_state.as_str(),
             power_state: server.power_state.as_i32(),

@@ -116,9 +116,7 @@ pub struct SharedStorage {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DefaultOwner {
-    /// The user's id.
     pub user_id: String,
-    /// The project's id.
     pub project_id: String,
 }
 
@@ -128,7 +126,6 @@ pub struct DefaultOwner {
 pub struct Downtime {
     /// Where it ends, milliseconds.
     pub milliseconds: u64,
-    /// In how many steps.
     pub steps: u32,
     /// Between two steps, seconds for each GiB that moves.
     pub delay_seconds: u64,
@@ -192,7 +189,6 @@ pub enum Unfit {
     StorageId(String),
     #[error("lock_manager is {wanted:?}, and {path} cannot be read")]
     QemuConfUnreadable {
-        /// What the configuration asks for.
         wanted: &'static str,
         path: PathBuf,
         source: std::io::Error,

@@ -21,7 +21,6 @@ const THREADS: usize = 32;
 /// Signs of life that libvirt may miss.
 const KEEPALIVES_MISSED: u32 = 4;
 
-/// Why a call brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
     #[error("{}", .0.message())]
@@ -30,7 +29,6 @@ pub(super) enum CallError {
     Overdue(Duration),
     #[error("{0}")]
     System(std::io::Error),
-    /// A bug.
     #[error("a call of libvirt panicked")]
     Panicked,
 }

@@ -12,7 +12,6 @@ use uuid::Uuid;
 /// What Nova's namespace begins with, whatever its minor version.
 const NOVA: &str = "http://openstack.org/xmlns/libvirt/nova/1.";
 
-/// Our own namespace.
 const GODWIT: &str = "urn:godwit:libvirt:1";
 
 #[derive(Clone, PartialEq, Debug)]
@@ -21,7 +20,6 @@ pub(super) struct Definition {
     pub(super) virt_type: String,
     /// Such as `x86_64`.
     pub(super) arch: String,
-    /// Processors in use.
     pub(super) vcpus: u32,
     pub(super) memory_bytes: u64,
     /// Its title, where somebody gave it one.
@@ -36,7 +34,6 @@ pub(super) struct Definition {
     pub(super) group: Option<DeclaredGroup>,
 }
 
-/// Which domain a definition is of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Identity {
     pub(super) uuid: Uuid,
@@ -49,9 +46,7 @@ pub(super) struct CpuElement {
     pub(super) mode: String,
     pub(super) model: String,
     pub(super) vendor: String,
-    /// Features that the guest needs.
     pub(super) features: Vec<String>,
-    /// The element as it stands.
     pub(super) xml: String,
 }
 
@@ -101,7 +96,6 @@ pub(super) enum Unreadable {
 }
 
 impl Identity {
-    /// Reads it from a domain's XML.
     pub(super) fn parse(xml: &str) -> Result<Self, Unreadable> {
         let document = Document::parse(xml)?;
         let domain = document.root_element();
@@ -137,7 +131,6 @@ impl Definition {
         })
     }
 
-    /// The processor the guest needs.
     pub(super) fn cpu(&self) -> Cpu {
         let element = self.cpu.as_ref();
         let definition = element.map(|cpu| CpuDefinition {

@@ -49,7 +49,6 @@ struct Processors {
 }
 
 impl Host {
-    /// The host as it is now.
     pub(super) async fn facts(&self) -> Result<HostFacts, DriverError> {
         let (facts, _) = self.facts_and_pools().await?;
         Ok(facts)

@@ -50,7 +50,6 @@ enum DetailsError {
     Definition(#[from] Unreadable),
 }
 
-/// Domains as they were described last.
 #[derive(Default)]
 pub(super) struct Remembered(Mutex<HashMap<Uuid, Memory>>);
 
@@ -102,7 +101,6 @@ impl Remembered {
 }
 
 impl Host {
-    /// Every domain, looked at now.
     pub(super) async fn domains(&self) -> Result<Vec<Domain>, DriverError> {
         let pools = self.pools().await?;
         let listed = self.connection.call(list).await?;

@@ -103,10 +103,8 @@ use self::sys::{DomainEvent, Sink};
 use crate::driver::{Driver, DriverError, Job, JobState, PowerOff, PowerOn};
 use crate::holds::Holds;
 
-/// The libvirt driver of one host.
 pub struct LibvirtDriver(Arc<Host>);
 
-/// What all its parts share.
 struct Host {
     name: HostName,
     config: LibvirtConfig,

@@ -32,10 +32,8 @@ pub(super) enum MoveSeen {
     Incoming,
 }
 
-/// A domain at one instant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Observation {
-    /// libvirt's state.
     pub(super) state: DomainState,
     pub(super) movement: MoveSeen,
 }
@@ -63,7 +61,6 @@ pub(super) fn look(domain: &Domain) -> Result<Observation, Error> {
 }
 
 impl Observation {
-    /// What the host testifies.
     pub(super) fn sighting(self) -> Sighting {
         use MoveSeen as M;
         match (self.state, self.movement) {

@@ -19,7 +19,6 @@ use uuid::Uuid;
 use super::sys::{DomainEvent, JobKind, JobStatistics, Lifecycle, Operation};
 use crate::driver::Job;
 
-/// How libvirt's call stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Call {
     /// An earlier process made it; how it ends we do not hear.
@@ -33,7 +32,6 @@ pub(super) enum Call {
     Unheard(Failure),
 }
 
-/// What is known of one move.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Known {
     pub(super) call: Call,
@@ -48,7 +46,6 @@ pub(super) struct Known {
     pub(super) ended: Option<Ended>,
 }
 
-/// One move.
 pub(super) struct OutgoingMigration {
     migration: MigrationUuid,
     known: Mutex<Known>,
@@ -72,12 +69,10 @@ impl OutgoingMigration {
         }
     }
 
-    /// What is known now.
     pub(super) fn known(&self) -> Known {
         self.lock().clone()
     }
 
-    /// Adds to what is known.
     pub(super) fn learn(&self, learn: impl FnOnce(&mut Known)) {
         learn(&mut self.lock());
         self.changed.notify_waiters();
@@ -126,7 +121,6 @@ impl OutgoingMigrations {
         }
     }
 
-    /// Learns from an event.
     pub(super) fn observe(&self, event: &DomainEvent) {
         match event {
             DomainEvent::Lifecycle {

@@ -27,7 +27,6 @@ pub(super) struct MigrationParameters {
 }
 
 impl MigrationParameters {
-    /// May the move switch to post-copy?
     pub(super) fn permits_post_copy(&self) -> bool {
         self.flags & raw::VIR_MIGRATE_POSTCOPY != 0
     }

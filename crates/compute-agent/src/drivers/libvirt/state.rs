@@ -27,7 +27,6 @@ pub(super) struct DriverState {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PoweredOff {
-    /// What it did before.
     pub(super) was: Was,
     /// Is the move over? Nothing is powered off or on any more.
     pub(super) over: bool,
@@ -44,7 +43,6 @@ pub(super) enum Was {
     Off,
 }
 
-/// One thing that was made.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Made {
@@ -52,7 +50,6 @@ pub(super) enum Made {
     Disk(PathBuf),
 }
 
-/// How a move was begun.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Started {

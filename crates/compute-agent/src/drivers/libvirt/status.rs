@@ -13,7 +13,6 @@ use super::observation::{MoveSeen, Observation};
 use super::outgoing::{Call, Known};
 use super::sys::{DomainState, JobStatistics, Stopped};
 
-/// What a move has come to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum MoveStatus {
     Moving {

@@ -91,7 +91,6 @@ impl Host {
     }
 }
 
-/// What was adjusted so far.
 struct Applied {
     last: Option<Tuning>,
     /// The move was throttled some time, or began so; then its bandwidth has to be given back.

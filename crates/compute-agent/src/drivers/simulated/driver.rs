@@ -23,7 +23,6 @@ use crate::driver::{Driver, DriverError, Job, JobState, PowerOff, PowerOn};
 use crate::holds::{HoldPoint, Holds};
 use crate::journal::Outlives;
 
-/// One simulated host of a [`Fabric`].
 #[derive(Clone, Debug)]
 pub struct Simulated {
     fabric: Fabric,

@@ -95,7 +95,6 @@ impl Fabric {
         self.look(|world| world.guests.get(server).map(|guest| guest.power))
     }
 
-    /// How often the guest was started.
     pub fn starts_of(&self, server: ServerUuid) -> Option<i64> {
         self.look(|world| world.guests.get(server).map(|guest| guest.starts))
     }

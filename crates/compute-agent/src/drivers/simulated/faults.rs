@@ -37,7 +37,6 @@ words!(
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// The step fails with this reason.
     Fail(Failure),
     /// The step does not end before it is cancelled or [`super::Fabric::release`]d; the move
     /// itself stalls.

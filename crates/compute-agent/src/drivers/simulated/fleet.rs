@@ -64,7 +64,6 @@ impl HostSpec {
 #[serde(rename_all = "snake_case")]
 pub enum Power {
     On,
-    /// Paused by its user.
     Paused,
     Off,
 }
@@ -76,7 +75,6 @@ pub struct GuestSpec {
     pub uuid: ServerUuid,
     pub name: String,
     pub owner: Owner,
-    /// What it was made from.
     pub flavor: Option<Flavor>,
     pub host: HostName,
     pub power: Power,

@@ -10,9 +10,16 @@ use super::fleet::GuestSpec;
 pub(super) struct Guests {
     all: BTreeMap<ServerUuid, GuestSpec>,
     /// Follows from `all`.
-    on: BTreeMap<HostName, BTreeSet<ServerUuid>>,
+    on: BTreeMap<HostName, Here>,
     /// Those that changed since [`Guests::take_changed`].
     changed: BTreeSet<ServerUuid>,
+}
+
+/// What a host has a definition of.
+#[derive(Debug, Default)]
+struct Here {
+    guests: BTreeSet<ServerUuid>,
+    local_bytes: u64,
 }
 
 impl Guests {
@@ -32,10 +39,20 @@ impl Guests {
         self.all.values()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// What the disks take on `host` of those that it has a definition of.
+    pub(super) fn local_bytes(&self, host: &HostName) -> u64 {
+        self.on.get(host).map_or(0, |here| here.local_bytes)
+    }
+
     /// Those that `host` has a definition of, whether they execute there or not.
     pub(super) fn on(&self, host: &HostName) -> impl Iterator<Item = &GuestSpec> {
-        let here = self.on.get(host).into_iter().flatten();
-        here.filter_map(|server| self.all.get(server))
+        let here = self.on.get(host).into_iter();
+        here.flat_map(|here| &here.guests)
+            .filter_map(|server| self.all.get(server))
     }
 
     /// Changes one; `None` if it is not there. Returns the hosts that see it otherwise.
@@ -56,7 +73,8 @@ impl Guests {
         let guest = self.all.remove(&server)?;
         for host in definitions(&guest) {
             if let Some(here) = self.on.get_mut(&host) {
-                here.remove(&server);
+                here.guests.remove(&server);
+                here.local_bytes -= guest.local_bytes();
             }
         }
         self.changed.insert(server);
@@ -66,7 +84,9 @@ impl Guests {
     pub(super) fn put(&mut self, guest: GuestSpec) {
         self.remove(guest.uuid);
         for host in definitions(&guest) {
-            self.on.entry(host).or_default().insert(guest.uuid);
+            let here = self.on.entry(host).or_default();
+            here.guests.insert(guest.uuid);
+            here.local_bytes += guest.local_bytes();
         }
         self.changed.insert(guest.uuid);
         self.all.insert(guest.uuid, guest);

@@ -18,9 +18,8 @@ const POOL_BYTES: u64 = 100 << 40;
 impl World {
     pub(super) fn facts(&self, host: &HostName) -> Option<HostFacts> {
         let spec = &self.hosts.get(host)?.spec;
-        let here = self.guests.on(host);
         let coming = self.incoming.iter().filter(|((at, _), _)| at == host);
-        let used = here.map(GuestSpec::local_bytes).sum::<u64>()
+        let used = self.guests.local_bytes(host)
             + coming
                 .map(|(_, incoming)| incoming.copied_bytes)
                 .sum::<u64>();

@@ -32,7 +32,6 @@ enum Change {
     Gone(ServerUuid),
 }
 
-/// The two files of a world.
 #[derive(Debug)]
 pub(super) struct Kept {
     whole: PathBuf,
@@ -94,7 +93,6 @@ impl Kept {
         Ok((kept, world))
     }
 
-    /// Writes down what changed.
     pub(super) fn keep(&mut self, world: &mut World) -> std::io::Result<()> {
         let changed = world.guests.take_changed();
         if changed.is_empty() {
@@ -108,7 +106,7 @@ impl Kept {
     }
 
     fn append(&mut self, world: &World, changed: &BTreeSet<ServerUuid>) -> std::io::Result<()> {
-        if self.lines > FEW.max(world.guests.iter().count()) {
+        if self.lines > FEW.max(world.guests.len()) {
             save(&self.whole, &world.fleet())?;
             self.changes.set_len(0)?;
             (self.lines, self.length) = (0, 0);

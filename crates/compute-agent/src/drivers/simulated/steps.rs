@@ -156,7 +156,6 @@ impl World {
         }
     }
 
-    /// Forgets a move that has ended.
     pub(super) fn forget(&mut self, migration: MigrationUuid) {
         let moving = self.moves.get(&migration);
         if moving.is_some_and(|moving| moving.ended.is_some()) {

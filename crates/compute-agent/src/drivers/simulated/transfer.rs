@@ -22,9 +22,7 @@ const EPSILON: f64 = 0.5;
 pub(super) enum Mode {
     /// The guest executes at the source, and changes its memory.
     PreCopy,
-    /// The guest stands still.
     Paused,
-    /// The guest executes at the destination.
     PostCopy,
 }
 

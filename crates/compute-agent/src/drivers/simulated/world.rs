@@ -217,17 +217,14 @@ impl World {
         if moving.transfer.mode() == Mode::PostCopy {
             // Half of it is here and half of it is there.
             self.guests.remove(moving.server);
-            let text = "The connection to the source was lost during post-copy.";
-            self.end(
+            self.lose(
                 uuid,
-                Outcome::Lost(Failure::new(FailureCode::GuestLost, text)),
+                "The connection to the source was lost during post-copy.",
             );
         } else {
             let text = "The connection between the hosts was lost.";
-            self.end(
-                uuid,
-                Outcome::Failed(Failure::new(FailureCode::LinkLost, text)),
-            );
+            let failure = Failure::new(FailureCode::LinkLost, text);
+            self.end(uuid, Outcome::Failed(failure));
         }
     }
 
@@ -240,6 +237,11 @@ impl World {
         let (server, destination) = (moving.server, moving.destination.clone());
         self.incoming.remove(&(destination.clone(), server));
         self.change(server, |guest| guest.host = destination);
+    }
+
+    fn lose(&mut self, uuid: MigrationUuid, text: &str) {
+        let failure = Failure::new(FailureCode::GuestLost, text);
+        self.end(uuid, Outcome::Lost(failure));
     }
 
     pub(super) fn end(&mut self, uuid: MigrationUuid, outcome: Outcome) {
@@ -284,10 +286,7 @@ impl World {
         let text = "The process at the destination died.";
         if mode == Mode::PostCopy {
             self.guests.remove(server);
-            return self.end(
-                uuid,
-                Outcome::Lost(Failure::new(FailureCode::GuestLost, text)),
-            );
+            return self.lose(uuid, text);
         }
         if let Some(moving) = self.moves.get(&uuid)
             && let Some(incoming) = self.incoming.get_mut(&(moving.destination.clone(), server))

@@ -11,7 +11,7 @@ use super::judge;
 use crate::effects::boot::{not_booted, send};
 use crate::effects::performer::{Performed, Performer};
 
-pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+pub(in crate::effects) async fn perform(performer: &Performer<'_>) -> Performed {
     let heard = performer.hear().await?;
     match judge(performer, heard)? {
         ColdVerdict::GoAhead => {}

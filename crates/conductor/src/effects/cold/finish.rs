@@ -10,7 +10,7 @@ use crate::effects::finish;
 use crate::effects::performer::{Performed, Performer, Retry};
 use crate::testimony::Testimony;
 
-pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+pub(in crate::effects) async fn perform(performer: &Performer<'_>) -> Performed {
     let heard = performer.hear().await?;
     match judge(performer, heard)? {
         // Whom nobody has, the destination will not confirm.

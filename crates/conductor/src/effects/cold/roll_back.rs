@@ -15,7 +15,7 @@ use crate::effects::follow::end;
 use crate::effects::performer::{Performed, Performer, Retry};
 use crate::effects::roll_back::{NotRestored, clean_destination, restore_source};
 
-pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+pub(in crate::effects) async fn perform(performer: &Performer<'_>) -> Performed {
     let heard = performer.hear().await?;
     match judge(performer, heard)? {
         ColdVerdict::GoAhead => {}
@@ -42,7 +42,7 @@ pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
             Err(NotRestored::Refused(Refusal::Failed(failure))) if performer.is_last_attempt() => {
                 return performer.done(Event::GuestLost(failure), Value::Null).await;
             }
-            Err(NotRestored::Refused(refusal)) => return Err(Retry::because(refusal.to_string())),
+            Err(NotRestored::Refused(refusal)) => return Err(refusal.into()),
             Err(NotRestored::Retry(retry)) => return Err(retry),
         }
     }

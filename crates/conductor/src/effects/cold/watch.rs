@@ -1,41 +1,23 @@
 //! A cold move is followed until the guest is off at its source.
 
 use godwit_core::event::Event;
-use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::recovery::ColdVerdict;
 use tracing::info;
 
 use super::judge;
-use crate::effects::follow::{end, follow, pause};
-use crate::effects::performer::{Performed, Performer, Retry};
-
-pub(super) async fn perform(performer: &mut Performer<'_>) -> Performed {
-    let mut pauses = 0;
-    while follow(performer, &mut pauses).await? {
-        if conclude(performer).await? {
-            return Ok(());
-        }
-        pause(performer, &mut pauses).await;
-    }
-    Ok(())
-}
+use crate::effects::follow::{end, interrupted};
+use crate::effects::performer::{Performer, Retry};
 
 /// Its source remembers nothing of the move. Does the row know how it ended, once both sides are
 /// heard?
-async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
+pub(in crate::effects) async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
     let first = performer.hear().await?;
     let verdict = judge(performer, first)?;
     info!(?verdict, testimony = %first.describe(), "both sides were heard");
     let event = match verdict {
         ColdVerdict::Stopped => Event::SourceStopped,
         // Its source takes it back, by a command that outranks a start still under way.
-        ColdVerdict::Interrupted => Event::MoveFailed(Failure::new(
-            FailureCode::Interrupted,
-            format!(
-                "The move was interrupted; the server stayed on {}.",
-                performer.source()
-            ),
-        )),
+        ColdVerdict::Interrupted => interrupted(performer, "stayed"),
         ColdVerdict::GoAhead
         | ColdVerdict::RunsAtSource
         | ColdVerdict::Nowhere

@@ -8,7 +8,7 @@ use super::judge;
 use crate::effects::performer::{Performed, Performer};
 use crate::effects::withdraw::send;
 
-pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+pub(in crate::effects) async fn perform(performer: &Performer<'_>) -> Performed {
     let heard = performer.hear().await?;
     match judge(performer, heard)? {
         ColdVerdict::GoAhead => send(performer, performer.destination_agent().await?).await,

@@ -14,7 +14,7 @@ use crate::effects::boot::{not_booted, send};
 use crate::effects::performer::{Answer, Performed, Performer, Retry};
 use crate::testimony::{Testimony, answers, is_declared_dead, witness};
 
-pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+pub(in crate::effects) async fn perform(performer: &Performer<'_>) -> Performed {
     let boot = match command(performer).await? {
         Ok(boot) => boot,
         Err(failure) => return not_booted(performer, failure).await,

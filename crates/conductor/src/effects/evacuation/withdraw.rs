@@ -3,11 +3,11 @@
 //! Where the server is not recorded elsewhere, somebody took it back, and what the source has is
 //! no leftover.
 
-use crate::effects::performer::{Performed, Performer, Retry};
+use crate::effects::performer::{Performed, Performer};
 use crate::effects::withdraw::send;
 use godwit_core::discrepancy::DiscrepancyKind;
 
-pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+pub(in crate::effects) async fn perform(performer: &Performer<'_>) -> Performed {
     let server = performer
         .ctx
         .store
@@ -17,10 +17,8 @@ pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
     if recorded.as_ref() == Some(performer.source()) {
         let why = format!("the server is recorded on {} again", performer.source());
         let source = Some(performer.source());
-        performer
-            .open_discrepancy(DiscrepancyKind::Overdue, source, &why)
-            .await;
-        return Err(Retry::because(why));
+        let kind = DiscrepancyKind::Overdue;
+        return Err(performer.held_up(kind, source, why).await);
     }
     send(performer, performer.source_agent().await?).await
 }

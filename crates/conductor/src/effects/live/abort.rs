@@ -5,7 +5,7 @@ use tracing::info;
 
 use crate::effects::performer::{Answer, Performed, Performer, Retry};
 
-pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+pub(in crate::effects) async fn perform(performer: &Performer<'_>) -> Performed {
     let source = performer.source_agent().await?;
     match performer.answer(source.abort(performer.command()?).await)? {
         Answer::Acknowledged | Answer::Superseded => Ok(()),

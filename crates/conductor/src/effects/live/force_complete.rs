@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::effects::performer::{Answer, Performed, Performer};
 
-pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+pub(in crate::effects) async fn perform(performer: &Performer<'_>) -> Performed {
     let source = performer.source_agent().await?;
     let forced = source.force_complete(performer.command()?).await;
     if let Ok(means) = &forced {

@@ -16,7 +16,7 @@ use crate::effects::performer::{Performed, Performer, Retry};
 use crate::effects::roll_back::{NotRestored, clean_destination, restore_source};
 use crate::testimony::is_dead;
 
-pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
+pub(in crate::effects) async fn perform(performer: &Performer<'_>) -> Performed {
     let destination_is_dead = is_dead(performer.ctx, &performer.placement()?.host).await?;
     let source_is_dead = is_dead(performer.ctx, performer.source()).await?;
     let cleaned = if destination_is_dead {
@@ -69,7 +69,7 @@ async fn unrestored(performer: &Performer<'_>, refusal: &Refusal) -> Performed {
                     .await
             }
             Err(NotRestored::Retry(retry)) => Err(retry),
-            Err(NotRestored::Refused(refusal)) => Err(Retry::because(refusal.to_string())),
+            Err(NotRestored::Refused(refusal)) => Err(refusal.into()),
         },
         Verdict::Nowhere if judge(performer, performer.hear().await?)? == Verdict::Nowhere => {
             let failure = Failure::new(
@@ -92,11 +92,6 @@ async fn unrestored(performer: &Performer<'_>, refusal: &Refusal) -> Performed {
         | Verdict::AtSource
         | Verdict::DiedAtSource
         | Verdict::Twice
-        | Verdict::Wait => {
-            performer
-                .open_discrepancy(DiscrepancyKind::Overdue, None, &why)
-                .await;
-            Err(Retry::because(why))
-        }
+        | Verdict::Wait => Err(performer.held_up(DiscrepancyKind::Overdue, None, why).await),
     }
 }

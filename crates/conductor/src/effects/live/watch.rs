@@ -9,22 +9,11 @@ use godwit_rpc::refusal::Refusal;
 use tracing::info;
 
 use super::judge;
-use crate::effects::follow::{end, follow, pause};
-use crate::effects::performer::{Answer, Performed, Performer, Retry};
-
-pub(super) async fn perform(performer: &mut Performer<'_>) -> Performed {
-    let mut pauses = 0;
-    while follow(performer, &mut pauses).await? {
-        if conclude(performer).await? {
-            return Ok(());
-        }
-        pause(performer, &mut pauses).await;
-    }
-    Ok(())
-}
+use crate::effects::follow::{end, interrupted};
+use crate::effects::performer::{Answer, Performer, Retry};
 
 /// Hears both sides. Does the row know now how the move ended?
-async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
+pub(in crate::effects) async fn conclude(performer: &Performer<'_>) -> Result<bool, Retry> {
     let first = performer.hear().await?;
     let verdict = judge(performer, first)?;
     info!(?verdict, testimony = %first.describe(), "both sides were heard");
@@ -92,14 +81,7 @@ async fn fence(performer: &Performer<'_>) -> Result<bool, Retry> {
     if judge(performer, second)? != Verdict::AtSource {
         return Ok(false);
     }
-    let failure = Failure::new(
-        FailureCode::Interrupted,
-        format!(
-            "The move was interrupted; the server stayed on {}.",
-            performer.source()
-        ),
-    );
-    end(performer, Event::MoveFailed(failure), second).await
+    end(performer, interrupted(performer, "stayed"), second).await
 }
 
 /// The source had stopped the guest and the destination never executed it.
@@ -115,14 +97,8 @@ async fn resume(performer: &Performer<'_>) -> Result<bool, Retry> {
             if judge(performer, testimony)? != Verdict::AtSource {
                 return Ok(false);
             }
-            let failure = Failure::new(
-                FailureCode::Interrupted,
-                format!(
-                    "The move was interrupted; the server was started again on {}.",
-                    performer.source()
-                ),
-            );
-            end(performer, Event::MoveFailed(failure), testimony).await
+            let event = interrupted(performer, "was started again");
+            end(performer, event, testimony).await
         }
         Ok(Answer::Superseded) => Ok(false),
         unconfirmed @ (Ok(Answer::Refused(_)) | Err(_)) => {

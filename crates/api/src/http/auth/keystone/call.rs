@@ -48,7 +48,6 @@ pub(super) enum Unavailable {
 }
 
 impl Unavailable {
-    /// Did Keystone not answer at all?
     const fn is_outage(&self) -> bool {
         match self {
             Self::Late | Self::Unreachable(_) => true,

@@ -5,7 +5,6 @@
 //! one at the same time, one logs in and the others wait for it. A login that was refused is not
 //! tried again for a while: Keystone may lock accounts that guess.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,11 +17,11 @@ use tokio::time::Instant;
 use super::call::{Transport, Unavailable};
 use super::document::Document;
 use crate::http::config::KeystoneConfig;
+use crate::http::debug::debug_partly;
 
 /// How long a refused login stands.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Who asks.
 pub(super) struct ServiceUser {
     username: String,
     password_file: PathBuf,
@@ -51,13 +50,7 @@ impl ServiceToken {
     }
 }
 
-impl fmt::Debug for ServiceUser {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServiceUser")
-            .field("username", &self.username)
-            .finish_non_exhaustive()
-    }
-}
+debug_partly!(ServiceUser { username });
 
 impl ServiceUser {
     pub(super) fn new(config: &KeystoneConfig) -> Self {

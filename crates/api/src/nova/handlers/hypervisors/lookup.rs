@@ -8,7 +8,6 @@ use crate::nova::error::ApiError;
 use crate::nova::microversion::milestone;
 use crate::nova::schema::body::is_true;
 
-/// The one that the path names.
 pub(super) async fn one(call: &Call) -> Result<Hypervisor, ApiError> {
     let id = &call.ids.id;
     if call.version >= milestone::UUID_IDS && read_uuid_like(id).is_none() {

@@ -8,7 +8,6 @@ use crate::nova::error::ApiError;
 use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::body::is_true;
 
-/// What a valid body asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct LiveMigrationBody<'a> {
     pub(super) host: Option<&'a str>,

@@ -20,7 +20,6 @@ use tokio::process::Command;
 const SAMPLES: u64 = 64;
 const SAMPLE: usize = 4096;
 
-/// Why an image cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub(in super::super) enum ImageError {
     #[error("{0}")]
@@ -38,7 +37,6 @@ impl ImageError {
         Self::Io { path, error }
     }
 
-    /// Is it for want of room?
     pub(in super::super) fn is_full(&self) -> bool {
         match self {
             Self::Refused(text) => text.contains("No space left"),
@@ -51,12 +49,10 @@ impl ImageError {
     }
 }
 
-/// One image of a chain.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in super::super) struct Image {
     pub(in super::super) filename: PathBuf,
-    /// Such as `raw`.
     pub(in super::super) format: String,
     /// How large a guest believes it is.
     pub(in super::super) virtual_size: u64,

@@ -19,19 +19,19 @@ use super::super::config::SharedStorage;
 /// The file that tells one storage from another.
 const MARK: &str = ".godwit-storage";
 
-/// Storage that was looked at.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in super::super) struct SeenPool {
     pub(in super::super) pool: Pool,
-    /// Which disks lie in it.
     prefix: Prefix,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Prefix {
     /// Files below these directories, which are the same one by two names.
-    Directory { named: PathBuf, real: PathBuf },
-    /// Whatever is called like this.
+    Directory {
+        named: PathBuf,
+        real: PathBuf,
+    },
     Name(String),
 }
 

@@ -7,10 +7,8 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
 
-/// A file system's size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in super::super) struct Room {
-    /// All of it, bytes.
     pub(in super::super) total: u64,
     /// What may be used, bytes; what is reserved is taken off.
     pub(in super::super) free: u64,

@@ -20,7 +20,6 @@ pub(crate) enum JobKind {
     Cancelled,
 }
 
-/// What the job does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Operation {
     MigrationIn,
@@ -57,7 +56,6 @@ pub(crate) struct Job {
     pub(crate) error: Option<String>,
 }
 
-/// Asks for the domain's current job.
 pub(crate) fn job(domain: &Domain) -> Result<Job, Error> {
     let mut kind: c_int = 0;
     let mut list: sys::virTypedParameterPtr = ptr::null_mut();

@@ -14,6 +14,22 @@ pub(crate) struct Params {
     capacity: c_int,
 }
 
+/// Calls one of libvirt's functions that append a value.
+///
+/// Safe with values that outlive the call: the three places belong to `$params` and describe a list
+/// that libvirt made (or an empty one), and `$name` is a C string.
+macro_rules! add {
+    ($params:ident, $function:ident, $name:ident, $value:expr) => {
+        sys::$function(
+            &mut $params.list,
+            &mut $params.length,
+            &mut $params.capacity,
+            $name.as_ptr(),
+            $value,
+        )
+    };
+}
+
 impl Params {
     pub(crate) fn new() -> Self {
         // SAFETY: takes no arguments, and may be called by any thread and any number of times.
@@ -28,46 +44,20 @@ impl Params {
     }
 
     pub(crate) fn add_u64(&mut self, name: &CStr, value: u64) -> Result<(), Error> {
-        // SAFETY: the three places belong to `self` and describe a list that libvirt made
-        // (or an empty one); `name` is a C string that outlives the call.
-        check(unsafe {
-            sys::virTypedParamsAddULLong(
-                &mut self.list,
-                &mut self.length,
-                &mut self.capacity,
-                name.as_ptr(),
-                value,
-            )
-        })
+        // SAFETY: see `add!`.
+        check(unsafe { add!(self, virTypedParamsAddULLong, name, value) })
     }
 
-    /// Appends a C `int`.
     pub(crate) fn add_int(&mut self, name: &CStr, value: i32) -> Result<(), Error> {
-        // SAFETY: as in `add_u64`.
-        check(unsafe {
-            sys::virTypedParamsAddInt(
-                &mut self.list,
-                &mut self.length,
-                &mut self.capacity,
-                name.as_ptr(),
-                value,
-            )
-        })
+        // SAFETY: see `add!`.
+        check(unsafe { add!(self, virTypedParamsAddInt, name, value) })
     }
 
     /// Appends a text, which libvirt copies.
     pub(crate) fn add_text(&mut self, name: &CStr, value: &str) -> Result<(), Error> {
         let value = CString::new(value)?;
-        // SAFETY: as in `add_u64`; `value` too outlives the call, and is copied by it.
-        check(unsafe {
-            sys::virTypedParamsAddString(
-                &mut self.list,
-                &mut self.length,
-                &mut self.capacity,
-                name.as_ptr(),
-                value.as_ptr(),
-            )
-        })
+        // SAFETY: see `add!`; `value` too outlives the call, and is copied by it.
+        check(unsafe { add!(self, virTypedParamsAddString, name, value.as_ptr()) })
     }
 
     /// The list for a call that reads it.

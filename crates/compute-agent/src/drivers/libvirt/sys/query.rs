@@ -25,7 +25,6 @@ pub(crate) enum Stopped {
     Otherwise,
 }
 
-/// What libvirt says of a domain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum DomainState {
     Running,
@@ -35,7 +34,6 @@ pub(crate) enum DomainState {
     Asleep,
     /// In memory, has crashed.
     Crashed,
-    /// Not in memory.
     Off,
     /// Not in memory, its memory saved to disk.
     Saved,
@@ -131,7 +129,6 @@ pub(crate) fn compare_cpu(connect: &Connect, question: &CpuQuestion<'_>) -> Resu
     }
 }
 
-/// A disk's sizes, bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct BlockSizes {
     /// How large the guest believes it is.
