@@ -40,6 +40,21 @@ fn flavor() -> Value {
     })
 }
 
+fn root_volume() -> Value {
+    json!({
+        "nova_object.name": "BlockDevicePayload",
+        "nova_object.namespace": "nova",
+        "nova_object.version": "1.0",
+        "nova_object.data": {
+            "boot_index": 0,
+            "delete_on_termination": true,
+            "device_name": "/dev/vda",
+            "tag": "root",
+            "volume_id": "a07f71dc-8151-4e7d-a0cc-cd24a3f11113",
+        },
+    })
+}
+
 /// An action on the server, at its source and being moved live.
 fn action() -> Value {
     json!({
@@ -74,18 +89,7 @@ fn action() -> Value {
             "task_state": "migrating",
             "progress": 40,
             "ip_addresses": [],
-            "block_devices": [{
-                "nova_object.name": "BlockDevicePayload",
-                "nova_object.namespace": "nova",
-                "nova_object.version": "1.0",
-                "nova_object.data": {
-                    "boot_index": 0,
-                    "delete_on_termination": true,
-                    "device_name": "/dev/vda",
-                    "tag": "root",
-                    "volume_id": "a07f71dc-8151-4e7d-a0cc-cd24a3f11113",
-                },
-            }],
+            "block_devices": [root_volume()],
             "metadata": {"tier": "gold"},
             "locked": true,
             "locked_reason": "mine",
