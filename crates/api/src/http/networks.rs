@@ -14,7 +14,7 @@ impl Networks {
             let (address, bits) = text.split_once('/')?;
             let address: IpAddr = address.parse().ok()?;
             let most = if address.is_ipv4() { 32 } else { 128 };
-            let bits = bits.parse().ok().filter(|bits| *bits <= most)?;
+            let bits: u8 = bits.parse().ok().filter(|bits| *bits <= most)?;
             Some((address, bits))
         };
         let networks = texts.iter().map(|it| network(it).ok_or_else(|| it.clone()));

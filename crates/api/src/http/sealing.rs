@@ -1,7 +1,6 @@
 //! Secrets of others, sealed before they are written down: who has the database alone has none of
 //! them. AES-256-GCM, with a key from a file.
 
-use std::fmt;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -9,6 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use uuid::Uuid;
+
+use crate::http::debug::debug_partly;
 
 /// What seals and opens.
 pub(crate) struct Sealing(LessSafeKey);
@@ -18,11 +19,7 @@ pub(crate) struct Sealing(LessSafeKey);
 #[error("nothing can be sealed")]
 pub(crate) struct SealError;
 
-impl fmt::Debug for Sealing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sealing").finish_non_exhaustive()
-    }
-}
+debug_partly!(Sealing {});
 
 /// So many random bytes.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], SealError> {

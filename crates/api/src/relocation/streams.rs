@@ -12,7 +12,6 @@ mod feed;
 mod reader;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix_web::http::header::{self, HeaderMap};
@@ -26,6 +25,7 @@ use super::params::number;
 use super::problem::{Code, Problem};
 use super::reply::Reply;
 use super::routes::Answer;
+use crate::http::debug::debug_partly;
 
 /// The type of such answers.
 pub(crate) const TYPE: &str = "text/event-stream";
@@ -66,11 +66,7 @@ impl Drop for Place {
     }
 }
 
-impl fmt::Debug for Streams {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Streams").finish_non_exhaustive()
-    }
-}
+debug_partly!(Streams {});
 
 impl Streams {
     /// None yet. Events are read from `store` while there are some.

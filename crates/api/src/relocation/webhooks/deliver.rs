@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use super::receiver::{Caller, Message};
 use super::secret::Secret;
+use crate::http::debug::debug_partly;
 use crate::http::outgoing::OutgoingError;
 use crate::http::sealing::random;
 use crate::http::state::ApiState;
@@ -45,11 +46,7 @@ pub struct Deliverer {
     caller: Caller,
 }
 
-impl std::fmt::Debug for Deliverer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Deliverer").finish_non_exhaustive()
-    }
-}
+debug_partly!(Deliverer {});
 
 impl Deliverer {
     /// One that calls as the API's configuration says; `None` where there is no key that opens

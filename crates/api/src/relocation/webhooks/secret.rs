@@ -1,11 +1,10 @@
 //! What calls are signed with, as [Standard Webhooks](https://www.standardwebhooks.com) have it.
 
-use std::fmt;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
+use crate::http::debug::debug_partly;
 use crate::http::sealing::{SealError, random};
 
 const PREFIX: &str = "whsec_";
@@ -16,11 +15,7 @@ pub struct Secret {
     key: hmac::Key,
 }
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Secret").finish_non_exhaustive()
-    }
-}
+debug_partly!(Secret {});
 
 impl Secret {
     /// Reads `whsec_` and 24 to 64 bytes in base64.
