@@ -214,7 +214,10 @@ impl Moves {
         let all = MigrationFilter::default();
         for listed in store.migration_list(&all, Paging::Unpaged).await? {
             let uuid = listed.uuid().context("a migration has a uuid")?.parse()?;
-            let record = store.migration_find(uuid).await?.context("a migration is gone")?;
+            let record = store
+                .migration_find(uuid)
+                .await?
+                .context("a migration is gone")?;
             let ended = record.ended_at.context("a migration has not ended")?;
             failed += usize::from(record.migration.status() != MigrationStatus::Completed);
             ends.push(ended);
