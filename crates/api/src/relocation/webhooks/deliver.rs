@@ -75,6 +75,10 @@ impl Deliverer {
                 _ = ticks.tick() => {}
                 Some(ended) = calls.under_way.join_next() => calls.ended(ended.ok()),
             }
+            // All that have ended by now: one look begins as many anew, and not one after each.
+            while let Some(ended) = calls.under_way.try_join_next() {
+                calls.ended(ended.ok());
+            }
             tokio::select! {
                 () = &mut stop => return,
                 () = self.pass(&mut calls) => {}
