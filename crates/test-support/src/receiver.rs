@@ -24,6 +24,8 @@ const BACKLOG: u32 = 1_024;
 /// A call.
 #[derive(Clone, Debug)]
 pub struct Called {
+    /// The path and the query that were called.
+    pub path: String,
     /// By their names in lower case.
     pub headers: HashMap<String, String>,
     /// As it came.
@@ -202,8 +204,9 @@ fn parse(read: &[u8]) -> Result<Option<(Called, usize)>> {
     let Some(head) = read.windows(END.len()).position(|it| it == END) else {
         return Ok(None);
     };
-    let headers: HashMap<String, String> = std::str::from_utf8(&read[..head])?
-        .lines()
+    let mut lines = std::str::from_utf8(&read[..head])?.lines();
+    let path = lines.next().and_then(|line| line.split(' ').nth(1));
+    let headers: HashMap<String, String> = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
         .collect();
@@ -213,6 +216,7 @@ fn parse(read: &[u8]) -> Result<Option<(Called, usize)>> {
         return Ok(None);
     };
     let called = Called {
+        path: path.context("no path")?.to_owned(),
         headers,
         body: std::str::from_utf8(body)?.to_owned(),
         at: Instant::now(),
@@ -258,6 +262,7 @@ mod tests {
             assert!(part.is_none(), "{end}");
         }
         let (called, length) = parse(call).unwrap().unwrap();
-        assert_eq!((called.body.as_str(), length), ("abc", call.len() - 4));
+        let read = (called.path.as_str(), called.body.as_str(), length);
+        assert_eq!(read, ("/", "abc", call.len() - 4));
     }
 }
