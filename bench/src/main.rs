@@ -15,6 +15,7 @@ mod agents;
 mod api;
 mod callgrind;
 mod cases;
+mod events;
 mod first;
 mod fleet;
 mod godwit;
@@ -46,6 +47,8 @@ struct Cli {
     #[command(flatten)]
     matrix: pace::Matrix,
     #[command(flatten)]
+    events: events::Pace,
+    #[command(flatten)]
     agents: agents::Fleet,
     /// What the program calls itself for.
     #[command(subcommand)]
@@ -65,6 +68,8 @@ enum Subject {
     Moves,
     /// Many moves asked for at once.
     Pace,
+    /// Events, from the commit to the subscriber.
+    Events,
     /// Many agents at one conductor.
     Agents,
     /// `godwit up` at rest.
@@ -143,6 +148,10 @@ fn measure(cli: &Cli) -> Result<()> {
     }
     if wanted(Subject::Pace) {
         print!("{}", runtime.block_on(pace::measure(&cli.matrix))?);
+    }
+    if wanted(Subject::Events) {
+        let measured = events::measure(&cli.events, effort);
+        print!("{}", runtime.block_on(measured)?);
     }
     if wanted(Subject::Agents) {
         print!("{}", runtime.block_on(agents::measure(cli.agents))?);

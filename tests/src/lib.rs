@@ -3,16 +3,20 @@
 //! - [`deployment`]: PostgreSQL, conductors, API and agents around real libvirt hosts.
 //! - [`process`]: one role as a process, to be killed and started again.
 //! - [`simulated`]: the same around simulated hosts, where hypervisors are not the point.
+//! - [`native`]: the native API, asked directly.
 //! - [`notifications`]: who listens to notifications, with oslo.messaging.
 //! - [`prometheus`]: what scrapes it and evaluates the alert rules.
+//! - [`readers`]: many who read events, and are cut off again and again.
 //! - [`sdk`]: the unmodified Python clients.
 //! - [`story`]: what the database says beyond Nova's API.
 //! - [`scene`]: what scenarios have in common: a guest, its story, and the oracle's verdict.
 
 pub mod deployment;
+pub mod native;
 pub mod notifications;
 pub mod process;
 pub mod prometheus;
+pub mod readers;
 pub mod scene;
 pub mod sdk;
 pub mod simulated;

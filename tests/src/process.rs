@@ -54,6 +54,7 @@ pub struct Process {
     name: String,
     role: &'static str,
     config: PathBuf,
+    arguments: Vec<String>,
     host: Option<Host>,
     lifetime: Lifetime,
 }
@@ -72,9 +73,18 @@ impl Process {
             name: name.to_owned(),
             role,
             config: directory.join(format!("{name}.yaml")),
+            arguments: Vec::new(),
             host: host.cloned(),
             lifetime,
         }
+    }
+
+    /// The same, started with more arguments.
+    #[must_use]
+    pub fn with(mut self, arguments: &[&str]) -> Self {
+        let more = arguments.iter().map(|it| (*it).to_owned());
+        self.arguments.extend(more);
+        self
     }
 
     /// Such as `conductor-1`.
@@ -104,6 +114,7 @@ impl Process {
             .arg(self.role)
             .arg("--config")
             .arg(&self.config)
+            .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

@@ -294,6 +294,7 @@ pub fn repository() -> PathBuf {
     package.parent().unwrap_or(package).to_owned()
 }
 
-pub(crate) fn python() -> PathBuf {
+/// The Python that has the unmodified clients.
+pub fn python() -> PathBuf {
     repository().join(".venv/bin/python")
 }

@@ -2,37 +2,62 @@
 //! processes of their own with mTLS.
 //!
 //! ```text
-//!   PostgreSQL ─ api, conductor-1, conductor-2 ── mTLS ── simulated-agents: host-1, host-2, host-3
+//!   PostgreSQL ─ api-1, conductor-1, conductor-2 ── mTLS ── simulated-agents: host-1, host-2, host-3
 //! ```
 //!
+//! There may be more processes that serve the API; all of them call webhooks, on this machine too.
 //! Certificates are made by the command that operators have, so that what it makes is tried.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use godwit_api::development_identity::clouds_yaml;
+use godwit_api::http::sealing::make_key;
 use godwit_test_support::postgres::TempPostgres;
 use godwit_test_support::token::TokenKey;
 use godwit_test_support::wait_for_blocking;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::native::Native;
 use crate::process::{Lifetime, Process, godwit};
 use crate::sdk::Sdk;
 
 const READY: Duration = Duration::from_secs(60);
+
+/// How a deployment is made.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Laid over the sections `api`, `conductor` and `database` of every role; may have a section
+    /// `notifications` for conductors.
+    pub overlay: Value,
+    /// How many processes serve the API.
+    pub apis: usize,
+    /// What else the process of the hosts is started with, such as `--speed 20`.
+    pub hosts: &'static [&'static str],
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            overlay: json!({}),
+            apis: 1,
+            hosts: &[],
+        }
+    }
+}
 
 /// A running deployment; ends with the value.
 #[derive(Debug)]
 pub struct Simulated {
     /// Two of them.
     pub conductors: [Process; 2],
-    /// One.
-    pub api: Process,
+    /// Those that serve the API.
+    pub apis: Vec<Process>,
     /// The agents of three hosts, in one process.
     pub hosts: Process,
     addresses: Addresses,
@@ -43,52 +68,60 @@ pub struct Simulated {
 }
 
 /// Where everybody serves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Addresses {
-    api: SocketAddr,
-    api_metrics: SocketAddr,
+    apis: Vec<SocketAddr>,
+    api_metrics: Vec<SocketAddr>,
     conductors: [SocketAddr; 2],
     conductor_metrics: [SocketAddr; 2],
     hosts_metrics: SocketAddr,
 }
 
 impl Simulated {
-    /// Brings one up. `overlay` is laid over the sections `api`, `conductor` and `database` of
-    /// every role, and may have a section `notifications` for conductors.
+    /// Brings one up with one process that serves the API; `overlay` as in [`Options`].
+    ///
+    /// # Errors
+    /// As [`Self::with`].
+    pub fn up(overlay: &Value) -> Result<Self> {
+        Self::with(&Options {
+            overlay: overlay.clone(),
+            ..Options::default()
+        })
+    }
+
+    /// Brings one up.
     ///
     /// # Errors
     /// PostgreSQL or a role does not come up.
-    pub fn up(overlay: &Value) -> Result<Self> {
+    pub fn with(options: &Options) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("godwit-").tempdir()?;
         let postgres = TempPostgres::start()?;
         let database = postgres.create_database()?;
         let addresses = Addresses {
-            api: free_address()?,
-            api_metrics: free_address()?,
+            apis: free_addresses(options.apis)?,
+            api_metrics: free_addresses(options.apis)?,
             conductors: [free_address()?, free_address()?],
             conductor_metrics: [free_address()?, free_address()?],
             hosts_metrics: free_address()?,
         };
         let path = directory.path();
-        write(path, &addresses, &database, overlay)?;
+        write(path, &addresses, &database, &options.overlay)?;
         let process = |name: &str, role| Process::new(path, name, role, None, Lifetime::Bound);
         let this = Self {
             conductors: [
                 process("conductor-1", "conductor"),
                 process("conductor-2", "conductor"),
             ],
-            api: process("api", "api"),
-            hosts: process("hosts", "simulated-agents"),
+            apis: (1..=options.apis)
+                .map(|number| process(&format!("api-{number}"), "api"))
+                .collect(),
+            hosts: process("hosts", "simulated-agents").with(options.hosts),
             addresses,
             database,
             postgres,
             directory,
         };
-        let upgrade = Command::new(godwit()?)
-            .args(["db", "upgrade", "--config"])
-            .arg(this.directory.path().join("api.yaml"))
-            .output()?;
-        ensure!(upgrade.status.success(), "{upgrade:?}");
+        this.godwit(&["db", "upgrade"])?;
         for role in this.roles() {
             role.start()?;
         }
@@ -97,8 +130,65 @@ impl Simulated {
     }
 
     fn roles(&self) -> impl Iterator<Item = &Process> {
-        let others = [&self.hosts, &self.api];
+        let others = self.apis.iter().chain([&self.hosts]);
         self.conductors.iter().chain(others)
+    }
+
+    /// Runs `godwit … --config FILE` with the configuration of a process that serves the API, and
+    /// returns what it printed.
+    fn godwit(&self, arguments: &[&str]) -> Result<String> {
+        let output = Command::new(godwit()?)
+            .args(arguments)
+            .arg("--config")
+            .arg(self.directory.path().join("api-1.yaml"))
+            .output()?;
+        ensure!(output.status.success(), "{arguments:?}: {output:?}");
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Asks the database for every promise that a query can decide.
+    ///
+    /// # Errors
+    /// One is broken; the error says which.
+    pub fn check_invariants(&self) -> Result<()> {
+        self.godwit(&["db", "check", "--invariants"]).map(drop)
+    }
+
+    /// Where the API is served, `http://ADDR:PORT` each.
+    pub fn urls(&self) -> Vec<String> {
+        let addresses = self.addresses.apis.iter();
+        addresses
+            .map(|address| format!("http://{address}"))
+            .collect()
+    }
+
+    /// A user of the development identity, who asks the API himself.
+    ///
+    /// # Errors
+    /// There is no token for him.
+    pub fn native(&self, user: &str) -> Result<Native> {
+        let token = self.godwit(&["token", "issue", "--user", user])?;
+        Native::new(self.urls(), token.trim_end())
+    }
+
+    /// The URL of the service's database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// Starts a process that serves the API again, and waits until it does.
+    ///
+    /// # Errors
+    /// It does not, and the error says what it logged.
+    pub fn start_api(&self, index: usize) -> Result<()> {
+        let (api, address) = (&self.apis[index], self.addresses.apis[index]);
+        api.start()?;
+        wait_for_blocking("the API to serve", READY, || {
+            ensure!(api.runs(), "it has ended");
+            TcpStream::connect(address)?;
+            Ok(Some(()))
+        })
+        .with_context(|| fs::read_to_string(api.log()).unwrap_or_default())
     }
 
     /// Waits until so many hosts are up.
@@ -122,7 +212,7 @@ impl Simulated {
     /// Where metrics are, by the names that the jobs have in rules and dashboards.
     pub fn jobs(&self) -> Vec<(&'static str, Vec<SocketAddr>)> {
         vec![
-            ("godwit-api", vec![self.addresses.api_metrics]),
+            ("godwit-api", self.addresses.api_metrics.clone()),
             (
                 "godwit-conductor",
                 self.addresses.conductor_metrics.to_vec(),
@@ -245,17 +335,30 @@ fn write(directory: &Path, at: &Addresses, database: &str, overlay: &Value) -> R
     let key = TokenKey::new()?;
     key.write_private(directory, "token")?;
 
+    let sealing_key = directory.join("sealing.key");
+    fs::write(&sealing_key, make_key().context("no key")?)?;
+
     let database = laid_over(json!({"url": database}), &overlay["database"]);
-    let api = json!({"listen": at.api, "metrics": at.api_metrics, "service_down_time": 3});
-    save(
-        directory,
-        "api",
-        &json!({
-            "database": database,
-            "api": laid_over(api, &overlay["api"]),
-            "identity": {"development": true, "private_key": directory.join("token.key.pem")},
-        }),
-    )?;
+    for (index, (listen, metrics)) in at.apis.iter().zip(&at.api_metrics).enumerate() {
+        let section = json!({
+            "listen": listen,
+            "metrics": metrics,
+            "service_down_time": 3,
+            "webhooks": {
+                "sealing_key_file": sealing_key,
+                "allowed_networks": ["127.0.0.0/8"],
+            },
+        });
+        save(
+            directory,
+            &format!("api-{}", index + 1),
+            &json!({
+                "database": database,
+                "api": laid_over(section, &overlay["api"]),
+                "identity": {"development": true, "private_key": directory.join("token.key.pem")},
+            }),
+        )?;
+    }
     for (index, (listen, metrics)) in at.conductors.iter().zip(&at.conductor_metrics).enumerate() {
         let name = format!("conductor-{}", index + 1);
         let section = json!({
@@ -292,7 +395,8 @@ fn write(directory: &Path, at: &Addresses, database: &str, overlay: &Value) -> R
             "state_dir": directory.join("hosts"),
         }}),
     )?;
-    let clouds = clouds_yaml(&format!("http://{}", at.api));
+    let first = at.apis.first().context("nobody serves the API")?;
+    let clouds = clouds_yaml(&format!("http://{first}"));
     Ok(fs::write(directory.join("clouds.yaml"), clouds)?)
 }
 
@@ -314,6 +418,10 @@ fn laid_over(mut under: Value, over: &Value) -> Value {
         return Value::Object(std::mem::take(under));
     }
     if over.is_null() { under } else { over.clone() }
+}
+
+fn free_addresses(count: usize) -> Result<Vec<SocketAddr>> {
+    (0..count).map(|_| free_address()).collect()
 }
 
 /// An address of this machine that nobody listens on now.

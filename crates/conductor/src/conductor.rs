@@ -11,7 +11,7 @@ use godwit_rpc::conductor::ConductorServer;
 use godwit_rpc::transport::Service;
 use godwit_rpc::version::Speaks;
 use godwit_store::Store;
-use prometheus::Registry;
+use prometheus::{Gauge, Registry};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -90,6 +90,14 @@ impl Conductor {
             fleets: Fleets::default(),
         };
         Ok(Self { ctx: Arc::new(ctx) })
+    }
+
+    /// The gauge of how long the oldest event has been waiting that this kind of reader has not
+    /// taken, for whoever tells it events beside this conductor. That of webhooks is the
+    /// conductor's own to set.
+    pub fn delivery_age(&self, reader: &str) -> Gauge {
+        let ages = &self.ctx.metrics.delivery_age;
+        ages.with_label_values(&[reader])
     }
 
     /// What agents call, to be served by [`godwit_rpc::transport::serve`].

@@ -14,6 +14,10 @@ use tracing::warn;
 use crate::context::Context;
 use crate::ticks::Ticks;
 
+/// The kind of reader that is called by whoever serves the API, and seen from here, as one sees
+/// them even while nobody calls them.
+const WEBHOOKS: &str = "webhooks";
+
 pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
     let mut ticks = Ticks::every(ctx.config.metrics_interval);
     while ticks.next(stop).await {
@@ -65,6 +69,12 @@ async fn refresh(ctx: &Context) -> Result<(), StoreError> {
         let labels = [kind.as_str()];
         metrics.discrepancies.with_label_values(&labels).set(count);
     }
+
+    let waits = figures.oldest_for_webhooks.map(|since| now.since(since));
+    metrics
+        .delivery_age
+        .with_label_values(&[WEBHOOKS])
+        .set(waits.unwrap_or_default().as_secs_f64());
 
     metrics.overdue.reset();
     for (kind, count) in ctx.store.migrations_late(now).await? {

@@ -6,8 +6,9 @@ use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 use godwit_store::MigrationRecord;
 use prometheus::{
-    Gauge, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
-    register_gauge_with_registry as age, register_histogram_vec_with_registry as histograms,
+    Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Registry, register_gauge_vec_with_registry as ages, register_gauge_with_registry as age,
+    register_histogram_vec_with_registry as histograms,
     register_histogram_with_registry as histogram,
     register_int_counter_vec_with_registry as counters,
     register_int_counter_with_registry as counter, register_int_gauge_vec_with_registry as gauges,
@@ -43,6 +44,8 @@ pub(crate) struct Metrics {
     pub(crate) agents: IntGaugeVec,
     pub(crate) services: IntGaugeVec,
     pub(crate) discrepancies: IntGaugeVec,
+    /// By the kind of reader, whoever it is that knows.
+    pub(crate) delivery_age: GaugeVec,
     pub(crate) pool: IntGaugeVec,
     refusals: IntCounter,
     read_at: Gauge,
@@ -145,6 +148,13 @@ impl Metrics {
                 "godwit_discrepancies_open",
                 "Open questions between the records and the hypervisors.",
                 &["kind"],
+                registry
+            )?,
+            delivery_age: ages!(
+                "godwit_event_delivery_oldest_seconds",
+                "How long the oldest event that a kind of reader has not taken has been waiting: \
+                 webhooks or notifications.",
+                &["reader"],
                 registry
             )?,
             pool: gauges!(

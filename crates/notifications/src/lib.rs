@@ -32,4 +32,4 @@ mod table;
 pub use address::SetupError;
 pub use broker::{Broker, BrokerError};
 pub use config::{Config, Retries, TlsConfig};
-pub use publisher::{Parts, Publisher, PublisherError};
+pub use publisher::{Parts, Publisher, PublisherError, READER};

@@ -3,30 +3,24 @@
 use std::time::Duration;
 
 use prometheus::{
-    GaugeVec, IntCounter, IntCounterVec, Registry, register_gauge_vec_with_registry,
-    register_int_counter_vec_with_registry, register_int_counter_with_registry,
+    Gauge, IntCounter, IntCounterVec, Registry, register_int_counter_vec_with_registry,
+    register_int_counter_with_registry,
 };
 
 use crate::table::Priority;
 
-/// The label of this kind of reader.
-const READER: &str = "notifications";
-
 pub(crate) struct Metrics {
-    oldest: GaugeVec,
+    oldest: Gauge,
     published: IntCounterVec,
     failures: IntCounter,
 }
 
 impl Metrics {
-    pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
+    /// Registers what is counted here. `oldest` is among the gauges of all kinds of readers, which
+    /// are registered elsewhere.
+    pub(crate) fn register(oldest: Gauge, registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Self {
-            oldest: register_gauge_vec_with_registry!(
-                "godwit_event_delivery_oldest_seconds",
-                "How long the oldest event that a kind of reader has not taken has been waiting.",
-                &["reader"],
-                registry
-            )?,
+            oldest,
             published: register_int_counter_vec_with_registry!(
                 "godwit_notifications_published_total",
                 "Notifications that a broker has confirmed, by priority: info or error.",
@@ -48,8 +42,7 @@ impl Metrics {
 
     /// The oldest event that is to be told has been waiting for so long.
     pub(crate) fn waiting(&self, span: Duration) {
-        let oldest = self.oldest.with_label_values(&[READER]);
-        oldest.set(span.as_secs_f64());
+        self.oldest.set(span.as_secs_f64());
     }
 
     pub(crate) fn published(&self, priority: Priority) {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use godwit_core::time::{Clock, Timestamp};
 use godwit_store::{EventPage, EventQuery, EventReadError, PositionedEvent, Store, StoreError};
-use prometheus::Registry;
+use prometheus::{Gauge, Registry};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -30,8 +30,8 @@ use crate::metrics::Metrics;
 use crate::payload::Subject;
 use crate::table::{Happening, Notice, notices};
 
-/// The row of the cursor.
-const READER: &str = "notifications";
+/// What this kind of reader is called: by the row of its cursor, and in the metrics of readers.
+pub const READER: &str = "notifications";
 
 /// How often one looks for something to tell.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -59,6 +59,8 @@ pub struct Parts {
     pub jitter: Arc<dyn Fn() -> f64 + Send + Sync>,
     /// Where to tell them.
     pub config: Config,
+    /// Shows for how many seconds the oldest event has been waiting that is to be told.
+    pub oldest: Gauge,
 }
 
 impl fmt::Debug for Parts {
@@ -142,7 +144,7 @@ impl Publisher {
             jitter: parts.jitter,
             timeout: parts.config.timeout,
             retries: parts.config.retries,
-            metrics: Metrics::register(registry)?,
+            metrics: Metrics::register(parts.oldest, registry)?,
         })
     }
 

@@ -13,7 +13,7 @@ use godwit_core::time::Timestamp;
 
 use crate::connection::Database;
 use crate::schema::{discrepancies, effects, migrations};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, webhooks};
 
 /// A look at the whole.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -28,6 +28,8 @@ pub struct Figures {
     pub power: Vec<(PowerAction, i64, Timestamp)>,
     /// Open discrepancies, by kind.
     pub discrepancies: Vec<(DiscrepancyKind, i64)>,
+    /// Since when the oldest event has been waiting that some webhook has not been told.
+    pub oldest_for_webhooks: Option<Timestamp>,
 }
 
 /// Counted here, not in the database: grouping would tempt it to walk an index of all
@@ -109,6 +111,7 @@ impl Store {
                     .group_by(discrepancies::kind)
                     .select((discrepancies::kind, count_star()))
                     .load(connection)?,
+                oldest_for_webhooks: webhooks::waiting_since(connection)?,
             })
         })
         .await

@@ -17,6 +17,7 @@ use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamp as SqlTimestamp}
 use godwit_core::time::Timestamp;
 use uuid::Uuid;
 
+pub(crate) use self::delivery::waiting_since;
 pub use self::delivery::{ClaimedDelivery, Delivery, NewDelivery};
 use crate::columns::{Json, PlainUuid, instant, json, storable, text};
 use crate::connection::Database;

@@ -18,6 +18,7 @@ pub mod keystone;
 pub mod oracle;
 pub mod postgres;
 pub mod rabbitmq;
+pub mod receiver;
 pub mod testbed;
 pub mod token;
 pub mod wait;

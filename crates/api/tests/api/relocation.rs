@@ -8,6 +8,7 @@ mod migrations;
 mod openapi;
 mod policy;
 mod problems;
+mod receivers;
 mod snapshot;
 mod streams;
 mod webhooks;

@@ -66,6 +66,7 @@ on_both! {
             ("godwit_agents{state=\"up\"}", 2.0),
             ("godwit_agents{state=\"down\"}", 0.0),
             ("godwit_leases_held{}", 1.0),
+            ("godwit_event_delivery_oldest_seconds{reader=\"webhooks\"}", 0.0),
         ])
         .await;
         assert!(series(&cluster)["godwit_figures_timestamp_seconds{}"] > 0.0);

@@ -38,9 +38,17 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
         Wake::default(),
         &registry,
     )?;
-    spawn(&mut supervisor, conductor, listener);
     let name = &transport.identity().name;
-    notifications::publish(&mut supervisor, config, name, &store, &registry)?;
+    let delivery_age = |reader: &str| conductor.delivery_age(reader);
+    notifications::publish(
+        &mut supervisor,
+        config,
+        name,
+        &store,
+        delivery_age,
+        &registry,
+    )?;
+    spawn(&mut supervisor, conductor, listener);
     let readiness = vec![database_answers(&store)];
     let metrics = observe(
         &mut supervisor,

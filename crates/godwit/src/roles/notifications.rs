@@ -2,25 +2,27 @@
 
 use anyhow::Result;
 use godwit_store::Store;
-use prometheus::Registry;
+use prometheus::{Gauge, Registry};
 
 use crate::config::Config;
 use crate::supervisor::Supervisor;
 
 /// Tells events as the configuration says; nobody without such a section. `name`: what this process
-/// is called.
+/// is called. `delivery_age`: the gauge of a kind of reader, made when it is asked for, so that one
+/// whom nothing is told is not shown.
 #[cfg(feature = "notifications")]
 pub(crate) fn publish(
     supervisor: &mut Supervisor,
     config: &Config,
     name: &str,
     store: &Store,
+    delivery_age: impl Fn(&str) -> Gauge,
     registry: &Registry,
 ) -> Result<()> {
     use std::sync::Arc;
 
     use godwit_api::ids::{Ids as _, RandomIds};
-    use godwit_notifications::{Parts, Publisher};
+    use godwit_notifications::{Parts, Publisher, READER};
 
     use crate::clock::SystemClock;
 
@@ -34,6 +36,7 @@ pub(crate) fn publish(
         clock: Arc::new(SystemClock),
         jitter: Arc::new(rand::random::<f64>),
         config: section.clone(),
+        oldest: delivery_age(READER),
     };
     let publisher = Publisher::new(parts, registry)?;
     let stop = supervisor.stop();
@@ -51,6 +54,7 @@ pub(crate) fn publish(
     config: &Config,
     _: &str,
     _: &Store,
+    _: impl Fn(&str) -> Gauge,
     _: &Registry,
 ) -> Result<()> {
     anyhow::ensure!(

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Timestamp as SqlTimestamp};
+use diesel::sql_types::{BigInt, Nullable, Timestamp as SqlTimestamp};
 use godwit_core::time::Timestamp;
 use godwit_core::webhook::{DeliveryState, TRIED};
 use uuid::Uuid;
@@ -206,6 +206,35 @@ fn claim(
         give_up_at,
     };
     Ok(rows.into_iter().map(claimed).collect())
+}
+
+/// Since when the oldest event has been waiting that some webhook has not been told: as a delivery
+/// that is pending, or as an event that nobody made one of yet.
+pub(crate) fn waiting_since(connection: &mut Database) -> Result<Option<Timestamp>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Oldest {
+        #[diesel(sql_type = Nullable<SqlTimestamp>)]
+        give_up_at: Option<Timestamp>,
+        #[diesel(sql_type = Nullable<SqlTimestamp>)]
+        not_looked_at: Option<Timestamp>,
+        #[diesel(sql_type = Nullable<SqlTimestamp>)]
+        without_position: Option<Timestamp>,
+    }
+    // Words and conditions stand in the text, or SQLite would not use the indexes of what is pending.
+    let oldest: Oldest = sql_query(
+        "SELECT (SELECT MIN(give_up_at) FROM webhook_deliveries WHERE state = 'pending')
+                    AS give_up_at,
+                (SELECT at FROM events WHERE position > (SELECT MIN(position) FROM webhooks)
+                 ORDER BY position LIMIT 1) AS not_looked_at,
+                (SELECT at FROM events WHERE position IS NULL AND EXISTS (SELECT 1 FROM webhooks)
+                 ORDER BY id LIMIT 1) AS without_position",
+    )
+    .prepared()
+    .get_result(connection)?;
+    // Of one that is sent again, when somebody wanted that.
+    let pending = oldest.give_up_at.map(|end| end.minus(TRIED));
+    let all = [pending, oldest.not_looked_at, oldest.without_position];
+    Ok(all.into_iter().flatten().min())
 }
 
 /// What became of an attempt.

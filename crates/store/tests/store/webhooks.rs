@@ -5,7 +5,7 @@ use godwit_core::webhook::{DeliveryState, TRIED};
 use godwit_store::{ClaimedDelivery, NewDelivery, NewWebhook, Webhook};
 use uuid::Uuid;
 
-use crate::bench::{Bench, at, uuid};
+use crate::bench::{Bench, at, placed, uuid};
 use crate::invariants::finds;
 
 fn new(name: &str, project: &str) -> NewWebhook {
@@ -172,6 +172,38 @@ on_both! {
         let mut claimed: Vec<i64> = all.iter().flat_map(|it| positions(it)).collect();
         claimed.sort_unstable();
         assert_eq!(claimed, [4, 5]);
+    }
+
+    async fn what_waits_is_known_since_when(bench: Bench) {
+        bench.fleet(&[("a", 1), ("b", 0)]).await;
+        bench.begin(1).await;
+        let since = async || bench.store.figures().await.unwrap().oldest_for_webhooks;
+        assert_eq!(since().await, None, "nobody wants to be called");
+        let hook = made(&bench, "a", "demo").await;
+        assert_eq!(since().await, None, "it is told what is yet to come");
+
+        bench.drive(1, [placed("b")]).await;
+        let happened = since().await.expect("the event has no position yet");
+        let end = bench.store.events_end().await.unwrap();
+        assert_eq!(since().await, Some(happened), "nobody has looked at it yet");
+        let new = vec![delivery(end, "a")];
+        let moved = bench.store.webhook_fan_out(hook.id, hook.position, end, new, at(10));
+        assert!(moved.await.unwrap());
+        assert_eq!(since().await, Some(at(10)));
+
+        let tried = claim(&bench, &hook, 20, 9).await.remove(0);
+        let failed = bench.store.webhook_failed(&tried, None, "no".to_owned(), Some(at(30)), at(21));
+        assert!(failed.await.unwrap());
+        assert_eq!(since().await, Some(at(10)), "it waits all the same");
+        let tried = claim(&bench, &hook, 30, 9).await.remove(0);
+        assert!(bench.store.webhook_delivered(&tried, 204, at(31)).await.unwrap());
+        assert_eq!(since().await, None);
+
+        let uuid = bench.store.webhook_deliveries(hook.id, None, 1).await.unwrap()[0].uuid;
+        bench.store.webhook_redeliver(hook.id, uuid, at(90)).await.unwrap().unwrap();
+        assert_eq!(since().await, Some(at(90)), "it is sent again since then");
+        assert!(bench.store.webhook_delete(hook.uuid).await.unwrap());
+        assert_eq!(since().await, None);
     }
 
     async fn what_has_ended_is_kept_for_a_while(bench: Bench) {

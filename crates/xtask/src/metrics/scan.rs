@@ -30,6 +30,7 @@ const MAKERS: &[(&str, &str)] = &[
     ("gauge!(", "gauge"),
     ("gauges!(", "gauge"),
     ("age!(", "gauge"),
+    ("ages!(", "gauge"),
     ("histogram!(", "histogram"),
     ("histograms!(", "histogram"),
 ];

@@ -12,7 +12,8 @@ use godwit_store::{
     ClaimedDelivery, EventQuery, EventReadError, NewDelivery, PositionedEvent, Webhook,
 };
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 
 use super::receiver::{Caller, Message};
 use super::secret::Secret;
@@ -27,6 +28,9 @@ use crate::relocation::visibility::Visibility;
 
 /// How often one looks for something to tell.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// How often, as long as there is something: a receiver does not wait for it.
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
 /// Webhooks read at a time.
 const WEBHOOKS: i64 = 1_000;
@@ -66,70 +70,90 @@ impl Deliverer {
     /// Works until `stop`.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut calls = Calls::default();
+        let mut look_at = Instant::now();
         loop {
+            let ended = tokio::select! {
+                () = &mut stop => return,
+                () = tokio::time::sleep_until(look_at) => None,
+                Some(ended) = calls.under_way.join_next() => Some(ended),
+            };
             tokio::select! {
                 () = &mut stop => return,
-                _ = ticks.tick() => {}
-                Some(ended) = calls.under_way.join_next() => calls.ended(ended.ok()),
-            }
-            tokio::select! {
-                () = &mut stop => return,
-                () = self.pass(&mut calls) => {}
+                () = self.go_on(ended, &mut calls, &mut look_at) => {}
             }
         }
     }
 
-    /// Looks once at everybody.
-    async fn pass(&self, calls: &mut Calls) {
-        let mut after = 0;
+    /// Begins calls in place of those that have ended, or else looks at everybody.
+    async fn go_on(&self, ended: Option<Ended>, calls: &mut Calls, look_at: &mut Instant) {
+        let Some(ended) = ended else {
+            let is_busy = self.look_at_all(calls).await;
+            *look_at = Instant::now() + if is_busy { LOOK_AGAIN } else { LOOK_EVERY };
+            return;
+        };
+        for webhook in calls.ended(ended) {
+            if let Err(error) = self.call(&webhook, calls).await {
+                complain(&error);
+            }
+        }
+    }
+
+    /// Looks once at everybody; says whether somebody was to be told something.
+    async fn look_at_all(&self, calls: &mut Calls) -> bool {
+        let (mut after, mut is_busy) = (0, false);
         loop {
             let some = self.state.store.webhook_list(None, after, WEBHOOKS).await;
             let some = match some {
                 Ok(some) => some,
                 Err(error) => {
                     tracing::warn!(%error, "webhooks cannot be read");
-                    return;
+                    return false;
                 }
             };
-            let Some(last) = some.last() else { return };
+            let Some(last) = some.last() else {
+                return is_busy;
+            };
             after = last.id;
             for webhook in some {
-                if let Err(error) = self.look(webhook, calls).await {
-                    tracing::warn!(code = %error.code(), "a webhook could not be told");
+                match self.look(Arc::new(webhook), calls).await {
+                    Ok(has_new) => is_busy |= has_new,
+                    Err(error) => complain(&error),
                 }
             }
         }
     }
 
-    /// Makes deliveries for one, and begins calls.
-    async fn look(&self, webhook: Webhook, calls: &mut Calls) -> Result<(), Problem> {
-        let (store, webhook) = (&self.state.store, Arc::new(webhook));
-        self.fan_out(&webhook).await?;
+    /// Makes deliveries for one, and begins calls; says whether there was something new.
+    async fn look(&self, webhook: Arc<Webhook>, calls: &mut Calls) -> Result<bool, Problem> {
+        let has_new = self.fan_out(&webhook).await?;
+        self.call(&webhook, calls).await?;
+        Ok(has_new)
+    }
+
+    /// Begins as many calls of what is due as may be under way.
+    async fn call(&self, webhook: &Arc<Webhook>, calls: &mut Calls) -> Result<(), Problem> {
         let free = CALLS.saturating_sub(calls.of(webhook.id));
         if free == 0 {
             return Ok(());
         }
-        let now = self.state.clock.now();
+        let (store, now) = (&self.state.store, self.state.clock.now());
         let until = now.plus(self.state.config.webhooks.timeout).plus(GRACE);
         let limit = i64::try_from(free).unwrap_or(i64::MAX);
         let claimed = store.webhook_claim(webhook.id, now, until, limit).await?;
         for delivery in claimed {
-            let attempt = Attempt {
+            calls.begin(Attempt {
                 state: self.state.clone(),
                 caller: self.caller.clone(),
-                webhook: Arc::clone(&webhook),
+                webhook: Arc::clone(webhook),
                 delivery,
-            };
-            calls.begin(webhook.id, attempt);
+            });
         }
         Ok(())
     }
 
-    /// Makes deliveries of the events that follow what was looked at.
-    async fn fan_out(&self, webhook: &Webhook) -> Result<(), Problem> {
+    /// Makes deliveries of the events that follow what was looked at; says whether there were any.
+    async fn fan_out(&self, webhook: &Webhook) -> Result<bool, Problem> {
         let (store, now) = (&self.state.store, self.state.clock.now());
         let query = EventQuery {
             after: Some(webhook.position),
@@ -150,14 +174,14 @@ impl Deliverer {
             }
             Err(EventReadError::Store(error)) => return Err(error.into()),
         };
-        if to != webhook.position {
+        let from = webhook.position;
+        if to != from {
             // Another process may have been quicker.
-            let from = webhook.position;
             store
                 .webhook_fan_out(webhook.id, from, to, new, now)
                 .await?;
         }
-        Ok(())
+        Ok(to != from)
     }
 
     fn delivery(&self, webhook: &Webhook, event: &PositionedEvent) -> Result<NewDelivery, Problem> {
@@ -192,10 +216,17 @@ impl Deliverer {
     }
 }
 
+fn complain(error: &Problem) {
+    tracing::warn!(code = %error.code(), "a webhook could not be told");
+}
+
+/// Whose call has ended; an error: by a panic, and then nobody knows.
+type Ended = Result<Arc<Webhook>, JoinError>;
+
 /// The calls that are under way.
 #[derive(Default)]
 struct Calls {
-    under_way: JoinSet<i64>,
+    under_way: JoinSet<Arc<Webhook>>,
     by_webhook: HashMap<i64, usize>,
 }
 
@@ -204,19 +235,30 @@ impl Calls {
         self.by_webhook.get(&webhook).copied().unwrap_or(0)
     }
 
-    fn begin(&mut self, webhook: i64, attempt: Attempt) {
-        *self.by_webhook.entry(webhook).or_default() += 1;
+    fn begin(&mut self, attempt: Attempt) {
+        let webhook = Arc::clone(&attempt.webhook);
+        *self.by_webhook.entry(webhook.id).or_default() += 1;
         self.under_way.spawn(async move {
             attempt.make().await;
             webhook
         });
     }
 
-    /// One has ended; `None`: by a panic, and then nobody knows whose it was.
-    fn ended(&mut self, webhook: Option<i64>) {
-        let Some(webhook) = webhook else {
-            return;
-        };
+    /// This one has ended, and others may have by now; whose they were.
+    fn ended(&mut self, first: Ended) -> Vec<Arc<Webhook>> {
+        let mut webhooks = HashMap::new();
+        let mut next = Some(first);
+        while let Some(ended) = next {
+            if let Ok(webhook) = ended {
+                self.leave(webhook.id);
+                webhooks.insert(webhook.id, webhook);
+            }
+            next = self.under_way.try_join_next();
+        }
+        webhooks.into_values().collect()
+    }
+
+    fn leave(&mut self, webhook: i64) {
         if let Some(count) = self.by_webhook.get_mut(&webhook) {
             *count -= 1;
             if *count == 0 {

@@ -1,108 +1,23 @@
 //! `/webhooks`: who may have some, and what they are told, whatever receivers do.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use godwit_api::config::{ApiConfig, QuotaConfig, WebhookConfig};
 use godwit_api::relocation::webhooks::Secret;
 use godwit_api::relocation::webhooks::deliver::Deliverer;
 use godwit_core::time::Clock;
+use godwit_test_support::receiver::{Absent, Receiver};
 use godwit_test_support::wait_for;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
 use super::ROOT;
 use super::events::story_in;
 use crate::answers::Answer;
 use crate::world::{DEMO, Who, World};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What somebody was called with.
-#[derive(Clone, Debug)]
-struct Called {
-    headers: HashMap<String, String>,
-    body: String,
-}
-
-/// Somebody who is called.
-#[derive(Clone)]
-struct Receiver {
-    address: String,
-    calls: Arc<Mutex<Vec<Called>>>,
-    /// With what it answers.
-    answer: Arc<Mutex<String>>,
-}
-
-impl Receiver {
-    async fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let receiver = Self {
-            address: format!("http://{}/hook", listener.local_addr().unwrap()),
-            calls: Arc::default(),
-            answer: Arc::new(Mutex::new("204 Fine".to_owned())),
-        };
-        let this = receiver.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let this = this.clone();
-                tokio::spawn(async move { this.serve(stream).await });
-            }
-        });
-        receiver
-    }
-
-    async fn serve(&self, mut stream: TcpStream) -> Option<()> {
-        let mut read = Vec::new();
-        let (head, body) = loop {
-            let mut piece = [0; 4_096];
-            let count = stream
-                .read(&mut piece)
-                .await
-                .ok()
-                .filter(|count| *count > 0)?;
-            read.extend_from_slice(&piece[..count]);
-            let text = std::str::from_utf8(&read).unwrap();
-            let Some((head, body)) = text.split_once("\r\n\r\n") else {
-                continue;
-            };
-            let headers: HashMap<String, String> = head
-                .lines()
-                .filter_map(|line| line.split_once(": "))
-                .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
-                .collect();
-            let length: usize = headers["content-length"].parse().unwrap();
-            if body.len() >= length {
-                break (headers, body.to_owned());
-            }
-        };
-        self.calls.lock().unwrap().push(Called {
-            headers: head,
-            body,
-        });
-        let status = self.answer.lock().unwrap().clone();
-        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-        stream.write_all(answer.as_bytes()).await.ok()
-    }
-
-    fn answers(&self, status: &str) {
-        status.clone_into(&mut self.answer.lock().unwrap());
-    }
-
-    /// Waits until it was called so often.
-    async fn called(&self, times: usize) -> Vec<Called> {
-        wait_for("calls", PATIENCE, async || {
-            let calls = self.calls.lock().unwrap().clone();
-            Ok((calls.len() >= times).then_some(calls))
-        })
-        .await
-        .unwrap()
-    }
-}
-
-fn config() -> ApiConfig {
+pub(super) fn config() -> ApiConfig {
     ApiConfig {
         webhooks: WebhookConfig {
             allowed_networks: vec!["127.0.0.0/8".to_owned()],
@@ -121,14 +36,14 @@ async fn post(world: &World, who: Who, path: &str, body: &Value) -> Answer {
     ask.by(who).json(body).send().await
 }
 
-async fn create(world: &World, who: Who, url: &str) -> Answer {
+pub(super) async fn create(world: &World, who: Who, url: &str) -> Answer {
     let body = json!({"url": url, "types": ["migration.*"]});
     post(world, who, "/webhooks", &body).await
 }
 
 /// The document of a 201 or another success.
 #[track_caller]
-fn made(answer: &Answer, status: u16) -> Value {
+pub(super) fn made(answer: &Answer, status: u16) -> Value {
     assert_eq!(answer.status, status, "{answer:?}");
     answer.json()
 }
@@ -278,11 +193,11 @@ async fn webhooks_are_of_a_project_which_has_so_many() {
 #[tokio::test]
 async fn a_call_is_the_event_as_its_maker_sees_it_and_signed() {
     let (world, [first, second]) = calling().await;
-    let receiver = Receiver::new().await;
-    let hook = made(&create(&world, Who::Manager, &receiver.address).await, 201);
+    let receiver = Receiver::start().unwrap();
+    let hook = made(&create(&world, Who::Manager, &receiver.url()).await, 201);
     world.happens(&second).await;
     world.happens(&first).await;
-    let called = receiver.called(1).await.remove(0);
+    let called = receiver.called(1).await.unwrap().remove(0);
     let listed = world.native(Who::Manager, "/events?after=4").await.items();
     assert_eq!(listed.len(), 1, "the other one is another project's");
     let body: Value = serde_json::from_str(&called.body).unwrap();
@@ -310,8 +225,8 @@ async fn a_call_is_the_event_as_its_maker_sees_it_and_signed() {
 #[tokio::test]
 async fn what_was_missed_is_said_once() {
     let (world, [first, _]) = story_in(World::configured(config()).await).await;
-    let receiver = Receiver::new().await;
-    let hook = made(&create(&world, Who::Manager, &receiver.address).await, 201);
+    let receiver = Receiver::start().unwrap();
+    let hook = made(&create(&world, Who::Manager, &receiver.url()).await, 201);
     for _ in 0..3 {
         world.happens(&first).await;
     }
@@ -320,7 +235,7 @@ async fn what_was_missed_is_said_once() {
     assert_eq!(expired.unwrap(), 6);
     let deliverer = Deliverer::new(world.state.clone()).unwrap().unwrap();
     tokio::spawn(deliverer.run(std::future::pending()));
-    let called = receiver.called(1).await.remove(0);
+    let called = receiver.called(1).await.unwrap().remove(0);
     let body: Value = serde_json::from_str(&called.body).unwrap();
     assert_eq!(
         (&body["type"], &body["position"]),
@@ -328,15 +243,15 @@ async fn what_was_missed_is_said_once() {
     );
     stands(&world, &hook, "delivered", 1).await;
     world.happens(&first).await;
-    receiver.called(2).await;
+    receiver.called(2).await.unwrap();
     assert_eq!(deliveries(&world, &hook).await.len(), 2);
 }
 
 #[tokio::test]
 async fn what_does_not_arrive_is_tried_again_for_a_day() {
     let (world, [first, _]) = calling().await;
-    let receiver = Receiver::new().await;
-    let hook = made(&create(&world, Who::Manager, &receiver.address).await, 201);
+    let receiver = Receiver::start().unwrap();
+    let hook = made(&create(&world, Who::Manager, &receiver.url()).await, 201);
     receiver.answers("302 Elsewhere\r\nlocation: http://169.254.169.254/");
     world.happens(&first).await;
     let pending = stands(&world, &hook, "pending", 1).await;
@@ -366,7 +281,7 @@ async fn what_does_not_arrive_is_tried_again_for_a_day() {
     let dead = dead.await.unwrap();
     assert_eq!((dead.attempts, dead.status), (3, Some(500)));
     assert_eq!(pending["id"], json!(dead.uuid));
-    let calls = receiver.called(3).await;
+    let calls = receiver.called(3).await.unwrap();
     assert_eq!(calls.len(), 3);
     let ids: Vec<_> = calls.iter().map(|it| &it.headers["webhook-id"]).collect();
     assert!(ids.iter().all(|id| *id == "evt_5"), "{ids:?}");
@@ -380,8 +295,8 @@ async fn what_does_not_arrive_is_tried_again_for_a_day() {
 #[tokio::test]
 async fn a_delivery_is_sent_once_more_when_somebody_wants_that() {
     let (world, [first, _]) = calling().await;
-    let receiver = Receiver::new().await;
-    let hook = made(&create(&world, Who::Manager, &receiver.address).await, 201);
+    let receiver = Receiver::start().unwrap();
+    let hook = made(&create(&world, Who::Manager, &receiver.url()).await, 201);
     world.happens(&first).await;
     let delivered = stands(&world, &hook, "delivered", 1).await;
     let (hook_id, id) = (
@@ -402,7 +317,7 @@ async fn a_delivery_is_sent_once_more_when_somebody_wants_that() {
         (&again["id"], &again["state"]),
         (&delivered["id"], &json!("pending"))
     );
-    let calls = receiver.called(2).await;
+    let calls = receiver.called(2).await.unwrap();
     assert_eq!(
         calls[0].headers["webhook-id"],
         calls[1].headers["webhook-id"]
@@ -418,17 +333,15 @@ async fn a_delivery_is_sent_once_more_when_somebody_wants_that() {
 #[tokio::test]
 async fn one_that_is_down_keeps_no_other_waiting() {
     let (world, [first, _]) = calling().await;
-    // Nobody listens there.
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}/", gone.local_addr().unwrap());
-    drop(gone);
-    let broken = made(&create(&world, Who::Manager, &address).await, 201);
-    let receiver = Receiver::new().await;
-    made(&create(&world, Who::Manager, &receiver.address).await, 201);
+    let gone = Absent::new().unwrap();
+    let broken = create(&world, Who::Manager, &gone.url().unwrap()).await;
+    let broken = made(&broken, 201);
+    let receiver = Receiver::start().unwrap();
+    made(&create(&world, Who::Manager, &receiver.url()).await, 201);
     for _ in 0..20 {
         world.happens(&first).await;
     }
-    let calls = receiver.called(20).await;
+    let calls = receiver.called(20).await.unwrap();
     let ids: Vec<_> = calls
         .iter()
         .map(|it| it.headers["webhook-id"].clone())
