@@ -1,6 +1,7 @@
 //! All of Godwit on real parts, as system tests and `scripts/real-hosts` bring it up.
 //!
 //! - [`deployment`]: PostgreSQL, conductors, API and agents around real libvirt hosts.
+//! - [`package`]: the Debian package, and the tree in which it is tried.
 //! - [`process`]: one role as a process, to be killed and started again.
 //! - [`simulated`]: the same around simulated hosts, where hypervisors are not the point.
 //! - [`notifications`]: who listens to notifications, with oslo.messaging.
@@ -11,6 +12,7 @@
 
 pub mod deployment;
 pub mod notifications;
+pub mod package;
 pub mod process;
 pub mod prometheus;
 pub mod scene;
