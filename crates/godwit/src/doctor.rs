@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   configuration ─► certificates, access rules, tokens
-//!        │           database, its clock ─► conductors, agents: each is called
+//!        │           database, its clock ─► conductors, agents: each is called, and its clock read
 //!        └─────────► this host's hypervisor, the conductors that its agent calls
 //! ```
 //!
