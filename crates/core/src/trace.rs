@@ -1,6 +1,6 @@
-//! The place of a span among those of its trace, as W3C's `traceparent` writes it. It is what crosses
-//! from one process to the next: with a request, with an effect in the outbox, with a command, in an
-//! agent's journal.
+//! The place of a span among those of its trace, as W3C's `traceparent` writes it. It is what
+//! crosses from one process to the next: with a request, with an effect in the outbox, with a
+//! command, in an agent's journal.
 //!
 //! ```text
 //!   00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
