@@ -1,5 +1,6 @@
 //! All of Godwit on real parts, as system tests and `scripts/real-hosts` bring it up.
 //!
+//! - [`collector`]: who is sent traces.
 //! - [`deployment`]: PostgreSQL, conductors, API and agents around real libvirt hosts.
 //! - [`package`]: the Debian package, and the tree in which it is tried.
 //! - [`process`]: one role as a process, to be killed and started again.
@@ -10,6 +11,7 @@
 //! - [`story`]: what the database says beyond Nova's API.
 //! - [`scene`]: what scenarios have in common: a guest, its story, and the oracle's verdict.
 
+pub mod collector;
 pub mod deployment;
 pub mod notifications;
 pub mod package;

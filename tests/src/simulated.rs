@@ -54,7 +54,7 @@ struct Addresses {
 
 impl Simulated {
     /// Brings one up. `overlay` is laid over the sections `api`, `conductor` and `database` of
-    /// every role, and may have a section `notifications` for conductors.
+    /// every role, and may have a section `notifications` for conductors, and `traces` for all.
     ///
     /// # Errors
     /// PostgreSQL or a role does not come up.
@@ -129,6 +129,11 @@ impl Simulated {
             ),
             ("godwit-agent", vec![self.addresses.hosts_metrics]),
         ]
+    }
+
+    /// Where Nova's API is served.
+    pub fn url(&self) -> String {
+        format!("http://{}/v2.1", self.addresses.api)
     }
 
     /// The SDK as a user of the development identity.
@@ -254,6 +259,7 @@ fn write(directory: &Path, at: &Addresses, database: &str, overlay: &Value) -> R
             "database": database,
             "api": laid_over(api, &overlay["api"]),
             "identity": {"development": true, "private_key": directory.join("token.key.pem")},
+            "traces": overlay["traces"],
         }),
     )?;
     for (index, (listen, metrics)) in at.conductors.iter().zip(&at.conductor_metrics).enumerate() {
@@ -277,20 +283,28 @@ fn write(directory: &Path, at: &Addresses, database: &str, overlay: &Value) -> R
         save(
             directory,
             &name,
-            &json!({"database": database, "conductor": conductor, "notifications": notifications}),
+            &json!({
+                "database": database,
+                "conductor": conductor,
+                "notifications": notifications,
+                "traces": overlay["traces"],
+            }),
         )?;
     }
     let conductors = at.conductors.map(|address| format!("https://{address}"));
     save(
         directory,
         "hosts",
-        &json!({"simulated_agents": {
-            "conductors": conductors,
-            "listen": "127.0.0.1",
-            "metrics": at.hosts_metrics,
-            "tls": {"ca": tls.join("ca.pem"), "directory": tls},
-            "state_dir": directory.join("hosts"),
-        }}),
+        &json!({
+            "simulated_agents": {
+                "conductors": conductors,
+                "listen": "127.0.0.1",
+                "metrics": at.hosts_metrics,
+                "tls": {"ca": tls.join("ca.pem"), "directory": tls},
+                "state_dir": directory.join("hosts"),
+            },
+            "traces": overlay["traces"],
+        }),
     )?;
     let clouds = clouds_yaml(&format!("http://{}", at.api));
     Ok(fs::write(directory.join("clouds.yaml"), clouds)?)
