@@ -1,11 +1,13 @@
 //! One request is one trace, over API, conductors and agents to the job, whoever dies in between.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use godwit_test_support::{http, wait_for_blocking};
 use serde_json::json;
 use system_tests::collector::{Collector, Span, Trace};
+use system_tests::prometheus::{Prometheus, rules};
 use system_tests::sdk::Sdk;
 use system_tests::simulated::Simulated;
 
@@ -134,7 +136,31 @@ fn real_one_request_is_one_trace_whoever_dies() -> Result<()> {
     );
     assert!(!forced.titles().contains("godwit-agent job"));
 
-    goes_on_from_its_caller(&collector, &deployment)
+    goes_on_from_its_caller(&collector, &deployment)?;
+    leads_to_them_from_metrics(&collector, &deployment)
+}
+
+/// Beside what is counted Prometheus is given traces, and keeps them.
+fn leads_to_them_from_metrics(collector: &Collector, deployment: &Simulated) -> Result<()> {
+    let prometheus = Prometheus::start(&deployment.jobs(), &rules()?)?;
+    for metric in [
+        "godwit_http_request_seconds_bucket",
+        "godwit_effect_seconds_bucket",
+        "godwit_migration_status_seconds_bucket",
+        "godwit_agent_step_seconds_bucket",
+    ] {
+        let traces = wait_for_blocking(&format!("an exemplar of {metric}"), SENT, || {
+            let traces = prometheus.exemplars(metric)?;
+            Ok((!traces.is_empty()).then_some(traces))
+        })?;
+        wait_for_blocking("their spans to be sent", SENT, || {
+            let known: BTreeSet<_> = collector.spans().into_iter().map(|it| it.trace).collect();
+            let unknown: Vec<_> = traces.difference(&known).collect();
+            ensure!(unknown.is_empty(), "{metric}: {unknown:?}");
+            Ok(Some(()))
+        })?;
+    }
+    Ok(())
 }
 
 /// The trace that a client names is gone on with; one that it does not record, we do not either.

@@ -11,10 +11,14 @@
 //! recorded, so what is to outlive a process goes on from a span of somebody else, not from one
 //! that is open.
 //!
+//! [`exemplars`] keep beside metrics which spans are behind them.
+//!
 //! Which crates record spans, and where to, is for the binary to say. Where nobody does, or without
 //! the feature `traces`, no span has a place.
 
 #![warn(missing_docs)]
+
+pub mod exemplars;
 
 use godwit_core::trace::TraceContext;
 use tracing::Span;
