@@ -8,6 +8,7 @@
 //! - [`notifications`]: who listens to notifications, with oslo.messaging.
 //! - [`prometheus`]: what scrapes it and evaluates the alert rules.
 //! - [`sdk`]: the unmodified Python clients.
+//! - [`upgrade`]: one binary after the other becomes another one, while servers move.
 //! - [`story`]: what the database says beyond Nova's API.
 //! - [`scene`]: what scenarios have in common: a guest, its story, and the oracle's verdict.
 
@@ -21,3 +22,4 @@ pub mod scene;
 pub mod sdk;
 pub mod simulated;
 pub mod story;
+pub mod upgrade;

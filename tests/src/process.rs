@@ -51,6 +51,7 @@ impl Identity {
 /// A role: how it is started, and whether it runs.
 #[derive(Debug)]
 pub struct Process {
+    binary: Option<PathBuf>,
     name: String,
     role: &'static str,
     config: PathBuf,
@@ -69,12 +70,18 @@ impl Process {
         lifetime: Lifetime,
     ) -> Self {
         Self {
+            binary: None,
             name: name.to_owned(),
             role,
             config: directory.join(format!("{name}.yaml")),
             host: host.cloned(),
             lifetime,
         }
+    }
+
+    /// From its next start on it is this binary, and not the one under test.
+    pub fn become_binary(&mut self, binary: &Path) {
+        self.binary = Some(binary.to_owned());
     }
 
     /// Such as `conductor-1`.
@@ -96,9 +103,13 @@ impl Process {
             .create(true)
             .append(true)
             .open(self.log())?;
+        let binary = match &self.binary {
+            Some(binary) => binary.clone(),
+            None => godwit()?,
+        };
         let mut command = match &self.host {
-            Some(host) => host.command(godwit()?),
-            None => Command::new(godwit()?),
+            Some(host) => host.command(binary),
+            None => Command::new(binary),
         };
         command
             .arg(self.role)

@@ -10,7 +10,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -59,6 +59,14 @@ impl Simulated {
     /// # Errors
     /// PostgreSQL or a role does not come up.
     pub fn up(overlay: &Value) -> Result<Self> {
+        Self::up_by(&godwit()?, overlay)
+    }
+
+    /// The same with another binary than the one under test. Certificates are still that one's.
+    ///
+    /// # Errors
+    /// As [`Self::up`].
+    pub fn up_by(binary: &Path, overlay: &Value) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("godwit-").tempdir()?;
         let postgres = TempPostgres::start()?;
         let database = postgres.create_database()?;
@@ -71,7 +79,11 @@ impl Simulated {
         };
         let path = directory.path();
         write(path, &addresses, &database, overlay)?;
-        let process = |name: &str, role| Process::new(path, name, role, None, Lifetime::Bound);
+        let process = |name: &str, role| {
+            let mut process = Process::new(path, name, role, None, Lifetime::Bound);
+            process.become_binary(binary);
+            process
+        };
         let this = Self {
             conductors: [
                 process("conductor-1", "conductor"),
@@ -84,16 +96,26 @@ impl Simulated {
             postgres,
             directory,
         };
-        let upgrade = Command::new(godwit()?)
-            .args(["db", "upgrade", "--config"])
-            .arg(this.directory.path().join("api.yaml"))
-            .output()?;
+        let upgrade = this.run(binary, &["db", "upgrade"])?;
         ensure!(upgrade.status.success(), "{upgrade:?}");
         for role in this.roles() {
             role.start()?;
         }
         this.await_hosts(3)?;
         Ok(this)
+    }
+
+    /// Runs a command on the database, by some binary.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    pub fn run(&self, binary: &Path, command: &[&str]) -> Result<Output> {
+        Command::new(binary)
+            .args(command)
+            .arg("--config")
+            .arg(self.directory.path().join("api.yaml"))
+            .output()
+            .with_context(|| format!("cannot run {}", binary.display()))
     }
 
     fn roles(&self) -> impl Iterator<Item = &Process> {
@@ -310,9 +332,14 @@ fn write(directory: &Path, at: &Addresses, database: &str, overlay: &Value) -> R
     Ok(fs::write(directory.join("clouds.yaml"), clouds)?)
 }
 
+/// What is null is left out: an older release may not know it.
 fn save(directory: &Path, name: &str, config: &Value) -> Result<()> {
+    let mut config = config.clone();
+    if let Some(sections) = config.as_object_mut() {
+        sections.retain(|_, section| !section.is_null());
+    }
     let path = directory.join(format!("{name}.yaml"));
-    Ok(fs::write(path, serde_json::to_vec_pretty(config)?)?)
+    Ok(fs::write(path, serde_json::to_vec_pretty(&config)?)?)
 }
 
 /// `over`, key by key, over `under`. `null` changes nothing.
