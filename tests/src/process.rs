@@ -51,6 +51,7 @@ impl Identity {
 /// A role: how it is started, and whether it runs.
 #[derive(Debug)]
 pub struct Process {
+    binary: Option<PathBuf>,
     name: String,
     role: &'static str,
     config: PathBuf,
@@ -70,6 +71,7 @@ impl Process {
         lifetime: Lifetime,
     ) -> Self {
         Self {
+            binary: None,
             name: name.to_owned(),
             role,
             config: directory.join(format!("{name}.yaml")),
@@ -85,6 +87,11 @@ impl Process {
         let more = arguments.iter().map(|it| (*it).to_owned());
         self.arguments.extend(more);
         self
+    }
+
+    /// From its next start on it is this binary, and not the one under test.
+    pub fn become_binary(&mut self, binary: &Path) {
+        self.binary = Some(binary.to_owned());
     }
 
     /// Such as `conductor-1`.
@@ -106,9 +113,13 @@ impl Process {
             .create(true)
             .append(true)
             .open(self.log())?;
+        let binary = match &self.binary {
+            Some(binary) => binary.clone(),
+            None => godwit()?,
+        };
         let mut command = match &self.host {
-            Some(host) => host.command(godwit()?),
-            None => Command::new(godwit()?),
+            Some(host) => host.command(binary),
+            None => Command::new(binary),
         };
         command
             .arg(self.role)

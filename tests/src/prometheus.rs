@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, ensure};
 use godwit_test_support::wait_for_blocking;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::sdk::repository;
@@ -76,6 +76,7 @@ impl Prometheus {
             .args(["--pdeathsig=KILL", "--", "prometheus"])
             .arg("--config.file=prometheus.yml")
             .arg("--storage.tsdb.path=data")
+            .arg("--enable-feature=exemplar-storage")
             .arg(format!("--web.listen-address={address}"))
             .current_dir(directory.path())
             .stdin(Stdio::null())
@@ -156,6 +157,32 @@ impl Prometheus {
             query,
         ])?;
         Ok(serde_json::from_str(&said)?)
+    }
+
+    /// The traces of which a metric has had exemplars since Prometheus was started.
+    ///
+    /// # Errors
+    /// Prometheus does not answer.
+    pub fn exemplars(&self, metric: &str) -> Result<BTreeSet<String>> {
+        let seconds = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        // They have the time of the scrape that first had them, which may be the first of all.
+        let start = seconds(self.began).saturating_sub(60);
+        let asked = format!(
+            "{}/api/v1/query_exemplars?query={metric}&start={start}&end={}",
+            self.url,
+            seconds(now()) + 1
+        );
+        let output = Command::new("curl")
+            .args(["--silent", "--show-error", "--fail", &asked])
+            .output()
+            .context("cannot run curl")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{asked}: {said}");
+        let said: Value = serde_json::from_slice(&output.stdout)?;
+        let series = said["data"].as_array().into_iter().flatten();
+        let exemplars = series.flat_map(|it| it["exemplars"].as_array().into_iter().flatten());
+        let traces = exemplars.filter_map(|it| it["labels"]["trace_id"].as_str());
+        Ok(traces.map(str::to_owned).collect())
     }
 
     /// The alerts that fire.

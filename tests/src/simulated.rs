@@ -11,7 +11,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -33,12 +33,15 @@ const READY: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Laid over the sections `api`, `conductor` and `database` of every role; may have a section
-    /// `notifications` for conductors.
+    /// `notifications` for conductors, and `traces` for all.
     pub overlay: Value,
     /// How many processes serve the API.
     pub apis: usize,
     /// What else the process of the hosts is started with, such as `--speed 20`.
     pub hosts: &'static [&'static str],
+    /// Another binary than the one under test, of a release that may not know webhooks and so is
+    /// not told of them. Certificates are made by the one under test all the same.
+    pub binary: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -47,6 +50,7 @@ impl Default for Options {
             overlay: json!({}),
             apis: 1,
             hosts: &[],
+            binary: None,
         }
     }
 }
@@ -105,8 +109,13 @@ impl Simulated {
             hosts_metrics: free_address()?,
         };
         let path = directory.path();
-        write(path, &addresses, &database, &options.overlay)?;
-        let process = |name: &str, role| Process::new(path, name, role, None, Lifetime::Bound);
+        let binary = options.binary.clone().map_or_else(godwit, Ok)?;
+        write(path, &addresses, &database, options)?;
+        let process = |name: &str, role| {
+            let mut process = Process::new(path, name, role, None, Lifetime::Bound);
+            process.become_binary(&binary);
+            process
+        };
         let this = Self {
             conductors: [
                 process("conductor-1", "conductor"),
@@ -121,7 +130,8 @@ impl Simulated {
             postgres,
             directory,
         };
-        this.godwit(&["db", "upgrade"])?;
+        let upgrade = this.run(&binary, &["db", "upgrade"])?;
+        ensure!(upgrade.status.success(), "{upgrade:?}");
         for role in this.roles() {
             role.start()?;
         }
@@ -134,14 +144,22 @@ impl Simulated {
         self.conductors.iter().chain(others)
     }
 
-    /// Runs `godwit … --config FILE` with the configuration of a process that serves the API, and
-    /// returns what it printed.
-    fn godwit(&self, arguments: &[&str]) -> Result<String> {
-        let output = Command::new(godwit()?)
-            .args(arguments)
+    /// Runs a command by some binary, with the configuration of a process that serves the API.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    pub fn run(&self, binary: &Path, command: &[&str]) -> Result<Output> {
+        Command::new(binary)
+            .args(command)
             .arg("--config")
             .arg(self.directory.path().join("api-1.yaml"))
-            .output()?;
+            .output()
+            .with_context(|| format!("cannot run {}", binary.display()))
+    }
+
+    /// The same by the binary under test, and returns what it printed.
+    fn godwit(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.run(&godwit()?, arguments)?;
         ensure!(output.status.success(), "{arguments:?}: {output:?}");
         Ok(String::from_utf8(output.stdout)?)
     }
@@ -219,6 +237,11 @@ impl Simulated {
             ),
             ("godwit-agent", vec![self.addresses.hosts_metrics]),
         ]
+    }
+
+    /// Where Nova's API is served.
+    pub fn url(&self) -> String {
+        format!("http://{}/v2.1", self.addresses.apis[0])
     }
 
     /// The SDK as a user of the development identity.
@@ -317,7 +340,8 @@ fn issue(tls: &Path, role: &str, name: &str, days: u32) -> Result<()> {
     certs(&mut command)
 }
 
-fn write(directory: &Path, at: &Addresses, database: &str, overlay: &Value) -> Result<()> {
+fn write(directory: &Path, at: &Addresses, database: &str, options: &Options) -> Result<()> {
+    let overlay = &options.overlay;
     let tls = directory.join("tls");
     fs::create_dir_all(&tls)?;
     let authority = tls.join("authority");
@@ -340,15 +364,13 @@ fn write(directory: &Path, at: &Addresses, database: &str, overlay: &Value) -> R
 
     let database = laid_over(json!({"url": database}), &overlay["database"]);
     for (index, (listen, metrics)) in at.apis.iter().zip(&at.api_metrics).enumerate() {
-        let section = json!({
-            "listen": listen,
-            "metrics": metrics,
-            "service_down_time": 3,
-            "webhooks": {
+        let mut section = json!({"listen": listen, "metrics": metrics, "service_down_time": 3});
+        if options.binary.is_none() {
+            section["webhooks"] = json!({
                 "sealing_key_file": sealing_key,
                 "allowed_networks": ["127.0.0.0/8"],
-            },
-        });
+            });
+        }
         save(
             directory,
             &format!("api-{}", index + 1),
@@ -356,6 +378,7 @@ fn write(directory: &Path, at: &Addresses, database: &str, overlay: &Value) -> R
                 "database": database,
                 "api": laid_over(section, &overlay["api"]),
                 "identity": {"development": true, "private_key": directory.join("token.key.pem")},
+                "traces": overlay["traces"],
             }),
         )?;
     }
@@ -380,29 +403,42 @@ fn write(directory: &Path, at: &Addresses, database: &str, overlay: &Value) -> R
         save(
             directory,
             &name,
-            &json!({"database": database, "conductor": conductor, "notifications": notifications}),
+            &json!({
+                "database": database,
+                "conductor": conductor,
+                "notifications": notifications,
+                "traces": overlay["traces"],
+            }),
         )?;
     }
     let conductors = at.conductors.map(|address| format!("https://{address}"));
     save(
         directory,
         "hosts",
-        &json!({"simulated_agents": {
-            "conductors": conductors,
-            "listen": "127.0.0.1",
-            "metrics": at.hosts_metrics,
-            "tls": {"ca": tls.join("ca.pem"), "directory": tls},
-            "state_dir": directory.join("hosts"),
-        }}),
+        &json!({
+            "simulated_agents": {
+                "conductors": conductors,
+                "listen": "127.0.0.1",
+                "metrics": at.hosts_metrics,
+                "tls": {"ca": tls.join("ca.pem"), "directory": tls},
+                "state_dir": directory.join("hosts"),
+            },
+            "traces": overlay["traces"],
+        }),
     )?;
     let first = at.apis.first().context("nobody serves the API")?;
     let clouds = clouds_yaml(&format!("http://{first}"));
     Ok(fs::write(directory.join("clouds.yaml"), clouds)?)
 }
 
+/// What is null is left out: an older release may not know it.
 fn save(directory: &Path, name: &str, config: &Value) -> Result<()> {
+    let mut config = config.clone();
+    if let Some(sections) = config.as_object_mut() {
+        sections.retain(|_, section| !section.is_null());
+    }
     let path = directory.join(format!("{name}.yaml"));
-    Ok(fs::write(path, serde_json::to_vec_pretty(config)?)?)
+    Ok(fs::write(path, serde_json::to_vec_pretty(&config)?)?)
 }
 
 /// `over`, key by key, over `under`. `null` changes nothing.

@@ -86,6 +86,7 @@ impl Scene {
             overlay,
             apis: 2,
             hosts: &["--servers", "17", "--speed", "20"],
+            ..Options::default()
         })?;
         let runtime = Runtime::new()?;
         let url = deployment.database();

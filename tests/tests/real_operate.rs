@@ -3,11 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
-use system_tests::process::godwit;
+use anyhow::{Result, ensure};
+use system_tests::package::{make, try_in_tree};
 use system_tests::sdk::repository;
 
 /// What commands begin with that stand in running text.
@@ -110,25 +108,6 @@ fn commands(page: &str) -> Vec<String> {
     found
 }
 
-fn run(program: &Path, arguments: &[&str], xtask: Option<&Path>) -> Result<String> {
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(repository());
-    if let Some(xtask) = xtask {
-        command.env("GODWIT_XTASK", xtask);
-    }
-    let output = command
-        .output()
-        .with_context(|| format!("cannot run {}", program.display()))?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let complained = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "{} {arguments:?}:\n{said}\n{complained}",
-        program.display()
-    );
-    Ok(said)
-}
-
 #[test]
 fn commands_are_found_in_blocks_and_in_text() {
     let page = "Run `godwit\n up`, then\n   ```sh\n   a b\n   ```\nor `FILE`.";
@@ -152,31 +131,14 @@ fn what_others_run_is_run_by_them() -> Result<()> {
 
 #[test]
 fn real_commands_of_the_page_work() -> Result<()> {
-    let binary = godwit()?;
-    // Built with the binary; else cargo does it.
-    let xtask = binary.with_file_name("xtask");
-    let xtask = xtask.is_file().then_some(xtask.as_path());
     let directory = tempfile::Builder::new().prefix("godwit-").tempdir()?;
     let given = directory.path().join("given");
     fs::create_dir(&given)?;
     let page = fs::read_to_string(repository().join("docs/operate.md"))?;
     let commands = commands(&page);
     fs::write(given.join("commands"), commands.join("\n") + "\n")?;
-
-    let containers = repository().join("tests/containers");
-    for file in ["try-operate", "units"] {
-        fs::copy(containers.join(file), given.join(file))?;
-    }
-    let package = repository().join("scripts/package");
-    let (binary, out) = (binary.to_string_lossy(), given.to_string_lossy());
-    let options = ["--binary", &*binary, "--out", &*out];
-    run(&package, &options, xtask)?;
-    let tree = containers.join("tree");
-    run(&tree, &["make", "bookworm"], None)?;
-    let place = directory.path().to_string_lossy();
-    let in_tree = ["run", "bookworm", &*place, "/given/try-operate"];
-    let said = run(&tree, &in_tree, None)?;
-    ensure!(said.ends_with("== good\n"), "{said}");
+    make(&given, &[])?;
+    try_in_tree(directory.path(), &["try-operate", "units"])?;
 
     let tried = fs::read_to_string(given.join("tried"))?;
     let tried: BTreeSet<&str> = tried

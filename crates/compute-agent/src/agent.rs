@@ -73,6 +73,8 @@ pub struct Parts {
     /// Names this run of the agent; never used before.
     pub boot_id: Uuid,
     pub metrics: Metrics,
+    /// What it understands of the protocol: of this release all, but in tests of two.
+    pub speaks: Speaks,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +124,7 @@ impl Agent {
         }
         let journal = Journal::open(&parts.journal, parts.driver.guests_outlive())?;
         Ok(Self {
-            conductors: Conductors::new(&parts.transport, &parts.conductors, &parts.pace),
+            conductors: Conductors::new(&parts),
             address,
             listener,
             shared: Arc::new(Shared::new(parts, journal)),
@@ -153,7 +155,8 @@ impl Agent {
         } = self;
         let _ends_everything = shared.stop.clone().drop_guard();
         follower::resume(&shared);
-        let service = AgentServer::service(Arc::new(AgentService::new(&shared)), Speaks::default());
+        let service = Arc::new(AgentService::new(&shared));
+        let service = AgentServer::service(service, shared.speaks.clone());
         let background = async {
             tokio::join!(
                 reporter::report_outcomes(&shared, &conductors),

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use godwit_telemetry::exemplars::TracedHistograms;
 use prometheus::{
-    HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry, exponential_buckets,
+    IntCounter, IntCounterVec, IntGauge, Registry, exponential_buckets,
     register_histogram_vec_with_registry as histograms,
     register_int_counter_vec_with_registry as counters,
     register_int_counter_with_registry as counter, register_int_gauge_with_registry as gauge,
@@ -12,7 +13,7 @@ use prometheus::{
 
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    pub(crate) steps: HistogramVec,
+    steps: TracedHistograms,
     pub(crate) outcomes: IntCounterVec,
     pub(crate) stalls: IntCounter,
     pub(crate) moves: IntGauge,
@@ -24,14 +25,18 @@ pub struct Metrics {
 impl Metrics {
     /// Makes the instruments and registers them.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let bounds = exponential_buckets(0.01, 4.0, 8)?;
         Ok(Self {
-            steps: histograms!(
-                "godwit_agent_step_seconds",
-                "How long the steps of moves took on this host, by step and result",
-                &["step", "result"],
-                exponential_buckets(0.01, 4.0, 8)?,
-                registry
-            )?,
+            steps: TracedHistograms::new(
+                histograms!(
+                    "godwit_agent_step_seconds",
+                    "How long the steps of moves took on this host, by step and result",
+                    &["step", "result"],
+                    bounds.clone(),
+                    registry
+                )?,
+                &bounds,
+            ),
             outcomes: counters!(
                 "godwit_agent_moves_ended_total",
                 "Moves away from this host that ended, by outcome",
@@ -73,8 +78,7 @@ impl Metrics {
     }
 
     pub(crate) fn step(&self, step: &str, result: &str, took: Duration) {
-        let instrument = self.steps.with_label_values(&[step, result]);
-        instrument.observe(took.as_secs_f64());
+        self.steps.observe(&[step, result], took.as_secs_f64());
     }
 
     pub(crate) fn conductor_failed(&self, call: &str) {

@@ -72,6 +72,8 @@ fn span(claimed: &Claimed) -> Span {
         Subject::Migration(uuid, _) => span.record("migration", display(uuid)),
         Subject::Server(uuid, _) => span.record("server", display(uuid)),
     };
+    // Below the request itself, whoever performed what came before: their spans are lost with them.
+    godwit_telemetry::continue_from(&span, claimed.trace);
     span
 }
 

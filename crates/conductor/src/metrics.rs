@@ -5,9 +5,10 @@ use std::time::Duration;
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 use godwit_store::MigrationRecord;
+use godwit_telemetry::exemplars::TracedHistograms;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Registry, register_gauge_vec_with_registry as ages, register_gauge_with_registry as age,
+    Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    register_gauge_vec_with_registry as ages, register_gauge_with_registry as age,
     register_histogram_vec_with_registry as histograms,
     register_histogram_with_registry as histogram,
     register_int_counter_vec_with_registry as counters,
@@ -31,7 +32,7 @@ pub(crate) struct Metrics {
     pub(crate) overdue: IntGaugeVec,
     pub(crate) ended: IntCounterVec,
     failed: IntCounterVec,
-    status_seconds: HistogramVec,
+    status_seconds: TracedHistograms,
     pub(crate) queue_length: IntGauge,
     pub(crate) queue_age: Gauge,
     downtime: Histogram,
@@ -39,7 +40,7 @@ pub(crate) struct Metrics {
     throughput: Histogram,
     pub(crate) effects: IntGaugeVec,
     pub(crate) effects_age: Gauge,
-    effect_seconds: HistogramVec,
+    effect_seconds: TracedHistograms,
     pub(crate) leases: IntGauge,
     pub(crate) agents: IntGaugeVec,
     pub(crate) services: IntGaugeVec,
@@ -78,13 +79,16 @@ impl Metrics {
                 &["type", "code"],
                 registry
             )?,
-            status_seconds: histograms!(
-                "godwit_migration_status_seconds",
-                "How long migrations stayed in a status before they left it.",
-                &["status"],
-                STATUS_SECONDS.to_vec(),
-                registry
-            )?,
+            status_seconds: TracedHistograms::new(
+                histograms!(
+                    "godwit_migration_status_seconds",
+                    "How long migrations stayed in a status before they left it.",
+                    &["status"],
+                    STATUS_SECONDS.to_vec(),
+                    registry
+                )?,
+                STATUS_SECONDS,
+            ),
             queue_length: gauge!(
                 "godwit_queue_length",
                 "Migrations waiting for slots.",
@@ -125,13 +129,16 @@ impl Metrics {
                  asked for.",
                 registry
             )?,
-            effect_seconds: histograms!(
-                "godwit_effect_seconds",
-                "How long performing an effect took; outcome is done, again or lost.",
-                &["effect", "outcome"],
-                prometheus::DEFAULT_BUCKETS.to_vec(),
-                registry
-            )?,
+            effect_seconds: TracedHistograms::new(
+                histograms!(
+                    "godwit_effect_seconds",
+                    "How long performing an effect took; outcome is done, again or lost.",
+                    &["effect", "outcome"],
+                    prometheus::DEFAULT_BUCKETS.to_vec(),
+                    registry
+                )?,
+                prometheus::DEFAULT_BUCKETS,
+            ),
             leases: gauge!(
                 "godwit_leases_held",
                 "Effects that this conductor performs at the moment.",
@@ -181,9 +188,8 @@ impl Metrics {
         if from == to {
             return;
         }
-        self.status_seconds
-            .with_label_values(&[from.as_str()])
-            .observe(seconds(after.status_since.since(before.status_since)));
+        let lasted = seconds(after.status_since.since(before.status_since));
+        self.status_seconds.observe(&[from.as_str()], lasted);
         if to.is_terminal() {
             self.ended
                 .with_label_values(&[after.migration.kind.as_str(), to.as_str()])
@@ -233,9 +239,7 @@ impl Metrics {
 
     /// An effect was performed, or not to the end.
     pub(crate) fn effect_ended(&self, verb: &str, outcome: &str, took: Duration) {
-        self.effect_seconds
-            .with_label_values(&[verb, outcome])
-            .observe(seconds(took));
+        self.effect_seconds.observe(&[verb, outcome], seconds(took));
     }
 }
 

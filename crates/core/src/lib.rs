@@ -28,6 +28,7 @@
 //! - [`retention`]: how long what is over is kept.
 //! - [`seconds`]: spans of time, as they are written down.
 //! - [`server_group`]: which hosts a server's group leaves it.
+//! - [`trace`]: what of a trace crosses from one process to the next.
 
 #![warn(missing_docs)]
 // A new phase, event or status has to be looked at wherever one is matched on.
@@ -67,5 +68,6 @@ pub mod server_group;
 pub mod slots;
 pub mod status;
 pub mod time;
+pub mod trace;
 pub mod transition;
 pub mod webhook;

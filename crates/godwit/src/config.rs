@@ -7,6 +7,7 @@
 mod database;
 mod identity;
 mod simulated_agents;
+mod traces;
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,7 @@ use serde::Deserialize;
 pub(crate) use self::database::{DatabaseConfig, refuse_password};
 pub(crate) use self::identity::IdentityConfig;
 pub(crate) use self::simulated_agents::SimulatedAgentsConfig;
+pub(crate) use self::traces::TracesConfig;
 use crate::logging::LogConfig;
 
 /// The whole file. `docs/godwit.yaml` shows every key.
@@ -50,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) notifications: Option<godwit_notifications::Config>,
     #[cfg(not(feature = "notifications"))]
     pub(crate) notifications: Option<serde::de::IgnoredAny>,
+    /// Recording what happens, as spans.
+    pub(crate) traces: Option<TracesConfig>,
     #[serde(skip)]
     file: PathBuf,
 }
@@ -70,6 +74,7 @@ impl Config {
         };
         config.check()?;
         config.api.retention = config.retention;
+        config.api.continue_traces = config.traces.as_ref().is_some_and(|it| it.continue_callers);
         config.conductor.retention = config.retention;
         Ok(config)
     }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   configuration ─► certificates, access rules, tokens
-//!        │           database, its clock ─► conductors, agents: each is called
+//!        │           database, its clock ─► conductors, agents: each is called, and its clock read
 //!        └─────────► this host's hypervisor, the conductors that its agent calls
 //! ```
 //!
@@ -16,6 +16,7 @@ mod database;
 mod fleet;
 mod notifications;
 mod report;
+mod traces;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -64,6 +65,7 @@ async fn examine(config: &Config, report: &mut Report) {
         report.good("database", text);
     }
     notifications::look(config, report).await;
+    traces::look(config, report).await;
     #[cfg(feature = "libvirt")]
     agent::look(config, report).await;
 }

@@ -4,8 +4,10 @@ use std::io::IsTerminal;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use tracing::Subscriber;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
@@ -47,13 +49,46 @@ impl LogConfig {
 
 /// Starts logging, once a process.
 pub(crate) fn start(config: &LogConfig) -> Result<()> {
+    let started = tracing_subscriber::registry()
+        .with(filter(config)?)
+        .with(lines(config.format))
+        .try_init();
+    // The error is an opaque box; all it can say is that logging was started before.
+    started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+}
+
+/// The same beside something that looks at all spans, whatever is logged of them.
+#[cfg(feature = "traces")]
+pub(crate) fn start_beside<L>(config: &LogConfig, other: L) -> Result<()>
+where
+    L: Layer<tracing_subscriber::Registry> + Send + Sync,
+{
+    use tracing_subscriber::Registry;
+    use tracing_subscriber::layer::Layered;
+
+    let lines = lines::<Layered<L, Registry>>(config.format).with_filter(filter(config)?);
+    let started = tracing_subscriber::registry()
+        .with(other)
+        .with(lines)
+        .try_init();
+    started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+}
+
+/// What is logged. A filter that could also look into spans would have to do so for every request.
+fn filter(config: &LogConfig) -> Result<Targets> {
     let directives = std::env::var("GODWIT_LOG").unwrap_or_else(|_| config.filter.clone());
-    // A filter that could also look into spans would have to do so for every request.
-    let filter: Targets = directives
+    directives
         .parse()
-        .with_context(|| format!("{directives:?} says nothing about what to log"))?;
+        .with_context(|| format!("{directives:?} says nothing about what to log"))
+}
+
+/// How it is logged.
+fn lines<S>(format: Format) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let lines = match config.format {
+    match format {
         Format::Json => lines
             .json()
             .flatten_event(true)
@@ -65,11 +100,5 @@ pub(crate) fn start(config: &LogConfig) -> Result<()> {
             .with_target(false)
             .compact()
             .boxed(),
-    };
-    let started = tracing_subscriber::registry()
-        .with(filter)
-        .with(lines)
-        .try_init();
-    // The error is an opaque box; all it can say is that logging was started before.
-    started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+    }
 }

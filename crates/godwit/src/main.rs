@@ -29,6 +29,7 @@ mod simulated;
 mod stop;
 mod supervisor;
 mod token;
+mod traces;
 mod up;
 mod version;
 
@@ -40,6 +41,7 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::cli::{Cli, Command, Policy, Token};
 use crate::config::Config;
 use crate::logging::LogConfig;
+use crate::traces::Traces;
 
 /// Rows are freed on other threads than those that allocated them, where glibc's allocator takes a
 /// quarter of the processor.
@@ -71,23 +73,23 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Up(up) => {
             logging::start(&LogConfig::for_people("info,actix_server=warn"))?;
-            role(up::run(&up))
+            role(up::run(&up), Traces::default())
         }
         Command::SimulatedAgents(options) => {
-            let config = configured(&options.config)?;
-            role(simulated::run(&options, &config))
+            let (config, traces) = configured(&options.config, "godwit-agent")?;
+            role(simulated::run(&options, &config), traces)
         }
         Command::Api(file) => {
-            let config = configured(&file)?;
-            role(roles::api::run(&config))
+            let (config, traces) = configured(&file, "godwit-api")?;
+            role(roles::api::run(&config), traces)
         }
         Command::Conductor(file) => {
-            let config = configured(&file)?;
-            role(roles::conductor::run(&config))
+            let (config, traces) = configured(&file, "godwit-conductor")?;
+            role(roles::conductor::run(&config), traces)
         }
         Command::Agent(file) => {
-            let config = configured(&file)?;
-            role(roles::agent::run(&config))
+            let (config, traces) = configured(&file, "godwit-agent")?;
+            role(roles::agent::run(&config), traces)
         }
         Command::Doctor(file) => {
             logging::start(&LogConfig::for_people("error"))?;
@@ -103,18 +105,20 @@ fn run(command: Command) -> Result<ExitCode> {
     }
 }
 
-fn configured(file: &cli::ConfigFile) -> Result<Config> {
+/// Reads the file, and starts what tells of this process; `service` is its name in traces.
+fn configured(file: &cli::ConfigFile, service: &'static str) -> Result<(Config, Traces)> {
     let config = Config::read(&file.config)?;
-    logging::start(&config.log)?;
-    Ok(config)
+    let traces = Traces::start(&config, service)?;
+    Ok((config, traces))
 }
 
-fn role(role: impl Future<Output = Result<()>>) -> Result<ExitCode> {
+fn role(role: impl Future<Output = Result<()>>, traces: Traces) -> Result<ExitCode> {
     let runtime = runtime()?;
-    runtime.block_on(role)?;
+    let ended = runtime.block_on(role);
     // What still blocks a thread is cut off; the roles have had their time to stop.
     runtime.shutdown_background();
-    Ok(ExitCode::SUCCESS)
+    traces.end();
+    ended.map(|()| ExitCode::SUCCESS)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

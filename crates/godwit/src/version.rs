@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use prometheus::{Registry, register_int_gauge_vec_with_registry};
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The release.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The commit that it was built from, where whoever built it said so.
 const COMMIT: &str = match option_env!("GODWIT_COMMIT") {

@@ -31,5 +31,6 @@ mod convert;
 mod gate;
 mod proto;
 mod session;
+mod trace;
 
 pub use session::Deadlines;

@@ -15,6 +15,7 @@ use tonic::{Code, Request, Response, Status};
 use crate::convert::refusal::refusal_of;
 use crate::proto::{HelloReply, HelloRequest};
 use crate::refusal::CallError;
+use crate::trace;
 use crate::transport::{Address, CLAIM_HEADER, Expect, Transport};
 use crate::version::{Speaks, VERSION_HEADER};
 
@@ -130,6 +131,7 @@ impl Session {
         if let Some(claim) = &self.claim {
             metadata.insert(CLAIM_HEADER, claim.clone());
         }
+        trace::name(&mut request);
         request
     }
 

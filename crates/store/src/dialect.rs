@@ -324,6 +324,12 @@ fn claim_statement(skip_locked: &str) -> String {
              {skip_locked})
          RETURNING id, lease_epoch AS epoch, subject_kind AS kind, sequence, effect AS verb,
              attempts, created_at,
+             COALESCE(trace_parent,
+                 (SELECT began.trace_parent FROM effects AS began
+                  WHERE effects.subject_kind = '{migration}'
+                    AND began.subject_kind = '{migration}'
+                    AND began.subject_id = effects.subject_id AND began.sequence = 1))
+                 AS trace_parent,
              (SELECT uuid FROM migrations
               WHERE effects.subject_kind = '{migration}' AND migrations.id = effects.subject_id)
                  AS migration,
@@ -535,5 +541,7 @@ mod tests {
         let walked = plan.iter().find(|line| line.contains("mine")).unwrap();
         assert!(walked.contains("INDEX effects_in_order"), "{plan:?}");
         assert!(!plan.iter().any(|line| line.contains("B-TREE")), "{plan:?}");
+        let traced = plan.iter().find(|line| line.contains("began")).unwrap();
+        assert!(traced.contains("INDEX effects_by_subject"), "{plan:?}");
     }
 }

@@ -11,6 +11,7 @@ use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::power::PowerAction;
 use godwit_core::status::UnknownWord;
 use godwit_core::time::Timestamp;
+use godwit_core::trace::TraceContext;
 use godwit_core::words;
 
 use crate::columns::instant;
@@ -42,6 +43,8 @@ pub struct Claimed<S = Subject> {
     pub attempts: i64,
     /// When it was asked for.
     pub created_at: Timestamp,
+    /// The request that asked for it, or for its migration, where that is traced.
+    pub trace: Option<TraceContext>,
 }
 
 impl Claimed {
@@ -53,6 +56,7 @@ impl Claimed {
             sequence: self.sequence,
             attempts: self.attempts,
             created_at: self.created_at,
+            trace: self.trace,
         }
     }
 }
@@ -94,6 +98,8 @@ struct EffectRow {
     attempts: i64,
     #[diesel(sql_type = SqlTimestamp)]
     created_at: Timestamp,
+    #[diesel(sql_type = Nullable<Text>)]
+    trace_parent: Option<String>,
 }
 
 impl EffectRow {
@@ -118,24 +124,24 @@ impl EffectRow {
             sequence: self.sequence,
             attempts: self.attempts,
             created_at: self.created_at,
+            // No effect is left undone because a trace cannot be gone on with.
+            trace: self.trace_parent.as_ref().and_then(|it| it.parse().ok()),
         }))
     }
 }
 
-/// Puts an effect of a migration into the outbox.
+/// Puts an effect of a migration into the outbox. `trace` is the request that asks for it, if one
+/// does.
 pub(crate) fn insert(
     connection: &mut Database,
     migration: i64,
     (sequence, effect): (i64, Effect),
+    trace: Option<TraceContext>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let numbered = (sequence, effect.as_str());
-    insert_of(
-        connection,
-        (SubjectKind::Migration, migration),
-        numbered,
-        at,
-    )
+    let subject = (SubjectKind::Migration, migration);
+    insert_of(connection, subject, numbered, trace, at)
 }
 
 /// Puts an effect of a server, whose row is locked, into the outbox.
@@ -146,6 +152,7 @@ pub(crate) fn insert_of_server(
     connection: &mut Database,
     server: i64,
     action: PowerAction,
+    trace: Option<TraceContext>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let last: Option<i64> = effects::table
@@ -155,13 +162,15 @@ pub(crate) fn insert_of_server(
         .first(connection)?;
     let next = last.map_or(1, |last| last.saturating_add(1));
     let numbered = (next.max(at.as_micros()), action.as_str());
-    insert_of(connection, (SubjectKind::Server, server), numbered, at)
+    let subject = (SubjectKind::Server, server);
+    insert_of(connection, subject, numbered, trace, at)
 }
 
 fn insert_of(
     connection: &mut Database,
     (kind, id): (SubjectKind, i64),
     (sequence, verb): (i64, &str),
+    trace: Option<TraceContext>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
     diesel::insert_into(effects::table)
@@ -172,6 +181,7 @@ fn insert_of(
             effects::effect.eq(verb),
             effects::created_at.eq(instant(at)),
             effects::not_before.eq(instant(at)),
+            effects::trace_parent.eq(trace.map(|it| it.to_string())),
         ))
         .prepared()
         .execute(connection)?;

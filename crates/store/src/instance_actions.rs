@@ -9,6 +9,7 @@ mod write;
 use diesel::prelude::*;
 use godwit_core::ids::ServerUuid;
 use godwit_core::time::Timestamp;
+use godwit_core::trace::TraceContext;
 
 pub use self::list::{ActionListError, ActionPage};
 pub(crate) use self::write::{apply, asked_at, began, begun, finish, start, succeeded_at_once};
@@ -25,6 +26,8 @@ pub struct ActionNote {
     pub user_id: Option<String>,
     /// The project of who asks.
     pub project_id: Option<String>,
+    /// The request in its trace, where it is traced.
+    pub trace: Option<TraceContext>,
     /// The present.
     pub at: Timestamp,
 }

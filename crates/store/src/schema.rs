@@ -309,6 +309,7 @@ diesel::table! {
         last_error -> Nullable<Text>,
         done_at -> Nullable<Timestamp>,
         outcome -> Nullable<Text>,
+        trace_parent -> Nullable<Text>,
     }
 }
 

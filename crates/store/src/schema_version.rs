@@ -55,6 +55,7 @@ const CHANGES: &[Change] = changes![
     "2026-11-28-000033_webhooks",
     "2026-11-28-000034_notifications",
     "2026-11-28-000050_retention",
+    "2026-11-28-000060_traces",
 ];
 
 /// Changes that no running program of the release before survives.

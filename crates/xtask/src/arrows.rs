@@ -18,10 +18,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("godwit-policy", &[]),
     ("godwit-planner", &["godwit-core"]),
     ("godwit-store", &["godwit-core"]),
-    ("godwit-rpc", &["godwit-core"]),
+    ("godwit-telemetry", &["godwit-core"]),
+    ("godwit-rpc", &["godwit-core", "godwit-telemetry"]),
     (
         "godwit-api",
-        &["godwit-core", "godwit-policy", "godwit-store"],
+        &[
+            "godwit-core",
+            "godwit-policy",
+            "godwit-store",
+            "godwit-telemetry",
+        ],
     ),
     (
         "godwit-conductor",
@@ -30,9 +36,13 @@ const ARROWS: &[(&str, &[&str])] = &[
             "godwit-planner",
             "godwit-rpc",
             "godwit-store",
+            "godwit-telemetry",
         ],
     ),
-    ("godwit-compute-agent", &["godwit-core", "godwit-rpc"]),
+    (
+        "godwit-compute-agent",
+        &["godwit-core", "godwit-rpc", "godwit-telemetry"],
+    ),
     ("godwit-notifications", &["godwit-core", "godwit-store"]),
     (
         "godwit",
@@ -46,6 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "godwit-policy",
             "godwit-rpc",
             "godwit-store",
+            "godwit-telemetry",
         ],
     ),
     // The fleet of the tests, in the types of these: the unit tests of none of them can use it.

@@ -54,6 +54,11 @@ conductor shows the same, so take their `max`, and not their sum. The pool and t
 own. Counters and histograms are a process's own since it began: take the `sum` of their `rate`. A
 series is there from the first thing that it counts on, which an `increase` misses.
 
+Whoever asks for OpenMetrics, as Prometheus does, gets beside buckets of `godwit_http_request_seconds`,
+`godwit_effect_seconds`, `godwit_migration_status_seconds` and `godwit_agent_step_seconds` the trace of
+the last thing that was counted there, where [traces](traces.md) are recorded. Prometheus keeps these
+exemplars with `--enable-feature=exemplar-storage`.
+
 *Seen on* names dashboards (deploy/grafana) and [alerts](alerts/README.md).
 
 ";

@@ -66,6 +66,10 @@ pub struct ApiConfig {
     /// `retention`, which the conductor has, too.
     #[serde(skip)]
     pub retention: Retention,
+    /// Does a request go on with the trace that its caller names in `traceparent`? Set from the
+    /// section `traces`, which every role has.
+    #[serde(skip)]
+    pub continue_traces: bool,
 }
 
 /// The section `api.webhooks`.
@@ -137,6 +141,7 @@ impl Default for ApiConfig {
             quotas: QuotaConfig::default(),
             webhooks: WebhookConfig::default(),
             retention: Retention::default(),
+            continue_traces: false,
         }
     }
 }

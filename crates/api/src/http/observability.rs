@@ -4,6 +4,7 @@
 //! its requests.
 
 mod http_metrics;
+mod openmetrics;
 mod server;
 
 pub use self::http_metrics::HttpMetrics;

@@ -70,6 +70,7 @@ impl Call {
             request_id: self.request_id.clone(),
             user_id: self.caller.user_id().map(str::to_owned),
             project_id: self.caller.project_id().map(str::to_owned),
+            trace: godwit_telemetry::current(),
             at: self.state.clock.now(),
         }
     }

@@ -45,7 +45,29 @@ async fn requests_are_counted_by_template_and_nothing_finer() {
     assert!(!text.contains(SERVER) && !text.contains("made-up") && !text.contains("MADEUP"));
 }
 
+#[tokio::test]
+async fn who_asks_for_openmetrics_gets_it() {
+    let world = World::new().await;
+    world.get(Who::Admin, 80, "/v2.1/servers").await;
+    // As Prometheus asks.
+    let wanted = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5";
+    let text = metrics_as(&world, wanted).await;
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    for line in [
+        "# TYPE godwit_http_requests counter\n",
+        r#"godwit_http_requests_total{method="GET",route="/servers",status="200"} 1"#,
+        r#"godwit_http_request_seconds_bucket{method="GET",route="/servers",le="30.0"} 1"#,
+        r#"godwit_http_request_seconds_bucket{method="GET",route="/servers",le="+Inf"} 1"#,
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+}
+
 async fn metrics(world: &World) -> String {
+    metrics_as(world, "*/*").await
+}
+
+async fn metrics_as(world: &World, wanted: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let observed = Observed {
         registry: world.registry.clone(),
@@ -57,6 +79,7 @@ async fn metrics(world: &World) -> String {
     world
         .client()
         .get(url)
+        .header("accept", wanted)
         .send()
         .await
         .unwrap()

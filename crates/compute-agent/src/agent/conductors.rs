@@ -6,10 +6,9 @@ use std::time::Duration;
 use godwit_rpc::Deadlines;
 use godwit_rpc::conductor::ConductorClient;
 use godwit_rpc::refusal::CallError;
-use godwit_rpc::transport::{Address, Transport};
-use godwit_rpc::version::Speaks;
+use godwit_rpc::transport::Address;
 
-use crate::config::Pace;
+use super::Parts;
 
 pub(super) struct Conductors {
     clients: Vec<(Address, ConductorClient)>,
@@ -20,17 +19,17 @@ pub(super) struct Conductors {
 }
 
 impl Conductors {
-    pub(super) fn new(transport: &Transport, addresses: &[Address], pace: &Pace) -> Self {
+    pub(super) fn new(parts: &Parts) -> Self {
         let client = |address: &Address| {
-            let (deadlines, speaks) = (Deadlines::default(), Speaks::default());
-            let client = ConductorClient::new(transport, address.clone(), deadlines, speaks);
+            let (deadlines, speaks) = (Deadlines::default(), parts.speaks.clone());
+            let client = ConductorClient::new(&parts.transport, address.clone(), deadlines, speaks);
             (address.clone(), client)
         };
         Self {
-            clients: addresses.iter().map(client).collect(),
+            clients: parts.conductors.iter().map(client).collect(),
             first: AtomicUsize::new(0),
-            retry_first: pace.retry_first,
-            retry_longest: pace.retry_longest,
+            retry_first: parts.pace.retry_first,
+            retry_longest: parts.pace.retry_longest,
         }
     }
 

@@ -18,7 +18,6 @@ use godwit_rpc::domain::Domain;
 use godwit_rpc::enrolment::{Heard, Heartbeat, Registered, Registration};
 use godwit_rpc::facts::Inventory;
 use godwit_rpc::transport::Address;
-use godwit_rpc::version::RPC_VERSION;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -67,7 +66,7 @@ async fn register(
                 agent_address: address.to_string(),
                 boot_id: shared.boot_id,
                 inventory,
-                rpc_version: RPC_VERSION,
+                rpc_version: shared.speaks.version.clone(),
                 capabilities: vec![],
                 unsettled: leftovers::unsettled(shared),
             };

@@ -1,7 +1,8 @@
 //! Follows a started move to its end.
 //!
 //! The last look is kept where watchers find it; the end goes to the journal first. A move that
-//! sends nothing for too long is aborted: the hypervisor alone would wait for ever.
+//! sends nothing for too long is aborted: the hypervisor alone would wait for ever. In a trace the
+//! span here is the hypervisor's job, in as many pieces as processes have followed it.
 
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use godwit_rpc::command::MoveKind;
 use godwit_rpc::progress::{Ended, Outcome, Progress, WatchEvent};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use tracing::{Instrument, info, warn};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, info, warn};
 
 use super::shared::{Raised, Shared};
 use crate::driver::{DriverError, Job, JobState};
@@ -73,7 +75,10 @@ pub(super) fn follow(shared: &Arc<Shared>, entry: &Entry) -> watch::Receiver<Vie
         bytes: 0,
         stalled: false,
     };
-    let span = tracing::info_span!("follow", %migration, server = %entry.what.server);
+    let span = tracing::info_span!("job", %migration, server = %entry.what.server, outcome = Empty);
+    // What the journal says, as `entry` may be older than the job.
+    let begun = shared.journal.find(migration).and_then(|it| it.trace);
+    godwit_telemetry::continue_from(&span, begun);
     shared.spawn(follower.follow().instrument(span));
     view
 }
@@ -183,6 +188,7 @@ impl Follower {
                 }
                 Ok(JobState::Ended(ended)) => {
                     let ended = self.explain(ended);
+                    Span::current().record("outcome", ended.outcome.as_str());
                     info!(outcome = ended.outcome.as_str(), "the move ended");
                     match conclude(&self.shared, &self.entry, ended.clone()).await {
                         Ok(()) => return End::Ended(ended),

@@ -2,7 +2,7 @@
 
 use godwit_rpc::enrolment::Report;
 use godwit_rpc::refusal::{CallError, Refusal};
-use tracing::{info, warn};
+use tracing::{Instrument as _, info, info_span, warn};
 
 use super::conductors::Conductors;
 use super::shared::Shared;
@@ -40,13 +40,13 @@ async fn report_one(shared: &Shared, conductors: &Conductors, entry: &Entry) -> 
     };
     let report = report(shared, entry, recorded);
     let migration = report.migration;
-    match conductors
-        .ask(|conductor| {
-            let report = report.clone();
-            async move { conductor.report(report).await }
-        })
-        .await
-    {
+    let span = info_span!("report", %migration);
+    godwit_telemetry::continue_from(&span, entry.trace);
+    let told = conductors.ask(|conductor| {
+        let report = report.clone();
+        async move { conductor.report(report).await }
+    });
+    match told.instrument(span).await {
         None => return false,
         Some(Ok(())) => info!(%migration, "a conductor knows the outcome"),
         Some(Err(CallError::Refused(

@@ -10,6 +10,7 @@ use godwit_core::time::{Clock, Timestamp};
 use godwit_rpc::facts::Inventory;
 use godwit_rpc::identity::{PeerIdentity, Role};
 use godwit_rpc::refusal::Refusal;
+use godwit_rpc::version::Speaks;
 use prometheus::IntGauge;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub(super) holds: Holds,
     pub(super) boot_id: Uuid,
     pub(super) metrics: Metrics,
+    pub(super) speaks: Speaks,
     /// Ends every task of this agent.
     pub(super) stop: CancellationToken,
     /// An outcome was recorded that has to be reported.
@@ -55,6 +57,7 @@ impl Shared {
             holds: parts.holds,
             boot_id: parts.boot_id,
             metrics: parts.metrics,
+            speaks: parts.speaks,
             clock: parts.clock,
             stop: CancellationToken::new(),
             outcome_recorded: Notify::new(),

@@ -111,7 +111,12 @@ impl Step {
             | Stage::Booted => return Err(Refusal::NoJob),
         }
         self.hold(HoldPoint::BeforeStart).await?;
-        self.enter(Stage::Starting).await?;
+        let trace = godwit_telemetry::current();
+        self.amend(|entry| {
+            entry.stage = Stage::Starting;
+            entry.trace = trace;
+        })
+        .await?;
         let driver = &self.shared.driver;
         let started = driver.start(&self.job, &start.receiver, &self.cancel);
         // Given up, it may have begun all the same, and the stage goes on saying so.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_core::ids::ServerUuid;
+use godwit_core::trace::TraceContext;
 use godwit_rpc::command::{
     Boot, Command, ForceMeans, Power, Powered, Prepare, Rank, Receiver, RollBack, Side, Start,
     Withdraw,
@@ -207,6 +208,8 @@ impl AgentCommand {
 #[derive(Debug)]
 pub(super) struct Request {
     command: AgentCommand,
+    /// Who asks, in the trace.
+    trace: Option<TraceContext>,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -214,7 +217,11 @@ pub(super) struct Request {
 pub(super) async fn submit(shared: &Arc<Shared>, command: AgentCommand) -> Answer {
     let (answer, answered) = oneshot::channel();
     let server = command.server();
-    let request = Request { command, answer };
+    let request = Request {
+        command,
+        trace: godwit_telemetry::current(),
+        answer,
+    };
     let busy = || Refusal::Unavailable(format!("too many commands wait for server {server}"));
     {
         let mut workers = shared.workers();
@@ -331,6 +338,7 @@ impl Worker {
     fn run(&self, request: Request) -> Running {
         let cancel = CancellationToken::new();
         let span = request.command.span();
+        godwit_telemetry::continue_from(&span, request.trace);
         let command = request.command.clone();
         let step = command.perform(self.shared.clone(), cancel.clone());
         let stop = self.shared.stop.clone();

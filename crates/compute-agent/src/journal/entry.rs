@@ -2,6 +2,7 @@
 
 use godwit_core::ids::MigrationUuid;
 use godwit_core::time::Timestamp;
+use godwit_core::trace::TraceContext;
 use godwit_rpc::command::{Command, Move, MoveKind, Rank, Side};
 use godwit_rpc::progress::Ended;
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,10 @@ pub struct Entry {
     // As above.
     #[serde(rename = "notes")]
     pub driver_state: Option<serde_json::Value>,
+    /// Source: what began the job, in the trace. Whoever follows the job goes on from there, also
+    /// after a restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceContext>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -84,6 +89,7 @@ impl Entry {
             outcome: None,
             definition: None,
             driver_state: None,
+            trace: None,
             created_at: now,
             updated_at: now,
         }

@@ -1,5 +1,6 @@
 use std::fs;
 
+use godwit_core::trace::TraceContext;
 use godwit_rpc::progress::{Ended, Outcome};
 use godwit_test_support::fleet::at;
 use godwit_test_support::fleet::rpc::command;
@@ -64,6 +65,7 @@ async fn what_was_amended_is_there_after_a_restart() {
             entry.stage = Stage::Moving;
             entry.outcome = Some(recorded.clone());
             entry.driver_state = Some(serde_json::json!({"disks": ["/a"]}));
+            entry.trace = TraceContext::new(1, 2, 1);
         })
         .await
         .unwrap();
@@ -74,6 +76,7 @@ async fn what_was_amended_is_there_after_a_restart() {
         .unwrap();
     assert_eq!(entry, journal.find(migration).unwrap());
     assert_eq!(entry.outcome, Some(recorded));
+    assert_eq!(entry.trace, TraceContext::new(1, 2, 1));
     assert!(entry.is_unreported());
 }
 

@@ -238,6 +238,7 @@ impl World {
             clock: self.clock.clone(),
             boot_id: Uuid::from_u128(self.boots),
             metrics: metrics.clone(),
+            speaks: Speaks::default(),
         }
     }
 

@@ -24,6 +24,7 @@ use godwit_core::time::Clock;
 use godwit_rpc::agent::AgentPool;
 use godwit_rpc::identity::{PeerIdentity, Role};
 use godwit_rpc::transport::{Address, LocalNetwork, Transport, serve};
+use godwit_rpc::version::Speaks;
 use godwit_store::{
     Actor, BeginError, CommitNote, MigrationRecord, NewMigration, Server, ServiceChange, StepError,
     Store, StoreOptions,
@@ -93,6 +94,8 @@ pub(crate) struct Cluster {
     pub(crate) conductors: BTreeMap<usize, Process>,
     pub(crate) agents: BTreeMap<HostName, Process>,
     pub(crate) pace: Pace,
+    /// What agents speak of another release.
+    pub(crate) speaks: BTreeMap<HostName, Speaks>,
     pub(crate) url: String,
     pub(crate) directory: TempDir,
     pub(crate) _postgres: Option<Arc<TempPostgres>>,
@@ -155,6 +158,7 @@ impl Cluster {
                 Address::Local(PeerIdentity::new(Role::Conductor, name))
             })
             .collect();
+        let speaks = self.speaks.get(name).cloned().unwrap_or_default();
         let (name, pace) = (name.clone(), self.pace.clone());
         let host = name.clone();
         let process = Process::start(move |stop| async move {
@@ -172,6 +176,7 @@ impl Cluster {
                 clock: Arc::new(SystemClock),
                 boot_id: new_uuid(),
                 metrics: Metrics::register(&prometheus::Registry::new()).unwrap(),
+                speaks,
             };
             let agent = Agent::open(parts).await.unwrap();
             agent.run(stop).await.unwrap();

@@ -7,8 +7,10 @@ use std::time::Duration;
 use godwit_compute_agent::config::Pace;
 use godwit_compute_agent::drivers::simulated::{Fabric, Fleet, GuestSpec, HostSpec};
 use godwit_conductor::{Backoff, Config, Slots, TimeLimits};
+use godwit_core::ids::HostName;
 use godwit_rpc::Deadlines;
 use godwit_rpc::transport::LocalNetwork;
+use godwit_rpc::version::Speaks;
 use godwit_store::{Store, StoreOptions};
 use godwit_test_support::database_directory;
 use godwit_test_support::fleet::rpc::owner;
@@ -25,6 +27,7 @@ use crate::cluster::Cluster;
 pub(crate) struct Made {
     pub(crate) config: Config,
     pub(crate) pace: Pace,
+    pub(crate) speaks: BTreeMap<HostName, Speaks>,
     pub(crate) fleet: Fleet,
     pub(crate) speed: f64,
     pub(crate) conductors: usize,
@@ -60,6 +63,7 @@ impl Made {
         Self {
             config: quick_config(),
             pace: quick_pace(),
+            speaks: BTreeMap::new(),
             fleet: Fleet::default(),
             speed: 20.0,
             conductors: 1,
@@ -104,6 +108,7 @@ impl Made {
         let Self {
             config,
             pace,
+            speaks,
             fleet,
             speed,
             conductors,
@@ -120,6 +125,7 @@ impl Made {
             agents: BTreeMap::new(),
             config,
             pace,
+            speaks,
             url,
             directory,
             _postgres: postgres,

@@ -63,6 +63,32 @@ fn passwords_stand_in_files() {
 }
 
 #[test]
+fn traces_go_to_a_collector_and_callers_may_be_ignored() {
+    assert!(!parse("").unwrap().api.continue_traces);
+    let config = parse("traces: {endpoint: 'http://[::1]:4318'}\n").unwrap();
+    assert!(config.api.continue_traces);
+    let text = "traces: {endpoint: 'https://c.example.org', continue_callers: false}\n";
+    assert!(!parse(text).unwrap().api.continue_traces);
+    for (text, says) in [
+        ("traces: {}\n", "endpoint"),
+        ("traces: {endpoint: 'localhost:4318'}\n", "http or https"),
+        ("traces: {endpoint: 'http://u:secret@c'}\n", "password"),
+        (
+            "traces: {endpoint: 'http://c', sampled: 1.5}\n",
+            "from 0 to 1",
+        ),
+        (
+            "traces: {endpoint: 'http://c', interval: 0}\n",
+            "more than 0",
+        ),
+    ] {
+        let error = refused(text);
+        assert!(error.contains(says), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+}
+
+#[test]
 fn what_is_kept_concerns_api_and_conductor() {
     let config = parse("retention: {events: 60, webhook_deliveries: 0}\n").unwrap();
     let kept = Retention {
@@ -165,6 +191,7 @@ fn the_example_is_a_good_file_and_shows_every_key() {
         ),
         #[cfg(feature = "libvirt")]
         ("agent", serde_json::to_value(config.agent().unwrap())),
+        ("traces", serde_json::to_value(&config.traces)),
         #[cfg(feature = "notifications")]
         (
             "notifications",
@@ -180,6 +207,8 @@ fn the_example_is_a_good_file_and_shows_every_key() {
 fn what_the_example_shows_is_the_default() {
     let mut config = Config::read(&example()).unwrap();
     assert_eq!(config.log, LogConfig::default());
+    assert!(config.api.continue_traces, "which is set from `traces`");
+    config.api.continue_traces = false;
     assert_eq!(config.api, ApiConfig::default());
     assert_eq!(config.policy, PolicyConfig::default());
     assert_eq!(config.retention, Retention::default());
@@ -190,6 +219,9 @@ fn what_the_example_shows_is_the_default() {
     assert_eq!(*database, DatabaseConfig::at(database.url.clone()));
     config.identity.private_key = None;
     assert_eq!(config.identity, IdentityConfig::default());
+    let traces = config.traces.take().unwrap();
+    let text = format!("traces: {{endpoint: '{}'}}", traces.endpoint);
+    assert_eq!(parse(&text).unwrap().traces, Some(traces));
     #[cfg(feature = "notifications")]
     {
         let mut notifications = config.notifications.take().unwrap();

@@ -78,6 +78,7 @@ pub(crate) async fn repair(store: &Store, yes: bool, down_time: Duration) -> Res
         request_id: format!("req-{}", RandomIds.uuid()),
         user_id: Some(ACTOR.to_owned()),
         project_id: None,
+        trace: None,
         at: now,
     };
     let mut possible = 0;

@@ -10,6 +10,8 @@ use crate::config::DatabaseConfig;
 const ABOUT: &str = "database";
 /// Clocks that differ by less are as good as the same: what is waited for takes longer.
 const CLOCKS_DIFFER: u64 = 5;
+pub(super) const KEEP_CLOCKS_TOGETHER: &str =
+    "keep the clocks of all machines together (chrony): leases and deadlines are told by them";
 
 pub(super) async fn look(database: &DatabaseConfig, report: &mut Report) -> Option<Store> {
     let store = match Store::open(&database.url, database.options()).await {
@@ -44,8 +46,7 @@ fn clock(theirs: i64, report: &mut Report) {
         report.wrong(
             "clock",
             format!("it is {apart} seconds apart from the database's"),
-            "keep the clocks of all machines together (chrony): leases, deadlines and signs of life \
-             are measured by them",
+            KEEP_CLOCKS_TOGETHER,
         );
     } else {
         report.good("clock", "it goes with the database's");

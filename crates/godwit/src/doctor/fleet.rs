@@ -1,15 +1,22 @@
 //! Conductors and agents, as the database knows them. Each agent is called, as a conductor does.
 
-use godwit_core::time::Clock;
-use godwit_rpc::agent::AgentPool;
+use std::time::Duration;
+
+use godwit_core::time::{Clock, Timestamp};
+use godwit_rpc::agent::{AgentClient, AgentPool};
 use godwit_rpc::refusal::CallError;
 use godwit_rpc::transport::Transport;
 use godwit_store::{Host, ServiceBinary, Store, StoreError};
 use tokio::task::JoinSet;
 
+use super::database::KEEP_CLOCKS_TOGETHER;
 use super::report::Report;
 use crate::clock::SystemClock;
 use crate::config::Config;
+
+/// What an agent saw is compared with when it was recorded, by the clocks of two machines: one that
+/// is further off than this is believed too late, or too early.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
 
 pub(super) async fn look(
     config: &Config,
@@ -93,7 +100,7 @@ async fn call(
         let client = pool.agent(&host.facts.name, &host.facts.agent_address);
         calls.spawn(async move {
             let answer = match client {
-                Ok(client) => client.facts().await.map(drop),
+                Ok(client) => ask(&client).await,
                 Err(error) => Err(error),
             };
             (host, answer)
@@ -101,12 +108,60 @@ async fn call(
     }
     let mut answers = calls.join_all().await;
     answers.sort_by_key(|(host, _)| host.id);
-    for (host, answer) in answers {
-        say(&host, answer, report);
+    for (host, answer) in &answers {
+        say(host, answer.as_ref().map(|_| ()), report);
+    }
+    let told = answers
+        .iter()
+        .filter_map(|(host, answer)| Some((host.facts.name.as_str(), answer.as_ref().ok()?)));
+    clocks(told, report);
+}
+
+/// When an agent looked at its host, by its own clock, and when it did so by this machine's.
+struct Told {
+    theirs: Timestamp,
+    asked: Timestamp,
+    answered: Timestamp,
+}
+
+/// Has the agent look at its host, over a connection that is there already: what takes its time then
+/// is the looking.
+async fn ask(agent: &AgentClient) -> Result<Told, CallError> {
+    agent.facts().await?;
+    let asked = SystemClock.now();
+    let theirs = agent.inventory().await?.observed_at;
+    Ok(Told {
+        theirs,
+        asked,
+        answered: SystemClock.now(),
+    })
+}
+
+/// Says which agents' clocks are certainly off. Whatever may be due to a slow answer is not.
+fn clocks<'a>(told: impl Iterator<Item = (&'a str, &'a Told)>, report: &mut Report) {
+    let (mut looked_at, mut off) = (false, false);
+    for (host, told) in told {
+        looked_at = true;
+        let behind = told.asked.since(told.theirs);
+        let ahead = told.theirs.since(told.answered);
+        let apart = behind.max(ahead);
+        if apart <= CLOCKS_DIFFER {
+            continue;
+        }
+        off = true;
+        let which = if ahead > behind { "ahead of" } else { "behind" };
+        let text = format!(
+            "it is {:.1} seconds {which} this machine's",
+            apart.as_secs_f64()
+        );
+        report.wrong(format!("clock of agent {host}"), text, KEEP_CLOCKS_TOGETHER);
+    }
+    if looked_at && !off {
+        report.good("clocks of agents", "they go with this machine's");
     }
 }
 
-fn say(host: &Host, answer: Result<(), CallError>, report: &mut Report) {
+fn say(host: &Host, answer: Result<(), &CallError>, report: &mut Report) {
     let about = format!("agent {}", host.facts.name);
     let address = &host.facts.agent_address;
     match (answer, host.service.forced_down) {
@@ -129,8 +184,53 @@ fn say(host: &Host, answer: Result<(), CallError>, report: &mut Report) {
         (Err(_), true) => report.good(about, "it is declared dead, and silent"),
         (Err(error), false) => report.wrong(
             about,
-            format!("at {address}: {:#}", anyhow::Error::from(error)),
+            format!("at {address}: {:#}", anyhow::Error::from(error.clone())),
             "docs/alerts/agent-down.md",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: i64) -> Timestamp {
+        Timestamp::from_micros(1_800_000_000_000_000 + milliseconds * 1_000).unwrap()
+    }
+
+    /// What is said of an agent that was asked at 10 and answered at 12 seconds.
+    fn said(theirs: i64) -> (String, bool) {
+        let told = Told {
+            theirs: at(theirs),
+            asked: at(10_000),
+            answered: at(12_000),
+        };
+        let mut report = Report::default();
+        clocks([("host-1", &told)].into_iter(), &mut report);
+        (report.to_string(), report.is_bad())
+    }
+
+    #[test]
+    fn a_clock_that_is_off_by_more_than_a_second_is_wrong() {
+        for theirs in [9_000, 10_000, 11_000, 12_000, 13_000] {
+            let (text, bad) = said(theirs);
+            assert!(!bad && text.contains("they go with"), "{theirs}: {text}");
+        }
+        for (theirs, says) in [
+            (8_900, "1.1 seconds behind this machine's"),
+            (13_100, "1.1 seconds ahead of this machine's"),
+            (-3_590_000, "3600.0 seconds behind this machine's"),
+        ] {
+            let (text, bad) = said(theirs);
+            assert!(bad && text.contains(says), "{text}");
+            assert!(text.contains("chrony"), "it says what to do: {text}");
+        }
+    }
+
+    #[test]
+    fn of_nobody_nothing_is_said() {
+        let mut report = Report::default();
+        clocks(std::iter::empty(), &mut report);
+        assert_eq!(report.to_string(), "nothing is wrong\n");
     }
 }

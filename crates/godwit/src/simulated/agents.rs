@@ -13,6 +13,7 @@ use godwit_compute_agent::holds::Holds;
 use godwit_compute_agent::metrics::Metrics;
 use godwit_core::ids::HostName;
 use godwit_rpc::transport::{Address, Transport};
+use godwit_rpc::version::Speaks;
 use uuid::Uuid;
 
 type TransportOf = dyn Fn(&HostName) -> Result<Transport> + Send + Sync;
@@ -51,6 +52,7 @@ impl Agents {
             clock: Arc::new(crate::clock::SystemClock),
             boot_id,
             metrics: self.metrics.clone(),
+            speaks: Speaks::default(),
         })
         .await
         .with_context(|| format!("the agent of {host}"))?;

@@ -1,5 +1,6 @@
 //! The program as its users meet it: started, asked over HTTP, stopped, killed, started again.
 
+mod doctor;
 mod import;
 mod process;
 mod real_clients;

@@ -142,6 +142,7 @@ async fn simulated_hosts_serve_a_conductor_in_another_process() -> Result<()> {
         "good  conductor conductor-1: ",
         "good  agent host-7: it answers",
         "good  agent host-8: it answers",
+        "good  clocks of agents: they go with this machine's",
         "nothing is wrong",
     ] {
         assert!(said.contains(line), "{line}:\n{said}");

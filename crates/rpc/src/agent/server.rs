@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
 
 use super::Agent;
 use super::verbs::for_each_verb;
@@ -19,6 +20,7 @@ use crate::identity::Role;
 use crate::proto;
 use crate::proto::agent_server::AgentServer as Wire;
 use crate::refusal::Refusal;
+use crate::trace;
 use crate::transport::{LARGEST_MESSAGE, Service};
 use crate::version::Speaks;
 
@@ -47,11 +49,14 @@ type Reply<T> = Result<Response<T>, Status>;
 
 /// Understands the message, calls, renders the answer.
 async fn relay<Q: Native, A: Native, F: Future<Output = Result<A, Refusal>>>(
+    verb: &'static str,
     request: Request<Q::Wire>,
     call: impl FnOnce(Q) -> F,
 ) -> Reply<A::Wire> {
+    let span = trace::span(&request, verb);
     let message = Q::from_wire(request.into_inner())?;
-    Ok(Response::new(call(message).await?.to_wire()))
+    let answer = call(message).instrument(span).await?;
+    Ok(Response::new(answer.to_wire()))
 }
 
 macro_rules! serve_verbs {
@@ -71,8 +76,8 @@ macro_rules! serve_verbs {
                     &self,
                     request: Request<<($($Request)?) as Native>::Wire>,
                 ) -> Reply<<$Reply as Native>::Wire> {
-                    relay(request, |($($request)?): ($($Request)?)| self.agent.$verb($($request)?))
-                        .await
+                    let call = |($($request)?): ($($Request)?)| self.agent.$verb($($request)?);
+                    relay(stringify!($verb), request, call).await
                 }
             )+
 

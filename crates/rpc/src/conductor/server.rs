@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use godwit_core::ids::HostName;
 use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
 
 use super::Conductor;
 use crate::convert::Native;
@@ -13,6 +14,7 @@ use crate::identity::{PeerIdentity, Role};
 use crate::proto;
 use crate::proto::conductor_server::ConductorServer as Wire;
 use crate::refusal::Refusal;
+use crate::trace;
 use crate::transport::{LARGEST_MESSAGE, Service};
 use crate::version::Speaks;
 
@@ -79,8 +81,10 @@ impl<C: Conductor> proto::conductor_server::Conductor for ConductorServer<C> {
     }
 
     async fn report(&self, request: Request<proto::Report>) -> Reply<proto::Empty> {
+        let span = trace::span(&request, "report");
         let (peer, report) = open(request, |r: &Report| &r.host)?;
-        self.conductor.report(&peer, report).await?;
+        let reported = self.conductor.report(&peer, report);
+        reported.instrument(span).await?;
         Ok(Response::new(proto::Empty {}))
     }
 }

@@ -10,6 +10,7 @@ use godwit_core::migration::{
     ColdRequest, EvacuationRequest, Limits, LiveRequest, Migration, Request,
 };
 use godwit_core::time::Timestamp;
+use godwit_core::trace::TraceContext;
 use godwit_core::transition::Transition;
 
 use super::commit::Locked;
@@ -40,6 +41,8 @@ pub struct NewMigration<R> {
     pub project_id: Option<String>,
     /// The HTTP request; without one there is no instance action.
     pub request_id: Option<String>,
+    /// The same in its trace, where it is traced.
+    pub trace: Option<TraceContext>,
     /// The present.
     pub at: Timestamp,
 }
@@ -83,6 +86,7 @@ impl<R> NewMigration<R> {
             user_id: self.user_id,
             project_id: self.project_id,
             request_id: self.request_id,
+            trace: self.trace,
             at: self.at,
         }
     }
@@ -104,6 +108,7 @@ impl NewMigration<Request> {
             request_id: self.request_id.clone()?,
             user_id: self.user_id.clone(),
             project_id: self.project_id.clone(),
+            trace: self.trace,
             at: self.at,
         })
     }
@@ -245,7 +250,7 @@ fn begin<E>(
     };
     events::append(connection, record.id, &requested)?;
     let effect = (record.migration.effect_sequence, beginning.effect);
-    effects::insert(connection, record.id, effect, new.at)?;
+    effects::insert(connection, record.id, effect, new.trace, new.at)?;
     servers::write_patch(connection, &server, &beginning.server, new.at)?;
     if let Some(note) = new.action_note() {
         instance_actions::begun(connection, &record, &note)?;

@@ -83,8 +83,9 @@ pub(super) fn write(
     } else if let Some(lease) = note.performed {
         effects::done(connection, lease, note.at)?;
     }
+    let trace = note.action.as_ref().and_then(|it| it.trace);
     for numbered in transition.numbered_effects() {
-        effects::insert(connection, id, numbered, note.at)?;
+        effects::insert(connection, id, numbered, trace, note.at)?;
     }
 
     write_server(connection, locked, transition, note.at)?;

@@ -59,7 +59,7 @@ fn begin<E>(
         return Err(BeginError::NotFree);
     }
     supersede_power(connection, &server, "A reboot took over.", note.at)?;
-    effects::insert_of_server(connection, server.id, *action, note.at)?;
+    effects::insert_of_server(connection, server.id, *action, note.trace, note.at)?;
     let patch = ServerPatch::begun(&server.state(), action.task());
     write_patch(connection, &server, &patch, note.at)?;
     instance_actions::began(connection, server.uuid, action.instance_action(), note)?;

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use godwit_core::effect::{Effect, Subject};
 use godwit_core::event::Event;
-use godwit_store::{ClaimedOfMigration, Lease};
+use godwit_core::power::PowerAction;
+use godwit_core::trace::TraceContext;
+use godwit_store::{ActionNote, ClaimedOfMigration, CommitNote, Lease, NewLiveMigration, NewPower};
 
-use crate::bench::{Bench, at, migration, placed};
+use crate::bench::{Bench, anybody, asked, at, migration, new_migration, placed, server};
 
 const LEASE: Duration = Duration::from_secs(5);
 
@@ -109,5 +111,45 @@ on_both! {
         assert_eq!(kinds(&force), [Effect::ForceComplete], "nobody waits for Watch");
         bench.drive(1, [Event::AbortRequested]).await;
         assert_eq!(kinds(&claim(&bench, "y", 44).await), [Effect::Abort], "overtakes");
+    }
+
+    async fn effects_are_of_the_trace_of_the_request_behind_them(bench: Bench) {
+        let trace = |span| TraceContext::new(7, span, 1);
+        bench.fleet(&[("a", 3), ("b", 0)]).await;
+        let new = NewLiveMigration { trace: trace(1), ..new_migration(1, at(10)) };
+        bench.store.server_begin_live_migration(new, anybody).await.unwrap();
+        let schedule = claim(&bench, "x", 20).await.remove(0);
+        assert_eq!(schedule.trace, trace(1));
+        bench.store.effect_done(schedule.lease, at(21)).await.unwrap();
+
+        // What follows from it, whoever writes it, and whoever performs it again.
+        bench.drive(1, [placed("b"), Event::Admitted]).await;
+        for second in [30, 40] {
+            let prepare = claim(&bench, "x", second).await.remove(0);
+            assert_eq!((prepare.subject.1, prepare.trace), (Effect::Prepare, trace(1)));
+        }
+        // What another request asks for is that request's.
+        bench.drive(1, [Event::Prepared]).await;
+        let note = ActionNote { trace: trace(2), ..asked("req-2", at(50)) };
+        let note = CommitNote::requested(note);
+        let aborted = bench.store.migration_apply(migration(1), Event::AbortRequested, note);
+        aborted.await.unwrap();
+        let abort = claim(&bench, "y", 60).await;
+        let abort = abort.iter().find(|it| it.subject.1 == Effect::Abort).unwrap();
+        assert_eq!(abort.trace, trace(2));
+
+        let note = ActionNote { trace: trace(3), ..asked("req-3", at(70)) };
+        let stop = NewPower { server: server(2), action: PowerAction::Stop, note };
+        bench.store.power_begin(stop, anybody).await.unwrap();
+        let claimed = bench.store.effects_claim("z", at(70), LEASE, 10).await.unwrap();
+        let stop = claimed.iter().find(|it| matches!(it.subject, Subject::Server(..))).unwrap();
+        assert_eq!(stop.trace, trace(3));
+        bench.store.effect_done(stop.lease, at(71)).await.unwrap();
+
+        // Of a request that nobody traces there is none.
+        bench.store.server_begin_live_migration(new_migration(3, at(80)), anybody).await.unwrap();
+        let claimed = claim(&bench, "w", 90).await;
+        let untraced = claimed.iter().find(|it| it.subject.0 == migration(3)).unwrap();
+        assert_eq!(untraced.trace, None);
     }
 }

@@ -16,7 +16,7 @@ use godwit_test_support::wait_for;
 pub(crate) const LAST: &str = "20261128000005";
 
 /// Their tables, those that others refer to first, and where their rows are now.
-const TABLES: [(&str, &str); 18] = [
+const TABLES: [(&str, &str); 19] = [
     ("services", "services"),
     ("deleted_services", "deleted_services"),
     ("aggregates", "aggregates"),
@@ -27,6 +27,8 @@ const TABLES: [(&str, &str); 18] = [
     ("sightings", "sightings"),
     ("migrations", "migrations"),
     ("migration_events", EVENTS),
+    // Where the former are since.
+    ("events", "events"),
     ("effects", EFFECTS),
     ("claims", "claims"),
     ("slots", "slots"),

@@ -15,13 +15,18 @@ use godwit_core::phase::Phase;
 use godwit_core::resources::Resources;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::transition::step;
-use godwit_store::{CommitNote, ConductorBeat, EventQuery, OpenError, Store, StoreOptions};
+use godwit_store::{
+    CommitNote, ConductorBeat, EventQuery, MigrationKey, OpenError, Store, StoreOptions,
+};
 
-use crate::bench::{Bench, at, host, migration, note_for, placed, uuid};
-use crate::released::{LAST, as_released, upgrade};
+use crate::bench::{Bench, at, host, migration, note_for, placed, server, uuid};
+use crate::released::{LAST, as_released, execute, upgrade};
 
 /// The last change of the release before the last one.
 const LAST_BUT_ONE: &str = "20261121000002";
+
+/// The last change of a release whose processes go on beside this one's.
+const BESIDE: &str = "20261128000025";
 
 const LEASE: Duration = Duration::from_secs(5);
 
@@ -162,6 +167,54 @@ async fn one_of_each(bench: &Bench) -> u128 {
     n
 }
 
+/// A process that is connected, and does nothing at the moment.
+fn connected(url: &str) -> Box<dyn std::any::Any> {
+    match url.strip_prefix("sqlite://") {
+        Some(path) => {
+            let mut idle = SqliteConnection::establish(path).unwrap();
+            idle.batch_execute("SELECT COUNT(*) FROM servers").unwrap();
+            Box::new(idle)
+        }
+        None => {
+            let mut idle = PgConnection::establish(url).unwrap();
+            idle.batch_execute("SET application_name = 'godwit api'")
+                .unwrap();
+            Box::new(idle)
+        }
+    }
+}
+
+/// What the API of the release before writes when a migration begins, as it names columns: migration
+/// `n` of server `n`, like migration 1 of server 1.
+fn begun_as_before(n: u128) -> String {
+    let (new, like) = (migration(n), migration(1));
+    let id = |uuid| format!("(SELECT id FROM migrations WHERE uuid = '{uuid}')");
+    let (new_id, old_id) = (id(new), id(like));
+    format!(
+        "INSERT INTO migrations (uuid, instance_uuid, migration_type, status, request, limits,
+                                 source_compute, source_node, dest_compute, old_instance_type_id,
+                                 new_instance_type_id, user_id, project_id, request_id, deadline,
+                                 generation, effect_sequence, event_sequence, created_at,
+                                 status_since)
+         SELECT '{new}', '{server}', migration_type, status, request, limits, source_compute,
+                source_node, dest_compute, old_instance_type_id, new_instance_type_id, user_id,
+                project_id, request_id, deadline, generation, effect_sequence, event_sequence,
+                created_at, status_since
+         FROM migrations WHERE uuid = '{like}';
+         INSERT INTO events (subject_kind, subject_id, sequence, at, name, from_status, to_status,
+                             actor, request_id, detail)
+         SELECT subject_kind, {new_id}, sequence, at, name, from_status, to_status, actor,
+                request_id, detail
+         FROM events WHERE subject_kind = 'migration' AND subject_id = {old_id};
+         INSERT INTO effects (subject_kind, subject_id, sequence, effect, created_at, not_before)
+         SELECT subject_kind, {new_id}, sequence, effect, created_at, not_before
+         FROM effects WHERE subject_kind = 'migration' AND subject_id = {old_id};
+         UPDATE servers SET task_state = 'migrating', generation = generation + 1
+         WHERE uuid = '{server}';",
+        server = server(n),
+    )
+}
+
 /// The log of all migrations, in pages.
 async fn positions(store: &Store) -> Vec<(MigrationUuid, i64)> {
     let mut found = Vec::new();
@@ -230,6 +283,36 @@ on_both! {
         assert!(store.effect_done(kept.lease, at(14)).await.unwrap());
     }
 
+    async fn the_release_before_goes_on_beside_this_one(bench: Bench) {
+        bench.fleet(&[("a", 3), ("b", 0)]).await;
+        bench.begin(1).await;
+        bench.begin(2).await;
+        drive(&bench.store, migration(2), vec![placed("b"), Event::Admitted], 20).await;
+        let url = as_released(&bench.url, BESIDE);
+        let _at_work = connected(&url);
+        let made = Store::upgrade(&url, &StoreOptions::default()).await.unwrap();
+        assert!(made.len() > 3, "beside somebody at work: {made:?}");
+        let store = Store::open(&url, StoreOptions::default()).await.unwrap();
+
+        // The release before does not know of that, and begins another one.
+        execute(&url, &begun_as_before(3));
+        assert_eq!(store.check_invariants().await.unwrap(), []);
+        let claimed = store.effects_claim("new", at(30), LEASE, 9).await.unwrap();
+        let subjects: Vec<_> = claimed.iter().map(|it| it.subject).collect();
+        for n in [1, 3] {
+            let schedule = Subject::Migration(migration(n), Effect::Schedule);
+            assert!(subjects.contains(&schedule), "{subjects:?}");
+        }
+        let key = MigrationKey::Uuid(migration(3));
+        let detail = store.migration_detail(key, None).await.unwrap().unwrap();
+        assert_eq!(detail.server_project_id.as_deref(), Some("demo"), "a trigger says it");
+        for n in [1, 2, 3] {
+            let found = store.migration_find(migration(n)).await.unwrap().unwrap();
+            drive(&store, migration(n), way_to_an_end(&found.migration), 60).await;
+        }
+        assert_eq!(store.check_invariants().await.unwrap(), []);
+    }
+
     async fn nobody_else_may_be_at_work(bench: Bench) {
         let beat = ConductorBeat {
             uuid: uuid("service", "c-1"),
@@ -240,18 +323,7 @@ on_both! {
         bench.store.conductor_heartbeat(beat).await.unwrap();
         let url = as_released(&bench.url, LAST);
         // An idle process is at work, too.
-        let idle: Box<dyn std::any::Any> = match url.strip_prefix("sqlite://") {
-            Some(path) => {
-                let mut idle = SqliteConnection::establish(path).unwrap();
-                idle.batch_execute("SELECT COUNT(*) FROM servers").unwrap();
-                Box::new(idle)
-            }
-            None => {
-                let mut idle = PgConnection::establish(&url).unwrap();
-                idle.batch_execute("SET application_name = 'godwit api'").unwrap();
-                Box::new(idle)
-            }
-        };
+        let idle = connected(&url);
         let refused = Store::upgrade(&url, &StoreOptions::default()).await.unwrap_err();
         let OpenError::InUse { by, .. } = &refused else { panic!("{refused:?}") };
         let connected = if url.starts_with("sqlite") { "has the file open" } else { "(godwit api)" };

@@ -60,6 +60,7 @@ pub fn new_migration<R>(
         user_id: Some("admin".to_owned()),
         project_id: Some("admin-project".to_owned()),
         request_id: Some("req-1".to_owned()),
+        trace: None,
         at,
     }
 }
@@ -70,6 +71,7 @@ pub fn asked(request_id: &str, at: Timestamp) -> ActionNote {
         request_id: request_id.to_owned(),
         user_id: Some("admin".to_owned()),
         project_id: Some("admin-project".to_owned()),
+        trace: None,
         at,
     }
 }

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
+use godwit_telemetry::exemplars::TracedHistograms;
 use prometheus::{
-    HistogramVec, IntCounterVec, Registry, register_histogram_vec_with_registry,
+    IntCounterVec, Registry, register_histogram_vec_with_registry,
     register_int_counter_vec_with_registry,
 };
 
@@ -13,7 +14,7 @@ use prometheus::{
 #[derive(Clone, Debug)]
 pub struct HttpMetrics {
     requests: IntCounterVec,
-    seconds: HistogramVec,
+    seconds: TracedHistograms,
 }
 
 /// From half a millisecond to the half minute that a synchronous pre-check may take.
@@ -37,17 +38,19 @@ impl HttpMetrics {
             BUCKETS.to_vec(),
             registry
         )?;
-        Ok(Self { requests, seconds })
+        Ok(Self {
+            requests,
+            seconds: TracedHistograms::new(seconds, &BUCKETS),
+        })
     }
 
+    /// To be called in the request's own span.
     pub fn observe(&self, route: &str, method: &Method, status: StatusCode, took: Duration) {
         let method = label(method);
         self.requests
             .with_label_values(&[route, method, status.as_str()])
             .inc();
-        self.seconds
-            .with_label_values(&[route, method])
-            .observe(took.as_secs_f64());
+        self.seconds.observe(&[route, method], took.as_secs_f64());
     }
 }
 

@@ -8,9 +8,12 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::http::header;
 use actix_web::web::{self, Data};
-use actix_web::{App, HttpResponse, HttpServer};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use futures::future::BoxFuture;
+use godwit_telemetry::exemplars;
 use prometheus::{Registry, TextEncoder};
+
+use super::openmetrics;
 
 /// Something that has to work for the process to be of use.
 pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
@@ -54,16 +57,33 @@ pub fn serve(listener: TcpListener, observed: Observed) -> std::io::Result<(Sock
     Ok((address, server))
 }
 
-async fn metrics(observed: Data<Observed>) -> HttpResponse {
-    match TextEncoder::new().encode_to_string(&observed.registry.gather()) {
+/// In the older format, for people and whoever does not ask for OpenMetrics.
+async fn metrics(observed: Data<Observed>, request: HttpRequest) -> HttpResponse {
+    let families = observed.registry.gather();
+    let (format, encoded) = if takes_openmetrics(&request) {
+        let encoded = openmetrics::encode(&families, exemplars::of);
+        let encoded = encoded.map_err(|error| error.to_string());
+        (openmetrics::FORMAT, encoded)
+    } else {
+        let encoded = TextEncoder::new().encode_to_string(&families);
+        let encoded = encoded.map_err(|error| error.to_string());
+        (prometheus::TEXT_FORMAT, encoded)
+    };
+    match encoded {
         Ok(text) => HttpResponse::Ok()
-            .insert_header((header::CONTENT_TYPE, prometheus::TEXT_FORMAT))
+            .insert_header((header::CONTENT_TYPE, format))
             .body(text),
         Err(error) => {
             tracing::error!(%error, "the metrics have no text form");
             HttpResponse::InternalServerError().finish()
         }
     }
+}
+
+fn takes_openmetrics(request: &HttpRequest) -> bool {
+    let name = openmetrics::FORMAT.split(';').next().unwrap_or_default();
+    let mut accepted = request.headers().get_all(header::ACCEPT);
+    accepted.any(|it| it.to_str().is_ok_and(|it| it.contains(name)))
 }
 
 /// 200 when everything works, else 503 with what does not.

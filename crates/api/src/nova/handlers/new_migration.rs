@@ -23,6 +23,7 @@ pub(super) fn build<R>(call: &Call, server: &Server, request: R) -> NewMigration
         user_id: call.caller.user_id().map(str::to_owned),
         project_id: call.caller.project_id().map(str::to_owned),
         request_id: Some(call.request_id.clone()),
+        trace: godwit_telemetry::current(),
         at: call.state.clock.now(),
     }
 }

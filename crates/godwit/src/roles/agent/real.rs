@@ -13,6 +13,7 @@ use godwit_compute_agent::holds::Holds;
 use godwit_compute_agent::metrics::Metrics;
 use godwit_rpc::identity::Role;
 use godwit_rpc::transport::Transport;
+use godwit_rpc::version::Speaks;
 use prometheus::Registry;
 
 use super::conductors_know;
@@ -49,6 +50,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
         clock: Arc::new(SystemClock),
         boot_id: RandomIds.uuid(),
         metrics,
+        speaks: Speaks::default(),
     })
     .await?;
     let address = agent.address().clone();

@@ -1,0 +1,163 @@
+//! An upgrade as docs/operate.md has it: the schema first, and then one process after the other, while
+//! servers move. Whatever one release began ends by another.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use godwit_test_support::wait_for_blocking;
+use serde_json::json;
+
+use crate::process::Process;
+use crate::sdk::Sdk;
+use crate::simulated::{Options, Simulated};
+
+const MOVE: Duration = Duration::from_secs(120);
+
+/// What `db upgrade` says where the older processes would not survive it.
+const ALONE: &str = "stop every api";
+
+/// Somebody who moves servers, and counts how many migrations there have to be.
+struct Load {
+    sdk: Sdk,
+    begun: usize,
+}
+
+impl Load {
+    fn on(deployment: &Simulated) -> Result<Self> {
+        let sdk = deployment.sdk("admin")?;
+        Ok(Self { sdk, begun: 0 })
+    }
+
+    fn server(&mut self, name: &str) -> Result<String> {
+        let filter = json!({"all_projects": true, "name": format!("^{name}$")});
+        let found = self.sdk.call("compute.servers", json!([]), filter)?;
+        let id = found[0]["id"].as_str();
+        Ok(id.with_context(|| format!("no server {name}"))?.to_owned())
+    }
+
+    /// Asks for a live migration; from 2.34 on the answer waits for nothing.
+    fn begin(&mut self, server: &str) -> Result<()> {
+        self.sdk.pinned("2.93");
+        let begun = self.sdk.live_migrate(server, None);
+        self.sdk.unpinned();
+        self.begun += 1;
+        begun
+    }
+
+    fn until(&mut self, server: &str, status: &str) -> Result<i64> {
+        wait_for_blocking(&format!("a migration that is {status}"), MOVE, || {
+            let migration = self.sdk.newest_migration(server)?;
+            ensure!(migration.status == status, "it is {}", migration.status);
+            Ok(Some(migration.id))
+        })
+    }
+
+    /// A whole move.
+    fn moves(&mut self, name: &str) -> Result<()> {
+        let server = self.server(name)?;
+        self.begin(&server)?;
+        self.until(&server, "completed").map(drop)
+    }
+
+    /// As many as were asked for, and all of them as they should have ended.
+    fn is_whole(&mut self) -> Result<()> {
+        let found = self.sdk.call("compute.migrations", json!([]), json!({}))?;
+        let found = found.as_array().context("no list")?;
+        let (there, begun) = (found.len(), self.begun);
+        ensure!(there == begun, "{there} migrations of {begun}");
+        for migration in found {
+            let status = migration["status"].as_str().unwrap_or_default();
+            let ended = ["completed", "confirmed", "cancelled"].contains(&status);
+            ensure!(ended, "{migration}");
+        }
+        Ok(())
+    }
+}
+
+/// Brings up a deployment of `old`, makes it one of `new`, and looks whether anything is lost. Says on
+/// standard output how far it is.
+///
+/// # Errors
+/// Something is lost, or does not work meanwhile.
+pub fn upgrade(old: &Path, new: &Path) -> Result<()> {
+    // Nobody has to wait for the one that never gets there.
+    let overlay = json!({"conductor": {"slots": {"per_source": 0, "per_destination": 0}}});
+    let mut deployment = Simulated::with(&Options {
+        overlay,
+        binary: Some(old.to_owned()),
+        ..Options::default()
+    })?;
+    let mut load = Load::on(&deployment)?;
+    load.moves("vm-1")?;
+    let (busy, waiting) = (load.server("vm-busy")?, load.server("vm-2")?);
+    load.begin(&busy)?;
+    load.until(&busy, "running")?;
+    load.sdk.migrate(&waiting, None)?;
+    load.begun += 1;
+    load.until(&waiting, "finished")?;
+
+    if upgrade_schema(&mut deployment, new)? {
+        println!("the former release goes on with the new schema");
+    }
+    load.sdk = deployment.sdk("admin")?;
+    load.moves("vm-3")?;
+    for (number, name) in ["vm-4", "vm-5"].into_iter().enumerate() {
+        replace(&mut deployment.conductors[number], new)?;
+        load.moves(name)?;
+        println!("conductor-{} is the new one", number + 1);
+    }
+    replace(&mut deployment.apis[0], new)?;
+    deployment.await_hosts(3)?;
+    println!("the API is the new one");
+
+    // What was begun before, by agents that are still the former ones.
+    load.sdk = deployment.sdk("admin")?;
+    let migration = load.until(&busy, "running")?;
+    load.sdk.abort(&busy, migration)?;
+    load.until(&busy, "cancelled")?;
+    load.sdk.confirm(&waiting)?;
+    load.until(&waiting, "confirmed")?;
+
+    replace(&mut deployment.hosts, new)?;
+    deployment.await_hosts(3)?;
+    println!("the agents are new ones");
+    load.moves("vm-1")?;
+    load.is_whole()?;
+    let checked = deployment.run(new, &["db", "check", "--invariants"])?;
+    ensure!(checked.status.success(), "{checked:?}");
+    Ok(())
+}
+
+/// Brings the schema to that of `new`, beside the older processes. `false`: they would not survive it,
+/// so that they were stopped and are the new ones now.
+fn upgrade_schema(deployment: &mut Simulated, new: &Path) -> Result<bool> {
+    let beside = deployment.run(new, &["db", "upgrade"])?;
+    if beside.status.success() {
+        return Ok(true);
+    }
+    let said = String::from_utf8_lossy(&beside.stderr);
+    ensure!(said.contains(ALONE), "{said}");
+    println!("this upgrade needs the database alone");
+    for process in deployment.conductors.iter().chain(&deployment.apis) {
+        process.stop()?;
+    }
+    // PostgreSQL needs a moment to notice that somebody went.
+    wait_for_blocking("nobody to be connected", MOVE, || {
+        let alone = deployment.run(new, &["db", "upgrade"])?;
+        Ok(alone.status.success().then_some(()))
+    })?;
+    let conductors = deployment.conductors.iter_mut();
+    for process in conductors.chain(&mut deployment.apis) {
+        process.become_binary(new);
+        process.start()?;
+    }
+    deployment.await_hosts(3)?;
+    Ok(false)
+}
+
+fn replace(process: &mut Process, new: &Path) -> Result<()> {
+    process.stop()?;
+    process.become_binary(new);
+    process.start()
+}
