@@ -10,6 +10,7 @@ mod notifications;
 mod pool;
 pub(crate) mod transport;
 
+use std::fmt::Display;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use godwit_store::Store;
 use prometheus::Registry;
 
 use crate::config::Config;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Supervisor, bind};
 use crate::version;
 
 /// Opens the database of a role. Roles never change the schema: that is `db upgrade`'s, once,
@@ -70,4 +71,18 @@ pub(crate) fn observe(
         observability::serve(listener, observed).context("cannot serve metrics")?;
     supervisor.serve("the metrics server", server);
     Ok(address)
+}
+
+/// Says that a role is served at `ready`, and runs it until told to stop; `metrics` is where
+/// metrics and health are to be served meanwhile.
+async fn until_stopped(
+    mut supervisor: Supervisor,
+    ready: impl Display,
+    metrics: SocketAddr,
+    registry: Registry,
+    readiness: Vec<(&'static str, Readiness)>,
+) -> Result<()> {
+    let metrics = observe(&mut supervisor, bind(metrics)?, registry, readiness)?;
+    println!("ready {ready}\nmetrics http://{metrics}/metrics");
+    supervisor.run().await
 }

@@ -6,9 +6,8 @@ use std::time::Duration;
 use godwit_rpc::Deadlines;
 use godwit_rpc::conductor::ConductorClient;
 use godwit_rpc::refusal::CallError;
-use godwit_rpc::transport::Address;
 
-use super::Parts;
+use super::{Address, Parts};
 
 pub(super) struct Conductors {
     clients: Vec<(Address, ConductorClient)>,

@@ -9,12 +9,10 @@ use godwit_api::policy::PolicySource;
 use godwit_api::{ApiState, Parts};
 use prometheus::Registry;
 
-use super::{database_answers, deliver, observe, pool, store};
+use super::{Config, Supervisor, bind, database_answers, deliver, pool, store, until_stopped};
 use crate::clock::SystemClock;
-use crate::config::Config;
 use crate::login::LogIn;
 use crate::stop;
-use crate::supervisor::{Supervisor, bind};
 
 /// Serves Nova's API until told to stop.
 pub(crate) async fn run(config: &Config) -> Result<()> {
@@ -41,12 +39,6 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     let (address, server) = godwit_api::serve(listener, state, identity)?;
     supervisor.serve("the API", server);
     let readiness = vec![database_answers(&store)];
-    let metrics = observe(
-        &mut supervisor,
-        bind(config.api.metrics)?,
-        registry,
-        readiness,
-    )?;
-    println!("ready http://{address}/v2.1\nmetrics http://{metrics}/metrics");
-    supervisor.run().await
+    let ready = format!("http://{address}/v2.1");
+    until_stopped(supervisor, ready, config.api.metrics, registry, readiness).await
 }

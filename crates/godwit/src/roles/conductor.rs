@@ -9,15 +9,14 @@ use godwit_core::ids::HostName;
 use godwit_rpc::agent::AgentPool;
 use godwit_rpc::identity::Role;
 use godwit_rpc::transport::{Listener, Transport, serve};
-use godwit_store::Store;
 use prometheus::Registry;
 
 use super::transport::transport;
-use super::{certificates, database_answers, notifications, observe, store};
+use super::{
+    Config, Store, Supervisor, certificates, database_answers, notifications, store, until_stopped,
+};
 use crate::clock::SystemClock;
-use crate::config::Config;
 use crate::stop;
-use crate::supervisor::{Supervisor, bind};
 
 /// Drives migrations until told to stop.
 pub(crate) async fn run(config: &Config) -> Result<()> {
@@ -50,14 +49,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     )?;
     spawn(&mut supervisor, conductor, listener);
     let readiness = vec![database_answers(&store)];
-    let metrics = observe(
-        &mut supervisor,
-        bind(settings.metrics)?,
-        registry,
-        readiness,
-    )?;
-    println!("ready {address}\nmetrics http://{metrics}/metrics");
-    supervisor.run().await
+    until_stopped(supervisor, address, settings.metrics, registry, readiness).await
 }
 
 /// How a conductor with these settings talks to agents.

@@ -26,16 +26,14 @@ use crate::{
 
 /// A migration to begin.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct NewMigration<R> {
     /// Its uuid, made by the caller.
     pub uuid: MigrationUuid,
-    /// Which server shall move.
     pub server: ServerUuid,
-    /// What is wanted.
     pub request: R,
     /// Limits until it is placed; only `accepted` matters.
     pub limits: Limits,
-    /// Who asks.
     pub user_id: Option<String>,
     /// The project of who asks.
     pub project_id: Option<String>,
@@ -43,7 +41,6 @@ pub struct NewMigration<R> {
     pub request_id: Option<String>,
     /// The same in its trace, where it is traced.
     pub trace: Option<TraceContext>,
-    /// The present.
     pub at: Timestamp,
 }
 

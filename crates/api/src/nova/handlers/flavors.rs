@@ -6,13 +6,9 @@ use godwit_store::Flavor;
 use regex::Regex;
 use serde::Serialize;
 
-use super::paging::{limit, next, unstorable};
+use super::paging::{limit, next, no_such_marker, unstorable};
+use super::{Answer, ApiError, Call, Reply, rules};
 use crate::http::query::boolean;
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
 use crate::nova::views::flavor::{FlavorEntry, FlavorView};
 
 pub async fn index(call: &Call) -> Answer {
@@ -55,7 +51,7 @@ fn answer<'a, T: Serialize>(
 ) -> Result<Reply, ApiError> {
     let last = page.last().map(|flavor| flavor.flavorid.clone());
     let next = next(call, collection, page.len(), last);
-    Reply::page("flavors", page.iter().map(view), "flavors_links", next)
+    Reply::page("flavors", page.iter().map(view), next)
 }
 
 /// Flavors are few: they are read all at once, and cut here.
@@ -67,8 +63,7 @@ async fn page(call: &Call) -> Result<Vec<Flavor>, ApiError> {
         None => 0,
         Some(marker) => {
             let at = flavors.iter().position(|flavor| flavor.flavorid == marker);
-            let gone = || ApiError::BadRequest(format!("marker [{marker}] not found"));
-            at.ok_or_else(gone)?.saturating_add(1)
+            at.ok_or_else(|| no_such_marker(marker))?.saturating_add(1)
         }
     };
     let limit = usize::try_from(limit(call)).unwrap_or(usize::MAX);

@@ -5,12 +5,8 @@
 use godwit_store::{ActionListError, ActionPage, InstanceAction, Server};
 
 use super::paging::{changes, limit, next};
+use super::{Answer, ApiError, Reply, milestone, rules};
 use crate::nova::call::{Allowed, Call, Guarded};
-use crate::nova::error::ApiError;
-use crate::nova::microversion::milestone;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
 use crate::nova::views::instance_action::{EventVisibility, InstanceActionView};
 
 pub async fn index(call: &Call) -> Answer {
@@ -24,7 +20,8 @@ pub async fn index(call: &Call) -> Answer {
     let collection = format!("servers/{}/os-instance-actions", call.ids.server);
     let view = |action| InstanceActionView::new(action, call.version);
     let next = next(call, &collection, actions.len(), last);
-    Reply::page("instanceActions", actions.iter().map(view), "links", next)
+    let views: Vec<_> = actions.iter().map(view).collect();
+    Reply::linked("instanceActions", views, "links", next)
 }
 
 pub async fn show(call: &Call) -> Answer {
@@ -66,7 +63,7 @@ async fn server(call: &Call) -> Result<Guarded<Server>, ApiError> {
 async fn list(call: &Call, server: &Server) -> Result<Vec<InstanceAction>, ApiError> {
     let page = match call.version >= milestone::ACTION_PAGES {
         true => {
-            let (changes_since, changes_before) = changes(&call.query)?;
+            let (changes_since, changes_before) = changes(|name| call.query.last(name))?;
             let limit = limit(call);
             if limit == 0 {
                 return Ok(Vec::new());

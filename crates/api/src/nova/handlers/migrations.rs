@@ -7,13 +7,9 @@ use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_store::{ListedMigration, MigrationFilter, MigrationListError, Paging};
 
 use super::paging::{changes, limit, next, unstorable};
+use super::{Answer, ApiError, Reply, milestone, rules};
 use crate::http::query::boolean;
 use crate::nova::call::{Call, read_uuid};
-use crate::nova::error::ApiError;
-use crate::nova::microversion::milestone;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
 use crate::nova::views::migration::MigrationView;
 
 pub async fn index(call: &Call) -> Answer {
@@ -37,20 +33,16 @@ pub async fn index(call: &Call) -> Answer {
         .and_then(|record| record.uuid().map(str::to_owned));
     let pages = call.version >= milestone::MIGRATION_PAGES;
     let next = next(call, "os-migrations", records.len(), last.filter(|_| pages));
-    Reply::page(
-        "migrations",
-        records.iter().map(view),
-        "migrations_links",
-        next,
-    )
+    Reply::page("migrations", records.iter().map(view), next)
 }
 
 async fn list(call: &Call, filter: &MigrationFilter) -> Result<Vec<ListedMigration>, ApiError> {
     let paging = if call.version < milestone::MIGRATION_PAGES {
         Paging::Unpaged
     } else {
-        let text = call.query.last("marker").filter(|text| !text.is_empty());
-        let marker = text.map(marker).transpose()?;
+        let marker = call.query.last("marker").filter(|text| !text.is_empty());
+        let known = |text| read_uuid(text).ok_or_else(|| no_such_marker(text));
+        let marker = marker.map(known).transpose()?.map(MigrationUuid);
         match limit(call) {
             0 => return Ok(Vec::new()),
             limit => Paging::Page { limit, marker },
@@ -66,12 +58,6 @@ async fn list(call: &Call, filter: &MigrationFilter) -> Result<Vec<ListedMigrati
         })
 }
 
-fn marker(text: &str) -> Result<MigrationUuid, ApiError> {
-    read_uuid(text)
-        .map(MigrationUuid)
-        .ok_or_else(|| no_such_marker(text))
-}
-
 fn no_such_marker(text: &str) -> ApiError {
     ApiError::BadRequest(format!("Marker {text} could not be found."))
 }
@@ -79,7 +65,7 @@ fn no_such_marker(text: &str) -> ApiError {
 /// What the query asks for; `None` where nothing can match.
 fn filter(call: &Call) -> Result<Option<MigrationFilter>, ApiError> {
     let text = |name| call.query.last(name).map(str::to_owned);
-    let (changes_since, changes_before) = changes(&call.query)?;
+    let (changes_since, changes_before) = changes(|name| call.query.last(name))?;
     let server = call.query.last("instance_uuid");
     let impossible = call.query.pairs().any(|(_, value)| unstorable(value))
         || call.query.last("hidden").is_some_and(wants_hidden)

@@ -1,11 +1,11 @@
 //! Lists in pages (`contract: http.md §10, §11`).
 
+use std::fmt::Display;
+
 use godwit_core::time::Timestamp;
 
-use crate::http::query::Query;
+use super::{ApiError, Call};
 use crate::http::timestamps;
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
 use crate::nova::views::Next;
 
 /// How many items the answer may have: what the caller asked for, and never more than allowed.
@@ -42,9 +42,17 @@ pub(super) fn next(call: &Call, collection: &str, count: usize, last: Option<Str
     Some(call.links.next(collection, &call.query, &last))
 }
 
-/// When what is asked for changed last, at the earliest and at the latest.
-pub(super) fn changes(query: &Query) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
-    let time = |name| query.last(name).and_then(timestamps::parse);
+/// What most lists say of a marker that leads nowhere.
+pub(super) fn no_such_marker(text: impl Display) -> ApiError {
+    ApiError::BadRequest(format!("marker [{text}] not found"))
+}
+
+/// When what is asked for changed last, at the earliest and at the latest; `said` is what a
+/// parameter says.
+pub(super) fn changes<'a>(
+    said: impl Fn(&str) -> Option<&'a str>,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
+    let time = |name| said(name).and_then(timestamps::parse);
     let (since, before) = (time("changes-since"), time("changes-before"));
     if since
         .zip(before)

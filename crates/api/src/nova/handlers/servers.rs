@@ -10,12 +10,9 @@ use godwit_store::{Server, ServerListError, ServerPage};
 
 use self::scope::Scope;
 use self::visibility::Visibility;
-use super::paging::{limit, next};
+use super::paging::{limit, next, no_such_marker};
+use super::{Answer, ApiError, Reply, rules};
 use crate::nova::call::{Call, read_uuid};
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
 use crate::nova::views::HostIds;
 use crate::nova::views::server::{ServerEntry, ServerView};
 
@@ -25,7 +22,7 @@ pub async fn index(call: &Call) -> Answer {
     let view = |server| ServerEntry::new(server, &call.links);
     let last = servers.last().map(|server| server.uuid.to_string());
     let next = next(call, "servers", servers.len(), last);
-    Reply::page("servers", servers.iter().map(view), "servers_links", next)
+    Reply::page("servers", servers.iter().map(view), next)
 }
 
 pub async fn detail(call: &Call) -> Answer {
@@ -36,7 +33,7 @@ pub async fn detail(call: &Call) -> Answer {
     let view = |server| ServerView::new(server, visibility.of(server), &call.links, &host_ids);
     let last = servers.last().map(|server| server.uuid.to_string());
     let next = next(call, "servers/detail", servers.len(), last);
-    Reply::page("servers", servers.iter().map(view), "servers_links", next)
+    Reply::page("servers", servers.iter().map(view), next)
 }
 
 pub async fn show(call: &Call) -> Answer {
@@ -55,7 +52,8 @@ async fn list(call: &Call, all_projects: &'static str) -> Result<Vec<Server>, Ap
     };
     let sort = sorting::read(call)?;
     let marker = call.query.last("marker").filter(|text| !text.is_empty());
-    let marker = marker.map(marker_uuid).transpose()?;
+    let known = |text| read_uuid(text).ok_or_else(|| no_such_marker(text));
+    let marker = marker.map(known).transpose()?.map(ServerUuid);
     let page = match limit(call) {
         0 => return Ok(Vec::new()),
         limit => ServerPage {
@@ -69,17 +67,7 @@ async fn list(call: &Call, all_projects: &'static str) -> Result<Vec<Server>, Ap
         .server_list(&filter, &page)
         .await
         .map_err(|error| match error {
-            ServerListError::MarkerNotFound(marker) => no_such_marker(&marker.to_string()),
+            ServerListError::MarkerNotFound(marker) => no_such_marker(marker),
             ServerListError::Store(error) => error.into(),
         })
-}
-
-fn marker_uuid(text: &str) -> Result<ServerUuid, ApiError> {
-    read_uuid(text)
-        .map(ServerUuid)
-        .ok_or_else(|| no_such_marker(text))
-}
-
-fn no_such_marker(text: &str) -> ApiError {
-    ApiError::BadRequest(format!("marker [{text}] not found"))
 }

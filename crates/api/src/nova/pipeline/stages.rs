@@ -10,27 +10,22 @@ use godwit_store::{KeptAnswer, KeyedRequest};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use super::{ApiError, ApiState, Base, Microversion, Root, Version};
 use crate::http::auth::Principal;
 use crate::http::body::{self, BodyError};
 use crate::http::caller::Caller;
 use crate::http::idempotency::{self, Begun, Said};
-use crate::http::links::Base;
 use crate::http::query::{NotUtf8, Query};
 use crate::http::route::Route;
-use crate::http::state::ApiState;
 use crate::nova::body::{action, check_content_type};
 use crate::nova::call::{Call, PathIds};
-use crate::nova::error::ApiError;
 use crate::nova::links::Links;
-use crate::nova::microversion::Microversion;
 use crate::nova::negotiation::VersionError;
 use crate::nova::reply::{self, NamedVersion, Reply};
-use crate::nova::root::Root;
 use crate::nova::routes::{Found, Operation, Takes};
 use crate::nova::schema::body::edition;
 use crate::nova::schema::query::QuerySchema;
 use crate::nova::schema::{Strictness, check};
-use crate::nova::views::version::VersionDocument;
 
 /// A path as the router sees it: decoded, each byte a character as WSGI has it, repeated slashes
 /// made one.
@@ -112,8 +107,8 @@ pub(super) async fn handle(mut routed: Routed<'_>) -> Result<Reply, Stop> {
     let Some(Found { first, all, ids }) = routed.found.take() else {
         check_project(&routed)?;
         let base = Base::of(routed.request, &routed.state.link_rules);
-        let document = VersionDocument::new(routed.root, &base, routed.root);
-        return Ok(Reply::json(&document)?);
+        let version = Version::document(routed.root, &base, routed.root);
+        return Ok(Reply::document("version", &version)?);
     };
     let mut read = Bytes::new();
     let (operation, body) = match first.takes {

@@ -1,16 +1,14 @@
 //! What this host says of itself.
 
-use godwit_rpc::command::Receiver;
 use godwit_rpc::facts::{Capacity, Cpu, HostFacts};
 use serde::{Deserialize, Serialize};
 use virt::error::Error;
 
-use super::Host;
 use super::connection::Live;
 use super::definition::host_cpu;
 use super::storage::pools::{self, SeenPool};
-use super::storage::room::{Room, room_at};
-use crate::driver::DriverError;
+use super::storage::space::{Space, space_at};
+use super::{DriverError, Host, Receiver};
 
 /// What does not change while libvirt runs.
 #[derive(Clone, Debug)]
@@ -50,15 +48,9 @@ struct Processors {
 
 impl Host {
     pub(super) async fn facts(&self) -> Result<HostFacts, DriverError> {
-        let (facts, _) = self.facts_and_pools().await?;
-        Ok(facts)
-    }
-
-    /// The same, with what tells where a disk lies.
-    pub(super) async fn facts_and_pools(&self) -> Result<(HostFacts, Vec<SeenPool>), DriverError> {
         let (about, processors) = self.connection.call(ask).await?;
-        let (pools, room) = self.storage().await?;
-        let facts = HostFacts {
+        let (pools, space) = self.storage().await?;
+        Ok(HostFacts {
             host: self.name.clone(),
             node: about.node,
             hypervisor_type: about.hypervisor_type,
@@ -67,13 +59,12 @@ impl Host {
             capacity: Capacity {
                 vcpus: processors.vcpus,
                 memory_bytes: processors.memory_bytes,
-                disk_bytes: room.total,
-                disk_free_bytes: room.free,
+                disk_bytes: space.total,
+                disk_free_bytes: space.free,
             },
-            pools: pools.iter().map(|seen| seen.pool.clone()).collect(),
+            pools: pools.into_iter().map(|seen| seen.pool).collect(),
             address: self.config.address,
-        };
-        Ok((facts, pools))
+        })
     }
 
     /// What the source of a move to this host has to know; `own` is what this host is now.
@@ -102,17 +93,17 @@ impl Host {
         Ok(self.files.run(move || pools::observe(&configured)).await?)
     }
 
-    async fn storage(&self) -> Result<(Vec<SeenPool>, Room), DriverError> {
+    async fn storage(&self) -> Result<(Vec<SeenPool>, Space), DriverError> {
         let configured = self.config.shared_storage.clone();
         let instances = self.config.instances.clone();
         let reserved = self.reserved_bytes();
-        let look = move || (pools::observe(&configured), room_at(&instances, reserved));
-        let (pools, room) = self.files.run(look).await?;
-        let room = room.map_err(|error| {
+        let look = move || (pools::observe(&configured), space_at(&instances, reserved));
+        let (pools, space) = self.files.run(look).await?;
+        let space = space.map_err(|error| {
             let instances = self.config.instances.display();
             DriverError::Unavailable(format!("{instances}: {error}"))
         })?;
-        Ok((pools, room))
+        Ok((pools, space))
     }
 
     /// What of the host's disks is never given away.

@@ -9,7 +9,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use godwit_core::ids::ServerUuid;
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
 use godwit_rpc::domain::{Backing, Disk, Domain, Owner};
@@ -18,13 +17,12 @@ use uuid::Uuid;
 use virt::error::{Error, ErrorNumber};
 use virt::sys as raw;
 
-use super::Host;
 use super::connection::{CallError, Live, number};
 use super::definition::{Definition, DiskElement, Unreadable};
 use super::observation::{MoveSeen, Observation, look};
 use super::storage::pools::{SeenPool, pool_of};
 use super::sys::{self, BlockSizes};
-use crate::driver::DriverError;
+use super::{DriverError, Host, ServerUuid};
 
 /// Domains looked at at the same time.
 const ABREAST: usize = 4;
@@ -132,14 +130,26 @@ impl Host {
 
     /// One look at where the guest runs; `None` when there is no such domain.
     pub(super) async fn look(&self, server: ServerUuid) -> Result<Option<Observation>, CallError> {
-        self.connection
-            .call(
-                move |live| match live.connect.lookup_domain_by_uuid(server.0) {
-                    Ok(domain) => known(look(&domain)),
-                    Err(error) => known(Err(error)),
-                },
-            )
-            .await
+        self.with_domain(server, look).await
+    }
+
+    /// What `work` says of the guest's domain; `None` when there is no such domain.
+    pub(super) async fn with_domain<T: Send + 'static>(
+        &self,
+        server: ServerUuid,
+        work: impl FnOnce(&virt::domain::Domain) -> Result<T, Error> + Send + 'static,
+    ) -> Result<Option<T>, CallError> {
+        let worked = self.connection.call(move |live| {
+            let domain = live.connect.lookup_domain_by_uuid(server.0);
+            known(domain.and_then(|domain| work(&domain)))
+        });
+        worked.await
+    }
+
+    /// Would the guest's definition outlive it?
+    pub(super) async fn is_persistent(&self, server: ServerUuid) -> Result<bool, CallError> {
+        let asked = self.with_domain(server, |domain| domain.is_persistent());
+        Ok(asked.await?.unwrap_or(false))
     }
 
     /// What the host testifies of the guest.

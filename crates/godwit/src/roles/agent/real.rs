@@ -20,9 +20,9 @@ use super::conductors_know;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::roles::transport::transport;
-use crate::roles::{certificates, observe};
+use crate::roles::{certificates, until_stopped};
 use crate::stop;
-use crate::supervisor::{Supervisor, bind};
+use crate::supervisor::Supervisor;
 
 /// Serves this host until told to stop.
 pub(crate) async fn run(config: &Config) -> Result<()> {
@@ -56,14 +56,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     let address = agent.address().clone();
     let stop = supervisor.stop();
     supervisor.spawn("the agent", async move { Ok(agent.run(stop).await?) });
-    let metrics = observe(
-        &mut supervisor,
-        bind(settings.metrics)?,
-        registry,
-        readiness,
-    )?;
-    println!("ready {address}\nmetrics http://{metrics}/metrics");
-    supervisor.run().await
+    until_stopped(supervisor, address, settings.metrics, registry, readiness).await
 }
 
 /// How an agent with these settings talks to conductors.

@@ -4,15 +4,10 @@
 use godwit_store::{Hypervisor, HypervisorPage};
 use serde::Serialize;
 
-use super::super::paging::{limit, next};
+use super::super::paging::{limit, next, no_such_marker};
 use super::super::services::liveness;
 use super::{Hosted, hosted_if_asked, lookup, matching};
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::microversion::milestone;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use crate::nova::handlers::{Answer, ApiError, Call, Reply, milestone, rules};
 use crate::nova::views::Next;
 use crate::nova::views::hypervisor::{HypervisorEntry, HypervisorView};
 use crate::nova::views::service::Id;
@@ -58,7 +53,7 @@ async fn page(call: &Call) -> Result<Vec<Hypervisor>, ApiError> {
     }
     let marker = match call.query.last("marker") {
         None => None,
-        Some(text) => Some(lookup::key(text).ok_or_else(|| lookup::no_such_marker(call))?),
+        Some(text) => Some(lookup::key(text).ok_or_else(|| no_such_marker(text))?),
     };
     let page = HypervisorPage {
         limit: Some(limit(call)),
@@ -75,12 +70,7 @@ fn answer<'a, T: Serialize>(
     view: impl Fn(&'a Hypervisor) -> T,
 ) -> Result<Reply, ApiError> {
     let links = links(call, collection, found);
-    Reply::page(
-        "hypervisors",
-        found.iter().map(view),
-        "hypervisors_links",
-        links,
-    )
+    Reply::page("hypervisors", found.iter().map(view), links)
 }
 
 /// A list by pattern is all there is.

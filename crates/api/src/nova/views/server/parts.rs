@@ -1,13 +1,12 @@
 //! The parts of a server's document that have rules of their own.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use godwit_core::time::Timestamp;
 use godwit_store::{Fault, Flavor, Launch, Server, Service, Volume};
 use serde::Serialize;
 
 use super::super::Gated;
+use super::super::service::{Liveness, State};
 use super::ServerVisibility;
 use crate::http::timestamps::Seconds;
 use crate::nova::links::{Link, Links, To};
@@ -32,12 +31,12 @@ pub enum HostStatus {
 
 impl HostStatus {
     /// How the host of a service is; a server's host without one is not known.
-    pub fn of(service: Option<&Service>, now: Timestamp, down_time: Duration) -> Self {
+    pub fn of(service: Option<&Service>, liveness: Liveness) -> Self {
         match service {
             None => Self::Unknown,
             Some(service) if service.forced_down => Self::Down,
             Some(service) if service.disabled => Self::Maintenance,
-            Some(service) if service.is_up(now, down_time) => Self::Up,
+            Some(service) if State::of(service, liveness) == State::Up => Self::Up,
             Some(_) => Self::Unknown,
         }
     }
@@ -64,7 +63,7 @@ pub(super) struct FaultView<'a> {
     code: i32,
     created: Seconds,
     message: &'a str,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     details: Gated<&'a str>,
 }
 
@@ -78,7 +77,7 @@ impl<'a> FaultView<'a> {
             code: fault.code,
             created: Seconds(fault.created),
             message: &fault.message,
-            details: details.map_or(Gated::Absent, Gated::Present),
+            details,
         }
     }
 }
@@ -98,7 +97,7 @@ pub(super) enum FlavorField<'a> {
         ephemeral: i64,
         swap: i64,
         original_name: &'a str,
-        #[serde(skip_serializing_if = "Gated::is_absent")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         extra_specs: Gated<&'a BTreeMap<String, String>>,
     },
 }
@@ -119,7 +118,7 @@ impl<'a> FlavorField<'a> {
             ephemeral: flavor.spec.ephemeral_gb,
             swap: flavor.spec.swap_mb,
             original_name: &flavor.spec.name,
-            extra_specs: Gated::when(visibility.extra_specs, &flavor.extra_specs),
+            extra_specs: visibility.extra_specs.then_some(&flavor.extra_specs),
         }
     }
 }
@@ -128,7 +127,7 @@ impl<'a> FlavorField<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct VolumeView<'a> {
     id: &'a str,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     delete_on_termination: Gated<bool>,
 }
 
@@ -136,7 +135,7 @@ impl<'a> VolumeView<'a> {
     pub(super) fn list(launch: &'a Launch, version: Microversion) -> Vec<Self> {
         let fate = |volume: &Volume| {
             let known = version >= milestone::EXTENDED_ATTRIBUTES;
-            Gated::when(known, volume.delete_on_termination)
+            known.then_some(volume.delete_on_termination)
         };
         let view = |volume: &'a Volume| Self {
             id: &volume.id,
@@ -154,7 +153,7 @@ pub(super) enum ImageField<'a> {
     Reference {
         id: &'a str,
         links: [Link<'a>; 1],
-        #[serde(skip_serializing_if = "Gated::is_absent")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         properties: Gated<&'a BTreeMap<String, String>>,
     },
 }
@@ -165,7 +164,7 @@ impl<'a> ImageField<'a> {
             return Self::None("");
         };
         let known = visibility.version >= milestone::IMAGE_PROPERTIES;
-        let properties = Gated::when(known, &server.launch.image_properties);
+        let properties = known.then_some(&server.launch.image_properties);
         Self::Reference {
             id,
             links: [links.bookmark_link(To::Image(id))],
