@@ -9,8 +9,9 @@ use godwit_core::slots::SlotLimits;
 use godwit_core::time::Timestamp;
 
 use crate::columns::instant;
+use crate::connection::Database;
 use crate::prepared::Prepare as _;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, dialect};
 
 /// A live migration that waits for its slots.
 #[derive(Clone, PartialEq, Eq, Debug, QueryableByName)]
@@ -36,21 +37,25 @@ pub struct Queued {
 /// long queue waits, and it is looked at each time a slot becomes free. Only who was placed has a
 /// storage mode: what was imported has none, and is not begun.
 ///
-/// The type is compared in a way that no index knows: SQLite would go through all live migrations
-/// that ever were, and not only through those that are queued.
-const ADMISSIBLE: &str = "
-    SELECT uuid, source_compute, dest_compute, created_at, id FROM migrations
-    WHERE status = 'queued' AND ended_at IS NULL
-      AND (created_at > $1 OR created_at = $1 AND id > $2)
-      AND source_compute NOT IN (SELECT host FROM slots WHERE role = 'source'
-                                 GROUP BY host HAVING COUNT(*) >= $3)
-      AND dest_compute NOT IN (SELECT host FROM slots WHERE role = 'destination'
-                               GROUP BY host HAVING COUNT(*) >= $4)
-      AND migration_type || '' = 'live-migration'
-      AND (intent IS NULL OR intent <> 'abort')
-      AND storage IS NOT NULL
-    ORDER BY created_at, id
-    LIMIT $5";
+/// The index is named because only it holds all that says who has to wait. SQLite would choose
+/// another, and read every row of the queue.
+fn admissible(connection: &Database) -> String {
+    let by = dialect::indexed_by(connection, "migrations_queued");
+    format!(
+        "SELECT uuid, source_compute, dest_compute, created_at, id FROM migrations {by}
+         WHERE status = 'queued' AND ended_at IS NULL
+           AND (created_at > $1 OR created_at = $1 AND id > $2)
+           AND source_compute NOT IN (SELECT host FROM slots WHERE role = 'source'
+                                      GROUP BY host HAVING COUNT(*) >= $3)
+           AND dest_compute NOT IN (SELECT host FROM slots WHERE role = 'destination'
+                                    GROUP BY host HAVING COUNT(*) >= $4)
+           AND migration_type = 'live-migration'
+           AND (intent IS NULL OR intent <> 'abort')
+           AND storage IS NOT NULL
+         ORDER BY created_at, id
+         LIMIT $5"
+    )
+}
 
 impl Store {
     /// Queued live migrations, the oldest first, which nobody wants ended, and for which there is a
@@ -65,7 +70,7 @@ impl Store {
         let beginning = (Timestamp::from(DateTime::<Utc>::UNIX_EPOCH), 0);
         let (created_at, id) = after.map_or(beginning, |last| (last.created_at, last.id));
         self.read(move |connection| {
-            Ok(sql_query(ADMISSIBLE)
+            Ok(sql_query(admissible(connection))
                 .bind::<SqlTimestamp, _>(instant(created_at))
                 .bind::<BigInt, _>(id)
                 .bind::<BigInt, _>(most(limits.per_source))
@@ -99,19 +104,11 @@ mod tests {
         Store::upgrade(&format!("sqlite://{path}"), &StoreOptions::default())
             .await
             .unwrap();
-        let mut connection = SqliteConnection::establish(path).unwrap();
-        let plan: Vec<Planned> = sql_query(format!("EXPLAIN QUERY PLAN {ADMISSIBLE}"))
-            .load(&mut connection)
-            .unwrap();
+        let mut connection = Database::Sqlite(SqliteConnection::establish(path).unwrap());
+        let explained = format!("EXPLAIN QUERY PLAN {}", admissible(&connection));
+        let plan: Vec<Planned> = sql_query(explained).load(&mut connection).unwrap();
         let plan: Vec<_> = plan.into_iter().map(|line| line.detail).collect();
-        let queued = ["migrations_queued", "migrations_by_status"];
-        assert!(
-            queued.iter().any(|index| plan[0].contains(index)),
-            "{plan:?}"
-        );
-        assert!(
-            !plan.iter().any(|line| line.contains("ORDER BY")),
-            "{plan:?}"
-        );
+        assert!(plan[0].contains("INDEX migrations_queued"), "{plan:?}");
+        assert!(!plan.iter().any(|line| line.contains("B-TREE")), "{plan:?}");
     }
 }

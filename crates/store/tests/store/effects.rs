@@ -85,6 +85,20 @@ on_both! {
         assert_eq!(claim(&bench, "other", 11).await.len(), 1, "what was mine");
     }
 
+    async fn a_move_under_way_does_not_wait_for_those_that_are_still_to_be_placed(bench: Bench) {
+        bench.fleet(&[("a", 4), ("b", 0)]).await;
+        for number in 1..=4 {
+            bench.begin(number).await;
+        }
+        let claimed = bench.store.effects_claim("me", at(10), LEASE, 1);
+        let first = claimed.await.unwrap().remove(0);
+        bench.drive(1, [placed("b"), Event::Admitted]).await;
+        bench.store.effect_done(first.lease, at(11)).await.unwrap();
+        let claimed = bench.store.effects_claim("me", at(20), LEASE, 1);
+        let subject = claimed.await.unwrap().remove(0).subject;
+        assert_eq!(subject, Subject::Migration(migration(1), Effect::Prepare));
+    }
+
     async fn effects_keep_their_order_but_for_what_may_overtake(bench: Bench) {
         bench.fleet(&[("a", 1), ("b", 0)]).await;
         bench.begin(1).await;
