@@ -16,7 +16,7 @@ use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::migration::Migration;
 use godwit_core::status::MigrationStatus;
 use godwit_planner::admission::{Waiting, admit};
-use godwit_planner::candidates::{Verdict, candidates};
+use godwit_planner::candidates::candidates;
 use godwit_planner::inventory::{Host, Target};
 use godwit_planner::reason::Rejection;
 use godwit_planner::search::Search;
@@ -194,19 +194,12 @@ fn fit_now(
     if matches!(target, Target::Forced(_)) {
         return Fitness::Fit;
     }
-    let chosen = candidates(hosts, &need, &target)
-        .into_iter()
-        .find(|candidate| Some(&candidate.host) == migration.destination());
-    let rejected = match chosen {
-        Some(candidate) => match candidate.verdict {
-            Verdict::Fits(_) => return Fitness::Fit,
-            Verdict::Rejected(reasons) => vec![Rejection {
-                host: candidate.host,
-                reasons,
-            }],
-        },
-        None => Vec::new(),
-    };
+    let is_chosen = |host: &HostName| Some(host) == migration.destination();
+    let (fitting, mut rejected) = candidates(hosts, &need, &target);
+    if fitting.iter().any(is_chosen) {
+        return Fitness::Fit;
+    }
+    rejected.retain(|it| is_chosen(&it.host));
     Fitness::Unfit {
         rejected,
         failure: texts::no_valid_host(),
