@@ -163,15 +163,15 @@ pub(crate) fn taken_of(
 pub(crate) fn claim(
     connection: &mut Database,
     migration: i64,
-    claim: &Claim,
+    (host, claim): (&HostName, &Claim),
     at: Timestamp,
 ) -> Result<(), CommitError> {
-    let mut taken = taken_of(connection, [&claim.host; 2], Some(migration))?;
-    let taken = taken.remove(claim.host.as_str()).unwrap_or_default();
+    let mut taken = taken_of(connection, [host; 2], Some(migration))?;
+    let taken = taken.remove(host.as_str()).unwrap_or_default();
     let used = taken.in_all();
     if !used.plus(claim.room).fits(claim.capacity) {
         return Err(CommitError::NoRoom {
-            host: claim.host.clone(),
+            host: host.clone(),
             used,
             capacity: claim.capacity,
         });
@@ -184,7 +184,7 @@ pub(crate) fn claim(
              disk_gb = excluded.disk_gb",
     )
     .bind::<BigInt, _>(migration)
-    .bind::<Text, _>(claim.host.as_str())
+    .bind::<Text, _>(host.as_str())
     .bind::<BigInt, _>(claim.room.vcpus)
     .bind::<BigInt, _>(claim.room.memory_mb)
     .bind::<BigInt, _>(claim.room.disk_gb)

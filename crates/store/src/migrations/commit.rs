@@ -32,12 +32,10 @@ pub struct CommitNote {
     pub detail: serde_json::Value,
     /// The present.
     pub at: Timestamp,
-    /// Room to claim at the destination; replaces an earlier claim of the migration. The server's
-    /// group has to allow the destination as well. Ignored when the transition did not place it
-    /// there.
+    /// Room to claim at the destination, where the transition places the migration. The server's
+    /// group has to allow the destination as well.
     pub claim: Option<Claim>,
-    /// Take a slot at the source and one at the destination, if that keeps these limits.
-    /// Ignored when the transition did not begin to prepare.
+    /// The limits that its slots have to keep, where the transition takes some.
     pub slots: Option<SlotLimits>,
     /// The last figures of the move, which the row and its server take with it.
     pub progress: Option<Progress>,
@@ -75,8 +73,6 @@ impl CommitNote {
 /// Room at a destination, held for a migration until it ends.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Claim {
-    /// Where.
-    pub host: HostName,
     /// How much.
     pub room: Resources,
     /// What the host may give in all, overcommitment included: servers on it and claims on it
