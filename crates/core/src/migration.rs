@@ -173,6 +173,15 @@ impl Request {
         }
     }
 
+    /// What the server was when the move began; what is moved live is active all along.
+    pub const fn was(&self) -> VmState {
+        match self {
+            Self::Live(_) => VmState::Active,
+            Self::Cold(request) => request.was,
+            Self::Evacuation(request) => request.was,
+        }
+    }
+
     /// See [`LiveRequest::disk_over_commit`].
     pub const fn disk_over_commit(&self) -> Option<bool> {
         match self {
@@ -344,22 +353,20 @@ impl Migration {
     /// What the server was before this cold move powered it off, while it is off for the move's
     /// sake; its power state says nothing then. `None`: the guest is where and as it should be.
     pub const fn keeps_off(&self) -> Option<VmState> {
-        match (self.phase, &self.request) {
-            (
-                Phase::Cold(
-                    cold::Phase::Choosing
-                    | cold::Phase::Preparing
-                    | cold::Phase::Stopping
-                    | cold::Phase::Booting
-                    | cold::Phase::Reverting
-                    | cold::Phase::Withdrawing
-                    | cold::Phase::RollingBack(_),
-                ),
-                Request::Cold(request),
-            ) => Some(request.was),
-            (Phase::Cold(cold::Phase::Finished | cold::Phase::Confirming), Request::Cold(_))
-            | (Phase::Live(_) | Phase::Evacuation(_) | Phase::Ended(_), _)
-            | (Phase::Cold(_), Request::Live(_) | Request::Evacuation(_)) => None,
+        match self.phase {
+            Phase::Cold(
+                cold::Phase::Choosing
+                | cold::Phase::Preparing
+                | cold::Phase::Stopping
+                | cold::Phase::Booting
+                | cold::Phase::Reverting
+                | cold::Phase::Withdrawing
+                | cold::Phase::RollingBack(_),
+            ) => Some(self.request.was()),
+            Phase::Cold(cold::Phase::Finished | cold::Phase::Confirming)
+            | Phase::Live(_)
+            | Phase::Evacuation(_)
+            | Phase::Ended(_) => None,
         }
     }
 
