@@ -92,21 +92,10 @@ impl Agents {
                 .host
                 .clone()
                 .map(|home| (home.clone(), self.standing(&home))),
-            migrates: unfinished(connection, server.uuid)?,
+            migrates: rows::unfinished(connection, server.uuid)?.is_some(),
             words: words.into_iter().map(word).collect(),
         })
     }
-}
-
-/// Does a migration work on the server? Nobody works on one that was imported.
-fn unfinished(connection: &mut Database, server: ServerUuid) -> Result<bool, StoreError> {
-    let count: i64 = migrations::table
-        .filter(migrations::instance_uuid.eq(text(server)))
-        .filter(migrations::ended_at.is_null())
-        .filter(migrations::imported.eq(false))
-        .count()
-        .get_result(connection)?;
-    Ok(count > 0)
 }
 
 /// Servers that may need a repair though nothing is open about them: a task of a move that no
