@@ -165,21 +165,13 @@ fn is_moot(
     subject: &DiscrepancySubject,
     server: Option<&Server>,
 ) -> Result<Option<&'static str>, StoreError> {
-    if subject.server.is_some() && server.is_none() {
-        return Ok(Some("the server is deleted"));
-    }
-    let removed = |host: &HostName| agents.standing(host) == HostStanding::Removed;
-    if subject.host.as_ref().is_some_and(removed) {
-        return Ok(Some("the host was removed"));
-    }
-    // While a migration is under way it closes these itself, and so does its end.
-    let of_progress = matches!(subject.kind, Kind::Overdue | Kind::HostSilent);
-    match subject.migration.filter(|_| of_progress) {
-        Some(migration) if !is_unfinished(connection, migration)? => {
-            Ok(Some("the migration has ended"))
-        }
-        _ => Ok(None),
-    }
+    let migrates = match subject.migration {
+        Some(migration) => Some(is_unfinished(connection, migration)?),
+        None => None,
+    };
+    let host = subject.host.as_ref().map(|host| agents.standing(host));
+    let is_gone = subject.server.is_some() && server.is_none();
+    Ok(repair::moot(subject.kind, is_gone, host, migrates))
 }
 
 /// Is it under way? An evacuation is until its dead host is clean.
