@@ -328,8 +328,8 @@ pub struct Migration {
     pub placement: Option<Placement>,
     /// Its time limits.
     pub limits: Limits,
-    /// When the current state ends of itself; `None` exactly in terminal states and for
-    /// imported rows, which nobody drives.
+    /// When the current phase ends of itself; `None`: it has ended, waits for somebody for as long
+    /// as it takes, or was imported, and nobody drives it.
     pub deadline: Option<Timestamp>,
     /// Why it ended, or will end, without the guest on its destination.
     pub failure: Option<Failure>,

@@ -23,8 +23,8 @@ struct Score {
     arriving: Reverse<u32>,
 }
 
-/// Those of `hosts` that may be tried, the best of them first, of equal ones by name; and those that
-/// may not, by name.
+/// Those of `hosts` that may be tried, the best of them first, of equal ones by name; and those
+/// that may not, by name.
 ///
 /// A forced target is judged by Nova's minimal checks in [`crate::search`], which do not
 /// belong here; here it counts as named.

@@ -12,7 +12,7 @@ pub struct MigrationRecord {
     pub id: i64,
     /// All that decides its course.
     pub migration: Migration,
-    /// The source's hypervisor hostname; `None` until a destination was accepted.
+    /// The source's hypervisor hostname; `None` of a live one until a destination was accepted.
     pub source_node: Option<String>,
     /// The destination as the API shows it: also a forced host that was never accepted, where
     /// [`Migration::placement`] is `None`, and that of an imported migration.
@@ -37,9 +37,9 @@ pub struct MigrationRecord {
     pub updated_at: Option<Timestamp>,
     /// When it entered its status.
     pub status_since: Timestamp,
-    /// When it first was `running`.
+    /// When its guest was first on its way.
     pub started_at: Option<Timestamp>,
-    /// When it ended; set exactly in terminal statuses.
+    /// When it ended: when its server was free of it.
     pub ended_at: Option<Timestamp>,
     /// Kept out of `/os-migrations`.
     pub hidden: bool,

@@ -27,7 +27,7 @@ pub struct MigrationSummary {
     pub status: MigrationStatus,
     /// Where the guest comes from.
     pub source_compute: HostName,
-    /// The source's hypervisor hostname; `None` until a destination was accepted.
+    /// The source's hypervisor hostname; `None` of a live one until a destination was accepted.
     pub source_node: Option<String>,
     /// The destination; also a forced host that was never accepted.
     pub dest_compute: Option<HostName>,
