@@ -308,10 +308,9 @@ pub struct Placement {
 
 /// One migration, as its row holds it: all that decides its course.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Migration {
-    /// Which.
     pub uuid: MigrationUuid,
-    /// Of which server.
     pub server: ServerUuid,
     /// Which table drives it.
     pub kind: MigrationKind,
@@ -319,14 +318,12 @@ pub struct Migration {
     pub phase: Phase,
     /// What was asked of it meanwhile.
     pub intent: Option<Intent>,
-    /// What was requested.
     pub request: Request,
     /// Where the guest comes from.
     pub source_compute: HostName,
     /// Where it goes; `None` until it is placed, and for imported rows: nobody knows how their
     /// disks were to get there.
     pub placement: Option<Placement>,
-    /// Its time limits.
     pub limits: Limits,
     /// When the current phase ends of itself; `None`: it has ended, waits for somebody for as long
     /// as it takes, or was imported, and nobody drives it.

@@ -35,14 +35,11 @@ impl HostStanding {
 
 /// What a host last said of the server.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct HostWord {
-    /// Which host.
     pub host: HostName,
-    /// What is known of it.
     pub standing: HostStanding,
-    /// What it said.
     pub sighting: Sighting,
-    /// What its hypervisor said.
     pub power: PowerState,
 }
 

@@ -63,12 +63,10 @@ pub enum Whereabouts {
 
 /// A discrepancy that is to be open about a server.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Oddity {
-    /// What is odd.
     pub kind: Kind,
-    /// Where.
     pub host: Option<HostName>,
-    /// For people.
     pub detail: String,
 }
 
