@@ -18,23 +18,19 @@ use crate::{Claim, CommitError, Store, StoreError};
 
 /// A slot in use.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Slot {
-    /// By whom.
     pub migration: MigrationUuid,
-    /// Where.
     pub host: HostName,
-    /// As what.
     pub role: SlotRole,
 }
 
 /// Room held at a destination.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct HeldClaim {
-    /// By whom.
     pub migration: MigrationUuid,
-    /// Where.
     pub host: HostName,
-    /// How much.
     pub room: Resources,
 }
 

@@ -82,37 +82,29 @@ pub struct Claim {
 
 /// Nothing was changed.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum CommitError {
     /// The row is no longer what the transition began from. Load it and step again.
     #[error("the migration has changed meanwhile")]
     Lost,
     /// The host has as many migrations in this role as it may.
     #[error("no {role} slot is free on {host}")]
-    NoSlot {
-        /// Which host.
-        host: HostName,
-        /// As what.
-        role: SlotRole,
-    },
+    NoSlot { host: HostName, role: SlotRole },
     /// Somebody else took the room meanwhile.
     #[error("{host} has no room for it: {used:?} of {capacity:?} are taken")]
     NoRoom {
-        /// Which host.
         host: HostName,
         /// By the servers on it and claims for it, without this one.
         used: Resources,
-        /// Of how much.
         capacity: Resources,
     },
     /// The server's group does not allow the host, or does not any more.
     #[error("the server's group does not allow {host}")]
     GroupPolicy {
-        /// Which host.
         host: HostName,
         /// What is wrong with it.
         violation: Violation,
     },
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A migration with all that is recorded of it.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct MigrationRecord {
     /// Nova's integer id: unique in this database only.
     pub id: i64,
@@ -23,15 +24,12 @@ pub struct MigrationRecord {
     pub old_flavor_id: Option<i64>,
     /// The flavor after, by its database id.
     pub new_flavor_id: Option<i64>,
-    /// Who asked for it.
     pub user_id: Option<String>,
     /// The project of who asked for it, which need not be the server's.
     pub project_id: Option<String>,
     /// The HTTP request that began it.
     pub request_id: Option<String>,
-    /// How far it is.
     pub progress: Progress,
-    /// When it was requested.
     pub created_at: Timestamp,
     /// When anything in the row last changed; `None` before the first change.
     pub updated_at: Option<Timestamp>,
@@ -78,12 +76,10 @@ impl Progress {
 /// Bytes. `processed` may exceed `total`, as pages that got dirty are sent again, and
 /// `remaining` may grow.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Amounts {
-    /// All there is.
     pub total: i64,
-    /// Sent so far.
     pub processed: i64,
-    /// Still to be sent.
     pub remaining: i64,
 }
 

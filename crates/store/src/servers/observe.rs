@@ -63,20 +63,16 @@ pub struct Observed {
 /// Whose a server is and how it is called: from Nova's metadata in the domain, or else from
 /// the agent's configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Owner {
-    /// The server's name.
     pub name: String,
-    /// Its project.
     pub project_id: String,
-    /// Its user.
     pub user_id: String,
     /// Its flavor; `None`: one is made of its vcpus, memory and disks.
     pub flavor: Option<FlavorSpec>,
     /// Its flavor's id in the API; `None`: the flavor's name.
     pub flavorid: Option<String>,
-    /// Its image.
     pub image_ref: Option<String>,
-    /// When it was made.
     pub created_at: Option<Timestamp>,
 }
 
@@ -95,12 +91,10 @@ pub struct Observation {
 
 /// A server that somebody moved behind the service's back.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct MovedByHand {
-    /// Which server.
     pub server: ServerUuid,
-    /// Where it was recorded.
     pub from: Option<HostName>,
-    /// Where it is.
     pub to: HostName,
 }
 

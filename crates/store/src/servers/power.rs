@@ -22,12 +22,10 @@ use crate::{ActionNote, BeginError, Store, StoreError, discrepancies, effects, i
 
 /// An action to begin.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct NewPower {
-    /// Of which server.
     pub server: ServerUuid,
-    /// What.
     pub action: PowerAction,
-    /// The request behind it.
     pub note: ActionNote,
 }
 
