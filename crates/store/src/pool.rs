@@ -27,7 +27,6 @@ use crate::{StoreError, dialect};
 /// What the connections of a pool are for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Access {
-    /// Reading.
     Read,
     /// Everything. SQLite has one writer at a time anyway, so there is one such connection,
     /// and writers queue for it fairly instead of colliding in the file.
