@@ -79,7 +79,7 @@ impl Taken {
 }
 
 #[derive(QueryableByName)]
-struct RoomRow {
+struct TakenRow {
     #[diesel(sql_type = Text)]
     host: String,
     #[diesel(sql_type = Bool)]
@@ -113,7 +113,7 @@ macro_rules! rooms {
     };
 }
 
-fn by_host(rows: Vec<RoomRow>) -> HashMap<String, Taken> {
+fn by_host(rows: Vec<TakenRow>) -> HashMap<String, Taken> {
     let mut taken: HashMap<String, Taken> = HashMap::new();
     for row in rows {
         let room = Resources {
