@@ -147,9 +147,9 @@ impl r2d2::ManageConnection for Connector {
 
 /// Failures to connect go to whoever asked for the connection; here they are only noted.
 #[derive(Debug)]
-struct Note;
+struct LogErrors;
 
-impl r2d2::HandleError<ConnectError> for Note {
+impl r2d2::HandleError<ConnectError> for LogErrors {
     fn handle_error(&self, error: ConnectError) {
         tracing::debug!(%error, "no new database connection");
     }
@@ -175,7 +175,7 @@ impl Pool {
             .min_idle(Some(1))
             .connection_timeout(connector.connect_timeout)
             .test_on_check_out(false)
-            .error_handler(Box::new(Note))
+            .error_handler(Box::new(LogErrors))
             .build_unchecked(connector);
         Self {
             connections,
