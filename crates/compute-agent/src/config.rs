@@ -47,7 +47,6 @@ pub struct Config {
     /// Moments to hold open, for tests; see [`HoldPoint`].
     #[serde(default)]
     pub holds: BTreeMap<HoldPoint, PathBuf>,
-    /// The hypervisor.
     #[cfg(feature = "libvirt")]
     #[serde(default)]
     pub libvirt: crate::drivers::libvirt::LibvirtConfig,

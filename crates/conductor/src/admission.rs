@@ -16,7 +16,7 @@ use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::migration::Migration;
 use godwit_core::status::MigrationStatus;
 use godwit_planner::admission::{Waiting, admit};
-use godwit_planner::candidates::{Verdict, candidates};
+use godwit_planner::candidates::candidates;
 use godwit_planner::inventory::{Host, Target};
 use godwit_planner::reason::Rejection;
 use godwit_planner::search::Search;
@@ -122,11 +122,15 @@ async fn consider(
     ctx: &Arc<Context>,
     queued: &Queued,
 ) -> Result<Option<(MigrationRecord, Vec<Rejection>)>, CommitError> {
+    let is_as_read = |it: &MigrationRecord| {
+        it.migration.status() == MigrationStatus::Queued
+            && it.migration.destination() == Some(&queued.destination)
+    };
     let found = ctx.store.migration_find(queued.uuid).await?;
-    let Some(record) = found.filter(|it| it.migration.status() == MigrationStatus::Queued) else {
+    let Some(record) = found.filter(is_as_read) else {
         return Ok(None);
     };
-    match fitness(ctx, &record).await? {
+    match fitness(ctx, &record, &queued.destination).await? {
         Fitness::Fit => begin(ctx, &record).await?,
         Fitness::Unfit { rejected, .. } if Target::of(&record.migration.request) == Target::Any => {
             return Ok(Some((record, rejected)));
@@ -151,7 +155,11 @@ enum Fitness {
     Unknown,
 }
 
-async fn fitness(ctx: &Arc<Context>, record: &MigrationRecord) -> Result<Fitness, StoreError> {
+async fn fitness(
+    ctx: &Arc<Context>,
+    record: &MigrationRecord,
+    destination: &HostName,
+) -> Result<Fitness, StoreError> {
     let migration = &record.migration;
     let found = ctx.store.server_find_with_hardware(migration.server);
     let Some((server, hardware)) = found.await? else {
@@ -160,9 +168,8 @@ async fn fitness(ctx: &Arc<Context>, record: &MigrationRecord) -> Result<Fitness
             failure: texts::pre_check("the server does not exist any more"),
         });
     };
-    let source = &migration.source_compute;
-    let destination = migration.destination().unwrap_or(source);
-    let fleet = Fleet::load_two(ctx, [source, destination].map(HostName::clone)).await?;
+    let ends = [&migration.source_compute, destination].map(HostName::clone);
+    let fleet = Fleet::load_two(ctx, ends).await?;
     let own = ctx.store.claim_find(migration.uuid).await?;
     let hosts = fleet.hosts(own.as_ref());
     let fitness = fit_now(migration, &fleet, &hosts, &server, &hardware.disks);
@@ -194,19 +201,12 @@ fn fit_now(
     if matches!(target, Target::Forced(_)) {
         return Fitness::Fit;
     }
-    let chosen = candidates(hosts, &need, &target)
-        .into_iter()
-        .find(|candidate| Some(&candidate.host) == migration.destination());
-    let rejected = match chosen {
-        Some(candidate) => match candidate.verdict {
-            Verdict::Fits(_) => return Fitness::Fit,
-            Verdict::Rejected(reasons) => vec![Rejection {
-                host: candidate.host,
-                reasons,
-            }],
-        },
-        None => Vec::new(),
-    };
+    let is_chosen = |host: &HostName| Some(host) == migration.destination();
+    let (fitting, mut rejected) = candidates(hosts, &need, &target);
+    if fitting.iter().any(is_chosen) {
+        return Fitness::Fit;
+    }
+    rejected.retain(|it| is_chosen(&it.host));
     Fitness::Unfit {
         rejected,
         failure: texts::no_valid_host(),

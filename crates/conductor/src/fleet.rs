@@ -10,7 +10,7 @@ use godwit_core::migration::Request;
 use godwit_core::resources::Resources;
 use godwit_core::slots::SlotRole;
 use godwit_core::time::Timestamp;
-use godwit_planner::admission::Slots;
+use godwit_planner::admission::SlotsTaken;
 use godwit_planner::inventory::{Host, Need};
 use godwit_store::{Disk, HeldClaim, HostLoad, Server, StoreError};
 
@@ -37,10 +37,10 @@ impl Fleet {
     /// Only two hosts, and not how many moves are on their way there: that makes no host unfit.
     pub(crate) async fn load_two(ctx: &Context, hosts: [HostName; 2]) -> Result<Self, StoreError> {
         let loads = ctx.store.host_loads_of(hosts).await?;
-        Ok(Self::with(ctx, loads, &Slots::default()))
+        Ok(Self::with(ctx, loads, &SlotsTaken::default()))
     }
 
-    fn with(ctx: &Context, loads: Vec<HostLoad>, slots: &Slots) -> Self {
+    fn with(ctx: &Context, loads: Vec<HostLoad>, slots: &SlotsTaken) -> Self {
         let (ratios, at) = (ctx.config.allocation_ratios, ctx.now());
         let host = |load: &HostLoad| {
             let facts = &load.host.facts;
@@ -145,8 +145,8 @@ fn capacity(load: &HostLoad, ratios: AllocationRatios) -> Resources {
 }
 
 /// How many slots are in use.
-pub(crate) async fn slots_taken(ctx: &Context) -> Result<Slots, StoreError> {
-    let mut slots = Slots::default();
+pub(crate) async fn slots_taken(ctx: &Context) -> Result<SlotsTaken, StoreError> {
+    let mut slots = SlotsTaken::default();
     for (host, role, taken) in ctx.store.slots_taken().await? {
         slots.take(role, &host, u32::try_from(taken).unwrap_or(u32::MAX));
     }

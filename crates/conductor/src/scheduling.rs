@@ -234,7 +234,6 @@ impl Scheduling<'_> {
             "rejected": search.rejections(),
         });
         let claim = Claim {
-            host: host.clone(),
             room: offer.room,
             capacity,
         };

@@ -29,8 +29,8 @@ use crate::change::{Change, timed_out};
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::migration::{Migration, Request, Settling, StorageMode};
-use crate::server::{TaskState, VmState};
+use crate::migration::{Migration, Settling, StorageMode};
+use crate::server::TaskState;
 use crate::status::MigrationStatus as Status;
 use crate::time::Timestamp;
 use crate::transition::{Rejected, ServerChange, Transition};
@@ -249,8 +249,9 @@ pub(crate) fn step(
                 Undone::Preparation | Undone::Move => Status::Error,
                 Undone::Finished => Status::Reverted,
             };
+            let was = migration.request.was();
             to.leaves_destination(*clean)
-                .end(status, ServerChange::ReturnsToSource(was(migration)))
+                .end(status, ServerChange::ReturnsToSource(was))
         }
         // It is its source's again, which cannot start it: somebody has to look.
         (Phase::RollingBack(_), Event::GuestLost(failure)) => to
@@ -327,14 +328,6 @@ fn stopping(migration: &Migration) -> Duration {
     match migration.placement.as_ref().map(|it| it.storage) {
         Some(StorageMode::Copied) => limits.stopping.saturating_add(limits.completion),
         Some(StorageMode::Shared) | None => limits.stopping,
-    }
-}
-
-/// What the server was when the move began.
-fn was(migration: &Migration) -> VmState {
-    match &migration.request {
-        Request::Cold(request) => request.was,
-        Request::Live(_) | Request::Evacuation(_) => VmState::Active,
     }
 }
 

@@ -52,14 +52,11 @@ impl DiscrepancyKind {
 
 /// What a discrepancy is about. At most one is open for the same subject.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct DiscrepancySubject {
-    /// What is odd.
     pub kind: DiscrepancyKind,
-    /// About which server.
     pub server: Option<ServerUuid>,
-    /// About which migration.
     pub migration: Option<MigrationUuid>,
-    /// Where.
     pub host: Option<HostName>,
 }
 

@@ -16,32 +16,24 @@ pub use self::steps::changes;
 
 words!(
     /// What was asked of a server, as `os-instance-actions` names it.
+    #[allow(missing_docs, reason = "the words are Nova's")]
     ActionName, "instance action", {
-        /// `os-migrateLive`.
         LiveMigration = "live-migration",
         /// A live migration was to be aborted.
         LiveMigrationCancel = "live_migration_cancel",
         /// A live migration was to be got over with.
         LiveMigrationForceComplete = "live_migration_force_complete",
-        /// `migrate`.
         Migrate = "migrate",
         /// `resize`; only in imported rows.
         Resize = "resize",
         /// `confirmResize`, or the end of the time to confirm.
         ConfirmResize = "confirmResize",
-        /// `revertResize`.
         RevertResize = "revertResize",
-        /// `evacuate`.
         Evacuate = "evacuate",
-        /// `lock`.
         Lock = "lock",
-        /// `unlock`.
         Unlock = "unlock",
-        /// `os-resetState`.
         ResetState = "resetState",
-        /// `os-stop`.
         Stop = "stop",
-        /// `os-start`.
         Start = "start",
         /// `reboot`, of either type.
         Reboot = "reboot",
@@ -91,16 +83,14 @@ pub enum ActionProgress {
 
 /// One thing to write about a step.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct ActionEventChange {
     /// Of which action. The migration's own is found by the migration's request id; any other is
     /// the server's newest of this name that is not older than the migration. Where there is
     /// none, such as for a confirmation that nobody asked for, nothing is written.
     pub action: ActionName,
-    /// The step.
     pub event: &'static str,
-    /// Where it was done.
     pub host: ActionHost,
-    /// What became of it.
     pub progress: ActionProgress,
 }
 

@@ -173,6 +173,15 @@ impl Request {
         }
     }
 
+    /// What the server was when the move began; what is moved live is active all along.
+    pub const fn was(&self) -> VmState {
+        match self {
+            Self::Live(_) => VmState::Active,
+            Self::Cold(request) => request.was,
+            Self::Evacuation(request) => request.was,
+        }
+    }
+
     /// See [`LiveRequest::disk_over_commit`].
     pub const fn disk_over_commit(&self) -> Option<bool> {
         match self {
@@ -299,10 +308,9 @@ pub struct Placement {
 
 /// One migration, as its row holds it: all that decides its course.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Migration {
-    /// Which.
     pub uuid: MigrationUuid,
-    /// Of which server.
     pub server: ServerUuid,
     /// Which table drives it.
     pub kind: MigrationKind,
@@ -310,17 +318,15 @@ pub struct Migration {
     pub phase: Phase,
     /// What was asked of it meanwhile.
     pub intent: Option<Intent>,
-    /// What was requested.
     pub request: Request,
     /// Where the guest comes from.
     pub source_compute: HostName,
     /// Where it goes; `None` until it is placed, and for imported rows: nobody knows how their
     /// disks were to get there.
     pub placement: Option<Placement>,
-    /// Its time limits.
     pub limits: Limits,
-    /// When the current state ends of itself; `None` exactly in terminal states and for
-    /// imported rows, which nobody drives.
+    /// When the current phase ends of itself; `None`: it has ended, waits for somebody for as long
+    /// as it takes, or was imported, and nobody drives it.
     pub deadline: Option<Timestamp>,
     /// Why it ended, or will end, without the guest on its destination.
     pub failure: Option<Failure>,
@@ -344,22 +350,20 @@ impl Migration {
     /// What the server was before this cold move powered it off, while it is off for the move's
     /// sake; its power state says nothing then. `None`: the guest is where and as it should be.
     pub const fn keeps_off(&self) -> Option<VmState> {
-        match (self.phase, &self.request) {
-            (
-                Phase::Cold(
-                    cold::Phase::Choosing
-                    | cold::Phase::Preparing
-                    | cold::Phase::Stopping
-                    | cold::Phase::Booting
-                    | cold::Phase::Reverting
-                    | cold::Phase::Withdrawing
-                    | cold::Phase::RollingBack(_),
-                ),
-                Request::Cold(request),
-            ) => Some(request.was),
-            (Phase::Cold(cold::Phase::Finished | cold::Phase::Confirming), Request::Cold(_))
-            | (Phase::Live(_) | Phase::Evacuation(_) | Phase::Ended(_), _)
-            | (Phase::Cold(_), Request::Live(_) | Request::Evacuation(_)) => None,
+        match self.phase {
+            Phase::Cold(
+                cold::Phase::Choosing
+                | cold::Phase::Preparing
+                | cold::Phase::Stopping
+                | cold::Phase::Booting
+                | cold::Phase::Reverting
+                | cold::Phase::Withdrawing
+                | cold::Phase::RollingBack(_),
+            ) => Some(self.request.was()),
+            Phase::Cold(cold::Phase::Finished | cold::Phase::Confirming)
+            | Phase::Live(_)
+            | Phase::Evacuation(_)
+            | Phase::Ended(_) => None,
         }
     }
 

@@ -16,12 +16,10 @@ use crate::{cold, evacuation, live};
 
 /// Where a migration is in the table that drives it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Phase {
-    /// See [`crate::live`].
     Live(live::Phase),
-    /// See [`crate::cold`].
     Cold(cold::Phase),
-    /// See [`crate::evacuation`].
     Evacuation(evacuation::Phase),
     /// Nothing drives it: it has ended, or was imported in a status that its table does not have.
     Ended(Status),

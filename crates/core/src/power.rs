@@ -13,10 +13,11 @@
 //! has failed. And where Nova waits for ever for a host that is dead, an action here has a
 //! deadline: then its task ends, and what the guest does is for the next inventory to say.
 
+use crate::begin::NotFree;
 use crate::failure::{Failure, FailureCode};
 use crate::instance_action::ActionName;
 use crate::server::{FaultChange, PowerState, ServerPatch, ServerState, TaskState, VmState};
-use crate::status::words;
+use crate::status::{MigrationStatus, words};
 
 words!(
     /// What is done to the power of a server. Also the verb of its effect in the outbox.
@@ -169,6 +170,25 @@ impl PowerAction {
     }
 }
 
+/// What becomes of a server that an action is asked of. `unfinished` is the status of its migration
+/// that is not over, if there is one.
+///
+/// # Errors
+/// It is recorded nowhere, or the migration is at work.
+pub fn begin(
+    action: PowerAction,
+    server: &ServerState,
+    unfinished: Option<MigrationStatus>,
+) -> Result<ServerPatch, NotFree> {
+    if server.host.is_none() {
+        return Err(NotFree::NoHost);
+    }
+    match unfinished.filter(|status| !status.is_at_rest()) {
+        Some(status) => Err(NotFree::Unfinished(status)),
+        None => Ok(ServerPatch::begun(server, action.task())),
+    }
+}
+
 /// How an action ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
@@ -289,6 +309,34 @@ mod tests {
                     let never = expected.and(Err(Obstacle::NeverLaunched));
                     assert_eq!(action.check(vm_state, task, false), never, "{case}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_begins_on_no_host_or_beside_a_migration_at_work() {
+        let somewhere = ServerState {
+            host: Some(crate::fixtures::host("a")),
+            node: None,
+            vm_state: VmState::Active,
+            task_state: None,
+            power_state: PowerState::Running,
+        };
+        let nowhere = ServerState {
+            host: None,
+            ..somewhere.clone()
+        };
+        for action in PowerAction::ALL.iter().copied() {
+            assert_eq!(begin(action, &nowhere, None), Err(NotFree::NoHost));
+            let begun = begin(action, &somewhere, None).unwrap();
+            assert_eq!(begun.task_state, Some(action.task()));
+            for status in MigrationStatus::ALL.iter().copied() {
+                let waits = status.has_ended() || status == MigrationStatus::Finished;
+                let expected = match waits {
+                    true => Ok(begun.clone()),
+                    false => Err(NotFree::Unfinished(status)),
+                };
+                assert_eq!(begin(action, &somewhere, Some(status)), expected);
             }
         }
     }

@@ -5,6 +5,7 @@
 //! answer, and being wrong about it could neither start a second guest nor stop one. A repair
 //! changes records only.
 
+use crate::discrepancy::DiscrepancyKind;
 use crate::ids::HostName;
 use crate::recovery::Sighting;
 use crate::server::{PowerState, TaskState, VmState};
@@ -34,14 +35,11 @@ impl HostStanding {
 
 /// What a host last said of the server.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct HostWord {
-    /// Which host.
     pub host: HostName,
-    /// What is known of it.
     pub standing: HostStanding,
-    /// What it said.
     pub sighting: Sighting,
-    /// What its hypervisor said.
     pub power: PowerState,
 }
 
@@ -167,6 +165,28 @@ fn recovered(
             | Sighting::HandedOver,
             _,
         ) => Err("its host was not heard to execute it"),
+    }
+}
+
+/// Says in one sentence why nothing can close a discrepancy of this `kind` any more: what it is
+/// about is gone. Of the host and the migration that it names it is asked how the one stands, and
+/// whether the other is under way.
+pub fn moot(
+    kind: DiscrepancyKind,
+    server_is_gone: bool,
+    host: Option<HostStanding>,
+    migrates: Option<bool>,
+) -> Option<&'static str> {
+    // While a migration is under way it closes these itself, and so does its end.
+    let of_progress = matches!(kind, DiscrepancyKind::Overdue | DiscrepancyKind::HostSilent);
+    if server_is_gone {
+        Some("the server is deleted")
+    } else if host == Some(HostStanding::Removed) {
+        Some("the host was removed")
+    } else if of_progress && migrates == Some(false) {
+        Some("the migration has ended")
+    } else {
+        None
     }
 }
 

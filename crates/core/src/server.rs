@@ -12,16 +12,13 @@ use crate::status::{MigrationKind, words};
 
 words!(
     /// What a server is, as far as the service is concerned (`vm_state`).
+    #[allow(missing_docs, reason = "the words are Nova's")]
     VmState, "vm_state", {
-        /// Runs.
         Active = "active",
-        /// Being made.
         Building = "building",
         /// Paused by its user, in memory.
         Paused = "paused",
-        /// Suspended to disk.
         Suspended = "suspended",
-        /// Powered off.
         Stopped = "stopped",
         /// Booted from a rescue image.
         Rescued = "rescued",
@@ -29,7 +26,6 @@ words!(
         Resized = "resized",
         /// Deleted, can be restored.
         SoftDeleted = "soft-delete",
-        /// Deleted.
         Deleted = "deleted",
         /// Broken; an operator has to look.
         Error = "error",
@@ -42,91 +38,50 @@ words!(
 
 words!(
     /// What is being done to a server (`task_state`). Rows imported from Nova hold any
-    /// of these; Godwit itself sets only those of moves.
+    /// of these; Godwit itself sets only those of moves and of power actions.
+    #[allow(missing_docs, reason = "the words are Nova's")]
     TaskState, "task_state", {
-        /// A live migration.
         Migrating = "migrating",
-        /// A cold migration or resize, first step.
         ResizePrep = "resize_prep",
-        /// A cold migration or resize, second step.
         ResizeMigrating = "resize_migrating",
-        /// A cold migration or resize, third step.
         ResizeMigrated = "resize_migrated",
-        /// A cold migration or resize, last step.
         ResizeFinish = "resize_finish",
-        /// Going back to the source.
         ResizeReverting = "resize_reverting",
-        /// Being confirmed.
         ResizeConfirming = "resize_confirming",
-        /// An evacuation or rebuild.
         Rebuilding = "rebuilding",
-        /// An evacuation or rebuild, attaching volumes.
         RebuildBlockDeviceMapping = "rebuild_block_device_mapping",
-        /// An evacuation or rebuild, starting.
         RebuildSpawning = "rebuild_spawning",
-        /// Soft reboot, requested.
         Rebooting = "rebooting",
-        /// Soft reboot, handed to the host.
         RebootPending = "reboot_pending",
-        /// Soft reboot, under way.
         RebootStarted = "reboot_started",
-        /// Hard reboot, requested.
         RebootingHard = "rebooting_hard",
-        /// Hard reboot, handed to the host.
         RebootPendingHard = "reboot_pending_hard",
-        /// Hard reboot, under way.
         RebootStartedHard = "reboot_started_hard",
-        /// A password is being set.
         UpdatingPassword = "updating_password",
-        /// Waiting for a host.
         Scheduling = "scheduling",
-        /// Disks are being made.
         BlockDeviceMapping = "block_device_mapping",
-        /// Ports are being made.
         Networking = "networking",
-        /// Starting for the first time.
         Spawning = "spawning",
-        /// An image is being taken.
         ImageSnapshot = "image_snapshot",
-        /// An image is about to be taken.
         ImageSnapshotPending = "image_snapshot_pending",
-        /// An image is being written.
         ImagePendingUpload = "image_pending_upload",
-        /// An image is being uploaded.
         ImageUploading = "image_uploading",
-        /// A backup is being taken.
         ImageBackup = "image_backup",
-        /// Being paused.
         Pausing = "pausing",
-        /// Being unpaused.
         Unpausing = "unpausing",
-        /// Being suspended.
         Suspending = "suspending",
-        /// Being resumed.
         Resuming = "resuming",
-        /// Being powered off.
         PoweringOff = "powering-off",
-        /// Being powered on.
         PoweringOn = "powering-on",
-        /// Being rescued.
         Rescuing = "rescuing",
-        /// Coming back from rescue.
         Unrescuing = "unrescuing",
-        /// Being deleted.
         Deleting = "deleting",
-        /// Being soft-deleted.
         SoftDeleting = "soft-deleting",
-        /// Being restored.
         Restoring = "restoring",
-        /// Being shelved.
         Shelving = "shelving",
-        /// Being shelved, image pending.
         ShelvingImagePendingUpload = "shelving_image_pending_upload",
-        /// Being shelved, image uploading.
         ShelvingImageUploading = "shelving_image_uploading",
-        /// Being taken off its host.
         ShelvingOffloading = "shelving_offloading",
-        /// Being unshelved.
         Unshelving = "unshelving",
     }
 );
@@ -229,16 +184,14 @@ pub struct ServerState {
 
 /// What the hypervisor says of a guest. The numbers are Nova's.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum PowerState {
     /// Unknown.
     NoState = 0,
-    /// Executing.
     Running = 1,
     /// In memory, not executing.
     Paused = 3,
-    /// Off.
     Shutdown = 4,
-    /// Died.
     Crashed = 6,
     /// On disk.
     Suspended = 7,

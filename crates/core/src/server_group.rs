@@ -114,17 +114,14 @@ impl Member {
 
 /// The group of a server that shall go somewhere.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Membership {
-    /// The group.
     pub group: ServerGroupUuid,
-    /// Its name.
     pub name: String,
-    /// What it asks for.
     pub policy: Policy,
     /// How many of its servers one host may have, where that is not 1; only with
     /// [`Policy::AntiAffinity`].
     pub max_server_per_host: Option<u32>,
-    /// Its other servers.
     pub others: Vec<Member>,
 }
 

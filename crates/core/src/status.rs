@@ -145,6 +145,12 @@ impl MigrationStatus {
     pub const fn has_ended(self) -> bool {
         self.is_terminal() || matches!(self, Self::Done)
     }
+
+    /// Is nothing being done to the server? It has ended, or waits for its confirmation. What it
+    /// left shut off at its source is still there until it is terminal.
+    pub const fn is_at_rest(self) -> bool {
+        self.has_ended() || matches!(self, Self::Finished)
+    }
 }
 
 words!(

@@ -6,6 +6,7 @@ use crate::effect::Effect;
 use crate::evacuation;
 use crate::event::Event;
 use crate::failure::Failure;
+use crate::ids::HostName;
 use crate::live;
 use crate::migration::Migration;
 use crate::phase::Phase;
@@ -50,8 +51,22 @@ pub enum ServerChange {
     IsBroken,
 }
 
-/// What follows from an event. Whoever commits it writes all of it in one transaction,
-/// and frees claims and slots when `next` has ended ([`MigrationStatus::has_ended`]).
+/// What becomes of a migration's claim and of its slots, in the same transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reservation<'a> {
+    /// It holds what it held.
+    Stays,
+    /// Room is claimed at this destination, in place of what was claimed before.
+    Claims(&'a HostName),
+    /// A slot is taken at this source, and one at this destination.
+    TakesSlots(&'a HostName, &'a HostName),
+    /// The claim becomes one on this source's room, for the way back.
+    ClaimsWayBack(&'a HostName),
+    /// All of it is given back.
+    Ends,
+}
+
+/// What follows from an event. Whoever commits it writes all of it in one transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transition {
     /// The row as it shall be; its generation and effect sequence are already advanced.
@@ -67,6 +82,19 @@ pub struct Transition {
 }
 
 impl Transition {
+    /// What becomes of the claim and of the slots, `event` having led here.
+    pub fn reservation(&self, event: &Event) -> Reservation<'_> {
+        let (next, source) = (&self.next, &self.next.source_compute);
+        match (self.server, event, next.destination()) {
+            _ if next.status().has_ended() => Reservation::Ends,
+            (Some(ServerChange::GoesToSource), ..) => Reservation::Ends,
+            (Some(ServerChange::GoesToDestination(_)), ..) => Reservation::ClaimsWayBack(source),
+            (_, Event::Placed(..), Some(destination)) => Reservation::Claims(destination),
+            (_, Event::Admitted, Some(destination)) => Reservation::TakesSlots(source, destination),
+            _ => Reservation::Stays,
+        }
+    }
+
     /// The effects with the sequence number of each.
     pub fn numbered_effects(&self) -> impl Iterator<Item = (i64, Effect)> + '_ {
         let mut sequence = self.next.effect_sequence;
@@ -182,3 +210,6 @@ const fn left_behind(migration: &Migration) -> Option<DiscrepancyKind> {
         ) => Some(DiscrepancyKind::SourceNotClean),
     }
 }
+
+#[cfg(test)]
+mod tests;

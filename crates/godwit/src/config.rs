@@ -25,7 +25,6 @@ use crate::logging::LogConfig;
 pub(crate) struct Config {
     pub(crate) log: LogConfig,
     database: Option<DatabaseConfig>,
-    /// Nova's API.
     pub(crate) api: ApiConfig,
     /// Whose tokens are good.
     pub(crate) auth: AuthConfig,

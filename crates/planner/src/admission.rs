@@ -19,12 +19,12 @@ pub struct Waiting<Id> {
 
 /// How many slots are taken, per host and role.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Slots {
+pub struct SlotsTaken {
     at_source: HashMap<HostName, u32>,
     at_destination: HashMap<HostName, u32>,
 }
 
-impl Slots {
+impl SlotsTaken {
     /// Counts `more` moves of `host` in `role`.
     pub fn take(&mut self, role: SlotRole, host: &HostName, more: u32) {
         let slots = match role {
@@ -45,7 +45,7 @@ impl Slots {
     }
 
     /// Is there a slot at both ends?
-    pub fn has_room(&self, source: &HostName, destination: &HostName, limits: SlotLimits) -> bool {
+    pub fn has_free(&self, source: &HostName, destination: &HostName, limits: SlotLimits) -> bool {
         [
             (SlotRole::Source, source),
             (SlotRole::Destination, destination),
@@ -57,10 +57,14 @@ impl Slots {
 
 /// Those of `queue` (the oldest first) that begin now, in the order of the queue; `taken` is
 /// what is under way already, and then includes them.
-pub fn admit<Id: Copy>(queue: &[Waiting<Id>], taken: &mut Slots, limits: SlotLimits) -> Vec<Id> {
+pub fn admit<Id: Copy>(
+    queue: &[Waiting<Id>],
+    taken: &mut SlotsTaken,
+    limits: SlotLimits,
+) -> Vec<Id> {
     let mut admitted = Vec::new();
     for waiting in queue {
-        if taken.has_room(&waiting.source, &waiting.destination, limits) {
+        if taken.has_free(&waiting.source, &waiting.destination, limits) {
             taken.take(SlotRole::Source, &waiting.source, 1);
             taken.take(SlotRole::Destination, &waiting.destination, 1);
             admitted.push(waiting.id);

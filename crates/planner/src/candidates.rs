@@ -1,4 +1,4 @@
-//! A verdict on every host.
+//! Every host: as one that may be tried, or as one that is out of the question.
 //!
 //! All reasons are collected, not only the first: whoever asks why a server cannot go
 //! somewhere wants to know everything that has to change.
@@ -10,63 +10,42 @@ use godwit_core::migration::BlockMigration;
 use godwit_core::server_group::Violation;
 
 use crate::inventory::{Host, Need, Target};
-use crate::reason::{Reason, ReasonCode};
+use crate::reason::{Reason, ReasonCode, Rejection};
 
 /// How well a host fits; greater is better. What a soft server group likes comes first, then the
 /// share of memory that would stay free, then processors, then how few moves are on their way
 /// there.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Score {
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Score {
     group_liking: i64,
     memory_permille: i64,
     vcpus_permille: i64,
     arriving: Reverse<u32>,
 }
 
-/// What the planner thinks of a host.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Verdict {
-    /// It may be tried.
-    Fits(Score),
-    /// It is out of the question, for all of these reasons.
-    Rejected(Vec<Reason>),
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Candidate {
-    pub host: HostName,
-    pub verdict: Verdict,
-}
-
-/// A verdict on every one of `hosts`: those that fit first, the best of them at the top, hosts
-/// of equal merit by name.
+/// Those of `hosts` that may be tried, the best of them first, of equal ones by name; and those
+/// that may not, by name.
 ///
 /// A forced target is judged by Nova's minimal checks in [`crate::search`], which do not
 /// belong here; here it counts as named.
-pub fn candidates(hosts: &[Host], need: &Need, target: &Target) -> Vec<Candidate> {
-    let mut candidates: Vec<_> = hosts
-        .iter()
-        .map(|host| {
-            let reasons = reasons(host, need, target);
-            let verdict = if reasons.is_empty() {
-                Verdict::Fits(score(host, need))
-            } else {
-                Verdict::Rejected(reasons)
-            };
-            Candidate {
-                host: host.name.clone(),
-                verdict,
-            }
-        })
-        .collect();
-    candidates.sort_by(|a, b| {
-        let merit = |candidate: &Candidate| match &candidate.verdict {
-            Verdict::Fits(score) => Some(*score),
-            Verdict::Rejected(_) => None,
-        };
-        merit(b).cmp(&merit(a)).then_with(|| a.host.cmp(&b.host))
-    });
-    candidates
+pub fn candidates(hosts: &[Host], need: &Need, target: &Target) -> (Vec<HostName>, Vec<Rejection>) {
+    let (mut fitting, mut rejected) = (Vec::new(), Vec::new());
+    for host in hosts {
+        let reasons = reasons(host, need, target);
+        let name = host.name.clone();
+        if reasons.is_empty() {
+            fitting.push((Reverse(score(host, need)), name));
+        } else {
+            rejected.push(Rejection {
+                host: name,
+                reasons,
+            });
+        }
+    }
+    fitting.sort();
+    rejected.sort_by(|a, b| a.host.cmp(&b.host));
+    let fitting = fitting.into_iter().map(|(_, host)| host);
+    (fitting.collect(), rejected)
 }
 
 fn reasons(host: &Host, need: &Need, target: &Target) -> Vec<Reason> {

@@ -1,4 +1,4 @@
-//! Who can go where, and who goes next. Pure: an inventory comes in, verdicts with reasons go out.
+//! Who can go where, and who goes next. Pure: an inventory comes in, hosts and reasons go out.
 //!
 //! ```text
 //!   hosts + need + target ──► candidates ──► Search ──► one host after the other, or a Failure
@@ -6,7 +6,7 @@
 //! ```
 //!
 //! - [`inventory`]: what the planner knows of hosts, and what a server needs.
-//! - [`candidates`]: a verdict on every host, the best first.
+//! - [`candidates`]: which hosts may be tried, the best first, and why the others may not.
 //! - [`reason`]: why a host is out of the question.
 //! - [`search`]: which host to try next, and what to say when there is none.
 //! - [`texts`]: Nova's wording of every such end.

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use godwit_core::failure::Failure;
 use godwit_core::ids::HostName;
 
-use crate::candidates::{Candidate, Verdict, candidates};
+use crate::candidates::candidates;
 use crate::inventory::{Host, Need, Target};
 use crate::reason::{Reason, ReasonCode, Rejection};
 use crate::texts;
@@ -71,12 +71,9 @@ impl Search {
                 .push_back(forced(hosts, &search.need, wanted)?);
             return Ok(search);
         }
-        for Candidate { host, verdict } in candidates(hosts, &search.need, target) {
-            match verdict {
-                Verdict::Fits(_) => search.fitting.push_back(host),
-                Verdict::Rejected(reasons) => search.rejected.push(Rejection { host, reasons }),
-            }
-        }
+        let (fitting, rejected) = candidates(hosts, &search.need, target);
+        search.fitting = fitting.into();
+        search.rejected = rejected;
         if let Target::Named(wanted) = target
             && !hosts.iter().any(|host| host.name == *wanted)
         {

@@ -38,17 +38,14 @@ words!(
 
 /// One move of one guest: what a migration is to the hosts.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Move {
-    /// The migration.
     pub migration: MigrationUuid,
     /// How the guest gets there.
     #[serde(default)]
     pub kind: MoveKind,
-    /// The guest.
     pub server: ServerUuid,
-    /// Where it comes from.
     pub source: HostName,
-    /// Where it goes.
     pub destination: HostName,
     /// How its disks get there.
     pub storage: StorageMode,

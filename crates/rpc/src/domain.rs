@@ -58,49 +58,36 @@ pub struct Owner {
 
 /// The flavor a server was made from, where the hypervisor knows it (Nova writes it there).
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Flavor {
     /// Its id in the API, where known.
     pub id: Option<String>,
-    /// Its name.
     pub name: String,
-    /// Processors.
     pub vcpus: u32,
-    /// MiB.
     pub memory_mb: u64,
-    /// GiB.
     pub root_gb: u64,
-    /// GiB.
     pub ephemeral_gb: u64,
-    /// MiB.
     pub swap_mb: u64,
 }
 
 /// A guest on one host.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Domain {
     /// The domain's uuid, which is the server's.
     pub server: ServerUuid,
     /// The hypervisor's name for it (Nova's `OS-EXT-SRV-ATTR:instance_name`).
     pub domain_name: String,
-    /// The server's name.
     pub display_name: String,
     /// What the host can testify.
     pub sighting: Sighting,
-    /// Nova's power state.
     pub power_state: PowerState,
-    /// Processors.
     pub vcpus: u32,
-    /// Memory.
     pub memory_bytes: u64,
-    /// The processor it needs.
     pub cpu: Cpu,
-    /// Its disks.
     pub disks: Vec<Disk>,
-    /// Whose it is.
     pub owner: Owner,
-    /// What it was made from.
     pub flavor: Option<Flavor>,
-    /// The image it was made from.
     pub image_ref: Option<String>,
     /// The driver's own description, from which the same driver on another host makes the
     /// guest again; nobody else reads it. `None` when it cannot be had just now, or would be

@@ -59,15 +59,12 @@ pub struct Heard {
 
 /// A terminal outcome; sent to any conductor until one has made it durable.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Report {
-    /// Who reports.
     pub host: HostName,
-    /// On which migration.
     pub migration: MigrationUuid,
     /// The newest command the agent had taken.
     pub sequence: i64,
-    /// The outcome.
     pub ended: Ended,
-    /// When it was seen.
     pub at: Timestamp,
 }

@@ -25,14 +25,11 @@ pub struct Cpu {
 
 /// All that a host has to give, used or not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Capacity {
-    /// Processors.
     pub vcpus: u32,
-    /// Memory.
     pub memory_bytes: u64,
-    /// Room for instances' disks.
     pub disk_bytes: u64,
-    /// What of it is free.
     pub disk_free_bytes: u64,
 }
 
@@ -50,6 +47,7 @@ pub struct Pool {
 
 /// A host, without its guests.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct HostFacts {
     /// The compute service's host name.
     pub host: HostName,
@@ -59,11 +57,8 @@ pub struct HostFacts {
     pub hypervisor_type: String,
     /// `major × 1,000,000 + minor × 1,000 + micro`, as Nova counts.
     pub hypervisor_version: u32,
-    /// Its processors.
     pub cpu: Cpu,
-    /// Its room.
     pub capacity: Capacity,
-    /// The storage it reaches.
     pub pools: Vec<Pool>,
     /// Its address, for people.
     pub address: Option<IpAddr>,

@@ -25,10 +25,9 @@ use crate::{Store, StoreError};
 
 /// A host aggregate.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Aggregate {
-    /// Its integer id.
     pub id: i64,
-    /// Its uuid.
     pub uuid: Uuid,
     /// Its name, which no other one has.
     pub name: String,
@@ -38,7 +37,6 @@ pub struct Aggregate {
     pub metadata: BTreeMap<String, String>,
     /// Its hosts, in the order in which they came.
     pub hosts: Vec<HostName>,
-    /// When it was made.
     pub created_at: Timestamp,
     /// When it, but for its hosts, was changed last.
     pub updated_at: Option<Timestamp>,
@@ -46,14 +44,11 @@ pub struct Aggregate {
 
 /// An aggregate to be, without hosts.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct NewAggregate {
-    /// Its uuid.
     pub uuid: Uuid,
-    /// Its name.
     pub name: String,
-    /// Its availability zone.
     pub availability_zone: Option<String>,
-    /// The present.
     pub at: Timestamp,
 }
 

@@ -16,18 +16,14 @@ use crate::{Lease, Store, StoreError, effects};
 
 /// A discrepancy.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Discrepancy {
-    /// Its number.
     pub id: i64,
-    /// What it is about.
     pub subject: DiscrepancySubject,
-    /// For people.
     pub detail: String,
-    /// Since when.
     pub opened_at: Timestamp,
     /// Until when; `None` while open.
     pub closed_at: Option<Timestamp>,
-    /// Why it was closed.
     pub closed_because: Option<String>,
 }
 

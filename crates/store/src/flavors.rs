@@ -28,18 +28,13 @@ pub struct Flavor {
 
 /// A flavor's name and sizes.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct FlavorSpec {
-    /// Its name.
     pub name: String,
-    /// Virtual CPUs.
     pub vcpus: i64,
-    /// Memory in MiB.
     pub memory_mb: i64,
-    /// Root disk in GiB.
     pub root_gb: i64,
-    /// Ephemeral disks in GiB.
     pub ephemeral_gb: i64,
-    /// Swap in MiB.
     pub swap_mb: i64,
 }
 

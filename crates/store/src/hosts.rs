@@ -42,10 +42,9 @@ pub struct Host {
 
 /// What an agent says of its host when it registers.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct HostFacts {
-    /// The service host's name.
     pub name: HostName,
-    /// The hypervisor's hostname.
     pub node: String,
     /// Such as `QEMU`.
     pub hypervisor_type: String,
@@ -55,23 +54,18 @@ pub struct HostFacts {
     pub host_ip: Option<String>,
     /// What it can compute, as the driver describes it.
     pub cpu_info: serde_json::Value,
-    /// The CPU's architecture.
     pub arch: String,
     /// Physical CPUs, without overcommitment.
     pub vcpus: i64,
-    /// Memory in MiB.
     pub memory_mb: i64,
     /// Disk in GiB, on storage of its own.
     pub local_gb: i64,
     /// What of it is free, in GiB.
     pub local_free_gb: i64,
-    /// The storage it reaches.
     pub storage_pools: Vec<StoragePool>,
-    /// Where its agent listens.
     pub agent_address: String,
     /// Changes whenever the agent is started.
     pub agent_boot_id: Uuid,
-    /// What its agent speaks.
     pub rpc_version: String,
     /// What its agent can do.
     pub capabilities: Vec<String>,

@@ -50,8 +50,8 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
 /// Why nothing was imported.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum ImportError {
-    /// The dump cannot be read.
     #[error(transparent)]
     Dump(#[from] DumpError),
     /// Two different things cannot have one id.
@@ -59,28 +59,17 @@ pub enum ImportError {
         "{file}:{line}: the id {id} belongs to something else in this database; \
          import into an empty one"
     )]
-    Clash {
-        /// The file.
-        file: String,
-        /// The line, from 1.
-        line: u64,
-        /// The id.
-        id: i64,
-    },
+    Clash { file: String, line: u64, id: i64 },
     /// Somebody works on this database.
     #[error(
         "the service runs on this database: {binary} on {host} gave a sign of life {seconds} s \
          ago; stop it, and try again a minute later"
     )]
     InUse {
-        /// What.
         binary: ServiceBinary,
-        /// Where.
         host: String,
-        /// How long ago.
         seconds: u64,
     },
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

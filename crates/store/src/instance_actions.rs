@@ -18,35 +18,29 @@ use crate::{Store, StoreError};
 
 /// The request behind a change: what an action says of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct ActionNote {
-    /// The HTTP request.
     pub request_id: String,
-    /// Who asks.
     pub user_id: Option<String>,
     /// The project of who asks.
     pub project_id: Option<String>,
-    /// The present.
     pub at: Timestamp,
 }
 
 /// What was asked of a server.
 #[derive(Clone, PartialEq, Eq, Debug, Queryable, Selectable)]
 #[diesel(table_name = instance_actions)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct InstanceAction {
-    /// Its number.
     pub id: i64,
     /// What, such as `live-migration`; imported ones may be called anything.
     pub action: String,
-    /// Of which server.
     #[diesel(column_name = instance_uuid)]
     pub server: ServerUuid,
-    /// By which HTTP request.
     pub request_id: Option<String>,
-    /// By whom.
     pub user_id: Option<String>,
     /// The project of who asked.
     pub project_id: Option<String>,
-    /// When.
     pub start_time: Option<Timestamp>,
     /// Never set by Nova.
     pub finish_time: Option<Timestamp>,
@@ -61,12 +55,11 @@ pub struct InstanceAction {
 /// A step of an action.
 #[derive(Clone, PartialEq, Eq, Debug, Queryable, Selectable)]
 #[diesel(table_name = instance_actions_events)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct InstanceActionEvent {
-    /// Its number.
     pub id: i64,
     /// What, such as `compute_pre_live_migration`.
     pub event: String,
-    /// When it began.
     pub start_time: Option<Timestamp>,
     /// When it ended; `None` while under way.
     pub finish_time: Option<Timestamp>,
@@ -74,9 +67,7 @@ pub struct InstanceActionEvent {
     pub result: Option<String>,
     /// Where in the program it failed; only imported ones have any.
     pub traceback: Option<String>,
-    /// Where it took place.
     pub host: Option<String>,
-    /// Why it failed.
     pub details: Option<String>,
 }
 

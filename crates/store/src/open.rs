@@ -32,6 +32,7 @@ impl Default for StoreOptions {
 
 /// Why a store did not open.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum OpenError {
     /// The URL is none of ours.
     #[error("{0}")]
@@ -46,24 +47,17 @@ pub enum OpenError {
     },
     /// There is no schema at all.
     #[error("{database} has no Godwit schema; `godwit db upgrade` makes it")]
-    Empty {
-        /// Which.
-        database: String,
-    },
+    Empty { database: String },
     /// The schema lacks changes that this program needs.
     #[error("{database} has an older schema, without {}; run `godwit db upgrade`", .missing.join(", "))]
     Older {
-        /// Which.
         database: String,
-        /// What it lacks.
         missing: Vec<String>,
     },
     /// The schema has changes that this program does not know.
     #[error("{database} has a newer schema, with {}; run the godwit that made it", .unknown.join(", "))]
     Newer {
-        /// Which.
         database: String,
-        /// What is not known.
         unknown: Vec<String>,
     },
     /// Somebody works on the database, and would not survive what is to be changed.
@@ -73,19 +67,13 @@ pub enum OpenError {
         .by.join(", ")
     )]
     InUse {
-        /// Which.
         database: String,
         /// Who is connected, and which conductors were heard last.
         by: Vec<String>,
     },
     /// A change of the schema failed; the schema is as before it.
     #[error("cannot upgrade {database}: {reason}")]
-    Upgrade {
-        /// Which.
-        database: String,
-        /// What the database said.
-        reason: String,
-    },
+    Upgrade { database: String, reason: String },
 }
 
 impl OpenError {

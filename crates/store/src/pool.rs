@@ -27,7 +27,6 @@ use crate::{StoreError, dialect};
 /// What the connections of a pool are for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Access {
-    /// Reading.
     Read,
     /// Everything. SQLite has one writer at a time anyway, so there is one such connection,
     /// and writers queue for it fairly instead of colliding in the file.
@@ -148,9 +147,9 @@ impl r2d2::ManageConnection for Connector {
 
 /// Failures to connect go to whoever asked for the connection; here they are only noted.
 #[derive(Debug)]
-struct Note;
+struct LogErrors;
 
-impl r2d2::HandleError<ConnectError> for Note {
+impl r2d2::HandleError<ConnectError> for LogErrors {
     fn handle_error(&self, error: ConnectError) {
         tracing::debug!(%error, "no new database connection");
     }
@@ -176,7 +175,7 @@ impl Pool {
             .min_idle(Some(1))
             .connection_timeout(connector.connect_timeout)
             .test_on_check_out(false)
-            .error_handler(Box::new(Note))
+            .error_handler(Box::new(LogErrors))
             .build_unchecked(connector);
         Self {
             connections,

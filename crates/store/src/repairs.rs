@@ -92,21 +92,10 @@ impl Agents {
                 .host
                 .clone()
                 .map(|home| (home.clone(), self.standing(&home))),
-            migrates: unfinished(connection, server.uuid)?,
+            migrates: rows::unfinished(connection, server.uuid)?.is_some(),
             words: words.into_iter().map(word).collect(),
         })
     }
-}
-
-/// Does a migration work on the server? Nobody works on one that was imported.
-fn unfinished(connection: &mut Database, server: ServerUuid) -> Result<bool, StoreError> {
-    let count: i64 = migrations::table
-        .filter(migrations::instance_uuid.eq(text(server)))
-        .filter(migrations::ended_at.is_null())
-        .filter(migrations::imported.eq(false))
-        .count()
-        .get_result(connection)?;
-    Ok(count > 0)
 }
 
 /// Servers that may need a repair though nothing is open about them: a task of a move that no
@@ -176,21 +165,13 @@ fn is_moot(
     subject: &DiscrepancySubject,
     server: Option<&Server>,
 ) -> Result<Option<&'static str>, StoreError> {
-    if subject.server.is_some() && server.is_none() {
-        return Ok(Some("the server is deleted"));
-    }
-    let removed = |host: &HostName| agents.standing(host) == HostStanding::Removed;
-    if subject.host.as_ref().is_some_and(removed) {
-        return Ok(Some("the host was removed"));
-    }
-    // While a migration is under way it closes these itself, and so does its end.
-    let of_progress = matches!(subject.kind, Kind::Overdue | Kind::HostSilent);
-    match subject.migration.filter(|_| of_progress) {
-        Some(migration) if !is_unfinished(connection, migration)? => {
-            Ok(Some("the migration has ended"))
-        }
-        _ => Ok(None),
-    }
+    let migrates = match subject.migration {
+        Some(migration) => Some(is_unfinished(connection, migration)?),
+        None => None,
+    };
+    let host = subject.host.as_ref().map(|host| agents.standing(host));
+    let is_gone = subject.server.is_some() && server.is_none();
+    Ok(repair::moot(subject.kind, is_gone, host, migrates))
 }
 
 /// Is it under way? An evacuation is until its dead host is clean.

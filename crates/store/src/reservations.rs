@@ -18,23 +18,19 @@ use crate::{Claim, CommitError, Store, StoreError};
 
 /// A slot in use.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Slot {
-    /// By whom.
     pub migration: MigrationUuid,
-    /// Where.
     pub host: HostName,
-    /// As what.
     pub role: SlotRole,
 }
 
 /// Room held at a destination.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct HeldClaim {
-    /// By whom.
     pub migration: MigrationUuid,
-    /// Where.
     pub host: HostName,
-    /// How much.
     pub room: Resources,
 }
 
@@ -83,7 +79,7 @@ impl Taken {
 }
 
 #[derive(QueryableByName)]
-struct RoomRow {
+struct TakenRow {
     #[diesel(sql_type = Text)]
     host: String,
     #[diesel(sql_type = Bool)]
@@ -117,7 +113,7 @@ macro_rules! rooms {
     };
 }
 
-fn by_host(rows: Vec<RoomRow>) -> HashMap<String, Taken> {
+fn by_host(rows: Vec<TakenRow>) -> HashMap<String, Taken> {
     let mut taken: HashMap<String, Taken> = HashMap::new();
     for row in rows {
         let room = Resources {
@@ -163,15 +159,15 @@ pub(crate) fn taken_of(
 pub(crate) fn claim(
     connection: &mut Database,
     migration: i64,
-    claim: &Claim,
+    (host, claim): (&HostName, &Claim),
     at: Timestamp,
 ) -> Result<(), CommitError> {
-    let mut taken = taken_of(connection, [&claim.host; 2], Some(migration))?;
-    let taken = taken.remove(claim.host.as_str()).unwrap_or_default();
+    let mut taken = taken_of(connection, [host; 2], Some(migration))?;
+    let taken = taken.remove(host.as_str()).unwrap_or_default();
     let used = taken.in_all();
     if !used.plus(claim.room).fits(claim.capacity) {
         return Err(CommitError::NoRoom {
-            host: claim.host.clone(),
+            host: host.clone(),
             used,
             capacity: claim.capacity,
         });
@@ -184,7 +180,7 @@ pub(crate) fn claim(
              disk_gb = excluded.disk_gb",
     )
     .bind::<BigInt, _>(migration)
-    .bind::<Text, _>(claim.host.as_str())
+    .bind::<Text, _>(host.as_str())
     .bind::<BigInt, _>(claim.room.vcpus)
     .bind::<BigInt, _>(claim.room.memory_mb)
     .bind::<BigInt, _>(claim.room.disk_gb)

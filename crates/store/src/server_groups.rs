@@ -34,14 +34,12 @@ words!(
 
 /// A server group.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct ServerGroup {
-    /// Which.
     pub uuid: ServerGroupUuid,
     /// What its owner calls it.
     pub name: String,
-    /// Its project.
     pub project_id: String,
-    /// Who made it.
     pub user_id: String,
     /// What it asks of the hosts of its servers.
     pub policy: Policy,
@@ -53,20 +51,18 @@ pub struct ServerGroup {
 
 /// A server group to be made.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct NewServerGroup {
     /// Its uuid, made by the caller.
     pub uuid: ServerGroupUuid,
     /// What its owner calls it.
     pub name: String,
-    /// Its project.
     pub project_id: String,
-    /// Who makes it.
     pub user_id: String,
     /// What it asks of the hosts of its servers.
     pub policy: Policy,
     /// How many of them one host may have, where somebody says so.
     pub max_server_per_host: Option<u32>,
-    /// The present.
     pub at: Timestamp,
 }
 

@@ -41,31 +41,25 @@ words!(
 /// A service.
 #[derive(Clone, PartialEq, Eq, Debug, Queryable, Selectable)]
 #[diesel(table_name = services)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Service {
-    /// Its integer id.
     pub id: i64,
-    /// Its uuid.
     #[diesel(deserialize_as = String)]
     pub uuid: Uuid,
     /// What it is.
     pub binary: ServiceBinary,
-    /// Where it runs.
     pub host: HostName,
-    /// Its availability zone.
     pub zone: String,
     /// Not to be used as a destination.
     pub disabled: bool,
-    /// Why it is disabled.
     pub disabled_reason: Option<String>,
     /// Declared dead by an operator.
     pub forced_down: bool,
-    /// Its last heartbeat.
     pub last_seen_up: Option<Timestamp>,
     /// How many heartbeats there were.
     pub report_count: i64,
     /// The version of the program.
     pub version: String,
-    /// When it first appeared.
     pub created_at: Timestamp,
     /// When the row last changed, heartbeats included.
     pub updated_at: Option<Timestamp>,

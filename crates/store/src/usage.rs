@@ -14,17 +14,14 @@ use crate::{Store, StoreError};
 
 /// What the servers of a project take together, wherever they are, and what else it has.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, QueryableByName)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct ProjectUsage {
-    /// How many there are.
     #[diesel(sql_type = BigInt)]
     pub servers: i64,
-    /// Their virtual CPUs.
     #[diesel(sql_type = BigInt)]
     pub vcpus: i64,
-    /// Their memory in MiB.
     #[diesel(sql_type = BigInt)]
     pub memory_mb: i64,
-    /// How many server groups it has.
     #[diesel(sql_type = BigInt)]
     pub server_groups: i64,
 }
@@ -46,29 +43,22 @@ pub struct UsagePeriod {
 
 /// A server as it was used, whatever became of it.
 #[derive(Clone, PartialEq, Eq, Debug, QueryableByName)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct ServerUsage {
-    /// Which.
     #[diesel(sql_type = Text)]
     pub uuid: ServerUuid,
-    /// Its name.
     #[diesel(sql_type = Text)]
     pub name: String,
-    /// Whose.
     #[diesel(sql_type = Text)]
     pub project_id: String,
-    /// Its state.
     #[diesel(sql_type = Text)]
     pub vm_state: VmState,
-    /// When it began.
     #[diesel(sql_type = SqlTimestamp)]
     pub launched_at: Timestamp,
-    /// When it ended.
     #[diesel(sql_type = Nullable<SqlTimestamp>)]
     pub ended_at: Option<Timestamp>,
-    /// The name of its flavor.
     #[diesel(sql_type = Text)]
     pub flavor: String,
-    /// Virtual CPUs of that.
     #[diesel(sql_type = BigInt)]
     pub vcpus: i64,
     /// Memory of that in MiB.

@@ -125,7 +125,6 @@ impl TestCa {
 /// A certificate with its private key.
 #[derive(Clone)]
 pub struct Certificate {
-    /// The certificate, PEM.
     pub cert_pem: String,
     /// The private key, PKCS#8 PEM.
     pub key_pem: String,

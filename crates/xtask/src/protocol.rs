@@ -14,7 +14,6 @@ pub(crate) const GENERATED: &str = "crates/rpc/proto/godwit.v1.rs";
 
 const SERVICES: [&str; 2] = ["godwit/v1/agent.proto", "godwit/v1/conductor.proto"];
 
-/// Writes it.
 pub(crate) fn write(root: &Path) -> Result<()> {
     generate(root, &root.join(DIRECTORY))
 }

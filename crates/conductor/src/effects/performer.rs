@@ -5,7 +5,7 @@ use std::sync::Arc;
 use godwit_core::discrepancy::{DiscrepancyKind, DiscrepancySubject};
 use godwit_core::event::Event;
 use godwit_core::ids::HostName;
-use godwit_core::migration::{Placement, Request};
+use godwit_core::migration::Placement;
 use godwit_core::server::VmState;
 use godwit_rpc::agent::AgentClient;
 use godwit_rpc::command::{Command, Rank};
@@ -113,10 +113,7 @@ impl<'a> Performer<'a> {
 
     /// Was the guest running when its cold move began?
     pub(super) fn ran(&self) -> bool {
-        match &self.record.migration.request {
-            Request::Cold(request) => request.was == VmState::Active,
-            Request::Live(_) | Request::Evacuation(_) => true,
-        }
+        self.record.migration.request.was() == VmState::Active
     }
 
     pub(super) async fn source_agent(&self) -> Result<AgentClient, AskError> {

@@ -33,20 +33,9 @@ pub(super) async fn perform(performer: &Performer<'_>) -> Performed {
     }
     let source = performer.source_agent().await?;
     match performer.answer(source.start(start).await)? {
-        Answer::Acknowledged | Answer::Superseded => Ok(()),
         Answer::Refused(Refusal::Failed(failure)) => conclude(performer, failure).await,
-        // No outcome: the follower asks both sides.
-        Answer::Refused(
-            Refusal::NoJob
-            | Refusal::TooLate
-            | Refusal::UnknownServer(_)
-            | Refusal::UnknownMigration(_)
-            | Refusal::Stale { .. }
-            | Refusal::Incompatible { .. }
-            | Refusal::Forbidden(_)
-            | Refusal::Unavailable(_)
-            | Refusal::Malformed { .. },
-        ) => Ok(()),
+        // No outcome, or none yet: the follower asks both sides.
+        Answer::Acknowledged | Answer::Superseded | Answer::Refused(_) => Ok(()),
     }
 }
 

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::failure::FailureCode;
 use crate::fixtures::{self, Step, events, noon};
-use crate::migration::{ColdRequest, Limits};
+use crate::migration::{ColdRequest, Limits, Request};
+use crate::server::VmState;
 use crate::status::MigrationKind;
 use crate::transition::step;
 

@@ -34,6 +34,17 @@ pub enum HomeStanding {
     DeclaredDead,
 }
 
+impl HomeStanding {
+    /// `heard`: when the host gave its last inventory. `settled`: when the record was made.
+    pub fn of(is_dead: bool, heard: Option<Timestamp>, settled: Option<Timestamp>) -> Self {
+        match heard {
+            _ if is_dead => Self::DeclaredDead,
+            Some(heard) if settled.is_none_or(|settled| settled < heard) => Self::Heard,
+            Some(_) | None => Self::Silent,
+        }
+    }
+}
+
 /// For how long a host that was declared dead may still be dying: once its agent has given no sign
 /// of life for so long, what it said last is as old as what it said before.
 const DYING: Duration = Duration::from_secs(60);
@@ -63,12 +74,10 @@ pub enum Whereabouts {
 
 /// A discrepancy that is to be open about a server.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Oddity {
-    /// What is odd.
     pub kind: Kind,
-    /// Where.
     pub host: Option<HostName>,
-    /// For people.
     pub detail: String,
 }
 

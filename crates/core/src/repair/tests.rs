@@ -162,3 +162,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_about_something_gone_is_moot_and_nothing_else() {
+    use HostStanding as H;
+    for kind in DiscrepancyKind::ALL.iter().copied() {
+        for host in [None, Some(H::Up), Some(H::Silent), Some(H::DeclaredDead)] {
+            for migrates in [None, Some(true), Some(false)] {
+                let of_progress = [DiscrepancyKind::Overdue, DiscrepancyKind::HostSilent];
+                let over = migrates == Some(false) && of_progress.contains(&kind);
+                let why = moot(kind, false, host, migrates);
+                assert_eq!(why.is_some(), over, "{kind} {host:?} {migrates:?}");
+                assert!(moot(kind, true, host, migrates).is_some(), "{kind}");
+                assert!(moot(kind, false, Some(H::Removed), migrates).is_some());
+            }
+        }
+    }
+}

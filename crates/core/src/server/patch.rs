@@ -3,7 +3,7 @@
 
 use super::{PowerState, ServerState, TaskState, VmState};
 use crate::ids::HostName;
-use crate::migration::{Migration, Request};
+use crate::migration::Migration;
 use crate::recovery::Sighting;
 use crate::status::{MigrationKind, MigrationStatus};
 use crate::transition::{ServerChange, Transition};
@@ -138,7 +138,7 @@ pub fn patch(server: &ServerState, migration: &Migration, change: ServerChange) 
             ..ServerPatch::unchanged(server)
         },
         ServerChange::AwaitsConfirmation => {
-            let power = case.was().power_state();
+            let power = migration.request.was().power_state();
             ServerPatch {
                 vm_state: VmState::Resized,
                 power_state: power,
@@ -197,7 +197,7 @@ pub fn patch(server: &ServerState, migration: &Migration, change: ServerChange) 
         ServerChange::IsBroken => ServerPatch {
             vm_state: VmState::Error,
             // The next evacuation finds `error`, and must not start what was stopped.
-            power_state: if case.was() == VmState::Stopped {
+            power_state: if migration.request.was() == VmState::Stopped {
                 PowerState::Shutdown
             } else {
                 server.power_state
@@ -261,15 +261,6 @@ impl Case<'_> {
     fn task_of_others(&self) -> Option<TaskState> {
         let own = TaskState::of_migrations(self.migration.kind);
         self.server.task_state.filter(|task| !own.contains(task))
-    }
-
-    /// What the server was when the move began.
-    const fn was(&self) -> VmState {
-        match &self.migration.request {
-            Request::Live(_) => self.server.vm_state,
-            Request::Cold(request) => request.was,
-            Request::Evacuation(request) => request.was,
-        }
     }
 
     fn source(&self) -> Home {

@@ -19,8 +19,8 @@ fn queue(moves: &[(u8, u8)]) -> Vec<Waiting<usize>> {
         .collect()
 }
 
-fn slots(moves: &[(u8, u8)]) -> Slots {
-    let mut slots = Slots::default();
+fn slots(moves: &[(u8, u8)]) -> SlotsTaken {
+    let mut slots = SlotsTaken::default();
     for (source, destination) in moves {
         slots.take(SlotRole::Source, &host(*source), 1);
         slots.take(SlotRole::Destination, &host(*destination), 1);
@@ -36,7 +36,7 @@ const ONE_OFF: SlotLimits = SlotLimits {
 #[test]
 fn a_blocked_move_does_not_hold_up_others() {
     let queue = queue(&[(1, 2), (1, 3), (2, 3)]);
-    assert_eq!(admit(&queue, &mut Slots::default(), ONE_OFF), [0, 2]);
+    assert_eq!(admit(&queue, &mut SlotsTaken::default(), ONE_OFF), [0, 2]);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn destinations_have_limits_of_their_own() {
         per_source: None,
         per_destination: Some(2),
     };
-    assert_eq!(admit(&queue, &mut Slots::default(), limits), [0, 1]);
+    assert_eq!(admit(&queue, &mut SlotsTaken::default(), limits), [0, 1]);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_limit_of_none_admits_everything() {
         per_destination: None,
     };
     let queue = queue(&[(1, 2); 20]);
-    assert_eq!(admit(&queue, &mut Slots::default(), limits).len(), 20);
+    assert_eq!(admit(&queue, &mut SlotsTaken::default(), limits).len(), 20);
 }
 
 fn limits() -> impl Strategy<Value = SlotLimits> {
@@ -90,7 +90,7 @@ proptest! {
         let admitted = admit(&queue, &mut slots(&under_way), limits);
         let mut taken = slots(&under_way);
         for each in &queue {
-            let room = taken.has_room(&each.source, &each.destination, limits);
+            let room = taken.has_free(&each.source, &each.destination, limits);
             prop_assert_eq!(admitted.contains(&each.id), room, "{}", each.id);
             if room {
                 taken.take(SlotRole::Source, &each.source, 1);
@@ -104,8 +104,8 @@ proptest! {
     #[test]
     fn limits_hold(waiting in moves(40), limits in limits()) {
         let queue = queue(&waiting);
-        let admitted = admit(&queue, &mut Slots::default(), limits);
-        let mut taken = Slots::default();
+        let admitted = admit(&queue, &mut SlotsTaken::default(), limits);
+        let mut taken = SlotsTaken::default();
         for id in admitted {
             taken.take(SlotRole::Source, &queue[id].source, 1);
             taken.take(SlotRole::Destination, &queue[id].destination, 1);
@@ -124,7 +124,7 @@ proptest! {
         let limits = SlotLimits { per_source: Some(source), per_destination: Some(destination) };
         let mut queue = queue(&waiting);
         for _ in 0..=waiting.len() {
-            let admitted = admit(&queue, &mut Slots::default(), limits);
+            let admitted = admit(&queue, &mut SlotsTaken::default(), limits);
             queue.retain(|each| !admitted.contains(&each.id));
         }
         prop_assert!(queue.is_empty());

@@ -4,13 +4,9 @@ use super::*;
 use crate::fixtures::{group, host, name, need};
 
 fn codes(host: &Host, need: &Need, target: &Target) -> Vec<ReasonCode> {
-    match candidates(std::slice::from_ref(host), need, target)
-        .remove(0)
-        .verdict
-    {
-        Verdict::Fits(_) => Vec::new(),
-        Verdict::Rejected(reasons) => reasons.into_iter().map(|reason| reason.code).collect(),
-    }
+    let (_, rejected) = candidates(std::slice::from_ref(host), need, target);
+    let reasons = rejected.into_iter().flat_map(|rejection| rejection.reasons);
+    reasons.map(|reason| reason.code).collect()
 }
 
 /// One thing wrong with a destination that is otherwise fine.
@@ -52,12 +48,9 @@ fn every_reason_is_found() {
 
 #[test]
 fn what_a_group_has_against_a_host_is_said() {
-    let text = |need: &Need| match candidates(&[host("b")], need, &Target::Any)
-        .remove(0)
-        .verdict
-    {
-        Verdict::Fits(_) => String::new(),
-        Verdict::Rejected(reasons) => reasons[0].text.clone(),
+    let text = |need: &Need| {
+        let (_, rejected) = candidates(&[host("b")], need, &Target::Any);
+        rejected[0].reasons[0].text.clone()
     };
     let mut need = need("a");
     need.group = Some(group(Policy::Affinity, &["d", "c"]));
@@ -89,8 +82,8 @@ fn soft_groups_come_before_room() {
     let order = |policy| {
         let mut need = need("a");
         need.group = Some(group(policy, &["b", "b", "c"]));
-        let all = candidates(&hosts, &need, &Target::Any);
-        all.iter().map(|it| it.host.to_string()).collect::<String>()
+        let (fitting, _) = candidates(&hosts, &need, &Target::Any);
+        fitting.iter().map(HostName::as_str).collect::<String>()
     };
     assert_eq!(order(Policy::SoftAffinity), "bcd");
     assert_eq!(order(Policy::SoftAntiAffinity), "dcb");
@@ -147,19 +140,17 @@ fn the_emptiest_host_comes_first_and_names_break_ties() {
             host
         })
         .into();
-    let order: Vec<_> = candidates(&hosts, &need("a"), &Target::Any)
-        .into_iter()
-        .map(|candidate| candidate.host.to_string())
-        .collect();
-    assert_eq!(order, ["b", "d", "c", "e"]);
+    let (fitting, rejected) = candidates(&hosts, &need("a"), &Target::Any);
+    assert_eq!(fitting, ["b", "d", "c"].map(name));
+    assert_eq!(rejected[0].host, name("e"));
 }
 
 #[test]
 fn of_equal_hosts_the_one_with_fewer_arrivals_comes_first() {
     let mut busy = host("b");
     busy.arriving = 1;
-    let order = candidates(&[busy, host("c")], &need("a"), &Target::Any);
-    assert_eq!(order[0].host, name("c"));
+    let (fitting, _) = candidates(&[busy, host("c")], &need("a"), &Target::Any);
+    assert_eq!(fitting[0], name("c"));
 }
 
 #[test]

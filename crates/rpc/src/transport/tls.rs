@@ -32,13 +32,12 @@ pub struct TlsFiles {
 
 /// The files do not make a party that others would talk to.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum TlsError {
     /// A file cannot be read, or is not PEM of the right kind.
     #[error("{path} cannot be read as PEM")]
     File {
-        /// Which.
         path: PathBuf,
-        /// Why.
         source: rustls::pki_types::pem::Error,
     },
     /// A file holds no certificate.
@@ -46,36 +45,24 @@ pub enum TlsError {
     Empty(PathBuf),
     /// Our own certificate does not say who we are.
     #[error("{path} does not say whose it is")]
-    Identity {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: NoIdentity,
-    },
+    Identity { path: PathBuf, source: NoIdentity },
     /// The certificate is somebody else's.
     #[error("{path}: the certificate is for {found}, not for {wanted}")]
     Somebody {
-        /// Which.
         path: PathBuf,
-        /// Who we should be.
         wanted: PeerIdentity,
-        /// Who it is for.
         found: PeerIdentity,
     },
     /// The parts do not fit together, such as a key of another certificate.
     #[error("{cert} cannot be used")]
     Unusable {
-        /// The certificate.
         cert: PathBuf,
-        /// Why.
         source: rustls::Error,
     },
     /// The authority cannot verify anybody.
     #[error("{ca} cannot verify anybody")]
     Authority {
-        /// The authority.
         ca: PathBuf,
-        /// Why.
         source: VerifierBuilderError,
     },
 }

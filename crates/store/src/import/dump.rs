@@ -36,41 +36,29 @@ pub struct Dump {
 
 /// Why a dump cannot be read.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum DumpError {
-    /// It lacks a table.
     #[error("{directory} has neither {table}.jsonl nor {table}.jsonl.gz")]
     Missing {
-        /// The directory.
         directory: String,
-        /// The table.
         table: &'static str,
     },
-    /// It has a table twice.
     #[error("{directory} has both {table}.jsonl and {table}.jsonl.gz; which is it?")]
     Twice {
-        /// The directory.
         directory: String,
-        /// The table.
         table: &'static str,
     },
-    /// A file cannot be read.
     #[error("{file}:{line}: cannot be read: {reason}")]
     Unreadable {
-        /// The file.
         file: String,
-        /// The line, from 1.
         line: u64,
-        /// What the system, or the decompression, said.
         reason: String,
     },
     /// A line is no row of its table.
     #[error("{file}:{line}: {reason}")]
     NotARow {
-        /// The file.
         file: String,
-        /// The line, from 1.
         line: u64,
-        /// What is wrong with it.
         reason: String,
     },
 }

@@ -25,22 +25,19 @@ use crate::{
 
 /// A migration to begin.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct NewMigration<R> {
     /// Its uuid, made by the caller.
     pub uuid: MigrationUuid,
-    /// Which server shall move.
     pub server: ServerUuid,
-    /// What is wanted.
     pub request: R,
     /// Limits until it is placed; only `accepted` matters.
     pub limits: Limits,
-    /// Who asks.
     pub user_id: Option<String>,
     /// The project of who asks.
     pub project_id: Option<String>,
     /// The HTTP request; without one there is no instance action.
     pub request_id: Option<String>,
-    /// The present.
     pub at: Timestamp,
 }
 

@@ -32,12 +32,10 @@ pub struct CommitNote {
     pub detail: serde_json::Value,
     /// The present.
     pub at: Timestamp,
-    /// Room to claim at the destination; replaces an earlier claim of the migration. The server's
-    /// group has to allow the destination as well. Ignored when the transition did not place it
-    /// there.
+    /// Room to claim at the destination, where the transition places the migration. The server's
+    /// group has to allow the destination as well.
     pub claim: Option<Claim>,
-    /// Take a slot at the source and one at the destination, if that keeps these limits.
-    /// Ignored when the transition did not begin to prepare.
+    /// The limits that its slots have to keep, where the transition takes some.
     pub slots: Option<SlotLimits>,
     /// The last figures of the move, which the row and its server take with it.
     pub progress: Option<Progress>,
@@ -75,8 +73,6 @@ impl CommitNote {
 /// Room at a destination, held for a migration until it ends.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Claim {
-    /// Where.
-    pub host: HostName,
     /// How much.
     pub room: Resources,
     /// What the host may give in all, overcommitment included: servers on it and claims on it
@@ -86,37 +82,29 @@ pub struct Claim {
 
 /// Nothing was changed.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum CommitError {
     /// The row is no longer what the transition began from. Load it and step again.
     #[error("the migration has changed meanwhile")]
     Lost,
     /// The host has as many migrations in this role as it may.
     #[error("no {role} slot is free on {host}")]
-    NoSlot {
-        /// Which host.
-        host: HostName,
-        /// As what.
-        role: SlotRole,
-    },
+    NoSlot { host: HostName, role: SlotRole },
     /// Somebody else took the room meanwhile.
     #[error("{host} has no room for it: {used:?} of {capacity:?} are taken")]
     NoRoom {
-        /// Which host.
         host: HostName,
         /// By the servers on it and claims for it, without this one.
         used: Resources,
-        /// Of how much.
         capacity: Resources,
     },
     /// The server's group does not allow the host, or does not any more.
     #[error("the server's group does not allow {host}")]
     GroupPolicy {
-        /// Which host.
         host: HostName,
         /// What is wrong with it.
         violation: Violation,
     },
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -15,12 +15,10 @@ use crate::{Store, StoreError, dialect};
 
 /// One look at one migration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct ProgressSample {
-    /// Which migration.
     pub migration: MigrationUuid,
-    /// What was seen.
     pub progress: Progress,
-    /// When.
     pub at: Timestamp,
 }
 

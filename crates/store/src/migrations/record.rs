@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 
 /// A migration with all that is recorded of it.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct MigrationRecord {
     /// Nova's integer id: unique in this database only.
     pub id: i64,
     /// All that decides its course.
     pub migration: Migration,
-    /// The source's hypervisor hostname; `None` until a destination was accepted.
+    /// The source's hypervisor hostname; `None` of a live one until a destination was accepted.
     pub source_node: Option<String>,
     /// The destination as the API shows it: also a forced host that was never accepted, where
     /// [`Migration::placement`] is `None`, and that of an imported migration.
@@ -23,23 +24,20 @@ pub struct MigrationRecord {
     pub old_flavor_id: Option<i64>,
     /// The flavor after, by its database id.
     pub new_flavor_id: Option<i64>,
-    /// Who asked for it.
     pub user_id: Option<String>,
     /// The project of who asked for it, which need not be the server's.
     pub project_id: Option<String>,
     /// The HTTP request that began it.
     pub request_id: Option<String>,
-    /// How far it is.
     pub progress: Progress,
-    /// When it was requested.
     pub created_at: Timestamp,
     /// When anything in the row last changed; `None` before the first change.
     pub updated_at: Option<Timestamp>,
     /// When it entered its status.
     pub status_since: Timestamp,
-    /// When it first was `running`.
+    /// When its guest was first on its way.
     pub started_at: Option<Timestamp>,
-    /// When it ended; set exactly in terminal statuses.
+    /// When it ended: when its server was free of it.
     pub ended_at: Option<Timestamp>,
     /// Kept out of `/os-migrations`.
     pub hidden: bool,
@@ -78,12 +76,10 @@ impl Progress {
 /// Bytes. `processed` may exceed `total`, as pages that got dirty are sent again, and
 /// `remaining` may grow.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Amounts {
-    /// All there is.
     pub total: i64,
-    /// Sent so far.
     pub processed: i64,
-    /// Still to be sent.
     pub remaining: i64,
 }
 

@@ -14,24 +14,20 @@ use crate::schema::migrations;
 
 /// What the API shows of a migration.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct MigrationSummary {
     /// Nova's integer id: unique in this database only.
     pub id: i64,
-    /// Which.
     pub uuid: MigrationUuid,
-    /// Of which server.
     pub server: ServerUuid,
-    /// Of which type.
     pub kind: MigrationKind,
-    /// How it stands.
     pub status: MigrationStatus,
     /// Where the guest comes from.
     pub source_compute: HostName,
-    /// The source's hypervisor hostname; `None` until a destination was accepted.
+    /// The source's hypervisor hostname; `None` of a live one until a destination was accepted.
     pub source_node: Option<String>,
     /// The destination; also a forced host that was never accepted.
     pub dest_compute: Option<HostName>,
-    /// The destination's hypervisor hostname.
     pub dest_node: Option<String>,
     /// The destination's address; Nova leaves it null for live migrations.
     pub dest_host: Option<String>,
@@ -39,7 +35,6 @@ pub struct MigrationSummary {
     pub old_flavor_id: Option<i64>,
     /// The flavor after, by its database id.
     pub new_flavor_id: Option<i64>,
-    /// Who asked for it.
     pub user_id: Option<String>,
     /// The project of who asked for it, which need not be the server's.
     pub project_id: Option<String>,
@@ -47,7 +42,6 @@ pub struct MigrationSummary {
     pub memory: Option<Amounts>,
     /// Disks being copied; `None` before the first sample.
     pub disk: Option<Amounts>,
-    /// When it was requested.
     pub created_at: Timestamp,
     /// When anything in the row last changed; `None` before the first change.
     pub updated_at: Option<Timestamp>,

@@ -8,9 +8,9 @@ use godwit_core::ids::HostName;
 use godwit_core::instance_action;
 use godwit_core::migration::{Intent, Migration, Settling};
 use godwit_core::server::{cleaned_host, patch};
-use godwit_core::status::{MigrationKind, MigrationStatus as Status};
+use godwit_core::status::MigrationKind;
 use godwit_core::time::Timestamp;
-use godwit_core::transition::{ServerChange, Transition};
+use godwit_core::transition::{Reservation, Transition};
 
 use super::commit::Locked;
 use super::row::ProgressRow;
@@ -88,7 +88,7 @@ pub(super) fn write(
     write_server(connection, locked, transition, note.at)?;
     tell(connection, locked, event, &record, note)?;
     // Last, for others wait for the hosts until the commit.
-    reserve(connection, locked, transition, note)?;
+    reserve(connection, locked, (event, transition), note)?;
     Ok(record)
 }
 
@@ -214,68 +214,38 @@ fn lock_ends(connection: &mut Database, next: &Migration) -> Result<(), StoreErr
     Ok(dialect::lock_hosts(connection, &ends)?)
 }
 
-/// Takes what the transition needs of its hosts, or gives all of it back at the end.
-///
-/// A server counts by itself where it is recorded. So when its record moves its claim does too,
-/// and nobody may be counting meanwhile.
+/// Takes what the transition needs of its hosts, or gives it back. Nobody else may be counting
+/// meanwhile.
 fn reserve(
     connection: &mut Database,
     locked: &Locked,
-    transition: &Transition,
+    (event, transition): (&Event, &Transition),
     note: &CommitNote,
 ) -> Result<(), CommitError> {
-    let id = locked.record.id;
-    let next = &transition.next;
-    if next.status().has_ended() {
-        lock_ends(connection, next)?;
-        return Ok(reservations::release(connection, id)?);
-    }
-    let Some(destination) = next.destination() else {
-        return Ok(());
-    };
-    match transition.server {
-        Some(ServerChange::GoesToDestination(_)) => {
+    let (id, next) = (locked.record.id, &transition.next);
+    match (transition.reservation(event), &note.claim, note.slots) {
+        (Reservation::Claims(destination), Some(claim), _) => {
+            // Before the hosts, as everybody locks.
+            server_groups::check(connection, &locked.record, destination)?;
             lock_ends(connection, next)?;
-            let left = (&next.source_compute, locked.server.room);
-            return Ok(reservations::keep_way_back(connection, id, left, note.at)?);
+            reservations::claim(connection, id, (destination, claim), note.at)
         }
-        Some(ServerChange::GoesToSource) => {
+        (Reservation::TakesSlots(source, destination), _, Some(limits)) => {
             lock_ends(connection, next)?;
-            return Ok(reservations::release(connection, id)?);
+            let ends = (source, destination);
+            reservations::take_slots(connection, id, ends, limits, note.at)
         }
-        None
-        | Some(
-            ServerChange::MovesToDestination
-            | ServerChange::StaysAtSource
-            | ServerChange::ReturnsToSource(_)
-            | ServerChange::IsLost
-            | ServerChange::Task(_)
-            | ServerChange::AwaitsConfirmation
-            | ServerChange::IsConfirmed
-            | ServerChange::IsRebuilt(_)
-            | ServerChange::IsBroken,
-        ) => {}
+        (Reservation::ClaimsWayBack(source), ..) => {
+            lock_ends(connection, next)?;
+            let left = (source, locked.server.room);
+            Ok(reservations::keep_way_back(connection, id, left, note.at)?)
+        }
+        (Reservation::Ends, ..) => {
+            lock_ends(connection, next)?;
+            Ok(reservations::release(connection, id)?)
+        }
+        (Reservation::Stays | Reservation::Claims(_) | Reservation::TakesSlots(..), ..) => Ok(()),
     }
-    let claim = note.claim.as_ref().filter(|it| it.host == *destination);
-    let admitted =
-        locked.record.migration.status() == Status::Queued && next.status() == Status::Preparing;
-    let slots = note.slots.filter(|_| admitted);
-    if claim.is_none() && slots.is_none() {
-        return Ok(());
-    }
-    if let Some(claim) = claim {
-        // Before the hosts, as everybody locks.
-        server_groups::check(connection, &locked.record, &claim.host)?;
-    }
-    lock_ends(connection, next)?;
-    if let Some(claim) = claim {
-        reservations::claim(connection, id, claim, note.at)?;
-    }
-    if let Some(limits) = slots {
-        let ends = (&next.source_compute, destination);
-        reservations::take_slots(connection, id, ends, limits, note.at)?;
-    }
-    Ok(())
 }
 
 /// What the transition means for the server, and for open questions about it.

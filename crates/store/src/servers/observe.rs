@@ -63,20 +63,16 @@ pub struct Observed {
 /// Whose a server is and how it is called: from Nova's metadata in the domain, or else from
 /// the agent's configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Owner {
-    /// The server's name.
     pub name: String,
-    /// Its project.
     pub project_id: String,
-    /// Its user.
     pub user_id: String,
     /// Its flavor; `None`: one is made of its vcpus, memory and disks.
     pub flavor: Option<FlavorSpec>,
     /// Its flavor's id in the API; `None`: the flavor's name.
     pub flavorid: Option<String>,
-    /// Its image.
     pub image_ref: Option<String>,
-    /// When it was made.
     pub created_at: Option<Timestamp>,
 }
 
@@ -95,12 +91,10 @@ pub struct Observation {
 
 /// A server that somebody moved behind the service's back.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct MovedByHand {
-    /// Which server.
     pub server: ServerUuid,
-    /// Where it was recorded.
     pub from: Option<HostName>,
-    /// Where it is.
     pub to: HostName,
 }
 
@@ -309,12 +303,9 @@ macro_rules! moves_of_those_here {
 /// Where moves have left servers shut off, and in which role.
 pub(super) type Left = HashMap<ServerUuid, Vec<(HostName, End)>>;
 
-/// The servers here that a migration is about, whose places it alone decides, and where moves have
-/// left others shut off.
-///
-/// One that waits for its confirmation is at rest, and nobody works on one that was imported. Left
-/// behind is a server at the source of a cold move that may still be reverted, and at a host that
-/// was dead and has not cleaned itself yet.
+/// The servers here that a migration is about, whose places it alone decides, and where moves that
+/// are at rest have left others shut off: at the source of a cold one that may still be reverted,
+/// and at a host that was dead and has not cleaned itself yet. What was imported nobody works on.
 fn moves(
     connection: &mut Database,
     host: &HostName,
@@ -327,12 +318,12 @@ fn moves(
         .bind::<Text, _>(host.as_str())
         .prepared()
         .load(connection)?;
-    let is_finished = |it: &Move| it.status == MigrationStatus::Finished;
-    let (finished, moving): (Vec<_>, Vec<_>) = unfinished.into_iter().partition(is_finished);
+    let all = unfinished.into_iter().chain(done);
+    let (resting, moving): (Vec<_>, Vec<_>) = all.partition(|it| it.status.is_at_rest());
     let moving = moving.into_iter().filter(|it| !it.imported);
     let moving = moving.map(|it| it.instance_uuid).collect();
     let mut left = Left::new();
-    for it in finished.into_iter().chain(done) {
+    for it in resting {
         let there = (it.source_compute, End::Source);
         left.entry(it.instance_uuid).or_default().push(there);
     }

@@ -22,12 +22,10 @@ use crate::{ActionNote, BeginError, Store, StoreError, discrepancies, effects, i
 
 /// An action to begin.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct NewPower {
-    /// Of which server.
     pub server: ServerUuid,
-    /// What.
     pub action: PowerAction,
-    /// The request behind it.
     pub note: ActionNote,
 }
 
@@ -55,28 +53,28 @@ fn begin<E>(
     // Every migration begins with this lock, so none begins before this is over.
     let server = load_locked(connection, *server)?.ok_or(BeginError::NoSuchServer)?;
     check(&server).map_err(BeginError::Refused)?;
-    if server.host.is_none() || is_moving(connection, server.uuid)? {
-        return Err(BeginError::NotFree);
-    }
+    let unfinished = unfinished(connection, server.uuid)?;
+    let patch = power::begin(*action, &server.state(), unfinished);
+    let patch = patch.map_err(|_| BeginError::NotFree)?;
     supersede_power(connection, &server, "A reboot took over.", note.at)?;
     effects::insert_of_server(connection, server.id, *action, note.at)?;
-    let patch = ServerPatch::begun(&server.state(), action.task());
     write_patch(connection, &server, &patch, note.at)?;
     instance_actions::began(connection, server.uuid, action.instance_action(), note)?;
     Ok(())
 }
 
-/// Is a migration at work? Not one that waits for somebody, nor one that was imported.
-fn is_moving(connection: &mut Database, server: ServerUuid) -> Result<bool, StoreError> {
-    let moving: Option<i64> = migrations::table
+/// How a server's migration stands that is not over. Nobody works on one that was imported.
+pub(crate) fn unfinished(
+    connection: &mut Database,
+    server: ServerUuid,
+) -> Result<Option<MigrationStatus>, StoreError> {
+    Ok(migrations::table
         .filter(migrations::instance_uuid.eq(text(server)))
         .filter(migrations::ended_at.is_null())
         .filter(migrations::imported.eq(false))
-        .filter(migrations::status.ne(MigrationStatus::Finished.as_str()))
-        .select(migrations::id)
+        .select(migrations::status)
         .first(connection)
-        .optional()?;
-    Ok(moving.is_some())
+        .optional()?)
 }
 
 /// Drops what is asked of a server's power and not done. Whoever asked is told why.
@@ -197,9 +195,9 @@ impl Store {
     /// Begins an action: in one transaction the server gets its task, and the instance action and
     /// the effect appear. When this returns `Ok`, all of it is durable.
     ///
-    /// `check` sees the server as it is inside the transaction. The store's own rule comes after
-    /// it: a host, and no migration under way. What was asked of the server's power before and is
-    /// not done, is dropped: only a hard reboot comes that far.
+    /// `check` sees the server as it is inside the transaction; what [`power::begin`] says comes
+    /// after it. What was asked of the server's power before and is not done, is dropped: only a
+    /// hard reboot comes that far.
     pub async fn power_begin<E: Send + 'static>(
         &self,
         new: NewPower,

@@ -14,10 +14,9 @@ use crate::Flavor;
 
 /// A server, with its flavor.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Server {
-    /// Its database id.
     pub id: i64,
-    /// Which.
     pub uuid: ServerUuid,
     /// What its user calls it.
     pub name: String,
@@ -25,21 +24,15 @@ pub struct Server {
     pub hostname: String,
     /// What the hypervisor calls it.
     pub instance_name: String,
-    /// Its user's remark.
     pub description: Option<String>,
-    /// Its owner.
     pub project_id: String,
     /// Who made it.
     pub user_id: String,
-    /// Where it is.
     pub host: Option<HostName>,
     /// Where it is, as the hypervisor calls itself.
     pub node: Option<String>,
-    /// What it is.
     pub vm_state: VmState,
-    /// What is being done to it.
     pub task_state: Option<TaskState>,
-    /// What the hypervisor says.
     pub power_state: PowerState,
     /// Per cent of the task under way.
     pub progress: i32,
@@ -47,31 +40,22 @@ pub struct Server {
     pub lock: Option<Lock>,
     /// What it takes of its host.
     pub room: Resources,
-    /// Its flavor.
     pub flavor: Flavor,
     /// Its image; `None` when it boots from a volume, or nobody knows.
     pub image_ref: Option<String>,
-    /// Its key pair's name.
     pub key_name: Option<String>,
-    /// Its availability zone.
     pub availability_zone: Option<String>,
-    /// Has it a configuration drive?
     pub config_drive: bool,
     /// Its user's keys and values.
     pub metadata: BTreeMap<String, String>,
     /// Why it is in error.
     pub fault: Option<Fault>,
-    /// How it was launched.
     pub launch: Launch,
-    /// When it appeared.
     pub created_at: Timestamp,
     /// When anything in the row last changed.
     pub updated_at: Option<Timestamp>,
-    /// When it first ran.
     pub launched_at: Option<Timestamp>,
-    /// When it was ended.
     pub terminated_at: Option<Timestamp>,
-    /// When it was deleted.
     pub deleted_at: Option<Timestamp>,
     /// When a move of it last ended; what hosts saw before that says nothing.
     pub settled_at: Option<Timestamp>,

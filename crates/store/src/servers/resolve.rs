@@ -57,7 +57,6 @@ pub(super) fn resolve(
         inventory.domains.iter().map(|it| (it.uuid, it)).collect();
 
     for server in resting {
-        let settled = server.settled_at;
         let mut case = Case {
             server,
             at: inventory.at,
@@ -66,16 +65,10 @@ pub(super) fn resolve(
             left: known.left.get(&server.uuid).map_or(&[], Vec::as_slice),
             home: server.host.clone(),
         };
-        let heard = case
-            .home
-            .as_ref()
-            .and_then(|home| known.heard.get(home))
-            .is_some_and(|at| settled.is_none_or(|settled| settled < *at));
-        let standing = match &case.home {
-            Some(home) if known.dead.contains(home) => HomeStanding::DeclaredDead,
-            _ if heard => HomeStanding::Heard,
-            _ => HomeStanding::Silent,
-        };
+        let home = case.home.as_ref();
+        let is_dead = home.is_some_and(|home| known.dead.contains(home));
+        let heard = home.and_then(|home| known.heard.get(home)).copied();
+        let standing = HomeStanding::of(is_dead, heard, server.settled_at);
         case.decide(connection, standing, observation)?;
         case.close_cleaned(connection, &inventory.host, observation)?;
         if case.home.as_ref() == Some(&inventory.host)

@@ -17,16 +17,12 @@ use crate::{Store, StoreError, dialect};
 
 /// What one host last said of one server.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct SightingRecord {
-    /// Which server.
     pub server: ServerUuid,
-    /// Which host.
     pub host: HostName,
-    /// What it said.
     pub sighting: Sighting,
-    /// What the hypervisor said.
     pub power_state: PowerState,
-    /// When.
     pub at: Timestamp,
 }
 

@@ -12,30 +12,24 @@ use crate::schema::{flavors, servers};
 
 /// What a list is ordered by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum ServerSortKey {
-    /// When it was created.
     CreatedAt,
     /// When it last changed; never changed counts as created.
     UpdatedAt,
-    /// Its name.
     Name,
-    /// Its uuid.
     Uuid,
     /// Its host; none comes first.
     Host,
     /// Its hypervisor; none comes first.
     Node,
-    /// Its vm_state.
     VmState,
     /// Its task_state; none comes first.
     TaskState,
     /// Its power state's number.
     PowerState,
-    /// Its owner.
     ProjectId,
-    /// Its user.
     UserId,
-    /// How it calls itself.
     Hostname,
     /// What its user says of it; nothing comes first.
     Description,

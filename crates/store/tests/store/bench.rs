@@ -343,9 +343,8 @@ pub(crate) const LIMITS: SlotLimits = SlotLimits {
 pub(crate) fn note_for(event: &Event, at: Timestamp) -> CommitNote {
     let mut note = CommitNote::new(Actor::Conductor, at);
     match event {
-        Event::Placed(placement, _) => {
+        Event::Placed(..) => {
             note.claim = Some(Claim {
-                host: placement.host.clone(),
                 room: ROOM,
                 capacity: CAPACITY,
             });

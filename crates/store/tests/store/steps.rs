@@ -283,7 +283,7 @@ on_both! {
         // A claim for a place that was not taken is not made.
         bench.drive(1, [Event::AbortRequested]).await;
         let note = CommitNote {
-            claim: Some(Claim { host: host("b"), room: ROOM, capacity: CAPACITY }),
+            claim: Some(Claim { room: ROOM, capacity: CAPACITY }),
             ..CommitNote::new(Actor::Conductor, at(20))
         };
         bench.apply(1, placed("b"), note).await.unwrap();

@@ -22,7 +22,6 @@ const BUCKETS: [f64; 15] = [
 ];
 
 impl HttpMetrics {
-    /// Registers its metrics.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let requests = register_int_counter_vec_with_registry!(
             "godwit_http_requests_total",

@@ -30,7 +30,6 @@ impl Status {
     }
 }
 
-/// Does it work?
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {

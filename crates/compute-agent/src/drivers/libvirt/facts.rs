@@ -9,7 +9,7 @@ use super::Host;
 use super::connection::Live;
 use super::definition::host_cpu;
 use super::storage::pools::{self, SeenPool};
-use super::storage::room::{Room, room_at};
+use super::storage::space::{Space, space_at};
 use crate::driver::DriverError;
 
 /// What does not change while libvirt runs.
@@ -57,7 +57,7 @@ impl Host {
     /// The same, with what tells where a disk lies.
     pub(super) async fn facts_and_pools(&self) -> Result<(HostFacts, Vec<SeenPool>), DriverError> {
         let (about, processors) = self.connection.call(ask).await?;
-        let (pools, room) = self.storage().await?;
+        let (pools, space) = self.storage().await?;
         let facts = HostFacts {
             host: self.name.clone(),
             node: about.node,
@@ -67,8 +67,8 @@ impl Host {
             capacity: Capacity {
                 vcpus: processors.vcpus,
                 memory_bytes: processors.memory_bytes,
-                disk_bytes: room.total,
-                disk_free_bytes: room.free,
+                disk_bytes: space.total,
+                disk_free_bytes: space.free,
             },
             pools: pools.iter().map(|seen| seen.pool.clone()).collect(),
             address: self.config.address,
@@ -102,17 +102,17 @@ impl Host {
         Ok(self.files.run(move || pools::observe(&configured)).await?)
     }
 
-    async fn storage(&self) -> Result<(Vec<SeenPool>, Room), DriverError> {
+    async fn storage(&self) -> Result<(Vec<SeenPool>, Space), DriverError> {
         let configured = self.config.shared_storage.clone();
         let instances = self.config.instances.clone();
         let reserved = self.reserved_bytes();
-        let look = move || (pools::observe(&configured), room_at(&instances, reserved));
-        let (pools, room) = self.files.run(look).await?;
-        let room = room.map_err(|error| {
+        let look = move || (pools::observe(&configured), space_at(&instances, reserved));
+        let (pools, space) = self.files.run(look).await?;
+        let space = space.map_err(|error| {
             let instances = self.config.instances.display();
             DriverError::Unavailable(format!("{instances}: {error}"))
         })?;
-        Ok((pools, room))
+        Ok((pools, space))
     }
 
     /// What of the host's disks is never given away.

@@ -15,7 +15,7 @@ use super::connection::{CallError, Live};
 use super::definition::CpuDefinition;
 use super::inventory::known;
 use super::storage::images::{self, ImageError};
-use super::storage::room::lacking;
+use super::storage::space::lacking;
 use super::sys::{self, CpuFit, CpuQuestion};
 use crate::checks;
 use crate::driver::DriverError;

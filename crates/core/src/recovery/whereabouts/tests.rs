@@ -259,3 +259,16 @@ fn a_host_that_was_declared_dead_is_so_until_it_speaks_and_again_once_it_is_sile
     assert!(is_dead(None, None, noon()), "nobody knows since when");
     assert!(!is_dead(None, Some(noon()), after(60)));
 }
+
+#[test]
+fn a_host_is_heard_once_it_has_spoken_since_the_record_was_made() {
+    let [before, made, since] = [0, 1, 2].map(|it| noon().plus(Duration::from_secs(it)));
+    let of = |heard, settled| HomeStanding::of(false, heard, settled);
+    assert_eq!(of(Some(since), Some(made)), HomeStanding::Heard);
+    assert_eq!(of(Some(made), Some(made)), HomeStanding::Silent);
+    assert_eq!(of(Some(before), Some(made)), HomeStanding::Silent);
+    assert_eq!(of(Some(before), None), HomeStanding::Heard);
+    assert_eq!(of(None, None), HomeStanding::Silent);
+    let dead = HomeStanding::of(true, Some(since), Some(made));
+    assert_eq!(dead, HomeStanding::DeclaredDead);
+}

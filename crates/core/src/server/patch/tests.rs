@@ -4,7 +4,7 @@ use super::*;
 use crate::discrepancy::DiscrepancyKind;
 use crate::failure::{Failure, FailureCode};
 use crate::fixtures::{self, host};
-use crate::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest, StorageMode};
+use crate::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest, Request, StorageMode};
 use crate::phase::Phase;
 
 const SHOWN: [VmState; 4] = [

@@ -2,7 +2,7 @@
 
 pub(super) mod images;
 pub(super) mod pools;
-pub(super) mod room;
+pub(super) mod space;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -89,12 +89,12 @@ fn look(storage: &SharedStorage) -> io::Result<SeenPool> {
         });
     }
     let mark = mark_of(directory)?;
-    let room = statvfs(directory)?;
+    let space = statvfs(directory)?;
     Ok(SeenPool {
         pool: Pool {
             id: format!("{}@{mark}", storage.id),
-            capacity_bytes: room.fragment_size() * room.blocks(),
-            free_bytes: room.fragment_size() * room.blocks_available(),
+            capacity_bytes: space.fragment_size() * space.blocks(),
+            free_bytes: space.fragment_size() * space.blocks_available(),
         },
         prefix: Prefix::Directory {
             named: directory.to_owned(),

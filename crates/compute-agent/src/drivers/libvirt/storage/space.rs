@@ -1,4 +1,4 @@
-//! How much room there is where a disk would be made.
+//! How much space there is where a disk would be made.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,23 +8,23 @@ use std::path::{Path, PathBuf};
 use nix::sys::statvfs::statvfs;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in super::super) struct Room {
+pub(in super::super) struct Space {
     pub(in super::super) total: u64,
     /// What may be used, bytes; what is reserved is taken off.
     pub(in super::super) free: u64,
 }
 
-/// The room where `path` is or would be made.
-pub(in super::super) fn room_at(path: &Path, reserved: u64) -> io::Result<Room> {
-    let room = statvfs(existing(path))?;
-    let unit = room.fragment_size();
-    Ok(Room {
-        total: unit * room.blocks(),
-        free: (unit * room.blocks_available()).saturating_sub(reserved),
+/// The space where `path` is or would be made.
+pub(in super::super) fn space_at(path: &Path, reserved: u64) -> io::Result<Space> {
+    let space = statvfs(existing(path))?;
+    let unit = space.fragment_size();
+    Ok(Space {
+        total: unit * space.blocks(),
+        free: (unit * space.blocks_available()).saturating_sub(reserved),
     })
 }
 
-/// A file system that has less room than is needed there.
+/// A file system that has less space than is needed there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in super::super) struct Lack {
     /// One of the paths that lead there.
@@ -45,7 +45,7 @@ pub(in super::super) fn lacking(
         *need = need.saturating_add(*bytes);
     }
     for (path, need) in by_device.into_values() {
-        let free = room_at(&path, reserved)?.free;
+        let free = space_at(&path, reserved)?.free;
         if need > free {
             return Ok(Some(Lack { path, need, free }));
         }
@@ -66,16 +66,16 @@ mod tests {
     #[test]
     fn room_is_known_before_the_directory_is() {
         let directory = tempfile::tempdir().unwrap();
-        let there = room_at(directory.path(), 0).unwrap();
-        let absent = room_at(&directory.path().join("a/b/disk"), 0).unwrap();
+        let there = space_at(directory.path(), 0).unwrap();
+        let absent = space_at(&directory.path().join("a/b/disk"), 0).unwrap();
         assert_eq!(there.total, absent.total);
-        assert_eq!(room_at(directory.path(), u64::MAX).unwrap().free, 0);
+        assert_eq!(space_at(directory.path(), u64::MAX).unwrap().free, 0);
     }
 
     #[test]
     fn needs_on_one_file_system_add_up() {
         let directory = tempfile::tempdir().unwrap();
-        let free = room_at(directory.path(), 0).unwrap().free;
+        let free = space_at(directory.path(), 0).unwrap().free;
         let part = free / 3 * 2;
         let (one, two) = (directory.path().join("a"), directory.path().join("b"));
         assert_eq!(lacking(&[(one.clone(), part)], 0).unwrap(), None);
