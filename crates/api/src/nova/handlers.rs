@@ -29,3 +29,11 @@ pub mod services;
 pub mod tenant_usage;
 pub mod versions;
 pub mod volume_attachments;
+
+// What nearly every one of them needs.
+use crate::nova::call::Call;
+use crate::nova::error::ApiError;
+use crate::nova::microversion::milestone;
+use crate::nova::reply::Reply;
+use crate::nova::routes::Answer;
+use crate::nova::rules;

@@ -11,11 +11,7 @@ use serde_json::Value;
 
 pub use self::hosts::{add_host, remove_host};
 use self::zone::AggregateAction;
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use super::{Answer, ApiError, Call, Reply, rules};
 use crate::nova::views::aggregate::{AggregateView, ZONE_KEY};
 
 pub async fn index(call: &Call) -> Answer {

@@ -1,10 +1,7 @@
 //! Availability zones, as the services of each say.
 
 use super::services::liveness;
-use crate::nova::call::Call;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use super::{Answer, Call, Reply, rules};
 use crate::nova::views::availability_zone::AvailabilityZones;
 
 pub async fn index(call: &Call) -> Answer {

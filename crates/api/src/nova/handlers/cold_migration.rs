@@ -7,13 +7,7 @@ use godwit_core::server::VmState;
 use godwit_store::Server;
 
 use super::preconditions::{States, flavor};
-use super::{compute_hosts, new_migration};
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::microversion::milestone;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use super::{Answer, ApiError, Call, Reply, compute_hosts, milestone, new_migration, rules};
 
 static STATES: States = States {
     action: "migrate",

@@ -3,8 +3,7 @@
 use godwit_core::ids::HostName;
 use godwit_store::Host;
 
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
+use super::{ApiError, Call};
 
 /// The host that a request calls `name`, which may be no host's name at all.
 pub(super) async fn find(call: &Call, name: &str) -> Result<Option<Host>, ApiError> {

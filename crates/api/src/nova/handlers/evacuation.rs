@@ -17,12 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use self::body::{EvacuationBody, Password};
 use super::preconditions::{States, flavor};
-use super::{compute_hosts, new_migration};
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use super::{Answer, ApiError, Call, Reply, compute_hosts, new_migration, rules};
 
 /// What its texts call the action.
 const ACTION: &str = "evacuate";

@@ -1,10 +1,6 @@
 //! The list of extensions, which says nothing any more.
 
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use super::{Answer, ApiError, Call, Reply, rules};
 use crate::nova::views::extension::ExtensionView;
 
 pub async fn index(call: &Call) -> Answer {

@@ -7,12 +7,8 @@ use regex::Regex;
 use serde::Serialize;
 
 use super::paging::{limit, next, unstorable};
+use super::{Answer, ApiError, Call, Reply, rules};
 use crate::http::query::boolean;
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
 use crate::nova::views::flavor::{FlavorEntry, FlavorView};
 
 pub async fn index(call: &Call) -> Answer {

@@ -13,11 +13,7 @@ use godwit_store::{HostedServer, Hypervisor, HypervisorPage};
 pub use self::list::{detail, index};
 pub use self::old::{search, servers, statistics, uptime};
 use super::services::liveness;
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use super::{Answer, ApiError, Call, Reply, rules};
 use crate::nova::views::hypervisor::HypervisorView;
 
 pub async fn show(call: &Call) -> Answer {

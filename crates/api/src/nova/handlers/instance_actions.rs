@@ -5,12 +5,8 @@
 use godwit_store::{ActionListError, ActionPage, InstanceAction, Server};
 
 use super::paging::{changes, limit, next};
+use super::{Answer, ApiError, Reply, milestone, rules};
 use crate::nova::call::{Allowed, Call, Guarded};
-use crate::nova::error::ApiError;
-use crate::nova::microversion::milestone;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
 use crate::nova::views::instance_action::{EventVisibility, InstanceActionView};
 
 pub async fn index(call: &Call) -> Answer {

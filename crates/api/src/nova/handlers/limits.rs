@@ -3,10 +3,7 @@
 use godwit_policy::Target;
 
 use super::paging::unstorable;
-use crate::nova::call::Call;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use super::{Answer, Call, Reply, rules};
 use crate::nova::views::limits::Limits;
 use godwit_store::ProjectUsage;
 

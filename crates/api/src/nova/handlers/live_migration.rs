@@ -10,12 +10,7 @@ use godwit_store::{MigrationRecord, Server};
 
 use self::body::LiveMigrationBody;
 use self::checks::STATES;
-use super::{compute_hosts, new_migration};
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use super::{Answer, ApiError, Call, Reply, compute_hosts, new_migration, rules};
 
 /// What the server's texts call it.
 const ACTION: &str = "os-migrateLive";

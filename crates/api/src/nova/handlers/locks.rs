@@ -5,12 +5,8 @@
 
 use godwit_store::{LockedBy, Server, ServerChangeError};
 
+use super::{Answer, ApiError, Reply, milestone, rules};
 use crate::nova::call::{Allowed, Call};
-use crate::nova::error::ApiError;
-use crate::nova::microversion::milestone;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
 
 pub async fn lock(call: &Call) -> Answer {
     let found = call.server().await?.with_user();

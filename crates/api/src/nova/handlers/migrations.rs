@@ -7,13 +7,9 @@ use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_store::{ListedMigration, MigrationFilter, MigrationListError, Paging};
 
 use super::paging::{changes, limit, next, unstorable};
+use super::{Answer, ApiError, Reply, milestone, rules};
 use crate::http::query::boolean;
 use crate::nova::call::{Call, read_uuid};
-use crate::nova::error::ApiError;
-use crate::nova::microversion::milestone;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
 use crate::nova::views::migration::MigrationView;
 
 pub async fn index(call: &Call) -> Answer {

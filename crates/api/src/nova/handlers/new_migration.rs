@@ -4,8 +4,7 @@
 use godwit_core::migration::Limits;
 use godwit_store::{BeginError, NewMigration, Server};
 
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
+use super::{ApiError, Call};
 
 /// A migration of `server` that the caller asks for; the logs know the request by it from here
 /// on.

@@ -2,10 +2,9 @@
 
 use godwit_core::time::Timestamp;
 
+use super::{ApiError, Call};
 use crate::http::query::Query;
 use crate::http::timestamps;
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
 use crate::nova::views::Next;
 
 /// How many items the answer may have: what the caller asked for, and never more than allowed.

@@ -5,11 +5,7 @@ use godwit_store::{NewPower, Server};
 
 use super::new_migration::refusal;
 use super::preconditions::unlocked;
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use super::{Answer, ApiError, Call, Reply, rules};
 
 pub async fn stop(call: &Call) -> Answer {
     let found = call.server().await?.with_user();

@@ -7,11 +7,7 @@ use godwit_policy::Target;
 use godwit_store::ProjectUsage;
 
 use super::paging::unstorable;
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use super::{Answer, ApiError, Call, Reply, rules};
 use crate::nova::views::quota::QuotaSet;
 
 pub async fn show(call: &Call) -> Answer {

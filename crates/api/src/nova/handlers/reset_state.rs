@@ -2,10 +2,7 @@
 
 use godwit_core::server::VmState;
 
-use crate::nova::call::Call;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use super::{Answer, Call, Reply, rules};
 
 /// Sets the state, whatever it was; what is under way goes on.
 pub async fn reset(call: &Call) -> Answer {

@@ -4,13 +4,8 @@ use actix_web::http::StatusCode;
 use godwit_core::server::VmState;
 use godwit_store::{MigrationRecord, ResizeError, Server};
 
-use super::compute_hosts;
 use super::preconditions::States;
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use super::{Answer, ApiError, Call, Reply, compute_hosts, rules};
 
 static CONFIRM: States = States {
     action: "confirmResize",

@@ -5,12 +5,8 @@ use godwit_core::server_group::Policy;
 use godwit_store::{NewServerGroup, ServerGroup};
 use serde_json::Value;
 
+use super::{Answer, ApiError, Reply, milestone, rules};
 use crate::nova::call::{Call, Guarded, read_uuid};
-use crate::nova::error::ApiError;
-use crate::nova::microversion::milestone;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
 use crate::nova::views::server_group::ServerGroupView;
 
 pub async fn index(call: &Call) -> Answer {

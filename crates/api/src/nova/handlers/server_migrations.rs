@@ -10,11 +10,7 @@ use godwit_core::status::MigrationKind;
 use godwit_store::MigrationSummary;
 
 use self::requests::{ABORT, FORCE_COMPLETE};
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use super::{Answer, ApiError, Call, Reply, rules};
 use crate::nova::views::server_migration::ServerMigrationView;
 
 pub async fn index(call: &Call) -> Answer {

@@ -4,11 +4,7 @@
 use godwit_policy::Target;
 use serde_json::{Value, json};
 
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use super::{Answer, ApiError, Call, Reply, rules};
 
 pub async fn interfaces(call: &Call) -> Answer {
     none(

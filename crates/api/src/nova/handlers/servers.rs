@@ -11,11 +11,8 @@ use godwit_store::{Server, ServerListError, ServerPage};
 use self::scope::Scope;
 use self::visibility::Visibility;
 use super::paging::{limit, next};
+use super::{Answer, ApiError, Reply, rules};
 use crate::nova::call::{Call, read_uuid};
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
 use crate::nova::views::HostIds;
 use crate::nova::views::server::{ServerEntry, ServerView};
 

@@ -7,12 +7,7 @@ mod verbs;
 use godwit_store::{Service, ServiceBinary};
 
 pub use self::delete::delete;
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::microversion::milestone;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use super::{Answer, ApiError, Call, Reply, milestone, rules};
 use crate::nova::views::service::{Liveness, ServiceView};
 
 pub async fn index(call: &Call) -> Answer {

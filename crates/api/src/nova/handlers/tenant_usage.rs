@@ -4,14 +4,9 @@ use godwit_core::ids::ServerUuid;
 use godwit_policy::Target;
 use godwit_store::{ServerUsage, UsageListError, UsagePeriod};
 
-use super::paging;
+use super::{Answer, ApiError, Reply, milestone, paging, rules};
 use crate::http::timestamps;
 use crate::nova::call::{Call, read_uuid};
-use crate::nova::error::ApiError;
-use crate::nova::microversion::milestone;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
 use crate::nova::views::tenant_usage::{OrNothing, Period, ProjectUsageView};
 
 pub async fn index(call: &Call) -> Answer {

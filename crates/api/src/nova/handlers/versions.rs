@@ -1,10 +1,7 @@
 //! `GET /versions/{id}`: a version's document, for whoever has a token.
 
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
+use super::{Answer, ApiError, Call, Reply};
 use crate::nova::root::Root;
-use crate::nova::routes::Answer;
 use crate::nova::views::version::VersionDocument;
 
 /// Shows a version. Its links lead to where it was asked for.

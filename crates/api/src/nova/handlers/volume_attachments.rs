@@ -1,12 +1,7 @@
 //! The volumes attached to a server: the same that the server itself shows. Clients take a
 //! server without an image for one that started from a volume, and look for it here.
 
-use super::paging;
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use super::{Answer, ApiError, Call, Reply, paging, rules};
 use crate::nova::views::volume_attachment::VolumeAttachmentView;
 
 pub async fn index(call: &Call) -> Answer {

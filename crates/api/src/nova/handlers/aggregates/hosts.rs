@@ -6,10 +6,7 @@ use serde_json::Value;
 
 use super::zone::{AggregateAction, conflict, servers_would_move};
 use super::{apply, document, id};
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use crate::nova::handlers::{Answer, ApiError, Call, rules};
 
 /// `POST /os-aggregates/{id}/action`, `add_host`.
 pub async fn add_host(call: &Call) -> Answer {

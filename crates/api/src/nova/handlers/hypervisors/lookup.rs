@@ -4,8 +4,7 @@ use godwit_store::{Hypervisor, HypervisorKey, HypervisorListError, HypervisorPag
 use serde_json::Value;
 
 use crate::nova::call::{Call, read_uuid_like};
-use crate::nova::error::ApiError;
-use crate::nova::microversion::milestone;
+use crate::nova::handlers::{ApiError, milestone};
 use crate::nova::schema::body::is_true;
 
 pub(super) async fn one(call: &Call) -> Result<Hypervisor, ApiError> {

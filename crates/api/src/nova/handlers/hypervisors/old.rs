@@ -4,11 +4,7 @@ use godwit_store::HypervisorPage;
 
 use super::super::services::liveness;
 use super::{hosted, lookup, matching};
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use crate::nova::handlers::{Answer, ApiError, Call, Reply, rules};
 use crate::nova::views::hypervisor::{HypervisorEntry, Statistics, Uptime};
 
 /// `GET /os-hypervisors/statistics`: all of them together.

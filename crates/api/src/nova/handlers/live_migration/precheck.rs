@@ -10,8 +10,7 @@ use godwit_store::MigrationRecord;
 use tokio::time::{Instant, sleep_until};
 
 use super::ACTION;
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
+use crate::nova::handlers::{ApiError, Call};
 
 /// Waits until the migration leaves `accepted`, but not for ever.
 pub(super) async fn wait(call: &Call, begun: &MigrationRecord) -> Result<(), ApiError> {

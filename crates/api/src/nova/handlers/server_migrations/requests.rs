@@ -6,11 +6,8 @@ use godwit_core::server::{TaskState, VmState};
 use godwit_core::status::{MigrationKind, MigrationStatus as Status};
 use godwit_store::{CommitError, CommitNote, MigrationRecord, Server, StepError};
 
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
+use crate::nova::handlers::{ApiError, Call, Reply, rules};
 use crate::nova::microversion::{Microversion, milestone};
-use crate::nova::reply::Reply;
-use crate::nova::rules;
 
 pub(super) struct Request {
     rule: &'static str,

@@ -1,9 +1,7 @@
 //! Whose servers a list is about.
 
 use crate::http::query::boolean;
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::rules;
+use crate::nova::handlers::{ApiError, Call, rules};
 
 /// What the caller may ask for, and does.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -2,9 +2,7 @@
 
 use godwit_store::{ServerSortKey, SortDirection};
 
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::microversion::milestone;
+use crate::nova::handlers::{ApiError, Call, milestone};
 use crate::nova::schemas::servers::OTHER_COLUMNS;
 
 /// Keys, each with its direction; where there are too few of those, the first one given counts.

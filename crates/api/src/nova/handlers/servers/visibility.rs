@@ -9,9 +9,8 @@ use godwit_policy::Target;
 use godwit_store::{Server, Service, ServiceBinary};
 
 use crate::nova::call::{Allowed, Call};
-use crate::nova::error::ApiError;
+use crate::nova::handlers::{ApiError, rules};
 use crate::nova::microversion::{Microversion, milestone};
-use crate::nova::rules;
 use crate::nova::views::server::{HostStatus, ServerVisibility};
 
 /// How much of a host's status is shown.

@@ -4,11 +4,7 @@ use godwit_store::{Service, ServiceError, ServiceKey, ServiceUse};
 
 use super::invalid_uuid;
 use crate::nova::call::{Call, read_uuid_like};
-use crate::nova::error::ApiError;
-use crate::nova::microversion::milestone;
-use crate::nova::reply::Reply;
-use crate::nova::routes::Answer;
-use crate::nova::rules;
+use crate::nova::handlers::{Answer, ApiError, Reply, milestone, rules};
 
 pub async fn delete(call: &Call) -> Answer {
     call.caller.enforce_global(rules::SERVICES_DELETE)?;

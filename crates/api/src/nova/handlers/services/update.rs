@@ -6,9 +6,7 @@ use uuid::Uuid;
 
 use super::{check_binary, invalid_uuid, liveness};
 use crate::nova::call::{Call, read_uuid_like};
-use crate::nova::error::ApiError;
-use crate::nova::reply::Reply;
-use crate::nova::rules;
+use crate::nova::handlers::{ApiError, Reply, rules};
 use crate::nova::schema::body::is_true;
 use crate::nova::views::service::ServiceView;
 

@@ -6,11 +6,7 @@ use serde_json::Value;
 
 use super::check_binary;
 use super::update::apply;
-use crate::nova::call::Call;
-use crate::nova::error::ApiError;
-use crate::nova::microversion::milestone;
-use crate::nova::reply::Reply;
-use crate::nova::rules;
+use crate::nova::handlers::{ApiError, Call, Reply, milestone, rules};
 use crate::nova::schema::body::is_true;
 use crate::nova::views::service::ServiceChanged;
 
