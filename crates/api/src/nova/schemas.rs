@@ -17,3 +17,7 @@ pub mod services;
 pub mod tenant_usage;
 mod values;
 pub mod volume_attachments;
+
+// What nearly every query needs.
+use crate::nova::microversion::{Microversion, milestone};
+use crate::nova::schema::query::{Edition, Parameter, QuerySchema};

@@ -25,7 +25,9 @@ pub mod volume_attachment;
 use serde::{Serialize, Serializer};
 
 pub use self::host_id::HostIds;
+use crate::http::timestamps::Micros;
 use crate::nova::links::NextLink;
+use crate::nova::microversion::{Microversion, milestone};
 
 /// A field that may be missing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

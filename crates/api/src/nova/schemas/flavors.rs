@@ -1,8 +1,7 @@
 //! The query of `/flavors` and `/flavors/detail`.
 
 use super::values::{COUNT, DIRECTION, TEXT};
-use crate::nova::microversion::{Microversion, milestone};
-use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
+use super::{Edition, Microversion, Parameter, QuerySchema, milestone};
 use crate::nova::schema::{Literal, Schema, Type};
 
 pub static LIST: QuerySchema = QuerySchema::new(

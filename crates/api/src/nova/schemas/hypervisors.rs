@@ -1,9 +1,8 @@
 //! The queries of hypervisors (`contract: actions.md §10`).
 
 use super::values::{COUNT, TEXT};
-use crate::nova::microversion::{Microversion, milestone};
+use super::{Edition, Microversion, Parameter, QuerySchema, milestone};
 use crate::nova::schema::body::{BOOLEAN, HOST};
-use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 
 pub static LIST: QuerySchema = QuerySchema::new(
     milestone::UUID_IDS,

@@ -1,8 +1,7 @@
 //! The query of `/servers/{server_id}/os-instance-actions` (`contract: actions.md §7`).
 
 use super::values::{COUNT, TEXT, TIME};
-use crate::nova::microversion::{Microversion, milestone};
-use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
+use super::{Edition, Microversion, Parameter, QuerySchema, milestone};
 
 pub static LIST: QuerySchema = QuerySchema {
     editions: &[

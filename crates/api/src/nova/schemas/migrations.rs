@@ -1,8 +1,7 @@
 //! The query of `/os-migrations` (`contract: migrations.md §3.1`).
 
 use super::values::{COUNT, TEXT, TIME};
-use crate::nova::microversion::{Microversion, milestone};
-use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
+use super::{Edition, Microversion, Parameter, QuerySchema, milestone};
 
 pub static LIST: QuerySchema = QuerySchema {
     editions: &[

@@ -1,8 +1,7 @@
 //! The query of `/os-quota-sets/{id}` and its details.
 
 use super::values::TEXT;
-use crate::nova::microversion::{Microversion, milestone};
-use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
+use super::{Edition, Microversion, Parameter, QuerySchema, milestone};
 
 pub static SHOW: QuerySchema = QuerySchema::new(
     milestone::STRICT_SERVERS,

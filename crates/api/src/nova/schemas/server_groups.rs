@@ -1,8 +1,7 @@
 //! Requests about server groups.
 
 use super::values::{COUNT, NAME, POSITIVE, TEXT, closed};
-use crate::nova::microversion::{Microversion, milestone};
-use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
+use super::{Edition, Microversion, Parameter, QuerySchema, milestone};
 use crate::nova::schema::{List, Literal, Schema, Type, body};
 
 pub static LIST: QuerySchema = QuerySchema::new(

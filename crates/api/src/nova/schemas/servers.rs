@@ -1,8 +1,7 @@
 //! The query of `/servers` and `/servers/detail` (`contract: actions.md §8.3`).
 
 use super::values::{COUNT, REGEX, TEXT, TIME};
-use crate::nova::microversion::{Microversion, milestone};
-use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
+use super::{Edition, Microversion, Parameter, QuerySchema, milestone};
 use crate::nova::schema::{Literal, Schema, Type};
 
 /// Everything it ever took. Some of it only administrators may use; see the handler.

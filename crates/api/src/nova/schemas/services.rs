@@ -1,9 +1,8 @@
 //! Requests about services (`contract: actions.md §9`).
 
 use super::values::{REASON, TEXT, closed};
-use crate::nova::microversion::{Microversion, milestone};
+use super::{Edition, Microversion, Parameter, QuerySchema, milestone};
 use crate::nova::schema::body::{self, BOOLEAN, HOST};
-use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
 use crate::nova::schema::{Literal, Schema, Type};
 
 pub static LIST: QuerySchema = QuerySchema::new(

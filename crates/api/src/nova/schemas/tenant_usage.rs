@@ -1,8 +1,7 @@
 //! The queries of what projects used.
 
 use super::values::{COUNT, TEXT};
-use crate::nova::microversion::{Microversion, milestone};
-use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
+use super::{Edition, Microversion, Parameter, QuerySchema, milestone};
 
 /// Of `/os-simple-tenant-usage`.
 pub static LIST: QuerySchema = QuerySchema::new(

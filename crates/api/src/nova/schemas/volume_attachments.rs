@@ -1,8 +1,7 @@
 //! The query of `/servers/{server_id}/os-volume_attachments`.
 
 use super::values::COUNT;
-use crate::nova::microversion::{Microversion, milestone};
-use crate::nova::schema::query::{Edition, Parameter, QuerySchema};
+use super::{Edition, Microversion, Parameter, QuerySchema, milestone};
 
 pub static LIST: QuerySchema = QuerySchema::new(
     milestone::STRICT_SERVERS,

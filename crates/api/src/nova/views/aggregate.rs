@@ -7,9 +7,7 @@ use godwit_store::Aggregate;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::Gated;
-use crate::http::timestamps::Micros;
-use crate::nova::microversion::{Microversion, milestone};
+use super::{Gated, Micros, Microversion, milestone};
 
 /// The key by which the zone of an aggregate stands in its metadata.
 pub const ZONE_KEY: &str = "availability_zone";

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use godwit_store::Flavor;
 use serde::Serialize;
 
-use super::Gated;
+use super::{Gated, Microversion, milestone};
 use crate::nova::links::{Link, Links, To};
-use crate::nova::microversion::{Microversion, milestone};
 
 /// What an item of a plain list shows.
 #[derive(Debug, Serialize)]

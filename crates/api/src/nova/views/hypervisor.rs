@@ -5,10 +5,9 @@ use godwit_store::{Host, HostedServer, Hypervisor};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Gated;
 use super::server::Empty;
 use super::service::{Id, Liveness, State, Status};
-use crate::nova::microversion::{Microversion, milestone};
+use super::{Gated, Microversion, milestone};
 use crate::nova::python;
 
 /// What an item of a plain list shows.

@@ -5,10 +5,8 @@ use godwit_core::ids::ServerUuid;
 use godwit_store::{InstanceAction, InstanceActionEvent};
 use serde::Serialize;
 
-use super::Gated;
 use super::host_id::host_id;
-use crate::http::timestamps::Micros;
-use crate::nova::microversion::{Microversion, milestone};
+use super::{Gated, Micros, Microversion, milestone};
 
 #[derive(Debug, Serialize)]
 pub struct InstanceActionView<'a> {

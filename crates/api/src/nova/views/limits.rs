@@ -3,8 +3,7 @@
 use godwit_store::ProjectUsage;
 use serde::Serialize;
 
-use super::Gated;
-use crate::nova::microversion::{Microversion, milestone};
+use super::{Gated, Microversion, milestone};
 
 /// Nova's number for "as much as you like".
 const UNLIMITED: i64 = -1;

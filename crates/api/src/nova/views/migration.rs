@@ -4,9 +4,8 @@
 use godwit_store::ListedMigration;
 use serde::Serialize;
 
-use super::Gated;
+use super::{Gated, Microversion, milestone};
 use crate::nova::links::{Link, Links, To};
-use crate::nova::microversion::{Microversion, milestone};
 
 #[derive(Debug, Serialize)]
 pub struct MigrationView<'a> {

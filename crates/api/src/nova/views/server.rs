@@ -11,10 +11,9 @@ use serde::Serialize;
 
 pub use self::parts::HostStatus;
 use self::parts::{FaultView, FlavorField, ImageField, VolumeView, shows_fault, shows_progress};
-use super::{Gated, HostIds};
+use super::{Gated, HostIds, Microversion, milestone};
 use crate::http::timestamps::{Micros, Seconds};
 use crate::nova::links::{Link, Links, To};
-use crate::nova::microversion::{Microversion, milestone};
 
 /// What an item of a plain list shows.
 #[derive(Debug, Serialize)]

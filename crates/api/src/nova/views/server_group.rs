@@ -5,9 +5,8 @@ use godwit_core::server_group::Policy;
 use godwit_store::ServerGroup;
 use serde::Serialize;
 
-use super::Gated;
 use super::server::Empty;
-use crate::nova::microversion::{Microversion, milestone};
+use super::{Gated, Microversion, milestone};
 
 /// The document of a server group.
 #[derive(Debug, Serialize)]

@@ -6,9 +6,7 @@ use godwit_core::status::MigrationStatus;
 use godwit_store::MigrationSummary;
 use serde::Serialize;
 
-use super::Gated;
-use crate::http::timestamps::Micros;
-use crate::nova::microversion::{Microversion, milestone};
+use super::{Gated, Micros, Microversion, milestone};
 
 #[derive(Debug, Serialize)]
 pub struct ServerMigrationView<'a> {

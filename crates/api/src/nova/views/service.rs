@@ -9,9 +9,7 @@ use godwit_store::Service;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::Gated;
-use crate::http::timestamps::Micros;
-use crate::nova::microversion::{Microversion, milestone};
+use super::{Gated, Micros, Microversion, milestone};
 
 /// Is it to be used?
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]

@@ -5,8 +5,7 @@ use godwit_core::time::Timestamp;
 use godwit_store::ServerUsage;
 use serde::Serialize;
 
-use super::Gated;
-use crate::http::timestamps::Micros;
+use super::{Gated, Micros};
 
 /// The time that is looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

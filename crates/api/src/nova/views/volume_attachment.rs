@@ -4,8 +4,7 @@ use godwit_core::ids::ServerUuid;
 use godwit_store::{Server, Volume};
 use serde::Serialize;
 
-use super::Gated;
-use crate::nova::microversion::{Microversion, milestone};
+use super::{Gated, Microversion, milestone};
 
 /// The whole document. A volume is the id of its attachment.
 #[derive(Debug, Serialize)]
