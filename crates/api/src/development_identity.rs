@@ -20,11 +20,11 @@ mod token;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{Error, HttpRequest};
 use godwit_core::time::Clock;
 
 pub use self::clouds::clouds_yaml;
@@ -50,6 +50,14 @@ pub struct DevelopmentIdentity {
 }
 
 debug_partly!(DevelopmentIdentity {});
+
+impl DevelopmentIdentity {
+    /// The one that answers `request`.
+    fn of(request: &HttpRequest) -> &Self {
+        let mounted = request.app_data::<Data<Self>>();
+        mounted.expect("requests come here where it is mounted")
+    }
+}
 
 pub(crate) fn mount(app: &mut ServiceConfig) {
     let identity = web::scope("/identity")

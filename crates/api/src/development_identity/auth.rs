@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::web::{self, Bytes, Data, ServiceConfig};
+use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
@@ -34,15 +34,12 @@ pub(super) fn mount(identity: &mut ServiceConfig) {
         .route("/v3/auth/system", web::get().to(own_systems));
 }
 
-async fn log_in(
-    request: HttpRequest,
-    body: Bytes,
-    identity: Data<DevelopmentIdentity>,
-) -> HttpResponse {
+async fn log_in(request: HttpRequest, body: Bytes) -> HttpResponse {
+    let identity = DevelopmentIdentity::of(&request);
     let Ok(asked) = serde_json::from_slice::<LogIn>(&body) else {
         return reply::bad_request("Expecting to find valid JSON with `auth.identity` in it.");
     };
-    let claims = match asked.grant(&identity, identity.clock.now()) {
+    let claims = match asked.grant(identity, identity.clock.now()) {
         Ok(claims) => claims,
         Err(Refused::Malformed(why)) => return reply::bad_request(why),
         Err(Refused::Unauthorized) => return reply::unauthorized(),
@@ -55,36 +52,37 @@ async fn log_in(
     }
 }
 
-async fn show(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
-    match subject(&request, &identity) {
+async fn show(request: HttpRequest) -> HttpResponse {
+    match subject(&request) {
         Ok((token, claims)) => HttpResponse::Ok()
             .insert_header((SUBJECT, token))
             .json(document(&claims, &base(&request))),
-        Err(refusal) => refusal.response(),
+        Err(refusal) => refusal,
     }
 }
 
-async fn revoke(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
-    match subject(&request, &identity) {
+async fn revoke(request: HttpRequest) -> HttpResponse {
+    match subject(&request) {
         Ok((token, claims)) => {
+            let identity = DevelopmentIdentity::of(&request);
             let now = identity.clock.now();
             let until = claims.expires_at().unwrap_or(now);
-            identity.revoked.add(TokenHash::of(&token), until, now);
+            identity.revoked.add(TokenHash::of(token), until, now);
             HttpResponse::NoContent().finish()
         }
-        Err(refusal) => refusal.response(),
+        Err(refusal) => refusal,
     }
 }
 
-async fn own_catalog(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
-    match bearer(&request, &identity) {
+async fn own_catalog(request: HttpRequest) -> HttpResponse {
+    match bearer(&request) {
         Some(_) => HttpResponse::Ok().json(json!({ "catalog": catalog::catalog(&base(&request)) })),
         None => reply::unauthorized(),
     }
 }
 
-async fn own_projects(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
-    let Some((_, bearer)) = bearer(&request, &identity) else {
+async fn own_projects(request: HttpRequest) -> HttpResponse {
+    let Some((_, bearer)) = bearer(&request) else {
         return reply::unauthorized();
     };
     let user = bearer.user_id.as_deref().and_then(user_with_id);
@@ -96,15 +94,15 @@ async fn own_projects(request: HttpRequest, identity: Data<DevelopmentIdentity>)
 }
 
 /// Nobody has a role in the domain itself.
-async fn own_domains(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
-    if bearer(&request, &identity).is_none() {
+async fn own_domains(request: HttpRequest) -> HttpResponse {
+    if bearer(&request).is_none() {
         return reply::unauthorized();
     }
     HttpResponse::Ok().json(json!({ "domains": [], "links": { "next": null } }))
 }
 
-async fn own_systems(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
-    let Some((_, bearer)) = bearer(&request, &identity) else {
+async fn own_systems(request: HttpRequest) -> HttpResponse {
+    let Some((_, bearer)) = bearer(&request) else {
         return reply::unauthorized();
     };
     let user = bearer.user_id.as_deref().and_then(user_with_id);
@@ -117,55 +115,31 @@ async fn own_systems(request: HttpRequest, identity: Data<DevelopmentIdentity>) 
 }
 
 /// The request's own token, and who bears it.
-pub(super) fn bearer<'a>(
-    request: &'a HttpRequest,
-    identity: &DevelopmentIdentity,
-) -> Option<(&'a str, Arc<Principal>)> {
+pub(super) fn bearer(request: &HttpRequest) -> Option<(&str, Arc<Principal>)> {
     let token = request.headers().get("X-Auth-Token")?.to_str().ok()?;
-    Some((token, identity.verifier.verify(token).ok()?))
+    let verifier = &DevelopmentIdentity::of(request).verifier;
+    Some((token, verifier.verify(token).ok()?))
 }
 
 /// Is this the token of an administrator?
-pub(super) fn is_admin(identity: &DevelopmentIdentity, token: &str) -> bool {
-    let claims = identity.verifier.claims(token);
+pub(super) fn is_admin(request: &HttpRequest, token: &str) -> bool {
+    let claims = DevelopmentIdentity::of(request).verifier.claims(token);
     claims.is_ok_and(|own| own.roles.iter().any(|it| it == "admin"))
 }
 
-/// Why a request about a token is refused.
-enum Refusal {
-    Unauthorized,
-    NoSubject,
-    NoSuchToken,
-    NotAllowed,
-}
-
-impl Refusal {
-    fn response(&self) -> HttpResponse {
-        match self {
-            Self::Unauthorized => reply::unauthorized(),
-            Self::NoSubject => reply::bad_request("X-Subject-Token is missing"),
-            Self::NoSuchToken => reply::not_found("token"),
-            Self::NotAllowed => reply::forbidden(),
-        }
+/// The token that a request is about: one's own, or for administrators anybody's. Else the answer
+/// that refuses the request.
+fn subject(request: &HttpRequest) -> Result<(&str, Claims), HttpResponse> {
+    let (own, bearer) = bearer(request).ok_or_else(reply::unauthorized)?;
+    let subject = request.headers().get(SUBJECT);
+    let subject = subject
+        .and_then(|it| it.to_str().ok())
+        .ok_or_else(|| reply::bad_request("X-Subject-Token is missing"))?;
+    let verifier = &DevelopmentIdentity::of(request).verifier;
+    let unknown = |_| reply::not_found("token");
+    let principal = verifier.verify(subject).map_err(unknown)?;
+    if !is_admin(request, own) && principal.user_id != bearer.user_id {
+        return Err(reply::forbidden());
     }
-}
-
-/// The token that a request is about: one's own, or for administrators anybody's.
-fn subject(
-    request: &HttpRequest,
-    identity: &DevelopmentIdentity,
-) -> Result<(String, Claims), Refusal> {
-    let (own, bearer) = bearer(request, identity).ok_or(Refusal::Unauthorized)?;
-    let subject = request
-        .headers()
-        .get(SUBJECT)
-        .and_then(|it| it.to_str().ok());
-    let subject = subject.ok_or(Refusal::NoSubject)?;
-    let verifier = &identity.verifier;
-    let principal = verifier.verify(subject).map_err(|_| Refusal::NoSuchToken)?;
-    if !is_admin(identity, own) && principal.user_id != bearer.user_id {
-        return Err(Refusal::NotAllowed);
-    }
-    let claims = verifier.claims(subject).map_err(|_| Refusal::NoSuchToken)?;
-    Ok((subject.to_owned(), claims))
+    Ok((subject, verifier.claims(subject).map_err(unknown)?))
 }

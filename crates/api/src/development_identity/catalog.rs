@@ -1,10 +1,9 @@
 //! Which services there are, and where: as tokens carry it, and as administrators look it up.
 
-use actix_web::web::{self, Data, Path, ServiceConfig};
+use actix_web::web::{self, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
-use super::DevelopmentIdentity;
 use super::discovery::base;
 use super::lookup::{list, one};
 use crate::http::links::Base;
@@ -76,33 +75,24 @@ fn region_document() -> Value {
     json!({ "id": REGION, "description": "", "parent_region_id": null, "links": {} })
 }
 
-async fn services(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
-    list(&request, &identity, "services", &service_documents())
+async fn services(request: HttpRequest) -> HttpResponse {
+    list(&request, "services", &service_documents())
 }
 
-async fn service(
-    request: HttpRequest,
-    id: Path<String>,
-    identity: Data<DevelopmentIdentity>,
-) -> HttpResponse {
+async fn service(request: HttpRequest, id: Path<String>) -> HttpResponse {
     let found = service_documents().into_iter().find(|it| it["id"] == *id);
-    one(&request, &identity, "service", &id, found)
+    one(&request, "service", &id, found)
 }
 
-async fn endpoints(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
-    let all = endpoint_documents(&base(&request));
-    list(&request, &identity, "endpoints", &all)
+async fn endpoints(request: HttpRequest) -> HttpResponse {
+    list(&request, "endpoints", &endpoint_documents(&base(&request)))
 }
 
-async fn regions(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
-    list(&request, &identity, "regions", &[region_document()])
+async fn regions(request: HttpRequest) -> HttpResponse {
+    list(&request, "regions", &[region_document()])
 }
 
-async fn region(
-    request: HttpRequest,
-    id: Path<String>,
-    identity: Data<DevelopmentIdentity>,
-) -> HttpResponse {
+async fn region(request: HttpRequest, id: Path<String>) -> HttpResponse {
     let found = (*id == REGION).then(region_document);
-    one(&request, &identity, "region", &id, found)
+    one(&request, "region", &id, found)
 }

@@ -1,10 +1,9 @@
 //! Projects, users and the domain, for clients that turn names into ids.
 
-use actix_web::web::{self, Data, Path, ServiceConfig};
+use actix_web::web::{self, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
-use super::DevelopmentIdentity;
 use super::auth::{bearer, is_admin};
 use super::directory::{
     DOMAIN, PROJECTS, Project, ROLES, USERS, User, project_with_id, role_id, user_with_id,
@@ -57,87 +56,61 @@ fn domain_document() -> Value {
     json!({ "id": DOMAIN.id, "name": DOMAIN.name, "description": "", "enabled": true, "links": {} })
 }
 
-async fn projects(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
-    let all = PROJECTS.map(project_document);
-    list(&request, &identity, "projects", &all)
+async fn projects(request: HttpRequest) -> HttpResponse {
+    list(&request, "projects", &PROJECTS.map(project_document))
 }
 
-async fn users(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
-    let all = USERS.map(user_document);
-    list(&request, &identity, "users", &all)
+async fn users(request: HttpRequest) -> HttpResponse {
+    list(&request, "users", &USERS.map(user_document))
 }
 
 /// One's own project; administrators may ask about everybody.
-async fn projects_of_user(
-    request: HttpRequest,
-    id: Path<String>,
-    identity: Data<DevelopmentIdentity>,
-) -> HttpResponse {
-    let Some((token, bearer)) = bearer(&request, &identity) else {
+async fn projects_of_user(request: HttpRequest, id: Path<String>) -> HttpResponse {
+    let Some((token, bearer)) = bearer(&request) else {
         return reply::unauthorized();
     };
-    if bearer.user_id.as_deref() != Some(id.as_str()) && !is_admin(&identity, token) {
+    if bearer.user_id.as_deref() != Some(id.as_str()) && !is_admin(&request, token) {
         return reply::forbidden();
     }
     match user_with_id(&id) {
-        Some(user) => {
-            let own = [project_document(user.project)];
-            list(&request, &identity, "projects", &own)
-        }
+        Some(user) => list(&request, "projects", &[project_document(user.project)]),
         None => reply::not_found(&format!("user: {}", *id)),
     }
 }
 
-async fn roles(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
+async fn roles(request: HttpRequest) -> HttpResponse {
     let all = ROLES.map(|name| {
         json!({ "id": role_id(name), "name": name, "domain_id": null, "options": {}, "links": {} })
     });
-    list(&request, &identity, "roles", &all)
+    list(&request, "roles", &all)
 }
 
-async fn groups(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
-    list(&request, &identity, "groups", &[])
+async fn groups(request: HttpRequest) -> HttpResponse {
+    list(&request, "groups", &[])
 }
 
-async fn domains(request: HttpRequest, identity: Data<DevelopmentIdentity>) -> HttpResponse {
-    list(&request, &identity, "domains", &[domain_document()])
+async fn domains(request: HttpRequest) -> HttpResponse {
+    list(&request, "domains", &[domain_document()])
 }
 
-async fn project(
-    request: HttpRequest,
-    id: Path<String>,
-    identity: Data<DevelopmentIdentity>,
-) -> HttpResponse {
+async fn project(request: HttpRequest, id: Path<String>) -> HttpResponse {
     let found = project_with_id(&id).map(project_document);
-    one(&request, &identity, "project", &id, found)
+    one(&request, "project", &id, found)
 }
 
-async fn user(
-    request: HttpRequest,
-    id: Path<String>,
-    identity: Data<DevelopmentIdentity>,
-) -> HttpResponse {
+async fn user(request: HttpRequest, id: Path<String>) -> HttpResponse {
     let found = user_with_id(&id).map(user_document);
-    one(&request, &identity, "user", &id, found)
+    one(&request, "user", &id, found)
 }
 
-async fn domain(
-    request: HttpRequest,
-    id: Path<String>,
-    identity: Data<DevelopmentIdentity>,
-) -> HttpResponse {
+async fn domain(request: HttpRequest, id: Path<String>) -> HttpResponse {
     let found = (*id == DOMAIN.id).then(domain_document);
-    one(&request, &identity, "domain", &id, found)
+    one(&request, "domain", &id, found)
 }
 
 /// Those of `all` that are as the query says, as far as it names what they have.
-pub(super) fn list(
-    request: &HttpRequest,
-    identity: &DevelopmentIdentity,
-    kind: &str,
-    all: &[Value],
-) -> HttpResponse {
-    if bearer(request, identity).is_none() {
+pub(super) fn list(request: &HttpRequest, kind: &str, all: &[Value]) -> HttpResponse {
+    if bearer(request).is_none() {
         return reply::unauthorized();
     }
     let Ok(query) = Query::parse(request.query_string()) else {
@@ -156,12 +129,11 @@ pub(super) fn list(
 
 pub(super) fn one(
     request: &HttpRequest,
-    identity: &DevelopmentIdentity,
     kind: &str,
     id: &str,
     found: Option<Value>,
 ) -> HttpResponse {
-    if bearer(request, identity).is_none() {
+    if bearer(request).is_none() {
         return reply::unauthorized();
     }
     match found {
