@@ -1,17 +1,16 @@
 //! What of servers the caller may see, found out once for an answer.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use godwit_core::ids::{HostName, ServerGroupUuid};
-use godwit_core::time::Timestamp;
+use godwit_core::ids::HostName;
 use godwit_policy::Target;
 use godwit_store::{Server, Service, ServiceBinary};
 
 use crate::nova::call::{Allowed, Call};
-use crate::nova::handlers::{ApiError, rules};
-use crate::nova::microversion::{Microversion, milestone};
+use crate::nova::handlers::services::liveness;
+use crate::nova::handlers::{ApiError, milestone, rules};
 use crate::nova::views::server::{HostStatus, ServerVisibility};
+use crate::nova::views::service::Liveness;
 
 /// How much of a host's status is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,16 +23,11 @@ enum HostStatusVisibility {
 
 /// What every server of an answer is seen by.
 pub(super) struct Visibility {
-    version: Microversion,
-    extended: bool,
-    extra_specs: bool,
-    admin: bool,
-    alone: bool,
+    /// The same for all of them, but for the status of their hosts.
+    common: ServerVisibility,
     host_status: HostStatusVisibility,
-    group: Option<ServerGroupUuid>,
     services: HashMap<HostName, Service>,
-    now: Timestamp,
-    down_time: Duration,
+    liveness: Liveness,
 }
 
 impl Visibility {
@@ -44,20 +38,12 @@ impl Visibility {
 
     /// For one server, which policy allowed to be shown.
     pub(super) async fn of_one(call: &Call, shown: &Allowed<Server>) -> Result<Self, ApiError> {
-        let visibility = Self::read(call, Some(&shown.target)).await?;
-        let group = match call.version >= milestone::SERVER_GROUPS {
-            true => {
-                call.state
-                    .store
-                    .server_group_of(shown.resource.uuid)
-                    .await?
-            }
-            false => None,
-        };
-        Ok(Self {
-            group,
-            ..visibility
-        })
+        let mut visibility = Self::read(call, Some(&shown.target)).await?;
+        if call.version >= milestone::SERVER_GROUPS {
+            let group = call.state.store.server_group_of(shown.resource.uuid);
+            visibility.common.group = group.await?;
+        }
+        Ok(visibility)
     }
 
     async fn read(call: &Call, one: Option<&Target>) -> Result<Self, ApiError> {
@@ -76,37 +62,35 @@ impl Visibility {
                 services(call).await?
             }
         };
-        Ok(Self {
+        let common = ServerVisibility {
             version: call.version,
             extended: permits(rules::EXTENDED_ATTRIBUTES),
             extra_specs: permits(rules::SERVER_FLAVOR_EXTRA_SPECS),
             admin: call.caller.is_admin(),
             alone: one.is_some(),
-            host_status,
+            host_status: None,
             group: None,
+        };
+        Ok(Self {
+            common,
+            host_status,
             services,
-            now: call.state.clock.now(),
-            down_time: call.state.config.service_down_time,
+            liveness: liveness(call),
         })
     }
 
     /// What `server` is seen by.
     pub(super) fn of(&self, server: &Server) -> ServerVisibility {
         ServerVisibility {
-            version: self.version,
-            extended: self.extended,
-            extra_specs: self.extra_specs,
-            admin: self.admin,
-            alone: self.alone,
             host_status: self.host_status(server),
-            group: self.group,
+            ..self.common
         }
     }
 
     fn host_status(&self, server: &Server) -> Option<HostStatus> {
         let status = match &server.host {
             None => HostStatus::NoHost,
-            Some(host) => HostStatus::of(self.services.get(host), self.now, self.down_time),
+            Some(host) => HostStatus::of(self.services.get(host), self.liveness),
         };
         match self.host_status {
             HostStatusVisibility::Everything => Some(status),

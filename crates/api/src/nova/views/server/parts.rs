@@ -1,13 +1,12 @@
 //! The parts of a server's document that have rules of their own.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use godwit_core::time::Timestamp;
 use godwit_store::{Fault, Flavor, Launch, Server, Service, Volume};
 use serde::Serialize;
 
 use super::super::Gated;
+use super::super::service::{Liveness, State};
 use super::ServerVisibility;
 use crate::http::timestamps::Seconds;
 use crate::nova::links::{Link, Links, To};
@@ -32,12 +31,12 @@ pub enum HostStatus {
 
 impl HostStatus {
     /// How the host of a service is; a server's host without one is not known.
-    pub fn of(service: Option<&Service>, now: Timestamp, down_time: Duration) -> Self {
+    pub fn of(service: Option<&Service>, liveness: Liveness) -> Self {
         match service {
             None => Self::Unknown,
             Some(service) if service.forced_down => Self::Down,
             Some(service) if service.disabled => Self::Maintenance,
-            Some(service) if service.is_up(now, down_time) => Self::Up,
+            Some(service) if State::of(service, liveness) == State::Up => Self::Up,
             Some(_) => Self::Unknown,
         }
     }
