@@ -10,62 +10,45 @@ use crate::nova::handlers::{ApiError, Call, Reply, milestone, rules};
 use crate::nova::schema::body::is_true;
 use crate::nova::views::service::ServiceChanged;
 
-/// A verb, with what it needs from the body.
-enum Verb {
-    Enable,
-    Disable,
-    DisableWithReason(String),
-    ForceDown(bool),
-}
-
 pub(super) async fn act(call: &Call, body: &Value) -> Result<Reply, ApiError> {
     call.caller.enforce_global(rules::SERVICES_UPDATE)?;
-    let verb = read(call, body)?;
+    let change = read(call, body)?;
+    let forced = change.forced_down.is_some();
     let text = |name| body.get(name).and_then(Value::as_str).unwrap_or_default();
     check_binary(text("binary"))?;
     let service = find(call, text("host")).await?;
-    let (status, forced_down) = match &verb {
-        Verb::Enable => (Some(ServiceStatus::Enabled), None),
-        Verb::Disable => (Some(ServiceStatus::Disabled { reason: None }), None),
-        Verb::DisableWithReason(reason) => {
-            let reason = Some(reason.clone());
-            (Some(ServiceStatus::Disabled { reason }), None)
-        }
-        Verb::ForceDown(down) => (None, Some(*down)),
-    };
-    let change = ServiceChange {
-        status,
-        forced_down,
-        at: call.state.clock.now(),
-    };
     let service = apply(call, service.uuid, change).await?;
-    let service = match verb {
-        Verb::Enable | Verb::Disable | Verb::DisableWithReason(_) => {
-            ServiceChanged::status(&service)
-        }
-        Verb::ForceDown(_) => ServiceChanged::forced_down(&service),
+    let service = match forced {
+        true => ServiceChanged::forced_down(&service),
+        false => ServiceChanged::status(&service),
     };
     Reply::document("service", &service)
 }
 
-fn read(call: &Call, body: &Value) -> Result<Verb, ApiError> {
+/// What the verb changes, with what it needs from the body.
+fn read(call: &Call, body: &Value) -> Result<ServiceChange, ApiError> {
     let missing = |field| ApiError::BadRequest(format!("Missing {field} field"));
-    match call.ids.id.as_str() {
-        "enable" => Ok(Verb::Enable),
-        "disable" => Ok(Verb::Disable),
+    let disabled = |reason| Some(ServiceStatus::Disabled { reason });
+    let (status, forced_down) = match call.ids.id.as_str() {
+        "enable" => (Some(ServiceStatus::Enabled), None),
+        "disable" => (disabled(None), None),
         "disable-log-reason" => {
             let reason = body.get("disabled_reason").and_then(Value::as_str);
             let reason = reason.ok_or_else(|| missing("disabled reason"))?;
-            Ok(Verb::DisableWithReason(reason.to_owned()))
+            (disabled(Some(reason.to_owned())), None)
         }
         "force-down" if call.version >= milestone::FORCED_DOWN => {
             let down = body.get("forced_down");
-            Ok(Verb::ForceDown(is_true(
-                down.ok_or_else(|| missing("forced_down"))?,
-            )))
+            let down = down.ok_or_else(|| missing("forced_down"))?;
+            (None, Some(is_true(down)))
         }
-        _ => Err(ApiError::NotFound("Unknown action".to_owned())),
-    }
+        _ => return Err(ApiError::NotFound("Unknown action".to_owned())),
+    };
+    Ok(ServiceChange {
+        status,
+        forced_down,
+        at: call.state.clock.now(),
+    })
 }
 
 async fn find(call: &Call, host: &str) -> Result<Service, ApiError> {
