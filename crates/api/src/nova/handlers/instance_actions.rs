@@ -62,7 +62,7 @@ async fn server(call: &Call) -> Result<Guarded<Server>, ApiError> {
 async fn list(call: &Call, server: &Server) -> Result<Vec<InstanceAction>, ApiError> {
     let page = match call.version >= milestone::ACTION_PAGES {
         true => {
-            let (changes_since, changes_before) = changes(&call.query)?;
+            let (changes_since, changes_before) = changes(|name| call.query.last(name))?;
             let limit = limit(call);
             if limit == 0 {
                 return Ok(Vec::new());

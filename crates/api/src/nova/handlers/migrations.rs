@@ -75,7 +75,7 @@ fn no_such_marker(text: &str) -> ApiError {
 /// What the query asks for; `None` where nothing can match.
 fn filter(call: &Call) -> Result<Option<MigrationFilter>, ApiError> {
     let text = |name| call.query.last(name).map(str::to_owned);
-    let (changes_since, changes_before) = changes(&call.query)?;
+    let (changes_since, changes_before) = changes(|name| call.query.last(name))?;
     let server = call.query.last("instance_uuid");
     let impossible = call.query.pairs().any(|(_, value)| unstorable(value))
         || call.query.last("hidden").is_some_and(wants_hidden)

@@ -3,7 +3,6 @@
 use godwit_core::time::Timestamp;
 
 use super::{ApiError, Call};
-use crate::http::query::Query;
 use crate::http::timestamps;
 use crate::nova::views::Next;
 
@@ -41,9 +40,12 @@ pub(super) fn next(call: &Call, collection: &str, count: usize, last: Option<Str
     Some(call.links.next(collection, &call.query, &last))
 }
 
-/// When what is asked for changed last, at the earliest and at the latest.
-pub(super) fn changes(query: &Query) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
-    let time = |name| query.last(name).and_then(timestamps::parse);
+/// When what is asked for changed last, at the earliest and at the latest; `said` is what a
+/// parameter says.
+pub(super) fn changes<'a>(
+    said: impl Fn(&str) -> Option<&'a str>,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
+    let time = |name| said(name).and_then(timestamps::parse);
     let (since, before) = (time("changes-since"), time("changes-before"));
     if since
         .zip(before)

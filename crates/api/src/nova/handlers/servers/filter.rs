@@ -7,10 +7,9 @@ use godwit_core::server::{DISPLAY_STATUSES, PowerState, TaskState, VmState};
 use godwit_store::{Deleted, ServerAttribute, ServerFilter};
 use regex::Regex;
 
-use super::super::paging::unstorable;
+use super::super::paging::{changes, unstorable};
 use super::scope::{Scope, yes_or_no};
 use crate::http::query::boolean;
-use crate::http::timestamps;
 use crate::nova::call::{Call, read_uuid};
 use crate::nova::error::ApiError;
 use crate::nova::microversion::{Microversion, milestone};
@@ -35,16 +34,7 @@ pub(super) fn read(call: &Call, scope: Scope) -> Result<Option<ServerFilter>, Ap
         return Ok(None);
     }
     let text = |name| filters.last(name).map(str::to_owned);
-    let time = |name| filters.last(name).and_then(timestamps::parse);
-    let (changes_since, changes_before) = (time("changes-since"), time("changes-before"));
-    if changes_since
-        .zip(changes_before)
-        .is_some_and(|(since, before)| since > before)
-    {
-        return Err(ApiError::BadRequest(
-            "The value of changes-since must be less than or equal to changes-before.".to_owned(),
-        ));
-    }
+    let (changes_since, changes_before) = changes(|name| filters.last(name))?;
     Ok(Some(ServerFilter {
         uuids: filters
             .last("uuid")
