@@ -1,69 +1,48 @@
 //! The bodies of host aggregates.
 
-use super::values::closed;
+use super::values::{NAME, closed, requiring};
 use crate::nova::microversion::Microversion;
 use crate::nova::schema::body::{Edition, HOST, NULL};
 use crate::nova::schema::{Format, Pattern, Schema, Type};
 
 pub static CREATE: &[Edition] = &[Edition::new(
     Microversion::MIN,
-    &around(&[("aggregate", &NEW)]),
+    &requiring(&["aggregate"], &[("aggregate", &NEW)]),
 )];
 
 pub static UPDATE: &[Edition] = &[Edition::new(
     Microversion::MIN,
-    &around(&[("aggregate", &CHANGED)]),
+    &requiring(&["aggregate"], &[("aggregate", &CHANGED)]),
 )];
 
 /// Of the actions that name a host.
-pub static A_HOST: &[Edition] = &[Edition {
-    since: Microversion::MIN,
-    schema: &Schema {
-        required: &["host"],
-        ..closed(&[("host", &HOST)])
-    },
-}];
+pub static A_HOST: &[Edition] = &[Edition::new(
+    Microversion::MIN,
+    &requiring(&["host"], &[("host", &HOST)]),
+)];
 
 /// Of the action that says more of one.
-pub static SET_METADATA: &[Edition] = &[Edition {
-    since: Microversion::MIN,
-    schema: &Schema {
-        required: &["metadata"],
-        ..closed(&[("metadata", &METADATA)])
-    },
-}];
+pub static SET_METADATA: &[Edition] = &[Edition::new(
+    Microversion::MIN,
+    &requiring(&["metadata"], &[("metadata", &METADATA)]),
+)];
 
-/// A document with the one member `aggregate`.
-const fn around(properties: &'static [(&'static str, &'static Schema)]) -> Schema {
-    Schema {
-        required: &["aggregate"],
-        ..closed(properties)
-    }
-}
+static SPACED_NAME: Schema = Schema {
+    format: Some(Format::SpacedName),
+    ..NAME
+};
 
-const fn named(format: Format) -> Schema {
-    Schema {
-        types: &[Type::String],
-        min_length: 1,
-        max_length: 255,
-        format: Some(format),
-        ..Schema::ANY
-    }
-}
-
-static NAME: Schema = named(Format::Name);
-static SPACED_NAME: Schema = named(Format::SpacedName);
-static ZONE_NAME: Schema = named(Format::ZoneName);
+static ZONE_NAME: Schema = Schema {
+    format: Some(Format::ZoneName),
+    ..NAME
+};
 
 static ZONE: Schema = Schema {
     alternatives: &[&ZONE_NAME, &NULL],
     ..Schema::ANY
 };
 
-static NEW: Schema = Schema {
-    required: &["name"],
-    ..closed(&[("name", &NAME), ("availability_zone", &ZONE)])
-};
+static NEW: Schema = requiring(&["name"], &[("name", &NAME), ("availability_zone", &ZONE)]);
 
 static CHANGED: Schema = Schema {
     required_any: &["name", "availability_zone"],

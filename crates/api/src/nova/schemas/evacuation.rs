@@ -1,6 +1,6 @@
 //! The bodies of `evacuate` (`contract: actions.md §4`).
 
-use super::values::{TEXT, closed};
+use super::values::{TEXT, closed, requiring};
 use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::Schema;
 use crate::nova::schema::body::{BOOLEAN, Edition, HOST};
@@ -12,14 +12,14 @@ pub static BODY: &[Edition] = &[
     Edition::new(milestone::NO_FORCE, &PLAIN),
 ];
 
-static ORIGINAL: Schema = Schema {
-    required: &["onSharedStorage"],
-    ..closed(&[
+static ORIGINAL: Schema = requiring(
+    &["onSharedStorage"],
+    &[
         ("host", &HOST),
         ("onSharedStorage", &BOOLEAN),
         ("adminPass", &TEXT),
-    ])
-};
+    ],
+);
 
 static PLAIN: Schema = closed(&[("host", &HOST), ("adminPass", &TEXT)]);
 

@@ -1,8 +1,8 @@
 //! The query of `/flavors` and `/flavors/detail`.
 
-use super::values::{COUNT, DIRECTION, TEXT};
+use super::values::{COUNT, DIRECTION, TEXT, one_of};
 use super::{Edition, Microversion, Parameter, QuerySchema, milestone};
-use crate::nova::schema::{Literal, Schema, Type};
+use crate::nova::schema::{Literal, Schema};
 
 pub static LIST: QuerySchema = QuerySchema::new(
     milestone::STRICT_SERVERS,
@@ -47,27 +47,23 @@ const fn key(name: &'static str) -> Literal {
 /// The keys that flavors are sorted by, in the order in which a refusal lists them. One went away.
 macro_rules! sort_key {
     ($($factor:literal)?) => {
-        Schema {
-            types: &[Type::String],
-            any_of: &[
-                key("created_at"),
-                key("description"),
-                key("disabled"),
-                key("ephemeral_gb"),
-                key("flavorid"),
-                key("id"),
-                key("is_public"),
-                key("memory_mb"),
-                key("name"),
-                key("root_gb"),
-                $(key($factor),)?
-                key("swap"),
-                key("updated_at"),
-                key("vcpu_weight"),
-                key("vcpus"),
-            ],
-            ..Schema::ANY
-        }
+        one_of(&[
+            key("created_at"),
+            key("description"),
+            key("disabled"),
+            key("ephemeral_gb"),
+            key("flavorid"),
+            key("id"),
+            key("is_public"),
+            key("memory_mb"),
+            key("name"),
+            key("root_gb"),
+            $(key($factor),)?
+            key("swap"),
+            key("updated_at"),
+            key("vcpu_weight"),
+            key("vcpus"),
+        ])
     };
 }
 

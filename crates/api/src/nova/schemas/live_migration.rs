@@ -1,6 +1,6 @@
 //! The bodies of `os-migrateLive` (`contract: actions.md §1`).
 
-use super::values::closed;
+use super::values::requiring;
 use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::Schema;
 use crate::nova::schema::body::{BOOLEAN, BOOLEAN_OR_AUTO, Edition, HOST_OR_NULL};
@@ -12,28 +12,28 @@ pub static BODY: &[Edition] = &[
     Edition::new(milestone::NO_FORCE, &AUTO),
 ];
 
-static ORIGINAL: Schema = Schema {
-    required: &["block_migration", "disk_over_commit", "host"],
-    ..closed(&[
+static ORIGINAL: Schema = requiring(
+    &["block_migration", "disk_over_commit", "host"],
+    &[
         ("block_migration", &BOOLEAN),
         ("disk_over_commit", &BOOLEAN),
         ("host", &HOST_OR_NULL),
-    ])
-};
+    ],
+);
 
-static AUTO: Schema = Schema {
-    required: &["block_migration", "host"],
-    ..closed(&[
+static AUTO: Schema = requiring(
+    &["block_migration", "host"],
+    &[
         ("block_migration", &BOOLEAN_OR_AUTO),
         ("host", &HOST_OR_NULL),
-    ])
-};
+    ],
+);
 
-static FORCE: Schema = Schema {
-    required: &["block_migration", "host"],
-    ..closed(&[
+static FORCE: Schema = requiring(
+    &["block_migration", "host"],
+    &[
         ("block_migration", &BOOLEAN_OR_AUTO),
         ("host", &HOST_OR_NULL),
         ("force", &BOOLEAN),
-    ])
-};
+    ],
+);

@@ -1,6 +1,6 @@
 //! The bodies of the smaller actions on servers (`contract: actions.md §2, §5, §6`).
 
-use super::values::{REASON, closed};
+use super::values::{REASON, closed, one_of, requiring};
 use crate::nova::microversion::{Microversion, milestone};
 use crate::nova::schema::body::{Edition, HOST_OR_NULL};
 use crate::nova::schema::{Literal, Schema, Type};
@@ -25,31 +25,17 @@ static LOCKED_REASON: Schema = Schema {
     ..closed(&[("locked_reason", &REASON)])
 };
 
-static STATE: Schema = Schema {
-    required: &["state"],
-    ..closed(&[("state", &STATE_NAME)])
-};
+static STATE: Schema = requiring(&["state"], &[("state", &STATE_NAME)]);
 
-static STATE_NAME: Schema = Schema {
-    types: &[Type::String],
-    any_of: &[Literal::Text("active"), Literal::Text("error")],
-    ..Schema::ANY
-};
+static STATE_NAME: Schema = one_of(&[Literal::Text("active"), Literal::Text("error")]);
 
-static KIND: Schema = Schema {
-    required: &["type"],
-    ..closed(&[("type", &KIND_NAME)])
-};
+static KIND: Schema = requiring(&["type"], &[("type", &KIND_NAME)]);
 
-static KIND_NAME: Schema = Schema {
-    types: &[Type::String],
-    any_of: &[
-        Literal::Text("HARD"),
-        Literal::Text("Hard"),
-        Literal::Text("hard"),
-        Literal::Text("SOFT"),
-        Literal::Text("Soft"),
-        Literal::Text("soft"),
-    ],
-    ..Schema::ANY
-};
+static KIND_NAME: Schema = one_of(&[
+    Literal::Text("HARD"),
+    Literal::Text("Hard"),
+    Literal::Text("hard"),
+    Literal::Text("SOFT"),
+    Literal::Text("Soft"),
+    Literal::Text("soft"),
+]);

@@ -1,6 +1,6 @@
 //! Requests about server groups.
 
-use super::values::{COUNT, NAME, POSITIVE, TEXT, closed};
+use super::values::{COUNT, NAME, POSITIVE, TEXT, closed, one_of, requiring};
 use super::{Edition, Microversion, Parameter, QuerySchema, milestone};
 use crate::nova::schema::{List, Literal, Schema, Type, body};
 
@@ -22,24 +22,14 @@ pub static CREATE: &[body::Edition] = &[
     body::Edition::new(milestone::GROUP_RULES, &RULED),
 ];
 
-/// `{"server_group": …}`.
-macro_rules! document {
-    ($group:expr) => {
-        Schema {
-            required: &["server_group"],
-            ..closed(&[("server_group", $group)])
-        }
-    };
-}
+static HARD: Schema = requiring(&["server_group"], &[("server_group", &HARD_GROUP)]);
+static SOFT: Schema = requiring(&["server_group"], &[("server_group", &SOFT_GROUP)]);
+static RULED: Schema = requiring(&["server_group"], &[("server_group", &RULED_GROUP)]);
 
-static HARD: Schema = document!(&HARD_GROUP);
-static SOFT: Schema = document!(&SOFT_GROUP);
-static RULED: Schema = document!(&RULED_GROUP);
-
-static HARD_GROUP: Schema = Schema {
-    required: &["name", "policies"],
-    ..closed(&[("name", &NAME), ("policies", &HARD_POLICIES)])
-};
+static HARD_GROUP: Schema = requiring(
+    &["name", "policies"],
+    &[("name", &NAME), ("policies", &HARD_POLICIES)],
+);
 
 static SOFT_GROUP: Schema = Schema {
     properties: &[("name", &NAME), ("policies", &POLICIES)],
@@ -52,39 +42,28 @@ static RULED_GROUP: Schema = Schema {
     ..HARD_GROUP
 };
 
-static HARD_POLICIES: Schema = Schema {
-    types: &[Type::Array],
-    list: Some(List {
-        first: &HARD_POLICY,
-        min_items: 1,
-        max_items: 1,
-    }),
-    ..Schema::ANY
-};
+static HARD_POLICIES: Schema = list_of_one(&HARD_POLICY);
+static POLICIES: Schema = list_of_one(&POLICY);
 
-static POLICIES: Schema = Schema {
-    list: Some(List {
-        first: &POLICY,
-        min_items: 1,
-        max_items: 1,
-    }),
-    ..HARD_POLICIES
-};
+const fn list_of_one(first: &'static Schema) -> Schema {
+    Schema {
+        types: &[Type::Array],
+        list: Some(List {
+            first,
+            min_items: 1,
+            max_items: 1,
+        }),
+        ..Schema::ANY
+    }
+}
 
-static HARD_POLICY: Schema = Schema {
-    types: &[Type::String],
-    any_of: &[Literal::Text("anti-affinity"), Literal::Text("affinity")],
-    ..Schema::ANY
-};
+static HARD_POLICY: Schema = one_of(&[Literal::Text("anti-affinity"), Literal::Text("affinity")]);
 
-static POLICY: Schema = Schema {
-    any_of: &[
-        Literal::Text("anti-affinity"),
-        Literal::Text("affinity"),
-        Literal::Text("soft-anti-affinity"),
-        Literal::Text("soft-affinity"),
-    ],
-    ..HARD_POLICY
-};
+static POLICY: Schema = one_of(&[
+    Literal::Text("anti-affinity"),
+    Literal::Text("affinity"),
+    Literal::Text("soft-anti-affinity"),
+    Literal::Text("soft-affinity"),
+]);
 
 static RULES: Schema = closed(&[("max_server_per_host", &POSITIVE)]);

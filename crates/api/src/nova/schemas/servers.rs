@@ -1,8 +1,8 @@
 //! The query of `/servers` and `/servers/detail` (`contract: actions.md §8.3`).
 
-use super::values::{COUNT, REGEX, TEXT, TIME};
+use super::values::{COUNT, REGEX, TEXT, TIME, one_of};
 use super::{Edition, Microversion, Parameter, QuerySchema, milestone};
-use crate::nova::schema::{Literal, Schema, Type};
+use crate::nova::schema::{Literal, Schema};
 
 /// Everything it ever took. Some of it only administrators may use; see the handler.
 pub static LIST: QuerySchema = QuerySchema {
@@ -107,17 +107,9 @@ const fn sorted_by(sort_key: &'static Schema) -> [Parameter; WITH_CHANGES_BEFORE
 }
 
 /// Once all columns of servers were taken.
-static ANY_SORT_KEY: Schema = Schema {
-    types: &[Type::String],
-    any_of: &with_all(),
-    ..Schema::ANY
-};
+static ANY_SORT_KEY: Schema = one_of(&with_all());
 
-static SORT_KEY: Schema = Schema {
-    types: &[Type::String],
-    any_of: &with_locked(),
-    ..Schema::ANY
-};
+static SORT_KEY: Schema = one_of(&with_locked());
 
 const fn with_all() -> [Literal; SORT_KEYS.len() + OTHER_COLUMNS.len()] {
     let mut all = [Literal::Text(""); SORT_KEYS.len() + OTHER_COLUMNS.len()];

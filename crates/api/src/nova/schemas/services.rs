@@ -1,9 +1,9 @@
 //! Requests about services (`contract: actions.md §9`).
 
-use super::values::{REASON, TEXT, closed};
+use super::values::{REASON, TEXT, closed, one_of, requiring};
 use super::{Edition, Microversion, Parameter, QuerySchema, milestone};
 use crate::nova::schema::body::{self, BOOLEAN, HOST};
-use crate::nova::schema::{Literal, Schema, Type};
+use crate::nova::schema::{Literal, Schema};
 
 pub static LIST: QuerySchema = QuerySchema::new(
     milestone::STRICT_SERVERS,
@@ -22,14 +22,14 @@ pub static UPDATE: &[body::Edition] = &[
     body::Edition::new(milestone::UUID_IDS, &BY_UUID),
 ];
 
-static BY_HOST: Schema = Schema {
-    required: &["host", "binary"],
-    ..closed(&[
+static BY_HOST: Schema = requiring(
+    &["host", "binary"],
+    &[
         ("host", &HOST),
         ("binary", &BINARY),
         ("disabled_reason", &REASON),
-    ])
-};
+    ],
+);
 
 static BY_HOST_FORCED_DOWN: Schema = Schema {
     properties: &[
@@ -48,14 +48,9 @@ static BY_UUID: Schema = closed(&[
 ]);
 
 static BINARY: Schema = Schema {
-    types: &[Type::String],
     min_length: 1,
     max_length: 255,
-    ..Schema::ANY
+    ..TEXT
 };
 
-static STATUS: Schema = Schema {
-    types: &[Type::String],
-    any_of: &[Literal::Text("enabled"), Literal::Text("disabled")],
-    ..Schema::ANY
-};
+static STATUS: Schema = one_of(&[Literal::Text("enabled"), Literal::Text("disabled")]);

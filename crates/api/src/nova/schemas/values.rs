@@ -12,6 +12,26 @@ pub(super) const fn closed(properties: &'static [(&'static str, &'static Schema)
     }
 }
 
+/// The same, which has to have those that are `required`.
+pub(super) const fn requiring(
+    required: &'static [&'static str],
+    properties: &'static [(&'static str, &'static Schema)],
+) -> Schema {
+    Schema {
+        required,
+        ..closed(properties)
+    }
+}
+
+/// A text that is one of these.
+pub(super) const fn one_of(words: &'static [Literal]) -> Schema {
+    Schema {
+        types: &[Type::String],
+        any_of: words,
+        ..Schema::ANY
+    }
+}
+
 pub(super) static TEXT: Schema = Schema {
     types: &[Type::String],
     ..Schema::ANY
@@ -19,11 +39,10 @@ pub(super) static TEXT: Schema = Schema {
 
 /// A short text that is kept.
 pub(super) static REASON: Schema = Schema {
-    types: &[Type::String],
     min_length: 1,
     max_length: 255,
     pattern: Some(Pattern::Storable),
-    ..Schema::ANY
+    ..TEXT
 };
 
 pub(super) static COUNT: Schema = Schema {
@@ -34,37 +53,27 @@ pub(super) static COUNT: Schema = Schema {
 };
 
 pub(super) static TIME: Schema = Schema {
-    types: &[Type::String],
     format: Some(Format::DateTime),
-    ..Schema::ANY
+    ..TEXT
 };
 
 pub(super) static REGEX: Schema = Schema {
-    types: &[Type::String],
     format: Some(Format::Regex),
-    ..Schema::ANY
+    ..TEXT
 };
 
-pub(super) static DIRECTION: Schema = Schema {
-    types: &[Type::String],
-    any_of: &[Literal::Text("asc"), Literal::Text("desc")],
-    ..Schema::ANY
-};
+pub(super) static DIRECTION: Schema = one_of(&[Literal::Text("asc"), Literal::Text("desc")]);
 
 /// What a thing is called.
 pub(super) static NAME: Schema = Schema {
-    types: &[Type::String],
     min_length: 1,
     max_length: 255,
     format: Some(Format::Name),
-    ..Schema::ANY
+    ..TEXT
 };
 
 /// A count of one at least.
 pub(super) static POSITIVE: Schema = Schema {
-    types: &[Type::Integer, Type::String],
-    min_length: 1,
     minimum: Some(1),
-    pattern: Some(Pattern::Digits),
-    ..Schema::ANY
+    ..COUNT
 };
