@@ -64,18 +64,9 @@ fn run(command: Command) -> Result<ExitCode> {
             let config = configured(&options.config)?;
             role(simulated::run(&options, &config))
         }
-        Command::Api(file) => {
-            let config = configured(&file)?;
-            role(roles::api::run(&config))
-        }
-        Command::Conductor(file) => {
-            let config = configured(&file)?;
-            role(roles::conductor::run(&config))
-        }
-        Command::Agent(file) => {
-            let config = configured(&file)?;
-            role(roles::agent::run(&config))
-        }
+        Command::Api(file) => role(roles::api::run(&configured(&file)?)),
+        Command::Conductor(file) => role(roles::conductor::run(&configured(&file)?)),
+        Command::Agent(file) => role(roles::agent::run(&configured(&file)?)),
         Command::Db(command) => {
             logging::start(&LogConfig::for_people("warn"))?;
             runtime()?.block_on(db::run(&command))

@@ -8,6 +8,7 @@ pub(crate) mod conductor;
 mod pool;
 pub(crate) mod transport;
 
+use std::fmt::Display;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use godwit_store::Store;
 use prometheus::Registry;
 
 use crate::config::Config;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Supervisor, bind};
 
 /// Opens the database of a role. Roles never change the schema: that is `db upgrade`'s, once,
 /// before any of them is started.
@@ -51,4 +52,18 @@ pub(crate) fn observe(
         observability::serve(listener, observed).context("cannot serve metrics")?;
     supervisor.serve("the metrics server", server);
     Ok(address)
+}
+
+/// Says that a role is served at `ready`, and runs it until told to stop; `metrics` is where
+/// metrics and health are to be served meanwhile.
+async fn until_stopped(
+    mut supervisor: Supervisor,
+    ready: impl Display,
+    metrics: SocketAddr,
+    registry: Registry,
+    readiness: Vec<(&'static str, Readiness)>,
+) -> Result<()> {
+    let metrics = observe(&mut supervisor, bind(metrics)?, registry, readiness)?;
+    println!("ready {ready}\nmetrics http://{metrics}/metrics");
+    supervisor.run().await
 }

@@ -9,7 +9,7 @@ use godwit_api::policy::PolicySource;
 use godwit_api::{ApiState, Parts};
 use prometheus::Registry;
 
-use super::{database_answers, observe, pool, store};
+use super::{database_answers, pool, store, until_stopped};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::login::LogIn;
@@ -40,12 +40,6 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     let (address, server) = godwit_api::serve(listener, state, identity)?;
     supervisor.serve("the API", server);
     let readiness = vec![database_answers(&store)];
-    let metrics = observe(
-        &mut supervisor,
-        bind(config.api.metrics)?,
-        registry,
-        readiness,
-    )?;
-    println!("ready http://{address}/v2.1\nmetrics http://{metrics}/metrics");
-    supervisor.run().await
+    let ready = format!("http://{address}/v2.1");
+    until_stopped(supervisor, ready, config.api.metrics, registry, readiness).await
 }

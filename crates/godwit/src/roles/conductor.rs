@@ -13,11 +13,11 @@ use godwit_store::Store;
 use prometheus::Registry;
 
 use super::transport::transport;
-use super::{database_answers, observe, store};
+use super::{database_answers, store, until_stopped};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::stop;
-use crate::supervisor::{Supervisor, bind};
+use crate::supervisor::Supervisor;
 
 /// Drives migrations until told to stop.
 pub(crate) async fn run(config: &Config) -> Result<()> {
@@ -46,14 +46,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     )?;
     spawn(&mut supervisor, conductor, listener);
     let readiness = vec![database_answers(&store)];
-    let metrics = observe(
-        &mut supervisor,
-        bind(settings.metrics)?,
-        registry,
-        readiness,
-    )?;
-    println!("ready {address}\nmetrics http://{metrics}/metrics");
-    supervisor.run().await
+    until_stopped(supervisor, address, settings.metrics, registry, readiness).await
 }
 
 /// Lets a conductor be called, and drive.

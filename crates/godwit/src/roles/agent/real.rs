@@ -15,10 +15,10 @@ use prometheus::Registry;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::roles::observe;
 use crate::roles::transport::transport;
+use crate::roles::until_stopped;
 use crate::stop;
-use crate::supervisor::{Supervisor, bind};
+use crate::supervisor::Supervisor;
 
 /// Serves this host until told to stop.
 pub(crate) async fn run(config: &Config) -> Result<()> {
@@ -57,14 +57,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     let address = agent.address().clone();
     let stop = supervisor.stop();
     supervisor.spawn("the agent", async move { Ok(agent.run(stop).await?) });
-    let metrics = observe(
-        &mut supervisor,
-        bind(settings.metrics)?,
-        registry,
-        readiness,
-    )?;
-    println!("ready {address}\nmetrics http://{metrics}/metrics");
-    supervisor.run().await
+    until_stopped(supervisor, address, settings.metrics, registry, readiness).await
 }
 
 /// Is the agent registered? Without that nothing is asked of it.
