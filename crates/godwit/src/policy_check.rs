@@ -22,28 +22,22 @@ pub(crate) fn run(question: &PolicyCheck) -> Result<ExitCode> {
     }
     let credentials = credentials(&question.credentials, &enforcer)?;
     let target = target(&question.target)?;
-    let rule = &question.rule;
-    Ok(match enforcer.decide(rule, &credentials, &target) {
+    let denied = match enforcer.decide(&question.rule, &credentials, &target) {
         Decision::Allowed => {
-            println!("allowed by {rule}");
-            ExitCode::SUCCESS
+            println!("allowed by {}", question.rule);
+            return Ok(ExitCode::SUCCESS);
         }
-        Decision::Denied { rule, fault: None } => {
-            println!("denied by {rule}");
-            ExitCode::from(1)
-        }
+        Decision::Denied { rule, fault: None } => rule,
         Decision::Denied {
             rule,
             fault: Some(fault),
-        } => {
-            println!("denied by {rule}: {fault}");
-            ExitCode::from(1)
-        }
+        } => format!("{rule}: {fault}"),
         Decision::WrongScope { rule, scope } => {
-            println!("denied by {rule}: it is not for tokens of scope {scope}");
-            ExitCode::from(1)
+            format!("{rule}: it is not for tokens of scope {scope}")
         }
-    })
+    };
+    println!("denied by {denied}");
+    Ok(ExitCode::from(1))
 }
 
 /// Whether they are an administrator's is for the rules to say, not for the one who asks.
