@@ -96,7 +96,7 @@ pub async fn a_guest_moves_with_its_disks(harness: &dyn Harness) -> Result<(), B
 /// A guest that its user paused is paused at its destination.
 pub async fn a_paused_guest_moves_and_stays_paused(harness: &dyn Harness) -> Result<(), Broken> {
     let mut testbed = TestBed::new(harness, ORDINARY).await?;
-    testbed.pause_guest().await?;
+    testbed.fixture.pause_guest().await?;
     let test_move = testbed.start_move().await?;
     testbed.ends_as(&test_move, &Outcome::HandedOver).await?;
     testbed.finish_on(Side::Destination, &test_move).await?;

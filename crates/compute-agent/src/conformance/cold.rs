@@ -67,7 +67,7 @@ async fn back_at_the_source(testbed: &TestBed, test_move: &TestMove) -> Case {
 pub async fn a_cold_move_outlives_its_agent(harness: &dyn Harness) -> Result<(), Broken> {
     let mut testbed = TestBed::new(harness, ORDINARY).await?;
     let test_move = testbed.start_cold_move().await?;
-    testbed.restart_agent().await?;
+    testbed.fixture.restart_agent().await?;
     testbed.ends_as(&test_move, &Outcome::Stopped).await?;
     testbed.boot(&test_move, true).await?;
     testbed.finish(&test_move).await
@@ -94,7 +94,7 @@ pub async fn a_guest_that_cannot_be_booted_goes_on_at_its_source(
 /// There and back again, it is never started.
 pub async fn a_guest_that_is_off_stays_off(harness: &dyn Harness) -> Result<(), Broken> {
     let mut testbed = TestBed::new(harness, ORDINARY).await?;
-    testbed.power_off_guest().await?;
+    testbed.fixture.power_off_guest().await?;
     testbed.until_seen(Side::Source, Sighting::Inactive).await?;
     let there = testbed.start_cold_move().await?;
     testbed.ends_as(&there, &Outcome::Stopped).await?;
@@ -139,7 +139,7 @@ pub async fn nothing_is_withdrawn_without_proof(harness: &dyn Harness) -> Result
     testbed.finish(&arrival).await?;
     let withdrawn = testbed.withdraw_from(Side::Destination, &test_move).await;
     refused(withdrawn, "what came otherwise is not withdrawn")?;
-    testbed.verify(Side::Destination).await
+    Ok(testbed.fixture.verify(Side::Destination).await?)
 }
 
 /// The source dies; the guest is started elsewhere from what was known of it, and the source
@@ -158,7 +158,7 @@ pub async fn a_guest_is_evacuated_and_its_source_gives_it_up(
         .until_seen(Side::Destination, Sighting::Executing)
         .await?;
     testbed.inject(HostFault::ReturnPower).await?;
-    testbed.restart_agent().await?;
+    testbed.fixture.restart_agent().await?;
     testbed
         .sees(Sighting::Inactive, Sighting::Executing)
         .await?;
@@ -166,5 +166,5 @@ pub async fn a_guest_is_evacuated_and_its_source_gives_it_up(
         testbed.withdraw_from(Side::Source, &test_move).await?;
         testbed.sees(Sighting::Absent, Sighting::Executing).await?;
     }
-    testbed.verify(Side::Destination).await
+    Ok(testbed.fixture.verify(Side::Destination).await?)
 }

@@ -24,7 +24,7 @@ async fn did_not_leave(testbed: &TestBed, test_move: &TestMove) -> Case {
 pub async fn a_move_outlives_its_agent(harness: &dyn Harness) -> Result<(), Broken> {
     let mut testbed = TestBed::new(harness, BUSY).await?;
     let test_move = testbed.get_going().await?;
-    testbed.restart_agent().await?;
+    testbed.fixture.restart_agent().await?;
     testbed
         .until(&test_move, |progress, _| progress.memory.processed > 0)
         .await?;

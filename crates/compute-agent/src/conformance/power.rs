@@ -46,7 +46,7 @@ async fn off_and_on(harness: &dyn Harness, off: PowerOff, on: PowerOn) -> Case {
         "another execution has another number",
         (first, second),
     )?;
-    testbed.verify(Side::Source).await
+    Ok(testbed.fixture.verify(Side::Source).await?)
 }
 
 /// As its user would.

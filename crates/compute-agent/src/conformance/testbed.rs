@@ -115,7 +115,7 @@ pub(super) struct TestMove {
 }
 
 pub(super) struct TestBed {
-    fixture: Box<dyn Fixture>,
+    pub(super) fixture: Box<dyn Fixture>,
     moves: u128,
 }
 
@@ -414,22 +414,6 @@ impl TestBed {
         }
         self.ends_as(&test_move, &Outcome::HandedOver).await?;
         self.finish(&test_move).await
-    }
-
-    pub(super) async fn restart_agent(&mut self) -> Case {
-        Ok(self.fixture.restart_agent().await?)
-    }
-
-    pub(super) async fn pause_guest(&self) -> Case {
-        Ok(self.fixture.pause_guest().await?)
-    }
-
-    pub(super) async fn power_off_guest(&self) -> Case {
-        Ok(self.fixture.power_off_guest().await?)
-    }
-
-    pub(super) async fn verify(&self, side: Side) -> Case {
-        Ok(self.fixture.verify(side).await?)
     }
 
     pub(super) async fn inject(&self, fault: HostFault) -> Result<bool, Broken> {
