@@ -11,6 +11,7 @@ use godwit_core::failure::FailureCode;
 use godwit_core::ids::ServerUuid;
 use godwit_core::recovery::Sighting;
 use godwit_rpc::command::{CheckBoot, MoveKind, Side};
+use virt::domain::Domain;
 use virt::enumutil::Enum;
 use virt::error::{Error, ErrorNumber};
 
@@ -156,12 +157,11 @@ impl Host {
             Sighting::Absent => {}
             Sighting::Executing | Sighting::Inactive => {
                 self.power_off(server, limit).await?;
-                self.connection
-                    .call(move |live| {
-                        let _lock = lock;
-                        forget(live, server)
-                    })
-                    .await?;
+                let forgotten = self.with_domain(server, move |domain| {
+                    let _lock = lock;
+                    forget(domain)
+                });
+                forgotten.await?;
                 if self.look(server).await?.is_some() {
                     return Err(DriverError::Unavailable("the domain is still there".into()));
                 }
@@ -220,14 +220,11 @@ fn define_and_start(
 }
 
 /// Undefines what is off; looks again at the last moment.
-fn forget(live: &Live, server: ServerUuid) -> Result<(), Error> {
-    let Some(domain) = known(live.connect.lookup_domain_by_uuid(server.0))? else {
-        return Ok(());
-    };
-    match known(domain.is_active())? {
-        Some(false) => undefine(&domain),
-        Some(true) | None => Ok(()),
+fn forget(domain: &Domain) -> Result<(), Error> {
+    if !domain.is_active()? {
+        undefine(domain)?;
     }
+    Ok(())
 }
 
 /// Does somebody else hold the lock of an image? libvirt's lock manager has a code for that;

@@ -71,9 +71,7 @@ impl Host {
                     return Err(post_copy_incomplete(server));
                 }
                 Sighting::HandedOver | Sighting::Inactive => {
-                    self.connection
-                        .call(move |live| undefine_leftover(live, server))
-                        .await?;
+                    self.with_domain(server, undefine_leftover).await?;
                 }
                 Sighting::Incoming | Sighting::Unreachable | Sighting::Absent => {
                     return Err(unjudged());
@@ -117,19 +115,13 @@ impl Host {
             match sighting {
                 Sighting::Absent => return Ok(()),
                 Sighting::Incoming => {
-                    self.connection
-                        .call(move |live| destroy_incoming(live, server))
-                        .await?;
+                    self.with_domain(server, destroy_incoming).await?;
                 }
                 // What libvirt is removing looks like this for a moment (a QEMU that goes down counts
                 // as executing), but is not persistent: a guest becomes that only with its
                 // hand-over.
                 Sighting::HandedOver | Sighting::Inactive | Sighting::Executing if !last_look => {
-                    if self
-                        .connection
-                        .call(move |live| is_persistent(live, server))
-                        .await?
-                    {
+                    if self.is_persistent(server).await? {
                         return Err(may_have_executed(server, sighting));
                     }
                 }
@@ -237,13 +229,6 @@ fn renamed(disk: &Path, migration: MigrationUuid) -> PathBuf {
     PathBuf::from(name)
 }
 
-pub(super) fn is_persistent(live: &Live, server: ServerUuid) -> Result<bool, Error> {
-    let Some(domain) = known(live.connect.lookup_domain_by_uuid(server.0))? else {
-        return Ok(false);
-    };
-    Ok(known(domain.is_persistent())?.unwrap_or(false))
-}
-
 /// Sees to it that the domain survives a reboot of the host. libvirt was told to, but may have
 /// been killed before it did.
 fn persist(live: &Live, server: ServerUuid) -> Result<(), Error> {
@@ -256,32 +241,22 @@ fn persist(live: &Live, server: ServerUuid) -> Result<(), Error> {
 }
 
 /// Destroys a domain that came in and never executed; looks again at the last moment.
-fn destroy_incoming(live: &Live, server: ServerUuid) -> Result<(), Error> {
-    let Some(domain) = known(live.connect.lookup_domain_by_uuid(server.0))? else {
-        return Ok(());
-    };
-    match known(look(&domain))? {
-        Some(observed) if observed.sighting() == Sighting::Incoming => {
-            known(domain.destroy()).map(drop)
-        }
-        Some(_) | None => Ok(()),
+fn destroy_incoming(domain: &Domain) -> Result<(), Error> {
+    if look(domain)?.sighting() == Sighting::Incoming {
+        domain.destroy()?;
     }
+    Ok(())
 }
 
 /// Removes what is left of a guest that executes elsewhere; looks again at the last moment.
-fn undefine_leftover(live: &Live, server: ServerUuid) -> Result<(), Error> {
-    let Some(domain) = known(live.connect.lookup_domain_by_uuid(server.0))? else {
-        return Ok(());
-    };
-    let Some(observed) = known(look(&domain))? else {
-        return Ok(());
-    };
+fn undefine_leftover(domain: &Domain) -> Result<(), Error> {
+    let observed = look(domain)?;
     match observed.sighting() {
         Sighting::HandedOver if !observed.is_post_copy() => {
-            known(domain.destroy())?;
-            undefine(&domain)
+            domain.destroy()?;
+            undefine(domain)
         }
-        Sighting::Inactive => undefine(&domain),
+        Sighting::Inactive => undefine(domain),
         Sighting::HandedOver
         | Sighting::Executing
         | Sighting::Moving

@@ -20,7 +20,7 @@ use virt::error::Error;
 use virt::sys as raw;
 
 use super::Host;
-use super::cleanup::{is_persistent, unjudged};
+use super::cleanup::unjudged;
 use super::connection::Live;
 use super::inventory::known;
 use super::locks::GuestLock;
@@ -76,10 +76,7 @@ impl Host {
         storage: StorageMode,
     ) -> Result<(), DriverError> {
         let server = guest.server;
-        let persistent = self
-            .connection
-            .call(move |live| is_persistent(live, server));
-        if !persistent.await? {
+        if !self.is_persistent(server).await? {
             return Err(DriverError::failed(
                 FailureCode::PreCheck,
                 format!(

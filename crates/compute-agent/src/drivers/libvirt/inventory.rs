@@ -132,14 +132,26 @@ impl Host {
 
     /// One look at where the guest runs; `None` when there is no such domain.
     pub(super) async fn look(&self, server: ServerUuid) -> Result<Option<Observation>, CallError> {
-        self.connection
-            .call(
-                move |live| match live.connect.lookup_domain_by_uuid(server.0) {
-                    Ok(domain) => known(look(&domain)),
-                    Err(error) => known(Err(error)),
-                },
-            )
-            .await
+        self.with_domain(server, look).await
+    }
+
+    /// What `work` says of the guest's domain; `None` when there is no such domain.
+    pub(super) async fn with_domain<T: Send + 'static>(
+        &self,
+        server: ServerUuid,
+        work: impl FnOnce(&virt::domain::Domain) -> Result<T, Error> + Send + 'static,
+    ) -> Result<Option<T>, CallError> {
+        let worked = self.connection.call(move |live| {
+            let domain = live.connect.lookup_domain_by_uuid(server.0);
+            known(domain.and_then(|domain| work(&domain)))
+        });
+        worked.await
+    }
+
+    /// Would the guest's definition outlive it?
+    pub(super) async fn is_persistent(&self, server: ServerUuid) -> Result<bool, CallError> {
+        let asked = self.with_domain(server, |domain| domain.is_persistent());
+        Ok(asked.await?.unwrap_or(false))
     }
 
     /// What the host testifies of the guest.

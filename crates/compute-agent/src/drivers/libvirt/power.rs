@@ -6,11 +6,12 @@ use godwit_core::failure::FailureCode;
 use godwit_core::ids::ServerUuid;
 use godwit_core::recovery::Sighting;
 use tokio::time::Instant;
+use virt::domain::Domain;
 use virt::error::Error;
 use virt::sys as raw;
 
 use super::Host;
-use super::cleanup::{is_persistent, unjudged};
+use super::cleanup::unjudged;
 use super::connection::{CallError, Live};
 use super::inventory::known;
 use super::locks::GuestLock;
@@ -24,12 +25,7 @@ impl Host {
     /// See [`crate::driver::Driver::execution`]. libvirt numbers them; it goes on counting where
     /// it was when its service comes back.
     pub(super) async fn execution(&self, server: ServerUuid) -> Result<Option<i64>, DriverError> {
-        let found = self.connection.call(move |live| {
-            let Some(domain) = known(live.connect.lookup_domain_by_uuid(server.0))? else {
-                return Ok(None);
-            };
-            Ok(Some(domain.id()))
-        });
+        let found = self.with_domain(server, |domain| Ok(domain.id()));
         let id = found.await?.ok_or(DriverError::UnknownServer(server))?;
         Ok(id.map(i64::from))
     }
@@ -43,10 +39,7 @@ impl Host {
         if !self.executes_unmoved(server).await? {
             return Ok(());
         }
-        let persistent = self
-            .connection
-            .call(move |live| is_persistent(live, server));
-        if !persistent.await? {
+        if !self.is_persistent(server).await? {
             return Err(DriverError::failed(
                 FailureCode::StopFailed,
                 format!(
@@ -139,9 +132,7 @@ impl Host {
                 )));
             }
             if now >= forced_at || seen.state != DomainState::Running {
-                self.connection
-                    .call(move |live| destroy(live, server))
-                    .await?;
+                self.with_domain(server, destroy).await?;
             } else if !asked {
                 asked = true;
                 // A guest without ACPI does not hear it, and is forced in the end.
@@ -175,10 +166,7 @@ fn shut_down(live: &Live, server: ServerUuid) -> Result<(), Error> {
 }
 
 /// One that has just gone is no error.
-fn destroy(live: &Live, server: ServerUuid) -> Result<(), Error> {
-    let Some(domain) = known(live.connect.lookup_domain_by_uuid(server.0))? else {
-        return Ok(());
-    };
+fn destroy(domain: &Domain) -> Result<(), Error> {
     match domain.destroy() {
         Err(_) if !known(domain.is_active())?.unwrap_or(false) => Ok(()),
         destroyed => destroyed,
