@@ -50,15 +50,9 @@ struct Processors {
 
 impl Host {
     pub(super) async fn facts(&self) -> Result<HostFacts, DriverError> {
-        let (facts, _) = self.facts_and_pools().await?;
-        Ok(facts)
-    }
-
-    /// The same, with what tells where a disk lies.
-    pub(super) async fn facts_and_pools(&self) -> Result<(HostFacts, Vec<SeenPool>), DriverError> {
         let (about, processors) = self.connection.call(ask).await?;
         let (pools, space) = self.storage().await?;
-        let facts = HostFacts {
+        Ok(HostFacts {
             host: self.name.clone(),
             node: about.node,
             hypervisor_type: about.hypervisor_type,
@@ -70,10 +64,9 @@ impl Host {
                 disk_bytes: space.total,
                 disk_free_bytes: space.free,
             },
-            pools: pools.iter().map(|seen| seen.pool.clone()).collect(),
+            pools: pools.into_iter().map(|seen| seen.pool).collect(),
             address: self.config.address,
-        };
-        Ok((facts, pools))
+        })
     }
 
     /// What the source of a move to this host has to know; `own` is what this host is now.

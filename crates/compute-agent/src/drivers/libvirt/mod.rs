@@ -137,7 +137,8 @@ impl LibvirtDriver {
             Arc::new(move |event| {
                 outgoing.observe(&event);
                 match event {
-                    DomainEvent::Lifecycle { .. }
+                    DomainEvent::LeftByPostCopy(_)
+                    | DomainEvent::Changed
                     | DomainEvent::JobCompleted { .. }
                     | DomainEvent::Closed => changes.send_modify(|count| *count += 1),
                     DomainEvent::Iteration { .. } => {}

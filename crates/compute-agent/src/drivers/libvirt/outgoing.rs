@@ -16,7 +16,7 @@ use godwit_rpc::progress::Ended;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::sys::{DomainEvent, JobKind, JobStatistics, Lifecycle, Operation};
+use super::sys::{DomainEvent, JobKind, JobStatistics, Operation};
 use crate::driver::Job;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -123,10 +123,7 @@ impl OutgoingMigrations {
 
     pub(super) fn observe(&self, event: &DomainEvent) {
         match event {
-            DomainEvent::Lifecycle {
-                domain,
-                change: Lifecycle::LeftByPostCopy,
-            } => {
+            DomainEvent::LeftByPostCopy(domain) => {
                 self.learn(*domain, |known| known.post_copy = true);
             }
             DomainEvent::JobCompleted { domain, job }
@@ -137,9 +134,7 @@ impl OutgoingMigrations {
             DomainEvent::Iteration { domain, iteration } => {
                 tracing::debug!(server = %domain, iteration, "memory is gone over again");
             }
-            DomainEvent::Lifecycle { .. }
-            | DomainEvent::JobCompleted { .. }
-            | DomainEvent::Closed => {}
+            DomainEvent::Changed | DomainEvent::JobCompleted { .. } | DomainEvent::Closed => {}
         }
     }
 

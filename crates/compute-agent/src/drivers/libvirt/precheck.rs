@@ -143,7 +143,6 @@ impl Host {
         let virt_type = needs.virt_type.unwrap_or_else(|| "kvm".into());
         let compared = self.connection.call(move |live| {
             let question = CpuQuestion {
-                emulator: None,
                 arch: &arch,
                 virt_type: &virt_type,
                 cpu_xml: &xml,

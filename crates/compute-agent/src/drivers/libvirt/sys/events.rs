@@ -13,20 +13,12 @@ use super::job::Job;
 use super::params::{Values, check};
 
 /// What happened to a domain, as far as a migration cares.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Lifecycle {
-    /// The source stopped the guest, since it goes on by post-copy elsewhere.
-    LeftByPostCopy,
-    /// Anything else; whoever wants to know looks at the domain.
-    Other,
-}
-
 #[derive(Clone, Debug)]
 pub(crate) enum DomainEvent {
-    Lifecycle {
-        domain: Uuid,
-        change: Lifecycle,
-    },
+    /// The source stopped the guest, since it goes on by post-copy elsewhere.
+    LeftByPostCopy(Uuid),
+    /// Anything else; whoever wants to know looks at the domain.
+    Changed,
     /// A job ended; its final figures.
     JobCompleted {
         domain: Uuid,
@@ -234,16 +226,15 @@ unsafe extern "C" fn on_lifecycle(
     detail: c_int,
     opaque: *mut c_void,
 ) -> c_int {
-    let change = match (event.unsigned_abs(), detail.unsigned_abs()) {
-        (sys::VIR_DOMAIN_EVENT_SUSPENDED, sys::VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY) => {
-            Lifecycle::LeftByPostCopy
-        }
-        _ => Lifecycle::Other,
-    };
     // SAFETY: libvirt passes a domain and the sink that was registered.
     unsafe {
-        let domain = uuid_of(domain);
-        emit(opaque, DomainEvent::Lifecycle { domain, change });
+        let event = match (event.unsigned_abs(), detail.unsigned_abs()) {
+            (sys::VIR_DOMAIN_EVENT_SUSPENDED, sys::VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY) => {
+                DomainEvent::LeftByPostCopy(uuid_of(domain))
+            }
+            _ => DomainEvent::Changed,
+        };
+        emit(opaque, event);
     }
     0
 }

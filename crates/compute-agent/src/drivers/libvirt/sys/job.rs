@@ -10,14 +10,12 @@ use virt::sys;
 
 use super::params::{Values, check};
 
-/// Whether there is a job, and how it ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum JobKind {
-    None,
     Active,
     Completed,
-    Failed,
-    Cancelled,
+    /// There is none, or it failed or was cancelled.
+    Otherwise,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,9 +86,7 @@ fn kind_of(raw: c_int) -> JobKind {
     match raw.unsigned_abs() {
         sys::VIR_DOMAIN_JOB_BOUNDED | sys::VIR_DOMAIN_JOB_UNBOUNDED => JobKind::Active,
         sys::VIR_DOMAIN_JOB_COMPLETED => JobKind::Completed,
-        sys::VIR_DOMAIN_JOB_FAILED => JobKind::Failed,
-        sys::VIR_DOMAIN_JOB_CANCELLED => JobKind::Cancelled,
-        _ => JobKind::None,
+        _ => JobKind::Otherwise,
     }
 }
 
@@ -131,7 +127,7 @@ impl Job {
     /// A job as its job-completed event tells it.
     pub(super) fn ended(values: &Values) -> Self {
         let kind = match values.flag(sys::VIR_DOMAIN_JOB_SUCCESS) {
-            Some(false) => JobKind::Failed,
+            Some(false) => JobKind::Otherwise,
             Some(true) | None => JobKind::Completed,
         };
         Self::of(kind, values)

@@ -16,7 +16,7 @@ mod migrate;
 mod params;
 mod query;
 
-pub(super) use events::{DomainEvent, Lifecycle, Sink, Subscription, event_loop};
+pub(super) use events::{DomainEvent, Sink, Subscription, event_loop};
 pub(super) use job::{JobKind, JobStatistics, Operation, abort_job, job, start_post_copy};
 pub(super) use migrate::migrate;
 pub(super) use params::Params;

@@ -79,7 +79,6 @@ impl Drop for Params {
 pub(super) enum Value {
     Signed(i64),
     Unsigned(u64),
-    Float(f64),
     Bool(bool),
     Text(String),
 }
@@ -118,26 +117,26 @@ impl Values {
         match self.0.get(name.to_str().ok()?)? {
             Value::Signed(number) => u64::try_from(*number).ok(),
             Value::Unsigned(number) => Some(*number),
-            Value::Float(_) | Value::Bool(_) | Value::Text(_) => None,
+            Value::Bool(_) | Value::Text(_) => None,
         }
     }
 
     pub(super) fn text(&self, name: &CStr) -> Option<&str> {
         match self.0.get(name.to_str().ok()?)? {
             Value::Text(text) => Some(text),
-            Value::Signed(_) | Value::Unsigned(_) | Value::Float(_) | Value::Bool(_) => None,
+            Value::Signed(_) | Value::Unsigned(_) | Value::Bool(_) => None,
         }
     }
 
     pub(super) fn flag(&self, name: &CStr) -> Option<bool> {
         match self.0.get(name.to_str().ok()?)? {
             Value::Bool(flag) => Some(*flag),
-            Value::Signed(_) | Value::Unsigned(_) | Value::Float(_) | Value::Text(_) => None,
+            Value::Signed(_) | Value::Unsigned(_) | Value::Text(_) => None,
         }
     }
 }
 
-/// The value of one parameter; `None` for a type that this libvirt knows and we do not.
+/// The value of one parameter; `None` for a type that nobody asks for.
 ///
 /// # Safety
 /// libvirt must have filled `parameter` in, so that its type says which field of the union
@@ -151,7 +150,6 @@ unsafe fn value_of(parameter: &sys::virTypedParameter) -> Option<Value> {
             sys::VIR_TYPED_PARAM_UINT => Value::Unsigned(value.ui.into()),
             sys::VIR_TYPED_PARAM_LLONG => Value::Signed(value.l),
             sys::VIR_TYPED_PARAM_ULLONG => Value::Unsigned(value.ul),
-            sys::VIR_TYPED_PARAM_DOUBLE => Value::Float(value.d),
             sys::VIR_TYPED_PARAM_BOOLEAN => Value::Bool(value.b != 0),
             sys::VIR_TYPED_PARAM_STRING if !value.s.is_null() => {
                 Value::Text(CStr::from_ptr(value.s).to_string_lossy().into_owned())

@@ -87,8 +87,6 @@ pub(crate) fn domain_state(domain: &Domain) -> Result<DomainState, Error> {
 /// What a CPU model is compared with: the hypervisor that would run the guest, not the bare
 /// host, whose answer means nothing under emulation.
 pub(crate) struct CpuQuestion<'a> {
-    /// The domain's emulator binary; `None` for the host's default.
-    pub(crate) emulator: Option<&'a str>,
     /// The domain's architecture, such as `x86_64`.
     pub(crate) arch: &'a str,
     /// `kvm`, `qemu`…
@@ -105,16 +103,15 @@ pub(crate) enum CpuFit {
 
 /// Can this host's hypervisor run the guest's CPU?
 pub(crate) fn compare_cpu(connect: &Connect, question: &CpuQuestion<'_>) -> Result<CpuFit, Error> {
-    let emulator = question.emulator.map(CString::new).transpose()?;
     let arch = CString::new(question.arch)?;
     let virt_type = CString::new(question.virt_type)?;
     let cpu_xml = CString::new(question.cpu_xml)?;
     // SAFETY: `connect` keeps its C object alive, the strings outlive the call, and null is
-    // allowed for the emulator and the machine type.
+    // the host's default for the emulator and the machine type.
     let result = unsafe {
         sys::virConnectCompareHypervisorCPU(
             connect.as_ptr(),
-            emulator.as_ref().map_or(ptr::null(), |text| text.as_ptr()),
+            ptr::null(),
             arch.as_ptr(),
             ptr::null(),
             virt_type.as_ptr(),
