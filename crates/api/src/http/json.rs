@@ -67,12 +67,13 @@ impl<'a> Writer<'a> {
     }
 
     /// `"name":`, of a name in the program's text, none of which has anything to escape.
-    fn name(&mut self, name: &'static str) {
+    fn named(self, name: &'static str) -> Self {
         debug_assert!(is_plain(name.as_bytes()), "{name:?}");
         self.0.reserve(name.len() + 3);
         self.0.push(b'"');
         self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(b"\":");
+        self
     }
 
     /// What has items between brackets.
@@ -86,10 +87,9 @@ impl<'a> Writer<'a> {
     }
 
     /// `{"variant":`, behind which its value comes.
-    fn variant(mut self, variant: &'static str) -> Result<Self, Error> {
+    fn variant(self, variant: &'static str) -> Self {
         self.0.push(b'{');
-        self.name(variant);
-        Ok(self)
+        self.named(variant)
     }
 }
 
@@ -191,7 +191,7 @@ impl<'a> Serializer for Writer<'a> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        let writer = self.variant(variant)?;
+        let writer = self.variant(variant);
         value.serialize(Writer(writer.0))?;
         writer.bytes(b"}")
     }
@@ -219,7 +219,7 @@ impl<'a> Serializer for Writer<'a> {
         variant: &'static str,
         _length: usize,
     ) -> Result<Items<'a>, Error> {
-        self.variant(variant)?.items(b'[', b"]}")
+        self.variant(variant).items(b'[', b"]}")
     }
 
     fn serialize_map(self, _length: Option<usize>) -> Result<Items<'a>, Error> {
@@ -237,7 +237,7 @@ impl<'a> Serializer for Writer<'a> {
         variant: &'static str,
         _length: usize,
     ) -> Result<Items<'a>, Error> {
-        self.variant(variant)?.items(b'{', b"}}")
+        self.variant(variant).items(b'{', b"}}")
     }
 }
 
@@ -256,51 +256,24 @@ impl Items<'_> {
         Writer(self.to)
     }
 
-    fn member<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
-        let mut item = self.item();
-        item.name(name);
-        value.serialize(item)
-    }
-
     fn close(self) -> Result<(), Error> {
         Writer(self.to).bytes(self.close)
     }
 }
 
-/// What items are called in each of serde's kinds of them.
+/// What items are called in each of serde's kinds of them, and whether they have names.
 macro_rules! items {
-    ($($kind:ident, $item:ident;)+) => {$(
+    ($($kind:ident, $item:ident $(, $name:ident)?;)+) => {$(
         impl $kind for Items<'_> {
             type Ok = ();
             type Error = Error;
 
-            fn $item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-                value.serialize(self.item())
-            }
-
-            fn end(self) -> Result<(), Error> {
-                self.close()
-            }
-        }
-    )+};
-}
-
-macro_rules! members {
-    ($($kind:ident;)+) => {$(
-        impl $kind for Items<'_> {
-            type Ok = ();
-            type Error = Error;
-
-            fn serialize_field<T: Serialize + ?Sized>(
+            fn $item<T: Serialize + ?Sized>(
                 &mut self,
-                name: &'static str,
+                $($name: &'static str,)?
                 value: &T,
             ) -> Result<(), Error> {
-                self.member(name, value)
+                value.serialize(self.item()$(.named($name))?)
             }
 
             fn end(self) -> Result<(), Error> {
@@ -315,10 +288,8 @@ items! {
     SerializeTuple, serialize_element;
     SerializeTupleStruct, serialize_field;
     SerializeTupleVariant, serialize_field;
-}
-members! {
-    SerializeStruct;
-    SerializeStructVariant;
+    SerializeStruct, serialize_field, name;
+    SerializeStructVariant, serialize_field, name;
 }
 
 impl SerializeMap for Items<'_> {
