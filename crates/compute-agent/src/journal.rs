@@ -15,14 +15,14 @@
 
 mod entry;
 mod files;
+mod memory;
 mod power;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_core::ids::MigrationUuid;
@@ -31,6 +31,7 @@ use godwit_rpc::command::{Command, Rank, Side};
 
 pub use entry::{Entry, RecordedOutcome, Stage};
 use files::Files;
+use memory::Memory;
 pub use power::{PowerEntry, PowerJournal, PowerStage};
 
 #[derive(Debug, thiserror::Error)]
@@ -78,12 +79,8 @@ pub enum NotTaken {
 /// The journal of one agent. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
 pub struct Journal {
-    files: Arc<Files<Entry>>,
+    migrations: Arc<Memory<Entry>>,
     power: PowerJournal,
-    entries: Arc<Mutex<BTreeMap<MigrationUuid, Entry>>>,
-    // Held from reading an entry to having synced its successor, so that files are replaced in
-    // the order of what they say.
-    writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Journal {
@@ -94,14 +91,10 @@ impl Journal {
     pub fn open(directory: impl Into<PathBuf>, outlives: Outlives) -> Result<Self, JournalError> {
         let directory = directory.into();
         let power = PowerJournal::open(&directory, outlives)?;
-        let files = Files::open(directory, outlives)?;
-        let entries = files.read_all()?;
-        Ok(Self {
-            power,
-            files: Arc::new(files),
-            entries: Arc::new(Mutex::new(entries)),
-            writing: Arc::default(),
-        })
+        let files = Files::new(directory, outlives);
+        files.make_directory()?;
+        let migrations = Arc::new(Memory::read(files)?);
+        Ok(Self { migrations, power })
     }
 
     /// What is remembered of servers.
@@ -110,17 +103,12 @@ impl Journal {
     }
 
     pub fn find(&self, migration: MigrationUuid) -> Option<Entry> {
-        self.lock().get(&migration).cloned()
+        self.migrations.find(migration)
     }
 
     /// Every entry for which `wanted` holds.
     pub fn select(&self, wanted: impl Fn(&Entry) -> bool) -> Vec<Entry> {
-        let entries = self.lock();
-        entries
-            .values()
-            .filter(|entry| wanted(entry))
-            .cloned()
-            .collect()
+        self.migrations.select(wanted)
     }
 
     /// Takes a command: from now on older ones are refused, also after a restart.
@@ -130,7 +118,7 @@ impl Journal {
         side: Side,
         now: Timestamp,
     ) -> Result<Entry, NotTaken> {
-        let _writing = self.writing.lock().await;
+        let _writing = self.migrations.writing.lock().await;
         let entry = match self.find(command.what.migration) {
             None => Entry::new(command, side, now),
             Some(entry) if command.rank < entry.rank => return Err(NotTaken::Stale(entry.rank)),
@@ -154,7 +142,7 @@ impl Journal {
         now: Timestamp,
         change: impl FnOnce(&mut Entry),
     ) -> Result<(), JournalError> {
-        let _writing = self.writing.lock().await;
+        let _writing = self.migrations.writing.lock().await;
         let Some(mut entry) = self.find(migration) else {
             return Ok(());
         };
@@ -171,25 +159,14 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Disk`].
     pub async fn prune(&self, now: Timestamp, remember: Duration) -> Result<(), JournalError> {
-        let _writing = self.writing.lock().await;
-        let over = self.select(|entry| entry.is_over() && now.since(entry.updated_at) > remember);
-        for entry in over {
-            let migration = entry.what.migration;
-            self.files.remove(migration).await?;
-            self.lock().remove(&migration);
-        }
+        let over = |entry: &Entry| entry.is_over() && now.since(entry.updated_at) > remember;
+        self.migrations.forget(over).await?;
         self.power.prune(now, remember).await
     }
 
     async fn write(&self, mut entry: Entry, now: Timestamp) -> Result<Entry, JournalError> {
         entry.updated_at = now;
-        self.files.write(entry.clone()).await?;
-        self.lock().insert(entry.what.migration, entry.clone());
+        self.migrations.write(entry.clone()).await?;
         Ok(entry)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<MigrationUuid, Entry>> {
-        // A panic elsewhere cannot leave the map half-changed: every change is one insert.
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
 //! A journal on disk: `UUID.json`, one a subject.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::fs;
 use std::io;
 use std::marker::PhantomData;
@@ -15,9 +15,11 @@ use super::{JournalError, Outlives};
 use crate::replace::replace;
 
 /// What a journal remembers of one subject.
-pub(super) trait Remembered: Serialize + DeserializeOwned + Send + 'static {
+pub(super) trait Remembered:
+    Clone + Debug + Serialize + DeserializeOwned + Send + 'static
+{
     /// Names the subject, and so the file.
-    type Key: Copy + Ord + Display;
+    type Key: Copy + Ord + Debug + Display;
     /// What the subject is.
     const SUBJECT: &'static str;
 
@@ -41,20 +43,24 @@ pub(super) struct Files<E> {
 }
 
 impl<E: Remembered> Files<E> {
-    pub(super) fn open(directory: PathBuf, outlives: Outlives) -> Result<Self, JournalError> {
-        match fs::create_dir_all(&directory) {
-            Ok(()) => Ok(Self {
-                directory,
-                outlives,
-                entries: PhantomData,
-            }),
-            Err(source) => Err(disk(&directory, source)),
+    pub(super) fn new(directory: PathBuf, outlives: Outlives) -> Self {
+        Self {
+            directory,
+            outlives,
+            entries: PhantomData,
         }
+    }
+
+    pub(super) fn make_directory(&self) -> Result<(), JournalError> {
+        fs::create_dir_all(&self.directory).map_err(|source| disk(&self.directory, source))
     }
 
     pub(super) fn read_all(&self) -> Result<BTreeMap<E::Key, E>, JournalError> {
         let failed = |source| disk(&self.directory, source);
         let mut entries = BTreeMap::new();
+        if !self.directory.exists() {
+            return Ok(entries);
+        }
         for file in fs::read_dir(&self.directory).map_err(failed)? {
             let path = file.map_err(failed)?.path();
             // What a kill left of an unfinished replacement has another name.

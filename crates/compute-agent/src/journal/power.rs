@@ -8,9 +8,8 @@
 //! A guest that is powered off twice is off. A reboot that is done twice is a second outage, so
 //! the execution that it ends is written down before it is ended.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_core::failure::Failure;
@@ -21,9 +20,11 @@ use godwit_rpc::command::{Power, Rank};
 use serde::{Deserialize, Serialize};
 
 use super::files::{Files, Remembered};
+use super::memory::Memory;
 use super::{JournalError, NotTaken, Outlives};
 
-/// Below the journal's directory. An agent that does not know it takes no notice.
+/// Below the journal's directory, and made when there is something to write. An agent that does
+/// not know it takes no notice.
 const DIRECTORY: &str = "power";
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -67,46 +68,23 @@ impl Remembered for PowerEntry {
 
 /// The journal of one agent, as far as servers go. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
-pub struct PowerJournal {
-    directory: PathBuf,
-    outlives: Outlives,
-    /// Made when there is something to write.
-    files: Arc<OnceLock<Files<PowerEntry>>>,
-    entries: Arc<Mutex<BTreeMap<ServerUuid, PowerEntry>>>,
-    // As in the journal of migrations.
-    writing: Arc<tokio::sync::Mutex<()>>,
-}
+pub struct PowerJournal(Arc<Memory<PowerEntry>>);
 
 impl PowerJournal {
     /// Reads the journal of servers below `journal`.
     pub(super) fn open(journal: &Path, outlives: Outlives) -> Result<Self, JournalError> {
-        let directory = journal.join(DIRECTORY);
-        let files = OnceLock::new();
-        let entries = if directory.exists() {
-            let opened = Files::open(directory.clone(), outlives)?;
-            let entries = opened.read_all()?;
-            files.get_or_init(|| opened);
-            entries
-        } else {
-            BTreeMap::new()
-        };
-        Ok(Self {
-            directory,
-            outlives,
-            files: Arc::new(files),
-            entries: Arc::new(Mutex::new(entries)),
-            writing: Arc::default(),
-        })
+        let files = Files::new(journal.join(DIRECTORY), outlives);
+        Ok(Self(Arc::new(Memory::read(files)?)))
     }
 
     pub fn find(&self, server: ServerUuid) -> Option<PowerEntry> {
-        self.lock().get(&server).cloned()
+        self.0.find(server)
     }
 
     /// Takes a command: from now on older ones are refused, also after a restart. The same one,
     /// sent again or by another conductor, goes on where it was.
     pub async fn take(&self, power: &Power, now: Timestamp) -> Result<(), NotTaken> {
-        let _writing = self.writing.lock().await;
+        let _writing = self.0.writing.lock().await;
         let stage = match self.find(power.server) {
             Some(entry) if power.rank < entry.rank => return Err(NotTaken::Stale(entry.rank)),
             Some(entry) if power.rank == entry.rank => return Ok(()),
@@ -120,7 +98,7 @@ impl PowerJournal {
             stage,
             updated_at: now,
         };
-        Ok(self.write(entry).await?)
+        Ok(self.0.write(entry).await?)
     }
 
     /// Writes how far an action got; on disk when this returns.
@@ -133,7 +111,7 @@ impl PowerJournal {
         stage: PowerStage,
         now: Timestamp,
     ) -> Result<(), NotTaken> {
-        let _writing = self.writing.lock().await;
+        let _writing = self.0.writing.lock().await;
         let Some(mut entry) = self.find(server) else {
             return Ok(());
         };
@@ -142,7 +120,7 @@ impl PowerJournal {
         }
         entry.stage = stage;
         entry.updated_at = now;
-        Ok(self.write(entry).await?)
+        Ok(self.0.write(entry).await?)
     }
 
     /// Forgets what has been over for longer than `remember`.
@@ -151,40 +129,10 @@ impl PowerJournal {
         now: Timestamp,
         remember: Duration,
     ) -> Result<(), JournalError> {
-        let _writing = self.writing.lock().await;
-        let Some(files) = self.files.get() else {
-            return Ok(());
+        let over = |entry: &PowerEntry| {
+            matches!(entry.stage, PowerStage::Done { .. }) && now.since(entry.updated_at) > remember
         };
-        let over: Vec<ServerUuid> = {
-            let entries = self.lock();
-            let over = entries.values().filter(|entry| {
-                matches!(entry.stage, PowerStage::Done { .. })
-                    && now.since(entry.updated_at) > remember
-            });
-            over.map(|entry| entry.server).collect()
-        };
-        for server in over {
-            files.remove(server).await?;
-            self.lock().remove(&server);
-        }
-        Ok(())
-    }
-
-    async fn write(&self, entry: PowerEntry) -> Result<(), JournalError> {
-        let files = match self.files.get() {
-            Some(files) => files,
-            None => {
-                let opened = Files::open(self.directory.clone(), self.outlives)?;
-                self.files.get_or_init(|| opened)
-            }
-        };
-        files.write(entry.clone()).await?;
-        self.lock().insert(entry.server, entry);
-        Ok(())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ServerUuid, PowerEntry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.forget(over).await
     }
 }
 
