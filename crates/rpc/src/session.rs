@@ -12,6 +12,7 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
 
+use crate::convert::Native;
 use crate::convert::refusal::refusal_of;
 use crate::proto::{HelloReply, HelloRequest};
 use crate::refusal::CallError;
@@ -131,6 +132,19 @@ impl Session {
             metadata.insert(CLAIM_HEADER, claim.clone());
         }
         request
+    }
+
+    pub(crate) async fn call<Q: Native, A: Native, F>(
+        &self,
+        deadline: Duration,
+        message: Q,
+        send: impl FnOnce(Request<Q::Wire>) -> F,
+    ) -> Result<A, CallError>
+    where
+        F: Future<Output = Result<Response<A::Wire>, Status>>,
+    {
+        let request = self.request(message.to_wire(), Some(deadline));
+        A::from_wire(self.answer(deadline, send(request)).await?).map_err(protocol)
     }
 
     /// Waits for an answer; after a break the next call greets again.

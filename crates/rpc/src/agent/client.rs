@@ -5,23 +5,18 @@ use std::time::Duration;
 
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use semver::Version;
+use tonic::Streaming;
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status, Streaming};
 
 use super::verbs::for_each_verb;
-use crate::command::{
-    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Power, Powered,
-    Prepare, Receiver, RollBack, Start, Withdraw,
-};
 use crate::convert::Native;
-use crate::facts::{HostFacts, Inventory};
 use crate::progress::WatchEvent;
-use crate::proto;
 use crate::proto::agent_client::AgentClient as Wire;
 use crate::refusal::CallError;
 use crate::session::{Deadlines, Session, call_error, protocol};
 use crate::transport::{Address, Expect, LARGEST_MESSAGE, Transport};
 use crate::version::{Speaks, require};
+use crate::{command, facts, proto};
 
 /// Calls one agent. Cheap to clone; connects when first used, and again whenever the
 /// connection broke. The calls are those of [`super::Agent`].
@@ -54,19 +49,6 @@ impl AgentClient {
         let mut wire = self.wire.clone();
         let hello = |request| async move { wire.hello(request).await };
         self.session.greet(hello).await
-    }
-
-    async fn call<Q: Native, A: Native, F: Future<Output = Result<Response<A::Wire>, Status>>>(
-        &self,
-        since: Version,
-        deadline: Duration,
-        message: Q,
-        send: impl FnOnce(Wire<Channel>, Request<Q::Wire>) -> F,
-    ) -> Result<A, CallError> {
-        require(self.hello().await?.version, since)?;
-        let request = self.session.request(message.to_wire(), Some(deadline));
-        let sent = send(self.wire.clone(), request);
-        A::from_wire(self.session.answer(deadline, sent).await?).map_err(protocol)
     }
 
     /// See [`super::Agent::watch`].
@@ -102,10 +84,11 @@ macro_rules! client_calls {
             $(
                 #[doc = concat!("See [`super::Agent::", stringify!($verb), "`].")]
                 pub async fn $verb(&self $(, $request: $Request)?) -> Result<$Reply, CallError> {
-                    let since = Version::new($major, $minor, 0);
+                    require(self.hello().await?.version, Version::new($major, $minor, 0))?;
+                    let mut wire = self.wire.clone();
+                    let send = |request| async move { wire.$verb(request).await };
                     let deadline = self.session.deadlines.$deadline;
-                    let send = async |mut wire: Wire<Channel>, request| wire.$verb(request).await;
-                    self.call(since, deadline, ($($request)?), send).await
+                    self.session.call(deadline, ($($request)?), send).await
                 }
             )+
         }

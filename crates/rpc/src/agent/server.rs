@@ -8,19 +8,14 @@ use tonic::{Request, Response, Status};
 
 use super::Agent;
 use super::verbs::for_each_verb;
-use crate::command::{
-    Boot, CheckBoot, CheckDestination, CheckSource, Command, ForceMeans, Movable, Power, Powered,
-    Prepare, Receiver, RollBack, Start, Withdraw,
-};
 use crate::convert::{Native, parsed};
-use crate::facts::{HostFacts, Inventory};
 use crate::gate::Gate;
 use crate::identity::Role;
-use crate::proto;
 use crate::proto::agent_server::AgentServer as Wire;
 use crate::refusal::Refusal;
 use crate::transport::{LARGEST_MESSAGE, Service};
 use crate::version::Speaks;
+use crate::{command, facts, proto};
 
 /// Serves an agent. Only conductors get through.
 #[derive(Debug)]

@@ -1,16 +1,13 @@
 //! Calling a conductor.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
 
-use crate::convert::Native;
 use crate::enrolment::{Heard, Heartbeat, Registered, Registration, Report};
 use crate::proto::conductor_client::ConductorClient as Wire;
 use crate::refusal::CallError;
-use crate::session::{Deadlines, Session, protocol};
+use crate::session::{Deadlines, Session};
 use crate::transport::{Address, Expect, LARGEST_MESSAGE, Transport};
 use crate::version::Speaks;
 
@@ -46,36 +43,30 @@ impl ConductorClient {
         self.session.greet(hello).await
     }
 
-    async fn call<Q: Native, A: Native, F: Future<Output = Result<Response<A::Wire>, Status>>>(
-        &self,
-        deadline: Duration,
-        message: Q,
-        send: impl FnOnce(Wire<Channel>, Request<Q::Wire>) -> F,
-    ) -> Result<A, CallError> {
-        self.hello().await?;
-        let request = self.session.request(message.to_wire(), Some(deadline));
-        let sent = send(self.wire.clone(), request);
-        A::from_wire(self.session.answer(deadline, sent).await?).map_err(protocol)
-    }
-
     /// See [`super::Conductor::register`].
     pub async fn register(&self, registration: Registration) -> Result<Registered, CallError> {
+        self.hello().await?;
+        let mut wire = self.wire.clone();
+        let send = |request| async move { wire.register(request).await };
         let within = self.session.deadlines.inquiry;
-        let send = async |mut wire: Wire<Channel>, request| wire.register(request).await;
-        self.call(within, registration, send).await
+        self.session.call(within, registration, send).await
     }
 
     /// See [`super::Conductor::heartbeat`].
     pub async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<Heard, CallError> {
+        self.hello().await?;
+        let mut wire = self.wire.clone();
+        let send = |request| async move { wire.heartbeat(request).await };
         let within = self.session.deadlines.brief;
-        let send = async |mut wire: Wire<Channel>, request| wire.heartbeat(request).await;
-        self.call(within, heartbeat, send).await
+        self.session.call(within, heartbeat, send).await
     }
 
     /// See [`super::Conductor::report`].
     pub async fn report(&self, report: Report) -> Result<(), CallError> {
+        self.hello().await?;
+        let mut wire = self.wire.clone();
+        let send = |request| async move { wire.report(request).await };
         let within = self.session.deadlines.brief;
-        let send = async |mut wire: Wire<Channel>, request| wire.report(request).await;
-        self.call(within, report, send).await
+        self.session.call(within, report, send).await
     }
 }
