@@ -9,7 +9,7 @@ use godwit_rpc::command::{CheckDestination, ForceMeans, Side};
 use godwit_rpc::progress::Outcome;
 use uuid::Uuid;
 
-use super::testbed::{BUSY, Broken, Case, ORDINARY, TestBed, ensure, refused, same};
+use super::testbed::{BUSY, Case, ORDINARY, TestBed, ensure, refused, same};
 use super::{Harness, Setup};
 use crate::driver::{DriverError, JobState};
 
@@ -24,7 +24,7 @@ fn failed_as<T: std::fmt::Debug>(answer: Result<T, DriverError>, code: FailureCo
 }
 
 /// Both hosts describe themselves; the guest is on one of them, with all that it needs.
-pub async fn a_guest_is_seen_where_it_is(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn a_guest_is_seen_where_it_is(harness: &dyn Harness) -> Case {
     let testbed = TestBed::new(harness, ORDINARY).await?;
     let (from, to) = (
         testbed.facts(Side::Source).await?,
@@ -55,7 +55,7 @@ pub async fn a_guest_is_seen_where_it_is(harness: &dyn Harness) -> Result<(), Br
 
 /// Shared storage: prepare, start, progress, hand-over, finish; then another move of the same
 /// guest cannot begin here.
-pub async fn a_guest_moves(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn a_guest_moves(harness: &dyn Harness) -> Case {
     let mut testbed = TestBed::new(harness, ORDINARY).await?;
     let test_move = testbed.start_move().await?;
     same(
@@ -82,7 +82,7 @@ pub async fn a_guest_moves(harness: &dyn Harness) -> Result<(), Broken> {
 }
 
 /// Copied storage: the disk's bytes are counted, and what held it at the source is free again.
-pub async fn a_guest_moves_with_its_disks(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn a_guest_moves_with_its_disks(harness: &dyn Harness) -> Case {
     let mut testbed = TestBed::new(harness, LOCAL).await?;
     let test_move = testbed.start_move().await?;
     same(test_move.storage(), StorageMode::Copied, "a disk is local")?;
@@ -94,7 +94,7 @@ pub async fn a_guest_moves_with_its_disks(harness: &dyn Harness) -> Result<(), B
 }
 
 /// A guest that its user paused is paused at its destination.
-pub async fn a_paused_guest_moves_and_stays_paused(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn a_paused_guest_moves_and_stays_paused(harness: &dyn Harness) -> Case {
     let mut testbed = TestBed::new(harness, ORDINARY).await?;
     testbed.fixture.pause_guest().await?;
     let test_move = testbed.start_move().await?;
@@ -108,7 +108,7 @@ pub async fn a_paused_guest_moves_and_stays_paused(harness: &dyn Harness) -> Res
 }
 
 /// `auto` finds out; `yes` and `no` are refused where they cannot be.
-pub async fn storage_is_decided_by_where_disks_lie(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn storage_is_decided_by_where_disks_lie(harness: &dyn Harness) -> Case {
     for (setup, auto, impossible, code) in [
         (
             ORDINARY,
@@ -134,7 +134,7 @@ pub async fn storage_is_decided_by_where_disks_lie(harness: &dyn Harness) -> Res
 }
 
 /// Another kind of hypervisor, an older one, too large disks, a domain that is there already.
-pub async fn what_does_not_fit_is_refused(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn what_does_not_fit_is_refused(harness: &dyn Harness) -> Case {
     let testbed = TestBed::new(harness, LOCAL).await?;
     let movable = testbed.check(BlockMigration::Auto).await?;
     let good = CheckDestination {
@@ -166,7 +166,7 @@ pub async fn what_does_not_fit_is_refused(harness: &dyn Harness) -> Result<(), B
 }
 
 /// A guest that this host does not have.
-pub async fn strangers_are_refused(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn strangers_are_refused(harness: &dyn Harness) -> Case {
     let mut testbed = TestBed::new(harness, ORDINARY).await?;
     let stranger = ServerUuid(Uuid::from_u128(0xdead));
     let mut check = testbed.source_check(BlockMigration::Auto).await?;
@@ -182,7 +182,7 @@ pub async fn strangers_are_refused(harness: &dyn Harness) -> Result<(), Broken> 
 }
 
 /// Prepare, again, undone, again; and what was never prepared can be rolled back.
-pub async fn a_preparation_can_be_repeated_and_undone(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn a_preparation_can_be_repeated_and_undone(harness: &dyn Harness) -> Case {
     let mut testbed = TestBed::new(harness, LOCAL).await?;
     let test_move = testbed.plan().await?;
     testbed.roll_back(&test_move).await?;
@@ -209,7 +209,7 @@ pub async fn a_preparation_can_be_repeated_and_undone(harness: &dyn Harness) -> 
 }
 
 /// The same start twice is one move.
-pub async fn a_start_never_begins_a_second_move(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn a_start_never_begins_a_second_move(harness: &dyn Harness) -> Case {
     let mut testbed = TestBed::new(harness, BUSY).await?;
     let test_move = testbed.get_going().await?;
     testbed.start(&test_move).await?;
@@ -225,7 +225,7 @@ pub async fn a_start_never_begins_a_second_move(harness: &dyn Harness) -> Result
 }
 
 /// Cancelled, the guest executes on, nothing is left, and it can move later.
-pub async fn an_abort_leaves_the_guest_as_it_was(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn an_abort_leaves_the_guest_as_it_was(harness: &dyn Harness) -> Case {
     for local_disk in [false, true] {
         let mut testbed = TestBed::new(harness, Setup { local_disk, ..BUSY }).await?;
         let test_move = testbed.get_going().await?;
@@ -246,7 +246,7 @@ pub async fn an_abort_leaves_the_guest_as_it_was(harness: &dyn Harness) -> Resul
 }
 
 /// Past the switch there is no way back, and the guest arrives.
-pub async fn a_busy_guest_is_forced_by_post_copy(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn a_busy_guest_is_forced_by_post_copy(harness: &dyn Harness) -> Case {
     let setup = Setup {
         post_copy: true,
         ..BUSY
@@ -263,7 +263,7 @@ pub async fn a_busy_guest_is_forced_by_post_copy(harness: &dyn Harness) -> Resul
 }
 
 /// Without post-copy the guest stands still until it is there, and executes then.
-pub async fn a_busy_guest_is_forced_by_pausing(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn a_busy_guest_is_forced_by_pausing(harness: &dyn Harness) -> Case {
     let mut testbed = TestBed::new(harness, BUSY).await?;
     let test_move = testbed.get_going().await?;
     let means = testbed.force(&test_move).await?;
@@ -280,7 +280,7 @@ pub async fn a_busy_guest_is_forced_by_pausing(harness: &dyn Harness) -> Result<
 }
 
 /// Before a move, and after it.
-pub async fn without_a_move_there_is_nothing_to_steer(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn without_a_move_there_is_nothing_to_steer(harness: &dyn Harness) -> Case {
     let mut testbed = TestBed::new(harness, ORDINARY).await?;
     let test_move = testbed.plan().await?;
     let source = testbed.source();
@@ -298,7 +298,7 @@ pub async fn without_a_move_there_is_nothing_to_steer(harness: &dyn Harness) -> 
 }
 
 /// Commands at the wrong time, on either side, never destroy an executing guest.
-pub async fn clean_up_spares_what_executes(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn clean_up_spares_what_executes(harness: &dyn Harness) -> Case {
     let mut testbed = TestBed::new(harness, ORDINARY).await?;
     let test_move = testbed.plan().await?;
     let finished = testbed.finish_on(Side::Source, &test_move).await;

@@ -24,7 +24,7 @@ async fn powered_off(harness: &dyn Harness) -> Result<(TestBed, TestMove), Broke
 }
 
 /// Off, on, confirmed; each step may come again.
-pub async fn a_cold_move_powers_off_here_and_on_there(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn a_cold_move_powers_off_here_and_on_there(harness: &dyn Harness) -> Case {
     let (testbed, test_move) = powered_off(harness).await?;
     testbed.start(&test_move).await?;
     testbed.ends_as(&test_move, &Outcome::Stopped).await?;
@@ -38,7 +38,7 @@ pub async fn a_cold_move_powers_off_here_and_on_there(harness: &dyn Harness) -> 
 }
 
 /// Booted at the destination, then given up there; the source starts it again, on proof only.
-pub async fn a_cold_move_is_undone(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn a_cold_move_is_undone(harness: &dyn Harness) -> Case {
     let (mut testbed, test_move) = powered_off(harness).await?;
     testbed.boot(&test_move, true).await?;
     let undone = testbed
@@ -64,7 +64,7 @@ async fn back_at_the_source(testbed: &TestBed, test_move: &TestMove) -> Case {
 }
 
 /// The agent dies while the guest powers off.
-pub async fn a_cold_move_outlives_its_agent(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn a_cold_move_outlives_its_agent(harness: &dyn Harness) -> Case {
     let mut testbed = TestBed::new(harness, ORDINARY).await?;
     let test_move = testbed.start_cold_move().await?;
     testbed.fixture.restart_agent().await?;
@@ -74,9 +74,7 @@ pub async fn a_cold_move_outlives_its_agent(harness: &dyn Harness) -> Result<(),
 }
 
 /// Nothing was booted: the destination has nothing, and the source starts the guest again.
-pub async fn a_guest_that_cannot_be_booted_goes_on_at_its_source(
-    harness: &dyn Harness,
-) -> Result<(), Broken> {
+pub async fn a_guest_that_cannot_be_booted_goes_on_at_its_source(harness: &dyn Harness) -> Case {
     let (testbed, mut test_move) = powered_off(harness).await?;
     test_move.guest.definition = Some("this describes no guest".to_owned());
     refused(
@@ -92,7 +90,7 @@ pub async fn a_guest_that_cannot_be_booted_goes_on_at_its_source(
 }
 
 /// There and back again, it is never started.
-pub async fn a_guest_that_is_off_stays_off(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn a_guest_that_is_off_stays_off(harness: &dyn Harness) -> Case {
     let mut testbed = TestBed::new(harness, ORDINARY).await?;
     testbed.fixture.power_off_guest().await?;
     testbed.until_seen(Side::Source, Sighting::Inactive).await?;
@@ -113,9 +111,7 @@ pub async fn a_guest_that_is_off_stays_off(harness: &dyn Harness) -> Result<(), 
 }
 
 /// Its disks are locked where it executes.
-pub async fn a_guest_is_never_booted_while_it_executes(
-    harness: &dyn Harness,
-) -> Result<(), Broken> {
+pub async fn a_guest_is_never_booted_while_it_executes(harness: &dyn Harness) -> Case {
     let mut testbed = TestBed::new(harness, ORDINARY).await?;
     let test_move = TestBed::evacuation(&testbed.plan_kind(MoveKind::Cold).await?);
     refused(
@@ -127,7 +123,7 @@ pub async fn a_guest_is_never_booted_while_it_executes(
 
 /// What executes is withdrawn only by the migration that booted it, or from a host that was
 /// evacuated.
-pub async fn nothing_is_withdrawn_without_proof(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn nothing_is_withdrawn_without_proof(harness: &dyn Harness) -> Case {
     let mut testbed = TestBed::new(harness, ORDINARY).await?;
     let test_move = testbed.plan_kind(MoveKind::Cold).await?;
     let withdrawn = testbed.withdraw_from(Side::Source, &test_move).await;
@@ -144,9 +140,7 @@ pub async fn nothing_is_withdrawn_without_proof(harness: &dyn Harness) -> Result
 
 /// The source dies; the guest is started elsewhere from what was known of it, and the source
 /// gives up what it still has when it is back.
-pub async fn a_guest_is_evacuated_and_its_source_gives_it_up(
-    harness: &dyn Harness,
-) -> Result<(), Broken> {
+pub async fn a_guest_is_evacuated_and_its_source_gives_it_up(harness: &dyn Harness) -> Case {
     let mut testbed = TestBed::new(harness, ORDINARY).await?;
     let test_move = TestBed::evacuation(&testbed.plan_kind(MoveKind::Cold).await?);
     if !testbed.inject(HostFault::LosePower).await? {

@@ -50,19 +50,17 @@ async fn off_and_on(harness: &dyn Harness, off: PowerOff, on: PowerOn) -> Case {
 }
 
 /// As its user would.
-pub async fn a_guest_is_powered_off_and_on_where_it_is(
-    harness: &dyn Harness,
-) -> Result<(), Broken> {
+pub async fn a_guest_is_powered_off_and_on_where_it_is(harness: &dyn Harness) -> Case {
     off_and_on(harness, PowerOff::Clean, PowerOn::Resumed).await
 }
 
 /// By force, and afresh.
-pub async fn a_guest_is_cut_off(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn a_guest_is_cut_off(harness: &dyn Harness) -> Case {
     off_and_on(harness, PowerOff::Forced, PowerOn::Afresh).await
 }
 
 /// Its move decides what becomes of it.
-pub async fn a_guest_that_moves_is_not_powered_off(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn a_guest_that_moves_is_not_powered_off(harness: &dyn Harness) -> Case {
     let mut testbed = TestBed::new(harness, BUSY).await?;
     let test_move = testbed.get_going().await?;
     let answer = testbed
@@ -76,7 +74,7 @@ pub async fn a_guest_that_moves_is_not_powered_off(harness: &dyn Harness) -> Res
 }
 
 /// Nobody makes what is not here.
-pub async fn strangers_are_not_powered(harness: &dyn Harness) -> Result<(), Broken> {
+pub async fn strangers_are_not_powered(harness: &dyn Harness) -> Case {
     let testbed = TestBed::new(harness, ORDINARY).await?;
     let (driver, stranger) = (testbed.source(), ServerUuid(Uuid::from_u128(0xa11e)));
     for refused in [
