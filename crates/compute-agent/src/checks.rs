@@ -1,7 +1,7 @@
 //! What every driver decides alike before a move: pure functions over both sides' facts, with
 //! Nova's texts (`contract: actions.md §1`, `state-machine.md §4.1`).
 
-use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::failure::FailureCode;
 use godwit_core::migration::{BlockMigration, StorageMode};
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
@@ -9,11 +9,13 @@ use godwit_rpc::command::MoveKind;
 use godwit_rpc::domain::{Disk, Domain};
 use godwit_rpc::facts::{HostFacts, Pool};
 
+use crate::driver::DriverError;
+
 /// Only a guest that is not already on its way can be moved; live, it has to be in memory.
 ///
 /// # Errors
 /// [`FailureCode::PowerState`].
-pub fn guest_can_leave(guest: &Domain, kind: MoveKind) -> Result<(), Failure> {
+pub fn guest_can_leave(guest: &Domain, kind: MoveKind) -> Result<(), DriverError> {
     let in_memory = matches!(guest.power_state, PowerState::Running | PowerState::Paused);
     let how = match (kind, guest.sighting) {
         (MoveKind::Live, Sighting::Executing) if in_memory => return Ok(()),
@@ -21,7 +23,7 @@ pub fn guest_can_leave(guest: &Domain, kind: MoveKind) -> Result<(), Failure> {
         (MoveKind::Live, _) => "live-migrated",
         (MoveKind::Cold | MoveKind::Evacuation, _) => "migrated",
     };
-    Err(Failure::new(
+    Err(DriverError::failed(
         FailureCode::PowerState,
         format!(
             "Migration pre-check error: Instance {} is {} and cannot be {how}.",
@@ -46,7 +48,7 @@ pub fn storage_mode(
     guest: &Domain,
     destination: &HostFacts,
     wanted: BlockMigration,
-) -> Result<StorageMode, Failure> {
+) -> Result<StorageMode, DriverError> {
     let local = disks_to_copy(guest, &destination.pools).next();
     let shared = guest.disks.iter().find(|disk| !disk.read_only);
     match (wanted, local, shared) {
@@ -55,14 +57,14 @@ pub fn storage_mode(
         (BlockMigration::Yes, Some(_), _) | (BlockMigration::Yes, None, None) => {
             Ok(StorageMode::Copied)
         }
-        (BlockMigration::Yes, None, Some(disk)) => Err(Failure::new(
+        (BlockMigration::Yes, None, Some(disk)) => Err(DriverError::failed(
             FailureCode::NotLocalStorage,
             format!(
                 "{} is not on local storage: Block migration can not be used with shared storage.",
                 disk.path
             ),
         )),
-        (BlockMigration::No, Some(disk), _) => Err(Failure::new(
+        (BlockMigration::No, Some(disk), _) => Err(DriverError::failed(
             FailureCode::NotSharedStorage,
             format!(
                 "{} is not on shared storage: Shared storage live-migration requires either \
@@ -82,15 +84,15 @@ pub fn disks_to_copy<'a>(guest: &'a Domain, pools: &'a [Pool]) -> impl Iterator<
 ///
 /// # Errors
 /// [`FailureCode::HypervisorType`] and [`FailureCode::HypervisorTooOld`].
-pub fn hypervisors_match(source: &HostFacts, destination: &HostFacts) -> Result<(), Failure> {
+pub fn hypervisors_match(source: &HostFacts, destination: &HostFacts) -> Result<(), DriverError> {
     if source.hypervisor_type != destination.hypervisor_type {
-        return Err(Failure::new(
+        return Err(DriverError::failed(
             FailureCode::HypervisorType,
             "The supplied hypervisor type of is invalid.",
         ));
     }
     if source.hypervisor_version > destination.hypervisor_version {
-        return Err(Failure::new(
+        return Err(DriverError::failed(
             FailureCode::HypervisorTooOld,
             "The instance requires a newer hypervisor version than has been provided.",
         ));
@@ -109,7 +111,7 @@ pub fn disks_fit(
     destination: &HostFacts,
     storage: StorageMode,
     over_commit: Option<bool>,
-) -> Result<(), Failure> {
+) -> Result<(), DriverError> {
     let need = match storage {
         StorageMode::Shared => return Ok(()),
         StorageMode::Copied => bytes_to_copy(guest, destination, over_commit),
@@ -118,29 +120,42 @@ pub fn disks_fit(
     if need <= available {
         return Ok(());
     }
-    Err(Failure::new(
-        FailureCode::PreCheck,
-        format!(
-            "Migration pre-check error: Unable to migrate {}: Disk of instance is too \
-             large(available on destination host:{available} < need:{need})",
-            guest.server
-        ),
-    ))
+    Err(too_large(guest, available, need))
 }
 
 /// What copied disks need at `destination`, bytes.
 pub fn bytes_to_copy(guest: &Domain, destination: &HostFacts, over_commit: Option<bool>) -> u64 {
     disks_to_copy(guest, &destination.pools)
-        .map(|disk| match over_commit {
-            Some(false) => disk.virtual_bytes.max(disk.allocated_bytes),
-            Some(true) | None => disk.allocated_bytes,
-        })
+        .map(|disk| copied_bytes(disk, over_commit))
         .sum()
 }
 
-/// The text of a processor that does not fit.
-pub fn cpu_failure(reason: &str) -> Failure {
-    Failure::new(
+/// What the copy of one disk needs.
+pub fn copied_bytes(disk: &Disk, over_commit: Option<bool>) -> u64 {
+    match over_commit {
+        Some(false) => disk.virtual_bytes.max(disk.allocated_bytes),
+        Some(true) | None => disk.allocated_bytes,
+    }
+}
+
+/// The guest's disks do not fit.
+pub fn too_large(guest: &Domain, available: u64, need: u64) -> DriverError {
+    pre_check(&format!(
+        "Unable to migrate {}: Disk of instance is too large(available on destination \
+         host:{available} < need:{need})",
+        guest.server
+    ))
+}
+
+/// What has no code of its own.
+pub fn pre_check(reason: &str) -> DriverError {
+    let message = ["Migration pre-check error: ", reason].concat();
+    DriverError::failed(FailureCode::PreCheck, message)
+}
+
+/// The processor does not fit.
+pub fn cpu_failure(reason: &str) -> DriverError {
+    DriverError::failed(
         FailureCode::CpuIncompatible,
         format!("Unacceptable CPU info: CPU doesn't have compatibility. {reason}"),
     )

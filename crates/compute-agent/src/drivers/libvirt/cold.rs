@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{MigrationUuid, ServerUuid};
-use godwit_core::migration::StorageMode;
 use godwit_core::recovery::Sighting;
 use godwit_rpc::command::{MoveKind, Receiver};
 use godwit_rpc::domain::Domain;
@@ -73,23 +72,16 @@ impl Host {
         &self,
         guest: &Domain,
         pools: &[Pool],
-        storage: StorageMode,
     ) -> Result<(), DriverError> {
         let server = guest.server;
         if !self.is_persistent(server).await? {
-            return Err(DriverError::failed(
-                FailureCode::PreCheck,
-                format!(
-                    "Migration pre-check error: Instance {server} is transient, and would be \
-                     forgotten when it is powered off."
-                ),
-            ));
+            return Err(checks::pre_check(&format!(
+                "Instance {server} is transient, and would be forgotten when it is powered off."
+            )));
         }
-        let local = checks::disks_to_copy(guest, pools).next();
-        match (storage, local) {
-            (StorageMode::Shared, None) => Ok(()),
-            (StorageMode::Copied, None) => Ok(()),
-            (StorageMode::Shared | StorageMode::Copied, Some(disk)) => Err(DriverError::failed(
+        match checks::disks_to_copy(guest, pools).next() {
+            None => Ok(()),
+            Some(disk) => Err(DriverError::failed(
                 FailureCode::NotSharedStorage,
                 format!(
                     "{} is not on shared storage: a cold migration cannot copy it. Live-migrate \
@@ -117,9 +109,8 @@ impl Host {
         let server = job.what.server;
         let guest = self.describe(server, &self.pools().await?).await?;
         let guest = guest.ok_or(DriverError::UnknownServer(server))?;
-        checks::guest_can_leave(&guest, MoveKind::Cold).map_err(DriverError::Failed)?;
-        self.can_move_cold(&guest, &receiver.pools, job.what.storage)
-            .await?;
+        checks::guest_can_leave(&guest, MoveKind::Cold)?;
+        self.can_move_cold(&guest, &receiver.pools).await?;
         let seen = self.look(server).await?;
         let was = was(seen.ok_or(DriverError::UnknownServer(server))?);
         if cancel.is_cancelled() {

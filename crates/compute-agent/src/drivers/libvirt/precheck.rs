@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::ServerUuid;
 use godwit_core::migration::StorageMode;
 use godwit_rpc::command::{CheckDestination, CheckSource, Movable, MoveKind};
@@ -12,7 +11,7 @@ use virt::error::ErrorNumber;
 
 use super::Host;
 use super::connection::{CallError, Live};
-use super::definition::CpuDefinition;
+use super::definition::{CpuDefinition, Definition, DiskElement};
 use super::inventory::known;
 use super::storage::images::{self, ImageError};
 use super::storage::space::lacking;
@@ -28,12 +27,10 @@ impl Host {
         let pools = self.pools().await?;
         let guest = self.describe(check.server, &pools).await?;
         let mut guest = guest.ok_or(DriverError::UnknownServer(check.server))?;
-        checks::guest_can_leave(&guest, check.kind).map_err(DriverError::Failed)?;
-        let storage = checks::storage_mode(&guest, &check.destination, check.block_migration)
-            .map_err(DriverError::Failed)?;
+        checks::guest_can_leave(&guest, check.kind)?;
+        let storage = checks::storage_mode(&guest, &check.destination, check.block_migration)?;
         if check.kind == MoveKind::Cold {
-            self.can_move_cold(&guest, &check.destination.pools, storage)
-                .await?;
+            self.can_move_cold(&guest, &check.destination.pools).await?;
         } else if storage == StorageMode::Copied {
             self.disks_can_travel(&mut guest, &check.destination)
                 .await?;
@@ -86,14 +83,13 @@ impl Host {
     ) -> Result<(), DriverError> {
         let guest = &check.guest;
         let own = self.facts().await?;
-        checks::hypervisors_match(&check.source, &own).map_err(DriverError::Failed)?;
+        checks::hypervisors_match(&check.source, &own)?;
         self.nobody_is_called(guest.server, &guest.domain_name)
             .await?;
         if self.config.compare_cpu {
             self.cpu_fits(guest, &check.source).await?;
         }
-        checks::disks_fit(guest, &own, check.storage, check.disk_over_commit)
-            .map_err(DriverError::Failed)?;
+        checks::disks_fit(guest, &own, check.storage, check.disk_over_commit)?;
         self.read_only_disks_are_here(guest, &own).await?;
         if check.storage == StorageMode::Copied {
             self.room_for_copies(guest, &own, check.disk_over_commit)
@@ -123,7 +119,8 @@ impl Host {
                 format!("{} already has a domain called {domain_name}", self.name)
             }
         };
-        Err(pre_check(format!("Unable to migrate {server}: {problem}")))
+        let reason = format!("Unable to migrate {server}: {problem}");
+        Err(checks::pre_check(&reason))
     }
 
     async fn cpu_fits(&self, guest: &Domain, source: &HostFacts) -> Result<(), DriverError> {
@@ -152,15 +149,13 @@ impl Host {
         let model = &guest.cpu.model;
         match compared.await {
             Ok(CpuFit::Fits) => Ok(()),
-            Ok(CpuFit::Lacks) => Err(DriverError::Failed(checks::cpu_failure(&format!(
+            Ok(CpuFit::Lacks) => Err(checks::cpu_failure(&format!(
                 "{} cannot run a guest with the processor {model}.",
                 self.name
-            )))),
+            ))),
             // libvirt has no opinion on this architecture or hypervisor.
             Err(error) if error.number() == Some(ErrorNumber::NoSupport) => Ok(()),
-            Err(error @ CallError::Libvirt(_)) => {
-                Err(DriverError::Failed(checks::cpu_failure(&error.to_string())))
-            }
+            Err(error @ CallError::Libvirt(_)) => Err(checks::cpu_failure(&error.to_string())),
             Err(error) => Err(error.into()),
         }
     }
@@ -202,22 +197,17 @@ impl Host {
     ) -> Result<(), DriverError> {
         let needs: Vec<_> = checks::disks_to_copy(guest, &own.pools)
             .map(|disk| {
-                let bytes = match over_commit {
-                    Some(false) => disk.virtual_bytes.max(disk.allocated_bytes),
-                    Some(true) | None => disk.allocated_bytes,
-                };
-                (PathBuf::from(&disk.path), bytes)
+                (
+                    PathBuf::from(&disk.path),
+                    checks::copied_bytes(disk, over_commit),
+                )
             })
             .collect();
         let reserved = self.reserved_bytes();
         let lack = self.files.run(move || lacking(&needs, reserved)).await?;
         let lack = lack.map_err(|error| DriverError::Unavailable(error.to_string()))?;
         match lack {
-            Some(lack) => Err(pre_check(format!(
-                "Unable to migrate {}: Disk of instance is too large(available on destination \
-                 host:{} < need:{})",
-                guest.server, lack.free, lack.need
-            ))),
+            Some(lack) => Err(checks::too_large(guest, lack.free, lack.need)),
             None => Ok(()),
         }
     }
@@ -231,11 +221,8 @@ impl Host {
         let places: Vec<PathBuf> = checks::disks_to_copy(guest, &own.pools)
             .map(|disk| PathBuf::from(&disk.path))
             .collect();
-        let taken = move || {
-            places
-                .into_iter()
-                .find(|path| path.symlink_metadata().is_ok())
-        };
+        let is_taken = |path: &PathBuf| path.symlink_metadata().is_ok();
+        let taken = move || places.into_iter().find(is_taken);
         match self.files.run(taken).await? {
             Some(path) => Err(unready(
                 guest.server,
@@ -286,8 +273,8 @@ fn uncopyable(live: &Live, server: ServerUuid) -> Vec<(String, &'static str)> {
     let xml = definition
         .and_then(|domain| domain.xml_desc(0))
         .unwrap_or_default();
-    let disks = super::definition::Definition::parse(&xml).map(|read| read.disks);
-    let why = |disk: &super::definition::DiskElement| {
+    let disks = Definition::parse(&xml).map(|read| read.disks);
+    let why = |disk: &DiskElement| {
         if disk.shareable {
             Some("it is shareable: if both hosts see it, name its storage in shared_storage")
         } else if disk.encrypted {
@@ -307,25 +294,16 @@ fn uncopyable(live: &Live, server: ServerUuid) -> Vec<(String, &'static str)> {
 
 fn definition(json: Option<&str>) -> Result<Option<CpuDefinition>, DriverError> {
     let read = json.map(serde_json::from_str).transpose();
-    read.map_err(|error| {
-        DriverError::Failed(checks::cpu_failure(&format!(
-            "It is not described: {error}."
-        )))
-    })
+    read.map_err(|error| checks::cpu_failure(&format!("It is not described: {error}.")))
 }
 
 fn refused(server: ServerUuid, disk: &Disk, why: &str) -> DriverError {
-    pre_check(format!(
+    checks::pre_check(&format!(
         "Unable to migrate {server}: {} ({}) cannot be copied: {why}.",
         disk.path, disk.target
     ))
 }
 
 fn unready(server: ServerUuid, path: &str, why: &str) -> DriverError {
-    pre_check(format!("Unable to migrate {server}: {path}: {why}."))
-}
-
-fn pre_check(reason: String) -> DriverError {
-    let message = ["Migration pre-check error: ", &reason].concat();
-    DriverError::Failed(Failure::new(FailureCode::PreCheck, message))
+    checks::pre_check(&format!("Unable to migrate {server}: {path}: {why}."))
 }

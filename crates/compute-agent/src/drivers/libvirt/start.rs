@@ -48,7 +48,7 @@ impl Host {
         let server = job.what.server;
         let guest = self.describe(server, &self.pools().await?).await?;
         let guest = guest.ok_or(DriverError::UnknownServer(server))?;
-        checks::guest_can_leave(&guest, MoveKind::Live).map_err(DriverError::Failed)?;
+        checks::guest_can_leave(&guest, MoveKind::Live)?;
         let held = self.holds.is_held(HoldPoint::BeforeHandover).await;
         let parameters = self.parameters(job, &guest, receiver, held)?;
 
@@ -94,22 +94,19 @@ impl Host {
         held: bool,
     ) -> Result<MigrationParameters, DriverError> {
         let config = &self.config;
+        let mut disks = checks::disks_to_copy(guest, &receiver.pools);
         let disks: Vec<String> = match job.what.storage {
-            StorageMode::Shared => Vec::new(),
-            StorageMode::Copied => checks::disks_to_copy(guest, &receiver.pools)
-                .map(|disk| disk.target.clone())
-                .collect(),
+            StorageMode::Copied => disks.map(|disk| disk.target.clone()).collect(),
+            StorageMode::Shared => match disks.next() {
+                None => Vec::new(),
+                Some(disk) => {
+                    return Err(DriverError::hypervisor(format!(
+                        "{} is not on storage that both hosts see any more.",
+                        disk.path
+                    )));
+                }
+            },
         };
-        if let (StorageMode::Shared, Some(disk)) = (
-            job.what.storage,
-            checks::disks_to_copy(guest, &receiver.pools).next(),
-        ) {
-            let message = format!(
-                "{} is not on storage that both hosts see any more.",
-                disk.path
-            );
-            return Err(DriverError::hypervisor(message));
-        }
         let mut flags = raw::VIR_MIGRATE_LIVE
             | raw::VIR_MIGRATE_PEER2PEER
             | raw::VIR_MIGRATE_UNDEFINE_SOURCE

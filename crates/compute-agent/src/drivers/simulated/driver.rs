@@ -156,36 +156,29 @@ impl Driver for Simulated {
         self.strike_uncancelled(Step::CheckSource).await?;
         let guest = self.domain(check.server);
         let guest = guest.ok_or(DriverError::UnknownServer(check.server))?;
-        checks::guest_can_leave(&guest, check.kind).map_err(DriverError::Failed)?;
-        let storage = checks::storage_mode(&guest, &check.destination, check.block_migration)
-            .map_err(DriverError::Failed)?;
+        checks::guest_can_leave(&guest, check.kind)?;
+        let storage = checks::storage_mode(&guest, &check.destination, check.block_migration)?;
         Ok(Movable { guest, storage })
     }
 
     async fn check_destination(&self, check: &CheckDestination) -> Result<(), DriverError> {
         self.strike_uncancelled(Step::CheckDestination).await?;
         let facts = self.own_facts()?;
-        checks::hypervisors_match(&check.source, &facts).map_err(DriverError::Failed)?;
+        checks::hypervisors_match(&check.source, &facts)?;
         let needed = &check.guest.cpu.features;
         if let Some(missing) = needed
             .iter()
             .find(|feature| !facts.cpu.features.contains(feature))
         {
             let reason = format!("The host has no {missing}.");
-            return Err(DriverError::Failed(checks::cpu_failure(&reason)));
+            return Err(checks::cpu_failure(&reason));
         }
         let server = check.guest.server;
         if self.domain(server).is_some() {
-            return Err(DriverError::failed(
-                FailureCode::PreCheck,
-                format!(
-                    "Migration pre-check error: {} already has instance {server}.",
-                    self.host
-                ),
-            ));
+            let reason = format!("{} already has instance {server}.", self.host);
+            return Err(checks::pre_check(&reason));
         }
         checks::disks_fit(&check.guest, &facts, check.storage, check.disk_over_commit)
-            .map_err(DriverError::Failed)
     }
 
     async fn prepare(
