@@ -18,14 +18,14 @@ pub struct AggregateView<'a> {
     created_at: Micros,
     deleted: bool,
     deleted_at: Option<Micros>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     hosts: Gated<&'a [HostName]>,
     id: i64,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Gated<BTreeMap<&'a str, &'a str>>,
     name: &'a str,
     updated_at: Option<Micros>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     uuid: Gated<Uuid>,
 }
 
@@ -40,20 +40,20 @@ impl<'a> AggregateView<'a> {
             created_at: Micros(aggregate.created_at),
             deleted: false,
             deleted_at: None,
-            hosts: Gated::Present(&aggregate.hosts),
+            hosts: Some(&aggregate.hosts),
             id: aggregate.id,
-            metadata: Gated::Present(metadata.collect()),
+            metadata: Some(metadata.collect()),
             name: &aggregate.name,
             updated_at: aggregate.updated_at.map(Micros),
-            uuid: Gated::when(version >= milestone::AGGREGATE_UUID, aggregate.uuid),
+            uuid: (version >= milestone::AGGREGATE_UUID).then_some(aggregate.uuid),
         }
     }
 
     /// The document of one that was just made: it says nothing of what it cannot have yet.
     pub fn made(aggregate: &'a Aggregate, version: Microversion) -> Self {
         Self {
-            hosts: Gated::Absent,
-            metadata: Gated::Absent,
+            hosts: None,
+            metadata: None,
             ..Self::new(aggregate, version)
         }
     }

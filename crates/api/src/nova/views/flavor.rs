@@ -14,7 +14,7 @@ pub struct FlavorEntry<'a> {
     id: &'a str,
     name: &'a str,
     links: [Link<'a>; 2],
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     description: Gated<Option<&'a str>>,
 }
 
@@ -24,7 +24,7 @@ impl<'a> FlavorEntry<'a> {
             id: &flavor.flavorid,
             name: &flavor.spec.name,
             links: links.pair(To::Flavor(&flavor.flavorid)),
-            description: Gated::when(version >= milestone::FLAVOR_DESCRIPTION, None),
+            description: (version >= milestone::FLAVOR_DESCRIPTION).then_some(None),
         }
     }
 }
@@ -39,17 +39,17 @@ pub struct FlavorView<'a> {
     #[serde(rename = "OS-FLV-EXT-DATA:ephemeral")]
     ephemeral: i64,
     #[serde(rename = "OS-FLV-DISABLED:disabled")]
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     disabled: Gated<bool>,
     vcpus: i64,
     #[serde(rename = "os-flavor-access:is_public")]
     is_public: bool,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     rxtx_factor: Gated<f64>,
     links: [Link<'a>; 2],
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     description: Gated<Option<&'a str>>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     extra_specs: Gated<&'a BTreeMap<String, String>>,
 }
 
@@ -83,13 +83,13 @@ impl<'a> FlavorView<'a> {
             disk: spec.root_gb,
             swap,
             ephemeral: spec.ephemeral_gb,
-            disabled: Gated::when(old, false),
+            disabled: old.then_some(false),
             vcpus: spec.vcpus,
             is_public: true,
-            rxtx_factor: Gated::when(old, 1.0),
+            rxtx_factor: old.then_some(1.0),
             links: links.pair(To::Flavor(id)),
-            description: Gated::when(version >= milestone::FLAVOR_DESCRIPTION, None),
-            extra_specs: Gated::when(specs, &flavor.extra_specs),
+            description: (version >= milestone::FLAVOR_DESCRIPTION).then_some(None),
+            extra_specs: specs.then_some(&flavor.extra_specs),
         }
     }
 }

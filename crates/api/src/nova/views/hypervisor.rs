@@ -17,7 +17,7 @@ pub struct HypervisorEntry<'a> {
     hypervisor_hostname: &'a str,
     state: State,
     status: Status,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     servers: Gated<Vec<HostedServerView<'a>>>,
 }
 
@@ -43,9 +43,7 @@ fn servers(
     version: Microversion,
 ) -> Gated<Vec<HostedServerView<'_>>> {
     let shown = hosted.filter(|hosted| !hosted.is_empty() || version >= milestone::STRICT_SERVERS);
-    shown.map_or(Gated::Absent, |hosted| {
-        Gated::Present(hosted.iter().map(HostedServerView::from).collect())
-    })
+    shown.map(|hosted| hosted.iter().map(HostedServerView::from).collect())
 }
 
 impl<'a> HypervisorEntry<'a> {
@@ -76,9 +74,9 @@ pub struct HypervisorView<'a> {
     service: ServiceOfHost<'a>,
     #[serde(flatten)]
     figures: Option<Figures>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     cpu_info: Gated<CpuInfo<'a>>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     uptime: Gated<()>,
 }
 
@@ -184,9 +182,9 @@ impl<'a> HypervisorView<'a> {
                 disabled_reason: host.service.disabled_reason.as_deref(),
             },
             figures: full.then(|| Figures::of(hypervisor)),
-            cpu_info: Gated::when_with(full, || CpuInfo::new(&host.facts.cpu_info, version)),
+            cpu_info: full.then(|| CpuInfo::new(&host.facts.cpu_info, version)),
             // Agents do not say since when their machines run.
-            uptime: Gated::when(!full, ()),
+            uptime: (!full).then_some(()),
         }
     }
 }

@@ -17,9 +17,9 @@ pub struct InstanceActionView<'a> {
     project_id: Option<&'a str>,
     start_time: Option<Micros>,
     message: Option<&'a str>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     updated_at: Gated<Option<Micros>>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     events: Gated<Vec<EventView<'a>>>,
 }
 
@@ -35,8 +35,8 @@ impl<'a> InstanceActionView<'a> {
             project_id: action.project_id.as_deref(),
             start_time: action.start_time.map(Micros),
             message: action.message.as_deref(),
-            updated_at: Gated::when(changes, action.updated_at.map(Micros)),
-            events: Gated::Absent,
+            updated_at: changes.then_some(action.updated_at.map(Micros)),
+            events: None,
         }
     }
 
@@ -46,7 +46,7 @@ impl<'a> InstanceActionView<'a> {
         visibility: EventVisibility<'a>,
     ) -> Self {
         let view = |event| EventView::new(event, visibility);
-        self.events = Gated::Present(events.iter().map(view).collect());
+        self.events = Some(events.iter().map(view).collect());
         self
     }
 }
@@ -69,13 +69,13 @@ pub struct EventView<'a> {
     start_time: Option<Micros>,
     finish_time: Option<Micros>,
     result: Option<&'a str>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     traceback: Gated<Option<&'a str>>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     host: Gated<Option<&'a str>>,
-    #[serde(rename = "hostId", skip_serializing_if = "Gated::is_absent")]
+    #[serde(rename = "hostId", skip_serializing_if = "Option::is_none")]
     host_id: Gated<String>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     details: Gated<Option<&'a str>>,
 }
 
@@ -89,10 +89,10 @@ impl<'a> EventView<'a> {
             start_time: event.start_time.map(Micros),
             finish_time: event.finish_time.map(Micros),
             result: event.result.as_deref(),
-            traceback: Gated::when(visibility.everything, event.traceback.as_deref()),
-            host: Gated::when(placed && visibility.everything, host),
-            host_id: Gated::when_with(placed, || host_id(visibility.project_id, host)),
-            details: Gated::when(explained, event.details.as_deref()),
+            traceback: visibility.everything.then_some(event.traceback.as_deref()),
+            host: (placed && visibility.everything).then_some(host),
+            host_id: placed.then(|| host_id(visibility.project_id, host)),
+            details: explained.then_some(event.details.as_deref()),
         }
     }
 }

@@ -33,11 +33,11 @@ struct Absolute {
     total_server_groups_used: i64,
     #[serde(flatten)]
     networks: Option<Networks>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     max_image_meta: Gated<i64>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     max_personality: Gated<i64>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     max_personality_size: Gated<i64>,
 }
 
@@ -76,9 +76,9 @@ impl Limits {
             total_ram_used: usage.memory_mb,
             total_server_groups_used: usage.server_groups,
             networks: Some(networks).filter(|_| version < milestone::NO_NETWORK_LIMITS),
-            max_image_meta: Gated::when(version < milestone::NO_IMAGE_LIMIT, UNLIMITED),
-            max_personality: Gated::when(personality, UNLIMITED),
-            max_personality_size: Gated::when(personality, UNLIMITED),
+            max_image_meta: (version < milestone::NO_IMAGE_LIMIT).then_some(UNLIMITED),
+            max_personality: personality.then_some(UNLIMITED),
+            max_personality_size: personality.then_some(UNLIMITED),
         };
         Self { rate: [], absolute }
     }

@@ -10,7 +10,7 @@ use crate::nova::links::{Link, Links, To};
 #[derive(Debug, Serialize)]
 pub struct MigrationView<'a> {
     id: i64,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     uuid: Gated<Option<&'a str>>,
     source_compute: Option<&'a str>,
     dest_compute: Option<&'a str>,
@@ -21,15 +21,15 @@ pub struct MigrationView<'a> {
     new_instance_type_id: Option<i64>,
     instance_uuid: Option<&'a str>,
     status: Option<&'a str>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     migration_type: Gated<Option<&'a str>>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Gated<Option<&'a str>>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     project_id: Gated<Option<&'a str>>,
     created_at: Option<&'a str>,
     updated_at: Option<&'a str>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     links: Gated<[Link<'a>; 2]>,
 }
 
@@ -47,7 +47,7 @@ impl<'a> MigrationView<'a> {
         let linked = migration.live_in_progress_of().filter(|_| typed);
         Self {
             id: migration.id,
-            uuid: Gated::when(version >= milestone::MIGRATION_PAGES, migration.uuid()),
+            uuid: (version >= milestone::MIGRATION_PAGES).then_some(migration.uuid()),
             source_compute: migration.source_compute().filter(|_| hosts),
             dest_compute: migration.dest_compute().filter(|_| hosts),
             source_node: migration.source_node().filter(|_| hosts),
@@ -57,14 +57,12 @@ impl<'a> MigrationView<'a> {
             new_instance_type_id: migration.new_flavor_id,
             instance_uuid: migration.instance_uuid(),
             status: migration.status(),
-            migration_type: Gated::when(typed, migration.migration_type()),
-            user_id: Gated::when(owners, migration.user_id()),
-            project_id: Gated::when(owners, migration.project_id()),
+            migration_type: typed.then_some(migration.migration_type()),
+            user_id: owners.then_some(migration.user_id()),
+            project_id: owners.then_some(migration.project_id()),
             created_at: migration.created_at(),
             updated_at: migration.updated_at(),
-            links: linked.map_or(Gated::Absent, |server| {
-                Gated::Present(links.pair(To::ServerMigration(server, migration.id)))
-            }),
+            links: linked.map(|server| links.pair(To::ServerMigration(server, migration.id))),
         }
     }
 }

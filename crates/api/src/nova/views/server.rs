@@ -70,11 +70,11 @@ pub struct ServerView<'a> {
     tenant_id: &'a str,
     user_id: &'a str,
     updated: Seconds,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     fault: Gated<FaultView<'a>>,
     #[serde(rename = "OS-DCF:diskConfig")]
     disk_config: &'static str,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     progress: Gated<i32>,
     #[serde(rename = "OS-EXT-AZ:availability_zone")]
     availability_zone: &'a str,
@@ -85,34 +85,34 @@ pub struct ServerView<'a> {
     #[serde(rename = "OS-SRV-USG:terminated_at")]
     terminated_at: Option<Micros>,
     #[serde(rename = "OS-EXT-SRV-ATTR:host")]
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     host: Gated<Option<&'a str>>,
     #[serde(rename = "OS-EXT-SRV-ATTR:instance_name")]
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     instance_name: Gated<&'a str>,
     #[serde(rename = "OS-EXT-SRV-ATTR:hypervisor_hostname")]
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     hypervisor_hostname: Gated<Option<&'a str>>,
     #[serde(rename = "OS-EXT-SRV-ATTR:hostname")]
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     hostname: Gated<&'a str>,
     #[serde(rename = "OS-EXT-SRV-ATTR:kernel_id")]
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     kernel_id: Gated<&'a str>,
     #[serde(rename = "OS-EXT-SRV-ATTR:launch_index")]
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     launch_index: Gated<i64>,
     #[serde(rename = "OS-EXT-SRV-ATTR:ramdisk_id")]
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     ramdisk_id: Gated<&'a str>,
     #[serde(rename = "OS-EXT-SRV-ATTR:reservation_id")]
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     reservation_id: Gated<Option<&'a str>>,
     #[serde(rename = "OS-EXT-SRV-ATTR:root_device_name")]
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     root_device_name: Gated<Option<&'a str>>,
     #[serde(rename = "OS-EXT-SRV-ATTR:user_data")]
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     user_data: Gated<Option<&'a str>>,
     #[serde(rename = "OS-EXT-STS:task_state")]
     task_state: Option<&'static str>,
@@ -122,23 +122,23 @@ pub struct ServerView<'a> {
     power_state: i32,
     #[serde(rename = "os-extended-volumes:volumes_attached")]
     volumes_attached: Vec<VolumeView<'a>>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     locked: Gated<bool>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     host_status: Gated<HostStatus>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     description: Gated<Option<&'a str>>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     tags: Gated<[Empty; 0]>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     trusted_image_certificates: Gated<()>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     server_groups: Gated<Vec<ServerGroupUuid>>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     locked_reason: Gated<Option<&'a str>>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pinned_availability_zone: Gated<()>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     scheduler_hints: Gated<Empty>,
 }
 
@@ -178,49 +178,44 @@ impl<'a> ServerView<'a> {
             tenant_id: &server.project_id,
             user_id: &server.user_id,
             updated: Seconds(server.updated_at.unwrap_or(server.created_at)),
-            fault: fault.map_or(Gated::Absent, |fault| {
-                Gated::Present(FaultView::new(fault, visibility.admin))
-            }),
+            fault: fault.map(|fault| FaultView::new(fault, visibility.admin)),
             disk_config: if launch.auto_disk_config {
                 "AUTO"
             } else {
                 "MANUAL"
             },
-            progress: Gated::when(shows_progress(status), server.progress),
+            progress: shows_progress(status).then_some(server.progress),
             availability_zone: server.availability_zone.as_deref().unwrap_or_default(),
             config_drive: if server.config_drive { "True" } else { "" },
             key_name: server.key_name.as_deref(),
             launched_at: server.launched_at.map(Micros),
             terminated_at: server.terminated_at.map(Micros),
-            host: Gated::when(first, host),
-            instance_name: Gated::when(first, &server.instance_name),
-            hypervisor_hostname: Gated::when(first, server.node.as_deref()),
-            hostname: Gated::when(hostname, &server.hostname),
-            kernel_id: Gated::when(more, &launch.kernel_id),
-            launch_index: Gated::when(more, launch.launch_index),
-            ramdisk_id: Gated::when(more, &launch.ramdisk_id),
-            reservation_id: Gated::when(more, launch.reservation_id.as_deref()),
-            root_device_name: Gated::when(more, launch.root_device_name.as_deref()),
-            user_data: Gated::when(more, launch.user_data.as_deref()),
+            host: first.then_some(host),
+            instance_name: first.then_some(&server.instance_name),
+            hypervisor_hostname: first.then_some(server.node.as_deref()),
+            hostname: hostname.then_some(&server.hostname),
+            kernel_id: more.then_some(&launch.kernel_id),
+            launch_index: more.then_some(launch.launch_index),
+            ramdisk_id: more.then_some(&launch.ramdisk_id),
+            reservation_id: more.then_some(launch.reservation_id.as_deref()),
+            root_device_name: more.then_some(launch.root_device_name.as_deref()),
+            user_data: more.then_some(launch.user_data.as_deref()),
             task_state: server.task_state.map(|task| task.as_str()),
             vm_state: server.vm_state.as_str(),
             power_state: server.power_state.as_i32(),
             volumes_attached: VolumeView::list(launch, visibility.version),
-            locked: Gated::when(since(milestone::LOCKED), server.lock.is_some()),
+            locked: since(milestone::LOCKED).then_some(server.lock.is_some()),
             host_status: visibility
                 .host_status
-                .filter(|_| since(milestone::HOST_STATUS))
-                .map_or(Gated::Absent, Gated::Present),
-            description: Gated::when(since(milestone::DESCRIPTION), server.description.as_deref()),
-            tags: Gated::when(since(milestone::TAGS), []),
-            trusted_image_certificates: Gated::when(since(milestone::TRUSTED_CERTIFICATES), ()),
-            server_groups: Gated::when_with(
-                visibility.alone && since(milestone::SERVER_GROUPS),
-                || visibility.group.into_iter().collect(),
-            ),
-            locked_reason: Gated::when(since(milestone::LOCKED_REASON), reason),
-            pinned_availability_zone: Gated::when(since(milestone::PINNED_ZONE), ()),
-            scheduler_hints: Gated::when(since(milestone::SCHEDULER_HINTS), Empty {}),
+                .filter(|_| since(milestone::HOST_STATUS)),
+            description: since(milestone::DESCRIPTION).then_some(server.description.as_deref()),
+            tags: since(milestone::TAGS).then_some([]),
+            trusted_image_certificates: since(milestone::TRUSTED_CERTIFICATES).then_some(()),
+            server_groups: (visibility.alone && since(milestone::SERVER_GROUPS))
+                .then(|| visibility.group.into_iter().collect()),
+            locked_reason: since(milestone::LOCKED_REASON).then_some(reason),
+            pinned_availability_zone: since(milestone::PINNED_ZONE).then_some(()),
+            scheduler_hints: since(milestone::SCHEDULER_HINTS).then_some(Empty {}),
         }
     }
 }

@@ -13,18 +13,18 @@ use super::{Gated, Microversion, milestone};
 pub struct ServerGroupView<'a> {
     id: ServerGroupUuid,
     name: &'a str,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     policy: Gated<Policy>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     rules: Gated<Rules>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     policies: Gated<[Policy; 1]>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Gated<Empty>,
     members: &'a [ServerUuid],
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     project_id: Gated<&'a str>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Gated<&'a str>,
 }
 
@@ -44,13 +44,13 @@ impl<'a> ServerGroupView<'a> {
         Self {
             id: group.uuid,
             name: &group.name,
-            policy: Gated::when(ruled, group.policy),
-            rules: Gated::when(ruled, rules),
-            policies: Gated::when(!ruled, [group.policy]),
-            metadata: Gated::when(!ruled, Empty {}),
+            policy: ruled.then_some(group.policy),
+            rules: ruled.then_some(rules),
+            policies: (!ruled).then_some([group.policy]),
+            metadata: (!ruled).then_some(Empty {}),
             members: &group.members,
-            project_id: Gated::when(owned, &group.project_id),
-            user_id: Gated::when(owned, &group.user_id),
+            project_id: owned.then_some(&group.project_id),
+            user_id: owned.then_some(&group.user_id),
         }
     }
 }

@@ -26,11 +26,11 @@ pub struct ServerMigrationView<'a> {
     source_node: Option<&'a str>,
     status: MigrationStatus,
     updated_at: Option<Micros>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     uuid: Gated<MigrationUuid>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Gated<Option<&'a str>>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     project_id: Gated<Option<&'a str>>,
 }
 
@@ -56,9 +56,9 @@ impl<'a> ServerMigrationView<'a> {
             source_node: migration.source_node.as_deref().filter(|_| hosts),
             status: migration.status,
             updated_at: migration.updated_at.map(Micros),
-            uuid: Gated::when(version >= milestone::MIGRATION_PAGES, migration.uuid),
-            user_id: Gated::when(owners, migration.user_id.as_deref()),
-            project_id: Gated::when(owners, migration.project_id.as_deref()),
+            uuid: (version >= milestone::MIGRATION_PAGES).then_some(migration.uuid),
+            user_id: owners.then_some(migration.user_id.as_deref()),
+            project_id: owners.then_some(migration.project_id.as_deref()),
         }
     }
 }

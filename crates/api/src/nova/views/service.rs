@@ -93,7 +93,7 @@ pub struct ServiceView<'a> {
     state: State,
     updated_at: Option<Micros>,
     disabled_reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     forced_down: Gated<bool>,
 }
 
@@ -108,7 +108,7 @@ impl<'a> ServiceView<'a> {
             state: State::of(service, liveness),
             updated_at: service.updated_at.map(Micros),
             disabled_reason: service.disabled_reason.as_deref(),
-            forced_down: Gated::when(version >= milestone::FORCED_DOWN, service.forced_down),
+            forced_down: (version >= milestone::FORCED_DOWN).then_some(service.forced_down),
         }
     }
 }
@@ -118,11 +118,11 @@ impl<'a> ServiceView<'a> {
 pub struct ServiceChanged<'a> {
     host: &'a HostName,
     binary: &'static str,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     status: Gated<Status>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     disabled_reason: Gated<&'a str>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     forced_down: Gated<bool>,
 }
 
@@ -133,18 +133,18 @@ impl<'a> ServiceChanged<'a> {
         Self {
             host: &service.host,
             binary: service.binary.as_str(),
-            status: Gated::Present(Status::of(service)),
-            disabled_reason: reason.map_or(Gated::Absent, Gated::Present),
-            forced_down: Gated::Absent,
+            status: Some(Status::of(service)),
+            disabled_reason: reason,
+            forced_down: None,
         }
     }
 
     /// It was declared dead, or no longer.
     pub fn forced_down(service: &'a Service) -> Self {
         Self {
-            status: Gated::Absent,
-            disabled_reason: Gated::Absent,
-            forced_down: Gated::Present(service.forced_down),
+            status: None,
+            disabled_reason: None,
+            forced_down: Some(service.forced_down),
             ..Self::status(service)
         }
     }

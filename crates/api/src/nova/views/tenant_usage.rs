@@ -19,7 +19,7 @@ pub struct Period {
 #[derive(Debug, Serialize)]
 pub struct ProjectUsageView<'a> {
     tenant_id: &'a str,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     server_usages: Gated<Vec<ServerUsageView<'a>>>,
     total_local_gb_usage: f64,
     total_vcpus_usage: f64,
@@ -101,7 +101,7 @@ impl<'a> ProjectUsageView<'a> {
             total_hours: total(|_| 1),
             start: Micros(period.from),
             stop: Micros(period.until),
-            server_usages: Gated::when(detailed, views),
+            server_usages: detailed.then_some(views),
         })
     }
 }

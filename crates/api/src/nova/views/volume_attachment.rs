@@ -9,7 +9,7 @@ use super::{Gated, Microversion, milestone};
 /// The whole document. A volume is the id of its attachment.
 #[derive(Debug, Serialize)]
 pub struct VolumeAttachmentView<'a> {
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     id: Gated<&'a str>,
     #[serde(rename = "volumeId")]
     volume_id: &'a str,
@@ -17,13 +17,13 @@ pub struct VolumeAttachmentView<'a> {
     server_id: ServerUuid,
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<&'a str>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     tag: Gated<Option<&'a str>>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     delete_on_termination: Gated<bool>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     attachment_id: Gated<&'a str>,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     bdm_uuid: Gated<Option<&'a str>>,
 }
 
@@ -34,22 +34,20 @@ impl<'a> VolumeAttachmentView<'a> {
         let since = |milestone| version >= milestone;
         let named = since(milestone::ATTACHMENT_IDS);
         let attachment_id = match volume.attachment_id.as_deref() {
-            Some(id) => Gated::when(named, id),
+            Some(id) => named.then_some(id),
             None if named => return None,
-            None => Gated::Absent,
+            None => None,
         };
         Some(Self {
-            id: Gated::when(!named, &volume.id),
+            id: (!named).then_some(&volume.id),
             volume_id: &volume.id,
             server_id: server.uuid,
             device: volume.device.as_deref(),
-            tag: Gated::when(since(milestone::ATTACHMENT_TAGS), volume.tag.as_deref()),
-            delete_on_termination: Gated::when(
-                since(milestone::ATTACHMENT_FATE),
-                volume.delete_on_termination,
-            ),
+            tag: since(milestone::ATTACHMENT_TAGS).then_some(volume.tag.as_deref()),
+            delete_on_termination: since(milestone::ATTACHMENT_FATE)
+                .then_some(volume.delete_on_termination),
             attachment_id,
-            bdm_uuid: Gated::when(named, volume.mapping_uuid.as_deref()),
+            bdm_uuid: named.then_some(volume.mapping_uuid.as_deref()),
         })
     }
 }

@@ -63,7 +63,7 @@ pub(super) struct FaultView<'a> {
     code: i32,
     created: Seconds,
     message: &'a str,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     details: Gated<&'a str>,
 }
 
@@ -77,7 +77,7 @@ impl<'a> FaultView<'a> {
             code: fault.code,
             created: Seconds(fault.created),
             message: &fault.message,
-            details: details.map_or(Gated::Absent, Gated::Present),
+            details,
         }
     }
 }
@@ -97,7 +97,7 @@ pub(super) enum FlavorField<'a> {
         ephemeral: i64,
         swap: i64,
         original_name: &'a str,
-        #[serde(skip_serializing_if = "Gated::is_absent")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         extra_specs: Gated<&'a BTreeMap<String, String>>,
     },
 }
@@ -118,7 +118,7 @@ impl<'a> FlavorField<'a> {
             ephemeral: flavor.spec.ephemeral_gb,
             swap: flavor.spec.swap_mb,
             original_name: &flavor.spec.name,
-            extra_specs: Gated::when(visibility.extra_specs, &flavor.extra_specs),
+            extra_specs: visibility.extra_specs.then_some(&flavor.extra_specs),
         }
     }
 }
@@ -127,7 +127,7 @@ impl<'a> FlavorField<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct VolumeView<'a> {
     id: &'a str,
-    #[serde(skip_serializing_if = "Gated::is_absent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     delete_on_termination: Gated<bool>,
 }
 
@@ -135,7 +135,7 @@ impl<'a> VolumeView<'a> {
     pub(super) fn list(launch: &'a Launch, version: Microversion) -> Vec<Self> {
         let fate = |volume: &Volume| {
             let known = version >= milestone::EXTENDED_ATTRIBUTES;
-            Gated::when(known, volume.delete_on_termination)
+            known.then_some(volume.delete_on_termination)
         };
         let view = |volume: &'a Volume| Self {
             id: &volume.id,
@@ -153,7 +153,7 @@ pub(super) enum ImageField<'a> {
     Reference {
         id: &'a str,
         links: [Link<'a>; 1],
-        #[serde(skip_serializing_if = "Gated::is_absent")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         properties: Gated<&'a BTreeMap<String, String>>,
     },
 }
@@ -164,7 +164,7 @@ impl<'a> ImageField<'a> {
             return Self::None("");
         };
         let known = visibility.version >= milestone::IMAGE_PROPERTIES;
-        let properties = Gated::when(known, &server.launch.image_properties);
+        let properties = known.then_some(&server.launch.image_properties);
         Self::Reference {
             id,
             links: [links.bookmark_link(To::Image(id))],
