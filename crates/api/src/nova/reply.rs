@@ -55,21 +55,21 @@ impl Reply {
         Self::document(name, &Items(Cell::new(Some(items))))
     }
 
-    /// 200 with a page of a list, and as `links` where it goes on.
+    /// 200 with a page of a list, and as `{name}_links` where it goes on.
     pub fn page<T: Serialize>(
         name: &'static str,
         items: impl Iterator<Item = T>,
-        links: &'static str,
         next: Next,
     ) -> Result<Self, ApiError> {
-        Self::linked(name, Items(Cell::new(Some(items))), links, next)
+        let links = format!("{name}_links");
+        Self::linked(name, Items(Cell::new(Some(items))), &links, next)
     }
 
     /// 200 with a document of one member, and as `links` where it goes on.
     pub fn linked<T: Serialize>(
         name: &'static str,
         value: T,
-        links: &'static str,
+        links: &str,
         next: Next,
     ) -> Result<Self, ApiError> {
         Self::json(&Linked {
@@ -120,14 +120,14 @@ impl<I: Iterator<Item: Serialize>> Serialize for Items<I> {
     }
 }
 
-struct Linked<T> {
+struct Linked<'a, T> {
     name: &'static str,
     value: T,
-    links: &'static str,
+    links: &'a str,
     next: Next,
 }
 
-impl<T: Serialize> Serialize for Linked<T> {
+impl<T: Serialize> Serialize for Linked<'_, T> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
         map.serialize_entry(self.name, &self.value)?;

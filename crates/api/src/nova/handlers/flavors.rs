@@ -51,7 +51,7 @@ fn answer<'a, T: Serialize>(
 ) -> Result<Reply, ApiError> {
     let last = page.last().map(|flavor| flavor.flavorid.clone());
     let next = next(call, collection, page.len(), last);
-    Reply::page("flavors", page.iter().map(view), "flavors_links", next)
+    Reply::page("flavors", page.iter().map(view), next)
 }
 
 /// Flavors are few: they are read all at once, and cut here.

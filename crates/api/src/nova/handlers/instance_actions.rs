@@ -20,7 +20,8 @@ pub async fn index(call: &Call) -> Answer {
     let collection = format!("servers/{}/os-instance-actions", call.ids.server);
     let view = |action| InstanceActionView::new(action, call.version);
     let next = next(call, &collection, actions.len(), last);
-    Reply::page("instanceActions", actions.iter().map(view), "links", next)
+    let views: Vec<_> = actions.iter().map(view).collect();
+    Reply::linked("instanceActions", views, "links", next)
 }
 
 pub async fn show(call: &Call) -> Answer {

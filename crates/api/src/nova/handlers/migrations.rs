@@ -33,12 +33,7 @@ pub async fn index(call: &Call) -> Answer {
         .and_then(|record| record.uuid().map(str::to_owned));
     let pages = call.version >= milestone::MIGRATION_PAGES;
     let next = next(call, "os-migrations", records.len(), last.filter(|_| pages));
-    Reply::page(
-        "migrations",
-        records.iter().map(view),
-        "migrations_links",
-        next,
-    )
+    Reply::page("migrations", records.iter().map(view), next)
 }
 
 async fn list(call: &Call, filter: &MigrationFilter) -> Result<Vec<ListedMigration>, ApiError> {

@@ -22,7 +22,7 @@ pub async fn index(call: &Call) -> Answer {
     let view = |server| ServerEntry::new(server, &call.links);
     let last = servers.last().map(|server| server.uuid.to_string());
     let next = next(call, "servers", servers.len(), last);
-    Reply::page("servers", servers.iter().map(view), "servers_links", next)
+    Reply::page("servers", servers.iter().map(view), next)
 }
 
 pub async fn detail(call: &Call) -> Answer {
@@ -33,7 +33,7 @@ pub async fn detail(call: &Call) -> Answer {
     let view = |server| ServerView::new(server, visibility.of(server), &call.links, &host_ids);
     let last = servers.last().map(|server| server.uuid.to_string());
     let next = next(call, "servers/detail", servers.len(), last);
-    Reply::page("servers", servers.iter().map(view), "servers_links", next)
+    Reply::page("servers", servers.iter().map(view), next)
 }
 
 pub async fn show(call: &Call) -> Answer {

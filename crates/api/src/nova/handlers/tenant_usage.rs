@@ -16,12 +16,7 @@ pub async fn index(call: &Call) -> Answer {
     let detailed = first(call, "detailed") == Some("1");
     let views = ProjectUsageView::list(&usages, period, detailed);
     let next = next(call, "os-simple-tenant-usage", &usages);
-    Reply::page(
-        "tenant_usages",
-        views.into_iter(),
-        "tenant_usages_links",
-        next,
-    )
+    Reply::page("tenant_usages", views.into_iter(), next)
 }
 
 pub async fn show(call: &Call) -> Answer {

@@ -70,12 +70,7 @@ fn answer<'a, T: Serialize>(
     view: impl Fn(&'a Hypervisor) -> T,
 ) -> Result<Reply, ApiError> {
     let links = links(call, collection, found);
-    Reply::page(
-        "hypervisors",
-        found.iter().map(view),
-        "hypervisors_links",
-        links,
-    )
+    Reply::page("hypervisors", found.iter().map(view), links)
 }
 
 /// A list by pattern is all there is.
