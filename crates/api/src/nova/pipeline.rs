@@ -30,7 +30,7 @@ use crate::nova::negotiation::negotiate;
 use crate::nova::reply::{self, NamedVersion, Reply};
 use crate::nova::root::{PathKind, Root, split_project};
 use crate::nova::routes;
-use crate::nova::views::version::{Choices, VersionDocument, VersionList};
+use crate::nova::views::version::{Choices, Version};
 
 /// Answers any request to the API's address.
 pub async fn entry(
@@ -59,7 +59,10 @@ async fn answer(
     match PathKind::of(&path) {
         PathKind::Versions => (
             "/",
-            document(request, Reply::json(&VersionList::new(&base()))),
+            document(
+                request,
+                Reply::document("versions", &Version::list(&base())),
+            ),
         ),
         // The filter for cross-origin requests answers these, before anything else looks.
         PathKind::Other | PathKind::Resource(..) if request.method() == Method::OPTIONS => {
@@ -93,12 +96,8 @@ fn document(request: &HttpRequest, reply: Result<Reply, ApiError>) -> HttpRespon
 
 /// A version's own document: for any method, without a token, but not in any version.
 fn root_document(request: &HttpRequest, root: Root, base: &Base) -> HttpResponse {
-    let reply = || {
-        document(
-            request,
-            Reply::json(&VersionDocument::new(root, base, root)),
-        )
-    };
+    let version = Version::document(root, base, root);
+    let reply = || document(request, Reply::document("version", &version));
     match root {
         Root::Legacy => reply(),
         Root::Current => versioned(request, |_| reply()),

@@ -2,7 +2,7 @@
 
 use super::{Answer, ApiError, Call, Reply};
 use crate::nova::root::Root;
-use crate::nova::views::version::VersionDocument;
+use crate::nova::views::version::Version;
 
 /// Shows a version. Its links lead to where it was asked for.
 pub async fn show(call: &Call) -> Answer {
@@ -11,9 +11,6 @@ pub async fn show(call: &Call) -> Answer {
         .into_iter()
         .find(named)
         .ok_or_else(ApiError::no_such_resource)?;
-    Reply::json(&VersionDocument::new(
-        root,
-        call.links.base(),
-        call.links.root(),
-    ))
+    let version = Version::document(root, call.links.base(), call.links.root());
+    Reply::document("version", &version)
 }

@@ -27,7 +27,7 @@ use crate::nova::routes::{Found, Operation, Takes};
 use crate::nova::schema::body::edition;
 use crate::nova::schema::query::QuerySchema;
 use crate::nova::schema::{Strictness, check};
-use crate::nova::views::version::VersionDocument;
+use crate::nova::views::version::Version;
 
 /// A path as the router sees it: decoded, each byte a character as WSGI has it, repeated slashes
 /// made one.
@@ -109,8 +109,8 @@ pub(super) async fn handle(mut routed: Routed<'_>) -> Result<Reply, Stop> {
     let Some(Found { first, all, ids }) = routed.found.take() else {
         check_project(&routed)?;
         let base = Base::of(routed.request, &routed.state.link_rules);
-        let document = VersionDocument::new(routed.root, &base, routed.root);
-        return Ok(Reply::json(&document)?);
+        let version = Version::document(routed.root, &base, routed.root);
+        return Ok(Reply::document("version", &version)?);
     };
     let (operation, body) = match first.takes {
         Takes::Query(_) => (first, Value::Null),

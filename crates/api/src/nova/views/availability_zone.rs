@@ -12,16 +12,9 @@ use crate::http::timestamps::Micros;
 /// The zone of what runs no servers.
 const INTERNAL: &str = "internal";
 
-/// `{"availabilityZoneInfo": […]}`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AvailabilityZones<'a> {
-    availability_zone_info: Vec<AvailabilityZone<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct AvailabilityZone<'a> {
+pub struct AvailabilityZone<'a> {
     zone_name: &'a str,
     zone_state: ZoneState,
     hosts: Option<Hosts<'a>>,
@@ -42,35 +35,29 @@ struct ServiceInZone {
     updated_at: Option<Micros>,
 }
 
-impl<'a> AvailabilityZones<'a> {
+impl<'a> AvailabilityZone<'a> {
     /// Those that a server may be in, without what is there.
-    pub fn short(services: &'a [Service]) -> Self {
+    pub fn short(services: &'a [Service]) -> Vec<Self> {
         let (available, others) = names(services);
         let [available, others] = [(available, true), (others, false)].map(|(names, available)| {
             let wanted = names.into_iter().filter(|name| *name != INTERNAL);
-            wanted.map(move |name| AvailabilityZone::new(name, available, None))
+            wanted.map(move |name| Self::new(name, available, None))
         });
-        Self {
-            availability_zone_info: available.chain(others).collect(),
-        }
+        available.chain(others).collect()
     }
 
     /// All of them, with the enabled services of those that are available.
-    pub fn detailed(services: &'a [Service], liveness: Liveness) -> Self {
+    pub fn detailed(services: &'a [Service], liveness: Liveness) -> Vec<Self> {
         let (available, others) = names(services);
         let available = available.into_iter().map(|name| {
             let hosts = hosts(services, name, liveness);
-            AvailabilityZone::new(name, true, Some(hosts))
+            Self::new(name, true, Some(hosts))
         });
         let others = others.into_iter();
-        let others = others.map(|name| AvailabilityZone::new(name, false, None));
-        Self {
-            availability_zone_info: available.chain(others).collect(),
-        }
+        let others = others.map(|name| Self::new(name, false, None));
+        available.chain(others).collect()
     }
-}
 
-impl<'a> AvailabilityZone<'a> {
     fn new(zone_name: &'a str, available: bool, hosts: Option<Hosts<'a>>) -> Self {
         Self {
             zone_name,

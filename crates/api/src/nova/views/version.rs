@@ -64,7 +64,7 @@ impl VersionLink {
 }
 
 #[derive(Debug, Serialize)]
-struct Version {
+pub struct Version {
     id: &'static str,
     status: &'static str,
     version: String,
@@ -88,40 +88,23 @@ impl Version {
             media_types: None,
         }
     }
-}
 
-/// `{"versions": […]}`, at `/`.
-#[derive(Debug, Serialize)]
-pub struct VersionList {
-    versions: Vec<Version>,
-}
-
-impl VersionList {
-    pub fn new(base: &Base) -> Self {
+    /// As they are listed at `/`.
+    pub fn list(base: &Base) -> Vec<Self> {
         let href = |root: Root| format!("{base}/{}/", root.segment());
-        Self {
-            versions: Root::ALL.map(|root| Version::new(root, href(root))).into(),
-        }
+        Root::ALL.map(|root| Self::new(root, href(root))).into()
     }
-}
 
-/// `{"version": {…}}`, at a version's root.
-#[derive(Debug, Serialize)]
-pub struct VersionDocument {
-    version: Version,
-}
-
-impl VersionDocument {
     /// The document of `root`, as served below `served_at`.
-    pub fn new(root: Root, base: &Base, served_at: Root) -> Self {
-        let mut version = Version::new(root, format!("{base}/{}/", served_at.segment()));
+    pub fn document(root: Root, base: &Base, served_at: Root) -> Self {
+        let mut version = Self::new(root, format!("{base}/{}/", served_at.segment()));
         version.links.push(VersionLink {
             rel: "describedby",
             media_type: Some("text/html"),
             href: "http://docs.openstack.org/".to_owned(),
         });
         version.media_types = Some(media_types(root));
-        Self { version }
+        version
     }
 }
 
