@@ -8,14 +8,11 @@
 use std::path::{Path, PathBuf};
 
 use godwit_core::failure::FailureCode;
-use godwit_core::ids::ServerUuid;
 use godwit_core::recovery::Sighting;
-use godwit_rpc::command::{CheckBoot, MoveKind, Side};
 use virt::domain::Domain;
 use virt::enumutil::Enum;
 use virt::error::{Error, ErrorNumber};
 
-use super::Host;
 use super::cleanup::{undefine, unjudged};
 use super::cold::create;
 use super::connection::{CallError, Live};
@@ -24,7 +21,7 @@ use super::inventory::known;
 use super::locks::GuestLock;
 use super::state::{DriverState, Made};
 use super::storage::pools::pool_of;
-use crate::driver::{DriverError, Job};
+use super::{CheckBoot, DriverError, Host, Job, MoveKind, ServerUuid, Side};
 
 impl Host {
     pub(super) async fn check_boot(&self, check: &CheckBoot) -> Result<(), DriverError> {

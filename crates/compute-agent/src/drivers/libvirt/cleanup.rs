@@ -16,14 +16,13 @@ use virt::domain::Domain;
 use virt::error::Error;
 use virt::sys as raw;
 
-use super::Host;
 use super::config::SourceDisks;
 use super::connection::Live;
 use super::inventory::known;
 use super::observation::look;
 use super::state::DriverState;
 use super::sys::{self, DomainState, Stopped};
-use crate::driver::{DriverError, Job};
+use super::{DriverError, Host, Job};
 
 /// How often one looks whether a job has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

@@ -10,15 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::recovery::Sighting;
-use godwit_rpc::command::{MoveKind, Receiver};
-use godwit_rpc::domain::Domain;
 use godwit_rpc::facts::Pool;
 use godwit_rpc::progress::{Ended, Outcome, Progress};
 use tokio_util::sync::CancellationToken;
 use virt::error::Error;
 use virt::sys as raw;
 
-use super::Host;
 use super::cleanup::unjudged;
 use super::connection::Live;
 use super::inventory::known;
@@ -26,8 +23,8 @@ use super::locks::GuestLock;
 use super::observation::Observation;
 use super::state::{DriverState, PoweredOff, Was};
 use super::sys::DomainState;
+use super::{Domain, DriverError, Host, Job, JobState, MoveKind, Receiver};
 use crate::checks;
-use crate::driver::{DriverError, Job, JobState};
 
 /// Guests that this process is powering off, or has powered off.
 #[derive(Default)]

@@ -1,16 +1,14 @@
 //! What this host says of itself.
 
-use godwit_rpc::command::Receiver;
 use godwit_rpc::facts::{Capacity, Cpu, HostFacts};
 use serde::{Deserialize, Serialize};
 use virt::error::Error;
 
-use super::Host;
 use super::connection::Live;
 use super::definition::host_cpu;
 use super::storage::pools::{self, SeenPool};
 use super::storage::space::{Space, space_at};
-use crate::driver::DriverError;
+use super::{DriverError, Host, Receiver};
 
 /// What does not change while libvirt runs.
 #[derive(Clone, Debug)]

@@ -3,18 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_core::ids::ServerUuid;
-use godwit_rpc::command::ForceMeans;
 use tokio::time::Instant;
 use virt::error::ErrorNumber;
 
-use super::Host;
-use super::connecting;
 use super::observation::{MoveSeen, Observation};
 use super::outgoing::{Call, OutgoingMigration};
 use super::state::DriverState;
 use super::sys::{self, DomainState, JobStatistics};
-use crate::driver::{DriverError, Job};
+use super::{DriverError, ForceMeans, Host, Job, ServerUuid, connecting};
 
 /// How often one looks whether libvirt has done as it was told.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

@@ -9,7 +9,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use godwit_core::ids::ServerUuid;
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
 use godwit_rpc::domain::{Backing, Disk, Domain, Owner};
@@ -18,13 +17,12 @@ use uuid::Uuid;
 use virt::error::{Error, ErrorNumber};
 use virt::sys as raw;
 
-use super::Host;
 use super::connection::{CallError, Live, number};
 use super::definition::{Definition, DiskElement, Unreadable};
 use super::observation::{MoveSeen, Observation, look};
 use super::storage::pools::{SeenPool, pool_of};
 use super::sys::{self, BlockSizes};
-use crate::driver::DriverError;
+use super::{DriverError, Host, ServerUuid};
 
 /// Domains looked at at the same time.
 const ABREAST: usize = 4;

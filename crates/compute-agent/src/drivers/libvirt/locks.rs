@@ -8,11 +8,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use godwit_core::ids::ServerUuid;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-use crate::driver::DriverError;
+use super::{DriverError, ServerUuid};
 
 #[derive(Default)]
 pub(super) struct GuestLocks(Mutex<HashMap<Uuid, Arc<tokio::sync::Mutex<()>>>>);

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use godwit_core::ids::ServerUuid;
 use tokio::sync::watch;
 use virt::connect::Connect;
 use virt::error::Error;
 use virt::sys as raw;
 
-use super::connection::Connection;
 use super::facts::MoveTarget;
 use super::outgoing::{Call, OutgoingMigration};
 use super::status::call_failed;
 use super::sys::{self, Params};
+use super::{Connection, ServerUuid};
 
 #[derive(Debug)]
 pub(super) struct MigrationParameters {

@@ -3,20 +3,18 @@
 use std::time::Duration;
 
 use godwit_core::failure::FailureCode;
-use godwit_core::ids::ServerUuid;
 use godwit_core::recovery::Sighting;
 use tokio::time::Instant;
 use virt::domain::Domain;
 use virt::error::Error;
 use virt::sys as raw;
 
-use super::Host;
 use super::cleanup::unjudged;
 use super::connection::{CallError, Live};
 use super::inventory::known;
 use super::locks::GuestLock;
 use super::sys::DomainState;
-use crate::driver::{DriverError, PowerOff, PowerOn};
+use super::{DriverError, Host, PowerOff, PowerOn, ServerUuid};
 
 /// How often one looks whether it is off.
 const LOOK_EVERY: Duration = Duration::from_millis(100);

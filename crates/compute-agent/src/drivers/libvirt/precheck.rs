@@ -2,22 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use godwit_core::ids::ServerUuid;
 use godwit_core::migration::StorageMode;
-use godwit_rpc::command::{CheckDestination, CheckSource, Movable, MoveKind};
 use godwit_rpc::domain::{Disk, Domain};
-use godwit_rpc::facts::HostFacts;
 use virt::error::ErrorNumber;
 
-use super::Host;
 use super::connection::{CallError, Live};
 use super::definition::{CpuDefinition, Definition, DiskElement};
 use super::inventory::known;
 use super::storage::images::{self, ImageError};
 use super::storage::space::lacking;
 use super::sys::{self, CpuFit, CpuQuestion};
+use super::{
+    CheckDestination, CheckSource, DriverError, Host, HostFacts, Movable, MoveKind, ServerUuid,
+};
 use crate::checks;
-use crate::driver::DriverError;
 
 /// Formats that a copy can be made of.
 const COPYABLE: [&str; 2] = ["qcow2", "raw"];

@@ -5,16 +5,12 @@ use std::path::{Path, PathBuf};
 
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::StorageMode;
-use godwit_rpc::command::Receiver;
-use godwit_rpc::domain::Domain;
-use godwit_rpc::facts::HostFacts;
 use tokio_util::sync::CancellationToken;
 
-use super::Host;
 use super::state::{DriverState, Made};
 use super::storage::images::{Blank, ImageError};
+use super::{Domain, DriverError, Host, HostFacts, Job, Receiver};
 use crate::checks;
-use crate::driver::{DriverError, Job};
 
 impl Host {
     /// See [`crate::driver::Driver::prepare`]. With shared storage there is nothing to make:

@@ -6,14 +6,13 @@ use std::time::Duration;
 use godwit_core::migration::StorageMode;
 use godwit_rpc::progress::{Amounts, Ended, Outcome, Progress};
 
-use super::Host;
 use super::downtime::size_gib;
 use super::observation::MoveSeen;
 use super::outgoing::{Call, OutgoingMigration};
 use super::state::DriverState;
 use super::status::{MoveStatus, move_status};
 use super::sys::JobStatistics;
-use crate::driver::{DriverError, Job, JobState};
+use super::{DriverError, Host, Job, JobState};
 
 /// How long the event with the final figures may come after libvirt's call returned.
 const FIGURES_WITHIN: Duration = Duration::from_millis(500);

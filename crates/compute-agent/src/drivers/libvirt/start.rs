@@ -6,20 +6,17 @@ use std::time::Duration;
 
 use godwit_core::migration::StorageMode;
 use godwit_core::server::PowerState;
-use godwit_rpc::command::{MoveKind, Receiver};
-use godwit_rpc::domain::Domain;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use virt::sys as raw;
 
-use super::Host;
 use super::facts::MoveTarget;
 use super::observation::MoveSeen;
 use super::outgoing::{Call, OutgoingMigration};
 use super::parameters::MigrationParameters;
 use super::state::{DriverState, Started};
+use super::{Domain, DriverError, Host, Job, MoveKind, Receiver};
 use crate::checks;
-use crate::driver::{DriverError, Job};
 use crate::holds::HoldPoint;
 
 /// How often one looks whether libvirt's job has begun.

@@ -8,19 +8,15 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use godwit_core::ids::ServerUuid;
 use godwit_core::migration::StorageMode;
-use godwit_rpc::command::Receiver;
-use godwit_rpc::domain::Domain;
 use virt::error::Error;
 
-use super::Host;
 use super::connection::{CallError, Live};
 use super::downtime::{permitted, size_gib};
 use super::observation::MoveSeen;
 use super::outgoing::{Call, OutgoingMigration};
+use super::{Domain, Host, Job, Receiver, ServerUuid};
 use crate::checks;
-use crate::driver::Job;
 use crate::holds::HoldPoint;
 
 /// How often the move is looked at. Nova's interval.
