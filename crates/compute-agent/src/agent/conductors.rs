@@ -6,10 +6,8 @@ use std::time::Duration;
 use godwit_rpc::Deadlines;
 use godwit_rpc::conductor::ConductorClient;
 use godwit_rpc::refusal::CallError;
-use godwit_rpc::transport::{Address, Transport};
-use godwit_rpc::version::Speaks;
 
-use crate::config::Pace;
+use super::{Address, Pace, Speaks, Transport};
 
 pub(super) struct Conductors {
     clients: Vec<(Address, ConductorClient)>,

@@ -17,7 +17,6 @@ use godwit_core::time::Timestamp;
 use godwit_rpc::domain::Domain;
 use godwit_rpc::enrolment::{Heard, Heartbeat, Registered, Registration};
 use godwit_rpc::facts::Inventory;
-use godwit_rpc::transport::Address;
 use godwit_rpc::version::RPC_VERSION;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -25,7 +24,7 @@ use tracing::{info, warn};
 
 use super::conductors::Conductors;
 use super::shared::Shared;
-use super::{leftovers, shared};
+use super::{Address, leftovers, shared};
 use crate::journal::Entry;
 
 /// However short an interval a conductor asks for.

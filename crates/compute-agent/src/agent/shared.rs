@@ -16,15 +16,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Parts;
 use super::follower::Followed;
 use super::state::JournalStateStore;
 use super::worker::Request;
-use crate::config::Pace;
+use super::{Holds, Metrics, Pace, Parts};
 use crate::driver::{Driver, DriverError, Job};
-use crate::holds::Holds;
 use crate::journal::{Entry, Journal};
-use crate::metrics::Metrics;
 
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use godwit_core::ids::MigrationUuid;
-use godwit_core::time::Clock;
 
+use super::{Clock, Journal};
 use crate::driver::{DriverError, DriverStateStore};
-use crate::journal::Journal;
 
 pub(super) struct JournalStateStore {
     pub(super) journal: Journal,

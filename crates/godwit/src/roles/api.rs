@@ -9,12 +9,10 @@ use godwit_api::policy::PolicySource;
 use godwit_api::{ApiState, Parts};
 use prometheus::Registry;
 
-use super::{database_answers, pool, store, until_stopped};
+use super::{Config, Supervisor, bind, database_answers, pool, store, until_stopped};
 use crate::clock::SystemClock;
-use crate::config::Config;
 use crate::login::LogIn;
 use crate::stop;
-use crate::supervisor::{Supervisor, bind};
 
 /// Serves Nova's API until told to stop.
 pub(crate) async fn run(config: &Config) -> Result<()> {

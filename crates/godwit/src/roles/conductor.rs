@@ -9,15 +9,12 @@ use godwit_core::ids::HostName;
 use godwit_rpc::agent::AgentPool;
 use godwit_rpc::identity::Role;
 use godwit_rpc::transport::{Listener, Transport, serve};
-use godwit_store::Store;
 use prometheus::Registry;
 
 use super::transport::transport;
-use super::{database_answers, store, until_stopped};
+use super::{Config, Store, Supervisor, database_answers, store, until_stopped};
 use crate::clock::SystemClock;
-use crate::config::Config;
 use crate::stop;
-use crate::supervisor::Supervisor;
 
 /// Drives migrations until told to stop.
 pub(crate) async fn run(config: &Config) -> Result<()> {

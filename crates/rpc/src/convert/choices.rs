@@ -2,12 +2,10 @@
 
 use godwit_core::failure::{Failure, FailureCode};
 
-use super::{Field, Native, required};
+use super::{Field, Native, Refusal, proto, required};
 use crate::command::ForceMeans;
 use crate::progress::{Ended, Outcome, WatchEvent};
-use crate::proto;
 use crate::proto::{ended, watch_event};
-use crate::refusal::Refusal;
 
 /// A code that a newer agent invented must not keep an outcome from being heard: it is a
 /// hypervisor's error, and the text says the rest.

@@ -2,7 +2,7 @@
 
 use godwit_core::server_group::DeclaredGroup;
 
-use super::{Field, Native, mirrored};
+use super::{Field, Native, Refusal, mirrored, proto};
 use crate::command::{
     Boot, CheckBoot, CheckDestination, CheckSource, Command, Movable, Move, Power, Powered,
     Prepare, Rank, Receiver, RollBack, Start, Withdraw,
@@ -11,8 +11,6 @@ use crate::domain::{Backing, Disk, Domain, Flavor, Owner};
 use crate::enrolment::{Heard, Heartbeat, Registered, Registration, Report};
 use crate::facts::{Capacity, Cpu, HostFacts, Inventory, Pool};
 use crate::progress::{Amounts, Progress};
-use crate::proto;
-use crate::refusal::Refusal;
 
 mirrored! {
     Move { migration, kind, server, source, destination, storage }

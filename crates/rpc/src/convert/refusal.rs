@@ -3,10 +3,8 @@
 use prost::Message as _;
 use tonic::{Code, Status};
 
-use super::{Native, parsed, required};
-use crate::proto;
+use super::{Native, Refusal, parsed, proto, required};
 use crate::proto::error_detail::{self as detail, Refusal as Wire};
-use crate::refusal::Refusal;
 
 impl Native for Refusal {
     type Wire = proto::ErrorDetail;

@@ -6,10 +6,8 @@ use godwit_core::power::PowerAction;
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
 
-use super::malformed;
+use super::{Refusal, malformed, proto};
 use crate::command::{ForceMeans, MoveKind};
-use crate::proto;
-use crate::refusal::Refusal;
 
 /// A native enumeration that has a wire form.
 pub(super) trait Word: Copy {

@@ -9,25 +9,20 @@ use actix_web::{HttpRequest, HttpResponse};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use super::{ApiError, ApiState, Base, Microversion, Root, Version};
 use crate::http::auth::Principal;
 use crate::http::body::{self, BodyError};
 use crate::http::caller::Caller;
-use crate::http::links::Base;
 use crate::http::query::{NotUtf8, Query};
-use crate::http::state::ApiState;
 use crate::nova::body::{action, check_content_type};
 use crate::nova::call::{Call, PathIds};
-use crate::nova::error::ApiError;
 use crate::nova::links::Links;
-use crate::nova::microversion::Microversion;
 use crate::nova::negotiation::VersionError;
 use crate::nova::reply::{self, NamedVersion, Reply};
-use crate::nova::root::Root;
 use crate::nova::routes::{Found, Operation, Takes};
 use crate::nova::schema::body::edition;
 use crate::nova::schema::query::QuerySchema;
 use crate::nova::schema::{Strictness, check};
-use crate::nova::views::version::Version;
 
 /// A path as the router sees it: decoded, each byte a character as WSGI has it, repeated slashes
 /// made one.
