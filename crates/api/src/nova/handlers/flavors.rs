@@ -6,7 +6,7 @@ use godwit_store::Flavor;
 use regex::Regex;
 use serde::Serialize;
 
-use super::paging::{limit, next, unstorable};
+use super::paging::{limit, next, no_such_marker, unstorable};
 use super::{Answer, ApiError, Call, Reply, rules};
 use crate::http::query::boolean;
 use crate::nova::views::flavor::{FlavorEntry, FlavorView};
@@ -63,8 +63,7 @@ async fn page(call: &Call) -> Result<Vec<Flavor>, ApiError> {
         None => 0,
         Some(marker) => {
             let at = flavors.iter().position(|flavor| flavor.flavorid == marker);
-            let gone = || ApiError::BadRequest(format!("marker [{marker}] not found"));
-            at.ok_or_else(gone)?.saturating_add(1)
+            at.ok_or_else(|| no_such_marker(marker))?.saturating_add(1)
         }
     };
     let limit = usize::try_from(limit(call)).unwrap_or(usize::MAX);

@@ -40,8 +40,9 @@ async fn list(call: &Call, filter: &MigrationFilter) -> Result<Vec<ListedMigrati
     let paging = if call.version < milestone::MIGRATION_PAGES {
         Paging::Unpaged
     } else {
-        let text = call.query.last("marker").filter(|text| !text.is_empty());
-        let marker = text.map(marker).transpose()?;
+        let marker = call.query.last("marker").filter(|text| !text.is_empty());
+        let known = |text| read_uuid(text).ok_or_else(|| no_such_marker(text));
+        let marker = marker.map(known).transpose()?.map(MigrationUuid);
         match limit(call) {
             0 => return Ok(Vec::new()),
             limit => Paging::Page { limit, marker },
@@ -55,12 +56,6 @@ async fn list(call: &Call, filter: &MigrationFilter) -> Result<Vec<ListedMigrati
             MigrationListError::MarkerNotFound(marker) => no_such_marker(&marker.to_string()),
             MigrationListError::Store(error) => error.into(),
         })
-}
-
-fn marker(text: &str) -> Result<MigrationUuid, ApiError> {
-    read_uuid(text)
-        .map(MigrationUuid)
-        .ok_or_else(|| no_such_marker(text))
 }
 
 fn no_such_marker(text: &str) -> ApiError {

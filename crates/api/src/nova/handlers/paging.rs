@@ -1,5 +1,7 @@
 //! Lists in pages (`contract: http.md §10, §11`).
 
+use std::fmt::Display;
+
 use godwit_core::time::Timestamp;
 
 use super::{ApiError, Call};
@@ -38,6 +40,11 @@ pub(super) fn next(call: &Call, collection: &str, count: usize, last: Option<Str
     let full = i64::try_from(count).is_ok_and(|count| count > 0 && count == limit(call));
     let last = last.filter(|_| full)?;
     Some(call.links.next(collection, &call.query, &last))
+}
+
+/// What most lists say of a marker that leads nowhere.
+pub(super) fn no_such_marker(text: impl Display) -> ApiError {
+    ApiError::BadRequest(format!("marker [{text}] not found"))
 }
 
 /// When what is asked for changed last, at the earliest and at the latest; `said` is what a

@@ -10,7 +10,7 @@ use godwit_store::{Server, ServerListError, ServerPage};
 
 use self::scope::Scope;
 use self::visibility::Visibility;
-use super::paging::{limit, next};
+use super::paging::{limit, next, no_such_marker};
 use super::{Answer, ApiError, Reply, rules};
 use crate::nova::call::{Call, read_uuid};
 use crate::nova::views::HostIds;
@@ -52,7 +52,8 @@ async fn list(call: &Call, all_projects: &'static str) -> Result<Vec<Server>, Ap
     };
     let sort = sorting::read(call)?;
     let marker = call.query.last("marker").filter(|text| !text.is_empty());
-    let marker = marker.map(marker_uuid).transpose()?;
+    let known = |text| read_uuid(text).ok_or_else(|| no_such_marker(text));
+    let marker = marker.map(known).transpose()?.map(ServerUuid);
     let page = match limit(call) {
         0 => return Ok(Vec::new()),
         limit => ServerPage {
@@ -66,17 +67,7 @@ async fn list(call: &Call, all_projects: &'static str) -> Result<Vec<Server>, Ap
         .server_list(&filter, &page)
         .await
         .map_err(|error| match error {
-            ServerListError::MarkerNotFound(marker) => no_such_marker(&marker.to_string()),
+            ServerListError::MarkerNotFound(marker) => no_such_marker(marker),
             ServerListError::Store(error) => error.into(),
         })
-}
-
-fn marker_uuid(text: &str) -> Result<ServerUuid, ApiError> {
-    read_uuid(text)
-        .map(ServerUuid)
-        .ok_or_else(|| no_such_marker(text))
-}
-
-fn no_such_marker(text: &str) -> ApiError {
-    ApiError::BadRequest(format!("marker [{text}] not found"))
 }

@@ -4,7 +4,7 @@
 use godwit_store::{Hypervisor, HypervisorPage};
 use serde::Serialize;
 
-use super::super::paging::{limit, next};
+use super::super::paging::{limit, next, no_such_marker};
 use super::super::services::liveness;
 use super::{Hosted, hosted_if_asked, lookup, matching};
 use crate::nova::handlers::{Answer, ApiError, Call, Reply, milestone, rules};
@@ -53,7 +53,7 @@ async fn page(call: &Call) -> Result<Vec<Hypervisor>, ApiError> {
     }
     let marker = match call.query.last("marker") {
         None => None,
-        Some(text) => Some(lookup::key(text).ok_or_else(|| lookup::no_such_marker(call))?),
+        Some(text) => Some(lookup::key(text).ok_or_else(|| no_such_marker(text))?),
     };
     let page = HypervisorPage {
         limit: Some(limit(call)),

@@ -4,6 +4,7 @@ use godwit_store::{Hypervisor, HypervisorKey, HypervisorListError, HypervisorPag
 use serde_json::Value;
 
 use crate::nova::call::{Call, read_uuid_like};
+use crate::nova::handlers::paging::no_such_marker;
 use crate::nova::handlers::{ApiError, milestone};
 use crate::nova::schema::body::is_true;
 
@@ -39,12 +40,9 @@ pub(super) fn with_servers(call: &Call) -> bool {
 pub(super) async fn page(call: &Call, page: &HypervisorPage) -> Result<Vec<Hypervisor>, ApiError> {
     let found = call.state.store.hypervisor_list(page).await;
     found.map_err(|error| match error {
-        HypervisorListError::MarkerNotFound => no_such_marker(call),
+        HypervisorListError::MarkerNotFound => {
+            no_such_marker(call.query.last("marker").unwrap_or_default())
+        }
         HypervisorListError::Store(error) => error.into(),
     })
-}
-
-pub(super) fn no_such_marker(call: &Call) -> ApiError {
-    let marker = call.query.last("marker").unwrap_or_default();
-    ApiError::BadRequest(format!("marker [{marker}] not found"))
 }
