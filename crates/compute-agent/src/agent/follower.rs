@@ -24,19 +24,14 @@ use crate::journal::{Entry, JournalError, RecordedOutcome};
 pub(super) struct View {
     progress: Option<Progress>,
     post_copy: bool,
-    end: Option<End>,
+    /// The last that watchers hear.
+    end: Option<WatchEvent>,
 }
 
 pub(super) struct Followed {
     view: watch::Receiver<View>,
     /// Something was done about the move: look at once.
     nudge: Arc<Notify>,
-}
-
-#[derive(Clone, PartialEq, Debug)]
-enum End {
-    Ended(Ended),
-    Unknown,
 }
 
 /// Follows every move that an earlier process of this agent may have begun.
@@ -128,11 +123,7 @@ fn events(mut view: watch::Receiver<View>) -> BoxStream<'static, WatchEvent> {
             events.push(WatchEvent::PostCopyStarted);
         }
         let going_on = now.end.is_none();
-        events.extend(match now.end {
-            Some(End::Ended(ended)) => Some(WatchEvent::Ended(ended)),
-            Some(End::Unknown) => Some(WatchEvent::Unknown),
-            None => now.progress.map(WatchEvent::Progress),
-        });
+        events.extend(now.end.or(now.progress.map(WatchEvent::Progress)));
         let rest = (going_on.then_some(view), post_copy_sent || now.post_copy);
         Some((stream::iter(events), rest))
     });
@@ -159,7 +150,7 @@ impl Follower {
         self.shared.moves().remove(&self.entry.what.migration);
     }
 
-    async fn until_end(&mut self) -> End {
+    async fn until_end(&mut self) -> WatchEvent {
         let mut ticks = tokio::time::interval(self.shared.pace.progress_interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut changes = self.shared.driver.changes();
@@ -185,14 +176,14 @@ impl Follower {
                     let ended = self.explain(ended);
                     info!(outcome = ended.outcome.as_str(), "the move ended");
                     match conclude(&self.shared, &self.entry, ended.clone()).await {
-                        Ok(()) => return End::Ended(ended),
+                        Ok(()) => return WatchEvent::Ended(ended),
                         // Not reported before it is recorded; the driver will say it again.
                         Err(error) => warn!(%error, "the outcome cannot be written down"),
                     }
                 }
                 Ok(JobState::NoJob) => {
                     info!("the move is gone");
-                    return End::Unknown;
+                    return WatchEvent::Unknown;
                 }
                 Err(error) => {
                     info!(%error, "the move cannot be looked at");
