@@ -151,17 +151,14 @@ impl Step {
     /// What there is to say once it is over.
     async fn answer(&self, failure: Option<Failure>) -> Result<Powered, Refusal> {
         let server = self.power.server;
-        match (self.power_state(server).await?, failure) {
-            (Some(power_state), failure) => Ok(Powered {
-                power_state,
-                failure,
-            }),
-            (None, Some(failure)) => Ok(Powered {
-                power_state: PowerState::NoState,
-                failure: Some(failure),
-            }),
-            (None, None) => Err(Refusal::UnknownServer(server)),
+        let seen = self.power_state(server).await?;
+        if seen.is_none() && failure.is_none() {
+            return Err(Refusal::UnknownServer(server));
         }
+        Ok(Powered {
+            power_state: seen.unwrap_or(PowerState::NoState),
+            failure,
+        })
     }
 
     async fn power_state(&self, server: ServerUuid) -> Result<Option<PowerState>, Refusal> {

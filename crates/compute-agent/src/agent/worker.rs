@@ -129,16 +129,11 @@ impl AgentCommand {
 
     /// The newest command of the same subject that was taken.
     fn newest(&self, shared: &Shared) -> Option<Rank> {
-        match self {
-            Self::Move(command, _) => {
-                let entry = shared.journal.find(command.command().what.migration);
-                entry.map(|entry| entry.rank)
-            }
-            Self::Power(power) => {
-                let entry = shared.journal.power().find(power.server);
-                entry.map(|entry| entry.rank)
-            }
-        }
+        let journal = &shared.journal;
+        Some(match self {
+            Self::Move(command, _) => journal.find(command.command().what.migration)?.rank,
+            Self::Power(power) => journal.power().find(power.server)?.rank,
+        })
     }
 
     /// Is this the same command, sent again?
@@ -350,12 +345,8 @@ impl Worker {
     }
 
     fn done(&mut self, outcome: &Answer) {
-        for waiter in self
-            .running
-            .take()
-            .into_iter()
-            .flat_map(|done| done.waiters)
-        {
+        let done = self.running.take().into_iter();
+        for waiter in done.flat_map(|done| done.waiters) {
             answer(waiter, outcome.clone());
         }
     }
