@@ -95,9 +95,9 @@ impl DataDirectory {
         self.0.join("policy.yaml")
     }
 
-    /// Makes the directory if need be, and locks it until the answer is dropped (or the process
-    /// ends, however it does).
-    pub(crate) fn occupy(&self) -> Result<Occupied> {
+    /// Makes the directory if need be, and locks it: who has the answer is alone in it until that is
+    /// dropped (or the process ends, however it does).
+    pub(crate) fn occupy(&self) -> Result<File> {
         let here = self.0.display();
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -127,14 +127,8 @@ impl DataDirectory {
         lock.set_len(0)
             .and_then(|()| write!(lock, "{}", std::process::id()))
             .with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Occupied { _lock: lock })
+        Ok(lock)
     }
-}
-
-/// The right to be alone in a directory.
-#[derive(Debug)]
-pub(crate) struct Occupied {
-    _lock: File,
 }
 
 #[cfg(test)]
