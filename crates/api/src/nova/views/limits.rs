@@ -3,10 +3,8 @@
 use godwit_store::ProjectUsage;
 use serde::Serialize;
 
+use super::quota::UNLIMITED;
 use super::{Gated, Microversion, milestone};
-
-/// Nova's number for "as much as you like".
-const UNLIMITED: i64 = -1;
 
 #[derive(Debug, Serialize)]
 pub struct Limits {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::nova::microversion::{Microversion, milestone};
 
 /// Nova's number for "as much as you like".
-const UNLIMITED: i64 = -1;
+pub(super) const UNLIMITED: i64 = -1;
 
 /// Something that may be limited.
 struct Resource {
