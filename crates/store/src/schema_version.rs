@@ -49,7 +49,7 @@ const CHANGES: &[Change] = changes![
     "2026-11-28-000010_queue",
     "2026-11-28-000020_order_of_a_hosts_servers",
     "2026-11-28-000025_effects_in_order",
-    "2026-11-28-000026_moves_under_way_first",
+    "2026-11-28-000026_order_of_the_outbox",
 ];
 
 /// Changes that no running program of the release before survives.

@@ -57,7 +57,7 @@ async fn show(request: HttpRequest) -> HttpResponse {
         Ok((token, claims)) => HttpResponse::Ok()
             .insert_header((SUBJECT, token))
             .json(document(&claims, &base(&request))),
-        Err(refusal) => refusal,
+        Err(refusal) => refusal(),
     }
 }
 
@@ -70,7 +70,7 @@ async fn revoke(request: HttpRequest) -> HttpResponse {
             identity.revoked.add(TokenHash::of(token), until, now);
             HttpResponse::NoContent().finish()
         }
-        Err(refusal) => refusal,
+        Err(refusal) => refusal(),
     }
 }
 
@@ -127,19 +127,21 @@ pub(super) fn is_admin(request: &HttpRequest, token: &str) -> bool {
     claims.is_ok_and(|own| own.roles.iter().any(|it| it == "admin"))
 }
 
-/// The token that a request is about: one's own, or for administrators anybody's. Else the answer
-/// that refuses the request.
-fn subject(request: &HttpRequest) -> Result<(&str, Claims), HttpResponse> {
-    let (own, bearer) = bearer(request).ok_or_else(reply::unauthorized)?;
+/// What is answered instead.
+type Refusal = fn() -> HttpResponse;
+
+/// The token that a request is about: one's own, or for administrators anybody's.
+fn subject(request: &HttpRequest) -> Result<(&str, Claims), Refusal> {
+    let missing: Refusal = || reply::bad_request("X-Subject-Token is missing");
+    let unknown: Refusal = || reply::not_found("token");
+    let (own, bearer) = bearer(request).ok_or(reply::unauthorized as Refusal)?;
     let subject = request.headers().get(SUBJECT);
-    let subject = subject
-        .and_then(|it| it.to_str().ok())
-        .ok_or_else(|| reply::bad_request("X-Subject-Token is missing"))?;
+    let subject = subject.and_then(|it| it.to_str().ok()).ok_or(missing)?;
     let verifier = &DevelopmentIdentity::of(request).verifier;
-    let unknown = |_| reply::not_found("token");
-    let principal = verifier.verify(subject).map_err(unknown)?;
+    let principal = verifier.verify(subject).map_err(|_| unknown)?;
     if !is_admin(request, own) && principal.user_id != bearer.user_id {
-        return Err(reply::forbidden());
+        return Err(reply::forbidden);
     }
-    Ok((subject, verifier.claims(subject).map_err(unknown)?))
+    let claims = verifier.claims(subject).map_err(|_| unknown)?;
+    Ok((subject, claims))
 }
