@@ -16,7 +16,6 @@
 pub(crate) mod bulk;
 pub(crate) mod upgrade;
 
-use std::sync::LazyLock;
 
 use diesel::connection::SimpleConnection;
 #[cfg(feature = "postgres")]
@@ -260,14 +259,22 @@ pub(crate) fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
     quoted.join(", ")
 }
 
+/// Which effects are claimed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Claimable {
+    /// All that may be performed.
+    All,
+    /// Those with which a migration begins.
+    Beginnings,
+}
+
 /// The claim of the outbox. The order rules are those of [`Effect`], and of other subjects'
 /// effects simply one after the other; skipping what another conductor is claiming right now
 /// keeps them from waiting for each other.
 ///
 /// What goes on is claimed before what begins: when thousands of moves are asked for at once,
-/// those under way would else wait, in every step, until the last of all has been placed. Nothing
-/// starves, for what goes on is only what was begun.
-fn claim_statement(skip_locked: &str) -> String {
+/// those under way would else wait, in every step, until the last of all has been placed.
+fn claim_statement(of: Claimable, skip_locked: &str) -> String {
     let effects = |wanted: fn(&Effect) -> bool| {
         let effects = Effect::ALL.iter().copied().filter(wanted);
         words(effects.map(Effect::as_str))
@@ -275,13 +282,19 @@ fn claim_statement(skip_locked: &str) -> String {
     let overtaking = effects(|effect| effect.overtakes());
     let passable = effects(|effect| !effect.blocks_later());
     let (migration, server) = (SubjectKind::Migration, SubjectKind::Server);
-    let begins = Effect::Schedule;
+    let begins = format!("mine.effect = '{}'", Effect::Schedule);
+    let (only, order) = match of {
+        Claimable::All => (String::new(), format!("{begins}, ")),
+        // In the words by which the index is found.
+        Claimable::Beginnings => (format!("AND ({begins}) = TRUE"), String::new()),
+    };
     format!(
         "UPDATE effects
          SET lease_owner = $1, lease_until = $2, lease_epoch = lease_epoch + 1
          WHERE id IN (
              SELECT mine.id FROM effects AS mine
              WHERE mine.done_at IS NULL
+               {only}
                AND mine.not_before <= $3
                AND (mine.lease_until IS NULL OR mine.lease_until <= $3)
                AND (mine.subject_kind = '{migration}' AND mine.effect IN ({overtaking})
@@ -293,7 +306,7 @@ fn claim_statement(skip_locked: &str) -> String {
                      AND earlier.done_at IS NULL
                      AND NOT (earlier.subject_kind = '{migration}'
                          AND earlier.effect IN ({passable}))))
-             ORDER BY mine.effect = '{begins}', mine.id
+             ORDER BY {order}mine.id
              LIMIT $4
              {skip_locked})
          RETURNING id, lease_epoch AS epoch, subject_kind AS kind, sequence, effect AS verb,
@@ -309,16 +322,13 @@ fn claim_statement(skip_locked: &str) -> String {
 
 /// Leases effects, and returns those that were had, with their subjects: `$1` is the owner, `$2`
 /// until when, `$3` the present, `$4` how many at most.
-pub(crate) fn claim_effects(connection: &Database) -> &'static str {
-    static SQLITE: LazyLock<String> = LazyLock::new(|| claim_statement(""));
-    #[cfg(feature = "postgres")]
-    static POSTGRES: LazyLock<String> =
-        LazyLock::new(|| claim_statement("FOR UPDATE OF mine SKIP LOCKED"));
-    match connection {
-        Database::Sqlite(_) => SQLITE.as_str(),
+pub(crate) fn claim_effects(connection: &Database, of: Claimable) -> String {
+    let skip_locked = match connection {
+        Database::Sqlite(_) => "",
         #[cfg(feature = "postgres")]
-        Database::Postgres(_) => POSTGRES.as_str(),
-    }
+        Database::Postgres(_) => "FOR UPDATE OF mine SKIP LOCKED",
+    };
+    claim_statement(of, skip_locked)
 }
 
 /// What stands behind the name of a table to have it read by an index that SQLite would not choose.
@@ -455,12 +465,13 @@ mod tests {
             .await
             .unwrap();
         let mut connection = SqliteConnection::establish(path).unwrap();
-        let plan: Vec<Planned> = sql_query(format!("EXPLAIN QUERY PLAN {}", claim_statement("")))
-            .load(&mut connection)
-            .unwrap();
-        let plan: Vec<_> = plan.into_iter().map(|line| line.detail).collect();
-        let walked = plan.iter().find(|line| line.contains("mine")).unwrap();
-        assert!(walked.contains("INDEX effects_to_claim"), "{plan:?}");
-        assert!(!plan.iter().any(|line| line.contains("B-TREE")), "{plan:?}");
+        for of in [Claimable::All, Claimable::Beginnings] {
+            let plan = sql_query(format!("EXPLAIN QUERY PLAN {}", claim_statement(of, "")));
+            let plan: Vec<Planned> = plan.load(&mut connection).unwrap();
+            let plan: Vec<_> = plan.into_iter().map(|line| line.detail).collect();
+            let walked = plan.iter().find(|line| line.contains("mine")).unwrap();
+            assert!(walked.contains("INDEX effects_to_claim"), "{plan:?}");
+            assert!(!plan.iter().any(|line| line.contains("B-TREE")), "{plan:?}");
+        }
     }
 }
