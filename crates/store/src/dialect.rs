@@ -16,7 +16,6 @@
 pub(crate) mod bulk;
 pub(crate) mod upgrade;
 
-
 use diesel::connection::SimpleConnection;
 #[cfg(feature = "postgres")]
 use diesel::pg::Pg;

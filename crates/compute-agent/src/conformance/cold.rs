@@ -70,9 +70,10 @@ async fn back_at_the_source(testbed: &TestBed, test_move: &TestMove) -> Case {
             () = followed => {}
             undone = testbed.roll_back_on(Side::Source, test_move, true) => undone?,
         }
+        testbed.end(test_move).await?;
+        testbed.unharmed().await?;
     }
-    testbed.end(test_move).await?;
-    testbed.unharmed().await
+    Ok(())
 }
 
 /// The agent dies while the guest powers off.
