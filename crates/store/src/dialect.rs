@@ -14,6 +14,7 @@
 )]
 
 pub(crate) mod bulk;
+pub(crate) mod claim;
 pub(crate) mod upgrade;
 
 use diesel::connection::SimpleConnection;
@@ -24,7 +25,6 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_query;
 use diesel::sql_types::{Bool, Text, Timestamp};
 use diesel::sqlite::Sqlite;
-use godwit_core::effect::{Effect, SubjectKind};
 use godwit_core::ids::HostName;
 
 use crate::connection::Database;
@@ -258,78 +258,6 @@ pub(crate) fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
     quoted.join(", ")
 }
 
-/// Which effects are claimed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Claimable {
-    /// All that may be performed.
-    All,
-    /// Those with which a migration begins.
-    Beginnings,
-}
-
-/// The claim of the outbox. The order rules are those of [`Effect`], and of other subjects'
-/// effects simply one after the other; skipping what another conductor is claiming right now
-/// keeps them from waiting for each other.
-///
-/// What goes on is claimed before what begins: when thousands of moves are asked for at once,
-/// those under way would else wait, in every step, until the last of all has been placed.
-fn claim_statement(of: Claimable, skip_locked: &str) -> String {
-    let effects = |wanted: fn(&Effect) -> bool| {
-        let effects = Effect::ALL.iter().copied().filter(wanted);
-        words(effects.map(Effect::as_str))
-    };
-    let overtaking = effects(|effect| effect.overtakes());
-    let passable = effects(|effect| !effect.blocks_later());
-    let (migration, server) = (SubjectKind::Migration, SubjectKind::Server);
-    let begins = format!("mine.effect = '{}'", Effect::Schedule);
-    let (only, order) = match of {
-        Claimable::All => (String::new(), format!("{begins}, ")),
-        // In the words by which the index is found.
-        Claimable::Beginnings => (format!("AND ({begins}) = TRUE"), String::new()),
-    };
-    format!(
-        "UPDATE effects
-         SET lease_owner = $1, lease_until = $2, lease_epoch = lease_epoch + 1
-         WHERE id IN (
-             SELECT mine.id FROM effects AS mine
-             WHERE mine.done_at IS NULL
-               {only}
-               AND mine.not_before <= $3
-               AND (mine.lease_until IS NULL OR mine.lease_until <= $3)
-               AND (mine.subject_kind = '{migration}' AND mine.effect IN ({overtaking})
-                   OR NOT EXISTS (
-                   SELECT 1 FROM effects AS earlier
-                   WHERE earlier.subject_kind = mine.subject_kind
-                     AND earlier.subject_id = mine.subject_id
-                     AND earlier.sequence < mine.sequence
-                     AND earlier.done_at IS NULL
-                     AND NOT (earlier.subject_kind = '{migration}'
-                         AND earlier.effect IN ({passable}))))
-             ORDER BY {order}mine.id
-             LIMIT $4
-             {skip_locked})
-         RETURNING id, lease_epoch AS epoch, subject_kind AS kind, sequence, effect AS verb,
-             attempts, created_at,
-             (SELECT uuid FROM migrations
-              WHERE effects.subject_kind = '{migration}' AND migrations.id = effects.subject_id)
-                 AS migration,
-             (SELECT uuid FROM servers
-              WHERE effects.subject_kind = '{server}' AND servers.id = effects.subject_id)
-                 AS server"
-    )
-}
-
-/// Leases effects, and returns those that were had, with their subjects: `$1` is the owner, `$2`
-/// until when, `$3` the present, `$4` how many at most.
-pub(crate) fn claim_effects(connection: &Database, of: Claimable) -> String {
-    let skip_locked = match connection {
-        Database::Sqlite(_) => "",
-        #[cfg(feature = "postgres")]
-        Database::Postgres(_) => "FOR UPDATE OF mine SKIP LOCKED",
-    };
-    claim_statement(of, skip_locked)
-}
-
 /// What stands behind the name of a table to have it read by an index that SQLite would not choose.
 pub(crate) fn indexed_by(connection: &Database, index: &str) -> String {
     match connection {
@@ -440,37 +368,4 @@ pub(crate) fn put_sightings(
         .prepared()
         .execute(connection)?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use diesel::sqlite::SqliteConnection;
-
-    use super::*;
-    use crate::{Store, StoreOptions};
-
-    #[derive(QueryableByName)]
-    struct Planned {
-        #[diesel(sql_type = Text)]
-        detail: String,
-    }
-
-    #[tokio::test]
-    async fn effects_are_claimed_without_a_look_at_those_that_were_done() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("godwit.db");
-        let path = path.to_str().unwrap();
-        Store::upgrade(&format!("sqlite://{path}"), &StoreOptions::default())
-            .await
-            .unwrap();
-        let mut connection = SqliteConnection::establish(path).unwrap();
-        for of in [Claimable::All, Claimable::Beginnings] {
-            let plan = sql_query(format!("EXPLAIN QUERY PLAN {}", claim_statement(of, "")));
-            let plan: Vec<Planned> = plan.load(&mut connection).unwrap();
-            let plan: Vec<_> = plan.into_iter().map(|line| line.detail).collect();
-            let walked = plan.iter().find(|line| line.contains("mine")).unwrap();
-            assert!(walked.contains("INDEX effects_to_claim"), "{plan:?}");
-            assert!(!plan.iter().any(|line| line.contains("B-TREE")), "{plan:?}");
-        }
-    }
 }

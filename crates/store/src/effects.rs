@@ -15,10 +15,10 @@ use godwit_core::words;
 
 use crate::columns::instant;
 use crate::connection::Database;
-use crate::dialect::Claimable;
+use crate::dialect::claim::{Claimable, claim_effects};
 use crate::prepared::Prepare as _;
 use crate::schema::effects;
-use crate::{Store, StoreError, dialect};
+use crate::{Store, StoreError};
 
 /// The right to perform an effect, for a while. A later holder has a greater epoch.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -277,7 +277,7 @@ fn claim(
     (now, until): (Timestamp, Timestamp),
     limit: i64,
 ) -> Result<Vec<Claimed>, StoreError> {
-    let mut rows: Vec<EffectRow> = sql_query(dialect::claim_effects(connection, of))
+    let mut rows: Vec<EffectRow> = sql_query(claim_effects(connection, of))
         .bind::<Text, _>(owner)
         .bind::<SqlTimestamp, _>(instant(until))
         .bind::<SqlTimestamp, _>(instant(now))

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_core::effect::{Effect, Subject};
 use godwit_store::{Claimed, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
@@ -63,8 +62,7 @@ impl Turns {
 
     /// These were claimed, and perhaps more wait.
     fn count(&mut self, claimed: &[Claimed], more: bool) {
-        let begins = |it: &Claimed| matches!(it.subject, Subject::Migration(_, Effect::Schedule));
-        self.others = if !more || claimed.iter().any(begins) {
+        self.others = if !more || claimed.iter().any(|it| it.subject.begins()) {
             0
         } else {
             self.others.saturating_add(claimed.len())
@@ -214,6 +212,7 @@ fn note_panic(ended: Result<(), JoinError>) {
 
 #[cfg(test)]
 mod tests {
+    use godwit_core::effect::{Effect, Subject};
     use godwit_core::ids::MigrationUuid;
     use godwit_core::time::Timestamp;
     use godwit_store::Lease;
