@@ -35,6 +35,14 @@ impl Subject {
             Self::Server(_, action) => action.as_str(),
         }
     }
+
+    /// Does a migration begin with this?
+    pub const fn begins(self) -> bool {
+        match self {
+            Self::Migration(_, effect) => effect.begins(),
+            Self::Server(..) => false,
+        }
+    }
 }
 
 words!(
@@ -83,6 +91,11 @@ impl Effect {
             | Self::Boot
             | Self::Withdraw => false,
         }
+    }
+
+    /// Is this what every migration begins with?
+    pub const fn begins(self) -> bool {
+        matches!(self, Self::Schedule)
     }
 
     /// Must later effects wait until this one is done?

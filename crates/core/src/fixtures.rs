@@ -6,8 +6,11 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::failure::{Failure, FailureCode};
 use crate::ids::HostName;
-use crate::migration::{Limits, Migration, Placement, Request, StorageMode};
+use crate::migration::{
+    ColdRequest, EvacuationRequest, Limits, LiveRequest, Migration, Placement, Request, StorageMode,
+};
 use crate::phase::Phase;
+use crate::server::VmState;
 use crate::status::MigrationKind;
 use crate::time::Timestamp;
 use crate::transition::{Rejected, Transition, step};
@@ -38,6 +41,29 @@ pub(crate) fn begun(kind: MigrationKind, request: Request, limits: &Limits) -> M
         generation: 1,
         effect_sequence: 1,
     }
+}
+
+/// One migration of each kind, of a server that was in this state.
+pub(crate) fn each_kind(was: VmState) -> [(MigrationKind, Request); 3] {
+    [
+        (
+            MigrationKind::LiveMigration,
+            Request::Live(LiveRequest::anywhere()),
+        ),
+        (
+            MigrationKind::Migration,
+            Request::Cold(ColdRequest { host: None, was }),
+        ),
+        (
+            MigrationKind::Evacuation,
+            Request::Evacuation(EvacuationRequest {
+                host: None,
+                forced: false,
+                was,
+                end_stopped: false,
+            }),
+        ),
+    ]
 }
 
 pub(crate) fn placement(storage: StorageMode) -> Placement {

@@ -14,9 +14,9 @@
 )]
 
 pub(crate) mod bulk;
+pub(crate) mod claim;
+pub(crate) mod pruning;
 pub(crate) mod upgrade;
-
-use std::sync::LazyLock;
 
 use diesel::connection::SimpleConnection;
 #[cfg(feature = "postgres")]
@@ -26,9 +26,7 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Text, Timestamp};
 use diesel::sqlite::Sqlite;
-use godwit_core::effect::{Effect, SubjectKind};
 use godwit_core::ids::HostName;
-use godwit_core::status::MigrationStatus;
 
 use crate::connection::Database;
 use crate::pool::Access;
@@ -291,129 +289,6 @@ pub(crate) fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
     quoted.join(", ")
 }
 
-/// The claim of the outbox. The order rules are those of [`Effect`], and of other subjects'
-/// effects simply one after the other; skipping what another conductor is claiming right now
-/// keeps them from waiting for each other.
-///
-/// What goes on is claimed before what begins: when thousands of moves are asked for at once,
-/// those under way would else wait, in every step, until the last of all has been placed. Nothing
-/// starves, for what goes on is only what was begun.
-fn claim_statement(skip_locked: &str) -> String {
-    let effects = |wanted: fn(&Effect) -> bool| {
-        let effects = Effect::ALL.iter().copied().filter(wanted);
-        words(effects.map(Effect::as_str))
-    };
-    let overtaking = effects(|effect| effect.overtakes());
-    let passable = effects(|effect| !effect.blocks_later());
-    let (migration, server) = (SubjectKind::Migration, SubjectKind::Server);
-    let begins = Effect::Schedule;
-    format!(
-        "UPDATE effects
-         SET lease_owner = $1, lease_until = $2, lease_epoch = lease_epoch + 1
-         WHERE id IN (
-             SELECT mine.id FROM effects AS mine
-             WHERE mine.done_at IS NULL
-               AND mine.not_before <= $3
-               AND (mine.lease_until IS NULL OR mine.lease_until <= $3)
-               AND (mine.subject_kind = '{migration}' AND mine.effect IN ({overtaking})
-                   OR NOT EXISTS (
-                   SELECT 1 FROM effects AS earlier
-                   WHERE earlier.subject_kind = mine.subject_kind
-                     AND earlier.subject_id = mine.subject_id
-                     AND earlier.sequence < mine.sequence
-                     AND earlier.done_at IS NULL
-                     AND NOT (earlier.subject_kind = '{migration}'
-                         AND earlier.effect IN ({passable}))))
-             ORDER BY mine.effect = '{begins}', mine.id
-             LIMIT $4
-             {skip_locked})
-         RETURNING id, lease_epoch AS epoch, subject_kind AS kind, sequence, effect AS verb,
-             attempts, created_at,
-             COALESCE(trace_parent,
-                 (SELECT began.trace_parent FROM effects AS began
-                  WHERE effects.subject_kind = '{migration}'
-                    AND began.subject_kind = '{migration}'
-                    AND began.subject_id = effects.subject_id AND began.sequence = 1))
-                 AS trace_parent,
-             (SELECT uuid FROM migrations
-              WHERE effects.subject_kind = '{migration}' AND migrations.id = effects.subject_id)
-                 AS migration,
-             (SELECT uuid FROM servers
-              WHERE effects.subject_kind = '{server}' AND servers.id = effects.subject_id)
-                 AS server"
-    )
-}
-
-/// Leases effects, and returns those that were had, with their subjects: `$1` is the owner, `$2`
-/// until when, `$3` the present, `$4` how many at most.
-pub(crate) fn claim_effects(connection: &Database) -> &'static str {
-    static SQLITE: LazyLock<String> = LazyLock::new(|| claim_statement(""));
-    #[cfg(feature = "postgres")]
-    static POSTGRES: LazyLock<String> =
-        LazyLock::new(|| claim_statement("FOR UPDATE OF mine SKIP LOCKED"));
-    match connection {
-        Database::Sqlite(_) => SQLITE.as_str(),
-        #[cfg(feature = "postgres")]
-        Database::Postgres(_) => POSTGRES.as_str(),
-    }
-}
-
-/// Migrations that nobody needs any more: they ended by then, and so did all that was told of them.
-/// Not what another database brought along, which has no end that we know of. What is going on with
-/// a server may ask where earlier moves led: one under way, an evacuation whose dead host is not
-/// clean yet (would it withdraw a guest that came back since?), a discrepancy that is open.
-fn prunable_statement(skip_locked: &str) -> String {
-    let (done, migration) = (MigrationStatus::Done, SubjectKind::Migration);
-    format!(
-        "SELECT m.id FROM migrations AS m
-         WHERE NOT m.imported AND m.ended_at IS NOT NULL
-           AND m.ended_at <= $1 AND m.status_since <= $1 AND m.status <> '{done}'
-           AND NOT EXISTS (SELECT 1 FROM migrations AS other
-                           WHERE other.instance_uuid = m.instance_uuid
-                             AND other.ended_at IS NULL AND other.deleted_at IS NULL)
-           AND NOT EXISTS (SELECT 1 FROM migrations AS other
-                           WHERE other.instance_uuid = m.instance_uuid AND other.status = '{done}')
-           AND NOT EXISTS (SELECT 1 FROM discrepancies AS d
-                           WHERE d.server_uuid = m.instance_uuid AND d.closed_at IS NULL)
-           AND EXISTS (SELECT 1 FROM events AS e
-                       WHERE e.subject_kind = '{migration}' AND e.subject_id = m.id
-                         AND e.sequence = m.event_sequence
-                         AND e.position <= (SELECT MAX(position) FROM events_expired))
-         ORDER BY m.ended_at, m.id
-         LIMIT $2
-         {skip_locked}"
-    )
-}
-
-/// The ids of migrations that can be removed, the longest ended first. Their rows are locked, so
-/// that nothing is added to their logs.
-pub(crate) fn prunable_migrations(
-    connection: &mut Database,
-    before: chrono::NaiveDateTime,
-    limit: i64,
-) -> QueryResult<Vec<i64>> {
-    static SQLITE: LazyLock<String> = LazyLock::new(|| prunable_statement(""));
-    #[cfg(feature = "postgres")]
-    static POSTGRES: LazyLock<String> =
-        LazyLock::new(|| prunable_statement("FOR UPDATE OF m SKIP LOCKED"));
-    #[derive(QueryableByName)]
-    struct Found {
-        #[diesel(sql_type = BigInt)]
-        id: i64,
-    }
-    let statement = match connection {
-        Database::Sqlite(_) => SQLITE.as_str(),
-        #[cfg(feature = "postgres")]
-        Database::Postgres(_) => POSTGRES.as_str(),
-    };
-    let found: Vec<Found> = sql_query(statement)
-        .bind::<Timestamp, _>(before)
-        .bind::<BigInt, _>(limit)
-        .prepared()
-        .load(connection)?;
-    Ok(found.into_iter().map(|row| row.id).collect())
-}
-
 /// What stands behind the name of a table to have it read by an index that SQLite would not choose.
 pub(crate) fn indexed_by(connection: &Database, index: &str) -> String {
     match connection {
@@ -524,38 +399,4 @@ pub(crate) fn put_sightings(
         .prepared()
         .execute(connection)?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use diesel::sqlite::SqliteConnection;
-
-    use super::*;
-    use crate::{Store, StoreOptions};
-
-    #[derive(QueryableByName)]
-    struct Planned {
-        #[diesel(sql_type = Text)]
-        detail: String,
-    }
-
-    #[tokio::test]
-    async fn effects_are_claimed_without_a_look_at_those_that_were_done() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("godwit.db");
-        let path = path.to_str().unwrap();
-        Store::upgrade(&format!("sqlite://{path}"), &StoreOptions::default())
-            .await
-            .unwrap();
-        let mut connection = SqliteConnection::establish(path).unwrap();
-        let plan: Vec<Planned> = sql_query(format!("EXPLAIN QUERY PLAN {}", claim_statement("")))
-            .load(&mut connection)
-            .unwrap();
-        let plan: Vec<_> = plan.into_iter().map(|line| line.detail).collect();
-        let walked = plan.iter().find(|line| line.contains("mine")).unwrap();
-        assert!(walked.contains("INDEX effects_to_claim"), "{plan:?}");
-        assert!(!plan.iter().any(|line| line.contains("B-TREE")), "{plan:?}");
-        let traced = plan.iter().find(|line| line.contains("began")).unwrap();
-        assert!(traced.contains("INDEX effects_by_subject"), "{plan:?}");
-    }
 }

@@ -16,9 +16,10 @@ use godwit_core::words;
 
 use crate::columns::instant;
 use crate::connection::Database;
+use crate::dialect::claim::{Claimable, claim_effects};
 use crate::prepared::Prepare as _;
 use crate::schema::effects;
-use crate::{Store, StoreError, dialect};
+use crate::{Store, StoreError};
 
 /// The right to perform an effect, for a while. A later holder has a greater epoch.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -281,11 +282,12 @@ pub(crate) fn done(
 /// Leases effects to `owner`; those that were had, in the order in which they were asked for.
 fn claim(
     connection: &mut Database,
+    of: Claimable,
     owner: &str,
     (now, until): (Timestamp, Timestamp),
     limit: i64,
 ) -> Result<Vec<Claimed>, StoreError> {
-    let mut rows: Vec<EffectRow> = sql_query(dialect::claim_effects(connection))
+    let mut rows: Vec<EffectRow> = sql_query(claim_effects(connection, of))
         .bind::<Text, _>(owner)
         .bind::<SqlTimestamp, _>(instant(until))
         .bind::<SqlTimestamp, _>(instant(now))
@@ -302,12 +304,36 @@ fn claim(
 impl Store {
     /// Leases up to `limit` effects to `owner` until `now + lease`: those whose time has come,
     /// that nobody holds, and whose order allows it ([`Effect::overtakes`],
-    /// [`Effect::blocks_later`]). No effect is ever leased to two owners at a time.
+    /// [`Effect::blocks_later`]), what goes on before what begins. No effect is ever leased to two
+    /// owners at a time.
     pub async fn effects_claim(
         &self,
         owner: &str,
         now: Timestamp,
         lease: Duration,
+        limit: i64,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        self.claim_of(Claimable::All, owner, (now, lease), limit)
+            .await
+    }
+
+    /// [`Self::effects_claim`] of those with which a migration begins.
+    pub async fn effects_claim_beginnings(
+        &self,
+        owner: &str,
+        now: Timestamp,
+        lease: Duration,
+        limit: i64,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        self.claim_of(Claimable::Beginnings, owner, (now, lease), limit)
+            .await
+    }
+
+    async fn claim_of(
+        &self,
+        of: Claimable,
+        owner: &str,
+        (now, lease): (Timestamp, Duration),
         limit: i64,
     ) -> Result<Vec<Claimed>, StoreError> {
         // Most of the time there is nothing to do, and then nobody needs the writer.
@@ -316,7 +342,7 @@ impl Store {
         }
         let owner = owner.to_owned();
         self.write_statement(move |connection| {
-            claim(connection, &owner, (now, now.plus(lease)), limit)
+            claim(connection, of, &owner, (now, now.plus(lease)), limit)
         })
         .await
     }

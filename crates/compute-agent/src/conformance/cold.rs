@@ -57,10 +57,23 @@ pub async fn a_cold_move_is_undone(harness: &dyn Harness) -> Case {
 async fn back_at_the_source(testbed: &TestBed, test_move: &TestMove) -> Case {
     let unproven = testbed.roll_back_on(Side::Source, test_move, false).await;
     refused(unproven, "nothing is started without proof")?;
+    // Whoever follows the move meanwhile does not power the guest off again.
+    let source = testbed.source();
     for _ in 0..2 {
-        testbed.roll_back_on(Side::Source, test_move, true).await?;
+        let followed = async {
+            loop {
+                drop(source.progress(&test_move.at_source).await);
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = followed => {}
+            undone = testbed.roll_back_on(Side::Source, test_move, true) => undone?,
+        }
+        testbed.end(test_move).await?;
+        testbed.unharmed().await?;
     }
-    testbed.unharmed().await
+    Ok(())
 }
 
 /// The agent dies while the guest powers off.

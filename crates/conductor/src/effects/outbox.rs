@@ -40,16 +40,47 @@ impl Permits {
     }
 }
 
+/// Sees to it that migrations begin, however many effects of others wait: what is not placed in time
+/// fails.
+#[derive(Default)]
+struct Turns {
+    /// How many were claimed, while more waited, since the last one with which a migration begins.
+    others: usize,
+}
+
+impl Turns {
+    /// Of those that are claimed while more wait, one in so many begins a migration.
+    const SHARE: usize = 4;
+
+    /// How many of the next `room` effects are to be some with which a migration begins.
+    fn beginnings(&self, room: usize) -> usize {
+        if self.others + 1 < Self::SHARE {
+            return 0;
+        }
+        room.div_ceil(Self::SHARE)
+    }
+
+    /// These were claimed, and perhaps more wait.
+    fn count(&mut self, claimed: &[Claimed], more: bool) {
+        self.others = if !more || claimed.iter().any(|it| it.subject.begins()) {
+            0
+        } else {
+            self.others.saturating_add(claimed.len())
+        };
+    }
+}
+
 /// Claims and performs until told to stop; then lets go of everything at once, since every
 /// effect can be taken up by another.
 pub(crate) async fn run(ctx: &Arc<Context>, stop: &CancellationToken) {
     let permits = Permits::of(ctx);
+    let mut turns = Turns::default();
     let mut tasks = JoinSet::new();
     while !stop.is_cancelled() {
         while let Some(ended) = tasks.try_join_next() {
             note_panic(ended);
         }
-        let more = match claim(ctx, &permits, &mut tasks).await {
+        let more = match claim(ctx, &permits, &mut turns, &mut tasks).await {
             Ok(more) => more,
             Err(error) => {
                 warn!(%error, "the outbox could not be read");
@@ -77,19 +108,25 @@ pub(crate) async fn run(ctx: &Arc<Context>, stop: &CancellationToken) {
 async fn claim(
     ctx: &Arc<Context>,
     permits: &Permits,
+    turns: &mut Turns,
     tasks: &mut JoinSet<()>,
 ) -> Result<bool, StoreError> {
     let room = permits.brief.available_permits();
     if room == 0 {
         return Ok(false);
     }
-    let limit = i64::try_from(room).unwrap_or(i64::MAX);
     let (lease, from) = (ctx.config.lease, Instant::now());
-    let claimed = ctx
-        .store
-        .effects_claim(&ctx.owner, ctx.now(), lease, limit)
+    let limit = |effects: usize| i64::try_from(effects).unwrap_or(i64::MAX);
+    let (owner, store) = (&ctx.owner, &ctx.store);
+    let beginnings = limit(turns.beginnings(room));
+    let mut claimed = store
+        .effects_claim_beginnings(owner, ctx.now(), lease, beginnings)
         .await?;
+    let others = limit(room.saturating_sub(claimed.len()));
+    let others = store.effects_claim(owner, ctx.now(), lease, others);
+    claimed.append(&mut others.await?);
     let full = claimed.len() == room;
+    turns.count(&claimed, full);
     for effect in claimed {
         match permits.take(&effect) {
             Some(permit) => {
@@ -170,5 +207,45 @@ fn note_panic(ended: Result<(), JoinError>) {
         && error.is_panic()
     {
         error!(%error, "performing an effect panicked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use godwit_core::effect::{Effect, Subject};
+    use godwit_core::ids::MigrationUuid;
+    use godwit_core::time::Timestamp;
+    use godwit_store::Lease;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn claimed(effect: Effect) -> Claimed {
+        Claimed {
+            lease: Lease {
+                effect: 1,
+                epoch: 1,
+            },
+            subject: Subject::Migration(MigrationUuid(Uuid::nil()), effect),
+            sequence: 1,
+            attempts: 0,
+            created_at: Timestamp::from_micros(0).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_migration_begins_for_every_three_effects_of_others() {
+        let mut turns = Turns::default();
+        for _ in 0..3 {
+            assert_eq!(turns.beginnings(1), 0);
+            turns.count(&[claimed(Effect::Finish)], true);
+        }
+        assert_eq!((turns.beginnings(1), turns.beginnings(32)), (1, 8));
+        turns.count(&[claimed(Effect::Schedule)], true);
+        assert_eq!(turns.beginnings(32), 0);
+        turns.count(&vec![claimed(Effect::Watch); 32], true);
+        assert_eq!(turns.beginnings(2), 1);
+        turns.count(&[claimed(Effect::Watch)], false);
+        assert_eq!(turns.beginnings(2), 0, "nobody waits");
     }
 }

@@ -1,32 +1,12 @@
 //! What a migration holds of its hosts, at every step of every table.
 
 use super::*;
-use crate::fixtures::{begun, events, walk};
-use crate::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest, Request, StorageMode};
-use crate::status::MigrationKind;
+use crate::fixtures::{begun, each_kind, events, walk};
+use crate::migration::{Limits, StorageMode};
 
 fn each(mut assert: impl FnMut(&Migration, &Event, &Transition)) {
     let limits = Limits::default();
-    let was = VmState::Active;
-    for (kind, request) in [
-        (
-            MigrationKind::LiveMigration,
-            Request::Live(LiveRequest::anywhere()),
-        ),
-        (
-            MigrationKind::Migration,
-            Request::Cold(ColdRequest { host: None, was }),
-        ),
-        (
-            MigrationKind::Evacuation,
-            Request::Evacuation(EvacuationRequest {
-                host: None,
-                forced: false,
-                was,
-                end_stopped: false,
-            }),
-        ),
-    ] {
+    for (kind, request) in each_kind(VmState::Active) {
         let first = begun(kind, request, &limits);
         let key = |it: &Migration| (it.phase, it.intent, it.placement.is_some());
         for step in walk(first, key, &events(StorageMode::Shared, &limits)) {

@@ -11,7 +11,7 @@ use crate::schema::{effects, events, migrations};
 use crate::{Store, StoreError, dialect};
 
 fn prune(connection: &mut Database, before: Timestamp, limit: i64) -> Result<usize, StoreError> {
-    let ids = dialect::prunable_migrations(connection, instant(before), limit)?;
+    let ids = dialect::pruning::prunable_migrations(connection, instant(before), limit)?;
     let of_migrations = SubjectKind::Migration.as_str();
     for id in &ids {
         diesel::delete(events::table)

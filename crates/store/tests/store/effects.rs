@@ -96,6 +96,9 @@ on_both! {
         let first = claimed.await.unwrap().remove(0);
         bench.drive(1, [placed("b"), Event::Admitted]).await;
         bench.store.effect_done(first.lease, at(11)).await.unwrap();
+        let beginnings = bench.store.effects_claim_beginnings("me", at(20), LEASE, 1).await.unwrap();
+        let second = (migration(2), Effect::Schedule);
+        assert_eq!(beginnings[0].subject, Subject::Migration(second.0, second.1));
         let claimed = bench.store.effects_claim("me", at(20), LEASE, 1);
         let subject = claimed.await.unwrap().remove(0).subject;
         assert_eq!(subject, Subject::Migration(migration(1), Effect::Prepare));

@@ -38,7 +38,8 @@ struct PowerOffJob {
 
 impl PowerOffs {
     /// Stops what is under way, and forgets it. Whoever has to know that it stopped takes the
-    /// guest's lock.
+    /// guest's lock. Somebody who asks for its progress may begin it anew; under the lock it then
+    /// finds the move to be over.
     fn forget(&self, job: &Job) {
         if let Some(power_off) = self.lock().remove(&job.what.migration) {
             power_off.stop.cancel();
@@ -123,8 +124,7 @@ impl Host {
         if let Some(state) = self.power_offs.state(job) {
             return Ok(state);
         }
-        let state: DriverState = job.load()?.unwrap_or_default();
-        if state.powered_off.is_none_or(|powered_off| powered_off.over) {
+        if is_over(&job.load()?.unwrap_or_default()) {
             return Ok(JobState::NoJob);
         }
         self.begin_power_off(job);
@@ -154,8 +154,12 @@ impl Host {
         tokio::spawn(async move {
             let powered_off = async {
                 let _lock = host.lock_guest(job.what.server).await?;
-                host.power_off(job.what.server, host.config.power_off_limit())
-                    .await
+                if is_over(&job.load()?.unwrap_or_default()) {
+                    return Ok(false);
+                }
+                let limit = host.config.power_off_limit();
+                host.power_off(job.what.server, limit).await?;
+                Ok::<_, DriverError>(true)
             };
             let powered_off = tokio::select! {
                 biased;
@@ -163,7 +167,11 @@ impl Host {
                 powered_off = powered_off => powered_off,
             };
             let outcome = match powered_off {
-                Ok(()) => Outcome::Stopped,
+                Ok(true) => Outcome::Stopped,
+                Ok(false) => {
+                    host.power_offs.lock().remove(&job.what.migration);
+                    return;
+                }
                 Err(error) => match host.still_executes(job.what.server).await {
                     true => Outcome::Failed(Failure::new(
                         FailureCode::StopFailed,
@@ -199,7 +207,8 @@ impl Host {
     ) -> Result<(), DriverError> {
         let server = job.what.server;
         self.power_offs.forget(job);
-        let lock = self.lock_guest(server).await?;
+        // Until it is saved that the move is over: who waits to power the guest off looks then.
+        let lock = Arc::new(self.lock_guest(server).await?);
         let seen = self.look(server).await?;
         let seen = seen.ok_or(DriverError::UnknownServer(server))?;
         let mut state: DriverState = job.load()?.unwrap_or_default();
@@ -211,7 +220,8 @@ impl Host {
         match (seen.sighting(), was) {
             (Sighting::Executing, _) | (Sighting::Inactive, Was::Off) => {}
             (Sighting::Inactive, Was::Running | Was::Paused) if resume => {
-                self.start_again(server, was == Was::Paused, lock).await?;
+                self.start_again(server, was == Was::Paused, Arc::clone(&lock))
+                    .await?;
             }
             (Sighting::Inactive, Was::Running | Was::Paused) => {
                 return Err(DriverError::hypervisor(format!(
@@ -237,7 +247,7 @@ impl Host {
         &self,
         server: ServerUuid,
         paused: bool,
-        lock: GuestLock,
+        lock: Arc<GuestLock>,
     ) -> Result<(), DriverError> {
         let started = self.connection.call(move |live| {
             let _lock = lock;
@@ -262,6 +272,11 @@ impl Host {
         }
         Ok(())
     }
+}
+
+/// Nothing is to be powered off, or not any more.
+fn is_over(state: &DriverState) -> bool {
+    !matches!(&state.powered_off, Some(powered_off) if !powered_off.over)
 }
 
 fn was(seen: Observation) -> Was {

@@ -4,7 +4,7 @@ use super::*;
 use crate::discrepancy::DiscrepancyKind;
 use crate::failure::{Failure, FailureCode};
 use crate::fixtures::{self, host};
-use crate::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest, Request, StorageMode};
+use crate::migration::{Limits, Request, StorageMode};
 use crate::phase::Phase;
 
 const SHOWN: [VmState; 4] = [
@@ -36,25 +36,7 @@ fn changes() -> Vec<ServerChange> {
 fn migrations() -> Vec<Migration> {
     let mut migrations = Vec::new();
     for was in SHOWN {
-        for (kind, request) in [
-            (
-                MigrationKind::LiveMigration,
-                Request::Live(LiveRequest::anywhere()),
-            ),
-            (
-                MigrationKind::Migration,
-                Request::Cold(ColdRequest { host: None, was }),
-            ),
-            (
-                MigrationKind::Evacuation,
-                Request::Evacuation(EvacuationRequest {
-                    host: None,
-                    forced: false,
-                    was,
-                    end_stopped: false,
-                }),
-            ),
-        ] {
+        for (kind, request) in fixtures::each_kind(was) {
             for placed in [true, false] {
                 let limits = Limits::default();
                 let mut migration = fixtures::begun(kind, request.clone(), &limits);
