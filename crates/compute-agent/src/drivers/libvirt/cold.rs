@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::failure::FailureCode;
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::recovery::Sighting;
 use godwit_rpc::facts::Pool;
@@ -166,23 +166,9 @@ impl Host {
                 () = stop.cancelled() => return,
                 powered_off = powered_off => powered_off,
             };
-            let outcome = match powered_off {
-                Ok(true) => Outcome::Stopped,
-                Ok(false) => {
-                    host.power_offs.lock().remove(&job.what.migration);
-                    return;
-                }
-                Err(error) => match host.still_executes(job.what.server).await {
-                    true => Outcome::Failed(Failure::new(
-                        FailureCode::StopFailed,
-                        format!("The guest could not be powered off: {error}."),
-                    )),
-                    // Nobody knows; whoever asks next begins anew.
-                    false => {
-                        host.power_offs.lock().remove(&job.what.migration);
-                        return;
-                    }
-                },
+            let Some(outcome) = outcome(powered_off) else {
+                host.power_offs.lock().remove(&job.what.migration);
+                return;
             };
             if let Some(power_off) = host.power_offs.lock().get_mut(&job.what.migration) {
                 power_off.ended = Some(Ended {
@@ -192,10 +178,6 @@ impl Host {
             }
             host.changes.send_modify(|count| *count += 1);
         });
-    }
-
-    async fn still_executes(&self, server: ServerUuid) -> bool {
-        matches!(self.sighting(server).await, Ok(Sighting::Executing))
     }
 
     /// The guest stays on this host, or is here again: started, if the move powered it off and
@@ -274,6 +256,20 @@ impl Host {
     }
 }
 
+/// How a power-off ended; `None` where it has not: its move is over, or libvirt could not be asked,
+/// so that whoever asks for its progress next begins it anew.
+fn outcome(powered_off: Result<bool, DriverError>) -> Option<Outcome> {
+    match powered_off {
+        Ok(true) => Some(Outcome::Stopped),
+        Ok(false) => None,
+        Err(DriverError::Failed(failure)) => Some(Outcome::Failed(failure)),
+        Err(error) => {
+            tracing::info!(%error, "the power-off begins anew");
+            None
+        }
+    }
+}
+
 /// Nothing is to be powered off, or not any more.
 fn is_over(state: &DriverState) -> bool {
     !matches!(&state.powered_off, Some(powered_off) if !powered_off.over)
@@ -301,4 +297,22 @@ pub(super) fn create(live: &Live, server: ServerUuid, paused: bool) -> Result<()
     } else {
         raw::VIR_DOMAIN_NONE
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use godwit_core::failure::Failure;
+
+    use super::*;
+
+    #[test]
+    fn a_libvirt_that_is_away_fails_no_power_off() {
+        let away = DriverError::Unavailable("Connection refused".into());
+        assert_eq!(outcome(Err(away)), None);
+        let failure = Failure::new(FailureCode::StopFailed, "It does not power off.");
+        let failed = outcome(Err(DriverError::Failed(failure.clone())));
+        assert_eq!(failed, Some(Outcome::Failed(failure)));
+        assert_eq!(outcome(Ok(true)), Some(Outcome::Stopped));
+        assert_eq!(outcome(Ok(false)), None);
+    }
 }

@@ -105,7 +105,8 @@ impl Host {
     }
 
     /// Returns when the guest is off, or not here at all. It gets `limit` to shut down by
-    /// itself; one that does not execute instructions gets none.
+    /// itself; one that does not execute instructions gets none. [`FailureCode::StopFailed`] for
+    /// one that executes in spite of all; libvirt was asked then.
     pub(super) async fn power_off(
         &self,
         server: ServerUuid,
@@ -125,12 +126,16 @@ impl Host {
             }
             let now = Instant::now();
             if now >= given_up_at {
-                return Err(DriverError::Unavailable(format!(
-                    "{server} does not power off"
-                )));
+                return Err(DriverError::failed(
+                    FailureCode::StopFailed,
+                    format!("Instance {server} could not be powered off."),
+                ));
             }
             if now >= forced_at || seen.state != DomainState::Running {
-                self.with_domain(server, destroy).await?;
+                // An emulator that waits for its disk does not die at the first attempt.
+                if let Err(error) = self.with_domain(server, destroy).await {
+                    tracing::warn!(%server, %error, "the guest cannot be powered off");
+                }
             } else if !asked {
                 asked = true;
                 // A guest without ACPI does not hear it, and is forced in the end.
