@@ -70,7 +70,9 @@ pub(super) fn follow(shared: &Arc<Shared>, entry: &Entry) -> watch::Receiver<Vie
         bytes: 0,
         stalled: false,
     };
-    let span = tracing::info_span!("job", %migration, server = %entry.what.server, outcome = Empty);
+    let server = entry.what.server;
+    // Below nothing that is open: whatever step begins to follow it would not end before it does.
+    let span = tracing::info_span!(parent: None, "job", %migration, %server, outcome = Empty);
     // What the journal says, as `entry` may be older than the job.
     let begun = shared.journal.find(migration).and_then(|it| it.trace);
     godwit_telemetry::continue_from(&span, begun);
