@@ -21,6 +21,9 @@ use crate::simulated::free_address;
 /// Prometheus looks at its targets for the first time after five seconds.
 const START: Duration = Duration::from_secs(60);
 
+/// Figures are read every few seconds, and rates need two scrapes.
+const SEEN: Duration = Duration::from_secs(90);
+
 /// A running Prometheus; ends with the value.
 #[derive(Debug)]
 pub struct Prometheus {
@@ -131,6 +134,18 @@ impl Prometheus {
                 Ok((series, sample.value.1.parse()?))
             })
             .collect()
+    }
+
+    /// Waits until a query says something but zero.
+    ///
+    /// # Errors
+    /// It never does, or as [`Self::query`].
+    pub fn await_something(&self, query: &str) -> Result<()> {
+        wait_for_blocking(&format!("{query} to say something"), SEEN, || {
+            let said = self.query(query)?;
+            ensure!(said.iter().any(|(_, value)| *value > 0.0), "{said:?}");
+            Ok(Some(()))
+        })
     }
 
     /// What a query has said each second since Prometheus was started.

@@ -399,6 +399,7 @@ fn write(directory: &Path, at: &Addresses, database: &str, options: &Options) ->
         let conductor = laid_over(section, &overlay["conductor"]);
         // A conductor that is out of connections has no say in what a test does to the API's.
         let database = json!({"url": database["url"]});
+        let database = laid_over(database, &overlay["conductor_database"]);
         let notifications = &overlay["notifications"];
         save(
             directory,

@@ -11,6 +11,7 @@ use godwit_test_support::wait_for_blocking;
 use serde_json::{Value, json};
 use system_tests::native::Native;
 use system_tests::prometheus::{Prometheus, rules, shortened};
+use system_tests::sdk::Refused;
 use system_tests::sdk::{Sdk, repository};
 use system_tests::simulated::{Simulated, free_address};
 use tokio::runtime::Runtime;
@@ -75,12 +76,8 @@ impl Fleet {
         })
     }
 
-    /// Starts moving it; from 2.34 on the answer waits for nothing.
     fn begin(&mut self, server: &str) -> Result<()> {
-        self.sdk.pinned("2.93");
-        let begun = self.sdk.live_migrate(server, None);
-        self.sdk.unpinned();
-        begun
+        self.sdk.live_migrate(server, None)
     }
 
     fn move_away(&mut self, server: &str) -> Result<()> {
@@ -115,7 +112,7 @@ fn crowd(deployment: &Simulated) -> Result<()> {
 
 /// Everything that some panel shows: moves of each kind, ends of each kind, a queue, a deadline,
 /// hosts and conductors that go and come back, a database that does not answer.
-fn let_things_happen(deployment: &Simulated) -> Result<()> {
+fn let_things_happen(deployment: &Simulated, prometheus: &Prometheus) -> Result<()> {
     let mut fleet = Fleet::of(deployment)?;
     webhook_to_nowhere(deployment)?;
     // A series is there from the first thing that it counts, and shows an increase from the second
@@ -135,20 +132,20 @@ fn let_things_happen(deployment: &Simulated) -> Result<()> {
         fleet.until(&busy, "running")?;
         fleet.begin(&neighbour)?;
         fleet.until(&neighbour, "queued")?;
+        prometheus.await_something("max(godwit_queue_length)")?;
+        prometheus.await_something("max(godwit_queue_oldest_seconds)")?;
         fleet.abort(&busy)?;
         fleet.until(&neighbour, "completed")?;
+        // Two conductors count, and one of them twice at least.
+        nowhere_to_go(&mut fleet)?;
         nowhere_to_go(&mut fleet)?;
     }
     no_conductor_hears(deployment, &mut fleet)?;
-    deployment.conductors[0].freeze(true)?;
-    // Longer than a lease.
-    #[expect(clippy::disallowed_methods, reason = "how long a lease is not renewed")]
-    std::thread::sleep(Duration::from_secs(8));
-    deployment.conductors[0].freeze(false)?;
-
-    hosts_die_during_a_move(deployment, &mut fleet)?;
+    a_conductor_sleeps(deployment, prometheus, &mut fleet)?;
+    hosts_die_during_a_move(deployment, prometheus, &mut fleet)?;
     let lock = locked(deployment)?;
     crowd(deployment)?;
+    prometheus.await_something("sum(increase(godwit_conductor_database_refusals_total[10s]))")?;
     unlock(deployment, lock)
 }
 
@@ -161,18 +158,13 @@ fn nowhere_to_go(fleet: &mut Fleet) -> Result<()> {
         .filter(|host| *host != here)
         .collect();
     for host in &others {
-        let disable = json!([host, "nova-compute"]);
-        fleet
-            .sdk
-            .call("compute.disable_service", disable, json!({}))?;
+        fleet.sdk.set_enabled(host, false)?;
     }
-    fleet.begin(&server)?;
+    let refused: Refused = fleet.begin(&server).unwrap_err().downcast()?;
+    ensure!(refused.status == Some(400), "{refused}");
     fleet.until(&server, "error")?;
     for host in &others {
-        let enable = json!([host, "nova-compute"]);
-        fleet
-            .sdk
-            .call("compute.enable_service", enable, json!({}))?;
+        fleet.sdk.set_enabled(host, true)?;
     }
     Ok(())
 }
@@ -199,15 +191,44 @@ fn no_conductor_hears(deployment: &Simulated, fleet: &mut Fleet) -> Result<()> {
     Ok(())
 }
 
+/// Whoever follows a move stands still until another one does, and hears of that when it goes on.
+fn a_conductor_sleeps(
+    deployment: &Simulated,
+    prometheus: &Prometheus,
+    fleet: &mut Fleet,
+) -> Result<()> {
+    let busy = fleet.server("vm-busy")?;
+    fleet.begin(&busy)?;
+    fleet.until(&busy, "running")?;
+    for conductor in &deployment.conductors {
+        conductor.freeze(true)?;
+        prometheus.await_something(r#"count(up{job="godwit-conductor"} == 0)"#)?;
+        prometheus.await_something("sum(godwit_leases_held)")?;
+        conductor.freeze(false)?;
+        prometheus.await_something(r#"count(up{job="godwit-conductor"} == 1) == 2"#)?;
+    }
+    let lost = r#"sum(increase(godwit_effect_seconds_count{outcome="lost"}[30s]))"#;
+    prometheus.await_something(lost)?;
+    fleet.abort(&busy)
+}
+
 /// The source dies while it moves a guest for longer than it may: the deadline passes, and nobody
 /// can be told.
-fn hosts_die_during_a_move(deployment: &Simulated, fleet: &mut Fleet) -> Result<()> {
+fn hosts_die_during_a_move(
+    deployment: &Simulated,
+    prometheus: &Prometheus,
+    fleet: &mut Fleet,
+) -> Result<()> {
     let busy = fleet.server("vm-busy")?;
     fleet.begin(&busy)?;
     fleet.until(&busy, "running")?;
     deployment.hosts.kill9()?;
-    #[expect(clippy::disallowed_methods, reason = "longer than the move may take")]
-    std::thread::sleep(Duration::from_secs(15));
+    for query in [
+        "max(godwit_migrations_overdue)",
+        r#"sum(rate(godwit_effect_seconds_count{outcome="again"}[10s]))"#,
+    ] {
+        prometheus.await_something(query)?;
+    }
     deployment.hosts.start()?;
     deployment.await_hosts(3)
 }
@@ -220,9 +241,13 @@ fn webhook_to_nowhere(deployment: &Simulated) -> Result<(Native, Value)> {
     Ok((native, webhook))
 }
 
-/// Holds a lock that everybody who asks about servers waits for.
+/// Holds locks that everybody waits for who asks about servers, and all that a conductor does.
 fn locked(deployment: &Simulated) -> Result<std::process::Child> {
-    deployment.sql("BEGIN; LOCK TABLE servers IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(120);")
+    deployment.sql(
+        "BEGIN;
+         LOCK TABLE servers, services, effects, migrations IN ACCESS EXCLUSIVE MODE;
+         SELECT pg_sleep(120);",
+    )
 }
 
 /// A client that is killed leaves its session at work, so the session is ended.
@@ -235,10 +260,23 @@ fn unlock(deployment: &Simulated, mut lock: std::process::Child) -> Result<()> {
     Ok(())
 }
 
-/// One connection for the API, soon given up waiting for; a move may take ten seconds.
+/// Lets nobody have a connection to the database, not even those who have one, or everybody again.
+fn open_database(deployment: &Simulated, open: bool) -> Result<()> {
+    let database = deployment.database_name();
+    deployment.sql_elsewhere(&format!(
+        "ALTER DATABASE {database} ALLOW_CONNECTIONS {open}"
+    ))?;
+    deployment.sql_elsewhere(&format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+    ))
+}
+
+/// One connection for the API and two for a conductor, soon given up waiting for; a move may take
+/// ten seconds.
 fn overlay() -> Value {
     json!({
         "database": {"pool_size": 1, "busy_timeout": 1},
+        "conductor_database": {"pool_size": 2, "busy_timeout": 1},
         "conductor": {
             "slots": {"per_source": 1},
             "time_limits": {"completion_per_gib": 5, "grace": 5},
@@ -250,7 +288,7 @@ fn overlay() -> Value {
 fn real_every_panel_says_something() -> Result<()> {
     let deployment = Simulated::up(&overlay())?;
     let prometheus = Prometheus::start(&deployment.jobs(), &rules()?)?;
-    let_things_happen(&deployment)?;
+    let_things_happen(&deployment, &prometheus)?;
 
     let mut silent = vec![];
     let mut panels = 0;
@@ -289,12 +327,13 @@ impl Watched {
         let deployment = Simulated::up(overlay)?;
         let rules = shortened(&rules()?, SHORTER)?;
         let prometheus = Prometheus::start(&deployment.jobs(), &rules)?;
-        let calm = prometheus.firing()?;
-        ensure!(calm.is_empty(), "{calm:?} fire before anything happened");
-        Ok(Self {
+        let watched = Self {
             deployment,
             prometheus,
-        })
+        };
+        // Nobody answers before somebody was asked.
+        watched.calm()?;
+        Ok(watched)
     }
 
     /// Waits until all of these fire; others may.
@@ -337,19 +376,9 @@ fn real_alerts_about_processes_and_the_database() -> Result<()> {
     }
     watched.calm()?;
 
-    let database = deployment.database_name();
-    let close = |open: bool| {
-        let sessions = format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
-        );
-        deployment.sql_elsewhere(&format!(
-            "ALTER DATABASE {database} ALLOW_CONNECTIONS {open}"
-        ))?;
-        deployment.sql_elsewhere(&sessions)
-    };
-    close(false)?;
+    open_database(deployment, false)?;
     watched.fire(&["GodwitFiguresOld"])?;
-    close(true)?;
+    open_database(deployment, true)?;
     watched.calm()?;
 
     let lock = locked(deployment)?;

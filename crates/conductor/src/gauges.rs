@@ -28,6 +28,8 @@ pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
 }
 
 async fn refresh(ctx: &Context) -> Result<(), StoreError> {
+    // First, as the database may not answer, and then they are wanted most.
+    of_this_process(ctx);
     let figures = ctx.store.figures().await?;
     let (metrics, now) = (&ctx.metrics, ctx.now());
     let heard_since = now.minus(ctx.config.service_down_time);
@@ -84,26 +86,28 @@ async fn refresh(ctx: &Context) -> Result<(), StoreError> {
             .set(count);
     }
     services(ctx, now).await?;
+    for (state, count) in [("up", up), ("down", all.saturating_sub(up))] {
+        metrics.agents.with_label_values(&[state]).set(count);
+    }
+    metrics.gauges_read(now);
+    Ok(())
+}
+
+/// What is known without the database.
+fn of_this_process(ctx: &Context) {
+    let metrics = &ctx.metrics;
     let held = i64::try_from(ctx.leases.count()).unwrap_or(i64::MAX);
     metrics.leases.set(held);
 
     let pool = ctx.store.pool();
     metrics.refusals_are(pool.refused);
-    for (gauge, state, count) in [
-        (&metrics.agents, "up", up),
-        (&metrics.agents, "down", all.saturating_sub(up)),
-        (&metrics.pool, "in_use", pool.in_use.into()),
-        (
-            &metrics.pool,
-            "idle",
-            pool.open.saturating_sub(pool.in_use).into(),
-        ),
-        (&metrics.pool, "most", pool.size.into()),
+    for (state, count) in [
+        ("in_use", pool.in_use),
+        ("idle", pool.open.saturating_sub(pool.in_use)),
+        ("most", pool.size),
     ] {
-        gauge.with_label_values(&[state]).set(count);
+        metrics.pool.with_label_values(&[state]).set(count.into());
     }
-    metrics.gauges_read(now);
-    Ok(())
 }
 
 /// Agents and conductors, by how they are.

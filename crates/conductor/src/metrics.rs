@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use godwit_core::effect::Effect;
+use godwit_core::power::PowerAction;
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 use godwit_store::MigrationRecord;
@@ -15,6 +17,9 @@ use prometheus::{
     register_int_counter_with_registry as counter, register_int_gauge_vec_with_registry as gauges,
     register_int_gauge_with_registry as gauge,
 };
+
+/// The outcome of an effect whose lease ended first.
+pub(crate) const LOST: &str = "lost";
 
 /// Seconds that a status can last: from a quick check to a day in the queue.
 const STATUS_SECONDS: &[f64] = &[
@@ -129,16 +134,7 @@ impl Metrics {
                  asked for.",
                 registry
             )?,
-            effect_seconds: TracedHistograms::new(
-                histograms!(
-                    "godwit_effect_seconds",
-                    "How long performing an effect took; outcome is done, again or lost.",
-                    &["effect", "outcome"],
-                    prometheus::DEFAULT_BUCKETS.to_vec(),
-                    registry
-                )?,
-                prometheus::DEFAULT_BUCKETS,
-            ),
+            effect_seconds: effect_seconds(registry)?,
             leases: gauge!(
                 "godwit_leases_held",
                 "Effects that this conductor performs at the moment.",
@@ -241,6 +237,26 @@ impl Metrics {
     pub(crate) fn effect_ended(&self, verb: &str, outcome: &str, took: Duration) {
         self.effect_seconds.observe(&[verb, outcome], seconds(took));
     }
+}
+
+fn effect_seconds(registry: &Registry) -> prometheus::Result<TracedHistograms> {
+    let histograms = histograms!(
+        "godwit_effect_seconds",
+        "How long performing an effect took; outcome is done, again or lost.",
+        &["effect", "outcome"],
+        prometheus::DEFAULT_BUCKETS.to_vec(),
+        registry
+    )?;
+    // There from the beginning, so that the first that is lost is seen as an increase.
+    let effects = Effect::ALL.iter().map(|effect| effect.as_str());
+    let actions = PowerAction::ALL.iter().map(|action| action.as_str());
+    for verb in effects.chain(actions) {
+        histograms.with_label_values(&[verb, LOST]);
+    }
+    Ok(TracedHistograms::new(
+        histograms,
+        prometheus::DEFAULT_BUCKETS,
+    ))
 }
 
 fn seconds(span: Duration) -> f64 {

@@ -12,6 +12,7 @@ use tracing::{Instrument, debug, error, warn};
 
 use super::{Performed, perform, span, takes_long};
 use crate::context::Context;
+use crate::metrics;
 
 /// How long a clean stop may take to give leases back; after that they run out by themselves.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -153,7 +154,7 @@ async fn hold(ctx: Arc<Context>, claimed: Claimed, until: Instant, permit: Owned
             biased;
             () = held.lost() => {
                 debug!("the lease is lost");
-                ctx.metrics.effect_ended(claimed.subject.verb(), "lost", begun.elapsed());
+                ctx.metrics.effect_ended(claimed.subject.verb(), metrics::LOST, begun.elapsed());
                 return;
             }
             performed = perform(&ctx, &claimed) => performed,
@@ -230,6 +231,7 @@ mod tests {
             sequence: 1,
             attempts: 0,
             created_at: Timestamp::from_micros(0).unwrap(),
+            trace: None,
         }
     }
 
