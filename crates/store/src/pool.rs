@@ -72,6 +72,9 @@ impl Connector {
             }
             #[cfg(feature = "postgres")]
             Location::Postgres(url) => {
+                // libpq would have OpenSSL free at the exit of the process what a thread that is
+                // still connecting uses, and the process would end by a fault.
+                openssl_sys::init();
                 let argument = Location::postgres_argument(url, self.connect_timeout);
                 PgConnection::establish(&argument)
                     .map(Database::Postgres)
