@@ -64,7 +64,8 @@ def main():
         listener = oslo_messaging.get_notification_listener(
             transport, [target], [Endpoint(file)], executor="threading"
         )
-        listener.start()
+        # One after the other: several would write in whatever order they get to.
+        listener.start(override_pool_size=1)
         done = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: done.set())
         done.wait()

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use godwit_store::PositionedEvent;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -322,10 +322,11 @@ impl Reader {
     }
 }
 
-/// An answer with events. Who is busy, or about to stop, may say so, and is left.
+/// An answer with events. Who is busy, or about to stop, may say so, and is left; so is who had no
+/// time to read the request while a thousand came at once.
 fn answered(response: Response) -> Result<Response, End> {
     let status = response.status();
-    if status.is_server_error() {
+    if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
         return Err(End::Cut);
     }
     match status.is_success() {

@@ -107,7 +107,8 @@ impl Sdk {
         }
     }
 
-    /// Starts a live migration; `host` is a named destination, disks are as `auto` finds them.
+    /// Starts a live migration; `host` is a named destination, disks are as `auto` finds them. The
+    /// SDK asks at 2.30, so the answer waits for the pre-checks.
     ///
     /// # Errors
     /// As [`Sdk::call`].
@@ -156,6 +157,22 @@ impl Sdk {
             .call(method, json!([server]), json!({}));
         self.unpinned();
         evacuated.map(drop)
+    }
+
+    /// Says whether servers may be placed on a host.
+    ///
+    /// # Errors
+    /// There is no such host, or as [`Sdk::call`].
+    pub fn set_enabled(&mut self, host: &str, enabled: bool) -> Result<()> {
+        let of_host = json!({"host": host, "binary": "nova-compute"});
+        let services = self.call("compute.services", json!([]), of_host)?;
+        let id = services[0]["id"].as_str();
+        let id = id.with_context(|| format!("there is no {host}"))?;
+        let method = match enabled {
+            true => "compute.enable_service",
+            false => "compute.disable_service",
+        };
+        self.call(method, json!([id]), json!({})).map(drop)
     }
 
     /// The server.

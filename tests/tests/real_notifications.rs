@@ -9,7 +9,7 @@ use godwit_test_support::rabbitmq::RabbitMq;
 use godwit_test_support::wait_for_blocking;
 use serde_json::{Value, json};
 use system_tests::notifications::{Listener, Notification};
-use system_tests::sdk::Sdk;
+use system_tests::sdk::{Refused, Sdk};
 use system_tests::simulated::Simulated;
 
 const MOVE: Duration = Duration::from_secs(60);
@@ -85,10 +85,7 @@ impl Scene {
     }
 
     fn begin(&mut self, server: &str) -> Result<()> {
-        self.sdk.pinned("2.93");
-        let begun = self.sdk.live_migrate(server, None);
-        self.sdk.unpinned();
-        begun
+        self.sdk.live_migrate(server, None)
     }
 
     fn until(&mut self, server: &str, status: &str) -> Result<i64> {
@@ -187,13 +184,11 @@ fn real_notifications_of_a_move_without_a_host_are_errors() -> Result<()> {
     let here = scene.sdk.server(&server)?.compute_host;
     for host in ["host-1", "host-2", "host-3"] {
         if Some(host) != here.as_deref() {
-            let disable = json!([host, "nova-compute"]);
-            scene
-                .sdk
-                .call("compute.disable_service", disable, json!({}))?;
+            scene.sdk.set_enabled(host, false)?;
         }
     }
-    scene.begin(&server)?;
+    let refused: Refused = scene.begin(&server).unwrap_err().downcast()?;
+    ensure!(refused.status == Some(400), "{refused}");
     scene.until(&server, "error")?;
     let heard = scene.heard(&server, &["compute_task.migrate_server.error"])?;
     assert_eq!(heard[0].priority, "error");

@@ -14,5 +14,5 @@ fn real_package_is_installed_upgraded_and_removed() -> Result<()> {
     for revision in ["1", "2"] {
         make(&given, &["--revision", revision])?;
     }
-    try_in_tree(directory.path(), &["try-package"])
+    try_in_tree(directory.path(), &["try-package", "units"])
 }

@@ -55,7 +55,8 @@ async fn begin(bench: &Bench, n: u128, request: KeyedRequest) -> bool {
 
 async fn find(bench: &Bench, name: &str, now: Timestamp) -> Option<KeptRequest> {
     let forgotten = now.minus(KEPT);
-    let found = bench.store.idempotency_find(&key(name), forgotten);
+    let key = key(name);
+    let found = bench.store.idempotency_find(&key, forgotten);
     found.await.unwrap()
 }
 

@@ -85,7 +85,7 @@ on_both! {
         let list = async |project, after| bench.store.webhook_list(project, after, 9).await.unwrap();
         assert_eq!(list(None, 0).await, [first.clone(), other.clone()]);
         assert_eq!(list(None, first.id).await, [other]);
-        assert_eq!(list(Some("demo"), 0).await, [first.clone()]);
+        assert_eq!(list(Some("demo"), 0).await, std::slice::from_ref(&first));
         assert_eq!(list(Some("no\0project"), 0).await, []);
         let count = async |project| bench.store.webhook_count(project).await.unwrap();
         assert_eq!((count(None).await, count(Some("lab")).await, count(Some("x")).await), (2, 1, 0));

@@ -245,7 +245,7 @@ async fn what_has_expired_is_said_and_is_still_in_the_log_of_its_migration() {
         let kept = world.native(Who::Admin, path).await;
         assert_eq!(positions(&kept), ["3", "4"], "{path}");
     }
-    let shown = world.native(Who::Admin, &format!("/migrations/{first}"));
-    let shown = shown.await.ok();
+    let path = format!("/migrations/{first}");
+    let shown = world.native(Who::Admin, &path).await.ok();
     assert_eq!(shown["timeline"].as_array().unwrap().len(), 2);
 }

@@ -30,6 +30,17 @@ async fn a_migration_says_all_that_is_known_of_it() {
             SELECT 'migration', id, 2, created_at, 'handed_over', 'running', 'running',
                 'agent:host-1', 'null' FROM migrations;",
     );
+    let timeline = json!([
+        {"event": "requested", "from": null, "to": "accepted", "at": "2026-11-01T01:00:00Z",
+            "actor": {"service": "api", "host": null, "user": "u-manager", "project": DEMO,
+                "request_id": "req-1"},
+            "detail": {"host": "host-2"}},
+        {"event": "handed_over", "from": "running", "to": "running",
+            "at": "2026-11-01T01:00:00Z",
+            "actor": {"service": "agent", "host": "host-1", "user": null, "project": null,
+                "request_id": null},
+            "detail": null},
+    ]);
     let mut expected = json!({
         "uuid": migration_uuid(1), "id": 1, "server": SERVER, "instance_uuid": SERVER,
         "project": DEMO, "kind": "live", "migration_type": "live-migration", "status": "running",
@@ -48,17 +59,7 @@ async fn a_migration_says_all_that_is_known_of_it() {
         "deadline": "2026-11-21T00:00:00Z", "run": null, "fence_proof": null,
         "created_at": "2026-11-01T01:00:00Z", "updated_at": "2026-11-01T01:01:00Z",
         "started_at": "2026-11-01T01:00:30Z", "ended_at": null,
-        "timeline": [
-            {"event": "requested", "from": null, "to": "accepted", "at": "2026-11-01T01:00:00Z",
-                "actor": {"service": "api", "host": null, "user": "u-manager", "project": DEMO,
-                    "request_id": "req-1"},
-                "detail": {"host": "host-2"}},
-            {"event": "handed_over", "from": "running", "to": "running",
-                "at": "2026-11-01T01:00:00Z",
-                "actor": {"service": "agent", "host": "host-1", "user": null, "project": null,
-                    "request_id": null},
-                "detail": null},
-        ],
+        "timeline": timeline,
     });
     let shown = world.native(Who::Admin, "/migrations/1").await.ok();
     assert_eq!(shown, expected);
