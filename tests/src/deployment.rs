@@ -10,7 +10,7 @@
 //! brings up the same thing for people.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use godwit_api::development_identity::{clouds_yaml, project_named, user_named};
 use godwit_test_support::ca::{Role, TestCa};
+use godwit_test_support::ports::free_address;
 use godwit_test_support::postgres::KeptPostgres;
 use godwit_test_support::testbed::{self, Host, Testbed};
 use godwit_test_support::token::TokenKey;
@@ -112,14 +113,13 @@ impl Deployment {
         )?;
         let database = KeptPostgres::start(&directory.join("postgres"))?;
         let database = database.create_database("godwit")?;
-        let loopback = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let plan = Plan {
             directory,
             database,
             gateway: testbed.gateway(),
             shared: testbed.shared(),
             instances: testbed.instances(),
-            api: loopback(free_port()?),
+            api: free_address()?,
             options,
         };
         plan.write(testbed.hosts())?;
@@ -459,10 +459,4 @@ fn project_id(name: &str) -> String {
     project_named(name)
         .map(|project| project.id())
         .unwrap_or_default()
-}
-
-/// A port that nobody listens on now.
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?.port())
 }

@@ -10,13 +10,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
+use godwit_test_support::ports::free_address;
 use godwit_test_support::wait_for_blocking;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::sdk::repository;
-use crate::simulated::free_address;
 
 /// Prometheus looks at its targets for the first time after five seconds.
 const START: Duration = Duration::from_secs(60);

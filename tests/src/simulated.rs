@@ -9,7 +9,7 @@
 //! Certificates are made by the command that operators have, so that what it makes is tried.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use godwit_api::development_identity::clouds_yaml;
 use godwit_api::http::sealing::make_key;
+use godwit_test_support::ports::free_address;
 use godwit_test_support::postgres::TempPostgres;
 use godwit_test_support::token::TokenKey;
 use godwit_test_support::wait_for_blocking;
@@ -137,6 +138,14 @@ impl Simulated {
         }
         this.await_hosts(3)?;
         Ok(this)
+    }
+
+    /// Prints what all have logged.
+    pub fn show_logs(&self) {
+        for role in self.roles() {
+            let log = fs::read_to_string(role.log()).unwrap_or_default();
+            eprintln!("--- {}\n{log}", role.name());
+        }
     }
 
     fn roles(&self) -> impl Iterator<Item = &Process> {
@@ -312,11 +321,10 @@ impl Simulated {
 
 impl Drop for Simulated {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.show_logs();
+        }
         for role in self.roles() {
-            if std::thread::panicking() {
-                let log = fs::read_to_string(role.log()).unwrap_or_default();
-                eprintln!("--- {}\n{log}", role.name());
-            }
             let _ = role.kill9();
         }
     }
@@ -459,13 +467,4 @@ fn laid_over(mut under: Value, over: &Value) -> Value {
 
 fn free_addresses(count: usize) -> Result<Vec<SocketAddr>> {
     (0..count).map(|_| free_address()).collect()
-}
-
-/// An address of this machine that nobody listens on now.
-///
-/// # Errors
-/// There is none.
-pub fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?)
 }

@@ -267,10 +267,13 @@ fn real_thousand_readers_are_each_told_the_table_whoever_is_killed() -> Result<(
     std::thread::scope(|threads| {
         let moving = threads.spawn(|| runtime.block_on(move_all(&scene.native, &scene.store)));
         // Processes end with the thread that started them, which is this one.
-        scene.kill_and_restart(&readers)?;
+        let struck = scene.kill_and_restart(&readers);
         let moved = moving.join();
-        moved.unwrap_or_else(|_| bail!("whoever moves servers has panicked"))
-    })?;
+        // Without moves nothing happens that others could wait for.
+        moved.unwrap_or_else(|_| bail!("whoever moves servers has panicked"))?;
+        struck
+    })
+    .inspect_err(|_| scene.deployment.show_logs())?;
 
     let table = scene.table()?;
     let told: Vec<Told> = table.iter().map(Told::from).collect();

@@ -6,6 +6,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use godwit_test_support::ports::free_address;
 use godwit_test_support::rabbitmq::RabbitMq;
 use godwit_test_support::wait_for_blocking;
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use system_tests::native::Native;
 use system_tests::prometheus::{Prometheus, rules, shortened};
 use system_tests::sdk::Refused;
 use system_tests::sdk::{Sdk, repository};
-use system_tests::simulated::{Simulated, free_address};
+use system_tests::simulated::Simulated;
 use tokio::runtime::Runtime;
 
 /// An alert that is caused fires within this, and clears within this.

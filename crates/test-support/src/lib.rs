@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod http;
 pub mod keystone;
 pub mod oracle;
+pub mod ports;
 pub mod postgres;
 pub mod rabbitmq;
 pub mod receiver;

@@ -5,7 +5,7 @@
 //! be killed, and started again at the same address with what it had on its disk.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -15,12 +15,13 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::child::Child;
+use crate::ports::free_port;
 use crate::wait::wait_for_blocking;
 
 /// Debian's own start is a wrapper that becomes another user; this is what it calls.
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(180);
 
 /// It comes with this user, who may come from this machine alone.
 const USER: &str = "guest";
@@ -173,10 +174,4 @@ fn settings(directory: &Path, ports: Ports) -> Vec<(&'static str, String)> {
             "-noinput +S 1:1 +A 2 -kernel inet_dist_use_interface {127,0,0,1}".to_owned(),
         ),
     ]
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?.port())
 }

@@ -1,6 +1,5 @@
 //! Starting a server on a cluster of its own.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use nix::sys::signal::Signal;
 
 use super::cluster::{Installation, Lifetime, SUPERUSER};
 use crate::child::Child;
+use crate::ports::free_port;
 use crate::process::run;
 use crate::wait::wait_for_blocking;
 
@@ -69,11 +69,4 @@ impl Server {
         run(createdb.arg(format!("--port={}", self.port)).arg(name))?;
         Ok(self.url(name))
     }
-}
-
-/// A port that was free a moment ago. PostgreSQL has no port 0, so the caller must be ready to
-/// try another.
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?.port())
 }
