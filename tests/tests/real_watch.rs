@@ -137,10 +137,14 @@ fn let_things_happen(deployment: &Simulated, prometheus: &Prometheus) -> Result<
         prometheus.await_something("max(godwit_queue_oldest_seconds)")?;
         fleet.abort(&busy)?;
         fleet.until(&neighbour, "completed")?;
-        // Two conductors count, and one of them twice at least.
-        nowhere_to_go(&mut fleet)?;
-        nowhere_to_go(&mut fleet)?;
     }
+    // Two conductors count, each from its first on, and what it counts between two scrapes is one.
+    wait_for_blocking("moves to be seen to fail", MOVE, || {
+        nowhere_to_go(&mut fleet)?;
+        let failed = prometheus.query("sum(increase(godwit_migrations_failed_total[10s]))")?;
+        ensure!(failed.iter().any(|(_, count)| *count > 0.0), "{failed:?}");
+        Ok(Some(()))
+    })?;
     no_conductor_hears(deployment, &mut fleet)?;
     a_conductor_sleeps(deployment, prometheus, &mut fleet)?;
     hosts_die_during_a_move(deployment, prometheus, &mut fleet)?;
@@ -226,6 +230,7 @@ fn hosts_die_during_a_move(
     deployment.hosts.kill9()?;
     for query in [
         "max(godwit_migrations_overdue)",
+        "max(godwit_discrepancies_open)",
         r#"sum(rate(godwit_effect_seconds_count{outcome="again"}[10s]))"#,
     ] {
         prometheus.await_something(query)?;
@@ -244,11 +249,30 @@ fn webhook_to_nowhere(deployment: &Simulated) -> Result<(Native, Value)> {
 
 /// Holds locks that everybody waits for who asks about servers, and all that a conductor does.
 fn locked(deployment: &Simulated) -> Result<std::process::Child> {
-    deployment.sql(
-        "BEGIN;
-         LOCK TABLE servers, services, effects, migrations IN ACCESS EXCLUSIVE MODE;
-         SELECT pg_sleep(120);",
-    )
+    let begin = || {
+        deployment.sql(
+            "BEGIN;
+             LOCK TABLE servers, services, effects, migrations IN ACCESS EXCLUSIVE MODE;
+             SELECT pg_sleep(120);",
+        )
+    };
+    let held = format!(
+        "DO $$ BEGIN
+             IF (SELECT COUNT(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+                 WHERE datname = '{}' AND mode = 'AccessExclusiveLock' AND granted) < 4
+             THEN RAISE EXCEPTION 'not all are locked'; END IF;
+         END $$",
+        deployment.database_name()
+    );
+    let mut lock = begin()?;
+    wait_for_blocking("the locks", MOVE, || {
+        // Others have locks as well, and who ends a deadlock may be we.
+        if lock.try_wait()?.is_some() {
+            lock = begin()?;
+        }
+        deployment.sql_elsewhere(&held).map(Some)
+    })?;
+    Ok(lock)
 }
 
 /// A client that is killed leaves its session at work, so the session is ended.
