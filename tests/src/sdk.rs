@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use godwit_test_support::wait_for_blocking;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -182,6 +183,29 @@ impl Sdk {
     pub fn server(&mut self, server: &str) -> Result<Server> {
         let value = self.call("compute.get_server", json!([server]), json!({}))?;
         Ok(serde_json::from_value(value)?)
+    }
+
+    /// The id of the server with this name, of whatever project.
+    ///
+    /// # Errors
+    /// There is none, or as [`Sdk::call`].
+    pub fn server_named(&mut self, name: &str) -> Result<String> {
+        let filter = json!({"all_projects": true, "name": format!("^{name}$")});
+        let found = self.call("compute.servers", json!([]), filter)?;
+        let id = found[0]["id"].as_str();
+        Ok(id.with_context(|| format!("no server {name}"))?.to_owned())
+    }
+
+    /// Waits until a server's newest migration is in this status; returns its id.
+    ///
+    /// # Errors
+    /// It is not `within` this time; the error says in which it is.
+    pub fn await_migration(&mut self, server: &str, status: &str, within: Duration) -> Result<i64> {
+        wait_for_blocking(&format!("a migration that is {status}"), within, || {
+            let migration = self.newest_migration(server)?;
+            ensure!(migration.status == status, "it is {}", migration.status);
+            Ok(Some(migration.id))
+        })
     }
 
     /// The newest migration of a server, from the list of all.

@@ -29,13 +29,6 @@ impl Load {
         Ok(Self { sdk, begun: 0 })
     }
 
-    fn server(&mut self, name: &str) -> Result<String> {
-        let filter = json!({"all_projects": true, "name": format!("^{name}$")});
-        let found = self.sdk.call("compute.servers", json!([]), filter)?;
-        let id = found[0]["id"].as_str();
-        Ok(id.with_context(|| format!("no server {name}"))?.to_owned())
-    }
-
     /// Asks for a live migration.
     fn begin(&mut self, server: &str) -> Result<()> {
         let begun = self.sdk.live_migrate(server, None);
@@ -43,19 +36,13 @@ impl Load {
         begun
     }
 
-    fn until(&mut self, server: &str, status: &str) -> Result<i64> {
-        wait_for_blocking(&format!("a migration that is {status}"), MOVE, || {
-            let migration = self.sdk.newest_migration(server)?;
-            ensure!(migration.status == status, "it is {}", migration.status);
-            Ok(Some(migration.id))
-        })
-    }
-
     /// A whole move.
     fn moves(&mut self, name: &str) -> Result<()> {
-        let server = self.server(name)?;
+        let server = self.sdk.server_named(name)?;
         self.begin(&server)?;
-        self.until(&server, "completed").map(drop)
+        self.sdk
+            .await_migration(&server, "completed", MOVE)
+            .map(drop)
     }
 
     /// As many as were asked for, and all of them as they should have ended.
@@ -88,12 +75,15 @@ pub fn upgrade(old: &Path, new: &Path) -> Result<()> {
     })?;
     let mut load = Load::on(&deployment)?;
     load.moves("vm-1")?;
-    let (busy, waiting) = (load.server("vm-busy")?, load.server("vm-2")?);
+    let (busy, waiting) = (
+        load.sdk.server_named("vm-busy")?,
+        load.sdk.server_named("vm-2")?,
+    );
     load.begin(&busy)?;
-    load.until(&busy, "running")?;
+    load.sdk.await_migration(&busy, "running", MOVE)?;
     load.sdk.migrate(&waiting, None)?;
     load.begun += 1;
-    load.until(&waiting, "finished")?;
+    load.sdk.await_migration(&waiting, "finished", MOVE)?;
 
     if upgrade_schema(&mut deployment, new)? {
         println!("the former release goes on with the new schema");
@@ -111,11 +101,11 @@ pub fn upgrade(old: &Path, new: &Path) -> Result<()> {
 
     // What was begun before, by agents that are still the former ones.
     load.sdk = deployment.sdk("admin")?;
-    let migration = load.until(&busy, "running")?;
+    let migration = load.sdk.await_migration(&busy, "running", MOVE)?;
     load.sdk.abort(&busy, migration)?;
-    load.until(&busy, "cancelled")?;
+    load.sdk.await_migration(&busy, "cancelled", MOVE)?;
     load.sdk.confirm(&waiting)?;
-    load.until(&waiting, "confirmed")?;
+    load.sdk.await_migration(&waiting, "confirmed", MOVE)?;
 
     replace(&mut deployment.hosts, new)?;
     deployment.await_hosts(3)?;

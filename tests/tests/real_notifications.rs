@@ -77,28 +77,11 @@ impl Scene {
         })
     }
 
-    fn server(&mut self, name: &str) -> Result<String> {
-        let filter = json!({"all_projects": true, "name": format!("^{name}$")});
-        let found = self.sdk.call("compute.servers", json!([]), filter)?;
-        let id = found[0]["id"].as_str();
-        Ok(id.with_context(|| format!("no server {name}"))?.to_owned())
-    }
-
-    fn begin(&mut self, server: &str) -> Result<()> {
-        self.sdk.live_migrate(server, None)
-    }
-
-    fn until(&mut self, server: &str, status: &str) -> Result<i64> {
-        wait_for_blocking(&format!("a migration that is {status}"), MOVE, || {
-            let migration = self.sdk.newest_migration(server)?;
-            ensure!(migration.status == status, "it is {}", migration.status);
-            Ok(Some(migration.id))
-        })
-    }
-
     fn move_away(&mut self, server: &str) -> Result<()> {
-        self.begin(server)?;
-        self.until(server, "completed").map(drop)
+        self.sdk.live_migrate(server, None)?;
+        self.sdk
+            .await_migration(server, "completed", MOVE)
+            .map(drop)
     }
 
     /// Waits until exactly this has arrived of a server, each at the place of its first arrival.
@@ -130,9 +113,15 @@ fn data<'a>(notification: &'a Notification, key: &str) -> &'a Value {
 #[test]
 fn real_notifications_arrive_in_order_though_broker_and_conductor_are_killed() -> Result<()> {
     let mut scene = Scene::set()?;
-    let (live, cold) = (scene.server("vm-1")?, scene.server("vm-2")?);
-    let (busy, meanwhile) = (scene.server("vm-busy")?, scene.server("vm-3")?);
-    let last = scene.server("vm-4")?;
+    let (live, cold) = (
+        scene.sdk.server_named("vm-1")?,
+        scene.sdk.server_named("vm-2")?,
+    );
+    let (busy, meanwhile) = (
+        scene.sdk.server_named("vm-busy")?,
+        scene.sdk.server_named("vm-3")?,
+    );
+    let last = scene.sdk.server_named("vm-4")?;
 
     let home = scene.sdk.server(&live)?.compute_host;
     scene.move_away(&live)?;
@@ -148,18 +137,18 @@ fn real_notifications_arrive_in_order_though_broker_and_conductor_are_killed() -
     assert!(heard.iter().all(|it| it.priority == "info"));
 
     scene.sdk.migrate(&cold, None)?;
-    scene.until(&cold, "finished")?;
+    scene.sdk.await_migration(&cold, "finished", MOVE)?;
     scene.sdk.confirm(&cold)?;
-    scene.until(&cold, "confirmed")?;
+    scene.sdk.await_migration(&cold, "confirmed", MOVE)?;
     scene.heard(&cold, CONFIRMED)?;
 
     // Nobody waits for a broker that is gone, and nothing is lost.
-    scene.begin(&busy)?;
-    let migration = scene.until(&busy, "running")?;
+    scene.sdk.live_migrate(&busy, None)?;
+    let migration = scene.sdk.await_migration(&busy, "running", MOVE)?;
     scene.heard(&busy, &ABORTED[..2])?;
     scene.broker.kill();
     scene.sdk.abort(&busy, migration)?;
-    scene.until(&busy, "cancelled")?;
+    scene.sdk.await_migration(&busy, "cancelled", MOVE)?;
     scene.move_away(&meanwhile)?;
     scene.heard(&busy, &ABORTED[..2])?;
     scene.broker.resume()?;
@@ -180,16 +169,20 @@ fn real_notifications_arrive_in_order_though_broker_and_conductor_are_killed() -
 #[test]
 fn real_notifications_of_a_move_without_a_host_are_errors() -> Result<()> {
     let mut scene = Scene::set()?;
-    let server = scene.server("vm-5")?;
+    let server = scene.sdk.server_named("vm-5")?;
     let here = scene.sdk.server(&server)?.compute_host;
     for host in ["host-1", "host-2", "host-3"] {
         if Some(host) != here.as_deref() {
             scene.sdk.set_enabled(host, false)?;
         }
     }
-    let refused: Refused = scene.begin(&server).unwrap_err().downcast()?;
+    let refused: Refused = scene
+        .sdk
+        .live_migrate(&server, None)
+        .unwrap_err()
+        .downcast()?;
     ensure!(refused.status == Some(400), "{refused}");
-    scene.until(&server, "error")?;
+    scene.sdk.await_migration(&server, "error", MOVE)?;
     let heard = scene.heard(&server, &["compute_task.migrate_server.error"])?;
     assert_eq!(heard[0].priority, "error");
     assert!(heard[0].publisher_id.starts_with("nova-conductor:"));

@@ -8,28 +8,11 @@ use godwit_test_support::{http, wait_for_blocking};
 use serde_json::json;
 use system_tests::collector::{Collector, Span, Trace};
 use system_tests::prometheus::{Prometheus, rules};
-use system_tests::sdk::Sdk;
 use system_tests::simulated::Simulated;
 
 const MOVE: Duration = Duration::from_secs(60);
 /// Spans are sent ten times a second.
 const SENT: Duration = Duration::from_secs(60);
-
-/// The server that never gets there by itself, so that there is time for everything.
-fn busy(sdk: &mut Sdk) -> Result<String> {
-    let filter = json!({"all_projects": true, "name": "^vm-busy$"});
-    let found = sdk.call("compute.servers", json!([]), filter)?;
-    let id = found[0]["id"].as_str();
-    Ok(id.context("there is no vm-busy")?.to_owned())
-}
-
-fn until(sdk: &mut Sdk, server: &str, status: &str) -> Result<i64> {
-    wait_for_blocking(&format!("a migration that is {status}"), MOVE, || {
-        let migration = sdk.newest_migration(server)?;
-        ensure!(migration.status == status, "it is {}", migration.status);
-        Ok(Some(migration.id))
-    })
-}
 
 /// The request to this path that changed something.
 fn request(collector: &Collector, path: &str) -> Result<Span> {
@@ -69,9 +52,10 @@ fn real_one_request_is_one_trace_whoever_dies() -> Result<()> {
         "traces": {"endpoint": collector.url(), "interval": 0.1},
     }))?;
     let mut sdk = deployment.sdk("admin")?;
-    let server = busy(&mut sdk)?;
+    // It never gets there by itself, so that there is time for everything.
+    let server = sdk.server_named("vm-busy")?;
     sdk.live_migrate(&server, None)?;
-    let migration = until(&mut sdk, &server, "running")?;
+    let migration = sdk.await_migration(&server, "running", MOVE)?;
 
     // What the conductors have done by now is known; what they are doing is lost with them.
     let action = format!("/servers/{server}/action");
@@ -93,7 +77,7 @@ fn real_one_request_is_one_trace_whoever_dies() -> Result<()> {
         conductor.start()?;
     }
     sdk.force_complete(&server, migration)?;
-    until(&mut sdk, &server, "completed")?;
+    sdk.await_migration(&server, "completed", MOVE)?;
 
     let ended = [
         "godwit-agent job",

@@ -42,13 +42,6 @@ impl Fleet {
         Ok(Self { sdk })
     }
 
-    fn server(&mut self, name: &str) -> Result<String> {
-        let filter = json!({"all_projects": true, "name": format!("^{name}$")});
-        let found = self.sdk.call("compute.servers", json!([]), filter)?;
-        let id = found[0]["id"].as_str();
-        Ok(id.with_context(|| format!("no server {name}"))?.to_owned())
-    }
-
     fn host_of(&mut self, server: &str) -> Result<String> {
         let host = self.sdk.server(server)?.compute_host;
         host.context("it has no host")
@@ -56,10 +49,10 @@ impl Fleet {
 
     /// Two servers on one host, of which the first is the one that never gets there by itself.
     fn busy_and_neighbour(&mut self) -> Result<(String, String)> {
-        let busy = self.server("vm-busy")?;
+        let busy = self.sdk.server_named("vm-busy")?;
         let host = self.host_of(&busy)?;
         for number in 1..=12 {
-            let Ok(server) = self.server(&format!("vm-{number}")) else {
+            let Ok(server) = self.sdk.server_named(&format!("vm-{number}")) else {
                 continue;
             };
             if self.host_of(&server)? == host {
@@ -69,27 +62,19 @@ impl Fleet {
         anyhow::bail!("nobody shares a host with vm-busy")
     }
 
-    fn until(&mut self, server: &str, status: &str) -> Result<i64> {
-        wait_for_blocking(&format!("a migration that is {status}"), MOVE, || {
-            let migration = self.sdk.newest_migration(server)?;
-            ensure!(migration.status == status, "it is {}", migration.status);
-            Ok(Some(migration.id))
-        })
-    }
-
-    fn begin(&mut self, server: &str) -> Result<()> {
-        self.sdk.live_migrate(server, None)
-    }
-
     fn move_away(&mut self, server: &str) -> Result<()> {
-        self.begin(server)?;
-        self.until(server, "completed").map(drop)
+        self.sdk.live_migrate(server, None)?;
+        self.sdk
+            .await_migration(server, "completed", MOVE)
+            .map(drop)
     }
 
     fn abort(&mut self, server: &str) -> Result<()> {
         let migration = self.sdk.newest_migration(server)?.id;
         self.sdk.abort(server, migration)?;
-        self.until(server, "cancelled").map(drop)
+        self.sdk
+            .await_migration(server, "cancelled", MOVE)
+            .map(drop)
     }
 }
 
@@ -120,23 +105,23 @@ fn let_things_happen(deployment: &Simulated, prometheus: &Prometheus) -> Result<
     // on, so everything happens twice.
     for _ in 0..2 {
         for name in ["vm-1", "vm-2", "vm-3"] {
-            let server = fleet.server(name)?;
+            let server = fleet.sdk.server_named(name)?;
             fleet.move_away(&server)?;
         }
-        let server = fleet.server("vm-4")?;
+        let server = fleet.sdk.server_named("vm-4")?;
         fleet.sdk.migrate(&server, None)?;
-        fleet.until(&server, "finished")?;
+        fleet.sdk.await_migration(&server, "finished", MOVE)?;
         fleet.sdk.confirm(&server)?;
 
         let (busy, neighbour) = fleet.busy_and_neighbour()?;
-        fleet.begin(&busy)?;
-        fleet.until(&busy, "running")?;
-        fleet.begin(&neighbour)?;
-        fleet.until(&neighbour, "queued")?;
+        fleet.sdk.live_migrate(&busy, None)?;
+        fleet.sdk.await_migration(&busy, "running", MOVE)?;
+        fleet.sdk.live_migrate(&neighbour, None)?;
+        fleet.sdk.await_migration(&neighbour, "queued", MOVE)?;
         prometheus.await_something("max(godwit_queue_length)")?;
         prometheus.await_something("max(godwit_queue_oldest_seconds)")?;
         fleet.abort(&busy)?;
-        fleet.until(&neighbour, "completed")?;
+        fleet.sdk.await_migration(&neighbour, "completed", MOVE)?;
     }
     // Two conductors count, each from its first on, and what it counts between two scrapes is one.
     wait_for_blocking("moves to be seen to fail", MOVE, || {
@@ -145,7 +130,7 @@ fn let_things_happen(deployment: &Simulated, prometheus: &Prometheus) -> Result<
         ensure!(failed.iter().any(|(_, count)| *count > 0.0), "{failed:?}");
         Ok(Some(()))
     })?;
-    no_conductor_hears(deployment, &mut fleet)?;
+    no_conductor_hears(deployment, prometheus, &mut fleet)?;
     a_conductor_sleeps(deployment, prometheus, &mut fleet)?;
     hosts_die_during_a_move(deployment, prometheus, &mut fleet)?;
     let lock = locked(deployment)?;
@@ -156,7 +141,7 @@ fn let_things_happen(deployment: &Simulated, prometheus: &Prometheus) -> Result<
 
 /// A migration that ends in an error: no host is left that may be chosen.
 fn nowhere_to_go(fleet: &mut Fleet) -> Result<()> {
-    let server = fleet.server("vm-5")?;
+    let server = fleet.sdk.server_named("vm-5")?;
     let here = fleet.host_of(&server)?;
     let others: Vec<_> = ["host-1", "host-2", "host-3"]
         .into_iter()
@@ -165,9 +150,13 @@ fn nowhere_to_go(fleet: &mut Fleet) -> Result<()> {
     for host in &others {
         fleet.sdk.set_enabled(host, false)?;
     }
-    let refused: Refused = fleet.begin(&server).unwrap_err().downcast()?;
+    let refused: Refused = fleet
+        .sdk
+        .live_migrate(&server, None)
+        .unwrap_err()
+        .downcast()?;
     ensure!(refused.status == Some(400), "{refused}");
-    fleet.until(&server, "error")?;
+    fleet.sdk.await_migration(&server, "error", MOVE)?;
     for host in &others {
         fleet.sdk.set_enabled(host, true)?;
     }
@@ -175,23 +164,28 @@ fn nowhere_to_go(fleet: &mut Fleet) -> Result<()> {
 }
 
 /// A move that ends while there is nobody to report it to.
-fn no_conductor_hears(deployment: &Simulated, fleet: &mut Fleet) -> Result<()> {
+fn no_conductor_hears(
+    deployment: &Simulated,
+    prometheus: &Prometheus,
+    fleet: &mut Fleet,
+) -> Result<()> {
     for _ in 0..2 {
-        let server = fleet.server("vm-6")?;
-        fleet.begin(&server)?;
-        fleet.until(&server, "running")?;
+        let server = fleet.sdk.server_named("vm-6")?;
+        fleet.sdk.live_migrate(&server, None)?;
+        fleet.sdk.await_migration(&server, "running", MOVE)?;
         for conductor in &deployment.conductors {
             conductor.kill9()?;
         }
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "how long the move takes meanwhile"
-        )]
-        std::thread::sleep(Duration::from_secs(10));
+        for query in [
+            "sum(godwit_agent_reports_outstanding)",
+            r#"sum(increase(godwit_agent_conductor_calls_failed_total{call="report"}[10s]))"#,
+        ] {
+            prometheus.await_something(query)?;
+        }
         for conductor in &deployment.conductors {
             conductor.start()?;
         }
-        fleet.until(&server, "completed")?;
+        fleet.sdk.await_migration(&server, "completed", MOVE)?;
     }
     Ok(())
 }
@@ -202,9 +196,9 @@ fn a_conductor_sleeps(
     prometheus: &Prometheus,
     fleet: &mut Fleet,
 ) -> Result<()> {
-    let busy = fleet.server("vm-busy")?;
-    fleet.begin(&busy)?;
-    fleet.until(&busy, "running")?;
+    let busy = fleet.sdk.server_named("vm-busy")?;
+    fleet.sdk.live_migrate(&busy, None)?;
+    fleet.sdk.await_migration(&busy, "running", MOVE)?;
     for conductor in &deployment.conductors {
         conductor.freeze(true)?;
         prometheus.await_something(r#"count(up{job="godwit-conductor"} == 0)"#)?;
@@ -224,9 +218,9 @@ fn hosts_die_during_a_move(
     prometheus: &Prometheus,
     fleet: &mut Fleet,
 ) -> Result<()> {
-    let busy = fleet.server("vm-busy")?;
-    fleet.begin(&busy)?;
-    fleet.until(&busy, "running")?;
+    let busy = fleet.sdk.server_named("vm-busy")?;
+    fleet.sdk.live_migrate(&busy, None)?;
+    fleet.sdk.await_migration(&busy, "running", MOVE)?;
     deployment.hosts.kill9()?;
     for query in [
         "max(godwit_migrations_overdue)",
@@ -423,9 +417,9 @@ fn real_alerts_about_agents_and_moves() -> Result<()> {
     let (busy, neighbour) = fleet.busy_and_neighbour()?;
 
     // Long enough that the neighbour has waited for too long before the deadline.
-    fleet.begin(&busy)?;
-    fleet.until(&busy, "running")?;
-    fleet.begin(&neighbour)?;
+    fleet.sdk.live_migrate(&busy, None)?;
+    fleet.sdk.await_migration(&busy, "running", MOVE)?;
+    fleet.sdk.live_migrate(&neighbour, None)?;
     watched.fire(&["GodwitQueueTooOld"])?;
 
     deployment.hosts.kill9()?;
@@ -475,7 +469,7 @@ fn real_alert_about_events_that_nobody_takes() -> Result<()> {
     let watched = Watched::with(&settings)?;
     let deployment = &watched.deployment;
     let mut fleet = Fleet::of(deployment)?;
-    let server = fleet.server("vm-1")?;
+    let server = fleet.sdk.server_named("vm-1")?;
     let fires_for = |reader: &str| {
         watched.fire(&["GodwitEventDeliveryBehind"])?;
         let query = r#"ALERTS{alertname="GodwitEventDeliveryBehind", alertstate="firing"}"#;
