@@ -16,6 +16,8 @@
 pub(crate) mod bulk;
 pub(crate) mod claim;
 pub(crate) mod pruning;
+#[cfg(test)]
+pub(crate) mod query_plan;
 pub(crate) mod upgrade;
 
 use diesel::connection::SimpleConnection;

@@ -15,12 +15,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Nullable, Text, Timestamp as SqlTimestamp};
+use diesel::sql_types::{Nullable, Text, Timestamp as SqlTimestamp};
 use godwit_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::columns::{Json, instant, instants, json};
 use crate::connection::Database;
+use crate::dialect::pruning;
 use crate::prepared::Prepare as _;
 use crate::schema::idempotency_keys;
 use crate::work::{Answer, Done, End, Work};
@@ -255,16 +256,15 @@ impl Store {
         limit: i64,
     ) -> Result<usize, StoreError> {
         self.write(move |connection| {
-            let pruned = sql_query(
-                "DELETE FROM idempotency_keys WHERE id IN
-                     (SELECT id FROM idempotency_keys WHERE created_at <= $1
-                      ORDER BY created_at LIMIT $2)",
-            )
-            .bind::<SqlTimestamp, _>(instant(forgotten))
-            .bind::<BigInt, _>(limit)
-            .prepared()
-            .execute(connection)?;
-            Ok(pruned)
+            let statement = "DELETE FROM idempotency_keys WHERE id IN
+                                 (SELECT id FROM idempotency_keys WHERE created_at <= $1
+                                  ORDER BY created_at LIMIT $2)";
+            Ok(pruning::remove(
+                connection,
+                statement,
+                instant(forgotten),
+                limit,
+            )?)
         })
         .await
     }

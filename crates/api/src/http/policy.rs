@@ -140,8 +140,19 @@ impl PolicySource {
         self.current.load_full()
     }
 
-    /// Does what may wait for another service's decision on a thread where it stops nobody else.
-    pub(crate) async fn on_blocking_thread<F: Future<Output: Send + 'static>>(
+    /// Does work; if it `asks` another service, on a thread where waiting for that stops nobody else.
+    pub(crate) async fn perform<F: Future<Output: Send + 'static>>(
+        &self,
+        asks: bool,
+        work: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<F::Output, BlockingError> {
+        match asks {
+            true => self.on_blocking_thread(work).await,
+            false => Ok(work().await),
+        }
+    }
+
+    async fn on_blocking_thread<F: Future<Output: Send + 'static>>(
         &self,
         work: impl FnOnce() -> F + Send + 'static,
     ) -> Result<F::Output, BlockingError> {

@@ -263,10 +263,7 @@ async fn perform(state: Data<ApiState>, asked: Asked) -> Result<Reply, Problem> 
         };
         handler(&call).await
     };
-    match asks {
-        true => source.on_blocking_thread(work).await?,
-        false => work().await,
-    }
+    source.perform(asks, work).await?
 }
 
 #[cfg(test)]

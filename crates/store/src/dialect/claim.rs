@@ -96,33 +96,14 @@ pub(crate) fn claim_effects(connection: &Database, of: Claimable) -> &'static st
 
 #[cfg(test)]
 mod tests {
-    use diesel::prelude::*;
-    use diesel::sql_query;
-    use diesel::sql_types::Text;
-    use diesel::sqlite::SqliteConnection;
-
+    use super::super::query_plan;
     use super::*;
-    use crate::{Store, StoreOptions};
-
-    #[derive(QueryableByName)]
-    struct Planned {
-        #[diesel(sql_type = Text)]
-        detail: String,
-    }
 
     #[tokio::test]
     async fn effects_are_claimed_without_a_look_at_those_that_were_done() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("godwit.db");
-        let path = path.to_str().unwrap();
-        Store::upgrade(&format!("sqlite://{path}"), &StoreOptions::default())
-            .await
-            .unwrap();
-        let mut connection = SqliteConnection::establish(path).unwrap();
+        let (_directory, mut connection) = query_plan::empty().await;
         for of in [Claimable::All, Claimable::Beginnings] {
-            let plan = sql_query(format!("EXPLAIN QUERY PLAN {}", claim_statement(of, "")));
-            let plan: Vec<Planned> = plan.load(&mut connection).unwrap();
-            let plan: Vec<_> = plan.into_iter().map(|line| line.detail).collect();
+            let plan = query_plan::explain(&mut connection, &claim_statement(of, ""));
             let walked = plan.iter().find(|line| line.contains("mine")).unwrap();
             assert!(walked.contains("INDEX effects_to_claim"), "{plan:?}");
             assert!(!plan.iter().any(|line| line.contains("B-TREE")), "{plan:?}");

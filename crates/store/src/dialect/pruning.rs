@@ -1,4 +1,4 @@
-//! Which migrations can be removed, in either database's way.
+//! What is old enough to be removed: of migrations in either database's way.
 
 use std::sync::LazyLock;
 
@@ -65,4 +65,18 @@ pub(crate) fn prunable_migrations(
         .prepared()
         .load(connection)?;
     Ok(found.into_iter().map(|row| row.id).collect())
+}
+
+/// Removes rows by a statement to which `$1` is the age and `$2` how many at most; returns how many.
+pub(crate) fn remove(
+    connection: &mut Database,
+    statement: &'static str,
+    before: chrono::NaiveDateTime,
+    limit: i64,
+) -> QueryResult<usize> {
+    sql_query(statement)
+        .bind::<Timestamp, _>(before)
+        .bind::<BigInt, _>(limit)
+        .prepared()
+        .execute(connection)
 }

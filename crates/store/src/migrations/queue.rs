@@ -85,29 +85,14 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use diesel::sqlite::SqliteConnection;
-
     use super::*;
-    use crate::StoreOptions;
-
-    #[derive(QueryableByName)]
-    struct Planned {
-        #[diesel(sql_type = Text)]
-        detail: String,
-    }
+    use crate::dialect::query_plan;
 
     #[tokio::test]
     async fn the_queue_is_read_without_a_look_at_those_that_are_over() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("godwit.db");
-        let path = path.to_str().unwrap();
-        Store::upgrade(&format!("sqlite://{path}"), &StoreOptions::default())
-            .await
-            .unwrap();
-        let mut connection = Database::Sqlite(SqliteConnection::establish(path).unwrap());
-        let explained = format!("EXPLAIN QUERY PLAN {}", admissible(&connection));
-        let plan: Vec<Planned> = sql_query(explained).load(&mut connection).unwrap();
-        let plan: Vec<_> = plan.into_iter().map(|line| line.detail).collect();
+        let (_directory, mut connection) = query_plan::empty().await;
+        let statement = admissible(&connection);
+        let plan = query_plan::explain(&mut connection, &statement);
         assert!(plan[0].contains("INDEX migrations_queued"), "{plan:?}");
         assert!(!plan.iter().any(|line| line.contains("B-TREE")), "{plan:?}");
     }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::columns::{PlainUuid, instant, instants, text};
 use crate::connection::Database;
+use crate::dialect::pruning;
 use crate::prepared::Prepare as _;
 use crate::schema::{webhook_deliveries as deliveries, webhooks};
 use crate::{Store, StoreError};
@@ -420,16 +421,15 @@ impl Store {
         limit: i64,
     ) -> Result<usize, StoreError> {
         self.write(move |connection| {
-            let pruned = sql_query(
-                "DELETE FROM webhook_deliveries WHERE id IN
-                     (SELECT id FROM webhook_deliveries WHERE ended_at <= $1
-                      ORDER BY ended_at LIMIT $2)",
-            )
-            .bind::<SqlTimestamp, _>(instant(before))
-            .bind::<BigInt, _>(limit)
-            .prepared()
-            .execute(connection)?;
-            Ok(pruned)
+            let statement = "DELETE FROM webhook_deliveries WHERE id IN
+                                 (SELECT id FROM webhook_deliveries WHERE ended_at <= $1
+                                  ORDER BY ended_at LIMIT $2)";
+            Ok(pruning::remove(
+                connection,
+                statement,
+                instant(before),
+                limit,
+            )?)
         })
         .await
     }

@@ -289,10 +289,7 @@ async fn perform(
         };
         (operation.handler)(&call).await
     };
-    match asks {
-        true => source.on_blocking_thread(work).await?,
-        false => work().await,
-    }
+    source.perform(asks, work).await?
 }
 
 #[cfg(test)]

@@ -59,10 +59,7 @@ impl Bearer {
             let allowed = caller.enforce_own(rules::EVENTS_LIST).is_ok();
             allowed.then(|| Visibility::of(&caller).sight())
         };
-        let sight = match asks {
-            true => state.policy.on_blocking_thread(judge).await.ok().flatten(),
-            false => judge().await,
-        };
+        let sight = state.policy.perform(asks, judge).await.ok().flatten();
         (self.principal, self.edition) = (principal, edition);
         sight.as_ref() == Some(&self.sight)
     }
