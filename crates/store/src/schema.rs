@@ -84,6 +84,7 @@ diesel::table! {
         updated_at -> Nullable<Timestamp>,
         forced_down_at -> Nullable<Timestamp>,
         registered_zone -> Nullable<Text>,
+        forced_down_by -> Nullable<Text>,
     }
 }
 
@@ -107,6 +108,7 @@ diesel::table! {
         metadata -> Text,
         created_at -> Timestamp,
         updated_at -> Nullable<Timestamp>,
+        changed_by -> Nullable<Text>,
     }
 }
 
@@ -115,6 +117,7 @@ diesel::table! {
         id -> BigInt,
         aggregate_id -> BigInt,
         host -> Text,
+        changed_by -> Nullable<Text>,
     }
 }
 
@@ -392,6 +395,7 @@ diesel::table! {
         max_server_per_host -> Nullable<BigInt>,
         created_at -> Timestamp,
         deleted_at -> Nullable<Timestamp>,
+        changed_by -> Nullable<Text>,
     }
 }
 
@@ -402,6 +406,7 @@ diesel::table! {
         server_uuid -> Text,
         origin -> Text,
         created_at -> Timestamp,
+        changed_by -> Nullable<Text>,
     }
 }
 
@@ -432,6 +437,7 @@ diesel::table! {
         sees_project -> Nullable<Text>,
         position -> BigInt,
         created_at -> Timestamp,
+        request_id -> Nullable<Text>,
     }
 }
 

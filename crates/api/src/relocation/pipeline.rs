@@ -96,6 +96,7 @@ async fn answer(
                     headers: request.headers().clone(),
                     base: Base::of(request, &state.link_rules).to_string(),
                     path: request.path().to_owned(),
+                    request_id: RequestId::text(request),
                     streams,
                     operation,
                     handler,
@@ -205,6 +206,7 @@ struct Asked {
     params: Params,
     headers: HeaderMap,
     body: Value,
+    request_id: String,
     base: String,
     path: String,
 }
@@ -242,6 +244,7 @@ async fn perform(state: Data<ApiState>, asked: Asked) -> Result<Reply, Problem> 
         params,
         headers,
         body,
+        request_id,
         base,
         path,
     } = asked;
@@ -258,6 +261,7 @@ async fn perform(state: Data<ApiState>, asked: Asked) -> Result<Reply, Problem> 
             params,
             headers,
             body,
+            request_id,
             base,
             path,
         };

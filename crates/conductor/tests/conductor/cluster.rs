@@ -328,6 +328,7 @@ impl Cluster {
         let change = ServiceChange {
             status: None,
             forced_down: Some(dead),
+            by: None,
             at: SystemClock.now(),
         };
         let fine = |_: &_, _: &_| Ok::<_, ()>(());

@@ -4,13 +4,15 @@
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Bool, Nullable, Text, Timestamp as SqlTimestamp};
+use godwit_core::fence::Declaration;
 use godwit_core::ids::HostName;
+use godwit_core::requester::Requester;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::{Service, ServiceBinary};
-use crate::columns::{instant, text};
+use crate::columns::{Json, instant, json, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, migrations, servers, services, sightings};
@@ -34,6 +36,8 @@ pub struct ServiceChange {
     pub status: Option<ServiceStatus>,
     /// Declared dead, or no longer.
     pub forced_down: Option<bool>,
+    /// Who asks for it; `None` where nobody does.
+    pub by: Option<Requester>,
     /// The present.
     pub at: Timestamp,
 }
@@ -157,27 +161,59 @@ fn write(
         return Ok(service);
     }
     service.updated_at = Some(change.at);
-    let declared_dead_at = if !service.forced_down {
-        None
-    } else if before.forced_down {
-        services::table
-            .find(service.id)
-            .select(services::forced_down_at)
-            .first(connection)?
-    } else {
-        Some(instant(change.at))
-    };
+    if service.forced_down != before.forced_down {
+        let at = service.forced_down.then(|| instant(change.at));
+        let by = change.by.as_ref().filter(|_| service.forced_down);
+        diesel::update(services::table.find(service.id))
+            .set((
+                services::forced_down_at.eq(at),
+                services::forced_down_by.eq(by.map(json)),
+            ))
+            .prepared()
+            .execute(connection)?;
+    }
     diesel::update(services::table.find(service.id))
         .set((
             services::disabled.eq(service.disabled),
             services::disabled_reason.eq(&service.disabled_reason),
             services::forced_down.eq(service.forced_down),
-            services::forced_down_at.eq(declared_dead_at),
             services::updated_at.eq(instant(change.at)),
         ))
         .prepared()
         .execute(connection)?;
     Ok(service)
+}
+
+type DeclarationRow = (
+    bool,
+    Option<Timestamp>,
+    Option<Json<Requester>>,
+    Option<Timestamp>,
+);
+
+/// What is recorded of whether a host is dead; `None` where it has no service.
+fn declaration(
+    connection: &mut Database,
+    host: &HostName,
+) -> Result<Option<Declaration>, StoreError> {
+    let row: Option<DeclarationRow> = services::table
+        .filter(services::host.eq(host.as_str()))
+        .filter(services::binary.eq(ServiceBinary::Compute.as_str()))
+        .select((
+            services::forced_down,
+            services::forced_down_at,
+            services::forced_down_by,
+            services::last_seen_up,
+        ))
+        .first(connection)
+        .optional()?;
+    let declared = |(forced_down, forced_down_at, by, last_heard_at): DeclarationRow| Declaration {
+        forced_down,
+        forced_down_at,
+        forced_down_by: by.map(|by| by.0),
+        last_heard_at,
+    };
+    Ok(row.map(declared))
 }
 
 /// With an agent's service goes its host, from its aggregates too, and what the host said of
@@ -215,6 +251,16 @@ fn delete(connection: &mut Database, service: &Service, at: Timestamp) -> Result
 }
 
 impl Store {
+    /// Whether a host is declared dead, by whom and when; `None`: it has no service.
+    pub async fn host_declaration(
+        &self,
+        host: &HostName,
+    ) -> Result<Option<Declaration>, StoreError> {
+        let host = host.clone();
+        self.read(move |connection| declaration(connection, &host))
+            .await
+    }
+
     /// A service.
     pub async fn service_find(&self, key: ServiceKey) -> Result<Option<Service>, StoreError> {
         self.read(move |connection| load(connection, &key)).await

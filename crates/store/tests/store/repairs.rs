@@ -29,6 +29,7 @@ async fn force_down(bench: &Bench, name: &str) {
     let change = ServiceChange {
         status: None,
         forced_down: Some(true),
+        by: None,
         at: at(20),
     };
     let fine = |_: &Service, _: &ServiceUse| Ok::<_, std::convert::Infallible>(());

@@ -32,6 +32,7 @@ async fn declare_dead(bench: &Bench, name: &str, second: i64) {
     let change = ServiceChange {
         status: None,
         forced_down: Some(true),
+        by: None,
         at: at(second),
     };
     let fine = |_: &_, _: &_| Ok::<_, ()>(());

@@ -1,6 +1,7 @@
 //! Services: found, changed and deleted, unless something needs them.
 
 use godwit_core::event::Event;
+use godwit_core::requester::Requester;
 use godwit_store::{
     ConductorBeat, Service, ServiceBinary, ServiceChange, ServiceError, ServiceKey, ServiceStatus,
     ServiceUse,
@@ -12,6 +13,7 @@ const fn change(status: Option<ServiceStatus>, forced_down: Option<bool>, second
     Wanted {
         status,
         forced_down,
+        by: None,
         second,
     }
 }
@@ -19,6 +21,7 @@ const fn change(status: Option<ServiceStatus>, forced_down: Option<bool>, second
 struct Wanted {
     status: Option<ServiceStatus>,
     forced_down: Option<bool>,
+    by: Option<Requester>,
     second: i64,
 }
 
@@ -26,6 +29,7 @@ async fn update(bench: &Bench, name: &str, wanted: Wanted) -> Service {
     let change = ServiceChange {
         status: wanted.status,
         forced_down: wanted.forced_down,
+        by: wanted.by,
         at: at(wanted.second),
     };
     let fine = |_: &Service, _: &ServiceUse| Ok::<_, std::convert::Infallible>(());
@@ -87,12 +91,33 @@ on_both! {
     async fn refusals_change_nothing(bench: Bench) {
         bench.host("a").await;
         let before = bench.store.service_list().await.unwrap();
-        let down = || ServiceChange { status: None, forced_down: Some(true), at: at(5) };
+        let down = || ServiceChange { status: None, forced_down: Some(true), by: None, at: at(5) };
         let refused = bench.store.service_update(uuid("service", "a"), down(), |_, _| Err(()));
         assert!(matches!(refused.await, Err(ServiceError::Refused(()))));
         let unknown = bench.store.service_update(uuid("service", "z"), down(), |_, _| Ok::<_, ()>(()));
         assert!(matches!(unknown.await, Err(ServiceError::NoSuchService)));
         assert_eq!(bench.store.service_list().await.unwrap(), before);
+    }
+
+    async fn who_declared_a_host_dead_is_known_until_it_is_taken_back(bench: Bench) {
+        bench.host("a").await;
+        let by = Requester {
+            user: Some("operator".to_owned()),
+            request_id: Some("req-1".to_owned()),
+            ..Requester::default()
+        };
+        let declare = async |dead, by: Option<&Requester>, second| {
+            let by = by.cloned();
+            update(&bench, "a", Wanted { by, ..change(None, Some(dead), second) }).await;
+            let told = bench.store.host_declaration(&host("a")).await.unwrap().unwrap();
+            (told.forced_down, told.forced_down_at, told.forced_down_by)
+        };
+        let dead = (true, Some(at(5)), Some(by.clone()));
+        assert_eq!(declare(true, Some(&by), 5).await, dead);
+        assert_eq!(declare(true, None, 6).await, dead, "it is dead already");
+        assert_eq!(declare(false, Some(&by), 7).await, (false, None, None));
+        assert_eq!(declare(true, None, 8).await, (true, Some(at(8)), None));
+        assert_eq!(bench.store.host_declaration(&host("z")).await.unwrap(), None);
     }
 
     async fn what_needs_a_service_is_counted(bench: Bench) {

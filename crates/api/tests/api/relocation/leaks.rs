@@ -68,9 +68,25 @@ async fn every_state(world: &World) -> i64 {
              WHERE id % {all} = {number};"
         );
     }
+    let enable = json!({"method": "PUT", "path": "/v2.1/host-2", "body": {"host": "host-2"}});
+    let fix = json!({"text": "Enable host-2.", "changes": [{
+        "kind": "allocation", "target": "host-2", "from": "disabled", "to": "enabled",
+        "request": enable,
+    }]});
+    let proof = json!({
+        "kind": "operator", "at": null,
+        "evidence": {"host": "host-1", "forced_down": true, "last_heard_at": null},
+        "by": {"user": "u-admin", "project": ADMIN, "request_id": "req-1"},
+    });
     let detail = json!({
         "destination": "host-2", "receiver": {"target": "tcp://192.0.2.2"},
-        "rejected": [{"host": "host-1", "why": "full"}],
+        "rejected": [{"host": "host-1", "why": "full"}, {"host": "host-2", "reasons": [
+            {"code": "affinity", "text": "It keeps together on host-1.",
+                "evidence": {"hosts": ["host-1"], "pools": ["local:host-2"]}, "fix": fix},
+            {"code": "not-named", "text": "host-1 was asked for",
+                "evidence": {"named_host": "host-1", "free_mib": 7}, "fix": null},
+        ]}],
+        "fix": fix, "fence_proof": proof,
         "failure": {"code": "link-lost", "message": "host-1 lost host-2."},
     });
     let _ = write!(
@@ -106,6 +122,7 @@ async fn no_answer_names_hosts_or_what_belongs_to_others() {
         "/migrations?limit=1".to_owned(),
         "/migrations?host=host-1".to_owned(),
         "/migrations?fields=dest_compute,timeline".to_owned(),
+        "/migrations?fields=reasons&limit=1000".to_owned(),
         "/events?limit=1000".to_owned(),
         "/events?after=500&limit=1000".to_owned(),
         "/events?after=999999".to_owned(),
@@ -150,6 +167,11 @@ async fn no_answer_names_hosts_or_what_belongs_to_others() {
     // And there was something to be seen.
     let own = world.native(Who::Reader, "/migrations?limit=1&with_total=true");
     assert_eq!(own.await.ok()["total"], last / 2);
+    let lost = "/migrations?fields=reasons&limit=1000";
+    let reasons = world.native(Who::Reader, lost).await;
+    assert!(reasons.text.contains("\"free_mib\":7"), "{reasons:?}");
+    let reasons = world.native(Who::Admin, lost).await;
+    assert!(reasons.text.contains("/v2.1/host-2"), "{reasons:?}");
     let all = world.native(Who::Admin, "/migrations?limit=1000").await;
     for seen in HOSTS.into_iter().chain([ADMIN, LAB, DEMO, "u-admin"]) {
         assert!(all.text.contains(seen), "{seen}");
