@@ -14,6 +14,7 @@ use godwit_core::migration::{Limits, Placement, StorageMode};
 use godwit_core::resources::Resources;
 use godwit_core::server::PowerState;
 use godwit_core::status::MigrationKind;
+use godwit_facts::gib_ceil;
 use godwit_planner::inventory::Target;
 use godwit_planner::search::Search;
 use godwit_planner::texts;
@@ -31,7 +32,7 @@ use crate::effects::Retry;
 use crate::fleet::{Fleet, Fleets};
 use crate::steps::Applied;
 use crate::testimony::explain;
-use crate::translate::{gib_ceil, move_kind};
+use crate::translate::move_kind;
 
 mod evacuation;
 
@@ -50,6 +51,14 @@ struct Offer {
     placement: Placement,
     limits: Limits,
     room: Resources,
+}
+
+/// What came in between while a host was asked.
+enum NotCommitted {
+    /// Somebody else took the room, or the place in its group.
+    Taken(Failure),
+    /// Nothing is put there any more.
+    Disabled,
 }
 
 /// Why a host was not taken.
@@ -128,7 +137,8 @@ impl Scheduling<'_> {
             match asked {
                 Ok(offer) => match self.commit(&host, offer, &fleet, &search).await? {
                     Ok(applied) => return Ok(applied),
-                    Err(taken) => search.refused(host, taken),
+                    Err(NotCommitted::Taken(failure)) => search.refused(host, failure),
+                    Err(NotCommitted::Disabled) => search.disabled(host),
                 },
                 Err(Declined::Refused(failure)) => {
                     info!(migration = %migration.uuid, %host, %failure, "a host refused");
@@ -158,7 +168,7 @@ impl Scheduling<'_> {
             FailureCode::NoValidHost | FailureCode::ComputeServiceUnavailable
         );
         let young = self.ctx.is_young(self.ctx.now());
-        if for_want_of_hosts && young && fleet.somebody_is_missing(self.ctx) {
+        if for_want_of_hosts && young && fleet.somebody_is_missing() {
             return Err(Retry::because(format!(
                 "{}: waiting for agents to report",
                 failure.message
@@ -211,14 +221,14 @@ impl Scheduling<'_> {
         self.ctx.apply_to(self.record, event, note).await
     }
 
-    /// Places it; the inner error is that somebody else took the room, or the place in its group.
+    /// Places it.
     async fn commit(
         &self,
         host: &HostName,
         offer: Offer,
         fleet: &Fleet,
         search: &Search,
-    ) -> Result<Result<Applied, Failure>, Retry> {
+    ) -> Result<Result<Applied, NotCommitted>, Retry> {
         let request = &self.record.migration.request;
         let forced = request.is_forced();
         let mut capacity = fleet.capacity_of(host);
@@ -243,11 +253,13 @@ impl Scheduling<'_> {
             Err(CommitError::NoRoom { used, capacity, .. }) => {
                 let free = capacity.memory_mb.saturating_sub(used.memory_mb);
                 let server = self.record.migration.server;
-                Ok(Err(texts::lack_of_memory(server, host, free, needed)))
+                let full = texts::lack_of_memory(server, host, free, needed);
+                Ok(Err(NotCommitted::Taken(full)))
             }
             Err(CommitError::GroupPolicy { violation, .. }) => {
-                Ok(Err(texts::group_policy(&violation)))
+                Ok(Err(NotCommitted::Taken(texts::group_policy(&violation))))
             }
+            Err(CommitError::Disabled { .. }) => Ok(Err(NotCommitted::Disabled)),
             Err(error) => Err(Retry::from(error)),
         }
     }

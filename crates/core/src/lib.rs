@@ -21,9 +21,11 @@
 //! - [`instance_action`]: what clients of Nova read of all this.
 //! - [`recovery`]: who runs a guest after a crash, as one pure function.
 //! - [`repair`]: what an operator may put right from the records alone.
+//! - [`requester`]: who asked for a change.
 //! - [`event_type`]: what readers of all events call them.
 //! - [`idempotency`]: requests that may be sent again.
 //! - [`webhook`]: how long those are called who want to know of events.
+//! - [`host`]: where hosts belong, and whether anything is put on them.
 //! - [`resources`] and [`slots`]: what servers and moves take of hosts.
 //! - [`retention`]: how long what is over is kept.
 //! - [`seconds`]: spans of time, as they are written down.
@@ -51,6 +53,7 @@ pub mod event_type;
 pub mod failure;
 #[cfg(test)]
 mod fixtures;
+pub mod host;
 pub mod idempotency;
 pub mod ids;
 pub mod instance_action;
@@ -60,6 +63,7 @@ pub mod phase;
 pub mod power;
 pub mod recovery;
 pub mod repair;
+pub mod requester;
 pub mod resources;
 pub mod retention;
 pub mod seconds;

@@ -114,6 +114,15 @@ impl Search {
         self.last_refusal = Some(failure);
     }
 
+    /// Nothing is put any more on the host that was tried.
+    pub fn disabled(&mut self, host: HostName) {
+        let reason = Reason::new(ReasonCode::Disabled, "the host is disabled");
+        self.rejected.push(Rejection {
+            host,
+            reasons: vec![reason],
+        });
+    }
+
     pub fn need(&self) -> &Need {
         &self.need
     }

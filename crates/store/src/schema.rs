@@ -84,6 +84,9 @@ diesel::table! {
         updated_at -> Nullable<Timestamp>,
         forced_down_at -> Nullable<Timestamp>,
         registered_zone -> Nullable<Text>,
+        disabled_by -> Nullable<Text>,
+        disabled_since -> Nullable<Timestamp>,
+        forced_down_by -> Nullable<Text>,
     }
 }
 
@@ -115,6 +118,27 @@ diesel::table! {
         id -> BigInt,
         aggregate_id -> BigInt,
         host -> Text,
+    }
+}
+
+diesel::table! {
+    host_topologies (host) {
+        host -> Text,
+        pod -> Nullable<Text>,
+        cluster -> Nullable<Text>,
+        changed_at -> Timestamp,
+        changed_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    scope_allocations (kind, name) {
+        kind -> Text,
+        name -> Text,
+        disabled -> Bool,
+        reason -> Nullable<Text>,
+        said_by -> Nullable<Text>,
+        since -> Nullable<Timestamp>,
     }
 }
 
@@ -477,6 +501,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     deleted_services,
     aggregates,
     aggregate_hosts,
+    host_topologies,
+    scope_allocations,
     hosts,
     flavors,
     servers,

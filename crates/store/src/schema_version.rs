@@ -57,6 +57,7 @@ const CHANGES: &[Change] = changes![
     "2026-11-28-000034_notifications",
     "2026-11-28-000050_retention",
     "2026-11-28-000060_traces",
+    "2026-11-29-000090_scopes",
 ];
 
 /// Changes that no running program of the release before survives.

@@ -2,6 +2,7 @@
 
 use actix_web::http::header::HeaderMap;
 use actix_web::web::Data;
+use godwit_facts::Basis;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,6 +11,7 @@ use super::page::List;
 use super::params::Params;
 use super::problem::Problem;
 use super::reply::Reply;
+use super::routes::PathIds;
 use super::streams::Streams;
 use super::visibility::Visibility;
 use crate::http::caller::Caller;
@@ -21,9 +23,8 @@ pub struct Call {
     pub streams: Data<Streams>,
     pub caller: Caller,
     /// What the path names, as the caller wrote it.
-    pub id: String,
-    /// The delivery that the path names.
-    pub delivery: String,
+    pub ids: PathIds,
+    pub request_id: String,
     pub params: Params,
     pub headers: HeaderMap,
     /// Null where the route takes none.
@@ -38,6 +39,16 @@ impl Call {
     /// What the caller sees.
     pub fn sees(&self) -> Visibility<'_> {
         Visibility::of(&self.caller)
+    }
+
+    /// What the store's rows are read by at this moment.
+    pub(crate) fn basis(&self) -> Basis {
+        let config = &self.state.config;
+        Basis {
+            now: self.state.clock.now(),
+            down_time: config.service_down_time,
+            ratios: config.allocation_ratios,
+        }
     }
 
     /// The address of a path below the root.

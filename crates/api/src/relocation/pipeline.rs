@@ -96,6 +96,7 @@ async fn answer(
                     headers: request.headers().clone(),
                     base: Base::of(request, &state.link_rules).to_string(),
                     path: request.path().to_owned(),
+                    request_id: RequestId::text(request),
                     streams,
                     operation,
                     handler,
@@ -207,6 +208,7 @@ struct Asked {
     body: Value,
     base: String,
     path: String,
+    request_id: String,
 }
 
 /// Does what is asked for; of requests with the same key the first.
@@ -238,12 +240,13 @@ async fn perform(state: Data<ApiState>, asked: Asked) -> Result<Reply, Problem> 
         handler,
         principal,
         streams,
-        ids: PathIds { id, delivery },
+        ids,
         params,
         headers,
         body,
         base,
         path,
+        request_id,
     } = asked;
     let policy = state.policy.current();
     let asks = policy.asks(&operation.route);
@@ -253,8 +256,8 @@ async fn perform(state: Data<ApiState>, asked: Asked) -> Result<Reply, Problem> 
             caller: Caller::new(principal, policy, &operation.route),
             state,
             streams,
-            id,
-            delivery,
+            ids,
+            request_id,
             params,
             headers,
             body,

@@ -8,8 +8,7 @@ use super::views::snapshot::SnapshotView;
 
 pub async fn show(call: &Call) -> Answer {
     call.caller.enforce_own(rules::SNAPSHOT_SHOW)?;
-    let (state, sees) = (&call.state, call.sees());
-    let snapshot = state.store.snapshot(sees.project).await?;
-    let (now, down_time) = (state.clock.now(), state.config.service_down_time);
-    Reply::json(&SnapshotView::new(&snapshot, sees, now, down_time))
+    let sees = call.sees();
+    let snapshot = call.state.store.snapshot(sees.project).await?;
+    Reply::json(&SnapshotView::new(&snapshot, sees, call.basis()))
 }

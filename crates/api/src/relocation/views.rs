@@ -1,6 +1,12 @@
 //! Documents: what rows look like to a caller, one file a resource.
 
+pub mod allocation;
+pub mod candidate;
 pub mod event;
+pub mod host;
 pub mod migration;
+pub mod pool;
+pub mod scope;
+pub mod server;
 pub mod snapshot;
 pub mod webhook;

@@ -326,6 +326,7 @@ impl Cluster {
     pub(crate) async fn declare_dead(&self, number: usize, dead: bool) {
         let known = self.store.host_find(&host(number)).await.unwrap().unwrap();
         let change = ServiceChange {
+            by: None,
             status: None,
             forced_down: Some(dead),
             at: SystemClock.now(),

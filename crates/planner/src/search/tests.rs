@@ -130,6 +130,20 @@ fn forcing_takes_a_disabled_host_and_names_its_refusal() {
 }
 
 #[test]
+fn a_host_that_is_disabled_meanwhile_is_one_that_was_never_chosen() {
+    let hosts = [host("a"), host("b"), host("c")];
+    let mut search = begin(&hosts, &Target::Any, Some(0)).unwrap();
+    let chosen = search.next_host().unwrap();
+    search.disabled(chosen.clone());
+    let last = search.rejections().last().unwrap();
+    assert_eq!(
+        (&last.host, last.reasons[0].code),
+        (&chosen, ReasonCode::Disabled)
+    );
+    assert!(search.next_host().is_ok(), "it refused nothing");
+}
+
+#[test]
 fn forcing_names_what_is_wrong() {
     let forced = |text: &str, spoil: &dyn Fn(&mut Host)| {
         let mut b = host("b");

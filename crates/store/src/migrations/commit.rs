@@ -98,6 +98,9 @@ pub enum CommitError {
         used: Resources,
         capacity: Resources,
     },
+    /// Nothing is put on the host any more.
+    #[error("{host} is disabled")]
+    Disabled { host: HostName },
     /// The server's group does not allow the host, or does not any more.
     #[error("the server's group does not allow {host}")]
     GroupPolicy {

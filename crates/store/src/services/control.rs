@@ -5,16 +5,18 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Bool, Nullable, Text, Timestamp as SqlTimestamp};
 use godwit_core::ids::HostName;
+use godwit_core::requester::Requester;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::{Service, ServiceBinary};
-use crate::columns::{instant, text};
+use crate::columns::{instant, instants, json, text};
 use crate::connection::Database;
+use crate::dialect::{self, ZoneLock};
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, migrations, servers, services, sightings};
-use crate::{Store, StoreError, aggregates, dialect};
+use crate::{Store, StoreError, aggregates};
 
 /// How a service is named.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,6 +36,8 @@ pub struct ServiceChange {
     pub status: Option<ServiceStatus>,
     /// Declared dead, or no longer.
     pub forced_down: Option<bool>,
+    /// Who says so, where that is known.
+    pub by: Option<Requester>,
     /// The present.
     pub at: Timestamp,
 }
@@ -141,38 +145,37 @@ fn write(
     change: &ServiceChange,
 ) -> Result<Service, StoreError> {
     let before = service.clone();
-    match &change.status {
-        None => {}
-        Some(ServiceStatus::Enabled) => {
-            service.disabled = false;
-            service.disabled_reason = None;
-        }
-        Some(ServiceStatus::Disabled { reason }) => {
-            service.disabled = true;
-            service.disabled_reason.clone_from(reason);
-        }
+    if let Some(status) = &change.status {
+        let wanted = match status {
+            ServiceStatus::Enabled => (false, None),
+            ServiceStatus::Disabled { reason } => (true, reason.clone()),
+        };
+        let switch = before.switch().turned(wanted, change.by.clone(), change.at);
+        service.disabled = switch.disabled;
+        service.disabled_reason = switch.reason;
+        service.disabled_by = switch.by;
+        service.disabled_since = switch.since;
     }
     service.forced_down = change.forced_down.unwrap_or(service.forced_down);
     if service == before {
         return Ok(service);
     }
     service.updated_at = Some(change.at);
-    let declared_dead_at = if !service.forced_down {
-        None
-    } else if before.forced_down {
-        services::table
-            .find(service.id)
-            .select(services::forced_down_at)
-            .first(connection)?
-    } else {
-        Some(instant(change.at))
-    };
+    (service.forced_down_at, service.forced_down_by) =
+        match (before.forced_down, service.forced_down) {
+            (_, false) => (None, None),
+            (true, true) => (before.forced_down_at, before.forced_down_by),
+            (false, true) => (Some(change.at), change.by.clone()),
+        };
     diesel::update(services::table.find(service.id))
         .set((
             services::disabled.eq(service.disabled),
             services::disabled_reason.eq(&service.disabled_reason),
             services::forced_down.eq(service.forced_down),
-            services::forced_down_at.eq(declared_dead_at),
+            services::disabled_by.eq(service.disabled_by.as_ref().map(json)),
+            services::disabled_since.eq(instants(service.disabled_since)),
+            services::forced_down_at.eq(instants(service.forced_down_at)),
+            services::forced_down_by.eq(service.forced_down_by.as_ref().map(json)),
             services::updated_at.eq(instant(change.at)),
         ))
         .prepared()
@@ -229,6 +232,10 @@ impl Store {
         check: impl Fn(&Service, &ServiceUse) -> Result<(), E> + Send + 'static,
     ) -> Result<Service, ServiceError<E>> {
         self.write(move |connection| {
+            if change.status.is_some() {
+                // Whoever claims room of the host relies on its switch.
+                dialect::lock_zones(connection, ZoneLock::Write).map_err(StoreError::from)?;
+            }
             let service = checked(connection, uuid, &check)?;
             Ok(write(connection, service, &change)?)
         })

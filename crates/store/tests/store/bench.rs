@@ -57,10 +57,12 @@ pub(crate) struct Bench {
 }
 
 /// Every table of ours.
-const TABLES: [&str; 21] = [
+const TABLES: [&str; 23] = [
     "services",
     "deleted_services",
     "hosts",
+    "host_topologies",
+    "scope_allocations",
     "flavors",
     "servers",
     "sightings",

@@ -27,6 +27,7 @@ async fn mend(bench: &Bench, repair: Repair) -> bool {
 
 async fn force_down(bench: &Bench, name: &str) {
     let change = ServiceChange {
+        by: None,
         status: None,
         forced_down: Some(true),
         at: at(20),

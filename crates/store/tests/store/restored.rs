@@ -30,6 +30,7 @@ async fn awaited(bench: &Bench, source: &str) -> Option<String> {
 async fn declare_dead(bench: &Bench, name: &str, second: i64) {
     let known = bench.store.host_find(&host(name)).await.unwrap().unwrap();
     let change = ServiceChange {
+        by: None,
         status: None,
         forced_down: Some(true),
         at: at(second),

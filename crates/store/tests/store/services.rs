@@ -24,6 +24,7 @@ struct Wanted {
 
 async fn update(bench: &Bench, name: &str, wanted: Wanted) -> Service {
     let change = ServiceChange {
+        by: None,
         status: wanted.status,
         forced_down: wanted.forced_down,
         at: at(wanted.second),
@@ -87,7 +88,7 @@ on_both! {
     async fn refusals_change_nothing(bench: Bench) {
         bench.host("a").await;
         let before = bench.store.service_list().await.unwrap();
-        let down = || ServiceChange { status: None, forced_down: Some(true), at: at(5) };
+        let down = || ServiceChange { status: None, forced_down: Some(true), by: None, at: at(5) };
         let refused = bench.store.service_update(uuid("service", "a"), down(), |_, _| Err(()));
         assert!(matches!(refused.await, Err(ServiceError::Refused(()))));
         let unknown = bench.store.service_update(uuid("service", "z"), down(), |_, _| Ok::<_, ()>(()));

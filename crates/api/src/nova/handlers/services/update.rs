@@ -51,6 +51,7 @@ fn wanted(call: &Call, body: &Value) -> Result<ServiceChange, ApiError> {
     Ok(ServiceChange {
         status,
         forced_down,
+        by: Some(call.requester()),
         at: call.state.clock.now(),
     })
 }

@@ -47,6 +47,7 @@ fn read(call: &Call, body: &Value) -> Result<ServiceChange, ApiError> {
     Ok(ServiceChange {
         status,
         forced_down,
+        by: Some(call.requester()),
         at: call.state.clock.now(),
     })
 }
