@@ -22,6 +22,8 @@
 //! - [`recovery`]: who runs a guest after a crash, as one pure function.
 //! - [`repair`]: what an operator may put right from the records alone.
 //! - [`event_type`]: what readers of all events call them.
+//! - [`host`]: what may be placed on a host, and its maintenance.
+//! - [`plan`] and [`run`]: moves that are seen before they happen, and carried out as one.
 //! - [`idempotency`]: requests that may be sent again.
 //! - [`webhook`]: how long those are called who want to know of events.
 //! - [`resources`] and [`slots`]: what servers and moves take of hosts.
@@ -51,17 +53,20 @@ pub mod event_type;
 pub mod failure;
 #[cfg(test)]
 mod fixtures;
+pub mod host;
 pub mod idempotency;
 pub mod ids;
 pub mod instance_action;
 pub mod live;
 pub mod migration;
 pub mod phase;
+pub mod plan;
 pub mod power;
 pub mod recovery;
 pub mod repair;
 pub mod resources;
 pub mod retention;
+pub mod run;
 pub mod seconds;
 pub mod server;
 pub mod server_group;
