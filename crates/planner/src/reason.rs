@@ -35,6 +35,14 @@ pub enum ReasonCode {
     /// As many servers of its group are there as may be.
     AntiAffinity,
     Refused,
+    /// The server is in a move already.
+    Busy,
+    /// Nothing moves in or out.
+    Unmanaged,
+    /// Its source is down, and may still execute it.
+    SourceNotFenced,
+    /// It dirties its memory faster than a stream could carry it there.
+    NeverConverges,
 }
 
 /// One reason: a code for programs, a text for people.
