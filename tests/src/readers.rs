@@ -37,7 +37,7 @@ const ANSWER: Duration = Duration::from_secs(60);
 pub struct Told {
     /// Its position.
     pub position: i64,
-    /// Its id, `MIGRATION/SEQUENCE`.
+    /// Its id, such as `MIGRATION/SEQUENCE`.
     pub id: String,
     /// Its type, such as `migration.placed`.
     pub kind: String,
@@ -87,8 +87,8 @@ impl From<&PositionedEvent> for Told {
     fn from(row: &PositionedEvent) -> Self {
         Self {
             position: row.position,
-            id: format!("{}/{}", row.migration, row.event.sequence),
-            kind: format!("migration.{}", row.event.name),
+            id: row.event.id(),
+            kind: row.event.event_type(),
         }
     }
 }

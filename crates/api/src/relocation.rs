@@ -14,6 +14,7 @@
 //! - [`openapi`] is the document of all of it. Tests compare it with the table and with answers.
 
 pub mod call;
+mod document;
 pub mod etag;
 pub mod events;
 pub mod migrations;

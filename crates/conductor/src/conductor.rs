@@ -29,7 +29,7 @@ use crate::progress::ProgressBoard;
 use crate::wake::Wake;
 use crate::{
     admission, cleaning, deadlines, effects, fencing, gauges, lease, liveness, progress, pruning,
-    reconcile,
+    reconcile, silence,
 };
 
 /// How long the loops may take to stop; then they are cut off, as by a crash.
@@ -139,6 +139,7 @@ impl Conductor {
         spawn!("progress", progress::write);
         spawn!("gauges", gauges::run);
         spawn!("pruning", pruning::run);
+        spawn!("silence", silence::run);
 
         let died = tokio::select! {
             () = stop.cancelled() => None,

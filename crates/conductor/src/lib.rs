@@ -19,7 +19,7 @@
 //! - [`effects`]: the outbox, and who performs what it asks for.
 //! - [`scheduling`]: from an inventory to a destination that both sides agreed to.
 //! - [`admission`]: from `queued` to `preparing`, within the slots.
-//! - [`deadlines`], [`liveness`], [`reconcile`], [`gauges`], [`pruning`]: the other loops.
+//! - [`deadlines`], [`liveness`], [`reconcile`], [`gauges`], [`pruning`], [`silence`]: the other loops.
 //! - [`fencing`]: hosts that are declared dead, and who waits for that.
 //! - [`cleaning`]: what ended moves have left on hosts.
 //! - [`testimony`]: both hypervisors asked about one guest.
@@ -45,6 +45,7 @@ mod progress;
 mod pruning;
 mod reconcile;
 mod scheduling;
+mod silence;
 mod steps;
 mod testimony;
 mod ticks;

@@ -1,6 +1,7 @@
 //! What has been kept for long enough is forgotten, a little at a time.
 //!
-//! Events come before migrations, which stay until all that was told of them has expired.
+//! Events come before migrations and discrepancies, which stay until all that was told of them has
+//! expired.
 
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ async fn pass(store: &Store, kept: &Retention, now: Timestamp) -> Result<(), Sto
     }
     if let Some(over) = over(kept.events, now) {
         while store.events_expire(over, BATCH).await? > 0 {}
+        while store.host_events_prune(BATCH).await? > 0 {}
     }
     if let Some(over) = over(kept.migrations, now) {
         let mut removed = 0;
@@ -55,6 +57,7 @@ async fn pass(store: &Store, kept: &Retention, now: Timestamp) -> Result<(), Sto
         if removed > 0 {
             info!(removed, ended_by = %over, "migrations were kept for long enough");
         }
+        while store.discrepancies_prune(over, BATCH).await? > 0 {}
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! Discrepancies: what the records and the hypervisors disagree about, until it is resolved.
 
+mod event;
 mod explained;
 
+pub use self::event::DiscrepancyEvent;
 use crate::ids::{HostName, MigrationUuid, ServerUuid};
 use crate::migration::Migration;
 use crate::recovery::End;

@@ -16,6 +16,7 @@
 //! - [`transition`]: the one entry point; [`live`], [`cold`] and [`evacuation`] are the tables.
 //! - [`begin`]: whether a migration may begin, and how.
 //! - [`server`]: what migrations make of a server, as one patch of its row.
+//! - [`host`]: what happens to hosts.
 //! - [`discrepancy`]: what the records and the hypervisors may disagree about.
 //! - [`power`]: stop, start and reboot, which move nothing.
 //! - [`instance_action`]: what clients of Nova read of all this.
@@ -51,6 +52,7 @@ pub mod event_type;
 pub mod failure;
 #[cfg(test)]
 mod fixtures;
+pub mod host;
 pub mod idempotency;
 pub mod ids;
 pub mod instance_action;

@@ -23,7 +23,8 @@ const DAY: u64 = 24 * 3_600;
 pub struct Retention {
     /// For how long a reader of events may go on from where it stopped. Default 90 days.
     pub events: Option<Duration>,
-    /// Migrations that have ended, with their logs. Default 90 days.
+    /// Migrations that have ended, and discrepancies that are closed, with their logs. Default 90
+    /// days.
     pub migrations: Option<Duration>,
     /// What webhooks were told. Default 90 days.
     pub webhook_deliveries: Option<Duration>,

@@ -9,52 +9,58 @@ use godwit_core::time::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::payload::{Initiator, Subject};
-use crate::table::Notice;
+use crate::payload::Initiator;
+use crate::table::Priority;
 
 /// The version of the envelope.
 const VERSION: &str = "2.0";
 
-/// What it is called, whoever sends it and how often: the migration's uuid, with the event's number
-/// and the notification's own mixed into its end. oslo.messaging drops one that comes twice.
-fn message_id(subject: &Subject<'_>, index: usize) -> Uuid {
-    let sequence = u128::from(subject.event.sequence.unsigned_abs());
-    let index = u128::try_from(index).unwrap_or_default();
-    let migration = subject.record.migration.uuid.0.as_u128();
-    Uuid::from_u128(migration ^ (sequence << 8) ^ index)
+/// What is told.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Notification<'a> {
+    pub(crate) id: Uuid,
+    /// Such as `nova-compute:host-1`.
+    pub(crate) publisher: String,
+    pub(crate) event_type: &'static str,
+    pub(crate) priority: Priority,
+    pub(crate) payload: Value,
+    /// When it happened.
+    pub(crate) at: Timestamp,
+    pub(crate) initiator: Initiator<'a>,
 }
 
-/// The body of a message. `index`: which of the notifications of its event it is. `process` is what
-/// the one that tells it is called.
-pub(crate) fn body(
-    subject: &Subject<'_>,
-    notice: &Notice,
-    index: usize,
-    process: &str,
-) -> Result<String, serde_json::Error> {
-    let message = message(subject, notice, index, process);
+/// What a notification is called, whoever sends it and how often: the uuid of what it is about, with the
+/// event's number and the notification's own mixed into its end. oslo.messaging drops one that comes
+/// twice.
+pub(crate) fn message_id(about: Uuid, sequence: i64, index: usize) -> Uuid {
+    let sequence = u128::from(sequence.unsigned_abs());
+    let index = u128::try_from(index).unwrap_or_default();
+    Uuid::from_u128(about.as_u128() ^ (sequence << 8) ^ index)
+}
+
+/// The body of a message.
+pub(crate) fn body(notification: &Notification<'_>) -> Result<String, serde_json::Error> {
     let envelope = json!({
         "oslo.version": VERSION,
-        "oslo.message": serde_json::to_string(&message)?,
+        "oslo.message": serde_json::to_string(&message(notification))?,
     });
     serde_json::to_string(&envelope)
 }
 
-fn message(subject: &Subject<'_>, notice: &Notice, index: usize, process: &str) -> Value {
-    let id = message_id(subject, index);
+fn message(it: &Notification<'_>) -> Value {
     let Initiator {
         user,
         project,
         request,
-    } = subject.initiator();
+    } = it.initiator;
     json!({
-        "message_id": id.hyphenated().to_string(),
-        "publisher_id": subject.publisher(notice.sender, process),
-        "event_type": notice.event_type,
-        "priority": notice.priority.word(),
-        "payload": subject.payload(notice.payload),
-        "timestamp": timestamp(subject.event.at),
-        "_unique_id": id.simple().to_string(),
+        "message_id": it.id.hyphenated().to_string(),
+        "publisher_id": it.publisher,
+        "event_type": it.event_type,
+        "priority": it.priority.word(),
+        "payload": it.payload,
+        "timestamp": timestamp(it.at),
+        "_unique_id": it.id.simple().to_string(),
         "_context_user_id": user,
         "_context_project_id": project,
         "_context_request_id": request,
@@ -70,7 +76,7 @@ fn timestamp(at: Timestamp) -> String {
 mod tests {
     use super::*;
     use crate::fixtures::Told;
-    use crate::table::{End, Moment, Payload, Priority, Sender, State};
+    use crate::table::{End, Moment, Notice, Payload, Sender, State};
 
     const NOTICE: Notice = Notice {
         event_type: "instance.live_migration_pre.start",
@@ -84,7 +90,9 @@ mod tests {
     };
 
     fn read(told: &Told, index: usize) -> Value {
-        let body = body(&told.subject(), &NOTICE, index, "conductor-1").unwrap();
+        let subject = told.subject();
+        let notification = subject.notification(&NOTICE, index, "conductor-1");
+        let body = body(&notification).unwrap();
         let envelope: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(envelope["oslo.version"], "2.0");
         assert_eq!(envelope.as_object().unwrap().len(), 2);

@@ -1,4 +1,4 @@
-//! OpenStack's versioned notifications: what happens to migrations, told as Nova tells it, so that
+//! OpenStack's versioned notifications: what happens to migrations and hosts, told as Nova tells it, so that
 //! whoever listens to a Nova (Masakari, Watcher, Ceilometer) can listen to this.
 //!
 //! ```text
@@ -8,7 +8,7 @@
 //! ```
 //!
 //! - [`table`]: which event is told as which notifications. Pure, as are
-//! - [`payload`], what Nova's samples have in them, and
+//! - [`payload`] and [`service`], what Nova's samples have in them, and
 //! - [`envelope`], what oslo.messaging puts around that.
 //! - [`broker`]: the connection to RabbitMQ.
 //! - [`publisher`]: the loop, of which one process at a time does something.
@@ -26,6 +26,7 @@ mod fixtures;
 mod metrics;
 mod payload;
 mod publisher;
+mod service;
 mod sockets;
 mod table;
 

@@ -12,7 +12,8 @@ use godwit_core::time::Timestamp;
 use godwit_store::{Flavor, MigrationEvent, MigrationRecord, Server, Volume};
 use serde_json::{Value, json};
 
-use crate::table::{End, Moment, Payload, Sender, State};
+use crate::envelope::{Notification, message_id};
+use crate::table::{End, Moment, Notice, Payload, Sender, State};
 
 /// What a notification is about.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +55,25 @@ impl<'a> Subject<'a> {
             Sender::Compute(end) => format!("nova-compute:{}", self.end(end).0),
             Sender::Api => format!("nova-api:{process}"),
             Sender::Conductor => format!("nova-conductor:{process}"),
+        }
+    }
+
+    /// One of the notifications of its event, told by `process`. `index`: which of them it is.
+    pub(crate) fn notification(
+        &self,
+        notice: &Notice,
+        index: usize,
+        process: &str,
+    ) -> Notification<'a> {
+        let migration = self.record.migration.uuid.0;
+        Notification {
+            id: message_id(migration, self.event.sequence, index),
+            publisher: self.publisher(notice.sender, process),
+            event_type: notice.event_type,
+            priority: notice.priority,
+            payload: self.payload(notice.payload),
+            at: self.event.at,
+            initiator: self.initiator(),
         }
     }
 
@@ -188,7 +208,7 @@ impl<'a> Subject<'a> {
 }
 
 /// A versioned object.
-fn object(name: &str, version: &str, fields: Value) -> Value {
+pub(crate) fn object(name: &str, version: &str, fields: Value) -> Value {
     json!({
         "nova_object.name": name,
         "nova_object.namespace": "nova",
@@ -245,7 +265,7 @@ fn exception(reason: &Failure) -> Value {
 }
 
 /// As Nova writes instants: to the second.
-fn time(at: Timestamp) -> String {
+pub(crate) fn time(at: Timestamp) -> String {
     at.datetime().format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

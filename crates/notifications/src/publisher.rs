@@ -15,8 +15,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::time::{Clock, Timestamp};
-use godwit_store::{EventPage, EventQuery, EventReadError, PositionedEvent, Store, StoreError};
+use godwit_store::{
+    EventPage, EventQuery, EventReadError, LoggedEvent, MigrationEvent, PositionedEvent, Store,
+    StoreError,
+};
 use prometheus::{Gauge, Registry};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -25,10 +29,11 @@ use uuid::Uuid;
 use crate::address::SetupError;
 use crate::broker::{Broker, BrokerError, Link, Message};
 use crate::config::{Config, Retries};
-use crate::envelope;
+use crate::envelope::{self, Notification};
 use crate::metrics::Metrics;
 use crate::payload::Subject;
-use crate::table::{Happening, Notice, notices};
+use crate::service;
+use crate::table::{Happening, notices};
 
 /// What this kind of reader is called: by the row of its cursor, and in the metrics of readers.
 pub const READER: &str = "notifications";
@@ -291,10 +296,44 @@ impl Publisher {
         positioned: &PositionedEvent,
         tellings: &mut Vec<Telling>,
     ) -> Result<(), Failure> {
-        let Some(record) = self.store.migration_find(positioned.migration).await? else {
-            return Ok(());
+        let position = positioned.position;
+        match &positioned.event {
+            LoggedEvent::Migration {
+                migration,
+                server,
+                line,
+                ..
+            } => {
+                let told = self.tell_of_migration((*migration, *server), line).await?;
+                tellings.extend(told.into_iter().map(|message| Telling {
+                    position,
+                    at: line.at,
+                    message,
+                }));
+            }
+            LoggedEvent::Host { host, line } => {
+                if let Some(told) = service::notification(host, line)? {
+                    tellings.push(Telling {
+                        position,
+                        at: line.at,
+                        message: message(&told)?,
+                    });
+                }
+            }
+            // Nova knows none.
+            LoggedEvent::Discrepancy { .. } => {}
+        }
+        Ok(())
+    }
+
+    async fn tell_of_migration(
+        &self,
+        (migration, server): (MigrationUuid, ServerUuid),
+        event: &MigrationEvent,
+    ) -> Result<Vec<Message>, Failure> {
+        let Some(record) = self.store.migration_find(migration).await? else {
+            return Ok(Vec::new());
         };
-        let event = &positioned.event;
         let told = notices(Happening {
             kind: record.migration.kind,
             name: &event.name,
@@ -303,40 +342,21 @@ impl Publisher {
             has_reason: event.detail.get("failure").is_some(),
         });
         if told.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let server = self
-            .store
-            .server_find_deleted_too(positioned.server, None)
-            .await?;
-        let Some(server) = server else {
-            return Ok(());
+        let Some(server) = self.store.server_find_deleted_too(server, None).await? else {
+            return Ok(Vec::new());
         };
         let subject = Subject {
             record: &record,
             server: &server,
             event,
         };
+        let mut messages = Vec::new();
         for (index, notice) in told.iter().enumerate() {
-            tellings.push(Telling {
-                position: positioned.position,
-                at: event.at,
-                message: self.message(&subject, notice, index)?,
-            });
+            messages.push(message(&subject.notification(notice, index, &self.name))?);
         }
-        Ok(())
-    }
-
-    fn message(
-        &self,
-        subject: &Subject<'_>,
-        notice: &Notice,
-        index: usize,
-    ) -> Result<Message, serde_json::Error> {
-        Ok(Message {
-            priority: notice.priority,
-            body: envelope::body(subject, notice, index, &self.name)?,
-        })
+        Ok(messages)
     }
 
     /// Sends them; returns up to which position everything is told now.
@@ -373,4 +393,11 @@ impl Publisher {
         };
         Ok(course.link.insert(link))
     }
+}
+
+fn message(told: &Notification<'_>) -> Result<Message, serde_json::Error> {
+    Ok(Message {
+        priority: told.priority,
+        body: envelope::body(told)?,
+    })
 }

@@ -10,11 +10,14 @@
 //!   cold        placed ─ resize_prep ─ prepared ─ resize ─ source_stopped ─ resize_finish ─ booted
 //!               confirm_requested ─ resize_confirm ─ finished      withdrawn ─ resize_revert ─ rolled_back
 //!   evacuation  requested ─ evacuate
+//!   host        registered ─ service.create   disabled, enabled, forced_down, forced_up ─ service.update
+//!               removed ─ service.delete
 //! ```
 //!
 //! One event may mean different things in phases that Nova shows as one status. What leads into an
 //! undoing brings the reason for it along, and what only waits for its end does not.
 
+use godwit_core::host::event::HostEvent;
 use godwit_core::server::TaskState;
 use godwit_core::status::{MigrationKind, MigrationStatus as Status};
 
@@ -362,6 +365,19 @@ fn of_evacuation(it: Happening<'_>) -> &'static [Notice] {
         ("superseded", _, _) => &[],
         (_, Some(Status::Accepted), Status::Error) => &[REBUILD_SERVER_ERROR],
         _ => &[],
+    }
+}
+
+/// How what happened to a host is told: as what became of its service. That an agent is silent Nova
+/// tells nobody, and neither that it is heard again.
+pub(crate) fn of_host(name: &str) -> Option<&'static str> {
+    match name.parse().ok()? {
+        HostEvent::Registered => Some("service.create"),
+        HostEvent::Removed => Some("service.delete"),
+        HostEvent::Disabled | HostEvent::Enabled | HostEvent::ForcedDown | HostEvent::ForcedUp => {
+            Some("service.update")
+        }
+        HostEvent::Down | HostEvent::Up => None,
     }
 }
 

@@ -1,15 +1,18 @@
 //! Open questions: what the rows and the hypervisors disagree about, until it is resolved.
 
+mod prune;
+
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Nullable, Text, Timestamp as SqlTimestamp};
-use godwit_core::discrepancy::{DiscrepancyKind, DiscrepancySubject};
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamp as SqlTimestamp};
+use godwit_core::discrepancy::{DiscrepancyEvent, DiscrepancyKind, DiscrepancySubject};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 
 use crate::among::{among, load_all};
 use crate::columns::{instant, text};
 use crate::connection::Database;
+use crate::events::{self, Actor, Cause, OfDiscrepancy};
 use crate::prepared::Prepare as _;
 use crate::schema::discrepancies;
 use crate::{Lease, Store, StoreError, effects};
@@ -90,7 +93,15 @@ pub(crate) fn open(
         .filter(discrepancies::closed_at.is_null())
         .select(DiscrepancyRow::as_select())
         .first(connection)?;
-    Ok(Some(row.into()))
+    let opened = Discrepancy::from(row);
+    let told = OfDiscrepancy {
+        id: opened.id,
+        subject,
+        text: detail,
+    };
+    let cause = Cause::by(Actor::Conductor, at);
+    events::append_of_discrepancy(connection, &told, DiscrepancyEvent::Opened, &cause)?;
+    Ok(Some(opened))
 }
 
 fn is_any_open(connection: &mut Database, subjects: &[String]) -> Result<bool, StoreError> {
@@ -110,16 +121,45 @@ pub(crate) fn close(
     because: &str,
     at: Timestamp,
 ) -> Result<bool, StoreError> {
-    let closed = diesel::update(discrepancies::table)
-        .filter(discrepancies::subject.eq(subject.key()))
-        .filter(discrepancies::closed_at.is_null())
-        .set((
-            discrepancies::closed_at.eq(instant(at)),
-            discrepancies::closed_because.eq(because),
-        ))
-        .prepared()
-        .execute(connection)?;
-    Ok(closed > 0)
+    close_by(
+        connection,
+        subject,
+        because,
+        &Cause::by(Actor::Conductor, at),
+    )
+}
+
+/// [`close`], by somebody.
+pub(crate) fn close_by(
+    connection: &mut Database,
+    subject: &DiscrepancySubject,
+    because: &str,
+    cause: &Cause,
+) -> Result<bool, StoreError> {
+    #[derive(QueryableByName)]
+    struct Closed {
+        #[diesel(sql_type = BigInt)]
+        id: i64,
+    }
+    let closed: Vec<Closed> = sql_query(
+        "UPDATE discrepancies SET closed_at = $1, closed_because = $2
+         WHERE subject = $3 AND closed_at IS NULL
+         RETURNING id",
+    )
+    .bind::<SqlTimestamp, _>(instant(cause.at))
+    .bind::<Text, _>(because)
+    .bind::<Text, _>(subject.key())
+    .prepared()
+    .load(connection)?;
+    for Closed { id } in &closed {
+        let told = OfDiscrepancy {
+            id: *id,
+            subject,
+            text: because,
+        };
+        events::append_of_discrepancy(connection, &told, DiscrepancyEvent::Closed, cause)?;
+    }
+    Ok(!closed.is_empty())
 }
 
 /// Closes what was open because a migration did not get on.
@@ -132,17 +172,17 @@ pub(crate) fn close_of_migration(
 ) -> Result<(), StoreError> {
     let overdue = discrepancies::kind.eq(DiscrepancyKind::Overdue.as_str());
     let silent = discrepancies::kind.eq(DiscrepancyKind::HostSilent.as_str());
-    diesel::update(discrepancies::table)
+    let open: Vec<DiscrepancyRow> = discrepancies::table
         .filter(discrepancies::server_uuid.eq(text(server)))
         .filter(discrepancies::migration_uuid.eq(text(migration)))
         .filter(overdue.or(silent))
         .filter(discrepancies::closed_at.is_null())
-        .set((
-            discrepancies::closed_at.eq(instant(at)),
-            discrepancies::closed_because.eq(because),
-        ))
-        .prepared()
-        .execute(connection)?;
+        .order(discrepancies::id)
+        .select(DiscrepancyRow::as_select())
+        .load(connection)?;
+    for row in open {
+        close(connection, &Discrepancy::from(row).subject, because, at)?;
+    }
     Ok(())
 }
 

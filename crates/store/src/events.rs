@@ -1,6 +1,11 @@
-//! The event log of each migration: append-only, without gaps, numbered from 1.
+//! The event log of each migration: append-only, without gaps, numbered from 1. Beside it, in the same
+//! table, those of hosts and discrepancies.
 
+mod expiry;
+mod logged;
+mod positions;
 mod stream;
+mod subjects;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,8 +16,13 @@ use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 
-pub use self::stream::{EventPage, EventQuery, EventReadError, PositionedEvent};
-pub(crate) use self::stream::{end, newest_position};
+pub use self::logged::{LoggedEvent, PositionedEvent, SubjectEvent};
+pub(crate) use self::positions::{end, newest_position};
+pub use self::stream::{EventPage, EventQuery, EventReadError, EventSubject, EventTypes};
+pub use self::subjects::ServiceState;
+pub(crate) use self::subjects::{
+    Cause, OfDiscrepancy, append_of_discrepancy, append_of_host, is_understood, understand_all,
+};
 use crate::among::{among, load_all};
 use crate::columns::{Json, instant, json, text};
 use crate::connection::Database;
@@ -29,6 +39,8 @@ pub enum Actor {
     Conductor,
     /// A host's agent.
     Agent(HostName),
+    /// Somebody with access to the database, by a command.
+    Operator,
 }
 
 impl fmt::Display for Actor {
@@ -37,6 +49,7 @@ impl fmt::Display for Actor {
             Self::Api => f.write_str("api"),
             Self::Conductor => f.write_str("conductor"),
             Self::Agent(host) => write!(f, "agent:{host}"),
+            Self::Operator => f.write_str("operator"),
         }
     }
 }

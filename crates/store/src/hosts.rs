@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamp as SqlTimestamp};
+use godwit_core::host::event::of_registration;
 use godwit_core::ids::HostName;
 use godwit_core::resources::Resources;
 use godwit_core::time::Timestamp;
@@ -14,6 +15,8 @@ use uuid::Uuid;
 use crate::among::{among, load_all};
 use crate::columns::{Json, PlainUuid, instant, json, text};
 use crate::connection::Database;
+use crate::events::{self, Actor, Cause};
+use crate::import::NOVAS;
 use crate::migrations::source_returned;
 use crate::prepared::Prepare as _;
 use crate::reservations::{self, Taken};
@@ -289,6 +292,18 @@ fn write(
     Ok(())
 }
 
+/// Has an agent of this host ever spoken for it? What another database brought along has none.
+fn is_known(connection: &mut Database, name: &HostName) -> Result<bool, StoreError> {
+    let known: Option<i64> = services::table
+        .filter(services::host.eq(name.as_str()))
+        .filter(services::binary.eq(ServiceBinary::Compute.as_str()))
+        .filter(services::version.ne(NOVAS))
+        .select(services::id)
+        .first(connection)
+        .optional()?;
+    Ok(known.is_some())
+}
+
 impl Store {
     /// Makes or renews a host's row and its service's. Counts as a heartbeat. Returns the host,
     /// and whether its agent was started anew since it registered last (or ever).
@@ -299,6 +314,7 @@ impl Store {
         self.write(move |connection| {
             let facts = &registration.facts;
             let before = load(connection, &facts.name)?;
+            let was_known = is_known(connection, &facts.name)?;
             let sign = Beat {
                 uuid: registration.service_uuid,
                 binary: ServiceBinary::Compute,
@@ -316,6 +332,10 @@ impl Store {
             write(connection, service, &registration)?;
             source_returned(connection, &facts.name, registration.at)?;
             let host = load(connection, &facts.name)?.ok_or(diesel::result::Error::NotFound)?;
+            if let Some(event) = of_registration(was_known) {
+                let cause = Cause::by(Actor::Agent(facts.name.clone()), registration.at);
+                events::append_of_host(connection, &host.service, event, &cause)?;
+            }
             let known = before.is_some_and(|host| host.facts.agent_boot_id == facts.agent_boot_id);
             Ok((host, !known))
         })

@@ -53,7 +53,10 @@ pub use aggregates::{Aggregate, AggregateChange, AggregateError, AggregateUse, N
 pub use discrepancies::Discrepancy;
 pub use effects::{Claimed, ClaimedOfMigration, ClaimedOfServer, Lease};
 pub use error::StoreError;
-pub use events::{Actor, EventPage, EventQuery, EventReadError, MigrationEvent, PositionedEvent};
+pub use events::{
+    Actor, EventPage, EventQuery, EventReadError, EventSubject, EventTypes, LoggedEvent,
+    MigrationEvent, PositionedEvent, ServiceState, SubjectEvent,
+};
 pub use figures::Figures;
 pub use flavors::{Flavor, FlavorSpec};
 pub use hosts::{Host, HostFacts, HostLoad, HostRegistration, StoragePool};

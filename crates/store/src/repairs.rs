@@ -18,6 +18,7 @@ use godwit_core::time::Timestamp;
 use crate::columns::text;
 use crate::connection::Database;
 use crate::discrepancies::{self, Discrepancy};
+use crate::events::{Actor, Cause};
 use crate::schema::{migrations, servers, services};
 use crate::servers::{self as rows, Server, sightings};
 use crate::{ActionNote, Service, ServiceBinary, Store, StoreError, instance_actions};
@@ -258,7 +259,8 @@ fn close_moot(
         return Ok(false);
     };
     let because = format!("closed by an operator: {why}");
-    discrepancies::close(connection, subject, &because, at)
+    let cause = Cause::by(Actor::Operator, at);
+    discrepancies::close_by(connection, subject, &because, &cause)
 }
 
 impl Store {

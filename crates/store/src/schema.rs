@@ -84,6 +84,7 @@ diesel::table! {
         updated_at -> Nullable<Timestamp>,
         forced_down_at -> Nullable<Timestamp>,
         registered_zone -> Nullable<Text>,
+        silent_since -> Nullable<Timestamp>,
     }
 }
 
@@ -283,6 +284,21 @@ diesel::table! {
         detail -> Text,
         user_id -> Nullable<Text>,
         project_id -> Nullable<Text>,
+        owner_project_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    host_logs (id) {
+        id -> BigInt,
+        host -> Text,
+        event_sequence -> BigInt,
+    }
+}
+
+diesel::table! {
+    event_kinds (kind) {
+        kind -> Text,
     }
 }
 
@@ -484,6 +500,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     migrations,
     events,
     events_expired,
+    host_logs,
+    event_kinds,
     effects,
     claims,
     slots,

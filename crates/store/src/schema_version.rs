@@ -12,7 +12,7 @@ use diesel::prelude::*;
 use diesel::result::Error as DieselError;
 
 use crate::connection::Database;
-use crate::{StoreError, dialect, services};
+use crate::{StoreError, dialect, events, services};
 
 /// A change of the schema, in each database's words.
 struct Change {
@@ -57,6 +57,7 @@ const CHANGES: &[Change] = changes![
     "2026-11-28-000034_notifications",
     "2026-11-28-000050_retention",
     "2026-11-28-000060_traces",
+    "2026-11-29-000070_host_events",
 ];
 
 /// Changes that no running program of the release before survives.
@@ -187,14 +188,28 @@ fn make_missing(connection: &mut Database) -> Result<Vec<String>, Error> {
 }
 
 /// Applies what is missing to a database in `state`, one upgrade at a time; returns what it
-/// applied.
+/// applied. Where nothing was missing, no process of the release before is left, as it would not
+/// have been started again: from then on everything is told of that only this release reads.
 pub(crate) fn upgrade(
     connection: &mut Database,
     state: &SchemaState,
 ) -> Result<Vec<String>, UpgradeError> {
-    if !state.needs_it_alone() {
-        return apply(connection, false);
+    let alone = state.needs_it_alone();
+    let made = match alone {
+        true => apply_alone(connection)?,
+        false => apply(connection, false)?,
+    };
+    let may_have_older_beside = match state {
+        SchemaState::Older(_) => !alone,
+        SchemaState::Current | SchemaState::Empty | SchemaState::Newer(_) => false,
+    };
+    if !may_have_older_beside {
+        connection.write(events::understand_all)?;
     }
+    Ok(made)
+}
+
+fn apply_alone(connection: &mut Database) -> Result<Vec<String>, UpgradeError> {
     let conductors = services::conductors_heard(connection)?;
     apply(connection, true).map_err(|error| match error {
         UpgradeError::InUse(mut others) => {

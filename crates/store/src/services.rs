@@ -2,6 +2,7 @@
 //! per conductor.
 
 mod control;
+mod silence;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Text, Timestamp as SqlTimestamp};
+use godwit_core::host::event::Declared;
 use godwit_core::ids::HostName;
 use godwit_core::time::Timestamp;
 use godwit_core::words;
@@ -63,6 +65,8 @@ pub struct Service {
     pub created_at: Timestamp,
     /// When the row last changed, heartbeats included.
     pub updated_at: Option<Timestamp>,
+    /// When it was last heard before its silence was told; `None` unless that was told.
+    pub silent_since: Option<Timestamp>,
 }
 
 impl Service {
@@ -72,6 +76,20 @@ impl Service {
             && self
                 .last_seen_up
                 .is_some_and(|seen| now.since(seen) <= down_time)
+    }
+
+    /// Was it told that it is silent, and has it not been heard since?
+    pub fn is_told_silent(&self) -> bool {
+        self.silent_since.is_some() && self.silent_since >= self.last_seen_up
+    }
+
+    /// What operators say of its host.
+    pub(crate) fn declared(&self) -> Declared<'_> {
+        Declared {
+            disabled: self.disabled,
+            reason: self.disabled_reason.as_deref(),
+            forced_down: self.forced_down,
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::connection::Database;
 use crate::events::newest_position;
 use crate::migrations::load_unfinished;
-use crate::{Host, MigrationDetail, Server, Store, StoreError, hosts, servers};
+use crate::{
+    Discrepancy, Host, MigrationDetail, Server, Store, StoreError, discrepancies, hosts, servers,
+};
 
 /// The fleet at one moment.
 #[derive(Clone, PartialEq, Debug)]
@@ -16,6 +18,8 @@ pub struct Snapshot {
     pub servers: Vec<Server>,
     /// Every migration that has not ended, oldest first, without its log.
     pub migrations: Vec<MigrationDetail>,
+    /// Every discrepancy that is open, oldest first, whosever servers they are about.
+    pub discrepancies: Vec<Discrepancy>,
 }
 
 fn load(connection: &mut Database, project: Option<&str>) -> Result<Snapshot, StoreError> {
@@ -24,6 +28,7 @@ fn load(connection: &mut Database, project: Option<&str>) -> Result<Snapshot, St
         hosts: hosts::load_all(connection)?,
         servers: servers::load_all(connection, project)?,
         migrations: load_unfinished(connection, project)?,
+        discrepancies: discrepancies::load_open(connection)?,
     })
 }
 

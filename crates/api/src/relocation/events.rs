@@ -1,42 +1,54 @@
 //! `GET /events`: what happened, in one order, for readers that go on where they stopped: as a
 //! list, or as a stream.
 
-use godwit_core::event_type::{EVENT_TYPES, KINDS};
-use godwit_core::ids::MigrationUuid;
-use godwit_store::EventQuery;
+use std::collections::BTreeSet;
+
+use godwit_core::event_type::{self, EventKind, KINDS};
+use godwit_core::ids::{HostName, MigrationUuid};
+use godwit_store::{EventQuery, EventSubject, EventTypes};
 use serde::Serialize;
 
 use super::call::Call;
-use super::page::{List, limit};
+use super::page::{List, Page};
 use super::params::{Params, number};
 use super::problem::Problem;
 use super::reply::Reply;
 use super::routes::Answer;
-use super::views::event::EventView;
+use super::views::event::{EventView, FIELDS};
 use super::visibility::Visibility;
 use super::{rules, streams};
 use crate::http::ids::read_uuid;
 
-/// The keys of the query.
-pub const KEYS: &[&str] = &["after", "subject", "types", "limit"];
-
-/// The kind of subject that has events.
-const MIGRATION: &str = "migration";
+/// The keys of the query. How many there are in all is not to be had: that would be counted anew each
+/// time, and there are the more the longer one looks back.
+pub const KEYS: &[&str] = &["after", "subject", "types", "limit", "fields"];
 
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_own(rules::EVENTS_LIST)?;
-    let sees = call.sees();
-    let query = query(&call.params, sees)?;
+    let (page, sees) = (Page::read(&call.params, FIELDS)?, call.sees());
+    let query = query(&call.params, page.limit, sees)?;
     if streams::are_wanted(&call.headers) {
+        if page.is_partial() {
+            return Err(Problem::input("?fields", "A stream has whole events."));
+        }
         return streams::open(call, query).await;
     }
-    let page = call.state.store.events_page(&query).await?;
-    let last_position = page.last_position.to_string();
-    let items = page.events.iter().map(|it| EventView::new(it, sees));
+    let found = call.state.store.events_page(&query).await?;
+    let last_position = found.last_position.to_string();
+    let next = found.more.then(|| call.next("after", &last_position));
+    let items = found.events.iter().map(|it| EventView::new(it, sees));
+    if page.is_partial() {
+        let items = items.map(|it| page.select(&it));
+        return reply(items.collect::<Result<_, _>>()?, next, last_position);
+    }
+    reply(items.collect(), next, last_position)
+}
+
+fn reply<T: Serialize>(items: Vec<T>, next: Option<String>, last_position: String) -> Answer {
     Reply::json(&Events {
         list: List {
-            items: items.collect(),
-            next: page.more.then(|| call.next("after", &last_position)),
+            items,
+            next,
             total: None,
         },
         last_position,
@@ -44,73 +56,81 @@ pub async fn index(call: &Call) -> Answer {
 }
 
 #[derive(Serialize)]
-struct Events<'a> {
+struct Events<T> {
     #[serde(flatten)]
-    list: List<EventView<'a>>,
+    list: List<T>,
     /// Whoever goes on after it misses nothing, whether there was anything or not.
     last_position: String,
 }
 
 /// What a reader asks for, as far as it is seen.
-pub(crate) fn query(params: &Params, sees: Visibility<'_>) -> Result<EventQuery, Problem> {
+fn query(params: &Params, limit: i64, sees: Visibility<'_>) -> Result<EventQuery, Problem> {
     let after = params.parse("after", "It is a position, or left out.", number)?;
     let subject = params.parse("subject", "It is KIND/ID.", subject)?;
-    let types = params.parse(
-        "types",
-        "They are types, or KIND.*, of those there are.",
-        names,
-    )?;
-    let (migration, nothing) = match subject {
+    let expected = "They are types, or KIND.*, of those there are, each once.";
+    let types = params.parse("types", expected, |text| {
+        let named: Vec<&str> = text.split(',').collect();
+        are_different(&named).then(|| types(&named)).flatten()
+    })?;
+    let (subject, nothing) = match subject {
         None => (None, false),
-        Some(Subject::Migration(uuid)) => (Some(uuid), false),
+        Some(Subject::Of(subject)) => (Some(subject), false),
         Some(Subject::Other) => (None, true),
-    };
-    let names = match nothing {
-        true => Some(Vec::new()),
-        false => types.flatten(),
     };
     Ok(EventQuery {
         after,
-        migration,
-        names,
+        subject,
+        types: match nothing {
+            true => Some(EventTypes::default()),
+            false => types,
+        },
         project: sees.project.map(str::to_owned),
-        limit: limit(params)?,
+        hosts: sees.hosts,
+        limit,
     })
 }
 
 /// What events are wanted of.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 enum Subject {
-    Migration(MigrationUuid),
+    Of(EventSubject),
     /// Of a kind that has no events yet.
     Other,
 }
 
 fn subject(text: &str) -> Option<Subject> {
     let (kind, id) = text.split_once('/')?;
-    if kind == MIGRATION {
-        return Some(Subject::Migration(MigrationUuid(read_uuid(id)?)));
-    }
-    (KINDS.contains(&kind) && !id.is_empty()).then_some(Subject::Other)
+    let Ok(known) = kind.parse::<EventKind>() else {
+        return (KINDS.contains(&kind) && !id.is_empty()).then_some(Subject::Other);
+    };
+    Some(Subject::Of(match known {
+        EventKind::Migration => EventSubject::Migration(MigrationUuid(read_uuid(id)?)),
+        EventKind::Host => EventSubject::Host(HostName::new(id).ok()?),
+        EventKind::Discrepancy => EventSubject::Discrepancy(number(id)?),
+    }))
 }
 
-/// The names of the events of migrations that are wanted; the inner `None`: all of them. The outer
-/// one: something is no type.
-pub(crate) fn names(text: &str) -> Option<Option<Vec<String>>> {
-    let mut names = Vec::new();
-    let mut all = false;
-    for pattern in text.split(',') {
-        match pattern.strip_suffix(".*") {
-            Some(kind) if KINDS.contains(&kind) => all |= kind == MIGRATION,
+/// Is each there once?
+pub(crate) fn are_different(named: &[&str]) -> bool {
+    let mut seen = BTreeSet::new();
+    named.iter().all(|it| seen.insert(*it))
+}
+
+/// The types that these name; `None`: one is no type.
+pub(crate) fn types(named: &[&str]) -> Option<EventTypes> {
+    let mut types = EventTypes::default();
+    for name in named {
+        match name.strip_suffix(".*") {
+            // Some kinds have no events yet.
+            Some(kind) if KINDS.contains(&kind) => types.kinds.extend(kind.parse::<EventKind>()),
             Some(_) => return None,
             None => {
-                let known = EVENT_TYPES.iter().find(|it| it.name == pattern)?;
-                let (_, name) = known.name.split_once('.')?;
-                names.push(name.to_owned());
+                let known = event_type::all().find(|it| it.name() == *name)?;
+                types.names.push(known.name());
             }
         }
     }
-    Some((!all).then_some(names))
+    Some(types)
 }
 
 #[cfg(test)]
@@ -119,14 +139,29 @@ mod tests {
 
     #[test]
     fn types_are_names_or_kinds() {
-        let some = |list: &[&str]| Some(Some(list.iter().map(|it| (*it).to_owned()).collect()));
-        assert_eq!(names("migration.placed"), some(&["placed"]));
+        let read = |text: &str| {
+            let named: Vec<&str> = text.split(',').collect();
+            types(&named)
+        };
+        let some = |kinds: &[EventKind], names: &[&str]| {
+            Some(EventTypes {
+                kinds: kinds.to_vec(),
+                names: names.iter().map(|it| (*it).to_owned()).collect(),
+            })
+        };
+        assert_eq!(read("migration.placed"), some(&[], &["migration.placed"]));
         assert_eq!(
-            names("migration.placed,run.*,migration.booted"),
-            some(&["placed", "booted"])
+            read("migration.placed,run.*,host.down"),
+            some(&[], &["migration.placed", "host.down"])
         );
-        assert_eq!(names("migration.placed,migration.*"), Some(None));
-        assert_eq!(names("run.*"), some(&[]));
+        assert_eq!(
+            read("migration.placed,migration.*,host.*"),
+            some(
+                &[EventKind::Migration, EventKind::Host],
+                &["migration.placed"]
+            )
+        );
+        assert_eq!(read("run.*"), some(&[], &[]));
         for bad in [
             "",
             "*",
@@ -134,25 +169,38 @@ mod tests {
             "migration.",
             "odd.*",
             "migration.odd",
+            "host.placed",
             "run.*,",
             ".*",
         ] {
-            assert_eq!(names(bad), None, "{bad}");
+            assert_eq!(read(bad), None, "{bad}");
         }
+        assert!(are_different(&["host.*", "host.down"]));
+        assert!(!are_different(&["host.*", "run.*", "host.*"]));
     }
 
     #[test]
     fn subjects_are_a_kind_and_an_id() {
         let uuid = "0cd6de88-da98-4f7b-b896-794c5f1cfecd";
-        let migration = Subject::Migration(uuid.parse().unwrap());
-        assert_eq!(subject(&format!("migration/{uuid}")), Some(migration));
-        assert_eq!(subject("host/host-1"), Some(Subject::Other));
+        let migration = EventSubject::Migration(uuid.parse().unwrap());
+        let host = EventSubject::Host(HostName::new("host-1").unwrap());
+        for (text, expected) in [
+            (format!("migration/{uuid}"), migration),
+            ("host/host-1".to_owned(), host),
+            ("discrepancy/7".to_owned(), EventSubject::Discrepancy(7)),
+        ] {
+            assert_eq!(subject(&text), Some(Subject::Of(expected)), "{text}");
+        }
+        assert_eq!(subject("run/x"), Some(Subject::Other));
         for bad in [
             "",
             "migration",
             "migration/",
             "migration/7",
             "host/",
+            "host/a b",
+            "discrepancy/x",
+            "run/",
             "odd/1",
         ] {
             assert_eq!(subject(bad), None, "{bad}");

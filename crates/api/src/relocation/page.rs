@@ -56,6 +56,11 @@ impl<'a> Page<'a> {
         })
     }
 
+    /// Are only some fields wanted?
+    pub const fn is_partial(&self) -> bool {
+        self.fields.is_some()
+    }
+
     /// Is this field wanted?
     pub fn wants(&self, field: &str) -> bool {
         let fields = self.fields.as_ref();

@@ -20,6 +20,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::call::Call;
+use super::document;
 use super::params::Params;
 use super::problem::{Code, Problem};
 use super::reply::Reply;
@@ -169,8 +170,8 @@ fn document(body: &[u8]) -> Result<Value, Problem> {
     if body.is_empty() {
         return Ok(Value::Null);
     }
-    // Nesting beyond any body's is an error of the parser, long before the stack ends.
-    serde_json::from_slice(body).map_err(|error| Problem::input("#", format!("No JSON: {error}.")))
+    document::read(body)
+        .map_err(|error| Problem::input("#", format!("It cannot be read: {error}.")))
 }
 
 /// The request, if it changes something and has a key.
@@ -275,7 +276,8 @@ mod tests {
         assert_eq!(document(b"").unwrap(), Value::Null);
         assert_eq!(document(b"{\"a\": 1}").unwrap()["a"], 1);
         let deep = b"[".repeat(10_000);
-        for bad in [&b"{"[..], b"NaN", b"\xff", b"{} {}", &deep] {
+        let twice = br#"{"a": 1, "a": 1}"#;
+        for bad in [&b"{"[..], b"NaN", b"\xff", b"{} {}", &deep, twice] {
             assert_eq!(document(bad).unwrap_err().code(), Code::InvalidInput);
         }
     }

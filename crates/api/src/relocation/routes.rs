@@ -115,7 +115,7 @@ pub static OPERATIONS: &[Operation] = &[
     get(
         "/relocation/v1/snapshot",
         &[rules::SNAPSHOT_SHOW],
-        &[],
+        &["fields"],
         to!(snapshot::show),
     ),
     get(

@@ -1,15 +1,21 @@
 //! `GET /snapshot`: the fleet at one moment, for readers of events to begin with.
 
 use super::call::Call;
+use super::page::Page;
 use super::reply::Reply;
 use super::routes::Answer;
 use super::rules;
-use super::views::snapshot::SnapshotView;
+use super::views::snapshot::{FIELDS, SnapshotView};
 
 pub async fn show(call: &Call) -> Answer {
     call.caller.enforce_own(rules::SNAPSHOT_SHOW)?;
+    let page = Page::read(&call.params, FIELDS)?;
     let (state, sees) = (&call.state, call.sees());
     let snapshot = state.store.snapshot(sees.project).await?;
     let (now, down_time) = (state.clock.now(), state.config.service_down_time);
-    Reply::json(&SnapshotView::new(&snapshot, sees, now, down_time))
+    let view = SnapshotView::new(&snapshot, sees, now, down_time);
+    match page.is_partial() {
+        true => Reply::json(&page.select(&view)?),
+        false => Reply::json(&view),
+    }
 }

@@ -211,7 +211,7 @@ impl Wanted {
             Problem::input("#/url", "It is an http or https URL, without a user in it.")
         })?;
         let types = members.get("types").and_then(types_of).ok_or_else(|| {
-            let detail = "They are types, or KIND.*, of those there are; at least one.";
+            let detail = "They are types, or KIND.*, of those there are, each once; at least one.";
             Problem::input("#/types", detail)
         })?;
         let secret = match members.get("secret") {
@@ -241,9 +241,9 @@ fn types_of(value: &Value) -> Option<Vec<String>> {
         .map(|it| Some(it.as_str()?.to_owned()))
         .collect();
     let types = types.filter(|types| !types.is_empty())?;
-    let one_each = types.iter().all(|it| !it.contains(','));
-    events::names(&types.join(","))?;
-    one_each.then_some(types)
+    let named: Vec<&str> = types.iter().map(String::as_str).collect();
+    events::types(&named)?;
+    events::are_different(&named).then_some(types)
 }
 
 #[cfg(test)]
@@ -273,6 +273,7 @@ mod tests {
             ("types", json!([])),
             ("types", json!(["odd.*"])),
             ("types", json!(["migration.placed,migration.booted"])),
+            ("types", json!(["host.*", "run.*", "host.*"])),
             ("secret", json!("x")),
             ("secret", json!(7)),
             ("odd", json!(1)),

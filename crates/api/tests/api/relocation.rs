@@ -1,6 +1,7 @@
 //! `/relocation/v1`.
 
 mod events;
+mod host_events;
 mod idempotency;
 mod leaks;
 mod lists;

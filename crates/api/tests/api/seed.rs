@@ -202,8 +202,14 @@ impl World {
         }
     }
 
-    /// A host whose agent lives.
+    /// A host whose agent lives. Nothing is told of it, so that other events have the first positions.
     pub(crate) async fn host(&self, name: &str) {
+        self.told_host(name).await;
+        self.sql("DELETE FROM events WHERE subject_kind = 'host' AND name = 'registered'");
+    }
+
+    /// A host whose agent registers.
+    pub(crate) async fn told_host(&self, name: &str) {
         let ordinary = registration(name, self.clock.now());
         let registration = HostRegistration {
             facts: HostFacts {

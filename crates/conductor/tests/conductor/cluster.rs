@@ -328,7 +328,7 @@ impl Cluster {
         let change = ServiceChange {
             status: None,
             forced_down: Some(dead),
-            at: SystemClock.now(),
+            note: asked("req-dead", SystemClock.now()),
         };
         let fine = |_: &_, _: &_| Ok::<_, ()>(());
         let uuid = known.service.uuid;

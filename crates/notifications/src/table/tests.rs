@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use godwit_core::event::Event;
-use godwit_core::event_type::{EVENT_TYPES, of_migration};
+use godwit_core::event_type::{self, EventKind};
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::Migration;
 use godwit_core::phase::Phase;
@@ -248,16 +248,33 @@ fn an_evacuation_is_told_when_it_is_asked_for() {
     }
 }
 
+#[test]
+fn what_operators_do_to_hosts_is_told_of_their_services() {
+    let told = |it: HostEvent| of_host(it.as_str());
+    for it in [
+        HostEvent::Disabled,
+        HostEvent::Enabled,
+        HostEvent::ForcedDown,
+        HostEvent::ForcedUp,
+    ] {
+        assert_eq!(told(it), Some("service.update"), "{it}");
+    }
+    assert_eq!(told(HostEvent::Registered), Some("service.create"));
+    assert_eq!(told(HostEvent::Removed), Some("service.delete"));
+    assert_eq!((told(HostEvent::Down), told(HostEvent::Up)), (None, None));
+    assert_eq!(of_host("placed"), None);
+}
+
 /// Every notification that some event in some status is told as.
 fn every() -> BTreeSet<&'static str> {
     let mut every = BTreeSet::new();
     for &kind in MigrationKind::ALL {
         for &from in Status::ALL {
             for &to in Status::ALL {
-                for it in EVENT_TYPES {
+                for name in names() {
                     let happening = Happening {
                         kind,
-                        name: it.name.trim_start_matches("migration."),
+                        name,
                         from: Some(from),
                         to,
                         has_reason: true,
@@ -268,7 +285,14 @@ fn every() -> BTreeSet<&'static str> {
             }
         }
     }
+    every.extend(HostEvent::ALL.iter().filter_map(|it| of_host(it.as_str())));
     every
+}
+
+/// What happens to migrations.
+fn names() -> impl Iterator<Item = &'static str> {
+    let of_migrations = event_type::all().filter(|it| it.kind == EventKind::Migration);
+    of_migrations.map(|it| it.event)
 }
 
 #[test]
@@ -287,9 +311,7 @@ fn nothing_is_told_that_nova_does_not_tell() {
     for &kind in MigrationKind::ALL {
         for &from in Status::ALL {
             for &to in Status::ALL {
-                for name in EVENT_TYPES.iter().map(|it| it.name) {
-                    let name = name.trim_start_matches("migration.");
-                    assert_eq!(of_migration(name), format!("migration.{name}"));
+                for name in names() {
                     let happening = Happening {
                         kind,
                         name,

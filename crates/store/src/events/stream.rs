@@ -1,50 +1,42 @@
-//! The events of all migrations in one order, for readers that go on where they stopped.
-//!
-//! The numbers that a database gives out when rows are written do not do for that: of two writers
-//! the later one may commit first, and a reader that has gone on to its number never sees the
-//! other. So an event gets its position once it is committed, from whoever reads it first:
-//!
-//! ```text
-//!   writers   … append … append …          position IS NULL
-//!   reader    ─────── gives 7, 8, 9 to what is committed ──► reads what follows 6
-//! ```
-//!
-//! Positions count from 1 without a gap, and whoever sees one sees all before it. Decision 13.
+//! The events of all migrations, hosts and discrepancies in one order, for readers that go on where
+//! they stopped.
 //!
 //! A reader that wants only some events is told how far was looked, so that it goes on from there
-//! and what it does not want is looked at once.
-//!
-//! Events expire in the order of their positions, and who would go on from before those that are
-//! left is told so. The rows of expired ones are removed with their migration. So what a migration
-//! has in its log is all or nothing, and what a reader is given has no gap.
+//! and what it does not want is looked at once. What a later release tells of is passed over.
 
 use diesel::prelude::*;
-use diesel::sql_query;
-use diesel::sql_types::BigInt;
-use godwit_core::effect::SubjectKind;
-use godwit_core::ids::{MigrationUuid, ServerUuid};
+use godwit_core::event_type::EventKind;
+use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
+use godwit_core::status::{MigrationStatus, UnknownWord};
 use godwit_core::time::Timestamp;
 
-use super::{EventRow, MigrationEvent};
-use crate::columns::{instant, storable, text};
+use super::MigrationEvent;
+use super::expiry::beginning;
+use super::logged::{LoggedEvent, PositionedEvent, SubjectEvent};
+use super::positions::{give_positions, is_one_without_position, newest_position};
+use crate::columns::{Json, storable, text};
 use crate::connection::Database;
-use crate::prepared::Prepare as _;
-use crate::schema::{events, events_expired, migrations};
-use crate::{Store, StoreError, dialect};
+use crate::schema::{events, host_logs, migrations};
+use crate::{Store, StoreError};
 
-/// A line of a migration's log, with its position among all.
-#[derive(Clone, PartialEq, Debug)]
-pub struct PositionedEvent {
-    /// 1, 2, 3 and so on over all migrations.
-    pub position: i64,
-    /// Of which migration.
-    pub migration: MigrationUuid,
-    /// Of which server.
-    pub server: ServerUuid,
-    /// Whose server that is; `None` where there is no such server.
-    pub server_project_id: Option<String>,
-    /// The line.
-    pub event: MigrationEvent,
+/// What events may be about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum EventSubject {
+    /// A migration.
+    Migration(MigrationUuid),
+    /// A host.
+    Host(HostName),
+    /// A discrepancy, by its number.
+    Discrepancy(i64),
+}
+
+/// Types of events: those of whole kinds, and some by their names.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct EventTypes {
+    /// All of these kinds.
+    pub kinds: Vec<EventKind>,
+    /// Such as `migration.placed`.
+    pub names: Vec<String>,
 }
 
 /// Which events a reader wants. Conditions, all of which an event must meet.
@@ -52,37 +44,48 @@ pub struct PositionedEvent {
 pub struct EventQuery {
     /// Those that follow this position; `None`: all that are kept.
     pub after: Option<i64>,
-    /// Of exactly this migration.
-    pub migration: Option<MigrationUuid>,
-    /// With one of these names.
-    pub names: Option<Vec<String>>,
-    /// Of servers of exactly this project.
+    /// About exactly this.
+    pub subject: Option<EventSubject>,
+    /// Of these types.
+    pub types: Option<EventTypes>,
+    /// About servers of exactly this project, or about hosts, if those are wanted.
     pub project: Option<String>,
+    /// Those that are about hosts before anything else ([`EventKind::is_of_hosts`]), too.
+    pub hosts: bool,
     /// At most so many.
     pub limit: i64,
 }
 
 impl EventQuery {
     /// All that follows `after` (0 for the beginning), at most `limit`.
-    pub fn after(after: i64, limit: i64) -> Self {
+    pub const fn after(after: i64, limit: i64) -> Self {
         Self {
             after: Some(after),
-            migration: None,
-            names: None,
+            subject: None,
+            types: None,
             project: None,
+            hosts: true,
             limit,
         }
     }
 
     /// Is this event among those that are wanted, as far as it is not a matter of its position?
-    pub fn wants(&self, event: &PositionedEvent) -> bool {
-        let project = self.project.as_deref();
-        self.migration.is_none_or(|it| it == event.migration)
-            && project.is_none_or(|it| event.server_project_id.as_deref() == Some(it))
-            && self
-                .names
-                .as_ref()
-                .is_none_or(|names| names.contains(&event.event.name))
+    pub fn wants(&self, PositionedEvent { event, .. }: &PositionedEvent) -> bool {
+        let kind = event.kind();
+        let is_own = match &self.project {
+            Some(own) => kind == EventKind::Host || event.server_project_id() == Some(own),
+            None => true,
+        };
+        let is_of_types = self.types.as_ref().is_none_or(|types| {
+            types.kinds.contains(&kind) || types.names.contains(&event.event_type())
+        });
+        let is_about = self.subject.as_ref().is_none_or(|it| event.is_about(it));
+        (self.hosts || !kind.is_of_hosts()) && is_own && is_of_types && is_about
+    }
+
+    /// Does it want all but what is behind its position?
+    const fn wants_all(&self) -> bool {
+        self.types.is_none() && self.project.is_none() && self.hosts
     }
 }
 
@@ -108,132 +111,104 @@ pub enum EventReadError {
     Store(#[from] StoreError),
 }
 
-/// Events that get their positions in one transaction.
-const AT_ONCE: i64 = 1_000;
-
 /// Events that are looked at for one page, where a reader does not want all of them.
 const LOOKED_AT: i64 = 10_000;
 
-/// Gives positions to events that have none. In the order in which they were appended, which
-/// within a migration is that of their sequence, as its row is locked meanwhile.
-fn give_positions(connection: &mut Database) -> Result<(), StoreError> {
-    // Before the statement, which then sees what the one before it gave.
-    dialect::lock_positions(connection)?;
-    sql_query(
-        "UPDATE events SET position = given.position
-         FROM (SELECT id, (SELECT COALESCE(MAX(position), 0) FROM events
-                           WHERE position IS NOT NULL)
-                          + ROW_NUMBER() OVER (ORDER BY id) AS position
-               FROM (SELECT id FROM events WHERE position IS NULL ORDER BY id LIMIT $1) AS next)
-              AS given
-         WHERE events.id = given.id",
-    )
-    .bind::<BigInt, _>(AT_ONCE)
-    .prepared()
-    .execute(connection)?;
-    Ok(())
+/// A row of the table, whatever it is about.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = events)]
+struct AnyRow {
+    subject_kind: String,
+    subject_id: i64,
+    sequence: i64,
+    at: Timestamp,
+    name: String,
+    from_status: Option<String>,
+    to_status: String,
+    actor: String,
+    request_id: Option<String>,
+    user_id: Option<String>,
+    project_id: Option<String>,
+    owner_project_id: Option<String>,
+    detail: Json<serde_json::Value>,
 }
 
-/// Is there an event without a position?
-fn is_one_without_position(connection: &mut Database) -> Result<bool, StoreError> {
-    let found: Option<i64> = events::table
-        .filter(events::position.is_null())
-        .select(events::id)
-        .first(connection)
-        .optional()?;
-    Ok(found.is_some())
-}
-
-/// The last position, once all that is committed by now has one.
-pub(crate) fn end(connection: &mut Database) -> Result<i64, StoreError> {
-    while is_one_without_position(connection)? {
-        give_positions(connection)?;
+impl AnyRow {
+    fn of_migration(self) -> Result<MigrationEvent, StoreError> {
+        Ok(MigrationEvent {
+            sequence: self.sequence,
+            at: self.at,
+            name: self.name,
+            from_status: self.from_status.map(|it| status(&it)).transpose()?,
+            to_status: status(&self.to_status)?,
+            actor: self.actor,
+            request_id: self.request_id,
+            user_id: self.user_id,
+            project_id: self.project_id,
+            detail: self.detail.0,
+        })
     }
-    newest_position(connection)
-}
 
-/// The last position that was given; 0 where none was.
-pub(crate) fn newest_position(connection: &mut Database) -> Result<i64, StoreError> {
-    let newest: Option<i64> = events::table
-        .filter(events::position.is_not_null())
-        .order(events::position.desc())
-        .select(events::position.assume_not_null())
-        .first(connection)
-        .optional()?;
-    Ok(newest.unwrap_or(0))
-}
-
-/// The position from which on nothing has been missed; 0 where all are kept.
-fn beginning(connection: &mut Database) -> Result<i64, StoreError> {
-    let expired = expired_position(connection)?;
-    let oldest: Option<i64> = events::table
-        .filter(events::position.is_not_null())
-        .order(events::position)
-        .select(events::position.assume_not_null())
-        .first(connection)
-        .optional()?;
-    Ok(expired.max(oldest.unwrap_or(1) - 1))
-}
-
-/// Up to which position events have expired.
-fn expired_position(connection: &mut Database) -> Result<i64, StoreError> {
-    let expired: Option<i64> = events_expired::table
-        .select(events_expired::position)
-        .first(connection)
-        .optional()?;
-    Ok(expired.unwrap_or(0))
-}
-
-/// Lets events expire that happened by `before`, until the first that did not; looks at `limit` at
-/// most, and returns how many. The last of all stays, as the next one's position follows from it.
-fn expire(connection: &mut Database, before: Timestamp, limit: i64) -> Result<i64, StoreError> {
-    let (expired, newest) = (expired_position(connection)?, newest_position(connection)?);
-    let last = expired.saturating_add(limit).min(newest - 1);
-    if last <= expired {
-        return Ok(0);
+    fn of_other(self) -> SubjectEvent {
+        SubjectEvent {
+            sequence: self.sequence,
+            at: self.at,
+            name: self.name,
+            actor: self.actor,
+            request_id: self.request_id,
+            user_id: self.user_id,
+            project_id: self.project_id,
+            detail: self.detail.0,
+        }
     }
-    let kept: Option<i64> = events::table
-        .filter(events::position.gt(expired))
-        .filter(events::position.le(last))
-        .filter(events::at.gt(instant(before)))
-        .order(events::position)
-        .select(events::position.assume_not_null())
-        .first(connection)
-        .optional()?;
-    let to = kept.map_or(last, |kept| kept - 1);
-    if to > expired {
-        // Another conductor may have been quicker.
-        diesel::update(events_expired::table)
-            .filter(events_expired::position.lt(to))
-            .set(events_expired::position.eq(to))
-            .prepared()
-            .execute(connection)?;
-    }
-    Ok(to - expired)
 }
 
-/// An event's row, and whose it is.
+fn status(word: &str) -> Result<MigrationStatus, StoreError> {
+    word.parse()
+        .map_err(|error: UnknownWord| StoreError::Corrupt(error.into()))
+}
+
+/// An event's position and row, and what it is about.
 type Row = (
     i64,
+    AnyRow,
     Option<MigrationUuid>,
     Option<ServerUuid>,
     Option<String>,
-    EventRow,
+    Option<HostName>,
 );
 
-fn positioned(row: Row) -> Result<PositionedEvent, StoreError> {
-    let (position, migration, server, server_project_id, row) = row;
-    let (Some(migration), Some(server)) = (migration, server) else {
-        let text = format!("event {position} is of nothing");
-        return Err(StoreError::Corrupt(text.into()));
+/// `None`: it is of a kind that only a later release knows.
+fn positioned(row: Row) -> Result<Option<PositionedEvent>, StoreError> {
+    let (position, row, migration, server, server_project_id, host) = row;
+    let Ok(kind) = row.subject_kind.parse::<EventKind>() else {
+        return Ok(None);
     };
-    Ok(PositionedEvent {
-        position,
-        migration,
-        server,
-        server_project_id,
-        event: MigrationEvent::from(row),
-    })
+    let of_nothing = || StoreError::Corrupt(format!("event {position} is of nothing").into());
+    let event = match kind {
+        EventKind::Migration => LoggedEvent::Migration {
+            migration: migration.ok_or_else(of_nothing)?,
+            server: server.ok_or_else(of_nothing)?,
+            server_project_id,
+            line: row.of_migration()?,
+        },
+        EventKind::Host => LoggedEvent::Host {
+            host: host.ok_or_else(of_nothing)?,
+            line: row.of_other(),
+        },
+        EventKind::Discrepancy => LoggedEvent::Discrepancy {
+            id: row.subject_id,
+            server_project_id: row.owner_project_id.clone(),
+            line: row.of_other(),
+        },
+    };
+    Ok(Some(PositionedEvent { position, event }))
+}
+
+/// What was found, and the position of the last row, if there are as many as were wanted.
+struct Found {
+    events: Vec<PositionedEvent>,
+    full_at: Option<i64>,
 }
 
 fn load(
@@ -241,38 +216,68 @@ fn load(
     query: &EventQuery,
     after: i64,
     until: i64,
-) -> Result<Vec<PositionedEvent>, StoreError> {
+) -> Result<Found, StoreError> {
+    let of = |kind: EventKind| events::subject_kind.eq(kind.as_str());
     // A condition on the subject would have SQLite look at all events of that kind, and sort them.
-    let subject = events::subject_kind
-        .eq(SubjectKind::Migration.as_str())
-        .and(events::subject_id.eq(migrations::id));
+    let of_migration = of(EventKind::Migration).and(events::subject_id.eq(migrations::id));
+    let of_host = of(EventKind::Host).and(events::subject_id.eq(host_logs::id));
     let mut rows = events::table
-        .left_join(migrations::table.on(subject))
+        .left_join(migrations::table.on(of_migration))
+        .left_join(host_logs::table.on(of_host))
         .filter(events::position.gt(after))
         .filter(events::position.le(until))
         .select((
             events::position.assume_not_null(),
+            AnyRow::as_select(),
             migrations::uuid.nullable(),
             migrations::instance_uuid.nullable(),
             migrations::server_project_id.nullable(),
-            EventRow::as_select(),
+            host_logs::host.nullable(),
         ))
         .into_boxed();
-    if let Some(names) = &query.names {
-        rows = rows.filter(events::name.eq_any(names.clone()));
+    if let Some(EventTypes { kinds, names }) = &query.types {
+        let kinds: Vec<&'static str> = kinds.iter().map(|it| it.as_str()).collect();
+        let name = events::subject_kind.concat(".").concat(events::name);
+        rows = rows.filter(
+            events::subject_kind
+                .eq_any(kinds)
+                .or(name.eq_any(names.clone())),
+        );
+    }
+    if !query.hosts {
+        rows = rows.filter(of(EventKind::Migration));
     }
     if let Some(project) = &query.project {
-        rows = rows.filter(migrations::server_project_id.eq(project.clone()));
+        let own = migrations::server_project_id.eq(project.clone());
+        rows = rows.filter(
+            own.or(events::owner_project_id.eq(project.clone()))
+                .or(of(EventKind::Host)),
+        );
     }
-    let rows = match query.migration {
-        // The same order, in which an index has them.
-        Some(uuid) => rows
+    // The order of a subject is that of its numbers, in which an index has them.
+    let rows = match &query.subject {
+        Some(EventSubject::Migration(uuid)) => rows
             .filter(migrations::uuid.eq(text(uuid)))
+            .order(events::sequence),
+        Some(EventSubject::Host(host)) => rows
+            .filter(host_logs::host.eq(host.as_str().to_owned()))
+            .order(events::sequence),
+        Some(EventSubject::Discrepancy(id)) => rows
+            .filter(of(EventKind::Discrepancy))
+            .filter(events::subject_id.eq(*id))
             .order(events::sequence),
         None => rows.order(events::position),
     };
     let rows: Vec<Row> = rows.limit(query.limit).load(connection)?;
-    rows.into_iter().map(positioned).collect()
+    let is_full = i64::try_from(rows.len()).is_ok_and(|found| found >= query.limit);
+    let full_at = rows.last().filter(|_| is_full).map(|row| row.0);
+    let events = rows
+        .into_iter()
+        .filter_map(|row| positioned(row).transpose());
+    Ok(Found {
+        events: events.collect::<Result<_, _>>()?,
+        full_at,
+    })
 }
 
 fn page(connection: &mut Database, query: &EventQuery) -> Result<EventPage, EventReadError> {
@@ -301,44 +306,27 @@ fn page_after(
     if after > newest {
         return Err(EventReadError::Expired(after));
     }
-    let wants_some = query.names.is_some() || query.project.is_some();
-    let until = match query.migration {
-        None if wants_some => newest.min(after.saturating_add(LOOKED_AT)),
+    let until = match query.subject {
+        None if !query.wants_all() => newest.min(after.saturating_add(LOOKED_AT)),
         None | Some(_) => newest,
     };
     let possible = query.project.as_deref().is_none_or(storable);
-    let events = match possible {
+    let found = match possible {
         true => load(connection, query, after, until)?,
-        false => Vec::new(),
+        false => Found {
+            events: Vec::new(),
+            full_at: None,
+        },
     };
-    let full = i64::try_from(events.len()).is_ok_and(|found| found >= query.limit);
-    let last_position = match events.last() {
-        Some(last) if full => last.position,
-        Some(_) | None => until,
-    };
+    let last_position = found.full_at.unwrap_or(until);
     Ok(EventPage {
-        events,
+        events: found.events,
         last_position,
         more: last_position < newest || is_one_without_position(connection)?,
     })
 }
 
 impl Store {
-    /// Gives positions to all that is committed by now, so that readers see it.
-    pub(crate) async fn give_positions(&self) -> Result<(), StoreError> {
-        while self.read(is_one_without_position).await? {
-            self.write(give_positions).await?;
-        }
-        Ok(())
-    }
-
-    /// The last position of all that is committed by now: whoever goes on after it misses nothing
-    /// that is to come.
-    pub async fn events_end(&self) -> Result<i64, StoreError> {
-        self.give_positions().await?;
-        self.read(newest_position).await
-    }
-
     /// The events that a reader wants. Whoever goes on after [`EventPage::last_position`] misses
     /// none, whoever writes meanwhile.
     pub async fn events_page(&self, query: &EventQuery) -> Result<EventPage, EventReadError> {
@@ -348,14 +336,5 @@ impl Store {
         }
         let query = query.clone();
         self.read(move |connection| page(connection, &query)).await
-    }
-
-    /// Lets the oldest events expire, if they happened by `before`; looks at `limit` at most, and
-    /// returns how many. They are still in the logs of their migrations.
-    pub async fn events_expire(&self, before: Timestamp, limit: i64) -> Result<i64, StoreError> {
-        // Nobody may have read them.
-        self.give_positions().await?;
-        self.write(move |connection| expire(connection, before, limit))
-            .await
     }
 }

@@ -343,10 +343,31 @@ pub(super) const RULES: &[Rule] = &[
                 || CAST(subject_id AS TEXT) || ' comes before the one before it' AS what
          FROM (SELECT subject_kind, subject_id, sequence, position,
                       LAG(position) OVER (PARTITION BY subject_kind, subject_id
-                                          ORDER BY sequence) AS previous
+                                          ORDER BY sequence) AS previous,
+                      LAG(sequence) OVER (PARTITION BY subject_kind, subject_id
+                                          ORDER BY sequence) AS one_before
                FROM events) e
-         WHERE e.sequence > 1 AND e.position IS NOT NULL
+         WHERE e.one_before IS NOT NULL AND e.position IS NOT NULL
            AND (e.previous IS NULL OR e.previous > e.position)",
+    ),
+    // What was opened before anybody told of it has only its end.
+    rule(
+        "P11",
+        "SELECT 'discrepancy ' || CAST(d.id AS TEXT) || ' is open and told to be closed' AS what
+         FROM discrepancies d
+         WHERE d.closed_at IS NULL
+           AND EXISTS (SELECT 1 FROM events e
+                       WHERE e.subject_kind = 'discrepancy' AND e.subject_id = d.id
+                         AND e.name = 'closed')",
+    ),
+    rule(
+        "P11",
+        "SELECT 'event ' || CAST(e.id AS TEXT) || ' is of no host, or has a number that is not given'
+                AS what
+         FROM events e
+         WHERE e.subject_kind = 'host'
+           AND NOT EXISTS (SELECT 1 FROM host_logs l
+                           WHERE l.id = e.subject_id AND l.event_sequence >= e.sequence)",
     ),
     rule(
         "P11",

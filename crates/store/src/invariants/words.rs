@@ -5,6 +5,7 @@
 
 use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::effect::{Effect, SubjectKind};
+use godwit_core::event_type::EventKind;
 use godwit_core::failure::FailureCode;
 use godwit_core::migration::{Intent, Settling, StorageMode};
 use godwit_core::power::PowerAction;
@@ -100,7 +101,7 @@ pub(super) fn query() -> String {
             &words_of!(PowerAction),
         ),
         unknown(EFFECTS, "outcome", &words_of!(EffectOutcome)),
-        unknown(EVENTS, "subject_kind", &words_of!(SubjectKind)),
+        unknown(EVENTS, "subject_kind", &words_of!(EventKind)),
         unknown_of(EVENTS, &of_migration, "from_status", &statuses),
         unknown_of(EVENTS, &of_migration, "to_status", &statuses),
         unknown(DISCREPANCIES, "kind", &words_of!(DiscrepancyKind)),

@@ -4,17 +4,18 @@
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Bool, Nullable, Text, Timestamp as SqlTimestamp};
+use godwit_core::host::event::{HostEvent, of_declaration};
 use godwit_core::ids::HostName;
 use godwit_core::status::{MigrationKind, MigrationStatus};
-use godwit_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::{Service, ServiceBinary};
 use crate::columns::{instant, text};
 use crate::connection::Database;
+use crate::events::{self, Cause};
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, migrations, servers, services, sightings};
-use crate::{Store, StoreError, aggregates, dialect};
+use crate::{ActionNote, Store, StoreError, aggregates, dialect};
 
 /// How a service is named.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,8 +35,8 @@ pub struct ServiceChange {
     pub status: Option<ServiceStatus>,
     /// Declared dead, or no longer.
     pub forced_down: Option<bool>,
-    /// The present.
-    pub at: Timestamp,
+    /// Who asks for it, and when.
+    pub note: ActionNote,
 }
 
 /// May a service's host be used as a destination?
@@ -156,7 +157,8 @@ fn write(
     if service == before {
         return Ok(service);
     }
-    service.updated_at = Some(change.at);
+    let at = change.note.at;
+    service.updated_at = Some(at);
     let declared_dead_at = if !service.forced_down {
         None
     } else if before.forced_down {
@@ -165,7 +167,7 @@ fn write(
             .select(services::forced_down_at)
             .first(connection)?
     } else {
-        Some(instant(change.at))
+        Some(instant(at))
     };
     diesel::update(services::table.find(service.id))
         .set((
@@ -173,16 +175,26 @@ fn write(
             services::disabled_reason.eq(&service.disabled_reason),
             services::forced_down.eq(service.forced_down),
             services::forced_down_at.eq(declared_dead_at),
-            services::updated_at.eq(instant(change.at)),
+            services::updated_at.eq(instant(at)),
         ))
         .prepared()
         .execute(connection)?;
+    if service.binary == ServiceBinary::Compute {
+        let cause = Cause::asked(&change.note);
+        for event in of_declaration(before.declared(), service.declared()) {
+            events::append_of_host(connection, &service, event, &cause)?;
+        }
+    }
     Ok(service)
 }
 
 /// With an agent's service goes its host, from its aggregates too, and what the host said of
 /// servers. What operators said of it stays: it may still be there, and comes back with its next sign of life.
-fn delete(connection: &mut Database, service: &Service, at: Timestamp) -> Result<(), StoreError> {
+fn delete(
+    connection: &mut Database,
+    service: &Service,
+    note: &ActionNote,
+) -> Result<(), StoreError> {
     sql_query(
         "INSERT INTO deleted_services (host, \"binary\", disabled, disabled_reason, forced_down,
                                        deleted_at)
@@ -196,7 +208,7 @@ fn delete(connection: &mut Database, service: &Service, at: Timestamp) -> Result
     .bind::<Bool, _>(service.disabled)
     .bind::<Nullable<Text>, _>(&service.disabled_reason)
     .bind::<Bool, _>(service.forced_down)
-    .bind::<SqlTimestamp, _>(instant(at))
+    .bind::<SqlTimestamp, _>(instant(note.at))
     .prepared()
     .execute(connection)?;
     if service.binary == ServiceBinary::Compute {
@@ -211,6 +223,10 @@ fn delete(connection: &mut Database, service: &Service, at: Timestamp) -> Result
     diesel::delete(services::table.find(service.id))
         .prepared()
         .execute(connection)?;
+    if service.binary == ServiceBinary::Compute {
+        let cause = Cause::asked(note);
+        events::append_of_host(connection, service, HostEvent::Removed, &cause)?;
+    }
     Ok(())
 }
 
@@ -241,12 +257,12 @@ impl Store {
     pub async fn service_delete<E: Send + 'static>(
         &self,
         uuid: Uuid,
-        at: Timestamp,
+        note: ActionNote,
         check: impl Fn(&Service, &ServiceUse) -> Result<(), E> + Send + 'static,
     ) -> Result<(), ServiceError<E>> {
         self.write(move |connection| {
             let service = checked(connection, uuid, &check)?;
-            Ok(delete(connection, &service, at)?)
+            Ok(delete(connection, &service, &note)?)
         })
         .await
     }

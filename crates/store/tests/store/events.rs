@@ -4,8 +4,11 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use futures::future::join_all;
 use godwit_core::event::Event;
+use godwit_core::event_type::EventKind;
+use godwit_core::ids::MigrationUuid;
 use godwit_store::{
-    EventPage, EventQuery, EventReadError, NewLiveMigration, PositionedEvent, Store,
+    EventPage, EventQuery, EventReadError, EventSubject, EventTypes, LoggedEvent, NewLiveMigration,
+    PositionedEvent, Store,
 };
 
 use crate::bench::{Bench, anybody, asked, at, migration, new_migration, note_for, placed, server};
@@ -26,6 +29,14 @@ async fn read(store: Store, count: usize) -> Vec<PositionedEvent> {
     found
 }
 
+/// Of which migration it is.
+fn of(event: &PositionedEvent) -> MigrationUuid {
+    match &event.event {
+        LoggedEvent::Migration { migration, .. } => *migration,
+        other => panic!("{other:?}"),
+    }
+}
+
 on_both! {
     async fn an_event_is_the_same_in_both_logs(bench: Bench) {
         bench.fleet(&[("a", 1), ("b", 0)]).await;
@@ -36,10 +47,12 @@ on_both! {
         let all = after(&bench.store, 0, 9).await;
         let numbered = (1..).zip(log).map(|(position, event)| PositionedEvent {
             position,
-            migration: migration(1),
-            server: server(1),
-            server_project_id: Some("demo".to_owned()),
-            event,
+            event: LoggedEvent::Migration {
+                migration: migration(1),
+                server: server(1),
+                server_project_id: Some("demo".to_owned()),
+                line: event,
+            },
         });
         assert_eq!(all, numbered.collect::<Vec<_>>());
         assert_eq!(after(&bench.store, 1, 1).await, all[1..2]);
@@ -92,18 +105,30 @@ on_both! {
         assert_eq!(read(EventQuery { limit: 1, ..of("lab") }).await, (vec![2], 2, true));
         assert_eq!(read(EventQuery { after: Some(2), ..of("lab") }).await, (vec![], 4, false));
         assert_eq!(read(of("no\0project")).await, (vec![], 4, false));
-        let first = EventQuery { migration: Some(migration(1)), ..all.clone() };
+        let first = EventQuery {
+            subject: Some(EventSubject::Migration(migration(1))),
+            ..all.clone()
+        };
         assert_eq!(read(first.clone()).await, (vec![1, 3, 4], 4, false));
         let page = EventQuery { after: Some(1), limit: 1, ..first.clone() };
         assert_eq!(read(page).await, (vec![3], 3, true));
         let others = EventQuery { project: Some("lab".to_owned()), ..first };
         assert_eq!(read(others).await, (vec![], 4, false));
         let named = |names: &[&str]| EventQuery {
-            names: Some(names.iter().map(|name| (*name).to_owned()).collect()),
+            types: Some(EventTypes {
+                kinds: vec![],
+                names: names.iter().map(|name| format!("migration.{name}")).collect(),
+            }),
             ..all.clone()
         };
         assert_eq!(read(named(&["requested", "admitted"])).await, (vec![1, 2, 4], 4, false));
         assert_eq!(read(named(&[])).await, (vec![], 4, false));
+        let of_kind = |kind| EventQuery {
+            types: Some(EventTypes { kinds: vec![kind], names: vec![] }),
+            ..all.clone()
+        };
+        assert_eq!(read(of_kind(EventKind::Migration)).await, (vec![1, 2, 3, 4], 4, false));
+        assert_eq!(read(of_kind(EventKind::Host)).await, (vec![], 4, false));
         bench.assert_sound().await;
     }
 
@@ -166,14 +191,14 @@ async fn a_writer_that_commits_late_is_not_overtaken() {
     .unwrap();
     bench.begin(2).await;
     let seen = after(&bench.store, 0, 9).await;
-    let seen: Vec<_> = seen
-        .iter()
-        .map(|line| (line.position, line.migration))
-        .collect();
+    let seen: Vec<_> = seen.iter().map(|line| (line.position, of(line))).collect();
     assert_eq!(seen, [(1, migration(1)), (2, migration(2))]);
 
     late.batch_execute("COMMIT").unwrap();
     let rest = after(&bench.store, 2, 9).await;
     assert_eq!(rest.len(), 1);
-    assert_eq!((rest[0].position, rest[0].event.name.as_str()), (3, "late"));
+    assert_eq!(
+        (rest[0].position, rest[0].event.event_type().as_str()),
+        (3, "migration.late")
+    );
 }

@@ -11,6 +11,7 @@ mod effects;
 mod evacuation;
 mod events;
 mod gather;
+mod host_events;
 mod hypervisors;
 mod idempotency;
 mod import;

@@ -28,7 +28,7 @@ const TABLES: [(&str, &str); 19] = [
     ("migrations", "migrations"),
     ("migration_events", EVENTS),
     // Where the former are since.
-    ("events", "events"),
+    ("events", OF_MIGRATIONS),
     ("effects", EFFECTS),
     ("claims", "claims"),
     ("slots", "slots"),
@@ -40,7 +40,11 @@ const TABLES: [(&str, &str); 19] = [
 ];
 
 const EVENTS: &str = "(SELECT subject_id AS migration_id, sequence, at, name, from_status, \
-     to_status, actor, request_id, detail FROM events) AS of_migrations";
+     to_status, actor, request_id, detail FROM events \
+     WHERE subject_kind = 'migration') AS of_migrations";
+
+/// The others are new.
+const OF_MIGRATIONS: &str = "(SELECT * FROM events WHERE subject_kind = 'migration') AS events";
 
 const EFFECTS: &str = "(SELECT CASE subject_kind WHEN 'migration' THEN subject_id END \
      AS migration_id, effects.* FROM effects) AS of_migrations";

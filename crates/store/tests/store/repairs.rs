@@ -29,7 +29,7 @@ async fn force_down(bench: &Bench, name: &str) {
     let change = ServiceChange {
         status: None,
         forced_down: Some(true),
-        at: at(20),
+        note: asked("req-1", at(20)),
     };
     let fine = |_: &Service, _: &ServiceUse| Ok::<_, std::convert::Infallible>(());
     let changed = bench

@@ -8,7 +8,7 @@ use godwit_core::server::TaskState;
 use godwit_core::status::MigrationStatus as Status;
 use godwit_store::{Restored, Restoring, ServiceChange};
 
-use crate::bench::{Bench, at, host, migration, placed};
+use crate::bench::{Bench, asked, at, host, migration, placed};
 
 const HOUR: u64 = 3_600;
 
@@ -32,7 +32,7 @@ async fn declare_dead(bench: &Bench, name: &str, second: i64) {
     let change = ServiceChange {
         status: None,
         forced_down: Some(true),
-        at: at(second),
+        note: asked("req-1", at(second)),
     };
     let fine = |_: &_, _: &_| Ok::<_, ()>(());
     let changed = bench.store.service_update(known.service.uuid, change, fine);

@@ -26,7 +26,7 @@ async fn update(bench: &Bench, name: &str, wanted: Wanted) -> Service {
     let change = ServiceChange {
         status: wanted.status,
         forced_down: wanted.forced_down,
-        at: at(wanted.second),
+        note: asked("req-1", at(wanted.second)),
     };
     let fine = |_: &Service, _: &ServiceUse| Ok::<_, std::convert::Infallible>(());
     let updated = bench
@@ -51,7 +51,9 @@ async fn update(bench: &Bench, name: &str, wanted: Wanted) -> Service {
 async fn uses(bench: &Bench, name: &str) -> ServiceUse {
     let refused = bench
         .store
-        .service_delete(uuid("service", name), at(9), |_, used| Err(*used))
+        .service_delete(uuid("service", name), asked("req-1", at(9)), |_, used| {
+            Err(*used)
+        })
         .await;
     match refused {
         Err(ServiceError::Refused(used)) => used,
@@ -87,7 +89,7 @@ on_both! {
     async fn refusals_change_nothing(bench: Bench) {
         bench.host("a").await;
         let before = bench.store.service_list().await.unwrap();
-        let down = || ServiceChange { status: None, forced_down: Some(true), at: at(5) };
+        let down = || ServiceChange { status: None, forced_down: Some(true), note: asked("req-1", at(5)) };
         let refused = bench.store.service_update(uuid("service", "a"), down(), |_, _| Err(()));
         assert!(matches!(refused.await, Err(ServiceError::Refused(()))));
         let unknown = bench.store.service_update(uuid("service", "z"), down(), |_, _| Ok::<_, ()>(()));
@@ -123,7 +125,8 @@ on_both! {
     async fn a_deleted_host_can_come_back(bench: Bench) {
         bench.fleet(&[("a", 1), ("b", 0)]).await;
         let delete = |name| {
-            bench.store.service_delete(uuid("service", name), at(8), |_, _| Ok::<_, ()>(()))
+            let note = asked("req-1", at(8));
+            bench.store.service_delete(uuid("service", name), note, |_, _| Ok::<_, ()>(()))
         };
         delete("b").await.unwrap();
         assert_eq!(bench.store.host_find(&host("b")).await.unwrap(), None);
@@ -145,7 +148,8 @@ on_both! {
         for second in [6, 8] {
             for name in ["a", "b"] {
                 let id = uuid("service", name);
-                let deleted = bench.store.service_delete(id, at(second), |_, _| Ok::<_, ()>(()));
+                let note = asked("req-1", at(second));
+                let deleted = bench.store.service_delete(id, note, |_, _| Ok::<_, ()>(()));
                 deleted.await.unwrap();
             }
             assert_eq!(bench.store.service_list().await.unwrap(), []);
@@ -164,7 +168,8 @@ on_both! {
         let found = bench.store.service_find(ServiceKey::Uuid(uuid("service", "a"))).await;
         let found = found.unwrap().unwrap();
         assert_eq!((found.disabled, found.forced_down), (false, false));
-        let deleted = bench.store.service_delete(found.uuid, at(10), |_, _| Ok::<_, ()>(()));
+        let note = asked("req-1", at(10));
+        let deleted = bench.store.service_delete(found.uuid, note, |_, _| Ok::<_, ()>(()));
         deleted.await.unwrap();
         bench.host("a").await;
         assert!(bench.store.service_list().await.unwrap().iter().all(|it| !it.disabled));

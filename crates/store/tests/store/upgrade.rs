@@ -16,7 +16,8 @@ use godwit_core::resources::Resources;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::transition::step;
 use godwit_store::{
-    CommitNote, ConductorBeat, EventQuery, MigrationKey, OpenError, Store, StoreOptions,
+    CommitNote, ConductorBeat, EventQuery, LoggedEvent, MigrationKey, OpenError, Store,
+    StoreOptions,
 };
 
 use crate::bench::{Bench, at, host, migration, note_for, placed, server, uuid};
@@ -227,7 +228,13 @@ async fn positions(store: &Store) -> Vec<(MigrationUuid, i64)> {
         }
         for (expected, line) in (after + 1..).zip(page) {
             assert_eq!(line.position, expected);
-            found.push((line.migration, line.event.sequence));
+            let LoggedEvent::Migration {
+                migration, line, ..
+            } = line.event
+            else {
+                panic!("{line:?}")
+            };
+            found.push((migration, line.sequence));
         }
     }
 }

@@ -192,11 +192,8 @@ impl Drop for Reading {
 
 #[cfg(test)]
 mod tests {
-    use godwit_core::ids::{MigrationUuid, ServerUuid};
-    use godwit_core::status::MigrationStatus;
     use godwit_core::time::Timestamp;
-    use godwit_store::MigrationEvent;
-    use uuid::Uuid;
+    use godwit_store::{LoggedEvent, SubjectEvent};
 
     use super::*;
 
@@ -204,20 +201,19 @@ mod tests {
         let last_position = *positions.end();
         let event = |position| PositionedEvent {
             position,
-            migration: MigrationUuid(Uuid::nil()),
-            server: ServerUuid(Uuid::nil()),
-            server_project_id: None,
-            event: MigrationEvent {
-                sequence: 1,
-                at: Timestamp::from_micros(0).unwrap(),
-                name: "requested".to_owned(),
-                from_status: None,
-                to_status: MigrationStatus::Accepted,
-                actor: "api".to_owned(),
-                request_id: None,
-                user_id: None,
-                project_id: None,
-                detail: serde_json::Value::Null,
+            event: LoggedEvent::Discrepancy {
+                id: 1,
+                server_project_id: None,
+                line: SubjectEvent {
+                    sequence: 1,
+                    at: Timestamp::from_micros(0).unwrap(),
+                    name: "opened".to_owned(),
+                    actor: "conductor".to_owned(),
+                    request_id: None,
+                    user_id: None,
+                    project_id: None,
+                    detail: serde_json::Value::Null,
+                },
             },
         };
         EventPage {

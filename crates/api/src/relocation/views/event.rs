@@ -1,16 +1,28 @@
-//! What happened to a migration: a line of its timeline, and an event of the stream, which is a
-//! CloudEvent 1.0 around the same.
+//! What happened: a line of a migration's timeline, and an event of the stream, which is a CloudEvent
+//! 1.0 around the same.
 
-use godwit_core::event_type;
-use godwit_core::ids::ServerUuid;
+use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
-use godwit_store::{MigrationEvent, PositionedEvent};
+use godwit_store::{LoggedEvent, MigrationEvent, PositionedEvent, SubjectEvent};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::relocation::ROOT;
 use crate::relocation::visibility::Visibility;
+
+/// The fields of an event, in their order.
+pub const FIELDS: &[&str] = &[
+    "specversion",
+    "id",
+    "source",
+    "type",
+    "subject",
+    "time",
+    "datacontenttype",
+    "position",
+    "data",
+];
 
 /// Who made something happen: a service, and where it was asked to, who asked.
 #[derive(Debug, Serialize)]
@@ -37,24 +49,78 @@ pub struct LineView<'a> {
 impl<'a> LineView<'a> {
     /// The document of a line about a server of `owner`'s.
     pub fn new(line: &'a MigrationEvent, owner: Option<&str>, sees: Visibility<'_>) -> Self {
-        let (service, host) = match line.actor.split_once(':') {
-            Some((service, host)) => (service, sees.host(owner, host)),
-            None => (line.actor.as_str(), None),
+        let requester = Requester {
+            user: line.user_id.as_deref(),
+            project: line.project_id.as_deref(),
+            request_id: line.request_id.as_deref(),
         };
-        let project = line.project_id.as_deref();
         Self {
             event: &line.name,
             from: line.from_status,
             to: line.to_status,
             at: line.at,
-            actor: ActorView {
-                service,
-                host,
-                user: sees.of_project(project, line.user_id.as_deref()),
-                project: sees.of_project(project, project),
-                request_id: line.request_id.as_deref(),
-            },
+            actor: ActorView::new(&line.actor, requester, owner, sees),
             detail: sees.detail(&line.detail),
+        }
+    }
+}
+
+/// Who asked for something, and where.
+struct Requester<'a> {
+    user: Option<&'a str>,
+    project: Option<&'a str>,
+    request_id: Option<&'a str>,
+}
+
+impl<'a> ActorView<'a> {
+    /// The document of who made something happen to what is `owner`'s.
+    fn new(
+        actor: &'a str,
+        requester: Requester<'a>,
+        owner: Option<&str>,
+        sees: Visibility<'_>,
+    ) -> Self {
+        let (service, host) = match actor.split_once(':') {
+            Some((service, host)) => (service, sees.host(owner, host)),
+            None => (actor, None),
+        };
+        let Requester {
+            user,
+            project,
+            request_id,
+        } = requester;
+        Self {
+            service,
+            host,
+            user: sees.of_project(project, user),
+            project: sees.of_project(project, project),
+            request_id,
+        }
+    }
+}
+
+/// What happened to a host or a discrepancy.
+#[derive(Debug, Serialize)]
+pub struct SubjectLineView<'a> {
+    event: &'a str,
+    at: Timestamp,
+    actor: ActorView<'a>,
+    detail: Option<&'a Value>,
+}
+
+impl<'a> SubjectLineView<'a> {
+    fn new(line: &'a SubjectEvent, owner: Option<&str>, sees: Visibility<'_>) -> Self {
+        let requester = Requester {
+            user: line.user_id.as_deref(),
+            project: line.project_id.as_deref(),
+            request_id: line.request_id.as_deref(),
+        };
+        Self {
+            event: &line.name,
+            at: line.at,
+            actor: ActorView::new(&line.actor, requester, owner, sees),
+            // All of it is about hosts.
+            detail: sees.of_hosts(Some(&line.detail)),
         }
     }
 }
@@ -76,13 +142,52 @@ pub struct EventView<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct DataView<'a> {
-    server: ServerUuid,
-    project: Option<&'a str>,
-    /// 1, 2, 3 and so on for the subject.
-    sequence: i64,
-    #[serde(flatten)]
-    line: LineView<'a>,
+#[serde(untagged)]
+enum DataView<'a> {
+    Migration {
+        server: ServerUuid,
+        project: Option<&'a str>,
+        /// 1, 2, 3 and so on for the subject.
+        sequence: i64,
+        #[serde(flatten)]
+        line: LineView<'a>,
+    },
+    Host {
+        host: Option<&'a HostName>,
+        sequence: i64,
+        #[serde(flatten)]
+        line: SubjectLineView<'a>,
+    },
+    Discrepancy {
+        project: Option<&'a str>,
+        sequence: i64,
+        #[serde(flatten)]
+        line: SubjectLineView<'a>,
+    },
+}
+
+impl<'a> DataView<'a> {
+    fn new(event: &'a LoggedEvent, sees: Visibility<'_>) -> Self {
+        let owner = event.server_project_id();
+        match event {
+            LoggedEvent::Migration { server, line, .. } => Self::Migration {
+                server: *server,
+                project: owner,
+                sequence: line.sequence,
+                line: LineView::new(line, owner, sees),
+            },
+            LoggedEvent::Host { host, line } => Self::Host {
+                host: sees.of_hosts(Some(host)),
+                sequence: line.sequence,
+                line: SubjectLineView::new(line, owner, sees),
+            },
+            LoggedEvent::Discrepancy { line, .. } => Self::Discrepancy {
+                project: owner,
+                sequence: line.sequence,
+                line: SubjectLineView::new(line, owner, sees),
+            },
+        }
+    }
 }
 
 impl EventView<'_> {
@@ -96,24 +201,19 @@ impl EventView<'_> {
 }
 
 impl<'a> EventView<'a> {
-    pub fn new(event: &'a PositionedEvent, sees: Visibility<'_>) -> Self {
-        let (migration, line) = (event.migration, &event.event);
-        let owner = event.server_project_id.as_deref();
+    /// The document of an event that the reader wants to see ([`godwit_store::EventQuery`]).
+    pub fn new(positioned: &'a PositionedEvent, sees: Visibility<'_>) -> Self {
+        let event = &positioned.event;
         Self {
             specversion: "1.0",
-            id: format!("{migration}/{}", line.sequence),
+            id: event.id(),
             source: ROOT,
-            kind: event_type::of_migration(&line.name),
-            subject: format!("migration/{migration}"),
-            time: line.at,
+            kind: event.event_type(),
+            subject: event.subject(),
+            time: event.at(),
             datacontenttype: "application/json",
-            position: event.position.to_string(),
-            data: DataView {
-                server: event.server,
-                project: owner,
-                sequence: line.sequence,
-                line: LineView::new(line, owner, sees),
-            },
+            position: positioned.position.to_string(),
+            data: DataView::new(event, sees),
         }
     }
 }

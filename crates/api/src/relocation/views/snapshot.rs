@@ -1,15 +1,27 @@
 //! The fleet at one moment.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::discrepancy::DiscrepancyKind;
+use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::server::display_status;
 use godwit_core::time::Timestamp;
-use godwit_store::{Host, Server, Snapshot};
+use godwit_store::{Discrepancy, Host, Server, Snapshot};
 use serde::Serialize;
 
 use super::migration::MigrationView;
 use crate::relocation::visibility::Visibility;
+
+/// What it has, in this order.
+pub const FIELDS: &[&str] = &[
+    "position",
+    "hosts",
+    "servers",
+    "migrations",
+    "runs",
+    "discrepancies",
+];
 
 #[derive(Debug, Serialize)]
 pub struct SnapshotView<'a> {
@@ -19,6 +31,19 @@ pub struct SnapshotView<'a> {
     migrations: Vec<MigrationView<'a>>,
     /// There are none yet.
     runs: [(); 0],
+    discrepancies: Vec<DiscrepancyView<'a>>,
+}
+
+/// A discrepancy that is open.
+#[derive(Debug, Serialize)]
+struct DiscrepancyView<'a> {
+    id: i64,
+    kind: DiscrepancyKind,
+    server: Option<ServerUuid>,
+    migration: Option<MigrationUuid>,
+    host: Option<&'a HostName>,
+    text: &'a str,
+    opened_at: Timestamp,
 }
 
 #[derive(Debug, Serialize)]
@@ -28,6 +53,15 @@ struct HostView<'a> {
     hypervisors: [HypervisorView<'a>; 1],
     capacity: RoomView,
     agent: AgentView<'a>,
+    allocation: AllocationView<'a>,
+    /// Its operator has declared it dead.
+    forced_down: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct AllocationView<'a> {
+    state: &'static str,
+    reason: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,6 +113,38 @@ impl<'a> SnapshotView<'a> {
             servers: servers.map(|it| ServerView::new(it, sees)).collect(),
             migrations: migrations.map(|it| MigrationView::new(it, sees)).collect(),
             runs: [],
+            discrepancies: discrepancies(snapshot, sees),
+        }
+    }
+}
+
+/// Those that are seen, as the events of them are.
+fn discrepancies<'a>(snapshot: &'a Snapshot, sees: Visibility<'_>) -> Vec<DiscrepancyView<'a>> {
+    if !sees.hosts {
+        return Vec::new();
+    }
+    let servers: HashSet<ServerUuid> = match sees.project {
+        Some(_) => snapshot.servers.iter().map(|it| it.uuid).collect(),
+        None => HashSet::new(),
+    };
+    let is_seen = |it: &&Discrepancy| {
+        let server = it.subject.server;
+        sees.project.is_none() || server.is_some_and(|server| servers.contains(&server))
+    };
+    let seen = snapshot.discrepancies.iter().filter(is_seen);
+    seen.map(DiscrepancyView::new).collect()
+}
+
+impl<'a> DiscrepancyView<'a> {
+    fn new(it: &'a Discrepancy) -> Self {
+        Self {
+            id: it.id,
+            kind: it.subject.kind,
+            server: it.subject.server,
+            migration: it.subject.migration,
+            host: it.subject.host.as_ref(),
+            text: &it.detail,
+            opened_at: it.opened_at,
         }
     }
 }
@@ -99,13 +165,22 @@ impl<'a> HostView<'a> {
                 disk_gib: facts.local_gb,
             },
             agent: AgentView {
-                state: match service.is_up(now, down_time) {
+                // What the events before the snapshot say holds, whatever this process's clock says.
+                state: match service.is_up(now, down_time) && !service.is_told_silent() {
                     true => "up",
                     false => "down",
                 },
                 seen_at: service.last_seen_up,
                 version: &service.version,
             },
+            allocation: AllocationView {
+                state: match service.disabled {
+                    true => "disabled",
+                    false => "enabled",
+                },
+                reason: service.disabled_reason.as_deref(),
+            },
+            forced_down: service.forced_down,
         }
     }
 }

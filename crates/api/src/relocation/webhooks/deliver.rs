@@ -155,13 +155,13 @@ impl Deliverer {
     /// Makes deliveries of the events that follow what was looked at; says whether there were any.
     async fn fan_out(&self, webhook: &Webhook) -> Result<bool, Problem> {
         let (store, now) = (&self.state.store, self.state.clock.now());
+        let named: Vec<&str> = webhook.types.iter().map(String::as_str).collect();
         let query = EventQuery {
-            after: Some(webhook.position),
-            migration: None,
             // What was a type when the webhook was made is one.
-            names: events::names(&webhook.types.join(",")).unwrap_or(Some(Vec::new())),
+            types: Some(events::types(&named).unwrap_or_default()),
             project: webhook.sees_project.clone(),
-            limit: EVENTS,
+            hosts: webhook.sees_hosts,
+            ..EventQuery::after(webhook.position, EVENTS)
         };
         let (to, new) = match store.events_page(&query).await {
             Ok(page) => {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use godwit_core::event::Event;
-use godwit_core::event_type::EVENT_TYPES;
+use godwit_core::event_type;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
 use godwit_core::time::Clock;
@@ -34,8 +34,8 @@ it anew.
 #[test]
 fn the_page_lists_every_type() {
     let mut page = HEAD.to_owned();
-    for kind in EVENT_TYPES {
-        let _ = writeln!(page, "| `{}` | {} |", kind.name, kind.meaning);
+    for it in event_type::all() {
+        let _ = writeln!(page, "| `{}` | {} |", it.name(), it.meaning);
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/events.md");
     if std::env::var_os("UPDATE_EVENTS").is_some() {

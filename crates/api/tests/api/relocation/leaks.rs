@@ -87,6 +87,23 @@ async fn every_state(world: &World) -> i64 {
             SELECT 'migration', id, 2, created_at, 'placed', status, status, 'agent:host-1',
                 '{detail}' FROM migrations;"
     );
+    let _ = write!(
+        sql,
+        "UPDATE host_logs SET event_sequence = 2 WHERE host = 'host-1';
+         INSERT INTO events (subject_kind, subject_id, sequence, at, name, to_status, actor, detail,
+                user_id, project_id)
+            SELECT 'host', l.id, 2, h.created_at, 'disabled', '', 'api', '{detail}', 'u-admin',
+                '{ADMIN}'
+            FROM host_logs AS l JOIN hosts AS h ON h.name = l.host WHERE l.host = 'host-1';
+         INSERT INTO discrepancies (kind, subject, server_uuid, host, detail, opened_at)
+            SELECT 'seen_nowhere', uuid, uuid, 'host-1', 'host-1 has it no more', created_at
+            FROM servers;
+         INSERT INTO events (subject_kind, subject_id, sequence, at, name, to_status, actor,
+                owner_project_id, detail)
+            SELECT 'discrepancy', d.id, 1, d.opened_at, 'opened', '', 'agent:host-1',
+                s.project_id, '{detail}'
+            FROM discrepancies AS d JOIN servers AS s ON s.uuid = d.server_uuid;"
+    );
     world.sql(&sql);
     id
 }
@@ -107,6 +124,9 @@ async fn no_answer_names_hosts_or_what_belongs_to_others() {
         "/migrations?host=host-1".to_owned(),
         "/migrations?fields=dest_compute,timeline".to_owned(),
         "/events?limit=1000".to_owned(),
+        "/events?types=host.*,discrepancy.*".to_owned(),
+        "/events?subject=host/host-1".to_owned(),
+        "/events?subject=discrepancy/1".to_owned(),
         "/events?after=500&limit=1000".to_owned(),
         "/events?after=999999".to_owned(),
     ];
@@ -150,6 +170,9 @@ async fn no_answer_names_hosts_or_what_belongs_to_others() {
     // And there was something to be seen.
     let own = world.native(Who::Reader, "/migrations?limit=1&with_total=true");
     assert_eq!(own.await.ok()["total"], last / 2);
+    let others = "/events?types=host.*,discrepancy.*";
+    let others = world.native(Who::Admin, others).await;
+    assert_eq!(others.items().len(), 3);
     let all = world.native(Who::Admin, "/migrations?limit=1000").await;
     for seen in HOSTS.into_iter().chain([ADMIN, LAB, DEMO, "u-admin"]) {
         assert!(all.text.contains(seen), "{seen}");

@@ -7,11 +7,13 @@ use godwit_api::relocation::problem::Code;
 use godwit_api::relocation::routes::{OPERATIONS, Takes};
 use godwit_api::relocation::views::migration::{FIELDS, kind};
 use godwit_api::relocation::views::webhook::{self, DELIVERY_FIELDS};
+use godwit_api::relocation::views::{event, snapshot};
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::webhook::DeliveryState;
 use serde_json::{Value, json};
 
 use super::ROOT;
+use super::host_events::{disable, opened};
 use crate::answers::Answer;
 use crate::seed::{Migration, Server};
 use crate::world::{LAB, Who, World};
@@ -139,6 +141,12 @@ fn its_words_are_those_of_the_code() {
     let webhook = &schema("WebhookFields")["properties"];
     let fields: Vec<_> = webhook.as_object().unwrap().keys().collect();
     assert_eq!(fields, webhook::FIELDS);
+    for (name, fields) in [("Event", event::FIELDS), ("Snapshot", snapshot::FIELDS)] {
+        let properties = &schema(name)["properties"];
+        let named: Vec<_> = properties.as_object().unwrap().keys().collect();
+        assert_eq!(named, fields);
+        assert_eq!(&schema(&format!("{name}Fields"))["properties"], properties);
+    }
     let types = MigrationKind::ALL.iter().map(|it| it.as_str()).collect();
     assert_eq!(migration["migration_type"]["enum"], words(types));
     let fields: Vec<_> = migration.as_object().unwrap().keys().collect();
@@ -202,6 +210,9 @@ async fn what_is_answered_conforms_to_it() {
             SELECT 'migration', id, 2, created_at, 'booted', 'running', 'running', 'agent:host-1',
                 'null' FROM migrations;",
     );
+    world.told_host("host-3").await;
+    disable(&world, "host-3", "a new disk").await;
+    opened(&world);
     let ask = world
         .ask("POST", &format!("{ROOT}/webhooks"))
         .by(Who::Manager);
@@ -231,7 +242,9 @@ async fn what_is_answered_conforms_to_it() {
             ("/migrations/2?fields=id", "MigrationFields"),
             ("/events", "EventList"),
             ("/events?limit=1", "EventList"),
+            ("/events?fields=type,position", "EventList"),
             ("/snapshot", "Snapshot"),
+            ("/snapshot?fields=position,hosts", "SnapshotFields"),
             ("/webhooks", "WebhookList"),
             (&*webhook, "WebhookFields"),
             (&*format!("{webhook}/deliveries"), "DeliveryList"),

@@ -29,7 +29,8 @@ async fn it_is_of_one_moment_and_as_far_as_it_is_seen() {
     let host = json!({"name": "host-1", "zone": "nova",
         "hypervisors": [{"type": "QEMU", "version": "8.0.0"}],
         "capacity": {"vcpus": 64, "memory_mib": 65536, "disk_gib": 1000},
-        "agent": {"state": "up", "seen_at": "2026-11-20T12:00:00Z", "version": "0.1.0"}});
+        "agent": {"state": "up", "seen_at": "2026-11-20T12:00:00Z", "version": "0.1.0"},
+        "allocation": {"state": "enabled", "reason": null}, "forced_down": false});
     assert_eq!(all["hosts"][0], host);
     assert_eq!(all["hosts"].as_array().unwrap().len(), 2);
     let server = json!({"id": SERVER, "name": "vm-1", "project": DEMO, "host": "host-1",
@@ -50,6 +51,19 @@ async fn it_is_of_one_moment_and_as_far_as_it_is_seen() {
         (&other["servers"][0]["id"], &other["migrations"]),
         (&json!(OTHER), &json!([]))
     );
+
+    let some = world
+        .native(Who::Admin, "/snapshot?fields=position,hosts")
+        .await;
+    let some = some.ok();
+    assert_eq!(
+        some,
+        json!({"position": all["position"], "hosts": all["hosts"]})
+    );
+    for odd in ["fields=odd", "fields=hosts,hosts", "limit=1"] {
+        let answer = world.native(Who::Admin, &format!("/snapshot?{odd}")).await;
+        answer.problem(400, "invalid-input");
+    }
 
     world.advance(61);
     let later = world.native(Who::Admin, "/snapshot").await.ok();

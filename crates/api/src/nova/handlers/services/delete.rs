@@ -11,8 +11,8 @@ pub async fn delete(call: &Call) -> Answer {
     let store = &call.state.store;
     let service = store.service_find(key(call)?).await?;
     let service = service.ok_or_else(|| not_found(call))?;
-    let now = call.state.clock.now();
-    let deleted = store.service_delete(service.uuid, now, check).await;
+    let deleted = store.service_delete(service.uuid, call.note(), check);
+    let deleted = deleted.await;
     deleted.map_err(|error| match error {
         ServiceError::NoSuchService => not_found(call),
         ServiceError::Refused(error) => error,

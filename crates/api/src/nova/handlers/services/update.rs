@@ -51,7 +51,7 @@ fn wanted(call: &Call, body: &Value) -> Result<ServiceChange, ApiError> {
     Ok(ServiceChange {
         status,
         forced_down,
-        at: call.state.clock.now(),
+        note: call.note(),
     })
 }
 

@@ -47,7 +47,7 @@ fn read(call: &Call, body: &Value) -> Result<ServiceChange, ApiError> {
     Ok(ServiceChange {
         status,
         forced_down,
-        at: call.state.clock.now(),
+        note: call.note(),
     })
 }
 

@@ -1,0 +1,3 @@
+//! Hosts: what happens to them.
+
+pub mod event;

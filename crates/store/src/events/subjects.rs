@@ -1,0 +1,269 @@
+//! Events of hosts and discrepancies: appended with the change that they follow from.
+//!
+//! A host is known by its name: its events are numbered by a row of their own, which stays when the
+//! host is removed and comes back. A discrepancy has two events at most, each with all that is to be
+//! said of it, as its row may be gone when they are read.
+
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Text};
+use godwit_core::discrepancy::{DiscrepancyEvent, DiscrepancySubject};
+use godwit_core::event_type::EventKind;
+use godwit_core::host::event::HostEvent;
+use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Actor;
+use crate::columns::{instant, json, text};
+use crate::connection::Database;
+use crate::prepared::Prepare as _;
+use crate::schema::{event_kinds, events, servers};
+use crate::{ActionNote, Service, ServiceBinary, StoreError};
+
+/// The kinds that the release before this one does not read.
+const NEW: [EventKind; 2] = [EventKind::Host, EventKind::Discrepancy];
+
+/// Who made something happen, and when.
+#[derive(Clone, Debug)]
+pub(crate) struct Cause {
+    pub(crate) actor: Actor,
+    request_id: Option<String>,
+    user_id: Option<String>,
+    project_id: Option<String>,
+    pub(crate) at: Timestamp,
+}
+
+impl Cause {
+    /// It follows from something else.
+    pub(crate) const fn by(actor: Actor, at: Timestamp) -> Self {
+        Self {
+            actor,
+            request_id: None,
+            user_id: None,
+            project_id: None,
+            at,
+        }
+    }
+
+    /// Somebody asked for it.
+    pub(crate) fn asked(note: &ActionNote) -> Self {
+        Self {
+            actor: Actor::Api,
+            request_id: Some(note.request_id.clone()),
+            user_id: note.user_id.clone(),
+            project_id: note.project_id.clone(),
+            at: note.at,
+        }
+    }
+}
+
+/// A host's service behind an event of the host, in the event's detail.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct ServiceState {
+    pub uuid: Uuid,
+    pub binary: ServiceBinary,
+    pub zone: String,
+    pub disabled: bool,
+    pub disabled_reason: Option<String>,
+    pub forced_down: bool,
+    pub last_seen_up: Option<Timestamp>,
+    pub report_count: i64,
+    pub version: String,
+}
+
+impl From<&Service> for ServiceState {
+    fn from(service: &Service) -> Self {
+        Self {
+            uuid: service.uuid,
+            binary: service.binary,
+            zone: service.zone.clone(),
+            disabled: service.disabled,
+            disabled_reason: service.disabled_reason.clone(),
+            forced_down: service.forced_down,
+            last_seen_up: service.last_seen_up,
+            report_count: service.report_count,
+            version: service.version.clone(),
+        }
+    }
+}
+
+/// Says that every process from now on reads all kinds of events.
+pub(crate) fn understand_all(connection: &mut Database) -> Result<(), StoreError> {
+    for kind in NEW {
+        sql_query("INSERT INTO event_kinds (kind) VALUES ($1) ON CONFLICT (kind) DO NOTHING")
+            .bind::<Text, _>(kind.as_str())
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+/// Does every process read events of this kind? One of the release before would read nothing any
+/// more.
+pub(crate) fn is_understood(
+    connection: &mut Database,
+    kind: EventKind,
+) -> Result<bool, StoreError> {
+    let found: Option<String> = event_kinds::table
+        .find(kind.as_str())
+        .select(event_kinds::kind)
+        .first(connection)
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// The row that numbers a host's events, and the next number. The row stays locked, so that their
+/// order is that of their numbers: whoever takes it takes no other lock behind it.
+fn next_of_host(connection: &mut Database, host: &HostName) -> Result<(i64, i64), StoreError> {
+    #[derive(QueryableByName)]
+    struct Next {
+        #[diesel(sql_type = BigInt)]
+        id: i64,
+        #[diesel(sql_type = BigInt)]
+        event_sequence: i64,
+    }
+    let next: Next = sql_query(
+        "INSERT INTO host_logs (host, event_sequence) VALUES ($1, 1)
+         ON CONFLICT (host) DO UPDATE SET event_sequence = host_logs.event_sequence + 1
+         RETURNING id, event_sequence",
+    )
+    .bind::<Text, _>(host.as_str())
+    .prepared()
+    .get_result(connection)?;
+    Ok((next.id, next.event_sequence))
+}
+
+/// What is appended.
+struct New<'a> {
+    kind: EventKind,
+    subject: i64,
+    sequence: i64,
+    name: &'static str,
+    /// Whose server it is about.
+    owner: Option<&'a str>,
+    detail: Value,
+}
+
+fn insert(connection: &mut Database, new: &New<'_>, cause: &Cause) -> Result<(), StoreError> {
+    diesel::insert_into(events::table)
+        .values((
+            events::subject_kind.eq(new.kind.as_str()),
+            events::subject_id.eq(new.subject),
+            events::sequence.eq(new.sequence),
+            events::at.eq(instant(cause.at)),
+            events::name.eq(new.name),
+            // These have no status.
+            events::to_status.eq(""),
+            events::actor.eq(cause.actor.to_string()),
+            events::request_id.eq(&cause.request_id),
+            events::user_id.eq(&cause.user_id),
+            events::project_id.eq(&cause.project_id),
+            events::owner_project_id.eq(new.owner),
+            events::detail.eq(json(&new.detail)),
+        ))
+        .prepared()
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Tells what happened to the host of `service`, which is as it is behind that.
+pub(crate) fn append_of_host(
+    connection: &mut Database,
+    service: &Service,
+    event: HostEvent,
+    cause: &Cause,
+) -> Result<(), StoreError> {
+    if !is_understood(connection, EventKind::Host)? {
+        return Ok(());
+    }
+    let (subject, sequence) = next_of_host(connection, &service.host)?;
+    let mut detail = json!({ "service": ServiceState::from(service) });
+    match event {
+        HostEvent::Disabled => detail["reason"] = json!(service.disabled_reason),
+        HostEvent::Registered
+        | HostEvent::Removed
+        | HostEvent::Down
+        | HostEvent::Up
+        | HostEvent::ForcedDown
+        | HostEvent::ForcedUp
+        | HostEvent::Enabled => {}
+    }
+    let new = New {
+        kind: EventKind::Host,
+        subject,
+        sequence,
+        name: event.as_str(),
+        owner: None,
+        detail,
+    };
+    insert(connection, &new, cause)
+}
+
+/// A discrepancy that something happened to.
+pub(crate) struct OfDiscrepancy<'a> {
+    pub(crate) id: i64,
+    pub(crate) subject: &'a DiscrepancySubject,
+    /// What is odd, or why it no longer is.
+    pub(crate) text: &'a str,
+}
+
+/// Tells what happened to a discrepancy.
+pub(crate) fn append_of_discrepancy(
+    connection: &mut Database,
+    it: &OfDiscrepancy<'_>,
+    event: DiscrepancyEvent,
+    cause: &Cause,
+) -> Result<(), StoreError> {
+    if !is_understood(connection, EventKind::Discrepancy)? {
+        return Ok(());
+    }
+    let subject = it.subject;
+    let owner = match subject.server {
+        Some(server) => owner(connection, server)?,
+        None => None,
+    };
+    let mut detail = json!({
+        "kind": subject.kind,
+        "server": subject.server,
+        "migration": subject.migration,
+        "host": subject.host,
+    });
+    let text = match event {
+        DiscrepancyEvent::Opened => "text",
+        DiscrepancyEvent::Closed => "because",
+    };
+    detail[text] = json!(it.text);
+    let new = New {
+        kind: EventKind::Discrepancy,
+        subject: it.id,
+        sequence: told_of_discrepancy(connection, it.id)? + 1,
+        name: event.as_str(),
+        owner: owner.as_deref(),
+        detail,
+    };
+    insert(connection, &new, cause)
+}
+
+/// How many events a discrepancy has. What was open before this release was opened untold.
+fn told_of_discrepancy(connection: &mut Database, id: i64) -> Result<i64, StoreError> {
+    let last: Option<i64> = events::table
+        .filter(events::subject_kind.eq(EventKind::Discrepancy.as_str()))
+        .filter(events::subject_id.eq(id))
+        .order(events::sequence.desc())
+        .select(events::sequence)
+        .first(connection)
+        .optional()?;
+    Ok(last.unwrap_or(0))
+}
+
+fn owner(connection: &mut Database, server: ServerUuid) -> Result<Option<String>, StoreError> {
+    let owner = servers::table
+        .filter(servers::uuid.eq(text(server)))
+        .select(servers::project_id)
+        .first(connection)
+        .optional()?;
+    Ok(owner)
+}
