@@ -18,7 +18,7 @@ use godwit_core::status::MigrationStatus;
 use godwit_planner::admission::{Waiting, admit};
 use godwit_planner::candidates::candidates;
 use godwit_planner::inventory::{Host, Target};
-use godwit_planner::reason::Rejection;
+use godwit_planner::reason::{Rejected, Rejection};
 use godwit_planner::search::Search;
 use godwit_planner::texts;
 use godwit_store::{CommitError, CommitNote, Disk, MigrationRecord, Queued, Server, StoreError};
@@ -136,7 +136,7 @@ async fn consider(
             return Ok(Some((record, rejected)));
         }
         Fitness::Unfit { rejected, failure } => {
-            let note = ctx.note(&record, json!({ "rejected": rejected }));
+            let note = ctx.note(&record, json!(Rejected::of(&rejected)));
             ctx.apply_to(&record, Event::NotPlaced(failure), note)
                 .await?;
         }

@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::fence::FENCE_PROOF;
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Limits, Placement, StorageMode};
 use godwit_core::resources::Resources;
 use godwit_core::server::PowerState;
 use godwit_core::status::MigrationKind;
 use godwit_planner::inventory::Target;
+use godwit_planner::reason::{self, Reason, Rejected};
 use godwit_planner::search::Search;
 use godwit_planner::texts;
 use godwit_rpc::agent::AgentClient;
@@ -128,7 +130,7 @@ impl Scheduling<'_> {
             match asked {
                 Ok(offer) => match self.commit(&host, offer, &fleet, &search).await? {
                     Ok(applied) => return Ok(applied),
-                    Err(taken) => search.refused(host, taken),
+                    Err((taken, reasons)) => search.refused_for(host, taken, reasons),
                 },
                 Err(Declined::Refused(failure)) => {
                     info!(migration = %migration.uuid, %host, %failure, "a host refused");
@@ -165,14 +167,11 @@ impl Scheduling<'_> {
             )));
         }
         let failure = self.in_novas_words(failure);
-        let rejected = search.map_or_else(|| json!([]), |search| json!(search.rejections()));
-        self.apply(
-            Event::NotPlaced(failure),
-            json!({ "rejected": rejected }),
-            None,
-        )
-        .await
-        .map_err(Retry::from)
+        let rejected = search.map_or(&[][..], Search::rejections);
+        let detail = json!(Rejected::of(rejected));
+        self.apply(Event::NotPlaced(failure), detail, None)
+            .await
+            .map_err(Retry::from)
     }
 
     /// Nova says it differently of cold moves.
@@ -211,14 +210,15 @@ impl Scheduling<'_> {
         self.ctx.apply_to(self.record, event, note).await
     }
 
-    /// Places it; the inner error is that somebody else took the room, or the place in its group.
+    /// Places it; the inner error is that somebody else took the room, or the place in its group,
+    /// with what is missing.
     async fn commit(
         &self,
         host: &HostName,
         offer: Offer,
         fleet: &Fleet,
         search: &Search,
-    ) -> Result<Result<Applied, Failure>, Retry> {
+    ) -> Result<Result<Applied, (Failure, Vec<Reason>)>, Retry> {
         let request = &self.record.migration.request;
         let forced = request.is_forced();
         let mut capacity = fleet.capacity_of(host);
@@ -227,26 +227,37 @@ impl Scheduling<'_> {
             capacity.vcpus = i64::MAX;
             capacity.disk_gb = i64::MAX;
         }
-        let needed = offer.room.memory_mb;
-        let detail = json!({
+        let room = offer.room;
+        let mut detail = json!({
             "destination": host,
             "storage": offer.placement.storage,
             "rejected": search.rejections(),
         });
-        let claim = Claim {
-            room: offer.room,
-            capacity,
-        };
+        if self.record.migration.kind == MigrationKind::Evacuation {
+            detail[FENCE_PROOF] = json!(self.fence_proof().await?);
+        }
+        let claim = Claim { room, capacity };
         let placed = Event::Placed(offer.placement, offer.limits);
         match self.apply(placed, detail, Some(claim)).await {
             Ok(applied) => Ok(Ok(applied)),
             Err(CommitError::NoRoom { used, capacity, .. }) => {
-                let free = capacity.memory_mb.saturating_sub(used.memory_mb);
+                let free = capacity.less(used).memory_mb;
                 let server = self.record.migration.server;
-                Ok(Err(texts::lack_of_memory(server, host, free, needed)))
+                let failure = texts::lack_of_memory(server, host, free, room.memory_mb);
+                let mut reasons = reason::short_of(host, capacity, used, room);
+                if reasons.is_empty() {
+                    reasons.push(Reason::from(&failure));
+                }
+                Ok(Err((failure, reasons)))
             }
             Err(CommitError::GroupPolicy { violation, .. }) => {
-                Ok(Err(texts::group_policy(&violation)))
+                let failure = texts::group_policy(&violation);
+                let need = search.need();
+                let reason = match &need.group {
+                    Some(group) => reason::group(host, need, group, &violation),
+                    None => Reason::from(&failure),
+                };
+                Ok(Err((failure, vec![reason])))
             }
             Err(error) => Err(Retry::from(error)),
         }

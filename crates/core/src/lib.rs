@@ -20,11 +20,14 @@
 //! - [`discrepancy`]: what the records and the hypervisors may disagree about.
 //! - [`power`]: stop, start and reboot, which move nothing.
 //! - [`instance_action`]: what clients of Nova read of all this.
+//! - [`reason`]: why something cannot be, what shows it, and what would change it.
 //! - [`recovery`]: who runs a guest after a crash, as one pure function.
 //! - [`repair`]: what an operator may put right from the records alone.
 //! - [`event_type`]: what readers of all events call them.
+//! - [`fence`]: what an evacuation takes for proof that its source is dead.
 //! - [`idempotency`]: requests that may be sent again.
 //! - [`webhook`]: how long those are called who want to know of events.
+//! - [`requester`]: who asked for a change.
 //! - [`resources`] and [`slots`]: what servers and moves take of hosts.
 //! - [`retention`]: how long what is over is kept.
 //! - [`seconds`]: spans of time, as they are written down.
@@ -50,6 +53,7 @@ pub mod evacuation;
 pub mod event;
 pub mod event_type;
 pub mod failure;
+pub mod fence;
 #[cfg(test)]
 mod fixtures;
 pub mod host;
@@ -60,8 +64,10 @@ pub mod live;
 pub mod migration;
 pub mod phase;
 pub mod power;
+pub mod reason;
 pub mod recovery;
 pub mod repair;
+pub mod requester;
 pub mod resources;
 pub mod retention;
 pub mod seconds;

@@ -7,10 +7,9 @@ use std::cmp::Reverse;
 
 use godwit_core::ids::HostName;
 use godwit_core::migration::BlockMigration;
-use godwit_core::server_group::Violation;
 
 use crate::inventory::{Host, Need, Target};
-use crate::reason::{Reason, ReasonCode, Rejection};
+use crate::reason::{self, Reason, Rejection};
 
 /// How well a host fits; greater is better. What a soft server group likes comes first, then the
 /// share of memory that would stay free, then processors, then how few moves are on their way
@@ -50,88 +49,36 @@ pub fn candidates(hosts: &[Host], need: &Need, target: &Target) -> (Vec<HostName
 
 fn reasons(host: &Host, need: &Need, target: &Target) -> Vec<Reason> {
     let mut found = Vec::new();
-    let mut reject = |code, text: String| found.push(Reason::new(code, text));
-
     if host.name == need.source {
-        reject(ReasonCode::IsSource, "the server is on this host".into());
+        found.push(reason::is_source(&host.name));
     }
     match target {
         Target::Named(wanted) | Target::Forced(wanted) if *wanted != host.name => {
-            reject(ReasonCode::NotNamed, format!("{wanted} was asked for"));
+            found.push(reason::not_named(wanted));
         }
         Target::Any | Target::Named(_) | Target::Forced(_) => {}
     }
     if !host.enabled {
-        reject(ReasonCode::Disabled, "the host is disabled".into());
+        found.push(reason::disabled(&host.name));
     }
     if !host.up {
-        reject(ReasonCode::Down, "the host's agent is down".into());
+        found.push(reason::down(&host.name));
     }
-    if host.hypervisor_type != need.hypervisor_type {
-        let (here, there) = (&host.hypervisor_type, &need.hypervisor_type);
-        reject(
-            ReasonCode::HypervisorType,
-            format!("the hypervisor is {here}, the source's is {there}"),
-        );
-    } else if host.hypervisor_version < need.hypervisor_version {
-        let (here, there) = (host.hypervisor_version, need.hypervisor_version);
-        reject(
-            ReasonCode::HypervisorTooOld,
-            format!("the hypervisor's version is {here}, the source's is {there}"),
-        );
-    }
-    if host.arch != need.arch {
-        let (here, there) = (&host.arch, &need.arch);
-        reject(
-            ReasonCode::Cpu,
-            format!("the processors are {here}, the source's are {there}"),
-        );
-    }
+    found.extend(reason::hypervisor(host, need));
+    found.extend(reason::arch(host, need));
     if need.block_migration == BlockMigration::No && !need.pools.is_subset(&host.pools) {
-        let missing: Vec<_> = need.pools.difference(&host.pools).cloned().collect();
-        reject(
-            ReasonCode::Storage,
-            format!("storage {} is not reachable", missing.join(", ")),
-        );
+        found.push(reason::storage(host, need));
     }
-    let (free, room) = (host.free(), need.room_at(&host.pools));
-    for (code, what, free, needed) in [
-        (ReasonCode::Vcpus, "vcpus", free.vcpus, room.vcpus),
-        (
-            ReasonCode::Memory,
-            "MiB of memory",
-            free.memory_mb,
-            room.memory_mb,
-        ),
-        (ReasonCode::Disk, "GiB of disk", free.disk_gb, room.disk_gb),
-    ] {
-        // A host that is over-full of something still takes servers that need none of it.
-        if needed > 0 && free < needed {
-            reject(code, format!("{free} {what} are free, {needed} are needed"));
-        }
-    }
+    let room = need.room_at(&host.pools);
+    found.extend(reason::short_of(&host.name, host.capacity, host.used, room));
     found.extend(group_reason(host, need));
     found
 }
 
-/// What the server's group has against the host.
 fn group_reason(host: &Host, need: &Need) -> Option<Reason> {
+    let violation = need.group_violation(&host.name)?;
     let group = need.group.as_ref()?;
-    let name = &group.name;
-    Some(match need.group_violation(&host.name)? {
-        Violation::Affinity { hosts } => {
-            let hosts: Vec<_> = hosts.iter().map(HostName::as_str).collect();
-            let text = format!("server group {name} keeps together on {}", hosts.join(", "));
-            Reason::new(ReasonCode::Affinity, text)
-        }
-        Violation::AntiAffinity { there, most } => Reason::new(
-            ReasonCode::AntiAffinity,
-            format!(
-                "server group {name} allows {most} of its servers on a host, and {there} are \
-                 here or may come to be"
-            ),
-        ),
-    })
+    Some(reason::group(&host.name, need, group, &violation))
 }
 
 fn score(host: &Host, need: &Need) -> Score {
@@ -149,5 +96,7 @@ fn permille(part: i64, whole: i64) -> i64 {
     part.saturating_mul(1000).checked_div(whole).unwrap_or(0)
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use godwit_core::ids::HostName;
 
 use crate::candidates::candidates;
 use crate::inventory::{Host, Need, Target};
-use crate::reason::{Reason, ReasonCode, Rejection};
+use crate::reason::{self, Reason, Rejection};
 use crate::texts;
 
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ impl Search {
         {
             search.rejected.push(Rejection {
                 host: wanted.clone(),
-                reasons: vec![Reason::new(ReasonCode::Unknown, "no such host is known")],
+                reasons: vec![reason::unknown(wanted)],
             });
         }
         Ok(search)
@@ -106,11 +106,14 @@ impl Search {
 
     /// The host that was tried refused.
     pub fn refused(&mut self, host: HostName, failure: Failure) {
+        let reasons = vec![Reason::from(&failure)];
+        self.refused_for(host, failure, reasons);
+    }
+
+    /// The host that was tried is not free for it any more, for these reasons.
+    pub fn refused_for(&mut self, host: HostName, failure: Failure, reasons: Vec<Reason>) {
         self.refusals = self.refusals.saturating_add(1);
-        self.rejected.push(Rejection {
-            host,
-            reasons: vec![Reason::from(&failure)],
-        });
+        self.rejected.push(Rejection { host, reasons });
         self.last_refusal = Some(failure);
     }
 

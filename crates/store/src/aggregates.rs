@@ -13,12 +13,13 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Nullable, Text, Timestamp as SqlTimestamp};
 use godwit_core::ids::HostName;
+use godwit_core::requester::Requester;
 use godwit_core::time::Timestamp;
 use uuid::Uuid;
 
 pub(crate) use self::change::forget_host;
 pub use self::change::{AggregateChange, AggregateError, AggregateUse};
-use crate::columns::{Json, PlainUuid, instant, text};
+use crate::columns::{Json, PlainUuid, instant, json, text};
 use crate::connection::Database;
 use crate::schema::{aggregate_hosts, aggregates};
 use crate::{Store, StoreError};
@@ -49,6 +50,8 @@ pub struct NewAggregate {
     pub uuid: Uuid,
     pub name: String,
     pub availability_zone: Option<String>,
+    /// Who asks for it.
+    pub by: Requester,
     pub at: Timestamp,
 }
 
@@ -92,13 +95,14 @@ fn load_all(connection: &mut Database) -> Result<Vec<Aggregate>, StoreError> {
 
 fn create(connection: &mut Database, new: &NewAggregate) -> Result<Aggregate, StoreError> {
     sql_query(
-        "INSERT INTO aggregates (uuid, name, availability_zone, metadata, created_at)
-         VALUES ($1, $2, $3, '{}', $4)",
+        "INSERT INTO aggregates (uuid, name, availability_zone, metadata, created_at, changed_by)
+         VALUES ($1, $2, $3, '{}', $4, $5)",
     )
     .bind::<Text, _>(text(new.uuid))
     .bind::<Text, _>(&new.name)
     .bind::<Nullable<Text>, _>(&new.availability_zone)
     .bind::<SqlTimestamp, _>(instant(new.at))
+    .bind::<Text, _>(json(&new.by))
     .execute(connection)?;
     let id = aggregates::table
         .filter(aggregates::uuid.eq(text(new.uuid)))

@@ -8,6 +8,7 @@ mod write;
 
 use diesel::prelude::*;
 use godwit_core::ids::ServerUuid;
+use godwit_core::requester::Requester;
 use godwit_core::time::Timestamp;
 use godwit_core::trace::TraceContext;
 
@@ -28,6 +29,17 @@ pub struct ActionNote {
     /// The request in its trace, where it is traced.
     pub trace: Option<TraceContext>,
     pub at: Timestamp,
+}
+
+impl ActionNote {
+    /// Who asks.
+    pub fn requester(&self) -> Requester {
+        Requester {
+            user: self.user_id.clone(),
+            project: self.project_id.clone(),
+            request_id: Some(self.request_id.clone()),
+        }
+    }
 }
 
 /// What was asked of a server.

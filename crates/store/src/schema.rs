@@ -85,6 +85,7 @@ diesel::table! {
         forced_down_at -> Nullable<Timestamp>,
         registered_zone -> Nullable<Text>,
         silent_since -> Nullable<Timestamp>,
+        forced_down_by -> Nullable<Text>,
     }
 }
 
@@ -108,6 +109,7 @@ diesel::table! {
         metadata -> Text,
         created_at -> Timestamp,
         updated_at -> Nullable<Timestamp>,
+        changed_by -> Nullable<Text>,
     }
 }
 
@@ -116,6 +118,7 @@ diesel::table! {
         id -> BigInt,
         aggregate_id -> BigInt,
         host -> Text,
+        changed_by -> Nullable<Text>,
     }
 }
 
@@ -408,6 +411,7 @@ diesel::table! {
         max_server_per_host -> Nullable<BigInt>,
         created_at -> Timestamp,
         deleted_at -> Nullable<Timestamp>,
+        changed_by -> Nullable<Text>,
     }
 }
 
@@ -418,6 +422,7 @@ diesel::table! {
         server_uuid -> Text,
         origin -> Text,
         created_at -> Timestamp,
+        changed_by -> Nullable<Text>,
     }
 }
 
@@ -448,6 +453,7 @@ diesel::table! {
         sees_project -> Nullable<Text>,
         position -> BigInt,
         created_at -> Timestamp,
+        request_id -> Nullable<Text>,
     }
 }
 

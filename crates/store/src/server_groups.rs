@@ -10,13 +10,14 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamp as SqlTimestamp};
 use godwit_core::ids::{ServerGroupUuid, ServerUuid};
+use godwit_core::requester::Requester;
 use godwit_core::server_group::Policy;
 use godwit_core::time::Timestamp;
 use godwit_core::words;
 
 pub(crate) use self::membership::check;
 pub(crate) use self::observe::observe;
-use crate::columns::{instant, storable, text};
+use crate::columns::{instant, json, storable, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
 use crate::schema::{server_group_members, server_groups, servers};
@@ -63,6 +64,8 @@ pub struct NewServerGroup {
     pub policy: Policy,
     /// How many of them one host may have, where somebody says so.
     pub max_server_per_host: Option<u32>,
+    /// Who asks for it; `None` where nobody does.
+    pub by: Option<Requester>,
     pub at: Timestamp,
 }
 
@@ -102,8 +105,8 @@ pub(crate) fn insert(connection: &mut Database, new: &NewServerGroup) -> Result<
     // Another transaction may be making the same group.
     let made = sql_query(
         "INSERT INTO server_groups (uuid, name, project_id, user_id, policy,
-                                    max_server_per_host, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+                                    max_server_per_host, created_at, changed_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (uuid) DO NOTHING",
     )
     .bind::<Text, _>(text(new.uuid))
@@ -113,6 +116,7 @@ pub(crate) fn insert(connection: &mut Database, new: &NewServerGroup) -> Result<
     .bind::<Text, _>(new.policy.as_str())
     .bind::<Nullable<BigInt>, _>(new.max_server_per_host.map(i64::from))
     .bind::<SqlTimestamp, _>(instant(new.at))
+    .bind::<Nullable<Text>, _>(new.by.as_ref().map(json))
     .prepared()
     .execute(connection)?;
     Ok(made == 1)
@@ -245,10 +249,11 @@ impl Store {
         .await
     }
 
-    /// Deletes a server group; its servers are in none then. `false`: there is none.
+    /// Deletes a server group, as `by` asks; its servers are in none then. `false`: there is none.
     pub async fn server_group_delete(
         &self,
         uuid: ServerGroupUuid,
+        by: Requester,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         self.write(move |connection| {
@@ -262,7 +267,10 @@ impl Store {
             };
             let deleted = diesel::update(server_groups::table.find(id))
                 .filter(server_groups::deleted_at.is_null())
-                .set(server_groups::deleted_at.eq(instant(at)))
+                .set((
+                    server_groups::deleted_at.eq(instant(at)),
+                    server_groups::changed_by.eq(json(&by)),
+                ))
                 .prepared()
                 .execute(connection)?;
             let members = server_group_members::group_id.eq(id);

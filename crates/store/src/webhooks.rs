@@ -36,6 +36,8 @@ pub struct Webhook {
     pub project_id: String,
     /// Who made it.
     pub user_id: Option<String>,
+    /// By which request; `None` where nobody wrote it down.
+    pub request_id: Option<String>,
     /// Where it is called.
     pub url: String,
     /// Patterns of the types that are wanted.
@@ -61,6 +63,8 @@ pub struct NewWebhook {
     pub project_id: String,
     /// Who makes it.
     pub user_id: Option<String>,
+    /// By which request.
+    pub request_id: Option<String>,
     /// Where it is called.
     pub url: String,
     /// Patterns of the types that are wanted.
@@ -82,6 +86,7 @@ struct WebhookRow {
     uuid: PlainUuid,
     project_id: String,
     user_id: Option<String>,
+    request_id: Option<String>,
     url: String,
     types: Json<Vec<String>>,
     secret: String,
@@ -98,6 +103,7 @@ impl From<WebhookRow> for Webhook {
             uuid: row.uuid.0,
             project_id: row.project_id,
             user_id: row.user_id,
+            request_id: row.request_id,
             url: row.url,
             types: row.types.0,
             secret: row.secret,
@@ -134,8 +140,8 @@ fn create(
     let position = events::end(connection)?;
     sql_query(
         "INSERT INTO webhooks (uuid, project_id, user_id, url, types, secret, sees_hosts,
-                               sees_project, position, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                               sees_project, position, created_at, request_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind::<Text, _>(text(new.uuid))
     .bind::<Text, _>(&new.project_id)
@@ -147,6 +153,7 @@ fn create(
     .bind::<Nullable<Text>, _>(&new.sees_project)
     .bind::<BigInt, _>(position)
     .bind::<SqlTimestamp, _>(instant(new.at))
+    .bind::<Nullable<Text>, _>(&new.request_id)
     .prepared()
     .execute(connection)?;
     Ok(load(connection, new.uuid)?.map(Webhook::from))

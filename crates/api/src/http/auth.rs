@@ -57,4 +57,11 @@ pub enum InvalidToken {
 #[async_trait]
 pub trait Authenticator: Send + Sync + 'static {
     async fn authenticate(&self, token: &str) -> Result<Arc<Principal>, AuthError>;
+
+    /// The same for who goes on long after that: what is known counts for a few seconds only, so
+    /// that a token which was taken back is found out. [`AuthError::Unavailable`] of a good token
+    /// too, where nobody can tell by now.
+    async fn authenticate_again(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
+        self.authenticate(token).await
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use godwit_core::requester::Requester;
 use godwit_policy::{Decision, Target, UnregisteredRule};
 
 use crate::http::auth::{Decided, Principal};
@@ -62,6 +63,15 @@ impl Caller {
 
     pub fn project_id(&self) -> Option<&str> {
         self.principal.project_id.as_deref()
+    }
+
+    /// Who asks, with the id of the request.
+    pub(crate) fn requester(&self, request_id: &str) -> Requester {
+        Requester {
+            user: self.user_id().map(str::to_owned),
+            project: self.project_id().map(str::to_owned),
+            request_id: Some(request_id.to_owned()),
+        }
     }
 
     /// Is what belongs to every project visible? To a token for the whole system it is, and every

@@ -4,6 +4,7 @@
 
 use actix_web::web::Data;
 use godwit_core::ids::ServerUuid;
+use godwit_core::requester::Requester;
 use godwit_policy::Target;
 use godwit_store::{ActionNote, MigrationSummary, OfServer, Server};
 use serde_json::Value;
@@ -62,6 +63,11 @@ impl Call {
     /// The server that the path names, if `rule` allows the caller to act on it.
     pub async fn allowed_server(&self, rule: &'static str) -> Result<Server, ApiError> {
         Ok(self.server().await?.allow(self, rule)?.resource)
+    }
+
+    /// Who asks.
+    pub fn requester(&self) -> Requester {
+        self.caller.requester(&self.request_id)
     }
 
     /// What an action says of the request that asked for it.

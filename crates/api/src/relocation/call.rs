@@ -28,6 +28,7 @@ pub struct Call {
     pub headers: HeaderMap,
     /// Null where the route takes none.
     pub body: Value,
+    pub request_id: String,
     /// What addresses begin with.
     pub(super) base: String,
     /// As the caller wrote it.

@@ -42,7 +42,8 @@ pub async fn index(call: &Call) -> Answer {
     let one_more = MigrationPage {
         limit: page.limit + 1,
         after,
-        timeline: page.wants("timeline"),
+        // Reasons are made of it too.
+        timeline: page.wants("timeline") || page.wants("reasons"),
     };
     let mut found = store.migration_detail_list(&filter, one_more).await?;
     let total = match page.with_total {

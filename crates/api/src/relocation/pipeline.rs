@@ -97,6 +97,7 @@ async fn answer(
                     headers: request.headers().clone(),
                     base: Base::of(request, &state.link_rules).to_string(),
                     path: request.path().to_owned(),
+                    request_id: RequestId::text(request),
                     streams,
                     operation,
                     handler,
@@ -206,6 +207,7 @@ struct Asked {
     params: Params,
     headers: HeaderMap,
     body: Value,
+    request_id: String,
     base: String,
     path: String,
 }
@@ -243,6 +245,7 @@ async fn perform(state: Data<ApiState>, asked: Asked) -> Result<Reply, Problem> 
         params,
         headers,
         body,
+        request_id,
         base,
         path,
     } = asked;
@@ -259,6 +262,7 @@ async fn perform(state: Data<ApiState>, asked: Asked) -> Result<Reply, Problem> 
             params,
             headers,
             body,
+            request_id,
             base,
             path,
         };

@@ -2,5 +2,7 @@
 
 pub mod event;
 pub mod migration;
+pub mod reason;
+pub mod requester;
 pub mod snapshot;
 pub mod webhook;

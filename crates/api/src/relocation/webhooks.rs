@@ -12,6 +12,7 @@ mod receiver;
 mod secret;
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::EntityTag;
 use godwit_store::{NewWebhook, Webhook};
 use serde_json::Value;
 use url::Url;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 use self::receiver::Address;
 pub use self::secret::Secret;
 use super::call::Call;
+use super::etag;
 use super::events;
 use super::page::Page;
 use super::params::number;
@@ -51,7 +53,8 @@ pub async fn index(call: &Call) -> Answer {
     let goes_on = cut(&mut found, page.limit);
     let last = found.last().filter(|_| goes_on);
     let next = last.map(|last| call.next("marker", &last.id.to_string()));
-    let items = found.iter().map(|it| page.select(&WebhookView::new(it)));
+    let items = found.iter();
+    let items = items.map(|it| page.select(&WebhookView::new(it, sees)));
     call.list(items.collect::<Result<Vec<_>, _>>()?, next, total)
 }
 
@@ -59,7 +62,8 @@ pub async fn show(call: &Call) -> Answer {
     call.caller.enforce_own(rules::WEBHOOKS_SHOW)?;
     let page = Page::read(&call.params, FIELDS)?;
     let found = find(call).await?;
-    Reply::json(&page.select(&WebhookView::new(&found))?)
+    let reply = Reply::json(&page.select(&WebhookView::new(&found, call.sees()))?)?;
+    Ok(reply.tagged(version(&found)))
 }
 
 /// 201 with the secret, which nobody is shown again.
@@ -83,6 +87,7 @@ pub async fn create(call: &Call) -> Answer {
         uuid,
         project_id: call.caller.project_id().unwrap_or_default().to_owned(),
         user_id: call.caller.user_id().map(str::to_owned),
+        request_id: Some(call.request_id.clone()),
         url: wanted.url.into(),
         types: wanted.types,
         secret: sealing
@@ -98,16 +103,20 @@ pub async fn create(call: &Call) -> Answer {
         let detail = format!("A project may have {most} webhooks.");
         Problem::new(Code::QuotaExceeded, detail)
     })?;
-    let view = WebhookView::new(&made);
+    let view = WebhookView::new(&made, sees);
     let again = Reply::json(&view)?;
     let reply = Reply::json(&view.with_secret(secret.text()))?.kept_as(again);
     let address = call.address_of(&format!("/webhooks/{uuid}"));
-    Ok(reply.made(StatusCode::CREATED, address))
+    let reply = reply.made(StatusCode::CREATED, address);
+    Ok(reply.tagged(version(&made)))
 }
 
+/// Of its version that was read, where `If-Match` names one.
 pub async fn delete(call: &Call) -> Answer {
     call.caller.enforce_own(rules::WEBHOOKS_DELETE)?;
     let found = find(call).await?;
+    // Nothing else changes a webhook, so none is changed behind this.
+    etag::check(&call.headers, &version(&found))?;
     match call.state.store.webhook_delete(found.uuid).await? {
         true => Ok(Reply::empty()),
         false => Err(no_such_webhook()),
@@ -151,6 +160,11 @@ pub async fn redeliver(call: &Call) -> Answer {
 
 fn no_such_webhook() -> Problem {
     Problem::not_found("such webhook")
+}
+
+/// A webhook is made and deleted, and never anything else: it has one version.
+fn version(webhook: &Webhook) -> EntityTag {
+    etag::of_generation(webhook.created_at.as_micros())
 }
 
 /// The webhook that the path names.

@@ -14,6 +14,7 @@ mod cold_migration;
 mod dashboards;
 mod development_identity;
 mod discovery;
+mod doubts;
 mod evacuation;
 mod flavors;
 mod force_and_abort;

@@ -29,6 +29,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::answers::{Answer, Ask};
+use crate::doubts::{Doubting, Doubts};
 use crate::seed::{SERVER, migration_uuid};
 
 /// Now: 2026-11-20T12:00:00Z, unless a test moves it.
@@ -139,6 +140,8 @@ pub(crate) struct Wanted {
     pub(crate) listener: Option<TcpListener>,
     /// An empty PostgreSQL database; absent: SQLite.
     pub(crate) postgres: Option<String>,
+    /// What is said of tokens to those who ask again; absent: that they are as good as ever.
+    pub(crate) doubts: Option<Arc<Doubts>>,
 }
 
 /// A served API.
@@ -224,7 +227,13 @@ impl World {
         let parts = Parts {
             store: store.clone(),
             policy: PolicySource::open(wanted.policy).unwrap(),
-            authenticator: Arc::clone(&verifier) as _,
+            authenticator: match wanted.doubts {
+                Some(doubts) => Arc::new(Doubting {
+                    verifier: Arc::clone(&verifier),
+                    doubts,
+                }),
+                None => Arc::clone(&verifier) as _,
+            },
             clock: clock_dyn(),
             ids: Arc::new(RandomIds),
             wake: Arc::new(move || {

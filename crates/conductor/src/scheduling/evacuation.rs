@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_core::failure::source_not_fenced;
+use godwit_core::fence::{self, FenceProof};
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Placement, StorageMode};
 use godwit_core::recovery::{Sighting, Witness};
@@ -76,6 +77,18 @@ impl Scheduling<'_> {
             return Ok(Some(self.end(failure, &[]).await?));
         }
         Ok(None)
+    }
+
+    /// What proves that the source is dead, now that a destination is about to be given its guest.
+    pub(super) async fn fence_proof(&self) -> Result<FenceProof, Retry> {
+        let Self { ctx, record, .. } = self;
+        let source = &record.migration.source_compute;
+        let declared = ctx.store.host_declaration(source).await?;
+        let proof = declared.and_then(|declared| {
+            let silence_is_proof = ctx.config.evacuate_silent_hosts;
+            fence::proof(source, declared, silence_is_proof, ctx.now())
+        });
+        proof.ok_or_else(|| Retry::because(format!("{source} is not declared dead any more")))
     }
 
     /// Is what `host` has stopped what a move left there that led to the dead source? Nothing of it

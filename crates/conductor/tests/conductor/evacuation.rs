@@ -6,11 +6,12 @@ use anyhow::ensure;
 use godwit_compute_agent::drivers::simulated::{Fault, Power, Step};
 use godwit_compute_agent::holds::HoldPoint;
 use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::fence::FenceKind;
 use godwit_core::ids::MigrationUuid;
 use godwit_core::server::VmState;
 use godwit_core::status::MigrationStatus as Status;
 use godwit_core::time::Clock;
-use godwit_store::Restoring;
+use godwit_store::{MigrationKey, Restoring};
 use godwit_test_support::wait_for;
 
 use crate::cluster::*;
@@ -44,6 +45,10 @@ on_both! {
         assert_eq!(server.host, Some(host(2)));
         assert_eq!(cluster.fabric.whereabouts(server.uuid), Some(host(2)));
         assert!(cluster.store.claim_list().await.unwrap().is_empty());
+        let detail = cluster.store.migration_detail(MigrationKey::Uuid(uuid), None).await;
+        let proof = detail.unwrap().unwrap().fence_proof.unwrap();
+        assert_eq!((proof.kind, proof.evidence.host), (FenceKind::Operator, host(1)));
+        assert!(proof.at.is_some() && proof.evidence.forced_down);
 
         come_back(&mut cluster).await;
         assert_eq!(cluster.ends(uuid).await.migration.status(), Status::Completed);

@@ -6,6 +6,9 @@ use godwit_core::ids::MigrationUuid;
 use godwit_core::migration::{BlockMigration, LiveRequest};
 use godwit_core::server::VmState;
 use godwit_core::status::MigrationStatus as Status;
+use godwit_core::time::Clock;
+use godwit_store::{ServiceChange, ServiceStatus};
+use serde_json::json;
 
 use crate::cluster::*;
 
@@ -86,6 +89,28 @@ on_both! {
         let mut made = made.with_hosts(&[1, 0]);
         made.host(2).memory_bytes = GIB / 2;
         no_host_fits(made, anywhere(), "512 MiB of memory are free, 1024 are needed").await;
+    }
+
+    async fn what_would_have_made_a_host_do_is_written_down(made: Made) {
+        let cluster = made.with_hosts(&[1, 0]).start().await;
+        let known = cluster.store.host_find(&host(2)).await.unwrap().unwrap();
+        let disable = ServiceChange {
+            status: Some(ServiceStatus::Disabled { reason: None }),
+            forced_down: None,
+            note: asked("req-disable", SystemClock.now()),
+        };
+        let fine = |_: &_, _: &_| Ok::<_, ()>(());
+        cluster.store.service_update(known.service.uuid, disable, fine).await.unwrap();
+        let uuid = cluster.begin(1, anywhere()).await.unwrap();
+        assert_eq!(cluster.ends(uuid).await.migration.status(), Status::Error);
+        let log = cluster.store.migration_events(uuid, 0).await.unwrap();
+        let detail = &log.last().unwrap().detail;
+        let name = host(2).to_string();
+        let enable = json!({"method": "PUT", "path": "/v2.1/os-services/enable",
+            "body": {"host": name, "binary": "nova-compute"}});
+        assert_eq!(detail["fix"]["changes"][0]["request"], enable);
+        assert_eq!(detail["rejected"][1]["reasons"][0]["evidence"], json!({"host": name}));
+        cluster.is_sound().await;
     }
 
     async fn no_room_for_disks(made: Made) {

@@ -328,6 +328,7 @@ fn nothing_is_told_that_nova_does_not_tell() {
                         assert_eq!(is_error, phase == "error", "{}", notice.event_type);
                         let is_live = last.starts_with("live_migration_");
                         assert!(!is_live || kind == MigrationKind::LiveMigration);
+                        assert!(!is_live || !is_error, "Nova has no such notification");
                     }
                 }
             }

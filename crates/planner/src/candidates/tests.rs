@@ -2,6 +2,7 @@ use godwit_core::server_group::Policy;
 
 use super::*;
 use crate::fixtures::{group, host, name, need};
+use crate::reason::ReasonCode;
 
 fn codes(host: &Host, need: &Need, target: &Target) -> Vec<ReasonCode> {
     let (_, rejected) = candidates(std::slice::from_ref(host), need, target);

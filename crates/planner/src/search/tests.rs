@@ -3,6 +3,7 @@ use godwit_core::server_group::Policy;
 
 use super::*;
 use crate::fixtures::{SERVER, group, host, name, need};
+use crate::reason::ReasonCode;
 
 fn refusal() -> Failure {
     Failure::new(FailureCode::CpuIncompatible, "Unacceptable CPU info: no.")

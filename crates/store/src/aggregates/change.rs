@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 use godwit_core::ids::HostName;
+use godwit_core::requester::Requester;
 use godwit_core::time::Timestamp;
 
 use super::{Aggregate, load_all, zones};
@@ -126,6 +127,7 @@ fn write(
     connection: &mut Database,
     before: &Aggregate,
     after: Option<&Aggregate>,
+    by: &Requester,
 ) -> Result<(), StoreError> {
     let kept = |host: &HostName| after.is_some_and(|after| after.hosts.contains(host));
     for host in before.hosts.iter().filter(|host| !kept(host)) {
@@ -149,6 +151,7 @@ fn write(
         let member = (
             aggregate_hosts::aggregate_id.eq(before.id),
             aggregate_hosts::host.eq(host.as_str()),
+            aggregate_hosts::changed_by.eq(json(by)),
         );
         diesel::insert_into(aggregate_hosts::table)
             .values(member)
@@ -161,6 +164,7 @@ fn write(
             aggregates::availability_zone.eq(&after.availability_zone),
             aggregates::metadata.eq(json(&after.metadata)),
             aggregates::updated_at.eq(after.updated_at.map(instant)),
+            aggregates::changed_by.eq(json(by)),
         ))
         .prepared()
         .execute(connection)?;
@@ -177,11 +181,12 @@ pub(crate) fn forget_host(connection: &mut Database, host: &HostName) -> Result<
 
 impl Store {
     /// Changes an aggregate, and with it the zones of hosts; returns it as it is then, or was
-    /// last. `check` sees inside the transaction what the change has to be held against.
+    /// last. `by` asks for it. `check` sees inside the transaction what the change has to be held against.
     pub async fn aggregate_change<E: Send + 'static>(
         &self,
         id: i64,
         change: AggregateChange,
+        by: Requester,
         at: Timestamp,
         check: impl Fn(&AggregateUse) -> Result<(), E> + Send + 'static,
     ) -> Result<Aggregate, AggregateError<E>> {
@@ -190,7 +195,7 @@ impl Store {
             check(&used).map_err(AggregateError::Refused)?;
             let before = used.aggregate;
             let after = changed(before.clone(), change.clone(), at);
-            write(connection, &before, after.as_ref())?;
+            write(connection, &before, after.as_ref(), &by)?;
             zones::rewrite(connection)?;
             Ok(after.unwrap_or(before))
         });

@@ -101,6 +101,7 @@ fn make(row: GroupRow, (policy, most): Rule, now: Timestamp) -> Result<NewServer
         user_id,
         policy,
         max_server_per_host: most,
+        by: None,
         at: row.created_at.map_or(now, |Moment(at)| at),
     })
 }

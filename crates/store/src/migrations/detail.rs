@@ -4,8 +4,11 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use diesel::prelude::*;
+use godwit_core::fence::{FENCE_PROOF, FenceProof};
 use godwit_core::ids::MigrationUuid;
+use godwit_core::status::MigrationKind;
 use godwit_core::time::Timestamp;
+use serde::Deserialize as _;
 
 use super::list::{Item, Page, Rows};
 use super::row::MigrationRow;
@@ -24,6 +27,8 @@ pub struct MigrationDetail {
     pub server_project_id: Option<String>,
     /// The room that it holds.
     pub claims: Vec<HeldClaim>,
+    /// What proved to an evacuation that its source was dead, where it came to rest on that.
+    pub fence_proof: Option<FenceProof>,
     /// Its log, in order; empty where it was not asked for.
     pub timeline: Vec<MigrationEvent>,
 }
@@ -76,6 +81,14 @@ impl Item for Owned {
     }
 }
 
+/// The proof that a log has, of a release that wrote it down.
+fn proof_in(log: &[MigrationEvent]) -> Option<FenceProof> {
+    let proofs = log.iter().rev().map(|line| &line.detail[FENCE_PROOF]);
+    proofs
+        .filter(|it| !it.is_null())
+        .find_map(|it| FenceProof::deserialize(it).ok())
+}
+
 /// Reads what stands beside the rows: of all of them at once.
 fn complete(
     connection: &mut Database,
@@ -87,17 +100,32 @@ fn complete(
     for claim in reservations::claims_of(connection, &ids)? {
         claims.entry(claim.migration).or_default().push(claim);
     }
-    let mut logs = match timeline {
-        true => events::logs_of(connection, &ids)?,
-        false => HashMap::new(),
+    let evacuates = |row: &&Owned| row.record.migration.kind == MigrationKind::Evacuation;
+    let logged: Vec<i64> = match timeline {
+        true => ids,
+        // What an evacuation rests on stands in its log alone.
+        false => rows
+            .iter()
+            .filter(evacuates)
+            .map(|row| row.record.id)
+            .collect(),
     };
-    let with_details = |row: Owned| MigrationDetail {
-        claims: claims
-            .remove(&row.record.migration.uuid)
-            .unwrap_or_default(),
-        timeline: logs.remove(&row.record.id).unwrap_or_default(),
-        server_project_id: row.server_project_id,
-        record: row.record,
+    let mut logs = events::logs_of(connection, &logged)?;
+    let with_details = |row: Owned| {
+        let mut log = logs.remove(&row.record.id).unwrap_or_default();
+        let fence_proof = proof_in(&log).filter(|_| evacuates(&&row));
+        if !timeline {
+            log.clear();
+        }
+        MigrationDetail {
+            claims: claims
+                .remove(&row.record.migration.uuid)
+                .unwrap_or_default(),
+            fence_proof,
+            timeline: log,
+            server_project_id: row.server_project_id,
+            record: row.record,
+        }
     };
     Ok(rows.into_iter().map(with_details).collect())
 }

@@ -80,6 +80,7 @@ fn ensure(
             user_id,
             policy,
             max_server_per_host: declared.max_server_per_host.filter(|most| *most > 0),
+            by: None,
             at: inventory.at,
         };
         insert(connection, &new)?;

@@ -4,13 +4,16 @@
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Bool, Nullable, Text, Timestamp as SqlTimestamp};
+use godwit_core::fence::Declaration;
 use godwit_core::host::event::{HostEvent, of_declaration};
 use godwit_core::ids::HostName;
+use godwit_core::requester::Requester;
 use godwit_core::status::{MigrationKind, MigrationStatus};
+use godwit_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::{Service, ServiceBinary};
-use crate::columns::{instant, text};
+use crate::columns::{Json, instant, json, text};
 use crate::connection::Database;
 use crate::events::{self, Cause};
 use crate::prepared::Prepare as _;
@@ -157,25 +160,24 @@ fn write(
     if service == before {
         return Ok(service);
     }
-    let at = change.note.at;
-    service.updated_at = Some(at);
-    let declared_dead_at = if !service.forced_down {
-        None
-    } else if before.forced_down {
-        services::table
-            .find(service.id)
-            .select(services::forced_down_at)
-            .first(connection)?
-    } else {
-        Some(instant(at))
-    };
+    service.updated_at = Some(change.note.at);
+    if service.forced_down != before.forced_down {
+        let at = service.forced_down.then(|| instant(change.note.at));
+        let by = service.forced_down.then(|| json(&change.note.requester()));
+        diesel::update(services::table.find(service.id))
+            .set((
+                services::forced_down_at.eq(at),
+                services::forced_down_by.eq(by),
+            ))
+            .prepared()
+            .execute(connection)?;
+    }
     diesel::update(services::table.find(service.id))
         .set((
             services::disabled.eq(service.disabled),
             services::disabled_reason.eq(&service.disabled_reason),
             services::forced_down.eq(service.forced_down),
-            services::forced_down_at.eq(declared_dead_at),
-            services::updated_at.eq(instant(at)),
+            services::updated_at.eq(instant(change.note.at)),
         ))
         .prepared()
         .execute(connection)?;
@@ -186,6 +188,38 @@ fn write(
         }
     }
     Ok(service)
+}
+
+type DeclarationRow = (
+    bool,
+    Option<Timestamp>,
+    Option<Json<Requester>>,
+    Option<Timestamp>,
+);
+
+/// What is recorded of whether a host is dead; `None` where it has no service.
+fn declaration(
+    connection: &mut Database,
+    host: &HostName,
+) -> Result<Option<Declaration>, StoreError> {
+    let row: Option<DeclarationRow> = services::table
+        .filter(services::host.eq(host.as_str()))
+        .filter(services::binary.eq(ServiceBinary::Compute.as_str()))
+        .select((
+            services::forced_down,
+            services::forced_down_at,
+            services::forced_down_by,
+            services::last_seen_up,
+        ))
+        .first(connection)
+        .optional()?;
+    let declared = |(forced_down, forced_down_at, by, last_heard_at): DeclarationRow| Declaration {
+        forced_down,
+        forced_down_at,
+        forced_down_by: by.map(|by| by.0),
+        last_heard_at,
+    };
+    Ok(row.map(declared))
 }
 
 /// With an agent's service goes its host, from its aggregates too, and what the host said of
@@ -231,6 +265,16 @@ fn delete(
 }
 
 impl Store {
+    /// Whether a host is declared dead, by whom and when; `None`: it has no service.
+    pub async fn host_declaration(
+        &self,
+        host: &HostName,
+    ) -> Result<Option<Declaration>, StoreError> {
+        let host = host.clone();
+        self.read(move |connection| declaration(connection, &host))
+            .await
+    }
+
     /// A service.
     pub async fn service_find(&self, key: ServiceKey) -> Result<Option<Service>, StoreError> {
         self.read(move |connection| load(connection, &key)).await

@@ -24,7 +24,7 @@ pub(crate) use godwit_test_support::fleet::{
     anywhere, at, declared, group, migration, named as host, server, uuid,
 };
 
-use crate::released::execute;
+use crate::released::{execute, texts};
 
 /// Runs each case on both databases.
 macro_rules! on_both {
@@ -147,6 +147,11 @@ impl Bench {
     /// Says to the database what the store never would.
     pub(crate) fn sql(&self, statements: &str) {
         execute(&self.url, statements);
+    }
+
+    /// The texts that a query finds.
+    pub(crate) fn texts(&self, query: &str) -> Vec<String> {
+        texts(&self.url, query)
     }
 
     /// A host that registered. Nothing is told of it, so that other events have the first positions.

@@ -1,11 +1,15 @@
 //! Migrations with everything about them, and whose they are.
 
 use godwit_core::event::Event;
+use godwit_core::fence::{FENCE_PROOF, FenceEvidence, FenceKind, FenceProof};
 use godwit_core::ids::MigrationUuid;
-use godwit_store::{MigrationDetail, MigrationFilter, MigrationKey, MigrationPage};
+use godwit_store::{CommitNote, MigrationDetail, MigrationFilter, MigrationKey, MigrationPage};
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::bench::{Bench, ROOM, anybody, at, host, migration, new_migration, placed, server};
+use crate::bench::{
+    Bench, ROOM, anybody, at, host, migration, new_migration, note_for, placed, server,
+};
 
 const ALL: MigrationPage = MigrationPage {
     limit: 1_000,
@@ -54,6 +58,39 @@ fn of(project: &str) -> MigrationFilter {
 }
 
 on_both! {
+    async fn what_an_evacuation_rests_on_is_known_without_its_log(bench: Bench) {
+        bench.fleet(&[("a", 1), ("b", 0)]).await;
+        bench.evacuate(1).await;
+        let proof = FenceProof {
+            kind: FenceKind::Operator,
+            at: Some(at(5)),
+            evidence: FenceEvidence {
+                host: host("a"),
+                forced_down: true,
+                last_heard_at: Some(at(1)),
+            },
+            by: None,
+        };
+        let found = async |timeline| {
+            let page = MigrationPage { timeline, ..ALL };
+            let mut all = list(&bench, MigrationFilter::default(), page).await;
+            all.pop().unwrap().fence_proof
+        };
+        assert_eq!(found(false).await, None);
+        let event = placed("b");
+        let note = CommitNote {
+            detail: json!({ FENCE_PROOF: proof }),
+            ..note_for(&event, at(20))
+        };
+        bench.store.migration_apply(migration(1), event, note).await.unwrap();
+        for timeline in [false, true] {
+            assert_eq!(found(timeline).await.as_ref(), Some(&proof));
+        }
+        let snapshot = bench.store.snapshot(None).await.unwrap();
+        let unfinished = &snapshot.migrations[0];
+        assert_eq!((&unfinished.fence_proof, unfinished.timeline.len()), (&Some(proof), 0));
+    }
+
     async fn everything_about_a_migration(bench: Bench) {
         four(&bench).await;
         let all = list(&bench, MigrationFilter::default(), ALL).await;

@@ -7,7 +7,7 @@ use godwit_store::{
     ServiceStatus, ServiceUse, Store, StoreOptions, SubjectEvent,
 };
 
-use crate::bench::{Bench, asked, at, host, migration, server, uuid};
+use crate::bench::{Bench, asked, at, host, migration, running, server, uuid};
 use crate::released::as_released;
 
 /// Everything that is told.
@@ -80,6 +80,12 @@ fn nowhere(n: u128) -> DiscrepancySubject {
 /// Opens one for each of these servers at `second`: their host shows none of them.
 async fn lose(bench: &Bench, second: i64) {
     bench.hears("a", at(second), vec![]).await;
+}
+
+/// They are back, so that nothing is wrong any more.
+async fn find_again(bench: &Bench, count: u128, second: i64) {
+    let guests = (1..=count).map(running).collect();
+    bench.hears("a", at(second), guests).await;
 }
 
 async fn close(bench: &Bench, n: u128, second: i64) -> bool {
@@ -209,6 +215,7 @@ on_both! {
         assert_eq!(line.detail["because"], "it was found");
         let kinds: Vec<_> = all.iter().map(|it| it.event.event_type()).collect();
         assert_eq!(kinds, ["discrepancy.opened", "discrepancy.closed"]);
+        find_again(&bench, 1, 32).await;
         bench.assert_sound().await;
     }
 
@@ -283,6 +290,7 @@ on_both! {
         let end = bench.store.events_end().await.unwrap();
         let page = bench.store.events_page(&EventQuery::after(end - 1, 9)).await.unwrap();
         assert_eq!(page.events[0].event.event_type(), "discrepancy.closed");
+        find_again(&bench, 3, 51).await;
         bench.assert_sound().await;
     }
 

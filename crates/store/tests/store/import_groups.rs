@@ -1,5 +1,6 @@
 //! A Nova's server groups, brought along.
 
+use godwit_core::requester::Requester;
 use godwit_core::server_group::Policy;
 use godwit_store::{ImportReport, NewServerGroup, TableReport};
 use serde_json::{Value, json};
@@ -99,13 +100,14 @@ on_both! {
             user_id: "member".to_owned(),
             policy: Policy::SoftAffinity,
             max_server_per_host: None,
+            by: None,
             at: at(0),
         };
         for n in [9, 1] {
             bench.store.server_group_create(own(n)).await.unwrap();
         }
         bench.store.server_group_create(own(2)).await.unwrap();
-        bench.store.server_group_delete(group(2), at(0)).await.unwrap();
+        bench.store.server_group_delete(group(2), Requester::default(), at(0)).await.unwrap();
         let report = bench.store.import(nova().dump(), at(0)).await.unwrap();
         assert_eq!(counts(&report, "instance_groups"), (0, 2, vec![]));
         let expected = (1, 0, vec!["its group is not here"]);

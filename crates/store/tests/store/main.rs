@@ -32,6 +32,7 @@ mod random_groups;
 mod registry;
 mod released;
 mod repairs;
+mod requesters;
 mod restored;
 mod retention;
 mod schema;

@@ -63,7 +63,7 @@ pub(crate) fn execute(url: &str, statements: &str) {
 }
 
 /// The texts that a query finds.
-fn texts(url: &str, query: &str) -> Vec<String> {
+pub(crate) fn texts(url: &str, query: &str) -> Vec<String> {
     #[derive(QueryableByName)]
     struct Found {
         #[diesel(sql_type = Text)]

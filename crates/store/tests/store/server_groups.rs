@@ -4,6 +4,7 @@ use futures::future::join_all;
 use godwit_core::event::Event;
 use godwit_core::migration::StorageMode;
 use godwit_core::recovery::Sighting;
+use godwit_core::requester::Requester;
 use godwit_core::server_group::{DeclaredGroup, Policy, Violation};
 use godwit_core::status::MigrationStatus as Status;
 use godwit_store::{CommitError, NewServerGroup, Observed, ServerGroup, StepError};
@@ -69,6 +70,7 @@ fn new_group(n: u128, project: &str) -> NewServerGroup {
         user_id: "member".to_owned(),
         policy: Policy::AntiAffinity,
         max_server_per_host: Some(2),
+        by: None,
         at: at(0),
     }
 }
@@ -99,8 +101,8 @@ on_both! {
             assert_eq!(found, expected, "{project:?} {offset} {limit}");
         }
         assert_eq!(store.project_usage("demo").await.unwrap().server_groups, 2);
-        assert!(store.server_group_delete(group(3), at(1)).await.unwrap());
-        assert!(!store.server_group_delete(group(3), at(1)).await.unwrap());
+        assert!(store.server_group_delete(group(3), Requester::default(), at(1)).await.unwrap());
+        assert!(!store.server_group_delete(group(3), Requester::default(), at(1)).await.unwrap());
         assert_eq!(find(&bench, 3).await, None);
         assert_eq!(store.server_group_list(Some("demo"), 0, 10).await.unwrap().len(), 1);
         assert_eq!(store.project_usage("demo").await.unwrap().server_groups, 1);
@@ -140,7 +142,7 @@ on_both! {
         assert_eq!(find(&bench, 2).await, None, "nobody said what it asks for");
         assert_eq!(members(&bench, 3).await, [3]);
 
-        assert!(bench.store.server_group_delete(group(3), at(2)).await.unwrap());
+        assert!(bench.store.server_group_delete(group(3), Requester::default(), at(2)).await.unwrap());
         bench.hears("a", at(3), vec![running(1), running(2), member(3, &gone)]).await;
         assert_eq!(find(&bench, 3).await, None, "it was deleted");
         assert_eq!(bench.store.server_group_of(server(3)).await.unwrap(), None);

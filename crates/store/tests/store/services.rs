@@ -8,26 +8,15 @@ use godwit_store::{
 
 use crate::bench::{Bench, asked, at, host, placed, server, uuid};
 
-const fn change(status: Option<ServiceStatus>, forced_down: Option<bool>, second: i64) -> Wanted {
-    Wanted {
+fn change(status: Option<ServiceStatus>, forced_down: Option<bool>, second: i64) -> ServiceChange {
+    ServiceChange {
         status,
         forced_down,
-        second,
+        note: asked("req-1", at(second)),
     }
 }
 
-struct Wanted {
-    status: Option<ServiceStatus>,
-    forced_down: Option<bool>,
-    second: i64,
-}
-
-async fn update(bench: &Bench, name: &str, wanted: Wanted) -> Service {
-    let change = ServiceChange {
-        status: wanted.status,
-        forced_down: wanted.forced_down,
-        note: asked("req-1", at(wanted.second)),
-    };
+async fn update(bench: &Bench, name: &str, change: ServiceChange) -> Service {
     let fine = |_: &Service, _: &ServiceUse| Ok::<_, std::convert::Infallible>(());
     let updated = bench
         .store
@@ -89,12 +78,29 @@ on_both! {
     async fn refusals_change_nothing(bench: Bench) {
         bench.host("a").await;
         let before = bench.store.service_list().await.unwrap();
-        let down = || ServiceChange { status: None, forced_down: Some(true), note: asked("req-1", at(5)) };
+        let note = || asked("req-1", at(5));
+        let down = || ServiceChange { status: None, forced_down: Some(true), note: note() };
         let refused = bench.store.service_update(uuid("service", "a"), down(), |_, _| Err(()));
         assert!(matches!(refused.await, Err(ServiceError::Refused(()))));
         let unknown = bench.store.service_update(uuid("service", "z"), down(), |_, _| Ok::<_, ()>(()));
         assert!(matches!(unknown.await, Err(ServiceError::NoSuchService)));
         assert_eq!(bench.store.service_list().await.unwrap(), before);
+    }
+
+    async fn who_declared_a_host_dead_is_known_until_it_is_taken_back(bench: Bench) {
+        bench.host("a").await;
+        let declare = async |dead, second| {
+            update(&bench, "a", change(None, Some(dead), second)).await;
+            let told = bench.store.host_declaration(&host("a")).await.unwrap().unwrap();
+            (told.forced_down, told.forced_down_at, told.forced_down_by)
+        };
+        let by = Some(asked("req-1", at(5)).requester());
+        let dead = (true, Some(at(5)), by.clone());
+        assert_eq!(declare(true, 5).await, dead);
+        assert_eq!(declare(true, 6).await, dead, "it is dead already");
+        assert_eq!(declare(false, 7).await, (false, None, None));
+        assert_eq!(declare(true, 8).await, (true, Some(at(8)), by));
+        assert_eq!(bench.store.host_declaration(&host("z")).await.unwrap(), None);
     }
 
     async fn what_needs_a_service_is_counted(bench: Bench) {

@@ -216,8 +216,8 @@ fn begun_as_before(n: u128) -> String {
     )
 }
 
-/// The log of all migrations, in pages.
-async fn positions(store: &Store) -> Vec<(MigrationUuid, i64)> {
+/// The log of everything, in pages: of what each event is, and its number there.
+async fn positions(store: &Store) -> Vec<(String, i64)> {
     let mut found = Vec::new();
     loop {
         let after = i64::try_from(found.len()).unwrap();
@@ -228,13 +228,14 @@ async fn positions(store: &Store) -> Vec<(MigrationUuid, i64)> {
         }
         for (expected, line) in (after + 1..).zip(page) {
             assert_eq!(line.position, expected);
-            let LoggedEvent::Migration {
-                migration, line, ..
-            } = line.event
-            else {
-                panic!("{line:?}")
+            let subject = line.event.subject();
+            let sequence = match line.event {
+                LoggedEvent::Migration { line, .. } => line.sequence,
+                LoggedEvent::Host { line, .. } | LoggedEvent::Discrepancy { line, .. } => {
+                    line.sequence
+                }
             };
-            found.push((migration, line.sequence));
+            found.push((subject, sequence));
         }
     }
 }
@@ -254,11 +255,12 @@ on_both! {
         }
         assert_eq!(store.check_invariants().await.unwrap(), []);
 
-        let mut last: BTreeMap<MigrationUuid, i64> = BTreeMap::new();
-        for (uuid, sequence) in positions(&store).await {
-            assert_eq!(last.insert(uuid, sequence).unwrap_or_default() + 1, sequence);
+        let mut last: BTreeMap<String, i64> = BTreeMap::new();
+        for (subject, sequence) in positions(&store).await {
+            assert_eq!(last.insert(subject, sequence).unwrap_or_default() + 1, sequence);
         }
-        assert_eq!(last.len(), usize::try_from(count).unwrap());
+        let migrations = last.keys().filter(|it| it.starts_with("migration/"));
+        assert_eq!(migrations.count(), usize::try_from(count).unwrap());
         assert_eq!(store.check_invariants().await.unwrap(), []);
     }
 
@@ -272,7 +274,8 @@ on_both! {
         drive(&bench.store, migration(1), vec![placed("b")], 20).await;
         let store = upgrade(&as_released(&bench.url, LAST)).await;
         let (first, second) = (migration(1), migration(2));
-        let expected = [(first, 1), (second, 1), (first, 2), (second, 2), (second, 3)];
+        let expected = [(first, 1), (second, 1), (first, 2), (second, 2), (second, 3)]
+            .map(|(migration, sequence)| (format!("migration/{migration}"), sequence));
         assert_eq!(positions(&store).await, expected);
     }
 

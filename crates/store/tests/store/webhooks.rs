@@ -13,6 +13,7 @@ fn new(name: &str, project: &str) -> NewWebhook {
         uuid: uuid("hook", name),
         project_id: project.to_owned(),
         user_id: Some("member".to_owned()),
+        request_id: Some(format!("req-{name}")),
         url: format!("https://example.org/{name}"),
         types: vec!["migration.*".to_owned()],
         secret: "sealed".to_owned(),

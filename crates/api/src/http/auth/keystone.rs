@@ -18,6 +18,8 @@
 //! - An answer counts for the cache's time, so a revoked token is refused after that at the
 //!   latest. A refusal is remembered like a grant: whoever repeats a bad token does not make
 //!   work for Keystone.
+//! - Whoever goes on with a token asks again: then an answer counts for a few seconds, also once
+//!   per token however many ask.
 //! - While Keystone is down, tokens that it answered for before go on until they expire, so that
 //!   its restart is no outage of this service.
 //! - A JWS token says who and until when, but not in which roles, so Keystone is asked about it
@@ -32,7 +34,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use godwit_core::time::Clock;
+use godwit_core::time::{Clock, Timestamp};
 use moka::Expiry;
 
 use self::call::{Keystone, Unavailable};
@@ -46,6 +48,9 @@ use crate::http::outgoing::OutgoingError;
 /// The longest token that is looked at, in bytes.
 const LONGEST: usize = 8_192;
 
+/// For how long an answer counts to those who ask again.
+const AGAIN: Duration = Duration::from_secs(3);
+
 pub struct KeystoneAuthenticator {
     keystone: Keystone,
     keys: KeySet,
@@ -53,6 +58,8 @@ pub struct KeystoneAuthenticator {
     /// What Keystone said, for the cache's time. Whoever asks for a token that is being asked
     /// about waits for that answer.
     answers: moka::future::Cache<TokenHash, Answer>,
+    /// What it said within the last few seconds to those who asked again.
+    again: moka::future::Cache<TokenHash, Answer>,
     /// The bearers of good tokens until those expire: for when Keystone does not answer.
     lasting: moka::sync::Cache<TokenHash, Arc<Principal>>,
 }
@@ -61,6 +68,15 @@ pub struct KeystoneAuthenticator {
 enum Answer {
     Good(Arc<Principal>),
     NotGood,
+}
+
+impl Answer {
+    fn bearer(self, now: Timestamp) -> Result<Arc<Principal>, InvalidToken> {
+        match self {
+            Self::Good(principal) => principal.timely(now),
+            Self::NotGood => Err(InvalidToken::NotKnown),
+        }
+    }
 }
 
 debug_partly!(KeystoneAuthenticator { keystone });
@@ -81,6 +97,10 @@ impl KeystoneAuthenticator {
                 .max_capacity(cache_size)
                 .time_to_live(config.cache_time)
                 .build(),
+            again: moka::future::Cache::builder()
+                .max_capacity(cache_size)
+                .time_to_live(AGAIN.min(config.cache_time))
+                .build(),
             lasting: moka::sync::Cache::builder()
                 .max_capacity(cache_size)
                 .expire_after(UntilItEnds(Arc::clone(&clock)))
@@ -98,6 +118,21 @@ impl KeystoneAuthenticator {
         let principal = Arc::new(principal);
         self.lasting.insert(hash, Arc::clone(&principal));
         Ok(Answer::Good(principal))
+    }
+
+    /// Asks whatever is known. What is said then counts for everybody.
+    async fn ask_again(&self, token: &str, hash: TokenHash) -> Result<Answer, Unavailable> {
+        let known = self.lasting.get(&hash);
+        let mut answer = self.ask(token, hash).await?;
+        if let (Answer::Good(principal), Some(known)) = (&answer, known)
+            && principal.is_as(&known)
+        {
+            // What was decided of the bearer counts on.
+            self.lasting.insert(hash, Arc::clone(&known));
+            answer = Answer::Good(known);
+        }
+        self.answers.insert(hash, answer.clone()).await;
+        Ok(answer)
     }
 
     /// What can be told without asking: nothing good, but some bad.
@@ -133,10 +168,17 @@ impl Authenticator for KeystoneAuthenticator {
         if token.len() > LONGEST {
             return Err(InvalidToken::TooLong.into());
         }
-        match self.answer(token, TokenHash::of(token)).await? {
-            Answer::Good(principal) => Ok(principal.timely(self.clock.now())?),
-            Answer::NotGood => Err(InvalidToken::NotKnown.into()),
-        }
+        let answer = self.answer(token, TokenHash::of(token)).await?;
+        Ok(answer.bearer(self.clock.now())?)
+    }
+
+    async fn authenticate_again(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
+        let hash = TokenHash::of(token);
+        let asked = self.again.try_get_with(hash, self.ask_again(token, hash));
+        let answer = asked
+            .await
+            .map_err(|unavailable| AuthError::Unavailable(unavailable.to_string()))?;
+        Ok(answer.bearer(self.clock.now())?)
     }
 }
 

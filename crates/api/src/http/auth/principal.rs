@@ -63,6 +63,12 @@ impl Principal {
         Ok(self)
     }
 
+    /// Is it the same bearer, with the same roles until the same time?
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        self.credentials == other.credentials
+            && (self.expires_at, self.not_before) == (other.expires_at, other.not_before)
+    }
+
     /// The target for what belongs to nobody in particular: the bearer's own project and user.
     pub fn own(&self) -> &Target {
         &self.own

@@ -39,6 +39,7 @@ pub async fn create(call: &Call) -> Answer {
         uuid: call.state.ids.uuid(),
         name: name.to_owned(),
         availability_zone: member(ZONE_KEY).map(str::to_owned),
+        by: call.requester(),
         at: call.state.clock.now(),
     };
     let made = call.state.store.aggregate_create(new).await?;
@@ -132,8 +133,8 @@ async fn apply(
 ) -> Result<Aggregate, ApiError> {
     let id = id.ok_or_else(|| no_such_aggregate(call))?;
     let (store, now) = (&call.state.store, call.state.clock.now());
-    let changed = store.aggregate_change(id, change, now, check).await;
-    changed.map_err(|error| match error {
+    let changed = store.aggregate_change(id, change, call.requester(), now, check);
+    changed.await.map_err(|error| match error {
         AggregateError::NoSuchAggregate => no_such_aggregate(call),
         // The check looks for names; somebody else was faster.
         AggregateError::NameExists => {

@@ -40,7 +40,8 @@ pub async fn create(call: &Call) -> Answer {
 pub async fn delete(call: &Call) -> Answer {
     let group = named(call, rules::SERVER_GROUPS_DELETE).await?;
     let (store, now) = (&call.state.store, call.state.clock.now());
-    match store.server_group_delete(group.uuid, now).await? {
+    let deleted = store.server_group_delete(group.uuid, call.requester(), now);
+    match deleted.await? {
         true => Ok(Reply::no_content()),
         false => Err(not_found(call)),
     }
@@ -104,6 +105,7 @@ fn read(call: &Call, group: &Value) -> Result<NewServerGroup, ApiError> {
         user_id: call.caller.user_id().unwrap_or_default().to_owned(),
         policy,
         max_server_per_host: most,
+        by: Some(call.requester()),
         at: call.state.clock.now(),
     })
 }

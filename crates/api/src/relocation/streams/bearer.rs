@@ -12,6 +12,7 @@ use crate::relocation::rules;
 use crate::relocation::visibility::{Sight, Visibility};
 
 /// The bearer of a token, as it was judged.
+#[derive(Clone)]
 pub(crate) struct Bearer {
     token: String,
     principal: Arc<Principal>,
@@ -38,19 +39,25 @@ impl Bearer {
         self.sight.visibility()
     }
 
-    /// Is the token still good, and allows policy the same as it did?
-    pub(crate) async fn is_as_before(&mut self, state: &ApiState) -> bool {
-        let principal = match state.authenticator.authenticate(&self.token).await {
+    /// Is the token's time over? That nobody has to be asked.
+    pub(crate) fn has_expired(&self, state: &ApiState) -> bool {
+        self.principal.expires_at <= state.clock.now()
+    }
+
+    /// Is the token still good, and allows policy the same as it did? Then the bearer as it is by
+    /// now.
+    pub(crate) async fn judged_again(mut self, state: &ApiState) -> Option<Self> {
+        let principal = match state.authenticator.authenticate_again(&self.token).await {
             Ok(principal) => principal,
-            Err(AuthError::Invalid(_)) => return false,
+            Err(AuthError::Invalid(_)) => return None,
             // Nobody can say that it is not.
             Err(AuthError::Unavailable(_)) => {
-                return state.clock.now() < self.principal.expires_at;
+                return (!self.has_expired(state)).then_some(self);
             }
         };
         let policy = state.policy.current();
         if policy.edition == self.edition && Arc::ptr_eq(&principal, &self.principal) {
-            return true;
+            return Some(self);
         }
         let (edition, route, asks) = (policy.edition, self.route, policy.asks(self.route));
         let bearer = Arc::clone(&principal);
@@ -61,6 +68,6 @@ impl Bearer {
         };
         let sight = state.policy.perform(asks, judge).await.ok().flatten();
         (self.principal, self.edition) = (principal, edition);
-        sight.as_ref() == Some(&self.sight)
+        (sight.as_ref() == Some(&self.sight)).then_some(self)
     }
 }

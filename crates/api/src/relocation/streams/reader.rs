@@ -10,6 +10,7 @@ use futures::stream::BoxStream;
 use godwit_store::{EventQuery, EventReadError};
 use serde_json::json;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::bearer::Bearer;
@@ -47,6 +48,9 @@ pub(crate) struct Reader {
     /// Where a listener begins anew that has missed something.
     snapshot: String,
     check_at: Instant,
+    /// Whether the listener may still listen is found out beside what is told: whoever knows may
+    /// take their time, and those of a slow listener's token must not wait for the listener.
+    check: Option<JoinHandle<Option<Bearer>>>,
     speak_at: Instant,
     _place: Place,
 }
@@ -75,6 +79,7 @@ impl Reader {
             is_known: false,
             snapshot: call.address_of("/snapshot"),
             check_at: now + CHECK_EVERY,
+            check: None,
             // At once, so that the listener knows from when on it misses nothing.
             speak_at: now,
             _place: place,
@@ -94,11 +99,13 @@ impl Reader {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if self.check_at <= Instant::now() {
-                self.check_at = Instant::now() + CHECK_EVERY;
-                self.feed.ensure();
-                if !self.bearer.is_as_before(&self.state).await {
-                    return None;
-                }
+                self.begin_check();
+            }
+            if let Some(check) = self.check.take_if(|check| check.is_finished()) {
+                self.bearer = check.await.ok().flatten()?;
+            }
+            if self.bearer.has_expired(&self.state) {
+                return None;
             }
             let before = self.position;
             // What went wrong is in the log, and is tried again.
@@ -112,12 +119,34 @@ impl Reader {
                 return Some(piece);
             }
             let until = self.check_at.min(self.speak_at);
+            let check = &mut self.check;
+            let checked = async {
+                match check {
+                    Some(check) => check.await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 changed = self.recent.changed() => if changed.is_err() {
                     return None;
                 },
+                checked = checked => {
+                    self.bearer = checked.ok().flatten()?;
+                    self.check = None;
+                }
                 () = tokio::time::sleep_until(until) => {}
             }
+        }
+    }
+
+    /// Begins to find out whether the listener may still listen, unless that is under way.
+    fn begin_check(&mut self) {
+        self.check_at = Instant::now() + CHECK_EVERY;
+        self.feed.ensure();
+        if self.check.is_none() {
+            let (bearer, state) = (self.bearer.clone(), self.state.clone());
+            let check = async move { bearer.judged_again(&state).await };
+            self.check = Some(tokio::spawn(check));
         }
     }
 

@@ -1,15 +1,16 @@
 //! A migration: everything that Nova's record has, and what else is known of it.
 
-use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::fence::{FenceKind, FenceProof};
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::migration::Intent;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 use godwit_store::{Amounts, HeldClaim, MigrationDetail};
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use super::event::LineView;
+use super::reason::{ReasonView, reasons};
+use super::requester::RequesterView;
 use crate::relocation::visibility::Visibility;
 
 /// The fields, in their order.
@@ -79,7 +80,7 @@ pub struct MigrationView<'a> {
     status: MigrationStatus,
     phase: &'static str,
     intent: Option<Intent>,
-    reasons: Vec<ReasonView<'a>>,
+    reasons: Vec<ReasonView>,
     source_compute: Option<String>,
     source_node: Option<&'a str>,
     dest_compute: Option<String>,
@@ -105,8 +106,8 @@ pub struct MigrationView<'a> {
     deadline: Option<Timestamp>,
     /// The run that it is part of. There are none yet.
     run: Option<&'a str>,
-    /// How it is known that an evacuation's source is dead. Nobody writes it down yet.
-    fence_proof: Option<&'a str>,
+    /// How it is known that an evacuation's source is dead.
+    fence_proof: Option<FenceProofView<'a>>,
     created_at: Timestamp,
     updated_at: Option<Timestamp>,
     started_at: Option<Timestamp>,
@@ -114,13 +115,20 @@ pub struct MigrationView<'a> {
     timeline: Vec<LineView<'a>>,
 }
 
-/// Why something is as it is.
+/// What proved that an evacuation's source was dead.
 #[derive(Debug, Serialize)]
-pub struct ReasonView<'a> {
-    code: FailureCode,
-    text: &'a str,
-    evidence: Map<String, Value>,
-    fix: Option<Value>,
+pub struct FenceProofView<'a> {
+    kind: FenceKind,
+    at: Option<Timestamp>,
+    evidence: FenceEvidenceView,
+    by: Option<RequesterView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct FenceEvidenceView {
+    host: Option<String>,
+    forced_down: bool,
+    last_heard_at: Option<Timestamp>,
 }
 
 /// Room that is held at a destination.
@@ -132,13 +140,18 @@ pub struct ClaimView {
     disk_gib: i64,
 }
 
-impl<'a> ReasonView<'a> {
-    fn new(failure: &'a Failure, sees: Visibility<'_>) -> Self {
+impl<'a> FenceProofView<'a> {
+    fn new(proof: &'a FenceProof, owner: Option<&str>, sees: Visibility<'_>) -> Self {
+        let evidence = &proof.evidence;
         Self {
-            code: failure.code,
-            text: sees.text(failure),
-            evidence: Map::new(),
-            fix: None,
+            kind: proof.kind,
+            at: proof.at,
+            evidence: FenceEvidenceView {
+                host: sees.host(owner, evidence.host.as_str()),
+                forced_down: evidence.forced_down,
+                last_heard_at: evidence.last_heard_at,
+            },
+            by: proof.by.as_ref().map(|by| RequesterView::new(by, sees)),
         }
     }
 }
@@ -173,11 +186,7 @@ impl<'a> MigrationView<'a> {
             status: migration.status(),
             phase: migration.phase.name(),
             intent: migration.intent,
-            reasons: migration
-                .failure
-                .iter()
-                .map(|failure| ReasonView::new(failure, sees))
-                .collect(),
+            reasons: reasons(detail, sees),
             source_compute: sees.host(owner, migration.source_compute.as_str()),
             source_node: sees.of_hosts(record.source_node.as_deref()),
             dest_compute: record
@@ -209,7 +218,10 @@ impl<'a> MigrationView<'a> {
                 .collect(),
             deadline: migration.deadline,
             run: None,
-            fence_proof: None,
+            fence_proof: detail
+                .fence_proof
+                .as_ref()
+                .map(|proof| FenceProofView::new(proof, owner, sees)),
             created_at: record.created_at,
             updated_at: record.updated_at,
             started_at: record.started_at,

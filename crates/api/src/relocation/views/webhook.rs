@@ -6,8 +6,11 @@ use godwit_store::{Delivery, Webhook};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::requester::RequesterView;
+use crate::relocation::visibility::Visibility;
+
 /// The fields of a webhook, in their order.
-pub const FIELDS: &[&str] = &["id", "url", "types", "project", "created_at"];
+pub const FIELDS: &[&str] = &["id", "url", "types", "project", "actor", "created_at"];
 
 /// The fields of a delivery, in their order.
 pub const DELIVERY_FIELDS: &[&str] = &[
@@ -26,12 +29,14 @@ pub const DELIVERY_FIELDS: &[&str] = &[
     "ended_at",
 ];
 
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct WebhookView<'a> {
     id: Uuid,
     url: &'a str,
     types: &'a [String],
     project: &'a str,
+    /// Who made it.
+    actor: RequesterView<'a>,
     created_at: Timestamp,
     /// Only where it is made.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,12 +44,18 @@ pub struct WebhookView<'a> {
 }
 
 impl<'a> WebhookView<'a> {
-    pub fn new(webhook: &'a Webhook) -> Self {
+    pub fn new(webhook: &'a Webhook, sees: Visibility<'_>) -> Self {
         Self {
             id: webhook.uuid,
             url: &webhook.url,
             types: &webhook.types,
             project: &webhook.project_id,
+            actor: RequesterView::of(
+                webhook.user_id.as_deref(),
+                Some(&webhook.project_id),
+                webhook.request_id.as_deref(),
+                sees,
+            ),
             created_at: webhook.created_at,
             secret: None,
         }

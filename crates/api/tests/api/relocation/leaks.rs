@@ -68,9 +68,25 @@ async fn every_state(world: &World) -> i64 {
              WHERE id % {all} = {number};"
         );
     }
+    let enable = json!({"method": "PUT", "path": "/v2.1/host-2", "body": {"host": "host-2"}});
+    let fix = json!({"text": "Enable host-2.", "changes": [{
+        "kind": "allocation", "target": "host-2", "from": "disabled", "to": "enabled",
+        "request": enable,
+    }]});
+    let proof = json!({
+        "kind": "operator", "at": null,
+        "evidence": {"host": "host-1", "forced_down": true, "last_heard_at": null},
+        "by": {"user": "u-admin", "project": ADMIN, "request_id": "req-1"},
+    });
     let detail = json!({
         "destination": "host-2", "receiver": {"target": "tcp://192.0.2.2"},
-        "rejected": [{"host": "host-1", "why": "full"}],
+        "rejected": [{"host": "host-1", "why": "full"}, {"host": "host-2", "reasons": [
+            {"code": "affinity", "text": "It keeps together on host-1.",
+                "evidence": {"hosts": ["host-1"], "pools": ["local:host-2"]}, "fix": fix},
+            {"code": "not-named", "text": "host-1 was asked for",
+                "evidence": {"named_host": "host-1", "free_mib": 7}, "fix": null},
+        ]}],
+        "fix": fix, "fence_proof": proof,
         "failure": {"code": "link-lost", "message": "host-1 lost host-2."},
     });
     let _ = write!(
@@ -123,6 +139,7 @@ async fn no_answer_names_hosts_or_what_belongs_to_others() {
         "/migrations?limit=1".to_owned(),
         "/migrations?host=host-1".to_owned(),
         "/migrations?fields=dest_compute,timeline".to_owned(),
+        "/migrations?fields=reasons&limit=1000".to_owned(),
         "/events?limit=1000".to_owned(),
         "/events?types=host.*,discrepancy.*".to_owned(),
         "/events?subject=host/host-1".to_owned(),
@@ -173,6 +190,11 @@ async fn no_answer_names_hosts_or_what_belongs_to_others() {
     let others = "/events?types=host.*,discrepancy.*";
     let others = world.native(Who::Admin, others).await;
     assert_eq!(others.items().len(), 3);
+    let lost = "/migrations?fields=reasons&limit=1000";
+    let reasons = world.native(Who::Reader, lost).await;
+    assert!(reasons.text.contains("\"free_mib\":7"), "{reasons:?}");
+    let reasons = world.native(Who::Admin, lost).await;
+    assert!(reasons.text.contains("/v2.1/host-2"), "{reasons:?}");
     let all = world.native(Who::Admin, "/migrations?limit=1000").await;
     for seen in HOSTS.into_iter().chain([ADMIN, LAB, DEMO, "u-admin"]) {
         assert!(all.text.contains(seen), "{seen}");

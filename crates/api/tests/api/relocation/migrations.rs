@@ -2,6 +2,7 @@
 
 use godwit_api::relocation::views::migration::FIELDS;
 use godwit_core::failure::FailureCode;
+use godwit_core::reason::ReasonCode;
 use serde_json::{Value, json};
 
 use crate::migrations::fleet;
@@ -83,6 +84,106 @@ async fn a_migration_says_all_that_is_known_of_it() {
     expected["timeline"][0]["detail"] = Value::Null;
     expected["reasons"][0]["text"] = json!(FailureCode::LinkLost.meaning());
     assert_eq!(reader, expected);
+}
+
+#[tokio::test]
+async fn reasons_have_their_evidence_and_what_would_change_them() {
+    let world = World::new().await;
+    world.moving("running").await;
+    let fix = json!({"text": "Free 512 MiB of memory on host-2.", "changes": [{
+        "kind": "free-mib", "target": "host-2", "from": 512, "to": 1024, "request": null,
+    }]});
+    let memory = json!({
+        "code": "memory", "text": "512 MiB of memory are free, 1024 are needed",
+        "evidence": {"needed_mib": 1024, "free_mib": 512}, "fix": fix,
+    });
+    // As a release wrote it that knew neither.
+    let old = json!({"code": "is-source", "text": "the server is on this host"});
+    let detail = json!({
+        "failure": {"code": "no-valid-host", "message": "None."}, "fix": fix,
+        "rejected": [
+            {"host": "host-1", "reasons": [old]}, {"host": "host-2", "reasons": [memory]},
+        ],
+    });
+    world.sql(&format!(
+        "UPDATE migrations SET failure_code = 'no-valid-host', failure_message = 'None.';
+         INSERT INTO events (subject_kind, subject_id, sequence, at, name, from_status, to_status,
+                actor, detail)
+            SELECT 'migration', id, 1, created_at, 'not_placed', 'accepted', 'error',
+                'conductor', '{detail}' FROM migrations;"
+    ));
+    let reasons = async |who| {
+        let shown = world.native(who, "/migrations/1").await.ok();
+        let listed = world.native(who, "/migrations?fields=reasons").await;
+        assert_eq!(listed.items(), [json!({"reasons": shown["reasons"]})]);
+        shown["reasons"].clone()
+    };
+    assert_eq!(
+        reasons(Who::Admin).await,
+        json!([
+            {"code": "no-valid-host", "text": "None.", "evidence": {"hosts": 2}, "fix": fix},
+            {"code": "is-source", "text": "the server is on this host",
+                "evidence": {"host": "host-1"}, "fix": null},
+            {"code": "memory", "text": "512 MiB of memory are free, 1024 are needed",
+                "evidence": {"host": "host-2", "needed_mib": 1024, "free_mib": 512}, "fix": fix},
+        ])
+    );
+    let shown = world.native(Who::Reader, "/migrations/1").await.ok();
+    let (source, destination) = (&shown["source_compute"], &shown["dest_compute"]);
+    assert_eq!(
+        reasons(Who::Reader).await,
+        json!([
+            {"code": "no-valid-host", "text": FailureCode::NoValidHost.meaning(),
+                "evidence": {"hosts": 2}, "fix": null},
+            {"code": "is-source", "text": ReasonCode::IsSource.meaning(),
+                "evidence": {"host": source}, "fix": null},
+            {"code": "memory", "text": ReasonCode::Memory.meaning(),
+                "evidence": {"host": destination, "needed_mib": 1024, "free_mib": 512},
+                "fix": null},
+        ])
+    );
+}
+
+#[tokio::test]
+async fn an_evacuation_shows_what_it_took_for_proof() {
+    let world = World::new().await;
+    world.populate().await;
+    let evacuation = Migration {
+        kind: "evacuation",
+        status: "done",
+        imported: true,
+        ..Migration::default()
+    };
+    world.migration(evacuation);
+    let by = json!({"user": "u-admin", "project": ADMIN, "request_id": "req-9"});
+    let mut proof = json!({
+        "kind": "operator", "at": "2026-11-01T00:59:00Z", "by": by,
+        "evidence": {
+            "host": "host-1", "forced_down": true, "last_heard_at": "2026-11-01T00:58:00Z",
+        },
+    });
+    let shown = async |who| {
+        let shown = world.native(who, "/migrations/1").await.ok();
+        let listed = world.native(who, "/migrations?fields=fence_proof").await;
+        assert_eq!(
+            listed.items(),
+            [json!({"fence_proof": shown["fence_proof"]})]
+        );
+        shown
+    };
+    assert_eq!(shown(Who::Admin).await["fence_proof"], Value::Null);
+    let detail = json!({"destination": "host-2", "fence_proof": proof});
+    world.sql(&format!(
+        "INSERT INTO events (subject_kind, subject_id, sequence, at, name, from_status, to_status,
+                actor, detail)
+            SELECT 'migration', id, 1, created_at, 'placed', 'accepted', 'pre-migrating',
+                'conductor', '{detail}' FROM migrations;"
+    ));
+    assert_eq!(shown(Who::Admin).await["fence_proof"], proof);
+    let seen = shown(Who::Reader).await;
+    proof["evidence"]["host"] = seen["source_compute"].clone();
+    (proof["by"]["user"], proof["by"]["project"]) = (Value::Null, Value::Null);
+    assert_eq!(seen["fence_proof"], proof);
 }
 
 #[tokio::test]

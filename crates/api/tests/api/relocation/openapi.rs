@@ -8,6 +8,8 @@ use godwit_api::relocation::routes::{OPERATIONS, Takes};
 use godwit_api::relocation::views::migration::{FIELDS, kind};
 use godwit_api::relocation::views::webhook::{self, DELIVERY_FIELDS};
 use godwit_api::relocation::views::{event, snapshot};
+use godwit_core::fence::FenceKind;
+use godwit_core::reason::ChangeKind;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::webhook::DeliveryState;
 use serde_json::{Value, json};
@@ -147,6 +149,12 @@ fn its_words_are_those_of_the_code() {
         assert_eq!(named, fields);
         assert_eq!(&schema(&format!("{name}Fields"))["properties"], properties);
     }
+    let changes = ChangeKind::ALL.iter().map(|it| it.as_str()).collect();
+    let change = &schema("Change")["properties"];
+    assert_eq!(change["kind"]["enum"], words(changes));
+    let kinds = FenceKind::ALL.iter().map(|it| it.as_str()).collect();
+    let proof = &schema("FenceProof")["properties"];
+    assert_eq!(proof["kind"]["enum"], words(kinds));
     let types = MigrationKind::ALL.iter().map(|it| it.as_str()).collect();
     assert_eq!(migration["migration_type"]["enum"], words(types));
     let fields: Vec<_> = migration.as_object().unwrap().keys().collect();

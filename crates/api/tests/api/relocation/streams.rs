@@ -1,5 +1,6 @@
 //! `/events` as a stream: what happens, told to who listens, each event once whatever breaks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -14,7 +15,8 @@ use serde_json::{Value, json};
 
 use super::ROOT;
 use super::events::story_in;
-use crate::world::{Who, World};
+use crate::doubts::{Doubt, Doubts};
+use crate::world::{Wanted, Who, World};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -254,6 +256,30 @@ async fn a_stream_ends_with_its_token() {
     assert_eq!(other.ids(1).await, ["3"]);
     world.advance(1);
     assert_eq!((stream.next().await, other.next().await), (None, None));
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_token_was_taken_back() {
+    let doubts = Arc::new(Doubts::default());
+    let wanted = Wanted {
+        doubts: Some(Arc::clone(&doubts)),
+        ..Wanted::default()
+    };
+    let (world, [first, _]) = story_in(World::with(wanted).await).await;
+    let mut stream = world.listen(Who::Reader, "?after=0", None).await;
+    assert_eq!(stream.ids(2).await, ["1", "3"]);
+    let asked_again = async || Ok((doubts.asked() > 0).then_some(()));
+    for doubt in [Doubt::None, Doubt::NobodyKnows] {
+        doubts.raise(doubt);
+        wait_for("somebody to ask again", PATIENCE, asked_again)
+            .await
+            .unwrap();
+        world.happens(&first).await;
+        assert_eq!(stream.ids(1).await.len(), 1, "{doubt:?}");
+    }
+    doubts.raise(Doubt::TakenBack);
+    assert_eq!(stream.next().await, None);
+    world.native(Who::Reader, "/events").await.ok();
 }
 
 #[tokio::test]

@@ -89,8 +89,10 @@ async fn a_secret_is_shown_once_and_never_written_down() {
         .native(Who::Reader, &format!("/webhooks/{id}"))
         .await
         .ok();
+    let request = answer.header("x-openstack-request-id").unwrap();
+    let actor = json!({"user": "u-manager", "project": DEMO, "request_id": request});
     let expected = json!({"id": id, "url": "https://127.0.0.1/hook?a=1", "types": ["migration.*"],
-        "project": DEMO, "created_at": "2026-11-20T12:00:00Z"});
+        "project": DEMO, "actor": actor, "created_at": "2026-11-20T12:00:00Z"});
     assert_eq!(shown, expected);
     let listed = world.native(Who::Reader, "/webhooks?with_total=true").await;
     assert_eq!(
@@ -112,6 +114,30 @@ async fn a_secret_is_shown_once_and_never_written_down() {
     let deleted = delete().await;
     assert_eq!((deleted.status, deleted.text.as_str()), (204, ""));
     delete().await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn only_the_version_that_was_read_is_deleted() {
+    let world = World::configured(config()).await;
+    let answer = create(&world, Who::Manager, "https://127.0.0.1/").await;
+    let hook = made(&answer, 201);
+    let path = format!("/webhooks/{}", hook["id"].as_str().unwrap());
+    let read = world.native(Who::Reader, &path).await;
+    let version = read.header("etag").unwrap().to_owned();
+    assert_eq!(answer.header("etag"), Some(version.as_str()));
+    let delete = async |if_match: &str| {
+        let ask = world.ask("DELETE", &format!("{ROOT}{path}"));
+        ask.by(Who::Manager)
+            .header("If-Match", if_match)
+            .send()
+            .await
+    };
+    let other = delete("\"7\"").await;
+    other.problem(412, "precondition-failed");
+    delete("7").await.problem(400, "invalid-input");
+    assert_eq!(world.native(Who::Reader, &path).await.status, 200);
+    assert_eq!(delete(&format!("\"7\", {version}")).await.status, 204);
+    delete("*").await.problem(404, "not-found");
 }
 
 #[tokio::test]

@@ -90,6 +90,46 @@ async fn what_was_said_of_a_token_counts_for_a_while() {
 }
 
 #[tokio::test]
+async fn who_asks_again_learns_that_a_token_was_taken_back() {
+    let world = world(LONG, LONG, KeySet::default()).await;
+    let again = async |token| world.authenticator.authenticate_again(token).await;
+    assert_eq!(world.ask("good-ada").await.unwrap(), "ada");
+    let known = world.authenticator.authenticate("good-ada").await.unwrap();
+    let asked = join_all((0..50).map(|_| again("good-ada"))).await;
+    for principal in asked {
+        assert!(Arc::ptr_eq(&principal.unwrap(), &known));
+    }
+    assert_eq!(world.keystone.validations(), 2, "once a token");
+    world.keystone.revokes("good-ada");
+    let refused = async || Ok(again("good-ada").await.err());
+    let refused = wait_for("the token to be refused", PATIENCE, refused).await;
+    let refused = refused.unwrap();
+    assert!(matches!(
+        refused,
+        AuthError::Invalid(InvalidToken::NotKnown)
+    ));
+    let anybody = world.ask("good-ada").await.unwrap_err();
+    assert!(matches!(
+        anybody,
+        AuthError::Invalid(InvalidToken::NotKnown)
+    ));
+}
+
+#[tokio::test]
+async fn who_asks_again_while_nobody_can_tell_is_told_that() {
+    let world = world(LONG, LONG, KeySet::default()).await;
+    world.await_known("good-ada").await;
+    world.keystone.behaves(Behaviour::Says(500));
+    let again = world.authenticator.authenticate_again("good-ada").await;
+    assert!(matches!(again, Err(AuthError::Unavailable(_))), "{again:?}");
+    assert_eq!(
+        world.ask("good-ada").await.unwrap(),
+        "ada",
+        "what is known counts"
+    );
+}
+
+#[tokio::test]
 async fn however_many_ask_for_a_token_keystone_is_asked_once() {
     let world = world(LONG, LONG, KeySet::default()).await;
     world.keystone.behaves(Behaviour::Hangs);

@@ -44,6 +44,7 @@ struct Seen {
     under_way: usize,
     most_under_way: usize,
     refused: HashSet<String>,
+    revoked: HashSet<String>,
 }
 
 impl Faulty {
@@ -86,6 +87,11 @@ impl Faulty {
         let mut seen = self.seen.lock().unwrap();
         let latest = format!("service-{}", seen.logins);
         seen.refused.insert(latest);
+    }
+
+    /// Takes a token back.
+    pub(super) fn revokes(&self, token: &str) {
+        self.seen.lock().unwrap().revoked.insert(token.to_owned());
     }
 
     async fn serve(&self, mut stream: TcpStream) -> Option<()> {
@@ -142,8 +148,10 @@ impl Faulty {
                 let refused = |token: &str| self.seen.lock().unwrap().refused.contains(token);
                 let service = header(head, "x-auth-token").is_none_or(|token| refused(&token));
                 let subject = header(head, "x-subject-token").unwrap_or_default();
+                let revoked = self.seen.lock().unwrap().revoked.contains(&subject);
                 match subject.strip_prefix("good-") {
                     _ if service => response(401, &[], "{}"),
+                    _ if revoked => response(404, &[], "{}"),
                     Some(user) => response(200, &[], &document(user).to_string()),
                     None => response(404, &[], "{}"),
                 }

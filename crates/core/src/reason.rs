@@ -1,0 +1,221 @@
+//! Why something cannot be: a code and the evidence for programs, a text for people, and the smallest
+//! change that would make it go away.
+
+mod evidence;
+mod fix;
+
+use std::fmt;
+
+use serde::Serialize;
+
+pub use self::evidence::Evidence;
+pub use self::fix::{ApiRequest, Change, ChangeKind, Fix};
+use crate::failure::{Failure, FailureCode};
+use crate::ids::HostName;
+use crate::status::words;
+
+words!(
+    /// Why a host is out of the question. Stable codes: they never change meaning; new ones are
+    /// added.
+    ReasonCode, "reason code", {
+        /// The server is already there.
+        IsSource = "is-source",
+        /// Another host was named.
+        NotNamed = "not-named",
+        /// No such host is known.
+        Unknown = "unknown",
+        /// Nothing new may be put there.
+        Disabled = "disabled",
+        /// Its agent does not answer.
+        Down = "down",
+        /// Its hypervisor is of another type.
+        HypervisorType = "hypervisor-type",
+        /// Its hypervisor is older than the source's.
+        HypervisorTooOld = "hypervisor-too-old",
+        /// It has too few processors free.
+        Vcpus = "vcpus",
+        /// It has too little memory free.
+        Memory = "memory",
+        /// It has too little disk free.
+        Disk = "disk",
+        /// It cannot run the guest's processor.
+        Cpu = "cpu",
+        /// It does not reach the disks, and they shall not be copied.
+        Storage = "storage",
+        /// The other servers of its group are elsewhere.
+        Affinity = "affinity",
+        /// As many servers of its group are there as may be.
+        AntiAffinity = "anti-affinity",
+        /// It was asked, and refused.
+        Refused = "refused",
+    }
+);
+
+impl ReasonCode {
+    /// What it means, for those who may not know the hosts that [`Reason::text`] names.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::IsSource => "The server is on this host.",
+            Self::NotNamed => "Another host was named.",
+            Self::Unknown => "There is no such host.",
+            Self::Disabled => "The host is disabled.",
+            Self::Down => "The host's agent is down.",
+            Self::HypervisorType => "The hypervisors are of different types.",
+            Self::HypervisorTooOld => "The host's hypervisor is older than the source's.",
+            Self::Vcpus => "The host has too few processors free.",
+            Self::Memory => "The host has too little memory free.",
+            Self::Disk => "The host has too little disk free.",
+            Self::Cpu => "The host cannot run the guest's CPU.",
+            Self::Storage => "The host does not reach the server's storage.",
+            Self::Affinity => "The other servers of its group are elsewhere.",
+            Self::AntiAffinity => "As many servers of its group are on the host as may be.",
+            Self::Refused => "The host refused.",
+        }
+    }
+}
+
+fn evidence<S: serde::Serializer>(evidence: &Evidence, to: S) -> Result<S::Ok, S::Error> {
+    evidence.to_json().serialize(to)
+}
+
+/// One reason.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Reason {
+    /// For programs.
+    pub code: ReasonCode,
+    /// For people; may name hosts.
+    pub text: String,
+    /// What shows it.
+    #[serde(serialize_with = "evidence")]
+    pub evidence: Evidence,
+    /// What would make it go away; `None` where nothing would, or nobody knows.
+    pub fix: Option<Fix>,
+}
+
+impl Reason {
+    /// A reason whose code says it all.
+    pub fn new(code: ReasonCode, text: impl Into<String>) -> Self {
+        Self {
+            code,
+            text: text.into(),
+            evidence: Evidence::Nothing,
+            fix: None,
+        }
+    }
+
+    /// The same with what shows it.
+    #[must_use]
+    pub fn shown_by(self, evidence: Evidence) -> Self {
+        Self { evidence, ..self }
+    }
+
+    /// The same with what makes it go away: one change.
+    #[must_use]
+    pub fn fixed_by(self, text: impl Into<String>, change: Change) -> Self {
+        let (text, changes) = (text.into(), vec![change]);
+        let fix = Some(Fix { text, changes });
+        Self { fix, ..self }
+    }
+}
+
+impl From<&Failure> for Reason {
+    fn from(failure: &Failure) -> Self {
+        Self::new(ReasonCode::from(failure.code), failure.message.clone())
+    }
+}
+
+impl From<FailureCode> for ReasonCode {
+    /// What a pre-check's refusal says of the host that was to be the destination.
+    fn from(code: FailureCode) -> Self {
+        match code {
+            FailureCode::ComputeServiceUnavailable => Self::Down,
+            FailureCode::SameHost => Self::IsSource,
+            FailureCode::HypervisorType => Self::HypervisorType,
+            FailureCode::HypervisorTooOld => Self::HypervisorTooOld,
+            FailureCode::CpuIncompatible => Self::Cpu,
+            FailureCode::NotLocalStorage | FailureCode::NotSharedStorage => Self::Storage,
+            FailureCode::DestinationFull => Self::Disk,
+            FailureCode::NoValidHost
+            | FailureCode::PowerState
+            | FailureCode::PreCheck
+            | FailureCode::PrepareFailed
+            | FailureCode::HypervisorError
+            | FailureCode::LinkLost
+            | FailureCode::Stalled
+            | FailureCode::TimedOut
+            | FailureCode::Interrupted
+            | FailureCode::GuestLost
+            | FailureCode::Aborted
+            | FailureCode::StillInUse
+            | FailureCode::NoDefinition
+            | FailureCode::StopFailed
+            | FailureCode::BootFailed
+            | FailureCode::SourceDead
+            | FailureCode::DestinationDead
+            | FailureCode::SourceNotFenced
+            | FailureCode::DisksInUse
+            | FailureCode::Superseded => Self::Refused,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A host that was turned down.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Rejection {
+    /// Which.
+    pub host: HostName,
+    /// Every reason, not only the first.
+    pub reasons: Vec<Reason>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn evidence_is_one_flat_object() {
+        let reason = Reason::new(ReasonCode::Refused, "no");
+        let shown = json!({"code": "refused", "text": "no", "evidence": {}, "fix": null});
+        assert_eq!(json!(reason), shown);
+        let memory = Evidence::Memory {
+            needed_mib: 8_192,
+            free_mib: 3_584,
+        };
+        let shown = json!(reason.shown_by(memory));
+        assert_eq!(
+            shown["evidence"],
+            json!({"needed_mib": 8192, "free_mib": 3584})
+        );
+    }
+
+    #[test]
+    fn a_fix_carries_the_request_that_makes_it() {
+        let reason = Reason::new(ReasonCode::Disabled, "off").fixed_by(
+            "on",
+            Change {
+                kind: ChangeKind::Allocation,
+                target: "h".to_owned(),
+                from: json!("disabled"),
+                to: json!("enabled"),
+                request: Some(ApiRequest {
+                    method: "PUT",
+                    path: "/p".to_owned(),
+                    body: json!({}),
+                }),
+            },
+        );
+        let shown = json!({"text": "on", "changes": [{
+            "kind": "allocation", "target": "h", "from": "disabled", "to": "enabled",
+            "request": {"method": "PUT", "path": "/p", "body": {}},
+        }]});
+        assert_eq!(json!(reason)["fix"], shown);
+    }
+}

@@ -1,0 +1,85 @@
+//! What would make a reason go away.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::failure::{Failure, FailureCode};
+use crate::migration::Migration;
+use crate::status::words;
+
+words!(
+    /// What a change changes.
+    ChangeKind, "kind of change", {
+        /// Whether a host may be a destination: `disabled` or `enabled`.
+        Allocation = "allocation",
+        /// Whether a host's agent is heard: `down` or `up`.
+        Agent = "agent",
+        /// Whether a host's service is declared dead: false or true.
+        ForcedDown = "forced-down",
+        /// The version of a host's hypervisor.
+        HypervisorVersion = "hypervisor-version",
+        /// The processors that are free on a host.
+        FreeVcpus = "free-vcpus",
+        /// The memory that is free on a host, in MiB.
+        FreeMemory = "free-mib",
+        /// The disk that is free on a host, in GiB.
+        FreeDisk = "free-gib",
+        /// The shared storage that a host reaches.
+        Pools = "pools",
+        /// How many servers of a group are on a host, or may come to be.
+        GroupMembersOnHost = "group-members-on-host",
+        /// The group that a server is in; null: none.
+        Group = "group",
+    }
+);
+
+/// A request that makes a change: sending it, as an administrator, is applying it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct ApiRequest {
+    pub method: &'static str,
+    pub path: String,
+    pub body: Value,
+}
+
+/// One thing that would have to be otherwise.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Change {
+    /// What of the target.
+    pub kind: ChangeKind,
+    /// A host's name, or a server's uuid.
+    pub target: String,
+    /// What it is.
+    pub from: Value,
+    /// What it would have to be.
+    pub to: Value,
+    /// What makes the change, where this service or Nova's API can.
+    pub request: Option<ApiRequest>,
+}
+
+/// The smallest change that makes a reason go away.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Fix {
+    /// For people.
+    pub text: String,
+    /// All of them are needed.
+    pub changes: Vec<Change>,
+}
+
+impl Fix {
+    /// What makes a migration's failure go away, where that is an operator's word.
+    pub fn of_failure(failure: &Failure, migration: &Migration) -> Option<Self> {
+        let source = &migration.source_compute;
+        (failure.code == FailureCode::SourceNotFenced).then(|| Self {
+            text: format!("Once {source} is certain to be off, force its service down."),
+            changes: vec![Change {
+                kind: ChangeKind::ForcedDown,
+                target: source.to_string(),
+                from: Value::Bool(false),
+                to: Value::Bool(true),
+                // Nova's request needs a microversion beside method, path and body.
+                request: None,
+            }],
+        })
+    }
+}

@@ -1,0 +1,243 @@
+//! Whatever the fleet: reasons say what is so, and their fixes make them go away.
+
+use std::collections::BTreeSet;
+
+use godwit_core::reason::{Change, ChangeKind};
+use godwit_core::resources::Resources;
+use godwit_core::server_group::Policy;
+use proptest::prelude::*;
+
+use super::*;
+use crate::fixtures::{group, host, name, need};
+use crate::reason::{Evidence, ReasonCode, Rejected};
+
+fn room() -> impl Strategy<Value = Resources> {
+    (0..12_i64, 0..9_000_i64, 0..120_i64).prop_map(|(vcpus, memory_mb, disk_gb)| Resources {
+        vcpus,
+        memory_mb,
+        disk_gb,
+    })
+}
+
+fn pools() -> impl Strategy<Value = BTreeSet<String>> {
+    proptest::collection::btree_set("[abc]", 0..3)
+}
+
+prop_compose! {
+    fn any_host()(
+        text in "[abc]", (enabled, up) in any::<(bool, bool)>(), used in room(), pools in pools(),
+        (old, fake, arm) in (any::<bool>(), any::<bool>(), any::<bool>()),
+    ) -> Host {
+        let mut it = host(&text);
+        (it.enabled, it.up, it.used, it.pools) = (enabled, up, used, pools);
+        it.hypervisor_version -= i64::from(old);
+        if fake {
+            it.hypervisor_type = "fake".into();
+        }
+        if arm {
+            it.arch = "aarch64".into();
+        }
+        it
+    }
+}
+
+prop_compose! {
+    fn any_need()(
+        room in room(), pools in pools(), local_disks in any::<bool>(),
+        block_migration in prop_oneof![
+            Just(BlockMigration::Auto), Just(BlockMigration::Yes), Just(BlockMigration::No),
+        ],
+        policy in proptest::option::of(prop_oneof![
+            Just(Policy::Affinity), Just(Policy::AntiAffinity), Just(Policy::SoftAffinity),
+        ]),
+        others in proptest::collection::vec("[abc]", 0..5),
+        most in proptest::option::of(1..4_u32),
+    ) -> Need {
+        let others: Vec<&str> = others.iter().map(String::as_str).collect();
+        let mut it = need("a");
+        (it.room, it.pools, it.local_disks) = (room, pools, local_disks);
+        it.block_migration = block_migration;
+        it.group = policy.map(|policy| {
+            let mut group = group(policy, &others);
+            group.max_server_per_host = most;
+            group
+        });
+        it
+    }
+}
+
+fn any_target() -> impl Strategy<Value = Target> {
+    prop_oneof![
+        Just(Target::Any),
+        "[abc]".prop_map(|it| Target::Named(name(&it)))
+    ]
+}
+
+/// Makes a change.
+fn apply(change: &Change, host: &mut Host, need: &mut Need) {
+    let of_host = change.target == host.name.as_str();
+    assert!(of_host || change.target == need.server.to_string());
+    let number = || change.to.as_i64().unwrap();
+    match change.kind {
+        ChangeKind::Allocation => host.enabled = change.to == "enabled",
+        ChangeKind::Agent => host.up = change.to == "up",
+        ChangeKind::HypervisorVersion => host.hypervisor_version = number(),
+        ChangeKind::FreeVcpus => host.used.vcpus = host.capacity.vcpus - number(),
+        ChangeKind::FreeMemory => host.used.memory_mb = host.capacity.memory_mb - number(),
+        ChangeKind::FreeDisk => host.used.disk_gb = host.capacity.disk_gb - number(),
+        ChangeKind::Pools => host.pools = serde_json::from_value(change.to.clone()).unwrap(),
+        ChangeKind::GroupMembersOnHost => {
+            let group = need.group.as_mut().unwrap();
+            let mut stay = number();
+            group.others.retain(|other| {
+                let here = other.host.as_ref() == Some(&host.name);
+                stay -= i64::from(here);
+                !here || stay >= 0
+            });
+        }
+        ChangeKind::Group => need.group = None,
+        ChangeKind::ForcedDown => panic!("no reason of a candidate"),
+    }
+    let used = host.used;
+    assert!(
+        used.vcpus >= 0 && used.memory_mb >= 0 && used.disk_gb >= 0,
+        "{used:?}"
+    );
+}
+
+/// Is it as the evidence says, and is that wrong?
+fn holds(reason: &Reason, host: &Host, need: &Need) -> bool {
+    let (free, room) = (host.free(), need.room_at(&host.pools));
+    let is_short = |(said_needed, said_free): (i64, i64), needed: i64, free: i64| {
+        (said_needed, said_free) == (needed, free) && free < needed
+    };
+    match &reason.evidence {
+        Evidence::Nothing | Evidence::Hosts { .. } => false,
+        Evidence::Host { host: named } => *named == host.name,
+        Evidence::Named { named_host } => *named_host != host.name,
+        Evidence::HypervisorType {
+            hypervisor_type,
+            needed_hypervisor_type,
+        } => hypervisor_type != needed_hypervisor_type,
+        Evidence::HypervisorVersion {
+            hypervisor_version,
+            needed_hypervisor_version,
+        } => hypervisor_version < needed_hypervisor_version,
+        Evidence::Vcpus {
+            needed_vcpus,
+            free_vcpus,
+        } => is_short((*needed_vcpus, *free_vcpus), room.vcpus, free.vcpus),
+        Evidence::Memory {
+            needed_mib,
+            free_mib,
+        } => is_short((*needed_mib, *free_mib), room.memory_mb, free.memory_mb),
+        Evidence::Disk {
+            needed_gib,
+            free_gib,
+        } => is_short((*needed_gib, *free_gib), room.disk_gb, free.disk_gb),
+        Evidence::Arch { arch, needed_arch } => arch != needed_arch,
+        Evidence::Pools { pools } => {
+            !pools.is_empty() && pools.is_disjoint(&host.pools) && pools.is_subset(&need.pools)
+        }
+        Evidence::Affinity { hosts, .. } => !hosts.contains(&host.name),
+        Evidence::AntiAffinity { most, there, .. } => there >= most,
+    }
+}
+
+fn codes(reasons: &[Reason]) -> Vec<ReasonCode> {
+    reasons.iter().map(|reason| reason.code).collect()
+}
+
+proptest! {
+    #[test]
+    fn no_reason_names_what_is_not_short(
+        host in any_host(), need in any_need(), target in any_target(),
+    ) {
+        for reason in reasons(&host, &need, &target) {
+            prop_assert!(holds(&reason, &host, &need), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn a_fix_makes_its_reason_go_away_and_brings_no_other(
+        host in any_host(), need in any_need(), target in any_target(),
+    ) {
+        let before = reasons(&host, &need, &target);
+        for reason in &before {
+            let Some(fix) = &reason.fix else { continue };
+            let (mut host, mut need) = (host.clone(), need.clone());
+            for change in &fix.changes {
+                prop_assert_ne!(&change.from, &change.to);
+                apply(change, &mut host, &mut need);
+            }
+            let mut others = codes(&before);
+            others.retain(|code| *code != reason.code);
+            prop_assert_eq!(codes(&reasons(&host, &need, &target)), others);
+        }
+    }
+
+    #[test]
+    fn the_fix_for_having_no_host_makes_one_do(
+        hosts in proptest::collection::btree_map("[abc]", any_host(), 1..4), need in any_need(),
+    ) {
+        let named = |(text, host): (String, Host)| Host { name: name(&text), ..host };
+        let hosts: Vec<Host> = hosts.into_iter().map(named).collect();
+        let (fitting, rejected) = candidates(&hosts, &need, &Target::Any);
+        prop_assume!(fitting.is_empty());
+        let cost = |it: &Rejection| {
+            let changes = it.reasons.iter().map(|reason| Some(reason.fix.as_ref()?.changes.len()));
+            changes.sum::<Option<usize>>()
+        };
+        let least = rejected.iter().filter_map(cost).min();
+        let fix = serde_json::to_value(Rejected::of(&rejected)).unwrap()["fix"].clone();
+        prop_assert_eq!(fix["changes"].as_array().map(Vec::len), least);
+        let makes_it_do = |rejection: &Rejection| {
+            let fixes = rejection.reasons.iter().map(|reason| reason.fix.as_ref());
+            let fixes: Option<Vec<_>> = fixes.collect();
+            let changes: Vec<_> = fixes?.into_iter().flat_map(|fix| &fix.changes).collect();
+            if fix["changes"] != serde_json::json!(changes) {
+                return None;
+            }
+            let mut host = hosts.iter().find(|it| it.name == rejection.host)?.clone();
+            let mut need = need.clone();
+            changes.into_iter().for_each(|change| apply(change, &mut host, &mut need));
+            Some(reasons(&host, &need, &Target::Any).is_empty())
+        };
+        let does: Vec<bool> = rejected.iter().filter_map(makes_it_do).collect();
+        prop_assert_eq!(does.is_empty(), least.is_none());
+        prop_assert!(does.into_iter().all(|does| does));
+    }
+}
+
+#[test]
+fn a_disabled_host_is_enabled_by_a_request_of_novas() {
+    let mut disabled = host("b");
+    disabled.enabled = false;
+    let found = reasons(&disabled, &need("a"), &Target::Any);
+    let fix = found[0].fix.as_ref().unwrap();
+    let request = fix.changes[0].request.as_ref().unwrap();
+    assert_eq!(
+        (request.method, request.path.as_str()),
+        ("PUT", "/v2.1/os-services/enable")
+    );
+    assert_eq!(
+        request.body,
+        serde_json::json!({"host": "b", "binary": "nova-compute"})
+    );
+}
+
+#[test]
+fn what_is_short_is_said_in_numbers() {
+    let mut full = host("b");
+    full.used.memory_mb = 7_680;
+    let found = reasons(&full, &need("a"), &Target::Any);
+    assert_eq!(
+        found[0].evidence,
+        Evidence::Memory {
+            needed_mib: 1_024,
+            free_mib: 512,
+        }
+    );
+    let fix = found[0].fix.as_ref().unwrap();
+    assert_eq!(fix.text, "Free 512 MiB of memory on b.");
+}
