@@ -254,7 +254,7 @@ const OUTSIDERS: [Who; 5] = [
 ];
 
 /// What stands in the seeded rows, and what no request says.
-const SECRETS: [&str; 4] = ["u-owner", "example.org", "because", "It broke."];
+const SECRETS: [&str; 4] = ["u-owner", "example.org", "it is audited", "It broke."];
 
 /// How much memory this process has, in bytes.
 fn resident() -> u64 {

@@ -253,7 +253,7 @@ impl World {
         let (uuid, name, project) = (server.uuid, server.name, server.project);
         let (vm_state, task) = (server.vm_state, text(server.task_state));
         let (lock, reason) = match server.locked {
-            true => ("'admin'", "'because'"),
+            true => ("'admin'", "'it is audited'"),
             false => ("NULL", "NULL"),
         };
         let (created, specs) = (minute(server.age), server.extra_specs);
