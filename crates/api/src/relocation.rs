@@ -13,21 +13,30 @@
 //! - [`streams`] tell events as they happen, [`webhooks`] call whoever wants to know of them.
 //! - [`openapi`] is the document of all of it. Tests compare it with the table and with answers.
 
+pub mod allocation;
 pub mod call;
+pub mod candidates;
 mod document;
+pub mod drain_check;
 pub mod etag;
 pub mod events;
+mod fields;
+pub mod hosts;
 pub mod migrations;
 pub mod openapi;
 pub mod page;
 pub mod params;
 pub mod pipeline;
+pub mod pools;
 pub mod problem;
 mod reply;
 pub mod routes;
 pub mod rules;
+pub mod scopes;
+pub mod servers;
 pub mod snapshot;
 pub mod streams;
+pub mod topology;
 pub mod views;
 pub mod visibility;
 pub mod webhooks;

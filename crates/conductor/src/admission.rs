@@ -89,7 +89,7 @@ async fn look(
         }
         let taken = match &mut taken {
             Some(taken) => taken,
-            None => taken.insert(slots_taken(ctx).await?),
+            None => taken.insert(slots_taken(&ctx.store).await?),
         };
         let waiting: Vec<Waiting<usize>> = page
             .iter()
@@ -169,13 +169,13 @@ async fn fitness(
         });
     };
     let ends = [&migration.source_compute, destination].map(HostName::clone);
-    let fleet = Fleet::load_two(ctx, ends).await?;
+    let fleet = Fleet::load_two(&ctx.store, ends, ctx.basis()).await?;
     let own = ctx.store.claim_find(migration.uuid).await?;
     let hosts = fleet.hosts(own.as_ref());
     let fitness = fit_now(migration, &fleet, &hosts, &server, &hardware.disks);
     let unfit = matches!(fitness, Fitness::Unfit { .. });
     // Whose agent reported to nobody is missing until it finds this conductor.
-    if unfit && ctx.is_young(ctx.now()) && fleet.somebody_is_missing(ctx) {
+    if unfit && ctx.is_young(ctx.now()) && fleet.somebody_is_missing() {
         return Ok(Fitness::Unknown);
     }
     Ok(fitness)

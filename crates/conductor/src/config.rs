@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Limits, TimeoutAction};
+use godwit_core::resources::AllocationRatios;
 use godwit_core::retention::Retention;
 use godwit_core::seconds;
 use godwit_core::slots::SlotLimits;
@@ -148,28 +149,6 @@ impl Slots {
         SlotLimits {
             per_source: limit(self.per_source),
             per_destination: limit(self.per_destination),
-        }
-    }
-}
-
-/// Virtual for each real one; Nova's defaults.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AllocationRatios {
-    /// Processors. Default 4.
-    pub cpu: f64,
-    /// Memory. Default 1.
-    pub memory: f64,
-    /// Local disk. Default 1.
-    pub disk: f64,
-}
-
-impl Default for AllocationRatios {
-    fn default() -> Self {
-        Self {
-            cpu: 4.0,
-            memory: 1.0,
-            disk: 1.0,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use godwit_core::ids::HostName;
 use godwit_core::time::{Clock, Timestamp};
+use godwit_facts::Basis;
 use godwit_rpc::agent::{AgentClient, AgentPool};
 use godwit_rpc::refusal::CallError;
 use godwit_store::{Actor, CommitNote, Host, MigrationRecord, Store, StoreError};
@@ -59,6 +60,15 @@ impl Context {
     /// The pause before another attempt, after `attempts` in vain.
     pub(crate) fn pause(&self, attempts: u32) -> Duration {
         self.config.retries.pause(attempts, (self.jitter)())
+    }
+
+    /// What the store's rows are read by at this moment.
+    pub(crate) fn basis(&self) -> Basis {
+        Basis {
+            now: self.now(),
+            down_time: self.config.service_down_time,
+            ratios: self.config.allocation_ratios,
+        }
     }
 
     pub(crate) fn is_up(&self, host: &Host, now: Timestamp) -> bool {

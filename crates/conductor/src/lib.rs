@@ -54,5 +54,5 @@ mod wake;
 
 pub use backoff::{Backoff, Jitter};
 pub use conductor::{Conductor, LoopDied, Parts};
-pub use config::{AllocationRatios, Config, Slots, TimeLimits};
+pub use config::{Config, Slots, TimeLimits};
 pub use wake::Wake;

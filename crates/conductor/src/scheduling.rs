@@ -10,11 +10,13 @@ use std::sync::Arc;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::fence::FENCE_PROOF;
+use godwit_core::host::scope::Because;
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Limits, Placement, StorageMode};
 use godwit_core::resources::Resources;
 use godwit_core::server::PowerState;
 use godwit_core::status::MigrationKind;
+use godwit_facts::gib_ceil;
 use godwit_planner::inventory::Target;
 use godwit_planner::reason::{self, Reason, Rejected};
 use godwit_planner::search::Search;
@@ -33,7 +35,7 @@ use crate::effects::Retry;
 use crate::fleet::{Fleet, Fleets};
 use crate::steps::Applied;
 use crate::testimony::explain;
-use crate::translate::{gib_ceil, move_kind};
+use crate::translate::move_kind;
 
 mod evacuation;
 
@@ -52,6 +54,14 @@ struct Offer {
     placement: Placement,
     limits: Limits,
     room: Resources,
+}
+
+/// What came in between while a host was asked.
+enum NotCommitted {
+    /// Somebody else took the room, or the place in its group, with what is missing.
+    Taken(Failure, Vec<Reason>),
+    /// Nothing is put there any more.
+    Disabled(Vec<Because>),
 }
 
 /// Why a host was not taken.
@@ -130,7 +140,10 @@ impl Scheduling<'_> {
             match asked {
                 Ok(offer) => match self.commit(&host, offer, &fleet, &search).await? {
                     Ok(applied) => return Ok(applied),
-                    Err((taken, reasons)) => search.refused_for(host, taken, reasons),
+                    Err(NotCommitted::Taken(failure, reasons)) => {
+                        search.refused_for(host, failure, reasons);
+                    }
+                    Err(NotCommitted::Disabled(because)) => search.disabled(host, &because),
                 },
                 Err(Declined::Refused(failure)) => {
                     info!(migration = %migration.uuid, %host, %failure, "a host refused");
@@ -160,7 +173,7 @@ impl Scheduling<'_> {
             FailureCode::NoValidHost | FailureCode::ComputeServiceUnavailable
         );
         let young = self.ctx.is_young(self.ctx.now());
-        if for_want_of_hosts && young && fleet.somebody_is_missing(self.ctx) {
+        if for_want_of_hosts && young && fleet.somebody_is_missing() {
             return Err(Retry::because(format!(
                 "{}: waiting for agents to report",
                 failure.message
@@ -210,15 +223,14 @@ impl Scheduling<'_> {
         self.ctx.apply_to(self.record, event, note).await
     }
 
-    /// Places it; the inner error is that somebody else took the room, or the place in its group,
-    /// with what is missing.
+    /// Places it.
     async fn commit(
         &self,
         host: &HostName,
         offer: Offer,
         fleet: &Fleet,
         search: &Search,
-    ) -> Result<Result<Applied, (Failure, Vec<Reason>)>, Retry> {
+    ) -> Result<Result<Applied, NotCommitted>, Retry> {
         let request = &self.record.migration.request;
         let forced = request.is_forced();
         let mut capacity = fleet.capacity_of(host);
@@ -248,7 +260,7 @@ impl Scheduling<'_> {
                 if reasons.is_empty() {
                     reasons.push(Reason::from(&failure));
                 }
-                Ok(Err((failure, reasons)))
+                Ok(Err(NotCommitted::Taken(failure, reasons)))
             }
             Err(CommitError::GroupPolicy { violation, .. }) => {
                 let failure = texts::group_policy(&violation);
@@ -257,8 +269,9 @@ impl Scheduling<'_> {
                     Some(group) => reason::group(host, need, group, &violation),
                     None => Reason::from(&failure),
                 };
-                Ok(Err((failure, vec![reason])))
+                Ok(Err(NotCommitted::Taken(failure, vec![reason])))
             }
+            Err(CommitError::Disabled { because, .. }) => Ok(Err(NotCommitted::Disabled(because))),
             Err(error) => Err(Retry::from(error)),
         }
     }

@@ -6,6 +6,7 @@
 use godwit_core::resources::Resources;
 use godwit_core::status::MigrationKind;
 use godwit_core::time::Timestamp;
+use godwit_facts::gib_ceil;
 use godwit_rpc::command::{Command, Move, MoveKind, Rank};
 use godwit_rpc::domain::{Disk, Domain, Flavor};
 use godwit_rpc::enrolment::Registration;
@@ -18,11 +19,6 @@ use uuid::Uuid;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
-
-/// Bytes in whole GiB, rounded up: what is begun is taken.
-pub(crate) fn gib_ceil(bytes: u64) -> i64 {
-    signed(bytes.div_ceil(GIB))
-}
 
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
@@ -198,14 +194,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-
-    #[test]
-    fn gib_begun_count_whole() {
-        assert_eq!(
-            [0, 1, GIB, GIB + 1, u64::MAX].map(gib_ceil),
-            [0, 1, 1, 2, 1 << 34]
-        );
-    }
 
     #[test]
     fn progress_keeps_its_figures() {

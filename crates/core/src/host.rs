@@ -1,3 +1,4 @@
-//! Hosts: what happens to them.
+//! Hosts: where they belong, whether anything is put on them, and what is told of them.
 
 pub mod event;
+pub mod scope;

@@ -23,11 +23,12 @@
 //! - [`reason`]: why something cannot be, what shows it, and what would change it.
 //! - [`recovery`]: who runs a guest after a crash, as one pure function.
 //! - [`repair`]: what an operator may put right from the records alone.
+//! - [`requester`]: who asked for a change.
 //! - [`event_type`]: what readers of all events call them.
 //! - [`fence`]: what an evacuation takes for proof that its source is dead.
 //! - [`idempotency`]: requests that may be sent again.
 //! - [`webhook`]: how long those are called who want to know of events.
-//! - [`requester`]: who asked for a change.
+//! - [`host`]: where hosts belong, and whether anything is put on them.
 //! - [`resources`] and [`slots`]: what servers and moves take of hosts.
 //! - [`retention`]: how long what is over is kept.
 //! - [`seconds`]: spans of time, as they are written down.

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub use self::evidence::Evidence;
+pub use self::evidence::{DisabledScope, Evidence};
 pub use self::fix::{ApiRequest, Change, ChangeKind, Fix};
 use crate::failure::{Failure, FailureCode};
 use crate::ids::HostName;
@@ -46,6 +46,8 @@ words!(
         Affinity = "affinity",
         /// As many servers of its group are there as may be.
         AntiAffinity = "anti-affinity",
+        /// Where the server is nobody answers, and nobody has declared that host dead.
+        SourceNotFenced = "source-not-fenced",
         /// It was asked, and refused.
         Refused = "refused",
     }
@@ -69,6 +71,9 @@ impl ReasonCode {
             Self::Storage => "The host does not reach the server's storage.",
             Self::Affinity => "The other servers of its group are elsewhere.",
             Self::AntiAffinity => "As many servers of its group are on the host as may be.",
+            Self::SourceNotFenced => {
+                "The host that the server is on is silent, and nobody has declared it dead."
+            }
             Self::Refused => "The host refused.",
         }
     }
@@ -112,7 +117,13 @@ impl Reason {
     /// The same with what makes it go away: one change.
     #[must_use]
     pub fn fixed_by(self, text: impl Into<String>, change: Change) -> Self {
-        let (text, changes) = (text.into(), vec![change]);
+        self.fixed_by_all(text, vec![change])
+    }
+
+    /// The same with what makes it go away: all of these changes, and no fewer.
+    #[must_use]
+    pub fn fixed_by_all(self, text: impl Into<String>, changes: Vec<Change>) -> Self {
+        let text = text.into();
         let fix = Some(Fix { text, changes });
         Self { fix, ..self }
     }

@@ -42,3 +42,70 @@ impl Resources {
             && self.disk_gb <= capacity.disk_gb
     }
 }
+
+/// Virtual for each real one; Nova's defaults.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AllocationRatios {
+    /// Processors. Default 4.
+    pub cpu: f64,
+    /// Memory. Default 1.
+    pub memory: f64,
+    /// Local disk. Default 1.
+    pub disk: f64,
+}
+
+impl Default for AllocationRatios {
+    fn default() -> Self {
+        Self {
+            cpu: 4.0,
+            memory: 1.0,
+            disk: 1.0,
+        }
+    }
+}
+
+impl AllocationRatios {
+    /// What a host may give in all that has `real`.
+    pub fn capacity(self, real: Resources) -> Resources {
+        Resources {
+            vcpus: times(real.vcpus, self.cpu),
+            memory_mb: times(real.memory_mb, self.memory),
+            disk_gb: times(real.disk_gb, self.disk),
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "float to integer saturates, and nobody has 2^53 of anything here"
+)]
+fn times(amount: i64, ratio: f64) -> i64 {
+    (amount as f64 * ratio) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_are_cut_and_never_wrap() {
+        let real = Resources {
+            vcpus: 7,
+            memory_mb: i64::MAX,
+            disk_gb: 5,
+        };
+        let ratios = AllocationRatios {
+            cpu: 1.5,
+            memory: 16.0,
+            disk: f64::NAN,
+        };
+        let expected = Resources {
+            vcpus: 10,
+            memory_mb: i64::MAX,
+            disk_gb: 0,
+        };
+        assert_eq!(ratios.capacity(real), expected);
+    }
+}

@@ -176,11 +176,13 @@ impl Membership {
         }
     }
 
-    fn most(&self) -> u32 {
+    /// How many of its servers one host may have, with [`Policy::AntiAffinity`].
+    pub fn most(&self) -> u32 {
         self.max_server_per_host.unwrap_or(1)
     }
 
-    fn members_on(&self, host: &HostName) -> u32 {
+    /// How many others are on `host`, or may come to be.
+    pub fn members_on(&self, host: &HostName) -> u32 {
         let there = self.others.iter().filter(|it| it.may_be_on(host));
         u32::try_from(there.count()).unwrap_or(u32::MAX)
     }

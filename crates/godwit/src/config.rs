@@ -74,6 +74,7 @@ impl Config {
         config.check()?;
         config.api.retention = config.retention;
         config.api.continue_traces = config.traces.as_ref().is_some_and(|it| it.continue_callers);
+        config.api.allocation_ratios = config.conductor.allocation_ratios;
         config.conductor.retention = config.retention;
         Ok(config)
     }

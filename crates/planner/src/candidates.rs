@@ -6,7 +6,6 @@
 use std::cmp::Reverse;
 
 use godwit_core::ids::HostName;
-use godwit_core::migration::BlockMigration;
 
 use crate::inventory::{Host, Need, Target};
 use crate::reason::{self, Reason, Rejection};
@@ -58,15 +57,15 @@ fn reasons(host: &Host, need: &Need, target: &Target) -> Vec<Reason> {
         }
         Target::Any | Target::Named(_) | Target::Forced(_) => {}
     }
-    if !host.enabled {
-        found.push(reason::disabled(&host.name));
+    if !host.because.is_empty() {
+        found.push(reason::disabled(&host.name, &host.because));
     }
     if !host.up {
         found.push(reason::down(&host.name));
     }
     found.extend(reason::hypervisor(host, need));
     found.extend(reason::arch(host, need));
-    if need.block_migration == BlockMigration::No && !need.pools.is_subset(&host.pools) {
+    if need.keeps_storage() && !need.pools.is_subset(&host.pools) {
         found.push(reason::storage(host, need));
     }
     let room = need.room_at(&host.pools);

@@ -1,5 +1,6 @@
 //! A small fleet that the tests change to taste.
 
+use godwit_core::host::scope::{Because, Level, Switch};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::BlockMigration;
 use godwit_core::resources::Resources;
@@ -16,7 +17,7 @@ pub(crate) fn host(text: &str) -> Host {
     Host {
         name: name(text),
         node: format!("{text}.example.org"),
-        enabled: true,
+        because: Vec::new(),
         up: true,
         hypervisor_type: "QEMU".into(),
         hypervisor_version: 10_000_002,
@@ -50,6 +51,18 @@ pub(crate) fn need(source: &str) -> Need {
         block_migration: BlockMigration::Auto,
         source_is_dead: false,
         group: None,
+    }
+}
+
+/// Somebody disabled it.
+pub(crate) fn disabled(level: Level, name: &str) -> Because {
+    Because {
+        level,
+        name: name.to_owned(),
+        switch: Switch {
+            disabled: true,
+            ..Switch::default()
+        },
     }
 }
 

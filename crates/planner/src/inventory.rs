@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use godwit_core::host::scope::Because;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::{BlockMigration, Request};
 use godwit_core::resources::Resources;
@@ -11,8 +12,8 @@ use godwit_core::server_group::{Membership, Violation};
 pub struct Host {
     pub name: HostName,
     pub node: String,
-    /// May new servers be put here?
-    pub enabled: bool,
+    /// Why nothing new is put here, the widest scope first; none: it may be.
+    pub because: Vec<Because>,
     /// Does its agent answer?
     pub up: bool,
     /// Such as `QEMU`.
@@ -63,6 +64,11 @@ impl Need {
     /// Can the disks stay where they are when the server goes to a host that reaches `pools`?
     pub fn shares_with(&self, pools: &BTreeSet<String>) -> bool {
         !self.local_disks && self.pools.is_subset(pools)
+    }
+
+    /// Must the disks stay where they are?
+    pub(crate) fn keeps_storage(&self) -> bool {
+        self.block_migration == BlockMigration::No
     }
 
     /// What its group has against `host`.

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //!   hosts + need + target ──► candidates ──► Search ──► one host after the other, or a Failure
+//!   hosts + needs         ──► emptying ──► a place for each, and what has to change for that
 //!   queue + slots in use  ──► admission  ──► those that begin now
 //! ```
 //!
 //! - [`inventory`]: what the planner knows of hosts, and what a server needs.
 //! - [`candidates`]: which hosts may be tried, the best first, and why the others may not.
+//! - [`emptying`]: what would let all servers of a host go elsewhere.
 //! - [`reason`]: why a host is out of the question.
 //! - [`search`]: which host to try next, and what to say when there is none.
 //! - [`texts`]: Nova's wording of every such end.
@@ -19,6 +21,7 @@
 pub mod admission;
 pub mod candidates;
 pub mod completion;
+pub mod emptying;
 pub mod inventory;
 pub mod reason;
 pub mod search;

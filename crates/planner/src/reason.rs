@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use godwit_core::host::scope::{Because, Level};
 use godwit_core::ids::HostName;
 use godwit_core::reason::{ApiRequest, Change, ChangeKind};
-pub use godwit_core::reason::{Evidence, Fix, Reason, ReasonCode, Rejection};
+pub use godwit_core::reason::{DisabledScope, Evidence, Fix, Reason, ReasonCode, Rejection};
 use godwit_core::resources::Resources;
 use godwit_core::server_group::{Membership, Violation};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -51,6 +53,13 @@ fn smallest_fix(rejected: &[Rejection]) -> Option<Fix> {
     })
 }
 
+/// What stands for itself in a path.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
 /// What a host is short of, and what has to change then.
 const CPU: (ReasonCode, ChangeKind) = (ReasonCode::Vcpus, ChangeKind::FreeVcpus);
 const MEMORY: (ReasonCode, ChangeKind) = (ReasonCode::Memory, ChangeKind::FreeMemory);
@@ -84,28 +93,98 @@ pub(crate) fn unknown(host: &HostName) -> Reason {
     Reason::new(ReasonCode::Unknown, "no such host is known").shown_by(about(host))
 }
 
-pub(crate) fn disabled(host: &HostName) -> Reason {
-    let (from, to) = (json!("disabled"), json!("enabled"));
-    // The one way of Nova's that needs no microversion.
-    let request = ApiRequest {
-        method: "PUT",
-        path: "/v2.1/os-services/enable".to_owned(),
-        body: json!({ "host": host, "binary": "nova-compute" }),
+/// Nobody answers where the server is, and nobody has declared that host dead: it can go nowhere.
+pub fn source_not_fenced(source: &HostName) -> Reason {
+    let text = format!("{source}, where the server is, is silent, and nobody declared it dead");
+    Reason {
+        fix: Some(Fix::fence(source)),
+        ..Reason::new(ReasonCode::SourceNotFenced, text).shown_by(about(source))
+    }
+}
+
+/// Nothing is put on a host, because it, or what it is in, was disabled: all of that.
+pub(crate) fn disabled(host: &HostName, because: &[Because]) -> Reason {
+    let scopes = because.iter().map(|it| DisabledScope {
+        scope: it.level,
+        name: it.name.clone(),
+    });
+    let evidence = Evidence::Disabled {
+        host: host.clone(),
+        scopes: scopes.collect(),
     };
-    let enable = Change {
-        request: Some(request),
-        ..change(ChangeKind::Allocation, host, from, to)
+    let names = |of_host: &str| {
+        let names = because.iter().map(|it| called(it, of_host));
+        names.collect::<Vec<_>>().join(" and ")
     };
-    Reason::new(ReasonCode::Disabled, "the host is disabled")
-        .shown_by(about(host))
-        .fixed_by(format!("Enable {host}."), enable)
+    let verb = match because {
+        [_] => "is",
+        _ => "are",
+    };
+    let text = format!("{} {verb} disabled", names("the host"));
+    let enable = format!("Enable {}.", names(host.as_str()));
+    Reason::new(ReasonCode::Disabled, text)
+        .shown_by(evidence)
+        .fixed_by_all(enable, because.iter().map(enabling).collect())
+}
+
+/// What was disabled, of a host that is called so.
+fn called(because: &Because, host: &str) -> String {
+    match because.level {
+        Level::Host => host.to_owned(),
+        level @ (Level::Zone | Level::Pod | Level::Cluster) => {
+            format!("the {level} {}", because.name)
+        }
+    }
+}
+
+/// Says that what was disabled shall be enabled.
+pub(crate) fn enable(because: &Because) -> String {
+    format!("Enable {}.", called(because, &because.name))
+}
+
+/// Enables what was disabled.
+pub(crate) fn enabling(because: &Because) -> Change {
+    let name = &because.name;
+    let (target, path, body) = match because.level {
+        // The one way of Nova's that needs no microversion.
+        Level::Host => (
+            name.clone(),
+            "/v2.1/os-services/enable".to_owned(),
+            json!({ "host": name, "binary": "nova-compute" }),
+        ),
+        level @ (Level::Zone | Level::Pod | Level::Cluster) => {
+            let encoded = utf8_percent_encode(name, SEGMENT);
+            (
+                format!("{level}/{name}"),
+                format!("/relocation/v1/scopes/{level}/{encoded}/allocation"),
+                json!({ "state": "enabled" }),
+            )
+        }
+    };
+    Change {
+        kind: ChangeKind::Allocation,
+        target,
+        from: json!("disabled"),
+        to: json!("enabled"),
+        request: Some(ApiRequest {
+            method: "PUT",
+            path,
+            body,
+        }),
+    }
 }
 
 pub(crate) fn down(host: &HostName) -> Reason {
-    let start = change(ChangeKind::Agent, host, json!("down"), json!("up"));
+    let (text, start) = agent_up(host);
     Reason::new(ReasonCode::Down, "the host's agent is down")
         .shown_by(about(host))
-        .fixed_by(format!("Bring the agent of {host} back."), start)
+        .fixed_by(text, start)
+}
+
+/// A host's agent comes back.
+pub(crate) fn agent_up(host: &HostName) -> (String, Change) {
+    let start = change(ChangeKind::Agent, host, json!("down"), json!("up"));
+    (format!("Bring the agent of {host} back."), start)
 }
 
 /// What its hypervisor lacks.
@@ -126,12 +205,18 @@ pub(crate) fn hypervisor(host: &Host, need: &Need) -> Option<Reason> {
             hypervisor_version: here,
             needed_hypervisor_version: there,
         };
-        let kind = ChangeKind::HypervisorVersion;
-        let upgrade = change(kind, &host.name, json!(here), json!(there));
+        let (fix, upgrade) = upgraded(host, there);
         Reason::new(ReasonCode::HypervisorTooOld, text)
             .shown_by(evidence)
-            .fixed_by(format!("Upgrade the hypervisor of {}.", host.name), upgrade)
+            .fixed_by(fix, upgrade)
     })
+}
+
+/// A host's hypervisor gets this version.
+pub(crate) fn upgraded(host: &Host, needed: i64) -> (String, Change) {
+    let (kind, here) = (ChangeKind::HypervisorVersion, host.hypervisor_version);
+    let upgrade = change(kind, &host.name, json!(here), json!(needed));
+    (format!("Upgrade the hypervisor of {}.", host.name), upgrade)
 }
 
 pub(crate) fn arch(host: &Host, need: &Need) -> Option<Reason> {
@@ -149,23 +234,23 @@ pub(crate) fn arch(host: &Host, need: &Need) -> Option<Reason> {
 pub(crate) fn storage(host: &Host, need: &Need) -> Reason {
     let pools: BTreeSet<_> = need.pools.difference(&host.pools).cloned().collect();
     let names: Vec<_> = pools.iter().map(String::as_str).collect();
+    let text = format!("storage {} is not reachable", names.join(", "));
+    let (fix, connect) = connected(host, &pools);
+    Reason::new(ReasonCode::Storage, text)
+        .fixed_by(fix, connect)
+        .shown_by(Evidence::Pools { pools })
+}
+
+/// A host reaches these pools as well.
+pub(crate) fn connected(host: &Host, pools: &BTreeSet<String>) -> (String, Change) {
+    let reached: Vec<_> = host.pools.union(pools).collect();
+    let (from, to) = (json!(host.pools), json!(reached));
+    let names: Vec<_> = pools.difference(&host.pools).map(String::as_str).collect();
     let names = names.join(", ");
-    let reached = host.pools.union(&pools).collect::<Vec<_>>();
-    let connect = change(
-        ChangeKind::Pools,
-        &host.name,
-        json!(host.pools),
-        json!(reached),
-    );
-    Reason::new(
-        ReasonCode::Storage,
-        format!("storage {names} is not reachable"),
-    )
-    .fixed_by(
+    (
         format!("Connect {} to the storage {names}.", host.name),
-        connect,
+        change(ChangeKind::Pools, &host.name, from, to),
     )
-    .shown_by(Evidence::Pools { pools })
 }
 
 /// What of a host's capacity is too little for what is needed, with so much in use. One that is
@@ -204,11 +289,51 @@ pub fn short_of(
         if needed > capacity {
             return reason;
         }
-        let more = needed.saturating_sub(free);
-        let to_free = change(kind, host, json!(free), json!(needed));
-        reason.fixed_by(format!("Free {more} {what} on {host}."), to_free)
+        let (text, to_free) = freed(host, kind, what, (free, needed));
+        reason.fixed_by(text, to_free)
     })
     .collect()
+}
+
+/// As much of a host becomes free.
+pub(crate) fn freed(
+    host: &HostName,
+    kind: ChangeKind,
+    what: &str,
+    (free, needed): (i64, i64),
+) -> (String, Change) {
+    let more = needed.saturating_sub(free);
+    let to_free = change(kind, host, json!(free), json!(needed));
+    (format!("Free {more} {what} on {host}."), to_free)
+}
+
+/// A server leaves its group, if it is in one.
+pub(crate) fn leaving_group(need: &Need) -> Option<(String, Change)> {
+    let group = need.group.as_ref()?;
+    let leave = Change {
+        kind: ChangeKind::Group,
+        target: need.server.to_string(),
+        from: json!(group.group),
+        to: Value::Null,
+        request: None,
+    };
+    let (server, name) = (need.server, &group.name);
+    let text = format!("Take server {server} out of the server group {name}.");
+    Some((text, leave))
+}
+
+/// So many members of a group may stay on a host, of those that are there.
+pub(crate) fn members_away(
+    host: &HostName,
+    group: &str,
+    (there, may_be): (u32, u32),
+) -> (String, Change) {
+    let more = there.saturating_sub(may_be);
+    let kind = ChangeKind::GroupMembersOnHost;
+    (
+        format!("Move {more} of the servers of group {group} away from {host}."),
+        change(kind, host, json!(there), json!(may_be)),
+    )
 }
 
 /// What a server's group has against a host.
@@ -218,20 +343,13 @@ pub fn group(host: &HostName, need: &Need, group: &Membership, violation: &Viola
         Violation::Affinity { hosts } => {
             let names: Vec<_> = hosts.iter().map(HostName::as_str).collect();
             let text = format!("server group {name} keeps together on {}", names.join(", "));
-            let leave = Change {
-                kind: ChangeKind::Group,
-                target: need.server.to_string(),
-                from: json!(uuid),
-                to: Value::Null,
-                request: None,
-            };
             let hosts = hosts.clone();
-            Reason::new(ReasonCode::Affinity, text)
-                .shown_by(Evidence::Affinity { group: uuid, hosts })
-                .fixed_by(
-                    format!("Take the server out of the server group {name}."),
-                    leave,
-                )
+            let reason = Reason::new(ReasonCode::Affinity, text)
+                .shown_by(Evidence::Affinity { group: uuid, hosts });
+            match leaving_group(need) {
+                Some((text, leave)) => reason.fixed_by(text, leave),
+                None => reason,
+            }
         }
         Violation::AntiAffinity { there, most } => {
             let (there, most) = (*there, *most);
@@ -249,10 +367,7 @@ pub fn group(host: &HostName, need: &Need, group: &Membership, violation: &Viola
             let Some(may_be) = most.checked_sub(1) else {
                 return reason;
             };
-            let kind = ChangeKind::GroupMembersOnHost;
-            let away = change(kind, host, json!(there), json!(may_be));
-            let more = there.saturating_sub(may_be);
-            let text = format!("Move {more} of the servers of group {name} away from {host}.");
+            let (text, away) = members_away(host, name, (there, may_be));
             reason.fixed_by(text, away)
         }
     }

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use godwit_core::failure::Failure;
+use godwit_core::host::scope::Because;
 use godwit_core::ids::HostName;
 
 use crate::candidates::candidates;
@@ -115,6 +116,12 @@ impl Search {
         self.refusals = self.refusals.saturating_add(1);
         self.rejected.push(Rejection { host, reasons });
         self.last_refusal = Some(failure);
+    }
+
+    /// Nothing is put any more on the host that was tried.
+    pub fn disabled(&mut self, host: HostName, because: &[Because]) {
+        let reasons = vec![reason::disabled(&host, because)];
+        self.rejected.push(Rejection { host, reasons });
     }
 
     pub fn need(&self) -> &Need {

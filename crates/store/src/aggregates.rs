@@ -21,6 +21,7 @@ pub(crate) use self::change::forget_host;
 pub use self::change::{AggregateChange, AggregateError, AggregateUse};
 use crate::columns::{Json, PlainUuid, instant, json, text};
 use crate::connection::Database;
+use crate::prepared::Prepare as _;
 use crate::schema::{aggregate_hosts, aggregates};
 use crate::{Store, StoreError};
 
@@ -118,6 +119,46 @@ fn create(connection: &mut Database, new: &NewAggregate) -> Result<Aggregate, St
         created_at: new.at,
         updated_at: None,
     })
+}
+
+/// Takes a host out of every aggregate that makes another zone of it than that of `new`, and into the
+/// first one that makes that, or into `new`, which is named as its zone. `false`, and nothing is
+/// changed: the name is taken. Nobody else changes zones meanwhile.
+pub(crate) fn join_zone(
+    connection: &mut Database,
+    host: &HostName,
+    new: &NewAggregate,
+) -> Result<bool, StoreError> {
+    let zone = new.name.as_str();
+    let all = load_all(connection)?;
+    let makes = |it: &&Aggregate| it.availability_zone.as_deref() == Some(zone);
+    let target = match all.iter().find(makes) {
+        Some(aggregate) => aggregate.id,
+        None if all.iter().any(|it| it.name == zone) => return Ok(false),
+        None => create(connection, new)?.id,
+    };
+    let makes_another =
+        |it: &&Aggregate| it.hosts.contains(host) && it.availability_zone.is_some() && !makes(it);
+    for aggregate in all.iter().filter(makes_another) {
+        diesel::delete(aggregate_hosts::table)
+            .filter(aggregate_hosts::aggregate_id.eq(aggregate.id))
+            .filter(aggregate_hosts::host.eq(host.as_str()))
+            .prepared()
+            .execute(connection)?;
+    }
+    let is_member = |it: &Aggregate| it.id == target && it.hosts.contains(host);
+    if !all.iter().any(is_member) {
+        let member = (
+            aggregate_hosts::aggregate_id.eq(target),
+            aggregate_hosts::host.eq(host.as_str()),
+            aggregate_hosts::changed_by.eq(json(&new.by)),
+        );
+        diesel::insert_into(aggregate_hosts::table)
+            .values(member)
+            .prepared()
+            .execute(connection)?;
+    }
+    Ok(true)
 }
 
 impl Store {

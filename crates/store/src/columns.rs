@@ -16,10 +16,12 @@ use diesel::sqlite::Sqlite;
 use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::effect::Effect;
 use godwit_core::failure::FailureCode;
+use godwit_core::host::scope::ScopeKind;
 use godwit_core::ids::{HostName, MigrationUuid, ServerGroupUuid, ServerUuid};
 use godwit_core::migration::{Intent, Settling, StorageMode};
 use godwit_core::power::PowerAction;
 use godwit_core::recovery::Sighting;
+use godwit_core::requester::Requester;
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::server_group::Policy;
 use godwit_core::slots::SlotRole;
@@ -235,6 +237,7 @@ read_as!(
     Origin,
     Policy,
     PowerAction,
+    ScopeKind,
     ServerGroupUuid,
     ServerUuid,
     ServiceBinary,
@@ -244,6 +247,7 @@ read_as!(
     TaskState,
     VmState,
 );
+read_as!(Text, Json<Self>, |raw: Json<Self>| Ok(raw.0), Requester);
 read_as!(SqlTimestamp, Instant, |raw: Instant| Ok(raw.0), Timestamp);
 read_as!(BigInt, Power, |raw: Power| Ok(raw.0), PowerState);
 

@@ -238,7 +238,7 @@ pub(crate) fn lock_service(connection: &mut Database, uuid: &str) -> QueryResult
     }
 }
 
-/// What a transaction wants of the zones of hosts.
+/// What a transaction wants of the zones of hosts, and of what operators say of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ZoneLock {
     /// That they stay as they are.
@@ -247,8 +247,8 @@ pub(crate) enum ZoneLock {
     Write,
 }
 
-/// Keeps the zones of hosts as they are until the transaction ends, for itself alone to change
-/// or for several to rely on. May be taken behind row locks: who changes zones waits for no row
+/// Keeps the zones, pods and clusters of hosts, and whether anything is put there, as they are until
+/// the transaction ends, for itself alone to change or for several to rely on. May be taken behind row locks: who changes zones waits for no row
 /// but those of services. The number is arbitrary, and only has to be the same everywhere.
 pub(crate) fn lock_zones(connection: &mut Database, lock: ZoneLock) -> QueryResult<()> {
     match connection {
@@ -301,7 +301,7 @@ pub(crate) fn indexed_by(connection: &Database, index: &str) -> String {
 }
 
 /// A JSON array of objects as rows with the given columns, in either database's way.
-fn rows_of(connection: &Database, columns: &[(&str, &str)]) -> String {
+pub(crate) fn rows_of(connection: &Database, columns: &[(&str, &str)]) -> String {
     let list: Vec<String> = columns
         .iter()
         .map(|(name, kind)| match connection {

@@ -147,5 +147,6 @@ transaction_errors!(
     ServerChangeError<E>,
     ServerListError,
     ServiceError<E>,
+    TopologyError,
     UsageListError,
 );

@@ -1,5 +1,7 @@
 //! Compute hosts: what an agent says of the machine it runs on.
 
+mod loads;
+
 use std::collections::HashMap;
 
 use diesel::prelude::*;
@@ -12,6 +14,8 @@ use godwit_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use self::loads::HostLoad;
+pub(crate) use self::loads::load_all_loads;
 use crate::among::{among, load_all};
 use crate::columns::{Json, PlainUuid, instant, json, text};
 use crate::connection::Database;
@@ -19,7 +23,6 @@ use crate::events::{self, Actor, Cause};
 use crate::import::NOVAS;
 use crate::migrations::source_returned;
 use crate::prepared::Prepare as _;
-use crate::reservations::{self, Taken};
 use crate::schema::{hosts, services};
 use crate::services::{Beat, beat};
 use crate::{Service, ServiceBinary, Store, StoreError};
@@ -74,6 +77,17 @@ pub struct HostFacts {
     pub capabilities: Vec<String>,
 }
 
+impl HostFacts {
+    /// What it has, without overcommitment.
+    pub fn resources(&self) -> Resources {
+        Resources {
+            vcpus: self.vcpus,
+            memory_mb: self.memory_mb,
+            disk_gb: self.local_gb,
+        }
+    }
+}
+
 /// A place for disks. Two hosts that name the same id reach the same bytes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct StoragePool {
@@ -100,17 +114,6 @@ pub struct HostRegistration {
     pub service_uuid: Uuid,
     /// The present.
     pub at: Timestamp,
-}
-
-/// A host as a destination: what it has, and what of it is taken.
-#[derive(Clone, PartialEq, Debug)]
-pub struct HostLoad {
-    /// The host.
-    pub host: Host,
-    /// By the servers recorded on it.
-    pub servers: Resources,
-    /// By migrations on their way to it.
-    pub claims: Resources,
 }
 
 /// The node of a host, if there is such a host.
@@ -420,43 +423,24 @@ impl Store {
         self.read(load_all).await
     }
 
-    /// All hosts with what is taken of them, by id: what a destination is chosen from.
-    pub async fn host_loads(&self) -> Result<Vec<HostLoad>, StoreError> {
+    /// The storage pools of every host, by the host's id.
+    pub async fn host_pools(&self) -> Result<Vec<(HostName, Vec<StoragePool>)>, StoreError> {
         self.read(|connection| {
-            let taken = reservations::taken(connection)?;
-            Ok(loads(load_all(connection)?, &taken))
+            let rows: Vec<(HostName, Json<Vec<StoragePool>>)> = hosts::table
+                .order(hosts::id)
+                .select((hosts::name, hosts::storage_pools))
+                .load(connection)?;
+            Ok(rows
+                .into_iter()
+                .map(|(host, pools)| (host, pools.0))
+                .collect())
         })
         .await
     }
 
-    /// Those of two hosts that there are, with what is taken of them.
-    pub async fn host_loads_of(&self, names: [HostName; 2]) -> Result<Vec<HostLoad>, StoreError> {
-        self.read(move |connection| {
-            let taken = reservations::taken_of(connection, names.each_ref(), None)?;
-            let names = names.each_ref().map(text);
-            let hosts: Vec<(HostRow, Service)> = load_all!(connection, names, |names| {
-                hosts::table
-                    .inner_join(services::table)
-                    .filter(among(hosts::name, names))
-                    .order(hosts::id)
-                    .select((HostRow::as_select(), Service::as_select()))
-            });
-            let hosts = hosts.into_iter().map(|(host, service)| host.with(service));
-            Ok(loads(hosts.collect(), &taken))
-        })
-        .await
+    /// How many hosts there are.
+    pub async fn host_count(&self) -> Result<i64, StoreError> {
+        self.read(|connection| Ok(hosts::table.count().get_result(connection)?))
+            .await
     }
-}
-
-fn loads(hosts: Vec<Host>, taken: &HashMap<String, Taken>) -> Vec<HostLoad> {
-    let load = |host: Host| {
-        let taken = taken.get(host.facts.name.as_str());
-        let Taken { servers, claims } = taken.copied().unwrap_or_default();
-        HostLoad {
-            host,
-            servers,
-            claims,
-        }
-    };
-    hosts.into_iter().map(load).collect()
 }

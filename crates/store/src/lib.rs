@@ -40,6 +40,7 @@ mod reservations;
 mod restored;
 mod schema;
 mod schema_version;
+mod scopes;
 mod server_groups;
 mod servers;
 mod services;
@@ -75,6 +76,7 @@ pub use open::{OpenError, PoolState, StoreOptions};
 pub use repairs::RepairOffer;
 pub use reservations::{HeldClaim, Slot};
 pub use restored::{Restored, Restoring};
+pub use scopes::{AllocationChange, NewTopology, Scope, TopologyError};
 pub use server_groups::{NewServerGroup, ServerGroup};
 pub use servers::*;
 pub use services::{

@@ -9,13 +9,14 @@ use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::resources::Resources;
 use godwit_core::slots::{SlotLimits, SlotRole};
 use godwit_core::time::Timestamp;
+use serde_json::json;
 
 use crate::among::{among, load_all};
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
 use crate::schema::{claims, migrations, slots};
-use crate::{Claim, CommitError, Store, StoreError};
+use crate::{Claim, CommitError, Store, StoreError, dialect};
 
 /// A slot in use.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -146,6 +147,26 @@ fn by_host(rows: Vec<TakenRow>) -> HashMap<String, Taken> {
 /// What is taken of each host of which something is.
 pub(crate) fn taken(connection: &mut Database) -> Result<HashMap<String, Taken>, StoreError> {
     let rows = sql_query(rooms!("host IS NOT NULL", "TRUE")).prepared();
+    Ok(by_host(rows.load(connection)?))
+}
+
+/// The same of some hosts.
+pub(crate) fn taken_of_some(
+    connection: &mut Database,
+    hosts: &[&HostName],
+) -> Result<HashMap<String, Taken>, StoreError> {
+    let named = dialect::rows_of(connection, &[("host", "text")]);
+    let statement = format!(
+        rooms!(
+            "host IN (SELECT host FROM {named})",
+            "host IN (SELECT host FROM {named})"
+        ),
+        named = named
+    );
+    let hosts: Vec<_> = hosts.iter().map(|host| json!({ "host": host })).collect();
+    let rows = sql_query(statement)
+        .bind::<Text, _>(json!(hosts).to_string())
+        .prepared();
     Ok(by_host(rows.load(connection)?))
 }
 

@@ -85,6 +85,8 @@ diesel::table! {
         forced_down_at -> Nullable<Timestamp>,
         registered_zone -> Nullable<Text>,
         silent_since -> Nullable<Timestamp>,
+        disabled_by -> Nullable<Text>,
+        disabled_since -> Nullable<Timestamp>,
         forced_down_by -> Nullable<Text>,
     }
 }
@@ -119,6 +121,27 @@ diesel::table! {
         aggregate_id -> BigInt,
         host -> Text,
         changed_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    host_topologies (host) {
+        host -> Text,
+        pod -> Nullable<Text>,
+        cluster -> Nullable<Text>,
+        changed_at -> Timestamp,
+        changed_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    scope_allocations (kind, name) {
+        kind -> Text,
+        name -> Text,
+        disabled -> Bool,
+        reason -> Nullable<Text>,
+        said_by -> Nullable<Text>,
+        since -> Nullable<Timestamp>,
     }
 }
 
@@ -499,6 +522,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     deleted_services,
     aggregates,
     aggregate_hosts,
+    host_topologies,
+    scope_allocations,
     hosts,
     flavors,
     servers,

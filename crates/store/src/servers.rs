@@ -3,6 +3,7 @@
 mod adopt;
 mod attribute;
 mod control;
+mod detail;
 mod launch;
 mod list;
 mod observe;
@@ -20,6 +21,7 @@ use godwit_core::ids::ServerUuid;
 pub use self::attribute::ServerAttribute;
 pub use self::control::ServerChangeError;
 pub(crate) use self::control::{load_locked, reset};
+pub use self::detail::ServerDetail;
 pub use self::launch::{Launch, Volume};
 pub use self::list::{Deleted, ServerFilter, ServerListError, ServerPage};
 pub use self::observe::{Inventory, MovedByHand, Observation, Observed, Owner};

@@ -11,7 +11,9 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Text, Timestamp as SqlTimestamp};
 use godwit_core::host::event::Declared;
+use godwit_core::host::scope::Switch;
 use godwit_core::ids::HostName;
+use godwit_core::requester::Requester;
 use godwit_core::time::Timestamp;
 use godwit_core::words;
 use uuid::Uuid;
@@ -67,9 +69,27 @@ pub struct Service {
     pub updated_at: Option<Timestamp>,
     /// When it was last heard before its silence was told; `None` unless that was told.
     pub silent_since: Option<Timestamp>,
+    /// When it was declared dead, if it is.
+    pub forced_down_at: Option<Timestamp>,
+    /// Who declared it dead, where that was written down.
+    pub forced_down_by: Option<Requester>,
+    /// Who said last whether it is to be used, where that was written down.
+    pub disabled_by: Option<Requester>,
+    /// Since when it is so, where that was written down.
+    pub disabled_since: Option<Timestamp>,
 }
 
 impl Service {
+    /// Whether its host is to be used, as far as the host itself goes.
+    pub fn switch(&self) -> Switch {
+        Switch {
+            disabled: self.disabled,
+            reason: self.disabled_reason.clone(),
+            by: self.disabled_by.clone(),
+            since: self.disabled_since,
+        }
+    }
+
     /// Nova's rule: not declared dead, and heard within `down_time`.
     pub fn is_up(&self, now: Timestamp, down_time: Duration) -> bool {
         !self.forced_down

@@ -4,7 +4,8 @@ use crate::connection::Database;
 use crate::events::newest_position;
 use crate::migrations::load_unfinished;
 use crate::{
-    Discrepancy, Host, MigrationDetail, Server, Store, StoreError, discrepancies, hosts, servers,
+    Discrepancy, HostLoad, MigrationDetail, Server, Store, StoreError, discrepancies, hosts,
+    servers,
 };
 
 /// The fleet at one moment.
@@ -12,8 +13,8 @@ use crate::{
 pub struct Snapshot {
     /// Everything up to this position is in it. What follows may be, too.
     pub position: i64,
-    /// Every host, by id.
-    pub hosts: Vec<Host>,
+    /// Every host with what is taken of it, by id.
+    pub hosts: Vec<HostLoad>,
     /// Every server that exists, the newest first.
     pub servers: Vec<Server>,
     /// Every migration that has not ended, oldest first, without its log.
@@ -25,7 +26,7 @@ pub struct Snapshot {
 fn load(connection: &mut Database, project: Option<&str>) -> Result<Snapshot, StoreError> {
     Ok(Snapshot {
         position: newest_position(connection)?,
-        hosts: hosts::load_all(connection)?,
+        hosts: hosts::load_all_loads(connection)?,
         servers: servers::load_all(connection, project)?,
         migrations: load_unfinished(connection, project)?,
         discrepancies: discrepancies::load_open(connection)?,

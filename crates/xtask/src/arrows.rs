@@ -18,12 +18,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("godwit-policy", &[]),
     ("godwit-planner", &["godwit-core"]),
     ("godwit-store", &["godwit-core"]),
+    (
+        "godwit-facts",
+        &["godwit-core", "godwit-planner", "godwit-store"],
+    ),
     ("godwit-telemetry", &["godwit-core"]),
     ("godwit-rpc", &["godwit-core", "godwit-telemetry"]),
     (
         "godwit-api",
         &[
             "godwit-core",
+            "godwit-facts",
+            "godwit-planner",
             "godwit-policy",
             "godwit-store",
             "godwit-telemetry",
@@ -33,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "godwit-conductor",
         &[
             "godwit-core",
+            "godwit-facts",
             "godwit-planner",
             "godwit-rpc",
             "godwit-store",

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use godwit_core::requester::Requester;
+use godwit_core::time::Timestamp;
 use godwit_policy::{Decision, Target, UnregisteredRule};
+use godwit_store::ActionNote;
 
 use crate::http::auth::{Decided, Principal};
 use crate::http::policy::Policy;
@@ -65,12 +67,23 @@ impl Caller {
         self.principal.project_id.as_deref()
     }
 
-    /// Who asks, with the id of the request.
+    /// Who asks, as it is written down with what changes.
     pub(crate) fn requester(&self, request_id: &str) -> Requester {
         Requester {
             user: self.user_id().map(str::to_owned),
             project: self.project_id().map(str::to_owned),
             request_id: Some(request_id.to_owned()),
+        }
+    }
+
+    /// The same, with its trace and the present.
+    pub(crate) fn note(&self, request_id: &str, at: Timestamp) -> ActionNote {
+        ActionNote {
+            request_id: request_id.to_owned(),
+            user_id: self.user_id().map(str::to_owned),
+            project_id: self.project_id().map(str::to_owned),
+            trace: godwit_telemetry::current(),
+            at,
         }
     }
 

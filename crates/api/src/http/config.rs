@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use godwit_core::resources::AllocationRatios;
 use godwit_core::retention::Retention;
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +63,10 @@ pub struct ApiConfig {
     pub quotas: QuotaConfig,
     /// Calling those who want to know of events.
     pub webhooks: WebhookConfig,
+    /// How much more than it has a host may be given; set from the section `conductor`, which
+    /// decides by it.
+    #[serde(skip)]
+    pub allocation_ratios: AllocationRatios,
     /// How long answers to requests with an idempotency key are kept; set from the section
     /// `retention`, which the conductor has, too.
     #[serde(skip)]
@@ -140,6 +145,7 @@ impl Default for ApiConfig {
             accepted_limit: Duration::from_secs(300),
             quotas: QuotaConfig::default(),
             webhooks: WebhookConfig::default(),
+            allocation_ratios: AllocationRatios::default(),
             retention: Retention::default(),
             continue_traces: false,
         }

@@ -72,13 +72,7 @@ impl Call {
 
     /// What an action says of the request that asked for it.
     pub fn note(&self) -> ActionNote {
-        ActionNote {
-            request_id: self.request_id.clone(),
-            user_id: self.caller.user_id().map(str::to_owned),
-            project_id: self.caller.project_id().map(str::to_owned),
-            trace: godwit_telemetry::current(),
-            at: self.state.clock.now(),
-        }
+        self.caller.note(&self.request_id, self.state.clock.now())
     }
 
     /// The live migrations in progress of the server that the path names, if the caller may

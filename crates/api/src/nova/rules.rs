@@ -92,3 +92,6 @@ rules! {
     USAGE_SHOW = "os-simple-tenant-usage:show";
     EXTENSIONS = "extensions";
 }
+
+/// See zones that were disabled.
+pub const SCOPES_SEE_DISABLED: &str = "relocation:scopes:see-disabled";

@@ -2,6 +2,9 @@
 
 use actix_web::http::header::HeaderMap;
 use actix_web::web::Data;
+use godwit_core::requester::Requester;
+use godwit_facts::Basis;
+use godwit_store::ActionNote;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,6 +13,7 @@ use super::page::List;
 use super::params::Params;
 use super::problem::Problem;
 use super::reply::Reply;
+use super::routes::PathIds;
 use super::streams::Streams;
 use super::visibility::Visibility;
 use crate::http::caller::Caller;
@@ -21,14 +25,12 @@ pub struct Call {
     pub streams: Data<Streams>,
     pub caller: Caller,
     /// What the path names, as the caller wrote it.
-    pub id: String,
-    /// The delivery that the path names.
-    pub delivery: String,
+    pub ids: PathIds,
+    pub request_id: String,
     pub params: Params,
     pub headers: HeaderMap,
     /// Null where the route takes none.
     pub body: Value,
-    pub request_id: String,
     /// What addresses begin with.
     pub(super) base: String,
     /// As the caller wrote it.
@@ -39,6 +41,26 @@ impl Call {
     /// What the caller sees.
     pub fn sees(&self) -> Visibility<'_> {
         Visibility::of(&self.caller)
+    }
+
+    /// Who asks, as it is written down with what changes.
+    pub(crate) fn requester(&self) -> Requester {
+        self.caller.requester(&self.request_id)
+    }
+
+    /// The same, with its trace and the present.
+    pub(crate) fn note(&self) -> ActionNote {
+        self.caller.note(&self.request_id, self.state.clock.now())
+    }
+
+    /// What the store's rows are read by at this moment.
+    pub(crate) fn basis(&self) -> Basis {
+        let config = &self.state.config;
+        Basis {
+            now: self.state.clock.now(),
+            down_time: config.service_down_time,
+            ratios: config.allocation_ratios,
+        }
     }
 
     /// The address of a path below the root.

@@ -66,7 +66,7 @@ pub async fn show(call: &Call) -> Answer {
     call.caller.enforce_own(rules::MIGRATIONS_SHOW)?;
     let page = Page::read(&call.params, FIELDS)?;
     let (sees, no_such) = (call.sees(), || Problem::not_found("such migration"));
-    let key = key(&call.id).ok_or_else(no_such)?;
+    let key = key(&call.ids.id).ok_or_else(no_such)?;
     let found = call.state.store.migration_detail(key, sees.project).await?;
     let detail = found.ok_or_else(no_such)?;
     let target = Target::of_project(detail.server_project_id.as_deref());

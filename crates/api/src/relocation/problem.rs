@@ -32,6 +32,8 @@ words!(
         RequestTimeout = "request-timeout",
         /// The same request with the same key is being answered.
         IdempotencyKeyInProgress = "idempotency-key-in-progress",
+        /// A pod or cluster would be in two places, or servers would change their zone.
+        TopologyConflict = "topology-conflict",
         /// Events from the cursor on are no longer kept.
         CursorExpired = "cursor-expired",
         /// It has changed since the caller read it.
@@ -60,6 +62,7 @@ impl Code {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::IdempotencyKeyInProgress => StatusCode::CONFLICT,
+            Self::TopologyConflict => StatusCode::CONFLICT,
             Self::CursorExpired => StatusCode::GONE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -82,6 +85,9 @@ impl Code {
             Self::RequestTimeout => "The body did not arrive in time.",
             Self::IdempotencyKeyInProgress => {
                 "The same request with the same key is being answered."
+            }
+            Self::TopologyConflict => {
+                "A pod or cluster would be in two places, or servers would change their zone."
             }
             Self::CursorExpired => "Events from the cursor on are no longer kept.",
             Self::PreconditionFailed => "It has changed since you read it.",

@@ -6,9 +6,13 @@ use actix_web::http::Method;
 use futures::future::LocalBoxFuture;
 
 use super::call::Call;
+use super::page;
 use super::problem::Problem;
 use super::reply::Reply;
-use super::{events, migrations, openapi, rules, snapshot, webhooks};
+use super::{
+    allocation, candidates, drain_check, events, hosts, migrations, openapi, pools, rules, scopes,
+    servers, snapshot, topology, webhooks,
+};
 use crate::http::route::{Route, Router, to};
 
 /// What a handler makes of a request.
@@ -62,6 +66,12 @@ impl Operation {
         }
     }
 
+    /// The same with these rules that only change what it shows.
+    const fn soft(mut self, rules: &'static [&'static str]) -> Self {
+        self.route.soft_rules = rules;
+        self
+    }
+
     /// Does it answer without a token?
     pub fn is_open(&self) -> bool {
         match self.handler {
@@ -84,6 +94,10 @@ const fn post(path: &'static str, rules: &'static [&'static str], handler: ByCal
     Operation::new(Method::POST, path, rules, Takes::Body, handler)
 }
 
+const fn put(path: &'static str, rules: &'static [&'static str], handler: ByCaller) -> Operation {
+    Operation::new(Method::PUT, path, rules, Takes::Body, handler)
+}
+
 const fn delete(
     path: &'static str,
     rules: &'static [&'static str],
@@ -94,6 +108,70 @@ const fn delete(
 
 /// Every operation, in the order of the document.
 pub static OPERATIONS: &[Operation] = &[
+    get(
+        "/relocation/v1/hosts",
+        &[rules::HOSTS_LIST],
+        &page::KEYS,
+        to!(hosts::index),
+    ),
+    get(
+        "/relocation/v1/hosts/{host}",
+        &[rules::HOSTS_SHOW],
+        &["fields"],
+        to!(hosts::show),
+    ),
+    put(
+        "/relocation/v1/hosts/{host}/allocation",
+        &[rules::HOSTS_SET_ALLOCATION],
+        to!(allocation::set_of_host),
+    ),
+    put(
+        "/relocation/v1/hosts/{host}/topology",
+        &[rules::HOSTS_SET_TOPOLOGY],
+        to!(topology::set),
+    ),
+    get(
+        "/relocation/v1/scopes",
+        &[rules::SCOPES_LIST],
+        &page::KEYS,
+        to!(scopes::index),
+    )
+    .soft(&[rules::HOSTS_SEE, rules::SCOPES_SEE_DISABLED]),
+    put(
+        "/relocation/v1/scopes/{kind}/{scope}/allocation",
+        &[rules::SCOPES_SET_ALLOCATION],
+        to!(allocation::set_of_scope),
+    ),
+    get(
+        "/relocation/v1/servers",
+        &[rules::SERVERS_LIST],
+        servers::KEYS,
+        to!(servers::index),
+    ),
+    get(
+        "/relocation/v1/servers/{id}",
+        &[rules::SERVERS_SHOW],
+        &["fields"],
+        to!(servers::show),
+    ),
+    get(
+        "/relocation/v1/servers/{id}/candidates",
+        &[rules::SERVERS_CANDIDATES],
+        &page::KEYS,
+        to!(candidates::index),
+    ),
+    get(
+        "/relocation/v1/hosts/{host}/drain-check",
+        &[rules::HOSTS_DRAIN_CHECK],
+        &[],
+        to!(drain_check::show),
+    ),
+    get(
+        "/relocation/v1/pools",
+        &[rules::POOLS_LIST],
+        &page::KEYS,
+        to!(pools::index),
+    ),
     get(
         "/relocation/v1/migrations",
         &[rules::MIGRATIONS_LIST],
@@ -171,6 +249,9 @@ static ROUTER: LazyLock<Router<&Operation>> =
 pub struct PathIds {
     pub id: String,
     pub delivery: String,
+    pub host: String,
+    pub kind: String,
+    pub scope: String,
 }
 
 /// The operation on a path, and the ids in it.
@@ -181,6 +262,9 @@ pub fn find(method: &Method, path: &str) -> Option<(&'static Operation, PathIds)
     let ids = PathIds {
         id: named("id"),
         delivery: named("delivery"),
+        host: named("host"),
+        kind: named("kind"),
+        scope: named("scope"),
     };
     Some((operation, ids))
 }

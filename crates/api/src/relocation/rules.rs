@@ -16,6 +16,19 @@ rules! {
     WEBHOOKS_CREATE = "webhooks:create";
     WEBHOOKS_DELETE = "webhooks:delete";
     WEBHOOKS_REDELIVER = "webhooks:redeliver";
+    HOSTS_LIST = "hosts:list";
+    HOSTS_SHOW = "hosts:show";
+    SERVERS_LIST = "servers:list";
+    SERVERS_SHOW = "servers:show";
+    SERVERS_CANDIDATES = "servers:candidates";
+    HOSTS_DRAIN_CHECK = "hosts:drain-check";
+    POOLS_LIST = "pools:list";
+    HOSTS_SET_ALLOCATION = "hosts:set-allocation";
+    HOSTS_SET_TOPOLOGY = "hosts:set-topology";
+    SCOPES_LIST = "scopes:list";
+    SCOPES_SET_ALLOCATION = "scopes:set-allocation";
+    /// See scopes that were disabled.
+    SCOPES_SEE_DISABLED = "scopes:see-disabled";
     /// See hosts by name, and texts that may name them.
     HOSTS_SEE = "hosts:see";
 }

@@ -10,10 +10,9 @@ use super::views::snapshot::{FIELDS, SnapshotView};
 pub async fn show(call: &Call) -> Answer {
     call.caller.enforce_own(rules::SNAPSHOT_SHOW)?;
     let page = Page::read(&call.params, FIELDS)?;
-    let (state, sees) = (&call.state, call.sees());
-    let snapshot = state.store.snapshot(sees.project).await?;
-    let (now, down_time) = (state.clock.now(), state.config.service_down_time);
-    let view = SnapshotView::new(&snapshot, sees, now, down_time);
+    let sees = call.sees();
+    let snapshot = call.state.store.snapshot(sees.project).await?;
+    let view = SnapshotView::new(&snapshot, sees, call.basis());
     match page.is_partial() {
         true => Reply::json(&page.select(&view)?),
         false => Reply::json(&view),

@@ -23,9 +23,10 @@ pub use self::secret::Secret;
 use super::call::Call;
 use super::etag;
 use super::events;
+use super::fields::members;
 use super::page::Page;
 use super::params::number;
-use super::problem::{Code, InputError, Problem};
+use super::problem::{Code, Problem};
 use super::reply::Reply;
 use super::routes::Answer;
 use super::rules;
@@ -150,7 +151,7 @@ pub async fn redeliver(call: &Call) -> Answer {
     }
     let (webhook, now) = (find(call).await?, call.state.clock.now());
     let no_such = || Problem::not_found("such delivery");
-    let delivery = read_uuid(&call.delivery).ok_or_else(no_such)?;
+    let delivery = read_uuid(&call.ids.delivery).ok_or_else(no_such)?;
     let store = &call.state.store;
     let found = store.webhook_redeliver(webhook.id, delivery, now).await?;
     let reply = Reply::json(&DeliveryView::new(&found.ok_or_else(no_such)?))?;
@@ -169,7 +170,7 @@ fn version(webhook: &Webhook) -> EntityTag {
 
 /// The webhook that the path names.
 async fn find(call: &Call) -> Result<Webhook, Problem> {
-    let uuid: Uuid = read_uuid(&call.id).ok_or_else(no_such_webhook)?;
+    let uuid: Uuid = read_uuid(&call.ids.id).ok_or_else(no_such_webhook)?;
     let store = &call.state.store;
     let found = store.webhook_find(uuid, call.sees().project).await?;
     found.ok_or_else(no_such_webhook)
@@ -185,28 +186,6 @@ fn cut<T>(found: &mut Vec<T>, limit: i64) -> bool {
 
 fn marker(text: &str) -> Result<i64, Problem> {
     number(text).ok_or_else(|| Problem::input("?marker", "It is none that a list gave."))
-}
-
-/// The members of a body, all of which are known.
-fn members<'a>(
-    body: &'a Value,
-    known: &[&str],
-) -> Result<&'a serde_json::Map<String, Value>, Problem> {
-    let members = body
-        .as_object()
-        .ok_or_else(|| Problem::input("#", "It is an object."))?;
-    let unknown: Vec<InputError> = members
-        .keys()
-        .filter(|name| !known.contains(&name.as_str()))
-        .map(|name| InputError {
-            pointer: format!("#/{}", name.replace('~', "~0").replace('/', "~1")),
-            detail: "There is no such member.".to_owned(),
-        })
-        .collect();
-    match unknown.is_empty() {
-        true => Ok(members),
-        false => Err(Problem::inputs(unknown)),
-    }
 }
 
 /// What somebody asks for.

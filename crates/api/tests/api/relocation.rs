@@ -1,15 +1,20 @@
 //! `/relocation/v1`.
 
+mod candidates;
 mod events;
 mod host_events;
+mod hosts;
 mod idempotency;
 mod leaks;
 mod lists;
 mod migrations;
 mod openapi;
 mod policy;
+mod pools;
 mod problems;
 mod receivers;
+mod scopes;
+mod servers;
 mod snapshot;
 mod streams;
 mod webhooks;
@@ -21,6 +26,13 @@ use crate::world::{Who, World};
 
 /// What every path begins with.
 const ROOT: &str = "/relocation/v1";
+
+/// The path of a route for things that there may be.
+fn filled(path: &str) -> String {
+    let path = path.replace("{id}", "1").replace("{delivery}", "1");
+    let path = path.replace("{host}", "host-1");
+    path.replace("{kind}", "zone").replace("{scope}", "nova")
+}
 
 impl World {
     /// `GET` of the native API.

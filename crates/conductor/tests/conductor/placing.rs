@@ -109,7 +109,8 @@ on_both! {
         let enable = json!({"method": "PUT", "path": "/v2.1/os-services/enable",
             "body": {"host": name, "binary": "nova-compute"}});
         assert_eq!(detail["fix"]["changes"][0]["request"], enable);
-        assert_eq!(detail["rejected"][1]["reasons"][0]["evidence"], json!({"host": name}));
+        let evidence = json!({"host": name, "scopes": [{"scope": "host", "name": name}]});
+        assert_eq!(detail["rejected"][1]["reasons"][0]["evidence"], evidence);
         cluster.is_sound().await;
     }
 

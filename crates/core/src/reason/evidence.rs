@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, FailureCode};
+use crate::host::scope::Level;
 use crate::ids::{HostName, ServerGroupUuid};
 use crate::migration::Migration;
 
@@ -19,6 +20,11 @@ pub enum Evidence {
     Nothing,
     Host {
         host: HostName,
+    },
+    /// What was disabled of all that the host is in, itself included, the widest first.
+    Disabled {
+        host: HostName,
+        scopes: Vec<DisabledScope>,
     },
     /// How many hosts were looked at.
     Hosts {
@@ -67,12 +73,21 @@ pub enum Evidence {
     },
 }
 
+/// A scope that was disabled.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct DisabledScope {
+    pub scope: Level,
+    pub name: String,
+}
+
 impl Evidence {
     /// As readers get it: an object, an empty one for nothing.
     pub fn to_json(&self) -> Value {
         match self {
             Self::Nothing => json!({}),
             Self::Host { .. }
+            | Self::Disabled { .. }
             | Self::Hosts { .. }
             | Self::Named { .. }
             | Self::HypervisorType { .. }

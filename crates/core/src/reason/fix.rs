@@ -4,13 +4,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::failure::{Failure, FailureCode};
+use crate::ids::HostName;
 use crate::migration::Migration;
 use crate::status::words;
 
 words!(
     /// What a change changes.
     ChangeKind, "kind of change", {
-        /// Whether a host may be a destination: `disabled` or `enabled`.
+        /// Whether a host, or all in a scope, may be a destination: `disabled` or `enabled`.
         Allocation = "allocation",
         /// Whether a host's agent is heard: `down` or `up`.
         Agent = "agent",
@@ -47,7 +48,7 @@ pub struct ApiRequest {
 pub struct Change {
     /// What of the target.
     pub kind: ChangeKind,
-    /// A host's name, or a server's uuid.
+    /// A host's name, a server's uuid, or a scope as `zone/NAME`.
     pub target: String,
     /// What it is.
     pub from: Value,
@@ -70,7 +71,12 @@ impl Fix {
     /// What makes a migration's failure go away, where that is an operator's word.
     pub fn of_failure(failure: &Failure, migration: &Migration) -> Option<Self> {
         let source = &migration.source_compute;
-        (failure.code == FailureCode::SourceNotFenced).then(|| Self {
+        (failure.code == FailureCode::SourceNotFenced).then(|| Self::fence(source))
+    }
+
+    /// An operator's word that a silent host is dead.
+    pub fn fence(source: &HostName) -> Self {
+        Self {
             text: format!("Once {source} is certain to be off, force its service down."),
             changes: vec![Change {
                 kind: ChangeKind::ForcedDown,
@@ -80,6 +86,6 @@ impl Fix {
                 // Nova's request needs a microversion beside method, path and body.
                 request: None,
             }],
-        })
+        }
     }
 }

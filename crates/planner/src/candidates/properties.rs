@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use godwit_core::host::scope::{Because, Level};
+use godwit_core::migration::BlockMigration;
 use godwit_core::reason::{Change, ChangeKind};
 use godwit_core::resources::Resources;
 use godwit_core::server_group::Policy;
 use proptest::prelude::*;
 
 use super::*;
-use crate::fixtures::{group, host, name, need};
+use crate::fixtures::{disabled, group, host, name, need};
 use crate::reason::{Evidence, ReasonCode, Rejected};
 
 fn room() -> impl Strategy<Value = Resources> {
@@ -19,17 +21,32 @@ fn room() -> impl Strategy<Value = Resources> {
     })
 }
 
+fn levels() -> impl Strategy<Value = Vec<Level>> {
+    proptest::sample::subsequence(Level::ALL.to_vec(), 0..Level::ALL.len())
+}
+
+/// What a host is in.
+fn of(level: Level, host: &str) -> &str {
+    match level {
+        Level::Zone => "nova",
+        Level::Pod => "pod 1",
+        Level::Cluster => "c",
+        Level::Host => host,
+    }
+}
+
 fn pools() -> impl Strategy<Value = BTreeSet<String>> {
     proptest::collection::btree_set("[abc]", 0..3)
 }
 
 prop_compose! {
     fn any_host()(
-        text in "[abc]", (enabled, up) in any::<(bool, bool)>(), used in room(), pools in pools(),
+        text in "[abc]", disabled_at in levels(), up in any::<bool>(), used in room(), pools in pools(),
         (old, fake, arm) in (any::<bool>(), any::<bool>(), any::<bool>()),
     ) -> Host {
         let mut it = host(&text);
-        (it.enabled, it.up, it.used, it.pools) = (enabled, up, used, pools);
+        (it.up, it.used, it.pools) = (up, used, pools);
+        it.because = disabled_at.into_iter().map(|level| disabled(level, of(level, &text))).collect();
         it.hypervisor_version -= i64::from(old);
         if fake {
             it.hypervisor_type = "fake".into();
@@ -73,13 +90,27 @@ fn any_target() -> impl Strategy<Value = Target> {
     ]
 }
 
+/// What the change is made to that enables it.
+fn target(because: &Because) -> String {
+    match because.level {
+        Level::Host => because.name.clone(),
+        level @ (Level::Zone | Level::Pod | Level::Cluster) => format!("{level}/{}", because.name),
+    }
+}
+
 /// Makes a change.
 fn apply(change: &Change, host: &mut Host, need: &mut Need) {
     let of_host = change.target == host.name.as_str();
-    assert!(of_host || change.target == need.server.to_string());
+    let of_scope = host.because.iter().any(|it| target(it) == change.target);
+    assert!(of_host || of_scope || change.target == need.server.to_string());
     let number = || change.to.as_i64().unwrap();
     match change.kind {
-        ChangeKind::Allocation => host.enabled = change.to == "enabled",
+        ChangeKind::Allocation => {
+            assert_eq!(change.to, "enabled");
+            let before = host.because.len();
+            host.because.retain(|it| target(it) != change.target);
+            assert_eq!(host.because.len(), before - 1);
+        }
         ChangeKind::Agent => host.up = change.to == "up",
         ChangeKind::HypervisorVersion => host.hypervisor_version = number(),
         ChangeKind::FreeVcpus => host.used.vcpus = host.capacity.vcpus - number(),
@@ -114,6 +145,14 @@ fn holds(reason: &Reason, host: &Host, need: &Need) -> bool {
     match &reason.evidence {
         Evidence::Nothing | Evidence::Hosts { .. } => false,
         Evidence::Host { host: named } => *named == host.name,
+        Evidence::Disabled {
+            host: named,
+            scopes,
+        } => {
+            let named_scopes = scopes.iter().map(|it| (it.scope, it.name.as_str()));
+            let really = host.because.iter().map(|it| (it.level, it.name.as_str()));
+            *named == host.name && !scopes.is_empty() && named_scopes.eq(really)
+        }
         Evidence::Named { named_host } => *named_host != host.name,
         Evidence::HypervisorType {
             hypervisor_type,
@@ -212,7 +251,7 @@ proptest! {
 #[test]
 fn a_disabled_host_is_enabled_by_a_request_of_novas() {
     let mut disabled = host("b");
-    disabled.enabled = false;
+    disabled.because = vec![crate::fixtures::disabled(Level::Host, "b")];
     let found = reasons(&disabled, &need("a"), &Target::Any);
     let fix = found[0].fix.as_ref().unwrap();
     let request = fix.changes[0].request.as_ref().unwrap();
@@ -224,6 +263,28 @@ fn a_disabled_host_is_enabled_by_a_request_of_novas() {
         request.body,
         serde_json::json!({"host": "b", "binary": "nova-compute"})
     );
+}
+
+#[test]
+fn a_scope_is_enabled_by_a_request_of_ours() {
+    let mut disabled = host("b");
+    disabled.because = vec![
+        crate::fixtures::disabled(Level::Zone, "east 1/ä"),
+        crate::fixtures::disabled(Level::Host, "b"),
+    ];
+    let found = reasons(&disabled, &need("a"), &Target::Any);
+    assert_eq!(found[0].text, "the zone east 1/ä and the host are disabled");
+    let fix = found[0].fix.as_ref().unwrap();
+    assert_eq!(fix.text, "Enable the zone east 1/ä and b.");
+    let request = fix.changes[0].request.as_ref().unwrap();
+    assert_eq!(
+        (request.method, request.path.as_str()),
+        (
+            "PUT",
+            "/relocation/v1/scopes/zone/east%201%2F%C3%A4/allocation"
+        )
+    );
+    assert_eq!(request.body, serde_json::json!({"state": "enabled"}));
 }
 
 #[test]

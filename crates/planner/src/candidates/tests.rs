@@ -1,7 +1,9 @@
+use godwit_core::host::scope::Level;
+use godwit_core::migration::BlockMigration;
 use godwit_core::server_group::Policy;
 
 use super::*;
-use crate::fixtures::{group, host, name, need};
+use crate::fixtures::{disabled, group, host, name, need};
 use crate::reason::ReasonCode;
 
 fn codes(host: &Host, need: &Need, target: &Target) -> Vec<ReasonCode> {
@@ -22,7 +24,9 @@ fn assert_rejected(code: ReasonCode, spoil: impl FnOnce(&mut Host, &mut Need)) {
 fn every_reason_is_found() {
     use ReasonCode as R;
     assert_rejected(R::IsSource, |_, need| need.source = name("b"));
-    assert_rejected(R::Disabled, |host, _| host.enabled = false);
+    assert_rejected(R::Disabled, |host, _| {
+        host.because = vec![disabled(Level::Host, "b")];
+    });
     assert_rejected(R::Down, |host, _| host.up = false);
     assert_rejected(R::HypervisorType, |host, _| {
         host.hypervisor_type = "fake".into()
@@ -93,7 +97,7 @@ fn soft_groups_come_before_room() {
 #[test]
 fn all_reasons_are_collected() {
     let (mut host, need) = (host("a"), need("a"));
-    host.enabled = false;
+    host.because = vec![disabled(Level::Zone, "z")];
     host.used.memory_mb = 8_192;
     assert_eq!(
         codes(&host, &need, &Target::Named(name("b"))),

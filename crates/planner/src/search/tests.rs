@@ -1,9 +1,14 @@
 use godwit_core::failure::FailureCode;
+use godwit_core::host::scope::Level;
 use godwit_core::server_group::Policy;
 
 use super::*;
-use crate::fixtures::{SERVER, group, host, name, need};
+use crate::fixtures::{SERVER, disabled, group, host, name, need};
 use crate::reason::ReasonCode;
+
+fn off() -> Vec<Because> {
+    vec![disabled(Level::Host, "b")]
+}
 
 fn refusal() -> Failure {
     Failure::new(FailureCode::CpuIncompatible, "Unacceptable CPU info: no.")
@@ -87,7 +92,7 @@ fn a_named_host_is_the_only_one_tried() {
 #[test]
 fn a_named_host_that_does_not_fit_is_no_valid_host() {
     let mut disabled = host("c");
-    disabled.enabled = false;
+    disabled.because = off();
     let hosts = [host("a"), host("b"), disabled];
     for wanted in ["a", "c", "nowhere"] {
         let mut search = begin(&hosts, &Target::Named(name(wanted)), None).unwrap();
@@ -121,13 +126,27 @@ fn a_source_that_is_down_ends_it_at_once() {
 #[test]
 fn forcing_takes_a_disabled_host_and_names_its_refusal() {
     let mut disabled = host("b");
-    disabled.enabled = false;
+    disabled.because = off();
     disabled.used.vcpus = 8;
     let hosts = [host("a"), disabled];
     let mut search = begin(&hosts, &Target::Forced(name("b")), None).unwrap();
     let tried = search.next_host().unwrap();
     search.refused(tried, refusal());
     assert_eq!(search.next_host(), Err(refusal()));
+}
+
+#[test]
+fn a_host_that_is_disabled_meanwhile_is_one_that_was_never_chosen() {
+    let hosts = [host("a"), host("b"), host("c")];
+    let mut search = begin(&hosts, &Target::Any, Some(0)).unwrap();
+    let chosen = search.next_host().unwrap();
+    search.disabled(chosen.clone(), &off());
+    let last = search.rejections().last().unwrap();
+    assert_eq!(
+        (&last.host, last.reasons[0].code),
+        (&chosen, ReasonCode::Disabled)
+    );
+    assert!(search.next_host().is_ok(), "it refused nothing");
 }
 
 #[test]

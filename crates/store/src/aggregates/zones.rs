@@ -35,7 +35,23 @@ pub(crate) fn of_host(
     connection: &mut Database,
     host: &HostName,
 ) -> Result<Option<String>, StoreError> {
-    dialect::lock_zones(connection, ZoneLock::Read)?;
+    locked_zone(connection, host, ZoneLock::Read)
+}
+
+/// The same, for whoever is about to change it.
+pub(crate) fn of_host_to_change(
+    connection: &mut Database,
+    host: &HostName,
+) -> Result<Option<String>, StoreError> {
+    locked_zone(connection, host, ZoneLock::Write)
+}
+
+fn locked_zone(
+    connection: &mut Database,
+    host: &HostName,
+    lock: ZoneLock,
+) -> Result<Option<String>, StoreError> {
+    dialect::lock_zones(connection, lock)?;
     let zone = services::table
         .filter(services::host.eq(host.as_str()))
         .filter(services::binary.eq(ServiceBinary::Compute.as_str()))

@@ -201,6 +201,7 @@ fn supersede<E>(
             CommitError::Lost
             | CommitError::NoSlot { .. }
             | CommitError::NoRoom { .. }
+            | CommitError::Disabled { .. }
             | CommitError::GroupPolicy { .. },
         ) => Err(BeginError::NotFree),
     }

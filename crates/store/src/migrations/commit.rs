@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 use godwit_core::event::Event;
+use godwit_core::host::scope::Because;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::Migration;
 use godwit_core::resources::Resources;
@@ -97,6 +98,13 @@ pub enum CommitError {
         /// By the servers on it and claims for it, without this one.
         used: Resources,
         capacity: Resources,
+    },
+    /// Nothing is put on the host any more.
+    #[error("{host} is disabled")]
+    Disabled {
+        host: HostName,
+        /// What was disabled, the widest first.
+        because: Vec<Because>,
     },
     /// The server's group does not allow the host, or does not any more.
     #[error("the server's group does not allow {host}")]

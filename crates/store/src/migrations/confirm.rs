@@ -89,6 +89,7 @@ fn answer<E>(
             CommitError::Lost
             | CommitError::NoSlot { .. }
             | CommitError::NoRoom { .. }
+            | CommitError::Disabled { .. }
             | CommitError::GroupPolicy { .. },
         ) => ResizeError::NotFinished,
     })

@@ -21,7 +21,7 @@ use crate::prepared::Prepare as _;
 use crate::schema::{hosts, migrations};
 use crate::{
     MigrationEvent, StoreError, dialect, discrepancies, effects, events, instance_actions,
-    reservations, server_groups, servers,
+    reservations, scopes, server_groups, servers,
 };
 
 /// The line with the reason that is new with it, so that the log says why, whoever wrote it.
@@ -235,6 +235,10 @@ fn reserve(
             // Before the hosts, as everybody locks.
             server_groups::check(connection, &locked.record, destination)?;
             lock_ends(connection, next)?;
+            // Nova puts a server on a disabled host where it is forced to.
+            if !next.request.is_forced() {
+                scopes::check(connection, destination)?;
+            }
             reservations::claim(connection, id, (destination, claim), note.at)
         }
         (Reservation::TakesSlots(source, destination), _, Some(limits)) => {

@@ -249,7 +249,15 @@ pub(super) fn load_all(
     load(connection, filter, &Order::new(&[]), None, i64::MAX)
 }
 
-fn list(
+/// How many match. Patterns are not looked at.
+pub(super) fn count(connection: &mut Database, filter: &ServerFilter) -> Result<i64, StoreError> {
+    if filter.impossible() {
+        return Ok(0);
+    }
+    Ok(filter.rows().count().get_result(connection)?)
+}
+
+pub(super) fn list(
     connection: &mut Database,
     filter: &ServerFilter,
     page: &ServerPage,

@@ -13,12 +13,13 @@ use godwit_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::{Service, ServiceBinary};
-use crate::columns::{Json, instant, json, text};
+use crate::columns::{Json, instant, instants, json, text};
 use crate::connection::Database;
+use crate::dialect::{self, ZoneLock};
 use crate::events::{self, Cause};
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, migrations, servers, services, sightings};
-use crate::{ActionNote, Store, StoreError, aggregates, dialect};
+use crate::{ActionNote, Store, StoreError, aggregates};
 
 /// How a service is named.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -145,38 +146,39 @@ fn write(
     change: &ServiceChange,
 ) -> Result<Service, StoreError> {
     let before = service.clone();
-    match &change.status {
-        None => {}
-        Some(ServiceStatus::Enabled) => {
-            service.disabled = false;
-            service.disabled_reason = None;
-        }
-        Some(ServiceStatus::Disabled { reason }) => {
-            service.disabled = true;
-            service.disabled_reason.clone_from(reason);
-        }
+    if let Some(status) = &change.status {
+        let wanted = match status {
+            ServiceStatus::Enabled => (false, None),
+            ServiceStatus::Disabled { reason } => (true, reason.clone()),
+        };
+        let switch = before
+            .switch()
+            .turned(wanted, Some(change.note.requester()), change.note.at);
+        service.disabled = switch.disabled;
+        service.disabled_reason = switch.reason;
+        service.disabled_by = switch.by;
+        service.disabled_since = switch.since;
     }
     service.forced_down = change.forced_down.unwrap_or(service.forced_down);
     if service == before {
         return Ok(service);
     }
     service.updated_at = Some(change.note.at);
-    if service.forced_down != before.forced_down {
-        let at = service.forced_down.then(|| instant(change.note.at));
-        let by = service.forced_down.then(|| json(&change.note.requester()));
-        diesel::update(services::table.find(service.id))
-            .set((
-                services::forced_down_at.eq(at),
-                services::forced_down_by.eq(by),
-            ))
-            .prepared()
-            .execute(connection)?;
-    }
+    (service.forced_down_at, service.forced_down_by) =
+        match (before.forced_down, service.forced_down) {
+            (_, false) => (None, None),
+            (true, true) => (before.forced_down_at, before.forced_down_by.clone()),
+            (false, true) => (Some(change.note.at), Some(change.note.requester())),
+        };
     diesel::update(services::table.find(service.id))
         .set((
             services::disabled.eq(service.disabled),
             services::disabled_reason.eq(&service.disabled_reason),
             services::forced_down.eq(service.forced_down),
+            services::disabled_by.eq(service.disabled_by.as_ref().map(json)),
+            services::disabled_since.eq(instants(service.disabled_since)),
+            services::forced_down_at.eq(instants(service.forced_down_at)),
+            services::forced_down_by.eq(service.forced_down_by.as_ref().map(json)),
             services::updated_at.eq(instant(change.note.at)),
         ))
         .prepared()
@@ -289,6 +291,10 @@ impl Store {
         check: impl Fn(&Service, &ServiceUse) -> Result<(), E> + Send + 'static,
     ) -> Result<Service, ServiceError<E>> {
         self.write(move |connection| {
+            if change.status.is_some() {
+                // Whoever claims room of the host relies on its switch.
+                dialect::lock_zones(connection, ZoneLock::Write).map_err(StoreError::from)?;
+            }
             let service = checked(connection, uuid, &check)?;
             Ok(write(connection, service, &change)?)
         })

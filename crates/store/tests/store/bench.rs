@@ -57,10 +57,12 @@ pub(crate) struct Bench {
 }
 
 /// Every table of ours.
-const TABLES: [&str; 22] = [
+const TABLES: [&str; 24] = [
     "services",
     "deleted_services",
     "hosts",
+    "host_topologies",
+    "scope_allocations",
     "flavors",
     "servers",
     "sightings",

@@ -178,7 +178,7 @@ on_both! {
         four(&bench).await;
         let all = bench.store.snapshot(None).await.unwrap();
         assert_eq!(all.position, 7);
-        let hosts: Vec<_> = all.hosts.iter().map(|it| it.facts.name.as_str()).collect();
+        let hosts: Vec<_> = all.hosts.iter().map(|it| it.host.facts.name.as_str()).collect();
         assert_eq!(hosts, ["a", "b"]);
         assert_eq!((all.servers.len(), numbers(&all.migrations)), (4, vec![1, 2, 4]));
         let lab = bench.store.snapshot(Some("lab")).await.unwrap();

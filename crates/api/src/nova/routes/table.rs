@@ -201,12 +201,15 @@ pub static OPERATIONS: &[Operation] = &[
     get("/limits", to!(limits::show))
         .rules(&[rules::LIMITS, rules::LIMITS_OF_OTHERS])
         .query(&schemas::limits::SHOW),
-    get("/os-availability-zone", to!(availability_zones::index)).rules(&[rules::ZONES_LIST]),
+    get("/os-availability-zone", to!(availability_zones::index))
+        .rules(&[rules::ZONES_LIST])
+        .soft_rules(&[rules::SCOPES_SEE_DISABLED]),
     get(
         "/os-availability-zone/detail",
         to!(availability_zones::detail),
     )
-    .rules(&[rules::ZONES_DETAIL]),
+    .rules(&[rules::ZONES_DETAIL])
+    .soft_rules(&[rules::SCOPES_SEE_DISABLED]),
     get(
         "/servers/{server_id}/os-volume_attachments",
         to!(volume_attachments::index),

@@ -37,8 +37,8 @@ struct ServiceInZone {
 
 impl<'a> AvailabilityZone<'a> {
     /// Those that a server may be in, without what is there.
-    pub fn short(services: &'a [Service]) -> Vec<Self> {
-        let (available, others) = names(services);
+    pub fn short(services: &'a [Service], disabled: &[String]) -> Vec<Self> {
+        let (available, others) = names(services, disabled);
         let [available, others] = [(available, true), (others, false)].map(|(names, available)| {
             let wanted = names.into_iter().filter(|name| *name != INTERNAL);
             wanted.map(move |name| Self::new(name, available, None))
@@ -47,8 +47,8 @@ impl<'a> AvailabilityZone<'a> {
     }
 
     /// All of them, with the enabled services of those that are available.
-    pub fn detailed(services: &'a [Service], liveness: Liveness) -> Vec<Self> {
-        let (available, others) = names(services);
+    pub fn detailed(services: &'a [Service], disabled: &[String], liveness: Liveness) -> Vec<Self> {
+        let (available, others) = names(services, disabled);
         let available = available.into_iter().map(|name| {
             let hosts = hosts(services, name, liveness);
             Self::new(name, true, Some(hosts))
@@ -67,15 +67,17 @@ impl<'a> AvailabilityZone<'a> {
     }
 }
 
-/// The zones that have an enabled service, and those whose services are all disabled. Whether a
-/// service works is not asked.
-fn names(services: &[Service]) -> (BTreeSet<&str>, BTreeSet<&str>) {
-    let of = |disabled| {
-        let those = services.iter().filter(move |it| it.disabled == disabled);
-        those.map(|service| service.zone.as_str())
-    };
-    let available: BTreeSet<_> = of(false).collect();
-    let others = of(true).filter(|zone| !available.contains(zone)).collect();
+/// The zones that have an enabled service, and those whose services are all disabled, or that are
+/// `disabled` themselves. Whether a service works is not asked.
+fn names<'a>(
+    services: &'a [Service],
+    disabled: &[String],
+) -> (BTreeSet<&'a str>, BTreeSet<&'a str>) {
+    let is_disabled = |it: &Service| it.disabled || disabled.contains(&it.zone);
+    let zones = |those: Vec<&'a Service>| those.into_iter().map(|it| it.zone.as_str()).collect();
+    let (off, on) = services.iter().partition(|it| is_disabled(it));
+    let (available, others): (BTreeSet<_>, BTreeSet<_>) = (zones(on), zones(off));
+    let others = others.difference(&available).copied().collect();
     (available, others)
 }
 

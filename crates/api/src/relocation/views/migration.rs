@@ -1,6 +1,5 @@
 //! A migration: everything that Nova's record has, and what else is known of it.
 
-use godwit_core::fence::{FenceKind, FenceProof};
 use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::migration::Intent;
 use godwit_core::status::{MigrationKind, MigrationStatus};
@@ -9,8 +8,8 @@ use godwit_store::{Amounts, HeldClaim, MigrationDetail};
 use serde::Serialize;
 
 use super::event::LineView;
+use super::fence::FenceProofView;
 use super::reason::{ReasonView, reasons};
-use super::requester::RequesterView;
 use crate::relocation::visibility::Visibility;
 
 /// The fields, in their order.
@@ -115,22 +114,6 @@ pub struct MigrationView<'a> {
     timeline: Vec<LineView<'a>>,
 }
 
-/// What proved that an evacuation's source was dead.
-#[derive(Debug, Serialize)]
-pub struct FenceProofView<'a> {
-    kind: FenceKind,
-    at: Option<Timestamp>,
-    evidence: FenceEvidenceView,
-    by: Option<RequesterView<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct FenceEvidenceView {
-    host: Option<String>,
-    forced_down: bool,
-    last_heard_at: Option<Timestamp>,
-}
-
 /// Room that is held at a destination.
 #[derive(Debug, Serialize)]
 pub struct ClaimView {
@@ -138,22 +121,6 @@ pub struct ClaimView {
     vcpus: i64,
     memory_mib: i64,
     disk_gib: i64,
-}
-
-impl<'a> FenceProofView<'a> {
-    fn new(proof: &'a FenceProof, owner: Option<&str>, sees: Visibility<'_>) -> Self {
-        let evidence = &proof.evidence;
-        Self {
-            kind: proof.kind,
-            at: proof.at,
-            evidence: FenceEvidenceView {
-                host: sees.host(owner, evidence.host.as_str()),
-                forced_down: evidence.forced_down,
-                last_heard_at: evidence.last_heard_at,
-            },
-            by: proof.by.as_ref().map(|by| RequesterView::new(by, sees)),
-        }
-    }
 }
 
 impl ClaimView {

@@ -1,7 +1,7 @@
 //! Why a migration is as it is: its failure, and what was wrong with each host that was turned down
 //! for it.
 
-use godwit_core::reason::{Evidence, Fix, ReasonCode};
+use godwit_core::reason::{self, Evidence, Fix, ReasonCode};
 use godwit_store::MigrationDetail;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -17,6 +17,27 @@ pub struct ReasonView {
     text: String,
     evidence: Map<String, Value>,
     fix: Option<Value>,
+}
+
+impl ReasonView {
+    /// As it is to those who may see hosts.
+    pub(super) fn new(reason: &reason::Reason) -> Self {
+        Self {
+            code: reason.code.as_str(),
+            text: reason.text.clone(),
+            evidence: match reason.evidence.to_json() {
+                Value::Object(evidence) => evidence,
+                _ => Map::new(),
+            },
+            fix: reason.fix.as_ref().map(|fix| json!(fix)),
+        }
+    }
+
+    /// The same with how many hosts have it.
+    pub(super) fn of_hosts(mut self, hosts: usize) -> Self {
+        self.evidence.insert("hosts".to_owned(), Value::from(hosts));
+        self
+    }
 }
 
 /// A host that was turned down, as the log has it.

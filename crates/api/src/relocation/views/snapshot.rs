@@ -1,15 +1,16 @@
 //! The fleet at one moment.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::server::display_status;
 use godwit_core::time::Timestamp;
-use godwit_store::{Discrepancy, Host, Server, Snapshot};
+use godwit_facts::Basis;
+use godwit_store::{Discrepancy, Server, Snapshot};
 use serde::Serialize;
 
+use super::host::HostView;
 use super::migration::MigrationView;
 use crate::relocation::visibility::Visibility;
 
@@ -47,45 +48,6 @@ struct DiscrepancyView<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct HostView<'a> {
-    name: &'a HostName,
-    zone: &'a str,
-    hypervisors: [HypervisorView<'a>; 1],
-    capacity: RoomView,
-    agent: AgentView<'a>,
-    allocation: AllocationView<'a>,
-    /// Its operator has declared it dead.
-    forced_down: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct AllocationView<'a> {
-    state: &'static str,
-    reason: Option<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
-struct HypervisorView<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    version: String,
-}
-
-#[derive(Debug, Serialize)]
-struct RoomView {
-    vcpus: i64,
-    memory_mib: i64,
-    disk_gib: i64,
-}
-
-#[derive(Debug, Serialize)]
-struct AgentView<'a> {
-    state: &'static str,
-    seen_at: Option<Timestamp>,
-    version: &'a str,
-}
-
-#[derive(Debug, Serialize)]
 struct ServerView<'a> {
     id: ServerUuid,
     name: &'a str,
@@ -97,19 +59,12 @@ struct ServerView<'a> {
 }
 
 impl<'a> SnapshotView<'a> {
-    /// The document of what there is at `now`, where a service that was not heard of for
-    /// `down_time` is down.
-    pub fn new(
-        snapshot: &'a Snapshot,
-        sees: Visibility<'_>,
-        now: Timestamp,
-        down_time: Duration,
-    ) -> Self {
+    pub fn new(snapshot: &'a Snapshot, sees: Visibility<'_>, basis: Basis) -> Self {
         let hosts = snapshot.hosts.iter().filter(|_| sees.hosts);
         let (servers, migrations) = (snapshot.servers.iter(), snapshot.migrations.iter());
         Self {
             position: snapshot.position.to_string(),
-            hosts: hosts.map(|it| HostView::new(it, now, down_time)).collect(),
+            hosts: hosts.map(|it| HostView::new(it, sees, basis)).collect(),
             servers: servers.map(|it| ServerView::new(it, sees)).collect(),
             migrations: migrations.map(|it| MigrationView::new(it, sees)).collect(),
             runs: [],
@@ -149,42 +104,6 @@ impl<'a> DiscrepancyView<'a> {
     }
 }
 
-impl<'a> HostView<'a> {
-    fn new(host: &'a Host, now: Timestamp, down_time: Duration) -> Self {
-        let (facts, service) = (&host.facts, &host.service);
-        Self {
-            name: &facts.name,
-            zone: &service.zone,
-            hypervisors: [HypervisorView {
-                kind: &facts.hypervisor_type,
-                version: version(facts.hypervisor_version),
-            }],
-            capacity: RoomView {
-                vcpus: facts.vcpus,
-                memory_mib: facts.memory_mb,
-                disk_gib: facts.local_gb,
-            },
-            agent: AgentView {
-                // What the events before the snapshot say holds, whatever this process's clock says.
-                state: match service.is_up(now, down_time) && !service.is_told_silent() {
-                    true => "up",
-                    false => "down",
-                },
-                seen_at: service.last_seen_up,
-                version: &service.version,
-            },
-            allocation: AllocationView {
-                state: match service.disabled {
-                    true => "disabled",
-                    false => "enabled",
-                },
-                reason: service.disabled_reason.as_deref(),
-            },
-            forced_down: service.forced_down,
-        }
-    }
-}
-
 impl<'a> ServerView<'a> {
     fn new(server: &'a Server, sees: Visibility<'_>) -> Self {
         let host = server.host.as_ref();
@@ -197,20 +116,5 @@ impl<'a> ServerView<'a> {
             vcpus: server.room.vcpus,
             memory_mib: server.room.memory_mb,
         }
-    }
-}
-
-/// `8.1.2`, as Nova counts it: major × 1 000 000 + minor × 1 000 + micro.
-fn version(number: i64) -> String {
-    let (major, rest) = (number.div_euclid(1_000_000), number.rem_euclid(1_000_000));
-    format!("{major}.{}.{}", rest / 1_000, rest % 1_000)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn versions_are_three_numbers() {
-        assert_eq!(super::version(8_000_000), "8.0.0");
-        assert_eq!(super::version(10_002_013), "10.2.13");
     }
 }

@@ -9,7 +9,7 @@ use godwit_core::migration::Settling;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use serde_json::json;
 
-use super::ROOT;
+use super::{ROOT, filled};
 use crate::seed::{Migration, SERVER, Server, migration_uuid};
 use crate::world::{ADMIN, DEMO, LAB, Who, World};
 
@@ -89,9 +89,15 @@ async fn every_state(world: &World) -> i64 {
         "fix": fix, "fence_proof": proof,
         "failure": {"code": "link-lost", "message": "host-1 lost host-2."},
     });
+    let disks = json!([{
+        "target": "vda", "path": "/disks/host-1/a", "pool": "local-of-host-1", "format": "qcow2",
+        "virtual_bytes": 1, "allocated_bytes": 1, "backing": "/disks/host-1/b",
+        "read_only": false,
+    }]);
     let _ = write!(
         sql,
-        "UPDATE migrations SET dest_host = '192.0.2.2', intent = 'abort', downtime_ms = 3;
+        "UPDATE servers SET disks = '{disks}';
+         UPDATE migrations SET dest_host = '192.0.2.2', intent = 'abort', downtime_ms = 3;
          INSERT INTO claims (migration_id, host, vcpus, memory_mb, disk_gb, created_at)
             SELECT id, 'host-2', 1, 128, 1, created_at FROM migrations;
          INSERT INTO events (subject_kind, subject_id, sequence, at, name, from_status, to_status,
@@ -149,9 +155,13 @@ async fn no_answer_names_hosts_or_what_belongs_to_others() {
     ];
     let some = uuids.iter().step_by(3);
     paths.extend(some.map(|uuid| format!("/migrations/{uuid}")));
+    for server in [SERVER, OTHER] {
+        paths.push(format!("/servers/{server}"));
+        paths.push(format!("/servers/{server}/candidates?with_total=true"));
+    }
     paths.extend(OPERATIONS.iter().map(|it| {
         let path = it.route.path.strip_prefix(ROOT).unwrap();
-        path.replace("{id}", "1").replace("{delivery}", "1")
+        filled(path)
     }));
     for (who, foreign) in [
         (Who::Manager, &lab),

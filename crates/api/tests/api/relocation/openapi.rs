@@ -7,7 +7,7 @@ use godwit_api::relocation::problem::Code;
 use godwit_api::relocation::routes::{OPERATIONS, Takes};
 use godwit_api::relocation::views::migration::{FIELDS, kind};
 use godwit_api::relocation::views::webhook::{self, DELIVERY_FIELDS};
-use godwit_api::relocation::views::{event, snapshot};
+use godwit_api::relocation::views::{candidate, event, host, pool, scope, server, snapshot};
 use godwit_core::fence::FenceKind;
 use godwit_core::reason::ChangeKind;
 use godwit_core::status::{MigrationKind, MigrationStatus};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::ROOT;
 use super::host_events::{disable, opened};
 use crate::answers::Answer;
-use crate::seed::{Migration, Server};
+use crate::seed::{Migration, SERVER, Server};
 use crate::world::{LAB, Who, World};
 
 fn document() -> Value {
@@ -155,6 +155,18 @@ fn its_words_are_those_of_the_code() {
     let kinds = FenceKind::ALL.iter().map(|it| it.as_str()).collect();
     let proof = &schema("FenceProof")["properties"];
     assert_eq!(proof["kind"]["enum"], words(kinds));
+    for (name, expected) in [
+        ("Host", host::FIELDS),
+        ("HostFields", host::FIELDS),
+        ("ServerFields", server::FIELDS),
+        ("PoolFields", pool::FIELDS),
+        ("CandidateFields", candidate::FIELDS),
+        ("ScopeFields", scope::FIELDS),
+    ] {
+        let properties = &schema(name)["properties"];
+        let fields: Vec<_> = properties.as_object().unwrap().keys().collect();
+        assert_eq!(fields, expected, "{name}");
+    }
     let types = MigrationKind::ALL.iter().map(|it| it.as_str()).collect();
     assert_eq!(migration["migration_type"]["enum"], words(types));
     let fields: Vec<_> = migration.as_object().unwrap().keys().collect();
@@ -248,6 +260,9 @@ async fn what_is_answered_conforms_to_it() {
             ("/migrations/1", "MigrationFields"),
             ("/migrations/2", "Migration"),
             ("/migrations/2?fields=id", "MigrationFields"),
+            ("/servers?with_total=true", "ServerList"),
+            ("/servers?limit=1&fields=disks,groups", "ServerList"),
+            (&*format!("/servers/{SERVER}"), "ServerFields"),
             ("/events", "EventList"),
             ("/events?limit=1", "EventList"),
             ("/events?fields=type,position", "EventList"),
@@ -261,10 +276,61 @@ async fn what_is_answered_conforms_to_it() {
             assert_eq!(answer.status, 200, "{path}");
             conforms(&answer, schema);
         }
-        for path in ["/nowhere", "/migrations?a=1&b=2", "/events?after=99"] {
+        for path in [
+            "/nowhere",
+            "/hosts/nowhere",
+            "/migrations?a=1&b=2",
+            "/events?after=99",
+        ] {
             let answer = world.native(who, path).await;
             assert!(answer.status >= 400, "{path}");
             conforms(&answer, "Problem");
         }
+    }
+    for (path, body, schema) in [
+        (
+            "/hosts/host-2/topology",
+            json!({"pod": "p1", "cluster": "c1"}),
+            "Topology",
+        ),
+        (
+            "/hosts/host-2/allocation",
+            json!({"state": "disabled", "reason": "fan"}),
+            "Allocation",
+        ),
+        (
+            "/scopes/pod/p1/allocation",
+            json!({"state": "disabled", "reason": "power"}),
+            "Allocation",
+        ),
+    ] {
+        let ask = world.ask("PUT", &format!("{ROOT}{path}")).by(Who::Admin);
+        let answer = ask.json(&body).send().await;
+        assert_eq!(answer.status, 200, "{path}");
+        conforms(&answer, schema);
+    }
+    world.sql("UPDATE services SET forced_down = TRUE WHERE host = 'host-2'");
+    for (path, schema) in [
+        ("/hosts", "HostList"),
+        (
+            "/hosts?limit=1&with_total=true&fields=name,fence",
+            "HostList",
+        ),
+        ("/scopes?with_total=true", "ScopeList"),
+        ("/scopes?limit=1&fields=scope,allocation", "ScopeList"),
+        (
+            &*format!("/servers/{SERVER}/candidates?with_total=true"),
+            "CandidateList",
+        ),
+        ("/hosts/host-1/drain-check", "DrainCheck"),
+        ("/pools?with_total=true", "PoolList"),
+        ("/pools?fields=name,shared", "PoolList"),
+        ("/hosts/host-1", "Host"),
+        ("/hosts/host-2", "Host"),
+        ("/hosts/host-2?fields=agent", "HostFields"),
+    ] {
+        let answer = world.native(Who::Admin, path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        conforms(&answer, schema);
     }
 }

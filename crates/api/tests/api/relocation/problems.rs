@@ -77,7 +77,7 @@ async fn paths_and_methods_that_are_none() {
     }
     for operation in OPERATIONS {
         let template = operation.route.path;
-        let path = template.replace("{id}", "1").replace("{delivery}", "1");
+        let path = super::filled(template);
         let same = OPERATIONS.iter().filter(|it| it.route.path == template);
         let taken: Vec<&str> = same.map(|it| it.route.method.as_str()).collect();
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "MADEUP"] {

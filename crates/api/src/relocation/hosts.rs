@@ -1,0 +1,59 @@
+//! `GET /hosts`: the machines that servers run on. Who may not see hosts finds none.
+
+use godwit_core::ids::HostName;
+
+use super::call::Call;
+use super::page::Page;
+use super::params::number;
+use super::problem::Problem;
+use super::reply::Reply;
+use super::routes::Answer;
+use super::rules;
+use super::views::host::{FIELDS, HostView};
+
+pub async fn index(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::HOSTS_LIST)?;
+    let page = Page::read(&call.params, FIELDS)?;
+    let after = page.marker.map(place).transpose()?.unwrap_or_default();
+    if !call.sees().hosts {
+        return call.list(Vec::<()>::new(), None, page.with_total.then_some(0));
+    }
+    let store = &call.state.store;
+    let mut found = store.host_page(after, page.limit + 1).await?;
+    let total = match page.with_total {
+        true => Some(store.host_count().await?),
+        false => None,
+    };
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let goes_on = found.len() > limit;
+    found.truncate(limit);
+    let last = found.last().filter(|_| goes_on);
+    let next = last.map(|last| call.next("marker", &last.host.id.to_string()));
+    let (sees, basis) = (call.sees(), call.basis());
+    let items = found
+        .iter()
+        .map(|load| page.select(&HostView::new(load, sees, basis)))
+        .collect::<Result<Vec<_>, _>>()?;
+    call.list(items, next, total)
+}
+
+pub async fn show(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::HOSTS_SHOW)?;
+    let page = Page::read(&call.params, FIELDS)?;
+    let no_such = || Problem::not_found("such host");
+    let name = named(call).ok_or_else(no_such)?;
+    let found = call.state.store.host_load(&name).await?;
+    let load = found.ok_or_else(no_such)?;
+    Reply::json(&page.select(&HostView::new(&load, call.sees(), call.basis()))?)
+}
+
+/// The host that the path names, if the caller may know of hosts.
+pub(super) fn named(call: &Call) -> Option<HostName> {
+    let named = HostName::new(call.ids.host.as_str()).ok();
+    named.filter(|_| call.sees().hosts)
+}
+
+/// Where a page ends: at the id of its last host.
+fn place(marker: &str) -> Result<i64, Problem> {
+    number(marker).ok_or_else(|| Problem::input("?marker", "It is none that a list gave."))
+}

@@ -1,0 +1,261 @@
+//! `/scopes`, and what is said of hosts and of what they are in.
+
+use serde_json::{Value, json};
+
+use super::ROOT;
+use crate::answers::Answer;
+use crate::seed::Server;
+use crate::world::{ADMIN, Who, World};
+
+/// Three hosts in `nova`, the second of which has a server.
+async fn three() -> World {
+    let world = World::new().await;
+    for name in ["host-1", "host-2", "host-3"] {
+        world.host(name).await;
+    }
+    world.server(Server {
+        host: Some("host-2"),
+        ..Server::default()
+    });
+    world
+}
+
+async fn put(world: &World, path: &str, body: &Value) -> Answer {
+    let ask = world.ask("PUT", &format!("{ROOT}{path}")).by(Who::Admin);
+    ask.json(body).send().await
+}
+
+async fn shown(world: &World, path: &str) -> Value {
+    world.native(Who::Admin, path).await.ok()
+}
+
+async fn zones(world: &World, who: Who) -> Value {
+    let answer = world.get(who, 1, "/v2.1/os-availability-zone").await;
+    answer.ok()["availabilityZoneInfo"].clone()
+}
+
+#[tokio::test]
+async fn hosts_are_put_into_pods_and_clusters_of_their_zone() {
+    let world = three().await;
+    let place = json!({"zone": "nova", "pod": "p1", "cluster": "c1"});
+    let answer = put(&world, "/hosts/host-1/topology", &place).await;
+    assert_eq!(answer.ok(), place);
+    let host = shown(&world, "/hosts/host-1?fields=zone,pod,cluster").await;
+    assert_eq!(host, place);
+    let enabled = json!({"state": "enabled", "effective": "enabled", "because": [],
+        "reason": null, "by": null, "since": null});
+    let scope = |scope: &str, name: &str, pod: Value, hosts: i64| {
+        json!({"scope": scope, "name": name, "zone": "nova", "pod": pod, "hosts": hosts,
+            "allocation": enabled})
+    };
+    let expected = [
+        scope("zone", "nova", json!(null), 3),
+        scope("pod", "p1", json!("p1"), 1),
+        scope("cluster", "c1", json!("p1"), 1),
+    ];
+    let list = world.native(Who::Admin, "/scopes?with_total=true").await;
+    assert_eq!(
+        (list.items(), &list.ok()["total"]),
+        (expected.to_vec(), &json!(3))
+    );
+    let first = world
+        .native(Who::Admin, "/scopes?limit=2&fields=name")
+        .await;
+    let next = first.ok()["next"].as_str().unwrap().to_owned();
+    let path = next
+        .strip_prefix(&format!("http://{}", world.address))
+        .unwrap();
+    let second = world.ask("GET", path).by(Who::Admin).send().await;
+    assert_eq!(second.items(), [json!({"name": "c1"})]);
+
+    let gone = put(&world, "/hosts/host-1/topology", &json!({})).await;
+    assert_eq!(
+        gone.ok(),
+        json!({"zone": "nova", "pod": null, "cluster": null})
+    );
+    assert_eq!(world.native(Who::Admin, "/scopes").await.items().len(), 1);
+}
+
+#[tokio::test]
+async fn what_would_be_in_two_places_is_a_conflict() {
+    let world = three().await;
+    let place = json!({"pod": "p1", "cluster": "c1"});
+    assert_eq!(
+        put(&world, "/hosts/host-1/topology", &place).await.status,
+        200
+    );
+    for (host, body, detail) in [
+        (
+            "host-3",
+            json!({"zone": "east", "pod": "p1"}),
+            "Pod p1 is in zone nova.",
+        ),
+        (
+            "host-3",
+            json!({"zone": "east", "cluster": "c1"}),
+            "Cluster c1 is in zone nova.",
+        ),
+        (
+            "host-3",
+            json!({"pod": "p2", "cluster": "c1"}),
+            "Cluster c1 is in pod p1.",
+        ),
+        (
+            "host-2",
+            json!({"zone": "east"}),
+            "The host is in zone nova with 1 servers.",
+        ),
+    ] {
+        let answer = put(&world, &format!("/hosts/{host}/topology"), &body).await;
+        let problem = answer.problem(409, "topology-conflict");
+        assert_eq!(problem["detail"], detail, "{body}");
+        assert_eq!(
+            shown(&world, &format!("/hosts/{host}")).await["zone"],
+            "nova"
+        );
+    }
+    let east = json!({"zone": "east"});
+    assert_eq!(
+        put(&world, "/hosts/host-3/topology", &east).await.status,
+        200
+    );
+    let aggregates = world.get(Who::Admin, 1, "/v2.1/os-aggregates").await.ok();
+    let made = &aggregates["aggregates"][0];
+    assert_eq!(
+        (&made["name"], &made["hosts"]),
+        (&json!("east"), &json!(["host-3"]))
+    );
+    assert_eq!(made["availability_zone"], "east", "one truth");
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_scope_is_said_of_its_hosts() {
+    let world = three().await;
+    let place = json!({"pod": "p1", "cluster": "c1"});
+    put(&world, "/hosts/host-1/topology", &place).await;
+    world.advance(10);
+    let off = json!({"state": "disabled", "reason": "power"});
+    let said = put(&world, "/scopes/pod/p1/allocation", &off).await.ok();
+    let by = said["by"].clone();
+    assert_eq!(
+        (&by["user"], &by["project"]),
+        (&json!("u-admin"), &json!(ADMIN))
+    );
+    let because = json!([{"scope": "pod", "name": "p1", "reason": "power", "by": by,
+        "since": "2026-11-20T12:00:10Z"}]);
+    let expected = json!({"state": "disabled", "effective": "disabled", "because": because,
+        "reason": "power", "by": by, "since": "2026-11-20T12:00:10Z"});
+    assert_eq!(said, expected);
+    let inherited = json!({"state": "enabled", "effective": "disabled", "because": because,
+        "reason": null, "by": null, "since": null});
+    assert_eq!(
+        shown(&world, "/hosts/host-1").await["allocation"],
+        inherited
+    );
+    assert_eq!(
+        shown(&world, "/hosts/host-2").await["allocation"]["effective"],
+        "enabled"
+    );
+    let own = json!({"state": "disabled", "reason": "fan"});
+    let own = put(&world, "/hosts/host-1/allocation", &own).await.ok();
+    assert_eq!(own["because"].as_array().unwrap().len(), 2);
+    let service = world.get(Who::Admin, 53, "/v2.1/os-services").await.ok();
+    assert_eq!(
+        service["services"][0]["disabled_reason"], "fan",
+        "one switch"
+    );
+
+    world.advance(10);
+    let on = json!({"state": "enabled", "reason": null});
+    let own = put(&world, "/hosts/host-1/allocation", &on).await.ok();
+    assert_eq!(
+        (&own["state"], &own["because"]),
+        (&json!("enabled"), &because)
+    );
+    assert_eq!(own["since"], "2026-11-20T12:00:20Z");
+    let said = put(&world, "/scopes/pod/p1/allocation", &on).await.ok();
+    assert_eq!(
+        (&said["effective"], &said["because"]),
+        (&json!("enabled"), &json!([]))
+    );
+}
+
+#[tokio::test]
+async fn a_disabled_zone_is_absent_for_those_who_may_not_see_it() {
+    let world = three().await;
+    put(&world, "/hosts/host-3/topology", &json!({"zone": "east"})).await;
+    let zone = |name: &str, available: bool| json!({"zoneName": name, "zoneState": {"available": available}, "hosts": null});
+    let both = json!([zone("east", true), zone("nova", true)]);
+    assert_eq!(zones(&world, Who::Reader).await, both);
+    let off = json!({"state": "disabled", "reason": "flood"});
+    put(&world, "/scopes/zone/east/allocation", &off).await;
+    assert_eq!(
+        zones(&world, Who::Reader).await,
+        json!([zone("nova", true)])
+    );
+    let seen = json!([zone("nova", true), zone("east", false)]);
+    assert_eq!(zones(&world, Who::Admin).await, seen);
+    let list = world.native(Who::Admin, "/scopes?fields=name").await;
+    assert_eq!(
+        list.items(),
+        [json!({"name": "east"}), json!({"name": "nova"})]
+    );
+}
+
+#[tokio::test]
+async fn disabled_scopes_are_for_those_who_may_see_them() {
+    let rules = json!({"relocation:scopes:see-disabled": "!"});
+    let world = World::under(rules).await;
+    world.host("host-1").await;
+    let off = json!({"state": "disabled", "reason": "flood"});
+    put(&world, "/scopes/zone/nova/allocation", &off).await;
+    let list = world
+        .native(Who::Admin, "/scopes?with_total=true")
+        .await
+        .ok();
+    assert_eq!(list, json!({"items": [], "next": null, "total": 0}));
+    let details = world
+        .get(Who::Admin, 1, "/v2.1/os-availability-zone/detail")
+        .await;
+    assert_eq!(details.ok()["availabilityZoneInfo"], json!([]));
+}
+
+#[tokio::test]
+async fn bad_input_changes_nothing() {
+    let world = three().await;
+    let before = shown(&world, "/hosts").await;
+    for (path, body, pointers) in [
+        ("/hosts/host-1/allocation", json!({}), vec!["#/state"]),
+        (
+            "/hosts/host-1/allocation",
+            json!({"state": "disabled"}),
+            vec!["#/reason"],
+        ),
+        (
+            "/scopes/zone/nova/allocation",
+            json!({"state": "off", "who": 1}),
+            vec!["#/who", "#/state"],
+        ),
+        (
+            "/hosts/host-1/topology",
+            json!({"zone": "a:b", "pod": "a/b"}),
+            vec!["#/zone", "#/pod"],
+        ),
+        ("/hosts/host-1/topology", json!([]), vec!["#"]),
+    ] {
+        assert_eq!(put(&world, path, &body).await.invalid(), pointers, "{path}");
+    }
+    let off = json!({"state": "disabled", "reason": "x"});
+    for path in [
+        "/hosts/host-9/allocation",
+        "/scopes/zone/east/allocation",
+        "/scopes/rack/nova/allocation",
+        "/scopes/pod/p1/allocation",
+    ] {
+        put(&world, path, &off).await.problem(404, "not-found");
+    }
+    put(&world, "/hosts/host-9/topology", &json!({}))
+        .await
+        .problem(404, "not-found");
+    assert_eq!(shown(&world, "/hosts").await, before);
+}

@@ -1,0 +1,183 @@
+//! Hosts as the planner sees them, and what a server needs of one.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use godwit_core::ids::HostName;
+use godwit_core::migration::Request;
+use godwit_core::resources::{AllocationRatios, Resources};
+use godwit_core::slots::SlotRole;
+use godwit_core::time::Timestamp;
+use godwit_planner::admission::SlotsTaken;
+use godwit_planner::inventory::{Host, Need};
+use godwit_store::{Disk, HeldClaim, HostLoad, Server, Store, StoreError};
+
+/// What rows are read by.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Basis {
+    pub now: Timestamp,
+    /// After how long without a sign of life an agent is down.
+    pub down_time: Duration,
+    /// How much more than it has a host may be given.
+    pub ratios: AllocationRatios,
+}
+
+/// Hosts, with what is taken of them.
+#[derive(Debug)]
+pub struct Fleet {
+    loads: Vec<HostLoad>,
+    /// The same, as the planner sees them.
+    hosts: Vec<Host>,
+    basis: Basis,
+}
+
+impl Fleet {
+    /// All hosts.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn load(store: &Store, basis: Basis) -> Result<Self, StoreError> {
+        let loads = store.host_loads().await?;
+        let slots = slots_taken(store).await?;
+        Ok(Self::new(loads, &slots, basis))
+    }
+
+    /// Only two hosts, and not how many moves are on their way there: that makes no host unfit.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn load_two(
+        store: &Store,
+        hosts: [HostName; 2],
+        basis: Basis,
+    ) -> Result<Self, StoreError> {
+        let loads = store.host_loads_of(hosts).await?;
+        Ok(Self::new(loads, &SlotsTaken::default(), basis))
+    }
+
+    pub fn new(loads: Vec<HostLoad>, slots: &SlotsTaken, basis: Basis) -> Self {
+        let host = |load: &HostLoad| {
+            let facts = &load.host.facts;
+            let pools = facts.storage_pools.iter();
+            Host {
+                name: facts.name.clone(),
+                node: facts.node.clone(),
+                because: load.because.clone(),
+                up: load.host.service.is_up(basis.now, basis.down_time),
+                hypervisor_type: facts.hypervisor_type.clone(),
+                hypervisor_version: facts.hypervisor_version,
+                arch: facts.arch.clone(),
+                pools: pools.map(|pool| pool.id.clone()).collect(),
+                capacity: basis.ratios.capacity(facts.resources()),
+                used: load.servers.plus(load.claims),
+                arriving: slots.taken(SlotRole::Destination, &facts.name),
+            }
+        };
+        Self {
+            hosts: loads.iter().map(host).collect(),
+            loads,
+            basis,
+        }
+    }
+
+    /// The hosts as a migration finds them that holds `own`, which is free to it.
+    pub fn hosts(&self, own: Option<&HeldClaim>) -> Cow<'_, [Host]> {
+        let Some(held) = own else {
+            return Cow::Borrowed(&self.hosts);
+        };
+        let mut hosts = self.hosts.clone();
+        if let Some(host) = hosts.iter_mut().find(|host| host.name == held.host) {
+            host.used = host.used.less(held.room);
+        }
+        Cow::Owned(hosts)
+    }
+
+    /// A host, if there is such a one.
+    pub fn host(&self, name: &HostName) -> Option<&HostLoad> {
+        self.loads.iter().find(|load| load.host.facts.name == *name)
+    }
+
+    /// What `host` may give in all, overcommitment included.
+    pub fn capacity_of(&self, host: &HostName) -> Resources {
+        let host = self.hosts.iter().find(|it| it.name == *host);
+        host.map_or_else(Resources::default, |host| host.capacity)
+    }
+
+    /// Does a host's agent answer, as far as is known?
+    pub(crate) fn is_up(&self, load: &HostLoad) -> bool {
+        let Basis { now, down_time, .. } = self.basis;
+        load.host.service.is_up(now, down_time)
+    }
+
+    /// Is there a host that would be up if only its agent had reported lately?
+    pub fn somebody_is_missing(&self) -> bool {
+        let missing = |load: &HostLoad| !load.host.service.forced_down && !self.is_up(load);
+        self.loads.iter().any(missing)
+    }
+
+    /// What `server` with its `disks` needs of a destination, coming from `source`; but for its
+    /// group, of which hosts know nothing.
+    pub fn need(
+        &self,
+        server: &Server,
+        disks: &[Disk],
+        source: &HostName,
+        request: &Request,
+    ) -> Need {
+        let facts = self.host(source).map(|load| &load.host.facts);
+        // What the guest cannot write to is never copied, and has to be there already.
+        let disks = disks.iter().filter(|disk| !disk.read_only);
+        Need {
+            server: server.uuid,
+            source: source.clone(),
+            hypervisor_type: facts.map_or_else(String::new, |facts| facts.hypervisor_type.clone()),
+            hypervisor_version: facts.map_or(0, |facts| facts.hypervisor_version),
+            arch: facts.map_or_else(String::new, |facts| facts.arch.clone()),
+            room: Resources {
+                disk_gb: gib_ceil(
+                    disks
+                        .clone()
+                        .map(|disk| u64::try_from(disk.allocated_bytes).unwrap_or_default())
+                        .sum(),
+                ),
+                ..server.room
+            },
+            pools: disks.clone().filter_map(|disk| disk.pool.clone()).collect(),
+            local_disks: disks.clone().any(|disk| disk.pool.is_none()),
+            block_migration: request.block_migration(),
+            source_is_dead: matches!(request, Request::Evacuation(_)),
+            group: None,
+        }
+    }
+}
+
+/// Bytes in whole GiB, rounded up: what is begun is taken.
+pub fn gib_ceil(bytes: u64) -> i64 {
+    i64::try_from(bytes.div_ceil(1 << 30)).unwrap_or(i64::MAX)
+}
+
+/// How many slots are in use.
+///
+/// # Errors
+/// The store's.
+pub async fn slots_taken(store: &Store) -> Result<SlotsTaken, StoreError> {
+    let mut slots = SlotsTaken::default();
+    for (host, role, taken) in store.slots_taken().await? {
+        slots.take(role, &host, u32::try_from(taken).unwrap_or(u32::MAX));
+    }
+    Ok(slots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gib_ceil;
+
+    #[test]
+    fn gib_begun_count_whole() {
+        const GIB: u64 = 1 << 30;
+        assert_eq!(
+            [0, 1, GIB, GIB + 1, u64::MAX].map(gib_ceil),
+            [0, 1, 1, 2, 1 << 34]
+        );
+    }
+}

@@ -1,0 +1,58 @@
+//! A server that may have to go somewhere else.
+
+use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest, Request};
+use godwit_core::server::PowerState;
+use godwit_core::server_group::Membership;
+use godwit_planner::inventory::Need;
+use godwit_store::{Disk, HostLoad, Server};
+
+use crate::Fleet;
+
+/// A server with all that decides where it could go.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Guest {
+    pub server: Server,
+    pub disks: Vec<Disk>,
+    pub group: Option<Membership>,
+}
+
+impl Guest {
+    /// How it would be moved off `source` as things are; `None`: nobody answers there, and nobody
+    /// has declared that host dead.
+    fn request(&self, fleet: &Fleet, source: Option<&HostLoad>) -> Option<Request> {
+        let was = self.server.vm_state;
+        match source {
+            Some(source) if fleet.is_up(source) => Some(match self.server.power_state {
+                PowerState::Running | PowerState::Paused => Request::Live(LiveRequest::anywhere()),
+                PowerState::NoState
+                | PowerState::Shutdown
+                | PowerState::Crashed
+                | PowerState::Suspended => Request::Cold(ColdRequest { host: None, was }),
+            }),
+            Some(source) if source.host.service.forced_down => Some(self.evacuation()),
+            Some(_) | None => None,
+        }
+    }
+
+    fn evacuation(&self) -> Request {
+        Request::Evacuation(EvacuationRequest {
+            host: None,
+            forced: false,
+            was: self.server.vm_state,
+            end_stopped: false,
+        })
+    }
+
+    /// What it needs of a destination, and whether it can leave where it is at all; `None`: it is
+    /// nowhere.
+    pub(crate) fn need(&self, fleet: &Fleet) -> Option<(Need, bool)> {
+        let source = self.server.host.as_ref()?;
+        let request = self.request(fleet, fleet.host(source));
+        let leaves = request.is_some();
+        // It is what can be done once somebody has.
+        let request = request.unwrap_or_else(|| self.evacuation());
+        let mut need = fleet.need(&self.server, &self.disks, source, &request);
+        need.group.clone_from(&self.group);
+        Some((need, leaves))
+    }
+}

@@ -1,0 +1,276 @@
+//! Scopes: the zones, pods and clusters that hosts are in, and whether anything is put there.
+//!
+//! Whoever changes a switch, or where a host belongs, holds the lock of zones for himself, and
+//! whoever claims room of a host relies on it ([`check`]): so nothing goes to a host by what was
+//! decided before it was disabled.
+
+mod change;
+mod topology;
+
+use std::collections::{BTreeMap, HashMap};
+
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+use godwit_core::host::scope::{Because, ScopeKind, Switch, Topology, because, because_of};
+use godwit_core::ids::HostName;
+use godwit_core::requester::Requester;
+use godwit_core::time::Timestamp;
+
+pub use self::change::AllocationChange;
+pub use self::topology::{NewTopology, TopologyError};
+use crate::among::{among, load_all};
+use crate::columns::text;
+use crate::connection::Database;
+use crate::dialect::{self, ZoneLock};
+use crate::prepared::Prepare as _;
+use crate::schema::{host_topologies, scope_allocations};
+use crate::{CommitError, ServiceBinary, Store, StoreError};
+
+/// A zone, a pod or a cluster.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Scope {
+    /// What it is.
+    pub kind: ScopeKind,
+    /// What it is called.
+    pub name: String,
+    /// What it is in, itself included.
+    pub topology: Topology,
+    /// How many hosts are in it.
+    pub hosts: i64,
+    /// What was said of itself.
+    pub switch: Switch,
+    /// Why nothing is put there; none: something may be.
+    pub because: Vec<Because>,
+}
+
+/// What was said of scopes, by kind and name.
+type Switches = HashMap<(ScopeKind, String), Switch>;
+
+/// Where hosts belong, and what was said of that.
+pub(crate) struct Scopes {
+    /// Pod and cluster of those that have any.
+    places: HashMap<HostName, (Option<String>, Option<String>)>,
+    switches: Switches,
+}
+
+impl Scopes {
+    /// Where a host of this zone belongs.
+    pub(crate) fn topology(&self, host: &HostName, zone: &str) -> Topology {
+        let (pod, cluster) = self.places.get(host).cloned().unwrap_or_default();
+        Topology {
+            zone: zone.to_owned(),
+            pod,
+            cluster,
+        }
+    }
+
+    /// What was said of a scope.
+    pub(crate) fn disabled<'s>(&'s self) -> impl Fn(ScopeKind, &str) -> Option<&'s Switch> {
+        find(&self.switches)
+    }
+}
+
+fn find<'s>(switches: &'s Switches) -> impl Fn(ScopeKind, &str) -> Option<&'s Switch> {
+    move |kind, name| switches.get(&(kind, name.to_owned()))
+}
+
+type SwitchRow = (
+    ScopeKind,
+    String,
+    bool,
+    Option<String>,
+    Option<Requester>,
+    Option<Timestamp>,
+);
+
+/// What was said of every scope of which anything was.
+fn switches(connection: &mut Database) -> Result<Switches, StoreError> {
+    let rows: Vec<SwitchRow> = scope_allocations::table
+        .select((
+            scope_allocations::kind,
+            scope_allocations::name,
+            scope_allocations::disabled,
+            scope_allocations::reason,
+            scope_allocations::said_by,
+            scope_allocations::since,
+        ))
+        .load(connection)?;
+    let switch = |(kind, name, disabled, reason, by, since)| {
+        let switch = Switch {
+            disabled,
+            reason,
+            by,
+            since,
+        };
+        ((kind, name), switch)
+    };
+    Ok(rows.into_iter().map(switch).collect())
+}
+
+type PlaceRow = (HostName, Option<String>, Option<String>);
+
+fn scopes(connection: &mut Database, places: Vec<PlaceRow>) -> Result<Scopes, StoreError> {
+    let place = |(host, pod, cluster)| (host, (pod, cluster));
+    Ok(Scopes {
+        places: places.into_iter().map(place).collect(),
+        switches: switches(connection)?,
+    })
+}
+
+/// The scopes of all hosts.
+pub(crate) fn of_all(connection: &mut Database) -> Result<Scopes, StoreError> {
+    let places: Vec<PlaceRow> = host_topologies::table
+        .select((
+            host_topologies::host,
+            host_topologies::pod,
+            host_topologies::cluster,
+        ))
+        .load(connection)?;
+    scopes(connection, places)
+}
+
+/// The scopes of some hosts.
+pub(crate) fn of_some(
+    connection: &mut Database,
+    hosts: &[&HostName],
+) -> Result<Scopes, StoreError> {
+    let names: Vec<String> = hosts.iter().map(text).collect();
+    let places: Vec<PlaceRow> = load_all!(connection, names, |names| {
+        host_topologies::table
+            .filter(among(host_topologies::host, names))
+            .select((
+                host_topologies::host,
+                host_topologies::pod,
+                host_topologies::cluster,
+            ))
+    });
+    scopes(connection, places)
+}
+
+#[derive(QueryableByName)]
+struct Place {
+    #[diesel(sql_type = Text)]
+    zone: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pod: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    cluster: Option<String>,
+    #[diesel(sql_type = Bool)]
+    disabled: bool,
+}
+
+/// May something be put on `host`? What is found holds until the transaction ends.
+///
+/// # Errors
+/// [`CommitError::Disabled`].
+pub(crate) fn check(connection: &mut Database, host: &HostName) -> Result<(), CommitError> {
+    dialect::lock_zones(connection, ZoneLock::Read).map_err(StoreError::from)?;
+    let place: Option<Place> = sql_query(
+        "SELECT s.zone, t.pod, t.cluster, s.disabled
+         FROM services s LEFT JOIN host_topologies t ON t.host = s.host
+         WHERE s.host = $1 AND s.\"binary\" = $2",
+    )
+    .bind::<Text, _>(host.as_str())
+    .bind::<Text, _>(ServiceBinary::Compute.as_str())
+    .prepared()
+    .get_result(connection)
+    .optional()
+    .map_err(StoreError::from)?;
+    // One that is gone is refused by whoever asks it.
+    let Some(place) = place else { return Ok(()) };
+    let topology = Topology {
+        zone: place.zone,
+        pod: place.pod,
+        cluster: place.cluster,
+    };
+    let own = Switch {
+        disabled: place.disabled,
+        ..Switch::default()
+    };
+    let switches = switches(connection)?;
+    let because = because(host, &topology, &own, find(&switches));
+    if because.is_empty() {
+        return Ok(());
+    }
+    let host = host.clone();
+    Err(CommitError::Disabled { host, because })
+}
+
+#[derive(QueryableByName)]
+struct Counted {
+    #[diesel(sql_type = Text)]
+    zone: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pod: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    cluster: Option<String>,
+    #[diesel(sql_type = BigInt)]
+    hosts: i64,
+}
+
+/// Every scope that a host is in: zones, then pods, then clusters, each by name.
+fn load(connection: &mut Database) -> Result<Vec<Scope>, StoreError> {
+    let counted: Vec<Counted> = sql_query(
+        "SELECT s.zone AS zone, t.pod AS pod, t.cluster AS cluster, COUNT(*) AS hosts
+         FROM services s LEFT JOIN host_topologies t ON t.host = s.host
+         WHERE s.\"binary\" = $1 GROUP BY s.zone, t.pod, t.cluster",
+    )
+    .bind::<Text, _>(ServiceBinary::Compute.as_str())
+    .prepared()
+    .load(connection)?;
+    let switches = switches(connection)?;
+    let mut found: BTreeMap<(ScopeKind, String), Scope> = BTreeMap::new();
+    for row in counted {
+        let place = Topology {
+            zone: row.zone,
+            pod: row.pod,
+            cluster: row.cluster,
+        };
+        for (kind, name) in place.scopes() {
+            let key = (kind, name.to_owned());
+            let new = || scope(kind, name, &place, &switches);
+            let scope = found.entry(key).or_insert_with(new);
+            scope.hosts = scope.hosts.saturating_add(row.hosts);
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// The scope of this name that a host at `place` is in.
+fn scope(kind: ScopeKind, name: &str, place: &Topology, switches: &Switches) -> Scope {
+    let within = |narrowest: ScopeKind| kind >= narrowest;
+    let topology = Topology {
+        zone: place.zone.clone(),
+        pod: place.pod.clone().filter(|_| within(ScopeKind::Pod)),
+        cluster: place.cluster.clone().filter(|_| within(ScopeKind::Cluster)),
+    };
+    let key = (kind, name.to_owned());
+    Scope {
+        kind,
+        name: name.to_owned(),
+        because: because_of(topology.scopes(), find(switches)),
+        topology,
+        hosts: 0,
+        switch: switches.get(&key).cloned().unwrap_or_default(),
+    }
+}
+
+impl Store {
+    /// Every scope that a host is in: zones, then pods, then clusters, each by name.
+    pub async fn scope_list(&self) -> Result<Vec<Scope>, StoreError> {
+        self.read_snapshot(load).await
+    }
+
+    /// The names of the zones that were disabled, whether or not a host is in them.
+    pub async fn zones_disabled(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            Ok(scope_allocations::table
+                .filter(scope_allocations::kind.eq(ScopeKind::Zone.as_str()))
+                .filter(scope_allocations::disabled)
+                .select(scope_allocations::name)
+                .load(connection)?)
+        })
+        .await
+    }
+}

@@ -1,0 +1,204 @@
+//! Zones, pods and clusters: where hosts belong, what was said of that, and that placements keep it.
+
+use godwit_core::host::scope::{Level, Misplaced, ScopeKind, Topology};
+use godwit_core::requester::Requester;
+use godwit_store::{
+    AllocationChange, CommitError, HostLoad, NewTopology, Scope, ServiceBinary, ServiceChange,
+    ServiceKey, ServiceStatus, StepError, TopologyError,
+};
+
+use crate::bench::{Bench, asked, at, host, note_for, placed, uuid};
+
+fn by(user: &str) -> Requester {
+    Requester {
+        user: Some(user.to_owned()),
+        project: Some("ops".to_owned()),
+        request_id: Some("req-1".to_owned()),
+    }
+}
+
+fn within(zone: &str, pod: Option<&str>, cluster: Option<&str>) -> NewTopology {
+    NewTopology {
+        zone: Some(zone.to_owned()),
+        pod: pod.map(str::to_owned),
+        cluster: cluster.map(str::to_owned),
+        aggregate: uuid("aggregate", zone),
+        by: by("root"),
+        at: at(5),
+    }
+}
+
+async fn place(bench: &Bench, name: &str, new: NewTopology) -> Result<Topology, TopologyError> {
+    bench.store.host_place(&host(name), new).await
+}
+
+fn change(disabled: bool, reason: Option<&str>, second: i64) -> AllocationChange {
+    AllocationChange {
+        disabled,
+        reason: reason.map(str::to_owned),
+        by: by("root"),
+        at: at(second),
+    }
+}
+
+async fn load(bench: &Bench, name: &str) -> HostLoad {
+    bench.store.host_load(&host(name)).await.unwrap().unwrap()
+}
+
+fn levels(load: &HostLoad) -> Vec<(Level, &str)> {
+    let because = load.because.iter();
+    because.map(|it| (it.level, it.name.as_str())).collect()
+}
+
+fn names(scopes: &[Scope]) -> Vec<(ScopeKind, &str, i64)> {
+    let scope = |it: &'_ Scope| (it.kind, it.hosts);
+    let names = scopes.iter().map(|it| it.name.as_str());
+    names
+        .zip(scopes.iter().map(scope))
+        .map(|(name, (kind, hosts))| (kind, name, hosts))
+        .collect()
+}
+
+/// Puts the migration of server 1 on `b`, or says why not.
+async fn goes_to_b(bench: &Bench) -> Result<(), CommitError> {
+    let event = placed("b");
+    let note = note_for(&event, at(20));
+    match bench.apply(1, event, note).await {
+        Ok(_) => Ok(()),
+        Err(StepError::Commit(error)) => Err(error),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+on_both! {
+    async fn hosts_are_in_scopes_that_nest(bench: Bench) {
+        bench.fleet(&[("a", 1), ("b", 0), ("c", 0)]).await;
+        let z1 = within("z1", Some("p1"), Some("c1"));
+        for name in ["b", "c"] {
+            let placed = place(&bench, name, z1.clone()).await.unwrap();
+            assert_eq!(placed, load(&bench, name).await.topology);
+        }
+        let pod = NewTopology { zone: None, ..within("", Some("p2"), None) };
+        assert_eq!(place(&bench, "a", pod).await.unwrap().zone, "zone-of-a");
+        let scopes = bench.store.scope_list().await.unwrap();
+        let expected = [
+            (ScopeKind::Zone, "z1", 2), (ScopeKind::Zone, "zone-of-a", 1),
+            (ScopeKind::Pod, "p1", 2), (ScopeKind::Pod, "p2", 1),
+            (ScopeKind::Cluster, "c1", 2),
+        ];
+        assert_eq!(names(&scopes), expected);
+        assert_eq!(scopes[4].topology.pod.as_deref(), Some("p1"));
+
+        let error = place(&bench, "b", within("z2", Some("p1"), None)).await.unwrap_err();
+        let TopologyError::Misplaced(error) = error else { panic!("{error:?}") };
+        assert_eq!(error, Misplaced::PodInZone { pod: "p1".to_owned(), zone: "z1".to_owned() });
+        let error = place(&bench, "b", within("z1", None, Some("c1"))).await.unwrap_err();
+        assert!(matches!(error, TopologyError::Misplaced(Misplaced::ClusterInPod { .. })));
+        let error = place(&bench, "a", within("z1", None, None)).await.unwrap_err();
+        assert!(matches!(error, TopologyError::Occupied { servers: 1, .. }), "{error:?}");
+        let error = place(&bench, "x", within("z1", None, None)).await.unwrap_err();
+        assert!(matches!(error, TopologyError::NoSuchHost));
+        assert_eq!(bench.store.scope_list().await.unwrap(), scopes, "nothing was changed");
+
+        place(&bench, "b", within("z2", None, None)).await.unwrap();
+        assert_eq!(load(&bench, "b").await.host.service.zone, "z2");
+        let aggregates = bench.store.aggregate_list().await.unwrap();
+        let hosts = |name: &str| {
+            aggregates.iter().find(|it| it.name == name).map(|it| it.hosts.clone()).unwrap()
+        };
+        assert_eq!((hosts("z1"), hosts("z2")), (vec![host("c")], vec![host("b")]));
+    }
+
+    async fn an_aggregate_of_another_zone_keeps_its_name(bench: Bench) {
+        bench.host("a").await;
+        bench.sql(
+            "INSERT INTO aggregates (uuid, name, availability_zone, metadata, created_at)
+             VALUES ('00000000-0000-4000-8000-0000000000aa', 'z1', NULL, '{}',
+                '2026-11-01 00:00:00')",
+        );
+        let error = place(&bench, "a", within("z1", None, None)).await.unwrap_err();
+        assert!(matches!(error, TopologyError::AggregateOfAnotherZone(name) if name == "z1"));
+        assert_eq!(load(&bench, "a").await.host.service.zone, "zone-of-a");
+    }
+
+    async fn what_is_said_of_a_scope_is_said_of_its_hosts(bench: Bench) {
+        bench.fleet(&[("a", 0), ("b", 0)]).await;
+        place(&bench, "b", within("z1", Some("p1"), Some("c1"))).await.unwrap();
+        let said = |kind, name: &'static str, change| bench.store.scope_allocate((kind, name), change);
+        let pod = said(ScopeKind::Pod, "p1", change(true, Some("power"), 7)).await.unwrap().unwrap();
+        assert_eq!((pod.switch.since, pod.switch.by.as_ref()), (Some(at(7)), Some(&by("root"))));
+        said(ScopeKind::Zone, "z1", change(true, Some("flood"), 8)).await.unwrap().unwrap();
+        let b = load(&bench, "b").await;
+        assert_eq!(levels(&b), [(Level::Zone, "z1"), (Level::Pod, "p1")]);
+        assert_eq!(b.because[1].switch, pod.switch);
+        assert_eq!(levels(&load(&bench, "a").await), []);
+        assert_eq!(bench.store.zones_disabled().await.unwrap(), ["z1"]);
+        let cluster = bench.store.scope_list().await.unwrap().pop().unwrap();
+        assert_eq!((cluster.kind, cluster.because.len()), (ScopeKind::Cluster, 2));
+
+        let again = said(ScopeKind::Pod, "p1", change(true, Some("power"), 9)).await.unwrap();
+        assert_eq!(again.unwrap().switch.since, Some(at(7)), "it was so already");
+        said(ScopeKind::Zone, "z1", change(false, None, 9)).await.unwrap().unwrap();
+        let pod = said(ScopeKind::Pod, "p1", change(false, None, 10)).await.unwrap().unwrap();
+        assert_eq!((pod.switch.disabled, pod.switch.since), (false, Some(at(10))));
+        assert_eq!(levels(&load(&bench, "b").await), []);
+        let nowhere = said(ScopeKind::Cluster, "c9", change(true, Some("x"), 11)).await.unwrap();
+        assert_eq!(nowhere, None);
+        for load in bench.store.host_loads().await.unwrap() {
+            let name = load.host.facts.name.clone();
+            let one = bench.store.host_loads_of([name.clone(), name]).await.unwrap();
+            assert_eq!(one, [load]);
+        }
+    }
+
+    async fn nothing_is_placed_where_somebody_said_so_meanwhile(bench: Bench) {
+        bench.fleet(&[("a", 1), ("b", 0)]).await;
+        place(&bench, "b", within("z1", Some("p1"), Some("c1"))).await.unwrap();
+        bench.begin(1).await;
+        for (kind, name) in [
+            (ScopeKind::Zone, "z1"), (ScopeKind::Pod, "p1"), (ScopeKind::Cluster, "c1"),
+        ] {
+            let off = change(true, Some("power"), 7);
+            bench.store.scope_allocate((kind, name), off).await.unwrap().unwrap();
+            let refused = goes_to_b(&bench).await.unwrap_err();
+            assert!(matches!(refused, CommitError::Disabled { host: it, because }
+                if it == host("b") && because.len() == 1 && because[0].name == name));
+            let on = change(false, None, 8);
+            bench.store.scope_allocate((kind, name), on).await.unwrap().unwrap();
+        }
+        let key = ServiceKey::On(host("b"), ServiceBinary::Compute);
+        let service = bench.store.service_find(key).await.unwrap().unwrap();
+        let turn = |status, second| ServiceChange {
+            status: Some(status),
+            forced_down: None,
+            note: asked("req-1", at(second)),
+        };
+        let update = |change| bench.store.service_update(service.uuid, change, |_, _| Ok::<(), ()>(()));
+        let off = ServiceStatus::Disabled { reason: Some("fan".to_owned()) };
+        let disabled = update(turn(off, 9)).await.unwrap();
+        assert_eq!(disabled.switch().by, Some(asked("req-1", at(0)).requester()));
+        assert_eq!(disabled.disabled_since, Some(at(9)));
+        let refused = goes_to_b(&bench).await.unwrap_err();
+        assert!(matches!(refused, CommitError::Disabled { .. }));
+        assert_eq!(bench.store.claim_list().await.unwrap(), []);
+        update(turn(ServiceStatus::Enabled, 10)).await.unwrap();
+        goes_to_b(&bench).await.unwrap();
+        bench.assert_sound().await;
+    }
+
+    async fn who_declared_a_host_dead_is_written_down(bench: Bench) {
+        bench.host("a").await;
+        let key = ServiceKey::On(host("a"), ServiceBinary::Compute);
+        let service = bench.store.service_find(key).await.unwrap().unwrap();
+        let forced = |down, second| ServiceChange {
+            status: None,
+            forced_down: Some(down),
+            note: asked("req-1", at(second)),
+        };
+        let update = |change| bench.store.service_update(service.uuid, change, |_, _| Ok::<(), ()>(()));
+        let dead = update(forced(true, 3)).await.unwrap();
+        assert_eq!((dead.forced_down_at, dead.forced_down_by), (Some(at(3)), Some(asked("req-1", at(0)).requester())));
+        let risen = update(forced(false, 4)).await.unwrap();
+        assert_eq!((risen.forced_down_at, risen.forced_down_by), (None, None));
+    }
+}
