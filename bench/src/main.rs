@@ -23,6 +23,7 @@ mod growth;
 mod machine;
 mod moves;
 mod pace;
+mod plan;
 mod serve;
 mod server;
 mod table;
@@ -50,6 +51,8 @@ struct Cli {
     events: events::Pace,
     #[command(flatten)]
     agents: agents::Fleet,
+    #[command(flatten)]
+    plans: plan::Seeds,
     /// What the program calls itself for.
     #[command(subcommand)]
     inner: Option<Inner>,
@@ -74,6 +77,8 @@ enum Subject {
     Agents,
     /// `godwit up` at rest.
     Up,
+    /// Plans: made in time, and near the best possible.
+    Plan,
     /// Compiling the first command of the README.
     First,
 }
@@ -158,6 +163,11 @@ fn measure(cli: &Cli) -> Result<()> {
     }
     if wanted(Subject::Up) {
         print!("{}", runtime.block_on(up::measure(effort))?);
+    }
+    if wanted(Subject::Plan) {
+        for table in plan::measure(cli.plans)? {
+            print!("{table}");
+        }
     }
     if wanted(Subject::First) {
         print!("{}", runtime.block_on(first::measure())?);

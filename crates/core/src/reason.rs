@@ -48,6 +48,12 @@ words!(
         AntiAffinity = "anti-affinity",
         /// Where the server is nobody answers, and nobody has declared that host dead.
         SourceNotFenced = "source-not-fenced",
+        /// It is on its way already.
+        Busy = "busy",
+        /// The host's cluster, or the source's, takes no part in moves.
+        Unmanaged = "unmanaged",
+        /// It changes its memory faster than a stream could carry it there.
+        NeverConverges = "never-converges",
         /// It was asked, and refused.
         Refused = "refused",
     }
@@ -74,6 +80,9 @@ impl ReasonCode {
             Self::SourceNotFenced => {
                 "The host that the server is on is silent, and nobody has declared it dead."
             }
+            Self::Busy => "The server is on its way to another host.",
+            Self::Unmanaged => "The host's cluster, or the source's, takes no part in moves.",
+            Self::NeverConverges => "The server changes its memory faster than it can be sent.",
             Self::Refused => "The host refused.",
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use godwit_core::host::scope::Because;
+use godwit_core::host::scope::{Because, Level, Switch};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::{BlockMigration, Request};
 use godwit_core::resources::Resources;
@@ -35,6 +35,23 @@ pub struct Host {
 impl Host {
     pub fn free(&self) -> Resources {
         self.capacity.less(self.used)
+    }
+
+    /// May anything be put there, as far as scopes and its own switch go?
+    pub fn is_enabled(&self) -> bool {
+        self.because.is_empty()
+    }
+
+    /// Nothing is put there from now on, and nobody says why.
+    pub fn disable(&mut self) {
+        self.because.push(Because {
+            level: Level::Host,
+            name: self.name.to_string(),
+            switch: Switch {
+                disabled: true,
+                ..Switch::default()
+            },
+        });
     }
 }
 

@@ -4,6 +4,7 @@
 //!   hosts + need + target ──► candidates ──► Search ──► one host after the other, or a Failure
 //!   hosts + needs         ──► emptying ──► a place for each, and what has to change for that
 //!   queue + slots in use  ──► admission  ──► those that begin now
+//!   fleet + wish          ──► plan       ──► operations, blocked servers, estimates, a bound
 //! ```
 //!
 //! - [`inventory`]: what the planner knows of hosts, and what a server needs.
@@ -14,17 +15,37 @@
 //! - [`texts`]: Nova's wording of every such end.
 //! - [`admission`]: first come, first served, within limits per host.
 //! - [`completion`]: how long a move may take.
+//! - [`fleet`]: hosts with links and servers with dirty rates; from a file, or [`generate`]d.
+//! - [`plan`]: what is asked of many moves, and what is answered.
+//! - [`order`]: which prepared moves transfer now, and how fast.
+//! - [`simulate`]: how a plan would go, by this order or by simpler ones.
+//! - [`bound`]: how fast any plan could be at best.
+//! - [`optimum`]: how fast the best plan of a few moves is, by trying all.
+//! - [`lint`]: whether a plan keeps every rule; knows nothing of how it was made.
+//! - [`fingerprint`]: whether a fleet has changed in a way that matters to a plan.
 //!
 //! Nothing here asks an agent. A host that fits may still refuse in its pre-check; the caller
 //! tells [`search::Search`] and gets the next one.
 
 pub mod admission;
+pub mod bound;
+mod build;
 pub mod candidates;
 pub mod completion;
 pub mod emptying;
+pub mod fingerprint;
+pub mod fleet;
+pub mod generate;
 pub mod inventory;
+pub mod lint;
+pub mod optimum;
+pub mod order;
+pub mod plan;
+pub mod precopy;
 pub mod reason;
 pub mod search;
+pub mod simulate;
+pub mod table;
 pub mod texts;
 
 #[cfg(test)]

@@ -1,0 +1,300 @@
+//! What matters to a plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use godwit_core::migration::BlockMigration;
+use godwit_core::resources::Resources;
+use godwit_core::server_group::Policy;
+
+use super::{Fact, FactCode, Subject};
+use crate::fleet::Fleet;
+use crate::plan::{Operation, OperationKind, Plan, Wish};
+use crate::table::{GroupNo, HostNo, OperationNo, ServerNo};
+
+/// What a plan asks of a host that servers go to.
+#[derive(Default)]
+struct Asked {
+    arrivals: Vec<(OperationNo, ServerNo)>,
+    groups: BTreeSet<GroupNo>,
+    /// What all of the plan that leaves it takes there.
+    leaves: Resources,
+}
+
+pub(super) fn facts(fleet: &Fleet, wish: &Wish, plan: &Plan) -> Vec<Fact> {
+    let mut facts = Facts {
+        fleet,
+        plan,
+        found: Vec::new(),
+    };
+    let mut servers = BTreeSet::new();
+    let mut sources = BTreeSet::new();
+    let mut asked: BTreeMap<HostNo, Asked> = BTreeMap::new();
+    let mut leaving: BTreeMap<HostNo, Resources> = BTreeMap::new();
+    for (id, operation) in plan.operations.iter() {
+        servers.insert(operation.server);
+        let (Some(source), Some(server)) = (
+            fleet.host_no(&operation.source),
+            fleet.server_no(operation.server),
+        ) else {
+            continue;
+        };
+        if operation.destination.is_some() {
+            let pools = &fleet.hosts()[source].host.pools;
+            let room = fleet.servers()[server].need.room_at(pools);
+            let leaves = leaving.entry(source).or_default();
+            *leaves = Resources::plus(*leaves, room);
+        }
+        sources.insert((source, operation.kind == OperationKind::Evacuate));
+        let destination = operation.destination.as_ref();
+        if let Some(host) = destination.and_then(|host| fleet.host_no(host)) {
+            let asked = asked.entry(host).or_default();
+            asked.arrivals.push((id, server));
+            asked.groups.extend(fleet.servers()[server].group);
+            facts.converges(operation, source, host, server);
+        }
+    }
+    let emptied = match wish {
+        Wish::Servers { .. } | Wish::ReturnHome { .. } => Vec::new(),
+        Wish::Host { host } => vec![host],
+        Wish::Rolling { hosts, .. } => hosts.iter().collect(),
+    };
+    for host in emptied.into_iter().filter_map(|host| fleet.host_no(host)) {
+        let here = fleet.servers_on(host).iter();
+        servers.extend(here.map(|server| fleet.servers()[*server].need.server));
+    }
+    for server in servers {
+        match fleet.server_no(server) {
+            Some(no) => facts.server(no),
+            None => facts.add(FactCode::ServerHost, Subject::Server(server), "none"),
+        }
+    }
+    for (host, evacuated) in sources {
+        facts.source(host, evacuated);
+    }
+    for (host, mut asked) in asked {
+        asked.leaves = leaving.get(&host).copied().unwrap_or_default();
+        facts.destination(host, &asked);
+    }
+    facts.found
+}
+
+struct Facts<'a> {
+    fleet: &'a Fleet,
+    plan: &'a Plan,
+    found: Vec<Fact>,
+}
+
+impl Facts<'_> {
+    fn add(&mut self, code: FactCode, subject: Subject, is: impl Into<String>) {
+        self.add_of(code, subject, None, is);
+    }
+
+    fn add_of(
+        &mut self,
+        code: FactCode,
+        subject: Subject,
+        of: Option<String>,
+        is: impl Into<String>,
+    ) {
+        self.found.push(Fact {
+            code,
+            subject,
+            of,
+            is: is.into(),
+        });
+    }
+
+    fn server(&mut self, no: ServerNo) {
+        let server = &self.fleet.servers()[no];
+        let subject = || Subject::Server(server.need.server);
+        let need = &server.need;
+        let Resources {
+            vcpus,
+            memory_mb,
+            disk_gb,
+        } = need.room;
+        let size = format!("{vcpus} vcpus, {memory_mb} MiB, {disk_gb} GiB of disk");
+        let pools: Vec<_> = need.pools.iter().map(String::as_str).collect();
+        let local = if need.local_disks {
+            " and local disks"
+        } else {
+            ""
+        };
+        let group = server.group.map(|no| &self.fleet.groups()[no]);
+        let group = group.map_or_else(
+            || "none".to_owned(),
+            |group| {
+                let most = group.max_server_per_host.unwrap_or(1);
+                format!("{}: {}, {most}", group.id, group.policy.as_str())
+            },
+        );
+        let heading = server.moving_to.as_ref();
+        let heading = heading.map_or_else(|| "no move".to_owned(), |host| format!("to {host}"));
+        self.add(FactCode::ServerHost, subject(), need.source.to_string());
+        self.add(FactCode::ServerSize, subject(), size);
+        let disks = format!("{}{local}", pools.join(", "));
+        self.add(FactCode::ServerDisks, subject(), disks);
+        let power = if server.running { "on" } else { "off" };
+        self.add(FactCode::ServerPower, subject(), power);
+        self.add(FactCode::ServerBusy, subject(), heading);
+        self.add(FactCode::ServerGroup, subject(), group);
+    }
+
+    fn converges(&mut self, operation: &Operation, from: HostNo, to: HostNo, server: ServerNo) {
+        if operation.kind != OperationKind::Live {
+            return;
+        }
+        let guest = self.fleet.servers()[server].guest(&self.fleet.hosts()[to].host);
+        let ends = guest.ends(self.fleet.stream_limit(from, to));
+        let subject = Subject::Server(operation.server);
+        let of = operation.destination.as_ref().map(ToString::to_string);
+        let is = if ends { "yes" } else { "no" };
+        self.add_of(FactCode::ServerConverges, subject, of, is);
+    }
+
+    fn source(&mut self, no: HostNo, evacuated: bool) {
+        let host = &self.fleet.hosts()[no];
+        let subject = || Subject::Host(host.host.name.clone());
+        // Of a destination these are looked at as well.
+        let of = || Some("source".to_owned());
+        let (up, managed) = (yes(host.host.up), yes(host.managed));
+        self.add_of(FactCode::HostUp, subject(), of(), up);
+        self.add_of(FactCode::HostManaged, subject(), of(), managed);
+        if evacuated {
+            self.add_of(FactCode::HostFenced, subject(), of(), yes(host.fenced));
+        }
+    }
+
+    fn destination(&mut self, no: HostNo, asked: &Asked) {
+        let (fleet, to) = (self.fleet, &self.fleet.hosts()[no]);
+        let subject = || Subject::Host(to.host.name.clone());
+        self.add(FactCode::HostEnabled, subject(), yes(to.host.is_enabled()));
+        self.add(FactCode::HostUp, subject(), yes(to.host.up));
+        self.add(FactCode::HostManaged, subject(), yes(to.managed));
+        let needs = asked.arrivals.iter();
+        let needs: Vec<_> = needs
+            .map(|(_, server)| &fleet.servers()[*server].need)
+            .collect();
+        let fits = needs.iter().all(|need| {
+            need.hypervisor_type == to.host.hypervisor_type
+                && need.hypervisor_version <= to.host.hypervisor_version
+        });
+        let version = to.host.hypervisor_version;
+        let hypervisor = format!("{} {version}", to.host.hypervisor_type);
+        let hypervisor = if fits {
+            "runs them".to_owned()
+        } else {
+            hypervisor
+        };
+        self.add(FactCode::HostHypervisor, subject(), hypervisor);
+        let cpu = needs.iter().all(|need| need.arch == to.host.arch);
+        let cpu = if cpu { "runs them" } else { &to.host.arch };
+        self.add(FactCode::HostCpu, subject(), cpu);
+        let reached = needs
+            .iter()
+            .filter(|need| need.block_migration != BlockMigration::Yes);
+        let wanted: BTreeSet<_> = reached.flat_map(|need| &need.pools).collect();
+        let missing = wanted
+            .into_iter()
+            .filter(|pool| !to.host.pools.contains(*pool));
+        let missing: Vec<_> = missing.map(String::as_str).collect();
+        let reached = if missing.is_empty() {
+            "reaches their disks".to_owned()
+        } else {
+            format!("does not reach {}", missing.join(", "))
+        };
+        self.add(FactCode::HostPools, subject(), reached);
+        self.room(no, asked);
+        self.groups(no, asked);
+    }
+
+    /// Enough of each, or how much there is.
+    fn room(&mut self, no: HostNo, asked: &Asked) {
+        let host = &self.fleet.hosts()[no].host;
+        let (peak, free) = (self.peak(no, asked), host.free());
+        for (code, peak, free) in [
+            (FactCode::HostVcpus, peak.vcpus, free.vcpus),
+            (FactCode::HostMemory, peak.memory_mb, free.memory_mb),
+            (FactCode::HostDisk, peak.disk_gb, free.disk_gb),
+        ] {
+            let enough = peak <= 0 || free >= peak;
+            let is = if enough {
+                "enough".to_owned()
+            } else {
+                format!("{free} of {peak}")
+            };
+            self.add(code, Subject::Host(host.name.clone()), is);
+        }
+    }
+
+    /// The most room that the plan takes at one moment, with what has left by then.
+    fn peak(&self, no: HostNo, asked: &Asked) -> Resources {
+        let host = &self.fleet.hosts()[no].host;
+        let room = |server: ServerNo| self.fleet.servers()[server].need.room_at(&host.pools);
+        let leaves = |id: &OperationNo| {
+            let operation = &self.plan.operations[*id];
+            let server = self.fleet.server_no(operation.server);
+            server.filter(|_| operation.source == host.name).map(room)
+        };
+        let (mut peak, mut arrived) = (Resources::default(), Resources::default());
+        for (id, server) in &asked.arrivals {
+            arrived = arrived.plus(room(*server));
+            let operation = &self.plan.operations[*id];
+            let gone = if operation.after_done.is_some() {
+                asked.leaves
+            } else {
+                let after = operation.after.iter().filter_map(leaves);
+                after.fold(Resources::default(), Resources::plus)
+            };
+            let now = arrived.less(gone);
+            peak = Resources {
+                vcpus: peak.vcpus.max(now.vcpus),
+                memory_mb: peak.memory_mb.max(now.memory_mb),
+                disk_gb: peak.disk_gb.max(now.disk_gb),
+            };
+        }
+        peak
+    }
+
+    /// Members that the plan does not move, where they count.
+    fn groups(&mut self, no: HostNo, asked: &Asked) {
+        let name = self.fleet.hosts()[no].host.name.clone();
+        for group in &asked.groups {
+            let rule = &self.fleet.groups()[*group];
+            let moves = |server: &ServerNo| asked.arrivals.iter().any(|(_, it)| it == server);
+            let others = self.fleet.members(*group).iter();
+            let others: Vec<_> = others.filter(|it| !moves(it)).copied().collect();
+            let there = |server: &ServerNo| {
+                let heading = self.fleet.servers()[*server].moving_to.as_ref();
+                self.fleet.host_of(*server) == no || heading == Some(&name)
+            };
+            let here = others.iter().filter(|it| there(it)).count();
+            let arrive = self.fleet.members(*group).len() - others.len();
+            let is = match rule.policy {
+                Policy::AntiAffinity => {
+                    let most = rule.max_server_per_host.unwrap_or(1) as usize;
+                    if here + arrive <= most {
+                        "kept".to_owned()
+                    } else {
+                        format!("{here} others")
+                    }
+                }
+                Policy::Affinity => {
+                    let elsewhere = others.len() - here;
+                    if elsewhere == 0 {
+                        "kept".to_owned()
+                    } else {
+                        format!("{elsewhere} elsewhere")
+                    }
+                }
+                Policy::SoftAffinity | Policy::SoftAntiAffinity => continue,
+            };
+            let of = Some(rule.id.to_string());
+            self.add_of(FactCode::HostGroup, Subject::Host(name.clone()), of, is);
+        }
+    }
+}
+
+const fn yes(is: bool) -> &'static str {
+    if is { "yes" } else { "no" }
+}

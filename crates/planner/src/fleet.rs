@@ -1,0 +1,215 @@
+//! What a plan is made from: hosts with their links, servers with their dirty rates, groups.
+//!
+//! A fleet is checked once, when it is made; whatever reads it later finds every name known.
+
+mod file;
+
+use std::collections::HashMap;
+
+use godwit_core::ids::{HostName, ServerGroupUuid, ServerUuid};
+use godwit_core::server_group::Policy;
+use thiserror::Error;
+
+use crate::inventory::{Host, Need};
+use crate::precopy::Guest;
+use crate::table::{GroupNo, HostNo, ServerNo, Table};
+
+pub use file::{FileError, FleetFile};
+
+/// What a server is taken to dirty whose rate nobody has measured yet.
+pub const UNMEASURED_DIRTY_BYTES_PER_SECOND: u64 = 20_000_000;
+
+/// The network that moves use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Link {
+    /// In each direction.
+    pub bytes_per_second: u64,
+    /// What one stream achieves at most, as measured.
+    pub stream_bytes_per_second: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FleetHost {
+    /// Its room is what moves in flight leave of it: their claims are in `used`.
+    pub host: Host,
+    pub link: Link,
+    pub zone: Option<String>,
+    pub pod: Option<String>,
+    pub cluster: Option<String>,
+    /// If not, nothing moves in or out.
+    pub managed: bool,
+    /// Is it proven that nothing executes there any more?
+    pub fenced: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FleetServer {
+    /// Without its group, which is below.
+    pub need: Need,
+    pub memory_bytes: u64,
+    /// What its disks add to that where they have to be copied.
+    pub disk_bytes: u64,
+    pub dirty_bytes_per_second: Option<u64>,
+    /// Does it execute?
+    pub running: bool,
+    /// Where it is going already, in a move that no plan may touch.
+    pub moving_to: Option<HostName>,
+    /// Its group's place in the fleet's list.
+    pub group: Option<GroupNo>,
+}
+
+impl FleetServer {
+    /// What a stream has to carry, to a host that reaches `pools`.
+    pub fn guest(&self, host: &Host) -> Guest {
+        let copied = self.need.room_at(&host.pools).disk_gb > 0;
+        let disks = if copied { self.disk_bytes } else { 0 };
+        let dirty = self
+            .dirty_bytes_per_second
+            .unwrap_or(UNMEASURED_DIRTY_BYTES_PER_SECOND);
+        Guest {
+            bytes: (self.memory_bytes.saturating_add(disks)) as f64,
+            memory: self.memory_bytes as f64,
+            dirty: dirty as f64,
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Group {
+    pub id: ServerGroupUuid,
+    pub name: String,
+    pub policy: Policy,
+    pub max_server_per_host: Option<u32>,
+}
+
+/// Why something is no fleet.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum FleetError {
+    #[error("host {0} is there twice")]
+    HostTwice(HostName),
+    #[error("server {0} is there twice")]
+    ServerTwice(ServerUuid),
+    #[error("server {0} is on a host that is not there: {1}")]
+    UnknownHost(ServerUuid, HostName),
+    #[error("server {0} is in a group that is not there")]
+    UnknownGroup(ServerUuid),
+    #[error("the link of host {0} carries nothing")]
+    NoLink(HostName),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Fleet {
+    hosts: Table<HostNo, FleetHost>,
+    servers: Table<ServerNo, FleetServer>,
+    groups: Table<GroupNo, Group>,
+    host_numbers: HashMap<HostName, HostNo>,
+    server_numbers: HashMap<ServerUuid, ServerNo>,
+    servers_on: Table<HostNo, Vec<ServerNo>>,
+    members: Table<GroupNo, Vec<ServerNo>>,
+}
+
+impl Fleet {
+    /// # Errors
+    ///
+    /// A name that is there twice, or that is not there; a link of no bytes per second.
+    pub fn new(
+        hosts: Vec<FleetHost>,
+        servers: Vec<FleetServer>,
+        groups: Vec<Group>,
+    ) -> Result<Self, FleetError> {
+        let mut fleet = Self {
+            servers_on: Table::filled(hosts.len(), Vec::new()),
+            members: Table::filled(groups.len(), Vec::new()),
+            hosts: hosts.into(),
+            servers: servers.into(),
+            groups: groups.into(),
+            ..Self::default()
+        };
+        for (no, host) in fleet.hosts.iter() {
+            let name = &host.host.name;
+            if host.link.bytes_per_second == 0 || host.link.stream_bytes_per_second == 0 {
+                return Err(FleetError::NoLink(name.clone()));
+            }
+            if fleet.host_numbers.insert(name.clone(), no).is_some() {
+                return Err(FleetError::HostTwice(name.clone()));
+            }
+        }
+        for (no, server) in fleet.servers.iter() {
+            let (id, source) = (server.need.server, &server.need.source);
+            if fleet.server_numbers.insert(id, no).is_some() {
+                return Err(FleetError::ServerTwice(id));
+            }
+            let heading = server.moving_to.iter().chain([source]);
+            for name in heading {
+                let known = fleet.host_numbers.get(name);
+                let unknown = || FleetError::UnknownHost(id, name.clone());
+                let host = *known.ok_or_else(unknown)?;
+                if name == source {
+                    fleet.servers_on[host].push(no);
+                }
+            }
+            if let Some(group) = server.group {
+                if crate::table::Number::at(group) >= fleet.groups.len() {
+                    return Err(FleetError::UnknownGroup(id));
+                }
+                fleet.members[group].push(no);
+            }
+        }
+        Ok(fleet)
+    }
+
+    /// What it was made from, to be changed and made again.
+    pub fn into_parts(self) -> (Vec<FleetHost>, Vec<FleetServer>, Vec<Group>) {
+        (
+            self.hosts.into_rows(),
+            self.servers.into_rows(),
+            self.groups.into_rows(),
+        )
+    }
+
+    pub fn hosts(&self) -> &Table<HostNo, FleetHost> {
+        &self.hosts
+    }
+
+    pub fn servers(&self) -> &Table<ServerNo, FleetServer> {
+        &self.servers
+    }
+
+    pub fn groups(&self) -> &Table<GroupNo, Group> {
+        &self.groups
+    }
+
+    pub fn host_no(&self, name: &HostName) -> Option<HostNo> {
+        self.host_numbers.get(name).copied()
+    }
+
+    pub fn server_no(&self, server: ServerUuid) -> Option<ServerNo> {
+        self.server_numbers.get(&server).copied()
+    }
+
+    /// The servers that are recorded on a host.
+    pub fn servers_on(&self, host: HostNo) -> &[ServerNo] {
+        &self.servers_on[host]
+    }
+
+    pub fn members(&self, group: GroupNo) -> &[ServerNo] {
+        &self.members[group]
+    }
+
+    /// The host that a server is recorded on.
+    pub fn host_of(&self, server: ServerNo) -> HostNo {
+        self.host_numbers[&self.servers[server].need.source]
+    }
+
+    /// What one stream between two hosts carries at most, in bytes per second.
+    pub fn stream_limit(&self, source: HostNo, destination: HostNo) -> f64 {
+        let of = |host: HostNo| {
+            let link = self.hosts[host].link;
+            link.stream_bytes_per_second.min(link.bytes_per_second)
+        };
+        of(source).min(of(destination)) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests;
