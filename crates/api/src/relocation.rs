@@ -22,6 +22,7 @@ pub mod etag;
 pub mod events;
 mod fields;
 pub mod hosts;
+pub mod management;
 pub mod migrations;
 pub mod openapi;
 pub mod page;

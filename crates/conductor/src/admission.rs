@@ -151,7 +151,8 @@ enum Fitness {
         rejected: Vec<Rejection>,
         failure: Failure,
     },
-    /// Agents are missing, and this conductor is too young to hold that against them.
+    /// Agents are missing, and this conductor is too young to hold that against them; or the cluster of
+    /// one of its hosts takes no part in moves for now.
     Unknown,
 }
 
@@ -172,6 +173,9 @@ async fn fitness(
     let fleet = Fleet::load_two(&ctx.store, ends, ctx.basis()).await?;
     let own = ctx.store.claim_find(migration.uuid).await?;
     let hosts = fleet.hosts(own.as_ref());
+    if hosts.iter().any(|host| host.unmanaged.is_some()) {
+        return Ok(Fitness::Unknown);
+    }
     let fitness = fit_now(migration, &fleet, &hosts, &server, &hardware.disks);
     let unfit = matches!(fitness, Fitness::Unfit { .. });
     // Whose agent reported to nobody is missing until it finds this conductor.
@@ -224,6 +228,7 @@ async fn begin(ctx: &Arc<Context>, record: &MigrationRecord) -> Result<(), Commi
             info!(migration = %record.migration.uuid, %host, %role, "another took the slot");
             Ok(())
         }
+        Err(CommitError::Unmanaged { .. }) => Ok(()),
         Err(error) => Err(error),
     }
 }

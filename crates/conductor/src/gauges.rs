@@ -86,7 +86,9 @@ async fn refresh(ctx: &Context) -> Result<(), StoreError> {
             .set(count);
     }
     services(ctx, now).await?;
-    for (state, count) in [("up", up), ("down", all.saturating_sub(up))] {
+    let let_be = ctx.store.agents_let_be(heard_since).await?;
+    let down = all.saturating_sub(up).saturating_sub(let_be);
+    for (state, count) in [("up", up), ("down", down), ("unmanaged", let_be)] {
         metrics.agents.with_label_values(&[state]).set(count);
     }
     metrics.gauges_read(now);

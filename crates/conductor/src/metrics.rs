@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use godwit_core::effect::Effect;
+use godwit_core::failure::Failure;
 use godwit_core::power::PowerAction;
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
@@ -54,6 +55,7 @@ pub(crate) struct Metrics {
     pub(crate) delivery_age: GaugeVec,
     pub(crate) pool: IntGaugeVec,
     refusals: IntCounter,
+    mismatches: IntCounterVec,
     read_at: Gauge,
 }
 
@@ -140,7 +142,12 @@ impl Metrics {
                 "Effects that this conductor performs at the moment.",
                 registry
             )?,
-            agents: gauges!("godwit_agents", "Agents, up or down.", &["state"], registry)?,
+            agents: gauges!(
+                "godwit_agents",
+                "Agents: up, down, or silent in a cluster that is not managed.",
+                &["state"],
+                registry
+            )?,
             services: gauges!(
                 "godwit_services",
                 "Agents and conductors: up, down or forced_down, enabled or disabled.",
@@ -171,12 +178,24 @@ impl Metrics {
                 "Calls of the conductor that got no connection to the database in time.",
                 registry
             )?,
+            mismatches: counters!(
+                "godwit_verdict_mismatch_total",
+                "Hosts that were suitable by what was known of them, and refused when they were asked.",
+                &["code"],
+                registry
+            )?,
             read_at: age!(
                 "godwit_figures_timestamp_seconds",
                 "When this conductor last read its gauges from the database.",
                 registry
             )?,
         })
+    }
+
+    /// A host that was to be suitable refused.
+    pub(crate) fn refused(&self, failure: &Failure) {
+        let labels = [failure.code.as_str()];
+        self.mismatches.with_label_values(&labels).inc();
     }
 
     pub(crate) fn stepped(&self, before: &MigrationRecord, after: &MigrationRecord) {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::fence::FENCE_PROOF;
+use godwit_core::host::management::Unmanaged;
 use godwit_core::host::scope::Because;
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Limits, Placement, StorageMode};
@@ -62,6 +63,8 @@ enum NotCommitted {
     Taken(Failure, Vec<Reason>),
     /// Nothing is put there any more.
     Disabled(Vec<Because>),
+    /// Its cluster, or the source's, takes no part in moves any more.
+    Unmanaged(Unmanaged),
 }
 
 /// Why a host was not taken.
@@ -143,10 +146,16 @@ impl Scheduling<'_> {
                     Err(NotCommitted::Taken(failure, reasons)) => {
                         search.refused_for(host, failure, reasons);
                     }
+                    Err(NotCommitted::Unmanaged(cluster)) => search.unmanaged(host, &cluster),
                     Err(NotCommitted::Disabled(because)) => search.disabled(host, &because),
                 },
                 Err(Declined::Refused(failure)) => {
                     info!(migration = %migration.uuid, %host, %failure, "a host refused");
+                    // Nobody says of a forced destination that it is suitable, or of any that it answers.
+                    let answered = failure.code != FailureCode::ComputeServiceUnavailable;
+                    if answered && !migration.request.is_forced() {
+                        ctx.metrics.refused(&failure);
+                    }
                     search.refused(host, failure);
                 }
                 Err(Declined::SourceSilent(reason)) => {
@@ -272,6 +281,9 @@ impl Scheduling<'_> {
                 Ok(Err(NotCommitted::Taken(failure, vec![reason])))
             }
             Err(CommitError::Disabled { because, .. }) => Ok(Err(NotCommitted::Disabled(because))),
+            Err(CommitError::Unmanaged { cluster, .. }) => {
+                Ok(Err(NotCommitted::Unmanaged(cluster)))
+            }
             Err(error) => Err(Retry::from(error)),
         }
     }

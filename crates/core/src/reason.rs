@@ -26,6 +26,8 @@ words!(
         Unknown = "unknown",
         /// Nothing new may be put there.
         Disabled = "disabled",
+        /// Its cluster, or that of the source, takes no part in moves.
+        Unmanaged = "unmanaged",
         /// Its agent does not answer.
         Down = "down",
         /// Its hypervisor is of another type.
@@ -50,8 +52,6 @@ words!(
         SourceNotFenced = "source-not-fenced",
         /// It is on its way already.
         Busy = "busy",
-        /// The host's cluster, or the source's, takes no part in moves.
-        Unmanaged = "unmanaged",
         /// It changes its memory faster than a stream could carry it there.
         NeverConverges = "never-converges",
         /// It was asked, and refused.
@@ -67,6 +67,7 @@ impl ReasonCode {
             Self::NotNamed => "Another host was named.",
             Self::Unknown => "There is no such host.",
             Self::Disabled => "The host is disabled.",
+            Self::Unmanaged => "The host's cluster, or the source's, takes no part in moves.",
             Self::Down => "The host's agent is down.",
             Self::HypervisorType => "The hypervisors are of different types.",
             Self::HypervisorTooOld => "The host's hypervisor is older than the source's.",
@@ -81,7 +82,6 @@ impl ReasonCode {
                 "The host that the server is on is silent, and nobody has declared it dead."
             }
             Self::Busy => "The server is on its way to another host.",
-            Self::Unmanaged => "The host's cluster, or the source's, takes no part in moves.",
             Self::NeverConverges => "The server changes its memory faster than it can be sent.",
             Self::Refused => "The host refused.",
         }

@@ -63,6 +63,7 @@ impl Fleet {
                 name: facts.name.clone(),
                 node: facts.node.clone(),
                 because: load.because.clone(),
+                unmanaged: load.unmanaged.clone(),
                 up: load.host.service.is_up(basis.now, basis.down_time),
                 hypervisor_type: facts.hypervisor_type.clone(),
                 hypervisor_version: facts.hypervisor_version,
@@ -145,6 +146,7 @@ impl Fleet {
             pools: disks.clone().filter_map(|disk| disk.pool.clone()).collect(),
             local_disks: disks.clone().any(|disk| disk.pool.is_none()),
             block_migration: request.block_migration(),
+            unmanaged: self.host(source).and_then(|it| it.unmanaged.clone()),
             source_is_dead: matches!(request, Request::Evacuation(_)),
             group: None,
         }

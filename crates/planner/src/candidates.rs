@@ -5,10 +5,12 @@
 
 use std::cmp::Reverse;
 
+use godwit_core::host::management::Unmanaged;
 use godwit_core::ids::HostName;
+use godwit_core::words;
 
 use crate::inventory::{Host, Need, Target};
-use crate::reason::{self, Reason, Rejection};
+use crate::reason::{self, Amount, Reason, Rejection};
 
 /// How well a host fits; greater is better. What a soft server group likes comes first, then the
 /// share of memory that would stay free, then processors, then how few moves are on their way
@@ -46,32 +48,81 @@ pub fn candidates(hosts: &[Host], need: &Need, target: &Target) -> (Vec<HostName
     (fitting.collect(), rejected)
 }
 
-fn reasons(host: &Host, need: &Need, target: &Target) -> Vec<Reason> {
-    let mut found = Vec::new();
-    if host.name == need.source {
-        found.push(reason::is_source(&host.name));
+words!(
+    /// What every destination is held against, in this order.
+    Constraint, "constraint", {
+        /// It is another host than the server's own.
+        Elsewhere = "elsewhere",
+        /// It is the one that was asked for.
+        Named = "named",
+        /// Something may be put there.
+        Enabled = "enabled",
+        /// Its cluster and the source's take part in moves.
+        Managed = "managed",
+        /// Its agent answers.
+        Up = "up",
+        /// Its hypervisor is of the source's type.
+        HypervisorType = "hypervisor-type",
+        /// Its hypervisor is no older than the source's.
+        HypervisorVersion = "hypervisor-version",
+        /// Its processors are of the source's architecture.
+        Arch = "arch",
+        /// It reaches what must not be copied.
+        Storage = "storage",
+        /// It has the processors.
+        Vcpus = "vcpus",
+        /// It has the memory.
+        Memory = "memory",
+        /// It has the disk.
+        Disk = "disk",
+        /// The server's group allows it.
+        Group = "group",
     }
-    match target {
-        Target::Named(wanted) | Target::Forced(wanted) if *wanted != host.name => {
-            found.push(reason::not_named(wanted));
+);
+
+impl Constraint {
+    /// Why a host does not meet it; `None`: it does.
+    fn check(self, host: &Host, need: &Need, target: &Target) -> Option<Reason> {
+        match self {
+            Self::Elsewhere => (host.name == need.source).then(|| reason::is_source(&host.name)),
+            Self::Named => match target {
+                Target::Named(wanted) | Target::Forced(wanted) if *wanted != host.name => {
+                    Some(reason::not_named(wanted))
+                }
+                Target::Any | Target::Named(_) | Target::Forced(_) => None,
+            },
+            Self::Enabled => {
+                (!host.because.is_empty()).then(|| reason::disabled(&host.name, &host.because))
+            }
+            Self::Managed => {
+                let clusters: Vec<&Unmanaged> = need.clusters_unmanaged(host).collect();
+                (!clusters.is_empty()).then(|| reason::unmanaged(&clusters))
+            }
+            Self::Up => (!host.up).then(|| reason::down(&host.name)),
+            Self::HypervisorType => reason::hypervisor_type(host, need),
+            Self::HypervisorVersion => reason::hypervisor_too_old(host, need),
+            Self::Arch => reason::arch(host, need),
+            Self::Storage => (need.keeps_storage() && !need.pools.is_subset(&host.pools))
+                .then(|| reason::storage(host, need)),
+            Self::Vcpus => short(host, need, Amount::Vcpus),
+            Self::Memory => short(host, need, Amount::Memory),
+            Self::Disk => short(host, need, Amount::Disk),
+            Self::Group => group_reason(host, need),
         }
-        Target::Any | Target::Named(_) | Target::Forced(_) => {}
     }
-    if !host.because.is_empty() {
-        found.push(reason::disabled(&host.name, &host.because));
-    }
-    if !host.up {
-        found.push(reason::down(&host.name));
-    }
-    found.extend(reason::hypervisor(host, need));
-    found.extend(reason::arch(host, need));
-    if need.keeps_storage() && !need.pools.is_subset(&host.pools) {
-        found.push(reason::storage(host, need));
-    }
-    let room = need.room_at(&host.pools);
-    found.extend(reason::short_of(&host.name, host.capacity, host.used, room));
-    found.extend(group_reason(host, need));
-    found
+}
+
+/// All that is wrong with a host.
+fn reasons(host: &Host, need: &Need, target: &Target) -> Vec<Reason> {
+    let constraints = Constraint::ALL.iter();
+    constraints
+        .filter_map(|it| it.check(host, need, target))
+        .collect()
+}
+
+fn short(host: &Host, need: &Need, amount: Amount) -> Option<Reason> {
+    let rooms = (host.capacity, host.used, need.room_at(&host.pools));
+    reason::short(&host.name, rooms, amount)
 }
 
 fn group_reason(host: &Host, need: &Need) -> Option<Reason> {

@@ -12,12 +12,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use godwit_core::host::scope::Because;
+use godwit_core::host::management::Unmanaged;
+use godwit_core::host::scope::{Because, Level};
 use godwit_core::ids::{HostName, ServerGroupUuid, ServerUuid};
-use godwit_core::reason::{Change, ChangeKind, Fix};
+use godwit_core::reason::{Change, Fix};
 
 use crate::inventory::{Host, Need};
-use crate::reason;
+use crate::reason::{self, Amount};
 
 mod search;
 mod state;
@@ -25,7 +26,7 @@ mod state;
 /// Something that would have to be otherwise. Hosts and servers by their place in the lists.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Key {
-    /// What was disabled is enabled again.
+    /// What operators said of a scope is taken back.
     Scope(usize),
     Agent(usize),
     Version(usize),
@@ -42,14 +43,6 @@ impl Key {
     const fn is_by_hand(self) -> bool {
         !matches!(self, Self::Scope(_))
     }
-}
-
-/// What a host may be short of.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Amount {
-    Vcpus,
-    Memory,
-    Disk,
 }
 
 /// A place for every server, and what has to change for that.
@@ -86,34 +79,66 @@ impl Emptying {
 pub fn smallest(hosts: &[Host], needs: &[Need]) -> Option<Emptying> {
     let mut needs: Vec<&Need> = needs.iter().collect();
     needs.sort_by_key(|need| (std::cmp::Reverse(need.room.memory_mb), need.server));
-    let scopes = Scopes::of(hosts);
+    let scopes = Scopes::of(hosts, &needs);
     let found = search::search(hosts, &needs, &scopes)?;
     Some(found.told(hosts, &needs, &scopes))
 }
 
-/// All that was disabled, each once, and what of it holds for each host.
+/// What operators said that keeps servers from a host.
+enum Said<'a> {
+    Disabled(&'a Because),
+    Unmanaged(&'a Unmanaged),
+}
+
+/// All that was said, each once, and what of it holds for each host.
 struct Scopes<'a> {
-    all: Vec<&'a Because>,
+    all: Vec<Said<'a>>,
     of_host: Vec<Vec<usize>>,
 }
 
 impl<'a> Scopes<'a> {
-    fn of(hosts: &'a [Host]) -> Self {
+    fn of(hosts: &'a [Host], needs: &[&'a Need]) -> Self {
         let mut all = Vec::new();
         let mut known = BTreeMap::new();
-        let mut number = |it: &'a Because| {
-            *known
-                .entry((it.level, it.name.as_str()))
-                .or_insert_with(|| {
-                    all.push(it);
-                    all.len().saturating_sub(1)
-                })
+        let mut number = |said: Said<'a>| {
+            *known.entry(said.key()).or_insert_with(|| {
+                all.push(said);
+                all.len().saturating_sub(1)
+            })
         };
-        let of_host = hosts
-            .iter()
-            .map(|host| host.because.iter().map(&mut number).collect())
-            .collect();
+        let mut of_host = Vec::with_capacity(hosts.len());
+        for host in hosts {
+            let disabled = host.because.iter().map(Said::Disabled);
+            let unmanaged = host.unmanaged.iter().map(Said::Unmanaged);
+            of_host.push(disabled.chain(unmanaged).map(&mut number).collect());
+        }
+        for cluster in needs.iter().filter_map(|need| need.unmanaged.as_ref()) {
+            number(Said::Unmanaged(cluster));
+        }
         Self { all, of_host }
+    }
+
+    /// What keeps servers from leaving their host.
+    fn of_source(&self, need: &Need) -> Option<Key> {
+        let cluster = &need.unmanaged.as_ref()?.cluster;
+        let is_it = |said: &Said<'_>| said.key() == (None, cluster.as_str());
+        self.all.iter().position(is_it).map(Key::Scope)
+    }
+}
+
+impl<'a> Said<'a> {
+    fn key(&self) -> (Option<Level>, &'a str) {
+        match self {
+            Self::Disabled(it) => (Some(it.level), &it.name),
+            Self::Unmanaged(it) => (None, &it.cluster),
+        }
+    }
+
+    fn told(&self) -> (String, Change) {
+        match self {
+            Self::Disabled(it) => (reason::enable(it), reason::enabling(it)),
+            Self::Unmanaged(it) => reason::managed(it),
+        }
     }
 }
 
@@ -167,10 +192,7 @@ impl<'a> Teller<'a> {
 
     fn told(&self, key: Key) -> Option<(String, Change)> {
         Some(match key {
-            Key::Scope(number) => {
-                let because = self.scopes.all.get(number)?;
-                (reason::enable(because), reason::enabling(because))
-            }
+            Key::Scope(number) => self.scopes.all.get(number)?.told(),
             Key::Agent(host) => reason::agent_up(&self.hosts.get(host)?.name),
             Key::Version(at) => {
                 let host = self.hosts.get(at)?;
@@ -211,26 +233,6 @@ impl<'a> Teller<'a> {
         let may_be = membership.most().saturating_sub(come);
         let counts = (there, may_be);
         Some(reason::members_away(&host.name, &membership.name, counts))
-    }
-}
-
-impl Amount {
-    const ALL: [Self; 3] = [Self::Vcpus, Self::Memory, Self::Disk];
-
-    const fn of(self, room: godwit_core::resources::Resources) -> i64 {
-        match self {
-            Self::Vcpus => room.vcpus,
-            Self::Memory => room.memory_mb,
-            Self::Disk => room.disk_gb,
-        }
-    }
-
-    const fn words(self) -> (ChangeKind, &'static str) {
-        match self {
-            Self::Vcpus => (ChangeKind::FreeVcpus, "vcpus"),
-            Self::Memory => (ChangeKind::FreeMemory, "MiB of memory"),
-            Self::Disk => (ChangeKind::FreeDisk, "GiB of disk"),
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A small fleet that the tests change to taste.
 
+use godwit_core::host::management::Unmanaged;
 use godwit_core::host::scope::{Because, Level, Switch};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::BlockMigration;
@@ -18,6 +19,7 @@ pub(crate) fn host(text: &str) -> Host {
         name: name(text),
         node: format!("{text}.example.org"),
         because: Vec::new(),
+        unmanaged: None,
         up: true,
         hypervisor_type: "QEMU".into(),
         hypervisor_version: 10_000_002,
@@ -50,6 +52,7 @@ pub(crate) fn need(source: &str) -> Need {
         local_disks: false,
         block_migration: BlockMigration::Auto,
         source_is_dead: false,
+        unmanaged: None,
         group: None,
     }
 }
@@ -63,6 +66,14 @@ pub(crate) fn disabled(level: Level, name: &str) -> Because {
             disabled: true,
             ..Switch::default()
         },
+    }
+}
+
+/// A cluster that takes no part in moves.
+pub(crate) fn unmanaged(cluster: &str) -> Unmanaged {
+    Unmanaged {
+        cluster: cluster.to_owned(),
+        reconciling: false,
     }
 }
 

@@ -36,8 +36,6 @@ pub struct FleetHost {
     pub zone: Option<String>,
     pub pod: Option<String>,
     pub cluster: Option<String>,
-    /// If not, nothing moves in or out.
-    pub managed: bool,
     /// Is it proven that nothing executes there any more?
     pub fenced: bool,
 }

@@ -121,6 +121,7 @@ fn host(at: usize, memory_mb: i64, link: Link) -> FleetHost {
             node: name.clone(),
             name: HostName::new(name).unwrap_or_else(|_| unreachable!("digits are a name")),
             because: Vec::new(),
+            unmanaged: None,
             up: true,
             hypervisor_type: "QEMU".to_owned(),
             hypervisor_version: 10_000_002,
@@ -138,7 +139,6 @@ fn host(at: usize, memory_mb: i64, link: Link) -> FleetHost {
         zone: Some("zone-1".to_owned()),
         pod: Some(format!("pod-{}", at / 100)),
         cluster: Some("cluster-1".to_owned()),
-        managed: true,
         fenced: false,
     }
 }
@@ -177,6 +177,7 @@ fn put(
             local_disks: false,
             block_migration: BlockMigration::Auto,
             source_is_dead: false,
+            unmanaged: None,
             group: None,
         },
         memory_bytes: u64::try_from(memory_mb).unwrap_or_default() << 20,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use godwit_core::host::management::Unmanaged;
 use godwit_core::host::scope::{Because, Level, Switch};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::{BlockMigration, Request};
@@ -14,6 +15,8 @@ pub struct Host {
     pub node: String,
     /// Why nothing new is put here, the widest scope first; none: it may be.
     pub because: Vec<Because>,
+    /// Its cluster, where that takes no part in moves.
+    pub unmanaged: Option<Unmanaged>,
     /// Does its agent answer?
     pub up: bool,
     /// Such as `QEMU`.
@@ -74,6 +77,8 @@ pub struct Need {
     /// Whether disks may, must or must not be copied.
     pub block_migration: BlockMigration,
     pub source_is_dead: bool,
+    /// The source's cluster, where that takes no part in moves.
+    pub unmanaged: Option<Unmanaged>,
     pub group: Option<Membership>,
 }
 
@@ -81,6 +86,17 @@ impl Need {
     /// Can the disks stay where they are when the server goes to a host that reaches `pools`?
     pub fn shares_with(&self, pools: &BTreeSet<String>) -> bool {
         !self.local_disks && self.pools.is_subset(pools)
+    }
+
+    /// The clusters of its ends that take no part in moves, each once.
+    pub(crate) fn clusters_unmanaged<'a>(
+        &'a self,
+        host: &'a Host,
+    ) -> impl Iterator<Item = &'a Unmanaged> {
+        let own = self.unmanaged.as_ref();
+        let is_another = move |it: &&Unmanaged| own.is_none_or(|own| own.cluster != it.cluster);
+        let there = host.unmanaged.as_ref().filter(is_another);
+        own.into_iter().chain(there)
     }
 
     /// Must the disks stay where they are?

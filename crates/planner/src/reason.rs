@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use godwit_core::host::management::{Standing, Unmanaged};
 use godwit_core::host::scope::{Because, Level};
 use godwit_core::ids::HostName;
 use godwit_core::reason::{ApiRequest, Change, ChangeKind};
@@ -59,11 +60,6 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
-
-/// What a host is short of, and what has to change then.
-const CPU: (ReasonCode, ChangeKind) = (ReasonCode::Vcpus, ChangeKind::FreeVcpus);
-const MEMORY: (ReasonCode, ChangeKind) = (ReasonCode::Memory, ChangeKind::FreeMemory);
-const DISK: (ReasonCode, ChangeKind) = (ReasonCode::Disk, ChangeKind::FreeDisk);
 
 fn change(kind: ChangeKind, host: &HostName, from: Value, to: Value) -> Change {
     Change {
@@ -127,6 +123,48 @@ pub(crate) fn disabled(host: &HostName, because: &[Because]) -> Reason {
         .fixed_by_all(enable, because.iter().map(enabling).collect())
 }
 
+/// Clusters take no part in moves: those of the source and of the destination.
+pub fn unmanaged(clusters: &[&Unmanaged]) -> Reason {
+    let names = clusters.iter().map(|it| it.cluster.clone());
+    let names: BTreeSet<String> = names.collect();
+    let text = clusters.iter().map(|it| match it.reconciling {
+        true => format!("the hosts of cluster {} are still looked at", it.cluster),
+        false => format!("cluster {} is not managed", it.cluster),
+    });
+    let text = text.collect::<Vec<_>>().join(", and ");
+    let (texts, changes): (Vec<String>, Vec<Change>) =
+        clusters.iter().map(|it| managed(it)).unzip();
+    Reason::new(ReasonCode::Unmanaged, text)
+        .shown_by(Evidence::Clusters { clusters: names })
+        .fixed_by_all(texts.join(" "), changes)
+}
+
+/// A cluster takes part in moves.
+pub(crate) fn managed(cluster: &Unmanaged) -> (String, Change) {
+    let name = &cluster.cluster;
+    let encoded = utf8_percent_encode(name, SEGMENT);
+    let request = ApiRequest {
+        method: "PUT",
+        path: format!("/relocation/v1/scopes/cluster/{encoded}/management"),
+        body: json!({ "managed": true }),
+    };
+    let (text, from) = match cluster.reconciling {
+        true => (
+            format!("Wait until each host of cluster {name} was looked at."),
+            Standing::Reconciling,
+        ),
+        false => (format!("Have cluster {name} managed."), Standing::Unmanaged),
+    };
+    let change = Change {
+        kind: ChangeKind::Management,
+        target: format!("{}/{name}", Level::Cluster),
+        from: json!(from),
+        to: json!(Standing::Managed),
+        request: (!cluster.reconciling).then_some(request),
+    };
+    (text, change)
+}
+
 /// What was disabled, of a host that is called so.
 fn called(because: &Because, host: &str) -> String {
     match because.level {
@@ -187,16 +225,22 @@ pub(crate) fn agent_up(host: &HostName) -> (String, Change) {
     (format!("Bring the agent of {host} back."), start)
 }
 
-/// What its hypervisor lacks.
-pub(crate) fn hypervisor(host: &Host, need: &Need) -> Option<Reason> {
-    if host.hypervisor_type != need.hypervisor_type {
-        let (here, there) = (&host.hypervisor_type, &need.hypervisor_type);
+pub(crate) fn hypervisor_type(host: &Host, need: &Need) -> Option<Reason> {
+    let (here, there) = (&host.hypervisor_type, &need.hypervisor_type);
+    (here != there).then(|| {
         let text = format!("the hypervisor is {here}, the source's is {there}");
         let evidence = Evidence::HypervisorType {
             hypervisor_type: here.clone(),
             needed_hypervisor_type: there.clone(),
         };
-        return Some(Reason::new(ReasonCode::HypervisorType, text).shown_by(evidence));
+        Reason::new(ReasonCode::HypervisorType, text).shown_by(evidence)
+    })
+}
+
+/// Versions of another type of hypervisor say nothing.
+pub(crate) fn hypervisor_too_old(host: &Host, need: &Need) -> Option<Reason> {
+    if host.hypervisor_type != need.hypervisor_type {
+        return None;
     }
     let (here, there) = (host.hypervisor_version, need.hypervisor_version);
     (here < there).then(|| {
@@ -253,46 +297,96 @@ pub(crate) fn connected(host: &Host, pools: &BTreeSet<String>) -> (String, Chang
     )
 }
 
-/// What of a host's capacity is too little for what is needed, with so much in use. One that is
-/// over-full of something still takes servers that need none of it.
+/// What of a host's capacity is too little for what is needed, with so much in use.
 pub fn short_of(
     host: &HostName,
     capacity: Resources,
     used: Resources,
     needed: Resources,
 ) -> Vec<Reason> {
-    let free = capacity.less(used);
-    let vcpus = Evidence::Vcpus {
-        needed_vcpus: needed.vcpus,
-        free_vcpus: free.vcpus,
-    };
-    let memory = Evidence::Memory {
-        needed_mib: needed.memory_mb,
-        free_mib: free.memory_mb,
-    };
-    let disk = Evidence::Disk {
-        needed_gib: needed.disk_gb,
-        free_gib: free.disk_gb,
-    };
-    let of = |get: fn(Resources) -> i64| (get(capacity), get(free), get(needed));
-    [
-        (CPU, "vcpus", of(|it| it.vcpus), vcpus),
-        (MEMORY, "MiB of memory", of(|it| it.memory_mb), memory),
-        (DISK, "GiB of disk", of(|it| it.disk_gb), disk),
-    ]
-    .into_iter()
-    .filter(|(_, _, (_, free, needed), _)| *needed > 0 && free < needed)
-    .map(|((code, kind), what, (capacity, free, needed), evidence)| {
-        let text = format!("{free} {what} are free, {needed} are needed");
-        let reason = Reason::new(code, text).shown_by(evidence);
-        // What is larger than the host does not fit an empty one either.
-        if needed > capacity {
-            return reason;
+    let amounts = Amount::ALL.into_iter();
+    let short = amounts.filter_map(|it| short(host, (capacity, used, needed), it));
+    short.collect()
+}
+
+/// The same of one amount. A host that is over-full of something still takes servers that need none
+/// of it.
+pub(crate) fn short(
+    host: &HostName,
+    (capacity, used, needed): (Resources, Resources, Resources),
+    amount: Amount,
+) -> Option<Reason> {
+    let (free, needed) = (amount.of(capacity.less(used)), amount.of(needed));
+    if needed <= 0 || free >= needed {
+        return None;
+    }
+    let (kind, what) = amount.words();
+    let (code, evidence) = amount.lack(needed, free);
+    let text = format!("{free} {what} are free, {needed} are needed");
+    let reason = Reason::new(code, text).shown_by(evidence);
+    // What is larger than the host does not fit an empty one either.
+    if needed > amount.of(capacity) {
+        return Some(reason);
+    }
+    let (text, to_free) = freed(host, kind, what, (free, needed));
+    Some(reason.fixed_by(text, to_free))
+}
+
+/// What a host may be short of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Amount {
+    Vcpus,
+    Memory,
+    Disk,
+}
+
+impl Amount {
+    pub(crate) const ALL: [Self; 3] = [Self::Vcpus, Self::Memory, Self::Disk];
+
+    pub(crate) const fn of(self, room: Resources) -> i64 {
+        match self {
+            Self::Vcpus => room.vcpus,
+            Self::Memory => room.memory_mb,
+            Self::Disk => room.disk_gb,
         }
-        let (text, to_free) = freed(host, kind, what, (free, needed));
-        reason.fixed_by(text, to_free)
-    })
-    .collect()
+    }
+
+    pub(crate) const fn words(self) -> (ChangeKind, &'static str) {
+        match self {
+            Self::Vcpus => (ChangeKind::FreeVcpus, "vcpus"),
+            Self::Memory => (ChangeKind::FreeMemory, "MiB of memory"),
+            Self::Disk => (ChangeKind::FreeDisk, "GiB of disk"),
+        }
+    }
+
+    const fn lack(self, needed: i64, free: i64) -> (ReasonCode, Evidence) {
+        match self {
+            Self::Vcpus => {
+                let (needed_vcpus, free_vcpus) = (needed, free);
+                let evidence = Evidence::Vcpus {
+                    needed_vcpus,
+                    free_vcpus,
+                };
+                (ReasonCode::Vcpus, evidence)
+            }
+            Self::Memory => {
+                let (needed_mib, free_mib) = (needed, free);
+                let evidence = Evidence::Memory {
+                    needed_mib,
+                    free_mib,
+                };
+                (ReasonCode::Memory, evidence)
+            }
+            Self::Disk => {
+                let (needed_gib, free_gib) = (needed, free);
+                let evidence = Evidence::Disk {
+                    needed_gib,
+                    free_gib,
+                };
+                (ReasonCode::Disk, evidence)
+            }
+        }
+    }
 }
 
 /// As much of a host becomes free.

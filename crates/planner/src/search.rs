@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use godwit_core::failure::Failure;
+use godwit_core::host::management::Unmanaged;
 use godwit_core::host::scope::Because;
 use godwit_core::ids::HostName;
 
@@ -124,6 +125,15 @@ impl Search {
         self.rejected.push(Rejection { host, reasons });
     }
 
+    /// The cluster of the host that was tried, or of the source, takes no part in moves any more.
+    pub fn unmanaged(&mut self, host: HostName, cluster: &Unmanaged) {
+        let reason = reason::unmanaged(&[cluster]);
+        // Who forces a move is told.
+        self.last_refusal = Some(texts::pre_check(&reason.text));
+        let reasons = vec![reason];
+        self.rejected.push(Rejection { host, reasons });
+    }
+
     pub fn need(&self) -> &Need {
         &self.need
     }
@@ -157,6 +167,10 @@ fn forced(hosts: &[Host], need: &Need, wanted: &HostName) -> Result<HostName, Fa
     }
     if host.hypervisor_version < need.hypervisor_version {
         return Err(texts::hypervisor_too_old());
+    }
+    let clusters: Vec<&Unmanaged> = need.clusters_unmanaged(host).collect();
+    if !clusters.is_empty() {
+        return Err(texts::pre_check(&reason::unmanaged(&clusters).text));
     }
     // Without its scheduler Nova still asks the destination whether the group allows it.
     if let Some(violation) = need.group_violation(wanted) {

@@ -249,6 +249,7 @@ pub static RULES: &[RuleDefault<'static>] = &[
     project("relocation:hosts:set-topology", ADMIN, "Say in which zone, pod and cluster a host is."),
     project("relocation:scopes:list", ADMIN, "List zones, pods and clusters, for those who may see hosts."),
     project("relocation:scopes:set-allocation", ADMIN, "Say whether servers are put on the hosts of a zone, pod or cluster."),
+    project("relocation:scopes:set-management", ADMIN, "Say whether the hosts of a cluster take part in moves."),
     project("relocation:scopes:see-disabled", ADMIN, "See zones, pods and clusters that were disabled."),
     project("relocation:hosts:see", ADMIN, "See hosts by name, and texts that may name them. Without it a host is an opaque id, or absent."),
 ];

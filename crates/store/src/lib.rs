@@ -76,7 +76,7 @@ pub use open::{OpenError, PoolState, StoreOptions};
 pub use repairs::RepairOffer;
 pub use reservations::{HeldClaim, Slot};
 pub use restored::{Restored, Restoring};
-pub use scopes::{AllocationChange, NewTopology, Scope, TopologyError};
+pub use scopes::{AllocationChange, ManagementChange, NewTopology, Scope, TopologyError};
 pub use server_groups::{NewServerGroup, ServerGroup};
 pub use servers::*;
 pub use services::{

@@ -146,6 +146,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    cluster_managements (cluster) {
+        cluster -> Text,
+        managed -> Bool,
+        reason -> Nullable<Text>,
+        said_by -> Nullable<Text>,
+        since -> Nullable<Timestamp>,
+        reconciled_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
     hosts (id) {
         id -> BigInt,
         uuid -> Text,
@@ -524,6 +535,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     aggregate_hosts,
     host_topologies,
     scope_allocations,
+    cluster_managements,
     hosts,
     flavors,
     servers,

@@ -5,6 +5,7 @@
 //! decided before it was disabled.
 
 mod change;
+pub(crate) mod management;
 mod topology;
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,12 +13,15 @@ use std::collections::{BTreeMap, HashMap};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+use godwit_core::host::management::{Management, Unmanaged};
 use godwit_core::host::scope::{Because, ScopeKind, Switch, Topology, because, because_of};
 use godwit_core::ids::HostName;
 use godwit_core::requester::Requester;
 use godwit_core::time::Timestamp;
 
 pub use self::change::AllocationChange;
+use self::change::find as find_scope;
+pub use self::management::ManagementChange;
 pub use self::topology::{NewTopology, TopologyError};
 use crate::among::{among, load_all};
 use crate::columns::text;
@@ -42,6 +46,8 @@ pub struct Scope {
     pub switch: Switch,
     /// Why nothing is put there; none: something may be.
     pub because: Vec<Because>,
+    /// Of a cluster: whether its hosts take part in moves.
+    pub management: Option<Management>,
 }
 
 /// What was said of scopes, by kind and name.
@@ -52,6 +58,7 @@ pub(crate) struct Scopes {
     /// Pod and cluster of those that have any.
     places: HashMap<HostName, (Option<String>, Option<String>)>,
     switches: Switches,
+    managements: HashMap<String, Management>,
 }
 
 impl Scopes {
@@ -63,6 +70,12 @@ impl Scopes {
             pod,
             cluster,
         }
+    }
+
+    /// The cluster of a place, where it takes no part in moves.
+    pub(crate) fn unmanaged(&self, place: &Topology) -> Option<Unmanaged> {
+        let cluster = place.cluster.as_deref()?;
+        Unmanaged::of(cluster, self.managements.get(cluster)?)
     }
 
     /// What was said of a scope.
@@ -115,6 +128,7 @@ fn scopes(connection: &mut Database, places: Vec<PlaceRow>) -> Result<Scopes, St
     Ok(Scopes {
         places: places.into_iter().map(place).collect(),
         switches: switches(connection)?,
+        managements: management::load_all(connection)?,
     })
 }
 
@@ -220,6 +234,7 @@ fn load(connection: &mut Database) -> Result<Vec<Scope>, StoreError> {
     .prepared()
     .load(connection)?;
     let switches = switches(connection)?;
+    let mut managements = management::load_all(connection)?;
     let mut found: BTreeMap<(ScopeKind, String), Scope> = BTreeMap::new();
     for row in counted {
         let place = Topology {
@@ -234,7 +249,12 @@ fn load(connection: &mut Database) -> Result<Vec<Scope>, StoreError> {
             scope.hosts = scope.hosts.saturating_add(row.hosts);
         }
     }
-    Ok(found.into_values().collect())
+    let scopes = found.into_values().map(|scope| Scope {
+        management: (scope.kind == ScopeKind::Cluster)
+            .then(|| managements.remove(&scope.name).unwrap_or_default()),
+        ..scope
+    });
+    Ok(scopes.collect())
 }
 
 /// The scope of this name that a host at `place` is in.
@@ -252,6 +272,7 @@ fn scope(kind: ScopeKind, name: &str, place: &Topology, switches: &Switches) -> 
         because: because_of(topology.scopes(), find(switches)),
         topology,
         hosts: 0,
+        management: None,
         switch: switches.get(&key).cloned().unwrap_or_default(),
     }
 }

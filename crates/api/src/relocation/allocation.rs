@@ -17,9 +17,6 @@ use super::routes::Answer;
 use super::rules;
 use super::views::allocation::AllocationView;
 
-/// The longest reason, in characters, as Nova's schema has it.
-const LONGEST_REASON: usize = 255;
-
 /// What a body asks for.
 #[derive(Debug, PartialEq, Eq)]
 struct Wanted {
@@ -39,16 +36,7 @@ impl Wanted {
                 None
             }
         };
-        let reason = fields.text_or_null("reason").map(str::to_owned);
-        let length = reason.as_ref().map_or(1, |reason| reason.chars().count());
-        let empty = reason
-            .as_ref()
-            .is_some_and(|reason| reason.trim().is_empty());
-        if empty || length > LONGEST_REASON || reason.iter().any(|it| it.contains('\0')) {
-            fields.wrong("reason", "It has 1 to 255 characters.");
-        } else if disabled == Some(true) && reason.is_none() && !fields.is_wrong("reason") {
-            fields.wrong("reason", "Say why it is disabled.");
-        }
+        let reason = fields.reason(disabled == Some(true), "Say why it is disabled.");
         fields.done()?;
         Ok(Self {
             disabled: disabled.unwrap_or_default(),

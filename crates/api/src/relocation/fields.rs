@@ -4,6 +4,9 @@ use serde_json::{Map, Value};
 
 use super::problem::{InputError, Problem};
 
+/// The longest reason, in characters, as Nova's schema has it.
+const LONGEST_REASON: usize = 255;
+
 /// The fields of a body that is an object; `known` are those that it may have.
 ///
 /// # Errors
@@ -64,6 +67,28 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// True or false; anything else is wrong.
+    pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
+        let flag = self.members.get(name).and_then(Value::as_bool);
+        if flag.is_none() {
+            self.wrong(name, "It is true or false.");
+        }
+        flag
+    }
+
+    /// Why something is so, if that is said; where it has to be and is not, `missing` is wrong.
+    pub(super) fn reason(&mut self, is_needed: bool, missing: &str) -> Option<String> {
+        let reason = self.text_or_null("reason").map(str::to_owned);
+        let length = reason.as_ref().map_or(1, |reason| reason.chars().count());
+        let empty = reason.as_ref().is_some_and(|it| it.trim().is_empty());
+        if empty || length > LONGEST_REASON || reason.iter().any(|it| it.contains('\0')) {
+            self.wrong("reason", "It has 1 to 255 characters.");
+        } else if is_needed && reason.is_none() && !self.is_wrong("reason") {
+            self.wrong("reason", missing);
+        }
+        reason
+    }
+
     pub(super) fn wrong(&mut self, name: &str, detail: &str) {
         let name = name.replace('~', "~0").replace('/', "~1");
         self.errors.push(InputError {
@@ -72,7 +97,7 @@ impl<'a> Fields<'a> {
         });
     }
 
-    pub(super) fn is_wrong(&self, name: &str) -> bool {
+    fn is_wrong(&self, name: &str) -> bool {
         let pointer = format!("#/{name}");
         self.errors.iter().any(|error| error.pointer == pointer)
     }

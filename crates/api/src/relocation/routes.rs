@@ -10,8 +10,8 @@ use super::page;
 use super::problem::Problem;
 use super::reply::Reply;
 use super::{
-    allocation, candidates, drain_check, events, hosts, migrations, openapi, pools, rules, scopes,
-    servers, snapshot, topology, webhooks,
+    allocation, candidates, drain_check, events, hosts, management, migrations, openapi, pools,
+    rules, scopes, servers, snapshot, topology, webhooks,
 };
 use crate::http::route::{Route, Router, to};
 
@@ -141,6 +141,11 @@ pub static OPERATIONS: &[Operation] = &[
         "/relocation/v1/scopes/{kind}/{scope}/allocation",
         &[rules::SCOPES_SET_ALLOCATION],
         to!(allocation::set_of_scope),
+    ),
+    put(
+        "/relocation/v1/scopes/{kind}/{scope}/management",
+        &[rules::SCOPES_SET_MANAGEMENT],
+        to!(management::set),
     ),
     get(
         "/relocation/v1/servers",

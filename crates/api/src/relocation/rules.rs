@@ -27,6 +27,7 @@ rules! {
     HOSTS_SET_TOPOLOGY = "hosts:set-topology";
     SCOPES_LIST = "scopes:list";
     SCOPES_SET_ALLOCATION = "scopes:set-allocation";
+    SCOPES_SET_MANAGEMENT = "scopes:set-management";
     /// See scopes that were disabled.
     SCOPES_SEE_DISABLED = "scopes:see-disabled";
     /// See hosts by name, and texts that may name them.

@@ -5,6 +5,7 @@ pub mod candidate;
 pub mod event;
 pub mod fence;
 pub mod host;
+pub mod management;
 pub mod migration;
 pub mod pool;
 pub mod reason;

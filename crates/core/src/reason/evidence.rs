@@ -26,6 +26,10 @@ pub enum Evidence {
         host: HostName,
         scopes: Vec<DisabledScope>,
     },
+    /// Those that take no part in moves.
+    Clusters {
+        clusters: BTreeSet<String>,
+    },
     /// How many hosts were looked at.
     Hosts {
         hosts: usize,
@@ -88,6 +92,7 @@ impl Evidence {
             Self::Nothing => json!({}),
             Self::Host { .. }
             | Self::Disabled { .. }
+            | Self::Clusters { .. }
             | Self::Hosts { .. }
             | Self::Named { .. }
             | Self::HypervisorType { .. }

@@ -13,6 +13,8 @@ words!(
     ChangeKind, "kind of change", {
         /// Whether a host, or all in a scope, may be a destination: `disabled` or `enabled`.
         Allocation = "allocation",
+        /// Whether the hosts of a cluster take part in moves: `unmanaged` or `managed`.
+        Management = "management",
         /// Whether a host's agent is heard: `down` or `up`.
         Agent = "agent",
         /// Whether a host's service is declared dead: false or true.

@@ -19,9 +19,8 @@ impl Board<'_> {
             let text = format!("the server is on its way to {destination}");
             return Err(vec![Reason::new(ReasonCode::Busy, text)]);
         }
-        if !source.managed {
-            let text = format!("{name} is not managed: nothing moves in or out");
-            return Err(vec![Reason::new(ReasonCode::Unmanaged, text)]);
+        if let Some(cluster) = &source.host.unmanaged {
+            return Err(vec![reason::unmanaged(&[cluster])]);
         }
         if source.host.up {
             let live = server.running;
@@ -43,6 +42,7 @@ impl Board<'_> {
         Need {
             source: source.name.clone(),
             source_is_dead: !source.up,
+            unmanaged: source.unmanaged.clone(),
             group: self.membership(server, gone),
             ..self.fleet.servers()[server].need.clone()
         }
@@ -104,10 +104,6 @@ impl Board<'_> {
         let alone = std::slice::from_ref(host);
         let (_, rejected) = candidates(alone, need, &Target::Any);
         let mut reasons: Vec<_> = rejected.into_iter().flat_map(|it| it.reasons).collect();
-        if !self.fleet.hosts()[no].managed {
-            let text = "the host is not managed: nothing moves in or out";
-            reasons.push(Reason::new(ReasonCode::Unmanaged, text));
-        }
         let guest = self.fleet.servers()[server].guest(host);
         let live = self.fleet.servers()[server].running && !need.source_is_dead;
         let rate = self.fleet.stream_limit(self.at[server], no);

@@ -40,16 +40,14 @@ impl Open {
             entries: Table::filled(fleet.hosts().len(), (0, Use::Never)),
         };
         for (no, host) in fleet.hosts().iter() {
-            if host.host.is_enabled() && host.host.up && host.managed {
-                open.set(no, &host.host, Use::Gladly);
-            }
+            open.set(no, &host.host, Use::Gladly);
         }
         open
     }
 
     /// A host that receives nothing by its own state stays so.
     pub(super) fn set(&mut self, no: HostNo, host: &Host, how: Use) {
-        let how = if host.is_enabled() && host.up {
+        let how = if host.is_enabled() && host.up && host.unmanaged.is_none() {
             how
         } else {
             Use::Never

@@ -54,7 +54,7 @@ fn stays(board: &mut Board<'_>, server: ServerNo, because: &Because, reasons: Ve
     let emptied = *because == Because::HostIsEmptied;
     let moving = board.fleet.servers()[server].moving_to.is_some();
     let host = board.at[server];
-    let reached = board.hosts[host].up && board.fleet.hosts()[host].managed && !moving;
+    let reached = board.hosts[host].up && board.hosts[host].unmanaged.is_none() && !moving;
     if board.options.immovable == Immovable::ShutdownRestart && emptied && reached {
         if board.fleet.servers()[server].running {
             let draft = board.draft(OperationKind::Shutdown, server, because.clone());

@@ -40,8 +40,6 @@ pub(super) fn empty_all(board: &mut Board<'_>, mut hosts: Vec<HostNo>, max_unava
 }
 
 fn set(board: &mut Board<'_>, no: HostNo, how: Use) {
-    let takes = board.fleet.hosts()[no].managed;
-    let how = if takes { how } else { Use::Never };
     board.open.set(no, &board.hosts[no], how);
 }
 

@@ -4,6 +4,7 @@
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::server_group::Policy;
 
+use crate::fixtures::unmanaged;
 use crate::fleet::Fleet;
 use crate::generate;
 use crate::lint::lint;
@@ -223,7 +224,7 @@ fn random_wishes_are_linted_clean() {
             if random.u8(0..8) == 0 {
                 host.host.disable();
             }
-            host.managed = random.u8(0..12) > 0;
+            host.host.unmanaged = (random.u8(0..12) == 0).then(|| unmanaged("c"));
             host.host.up = random.u8(0..12) > 0;
             host.fenced = random.bool();
             host.host.capacity.memory_mb -= random.i64(0..60) * 1_024;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use godwit_core::host::management::Unmanaged;
 use godwit_core::host::scope::{Because, Level};
 use godwit_core::migration::BlockMigration;
 use godwit_core::reason::{Change, ChangeKind};
@@ -10,8 +11,9 @@ use godwit_core::server_group::Policy;
 use proptest::prelude::*;
 
 use super::*;
-use crate::fixtures::{disabled, group, host, name, need};
+use crate::fixtures::{disabled, group, host, name, need, unmanaged};
 use crate::reason::{Evidence, ReasonCode, Rejected};
+use crate::search::Search;
 
 fn room() -> impl Strategy<Value = Resources> {
     (0..12_i64, 0..9_000_i64, 0..120_i64).prop_map(|(vcpus, memory_mb, disk_gb)| Resources {
@@ -19,6 +21,10 @@ fn room() -> impl Strategy<Value = Resources> {
         memory_mb,
         disk_gb,
     })
+}
+
+fn any_cluster() -> impl Strategy<Value = Option<Unmanaged>> {
+    proptest::option::weighted(0.3, "[cd]".prop_map(|it| unmanaged(&it)))
 }
 
 fn levels() -> impl Strategy<Value = Vec<Level>> {
@@ -41,11 +47,11 @@ fn pools() -> impl Strategy<Value = BTreeSet<String>> {
 
 prop_compose! {
     fn any_host()(
-        text in "[abc]", disabled_at in levels(), up in any::<bool>(), used in room(), pools in pools(),
+        text in "[abc]", disabled_at in levels(), up in any::<bool>(), c in any_cluster(), used in room(), pools in pools(),
         (old, fake, arm) in (any::<bool>(), any::<bool>(), any::<bool>()),
     ) -> Host {
         let mut it = host(&text);
-        (it.up, it.used, it.pools) = (up, used, pools);
+        (it.up, it.unmanaged, it.used, it.pools) = (up, c, used, pools);
         it.because = disabled_at.into_iter().map(|level| disabled(level, of(level, &text))).collect();
         it.hypervisor_version -= i64::from(old);
         if fake {
@@ -60,7 +66,7 @@ prop_compose! {
 
 prop_compose! {
     fn any_need()(
-        room in room(), pools in pools(), local_disks in any::<bool>(),
+        room in room(), pools in pools(), local_disks in any::<bool>(), c in any_cluster(),
         block_migration in prop_oneof![
             Just(BlockMigration::Auto), Just(BlockMigration::Yes), Just(BlockMigration::No),
         ],
@@ -72,7 +78,7 @@ prop_compose! {
     ) -> Need {
         let others: Vec<&str> = others.iter().map(String::as_str).collect();
         let mut it = need("a");
-        (it.room, it.pools, it.local_disks) = (room, pools, local_disks);
+        (it.room, it.pools, it.local_disks, it.unmanaged) = (room, pools, local_disks, c);
         it.block_migration = block_migration;
         it.group = policy.map(|policy| {
             let mut group = group(policy, &others);
@@ -102,7 +108,8 @@ fn target(because: &Because) -> String {
 fn apply(change: &Change, host: &mut Host, need: &mut Need) {
     let of_host = change.target == host.name.as_str();
     let of_scope = host.because.iter().any(|it| target(it) == change.target);
-    assert!(of_host || of_scope || change.target == need.server.to_string());
+    let of_cluster = change.kind == ChangeKind::Management;
+    assert!(of_host || of_scope || of_cluster || change.target == need.server.to_string());
     let number = || change.to.as_i64().unwrap();
     match change.kind {
         ChangeKind::Allocation => {
@@ -110,6 +117,12 @@ fn apply(change: &Change, host: &mut Host, need: &mut Need) {
             let before = host.because.len();
             host.because.retain(|it| target(it) != change.target);
             assert_eq!(host.because.len(), before - 1);
+        }
+        ChangeKind::Management => {
+            for it in [&mut host.unmanaged, &mut need.unmanaged] {
+                let named = |it: &mut Unmanaged| format!("cluster/{}", it.cluster) == change.target;
+                it.take_if(named);
+            }
         }
         ChangeKind::Agent => host.up = change.to == "up",
         ChangeKind::HypervisorVersion => host.hypervisor_version = number(),
@@ -153,6 +166,11 @@ fn holds(reason: &Reason, host: &Host, need: &Need) -> bool {
             let really = host.because.iter().map(|it| (it.level, it.name.as_str()));
             *named == host.name && !scopes.is_empty() && named_scopes.eq(really)
         }
+        Evidence::Clusters { clusters } => {
+            let really = [&host.unmanaged, &need.unmanaged].into_iter().flatten();
+            let really: BTreeSet<String> = really.map(|it| it.cluster.clone()).collect();
+            !clusters.is_empty() && *clusters == really
+        }
         Evidence::Named { named_host } => *named_host != host.name,
         Evidence::HypervisorType {
             hypervisor_type,
@@ -188,6 +206,8 @@ fn codes(reasons: &[Reason]) -> Vec<ReasonCode> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
     #[test]
     fn no_reason_names_what_is_not_short(
         host in any_host(), need in any_need(), target in any_target(),
@@ -212,6 +232,48 @@ proptest! {
             let mut others = codes(&before);
             others.retain(|code| *code != reason.code);
             prop_assert_eq!(codes(&reasons(&host, &need, &target)), others);
+        }
+    }
+
+    #[test]
+    fn no_smaller_part_of_a_fix_does(
+        host in any_host(), need in any_need(), target in any_target(),
+    ) {
+        for reason in &reasons(&host, &need, &target) {
+            let Some(fix) = &reason.fix else { continue };
+            for left_out in 0..fix.changes.len() {
+                let (mut host, mut need) = (host.clone(), need.clone());
+                let changes = fix.changes.iter().enumerate();
+                let kept = changes.filter(|(number, _)| *number != left_out);
+                kept.for_each(|(_, change)| apply(change, &mut host, &mut need));
+                let still = codes(&reasons(&host, &need, &target));
+                prop_assert!(still.contains(&reason.code), "{reason:?}");
+            }
+        }
+    }
+
+    /// Whoever puts the server there takes the host that is called suitable, and no other.
+    #[test]
+    fn what_is_said_is_what_is_done(mut host in any_host(), need in any_need()) {
+        if host.name == need.source {
+            host.name = name("b");
+        }
+        let source = Host { up: true, name: name("a"), ..host.clone() };
+        let hosts = [source, host];
+        let (fitting, rejected) = candidates(&hosts, &need, &Target::Any);
+        let chosen = &hosts[1].name;
+        for target in [Target::Any, Target::Named(chosen.clone())] {
+            let mut search = Search::begin(&hosts, need.clone(), &target, None).unwrap();
+            let tried = search.next_host();
+            match fitting.contains(chosen) {
+                true => prop_assert_eq!(tried.as_ref(), Ok(chosen)),
+                false => prop_assert_eq!(tried, Err(crate::texts::no_valid_host())),
+            }
+            let reasons = |all: &[crate::reason::Rejection]| {
+                let of_chosen = all.iter().find(|it| it.host == *chosen);
+                of_chosen.map(|it| codes(&it.reasons))
+            };
+            prop_assert_eq!(reasons(search.rejections()), reasons(&rejected));
         }
     }
 

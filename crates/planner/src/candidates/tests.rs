@@ -3,7 +3,7 @@ use godwit_core::migration::BlockMigration;
 use godwit_core::server_group::Policy;
 
 use super::*;
-use crate::fixtures::{disabled, group, host, name, need};
+use crate::fixtures::{disabled, group, host, name, need, unmanaged};
 use crate::reason::ReasonCode;
 
 fn codes(host: &Host, need: &Need, target: &Target) -> Vec<ReasonCode> {
@@ -27,6 +27,12 @@ fn every_reason_is_found() {
     assert_rejected(R::Disabled, |host, _| {
         host.because = vec![disabled(Level::Host, "b")];
     });
+    assert_rejected(R::Unmanaged, |host, _| {
+        host.unmanaged = Some(unmanaged("c"))
+    });
+    assert_rejected(R::Unmanaged, |_, need| {
+        need.unmanaged = Some(unmanaged("c"))
+    });
     assert_rejected(R::Down, |host, _| host.up = false);
     assert_rejected(R::HypervisorType, |host, _| {
         host.hypervisor_type = "fake".into()
@@ -49,6 +55,45 @@ fn every_reason_is_found() {
     assert_rejected(R::AntiAffinity, |_, need| {
         need.group = Some(group(Policy::AntiAffinity, &["b", "c"]));
     });
+}
+
+/// A destination that breaks this constraint, and no other.
+fn broken(constraint: Constraint) -> (Host, Need, Target) {
+    let (mut host, mut need, mut target) = (host("b"), need("a"), Target::Any);
+    match constraint {
+        Constraint::Elsewhere => need.source = name("b"),
+        Constraint::Named => target = Target::Named(name("c")),
+        Constraint::Enabled => host.because = vec![disabled(Level::Pod, "p")],
+        Constraint::Managed => host.unmanaged = Some(unmanaged("c")),
+        Constraint::Up => host.up = false,
+        Constraint::HypervisorType => host.hypervisor_type = "fake".into(),
+        Constraint::HypervisorVersion => host.hypervisor_version -= 1,
+        Constraint::Arch => host.arch = "aarch64".into(),
+        Constraint::Storage => {
+            need.block_migration = BlockMigration::No;
+            host.pools.clear();
+        }
+        Constraint::Vcpus => host.used.vcpus = 8,
+        Constraint::Memory => host.used.memory_mb = 7_169,
+        Constraint::Disk => {
+            need.block_migration = BlockMigration::Yes;
+            host.used.disk_gb = 91;
+        }
+        Constraint::Group => need.group = Some(group(Policy::AntiAffinity, &["b"])),
+    }
+    (host, need, target)
+}
+
+/// Without any one of the constraints, each in turn, a host is taken that must not be.
+#[test]
+fn no_constraint_can_be_left_out() {
+    for constraint in Constraint::ALL {
+        let (host, need, target) = broken(*constraint);
+        let finds = |it: &&Constraint| it.check(&host, &need, &target).is_some();
+        let found: Vec<_> = Constraint::ALL.iter().filter(finds).collect();
+        assert_eq!(found, [constraint]);
+        assert!(!codes(&host, &need, &target).is_empty(), "{constraint}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ const EXACT: usize = 100_000;
 /// As many servers the exact search places one within the other.
 const DEEPEST: usize = 500;
 /// Pairs that are looked at to leave changes out.
-const PRUNING: usize = 500_000;
+const PRUNING: usize = 300_000;
 
 /// What all parts of the search are about.
 #[derive(Clone, Copy)]

@@ -132,6 +132,11 @@ impl<'a> State<'a> {
         let mut keys: Vec<Key> = Vec::new();
         let scopes = self.scopes.of_host.get(at);
         keys.extend(scopes.into_iter().flatten().map(|scope| Key::Scope(*scope)));
+        keys.extend(
+            self.scopes
+                .of_source(need)
+                .filter(|key| !keys.contains(key)),
+        );
         keys.extend((!host.up).then_some(Key::Agent(at)));
         keys.extend(
             (host.hypervisor_version < need.hypervisor_version).then_some(Key::Version(at)),

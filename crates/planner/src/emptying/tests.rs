@@ -6,7 +6,7 @@ use godwit_core::reason::ChangeKind;
 use godwit_core::server_group::{Member, Policy};
 
 use super::*;
-use crate::fixtures::{disabled, group, host, name, need};
+use crate::fixtures::{disabled, group, host, name, need, unmanaged};
 
 /// A server of this number, with so much memory, on `a`.
 fn server(number: u8, memory_mb: i64) -> Need {
@@ -124,6 +124,7 @@ mod properties {
             off in proptest::sample::subsequence(vec![Level::Zone, Level::Host], 0..=2),
             (up, old, arm) in (any::<bool>(), any::<bool>(), proptest::bool::weighted(0.1)),
             (vcpus, memory) in (0..8_i64, 0..4_i64), pool in any::<bool>(),
+            out in proptest::option::weighted(0.2, Just("c1")),
         ) -> Host {
             let mut it = host(text);
             it.because = off.into_iter().map(|level| match level {
@@ -131,6 +132,7 @@ mod properties {
                 level => disabled(level, "z"),
             }).collect();
             it.up = up;
+            it.unmanaged = out.map(unmanaged);
             it.hypervisor_version -= i64::from(old);
             if arm {
                 it.arch = "aarch64".into();
@@ -164,7 +166,9 @@ mod properties {
             mut needs in (any_need(1), any_need(2), any_need(3)).prop_map(|(a, b, c)| vec![a, b, c]),
             count in 1..=3_usize, elsewhere in proptest::sample::subsequence(vec!["b", "c"], 0..=2),
             policy in prop_oneof![Just(Policy::Affinity), Just(Policy::AntiAffinity)],
+            out in proptest::option::weighted(0.2, prop_oneof![Just("c1"), Just("c2")]),
         ) -> Vec<Need> {
+            needs.iter_mut().for_each(|it| it.unmanaged = out.map(unmanaged));
             needs.truncate(count);
             let members = needs.iter().filter(|it| it.group.is_some()).count();
             for it in &mut needs {
@@ -194,6 +198,13 @@ mod properties {
                 group.others.remove(one);
             }
             return;
+        }
+        if change.kind == ChangeKind::Management {
+            let of_hosts = hosts.iter_mut().map(|it| &mut it.unmanaged);
+            let of_needs = needs.iter_mut().map(|it| &mut it.unmanaged);
+            for it in of_hosts.chain(of_needs) {
+                it.take_if(|it| format!("cluster/{}", it.cluster) == change.target);
+            }
         }
         for host in hosts {
             if change.kind == ChangeKind::Allocation {
@@ -226,7 +237,7 @@ mod properties {
                         });
                     }
                 }
-                ChangeKind::Allocation => {}
+                ChangeKind::Allocation | ChangeKind::Management => {}
                 ChangeKind::Group | ChangeKind::ForcedDown => panic!("{change:?}"),
             }
         }

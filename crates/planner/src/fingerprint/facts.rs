@@ -157,7 +157,7 @@ impl Facts<'_> {
         let subject = || Subject::Host(host.host.name.clone());
         // Of a destination these are looked at as well.
         let of = || Some("source".to_owned());
-        let (up, managed) = (yes(host.host.up), yes(host.managed));
+        let (up, managed) = (yes(host.host.up), yes(host.host.unmanaged.is_none()));
         self.add_of(FactCode::HostUp, subject(), of(), up);
         self.add_of(FactCode::HostManaged, subject(), of(), managed);
         if evacuated {
@@ -170,7 +170,11 @@ impl Facts<'_> {
         let subject = || Subject::Host(to.host.name.clone());
         self.add(FactCode::HostEnabled, subject(), yes(to.host.is_enabled()));
         self.add(FactCode::HostUp, subject(), yes(to.host.up));
-        self.add(FactCode::HostManaged, subject(), yes(to.managed));
+        self.add(
+            FactCode::HostManaged,
+            subject(),
+            yes(to.host.unmanaged.is_none()),
+        );
         let needs = asked.arrivals.iter();
         let needs: Vec<_> = needs
             .map(|(_, server)| &fleet.servers()[*server].need)

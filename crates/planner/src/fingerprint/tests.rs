@@ -1,6 +1,7 @@
 use godwit_core::server_group::Policy;
 
 use super::*;
+use crate::fixtures::unmanaged;
 use crate::fleet::{FleetHost, FleetServer, Group};
 use crate::generate;
 use crate::lint::lint;
@@ -149,7 +150,7 @@ fn relevant(code: FactCode) -> (Case, Parts, Subject) {
             of_source
         }
         F::HostManaged => {
-            now.0[host].managed = false;
+            now.0[host].host.unmanaged = Some(unmanaged("c"));
             of_host
         }
         F::HostFenced => {

@@ -5,6 +5,7 @@ mod entries;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use godwit_core::host::management::Unmanaged;
 use godwit_core::ids::{ServerGroupUuid, ServerUuid};
 use godwit_core::migration::BlockMigration;
 use godwit_core::resources::Resources;
@@ -117,6 +118,7 @@ fn host(entry: &HostEntry, pools: &BTreeMap<&str, bool>) -> Result<FleetHost, Fi
             name: entry.name.clone(),
             node: entry.name.to_string(),
             because: Vec::new(),
+            unmanaged: (!entry.managed).then(|| unmanaged(entry)),
             up: entry.up,
             hypervisor_type: hypervisor.map_or_else(|| "QEMU".to_owned(), |it| it.kind.clone()),
             hypervisor_version: hypervisor.map_or(0, |it| it.version),
@@ -140,13 +142,23 @@ fn host(entry: &HostEntry, pools: &BTreeMap<&str, bool>) -> Result<FleetHost, Fi
         zone: entry.zone.clone(),
         pod: entry.pod.clone(),
         cluster: entry.cluster.clone(),
-        managed: entry.managed,
         fenced: entry.fenced,
     };
-    if !entry.enabled || !entry.managed {
+    if !entry.enabled {
         host.host.disable();
     }
     Ok(host)
+}
+
+/// A host that is in no cluster stands for itself.
+fn unmanaged(entry: &HostEntry) -> Unmanaged {
+    Unmanaged {
+        cluster: entry
+            .cluster
+            .clone()
+            .unwrap_or_else(|| entry.name.to_string()),
+        reconciling: false,
+    }
 }
 
 fn server(
@@ -186,6 +198,7 @@ fn server(
             local_disks,
             block_migration: BlockMigration::Auto,
             source_is_dead: !source.up,
+            unmanaged: source.unmanaged.clone(),
             group: None,
         },
         memory_bytes: memory << 20,

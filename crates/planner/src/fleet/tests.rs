@@ -25,7 +25,7 @@ fn a_file_is_a_fleet() {
     assert_eq!(hosts[0].link.stream_bytes_per_second, 375);
     assert_eq!(hosts[0].host.pools, ["nfs".to_owned()].into());
     assert_eq!(hosts[0].host.used, servers[0].need.room);
-    assert!(!hosts[1].managed && !hosts[1].host.is_enabled());
+    assert!(hosts[1].host.unmanaged.is_some() && hosts[1].host.is_enabled());
     assert_eq!(
         (servers[0].need.room.disk_gb, servers[0].disk_bytes),
         (1, 1)

@@ -53,7 +53,10 @@ impl Linter<'_> {
         let checks = [
             (to.host.is_enabled(), "its destination is disabled"),
             (to.host.up, "its destination is down"),
-            (to.managed && from.managed, "a host of it is not managed"),
+            (
+                to.host.unmanaged.is_none() && from.host.unmanaged.is_none(),
+                "a host of it is not managed",
+            ),
             (
                 to.host.hypervisor_type == need.hypervisor_type,
                 "the hypervisor is another one",

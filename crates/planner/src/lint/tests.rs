@@ -1,4 +1,5 @@
 use super::*;
+use crate::fixtures::unmanaged;
 use crate::fleet::Group;
 use crate::generate;
 use crate::plan::{Blocked, Constraint, OperationKind, Rolling, make};
@@ -210,7 +211,7 @@ fn everything_that_a_destination_may_lack_is_found() {
     let changes: [Change; 6] = [
         |it| it.host.disable(),
         |it| it.host.up = false,
-        |it| it.managed = false,
+        |it| it.host.unmanaged = Some(unmanaged("c")),
         |it| it.host.hypervisor_type = "Xen".to_owned(),
         |it| it.host.hypervisor_version -= 1,
         |it| it.host.arch = "aarch64".to_owned(),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
+use godwit_core::host::management::Unmanaged;
 use godwit_core::host::scope::{Because, Switch, Topology, because};
 use godwit_core::ids::HostName;
 use godwit_core::resources::Resources;
@@ -31,6 +32,8 @@ pub struct HostLoad {
     pub switch: Switch,
     /// Why nothing is put there; none: something may be.
     pub because: Vec<Because>,
+    /// Its cluster, where that takes no part in moves.
+    pub unmanaged: Option<Unmanaged>,
 }
 
 /// All hosts with what is taken of them, by id.
@@ -59,6 +62,7 @@ fn loads(hosts: Vec<Host>, taken: &HashMap<String, Taken>, scopes: &Scopes) -> V
         let topology = scopes.topology(name, &host.service.zone);
         let switch = host.service.switch();
         HostLoad {
+            unmanaged: scopes.unmanaged(&topology),
             because: because(name, &topology, &switch, scopes.disabled()),
             topology,
             switch,

@@ -202,6 +202,7 @@ fn supersede<E>(
             | CommitError::NoSlot { .. }
             | CommitError::NoRoom { .. }
             | CommitError::Disabled { .. }
+            | CommitError::Unmanaged { .. }
             | CommitError::GroupPolicy { .. },
         ) => Err(BeginError::NotFree),
     }

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 use godwit_core::event::Event;
+use godwit_core::host::management::Unmanaged;
 use godwit_core::host::scope::Because;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::Migration;
@@ -106,6 +107,9 @@ pub enum CommitError {
         /// What was disabled, the widest first.
         because: Vec<Because>,
     },
+    /// The cluster of one of its hosts takes no part in moves.
+    #[error("{host} takes no part in moves, as its cluster {} is not managed", cluster.cluster)]
+    Unmanaged { host: HostName, cluster: Unmanaged },
     /// The server's group does not allow the host, or does not any more.
     #[error("the server's group does not allow {host}")]
     GroupPolicy {

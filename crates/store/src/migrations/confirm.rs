@@ -90,6 +90,7 @@ fn answer<E>(
             | CommitError::NoSlot { .. }
             | CommitError::NoRoom { .. }
             | CommitError::Disabled { .. }
+            | CommitError::Unmanaged { .. }
             | CommitError::GroupPolicy { .. },
         ) => ResizeError::NotFinished,
     })

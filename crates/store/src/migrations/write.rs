@@ -235,6 +235,7 @@ fn reserve(
             // Before the hosts, as everybody locks.
             server_groups::check(connection, &locked.record, destination)?;
             lock_ends(connection, next)?;
+            scopes::management::check(connection, [&next.source_compute, destination])?;
             // Nova puts a server on a disabled host where it is forced to.
             if !next.request.is_forced() {
                 scopes::check(connection, destination)?;
@@ -243,6 +244,7 @@ fn reserve(
         }
         (Reservation::TakesSlots(source, destination), _, Some(limits)) => {
             lock_ends(connection, next)?;
+            scopes::management::check(connection, [source, destination])?;
             let ends = (source, destination);
             reservations::take_slots(connection, id, ends, limits, note.at)
         }

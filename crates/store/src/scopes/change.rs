@@ -50,7 +50,8 @@ fn write(
     Ok(())
 }
 
-fn find(
+/// A scope, if a host is in it.
+pub(super) fn find(
     connection: &mut Database,
     (kind, name): (ScopeKind, &str),
 ) -> Result<Option<Scope>, StoreError> {

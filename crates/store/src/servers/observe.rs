@@ -20,6 +20,7 @@ use crate::columns::{instant, instants, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, servers, services};
+use crate::scopes;
 use crate::{Discrepancy, FlavorSpec, ServiceBinary, Store, StoreError, dialect, server_groups};
 
 /// Everything a host has, at one time.
@@ -192,6 +193,7 @@ fn record(connection: &mut Database, inventory: &Inventory) -> Result<Observatio
         ))
         .prepared()
         .execute(connection)?;
+    scopes::management::looked_at(connection, host, inventory.at)?;
     Ok(observation)
 }
 

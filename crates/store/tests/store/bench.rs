@@ -57,12 +57,13 @@ pub(crate) struct Bench {
 }
 
 /// Every table of ours.
-const TABLES: [&str; 24] = [
+const TABLES: [&str; 25] = [
     "services",
     "deleted_services",
     "hosts",
     "host_topologies",
     "scope_allocations",
+    "cluster_managements",
     "flavors",
     "servers",
     "sightings",

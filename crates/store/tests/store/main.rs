@@ -19,6 +19,7 @@ mod import;
 mod import_groups;
 mod imported;
 mod instance_actions;
+mod interleavings;
 mod invariants;
 mod lists;
 mod notifications;

@@ -1,13 +1,15 @@
 //! Zones, pods and clusters: where hosts belong, what was said of that, and that placements keep it.
 
+use godwit_core::event::Event;
+use godwit_core::host::management::Standing;
 use godwit_core::host::scope::{Level, Misplaced, ScopeKind, Topology};
 use godwit_core::requester::Requester;
 use godwit_store::{
-    AllocationChange, CommitError, HostLoad, NewTopology, Scope, ServiceBinary, ServiceChange,
-    ServiceKey, ServiceStatus, StepError, TopologyError,
+    AllocationChange, CommitError, HostLoad, ManagementChange, NewTopology, Scope, ServiceBinary,
+    ServiceChange, ServiceKey, ServiceStatus, StepError, TopologyError,
 };
 
-use crate::bench::{Bench, asked, at, host, note_for, placed, uuid};
+use crate::bench::{Bench, asked, at, host, note_for, placed, running, uuid};
 
 fn by(user: &str) -> Requester {
     Requester {
@@ -183,6 +185,61 @@ on_both! {
         assert_eq!(bench.store.claim_list().await.unwrap(), []);
         update(turn(ServiceStatus::Enabled, 10)).await.unwrap();
         goes_to_b(&bench).await.unwrap();
+        bench.assert_sound().await;
+    }
+
+    async fn nothing_moves_in_or_out_of_a_cluster_that_is_not_managed(bench: Bench) {
+        bench.fleet(&[("a", 1), ("b", 0), ("c", 0)]).await;
+        let alone = NewTopology { zone: None, ..within("", None, Some("c1")) };
+        place(&bench, "a", alone).await.unwrap();
+        for name in ["b", "c"] {
+            place(&bench, name, within("z1", None, Some("c2"))).await.unwrap();
+        }
+        bench.begin(1).await;
+        let say = async |cluster, managed, second| {
+            let change = ManagementChange {
+                managed,
+                reason: Some("upgrade".to_owned()).filter(|_| !managed),
+                by: by("root"),
+                at: at(second),
+            };
+            bench.store.cluster_manage(cluster, change).await.unwrap()
+        };
+        let standing = async |cluster: &str| {
+            let scopes = bench.store.scope_list().await.unwrap();
+            let mut named = scopes.into_iter().filter(|it| it.name == cluster);
+            named.next().unwrap().management.unwrap()
+        };
+        assert_eq!(say("c9", false, 10).await, None);
+        for (cluster, host_name) in [("c1", "a"), ("c2", "b")] {
+            let said = say(cluster, false, 10).await.unwrap();
+            assert_eq!((said.standing(), said.since), (Standing::Unmanaged, Some(at(10))));
+            let refused = goes_to_b(&bench).await.unwrap_err();
+            assert!(matches!(&refused, CommitError::Unmanaged { host: it, cluster: out }
+                if *it == host(host_name) && out.cluster == cluster && !out.reconciling));
+            let said = say(cluster, true, 11).await.unwrap();
+            assert_eq!(said.standing(), Standing::Reconciling);
+            let refused = goes_to_b(&bench).await.unwrap_err();
+            assert!(matches!(&refused, CommitError::Unmanaged { cluster, .. }
+                if cluster.reconciling));
+            let load = load(&bench, host_name).await;
+            assert!(load.unmanaged.unwrap().reconciling);
+            bench.hears("a", at(12), vec![running(1)]).await;
+            bench.hears("b", at(13), Vec::new()).await;
+        }
+        assert_eq!(standing("c1").await.reconciled_at, Some(at(12)));
+        assert_eq!(standing("c2").await.standing(), Standing::Reconciling, "c was not looked at");
+        bench.sql("UPDATE services SET forced_down = TRUE WHERE host = 'c'");
+        bench.hears("b", at(14), Vec::new()).await;
+        assert_eq!(standing("c2").await.reconciled_at, Some(at(14)), "nobody waits for the dead");
+        goes_to_b(&bench).await.unwrap();
+        let out = say("c2", false, 20).await.unwrap();
+        assert_eq!(say("c2", false, 21).await.unwrap(), out, "it was so already");
+        let note = note_for(&Event::Admitted, at(22));
+        let refused = bench.apply(1, Event::Admitted, note).await.unwrap_err();
+        assert!(matches!(refused, StepError::Commit(CommitError::Unmanaged { .. })));
+        let heard_since = at(100);
+        assert_eq!(bench.store.agents_let_be(heard_since).await.unwrap(), 1, "b, and c is dead");
         bench.assert_sound().await;
     }
 

@@ -5,10 +5,19 @@ use godwit_store::Scope;
 use serde::Serialize;
 
 use super::allocation::AllocationView;
+use super::management::ManagementView;
 use crate::relocation::visibility::Visibility;
 
 /// The fields, in their order.
-pub const FIELDS: &[&str] = &["scope", "name", "zone", "pod", "hosts", "allocation"];
+pub const FIELDS: &[&str] = &[
+    "scope",
+    "name",
+    "zone",
+    "pod",
+    "hosts",
+    "allocation",
+    "management",
+];
 
 #[derive(Debug, Serialize)]
 pub struct ScopeView<'a> {
@@ -18,6 +27,8 @@ pub struct ScopeView<'a> {
     pod: Option<&'a str>,
     hosts: i64,
     allocation: AllocationView<'a>,
+    /// Of clusters only.
+    management: Option<ManagementView<'a>>,
 }
 
 impl<'a> ScopeView<'a> {
@@ -29,6 +40,10 @@ impl<'a> ScopeView<'a> {
             pod: scope.topology.pod.as_deref(),
             hosts: scope.hosts,
             allocation: AllocationView::new(&scope.switch, &scope.because, sees),
+            management: scope
+                .management
+                .as_ref()
+                .map(|it| ManagementView::new(it, sees)),
         }
     }
 }

@@ -303,6 +303,11 @@ async fn what_is_answered_conforms_to_it() {
             json!({"state": "disabled", "reason": "power"}),
             "Allocation",
         ),
+        (
+            "/scopes/cluster/c1/management",
+            json!({"managed": false, "reason": "upgrade"}),
+            "Management",
+        ),
     ] {
         let ask = world.ask("PUT", &format!("{ROOT}{path}")).by(Who::Admin);
         let answer = ask.json(&body).send().await;

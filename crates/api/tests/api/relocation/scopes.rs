@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::ROOT;
 use crate::answers::Answer;
-use crate::seed::Server;
+use crate::seed::{SERVER, Server};
 use crate::world::{ADMIN, Who, World};
 
 /// Three hosts in `nova`, the second of which has a server.
@@ -44,9 +44,12 @@ async fn hosts_are_put_into_pods_and_clusters_of_their_zone() {
     assert_eq!(host, place);
     let enabled = json!({"state": "enabled", "effective": "enabled", "because": [],
         "reason": null, "by": null, "since": null});
+    let managed = json!({"managed": true, "state": "managed", "reason": null, "by": null,
+        "since": null, "reconciled_at": null});
     let scope = |scope: &str, name: &str, pod: Value, hosts: i64| {
+        let management = Some(&managed).filter(|_| scope == "cluster");
         json!({"scope": scope, "name": name, "zone": "nova", "pod": pod, "hosts": hosts,
-            "allocation": enabled})
+            "allocation": enabled, "management": management})
     };
     let expected = [
         scope("zone", "nova", json!(null), 3),
@@ -178,6 +181,75 @@ async fn what_is_said_of_a_scope_is_said_of_its_hosts() {
         (&said["effective"], &said["because"]),
         (&json!("enabled"), &json!([]))
     );
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_not_managed_takes_no_part_in_moves() {
+    let world = three().await;
+    for name in ["host-2", "host-3"] {
+        let path = format!("/hosts/{name}/topology");
+        put(&world, &path, &json!({"cluster": "c1"})).await.ok();
+    }
+    let candidates = format!("/servers/{SERVER}/candidates");
+    let reasons = async || {
+        let list = world.native(Who::Admin, &candidates).await;
+        let items = list.items();
+        let reasons = |it: &Value| it["reasons"].as_array().unwrap().clone();
+        items.iter().map(reasons).collect::<Vec<_>>()
+    };
+    assert_eq!(reasons().await, [Vec::<Value>::new(), Vec::new()]);
+    world.advance(10);
+    let path = "/scopes/cluster/c1/management";
+    let off = json!({"managed": false, "reason": "upgrade"});
+    let said = put(&world, path, &off).await.ok();
+    assert_eq!(
+        (&said["state"], &said["reason"], &said["since"]),
+        (
+            &json!("unmanaged"),
+            &off["reason"],
+            &json!("2026-11-20T12:00:10Z")
+        )
+    );
+    for reasons in reasons().await {
+        assert_eq!(reasons[0]["code"], "unmanaged", "in and out");
+        assert_eq!(reasons[0]["evidence"], json!({"clusters": ["c1"]}));
+        let request = json!({"method": "PUT", "body": {"managed": true},
+            "path": "/relocation/v1/scopes/cluster/c1/management"});
+        let changes = &reasons[0]["fix"]["changes"];
+        assert_eq!(
+            *changes,
+            json!([{"kind": "management", "target": "cluster/c1",
+            "from": "unmanaged", "to": "managed", "request": request}])
+        );
+    }
+    world.advance(10);
+    let on = put(&world, path, &json!({"managed": true})).await.ok();
+    assert_eq!(
+        (&on["managed"], &on["state"]),
+        (&json!(true), &json!("reconciling"))
+    );
+    let text = reasons().await[0][0]["text"].clone();
+    assert_eq!(text, "the hosts of cluster c1 are still looked at");
+    world.sql(
+        "UPDATE cluster_managements SET reconciled_at = '2026-11-20 12:00:30'
+         WHERE cluster = 'c1'",
+    );
+    let shown = shown(&world, "/scopes?fields=scope,management").await;
+    let cluster = shown["items"].as_array().unwrap().last().unwrap().clone();
+    let management = &cluster["management"];
+    assert_eq!(
+        (&management["state"], &management["reconciled_at"]),
+        (&json!("managed"), &json!("2026-11-20T12:00:30Z"))
+    );
+    assert_eq!(reasons().await, [Vec::<Value>::new(), Vec::new()]);
+    for path in [
+        "/scopes/zone/nova/management",
+        "/scopes/cluster/c9/management",
+    ] {
+        put(&world, path, &off).await.problem(404, "not-found");
+    }
+    let bad = put(&world, path, &json!({"managed": 0})).await.invalid();
+    assert_eq!(bad, ["#/managed"]);
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ fn happens(case: &Case, random: &mut fastrand::Rng, parts: &mut Parts) -> BTreeS
             match random.u8(0..4) {
                 0 => row.host.disable(),
                 1 => row.host.up = false,
-                2 => row.managed = false,
+                2 => row.host.unmanaged = Some(unmanaged("c")),
                 _ => row.fenced = true,
             }
             concerned.insert(of_host);

@@ -21,6 +21,17 @@ CREATE TABLE scope_allocations (
     PRIMARY KEY (kind, name)
 );
 
+-- Clusters of which it was said whether their hosts take part in moves. Managed again, and no
+-- reconciled_at: its hosts are still being looked at.
+CREATE TABLE cluster_managements (
+    cluster       TEXT NOT NULL PRIMARY KEY,
+    managed       BOOLEAN NOT NULL,
+    reason        TEXT,
+    said_by       TEXT,
+    since         TIMESTAMP,
+    reconciled_at TIMESTAMP
+);
+
 -- Who said of a host that nothing is put there, and since when.
 ALTER TABLE services ADD COLUMN disabled_by TEXT;
 ALTER TABLE services ADD COLUMN disabled_since TIMESTAMP;

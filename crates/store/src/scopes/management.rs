@@ -1,0 +1,237 @@
+//! Clusters that take no part in moves, and those that are looked at before they do again.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamp as SqlTimestamp};
+use godwit_core::host::management::{Management, Unmanaged};
+use godwit_core::host::scope::ScopeKind;
+use godwit_core::ids::HostName;
+use godwit_core::requester::Requester;
+use godwit_core::time::Timestamp;
+
+use super::find_scope;
+use crate::columns::{instant, instants, json};
+use crate::connection::Database;
+use crate::dialect::{self, ZoneLock};
+use crate::prepared::Prepare as _;
+use crate::schema::{cluster_managements, host_topologies};
+use crate::{CommitError, ServiceBinary, Store, StoreError};
+
+/// Whether the hosts of a cluster shall take part in moves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ManagementChange {
+    /// They shall.
+    pub managed: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// Who says so.
+    pub by: Requester,
+    /// The present.
+    pub at: Timestamp,
+}
+
+type Row = (
+    String,
+    bool,
+    Option<String>,
+    Option<Requester>,
+    Option<Timestamp>,
+    Option<Timestamp>,
+);
+
+/// What was said of every cluster of which anything was.
+pub(super) fn load_all(
+    connection: &mut Database,
+) -> Result<HashMap<String, Management>, StoreError> {
+    let rows: Vec<Row> = cluster_managements::table
+        .select((
+            cluster_managements::cluster,
+            cluster_managements::managed,
+            cluster_managements::reason,
+            cluster_managements::said_by,
+            cluster_managements::since,
+            cluster_managements::reconciled_at,
+        ))
+        .load(connection)?;
+    let management = |(cluster, managed, reason, by, since, reconciled_at): Row| {
+        let management = Management {
+            managed,
+            reason,
+            by,
+            since,
+            reconciled_at,
+        };
+        (cluster, management)
+    };
+    Ok(rows.into_iter().map(management).collect())
+}
+
+/// Do both ends of a move take part in moves? What is found holds until the transaction ends.
+///
+/// # Errors
+/// [`CommitError::Unmanaged`].
+pub(crate) fn check(connection: &mut Database, hosts: [&HostName; 2]) -> Result<(), CommitError> {
+    dialect::lock_zones(connection, ZoneLock::Read).map_err(StoreError::from)?;
+    let managements = load_all(connection)?;
+    if managements.is_empty() {
+        return Ok(());
+    }
+    for host in hosts {
+        let cluster: Option<Option<String>> = host_topologies::table
+            .find(host.as_str())
+            .select(host_topologies::cluster)
+            .first(connection)
+            .optional()
+            .map_err(StoreError::from)?;
+        let cluster = cluster.flatten();
+        let cluster = cluster.and_then(|it| Unmanaged::of(&it, managements.get(&it)?));
+        if let Some(cluster) = cluster {
+            let host = host.clone();
+            return Err(CommitError::Unmanaged { host, cluster });
+        }
+    }
+    Ok(())
+}
+
+fn write(
+    connection: &mut Database,
+    cluster: &str,
+    management: &Management,
+) -> Result<(), StoreError> {
+    sql_query(
+        "INSERT INTO cluster_managements (cluster, managed, reason, said_by, since, reconciled_at)
+         VALUES ($1, $2, $3, $4, $5, NULL)
+         ON CONFLICT (cluster) DO UPDATE SET
+             managed = excluded.managed, reason = excluded.reason,
+             said_by = excluded.said_by, since = excluded.since, reconciled_at = NULL",
+    )
+    .bind::<Text, _>(cluster)
+    .bind::<Bool, _>(management.managed)
+    .bind::<Nullable<Text>, _>(&management.reason)
+    .bind::<Nullable<Text>, _>(management.by.as_ref().map(json))
+    .bind::<Nullable<SqlTimestamp>, _>(instants(management.since))
+    .prepared()
+    .execute(connection)?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Waiting {
+    #[diesel(sql_type = Text)]
+    cluster: String,
+}
+
+#[derive(QueryableByName)]
+struct Heard {
+    #[diesel(sql_type = Nullable<SqlTimestamp>)]
+    last_inventory_at: Option<Timestamp>,
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// A host was looked at: where its cluster waits for that, and for no other host, it is managed again.
+/// A host that is declared dead is not waited for.
+pub(crate) fn looked_at(
+    connection: &mut Database,
+    host: &HostName,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let waiting: Option<Waiting> = sql_query(
+        "SELECT m.cluster AS cluster
+         FROM host_topologies t JOIN cluster_managements m ON m.cluster = t.cluster
+         WHERE t.host = $1 AND m.managed AND m.reconciled_at IS NULL",
+    )
+    .bind::<Text, _>(host.as_str())
+    .prepared()
+    .get_result(connection)
+    .optional()?;
+    let Some(Waiting { cluster }) = waiting else {
+        return Ok(());
+    };
+    let Some(management) = load_all(connection)?.remove(&cluster) else {
+        return Ok(());
+    };
+    let hosts: Vec<Heard> = sql_query(
+        "SELECT h.last_inventory_at AS last_inventory_at
+         FROM host_topologies t
+         JOIN services s ON s.host = t.host AND s.\"binary\" = $1
+         LEFT JOIN hosts h ON h.service_id = s.id
+         WHERE t.cluster = $2 AND NOT s.forced_down",
+    )
+    .bind::<Text, _>(ServiceBinary::Compute.as_str())
+    .bind::<Text, _>(&cluster)
+    .prepared()
+    .load(connection)?;
+    let mut hosts = hosts.iter();
+    if !hosts.all(|host| management.is_reconciled(host.last_inventory_at)) {
+        return Ok(());
+    }
+    let row = diesel::update(cluster_managements::table.find(&cluster));
+    row.filter(cluster_managements::managed)
+        .filter(cluster_managements::reconciled_at.is_null())
+        .filter(cluster_managements::since.eq(instants(management.since)))
+        .set(cluster_managements::reconciled_at.eq(instant(at)))
+        .prepared()
+        .execute(connection)?;
+    Ok(())
+}
+
+impl Store {
+    /// Says whether the hosts of a cluster take part in moves, and returns what is so then; `None`: no
+    /// host is in such a cluster.
+    pub async fn cluster_manage(
+        &self,
+        cluster: &str,
+        change: ManagementChange,
+    ) -> Result<Option<Management>, StoreError> {
+        let cluster = cluster.to_owned();
+        self.write(move |connection| {
+            dialect::lock_zones(connection, ZoneLock::Write)?;
+            let scope = (ScopeKind::Cluster, cluster.as_str());
+            if find_scope(connection, scope)?.is_none() {
+                return Ok(None);
+            }
+            let before = load_all(connection)?.remove(&cluster).unwrap_or_default();
+            let ManagementChange {
+                managed,
+                reason,
+                by,
+                at,
+            } = change.clone();
+            let after = before.said((managed, reason), by, at);
+            if after != before {
+                write(connection, &cluster, &after)?;
+            }
+            Ok(Some(after))
+        })
+        .await
+    }
+
+    /// How many agents are not heard since `heard_since`, and need not be: those of clusters that are
+    /// not managed, unless they were declared dead.
+    pub async fn agents_let_be(&self, heard_since: Timestamp) -> Result<i64, StoreError> {
+        self.read(move |connection| {
+            let found: Count = sql_query(
+                "SELECT COUNT(*) AS count
+                 FROM cluster_managements m
+                 JOIN host_topologies t ON t.cluster = m.cluster
+                 JOIN services s ON s.host = t.host AND s.\"binary\" = $1
+                 JOIN hosts h ON h.service_id = s.id
+                 WHERE NOT m.managed AND NOT s.forced_down
+                   AND (s.last_seen_up IS NULL OR s.last_seen_up < $2)",
+            )
+            .bind::<Text, _>(ServiceBinary::Compute.as_str())
+            .bind::<SqlTimestamp, _>(instant(heard_since))
+            .prepared()
+            .get_result(connection)?;
+            Ok(found.count)
+        })
+        .await
+    }
+}
