@@ -294,23 +294,24 @@ impl Deployment {
             TcpStream::connect(self.api_address)?;
             Ok(Some(()))
         };
-        wait_for_blocking("the roles to be up", READY_DEADLINE, ready).map_err(|error| {
-            let logs = self.roles().map(|role| {
-                let log = fs::read_to_string(role.log()).unwrap_or_default();
-                format!("--- {}\n{log}", role.name())
-            });
-            error.context(logs.collect::<String>())
-        })
+        let ready = wait_for_blocking("the roles to be up", READY_DEADLINE, ready);
+        ready.map_err(|error| error.context(self.logs()))
+    }
+
+    /// What every role has logged.
+    pub fn logs(&self) -> String {
+        let logs = self.roles().map(|role| {
+            let log = fs::read_to_string(role.log()).unwrap_or_default();
+            format!("--- {}\n{log}", role.name())
+        });
+        logs.collect()
     }
 }
 
 impl Drop for Deployment {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            for role in self.roles() {
-                let log = fs::read_to_string(role.log()).unwrap_or_default();
-                eprintln!("--- {}\n{log}", role.name());
-            }
+            eprintln!("{}", self.logs());
         }
         if let Err(error) = Self::down(&self.directory) {
             eprintln!("cannot take down {}: {error:#}", self.directory.display());

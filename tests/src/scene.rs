@@ -96,12 +96,16 @@ impl Scene {
                 return Ok(Some(Err(migration.status)));
             }
             bail!("it is {}", migration.status)
-        })?;
-        found.map_err(|ended| {
-            let stories = self.deployment.stories(&uuid).unwrap_or_default();
-            let story: String = stories.iter().map(crate::story::Story::tell).collect();
-            anyhow::anyhow!("it ended as {ended} instead of {status}:\n{story}")
-        })
+        });
+        let told = match found {
+            Ok(Ok(migration)) => return Ok(migration),
+            Ok(Err(ended)) => anyhow::anyhow!("it ended as {ended} instead of {status}"),
+            Err(error) => error,
+        };
+        let stories = self.deployment.stories(&uuid).unwrap_or_default();
+        let story: String = stories.iter().map(crate::story::Story::tell).collect();
+        let logs = self.deployment.logs();
+        Err(told.context(format!("its story:\n{story}\n{logs}")))
     }
 
     /// Waits until a server is of this status, on this host, with nothing being done to it.
