@@ -78,6 +78,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "godwit-api",
             "godwit-core",
+            "godwit-planner",
             "godwit-store",
             "godwit-test-support",
             "system-tests",
