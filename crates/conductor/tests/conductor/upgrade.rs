@@ -44,7 +44,9 @@ on_both! {
         cluster.speaks.insert(host(1), neighbour());
         cluster.start_agent(&host(1));
         assert!(cluster.ask(running, Event::ForceCompleteRequested).await);
-        assert_eq!(cluster.ends(running).await.migration.status(), Status::Completed);
+        let ended = cluster.ends(running).await;
+        let log = cluster.log(running).await;
+        assert_eq!(ended.migration.status(), Status::Completed, "{ended:?}\n{log:#?}");
         cluster.is_sound().await;
     }
 
