@@ -17,11 +17,12 @@ use super::row::ProgressRow;
 use super::{CommitError, CommitNote, MigrationRecord, Progress, progress};
 use crate::columns::{instant, instants, json, stored};
 use crate::connection::Database;
+use crate::dialect::{self, ZoneLock};
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, migrations};
 use crate::{
-    MigrationEvent, StoreError, dialect, discrepancies, effects, events, instance_actions,
-    reservations, scopes, server_groups, servers,
+    MigrationEvent, StoreError, discrepancies, effects, events, instance_actions, reservations,
+    scopes, server_groups, servers,
 };
 
 /// The line with the reason that is new with it, so that the log says why, whoever wrote it.
@@ -57,6 +58,11 @@ pub(super) fn write(
 ) -> Result<MigrationRecord, CommitError> {
     let id = locked.record.id;
     let next = &transition.next;
+    if let Reservation::Claims(_) | Reservation::TakesSlots(..) = transition.reservation(event) {
+        // Before the event has its number, so that in the log, too, nothing arrives between a host's
+        // being disabled and its being enabled.
+        dialect::lock_zones(connection, ZoneLock::Read).map_err(StoreError::from)?;
+    }
     // What has ended keeps its last figures.
     let progress = note.progress.filter(|_| locked.record.ended_at.is_none());
     let record = after(connection, locked, next, (progress, note.at))?;
