@@ -1,5 +1,8 @@
 //! `GET /hosts`: the machines that servers run on. Who may not see hosts finds none.
 
+use std::collections::HashMap;
+
+use godwit_core::host::maintenance::State;
 use godwit_core::ids::HostName;
 
 use super::call::Call;
@@ -30,9 +33,15 @@ pub async fn index(call: &Call) -> Answer {
     let last = found.last().filter(|_| goes_on);
     let next = last.map(|last| call.next("marker", &last.host.id.to_string()));
     let (sees, basis) = (call.sees(), call.basis());
+    let held = store.maintenances_active().await?.into_iter();
+    let held: HashMap<HostName, State> = held.map(|it| (it.host, it.maintenance.state)).collect();
     let items = found
         .iter()
-        .map(|load| page.select(&HostView::new(load, sees, basis)))
+        .map(|load| {
+            let state = held.get(&load.host.facts.name).copied();
+            let state = state.unwrap_or(State::None);
+            page.select(&HostView::new(load, state, sees, basis))
+        })
         .collect::<Result<Vec<_>, _>>()?;
     call.list(items, next, total)
 }
@@ -44,7 +53,10 @@ pub async fn show(call: &Call) -> Answer {
     let name = named(call).ok_or_else(no_such)?;
     let found = call.state.store.host_load(&name).await?;
     let load = found.ok_or_else(no_such)?;
-    Reply::json(&page.select(&HostView::new(&load, call.sees(), call.basis()))?)
+    let held = call.state.store.maintenance_find(&name).await?;
+    let state = held.map_or(State::None, |it| it.maintenance.state);
+    let view = HostView::new(&load, state, call.sees(), call.basis());
+    Reply::json(&page.select(&view)?)
 }
 
 /// The host that the path names, if the caller may know of hosts.

@@ -1,17 +1,19 @@
 //! The fleet at one moment.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use godwit_core::discrepancy::DiscrepancyKind;
+use godwit_core::host::maintenance::State;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::server::display_status;
 use godwit_core::time::Timestamp;
 use godwit_facts::Basis;
-use godwit_store::{Discrepancy, Server, Snapshot};
+use godwit_store::{Discrepancy, HostLoad, Server, Snapshot};
 use serde::Serialize;
 
 use super::host::HostView;
 use super::migration::MigrationView;
+use super::run::RunSummaryView;
 use crate::relocation::visibility::Visibility;
 
 /// What it has, in this order.
@@ -30,8 +32,7 @@ pub struct SnapshotView<'a> {
     hosts: Vec<HostView<'a>>,
     servers: Vec<ServerView<'a>>,
     migrations: Vec<MigrationView<'a>>,
-    /// There are none yet.
-    runs: [(); 0],
+    runs: Vec<RunSummaryView<'a>>,
     discrepancies: Vec<DiscrepancyView<'a>>,
 }
 
@@ -61,16 +62,31 @@ struct ServerView<'a> {
 impl<'a> SnapshotView<'a> {
     pub fn new(snapshot: &'a Snapshot, sees: Visibility<'_>, basis: Basis) -> Self {
         let hosts = snapshot.hosts.iter().filter(|_| sees.hosts);
+        let held = snapshot.maintenances.iter();
+        let held: HashMap<&HostName, State> =
+            held.map(|it| (&it.host, it.maintenance.state)).collect();
         let (servers, migrations) = (snapshot.servers.iter(), snapshot.migrations.iter());
         Self {
             position: snapshot.position.to_string(),
-            hosts: hosts.map(|it| HostView::new(it, sees, basis)).collect(),
+            hosts: hosts
+                .map(|it| HostView::new(it, state_of(&held, it), sees, basis))
+                .collect(),
             servers: servers.map(|it| ServerView::new(it, sees)).collect(),
             migrations: migrations.map(|it| MigrationView::new(it, sees)).collect(),
-            runs: [],
+            runs: snapshot
+                .runs
+                .iter()
+                .map(|it| RunSummaryView::new(it, sees))
+                .collect(),
             discrepancies: discrepancies(snapshot, sees),
         }
     }
+}
+
+/// Of a host that nobody holds there is nothing.
+fn state_of(held: &HashMap<&HostName, State>, load: &HostLoad) -> State {
+    let state = held.get(&load.host.facts.name).copied();
+    state.unwrap_or(State::None)
 }
 
 /// Those that are seen, as the events of them are.
