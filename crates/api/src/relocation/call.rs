@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::ROOT;
-use super::page::List;
+use super::page::{List, Page};
 use super::params::Params;
 use super::problem::Problem;
 use super::reply::Reply;
@@ -82,5 +82,27 @@ impl Call {
         total: Option<i64>,
     ) -> Result<Reply, Problem> {
         Reply::json(&List { items, next, total })
+    }
+
+    /// 200 with the part of a list that `page` asks for, of which one item more was `found` where there
+    /// are more: `marker` says where it ends, `item` what is shown of each.
+    ///
+    /// # Errors
+    /// Those of `item`.
+    pub(crate) fn page<T>(
+        &self,
+        page: &Page<'_>,
+        mut found: Vec<T>,
+        total: Option<i64>,
+        marker: impl Fn(&T) -> String,
+        item: impl Fn(&T) -> Result<Value, Problem>,
+    ) -> Result<Reply, Problem> {
+        let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+        let goes_on = found.len() > limit;
+        found.truncate(limit);
+        let last = found.last().filter(|_| goes_on);
+        let next = last.map(|last| self.next("marker", &marker(last)));
+        let items = found.iter().map(item).collect::<Result<Vec<_>, _>>()?;
+        self.list(items, next, total)
     }
 }

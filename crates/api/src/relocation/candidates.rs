@@ -15,7 +15,7 @@ use super::{rules, servers};
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_own(rules::SERVERS_CANDIDATES)?;
     let page = Page::read(&call.params, FIELDS)?;
-    let after = page.marker.map(place).transpose()?;
+    let after = page.after(|marker| HostName::new(marker).ok())?;
     let detail = servers::named(call, rules::SERVERS_CANDIDATES).await?;
     if !call.sees().hosts {
         return call.list(Vec::<()>::new(), None, page.with_total.then_some(0));
@@ -24,16 +24,13 @@ pub async fn index(call: &Call) -> Answer {
     let found = verdicts(&fleet, &guest(call, detail).await?);
     let total = i64::try_from(found.len()).unwrap_or(i64::MAX);
     let follows = |it: &&Verdict| after.as_ref().is_none_or(|after| it.host > *after);
-    let rest: Vec<&Verdict> = found.iter().filter(follows).collect();
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let (shown, more) = rest.split_at(limit.min(rest.len()));
-    let last = shown.last().filter(|_| !more.is_empty());
-    let next = last.map(|last| call.next("marker", last.host.as_str()));
-    let items = shown
-        .iter()
-        .map(|verdict| page.select(&CandidateView::new(verdict)))
-        .collect::<Result<Vec<_>, _>>()?;
-    call.list(items, next, page.with_total.then_some(total))
+    call.page(
+        &page,
+        found.iter().filter(follows).collect(),
+        page.with_total.then_some(total),
+        |it| it.host.to_string(),
+        |it| page.select(&CandidateView::new(it)),
+    )
 }
 
 /// A server with its group, if it is in one.
@@ -55,10 +52,4 @@ pub(super) async fn guest(call: &Call, detail: ServerDetail) -> Result<Guest, Pr
         disks,
         group,
     })
-}
-
-/// Where a page ends: at its last host.
-fn place(marker: &str) -> Result<HostName, Problem> {
-    let place = HostName::new(marker);
-    place.map_err(|_| Problem::input("?marker", "It is none that a list gave."))
 }

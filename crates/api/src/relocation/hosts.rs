@@ -14,27 +14,24 @@ use super::views::host::{FIELDS, HostView};
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_own(rules::HOSTS_LIST)?;
     let page = Page::read(&call.params, FIELDS)?;
-    let after = page.marker.map(place).transpose()?.unwrap_or_default();
+    let after = page.after(number)?.unwrap_or_default();
     if !call.sees().hosts {
         return call.list(Vec::<()>::new(), None, page.with_total.then_some(0));
     }
     let store = &call.state.store;
-    let mut found = store.host_page(after, page.limit + 1).await?;
+    let found = store.host_page(after, page.limit + 1).await?;
     let total = match page.with_total {
         true => Some(store.host_count().await?),
         false => None,
     };
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let goes_on = found.len() > limit;
-    found.truncate(limit);
-    let last = found.last().filter(|_| goes_on);
-    let next = last.map(|last| call.next("marker", &last.host.id.to_string()));
     let (sees, basis) = (call.sees(), call.basis());
-    let items = found
-        .iter()
-        .map(|load| page.select(&HostView::new(load, sees, basis)))
-        .collect::<Result<Vec<_>, _>>()?;
-    call.list(items, next, total)
+    call.page(
+        &page,
+        found,
+        total,
+        |it| it.host.id.to_string(),
+        |it| page.select(&HostView::new(it, sees, basis)),
+    )
 }
 
 pub async fn show(call: &Call) -> Answer {
@@ -51,9 +48,4 @@ pub async fn show(call: &Call) -> Answer {
 pub(super) fn named(call: &Call) -> Option<HostName> {
     let named = HostName::new(call.ids.host.as_str()).ok();
     named.filter(|_| call.sees().hosts)
-}
-
-/// Where a page ends: at the id of its last host.
-fn place(marker: &str) -> Result<i64, Problem> {
-    number(marker).ok_or_else(|| Problem::input("?marker", "It is none that a list gave."))
 }

@@ -33,7 +33,7 @@ pub const KEYS: &[&str] = &[
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_own(rules::MIGRATIONS_LIST)?;
     let (page, sees) = (Page::read(&call.params, FIELDS)?, call.sees());
-    let after = page.marker.map(place).transpose()?;
+    let after = page.after(place)?;
     let Some(filter) = filter(call, sees)? else {
         let total = page.with_total.then_some(0);
         return call.list(Vec::<()>::new(), None, total);
@@ -45,21 +45,14 @@ pub async fn index(call: &Call) -> Answer {
         // Reasons are made of it too.
         timeline: page.wants("timeline") || page.wants("reasons"),
     };
-    let mut found = store.migration_detail_list(&filter, one_more).await?;
+    let found = store.migration_detail_list(&filter, one_more).await?;
     let total = match page.with_total {
         true => Some(store.migration_count(&filter).await?),
         false => None,
     };
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let goes_on = found.len() > limit;
-    found.truncate(limit);
-    let last = found.last().filter(|_| goes_on);
-    let next = last.map(|last| call.next("marker", &marker(last)));
-    let items = found
-        .iter()
-        .map(|detail| page.select(&MigrationView::new(detail, sees)))
-        .collect::<Result<Vec<_>, _>>()?;
-    call.list(items, next, total)
+    call.page(&page, found, total, marker, |it| {
+        page.select(&MigrationView::new(it, sees))
+    })
 }
 
 pub async fn show(call: &Call) -> Answer {
@@ -86,13 +79,10 @@ fn marker(last: &MigrationDetail) -> String {
     format!("{:x}-{:x}", record.created_at.as_micros(), record.id)
 }
 
-fn place(marker: &str) -> Result<(Timestamp, i64), Problem> {
+fn place(marker: &str) -> Option<(Timestamp, i64)> {
     let hex = |digits| i64::from_str_radix(digits, 16).ok();
-    let place = || {
-        let (at, id) = marker.split_once('-')?;
-        Some((Timestamp::from_micros(hex(at)?)?, hex(id)?))
-    };
-    place().ok_or_else(|| Problem::input("?marker", "It is none that a list gave."))
+    let (at, id) = marker.split_once('-')?;
+    Some((Timestamp::from_micros(hex(at)?)?, hex(id)?))
 }
 
 /// What the query asks for; `None` where the caller sees nothing of it.
@@ -156,7 +146,7 @@ mod tests {
             "7fffffffffffffff-1",
             "1-2-3",
         ] {
-            assert!(place(bad).is_err(), "{bad}");
+            assert!(place(bad).is_none(), "{bad}");
         }
     }
 

@@ -38,6 +38,11 @@ pub fn limit(params: &Params) -> Result<i64, Problem> {
     Ok(limit.unwrap_or(LIMIT))
 }
 
+/// A marker that leads nowhere.
+pub fn no_place() -> Problem {
+    Problem::input("?marker", "It is none that a list gave.")
+}
+
 impl<'a> Page<'a> {
     /// What the query says; `known` are the fields that an item has.
     ///
@@ -54,6 +59,15 @@ impl<'a> Page<'a> {
                 })?
                 .unwrap_or(false),
         })
+    }
+
+    /// Where the page before this one ended, as `read` understands its marker.
+    ///
+    /// # Errors
+    /// [`no_place`].
+    pub fn after<T>(&self, read: impl FnOnce(&'a str) -> Option<T>) -> Result<Option<T>, Problem> {
+        let place = |marker: &'a str| read(marker).ok_or_else(no_place);
+        self.marker.map(place).transpose()
     }
 
     /// Are only some fields wanted?

@@ -21,14 +21,11 @@ pub async fn index(call: &Call) -> Answer {
     let rest = all
         .iter()
         .filter(|it| page.marker.is_none_or(|marker| it.name() > marker));
-    let rest: Vec<&PoolView<'_>> = rest.collect();
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let (shown, more) = rest.split_at(limit.min(rest.len()));
-    let last = shown.last().filter(|_| !more.is_empty());
-    let next = last.map(|last| call.next("marker", last.name()));
-    let items = shown
-        .iter()
-        .map(|pool| page.select(pool))
-        .collect::<Result<Vec<_>, _>>()?;
-    call.list(items, next, total)
+    call.page(
+        &page,
+        rest.collect(),
+        total,
+        |it| it.name().to_owned(),
+        |it| page.select(it),
+    )
 }

@@ -204,7 +204,7 @@ pub static OPERATIONS: &[Operation] = &[
     get(
         "/relocation/v1/webhooks",
         &[rules::WEBHOOKS_LIST],
-        webhooks::KEYS,
+        &page::KEYS,
         to!(webhooks::index),
     ),
     post(
@@ -226,7 +226,7 @@ pub static OPERATIONS: &[Operation] = &[
     get(
         "/relocation/v1/webhooks/{id}/deliveries",
         &[rules::WEBHOOKS_SHOW],
-        webhooks::KEYS,
+        &page::KEYS,
         to!(webhooks::deliveries),
     ),
     post(

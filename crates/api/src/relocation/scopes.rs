@@ -6,7 +6,6 @@ use godwit_store::Scope;
 
 use super::call::Call;
 use super::page::Page;
-use super::problem::Problem;
 use super::routes::Answer;
 use super::rules;
 use super::views::scope::{FIELDS, ScopeView};
@@ -14,7 +13,7 @@ use super::views::scope::{FIELDS, ScopeView};
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_own(rules::SCOPES_LIST)?;
     let page = Page::read(&call.params, FIELDS)?;
-    let after = page.marker.map(place).transpose()?;
+    let after = page.after(place)?;
     let mut all = match call.sees().hosts {
         true => call.state.store.scope_list().await?,
         false => Vec::new(),
@@ -26,21 +25,17 @@ pub async fn index(call: &Call) -> Answer {
         .with_total
         .then(|| i64::try_from(all.len()).unwrap_or(i64::MAX));
     let follows = |scope: &&Scope| after.is_none_or(|after| (scope.kind, &*scope.name) > after);
-    let rest: Vec<&Scope> = all.iter().filter(follows).collect();
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let (shown, more) = rest.split_at(limit.min(rest.len()));
-    let last = shown.last().filter(|_| !more.is_empty());
-    let next = last.map(|last| call.next("marker", &format!("{}/{}", last.kind, last.name)));
-    let items = shown
-        .iter()
-        .map(|scope| page.select(&ScopeView::new(scope, call.sees())))
-        .collect::<Result<Vec<_>, _>>()?;
-    call.list(items, next, total)
+    call.page(
+        &page,
+        all.iter().filter(follows).collect(),
+        total,
+        |it| format!("{}/{}", it.kind, it.name),
+        |it| page.select(&ScopeView::new(it, call.sees())),
+    )
 }
 
 /// Where a page ends: at its last scope.
-fn place(marker: &str) -> Result<(ScopeKind, &str), Problem> {
-    let place = marker.split_once('/');
-    let place = place.and_then(|(kind, name)| Some((kind.parse().ok()?, name)));
-    place.ok_or_else(|| Problem::input("?marker", "It is none that a list gave."))
+fn place(marker: &str) -> Option<(ScopeKind, &str)> {
+    let (kind, name) = marker.split_once('/')?;
+    Some((kind.parse().ok()?, name))
 }

@@ -5,7 +5,7 @@ use godwit_policy::Target;
 use godwit_store::{ServerDetail, ServerFilter, ServerListError, ServerPage};
 
 use super::call::Call;
-use super::page::Page;
+use super::page::{Page, no_place};
 use super::problem::{Code, Problem};
 use super::reply::Reply;
 use super::routes::Answer;
@@ -20,7 +20,7 @@ pub const KEYS: &[&str] = &["limit", "marker", "fields", "with_total", "project"
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_own(rules::SERVERS_LIST)?;
     let (page, sees) = (Page::read(&call.params, FIELDS)?, call.sees());
-    let after = page.marker.map(place).transpose()?;
+    let after = page.after(|marker| read_uuid(marker).map(ServerUuid))?;
     let Some(filter) = filter(call, sees)? else {
         return call.list(Vec::<()>::new(), None, page.with_total.then_some(0));
     };
@@ -31,7 +31,7 @@ pub async fn index(call: &Call) -> Answer {
         sort: Vec::new(),
     };
     let found = store.server_detail_list(&filter, &one_more).await;
-    let mut found = found.map_err(|error| match error {
+    let found = found.map_err(|error| match error {
         ServerListError::MarkerNotFound(_) => no_place(),
         ServerListError::Store(error) => error.into(),
     })?;
@@ -39,16 +39,13 @@ pub async fn index(call: &Call) -> Answer {
         true => Some(store.server_count(&filter).await?),
         false => None,
     };
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let goes_on = found.len() > limit;
-    found.truncate(limit);
-    let last = found.last().filter(|_| goes_on);
-    let next = last.map(|last| call.next("marker", &last.server.uuid.to_string()));
-    let items = found
-        .iter()
-        .map(|detail| page.select(&ServerView::new(detail, sees)))
-        .collect::<Result<Vec<_>, _>>()?;
-    call.list(items, next, total)
+    call.page(
+        &page,
+        found,
+        total,
+        |it| it.server.uuid.to_string(),
+        |it| page.select(&ServerView::new(it, sees)),
+    )
 }
 
 pub async fn show(call: &Call) -> Answer {
@@ -71,15 +68,6 @@ pub(super) async fn named(call: &Call, rule: &'static str) -> Result<ServerDetai
     let target = Target::of_project(Some(&detail.server.project_id));
     call.caller.enforce(rule, &target)?;
     Ok(detail)
-}
-
-/// Where a page ends: at its last server.
-fn place(marker: &str) -> Result<ServerUuid, Problem> {
-    read_uuid(marker).map(ServerUuid).ok_or_else(no_place)
-}
-
-fn no_place() -> Problem {
-    Problem::input("?marker", "It is none that a list gave.")
 }
 
 /// What the query asks for; `None` where the caller sees nothing of it.

@@ -33,30 +33,28 @@ use super::rules;
 use super::views::webhook::{DELIVERY_FIELDS, DeliveryView, FIELDS, WebhookView};
 use crate::http::ids::read_uuid;
 
-/// The keys of the queries of both lists.
-pub const KEYS: &[&str] = &["limit", "marker", "fields", "with_total"];
-
 /// The longest address.
 const LONGEST_URL: usize = 2_048;
 
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_own(rules::WEBHOOKS_LIST)?;
     let (page, sees) = (Page::read(&call.params, FIELDS)?, call.sees());
-    let after = page.marker.map(marker).transpose()?.unwrap_or(0);
+    let after = page.after(number)?.unwrap_or(0);
     let store = &call.state.store;
-    let mut found = store
+    let found = store
         .webhook_list(sees.project, after, page.limit + 1)
         .await?;
     let total = match page.with_total {
         true => Some(store.webhook_count(sees.project).await?),
         false => None,
     };
-    let goes_on = cut(&mut found, page.limit);
-    let last = found.last().filter(|_| goes_on);
-    let next = last.map(|last| call.next("marker", &last.id.to_string()));
-    let items = found.iter();
-    let items = items.map(|it| page.select(&WebhookView::new(it, sees)));
-    call.list(items.collect::<Result<Vec<_>, _>>()?, next, total)
+    call.page(
+        &page,
+        found,
+        total,
+        |it| it.id.to_string(),
+        |it| page.select(&WebhookView::new(it, sees)),
+    )
 }
 
 pub async fn show(call: &Call) -> Answer {
@@ -127,20 +125,22 @@ pub async fn delete(call: &Call) -> Answer {
 pub async fn deliveries(call: &Call) -> Answer {
     call.caller.enforce_own(rules::WEBHOOKS_SHOW)?;
     let page = Page::read(&call.params, DELIVERY_FIELDS)?;
-    let before = page.marker.map(marker).transpose()?;
+    let before = page.after(number)?;
     let (webhook, store) = (find(call).await?, &call.state.store);
-    let mut found = store
+    let found = store
         .webhook_deliveries(webhook.id, before, page.limit + 1)
         .await?;
     let total = match page.with_total {
         true => Some(store.webhook_delivery_count(webhook.id).await?),
         false => None,
     };
-    let goes_on = cut(&mut found, page.limit);
-    let last = found.last().filter(|_| goes_on);
-    let next = last.map(|last| call.next("marker", &last.position.to_string()));
-    let items = found.iter().map(|it| page.select(&DeliveryView::new(it)));
-    call.list(items.collect::<Result<Vec<_>, _>>()?, next, total)
+    call.page(
+        &page,
+        found,
+        total,
+        |it| it.position.to_string(),
+        |it| page.select(&DeliveryView::new(it)),
+    )
 }
 
 /// 202 with the delivery, which is tried once more whatever became of it.
@@ -174,18 +174,6 @@ async fn find(call: &Call) -> Result<Webhook, Problem> {
     let store = &call.state.store;
     let found = store.webhook_find(uuid, call.sees().project).await?;
     found.ok_or_else(no_such_webhook)
-}
-
-/// Leaves at most so many, and says whether there were more.
-fn cut<T>(found: &mut Vec<T>, limit: i64) -> bool {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = found.len() > limit;
-    found.truncate(limit);
-    more
-}
-
-fn marker(text: &str) -> Result<i64, Problem> {
-    number(text).ok_or_else(|| Problem::input("?marker", "It is none that a list gave."))
 }
 
 /// What somebody asks for.
