@@ -2,7 +2,7 @@
 
 use godwit_core::ids::{ServerGroupUuid, ServerUuid};
 use godwit_core::server::display_status;
-use godwit_store::{Disk, ServerDetail};
+use godwit_store::{Disk, Server, ServerDetail};
 use serde::Serialize;
 
 use crate::relocation::visibility::Visibility;
@@ -21,8 +21,9 @@ pub const FIELDS: &[&str] = &[
     "dirty_bytes_per_second",
 ];
 
+/// What a snapshot has of it.
 #[derive(Debug, Serialize)]
-pub struct ServerView<'a> {
+pub(super) struct ServerSummary<'a> {
     id: ServerUuid,
     name: &'a str,
     project: &'a str,
@@ -30,6 +31,12 @@ pub struct ServerView<'a> {
     status: &'static str,
     vcpus: i64,
     memory_mib: i64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ServerView<'a> {
+    #[serde(flatten)]
+    summary: ServerSummary<'a>,
     disks: Vec<DiskView<'a>>,
     groups: &'a [ServerGroupUuid],
     /// Nobody keeps it yet.
@@ -46,11 +53,9 @@ struct DiskView<'a> {
     backing: Vec<&'a str>,
 }
 
-impl<'a> ServerView<'a> {
-    pub fn new(detail: &'a ServerDetail, sees: Visibility<'_>) -> Self {
-        let server = &detail.server;
+impl<'a> ServerSummary<'a> {
+    pub(super) fn new(server: &'a Server, sees: Visibility<'_>) -> Self {
         let host = server.host.as_ref();
-        let disks = detail.disks.iter();
         Self {
             id: server.uuid,
             name: &server.name,
@@ -59,6 +64,15 @@ impl<'a> ServerView<'a> {
             status: display_status(server.vm_state, server.task_state),
             vcpus: server.room.vcpus,
             memory_mib: server.room.memory_mb,
+        }
+    }
+}
+
+impl<'a> ServerView<'a> {
+    pub fn new(detail: &'a ServerDetail, sees: Visibility<'_>) -> Self {
+        let disks = detail.disks.iter();
+        Self {
+            summary: ServerSummary::new(&detail.server, sees),
             disks: disks.map(|disk| DiskView::new(disk, sees)).collect(),
             groups: &detail.groups,
             dirty_bytes_per_second: None,

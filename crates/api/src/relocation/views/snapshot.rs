@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
-use godwit_core::server::display_status;
 use godwit_core::time::Timestamp;
 use godwit_facts::Basis;
-use godwit_store::{Discrepancy, Server, Snapshot};
+use godwit_store::{Discrepancy, Snapshot};
 use serde::Serialize;
 
 use super::host::HostView;
 use super::migration::MigrationView;
+use super::server::ServerSummary;
 use crate::relocation::visibility::Visibility;
 
 /// What it has, in this order.
@@ -28,7 +28,7 @@ pub const FIELDS: &[&str] = &[
 pub struct SnapshotView<'a> {
     position: String,
     hosts: Vec<HostView<'a>>,
-    servers: Vec<ServerView<'a>>,
+    servers: Vec<ServerSummary<'a>>,
     migrations: Vec<MigrationView<'a>>,
     /// There are none yet.
     runs: [(); 0],
@@ -47,17 +47,6 @@ struct DiscrepancyView<'a> {
     opened_at: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
-struct ServerView<'a> {
-    id: ServerUuid,
-    name: &'a str,
-    project: &'a str,
-    host: Option<String>,
-    status: &'static str,
-    vcpus: i64,
-    memory_mib: i64,
-}
-
 impl<'a> SnapshotView<'a> {
     pub fn new(snapshot: &'a Snapshot, sees: Visibility<'_>, basis: Basis) -> Self {
         let hosts = snapshot.hosts.iter().filter(|_| sees.hosts);
@@ -65,7 +54,7 @@ impl<'a> SnapshotView<'a> {
         Self {
             position: snapshot.position.to_string(),
             hosts: hosts.map(|it| HostView::new(it, sees, basis)).collect(),
-            servers: servers.map(|it| ServerView::new(it, sees)).collect(),
+            servers: servers.map(|it| ServerSummary::new(it, sees)).collect(),
             migrations: migrations.map(|it| MigrationView::new(it, sees)).collect(),
             runs: [],
             discrepancies: discrepancies(snapshot, sees),
@@ -100,21 +89,6 @@ impl<'a> DiscrepancyView<'a> {
             host: it.subject.host.as_ref(),
             text: &it.detail,
             opened_at: it.opened_at,
-        }
-    }
-}
-
-impl<'a> ServerView<'a> {
-    fn new(server: &'a Server, sees: Visibility<'_>) -> Self {
-        let host = server.host.as_ref();
-        Self {
-            id: server.uuid,
-            name: &server.name,
-            project: &server.project_id,
-            host: host.and_then(|host| sees.host(Some(&server.project_id), host.as_str())),
-            status: display_status(server.vm_state, server.task_state),
-            vcpus: server.room.vcpus,
-            memory_mib: server.room.memory_mb,
         }
     }
 }
