@@ -26,7 +26,6 @@ pub use self::topology::{NewTopology, TopologyError};
 use crate::among::{among, load_all};
 use crate::columns::text;
 use crate::connection::Database;
-use crate::dialect::{self, ZoneLock};
 use crate::prepared::Prepare as _;
 use crate::schema::{host_topologies, scope_allocations};
 use crate::{CommitError, ServiceBinary, Store, StoreError};
@@ -162,6 +161,7 @@ pub(crate) fn of_some(
     scopes(connection, places)
 }
 
+/// Where a host belongs, as a query finds it.
 #[derive(QueryableByName)]
 struct Place {
     #[diesel(sql_type = Text)]
@@ -170,17 +170,28 @@ struct Place {
     pod: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     cluster: Option<String>,
+}
+
+impl From<Place> for Topology {
+    fn from(Place { zone, pod, cluster }: Place) -> Self {
+        Self { zone, pod, cluster }
+    }
+}
+
+#[derive(QueryableByName)]
+struct Placed {
+    #[diesel(embed)]
+    place: Place,
     #[diesel(sql_type = Bool)]
     disabled: bool,
 }
 
-/// May something be put on `host`? What is found holds until the transaction ends.
+/// May something be put on `host`? What is found holds as long as the caller has `ZoneLock::Read`.
 ///
 /// # Errors
 /// [`CommitError::Disabled`].
 pub(crate) fn check(connection: &mut Database, host: &HostName) -> Result<(), CommitError> {
-    dialect::lock_zones(connection, ZoneLock::Read).map_err(StoreError::from)?;
-    let place: Option<Place> = sql_query(
+    let placed: Option<Placed> = sql_query(
         "SELECT s.zone, t.pod, t.cluster, s.disabled
          FROM services s LEFT JOIN host_topologies t ON t.host = s.host
          WHERE s.host = $1 AND s.\"binary\" = $2",
@@ -192,14 +203,12 @@ pub(crate) fn check(connection: &mut Database, host: &HostName) -> Result<(), Co
     .optional()
     .map_err(StoreError::from)?;
     // One that is gone is refused by whoever asks it.
-    let Some(place) = place else { return Ok(()) };
-    let topology = Topology {
-        zone: place.zone,
-        pod: place.pod,
-        cluster: place.cluster,
+    let Some(Placed { place, disabled }) = placed else {
+        return Ok(());
     };
+    let topology = Topology::from(place);
     let own = Switch {
-        disabled: place.disabled,
+        disabled,
         ..Switch::default()
     };
     let switches = switches(connection)?;
@@ -213,12 +222,8 @@ pub(crate) fn check(connection: &mut Database, host: &HostName) -> Result<(), Co
 
 #[derive(QueryableByName)]
 struct Counted {
-    #[diesel(sql_type = Text)]
-    zone: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    pod: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    cluster: Option<String>,
+    #[diesel(embed)]
+    place: Place,
     #[diesel(sql_type = BigInt)]
     hosts: i64,
 }
@@ -237,11 +242,7 @@ fn load(connection: &mut Database) -> Result<Vec<Scope>, StoreError> {
     let mut managements = management::load_all(connection)?;
     let mut found: BTreeMap<(ScopeKind, String), Scope> = BTreeMap::new();
     for row in counted {
-        let place = Topology {
-            zone: row.zone,
-            pod: row.pod,
-            cluster: row.cluster,
-        };
+        let place = Topology::from(row.place);
         for (kind, name) in place.scopes() {
             let key = (kind, name.to_owned());
             let new = || scope(kind, name, &place, &switches);

@@ -59,8 +59,9 @@ pub(super) fn write(
     let id = locked.record.id;
     let next = &transition.next;
     if let Reservation::Claims(_) | Reservation::TakesSlots(..) = transition.reservation(event) {
-        // Before the event has its number, so that in the log, too, nothing arrives between a host's
-        // being disabled and its being enabled.
+        // What is found of the hosts below holds until the commit. Taken before the event has its
+        // number, so that in the log, too, nothing arrives between a host's being disabled and its
+        // being enabled.
         dialect::lock_zones(connection, ZoneLock::Read).map_err(StoreError::from)?;
     }
     // What has ended keeps its last figures.

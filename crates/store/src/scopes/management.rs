@@ -68,12 +68,12 @@ pub(super) fn load_all(
     Ok(rows.into_iter().map(management).collect())
 }
 
-/// Do both ends of a move take part in moves? What is found holds until the transaction ends.
+/// Do both ends of a move take part in moves? What is found holds as long as the caller has
+/// `ZoneLock::Read`.
 ///
 /// # Errors
 /// [`CommitError::Unmanaged`].
 pub(crate) fn check(connection: &mut Database, hosts: [&HostName; 2]) -> Result<(), CommitError> {
-    dialect::lock_zones(connection, ZoneLock::Read).map_err(StoreError::from)?;
     let managements = load_all(connection)?;
     if managements.is_empty() {
         return Ok(());

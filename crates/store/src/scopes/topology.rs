@@ -9,6 +9,7 @@ use godwit_core::requester::Requester;
 use godwit_core::time::Timestamp;
 use uuid::Uuid;
 
+use super::Place;
 use crate::aggregates::{self, zones};
 use crate::columns::{instant, json};
 use crate::connection::Database;
@@ -64,23 +65,13 @@ impl From<diesel::result::Error> for TopologyError {
     }
 }
 
-#[derive(QueryableByName)]
-struct Other {
-    #[diesel(sql_type = Text)]
-    zone: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    pod: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    cluster: Option<String>,
-}
-
 /// Where the other hosts of the same pod or cluster are.
 fn others(
     connection: &mut Database,
     host: &HostName,
     wanted: &Topology,
 ) -> Result<Vec<Topology>, StoreError> {
-    let rows: Vec<Other> = sql_query(
+    let rows: Vec<Place> = sql_query(
         "SELECT DISTINCT s.zone AS zone, t.pod AS pod, t.cluster AS cluster
          FROM host_topologies t JOIN services s ON s.host = t.host AND s.\"binary\" = $1
          WHERE t.host <> $2 AND (t.pod = $3 OR t.cluster = $4)",
@@ -91,12 +82,7 @@ fn others(
     .bind::<Nullable<Text>, _>(&wanted.cluster)
     .prepared()
     .load(connection)?;
-    let topology = |row: Other| Topology {
-        zone: row.zone,
-        pod: row.pod,
-        cluster: row.cluster,
-    };
-    Ok(rows.into_iter().map(topology).collect())
+    Ok(rows.into_iter().map(Topology::from).collect())
 }
 
 /// Takes a host out of the aggregates that make another zone of it, and into one that makes this.

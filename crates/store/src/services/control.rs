@@ -7,13 +7,11 @@ use diesel::sql_types::{Bool, Nullable, Text, Timestamp as SqlTimestamp};
 use godwit_core::fence::Declaration;
 use godwit_core::host::event::{HostEvent, of_declaration};
 use godwit_core::ids::HostName;
-use godwit_core::requester::Requester;
 use godwit_core::status::{MigrationKind, MigrationStatus};
-use godwit_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::{Service, ServiceBinary};
-use crate::columns::{Json, instant, instants, json, text};
+use crate::columns::{instant, instants, json, text};
 use crate::connection::Database;
 use crate::dialect::{self, ZoneLock};
 use crate::events::{self, Cause};
@@ -192,38 +190,6 @@ fn write(
     Ok(service)
 }
 
-type DeclarationRow = (
-    bool,
-    Option<Timestamp>,
-    Option<Json<Requester>>,
-    Option<Timestamp>,
-);
-
-/// What is recorded of whether a host is dead; `None` where it has no service.
-fn declaration(
-    connection: &mut Database,
-    host: &HostName,
-) -> Result<Option<Declaration>, StoreError> {
-    let row: Option<DeclarationRow> = services::table
-        .filter(services::host.eq(host.as_str()))
-        .filter(services::binary.eq(ServiceBinary::Compute.as_str()))
-        .select((
-            services::forced_down,
-            services::forced_down_at,
-            services::forced_down_by,
-            services::last_seen_up,
-        ))
-        .first(connection)
-        .optional()?;
-    let declared = |(forced_down, forced_down_at, by, last_heard_at): DeclarationRow| Declaration {
-        forced_down,
-        forced_down_at,
-        forced_down_by: by.map(|by| by.0),
-        last_heard_at,
-    };
-    Ok(row.map(declared))
-}
-
 /// With an agent's service goes its host, from its aggregates too, and what the host said of
 /// servers. What operators said of it stays: it may still be there, and comes back with its next sign of life.
 fn delete(
@@ -272,9 +238,14 @@ impl Store {
         &self,
         host: &HostName,
     ) -> Result<Option<Declaration>, StoreError> {
-        let host = host.clone();
-        self.read(move |connection| declaration(connection, &host))
-            .await
+        let key = ServiceKey::On(host.clone(), ServiceBinary::Compute);
+        let found = self.service_find(key).await?;
+        Ok(found.map(|service| Declaration {
+            forced_down: service.forced_down,
+            forced_down_at: service.forced_down_at,
+            forced_down_by: service.forced_down_by,
+            last_heard_at: service.last_seen_up,
+        }))
     }
 
     /// A service.
