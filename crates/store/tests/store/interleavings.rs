@@ -25,19 +25,6 @@ const SWITCHES: [(Option<ScopeKind>, &str, &[&str]); 6] = [
     (None, "c", &["c"]),
 ];
 
-/// Numbers that look random, and are the same each time.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        // xorshift64
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % u64::try_from(sides).unwrap()).unwrap()
-    }
-}
-
 async fn scopes(bench: &Bench) {
     bench.fleet(&[("a", 1), ("b", 0), ("c", 0)]).await;
     for (name, cluster) in [("b", "c1"), ("c", "c2")] {
@@ -131,7 +118,8 @@ const PLACEMENTS: usize = 2_500;
 async fn decided_just_before(seed: u64) {
     let bench = Bench::sqlite().await;
     scopes(&bench).await;
-    let (store, mut dice) = (&bench.store, Dice(seed));
+    let store = &bench.store;
+    let mut random = fastrand::Rng::with_seed(seed);
     let (mut number, mut arrived, mut refused) = (1_000, 0_usize, 0_usize);
     begin(store, number).await;
     while arrived + refused < PLACEMENTS {
@@ -146,10 +134,10 @@ async fn decided_just_before(seed: u64) {
             2,
             "everything is enabled at the beginning of a round"
         );
-        let chosen = free[dice.roll(free.len())];
+        let chosen = free[random.usize(0..free.len())];
         let mut disabled = [false; SWITCHES.len()];
-        for _ in 0..dice.roll(3) {
-            let which = dice.roll(SWITCHES.len());
+        for _ in 0..random.usize(0..3) {
+            let which = random.usize(0..SWITCHES.len());
             disabled[which] = !disabled[which];
             turn(store, which, disabled[which]).await;
         }
