@@ -46,8 +46,12 @@ async fn perform(ctx: &Arc<Context>, claimed: &Claimed) -> Performed {
     match claimed.subject {
         Subject::Migration(uuid, effect) => of_migration(ctx, claimed.about((uuid, effect))).await,
         Subject::Server(uuid, action) => power::perform(ctx, claimed.about((uuid, action))).await,
+        Subject::Plan(..) | Subject::Run(..) => Err(Retry::because(NOBODY)),
     }
 }
+
+/// Of plans and runs, which this conductor does not make and drive.
+const NOBODY: &str = "nobody carries out plans yet";
 
 /// Moves are followed for as long as they last, and guests take their time to power off, so they
 /// must not take the permits of what is done in a moment.
@@ -55,6 +59,7 @@ const fn takes_long(subject: Subject) -> bool {
     match subject {
         Subject::Migration(_, effect) => matches!(effect, Effect::Watch),
         Subject::Server(..) => true,
+        Subject::Plan(..) | Subject::Run(..) => false,
     }
 }
 
@@ -63,6 +68,8 @@ fn span(claimed: &Claimed) -> Span {
         "effect",
         migration = Empty,
         server = Empty,
+        plan = Empty,
+        run = Empty,
         effect = claimed.subject.verb(),
         sequence = claimed.sequence,
         epoch = claimed.lease.epoch,
@@ -71,6 +78,8 @@ fn span(claimed: &Claimed) -> Span {
     match claimed.subject {
         Subject::Migration(uuid, _) => span.record("migration", display(uuid)),
         Subject::Server(uuid, _) => span.record("server", display(uuid)),
+        Subject::Plan(uuid, _) => span.record("plan", display(uuid)),
+        Subject::Run(uuid, _) => span.record("run", display(uuid)),
     };
     // Below the request itself, whoever performed what came before: their spans are lost with them.
     godwit_telemetry::continue_from(&span, claimed.trace);

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use godwit_core::effect::Effect;
+use godwit_core::effect::{Effect, RunEffect};
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 use godwit_store::StoreError;
@@ -61,6 +61,20 @@ async fn refresh(ctx: &Context) -> Result<(), StoreError> {
         let labels = [action.as_str()];
         metrics.effects.with_label_values(&labels).set(count);
         oldest = oldest.max(Some(now.since(since)));
+    }
+    for (effect, count, since) in figures.plans {
+        let label = format!("plan_{effect}");
+        metrics.effects.with_label_values(&[label]).set(count);
+        oldest = oldest.max(Some(now.since(since)));
+    }
+    for (effect, count, since) in figures.runs {
+        // Migrations have some of the same names.
+        let label = format!("run_{effect}");
+        metrics.effects.with_label_values(&[label]).set(count);
+        // It lasts as long as the run.
+        if effect != RunEffect::Drive {
+            oldest = oldest.max(Some(now.since(since)));
+        }
     }
     metrics
         .effects_age

@@ -1,7 +1,7 @@
 //! What has been kept for long enough is forgotten, a little at a time.
 //!
-//! Events come before migrations and discrepancies, which stay until all that was told of them has
-//! expired.
+//! Events come before migrations, discrepancies, plans and runs, which stay until all that was told of
+//! them has expired.
 
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ const BATCH: i64 = 1_000;
 
 /// Migrations forgotten in one: each has a dozen events and some effects.
 const MIGRATIONS: i64 = 50;
+
+/// Plans and runs forgotten in one: each may have thousands of operations.
+const PLANS: i64 = 5;
 
 pub(crate) async fn run(ctx: &Context, stop: &CancellationToken) {
     let mut ticks = Ticks::every(LOOK_EVERY);
@@ -58,6 +61,10 @@ async fn pass(store: &Store, kept: &Retention, now: Timestamp) -> Result<(), Sto
             info!(removed, ended_by = %over, "migrations were kept for long enough");
         }
         while store.discrepancies_prune(over, BATCH).await? > 0 {}
+    }
+    if let Some(over) = over(kept.plans, now) {
+        while store.runs_prune(over, PLANS).await? > 0 {}
+        while store.plans_prune(over, PLANS).await? > 0 {}
     }
     Ok(())
 }

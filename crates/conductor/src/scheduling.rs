@@ -14,6 +14,7 @@ use godwit_core::host::management::Unmanaged;
 use godwit_core::host::scope::Because;
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Limits, Placement, StorageMode};
+use godwit_core::reason::ReasonCode;
 use godwit_core::resources::Resources;
 use godwit_core::server::PowerState;
 use godwit_core::status::MigrationKind;
@@ -281,6 +282,12 @@ impl Scheduling<'_> {
                 Ok(Err(NotCommitted::Taken(failure, vec![reason])))
             }
             Err(CommitError::Disabled { because, .. }) => Ok(Err(NotCommitted::Disabled(because))),
+            Err(CommitError::InMaintenance { .. }) => {
+                let text = format!("{host} is held for maintenance.");
+                let failure = Failure::new(FailureCode::NoValidHost, text.as_str());
+                let reasons = vec![Reason::new(ReasonCode::Disabled, text)];
+                Ok(Err(NotCommitted::Taken(failure, reasons)))
+            }
             Err(CommitError::Unmanaged { cluster, .. }) => {
                 Ok(Err(NotCommitted::Unmanaged(cluster)))
             }

@@ -1,10 +1,11 @@
 //! What shall be done outside: rows of the outbox, performed at least once.
 //!
-//! An effect has a subject and a verb: an [`Effect`] of a migration, a [`PowerAction`] of a server.
+//! An effect has a subject and a verb: an [`Effect`] of a migration, a [`PowerAction`] of a server, a
+//! [`PlanEffect`] of a plan, a [`RunEffect`] of a run.
 //! It carries no payload. Whoever performs it reads the subject's row anew, so an effect can never
 //! act on yesterday's destination; its identity towards an agent is (subject's uuid, sequence).
 
-use crate::ids::{MigrationUuid, ServerUuid};
+use crate::ids::{MigrationUuid, PlanUuid, RunUuid, ServerUuid};
 use crate::power::PowerAction;
 use crate::status::words;
 
@@ -15,6 +16,10 @@ words!(
         Migration = "migration",
         /// A server; its verbs are [`PowerAction`]s.
         Server = "server",
+        /// A plan; its verbs are [`PlanEffect`]s.
+        Plan = "plan",
+        /// A run; its verbs are [`RunEffect`]s.
+        Run = "run",
     }
 );
 
@@ -25,6 +30,10 @@ pub enum Subject {
     Migration(MigrationUuid, Effect),
     /// An effect of a server.
     Server(ServerUuid, PowerAction),
+    /// An effect of a plan.
+    Plan(PlanUuid, PlanEffect),
+    /// An effect of a run.
+    Run(RunUuid, RunEffect),
 }
 
 impl Subject {
@@ -33,6 +42,8 @@ impl Subject {
         match self {
             Self::Migration(_, effect) => effect.as_str(),
             Self::Server(_, action) => action.as_str(),
+            Self::Plan(_, effect) => effect.as_str(),
+            Self::Run(_, effect) => effect.as_str(),
         }
     }
 
@@ -40,7 +51,7 @@ impl Subject {
     pub const fn begins(self) -> bool {
         match self {
             Self::Migration(_, effect) => effect.begins(),
-            Self::Server(..) => false,
+            Self::Server(..) | Self::Plan(..) | Self::Run(..) => false,
         }
     }
 }
@@ -112,6 +123,53 @@ impl Effect {
             | Self::RollBack
             | Self::Boot
             | Self::Withdraw => true,
+        }
+    }
+}
+
+words!(
+    /// One thing to do for a plan.
+    PlanEffect, "effect of a plan", {
+        /// Find out how its wish is carried out, or why it cannot be.
+        Make = "make",
+    }
+);
+
+words!(
+    /// One thing to do for a run. Whoever does it reads the run, and does what it finds to be done: it
+    /// may be nothing, and it may be for several operations or hosts.
+    RunEffect, "effect of a run", {
+        /// Claim its room, and begin what may begin, until it has ended.
+        Drive = "drive",
+        /// Abort what those of its operations have started that are to be aborted.
+        Abort = "abort",
+        /// Find another destination for those of its operations that need one.
+        Replan = "replan",
+        /// Hold those hosts, in the run's name, that it empties.
+        Hold = "hold",
+        /// Release those hosts that it holds no longer.
+        Release = "release",
+        /// Tell the maintenance that it works for that it has ended.
+        ReportEnd = "report_end",
+    }
+);
+
+impl RunEffect {
+    /// May this be performed while earlier effects of its run are not done yet?
+    pub const fn overtakes(self) -> bool {
+        match self {
+            Self::Drive | Self::Abort | Self::Replan => true,
+            // A host that is to be held and then released must not end as held.
+            Self::Hold | Self::Release | Self::ReportEnd => false,
+        }
+    }
+
+    /// Must later effects wait until this one is done? Not for what lasts as long as the run, nor for
+    /// what touches no host.
+    pub const fn blocks_later(self) -> bool {
+        match self {
+            Self::Drive | Self::Abort | Self::Replan => false,
+            Self::Hold | Self::Release | Self::ReportEnd => true,
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The types of events, as readers of the stream name them: the kind of the subject, a point, and
 //! what happened. One table, by which the API filters and documents.
 
+mod runs;
+
+use self::runs::{OF_MAINTENANCE, OF_PLANS, OF_RUNS};
 use crate::discrepancy::DiscrepancyEvent;
 use crate::host::event::HostEvent;
 use crate::status::words;
@@ -25,6 +28,12 @@ words!(
         Host = "host",
         /// A discrepancy.
         Discrepancy = "discrepancy",
+        /// A plan.
+        Plan = "plan",
+        /// A run of a plan.
+        Run = "run",
+        /// The maintenance of a host, by the host's name.
+        Maintenance = "maintenance",
     }
 );
 
@@ -32,8 +41,8 @@ impl EventKind {
     /// Is it about hosts before anything else, and so only for those who may see them?
     pub const fn is_of_hosts(self) -> bool {
         match self {
-            Self::Migration => false,
-            Self::Host | Self::Discrepancy => true,
+            Self::Migration | Self::Plan | Self::Run => false,
+            Self::Host | Self::Discrepancy | Self::Maintenance => true,
         }
     }
 
@@ -68,14 +77,19 @@ pub fn all() -> impl Iterator<Item = EventType> {
         event,
         meaning,
     };
-    let migrations = OF_MIGRATIONS.iter();
-    let migrations = migrations.map(move |it| of(EventKind::Migration, it.0, it.1));
+    let listed = move |kind, list: &'static [(&'static str, &'static str)]| {
+        list.iter().map(move |it| of(kind, it.0, it.1))
+    };
+    let migrations = listed(EventKind::Migration, OF_MIGRATIONS);
+    let runs = listed(EventKind::Plan, OF_PLANS)
+        .chain(listed(EventKind::Run, OF_RUNS))
+        .chain(listed(EventKind::Maintenance, OF_MAINTENANCE));
     let hosts = HostEvent::ALL.iter();
     let hosts = hosts.map(move |it| of(EventKind::Host, it.as_str(), it.meaning()));
     let discrepancies = DiscrepancyEvent::ALL.iter();
     let discrepancies =
         discrepancies.map(move |it| of(EventKind::Discrepancy, it.as_str(), it.meaning()));
-    migrations.chain(hosts).chain(discrepancies)
+    migrations.chain(hosts).chain(discrepancies).chain(runs)
 }
 
 /// The events of migrations, and what they mean.
@@ -170,6 +184,8 @@ mod tests {
 
     use super::*;
     use crate::event::Event;
+    use crate::host::maintenance;
+    use crate::{plan, run};
 
     #[test]
     fn every_event_of_a_migration_has_its_type() {
@@ -177,6 +193,20 @@ mod tests {
         let logged: BTreeSet<&str> = Event::NAMES.iter().copied().chain(remarks).collect();
         let listed: BTreeSet<&str> = OF_MIGRATIONS.iter().map(|it| it.0).collect();
         assert_eq!(listed, logged);
+    }
+
+    #[test]
+    fn every_event_of_a_plan_a_run_and_a_maintenance_has_its_type() {
+        let names = |list: &[(&'static str, &str)]| list.iter().map(|it| it.0).collect();
+        let listed: BTreeSet<&str> = names(OF_PLANS);
+        let remarks = ["requested", "deleted"];
+        let logged = plan::Event::NAMES.iter().copied().chain(remarks);
+        assert_eq!(listed, logged.collect());
+        let listed: BTreeSet<&str> = names(OF_RUNS);
+        let logged = run::Event::NAMES.iter().copied().chain(["requested"]);
+        assert_eq!(listed, logged.collect());
+        let listed: BTreeSet<&str> = names(OF_MAINTENANCE);
+        assert_eq!(listed, maintenance::Event::NAMES.iter().copied().collect());
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl FailureCode {
 }
 
 /// A reason: what programs test, and what people read.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Failure {
     /// For programs.
     pub code: FailureCode,

@@ -53,6 +53,18 @@ uuid_id!(
     /// A server group.
     ServerGroupUuid
 );
+uuid_id!(
+    /// A plan.
+    PlanUuid
+);
+uuid_id!(
+    /// A run of a plan.
+    RunUuid
+);
+uuid_id!(
+    /// An operation of a plan, and of the plan's run.
+    OperationUuid
+);
 
 /// The longest host name that Nova's schemas accept, in bytes.
 pub const HOST_NAME_MAX: usize = 255;

@@ -16,7 +16,7 @@
 //! - [`transition`]: the one entry point; [`live`], [`cold`] and [`evacuation`] are the tables.
 //! - [`begin`]: whether a migration may begin, and how.
 //! - [`server`]: what migrations make of a server, as one patch of its row.
-//! - [`host`]: what happens to hosts.
+//! - [`host`]: what may be placed on a host, its maintenance, and what is told of it.
 //! - [`discrepancy`]: what the records and the hypervisors may disagree about.
 //! - [`power`]: stop, start and reboot, which move nothing.
 //! - [`instance_action`]: what clients of Nova read of all this.
@@ -26,6 +26,7 @@
 //! - [`requester`]: who asked for a change.
 //! - [`event_type`]: what readers of all events call them.
 //! - [`fence`]: what an evacuation takes for proof that its source is dead.
+//! - [`plan`] and [`run`]: moves that are seen before they happen, and carried out as one.
 //! - [`idempotency`]: requests that may be sent again.
 //! - [`webhook`]: how long those are called who want to know of events.
 //! - [`host`]: where hosts belong, and whether anything is put on them.
@@ -64,6 +65,7 @@ pub mod instance_action;
 pub mod live;
 pub mod migration;
 pub mod phase;
+pub mod plan;
 pub mod power;
 pub mod reason;
 pub mod recovery;
@@ -71,6 +73,7 @@ pub mod repair;
 pub mod requester;
 pub mod resources;
 pub mod retention;
+pub mod run;
 pub mod seconds;
 pub mod server;
 pub mod server_group;

@@ -3,6 +3,7 @@
 
 mod evidence;
 mod fix;
+mod written;
 
 use std::fmt;
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 
 pub use self::evidence::{DisabledScope, Evidence};
 pub use self::fix::{ApiRequest, Change, ChangeKind, Fix};
+pub use self::written::WrittenReason;
 use crate::failure::{Failure, FailureCode};
 use crate::ids::HostName;
 use crate::status::words;

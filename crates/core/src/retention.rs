@@ -26,6 +26,8 @@ pub struct Retention {
     /// Migrations that have ended, and discrepancies that are closed, with their logs. Default 90
     /// days.
     pub migrations: Option<Duration>,
+    /// Plans and runs that are over, with their logs; not before these have expired. Default 90 days.
+    pub plans: Option<Duration>,
     /// What webhooks were told. Default 90 days.
     pub webhook_deliveries: Option<Duration>,
     /// Answers to requests with an idempotency key. Default a day.
@@ -40,6 +42,8 @@ struct Spans {
     events: Option<Duration>,
     #[serde(with = "or_for_ever")]
     migrations: Option<Duration>,
+    #[serde(with = "or_for_ever")]
+    plans: Option<Duration>,
     #[serde(with = "or_for_ever")]
     webhook_deliveries: Option<Duration>,
     #[serde(with = "or_for_ever")]
@@ -72,6 +76,7 @@ impl Default for Retention {
         Self {
             events: quarter,
             migrations: quarter,
+            plans: quarter,
             webhook_deliveries: Some(webhook::KEPT),
             idempotency_keys: Some(idempotency::KEPT),
         }
@@ -89,12 +94,14 @@ impl From<Retention> for Spans {
         let Retention {
             events,
             migrations,
+            plans,
             webhook_deliveries,
             idempotency_keys,
         } = retention;
         Self {
             events,
             migrations,
+            plans,
             webhook_deliveries,
             idempotency_keys,
         }
@@ -108,6 +115,7 @@ impl TryFrom<Spans> for Retention {
         let Spans {
             events,
             migrations,
+            plans,
             webhook_deliveries,
             idempotency_keys,
         } = spans;
@@ -125,6 +133,7 @@ impl TryFrom<Spans> for Retention {
         Ok(Self {
             events,
             migrations,
+            plans,
             webhook_deliveries,
             idempotency_keys,
         })
@@ -200,7 +209,7 @@ mod tests {
             ),
             (r#"{"idempotency_keys": 60}"#, "3600 seconds"),
             (r#"{"events": -1}"#, "negative"),
-            (r#"{"plans": 1}"#, "unknown field `plans`"),
+            (r#"{"runs": 1}"#, "unknown field `runs`"),
         ] {
             let error = read(text).expect_err(text);
             assert!(error.contains(says), "{text}: {error}");

@@ -321,7 +321,10 @@ impl Publisher {
                 }
             }
             // Nova knows none.
-            LoggedEvent::Discrepancy { .. } => {}
+            LoggedEvent::Discrepancy { .. }
+            | LoggedEvent::Plan { .. }
+            | LoggedEvent::Run { .. }
+            | LoggedEvent::Maintenance { .. } => {}
         }
         Ok(())
     }

@@ -14,14 +14,20 @@ use diesel::pg::{Pg, PgValue};
 use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
 use diesel::sqlite::Sqlite;
 use godwit_core::discrepancy::DiscrepancyKind;
-use godwit_core::effect::Effect;
+use godwit_core::effect::{Effect, PlanEffect, RunEffect};
 use godwit_core::failure::FailureCode;
+use godwit_core::host::maintenance;
 use godwit_core::host::scope::ScopeKind;
-use godwit_core::ids::{HostName, MigrationUuid, ServerGroupUuid, ServerUuid};
+use godwit_core::ids::{
+    HostName, MigrationUuid, OperationUuid, PlanUuid, RunUuid, ServerGroupUuid, ServerUuid,
+};
 use godwit_core::migration::{Intent, Settling, StorageMode};
+use godwit_core::plan::options::{Priority, ReturnHome};
+use godwit_core::plan::{PlanKind, PlanState};
 use godwit_core::power::PowerAction;
 use godwit_core::recovery::Sighting;
 use godwit_core::requester::Requester;
+use godwit_core::run::{OperationKind, OperationState, RunState};
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::server_group::Policy;
 use godwit_core::slots::SlotRole;
@@ -234,9 +240,21 @@ read_as!(
     MigrationKind,
     MigrationStatus,
     MigrationUuid,
+    OperationKind,
+    OperationState,
+    OperationUuid,
     Origin,
+    PlanEffect,
+    PlanKind,
+    PlanState,
+    PlanUuid,
     Policy,
     PowerAction,
+    Priority,
+    ReturnHome,
+    RunEffect,
+    RunState,
+    RunUuid,
     ScopeKind,
     ServerGroupUuid,
     ServerUuid,
@@ -246,6 +264,7 @@ read_as!(
     StorageMode,
     TaskState,
     VmState,
+    maintenance::State,
 );
 read_as!(Text, Json<Self>, |raw: Json<Self>| Ok(raw.0), Requester);
 read_as!(SqlTimestamp, Instant, |raw: Instant| Ok(raw.0), Timestamp);

@@ -15,6 +15,7 @@
 
 pub(crate) mod bulk;
 pub(crate) mod claim;
+pub(crate) mod locks;
 pub(crate) mod pruning;
 #[cfg(test)]
 pub(crate) mod query_plan;

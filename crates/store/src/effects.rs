@@ -6,8 +6,8 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamp as SqlTimestamp};
-use godwit_core::effect::{Effect, Subject, SubjectKind};
-use godwit_core::ids::{MigrationUuid, ServerUuid};
+use godwit_core::effect::{Effect, PlanEffect, RunEffect, Subject, SubjectKind};
+use godwit_core::ids::{MigrationUuid, PlanUuid, RunUuid, ServerUuid};
 use godwit_core::power::PowerAction;
 use godwit_core::status::UnknownWord;
 use godwit_core::time::Timestamp;
@@ -68,6 +68,12 @@ pub type ClaimedOfMigration = Claimed<(MigrationUuid, Effect)>;
 /// A claimed effect of a server.
 pub type ClaimedOfServer = Claimed<(ServerUuid, PowerAction)>;
 
+/// A claimed effect of a plan.
+pub type ClaimedOfPlan = Claimed<(PlanUuid, PlanEffect)>;
+
+/// A claimed effect of a run.
+pub type ClaimedOfRun = Claimed<(RunUuid, RunEffect)>;
+
 words!(
     /// How an effect left the outbox.
     EffectOutcome, "outcome of an effect", {
@@ -91,6 +97,10 @@ struct EffectRow {
     migration: Option<MigrationUuid>,
     #[diesel(sql_type = Nullable<Text>)]
     server: Option<ServerUuid>,
+    #[diesel(sql_type = Nullable<Text>)]
+    plan: Option<PlanUuid>,
+    #[diesel(sql_type = Nullable<Text>)]
+    run: Option<RunUuid>,
     #[diesel(sql_type = BigInt)]
     sequence: i64,
     #[diesel(sql_type = Text)]
@@ -114,6 +124,14 @@ impl EffectRow {
             SubjectKind::Server => {
                 let action: PowerAction = self.verb.parse()?;
                 self.server.map(|uuid| Subject::Server(uuid, action))
+            }
+            SubjectKind::Plan => {
+                let effect: PlanEffect = self.verb.parse()?;
+                self.plan.map(|uuid| Subject::Plan(uuid, effect))
+            }
+            SubjectKind::Run => {
+                let effect: RunEffect = self.verb.parse()?;
+                self.run.map(|uuid| Subject::Run(uuid, effect))
             }
         };
         Ok(subject.map(|subject| Claimed {
@@ -165,6 +183,41 @@ pub(crate) fn insert_of_server(
     let numbered = (next.max(at.as_micros()), action.as_str());
     let subject = (SubjectKind::Server, server);
     insert_of(connection, subject, numbered, trace, at)
+}
+
+/// Puts an effect of a plan into the outbox.
+pub(crate) fn insert_of_plan(
+    connection: &mut Database,
+    plan: i64,
+    (sequence, effect): (i64, PlanEffect),
+    trace: Option<TraceContext>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let numbered = (sequence, effect.as_str());
+    insert_of(connection, (SubjectKind::Plan, plan), numbered, trace, at)
+}
+
+/// Puts an effect of a run into the outbox.
+pub(crate) fn insert_of_run(
+    connection: &mut Database,
+    run: i64,
+    (sequence, effect): (i64, RunEffect),
+    trace: Option<TraceContext>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let numbered = (sequence, effect.as_str());
+    insert_of(connection, (SubjectKind::Run, run), numbered, trace, at)
+}
+
+/// Ends all effects of a plan that are not done; the one that was `performed` is, if its lease is
+/// held.
+pub(crate) fn supersede_of_plan(
+    connection: &mut Database,
+    plan: i64,
+    performed: Option<Lease>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    supersede_of(connection, (SubjectKind::Plan, plan), performed, at)
 }
 
 fn insert_of(

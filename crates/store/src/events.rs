@@ -1,5 +1,5 @@
 //! The event log of each migration: append-only, without gaps, numbered from 1. Beside it, in the same
-//! table, those of hosts and discrepancies.
+//! table, those of hosts, discrepancies, plans, runs and maintenance.
 
 mod expiry;
 mod logged;
@@ -21,7 +21,8 @@ pub(crate) use self::positions::{end, newest_position};
 pub use self::stream::{EventPage, EventQuery, EventReadError, EventSubject, EventTypes};
 pub use self::subjects::ServiceState;
 pub(crate) use self::subjects::{
-    Cause, OfDiscrepancy, append_of_discrepancy, append_of_host, is_understood, understand_all,
+    Cause, Numbered, OfDiscrepancy, append_numbered, append_of_discrepancy, append_of_host,
+    is_understood, understand_all,
 };
 use crate::among::{among, load_all};
 use crate::columns::{Json, instant, json, text};

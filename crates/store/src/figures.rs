@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use diesel::dsl::{count_star, min};
 use diesel::prelude::*;
 use godwit_core::discrepancy::DiscrepancyKind;
-use godwit_core::effect::{Effect, SubjectKind};
+use godwit_core::effect::{Effect, PlanEffect, RunEffect, SubjectKind};
 use godwit_core::failure::FailureCode;
 use godwit_core::power::PowerAction;
 use godwit_core::status::{MigrationKind, MigrationStatus};
@@ -26,6 +26,10 @@ pub struct Figures {
     pub effects: Vec<(Effect, i64, Timestamp)>,
     /// Those of servers.
     pub power: Vec<(PowerAction, i64, Timestamp)>,
+    /// Those of plans.
+    pub plans: Vec<(PlanEffect, i64, Timestamp)>,
+    /// Those of runs.
+    pub runs: Vec<(RunEffect, i64, Timestamp)>,
     /// Open discrepancies, by kind.
     pub discrepancies: Vec<(DiscrepancyKind, i64)>,
     /// Since when the oldest event has been waiting that some webhook has not been told.
@@ -106,6 +110,8 @@ impl Store {
                     .first(connection)?,
                 effects: outstanding(SubjectKind::Migration).load(connection)?,
                 power: outstanding(SubjectKind::Server).load(connection)?,
+                plans: outstanding(SubjectKind::Plan).load(connection)?,
+                runs: outstanding(SubjectKind::Run).load(connection)?,
                 discrepancies: discrepancies::table
                     .filter(discrepancies::closed_at.is_null())
                     .group_by(discrepancies::kind)

@@ -2,7 +2,7 @@
 
 mod loads;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -434,6 +434,24 @@ impl Store {
                 .into_iter()
                 .map(|(host, pools)| (host, pools.0))
                 .collect())
+        })
+        .await
+    }
+
+    /// Those of these names that are hosts.
+    pub async fn hosts_known(
+        &self,
+        names: impl IntoIterator<Item = HostName>,
+    ) -> Result<BTreeSet<HostName>, StoreError> {
+        let names: Vec<String> = names.into_iter().map(String::from).collect();
+        if names.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        self.read_snapshot(move |connection| {
+            let found: Vec<HostName> = load_all!(connection, names, |names| hosts::table
+                .filter(among(hosts::name, names))
+                .select(hosts::name));
+            Ok(found.into_iter().collect())
         })
         .await
     }

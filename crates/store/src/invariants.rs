@@ -11,7 +11,7 @@ use godwit_core::migration::Settling;
 use godwit_core::phase::{Phase, Stored};
 use godwit_core::status::{MigrationKind, MigrationStatus};
 
-use self::rules::{RULES, Rule};
+use self::rules::{RULES, RULES_OF_RUNS, Rule};
 use crate::connection::Database;
 use crate::{Store, StoreError};
 
@@ -32,7 +32,7 @@ impl Store {
             let mut violations = broken(connection, "words", &words::query())?;
             let decodes = violations.is_empty();
             violations.extend(broken(connection, "P2", &words::end_and_status())?);
-            for Rule { promise, query } in RULES {
+            for Rule { promise, query } in RULES.iter().chain(RULES_OF_RUNS) {
                 violations.extend(broken(connection, promise, query)?);
             }
             if decodes {

@@ -1,4 +1,4 @@
-//! Everything durable: hosts, servers, migrations, their event log and their outbox, on
+//! Everything durable: hosts, servers, migrations, plans and runs, their event log and their outbox, on
 //! SQLite or PostgreSQL behind one [`Store`].
 //!
 //! A migration changes in exactly one way, [`Store::migration_step`]: in one transaction its
@@ -12,6 +12,7 @@
 
 mod aggregates;
 mod among;
+mod change_note;
 mod columns;
 mod connection;
 mod dialect;
@@ -30,14 +31,17 @@ mod import;
 mod instance_actions;
 mod invariants;
 mod location;
+mod maintenance;
 mod migrations;
 mod notifications;
 mod open;
+mod plans;
 mod pool;
 mod prepared;
 mod repairs;
 mod reservations;
 mod restored;
+mod runs;
 mod schema;
 mod schema_version;
 mod scopes;
@@ -51,8 +55,11 @@ mod webhooks;
 mod work;
 
 pub use aggregates::{Aggregate, AggregateChange, AggregateError, AggregateUse, NewAggregate};
+pub use change_note::{ChangeNote, Message};
 pub use discrepancies::Discrepancy;
-pub use effects::{Claimed, ClaimedOfMigration, ClaimedOfServer, Lease};
+pub use effects::{
+    Claimed, ClaimedOfMigration, ClaimedOfPlan, ClaimedOfRun, ClaimedOfServer, Lease,
+};
 pub use error::StoreError;
 pub use events::{
     Actor, EventPage, EventQuery, EventReadError, EventSubject, EventTypes, LoggedEvent,
@@ -70,12 +77,23 @@ pub use instance_actions::{
     ActionListError, ActionNote, ActionPage, InstanceAction, InstanceActionEvent,
 };
 pub use invariants::Violation;
+pub use maintenance::{
+    FreshIds, Hold, LeftReasons, MaintenanceChange, MaintenanceError, MaintenanceRecord,
+};
 pub use migrations::*;
 pub use notifications::NotificationCursor;
 pub use open::{OpenError, PoolState, StoreOptions};
+pub use plans::{
+    Blocked, NewPlan, NotMade, PlanCreateError, PlanDeleteError, PlanDetail, PlanFilter, PlanMade,
+    PlanPage, PlanRecord, PlanStepError, PlannedOperation,
+};
 pub use repairs::RepairOffer;
 pub use reservations::{HeldClaim, Slot};
 pub use restored::{Restored, Restoring};
+pub use runs::{
+    NewRun, OperationBeginError, OperationRecord, OperationStart, PlanRunError, RoomAnswer,
+    RoomError, RunFilter, RunPage, RunProgress, RunRecord, RunStep, RunStepError, RunningOperation,
+};
 pub use scopes::{AllocationChange, ManagementChange, NewTopology, Scope, TopologyError};
 pub use server_groups::{NewServerGroup, ServerGroup};
 pub use servers::*;

@@ -23,6 +23,7 @@ use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
 
+pub(crate) use self::begin::begin_any;
 pub use self::begin::{
     BeginError, NewColdMigration, NewEvacuation, NewLiveMigration, NewMigration,
 };

@@ -15,6 +15,7 @@ use crate::among::{among, load_all};
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
+use crate::runs::take_from_run;
 use crate::schema::{claims, migrations, slots};
 use crate::{Claim, CommitError, Store, StoreError, dialect};
 
@@ -81,7 +82,7 @@ pub(crate) fn claims_of(
 pub(crate) struct Taken {
     /// By the servers on it.
     pub(crate) servers: Resources,
-    /// By migrations on their way to it.
+    /// By migrations on their way to it, and runs whose migrations will be.
     pub(crate) claims: Resources,
 }
 
@@ -108,7 +109,7 @@ struct TakenRow {
 /// A server that arrives is claimed for until then, and counted from then on: with one statement it
 /// is seen as one or the other. PostgreSQL adds BIGINTs up to a NUMERIC, so the sums are cast back.
 macro_rules! rooms {
-    ($servers:literal, $claims:literal) => {
+    ($servers:literal, $claims:literal, $runs:literal) => {
         concat!(
             "SELECT host, FALSE AS claimed, CAST(SUM(vcpus) AS BIGINT) AS vcpus,
                     CAST(SUM(memory_mb) AS BIGINT) AS memory_mb,
@@ -121,6 +122,12 @@ macro_rules! rooms {
                     CAST(SUM(disk_gb) AS BIGINT)
              FROM claims WHERE ",
             $claims,
+            " GROUP BY host
+             UNION ALL
+             SELECT host, TRUE, CAST(SUM(vcpus) AS BIGINT), CAST(SUM(memory_mb) AS BIGINT),
+                    CAST(SUM(disk_gb) AS BIGINT)
+             FROM run_claims WHERE ",
+            $runs,
             " GROUP BY host"
         )
     };
@@ -136,7 +143,7 @@ fn by_host(rows: Vec<TakenRow>) -> HashMap<String, Taken> {
         };
         let taken = taken.entry(row.host).or_default();
         if row.claimed {
-            taken.claims = room;
+            taken.claims = taken.claims.plus(room);
         } else {
             taken.servers = room;
         }
@@ -146,7 +153,7 @@ fn by_host(rows: Vec<TakenRow>) -> HashMap<String, Taken> {
 
 /// What is taken of each host of which something is.
 pub(crate) fn taken(connection: &mut Database) -> Result<HashMap<String, Taken>, StoreError> {
-    let rows = sql_query(rooms!("host IS NOT NULL", "TRUE")).prepared();
+    let rows = sql_query(rooms!("host IS NOT NULL", "TRUE", "TRUE")).prepared();
     Ok(by_host(rows.load(connection)?))
 }
 
@@ -158,6 +165,7 @@ pub(crate) fn taken_of_some(
     let named = dialect::rows_of(connection, &[("host", "text")]);
     let statement = format!(
         rooms!(
+            "host IN (SELECT host FROM {named})",
             "host IN (SELECT host FROM {named})",
             "host IN (SELECT host FROM {named})"
         ),
@@ -179,7 +187,8 @@ pub(crate) fn taken_of(
     // Ids begin at one.
     let rows = sql_query(rooms!(
         "host IN ($1, $2)",
-        "host IN ($1, $2) AND migration_id <> $3"
+        "host IN ($1, $2) AND migration_id <> $3",
+        "host IN ($1, $2)"
     ))
     .bind::<Text, _>(one.as_str())
     .bind::<Text, _>(other.as_str())
@@ -195,6 +204,8 @@ pub(crate) fn claim(
     (host, claim): (&HostName, &Claim),
     at: Timestamp,
 ) -> Result<(), CommitError> {
+    // What its run held for it is its own from now on.
+    take_from_run(connection, migration, host, claim.room)?;
     let mut taken = taken_of(connection, [host; 2], Some(migration))?;
     let taken = taken.remove(host.as_str()).unwrap_or_default();
     let used = taken.in_all();

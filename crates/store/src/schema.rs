@@ -1,6 +1,10 @@
 //! The tables as diesel sees them, on both backends. Only types that both have: uuids and JSON
 //! are text, instants are `TIMESTAMP` in UTC.
 
+mod planned;
+
+pub(crate) use self::planned::{maintenances, operations, plans, run_claims, run_revisions, runs};
+
 /// A table of more than 32 columns, of which `table!` has 32. For it to have more of them diesel
 /// implements its traits for longer tuples, and takes several times as long to compile. The columns
 /// beside are as good as the others, wherever rows come from one of the sources that are named; only
@@ -528,6 +532,10 @@ diesel::joinable!(claims -> migrations (migration_id));
 diesel::joinable!(slots -> migrations (migration_id));
 diesel::joinable!(instance_actions_events -> instance_actions (action_id));
 diesel::joinable!(server_group_members -> server_groups (group_id));
+diesel::joinable!(operations -> plans (plan_id));
+diesel::joinable!(runs -> plans (plan_id));
+diesel::joinable!(run_revisions -> runs (run_id));
+diesel::joinable!(run_claims -> runs (run_id));
 diesel::allow_tables_to_appear_in_same_query!(
     services,
     deleted_services,
@@ -557,4 +565,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     webhooks,
     webhook_deliveries,
     notification_cursors,
+    plans,
+    operations,
+    runs,
+    run_revisions,
+    run_claims,
+    maintenances,
 );

@@ -60,6 +60,7 @@ const CHANGES: &[Change] = changes![
     "2026-11-29-000070_host_events",
     "2026-11-29-000071_requesters",
     "2026-11-29-000090_scopes",
+    "2026-11-29-000100_plans",
 ];
 
 /// Changes that no running program of the release before survives.

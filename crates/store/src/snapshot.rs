@@ -4,8 +4,8 @@ use crate::connection::Database;
 use crate::events::newest_position;
 use crate::migrations::load_unfinished;
 use crate::{
-    Discrepancy, HostLoad, MigrationDetail, Server, Store, StoreError, discrepancies, hosts,
-    servers,
+    Discrepancy, HostLoad, MaintenanceRecord, MigrationDetail, RunRecord, Server, Store,
+    StoreError, discrepancies, hosts, maintenance, runs, servers,
 };
 
 /// The fleet at one moment.
@@ -19,6 +19,10 @@ pub struct Snapshot {
     pub servers: Vec<Server>,
     /// Every migration that has not ended, oldest first, without its log.
     pub migrations: Vec<MigrationDetail>,
+    /// Every run that has not ended, oldest first, without its operations.
+    pub runs: Vec<RunRecord>,
+    /// Of the hosts that somebody holds, or that are being left, by name.
+    pub maintenances: Vec<MaintenanceRecord>,
     /// Every discrepancy that is open, oldest first, whosever servers they are about.
     pub discrepancies: Vec<Discrepancy>,
 }
@@ -29,12 +33,14 @@ fn load(connection: &mut Database, project: Option<&str>) -> Result<Snapshot, St
         hosts: hosts::load_all_loads(connection)?,
         servers: servers::load_all(connection, project)?,
         migrations: load_unfinished(connection, project)?,
+        runs: runs::load_unfinished(connection, project)?,
+        maintenances: maintenance::active(connection)?,
         discrepancies: discrepancies::load_open(connection)?,
     })
 }
 
 impl Store {
-    /// The fleet at one moment; servers and migrations of one project, or of all.
+    /// The fleet at one moment; servers, migrations and runs of one project, or of all.
     pub async fn snapshot(&self, project: Option<&str>) -> Result<Snapshot, StoreError> {
         // What is committed by now is then before the position.
         self.give_positions().await?;

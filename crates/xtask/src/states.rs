@@ -1,10 +1,12 @@
 //! `docs/states.md`, drawn by asking the tables.
 //!
 //! Nothing here knows a rule: [`walk`] calls `transition::step` with everything in every state
-//! that can be reached, and [`draw`] writes down what came back.
+//! that can be reached, and [`draw`] writes down what came back. [`machines`] does the same with what
+//! is no migration.
 
 mod draw;
 mod family;
+mod machines;
 mod walk;
 
 use std::path::{Path, PathBuf};
@@ -15,10 +17,13 @@ fn document(root: &Path) -> PathBuf {
     root.join("docs").join("states.md")
 }
 
+fn page() -> String {
+    draw::document() + &machines::document()
+}
+
 pub(crate) fn write(root: &Path) -> Result<()> {
     let path = document(root);
-    std::fs::write(&path, draw::document())
-        .with_context(|| format!("cannot write {}", path.display()))
+    std::fs::write(&path, page()).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Fails when the document is not what would be written.
@@ -27,7 +32,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     let found = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
     ensure!(
-        found == draw::document(),
+        found == page(),
         "{} is not what the tables say; run `cargo xtask states`",
         path.display()
     );

@@ -1,9 +1,9 @@
-//! Who writes the table of migrations.
+//! Who writes the tables of migrations, plans, runs and maintenance.
 //!
-//! A migration changes through one door, so that its row, its events, its effects and what it holds
-//! never contradict each other. What writes the table beside that door is listed here with the
-//! reason why it may. So that none is overlooked, a statement in the store names its table where
-//! it begins: `diesel::update(migrations::table…`.
+//! Each of these changes through one door, so that its row, its events, its effects and what it holds
+//! never contradict each other. What writes a table beside that door is listed here with the reason
+//! why it may. So that none is overlooked, a statement in the store names its table where it begins:
+//! `diesel::update(migrations::table…`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,10 +13,19 @@ use anyhow::{Context, Result, ensure};
 use crate::sizes::rust_files;
 
 const STORE: &str = "crates/store/src";
-const TABLE: &str = "migrations";
+/// Files that write a table, each with the reason.
+type Writers = &'static [(&'static str, &'static str)];
 
-/// Files that write the table, each with the reason.
-const WRITERS: &[(&str, &str)] = &[
+/// The tables, with who writes them.
+const TABLES: &[(&str, Writers)] = &[
+    ("migrations", OF_MIGRATIONS),
+    ("plans", OF_PLANS),
+    ("runs", OF_RUNS),
+    ("operations", OF_OPERATIONS),
+    ("maintenances", OF_MAINTENANCES),
+];
+
+const OF_MIGRATIONS: Writers = &[
     ("migrations/write.rs", "the door: what follows from a step"),
     ("migrations/begin.rs", "the first row, as core says"),
     ("migrations/imported.rs", "rows that nobody drives"),
@@ -36,32 +45,75 @@ const WRITERS: &[(&str, &str)] = &[
     ("dialect/bulk.rs", "rows of another database"),
 ];
 
-/// Fails with every file of the store that writes migrations, or may, and is not listed, and with
-/// every listed one that does not.
+const OF_PLANS: Writers = &[
+    ("plans/write.rs", "the door: what follows from a step"),
+    ("plans/delete.rs", "rows that nobody wants any more"),
+    ("plans/prune.rs", "rows that were kept for long enough"),
+    ("dialect/bulk.rs", "many rows of any table"),
+];
+
+const OF_RUNS: Writers = &[
+    ("runs/write.rs", "the door: what follows from a step"),
+    ("runs/begin.rs", "the first row, as core says"),
+    (
+        "runs/claim_room.rs",
+        "whom it waits for, which decides nothing",
+    ),
+    ("runs/progress.rs", "progress, which decides nothing"),
+    ("runs/prune.rs", "rows that were kept for long enough"),
+    ("dialect/bulk.rs", "many rows of any table"),
+];
+
+const OF_OPERATIONS: Writers = &[
+    ("runs/operation.rs", "the door: what follows from a step"),
+    ("runs/begin.rs", "how they are before anything has begun"),
+    ("plans/delete.rs", "rows that nobody wants any more"),
+    ("plans/prune.rs", "rows that were kept for long enough"),
+    ("dialect/bulk.rs", "what is planned, of many at once"),
+];
+
+const OF_MAINTENANCES: Writers = &[
+    ("maintenance/write.rs", "the door: what follows from a step"),
+    (
+        "maintenance/row.rs",
+        "the first row, of a host that nobody holds",
+    ),
+    ("dialect/bulk.rs", "many rows of any table"),
+];
+
+/// Fails with every file of the store that writes one of the tables, or may, and is not listed, and
+/// with every listed one that does not.
 pub(crate) fn check(root: &Path) -> Result<()> {
     let store = root.join(STORE);
     let mut wrong = Vec::new();
-    let mut writers = BTreeSet::new();
+    let mut found: BTreeSet<(&str, String)> = BTreeSet::new();
     for file in rust_files(&store)? {
         let text = std::fs::read_to_string(&file)
             .with_context(|| format!("cannot read {}", file.display()))?;
         let name = file.strip_prefix(&store)?.display().to_string();
         for write in writes(&text) {
-            match write {
-                Write::Unnamed => wrong.push(format!("{STORE}/{name} writes a table unnamed")),
-                Write::Table(table) if table != TABLE => {}
-                Write::Table(_) | Write::Any => drop(writers.insert(name.clone())),
+            if write == Write::Unnamed {
+                wrong.push(format!("{STORE}/{name} writes a table unnamed"));
+            }
+            for (table, _) in TABLES {
+                if write == Write::Any || write == Write::Table(table) {
+                    found.insert((table, name.clone()));
+                }
             }
         }
     }
-    let listed: BTreeSet<String> = WRITERS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    for name in writers.difference(&listed) {
+    let listed = TABLES.iter().flat_map(|(table, writers)| {
+        let names = writers.iter().map(|(name, _)| (*name).to_owned());
+        names.map(|name| (*table, name))
+    });
+    let listed: BTreeSet<(&str, String)> = listed.collect();
+    for (table, name) in found.difference(&listed) {
         wrong.push(format!(
-            "{STORE}/{name} writes {TABLE}, and has no reason to"
+            "{STORE}/{name} writes {table}, and has no reason to"
         ));
     }
-    for name in listed.difference(&writers) {
-        wrong.push(format!("{STORE}/{name} writes no {TABLE} any more"));
+    for (table, name) in listed.difference(&found) {
+        wrong.push(format!("{STORE}/{name} writes no {table} any more"));
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
@@ -129,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_those_listed_write_migrations() {
+    fn only_those_listed_write_these_tables() {
         check(&crate::workspace_root().unwrap()).unwrap();
     }
 

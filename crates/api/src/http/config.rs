@@ -114,6 +114,10 @@ pub struct QuotaConfig {
     pub streams: usize,
     /// Webhooks. Default 10.
     pub webhooks: u32,
+    /// Plans that are being made or may be run. Default 100.
+    pub open_plans: u32,
+    /// Servers that a plan names. Default 1,000.
+    pub servers_a_plan: usize,
 }
 
 impl Default for QuotaConfig {
@@ -121,6 +125,8 @@ impl Default for QuotaConfig {
         Self {
             streams: 100,
             webhooks: 10,
+            open_plans: 100,
+            servers_a_plan: 1_000,
         }
     }
 }

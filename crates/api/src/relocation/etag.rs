@@ -33,6 +33,12 @@ pub fn check(headers: &HeaderMap, current: &EntityTag) -> Result<(), Problem> {
     }
 }
 
+/// Does the caller want just the version changed that he read?
+pub fn names_one(headers: &HeaderMap) -> bool {
+    let mut named = headers.get_all(header::IF_MATCH);
+    named.any(|value| value.as_bytes().trim_ascii() != b"*")
+}
+
 #[cfg(test)]
 mod tests {
     use actix_web::http::header::HeaderValue;

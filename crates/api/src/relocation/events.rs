@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use godwit_core::event_type::{self, EventKind, KINDS};
-use godwit_core::ids::{HostName, MigrationUuid};
+use godwit_core::ids::{HostName, MigrationUuid, PlanUuid, RunUuid};
 use godwit_store::{EventQuery, EventSubject, EventTypes};
 use serde::Serialize;
 
@@ -107,6 +107,9 @@ fn subject(text: &str) -> Option<Subject> {
         EventKind::Migration => EventSubject::Migration(MigrationUuid(read_uuid(id)?)),
         EventKind::Host => EventSubject::Host(HostName::new(id).ok()?),
         EventKind::Discrepancy => EventSubject::Discrepancy(number(id)?),
+        EventKind::Plan => EventSubject::Plan(PlanUuid(read_uuid(id)?)),
+        EventKind::Run => EventSubject::Run(RunUuid(read_uuid(id)?)),
+        EventKind::Maintenance => EventSubject::Maintenance(HostName::new(id).ok()?),
     }))
 }
 
@@ -151,7 +154,7 @@ mod tests {
         };
         assert_eq!(read("migration.placed"), some(&[], &["migration.placed"]));
         assert_eq!(
-            read("migration.placed,run.*,host.down"),
+            read("migration.placed,relocation.*,host.down"),
             some(&[], &["migration.placed", "host.down"])
         );
         assert_eq!(
@@ -161,7 +164,8 @@ mod tests {
                 &["migration.placed"]
             )
         );
-        assert_eq!(read("run.*"), some(&[], &[]));
+        assert_eq!(read("relocation.*"), some(&[], &[]));
+        assert_eq!(read("run.*"), some(&[EventKind::Run], &[]));
         for bad in [
             "",
             "*",
@@ -188,10 +192,22 @@ mod tests {
             (format!("migration/{uuid}"), migration),
             ("host/host-1".to_owned(), host),
             ("discrepancy/7".to_owned(), EventSubject::Discrepancy(7)),
+            (
+                format!("plan/{uuid}"),
+                EventSubject::Plan(uuid.parse().unwrap()),
+            ),
+            (
+                format!("run/{uuid}"),
+                EventSubject::Run(uuid.parse().unwrap()),
+            ),
+            (
+                "maintenance/host-1".to_owned(),
+                EventSubject::Maintenance(HostName::new("host-1").unwrap()),
+            ),
         ] {
             assert_eq!(subject(&text), Some(Subject::Of(expected)), "{text}");
         }
-        assert_eq!(subject("run/x"), Some(Subject::Other));
+        assert_eq!(subject("relocation/x"), Some(Subject::Other));
         for bad in [
             "",
             "migration",
@@ -200,7 +216,9 @@ mod tests {
             "host/",
             "host/a b",
             "discrepancy/x",
-            "run/",
+            "run/x",
+            "plan/",
+            "relocation/",
             "odd/1",
         ] {
             assert_eq!(subject(bad), None, "{bad}");

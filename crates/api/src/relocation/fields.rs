@@ -1,7 +1,12 @@
 //! Bodies with a few fields: which there are, and everything that is wrong with them at once.
 
+use std::str::FromStr;
+
+use godwit_core::time::Timestamp;
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
+use super::params::words;
 use super::problem::{InputError, Problem};
 
 /// The longest reason, in characters, as Nova's schema has it.
@@ -87,6 +92,76 @@ impl<'a> Fields<'a> {
             self.wrong("reason", missing);
         }
         reason
+    }
+
+    /// What `read` finds in a field; null and absence say nothing.
+    pub(super) fn read<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.members.get(name).filter(|value| !value.is_null())?;
+        let found = read(value);
+        if found.is_none() {
+            self.wrong(name, expected);
+        }
+        found
+    }
+
+    /// The same of each item of a list, whose items are wrong one by one.
+    pub(super) fn list<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let items = self.read(name, "It is a list.", |it| it.as_array().cloned())?;
+        let mut found = Vec::with_capacity(items.len());
+        for (place, item) in items.iter().enumerate() {
+            match read(item) {
+                Some(item) => found.push(item),
+                None => self.errors.push(InputError {
+                    pointer: format!("#/{name}/{place}"),
+                    detail: expected.to_owned(),
+                }),
+            }
+        }
+        Some(found)
+    }
+
+    /// One of the words that there are for it.
+    pub(super) fn word<T: FromStr + 'static>(
+        &mut self,
+        name: &str,
+        all: &'static [T],
+        spelt: impl Fn(&T) -> &'static str,
+    ) -> Option<T> {
+        let expected = words(all.iter().map(spelt));
+        self.read(name, &expected, |it| it.as_str()?.parse().ok())
+    }
+
+    pub(super) fn truth(&mut self, name: &str) -> Option<bool> {
+        self.read(name, "It is true or false.", Value::as_bool)
+    }
+
+    /// A time that is told in RFC 3339.
+    pub(super) fn time(&mut self, name: &str) -> Option<Timestamp> {
+        self.read(name, "It is a time as RFC 3339 has it.", |it| {
+            Timestamp::deserialize(it).ok()
+        })
+    }
+
+    /// A text of at most so many characters, and of one at least.
+    pub(super) fn short_text(&mut self, name: &str, longest: usize) -> Option<String> {
+        let expected = format!("It has 1 to {longest} characters.");
+        let fits = |text: &&str| {
+            let length = text.chars().count();
+            (1..=longest).contains(&length) && !text.contains('\0') && !text.trim().is_empty()
+        };
+        self.read(name, &expected, |it| {
+            it.as_str().filter(fits).map(str::to_owned)
+        })
     }
 
     pub(super) fn wrong(&mut self, name: &str, detail: &str) {

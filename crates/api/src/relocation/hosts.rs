@@ -1,5 +1,8 @@
 //! `GET /hosts`: the machines that servers run on. Who may not see hosts finds none.
 
+use std::collections::HashMap;
+
+use godwit_core::host::maintenance::State;
 use godwit_core::ids::HostName;
 
 use super::call::Call;
@@ -25,12 +28,18 @@ pub async fn index(call: &Call) -> Answer {
         false => None,
     };
     let (sees, basis) = (call.sees(), call.basis());
+    let held = store.maintenances_active().await?.into_iter();
+    let held: HashMap<HostName, State> = held.map(|it| (it.host, it.maintenance.state)).collect();
     call.page(
         &page,
         found,
         total,
         |it| it.host.id.to_string(),
-        |it| page.select(&HostView::new(it, sees, basis)),
+        |it| {
+            let state = held.get(&it.host.facts.name).copied();
+            let state = state.unwrap_or(State::None);
+            page.select(&HostView::new(it, state, sees, basis))
+        },
     )
 }
 
@@ -41,7 +50,10 @@ pub async fn show(call: &Call) -> Answer {
     let name = named(call).ok_or_else(no_such)?;
     let found = call.state.store.host_load(&name).await?;
     let load = found.ok_or_else(no_such)?;
-    Reply::json(&page.select(&HostView::new(&load, call.sees(), call.basis()))?)
+    let held = call.state.store.maintenance_find(&name).await?;
+    let state = held.map_or(State::None, |it| it.maintenance.state);
+    let view = HostView::new(&load, state, call.sees(), call.basis());
+    Reply::json(&page.select(&view)?)
 }
 
 /// The host that the path names, if the caller may know of hosts.

@@ -8,7 +8,7 @@ use godwit_store::{MigrationDetail, MigrationFilter, MigrationKey, MigrationPage
 
 use super::call::Call;
 use super::page::Page;
-use super::params::number;
+use super::params::{number, words};
 use super::problem::{Code, Problem};
 use super::reply::Reply;
 use super::routes::Answer;
@@ -118,11 +118,6 @@ fn filter(call: &Call, sees: Visibility<'_>) -> Result<Option<MigrationFilter>, 
         server_project_id: sees.project.or(asked).map(str::to_owned),
         ..MigrationFilter::default()
     }))
-}
-
-fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    let words: Vec<&str> = words.collect();
-    format!("It is one of {}.", words.join(", "))
 }
 
 #[cfg(test)]

@@ -78,6 +78,12 @@ pub(crate) fn number(text: &str) -> Option<i64> {
     digits.then(|| text.parse().ok()).flatten()
 }
 
+/// What is expected of a value that is a word.
+pub(crate) fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let words: Vec<&str> = words.collect();
+    format!("It is one of {}.", words.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

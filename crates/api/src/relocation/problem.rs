@@ -3,9 +3,11 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use godwit_core::plan::request::{Invalid, InvalidCode};
 use godwit_core::words;
 use godwit_store::{EventReadError, StoreError};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::http::body::BodyError;
 use crate::http::caller::Refusal;
@@ -18,6 +20,8 @@ words!(
     Code, "problem code", {
         /// The request is malformed, or names what there is not.
         InvalidInput = "invalid-input",
+        /// A destination is named for none or for many servers.
+        DestinationNeedsOneServer = "destination-needs-one-server",
         /// No token, or none that is good.
         Unauthorized = "unauthorized",
         /// Policy does not allow it.
@@ -26,12 +30,28 @@ words!(
         QuotaExceeded = "quota-exceeded",
         /// There is no such thing that the caller may know of.
         NotFound = "not-found",
+        /// Nobody of this name holds the host.
+        HolderUnknown = "holder-unknown",
         /// The path takes other methods.
         MethodNotAllowed = "method-not-allowed",
         /// The body did not arrive in time.
         RequestTimeout = "request-timeout",
         /// The same request with the same key is being answered.
         IdempotencyKeyInProgress = "idempotency-key-in-progress",
+        /// The plan is being made, or was aborted.
+        PlanNotReady = "plan-not-ready",
+        /// The plan was ready for too long.
+        PlanExpired = "plan-expired",
+        /// The inventory has changed in a way that matters to the plan.
+        PlanStale = "plan-stale",
+        /// The plan has been run.
+        PlanAlreadyRun = "plan-already-run",
+        /// The operation has begun.
+        OperationStarted = "operation-started",
+        /// It has ended.
+        AlreadyEnded = "already-ended",
+        /// It is not in a state for that.
+        WrongState = "wrong-state",
         /// A pod or cluster would be in two places, or servers would change their zone.
         TopologyConflict = "topology-conflict",
         /// Events from the cursor on are no longer kept.
@@ -55,14 +75,21 @@ impl Code {
     /// The status of answers with this code.
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::InvalidInput => StatusCode::BAD_REQUEST,
+            Self::InvalidInput | Self::DestinationNeedsOneServer => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden | Self::QuotaExceeded => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::HolderUnknown => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::IdempotencyKeyInProgress => StatusCode::CONFLICT,
-            Self::TopologyConflict => StatusCode::CONFLICT,
+            Self::IdempotencyKeyInProgress
+            | Self::PlanNotReady
+            | Self::PlanExpired
+            | Self::PlanStale
+            | Self::PlanAlreadyRun
+            | Self::OperationStarted
+            | Self::AlreadyEnded
+            | Self::WrongState
+            | Self::TopologyConflict => StatusCode::CONFLICT,
             Self::CursorExpired => StatusCode::GONE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -77,15 +104,24 @@ impl Code {
     pub const fn title(self) -> &'static str {
         match self {
             Self::InvalidInput => "The request is malformed, or names what there is not.",
+            Self::DestinationNeedsOneServer => "A destination is for one server.",
             Self::Unauthorized => "The request has no token, or none that is good.",
             Self::Forbidden => "Policy does not allow it.",
             Self::QuotaExceeded => "The project has as much of it as it may.",
             Self::NotFound => "There is no such thing that you may know of.",
+            Self::HolderUnknown => "Nobody of this name holds the host.",
             Self::MethodNotAllowed => "The path takes other methods.",
             Self::RequestTimeout => "The body did not arrive in time.",
             Self::IdempotencyKeyInProgress => {
                 "The same request with the same key is being answered."
             }
+            Self::PlanNotReady => "The plan is being made, or was aborted.",
+            Self::PlanExpired => "The plan was ready for too long.",
+            Self::PlanStale => "The inventory has changed in a way that matters to the plan.",
+            Self::PlanAlreadyRun => "The plan has been run.",
+            Self::OperationStarted => "The operation has begun.",
+            Self::AlreadyEnded => "It has ended.",
+            Self::WrongState => "It is not in a state for that.",
             Self::TopologyConflict => {
                 "A pod or cluster would be in two places, or servers would change their zone."
             }
@@ -110,12 +146,21 @@ pub struct InputError {
     pub detail: String,
 }
 
+/// What stands in a problem beside its text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Parts {
+    /// What is wrong with the request.
+    Errors(Vec<InputError>),
+    /// What has changed in the inventory.
+    Differences(Vec<Value>),
+}
+
 /// A request that is not granted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
     code: Code,
     detail: String,
-    errors: Vec<InputError>,
+    parts: Parts,
     header: Option<(HeaderName, String)>,
 }
 
@@ -124,7 +169,7 @@ impl Problem {
         Self {
             code,
             detail: detail.into(),
-            errors: Vec::new(),
+            parts: Parts::Errors(Vec::new()),
             header: None,
         }
     }
@@ -144,9 +189,35 @@ impl Problem {
             .map(|InputError { pointer, detail }| format!("{pointer}: {detail}"))
             .collect();
         Self {
-            errors,
+            parts: Parts::Errors(errors),
             ..Self::new(Code::InvalidInput, parts.join("; "))
         }
+    }
+
+    /// Core finds parts of the request wrong, at least one; `None`: it finds nothing wrong.
+    pub(super) fn invalid(wrong: Vec<Invalid>) -> Option<Self> {
+        let of_destination = wrong
+            .iter()
+            .any(|it| it.code == InvalidCode::DestinationNeedsOneServer);
+        let errors = wrong.into_iter().map(|it| InputError {
+            pointer: format!("#{}", it.pointer),
+            detail: sentence(&it.detail),
+        });
+        let errors: Vec<InputError> = errors.collect();
+        let problem = (!errors.is_empty()).then(|| Self::inputs(errors))?;
+        Some(match of_destination {
+            true => Self {
+                code: Code::DestinationNeedsOneServer,
+                ..problem
+            },
+            false => problem,
+        })
+    }
+
+    /// The same with what has changed in the inventory.
+    pub(super) fn with_differences(self, differences: Vec<Value>) -> Self {
+        let parts = Parts::Differences(differences);
+        Self { parts, ..self }
     }
 
     pub fn not_found(what: &str) -> Self {
@@ -172,6 +243,10 @@ impl Problem {
     pub(crate) fn into_response(self, request_id: &str) -> HttpResponse {
         const TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
         let status = self.code.status();
+        let (errors, differences) = match &self.parts {
+            Parts::Errors(errors) => (errors.as_slice(), [].as_slice()),
+            Parts::Differences(differences) => ([].as_slice(), differences.as_slice()),
+        };
         let document = Document {
             uri: format!("urn:godwit:problem:{}", self.code),
             title: self.code.title(),
@@ -179,7 +254,8 @@ impl Problem {
             detail: &self.detail,
             code: self.code,
             request_id,
-            errors: &self.errors,
+            errors,
+            differences,
         };
         let mut response = HttpResponse::build(status);
         response.insert_header((header::CONTENT_TYPE, TYPE));
@@ -202,6 +278,19 @@ struct Document<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "<[InputError]>::is_empty")]
     errors: &'a [InputError],
+    #[serde(skip_serializing_if = "<[Value]>::is_empty")]
+    differences: &'a [Value],
+}
+
+/// `cluster c is in zone z` as a sentence.
+pub(super) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    format!(
+        "{}{}.",
+        first.map(String::from).unwrap_or_default(),
+        letters.as_str()
+    )
 }
 
 impl From<StoreError> for Problem {
@@ -290,5 +379,36 @@ impl From<EventReadError> for Problem {
             ),
             EventReadError::Store(error) => error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_is_a_sentence() {
+        assert_eq!(sentence("pod p is in zone z"), "Pod p is in zone z.");
+    }
+
+    #[test]
+    fn what_core_finds_wrong_is_told_with_its_place() {
+        let invalid = |code, pointer: &str| Invalid {
+            code,
+            pointer: pointer.to_owned(),
+            detail: "it is wrong".to_owned(),
+        };
+        assert!(Problem::invalid(Vec::new()).is_none());
+        let plain = invalid(InvalidCode::InvalidInput, "");
+        let problem = Problem::invalid(vec![plain.clone()]).unwrap();
+        let expected = Problem::input("#", "It is wrong.");
+        assert_eq!(problem, expected);
+        let many = invalid(InvalidCode::DestinationNeedsOneServer, "/destination");
+        let problem = Problem::invalid(vec![plain, many]).unwrap();
+        assert_eq!(problem.code(), Code::DestinationNeedsOneServer);
+        let Parts::Errors(errors) = problem.parts else {
+            panic!("it is about the request");
+        };
+        assert_eq!(errors[1].pointer, "#/destination");
     }
 }

@@ -10,8 +10,8 @@ use super::page;
 use super::problem::Problem;
 use super::reply::Reply;
 use super::{
-    allocation, candidates, drain_check, events, hosts, management, migrations, openapi, pools,
-    rules, scopes, servers, snapshot, topology, webhooks,
+    allocation, candidates, drain_check, events, hosts, maintenance, management, migrations,
+    openapi, plans, pools, rules, runs, scopes, servers, snapshot, topology, webhooks,
 };
 use crate::http::route::{Route, Router, to};
 
@@ -131,6 +131,24 @@ pub static OPERATIONS: &[Operation] = &[
         to!(topology::set),
     ),
     get(
+        "/relocation/v1/hosts/{host}/maintenance",
+        &[rules::MAINTENANCE_SHOW],
+        &["fields"],
+        to!(maintenance::show),
+    ),
+    post(
+        "/relocation/v1/hosts/{host}/maintenance",
+        &[rules::MAINTENANCE_ENTER],
+        to!(maintenance::enter),
+    ),
+    Operation::new(
+        Method::DELETE,
+        "/relocation/v1/hosts/{host}/maintenance",
+        &[rules::MAINTENANCE_LEAVE],
+        Takes::Query(maintenance::LEAVE_KEYS),
+        to!(maintenance::leave),
+    ),
+    get(
         "/relocation/v1/scopes",
         &[rules::SCOPES_LIST],
         &page::KEYS,
@@ -176,6 +194,65 @@ pub static OPERATIONS: &[Operation] = &[
         &[rules::POOLS_LIST],
         &page::KEYS,
         to!(pools::index),
+    ),
+    get(
+        "/relocation/v1/plans",
+        &[rules::PLANS_LIST],
+        plans::KEYS,
+        to!(plans::index),
+    ),
+    post(
+        "/relocation/v1/plans",
+        &[rules::PLANS_CREATE],
+        to!(plans::create),
+    ),
+    get(
+        "/relocation/v1/plans/{id}",
+        &[rules::PLANS_SHOW],
+        &["fields"],
+        to!(plans::show),
+    ),
+    delete(
+        "/relocation/v1/plans/{id}",
+        &[rules::PLANS_DELETE],
+        to!(plans::delete),
+    ),
+    post(
+        "/relocation/v1/plans/{id}/remake",
+        &[rules::PLANS_REMAKE],
+        to!(plans::remake),
+    ),
+    post(
+        "/relocation/v1/plans/{id}/runs",
+        &[rules::RUNS_CREATE],
+        to!(runs::create),
+    ),
+    get(
+        "/relocation/v1/runs",
+        &[rules::RUNS_LIST],
+        runs::KEYS,
+        to!(runs::index),
+    ),
+    get(
+        "/relocation/v1/runs/{id}",
+        &[rules::RUNS_SHOW],
+        &["fields"],
+        to!(runs::show),
+    ),
+    post(
+        "/relocation/v1/runs/{id}/cancel",
+        &[rules::RUNS_CANCEL],
+        to!(runs::cancel),
+    ),
+    post(
+        "/relocation/v1/runs/{id}/operations/{operation}/skip",
+        &[rules::RUNS_SKIP],
+        to!(runs::skip),
+    ),
+    post(
+        "/relocation/v1/runs/{id}/hosts/{host}/done",
+        &[rules::RUNS_FINISH_HOST],
+        to!(runs::finish_host),
     ),
     get(
         "/relocation/v1/migrations",
@@ -256,6 +333,7 @@ pub struct PathIds {
     pub delivery: String,
     pub host: String,
     pub kind: String,
+    pub operation: String,
     pub scope: String,
 }
 
@@ -269,6 +347,7 @@ pub fn find(method: &Method, path: &str) -> Option<(&'static Operation, PathIds)
         delivery: named("delivery"),
         host: named("host"),
         kind: named("kind"),
+        operation: named("operation"),
         scope: named("scope"),
     };
     Some((operation, ids))

@@ -28,6 +28,20 @@ rules! {
     SCOPES_LIST = "scopes:list";
     SCOPES_SET_ALLOCATION = "scopes:set-allocation";
     SCOPES_SET_MANAGEMENT = "scopes:set-management";
+    PLANS_LIST = "plans:list";
+    PLANS_SHOW = "plans:show";
+    PLANS_CREATE = "plans:create";
+    PLANS_DELETE = "plans:delete";
+    PLANS_REMAKE = "plans:remake";
+    RUNS_LIST = "runs:list";
+    RUNS_SHOW = "runs:show";
+    RUNS_CREATE = "runs:create";
+    RUNS_CANCEL = "runs:cancel";
+    RUNS_SKIP = "runs:skip";
+    RUNS_FINISH_HOST = "runs:finish-host";
+    MAINTENANCE_SHOW = "maintenance:show";
+    MAINTENANCE_ENTER = "maintenance:enter";
+    MAINTENANCE_LEAVE = "maintenance:leave";
     /// See scopes that were disabled.
     SCOPES_SEE_DISABLED = "scopes:see-disabled";
     /// See hosts by name, and texts that may name them.

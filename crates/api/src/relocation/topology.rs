@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::call::Call;
 use super::fields::Fields;
 use super::hosts;
-use super::problem::{Code, Problem};
+use super::problem::{Code, Problem, sentence};
 use super::reply::Reply;
 use super::routes::Answer;
 use super::rules;
@@ -81,17 +81,6 @@ pub async fn set(call: &Call) -> Answer {
     Reply::json(&TopologyView::new(&placed))
 }
 
-/// `cluster c is in zone z` as a sentence.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_ascii_uppercase());
-    format!(
-        "{}{}.",
-        first.map(String::from).unwrap_or_default(),
-        letters.as_str()
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -120,10 +109,5 @@ mod tests {
         ] {
             assert!(read(bad.clone()).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_conflict_is_a_sentence() {
-        assert_eq!(sentence("pod p is in zone z"), "Pod p is in zone z.");
     }
 }

@@ -2,14 +2,20 @@
 
 pub mod allocation;
 pub mod candidate;
+pub mod difference;
 pub mod event;
 pub mod fence;
 pub mod host;
+pub mod maintenance;
 pub mod management;
+pub mod message;
 pub mod migration;
+pub mod operation;
+pub mod plan;
 pub mod pool;
 pub mod reason;
 pub mod requester;
+pub mod run;
 pub mod scope;
 pub mod server;
 pub mod snapshot;

@@ -5,7 +5,7 @@
 //! what only says something to who knows the hosts. Decision 16.
 
 use godwit_core::failure::Failure;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::rules;
 use crate::http::caller::Caller;
@@ -82,6 +82,33 @@ impl Visibility<'_> {
         }
     }
 
+    /// What an event of a plan or a run says beside its name: its states, and which operation it is
+    /// about; of a failure its meaning. Everything else may name hosts.
+    pub fn plan_detail(&self, detail: &Value) -> Value {
+        if self.hosts {
+            return detail.clone();
+        }
+        const SEEN: &[&str] = &[
+            "from",
+            "to",
+            "type",
+            "plan",
+            "blocked",
+            "operation",
+            "migration",
+            "outcome",
+            "abort_running",
+        ];
+        let seen = SEEN.iter().filter_map(|key| Some((*key, detail.get(key)?)));
+        let mut seen: Map<String, Value> = seen
+            .map(|(key, value)| (key.to_owned(), value.clone()))
+            .collect();
+        if let Value::Object(failure) = self.detail(detail) {
+            seen.extend(failure);
+        }
+        Value::Object(seen)
+    }
+
     /// What an event says beside its name. Its form is free, and most of it is about hosts.
     pub fn detail(&self, detail: &Value) -> Value {
         if self.hosts {
@@ -113,6 +140,22 @@ mod tests {
         hosts: false,
         project: Some("demo"),
     };
+
+    #[test]
+    fn a_project_sees_how_its_plans_go_and_not_between_which_hosts() {
+        let failure = json!({"code": "pre-check", "message": "host b said no"});
+        let detail = json!({
+            "from": "running", "to": "running", "operation": "o", "destination": "b",
+            "host": "b", "failure": failure,
+        });
+        assert_eq!(OPERATOR.plan_detail(&detail), detail);
+        let meaning = FailureCode::PreCheck.meaning();
+        let seen = json!({
+            "from": "running", "to": "running", "operation": "o",
+            "failure": {"code": "pre-check", "message": meaning},
+        });
+        assert_eq!(MEMBER.plan_detail(&detail), seen);
+    }
 
     #[test]
     fn hosts_are_names_to_some() {

@@ -7,12 +7,15 @@ mod hosts;
 mod idempotency;
 mod leaks;
 mod lists;
+mod maintenance;
 mod migrations;
 mod openapi;
+mod plans;
 mod policy;
 mod pools;
 mod problems;
 mod receivers;
+mod runs;
 mod scopes;
 mod servers;
 mod snapshot;
@@ -31,6 +34,7 @@ const ROOT: &str = "/relocation/v1";
 fn filled(path: &str) -> String {
     let path = path.replace("{id}", "1").replace("{delivery}", "1");
     let path = path.replace("{host}", "host-1");
+    let path = path.replace("{operation}", "1");
     path.replace("{kind}", "zone").replace("{scope}", "nova")
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use godwit_core::effect::{Effect, SubjectKind};
+use godwit_core::effect::{Effect, RunEffect, SubjectKind};
 
 use super::words;
 use crate::connection::Database;
@@ -20,8 +20,8 @@ fn claim_statements(skip_locked: &str) -> [String; 2] {
     [Claimable::All, Claimable::Beginnings].map(|of| claim_statement(of, skip_locked))
 }
 
-/// The claim of the outbox. The order rules are those of [`Effect`], and of other subjects'
-/// effects simply one after the other; skipping what another conductor is claiming right now
+/// The claim of the outbox. The order rules are those of [`Effect`] and [`RunEffect`], and of other
+/// subjects' effects simply one after the other; skipping what another conductor is claiming right now
 /// keeps them from waiting for each other.
 ///
 /// What goes on is claimed before what begins: when thousands of moves are asked for at once,
@@ -33,7 +33,16 @@ fn claim_statement(of: Claimable, skip_locked: &str) -> String {
     };
     let overtaking = effects(|effect| effect.overtakes());
     let passable = effects(|effect| !effect.blocks_later());
+    let of_runs = |wanted: fn(&RunEffect) -> bool| {
+        let effects = RunEffect::ALL.iter().copied().filter(wanted);
+        words(effects.map(RunEffect::as_str))
+    };
+    let overtaking_of_runs = of_runs(|effect| effect.overtakes());
+    let passable_of_runs = of_runs(|effect| !effect.blocks_later());
     let (migration, server) = (SubjectKind::Migration, SubjectKind::Server);
+    let (plan, run) = (SubjectKind::Plan, SubjectKind::Run);
+    // What only a later release knows is its own. Written so that no index is chosen for it.
+    let known = words(SubjectKind::ALL.iter().map(|kind| kind.as_str()));
     // One word, as the index has it.
     let begins = format!("mine.effect = {}", effects(|effect| effect.begins()));
     let (only, order) = match of {
@@ -47,10 +56,12 @@ fn claim_statement(of: Claimable, skip_locked: &str) -> String {
          WHERE id IN (
              SELECT mine.id FROM effects AS mine
              WHERE mine.done_at IS NULL
+               AND mine.subject_kind || '' IN ({known})
                {only}
                AND mine.not_before <= $3
                AND (mine.lease_until IS NULL OR mine.lease_until <= $3)
                AND (mine.subject_kind = '{migration}' AND mine.effect IN ({overtaking})
+                   OR mine.subject_kind = '{run}' AND mine.effect IN ({overtaking_of_runs})
                    OR NOT EXISTS (
                    SELECT 1 FROM effects AS earlier
                    WHERE earlier.subject_kind = mine.subject_kind
@@ -58,7 +69,9 @@ fn claim_statement(of: Claimable, skip_locked: &str) -> String {
                      AND earlier.sequence < mine.sequence
                      AND earlier.done_at IS NULL
                      AND NOT (earlier.subject_kind = '{migration}'
-                         AND earlier.effect IN ({passable}))))
+                         AND earlier.effect IN ({passable}))
+                     AND NOT (earlier.subject_kind = '{run}'
+                         AND earlier.effect IN ({passable_of_runs}))))
              ORDER BY {order}mine.id
              LIMIT $4
              {skip_locked})
@@ -75,7 +88,13 @@ fn claim_statement(of: Claimable, skip_locked: &str) -> String {
                  AS migration,
              (SELECT uuid FROM servers
               WHERE effects.subject_kind = '{server}' AND servers.id = effects.subject_id)
-                 AS server"
+                 AS server,
+             (SELECT uuid FROM plans
+              WHERE effects.subject_kind = '{plan}' AND plans.id = effects.subject_id)
+                 AS plan,
+             (SELECT uuid FROM runs
+              WHERE effects.subject_kind = '{run}' AND runs.id = effects.subject_id)
+                 AS run"
     )
 }
 

@@ -67,6 +67,32 @@ pub(crate) fn prunable_migrations(
     Ok(found.into_iter().map(|row| row.id).collect())
 }
 
+/// The ids that a statement finds to which `$1` is the age and `$2` how many at most. Their rows, for
+/// which `alias` stands in it, are locked; those that somebody else has locked are left out.
+pub(crate) fn prunable(
+    connection: &mut Database,
+    (statement, alias): (&'static str, &'static str),
+    before: chrono::NaiveDateTime,
+    limit: i64,
+) -> QueryResult<Vec<i64>> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = BigInt)]
+        id: i64,
+    }
+    let statement = match connection {
+        Database::Sqlite(_) => statement.to_owned(),
+        #[cfg(feature = "postgres")]
+        Database::Postgres(_) => format!("{statement} FOR UPDATE OF {alias} SKIP LOCKED"),
+    };
+    let found: Vec<Found> = sql_query(statement)
+        .bind::<Timestamp, _>(before)
+        .bind::<BigInt, _>(limit)
+        .prepared()
+        .load(connection)?;
+    Ok(found.into_iter().map(|row| row.id).collect())
+}
+
 /// Removes rows by a statement to which `$1` is the age and `$2` how many at most; returns how many.
 pub(crate) fn remove(
     connection: &mut Database,

@@ -66,6 +66,21 @@ fn expire(connection: &mut Database, before: Timestamp, limit: i64) -> Result<i6
     Ok(to - expired)
 }
 
+/// What stays while its events expire. The words stand in the texts, or the indexes of these events
+/// would not be used.
+const OF_HOSTS: &[&str] = &[
+    "DELETE FROM events WHERE id IN (
+         SELECT id FROM events
+         WHERE subject_kind = 'host'
+           AND position <= (SELECT MAX(position) FROM events_expired)
+         ORDER BY position LIMIT $1)",
+    "DELETE FROM events WHERE id IN (
+         SELECT id FROM events
+         WHERE subject_kind = 'maintenance'
+           AND position <= (SELECT MAX(position) FROM events_expired)
+         ORDER BY position LIMIT $1)",
+];
+
 impl Store {
     /// Lets the oldest events expire, if they happened by `before`; looks at `limit` at most, and
     /// returns how many. They are still in the logs of their migrations.
@@ -76,20 +91,17 @@ impl Store {
             .await
     }
 
-    /// Removes events of hosts that have expired, `limit` at most; returns how many.
+    /// Removes events of hosts and of their maintenance that have expired, `limit` of each at most;
+    /// returns how many.
     pub async fn host_events_prune(&self, limit: i64) -> Result<usize, StoreError> {
         self.write(move |connection| {
-            // The word stands in the text, or the index of hosts' events would not be used.
-            let removed = sql_query(
-                "DELETE FROM events WHERE id IN (
-                     SELECT id FROM events
-                     WHERE subject_kind = 'host'
-                       AND position <= (SELECT MAX(position) FROM events_expired)
-                     ORDER BY position LIMIT $1)",
-            )
-            .bind::<BigInt, _>(limit)
-            .prepared()
-            .execute(connection)?;
+            let mut removed = 0;
+            for statement in OF_HOSTS {
+                removed += sql_query(*statement)
+                    .bind::<BigInt, _>(limit)
+                    .prepared()
+                    .execute(connection)?;
+            }
             Ok(removed)
         })
         .await

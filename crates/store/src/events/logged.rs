@@ -1,7 +1,7 @@
 //! Events, as readers of all get them.
 
 use godwit_core::event_type::EventKind;
-use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
+use godwit_core::ids::{HostName, MigrationUuid, PlanUuid, RunUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 
 use super::MigrationEvent;
@@ -46,6 +46,31 @@ pub enum LoggedEvent {
         /// What happened.
         line: SubjectEvent,
     },
+    /// What happened to a plan.
+    Plan {
+        /// Which.
+        plan: PlanUuid,
+        /// Whose it is.
+        project_id: Option<String>,
+        /// What happened.
+        line: SubjectEvent,
+    },
+    /// What happened to a run.
+    Run {
+        /// Which.
+        run: RunUuid,
+        /// Whose it is.
+        project_id: Option<String>,
+        /// What happened.
+        line: SubjectEvent,
+    },
+    /// What happened to a host's maintenance.
+    Maintenance {
+        /// The host's name.
+        host: HostName,
+        /// What happened.
+        line: SubjectEvent,
+    },
 }
 
 /// What happened to a subject that has no status.
@@ -75,26 +100,34 @@ impl LoggedEvent {
             Self::Migration { .. } => EventKind::Migration,
             Self::Host { .. } => EventKind::Host,
             Self::Discrepancy { .. } => EventKind::Discrepancy,
+            Self::Plan { .. } => EventKind::Plan,
+            Self::Run { .. } => EventKind::Run,
+            Self::Maintenance { .. } => EventKind::Maintenance,
         }
     }
 
     fn name(&self) -> &str {
         match self {
             Self::Migration { line, .. } => &line.name,
-            Self::Host { line, .. } | Self::Discrepancy { line, .. } => &line.name,
+            Self::Host { line, .. }
+            | Self::Discrepancy { line, .. }
+            | Self::Plan { line, .. }
+            | Self::Run { line, .. }
+            | Self::Maintenance { line, .. } => &line.name,
         }
     }
 
-    /// Whose server it is about.
+    /// Whose it is: the project of the server that it is about, or of who asked for it.
     pub fn server_project_id(&self) -> Option<&str> {
         match self {
-            Self::Host { .. } => None,
+            Self::Host { .. } | Self::Maintenance { .. } => None,
             Self::Migration {
                 server_project_id, ..
             }
             | Self::Discrepancy {
                 server_project_id, ..
             } => server_project_id.as_deref(),
+            Self::Plan { project_id, .. } | Self::Run { project_id, .. } => project_id.as_deref(),
         }
     }
 
@@ -102,7 +135,11 @@ impl LoggedEvent {
     pub const fn at(&self) -> Timestamp {
         match self {
             Self::Migration { line, .. } => line.at,
-            Self::Host { line, .. } | Self::Discrepancy { line, .. } => line.at,
+            Self::Host { line, .. }
+            | Self::Discrepancy { line, .. }
+            | Self::Plan { line, .. }
+            | Self::Run { line, .. }
+            | Self::Maintenance { line, .. } => line.at,
         }
     }
 
@@ -116,7 +153,9 @@ impl LoggedEvent {
         let kind = self.kind();
         match self {
             Self::Migration { migration, .. } => format!("{kind}/{migration}"),
-            Self::Host { host, .. } => format!("{kind}/{host}"),
+            Self::Host { host, .. } | Self::Maintenance { host, .. } => format!("{kind}/{host}"),
+            Self::Plan { plan, .. } => format!("{kind}/{plan}"),
+            Self::Run { run, .. } => format!("{kind}/{run}"),
             Self::Discrepancy { id, .. } => format!("{kind}/{id}"),
         }
     }
@@ -130,6 +169,9 @@ impl LoggedEvent {
             // A host may be called like anything else.
             Self::Host { host, line } => format!("host:{host}/{}", line.sequence),
             Self::Discrepancy { id, line, .. } => format!("discrepancy:{id}/{}", line.sequence),
+            Self::Plan { plan, line, .. } => format!("{plan}/{}", line.sequence),
+            Self::Run { run, line, .. } => format!("{run}/{}", line.sequence),
+            Self::Maintenance { host, line } => format!("maintenance:{host}/{}", line.sequence),
         }
     }
 
@@ -138,7 +180,18 @@ impl LoggedEvent {
             (Self::Migration { migration, .. }, EventSubject::Migration(it)) => migration == it,
             (Self::Host { host, .. }, EventSubject::Host(it)) => host == it,
             (Self::Discrepancy { id, .. }, EventSubject::Discrepancy(it)) => id == it,
-            (Self::Migration { .. } | Self::Host { .. } | Self::Discrepancy { .. }, _) => false,
+            (Self::Plan { plan, .. }, EventSubject::Plan(it)) => plan == it,
+            (Self::Run { run, .. }, EventSubject::Run(it)) => run == it,
+            (Self::Maintenance { host, .. }, EventSubject::Maintenance(it)) => host == it,
+            (
+                Self::Migration { .. }
+                | Self::Host { .. }
+                | Self::Discrepancy { .. }
+                | Self::Plan { .. }
+                | Self::Run { .. }
+                | Self::Maintenance { .. },
+                _,
+            ) => false,
         }
     }
 }

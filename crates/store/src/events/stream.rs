@@ -1,4 +1,4 @@
-//! The events of all migrations, hosts and discrepancies in one order, for readers that go on where
+//! The events of all subjects in one order, for readers that go on where
 //! they stopped.
 //!
 //! A reader that wants only some events is told how far was looked, so that it goes on from there
@@ -6,7 +6,7 @@
 
 use diesel::prelude::*;
 use godwit_core::event_type::EventKind;
-use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
+use godwit_core::ids::{HostName, MigrationUuid, PlanUuid, RunUuid, ServerUuid};
 use godwit_core::status::{MigrationStatus, UnknownWord};
 use godwit_core::time::Timestamp;
 
@@ -16,7 +16,7 @@ use super::logged::{LoggedEvent, PositionedEvent, SubjectEvent};
 use super::positions::{give_positions, is_one_without_position, newest_position};
 use crate::columns::{Json, storable, text};
 use crate::connection::Database;
-use crate::schema::{events, host_logs, migrations};
+use crate::schema::{events, host_logs, maintenances, migrations, plans, runs};
 use crate::{Store, StoreError};
 
 /// What events may be about.
@@ -28,6 +28,12 @@ pub enum EventSubject {
     Host(HostName),
     /// A discrepancy, by its number.
     Discrepancy(i64),
+    /// A plan.
+    Plan(PlanUuid),
+    /// A run.
+    Run(RunUuid),
+    /// The maintenance of a host.
+    Maintenance(HostName),
 }
 
 /// Types of events: those of whole kinds, and some by their names.
@@ -48,7 +54,7 @@ pub struct EventQuery {
     pub subject: Option<EventSubject>,
     /// Of these types.
     pub types: Option<EventTypes>,
-    /// About servers of exactly this project, or about hosts, if those are wanted.
+    /// About servers, plans and runs of exactly this project, or about hosts, if those are wanted.
     pub project: Option<String>,
     /// Those that are about hosts before anything else ([`EventKind::is_of_hosts`]), too.
     pub hosts: bool,
@@ -73,7 +79,7 @@ impl EventQuery {
     pub fn wants(&self, PositionedEvent { event, .. }: &PositionedEvent) -> bool {
         let kind = event.kind();
         let is_own = match &self.project {
-            Some(own) => kind == EventKind::Host || event.server_project_id() == Some(own),
+            Some(own) => is_of_no_project(kind) || event.server_project_id() == Some(own),
             None => true,
         };
         let is_of_types = self.types.as_ref().is_none_or(|types| {
@@ -87,6 +93,22 @@ impl EventQuery {
     const fn wants_all(&self) -> bool {
         self.types.is_none() && self.project.is_none() && self.hosts
     }
+}
+
+/// What belongs to no project, and so is seen by whoever may see hosts.
+const fn is_of_no_project(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Host | EventKind::Maintenance => true,
+        EventKind::Migration | EventKind::Discrepancy | EventKind::Plan | EventKind::Run => false,
+    }
+}
+
+/// The words of some kinds.
+fn kinds(wanted: impl Fn(EventKind) -> bool) -> Vec<&'static str> {
+    let all = EventKind::ALL.iter().copied();
+    all.filter(|it| wanted(*it))
+        .map(EventKind::as_str)
+        .collect()
 }
 
 /// What there is of what a reader wants.
@@ -169,18 +191,24 @@ fn status(word: &str) -> Result<MigrationStatus, StoreError> {
 }
 
 /// An event's position and row, and what it is about.
-type Row = (
-    i64,
-    AnyRow,
-    Option<MigrationUuid>,
-    Option<ServerUuid>,
-    Option<String>,
+type Row = (i64, AnyRow, OfMigration, OfOther);
+
+/// A migration, its server, and whose that is.
+type OfMigration = (Option<MigrationUuid>, Option<ServerUuid>, Option<String>);
+
+/// A host, a plan, a run, a host in maintenance.
+type OfOther = (
+    Option<HostName>,
+    Option<PlanUuid>,
+    Option<RunUuid>,
     Option<HostName>,
 );
 
 /// `None`: it is of a kind that only a later release knows.
 fn positioned(row: Row) -> Result<Option<PositionedEvent>, StoreError> {
-    let (position, row, migration, server, server_project_id, host) = row;
+    let (position, row, of_migration, of_other) = row;
+    let (migration, server, server_project_id) = of_migration;
+    let (host, plan, run, maintenance) = of_other;
     let Ok(kind) = row.subject_kind.parse::<EventKind>() else {
         return Ok(None);
     };
@@ -199,6 +227,20 @@ fn positioned(row: Row) -> Result<Option<PositionedEvent>, StoreError> {
         EventKind::Discrepancy => LoggedEvent::Discrepancy {
             id: row.subject_id,
             server_project_id: row.owner_project_id.clone(),
+            line: row.of_other(),
+        },
+        EventKind::Plan => LoggedEvent::Plan {
+            plan: plan.ok_or_else(of_nothing)?,
+            project_id: row.owner_project_id.clone(),
+            line: row.of_other(),
+        },
+        EventKind::Run => LoggedEvent::Run {
+            run: run.ok_or_else(of_nothing)?,
+            project_id: row.owner_project_id.clone(),
+            line: row.of_other(),
+        },
+        EventKind::Maintenance => LoggedEvent::Maintenance {
+            host: maintenance.ok_or_else(of_nothing)?,
             line: row.of_other(),
         },
     };
@@ -221,18 +263,31 @@ fn load(
     // A condition on the subject would have SQLite look at all events of that kind, and sort them.
     let of_migration = of(EventKind::Migration).and(events::subject_id.eq(migrations::id));
     let of_host = of(EventKind::Host).and(events::subject_id.eq(host_logs::id));
+    let of_plan = of(EventKind::Plan).and(events::subject_id.eq(plans::id));
+    let of_run = of(EventKind::Run).and(events::subject_id.eq(runs::id));
+    let of_maintenance = of(EventKind::Maintenance).and(events::subject_id.eq(maintenances::id));
     let mut rows = events::table
         .left_join(migrations::table.on(of_migration))
         .left_join(host_logs::table.on(of_host))
+        .left_join(plans::table.on(of_plan))
+        .left_join(runs::table.on(of_run))
+        .left_join(maintenances::table.on(of_maintenance))
         .filter(events::position.gt(after))
         .filter(events::position.le(until))
         .select((
             events::position.assume_not_null(),
             AnyRow::as_select(),
-            migrations::uuid.nullable(),
-            migrations::instance_uuid.nullable(),
-            migrations::server_project_id.nullable(),
-            host_logs::host.nullable(),
+            (
+                migrations::uuid.nullable(),
+                migrations::instance_uuid.nullable(),
+                migrations::server_project_id.nullable(),
+            ),
+            (
+                host_logs::host.nullable(),
+                plans::uuid.nullable(),
+                runs::uuid.nullable(),
+                maintenances::host.nullable(),
+            ),
         ))
         .into_boxed();
     if let Some(EventTypes { kinds, names }) = &query.types {
@@ -245,13 +300,13 @@ fn load(
         );
     }
     if !query.hosts {
-        rows = rows.filter(of(EventKind::Migration));
+        rows = rows.filter(events::subject_kind.eq_any(kinds(|it| !it.is_of_hosts())));
     }
     if let Some(project) = &query.project {
         let own = migrations::server_project_id.eq(project.clone());
         rows = rows.filter(
             own.or(events::owner_project_id.eq(project.clone()))
-                .or(of(EventKind::Host)),
+                .or(events::subject_kind.eq_any(kinds(is_of_no_project))),
         );
     }
     // The order of a subject is that of its numbers, in which an index has them.
@@ -265,6 +320,15 @@ fn load(
         Some(EventSubject::Discrepancy(id)) => rows
             .filter(of(EventKind::Discrepancy))
             .filter(events::subject_id.eq(*id))
+            .order(events::sequence),
+        Some(EventSubject::Plan(uuid)) => rows
+            .filter(plans::uuid.eq(text(uuid)))
+            .order(events::sequence),
+        Some(EventSubject::Run(uuid)) => rows
+            .filter(runs::uuid.eq(text(uuid)))
+            .order(events::sequence),
+        Some(EventSubject::Maintenance(host)) => rows
+            .filter(maintenances::host.eq(host.as_str().to_owned()))
             .order(events::sequence),
         None => rows.order(events::position),
     };

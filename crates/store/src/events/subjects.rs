@@ -21,10 +21,16 @@ use crate::columns::{instant, json, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
 use crate::schema::{event_kinds, events, servers};
-use crate::{ActionNote, Service, ServiceBinary, StoreError};
+use crate::{ActionNote, ChangeNote, Service, ServiceBinary, StoreError};
 
 /// The kinds that the release before this one does not read.
-const NEW: [EventKind; 2] = [EventKind::Host, EventKind::Discrepancy];
+const NEW: [EventKind; 5] = [
+    EventKind::Host,
+    EventKind::Discrepancy,
+    EventKind::Plan,
+    EventKind::Run,
+    EventKind::Maintenance,
+];
 
 /// Who made something happen, and when.
 #[derive(Clone, Debug)]
@@ -45,6 +51,17 @@ impl Cause {
             user_id: None,
             project_id: None,
             at,
+        }
+    }
+
+    /// Of a change that is noted like this.
+    pub(crate) fn noted(note: &ChangeNote) -> Self {
+        Self {
+            actor: note.actor.clone(),
+            request_id: note.by.request_id.clone(),
+            user_id: note.by.user.clone(),
+            project_id: note.by.project.clone(),
+            at: note.at,
         }
     }
 
@@ -167,6 +184,41 @@ fn insert(connection: &mut Database, new: &New<'_>, cause: &Cause) -> Result<(),
         .prepared()
         .execute(connection)?;
     Ok(())
+}
+
+/// A plan, a run or a maintenance, whose row is locked.
+pub(crate) struct Numbered<'a> {
+    pub(crate) kind: EventKind,
+    /// Its row.
+    pub(crate) id: i64,
+    /// The number of its last event.
+    pub(crate) last: i64,
+    /// The project whose it is.
+    pub(crate) owner: Option<&'a str>,
+}
+
+/// Tells what happened to it, and returns the number of its last event, which its row is to keep.
+pub(crate) fn append_numbered(
+    connection: &mut Database,
+    it: &Numbered<'_>,
+    name: &'static str,
+    detail: Value,
+    note: &ChangeNote,
+) -> Result<i64, StoreError> {
+    if !is_understood(connection, it.kind)? {
+        return Ok(it.last);
+    }
+    let sequence = it.last.saturating_add(1);
+    let new = New {
+        kind: it.kind,
+        subject: it.id,
+        sequence,
+        name,
+        owner: it.owner,
+        detail,
+    };
+    insert(connection, &new, &Cause::noted(note))?;
+    Ok(sequence)
 }
 
 /// Tells what happened to the host of `service`, which is as it is behind that.

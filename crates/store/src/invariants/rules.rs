@@ -4,6 +4,10 @@
 //! row. Where a rule holds only while nothing is open about a server, an open discrepancy
 //! explains the row away: that is what P3 promises.
 
+mod runs;
+
+pub(super) use self::runs::RULES as RULES_OF_RUNS;
+
 /// A query for what breaks a promise.
 pub(super) struct Rule {
     pub(super) promise: &'static str,

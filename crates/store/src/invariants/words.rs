@@ -4,12 +4,16 @@
 //! these queries name it. The words are core's, so they are written nowhere else.
 
 use godwit_core::discrepancy::DiscrepancyKind;
-use godwit_core::effect::{Effect, SubjectKind};
+use godwit_core::effect::{Effect, PlanEffect, RunEffect, SubjectKind};
 use godwit_core::event_type::EventKind;
 use godwit_core::failure::FailureCode;
+use godwit_core::host::maintenance;
 use godwit_core::migration::{Intent, Settling, StorageMode};
+use godwit_core::plan::options::{Priority, ReturnHome};
+use godwit_core::plan::{PlanKind, PlanState};
 use godwit_core::power::PowerAction;
 use godwit_core::recovery::Sighting;
+use godwit_core::run::{OperationKind, OperationState, RunState};
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::server_group::Policy;
 use godwit_core::slots::SlotRole;
@@ -46,6 +50,11 @@ const EVENTS: Table = Table("events", "'event ' || CAST(id AS TEXT)");
 const DISCREPANCIES: Table = Table("discrepancies", "'discrepancy ' || CAST(id AS TEXT)");
 const GROUPS: Table = Table("server_groups", "'server group ' || uuid");
 const MEMBERS: Table = Table("server_group_members", "'member ' || server_uuid");
+const PLANS: Table = Table("plans", "'plan ' || uuid");
+const OPERATIONS: Table = Table("operations", "'operation ' || uuid");
+const RUNS: Table = Table("runs", "'run ' || uuid");
+const REVISIONS: Table = Table("run_revisions", "'revision ' || CAST(id AS TEXT)");
+const MAINTENANCES: Table = Table("maintenances", "'the maintenance of ' || host");
 const DELIVERIES: Table = Table("webhook_deliveries", "'delivery ' || uuid");
 
 /// A query for the rows of a table that have something else in a column than is listed.
@@ -100,6 +109,30 @@ pub(super) fn query() -> String {
             "effect",
             &words_of!(PowerAction),
         ),
+        unknown_of(
+            EFFECTS,
+            &of(SubjectKind::Plan),
+            "effect",
+            &words_of!(PlanEffect),
+        ),
+        unknown_of(
+            EFFECTS,
+            &of(SubjectKind::Run),
+            "effect",
+            &words_of!(RunEffect),
+        ),
+        unknown(PLANS, "kind", &words_of!(PlanKind)),
+        unknown(PLANS, "state", &words_of!(PlanState)),
+        unknown(PLANS, "failure_code", &words_of!(FailureCode)),
+        unknown(OPERATIONS, "kind", &words_of!(OperationKind)),
+        unknown(OPERATIONS, "state", &words_of!(OperationState)),
+        unknown(OPERATIONS, "failure_code", &words_of!(FailureCode)),
+        unknown(RUNS, "kind", &words_of!(PlanKind)),
+        unknown(RUNS, "state", &words_of!(RunState)),
+        unknown(RUNS, "priority", &words_of!(Priority)),
+        unknown(REVISIONS, "failure_code", &words_of!(FailureCode)),
+        unknown(MAINTENANCES, "state", &words_of!(maintenance::State)),
+        unknown(MAINTENANCES, "return_home", &words_of!(ReturnHome)),
         unknown(EFFECTS, "outcome", &words_of!(EffectOutcome)),
         unknown(EVENTS, "subject_kind", &words_of!(EventKind)),
         unknown_of(EVENTS, &of_migration, "from_status", &statuses),

@@ -73,6 +73,39 @@ pub enum BeginError<E> {
     Store(#[from] StoreError),
 }
 
+/// A request by itself, as what any of them is.
+pub(crate) trait AnyRequest: Clone {
+    fn any(self) -> Request;
+}
+
+impl AnyRequest for LiveRequest {
+    fn any(self) -> Request {
+        Request::Live(self)
+    }
+}
+
+impl AnyRequest for ColdRequest {
+    fn any(self) -> Request {
+        Request::Cold(self)
+    }
+}
+
+impl AnyRequest for EvacuationRequest {
+    fn any(self) -> Request {
+        Request::Evacuation(self)
+    }
+}
+
+/// Begins a migration of any kind within a transaction that does more.
+pub(crate) fn begin_any<R: AnyRequest, E>(
+    connection: &mut Database,
+    new: &NewMigration<R>,
+    check: impl Fn(&Server) -> Result<(), E>,
+) -> Result<(), BeginError<E>> {
+    let new = new.clone().with(R::any);
+    begin(connection, &new, check).map(drop)
+}
+
 impl<R> NewMigration<R> {
     fn with<S>(self, request: impl FnOnce(R) -> S) -> NewMigration<S> {
         NewMigration {
@@ -203,7 +236,8 @@ fn supersede<E>(
             | CommitError::NoRoom { .. }
             | CommitError::Disabled { .. }
             | CommitError::Unmanaged { .. }
-            | CommitError::GroupPolicy { .. },
+            | CommitError::GroupPolicy { .. }
+            | CommitError::InMaintenance { .. },
         ) => Err(BeginError::NotFree),
     }
 }
@@ -271,7 +305,7 @@ impl Store {
         new: NewLiveMigration,
         check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
     ) -> Result<MigrationRecord, BeginError<E>> {
-        let new = new.with(Request::Live);
+        let new = new.with(LiveRequest::any);
         self.write(move |connection| begin(connection, &new, &check))
             .await
     }
@@ -282,7 +316,7 @@ impl Store {
         new: NewColdMigration,
         check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
     ) -> Result<MigrationRecord, BeginError<E>> {
-        let new = new.with(Request::Cold);
+        let new = new.with(ColdRequest::any);
         self.write(move |connection| begin(connection, &new, &check))
             .await
     }
@@ -295,7 +329,7 @@ impl Store {
         new: NewEvacuation,
         check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
     ) -> Result<MigrationRecord, BeginError<E>> {
-        let new = new.with(Request::Evacuation);
+        let new = new.with(EvacuationRequest::any);
         self.write(move |connection| begin(connection, &new, &check))
             .await
     }

@@ -117,6 +117,9 @@ pub enum CommitError {
         /// What is wrong with it.
         violation: Violation,
     },
+    /// The host is in maintenance, or on its way there.
+    #[error("{host} is held for maintenance, and nothing is sent there")]
+    InMaintenance { host: HostName },
     #[error(transparent)]
     Store(#[from] StoreError),
 }

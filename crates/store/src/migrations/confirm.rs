@@ -91,7 +91,8 @@ fn answer<E>(
             | CommitError::NoRoom { .. }
             | CommitError::Disabled { .. }
             | CommitError::Unmanaged { .. }
-            | CommitError::GroupPolicy { .. },
+            | CommitError::GroupPolicy { .. }
+            | CommitError::InMaintenance { .. },
         ) => ResizeError::NotFinished,
     })
 }

@@ -21,8 +21,8 @@ use crate::dialect::{self, ZoneLock};
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, migrations};
 use crate::{
-    MigrationEvent, StoreError, discrepancies, effects, events, instance_actions, reservations,
-    scopes, server_groups, servers,
+    MigrationEvent, StoreError, discrepancies, effects, events, instance_actions, maintenance,
+    reservations, scopes, server_groups, servers,
 };
 
 /// The line with the reason that is new with it, so that the log says why, whoever wrote it.
@@ -247,6 +247,7 @@ fn reserve(
             if !next.request.is_forced() {
                 scopes::check(connection, destination)?;
             }
+            maintenance::check(connection, destination)?;
             reservations::claim(connection, id, (destination, claim), note.at)
         }
         (Reservation::TakesSlots(source, destination), _, Some(limits)) => {

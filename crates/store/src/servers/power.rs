@@ -40,7 +40,7 @@ pub struct PowerStart {
     pub seen_elsewhere: bool,
 }
 
-fn begin<E>(
+pub(crate) fn begin<E>(
     connection: &mut Database,
     new: &NewPower,
     check: impl Fn(&Server) -> Result<(), E>,

@@ -57,7 +57,7 @@ pub(crate) struct Bench {
 }
 
 /// Every table of ours.
-const TABLES: [&str; 25] = [
+const TABLES: [&str; 31] = [
     "services",
     "deleted_services",
     "hosts",
@@ -83,6 +83,12 @@ const TABLES: [&str; 25] = [
     "webhooks",
     "webhook_deliveries",
     "notification_cursors",
+    "plans",
+    "operations",
+    "runs",
+    "run_revisions",
+    "run_claims",
+    "maintenances",
 ];
 
 impl Bench {

@@ -18,7 +18,7 @@ async fn claim(bench: &Bench, owner: &str, second: i64) -> Vec<ClaimedOfMigratio
     claimed
         .map(|claimed| match claimed.subject {
             Subject::Migration(uuid, effect) => claimed.about((uuid, effect)),
-            Subject::Server(..) => panic!("{claimed:?}"),
+            Subject::Server(..) | Subject::Plan(..) | Subject::Run(..) => panic!("{claimed:?}"),
         })
         .collect()
 }

@@ -26,7 +26,7 @@ async fn of_hosts(store: &Store) -> Vec<(String, SubjectEvent)> {
     let told = told(store).await.into_iter();
     let of_host = |it: PositionedEvent| match it.event {
         LoggedEvent::Host { host, line } => Some((host.to_string(), line)),
-        LoggedEvent::Migration { .. } | LoggedEvent::Discrepancy { .. } => None,
+        _ => None,
     };
     told.filter_map(of_host).collect()
 }

@@ -1,7 +1,7 @@
 //! Hosts as `/hosts` lists them, with what is taken of each, and servers with what they are made of.
 
 use godwit_core::server_group::Policy;
-use godwit_store::{HostLoad, ServerFilter, ServerListError, ServerPage};
+use godwit_store::{HostLoad, ServerFilter, ServerListError, ServerPage, ServerPlace};
 
 use crate::bench::{ROOM, at, declared, group, host, placed, running, server};
 
@@ -35,6 +35,27 @@ on_both! {
         let pools = bench.store.host_pools().await.unwrap();
         assert_eq!(pools.len(), 3);
         assert_eq!((&pools[0].0, pools[0].1[0].id.as_str()), (&host("b"), "nfs-1"));
+    }
+
+    async fn whose_servers_are_and_where_is_read_of_many_at_once(bench: Bench) {
+        bench.fleet(&[("a", 2), ("b", 1)]).await;
+        let (first, second) = (server(1), server(2));
+        bench.sql(&format!("UPDATE servers SET project_id = 'lab' WHERE uuid = '{second}'"));
+        bench.sql(&format!("UPDATE servers SET deleted_at = created_at WHERE uuid = '{second}'"));
+        let places = bench.store.server_places([first, second, server(9)]).await.unwrap();
+        assert_eq!(places.len(), 2);
+        let place = |project: &str, is_deleted| ServerPlace {
+            project: project.to_owned(),
+            host: Some(host("a")),
+            is_deleted,
+        };
+        assert_eq!(places[&first], place("demo", false));
+        assert_eq!(places[&second], place("lab", true));
+        assert!(bench.store.server_places([]).await.unwrap().is_empty());
+        let named = ["a", "x", "b"].map(host);
+        let known = bench.store.hosts_known(named).await.unwrap();
+        assert_eq!(known, ["a", "b"].map(host).into());
+        assert!(bench.store.hosts_known([]).await.unwrap().is_empty());
     }
 
     async fn servers_come_with_their_disks_and_groups(bench: Bench) {

@@ -35,7 +35,7 @@ impl Bench {
         let claimed = claimed.remove(0);
         match claimed.subject {
             Subject::Server(uuid, action) => claimed.about((uuid, action)),
-            Subject::Migration(..) => panic!("{claimed:?}"),
+            Subject::Migration(..) | Subject::Plan(..) | Subject::Run(..) => panic!("{claimed:?}"),
         }
     }
 

@@ -231,9 +231,11 @@ async fn positions(store: &Store) -> Vec<(String, i64)> {
             let subject = line.event.subject();
             let sequence = match line.event {
                 LoggedEvent::Migration { line, .. } => line.sequence,
-                LoggedEvent::Host { line, .. } | LoggedEvent::Discrepancy { line, .. } => {
-                    line.sequence
-                }
+                LoggedEvent::Host { line, .. }
+                | LoggedEvent::Discrepancy { line, .. }
+                | LoggedEvent::Plan { line, .. }
+                | LoggedEvent::Run { line, .. }
+                | LoggedEvent::Maintenance { line, .. } => line.sequence,
             };
             found.push((subject, sequence));
         }

@@ -76,7 +76,7 @@ pub(super) fn document() -> String {
 }
 
 /// Mermaid's identifiers are plainer than our statuses.
-fn identifier(place: &str) -> String {
+pub(super) fn identifier(place: &str) -> String {
     place.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_")
 }
 
@@ -332,7 +332,7 @@ fn rest(group: &BTreeSet<Circumstances>, peers: &BTreeSet<Circumstances>) -> Str
     words.join(", ")
 }
 
-fn line(page: &mut String, text: std::fmt::Arguments<'_>) {
+pub(super) fn line(page: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a string cannot fail.
     let _ = writeln!(page, "{text}");
 }

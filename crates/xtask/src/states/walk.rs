@@ -79,7 +79,7 @@ fn limits(action: TimeoutAction, timed: bool, confirmed: bool) -> Limits {
     }
 }
 
-fn host(name: &str) -> HostName {
+pub(super) fn host(name: &str) -> HostName {
     HostName::new(name).expect("a literal that is a host name")
 }
 

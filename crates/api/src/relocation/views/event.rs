@@ -1,6 +1,8 @@
 //! What happened: a line of a migration's timeline, and an event of the stream, which is a CloudEvent
 //! 1.0 around the same.
 
+use std::borrow::Cow;
+
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
@@ -99,13 +101,13 @@ impl<'a> ActorView<'a> {
     }
 }
 
-/// What happened to a host or a discrepancy.
+/// What happened to something else than a migration.
 #[derive(Debug, Serialize)]
 pub struct SubjectLineView<'a> {
     event: &'a str,
     at: Timestamp,
     actor: ActorView<'a>,
-    detail: Option<&'a Value>,
+    detail: Option<Cow<'a, Value>>,
 }
 
 impl<'a> SubjectLineView<'a> {
@@ -120,7 +122,15 @@ impl<'a> SubjectLineView<'a> {
             at: line.at,
             actor: ActorView::new(&line.actor, requester, owner, sees),
             // All of it is about hosts.
-            detail: sees.of_hosts(Some(&line.detail)),
+            detail: sees.of_hosts(Some(Cow::Borrowed(&line.detail))),
+        }
+    }
+
+    /// Of a plan or a run, whose project sees how they go, and not between which hosts.
+    fn of_plan(line: &'a SubjectEvent, owner: Option<&str>, sees: Visibility<'_>) -> Self {
+        Self {
+            detail: Some(Cow::Owned(sees.plan_detail(&line.detail))),
+            ..Self::new(line, owner, sees)
         }
     }
 }
@@ -158,7 +168,7 @@ enum DataView<'a> {
         #[serde(flatten)]
         line: SubjectLineView<'a>,
     },
-    Discrepancy {
+    Of {
         project: Option<&'a str>,
         sequence: i64,
         #[serde(flatten)]
@@ -176,15 +186,22 @@ impl<'a> DataView<'a> {
                 sequence: line.sequence,
                 line: LineView::new(line, owner, sees),
             },
-            LoggedEvent::Host { host, line } => Self::Host {
-                host: sees.of_hosts(Some(host)),
-                sequence: line.sequence,
-                line: SubjectLineView::new(line, owner, sees),
-            },
-            LoggedEvent::Discrepancy { line, .. } => Self::Discrepancy {
+            LoggedEvent::Host { host, line } | LoggedEvent::Maintenance { host, line } => {
+                Self::Host {
+                    host: sees.of_hosts(Some(host)),
+                    sequence: line.sequence,
+                    line: SubjectLineView::new(line, owner, sees),
+                }
+            }
+            LoggedEvent::Discrepancy { line, .. } => Self::Of {
                 project: owner,
                 sequence: line.sequence,
                 line: SubjectLineView::new(line, owner, sees),
+            },
+            LoggedEvent::Plan { line, .. } | LoggedEvent::Run { line, .. } => Self::Of {
+                project: owner,
+                sequence: line.sequence,
+                line: SubjectLineView::of_plan(line, owner, sees),
             },
         }
     }

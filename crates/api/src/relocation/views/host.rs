@@ -1,5 +1,6 @@
 //! A host: what it has, what of it is free, and whether it may be used.
 
+use godwit_core::host::maintenance::State;
 use godwit_core::ids::HostName;
 use godwit_core::resources::Resources;
 use godwit_core::time::Timestamp;
@@ -80,11 +81,11 @@ struct AgentView<'a> {
 
 #[derive(Debug, Serialize)]
 struct MaintenanceView {
-    state: &'static str,
+    state: State,
 }
 
 impl<'a> HostView<'a> {
-    pub fn new(load: &'a HostLoad, sees: Visibility<'_>, basis: Basis) -> Self {
+    pub fn new(load: &'a HostLoad, maintenance: State, sees: Visibility<'_>, basis: Basis) -> Self {
         let (facts, service) = (&load.host.facts, &load.host.service);
         let used = load.servers.plus(load.claims);
         let pools = facts.storage_pools.iter();
@@ -104,7 +105,7 @@ impl<'a> HostView<'a> {
             links: [],
             agent: AgentView::new(load, basis),
             allocation: AllocationView::new(&load.switch, &load.because, sees),
-            maintenance: MaintenanceView { state: "none" },
+            maintenance: MaintenanceView { state: maintenance },
             fence: FenceProofView::of_host(service, sees),
         }
     }

@@ -1,6 +1,7 @@
 //! Why a migration is as it is: its failure, and what was wrong with each host that was turned down
 //! for it.
 
+use godwit_core::failure::Failure;
 use godwit_core::reason::{self, Evidence, Fix, ReasonCode};
 use godwit_store::MigrationDetail;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,33 @@ impl ReasonView {
                 _ => Map::new(),
             },
             fix: reason.fix.as_ref().map(|fix| json!(fix)),
+        }
+    }
+
+    /// As it was written down. Any text may name hosts, and so may every change.
+    pub(super) fn written(
+        reason: &reason::WrittenReason,
+        owner: Option<&str>,
+        sees: Visibility<'_>,
+    ) -> Self {
+        Self {
+            code: reason.code.as_str(),
+            text: match sees.hosts {
+                true => reason.text.clone(),
+                false => reason.code.meaning().to_owned(),
+            },
+            evidence: shown(reason.evidence.clone(), owner, sees),
+            fix: sees.of_hosts(Some(reason.fix.clone()).filter(Value::is_object)),
+        }
+    }
+
+    /// A failure of which nothing else is known.
+    pub(super) fn failed(failure: &Failure, sees: Visibility<'_>) -> Self {
+        Self {
+            code: failure.code.as_str(),
+            text: sees.text(failure).to_owned(),
+            evidence: Map::new(),
+            fix: None,
         }
     }
 

@@ -1,16 +1,18 @@
 //! The fleet at one moment.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use godwit_core::discrepancy::DiscrepancyKind;
+use godwit_core::host::maintenance::State;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 use godwit_facts::Basis;
-use godwit_store::{Discrepancy, Snapshot};
+use godwit_store::{Discrepancy, HostLoad, Snapshot};
 use serde::Serialize;
 
 use super::host::HostView;
 use super::migration::MigrationView;
+use super::run::RunSummaryView;
 use super::server::ServerSummary;
 use crate::relocation::visibility::Visibility;
 
@@ -30,8 +32,7 @@ pub struct SnapshotView<'a> {
     hosts: Vec<HostView<'a>>,
     servers: Vec<ServerSummary<'a>>,
     migrations: Vec<MigrationView<'a>>,
-    /// There are none yet.
-    runs: [(); 0],
+    runs: Vec<RunSummaryView<'a>>,
     discrepancies: Vec<DiscrepancyView<'a>>,
 }
 
@@ -50,16 +51,31 @@ struct DiscrepancyView<'a> {
 impl<'a> SnapshotView<'a> {
     pub fn new(snapshot: &'a Snapshot, sees: Visibility<'_>, basis: Basis) -> Self {
         let hosts = snapshot.hosts.iter().filter(|_| sees.hosts);
+        let held = snapshot.maintenances.iter();
+        let held: HashMap<&HostName, State> =
+            held.map(|it| (&it.host, it.maintenance.state)).collect();
         let (servers, migrations) = (snapshot.servers.iter(), snapshot.migrations.iter());
         Self {
             position: snapshot.position.to_string(),
-            hosts: hosts.map(|it| HostView::new(it, sees, basis)).collect(),
+            hosts: hosts
+                .map(|it| HostView::new(it, state_of(&held, it), sees, basis))
+                .collect(),
             servers: servers.map(|it| ServerSummary::new(it, sees)).collect(),
             migrations: migrations.map(|it| MigrationView::new(it, sees)).collect(),
-            runs: [],
+            runs: snapshot
+                .runs
+                .iter()
+                .map(|it| RunSummaryView::new(it, sees))
+                .collect(),
             discrepancies: discrepancies(snapshot, sees),
         }
     }
+}
+
+/// Of a host that nobody holds there is nothing.
+fn state_of(held: &HashMap<&HostName, State>, load: &HostLoad) -> State {
+    let state = held.get(&load.host.facts.name).copied();
+    state.unwrap_or(State::None)
 }
 
 /// Those that are seen, as the events of them are.

@@ -4,11 +4,16 @@
 use std::fmt::Write;
 
 use godwit_api::relocation::routes::OPERATIONS;
-use godwit_core::failure::FailureCode;
+use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::Settling;
+use godwit_core::run::Event;
 use godwit_core::status::{MigrationKind, MigrationStatus};
-use serde_json::json;
+use godwit_core::time::Clock;
+use godwit_store::{Actor, ChangeNote, Message};
+use serde_json::{Value, json};
+use uuid::Uuid;
 
+use super::plans::{made, moves, send};
 use super::{ROOT, filled};
 use crate::seed::{Migration, SERVER, Server, migration_uuid};
 use crate::world::{ADMIN, DEMO, LAB, Who, World};
@@ -130,10 +135,60 @@ async fn every_state(world: &World) -> i64 {
     id
 }
 
+/// Plans of both projects' servers in `DEMO` and elsewhere, one that cannot be, and runs of two; the
+/// paths of all.
+async fn every_plan(world: &World) -> Vec<String> {
+    let body = json!({"servers": [SERVER], "reason": "host-1 is old"});
+    let both = json!({"servers": [SERVER, OTHER], "destination": null, "holder": "host-2",
+        "allow_partial": true});
+    let mut paths = Vec::new();
+    for (who, body, moved, blocked) in [
+        (Who::Manager, &body, &[SERVER][..], &[][..]),
+        (Who::HomeAdmin, &both, &[SERVER], &[OTHER]),
+        (Who::Manager, &body, &[], &[SERVER]),
+        (Who::Admin, &both, &[SERVER, OTHER], &[]),
+    ] {
+        let id = made(&send(world, who, ("POST", "/plans"), body).await);
+        // An id is of one plan.
+        let mut plan = moves(moved, blocked);
+        for operation in &mut plan.operations {
+            let of_plan = id.parse::<Uuid>().unwrap().as_u128();
+            operation.id = Uuid::from_u128(of_plan ^ operation.id.0.as_u128()).into();
+        }
+        world.plan_is_made(&id, plan).await;
+        paths.push(format!("/plans/{id}"));
+    }
+    for (who, plan) in [(Who::HomeAdmin, 1), (Who::Admin, 0)] {
+        let runs = format!("{}/runs", paths[plan]);
+        let answer = send(world, who, ("POST", &runs), &Value::Null).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        let id = answer.json()["id"].as_str().unwrap().to_owned();
+        let run: godwit_core::ids::RunUuid = id.parse().unwrap();
+        let note = || ChangeNote {
+            message: Some(Message {
+                code: "told".to_owned(),
+                text: "host-1 told u-admin".to_owned(),
+                at: world.clock.now(),
+            }),
+            ..ChangeNote::new(Actor::Conductor, world.clock.now())
+        };
+        let failure = Failure::new(FailureCode::PreCheck, "host-2 said no");
+        let event = Event::RoomRefused(failure);
+        world.store.run_apply(run, event, note()).await.unwrap();
+        paths.push(format!("/runs/{id}"));
+    }
+    let hold = json!({"reason": "host-1 is old"});
+    let path = "/hosts/host-1/maintenance";
+    let held = send(world, Who::Admin, ("POST", path), &hold).await;
+    assert_eq!(held.status, 202, "{held:?}");
+    paths
+}
+
 #[tokio::test]
 async fn no_answer_names_hosts_or_what_belongs_to_others() {
     let world = World::new().await;
     let last = every_state(&world).await;
+    let planned = every_plan(&world).await;
     let uuids: Vec<String> = (1..=last).map(migration_uuid).collect();
     // Those of `DEMO`'s server have odd numbers, those of `LAB`'s even ones.
     let of = |remainder: usize| uuids.iter().skip(remainder).step_by(2).map(String::as_str);
@@ -150,11 +205,13 @@ async fn no_answer_names_hosts_or_what_belongs_to_others() {
         "/events?types=host.*,discrepancy.*".to_owned(),
         "/events?subject=host/host-1".to_owned(),
         "/events?subject=discrepancy/1".to_owned(),
+        "/events?types=plan.*,run.*,maintenance.*".to_owned(),
         "/events?after=500&limit=1000".to_owned(),
         "/events?after=999999".to_owned(),
     ];
     let some = uuids.iter().step_by(3);
     paths.extend(some.map(|uuid| format!("/migrations/{uuid}")));
+    paths.extend(planned);
     for server in [SERVER, OTHER] {
         paths.push(format!("/servers/{server}"));
         paths.push(format!("/servers/{server}/candidates?with_total=true"));
@@ -197,6 +254,11 @@ async fn no_answer_names_hosts_or_what_belongs_to_others() {
     // And there was something to be seen.
     let own = world.native(Who::Reader, "/migrations?limit=1&with_total=true");
     assert_eq!(own.await.ok()["total"], last / 2);
+    let plans = world.native(Who::Reader, "/plans").await;
+    assert_eq!(plans.items().len(), 3);
+    assert_eq!(world.native(Who::Reader, "/runs").await.items().len(), 1);
+    let events = world.native(Who::Reader, "/events?types=plan.*,run.*");
+    assert!(events.await.items().len() >= 6);
     let others = "/events?types=host.*,discrepancy.*";
     let others = world.native(Who::Admin, others).await;
     assert_eq!(others.items().len(), 3);

@@ -7,15 +7,22 @@ use godwit_api::relocation::problem::Code;
 use godwit_api::relocation::routes::{OPERATIONS, Takes};
 use godwit_api::relocation::views::migration::{FIELDS, kind};
 use godwit_api::relocation::views::webhook::{self, DELIVERY_FIELDS};
-use godwit_api::relocation::views::{candidate, event, host, pool, scope, server, snapshot};
+use godwit_api::relocation::views::{
+    candidate, event, host, maintenance, plan, pool, run, scope, server, snapshot,
+};
 use godwit_core::fence::FenceKind;
+use godwit_core::host::maintenance::State;
+use godwit_core::plan::options::Priority;
+use godwit_core::plan::{PlanKind, PlanState};
 use godwit_core::reason::ChangeKind;
+use godwit_core::run::{OperationKind, OperationState, RunState};
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::webhook::DeliveryState;
 use serde_json::{Value, json};
 
 use super::ROOT;
 use super::host_events::{disable, opened};
+use super::plans::{made, moves, send};
 use crate::answers::Answer;
 use crate::seed::{Migration, SERVER, Server};
 use crate::world::{LAB, Who, World};
@@ -155,6 +162,24 @@ fn its_words_are_those_of_the_code() {
     let kinds = FenceKind::ALL.iter().map(|it| it.as_str()).collect();
     let proof = &schema("FenceProof")["properties"];
     assert_eq!(proof["kind"]["enum"], words(kinds));
+    let plan = &schema("Plan")["properties"];
+    let states = PlanState::ALL.iter().map(|it| it.as_str()).collect();
+    assert_eq!(plan["state"]["enum"], words(states));
+    let types = PlanKind::ALL.iter().map(|it| it.as_str()).collect();
+    assert_eq!(plan["type"]["enum"], words(types));
+    let priorities = Priority::ALL.iter().map(|it| it.as_str()).collect();
+    assert_eq!(plan["priority"]["enum"], words(priorities));
+    let kinds = OperationKind::ALL.iter().map(|it| it.as_str()).collect();
+    let operation = &schema("Operation")["properties"];
+    assert_eq!(operation["kind"]["enum"], words(kinds));
+    let states = RunState::ALL.iter().map(|it| it.as_str()).collect();
+    assert_eq!(schema("Run")["properties"]["state"]["enum"], words(states));
+    let states = OperationState::ALL.iter().map(|it| it.as_str()).collect();
+    let operation = &schema("RunOperation")["properties"];
+    assert_eq!(operation["state"]["enum"], words(states));
+    let states = State::ALL.iter().map(|it| it.as_str()).collect();
+    let maintenance = &schema("Maintenance")["properties"];
+    assert_eq!(maintenance["state"]["enum"], words(states));
     for (name, expected) in [
         ("Host", host::FIELDS),
         ("HostFields", host::FIELDS),
@@ -162,6 +187,12 @@ fn its_words_are_those_of_the_code() {
         ("PoolFields", pool::FIELDS),
         ("CandidateFields", candidate::FIELDS),
         ("ScopeFields", scope::FIELDS),
+        ("Plan", plan::FIELDS),
+        ("PlanFields", plan::FIELDS),
+        ("Run", run::FIELDS),
+        ("RunFields", run::FIELDS),
+        ("Maintenance", maintenance::FIELDS),
+        ("MaintenanceFields", maintenance::FIELDS),
     ] {
         let properties = &schema(name)["properties"];
         let fields: Vec<_> = properties.as_object().unwrap().keys().collect();
@@ -187,6 +218,42 @@ fn conforms(answer: &Answer, schema: &str) {
         .map(|error| error.to_string())
         .collect();
     assert!(errors.is_empty(), "{schema}: {errors:#?} in {value:#}");
+}
+
+/// Plans in some states, and a run: their paths, and what is there.
+async fn plans_and_runs(world: &World) -> Vec<(String, &'static str)> {
+    let mut paths = vec![
+        ("/plans?with_total=true".to_owned(), "PlanList"),
+        ("/plans?limit=1&fields=id,operations".to_owned(), "PlanList"),
+        ("/runs?with_total=true".to_owned(), "RunList"),
+        ("/runs?fields=id,percent".to_owned(), "RunList"),
+        ("/snapshot".to_owned(), "Snapshot"),
+        ("/events?types=plan.*,run.*".to_owned(), "EventList"),
+    ];
+    let body = json!({"servers": [SERVER], "fallback": "cold", "reason": "its fan",
+        "deadline": "2026-11-20T13:00:00Z"});
+    for (moved, blocked) in [(&[SERVER][..], &[][..]), (&[], &[SERVER])] {
+        let asked = send(world, Who::HomeAdmin, ("POST", "/plans"), &body).await;
+        conforms(&asked, "Plan");
+        let id = made(&asked);
+        world.plan_is_made(&id, moves(moved, blocked)).await;
+        paths.push((format!("/plans/{id}"), "Plan"));
+        paths.push((format!("/plans/{id}?fields=state,blocked"), "PlanFields"));
+        let path = format!("/plans/{id}/runs");
+        let run = send(world, Who::HomeAdmin, ("POST", &path), &Value::Null).await;
+        if run.status != 202 {
+            conforms(&run, "Problem");
+            continue;
+        }
+        conforms(&run, "Run");
+        let id = run.json()["id"].as_str().unwrap().to_owned();
+        paths.push((format!("/runs/{id}"), "Run"));
+        paths.push((format!("/runs/{id}?fields=hosts"), "RunFields"));
+        let cancel = format!("/runs/{id}/cancel");
+        let cancelled = send(world, Who::HomeAdmin, ("POST", &cancel), &Value::Null).await;
+        conforms(&cancelled, "Run");
+    }
+    paths
 }
 
 #[tokio::test]
@@ -287,6 +354,14 @@ async fn what_is_answered_conforms_to_it() {
             conforms(&answer, "Problem");
         }
     }
+    let plans = plans_and_runs(&world).await;
+    for who in [Who::Admin, Who::Reader] {
+        for (path, schema) in &plans {
+            let answer = world.native(who, path).await;
+            assert_eq!(answer.status, 200, "{path}");
+            conforms(&answer, schema);
+        }
+    }
     for (path, body, schema) in [
         (
             "/hosts/host-2/topology",
@@ -314,6 +389,10 @@ async fn what_is_answered_conforms_to_it() {
         assert_eq!(answer.status, 200, "{path}");
         conforms(&answer, schema);
     }
+    let body = json!({"reason": "its fan", "immovable": "skip"});
+    let path = "/hosts/host-3/maintenance";
+    let held = send(&world, Who::Admin, ("POST", path), &body).await;
+    conforms(&held, "Maintenance");
     world.sql("UPDATE services SET forced_down = TRUE WHERE host = 'host-2'");
     for (path, schema) in [
         ("/hosts", "HostList"),
@@ -328,6 +407,13 @@ async fn what_is_answered_conforms_to_it() {
             "CandidateList",
         ),
         ("/hosts/host-1/drain-check", "DrainCheck"),
+        ("/hosts/host-1/maintenance", "Maintenance"),
+        ("/hosts/host-3/maintenance", "Maintenance"),
+        (
+            "/hosts/host-3/maintenance?fields=state",
+            "MaintenanceFields",
+        ),
+        ("/events?types=maintenance.*", "EventList"),
         ("/pools?with_total=true", "PoolList"),
         ("/pools?fields=name,shared", "PoolList"),
         ("/hosts/host-1", "Host"),

@@ -29,12 +29,18 @@ async fn everybody_at_every_route() {
             (None, _) => [200; 10],
             (
                 Some(_),
-                "/hosts" | "/hosts/{host}" | "/pools" | "/scopes" | "/hosts/{host}/drain-check",
+                "/hosts"
+                | "/hosts/{host}"
+                | "/pools"
+                | "/scopes"
+                | "/hosts/{host}/drain-check"
+                | "/hosts/{host}/maintenance",
             ) => operators,
             (Some(_), "/migrations/{id}") => show,
-            (Some(_), "/webhooks/{id}" | "/webhooks/{id}/deliveries") => {
-                show.map(|code| if code == 200 { 404 } else { code })
-            }
+            (
+                Some(_),
+                "/webhooks/{id}" | "/webhooks/{id}/deliveries" | "/plans/{id}" | "/runs/{id}",
+            ) => show.map(|code| if code == 200 { 404 } else { code }),
             (Some(_), "/servers/{id}/candidates") => {
                 [404, 404, 404, 403, 403, 404, 403, 403, 403, 403]
             }

@@ -1,0 +1,193 @@
+//! `/hosts/{host}/maintenance`: who holds a host, and whether it may be switched off.
+//!
+//! ```text
+//!   POST ─► held, nothing arrives ─► the run that empties it
+//!   DELETE ─► released ─► by nobody any more: the run that brings its servers home
+//! ```
+
+use std::collections::BTreeMap;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::EntityTag;
+use godwit_core::host::maintenance::{Event, Holder, Maintenance, Purpose, Rejected, State, Work};
+use godwit_core::ids::HostName;
+use godwit_core::plan::options::{Immovable, ReturnHome};
+use godwit_core::plan::request::HOLDER_MAX;
+use godwit_core::time::Timestamp;
+use godwit_store::{ChangeNote, Hold, LeftReasons, MaintenanceError, MaintenanceRecord};
+use serde_json::Value;
+
+use super::call::Call;
+use super::etag;
+use super::fields::Fields;
+use super::page::Page;
+use super::params::words;
+use super::plans::LONGEST_REASON;
+use super::problem::{Code, Problem, sentence};
+use super::reply::Reply;
+use super::routes::Answer;
+use super::runs::{self, fresh, not_yet};
+use super::views::maintenance::{FIELDS, MaintenanceView};
+use super::{hosts, rules};
+
+/// The keys of the query by which a host is left.
+pub const LEAVE_KEYS: &[&str] = &["holder", "return_home"];
+
+pub async fn show(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::MAINTENANCE_SHOW)?;
+    let page = Page::read(&call.params, FIELDS)?;
+    let host = known(call).await?;
+    let (it, reasons) = current(call, &host).await?;
+    let view = MaintenanceView::new(&it, &reasons, call.sees());
+    Ok(Reply::json(&page.select(&view)?)?.tagged(version(&it)))
+}
+
+/// 202 with the maintenance, and where the run is that empties the host.
+pub async fn enter(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::MAINTENANCE_ENTER)?;
+    let host = known(call).await?;
+    let wanted = Wanted::read(&call.body, call.state.clock.now())?;
+    let (it, _) = current(call, &host).await?;
+    etag::check(&call.headers, &version(&it))?;
+    let user = call.caller.user_id().unwrap_or_default();
+    let hold = Hold {
+        holder: Holder {
+            holder: wanted.holder.unwrap_or_else(|| user.to_owned()),
+            reason: wanted.reason,
+            by: user.to_owned(),
+            since: call.state.clock.now(),
+            deadline: wanted.deadline,
+            immovable: wanted.immovable,
+            return_home: wanted.return_home,
+        },
+        run: None,
+    };
+    let note = ChangeNote::requested(&call.note());
+    let store = &call.state.store;
+    let held = store.maintenance_hold(host, hold, fresh(call), note).await;
+    let record = held.map_err(refused)?;
+    (call.state.wake)();
+    accepted(call, &record)
+}
+
+/// 202 with the maintenance, and where the way home is; 204 where there is none, or others hold on.
+pub async fn leave(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::MAINTENANCE_LEAVE)?;
+    let host = known(call).await?;
+    let user = call.caller.user_id().unwrap_or_default();
+    let holder = call.params.get("holder").unwrap_or(user).to_owned();
+    let expected = words(ReturnHome::ALL.iter().map(|it| it.as_str()));
+    let return_home = call.params.parse("return_home", &expected, |text| {
+        text.parse::<ReturnHome>().ok()
+    })?;
+    let (it, _) = current(call, &host).await?;
+    etag::check(&call.headers, &version(&it))?;
+    let said = it.holders.iter().find(|it| it.holder == holder);
+    let said = said.map_or(ReturnHome::Never, |it| it.return_home);
+    let event = Event::Released {
+        holder,
+        return_home: return_home.unwrap_or(said),
+    };
+    let note = ChangeNote::requested(&call.note());
+    let store = &call.state.store;
+    let left = store
+        .maintenance_apply(host, event, fresh(call), note)
+        .await;
+    let record = left.map_err(refused)?;
+    (call.state.wake)();
+    match is_on_its_way_home(&record.maintenance) {
+        true => accepted(call, &record),
+        false => Ok(Reply::empty()),
+    }
+}
+
+/// Does a run bring servers home, or will one?
+fn is_on_its_way_home(it: &Maintenance) -> bool {
+    let returns = |work: &Work| work.purpose == Purpose::Returning;
+    it.holders.is_empty() && it.next.or(it.work).as_ref().is_some_and(returns)
+}
+
+fn accepted(call: &Call, record: &MaintenanceRecord) -> Answer {
+    let it = &record.maintenance;
+    let reply = Reply::json(&MaintenanceView::new(it, &record.reasons, call.sees()))?;
+    let address = match it.run() {
+        Some(run) => runs::address(call, run),
+        // It is empty already.
+        None => call.address_of(&format!("/hosts/{}/maintenance", record.host)),
+    };
+    let reply = reply.made(StatusCode::ACCEPTED, address);
+    Ok(reply.tagged(version(it)))
+}
+
+fn refused(error: MaintenanceError) -> Problem {
+    match error {
+        MaintenanceError::Rejected(rejected) => {
+            let code = match rejected {
+                Rejected::HolderUnknown(_) => Code::HolderUnknown,
+                Rejected::OutOfPlace {
+                    state: State::None, ..
+                } => Code::HolderUnknown,
+                Rejected::OtherRun(_) | Rejected::TooEarly | Rejected::OutOfPlace { .. } => {
+                    Code::WrongState
+                }
+            };
+            Problem::new(code, sentence(&rejected.to_string()))
+        }
+        MaintenanceError::NotYet => not_yet(),
+        MaintenanceError::Store(error) => error.into(),
+    }
+}
+
+/// The host that the path names.
+async fn known(call: &Call) -> Result<HostName, Problem> {
+    let no_such = || Problem::not_found("such host");
+    let host = hosts::named(call).ok_or_else(no_such)?;
+    let known = call.state.store.hosts_known([host.clone()]).await?;
+    known.into_iter().next().ok_or_else(no_such)
+}
+
+/// As it is; what nobody has ever held is as what nobody holds.
+async fn current(call: &Call, host: &HostName) -> Result<(Maintenance, LeftReasons), Problem> {
+    let found = call.state.store.maintenance_find(host).await?;
+    Ok(match found {
+        Some(record) => (record.maintenance, record.reasons),
+        None => (Maintenance::none(call.state.clock.now()), BTreeMap::new()),
+    })
+}
+
+fn version(it: &Maintenance) -> EntityTag {
+    etag::of_generation(it.generation)
+}
+
+/// What somebody who holds a host asks for.
+#[derive(Debug, PartialEq, Eq)]
+struct Wanted {
+    reason: Option<String>,
+    immovable: Immovable,
+    return_home: ReturnHome,
+    deadline: Option<Timestamp>,
+    holder: Option<String>,
+}
+
+impl Wanted {
+    fn read(body: &Value, now: Timestamp) -> Result<Self, Problem> {
+        const FIELDS: &[&str] = &["reason", "immovable", "return_home", "deadline", "holder"];
+        let nothing = Value::Object(serde_json::Map::new());
+        let body = if body.is_null() { &nothing } else { body };
+        let mut fields = Fields::of(body, FIELDS)?;
+        let immovable = fields.word("immovable", Immovable::ALL, |it| it.as_str());
+        let return_home = fields.word("return_home", ReturnHome::ALL, |it| it.as_str());
+        let wanted = Self {
+            reason: fields.short_text("reason", LONGEST_REASON),
+            immovable: immovable.unwrap_or(Immovable::Wait),
+            return_home: return_home.unwrap_or(ReturnHome::Never),
+            deadline: fields.time("deadline"),
+            holder: fields.short_text("holder", HOLDER_MAX),
+        };
+        if wanted.deadline.is_some_and(|deadline| deadline <= now) {
+            fields.wrong("deadline", "It has passed.");
+        }
+        fields.done()?;
+        Ok(wanted)
+    }
+}

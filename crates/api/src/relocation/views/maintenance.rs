@@ -1,0 +1,98 @@
+//! The maintenance of a host: who holds it, what keeps servers there, and what proves that it is empty.
+
+use godwit_core::host::maintenance::{Holder, Maintenance, State};
+use godwit_core::ids::{RunUuid, ServerUuid};
+use godwit_core::plan::options::{Immovable, ReturnHome};
+use godwit_core::time::Timestamp;
+use godwit_store::LeftReasons;
+use serde::Serialize;
+
+use super::reason::ReasonView;
+use crate::relocation::visibility::Visibility;
+
+/// The fields, in their order.
+pub const FIELDS: &[&str] = &[
+    "state",
+    "holders",
+    "blockers",
+    "safe_to_reboot",
+    "evidence",
+    "run",
+];
+
+#[derive(Debug, Serialize)]
+pub struct MaintenanceView<'a> {
+    state: State,
+    holders: Vec<HolderView<'a>>,
+    blockers: Vec<BlockerView>,
+    safe_to_reboot: bool,
+    evidence: EvidenceView,
+    run: Option<RunUuid>,
+}
+
+#[derive(Debug, Serialize)]
+struct HolderView<'a> {
+    holder: &'a str,
+    reason: Option<&'a str>,
+    by: &'a str,
+    since: Timestamp,
+    deadline: Option<Timestamp>,
+    immovable: Immovable,
+    return_home: ReturnHome,
+}
+
+/// A server that cannot leave.
+#[derive(Debug, Serialize)]
+struct BlockerView {
+    server: ServerUuid,
+    reasons: Vec<ReasonView>,
+}
+
+/// What the hypervisor said last.
+#[derive(Debug, Serialize)]
+struct EvidenceView {
+    guests_seen: Option<usize>,
+    seen_at: Option<Timestamp>,
+    placements_in_flight: u32,
+}
+
+impl<'a> HolderView<'a> {
+    fn new(holder: &'a Holder) -> Self {
+        Self {
+            holder: &holder.holder,
+            reason: holder.reason.as_deref(),
+            by: &holder.by,
+            since: holder.since,
+            deadline: holder.deadline,
+            immovable: holder.immovable,
+            return_home: holder.return_home,
+        }
+    }
+}
+
+impl<'a> MaintenanceView<'a> {
+    pub fn new(it: &'a Maintenance, reasons: &LeftReasons, sees: Visibility<'_>) -> Self {
+        let blocker = |server| {
+            let reasons = reasons.get(&server).into_iter().flatten();
+            BlockerView {
+                server,
+                reasons: reasons
+                    .map(|it| ReasonView::written(it, None, sees))
+                    .collect(),
+            }
+        };
+        let last = it.evidence.inventories.last();
+        Self {
+            state: it.state,
+            holders: it.holders.iter().map(HolderView::new).collect(),
+            blockers: it.blockers().map(blocker).collect(),
+            safe_to_reboot: it.safe_to_reboot(),
+            evidence: EvidenceView {
+                guests_seen: last.map(|last| last.executing.len()),
+                seen_at: last.map(|last| last.began_at),
+                placements_in_flight: it.evidence.placements_in_flight,
+            },
+            run: it.run(),
+        }
+    }
+}

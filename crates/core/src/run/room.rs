@@ -1,0 +1,169 @@
+//! Room for a run: all that it needs is claimed when it begins, or nothing.
+//!
+//! Nobody who waits holds anything, so no two can wait for each other. And nobody is overtaken: room
+//! that somebody waits for who came earlier is not given to a later one, so a big run is not kept
+//! waiting by small ones for ever. What does not fit even when all others have ended is refused, and
+//! keeps nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ids::{HostName, OperationUuid, RunUuid, ServerUuid};
+use crate::resources::Resources;
+use crate::run::{Operation, OperationKind, OperationState, Run};
+
+/// What a run needs at the same time.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Room {
+    /// On each host, the most that its operations need there at one time, less what they have freed
+    /// before.
+    pub hosts: BTreeMap<HostName, Resources>,
+    /// The servers that it moves: no two runs move the same one.
+    pub servers: BTreeSet<ServerUuid>,
+}
+
+/// A run with the room that it has or wants.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claimant {
+    /// Which.
+    pub run: RunUuid,
+    /// What it has, or wants.
+    pub room: Room,
+}
+
+/// What becomes of a run that wants to begin.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Decision {
+    /// It gets all that it needs.
+    Claim,
+    /// It gets nothing, until one of these has ended or begun.
+    WaitFor(BTreeSet<RunUuid>),
+    /// These hosts have not enough, whoever else ends.
+    Refuse(BTreeSet<HostName>),
+}
+
+/// Decides for a run that wants `room`. `free` is what no server, migration or run has of each host;
+/// `holding` are the runs that have begun, `ahead` those that wait and come before this one.
+pub fn decide(
+    room: &Room,
+    free: &BTreeMap<HostName, Resources>,
+    holding: &[Claimant],
+    ahead: &[Claimant],
+) -> Decision {
+    let mut short = BTreeSet::new();
+    let mut wait_for = BTreeSet::new();
+    for (host, wanted) in &room.hosts {
+        let free = free.get(host).copied().unwrap_or_default();
+        let held = sum_of(holding, host);
+        if !fits(*wanted, free.plus(held)) {
+            short.insert(host.clone());
+            continue;
+        }
+        // Not only for what is too little with them: also for those who would be overtaken.
+        if !fits(*wanted, free.less(sum_of(ahead, host))) {
+            wait_for.extend(users_of(ahead, host));
+            if !fits(*wanted, free) {
+                wait_for.extend(users_of(holding, host));
+            }
+        }
+    }
+    if !short.is_empty() {
+        return Decision::Refuse(short);
+    }
+    let others = holding.iter().chain(ahead);
+    let same = others.filter(|it| !it.room.servers.is_disjoint(&room.servers));
+    wait_for.extend(same.map(|it| it.run));
+    match wait_for.is_empty() {
+        true => Decision::Claim,
+        false => Decision::WaitFor(wait_for),
+    }
+}
+
+/// Of what is not wanted there may be too little: an adopted host can be fuller than it ought to be.
+fn fits(wanted: Resources, free: Resources) -> bool {
+    let enough = |wanted: i64, free: i64| wanted <= 0 || wanted <= free;
+    enough(wanted.vcpus, free.vcpus)
+        && enough(wanted.memory_mb, free.memory_mb)
+        && enough(wanted.disk_gb, free.disk_gb)
+}
+
+fn on(claimant: &Claimant, host: &HostName) -> Option<Resources> {
+    let wanted = claimant.room.hosts.get(host).copied();
+    wanted.filter(|wanted| *wanted != Resources::default())
+}
+
+fn sum_of(claimants: &[Claimant], host: &HostName) -> Resources {
+    let each = claimants.iter().filter_map(|it| on(it, host));
+    each.fold(Resources::default(), Resources::plus)
+}
+
+fn users_of<'a>(
+    claimants: &'a [Claimant],
+    host: &'a HostName,
+) -> impl Iterator<Item = RunUuid> + 'a {
+    let users = claimants.iter().filter(move |it| on(it, host).is_some());
+    users.map(|it| it.run)
+}
+
+/// What a run goes on to hold of each host, having held `held`, when it becomes `next`; `size` is what
+/// an operation's server takes. Each host is a matter of its own, so `held` may be about some only, as
+/// long as those are among them that the operations come from or go to that changed.
+///
+/// Where a server leaves a host, the run keeps its room for those of its operations that are still to
+/// bring one there; and it keeps no more than all of these need. What a migration has claimed by
+/// itself is taken from the run's when it claims.
+pub fn held_after(
+    held: &BTreeMap<HostName, Resources>,
+    before: &Run,
+    next: &Run,
+    size: impl Fn(OperationUuid) -> Resources,
+) -> BTreeMap<HostName, Resources> {
+    let mut needed: BTreeMap<&str, Resources> = BTreeMap::new();
+    for operation in arrivals(next) {
+        let needs = needed.entry(operation.destination.as_str()).or_default();
+        *needs = needs.plus(size(operation.id));
+    }
+    let mut left = held.clone();
+    for (was, is) in before.operations.iter().zip(&next.operations) {
+        let left_now = moves_server(is.kind)
+            && is.state == OperationState::Completed
+            && was.state != OperationState::Completed;
+        let Ok(source) = HostName::new(is.source.as_str()) else {
+            continue;
+        };
+        if left_now && needed.contains_key(source.as_str()) {
+            let left = left.entry(source).or_default();
+            *left = left.plus(size(is.id));
+        }
+    }
+    let kept = left.into_iter().filter_map(|(host, held)| {
+        let needed = needed.get(host.as_str()).copied().unwrap_or_default();
+        let kept = least(held, needed);
+        (kept != Resources::default()).then_some((host, kept))
+    });
+    kept.collect()
+}
+
+/// Operations that have not ended, and bring a server to a host.
+fn arrivals(run: &Run) -> impl Iterator<Item = &Operation> {
+    let open = |it: &&Operation| moves_server(it.kind) && !it.state.is_terminal();
+    run.operations.iter().filter(open)
+}
+
+const fn moves_server(kind: OperationKind) -> bool {
+    match kind {
+        OperationKind::Live | OperationKind::Cold | OperationKind::Evacuate => true,
+        OperationKind::Storage | OperationKind::Shutdown | OperationKind::Start => false,
+    }
+}
+
+fn least(one: Resources, other: Resources) -> Resources {
+    let least = |one: i64, other: i64| one.min(other).max(0);
+    Resources {
+        vcpus: least(one.vcpus, other.vcpus),
+        memory_mb: least(one.memory_mb, other.memory_mb),
+        disk_gb: least(one.disk_gb, other.disk_gb),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! How a maintenance changes from outside.
+
+use godwit_core::event_type::EventKind;
+use godwit_core::host::maintenance::{Event, Holder};
+use godwit_core::ids::{HostName, RunUuid};
+
+use super::count::{guests, placements_in_flight};
+use super::row::LockedMaintenance;
+use super::write::write;
+use super::{FreshIds, LeftReasons, MaintenanceError, MaintenanceRecord};
+use crate::connection::Database;
+use crate::dialect::locks::{Lockable, lock};
+use crate::events::is_understood;
+use crate::{ChangeNote, Store, StoreError, dialect};
+
+/// Somebody holds a host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hold {
+    /// Who, and how.
+    pub holder: Holder,
+    /// A run that empties the host anyway, and holds it for that.
+    pub run: Option<RunUuid>,
+}
+
+/// What happens to a maintenance.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MaintenanceChange {
+    /// What.
+    pub event: Event,
+    /// Why servers that are left now cannot leave.
+    pub reasons: Option<LeftReasons>,
+}
+
+impl From<Event> for MaintenanceChange {
+    fn from(event: Event) -> Self {
+        Self {
+            event,
+            reasons: None,
+        }
+    }
+}
+
+pub(crate) fn hold(
+    connection: &mut Database,
+    host: &HostName,
+    hold: &Hold,
+    fresh: FreshIds,
+    note: &ChangeNote,
+) -> Result<MaintenanceRecord, MaintenanceError> {
+    if !is_understood(connection, EventKind::Maintenance)? {
+        return Err(MaintenanceError::NotYet);
+    }
+    let locked = LockedMaintenance::load_or_begin(connection, host, note.at)?;
+    // What may have to be cancelled, before the host, as everybody locks.
+    let it = &locked.0.maintenance;
+    for work in it.work.iter().chain(&it.next) {
+        let run = work.run.to_string();
+        lock(connection, Lockable::Run, &run).map_err(StoreError::from)?;
+    }
+    // Nobody is on his way there from now on whom this does not count.
+    dialect::lock_hosts(connection, &[host.as_str()]).map_err(StoreError::from)?;
+    let event = Event::Held {
+        holder: hold.holder.clone(),
+        guests: guests(connection, host)?,
+        placements_in_flight: placements_in_flight(connection, host)?,
+        run: hold.run,
+    };
+    let LockedMaintenance(record) = write(connection, locked, &event, (fresh, None), note)?;
+    Ok(record)
+}
+
+/// How many placements may still lead a guest here, if that has changed.
+fn recount(
+    connection: &mut Database,
+    host: &HostName,
+    fresh: FreshIds,
+    note: &ChangeNote,
+) -> Result<Option<MaintenanceRecord>, MaintenanceError> {
+    let Some(locked) = LockedMaintenance::load(connection, host)? else {
+        return Ok(None);
+    };
+    dialect::lock_hosts(connection, &[host.as_str()]).map_err(StoreError::from)?;
+    let placements = placements_in_flight(connection, host)?;
+    let it = &locked.0.maintenance;
+    if !it.forbids_arrivals() || it.evidence.placements_in_flight == placements {
+        return Ok(None);
+    }
+    let event = Event::PlacementsChanged(placements);
+    let LockedMaintenance(record) = write(connection, locked, &event, (fresh, None), note)?;
+    Ok(Some(record))
+}
+
+impl Store {
+    /// Somebody holds a host, or changes how: nothing arrives there from now on, and the run that
+    /// empties it is there ([`godwit_core::host::maintenance::Maintenance::run`]), or follows the one
+    /// under way.
+    ///
+    /// # Errors
+    /// Only the store's, once the upgrade has ended: a host can always be held.
+    pub async fn maintenance_hold(
+        &self,
+        host: HostName,
+        wanted: Hold,
+        fresh: FreshIds,
+        note: ChangeNote,
+    ) -> Result<MaintenanceRecord, MaintenanceError> {
+        self.write(move |connection| hold(connection, &host, &wanted, fresh, &note))
+            .await
+    }
+
+    /// Something happens to a host's maintenance. Somebody who holds it is
+    /// [`Store::maintenance_hold`]'s.
+    ///
+    /// # Errors
+    /// It does not apply. What nobody has ever held is as what nobody holds.
+    pub async fn maintenance_apply(
+        &self,
+        host: HostName,
+        change: impl Into<MaintenanceChange>,
+        fresh: FreshIds,
+        note: ChangeNote,
+    ) -> Result<MaintenanceRecord, MaintenanceError> {
+        let change = change.into();
+        self.write(move |connection| {
+            let locked = LockedMaintenance::load_or_begin(connection, &host, note.at)?;
+            let beside = (fresh, change.reasons.clone());
+            let LockedMaintenance(record) =
+                write(connection, locked, &change.event, beside, &note)?;
+            Ok(record)
+        })
+        .await
+    }
+
+    /// Counts the placements that may still lead a guest to a host, and says so to its maintenance if
+    /// there are more or fewer than it knows; `None`: there are not, or nobody holds it.
+    pub async fn maintenance_recount(
+        &self,
+        host: HostName,
+        fresh: FreshIds,
+        note: ChangeNote,
+    ) -> Result<Option<MaintenanceRecord>, MaintenanceError> {
+        self.write(move |connection| recount(connection, &host, fresh, &note))
+            .await
+    }
+}

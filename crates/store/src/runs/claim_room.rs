@@ -1,0 +1,308 @@
+//! Room for a run: all that it needs is claimed when it begins, or nothing.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+use diesel::prelude::*;
+use godwit_core::ids::{HostName, OperationUuid, RunUuid, ServerUuid};
+use godwit_core::plan::options::Priority;
+use godwit_core::resources::Resources;
+use godwit_core::run::priority::{Waiting, compare};
+use godwit_core::run::room::{Claimant, Decision, Room, decide};
+use godwit_core::run::{Event, OperationState, RunState};
+use godwit_core::time::Timestamp;
+
+use super::claims::{self, Held};
+use super::row::LockedRun;
+use super::write::write;
+use super::{RunRecord, RunStepError, no_room};
+use crate::columns::{Json, json};
+use crate::connection::Database;
+use crate::dialect::locks::{Alone, alone};
+use crate::error::TransactionError;
+use crate::prepared::Prepare as _;
+use crate::schema::{operations, plans, runs};
+use crate::{ChangeNote, Store, StoreError, dialect, reservations};
+
+/// What became of a run that wants to begin.
+#[derive(Clone, PartialEq, Debug)]
+pub enum RoomAnswer {
+    /// It has begun: it has all the room that it needs.
+    Claimed(Box<RunRecord>),
+    /// It has nothing, until one of these has ended or begun.
+    WaitsFor(BTreeSet<RunUuid>),
+    /// It has ended, as these hosts have not enough, whoever else ends.
+    Refused(Box<RunRecord>),
+}
+
+/// An operation does not get room at another destination.
+#[derive(Debug, thiserror::Error)]
+pub enum RoomError {
+    /// There is too little.
+    #[error("{0} has no room for it")]
+    NoRoom(HostName),
+    /// The run did not accept it.
+    #[error(transparent)]
+    Step(#[from] RunStepError),
+}
+
+impl From<StoreError> for RoomError {
+    fn from(error: StoreError) -> Self {
+        Self::Step(RunStepError::Store(error))
+    }
+}
+
+impl TransactionError for RoomError {
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Step(error) => error.store_error(),
+            Self::NoRoom(_) => None,
+        }
+    }
+}
+
+/// What no server, migration or run has of these hosts, which are locked.
+fn free(
+    connection: &mut Database,
+    capacity: &BTreeMap<HostName, Resources>,
+) -> Result<BTreeMap<HostName, Resources>, StoreError> {
+    let taken = reservations::taken(connection)?;
+    let free = capacity.iter().map(|(host, capacity)| {
+        let taken = taken.get(host.as_str()).copied().unwrap_or_default();
+        (host.clone(), capacity.less(taken.in_all()))
+    });
+    Ok(free.collect())
+}
+
+/// The servers that each run has still to move. By their plans, as operations are many more.
+fn servers(
+    connection: &mut Database,
+) -> Result<BTreeMap<RunUuid, BTreeSet<ServerUuid>>, StoreError> {
+    let open = [OperationState::Waiting, OperationState::Running].map(OperationState::as_str);
+    let runs: Vec<(i64, RunUuid)> = runs::table
+        .filter(runs::ended_at.is_null())
+        .select((runs::plan_id, runs::uuid))
+        .load(connection)?;
+    let mut servers: BTreeMap<RunUuid, BTreeSet<ServerUuid>> = BTreeMap::new();
+    for (plan, run) in runs {
+        let open: Vec<ServerUuid> = operations::table
+            .filter(operations::plan_id.eq(plan))
+            .filter(operations::state.eq_any(open))
+            .select(operations::server_uuid)
+            .load(connection)?;
+        servers.insert(run, open.into_iter().collect());
+    }
+    Ok(servers)
+}
+
+/// Those that have begun, and those that wait and come before `run`.
+fn others(
+    connection: &mut Database,
+    run: &RunRecord,
+    now: Timestamp,
+) -> Result<(Vec<Claimant>, Vec<Claimant>), StoreError> {
+    type Row = (RunUuid, RunState, bool, Priority, Timestamp, Json<Held>);
+    let rows: Vec<Row> = runs::table
+        .inner_join(plans::table)
+        .filter(runs::ended_at.is_null())
+        .filter(runs::id.ne(run.id))
+        .order(runs::id)
+        .select((
+            runs::uuid,
+            runs::state,
+            runs::planned,
+            runs::priority,
+            runs::created_at,
+            plans::room,
+        ))
+        .load(connection)?;
+    let mut held = claims::of_all(connection)?;
+    let mut servers = servers(connection)?;
+    let place = |run, priority, since| Waiting {
+        queue: run,
+        goes_on: false,
+        priority,
+        since,
+        served: 0,
+    };
+    let own = place(run.uuid, run.priority, run.created_at);
+    let (mut holding, mut ahead) = (Vec::new(), Vec::new());
+    for (other, state, planned, priority, since, Json(wanted)) in rows {
+        let waits = state == RunState::Pending;
+        let hosts = match waits {
+            true => wanted,
+            false => held.remove(&other).unwrap_or_default(),
+        };
+        let servers = servers.remove(&other).unwrap_or_default();
+        let claimant = Claimant {
+            run: other,
+            room: Room { hosts, servers },
+        };
+        let is_before = || compare(&place(other, priority, since), &own, now) == Ordering::Less;
+        if !waits {
+            holding.push(claimant);
+        } else if planned && is_before() {
+            ahead.push(claimant);
+        }
+    }
+    Ok((holding, ahead))
+}
+
+fn claim_room(
+    connection: &mut Database,
+    uuid: RunUuid,
+    capacity: &BTreeMap<HostName, Resources>,
+    note: &ChangeNote,
+) -> Result<RoomAnswer, RunStepError> {
+    alone(connection, Alone::ClaimsRoom).map_err(StoreError::from)?;
+    let locked = LockedRun::load(connection, uuid)?.ok_or(RunStepError::NotFound)?;
+    let run = &locked.0;
+    let room = room_of(connection, run)?;
+    let names: Vec<&str> = room.hosts.keys().map(HostName::as_str).collect();
+    dialect::lock_hosts(connection, &names).map_err(StoreError::from)?;
+    let free = free(connection, capacity)?;
+    let (holding, ahead) = others(connection, run, note.at)?;
+    let decision = match run.run.state == RunState::Pending && run.planned {
+        true => decide(&room, &free, &holding, &ahead),
+        // Core says what is wrong with that.
+        false => Decision::Claim,
+    };
+    match decision {
+        Decision::Claim if !run.planned => Ok(RoomAnswer::WaitsFor(BTreeSet::new())),
+        Decision::Claim => {
+            let id = run.id;
+            let LockedRun(run) = write(connection, locked, &Event::RoomClaimed, None, note)?;
+            for (host, wanted) in positive(&room).filter(|_| run.run.ended_at.is_none()) {
+                claims::put(connection, id, (host, wanted), note.at)?;
+            }
+            Ok(RoomAnswer::Claimed(Box::new(run)))
+        }
+        Decision::WaitFor(others) => {
+            wait_for(connection, run, &others)?;
+            Ok(RoomAnswer::WaitsFor(others))
+        }
+        Decision::Refuse(hosts) => {
+            let refused = Event::RoomRefused(no_room(hosts));
+            let LockedRun(run) = write(connection, locked, &refused, None, note)?;
+            Ok(RoomAnswer::Refused(Box::new(run)))
+        }
+    }
+}
+
+/// What the run needs.
+fn room_of(connection: &mut Database, run: &RunRecord) -> Result<Room, StoreError> {
+    let Json(hosts): Json<Held> = plans::table
+        .find(run.plan_id)
+        .select(plans::room)
+        .first(connection)?;
+    Ok(Room {
+        hosts,
+        servers: run.run.operations.iter().map(|it| it.server).collect(),
+    })
+}
+
+/// What of it is to be claimed: less than nothing is not.
+fn positive(room: &Room) -> impl Iterator<Item = (&HostName, Resources)> {
+    let claimed = room.hosts.iter().map(|(host, wanted)| {
+        let wanted = Resources {
+            vcpus: wanted.vcpus.max(0),
+            memory_mb: wanted.memory_mb.max(0),
+            disk_gb: wanted.disk_gb.max(0),
+        };
+        (host, wanted)
+    });
+    claimed.filter(|(_, wanted)| *wanted != Resources::default())
+}
+
+/// It decides nothing, and so is no step.
+fn wait_for(
+    connection: &mut Database,
+    run: &RunRecord,
+    others: &BTreeSet<RunUuid>,
+) -> Result<(), StoreError> {
+    if others.iter().eq(&run.waits_for) {
+        return Ok(());
+    }
+    diesel::update(runs::table.find(run.id))
+        .set(runs::waits_for.eq(json(others)))
+        .prepared()
+        .execute(connection)?;
+    Ok(())
+}
+
+fn revise(
+    connection: &mut Database,
+    (run, operation): (RunUuid, OperationUuid),
+    (to, capacity): (&HostName, Resources),
+    note: &ChangeNote,
+) -> Result<RunRecord, RoomError> {
+    let locked = LockedRun::load(connection, run)?.ok_or(RunStepError::NotFound)?;
+    // With those that the step locks, as hosts are locked in their order.
+    let known = locked.0.run.operation(operation);
+    let ends = known.map(|it| [it.source.as_str(), it.destination.as_str()]);
+    let names: Vec<&str> = ends.into_iter().flatten().chain([to.as_str()]).collect();
+    dialect::lock_hosts(connection, &names).map_err(StoreError::from)?;
+    let mut planned = locked.0.operations.iter().map(|it| &it.planned);
+    let size = planned.find(|it| it.id == operation);
+    let size = size.map(|it| it.size).unwrap_or_default();
+    let capacities = BTreeMap::from([(to.clone(), capacity)]);
+    let left = free(connection, &capacities)?
+        .remove(to)
+        .unwrap_or_default();
+    if !size.fits(left) {
+        return Err(RoomError::NoRoom(to.clone()));
+    }
+    let event = Event::OperationRevised(operation, to.to_string());
+    let LockedRun(record) = write(connection, locked, &event, None, note)?;
+    let held = claims::of_all(connection)?.remove(&run);
+    let held = held
+        .and_then(|mut held| held.remove(to))
+        .unwrap_or_default();
+    claims::put(connection, record.id, (to, held.plus(size)), note.at)?;
+    Ok(record)
+}
+
+impl Store {
+    /// Claims all the room that a run needs, which begins then, or nothing, and says for whom it
+    /// waits. `capacity` is what each host may give in all, overcommitment included; one that is not
+    /// there has nothing to give.
+    pub async fn run_claim_room(
+        &self,
+        uuid: RunUuid,
+        capacity: BTreeMap<HostName, Resources>,
+        note: ChangeNote,
+    ) -> Result<RoomAnswer, RunStepError> {
+        self.write(move |connection| claim_room(connection, uuid, &capacity, &note))
+            .await
+    }
+
+    /// Sends an operation that waits to another host, where room is claimed for it. `capacity` is
+    /// what that host may give in all.
+    ///
+    /// # Errors
+    /// There is no room, or the run does not accept it.
+    pub async fn operation_revise(
+        &self,
+        run: RunUuid,
+        operation: OperationUuid,
+        (to, capacity): (HostName, Resources),
+        note: ChangeNote,
+    ) -> Result<RunRecord, RoomError> {
+        self.write(move |connection| revise(connection, (run, operation), (&to, capacity), &note))
+            .await
+    }
+
+    /// Runs that wait for room, those first that were asked for first.
+    pub async fn runs_pending(&self) -> Result<Vec<RunUuid>, StoreError> {
+        self.read(|connection| {
+            Ok(runs::table
+                .filter(runs::ended_at.is_null())
+                .filter(runs::state.eq(RunState::Pending.as_str()))
+                .filter(runs::planned.eq(true))
+                .order(runs::id)
+                .select(runs::uuid)
+                .load(connection)?)
+        })
+        .await
+    }
+}

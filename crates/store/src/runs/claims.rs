@@ -1,0 +1,227 @@
+//! What a run holds of hosts, for operations whose migrations have not claimed it by themselves.
+//!
+//! Whoever changes this has the hosts locked, as has everybody who counts what is taken of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Text};
+use godwit_core::ids::{HostName, MigrationUuid, OperationUuid, RunUuid};
+use godwit_core::resources::Resources;
+use godwit_core::run::OperationKind;
+use godwit_core::run::room::held_after;
+use godwit_core::time::Timestamp;
+
+use super::RunRecord;
+use crate::columns::{instant, text};
+use crate::connection::Database;
+use crate::prepared::Prepare as _;
+use crate::schema::{migrations, operations, run_claims, runs};
+use crate::{Store, StoreError, dialect};
+
+/// Of processors, memory and disk.
+type Amounts = (i64, i64, i64);
+
+/// Claimed, by host.
+pub(super) type Held = BTreeMap<HostName, Resources>;
+
+/// What a run has of some hosts.
+fn of_run(connection: &mut Database, run: i64, hosts: &BTreeSet<&str>) -> Result<Held, StoreError> {
+    let hosts: Vec<&str> = hosts.iter().copied().collect();
+    let rows: Vec<(HostName, i64, i64, i64)> = run_claims::table
+        .filter(run_claims::run_id.eq(run))
+        .filter(run_claims::host.eq_any(hosts))
+        .select((
+            run_claims::host,
+            run_claims::vcpus,
+            run_claims::memory_mb,
+            run_claims::disk_gb,
+        ))
+        .load(connection)?;
+    let room = |(host, vcpus, memory_mb, disk_gb)| {
+        let room = Resources {
+            vcpus,
+            memory_mb,
+            disk_gb,
+        };
+        (host, room)
+    };
+    Ok(rows.into_iter().map(room).collect())
+}
+
+/// What each run that has not ended holds.
+pub(super) fn of_all(connection: &mut Database) -> Result<BTreeMap<RunUuid, Held>, StoreError> {
+    let rows: Vec<(RunUuid, HostName, i64, i64, i64)> = run_claims::table
+        .inner_join(runs::table)
+        .select((
+            runs::uuid,
+            run_claims::host,
+            run_claims::vcpus,
+            run_claims::memory_mb,
+            run_claims::disk_gb,
+        ))
+        .load(connection)?;
+    let mut held: BTreeMap<RunUuid, Held> = BTreeMap::new();
+    for (run, host, vcpus, memory_mb, disk_gb) in rows {
+        let room = Resources {
+            vcpus,
+            memory_mb,
+            disk_gb,
+        };
+        held.entry(run).or_default().insert(host, room);
+    }
+    Ok(held)
+}
+
+/// Makes what a run holds of a host this.
+pub(super) fn put(
+    connection: &mut Database,
+    run: i64,
+    (host, room): (&HostName, Resources),
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    sql_query(
+        "INSERT INTO run_claims (run_id, host, vcpus, memory_mb, disk_gb, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (run_id, host) DO UPDATE SET
+             vcpus = excluded.vcpus, memory_mb = excluded.memory_mb,
+             disk_gb = excluded.disk_gb",
+    )
+    .bind::<BigInt, _>(run)
+    .bind::<Text, _>(host.as_str())
+    .bind::<BigInt, _>(room.vcpus)
+    .bind::<BigInt, _>(room.memory_mb)
+    .bind::<BigInt, _>(room.disk_gb)
+    .bind::<diesel::sql_types::Timestamp, _>(instant(at))
+    .prepared()
+    .execute(connection)?;
+    Ok(())
+}
+
+/// Keeps of what the run holds what it goes on to need; all is given back where it has ended.
+pub(super) fn keep(
+    connection: &mut Database,
+    before: &RunRecord,
+    after: &RunRecord,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    if after.run.ended_at.is_some() {
+        diesel::delete(run_claims::table.filter(run_claims::run_id.eq(after.id)))
+            .prepared()
+            .execute(connection)?;
+        return Ok(());
+    }
+    let pairs = before.run.operations.iter().zip(&after.run.operations);
+    let changed =
+        pairs.filter(|(was, is)| was.state != is.state || was.destination != is.destination);
+    let ends = changed.flat_map(|(was, is)| [&was.source, &was.destination, &is.destination]);
+    let hosts: BTreeSet<&str> = ends.map(String::as_str).collect();
+    if hosts.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = hosts.iter().copied().collect();
+    dialect::lock_hosts(connection, &names)?;
+    let held = of_run(connection, after.id, &hosts)?;
+    let sizes: BTreeMap<OperationUuid, Resources> = after
+        .operations
+        .iter()
+        .map(|it| (it.planned.id, it.planned.size))
+        .collect();
+    let size = |id| sizes.get(&id).copied().unwrap_or_default();
+    let kept = held_after(&held, &before.run, &after.run, size);
+    for host in held.keys().filter(|host| !kept.contains_key(*host)) {
+        diesel::delete(run_claims::table)
+            .filter(run_claims::run_id.eq(after.id))
+            .filter(run_claims::host.eq(host.as_str()))
+            .prepared()
+            .execute(connection)?;
+    }
+    for (host, room) in kept {
+        if held.get(&host) != Some(&room) {
+            put(connection, after.id, (&host, room), at)?;
+        }
+    }
+    Ok(())
+}
+
+/// A migration claims room at its destination: if it is an operation of a run, that holds so much
+/// less there from now on. The host is locked.
+pub(crate) fn take_from_run(
+    connection: &mut Database,
+    migration: i64,
+    host: &HostName,
+    room: Resources,
+) -> Result<(), StoreError> {
+    let uuid: Option<MigrationUuid> = migrations::table
+        .find(migration)
+        .select(migrations::uuid)
+        .first(connection)
+        .optional()?;
+    let Some(uuid) = uuid else { return Ok(()) };
+    let run: Option<i64> = operations::table
+        .inner_join(runs::table.on(runs::plan_id.eq(operations::plan_id)))
+        .filter(operations::migration_uuid.eq(text(uuid)))
+        .filter(operations::kind.ne(OperationKind::Storage.as_str()))
+        .select(runs::id)
+        .first(connection)
+        .optional()?;
+    let Some(run) = run else { return Ok(()) };
+    sql_query(
+        "UPDATE run_claims SET
+             vcpus = CASE WHEN vcpus > $1 THEN vcpus - $1 ELSE 0 END,
+             memory_mb = CASE WHEN memory_mb > $2 THEN memory_mb - $2 ELSE 0 END,
+             disk_gb = CASE WHEN disk_gb > $3 THEN disk_gb - $3 ELSE 0 END
+         WHERE run_id = $4 AND host = $5",
+    )
+    .bind::<BigInt, _>(room.vcpus)
+    .bind::<BigInt, _>(room.memory_mb)
+    .bind::<BigInt, _>(room.disk_gb)
+    .bind::<BigInt, _>(run)
+    .bind::<Text, _>(host.as_str())
+    .prepared()
+    .execute(connection)?;
+    Ok(())
+}
+
+impl Store {
+    /// What a run holds at its destination for the operation that has started this migration: whoever
+    /// places the migration counts it as free. `None`: it is of no run, or has claimed room by itself.
+    pub async fn room_held_for(
+        &self,
+        migration: MigrationUuid,
+    ) -> Result<Option<(HostName, Resources)>, StoreError> {
+        self.read(move |connection| {
+            let held = run_claims::run_id.eq(runs::id);
+            let there = run_claims::host.nullable().eq(operations::destination);
+            let found: Option<(HostName, Amounts, Amounts)> = operations::table
+                .inner_join(runs::table.on(runs::plan_id.eq(operations::plan_id)))
+                .inner_join(run_claims::table.on(held.and(there)))
+                .filter(operations::migration_uuid.eq(text(migration)))
+                .select((
+                    run_claims::host,
+                    (
+                        run_claims::vcpus,
+                        run_claims::memory_mb,
+                        run_claims::disk_gb,
+                    ),
+                    (
+                        operations::vcpus,
+                        operations::memory_mb,
+                        operations::disk_gb,
+                    ),
+                ))
+                .first(connection)
+                .optional()?;
+            Ok(found.map(|(host, held, size)| {
+                let room = Resources {
+                    vcpus: held.0.min(size.0),
+                    memory_mb: held.1.min(size.1),
+                    disk_gb: held.2.min(size.2),
+                };
+                (host, room)
+            }))
+        })
+        .await
+    }
+}
