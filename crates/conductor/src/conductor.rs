@@ -28,8 +28,8 @@ use crate::metrics::Metrics;
 use crate::progress::ProgressBoard;
 use crate::wake::Wake;
 use crate::{
-    admission, cleaning, deadlines, effects, fencing, gauges, lease, liveness, progress, pruning,
-    reconcile, silence,
+    admission, cleaning, deadlines, effects, fencing, gauges, lease, liveness, maintenance,
+    planning, progress, pruning, reconcile, runs, silence,
 };
 
 /// How long the loops may take to stop; then they are cut off, as by a crash.
@@ -140,6 +140,9 @@ impl Conductor {
         spawn!("gauges", gauges::run);
         spawn!("pruning", pruning::run);
         spawn!("silence", silence::run);
+        spawn!("planning", planning::run);
+        spawn!("runs", runs::run);
+        spawn!("maintenance", maintenance::run);
 
         let died = tokio::select! {
             () = stop.cancelled() => None,

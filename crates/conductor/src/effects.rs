@@ -40,18 +40,17 @@ pub(crate) use self::outbox::run;
 use self::performer::Performer;
 pub(crate) use self::performer::{Performed, Retry};
 use crate::context::Context;
+use crate::{planning, runs};
 
 /// Performs one effect, as far as its subject still wants it.
 async fn perform(ctx: &Arc<Context>, claimed: &Claimed) -> Performed {
     match claimed.subject {
         Subject::Migration(uuid, effect) => of_migration(ctx, claimed.about((uuid, effect))).await,
         Subject::Server(uuid, action) => power::perform(ctx, claimed.about((uuid, action))).await,
-        Subject::Plan(..) | Subject::Run(..) => Err(Retry::because(NOBODY)),
+        Subject::Plan(uuid, effect) => planning::perform(ctx, claimed.about((uuid, effect))).await,
+        Subject::Run(uuid, effect) => runs::perform(ctx, claimed.about((uuid, effect))).await,
     }
 }
-
-/// Of plans and runs, which this conductor does not make and drive.
-const NOBODY: &str = "nobody carries out plans yet";
 
 /// Moves are followed for as long as they last, and guests take their time to power off, so they
 /// must not take the permits of what is done in a moment.

@@ -22,6 +22,9 @@
 //! - [`deadlines`], [`liveness`], [`reconcile`], [`gauges`], [`pruning`], [`silence`]: the other loops.
 //! - [`fencing`]: hosts that are declared dead, and who waits for that.
 //! - [`cleaning`]: what ended moves have left on hosts.
+//! - [`planning`]: plans that were asked for, made.
+//! - [`runs`]: plans, carried out.
+//! - [`maintenance`]: hosts that are to be empty, and those that are.
 //! - [`testimony`]: both hypervisors asked about one guest.
 //! - [`enrolment`]: what agents call.
 
@@ -40,10 +43,13 @@ mod fleet;
 mod gauges;
 mod lease;
 mod liveness;
+mod maintenance;
 mod metrics;
+mod planning;
 mod progress;
 mod pruning;
 mod reconcile;
+mod runs;
 mod scheduling;
 mod silence;
 mod steps;
