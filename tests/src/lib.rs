@@ -7,6 +7,7 @@
 //! - [`simulated`]: the same around simulated hosts, where hypervisors are not the point.
 //! - [`native`]: the native API, asked directly.
 //! - [`notifications`]: who listens to notifications, with oslo.messaging.
+//! - [`operator`]: the command line, as an operator uses it.
 //! - [`prometheus`]: what scrapes it and evaluates the alert rules.
 //! - [`readers`]: many who read events, and are cut off again and again.
 //! - [`sdk`]: the unmodified Python clients.
@@ -18,6 +19,7 @@ pub mod collector;
 pub mod deployment;
 pub mod native;
 pub mod notifications;
+pub mod operator;
 pub mod package;
 pub mod process;
 pub mod prometheus;
