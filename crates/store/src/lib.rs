@@ -91,8 +91,9 @@ pub use repairs::RepairOffer;
 pub use reservations::{HeldClaim, Slot};
 pub use restored::{Restored, Restoring};
 pub use runs::{
-    NewRun, OperationBeginError, OperationRecord, OperationStart, PlanRunError, RoomAnswer,
-    RoomError, RunFilter, RunPage, RunProgress, RunRecord, RunStep, RunStepError, RunningOperation,
+    NewRun, OfRun, OperationBeginError, OperationRecord, OperationStart, PlanRunError, RoomAnswer,
+    RoomError, RunFilter, RunPage, RunProgress, RunRecord, RunStep, RunStepError, RunVersion,
+    RunningOperation,
 };
 pub use scopes::{AllocationChange, ManagementChange, NewTopology, Scope, TopologyError};
 pub use server_groups::{NewServerGroup, ServerGroup};

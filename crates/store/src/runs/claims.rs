@@ -185,6 +185,35 @@ pub(crate) fn take_from_run(
 }
 
 impl Store {
+    /// What a run holds of a host, for operations whose migrations have not claimed it by themselves.
+    pub async fn run_room_on(
+        &self,
+        run: RunUuid,
+        host: &HostName,
+    ) -> Result<Resources, StoreError> {
+        let host = host.clone();
+        self.read(move |connection| {
+            let held: Option<Amounts> = run_claims::table
+                .inner_join(runs::table)
+                .filter(runs::uuid.eq(text(run)))
+                .filter(run_claims::host.eq(host.as_str()))
+                .select((
+                    run_claims::vcpus,
+                    run_claims::memory_mb,
+                    run_claims::disk_gb,
+                ))
+                .first(connection)
+                .optional()?;
+            let (vcpus, memory_mb, disk_gb) = held.unwrap_or_default();
+            Ok(Resources {
+                vcpus,
+                memory_mb,
+                disk_gb,
+            })
+        })
+        .await
+    }
+
     /// What a run holds at its destination for the operation that has started this migration: whoever
     /// places the migration counts it as free. `None`: it is of no run, or has claimed room by itself.
     pub async fn room_held_for(
