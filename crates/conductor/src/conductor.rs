@@ -26,6 +26,7 @@ use crate::fleet::Fleets;
 use crate::lease::Leases;
 use crate::metrics::Metrics;
 use crate::progress::ProgressBoard;
+use crate::runs::Queues;
 use crate::wake::Wake;
 use crate::{
     admission, cleaning, deadlines, effects, fencing, gauges, lease, liveness, maintenance,
@@ -88,6 +89,7 @@ impl Conductor {
             progress: ProgressBoard::default(),
             dead: DeclaredDead::default(),
             fleets: Fleets::default(),
+            queues: Queues::default(),
         };
         Ok(Self { ctx: Arc::new(ctx) })
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_core::ids::{OperationUuid, RunUuid};
+use godwit_core::requester::Requester;
 use godwit_core::run::RunState;
 use godwit_core::time::Timestamp;
 use godwit_core::trace::TraceContext;
@@ -12,7 +13,7 @@ use godwit_store::{ChangeNote, ClaimedOfRun, RunRecord};
 use tokio::time::Instant;
 use tracing::info;
 
-use super::queues::Turn as QueueTurn;
+use super::queues::Place;
 use super::room::Room;
 use super::{begin, ends, hosts, progress, room};
 use crate::context::Context;
@@ -25,6 +26,8 @@ const IDLE: u32 = 10;
 pub(super) struct Driver<'a> {
     pub(super) ctx: &'a Arc<Context>,
     pub(super) run: RunUuid,
+    /// Who asked for it.
+    pub(super) by: Requester,
     pub(super) trace: Option<TraceContext>,
     /// Since when a server was seen to be in use by somebody else whose operation might begin.
     pub(super) busy: HashMap<OperationUuid, Timestamp>,
@@ -48,10 +51,11 @@ enum Turn {
 pub(super) async fn perform(ctx: &Arc<Context>, claimed: &ClaimedOfRun) -> Performed {
     let (run, _) = claimed.subject;
     // Whatever becomes of this driver, nobody waits for its queues any longer.
-    let _turn = QueueTurn::of(ctx, run);
+    let _place = Place::of(ctx, run);
     let mut driver = Driver {
         ctx,
         run,
+        by: Requester::default(),
         trace: claimed.trace,
         busy: HashMap::new(),
         seen: None,
@@ -86,6 +90,7 @@ impl Driver<'_> {
         let Some(record) = self.record().await? else {
             return Ok(Turn::Ended);
         };
+        self.by.clone_from(&record.by);
         let before = record.run.state;
         let next = match before {
             RunState::Pending => match room::claim(self, &record).await? {
