@@ -33,6 +33,10 @@ const DOWNTIME_SECONDS: &[f64] = &[
 ];
 const MIB: f64 = 1_048_576.0;
 
+mod runs;
+
+pub(crate) use self::runs::OfRuns;
+
 pub(crate) struct Metrics {
     pub(crate) migrations: IntGaugeVec,
     pub(crate) overdue: IntGaugeVec,
@@ -56,6 +60,7 @@ pub(crate) struct Metrics {
     pub(crate) pool: IntGaugeVec,
     refusals: IntCounter,
     mismatches: IntCounterVec,
+    pub(crate) runs: OfRuns,
     read_at: Gauge,
 }
 
@@ -184,6 +189,7 @@ impl Metrics {
                 &["code"],
                 registry
             )?,
+            runs: OfRuns::register(registry)?,
             read_at: age!(
                 "godwit_figures_timestamp_seconds",
                 "When this conductor last read its gauges from the database.",

@@ -19,10 +19,10 @@ use godwit_store::{
 };
 use tracing::{info, warn};
 
+use super::applied;
 use super::check::{Readiness, check, elsewhere, gone, in_use, request};
 use super::drive::Driver;
 use super::queues::{Candidate, choose};
-use super::applied;
 use crate::context::Context;
 use crate::effects::Retry;
 

@@ -33,7 +33,10 @@ pub(super) enum Readiness {
 
 /// Its server has been deleted. Codes here are of those that no other destination helps against.
 pub(super) fn gone() -> Failure {
-    Failure::new(FailureCode::Superseded, "The server does not exist any more.")
+    Failure::new(
+        FailureCode::Superseded,
+        "The server does not exist any more.",
+    )
 }
 
 /// Its server has been moved meanwhile.
@@ -44,7 +47,10 @@ pub(super) fn elsewhere(operation: &Operation) -> Failure {
 
 /// Something else is being done to its server.
 pub(super) fn in_use() -> Failure {
-    Failure::new(FailureCode::Superseded, "Something else is being done to the server.")
+    Failure::new(
+        FailureCode::Superseded,
+        "Something else is being done to the server.",
+    )
 }
 
 /// What is asked of a migration by this operation; `None`: it is none of a server.

@@ -78,6 +78,10 @@ pub(super) async fn perform(ctx: &Arc<Context>, claimed: &ClaimedOfRun) -> Perfo
     }
     // Others may have waited for its room.
     ctx.wake.runs();
+    if let Some(record) = ctx.store.run_find(run, None).await? {
+        info!(%run, state = %record.run.state, "a run has ended");
+        ctx.metrics.runs.ended(&record);
+    }
     Ok(())
 }
 
@@ -91,8 +95,7 @@ impl Driver<'_> {
             return Ok(Turn::Ended);
         };
         self.by.clone_from(&record.by);
-        let before = record.run.state;
-        let next = match before {
+        let next = match record.run.state {
             RunState::Pending => match room::claim(self, &record).await? {
                 Room::Claimed(record) => Some(*record),
                 Room::Refused => return Ok(Turn::Ended),
@@ -107,7 +110,6 @@ impl Driver<'_> {
             self.show(record).await?;
             return Ok(Turn::Waits);
         };
-        self.observe(&record, &next);
         self.seen = Some(next);
         Ok(Turn::WentOn)
     }
@@ -136,17 +138,6 @@ impl Driver<'_> {
         match self.seen.take().filter(is_seen) {
             Some(record) => Ok(Some(record)),
             None => Ok(store.run_find(self.run, None).await?),
-        }
-    }
-
-    fn observe(&self, before: &RunRecord, after: &RunRecord) {
-        let (from, to) = (before.run.state, after.run.state);
-        if from == to {
-            return;
-        }
-        info!(run = %self.run, %from, %to, "run stepped");
-        if after.run.ended_at.is_some() {
-            self.ctx.metrics.run_ended(after);
         }
     }
 

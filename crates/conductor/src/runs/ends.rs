@@ -54,7 +54,7 @@ pub(super) async fn notice(
     };
     match store.run_step(driver.run, driver.note(), decide).await {
         Ok(next) => {
-            driver.ctx.metrics.operations_ended(record, &next);
+            driver.ctx.metrics.runs.operations_ended(record, &next);
             Ok(Some(next))
         }
         Err(RunStepError::NotFound | RunStepError::Refused(Known) | RunStepError::Rejected(_)) => {

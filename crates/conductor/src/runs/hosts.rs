@@ -58,10 +58,8 @@ pub(super) async fn release(ctx: &Arc<Context>, claimed: &ClaimedOfRun) -> Perfo
         None => options.return_home,
     };
     let ended = record.run.ended_at.is_some();
-    let is_over = |it: &&RollingHost| {
-        it.released && it.state != RollingState::Done
-            || ended && it.state == RollingState::Emptying
-    };
+    // Also those that are done by now: released once more, nothing is new.
+    let is_over = |it: &&RollingHost| it.released || ended && it.state == RollingState::Emptying;
     for it in hosts(&record).filter(is_over) {
         let released = ctx.store.maintenance_release_by_run(
             (record.uuid, it.host.clone()),

@@ -98,7 +98,10 @@ pub(super) fn choose(
         taken.take(SlotRole::Destination, &candidate.destination, 1);
         number = number.saturating_add(1);
         let queue = &candidate.waiting.queue;
-        for (_, behind) in waiting.iter_mut().filter(|(_, it)| it.waiting.queue == *queue) {
+        for (_, behind) in waiting
+            .iter_mut()
+            .filter(|(_, it)| it.waiting.queue == *queue)
+        {
             behind.waiting.served = number;
         }
         if is_own {

@@ -195,9 +195,10 @@ pub(crate) fn of_migrations(
             .select((operations::migration_uuid, runs::uuid, runs::project_id))
             .load(connection)?;
         let started = rows.into_iter();
-        runs_of.extend(started.filter_map(|(migration, run, project)| {
-            Some((migration?, OfRun { run, project }))
-        }));
+        runs_of
+            .extend(started.filter_map(|(migration, run, project)| {
+                Some((migration?, OfRun { run, project }))
+            }));
     }
     Ok(runs_of)
 }

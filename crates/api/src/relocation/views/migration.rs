@@ -188,7 +188,10 @@ impl<'a> MigrationView<'a> {
             run: detail
                 .run
                 .as_ref()
-                .filter(|it| sees.project.is_none_or(|own| it.project.as_deref() == Some(own)))
+                .filter(|it| {
+                    sees.project
+                        .is_none_or(|own| it.project.as_deref() == Some(own))
+                })
                 .map(|it| it.run),
             fence_proof: detail
                 .fence_proof
