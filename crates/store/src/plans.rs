@@ -107,7 +107,8 @@ pub struct PlanRecord {
     pub options: Options,
     /// What is decided by.
     pub plan: Plan,
-    /// Hosts or pools that servers or disks are to leave.
+    /// Hosts or pools that servers or disks are to leave; hosts of a rolling maintenance in the order
+    /// of their turns.
     pub sources: Vec<String>,
     /// What the inventory was in which it was made, as a digest.
     pub fingerprint: Option<String>,

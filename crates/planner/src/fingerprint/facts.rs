@@ -55,9 +55,9 @@ pub(super) fn facts(fleet: &Fleet, wish: &Wish, plan: &Plan) -> Vec<Fact> {
         servers.extend(here.map(|server| fleet.servers()[*server].need.server));
     }
     for server in servers {
-        match fleet.server_no(server) {
-            Some(no) => facts.server(no),
-            None => facts.add(FactCode::ServerHost, Subject::Server(server), "none"),
+        // Of one that is gone there is nothing to be said.
+        if let Some(no) = fleet.server_no(server) {
+            facts.server(no);
         }
     }
     for (host, evacuated) in sources {
