@@ -41,6 +41,8 @@ pub(crate) struct Context {
     pub(crate) dead: DeclaredDead,
     pub(crate) fleets: Fleets,
     pub(crate) queues: Queues,
+    /// So many plans are made at one time.
+    pub(crate) planners: Arc<tokio::sync::Semaphore>,
     pub(crate) born: Timestamp,
 }
 

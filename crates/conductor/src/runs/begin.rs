@@ -177,7 +177,7 @@ async fn begin_one(
     let Some(operation) = record.run.operation(id) else {
         return Ok(Begun::Changed);
     };
-    let begun = match check(driver.ctx, record.uuid, operation).await? {
+    let begun = match check(driver.ctx, record, operation).await? {
         Readiness::Ready(server) => start(driver, operation, &server).await?,
         Readiness::NotYet(why) => Begun::NotYet(why),
         Readiness::Unfit(failure) => refuse(driver, operation, failure).await?,
@@ -209,7 +209,7 @@ async fn refuse(
     Ok(next.map_or(Begun::Changed, |next| Begun::Written(Box::new(next))))
 }
 
-/// Its server is not where it was planned to be.
+/// Its server is not where it was seen a moment before.
 struct Elsewhere;
 
 /// Begins it.
@@ -223,10 +223,10 @@ async fn start(
         let failure = Failure::new(FailureCode::NoValidHost, text);
         return refuse(driver, operation, failure).await;
     };
-    let source = operation.source.clone();
-    let is_there = move |server: &Server| match &server.host {
-        Some(host) if *host.as_str() == *source => Ok(()),
-        Some(_) | None => Err(Elsewhere),
+    let seen = server.host.clone();
+    let is_there = move |server: &Server| match server.host == seen {
+        true => Ok(()),
+        false => Err(Elsewhere),
     };
     let (store, id) = (&driver.ctx.store, operation.id);
     let begun = store.operation_begin(driver.run, id, start, is_there, driver.note());

@@ -6,20 +6,18 @@
 use std::sync::Arc;
 
 use godwit_core::failure::{Failure, FailureCode};
-use godwit_core::ids::{HostName, MigrationUuid, RunUuid};
+use godwit_core::ids::HostName;
 use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest, Request};
 use godwit_core::power::{Obstacle, PowerAction};
-use godwit_core::resources::Resources;
+use godwit_core::reason::{Reason, ReasonCode};
 use godwit_core::run::{Operation, OperationKind};
 use godwit_core::server::PowerState;
-use godwit_planner::candidates::candidates;
-use godwit_planner::inventory::{Need, Target};
 use godwit_planner::texts;
-use godwit_store::{Disk, HeldClaim, Server};
+use godwit_store::{RunRecord, Server};
 
 use crate::context::Context;
 use crate::effects::Retry;
-use crate::fleet::Fleet;
+use crate::planning;
 
 /// May it begin?
 pub(super) enum Readiness {
@@ -77,26 +75,28 @@ pub(super) fn request(operation: &Operation, server: &Server) -> Option<Request>
 
 pub(super) async fn check(
     ctx: &Arc<Context>,
-    run: RunUuid,
+    record: &RunRecord,
     operation: &Operation,
 ) -> Result<Readiness, Retry> {
-    let found = ctx.store.server_find_with_hardware(operation.server);
-    let Some((server, hardware)) = found.await? else {
+    let Some(server) = ctx.store.server_find(operation.server).await? else {
         return Ok(Readiness::Unfit(gone()));
     };
-    let is_there = server.host.as_ref().map(HostName::as_str) == Some(operation.source.as_str());
-    if !is_there {
-        return Ok(Readiness::Unfit(elsewhere(operation)));
-    }
     match of_server(operation, &server) {
         Some(Obstruction::Passes) => return Ok(Readiness::NotYet(in_use())),
         Some(Obstruction::Stays(failure)) => return Ok(Readiness::Unfit(failure)),
         None => {}
     }
-    let Some(request) = request(operation, &server) else {
+    let reasons = planning::check(ctx, record, operation.id).await?;
+    if reasons.is_empty() {
         return Ok(Readiness::Ready(Box::new(server)));
-    };
-    of_destination(ctx, (run, operation), &request, server, &hardware.disks).await
+    }
+    let failure = unfit(operation, &reasons);
+    // Whose agent reported to nobody is missing until it finds this conductor.
+    let is_down = reasons.iter().any(|it| it.code == ReasonCode::Down);
+    match is_down && ctx.is_young(ctx.now()) {
+        true => Ok(Readiness::NotYet(failure)),
+        false => Ok(Readiness::Unfit(failure)),
+    }
 }
 
 /// What of its server is in the way.
@@ -149,67 +149,21 @@ fn of_power(action: PowerAction, server: &Server) -> Option<Obstruction> {
     }
 }
 
-/// What a server needs, with its group.
-pub(super) async fn need(
-    ctx: &Context,
-    fleet: &Fleet,
-    (server, disks): (&Server, &[Disk]),
-    (source, request): (&HostName, &Request),
-) -> Result<Need, Retry> {
-    let mut need = fleet.need(server, disks, source, request);
-    need.group = ctx.store.server_group_membership(server.uuid).await?;
-    Ok(need)
-}
-
-async fn of_destination(
-    ctx: &Arc<Context>,
-    (run, operation): (RunUuid, &Operation),
-    request: &Request,
-    server: Server,
-    disks: &[Disk],
-) -> Result<Readiness, Retry> {
-    let target = Target::of(request);
-    let (Some(source), Target::Named(destination)) = (server.host.clone(), &target) else {
-        return Ok(Readiness::Unfit(elsewhere(operation)));
-    };
-    let ends = [source.clone(), destination.clone()];
-    let fleet = Fleet::load_two(&ctx.store, ends, ctx.basis()).await?;
-    let need = need(ctx, &fleet, (&server, disks), (&source, request)).await?;
-    let held = ctx.store.run_room_on(run, destination).await?;
-    let own = HeldClaim {
-        // None is there yet, and nobody looks.
-        migration: MigrationUuid(operation.id.0),
-        host: destination.clone(),
-        room: part_of(held, need.room),
-    };
-    let hosts = fleet.hosts(Some(&own));
-    let (fitting, rejected) = candidates(&hosts, &need, &target);
-    if fitting.contains(destination) {
-        return Ok(Readiness::Ready(Box::new(server)));
+/// Why it is not to begin, of what the planner has against it.
+fn unfit(operation: &Operation, reasons: &[Reason]) -> Failure {
+    let is = |code| reasons.iter().any(|it| it.code == code);
+    // No other destination helps.
+    if is(ReasonCode::Deleted) {
+        return gone();
     }
-    let reasons = rejected.iter().find(|it| it.host == *destination);
-    let reasons = reasons.map(|it| it.reasons.iter().map(|it| it.text.as_str()));
-    let text = match reasons {
-        Some(reasons) => format!("{destination} does not fit: {}.", list(reasons)),
-        None => format!("There is no host {destination} any more."),
-    };
-    let failure = Failure::new(FailureCode::NoValidHost, text);
-    // Whose agent reported to nobody is missing until it finds this conductor.
-    if ctx.is_young(ctx.now()) && fleet.somebody_is_missing() {
-        return Ok(Readiness::NotYet(failure));
+    if is(ReasonCode::Refused) {
+        return elsewhere(operation);
     }
-    Ok(Readiness::Unfit(failure))
-}
-
-fn list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
-    texts.collect::<Vec<_>>().join("; ")
-}
-
-/// What of the room that a run holds is this operation's.
-fn part_of(held: Resources, wanted: Resources) -> Resources {
-    Resources {
-        vcpus: held.vcpus.min(wanted.vcpus),
-        memory_mb: held.memory_mb.min(wanted.memory_mb),
-        disk_gb: held.disk_gb.min(wanted.disk_gb),
-    }
+    let texts: Vec<&str> = reasons.iter().map(|it| it.text.as_str()).collect();
+    let text = format!(
+        "{} does not fit: {}.",
+        operation.destination,
+        texts.join("; ")
+    );
+    Failure::new(FailureCode::NoValidHost, text)
 }

@@ -21,7 +21,7 @@ use crate::schema::{operations, runs};
 use crate::{MigrationRecord, Store, StoreError};
 
 /// In the words by which the index is found.
-const RUNNING: &str = "operations.state = 'running'";
+pub(super) const RUNNING: &str = "operations.state = 'running'";
 
 /// Rows that are changed with one statement.
 const AT_ONCE: usize = 500;
