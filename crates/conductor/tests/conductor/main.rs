@@ -24,6 +24,8 @@ mod race;
 mod recovery;
 mod rehosting_faults;
 mod retention;
+mod rolling;
+mod run_crashes;
 mod runs;
 mod seen;
 mod slots;
