@@ -5,7 +5,7 @@ use godwit_core::ids::RunUuid;
 use godwit_core::plan::options::Constraint;
 use godwit_core::run::{Event, OperationKind, OperationState as Is, RunState};
 use godwit_core::status::MigrationStatus as Status;
-use godwit_store::{EventQuery, EventSubject};
+use godwit_store::{EventQuery, EventSubject, LoggedEvent};
 use godwit_test_support::wait_for;
 
 use crate::cluster::*;
@@ -19,7 +19,11 @@ async fn told(cluster: &Cluster, run: RunUuid) -> Vec<String> {
         ..EventQuery::after(0, 999)
     };
     let page = cluster.store.events_page(&query).await.unwrap();
-    page.events.into_iter().map(|it| it.event.name).collect()
+    let named = |it: godwit_store::PositionedEvent| match it.event {
+        LoggedEvent::Run { line, .. } => line.name,
+        other => panic!("{other:?}"),
+    };
+    page.events.into_iter().map(named).collect()
 }
 
 async fn has_told(cluster: &Cluster, run: RunUuid, count: usize) {
