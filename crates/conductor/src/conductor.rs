@@ -12,6 +12,7 @@ use godwit_rpc::transport::Service;
 use godwit_rpc::version::Speaks;
 use godwit_store::Store;
 use prometheus::{Gauge, Registry};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -26,6 +27,7 @@ use crate::fleet::Fleets;
 use crate::lease::Leases;
 use crate::metrics::Metrics;
 use crate::progress::ProgressBoard;
+use crate::runs::Queues;
 use crate::wake::Wake;
 use crate::{
     admission, cleaning, deadlines, effects, fencing, gauges, lease, liveness, maintenance,
@@ -34,6 +36,12 @@ use crate::{
 
 /// How long the loops may take to stop; then they are cut off, as by a crash.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// Making a plan keeps a processor busy: half of them are left to everything else.
+fn planners() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    processors.div_ceil(2)
+}
 
 pub struct Parts {
     /// Its name, as `os-services` shows it.
@@ -88,6 +96,8 @@ impl Conductor {
             progress: ProgressBoard::default(),
             dead: DeclaredDead::default(),
             fleets: Fleets::default(),
+            queues: Queues::default(),
+            planners: Arc::new(Semaphore::new(planners())),
         };
         Ok(Self { ctx: Arc::new(ctx) })
     }

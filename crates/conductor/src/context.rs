@@ -19,6 +19,7 @@ use crate::fleet::Fleets;
 use crate::lease::Leases;
 use crate::metrics::Metrics;
 use crate::progress::ProgressBoard;
+use crate::runs::Queues;
 use crate::wake::Wake;
 
 pub(crate) type Ids = dyn Fn() -> Uuid + Send + Sync;
@@ -39,6 +40,9 @@ pub(crate) struct Context {
     pub(crate) progress: ProgressBoard,
     pub(crate) dead: DeclaredDead,
     pub(crate) fleets: Fleets,
+    pub(crate) queues: Queues,
+    /// So many plans are made at one time.
+    pub(crate) planners: Arc<tokio::sync::Semaphore>,
     pub(crate) born: Timestamp,
 }
 

@@ -99,6 +99,8 @@ async fn refresh(ctx: &Context) -> Result<(), StoreError> {
             .with_label_values(&[kind.as_str()])
             .set(count);
     }
+    let unfinished = ctx.store.runs_unfinished().await?;
+    metrics.runs.unfinished_are(&unfinished);
     services(ctx, now).await?;
     let let_be = ctx.store.agents_let_be(heard_since).await?;
     let down = all.saturating_sub(up).saturating_sub(let_be);

@@ -27,7 +27,7 @@ use godwit_rpc::agent::AgentClient;
 use godwit_rpc::command::{CheckDestination, CheckSource};
 use godwit_rpc::facts::HostFacts;
 use godwit_rpc::refusal::{CallError, Refusal};
-use godwit_store::{Claim, CommitError, CommitNote, Lease, MigrationRecord, Server};
+use godwit_store::{Claim, CommitError, CommitNote, HeldClaim, Lease, MigrationRecord, Server};
 use serde_json::json;
 use tracing::info;
 
@@ -115,11 +115,7 @@ impl Scheduling<'_> {
         );
         need.group = ctx.store.server_group_membership(server.uuid).await?;
         let target = Target::of(&migration.request);
-        // What it claimed when it was placed before is free to it.
-        let own = match migration.placement {
-            Some(_) => ctx.store.claim_find(migration.uuid).await?,
-            None => None,
-        };
+        let own = self.own_room().await?;
         let hosts = fleet.hosts(own.as_ref());
         let retries = ctx.config.migrate_max_retries;
         let begun = if evacuates {
@@ -168,6 +164,20 @@ impl Scheduling<'_> {
                 }
             }
         }
+    }
+
+    /// What is free to it: what it claimed when it was placed before, or what its run holds for it.
+    async fn own_room(&self) -> Result<Option<HeldClaim>, Retry> {
+        let migration = &self.record.migration;
+        if migration.placement.is_some() {
+            return Ok(self.ctx.store.claim_find(migration.uuid).await?);
+        }
+        let held = self.ctx.store.room_held_for(migration.uuid).await?;
+        Ok(held.map(|(host, room)| HeldClaim {
+            migration: migration.uuid,
+            host,
+            room,
+        }))
     }
 
     /// No host will do. A conductor that has only just started waits for the agents instead:

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use godwit_core::event::Event;
 use godwit_core::ids::MigrationUuid;
+use godwit_core::status::MigrationStatus;
 use godwit_store::{CommitError, CommitNote, Lease, MigrationRecord, StepError, Stepped};
 use tracing::{Instrument as _, debug, info, warn};
 
@@ -126,6 +127,9 @@ impl Context {
         }
         self.metrics.stepped(before, record);
         self.wake.wake();
+        if to.is_terminal() || to == MigrationStatus::Finished {
+            self.wake.runs();
+        }
     }
 }
 

@@ -7,13 +7,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// A handle to nudge with, and to wait on. Clones share one bell for each loop.
 #[derive(Clone, Default, Debug)]
 pub struct Wake {
     effects: Arc<Notify>,
     admission: Arc<Notify>,
+    /// Of those who drive runs, who are as many as there are runs.
+    runs: watch::Sender<()>,
 }
 
 impl Wake {
@@ -21,6 +23,16 @@ impl Wake {
     pub fn wake(&self) {
         self.effects.notify_one();
         self.admission.notify_one();
+    }
+
+    /// Tells those who drive runs that something has ended that some of them may wait for.
+    pub(crate) fn runs(&self) {
+        self.runs.send_replace(());
+    }
+
+    /// What changes each time they are told.
+    pub(crate) fn of_runs(&self) -> watch::Receiver<()> {
+        self.runs.subscribe()
     }
 
     /// Until there may be new effects, or `at_most` is over.

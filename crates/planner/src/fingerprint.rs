@@ -6,7 +6,7 @@
 
 mod facts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use godwit_core::ids::{HostName, ServerUuid};
 use serde::{Deserialize, Serialize};
@@ -22,11 +22,21 @@ pub enum Subject {
     Host(HostName),
 }
 
+impl Subject {
+    /// What is said of one that is gone.
+    const fn first_fact(&self) -> FactCode {
+        match self {
+            Self::Server(_) => FactCode::ServerHost,
+            Self::Host(_) => FactCode::HostUp,
+        }
+    }
+}
+
 /// What may change.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FactCode {
-    /// The host that a server is on; none if there is no such server.
+    /// The host that a server is on.
     ServerHost,
     /// Vcpus, memory and disk.
     ServerSize,
@@ -122,7 +132,8 @@ impl Fingerprint {
         }
     }
 
-    /// What has changed from this to `now`: each relevant fact that differs.
+    /// What has changed from this to `now`: each relevant fact that differs; of a server or a host that
+    /// is gone only that.
     pub fn differences(&self, now: &Self) -> Vec<Difference> {
         if self == now {
             return Vec::new();
@@ -139,15 +150,27 @@ impl Fingerprint {
                 .or_default()
                 .1 = Some(&fact.is);
         }
+        let there: BTreeSet<&Subject> = now.subjects().collect();
         let changed = both.into_iter().filter(|(_, (was, is))| was != is);
-        changed
+        let mut differences: Vec<Difference> = changed
+            .filter(|((subject, code, _), _)| {
+                there.contains(subject) || *code == subject.first_fact()
+            })
             .map(|((subject, code, _), (was, is))| Difference {
                 code,
                 subject: subject.clone(),
                 was: was.map(str::to_owned),
                 is: is.map(str::to_owned),
             })
-            .collect()
+            .collect();
+        // Of a host that servers leave and others come to, the same may be said twice.
+        differences.dedup();
+        differences
+    }
+
+    /// Those that are there.
+    fn subjects(&self) -> impl Iterator<Item = &Subject> {
+        self.facts.iter().map(|fact| &fact.subject)
     }
 }
 

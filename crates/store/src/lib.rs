@@ -84,15 +84,17 @@ pub use migrations::*;
 pub use notifications::NotificationCursor;
 pub use open::{OpenError, PoolState, StoreOptions};
 pub use plans::{
-    Blocked, NewPlan, NotMade, PlanCreateError, PlanDeleteError, PlanDetail, PlanFilter, PlanMade,
-    PlanPage, PlanRecord, PlanStepError, PlannedOperation,
+    Blocked, InventoryGroup, InventoryMove, InventoryScope, InventoryServer, NewPlan, NotMade,
+    PlanCreateError, PlanDeleteError, PlanDetail, PlanFilter, PlanInventory, PlanMade, PlanPage,
+    PlanRecord, PlanStepError, PlannedOperation,
 };
 pub use repairs::RepairOffer;
 pub use reservations::{HeldClaim, Slot};
 pub use restored::{Restored, Restoring};
 pub use runs::{
-    NewRun, OperationBeginError, OperationRecord, OperationStart, PlanRunError, RoomAnswer,
-    RoomError, RunFilter, RunPage, RunProgress, RunRecord, RunStep, RunStepError, RunningOperation,
+    NewRun, OfRun, OperationBeginError, OperationRecord, OperationStart, PlanRunError, RoomAnswer,
+    RoomError, RunFilter, RunPage, RunProgress, RunRecord, RunStep, RunStepError, RunVersion,
+    RunningOperation,
 };
 pub use scopes::{AllocationChange, ManagementChange, NewTopology, Scope, TopologyError};
 pub use server_groups::{NewServerGroup, ServerGroup};

@@ -81,6 +81,35 @@ impl Target {
         }
     }
 
+    /// The same, the hosts of a rolling maintenance in this order; those that it does not name come
+    /// last.
+    #[must_use]
+    pub fn in_turns(&self, order: &[String]) -> Self {
+        match self {
+            Self::Rolling {
+                hosts,
+                max_unavailable,
+            } => {
+                let place = |host: &HostName| {
+                    let place = order.iter().position(|it| it == host.as_str());
+                    place.unwrap_or(order.len())
+                };
+                let mut hosts = hosts.clone();
+                hosts.sort_by_cached_key(place);
+                Self::Rolling {
+                    hosts,
+                    max_unavailable: *max_unavailable,
+                }
+            }
+            Self::Server(..)
+            | Self::Servers(_)
+            | Self::Host(_)
+            | Self::Maintenance(_)
+            | Self::Pool { .. }
+            | Self::ReturnHome(_) => self.clone(),
+        }
+    }
+
     /// Does it hold hosts, from when it is run until somebody releases them?
     pub const fn holds_hosts(&self) -> bool {
         matches!(self.kind(), PlanKind::Maintenance | PlanKind::Rolling)

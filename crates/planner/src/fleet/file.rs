@@ -119,6 +119,7 @@ fn host(entry: &HostEntry, pools: &BTreeMap<&str, bool>) -> Result<FleetHost, Fi
             node: entry.name.to_string(),
             because: Vec::new(),
             unmanaged: (!entry.managed).then(|| unmanaged(entry)),
+            held: false,
             up: entry.up,
             hypervisor_type: hypervisor.map_or_else(|| "QEMU".to_owned(), |it| it.kind.clone()),
             hypervisor_version: hypervisor.map_or(0, |it| it.version),

@@ -1,6 +1,6 @@
 //! What runs say to the maintenance of hosts: of what they leave, and that they have ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 use godwit_core::host::maintenance::{Event, Holder, Left, Purpose, left};
@@ -17,7 +17,7 @@ use crate::columns::{Json, text};
 use crate::connection::Database;
 use crate::plans::Blocked;
 use crate::runs::LockedRun;
-use crate::schema::{plans, runs};
+use crate::schema::{plans, runs, servers};
 use crate::{ChangeNote, Store, StoreError, effects};
 
 /// By what name a run holds hosts.
@@ -93,6 +93,22 @@ fn reasons(run: &Run, blocked: &[Blocked]) -> LeftReasons {
     reasons
 }
 
+/// Those that are on this host.
+fn on_host(
+    connection: &mut Database,
+    blocked: Vec<Blocked>,
+    host: &HostName,
+) -> Result<Vec<Blocked>, StoreError> {
+    let here: Vec<ServerUuid> = servers::table
+        .filter(servers::host.eq(host.as_str()))
+        .filter(servers::deleted_at.is_null())
+        .select(servers::uuid)
+        .load(connection)?;
+    let here: BTreeSet<ServerUuid> = here.into_iter().collect();
+    let blocked = blocked.into_iter();
+    Ok(blocked.filter(|it| here.contains(&it.server)).collect())
+}
+
 /// What a run has come to, and what its plan left out.
 struct Ended {
     run: Run,
@@ -102,7 +118,13 @@ struct Ended {
 }
 
 impl Ended {
-    fn load(connection: &mut Database, uuid: RunUuid) -> Result<Option<Self>, StoreError> {
+    /// What it has come to on `host`: of the servers that the plan of several hosts left out, only
+    /// those that are there.
+    fn load(
+        connection: &mut Database,
+        uuid: RunUuid,
+        host: &HostName,
+    ) -> Result<Option<Self>, StoreError> {
         let Some(LockedRun(record)) = LockedRun::load(connection, uuid)? else {
             return Ok(None);
         };
@@ -110,6 +132,10 @@ impl Ended {
             .find(record.plan_id)
             .select((plans::blocked, plans::options))
             .first(connection)?;
+        let blocked = match record.run.rolling {
+            Some(_) => on_host(connection, blocked, host)?,
+            None => blocked,
+        };
         Ok(Some(Self {
             run: record.run,
             blocked,
@@ -142,7 +168,7 @@ fn end(
     note: &ChangeNote,
 ) -> Result<LockedMaintenance, MaintenanceError> {
     let host = locked.0.host.clone();
-    let ended = Ended::load(connection, run)?;
+    let ended = Ended::load(connection, run, &host)?;
     let (left, reasons) = match ended {
         Some(it) => (
             it.left_of(&host, &locked.0, run),
@@ -241,6 +267,28 @@ impl Store {
         };
         self.write(move |connection| hold(connection, &host, &wanted, fresh, &note))
             .await
+    }
+
+    /// Tells the maintenance of one of a run's hosts that the run has ended its part there, with what
+    /// it has left; the lease of `note` is not ended. Said once more, nothing is new. `None`: nobody
+    /// ever held the host.
+    pub async fn maintenance_end_part(
+        &self,
+        (run, host): (RunUuid, HostName),
+        fresh: FreshIds,
+        note: ChangeNote,
+    ) -> Result<Option<MaintenanceRecord>, MaintenanceError> {
+        let note = ChangeNote {
+            performed: None,
+            ..note
+        };
+        self.write(
+            move |connection| match LockedMaintenance::load(connection, &host)? {
+                Some(locked) => Ok(Some(end(connection, locked, run, fresh, &note)?.0)),
+                None => Ok(None),
+            },
+        )
+        .await
     }
 
     /// A run of many hosts releases one that it has held. What it has left there is said before,

@@ -16,7 +16,7 @@ use super::{MigrationFilter, MigrationRecord};
 use crate::columns::{storable, text};
 use crate::connection::Database;
 use crate::schema::migrations;
-use crate::{HeldClaim, MigrationEvent, Store, StoreError, events, reservations};
+use crate::{HeldClaim, MigrationEvent, OfRun, Store, StoreError, events, reservations, runs};
 
 /// A migration, and what is recorded beside its row.
 #[derive(Clone, PartialEq, Debug)]
@@ -27,6 +27,8 @@ pub struct MigrationDetail {
     pub server_project_id: Option<String>,
     /// The room that it holds.
     pub claims: Vec<HeldClaim>,
+    /// The run whose operation has started it.
+    pub run: Option<OfRun>,
     /// What proved to an evacuation that its source was dead, where it came to rest on that.
     pub fence_proof: Option<FenceProof>,
     /// Its log, in order; empty where it was not asked for.
@@ -96,6 +98,7 @@ fn complete(
     timeline: bool,
 ) -> Result<Vec<MigrationDetail>, StoreError> {
     let ids: Vec<i64> = rows.iter().map(|row| row.record.id).collect();
+    let uuids: Vec<MigrationUuid> = rows.iter().map(|row| row.record.migration.uuid).collect();
     let mut claims: HashMap<MigrationUuid, Vec<HeldClaim>> = HashMap::new();
     for claim in reservations::claims_of(connection, &ids)? {
         claims.entry(claim.migration).or_default().push(claim);
@@ -111,6 +114,7 @@ fn complete(
             .collect(),
     };
     let mut logs = events::logs_of(connection, &logged)?;
+    let mut runs = runs::of_migrations(connection, &uuids)?;
     let with_details = |row: Owned| {
         let mut log = logs.remove(&row.record.id).unwrap_or_default();
         let fence_proof = proof_in(&log).filter(|_| evacuates(&&row));
@@ -121,6 +125,7 @@ fn complete(
             claims: claims
                 .remove(&row.record.migration.uuid)
                 .unwrap_or_default(),
+            run: runs.remove(&row.record.migration.uuid),
             fence_proof,
             timeline: log,
             server_project_id: row.server_project_id,

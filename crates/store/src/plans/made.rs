@@ -23,7 +23,8 @@ use crate::{ChangeNote, Store, StoreError, maintenance, runs};
 /// A plan, as the planner made it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PlanMade {
-    /// Hosts or pools that servers or disks are to leave.
+    /// Hosts or pools that servers or disks are to leave; hosts of a rolling maintenance in the order
+    /// of their turns.
     pub sources: Vec<String>,
     /// What the inventory was, as a digest.
     pub fingerprint: String,
@@ -55,10 +56,9 @@ impl PlanMade {
     fn run(&self, plan: &PlanRecord) -> Result<Run, PlanStepError> {
         let operations = self.operations.iter().map(PlannedOperation::waiting);
         let operations = operations.collect();
-        let (target, options) = (&plan.target, &plan.options);
         Ok(Run::of_plan(
-            target,
-            options,
+            &plan.target.in_turns(&self.sources),
+            &plan.options,
             operations,
             self.blocked.len(),
         )?)

@@ -16,7 +16,10 @@ use crate::columns::{instant, instants, json as written, text};
 use crate::connection::Database;
 use crate::error::TransactionError;
 use crate::maintenance::{self, LockedMaintenance};
-use crate::plans::{self, LockedPlan, NewPlan, PlanRecord, PlanStepError, operations_of};
+use crate::plans::{
+    self, InventoryScope, LockedPlan, NewPlan, PlanInventory, PlanRecord, PlanStepError, inventory,
+    operations_of,
+};
 use crate::prepared::Prepare as _;
 use crate::schema::{operations, runs};
 use crate::{ChangeNote, FreshIds, Hold, MaintenanceError, Store, StoreError};
@@ -61,9 +64,9 @@ impl<D: Send + 'static> TransactionError for PlanRunError<D> {
 
 /// The run of a plan, with these operations.
 fn run_of(plan: &PlanRecord, operations: Vec<Operation>) -> Result<Run, StoreError> {
-    let (target, options) = (&plan.target, &plan.options);
+    let target = plan.target.in_turns(&plan.sources);
     // What cannot be run was no plan.
-    Run::of_plan(target, options, operations, plan.blocked.len())
+    Run::of_plan(&target, &plan.options, operations, plan.blocked.len())
         .map_err(|circle| StoreError::Corrupt(circle.into()))
 }
 
@@ -141,7 +144,7 @@ fn begin<D>(
     connection: &mut Database,
     uuid: PlanUuid,
     new: &NewRun,
-    differences: Vec<D>,
+    differences: impl FnOnce(&mut Database, &PlanRecord) -> Result<Vec<D>, StoreError>,
     note: &ChangeNote,
 ) -> Result<RunRecord, PlanRunError<D>> {
     let held = new.host.as_ref().zip(new.hold.as_ref());
@@ -150,6 +153,10 @@ fn begin<D>(
         LockedMaintenance::load_or_begin(connection, host, note.at)?;
     }
     let locked = LockedPlan::load(connection, uuid)?.ok_or(PlanRunError::NotFound)?;
+    // Nothing is looked up for one that is not to be run anyway.
+    let checked = locked.0.plan.check(note.at, Vec::new());
+    checked.map_err(PlanRunError::NotRunnable)?;
+    let differences = differences(connection, &locked.0)?;
     let checked = locked.0.plan.check(note.at, differences);
     checked.map_err(PlanRunError::NotRunnable)?;
     if LockedRun::of_plan(connection, locked.0.id)?.is_some() {
@@ -266,9 +273,27 @@ pub(crate) fn refuse_promised(
 }
 
 impl Store {
-    /// Runs a plan: its run waits for room from now on. `differences` says how the inventory has
-    /// changed since the plan was made, in ways that matter to it, just before this is called; what
-    /// changes a moment later is found when the operation begins that it matters to.
+    /// Runs a plan: its run waits for room from now on. `differences` says how the inventory, of which
+    /// it is given what `scope` says, has changed since the plan was made, in ways that matter to it. It
+    /// is asked in the transaction that begins the run.
+    pub async fn plan_run_compared<D: Send + 'static>(
+        &self,
+        uuid: PlanUuid,
+        new: NewRun,
+        scope: InventoryScope,
+        differences: impl Fn(&PlanRecord, PlanInventory) -> Result<Vec<D>, StoreError> + Send + 'static,
+        note: ChangeNote,
+    ) -> Result<RunRecord, PlanRunError<D>> {
+        self.write(move |connection| {
+            let compare = |connection: &mut Database, plan: &PlanRecord| {
+                differences(plan, inventory(connection, &scope)?)
+            };
+            begin(connection, uuid, &new, compare, &note)
+        })
+        .await
+    }
+
+    /// The same for whoever knows already what has changed.
     pub async fn plan_run<D: Clone + Send + 'static>(
         &self,
         uuid: PlanUuid,
@@ -276,7 +301,10 @@ impl Store {
         differences: Vec<D>,
         note: ChangeNote,
     ) -> Result<RunRecord, PlanRunError<D>> {
-        self.write(move |connection| begin(connection, uuid, &new, differences.clone(), &note))
-            .await
+        self.write(move |connection| {
+            let known = |_: &mut Database, _: &PlanRecord| Ok(differences.clone());
+            begin(connection, uuid, &new, known, &note)
+        })
+        .await
     }
 }

@@ -116,7 +116,7 @@ fn others(
             plans::room,
         ))
         .load(connection)?;
-    let mut held = claims::of_all(connection)?;
+    let mut held = claims::of_all_and_their_migrations(connection)?;
     let mut servers = servers(connection)?;
     let place = |run, priority, since| Waiting {
         queue: run,

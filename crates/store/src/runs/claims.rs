@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Bool, Text};
 use godwit_core::ids::{HostName, MigrationUuid, OperationUuid, RunUuid};
 use godwit_core::resources::Resources;
 use godwit_core::run::OperationKind;
@@ -14,10 +15,11 @@ use godwit_core::run::room::held_after;
 use godwit_core::time::Timestamp;
 
 use super::RunRecord;
+use super::operation::RUNNING;
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
-use crate::schema::{migrations, operations, run_claims, runs};
+use crate::schema::{claims, migrations, operations, run_claims, runs};
 use crate::{Store, StoreError, dialect};
 
 /// Of processors, memory and disk.
@@ -70,6 +72,39 @@ pub(super) fn of_all(connection: &mut Database) -> Result<BTreeMap<RunUuid, Held
             disk_gb,
         };
         held.entry(run).or_default().insert(host, room);
+    }
+    Ok(held)
+}
+
+/// The same with what migrations have claimed that runs have started: that is free, too, where a run
+/// ends and its migrations with it.
+pub(super) fn of_all_and_their_migrations(
+    connection: &mut Database,
+) -> Result<BTreeMap<RunUuid, Held>, StoreError> {
+    type Row = (RunUuid, HostName, i64, i64, i64);
+    let of_operation = operations::migration_uuid.eq(migrations::uuid.nullable());
+    let rows: Vec<Row> = operations::table
+        .inner_join(runs::table.on(runs::plan_id.eq(operations::plan_id)))
+        .inner_join(migrations::table.on(of_operation))
+        .inner_join(claims::table.on(claims::migration_id.eq(migrations::id)))
+        .filter(sql::<Bool>(RUNNING))
+        .select((
+            runs::uuid,
+            claims::host,
+            claims::vcpus,
+            claims::memory_mb,
+            claims::disk_gb,
+        ))
+        .load(connection)?;
+    let mut held = of_all(connection)?;
+    for (run, host, vcpus, memory_mb, disk_gb) in rows {
+        let room = Resources {
+            vcpus,
+            memory_mb,
+            disk_gb,
+        };
+        let of_host = held.entry(run).or_default().entry(host).or_default();
+        *of_host = of_host.plus(room);
     }
     Ok(held)
 }
@@ -185,6 +220,35 @@ pub(crate) fn take_from_run(
 }
 
 impl Store {
+    /// What a run holds of hosts for operations that have claimed nothing by themselves.
+    pub async fn run_holds(
+        &self,
+        run: RunUuid,
+    ) -> Result<BTreeMap<HostName, Resources>, StoreError> {
+        self.read(move |connection| {
+            let rows: Vec<(HostName, i64, i64, i64)> = run_claims::table
+                .inner_join(runs::table)
+                .filter(runs::uuid.eq(text(run)))
+                .select((
+                    run_claims::host,
+                    run_claims::vcpus,
+                    run_claims::memory_mb,
+                    run_claims::disk_gb,
+                ))
+                .load(connection)?;
+            let room = |(host, vcpus, memory_mb, disk_gb)| {
+                let room = Resources {
+                    vcpus,
+                    memory_mb,
+                    disk_gb,
+                };
+                (host, room)
+            };
+            Ok(rows.into_iter().map(room).collect())
+        })
+        .await
+    }
+
     /// What a run holds at its destination for the operation that has started this migration: whoever
     /// places the migration counts it as free. `None`: it is of no run, or has claimed room by itself.
     pub async fn room_held_for(

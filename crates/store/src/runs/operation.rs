@@ -21,7 +21,7 @@ use crate::schema::{operations, runs};
 use crate::{MigrationRecord, Store, StoreError};
 
 /// In the words by which the index is found.
-const RUNNING: &str = "operations.state = 'running'";
+pub(super) const RUNNING: &str = "operations.state = 'running'";
 
 /// Rows that are changed with one statement.
 const AT_ONCE: usize = 500;
@@ -167,6 +167,40 @@ impl RunningOperation {
         let migration = &self.migration.as_ref()?.migration;
         Outcome::of(migration.status(), migration.failure.as_ref())
     }
+}
+
+/// Migrations that are looked up with one statement.
+const LOOKED_UP: usize = 500;
+
+/// The run that something is part of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OfRun {
+    /// Which.
+    pub run: RunUuid,
+    /// Whose it is; nobody's where a maintenance asked for it.
+    pub project: Option<String>,
+}
+
+/// The run whose operation has started each of these migrations, where one has.
+pub(crate) fn of_migrations(
+    connection: &mut Database,
+    migrations: &[MigrationUuid],
+) -> Result<HashMap<MigrationUuid, OfRun>, StoreError> {
+    let mut runs_of = HashMap::new();
+    for some in migrations.chunks(LOOKED_UP) {
+        let named: Vec<String> = some.iter().map(text).collect();
+        let rows: Vec<(Option<MigrationUuid>, RunUuid, Option<String>)> = operations::table
+            .inner_join(runs::table.on(runs::plan_id.eq(operations::plan_id)))
+            .filter(operations::migration_uuid.eq_any(named))
+            .select((operations::migration_uuid, runs::uuid, runs::project_id))
+            .load(connection)?;
+        let started = rows.into_iter();
+        runs_of
+            .extend(started.filter_map(|(migration, run, project)| {
+                Some((migration?, OfRun { run, project }))
+            }));
+    }
+    Ok(runs_of)
 }
 
 impl Store {

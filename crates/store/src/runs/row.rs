@@ -16,6 +16,15 @@ use crate::plans::{count, operations_of};
 use crate::schema::runs;
 use crate::{Message, Store, StoreError};
 
+/// Which version of a run there is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RunVersion {
+    /// Where it is.
+    pub state: RunState,
+    /// Counts its changes.
+    pub generation: i64,
+}
+
 /// All that is read of a run.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = runs)]
@@ -240,6 +249,19 @@ impl Store {
             };
             let rows = row.filter(visible).into_iter().collect();
             Ok(complete(connection, rows, true)?.pop())
+        })
+        .await
+    }
+
+    /// Where a run is and which version it has, without all that it consists of.
+    pub async fn run_version(&self, uuid: RunUuid) -> Result<Option<RunVersion>, StoreError> {
+        self.read(move |connection| {
+            let found: Option<(RunState, i64)> = runs::table
+                .filter(runs::uuid.eq(text(uuid)))
+                .select((runs::state, runs::generation))
+                .first(connection)
+                .optional()?;
+            Ok(found.map(|(state, generation)| RunVersion { state, generation }))
         })
         .await
     }

@@ -1,14 +1,13 @@
 //! `POST /plans/{id}/runs`: a plan is carried out, if nothing has changed that matters to it.
 
-use std::collections::BTreeMap;
-
 use godwit_core::host::maintenance::Holder;
-use godwit_core::ids::{HostName, PlanUuid, RunUuid, ServerUuid};
+use godwit_core::ids::{PlanUuid, RunUuid};
 use godwit_core::plan::NotRunnable;
 use godwit_core::plan::request::Target;
-use godwit_core::run::OperationKind;
+use godwit_facts::planning::{differences, scope_of_plan};
+use godwit_planner::fingerprint::Difference;
 use godwit_store::{
-    ChangeNote, FreshIds, NewRun, PlanDetail, PlanRecord, PlanRunError, PlannedOperation,
+    ChangeNote, FreshIds, NewRun, PlanDetail, PlanRecord, PlanRunError, StoreError,
 };
 use serde_json::{Value, json};
 
@@ -17,7 +16,7 @@ use crate::relocation::call::Call;
 use crate::relocation::plans::{find_own, no_fields, no_such_plan, version};
 use crate::relocation::problem::{Code, Problem, sentence};
 use crate::relocation::routes::Answer;
-use crate::relocation::views::difference::{DifferenceView, Moved};
+use crate::relocation::views::difference::DifferenceView;
 use crate::relocation::{etag, rules};
 
 /// 202 with the run, which waits for room from now on.
@@ -25,17 +24,27 @@ pub async fn create(call: &Call) -> Answer {
     no_fields(call)?;
     let detail = find_own(call, rules::RUNS_CREATE).await?;
     etag::check(&call.headers, &version(&detail))?;
-    let (state, plan) = (&call.state, &detail.record);
-    let differences = differences(call, &detail).await?;
-    let new = new_run(call, plan);
+    let PlanDetail {
+        record: plan,
+        operations,
+        ..
+    } = detail;
+    let state = &call.state;
+    let new = new_run(call, &plan);
     let note = ChangeNote::requested(&call.note());
+    let scope = scope_of_plan(&plan.target, &operations);
+    let basis = call.basis();
+    let compare = move |plan: &PlanRecord, inventory| {
+        differences(plan, &operations, inventory, basis)
+            .map_err(|error| StoreError::Corrupt(error.into()))
+    };
     let begun = state
         .store
-        .plan_run(plan.uuid, new, differences, note)
+        .plan_run_compared(plan.uuid, new, scope, compare, note)
         .await;
     let run = begun.map_err(|error| match error {
         PlanRunError::NotFound => no_such_plan(),
-        PlanRunError::NotRunnable(why) => not_runnable(call, plan, why),
+        PlanRunError::NotRunnable(why) => not_runnable(call, &plan, why),
         PlanRunError::NotYet => not_yet(),
         PlanRunError::Store(error) => error.into(),
     })?;
@@ -86,7 +95,7 @@ pub(in crate::relocation) fn not_yet() -> Problem {
     Problem::new(Code::Unavailable, detail)
 }
 
-fn not_runnable(call: &Call, plan: &PlanRecord, why: NotRunnable<Moved>) -> Problem {
+fn not_runnable(call: &Call, plan: &PlanRecord, why: NotRunnable<Difference>) -> Problem {
     let (sees, owner) = (call.sees(), plan.by.project.as_deref());
     let Ok(code) = why.code().parse::<Code>() else {
         return Problem::internal(format_args!("{} is no problem's code", why.code()));
@@ -100,40 +109,4 @@ fn not_runnable(call: &Call, plan: &PlanRecord, why: NotRunnable<Moved>) -> Prob
         }
         NotRunnable::NotReady(_) | NotRunnable::AlreadyRun | NotRunnable::Expired => problem,
     }
-}
-
-/// Servers that are no longer where the plan takes them from. Everything else that may have changed
-/// is checked where each operation begins.
-async fn differences(call: &Call, detail: &PlanDetail) -> Result<Vec<Moved>, Problem> {
-    let taken_from = taken_from(&detail.operations);
-    let servers = taken_from.keys().copied();
-    let places = call.state.store.server_places(servers).await?;
-    let mut moved = Vec::new();
-    for (server, was) in taken_from {
-        let place = places.get(&server).filter(|it| !it.is_deleted);
-        let is = place.and_then(|it| it.host.clone());
-        if is.as_ref() != Some(&was) {
-            moved.push(Moved { server, was, is });
-        }
-    }
-    Ok(moved)
-}
-
-/// Where the first move of each server takes it from.
-fn taken_from(operations: &[PlannedOperation]) -> BTreeMap<ServerUuid, HostName> {
-    let mut taken_from = BTreeMap::new();
-    for operation in operations {
-        let host = match operation.kind {
-            OperationKind::Storage => None,
-            OperationKind::Live
-            | OperationKind::Cold
-            | OperationKind::Evacuate
-            | OperationKind::Shutdown
-            | OperationKind::Start => HostName::new(operation.source.as_str()).ok(),
-        };
-        if let Some(host) = host {
-            taken_from.entry(operation.server).or_insert(host);
-        }
-    }
-    taken_from
 }

@@ -1,6 +1,6 @@
 //! A migration: everything that Nova's record has, and what else is known of it.
 
-use godwit_core::ids::{MigrationUuid, ServerUuid};
+use godwit_core::ids::{MigrationUuid, RunUuid, ServerUuid};
 use godwit_core::migration::Intent;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_core::time::Timestamp;
@@ -103,8 +103,8 @@ pub struct MigrationView<'a> {
     downtime_seconds: Option<f64>,
     claims: Vec<ClaimView>,
     deadline: Option<Timestamp>,
-    /// The run that it is part of. There are none yet.
-    run: Option<&'a str>,
+    /// The run whose operation has started it.
+    run: Option<RunUuid>,
     /// How it is known that an evacuation's source is dead.
     fence_proof: Option<FenceProofView<'a>>,
     created_at: Timestamp,
@@ -184,7 +184,15 @@ impl<'a> MigrationView<'a> {
                 .map(|claim| ClaimView::new(claim, owner, sees))
                 .collect(),
             deadline: migration.deadline,
-            run: None,
+            // It may be another project's.
+            run: detail
+                .run
+                .as_ref()
+                .filter(|it| {
+                    sees.project
+                        .is_none_or(|own| it.project.as_deref() == Some(own))
+                })
+                .map(|it| it.run),
             fence_proof: detail
                 .fence_proof
                 .as_ref()

@@ -1,0 +1,132 @@
+//! What is counted of runs.
+
+use std::collections::BTreeMap;
+
+use godwit_core::plan::{Actual, Estimate, Estimates};
+use godwit_core::run::{OperationState, RunState};
+use godwit_store::RunRecord;
+use prometheus::{
+    Histogram, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    register_histogram_vec_with_registry as histograms,
+    register_histogram_with_registry as histogram,
+    register_int_counter_vec_with_registry as counters,
+    register_int_gauge_vec_with_registry as gauges, register_int_gauge_with_registry as gauge,
+};
+
+use super::float;
+
+/// Quotients of what was and what was to be: as expected in the middle, and far from it at the ends.
+const RATIOS: &[f64] = &[
+    0.1, 0.25, 0.5, 0.67, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0, 10.0,
+];
+
+pub(crate) struct OfRuns {
+    unfinished: IntGaugeVec,
+    waiting: IntGauge,
+    ended: IntCounterVec,
+    over_bound: Histogram,
+    estimates: HistogramVec,
+}
+
+impl OfRuns {
+    pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
+        Ok(Self {
+            unfinished: gauges!(
+                "godwit_runs",
+                "Runs that have not ended.",
+                &["state"],
+                registry
+            )?,
+            waiting: gauge!(
+                "godwit_runs_waiting",
+                "Runs that wait for the room of others.",
+                registry
+            )?,
+            ended: counters!(
+                "godwit_runs_ended_total",
+                "Runs that this conductor saw end.",
+                &["state"],
+                registry
+            )?,
+            over_bound: histogram!(
+                "godwit_run_makespan_over_bound",
+                "How long completed runs took, by what no plan could have been faster than.",
+                RATIOS.to_vec(),
+                registry
+            )?,
+            estimates: histograms!(
+                "godwit_run_estimate_ratio",
+                "What completed operations took, by what they were estimated to take: bytes, \
+                 seconds or downtime_seconds.",
+                &["quantity"],
+                RATIOS.to_vec(),
+                registry
+            )?,
+        })
+    }
+
+    /// These are all that have not ended.
+    pub(crate) fn unfinished_are(&self, runs: &[RunRecord]) {
+        let mut counts: BTreeMap<RunState, i64> = BTreeMap::new();
+        for record in runs {
+            *counts.entry(record.run.state).or_default() += 1;
+        }
+        self.unfinished.reset();
+        for (state, count) in counts {
+            let labels = [state.as_str()];
+            self.unfinished.with_label_values(&labels).set(count);
+        }
+        let waiting = runs.iter().filter(|it| !it.waits_for.is_empty()).count();
+        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// A run has ended.
+    pub(crate) fn ended(&self, record: &RunRecord) {
+        let run = &record.run;
+        self.ended.with_label_values(&[run.state.as_str()]).inc();
+        let took = run.started_at.zip(run.ended_at);
+        if let (RunState::Completed, Some((started, ended)), Some(bound)) =
+            (run.state, took, record.lower_bound)
+            && bound > 0.0
+        {
+            let took = ended.since(started).as_secs_f64();
+            self.over_bound.observe(took / bound);
+        }
+    }
+
+    /// Operations have ended between these two.
+    pub(crate) fn operations_ended(&self, before: &RunRecord, after: &RunRecord) {
+        let was = before.run.operations.iter();
+        let is = after.run.operations.iter().zip(&after.operations);
+        for (was, (is, beside)) in was.zip(is) {
+            let completed = OperationState::Completed;
+            if was.state != completed && is.state == completed {
+                let actual = beside.actual.unwrap_or_default();
+                self.compare(beside.planned.estimates, actual);
+            }
+        }
+    }
+
+    fn compare(&self, estimated: Estimates, actual: Actual) {
+        let quantities = [
+            ("bytes", estimated.bytes, actual.bytes.map(float)),
+            ("seconds", estimated.seconds, actual.seconds),
+            (
+                "downtime_seconds",
+                estimated.downtime_seconds,
+                actual.downtime_seconds,
+            ),
+        ];
+        for (quantity, estimate, actual) in quantities {
+            if let Some(ratio) = ratio(estimate, actual) {
+                self.estimates.with_label_values(&[quantity]).observe(ratio);
+            }
+        }
+    }
+}
+
+fn ratio(estimate: Estimate, actual: Option<f64>) -> Option<f64> {
+    actual
+        .filter(|_| estimate.mid > 0.0)
+        .map(|it| it / estimate.mid)
+}

@@ -1,0 +1,323 @@
+//! Operations that begin, each together with what it starts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::ids::{HostName, MigrationUuid, OperationUuid};
+use godwit_core::migration::{Limits, Request};
+use godwit_core::power::PowerAction;
+use godwit_core::run::order::startable;
+use godwit_core::run::priority::Waiting;
+use godwit_core::run::{Event, Operation, OperationKind};
+use godwit_core::slots::SlotRole;
+use godwit_core::status::MigrationKind;
+use godwit_core::time::Timestamp;
+use godwit_planner::admission::SlotsTaken;
+use godwit_store::{
+    ActionNote, BeginError, NewMigration, NewPower, OperationBeginError, OperationStart, RunRecord,
+    RunStepError, Server, StoreError,
+};
+use tracing::{info, warn};
+
+use super::applied;
+use super::check::{Readiness, check, elsewhere, gone, in_use, request};
+use super::drive::Driver;
+use super::queues::{Candidate, choose};
+use crate::context::Context;
+use crate::effects::Retry;
+
+/// Operations of one run that begin before anything else is looked at.
+const AT_ONCE: usize = 16;
+/// Operations of one queue that are considered: if none of these finds slots, hardly another one will.
+const CONSIDERED: usize = 64;
+/// How often others are considered, where all that were chosen find their servers in use.
+const ROUNDS: usize = 4;
+
+/// What became of an operation that was to begin.
+enum Begun {
+    /// It runs, or it was refused; the run is this now.
+    Written(Box<RunRecord>),
+    /// Its server is in use, or its hosts have not been heard yet.
+    NotYet(Failure),
+    /// The run is not what it was.
+    Changed,
+}
+
+/// Begins what may begin and has slots; `None`: nothing.
+pub(super) async fn some(
+    driver: &mut Driver<'_>,
+    record: &RunRecord,
+) -> Result<Option<RunRecord>, Retry> {
+    let ctx = driver.ctx;
+    let mut later = BTreeSet::new();
+    for _ in 0..ROUNDS {
+        let candidates = candidates(record, &later);
+        if candidates.all.is_empty() {
+            ctx.queues.publish(driver.run, Vec::new());
+            return Ok(None);
+        }
+        let others = ctx.queues.of_others(driver.run);
+        let slots = (taken(ctx).await?, ctx.config.slots.limits());
+        let mut chosen = choose(&candidates.need_slots, &others, slots, ctx.now(), AT_ONCE);
+        ctx.queues.publish(driver.run, candidates.need_slots);
+        chosen.extend(candidates.need_none.into_iter().take(AT_ONCE));
+        // All together they have to keep to the constraints, too.
+        let begin = startable(&record.run, |it| chosen.contains(&it.id));
+        if begin.is_empty() {
+            return Ok(None);
+        }
+        let mut next = None;
+        for id in begin {
+            match begin_one(driver, record, id).await? {
+                Begun::Written(record) => next = Some(*record),
+                Begun::NotYet(_) => {
+                    later.insert(id);
+                }
+                Begun::Changed => return Ok(ctx.store.run_find(driver.run, None).await?),
+            }
+        }
+        if next.is_some() {
+            return Ok(next);
+        }
+    }
+    Ok(None)
+}
+
+/// What may begin but for slots.
+#[derive(Default)]
+struct Candidates {
+    all: BTreeSet<OperationUuid>,
+    need_slots: Vec<Candidate>,
+    need_none: Vec<OperationUuid>,
+}
+
+fn candidates(record: &RunRecord, later: &BTreeSet<OperationUuid>) -> Candidates {
+    let mut found = Candidates::default();
+    let mut considered: BTreeMap<String, usize> = BTreeMap::new();
+    let served = served(record);
+    startable(&record.run, |operation| {
+        let of_queue = considered.entry(operation.source.clone()).or_default();
+        if later.contains(&operation.id) || *of_queue >= CONSIDERED {
+            return false;
+        }
+        *of_queue += 1;
+        found.all.insert(operation.id);
+        match of_slots(record, operation, &served) {
+            Some(candidate) => found.need_slots.push(candidate),
+            None => found.need_none.push(operation.id),
+        }
+        false
+    });
+    found
+}
+
+/// When the last operation of each queue began.
+fn served(record: &RunRecord) -> BTreeMap<&str, Timestamp> {
+    let mut served = BTreeMap::new();
+    let both = record.run.operations.iter().zip(&record.operations);
+    for (operation, beside) in both {
+        if let Some(at) = beside.started_at {
+            let last = served.entry(operation.source.as_str()).or_insert(at);
+            *last = at.max(*last);
+        }
+    }
+    served
+}
+
+/// Only live migrations take slots. A queue that has begun nothing came when its run began.
+fn of_slots(
+    record: &RunRecord,
+    operation: &Operation,
+    served: &BTreeMap<&str, Timestamp>,
+) -> Option<Candidate> {
+    if operation.kind != OperationKind::Live {
+        return None;
+    }
+    let source = HostName::new(operation.source.as_str()).ok()?;
+    let destination = HostName::new(operation.destination.as_str()).ok()?;
+    let came = record.run.started_at.unwrap_or(record.created_at);
+    let since = served.get(operation.source.as_str()).copied();
+    let since = since.unwrap_or(came);
+    Some(Candidate {
+        operation: operation.id,
+        waiting: Waiting {
+            queue: (record.uuid, source),
+            goes_on: false,
+            priority: record.priority,
+            since,
+            // Its moment is a number as well, and every conductor knows it.
+            served: u64::try_from(since.as_micros()).unwrap_or_default(),
+        },
+        destination,
+    })
+}
+
+/// The slots of what moves, and of what waits for its own.
+async fn taken(ctx: &Context) -> Result<SlotsTaken, StoreError> {
+    let mut taken = SlotsTaken::default();
+    for record in ctx.store.migrations_unfinished().await? {
+        let migration = &record.migration;
+        if migration.kind != MigrationKind::LiveMigration {
+            continue;
+        }
+        taken.take(SlotRole::Source, &migration.source_compute, 1);
+        let named = migration.request.host();
+        if let Some(destination) = migration.destination().or(named) {
+            taken.take(SlotRole::Destination, destination, 1);
+        }
+    }
+    Ok(taken)
+}
+
+async fn begin_one(
+    driver: &mut Driver<'_>,
+    record: &RunRecord,
+    id: OperationUuid,
+) -> Result<Begun, Retry> {
+    let Some(operation) = record.run.operation(id) else {
+        return Ok(Begun::Changed);
+    };
+    let begun = match check(driver.ctx, record, operation).await? {
+        Readiness::Ready(server) => start(driver, operation, &server).await?,
+        Readiness::NotYet(why) => Begun::NotYet(why),
+        Readiness::Unfit(failure) => refuse(driver, operation, failure).await?,
+    };
+    let Begun::NotYet(why) = begun else {
+        driver.busy.remove(&id);
+        return Ok(begun);
+    };
+    let now = driver.ctx.now();
+    let since = *driver.busy.entry(id).or_insert(now);
+    if now.since(since) < driver.ctx.config.time_limits.accepted {
+        return Ok(Begun::NotYet(why));
+    }
+    driver.busy.remove(&id);
+    refuse(driver, operation, why).await
+}
+
+/// It is not to begin as things are: the run decides what becomes of it.
+async fn refuse(
+    driver: &Driver<'_>,
+    operation: &Operation,
+    failure: Failure,
+) -> Result<Begun, Retry> {
+    info!(run = %driver.run, operation = %operation.id, %failure, "an operation is not begun");
+    let event = Event::OperationRefused(operation.id, failure);
+    let store = &driver.ctx.store;
+    let refused = store.run_apply(driver.run, event, driver.note()).await;
+    let next = applied(refused)?;
+    Ok(next.map_or(Begun::Changed, |next| Begun::Written(Box::new(next))))
+}
+
+/// Its server is not where it was seen a moment before.
+struct Elsewhere;
+
+/// Begins it.
+async fn start(
+    driver: &Driver<'_>,
+    operation: &Operation,
+    server: &Server,
+) -> Result<Begun, Retry> {
+    let Some(start) = what(driver, operation, server) else {
+        let text = format!("{} is no host's name.", operation.destination);
+        let failure = Failure::new(FailureCode::NoValidHost, text);
+        return refuse(driver, operation, failure).await;
+    };
+    let seen = server.host.clone();
+    let is_there = move |server: &Server| match server.host == seen {
+        true => Ok(()),
+        false => Err(Elsewhere),
+    };
+    let (store, id) = (&driver.ctx.store, operation.id);
+    let begun = store.operation_begin(driver.run, id, start, is_there, driver.note());
+    match begun.await {
+        Ok(record) => {
+            driver.ctx.wake.wake();
+            Ok(Begun::Written(Box::new(record)))
+        }
+        Err(error) => not_begun(driver, operation, error).await,
+    }
+}
+
+async fn not_begun(
+    driver: &Driver<'_>,
+    operation: &Operation,
+    error: OperationBeginError<Elsewhere>,
+) -> Result<Begun, Retry> {
+    let failure = match error {
+        OperationBeginError::Step(RunStepError::Store(error))
+        | OperationBeginError::Start(BeginError::Store(error)) => return Err(error.into()),
+        OperationBeginError::Step(
+            RunStepError::NotFound | RunStepError::Rejected(_) | RunStepError::Refused(_),
+        ) => return Ok(Begun::Changed),
+        OperationBeginError::Start(BeginError::NotFree) => return Ok(Begun::NotYet(in_use())),
+        OperationBeginError::Start(BeginError::NoSuchServer) => gone(),
+        OperationBeginError::Start(BeginError::Refused(Elsewhere)) => elsewhere(operation),
+        OperationBeginError::ShutdownForbidden(host) => {
+            let text = format!("Not everybody who holds {host} has asked for shutdowns.");
+            Failure::new(FailureCode::PowerState, text)
+        }
+        error @ OperationBeginError::Otherwise(_) => {
+            warn!(run = %driver.run, %error, "an operation could not begin");
+            Failure::new(FailureCode::Superseded, error.to_string())
+        }
+    };
+    refuse(driver, operation, failure).await
+}
+
+/// What it starts, as whoever asks for it by itself would; `None`: its destination is no host.
+fn what(driver: &Driver<'_>, operation: &Operation, server: &Server) -> Option<OperationStart> {
+    match operation.kind {
+        OperationKind::Live | OperationKind::Cold | OperationKind::Evacuate => {
+            let start = match request(operation, server)? {
+                Request::Live(it) => OperationStart::Live(migration(driver, operation, it)),
+                Request::Cold(it) => OperationStart::Cold(migration(driver, operation, it)),
+                Request::Evacuation(it) => {
+                    OperationStart::Evacuation(migration(driver, operation, it))
+                }
+            };
+            Some(start)
+        }
+        OperationKind::Shutdown => Some(power(driver, operation, PowerAction::Stop)),
+        OperationKind::Start => Some(power(driver, operation, PowerAction::Start)),
+        OperationKind::Storage => Some(OperationStart::Nothing),
+    }
+}
+
+/// Each has a request id of its own, as instance actions are found by it.
+fn request_id(ctx: &Context) -> String {
+    format!("req-{}", (ctx.ids)())
+}
+
+fn migration<R>(driver: &Driver<'_>, operation: &Operation, request: R) -> NewMigration<R> {
+    let ctx = driver.ctx;
+    NewMigration {
+        uuid: MigrationUuid((ctx.ids)()),
+        server: operation.server,
+        request,
+        limits: Limits {
+            accepted: ctx.config.time_limits.accepted,
+            ..Limits::default()
+        },
+        user_id: driver.by.user.clone(),
+        project_id: driver.by.project.clone(),
+        request_id: Some(request_id(ctx)),
+        trace: driver.trace,
+        at: ctx.now(),
+    }
+}
+
+fn power(driver: &Driver<'_>, operation: &Operation, action: PowerAction) -> OperationStart {
+    let ctx = driver.ctx;
+    OperationStart::Power(NewPower {
+        server: operation.server,
+        action,
+        note: ActionNote {
+            request_id: request_id(ctx),
+            user_id: driver.by.user.clone(),
+            project_id: driver.by.project.clone(),
+            trace: driver.trace,
+            at: ctx.now(),
+        },
+    })
+}

@@ -1,0 +1,428 @@
+//! Plans, carried out.
+
+use std::time::Duration;
+
+use godwit_core::failure::FailureCode;
+use godwit_core::ids::RunUuid;
+use godwit_core::plan::options::{Constraint, Priority};
+use godwit_core::plan::request::Target;
+use godwit_core::run::{Event, OperationKind, OperationState as Is, RunState};
+use godwit_core::server::VmState;
+use godwit_core::status::MigrationStatus as Status;
+use godwit_core::time::Clock as _;
+use godwit_store::{MigrationKey, RunRecord};
+use godwit_test_support::wait_for;
+
+use crate::cluster::*;
+use crate::planned::*;
+
+fn cancel(abort_running: bool) -> Event {
+    Event::CancelRequested { abort_running }
+}
+
+fn runs(record: &RunRecord, place: usize) -> bool {
+    record.run.operations[place].state == Is::Running
+}
+
+/// Did the one of this place end before that one began?
+fn in_turn(record: &RunRecord, first: usize, second: usize) -> bool {
+    record.operations[first].ended_at.unwrap() <= record.operations[second].started_at.unwrap()
+}
+
+/// Until the migration of an operation is under way.
+async fn moves_now(cluster: &Cluster, run: RunUuid, place: usize) {
+    let record = cluster
+        .run_reaches(run, "it to move", |it| runs(it, place))
+        .await;
+    let migration = record.run.operations[place].migration.unwrap();
+    cluster.reaches(migration, Status::Running).await;
+}
+
+on_both! {
+    async fn a_run_moves_its_servers_and_completes(made: Made) {
+        let cluster = made.with_hosts(&[2, 0]).start().await;
+        let run = cluster.run(Wanted::of(vec![moves(1, (1, 2)), moves(2, (1, 2))])).await;
+        let record = cluster.run_ends(run).await;
+        assert_eq!((record.run.state, record.run.progress.percent()), (RunState::Completed, 100));
+        for (number, operation) in [1, 2].into_iter().zip(&record.run.operations) {
+            assert!(cluster.is_on(number, 2).await);
+            assert_eq!(cluster.migrations_of(number).await, 1);
+            assert_eq!((operation.state, operation.attempts), (Is::Completed, 1));
+            let key = MigrationKey::Uuid(operation.migration.unwrap());
+            let detail = cluster.store.migration_detail(key, None).await.unwrap().unwrap();
+            assert_eq!(detail.run.map(|it| it.run), Some(run));
+        }
+        let actual = record.operations[0].actual.unwrap();
+        assert!(actual.seconds.unwrap() > 0.0 && actual.bytes.unwrap() > 0, "{actual:?}");
+        assert!(record.operations[0].started_at >= record.run.started_at);
+        cluster.is_sound().await;
+    }
+
+    async fn a_run_without_operations_completes(made: Made) {
+        let cluster = made.with_hosts(&[1, 0]).start().await;
+        let run = cluster.run(Wanted::of(vec![])).await;
+        assert_eq!(cluster.run_ends(run).await.run.state, RunState::Completed);
+        cluster.is_sound().await;
+    }
+
+    async fn what_finds_no_room_fails_and_moves_nothing(made: Made) {
+        let cluster = made.with_hosts(&[1, 0]).start().await;
+        let mut wanted = Wanted::of(vec![moves(1, (1, 2))]);
+        wanted.room = vec![(2, 10_000)];
+        let run = cluster.run(wanted).await;
+        let record = cluster.run_ends(run).await;
+        assert_eq!((record.run.state, states(&record)), (RunState::Failed, vec![Is::Failed]));
+        let failure = record.run.operations[0].failure.clone().unwrap();
+        assert_eq!(failure.code, FailureCode::NoValidHost);
+        assert_eq!(cluster.migrations_of(1).await, 0);
+        cluster.is_sound().await;
+    }
+
+    async fn a_destination_that_fills_up_meanwhile_is_replaced_by_one_that_fits(made: Made) {
+        let mut made = made.with_hosts(&[1, 0, 0]);
+        made.host(2).memory_bytes = GIB / 2;
+        let cluster = made.start().await;
+        // As if there had been room when it was planned.
+        let mut wanted = Wanted::of(vec![moves(1, (1, 2))]);
+        wanted.room.clear();
+        let run = cluster.run(wanted).await;
+        let record = cluster.run_ends(run).await;
+        assert_eq!(record.run.state, RunState::Completed, "{:#?}", record.run);
+        assert_eq!(destinations(&record), [host(3)]);
+        assert_eq!(record.run.revisions.len(), 1);
+        let revision = &record.run.revisions[0];
+        assert_eq!((revision.from.as_str(), revision.to.as_str()), ("host-2", "host-3"));
+        let because = revision.because.as_ref().unwrap();
+        assert_eq!(because.code, FailureCode::NoValidHost);
+        assert!(because.message.starts_with("host-2 does not fit: "), "{because:?}");
+        assert!(cluster.is_on(1, 3).await);
+        assert_eq!(cluster.migrations_of(1).await, 1, "nothing was begun in vain");
+        cluster.is_sound().await;
+    }
+
+    async fn what_fits_nowhere_fails_and_the_rest_is_done(made: Made) {
+        let mut made = made.with_hosts(&[2, 0]);
+        made.guest(2).memory_bytes = 8 * GIB;
+        made.host(2).memory_bytes = 4 * GIB;
+        let cluster = made.start().await;
+        let mut wanted = Wanted::of(vec![moves(1, (1, 2)), moves(2, (1, 2))]);
+        wanted.room = vec![(2, 1)];
+        let run = cluster.run(wanted).await;
+        let record = cluster.run_ends(run).await;
+        assert_eq!(record.run.state, RunState::Partial);
+        assert_eq!(states(&record), [Is::Completed, Is::Failed]);
+        let failure = record.run.operations[1].failure.clone().unwrap();
+        assert!(failure.message.contains("No other host fits."), "{failure:?}");
+        assert!(cluster.is_on(1, 2).await && cluster.is_on(2, 1).await);
+        cluster.is_sound().await;
+    }
+
+    async fn a_named_destination_is_not_replaced(made: Made) {
+        let mut made = made.with_hosts(&[1, 0, 0]);
+        made.host(2).memory_bytes = GIB / 2;
+        let cluster = made.start().await;
+        let mut wanted = Wanted::of(vec![moves(1, (1, 2))]);
+        wanted.target = Target::Server(server(1), Some(host(2)));
+        wanted.room.clear();
+        let run = cluster.run(wanted).await;
+        let record = cluster.run_ends(run).await;
+        assert_eq!((record.run.state, states(&record)), (RunState::Failed, vec![Is::Failed]));
+        assert!(record.run.revisions.is_empty());
+        assert!(cluster.is_on(1, 1).await);
+        cluster.is_sound().await;
+    }
+
+    async fn a_destination_that_dies_halfway_is_replaced(made: Made) {
+        let mut made = made.with_hosts(&[1, 0, 0]);
+        made.never_converges(1);
+        let mut cluster = made.start().await;
+        let run = cluster.run(Wanted::of(vec![moves(1, (1, 2))])).await;
+        moves_now(&cluster, run, 0).await;
+        cluster.die(2);
+        cluster.declare_dead(2, true).await;
+        let record = cluster
+            .run_reaches(run, "it to go elsewhere", |it| {
+                it.run.operations[0].attempts == 2 && runs(it, 0)
+            })
+            .await;
+        assert_eq!(destinations(&record), [host(3)]);
+        let because = record.run.revisions[0].because.clone().unwrap();
+        // As its source says, or whoever has declared it dead.
+        let codes = [FailureCode::DestinationDead, FailureCode::LinkLost];
+        assert!(codes.contains(&because.code), "{because:?}");
+        moves_now(&cluster, run, 0).await;
+        cluster.run_asked(run, cancel(true)).await;
+        assert_eq!(cluster.run_ends(run).await.run.state, RunState::Cancelled);
+        assert_eq!(cluster.migrations_of(1).await, 2);
+        cluster.come_back(2);
+        cluster.declare_dead(2, false).await;
+        cluster.settles().await;
+        cluster.is_sound().await;
+    }
+
+    async fn a_server_that_is_gone_is_not_looked_for_elsewhere(made: Made) {
+        let cluster = made.with_hosts(&[1, 0, 0]).start().await;
+        let run = cluster.run(Wanted::of(vec![moves(99, (1, 2)), moves(1, (1, 2))])).await;
+        let record = cluster.run_ends(run).await;
+        assert_eq!(record.run.state, RunState::Partial);
+        assert_eq!(states(&record), [Is::Failed, Is::Completed]);
+        let operation = &record.run.operations[0];
+        assert_eq!((operation.attempts, operation.revisions), (1, 0));
+        let failure = operation.failure.clone().unwrap();
+        assert_eq!(failure.message, "The server does not exist any more.");
+        cluster.is_sound().await;
+    }
+
+    async fn a_server_that_was_moved_meanwhile_is_left_where_it_is(made: Made) {
+        let cluster = made.with_hosts(&[1, 0, 0]).start().await;
+        let moved = cluster.begin(1, to(3)).await.unwrap();
+        cluster.ends(moved).await;
+        let run = cluster.run(Wanted::of(vec![moves(1, (1, 2))])).await;
+        let record = cluster.run_ends(run).await;
+        assert_eq!(record.run.state, RunState::Failed);
+        let failure = record.run.operations[0].failure.clone().unwrap();
+        assert_eq!(failure.message, "The server is not on host-1 any more.");
+        assert!(cluster.is_on(1, 3).await);
+        cluster.is_sound().await;
+    }
+
+    async fn a_server_in_use_is_waited_for(made: Made) {
+        let mut made = made.with_hosts(&[1, 0, 0]);
+        made.never_converges(1);
+        let cluster = made.start().await;
+        let other = cluster.begin(1, to(3)).await.unwrap();
+        cluster.reaches(other, Status::Running).await;
+        let run = cluster.run(Wanted::of(vec![moves(1, (1, 2))])).await;
+        cluster.run_is(run, RunState::Running).await;
+        cluster.ask(other, godwit_core::event::Event::AbortRequested).await;
+        moves_now(&cluster, run, 0).await;
+        cluster.run_asked(run, cancel(true)).await;
+        assert_eq!(cluster.run_ends(run).await.run.state, RunState::Cancelled);
+        cluster.is_sound().await;
+    }
+
+    async fn a_server_that_stays_in_use_is_given_up(made: Made) {
+        let mut made = made.with_hosts(&[1, 0, 0]);
+        made.never_converges(1);
+        made.config.time_limits.accepted = Duration::from_secs(1);
+        let cluster = made.start().await;
+        let other = cluster.begin(1, to(3)).await.unwrap();
+        cluster.reaches(other, Status::Running).await;
+        let run = cluster.run(Wanted::of(vec![moves(1, (1, 2))])).await;
+        let record = cluster.run_ends(run).await;
+        let failure = record.run.operations[0].failure.clone().unwrap();
+        assert_eq!(failure.message, "Something else is being done to the server.");
+        cluster.ask(other, godwit_core::event::Event::AbortRequested).await;
+        cluster.ends(other).await;
+        cluster.is_sound().await;
+    }
+
+    async fn of_two_runs_for_the_same_room_one_waits_and_says_for_whom(made: Made) {
+        let mut made = made.with_hosts(&[1, 1, 0]);
+        made.host(3).memory_bytes = 2 * GIB - 1;
+        made.never_converges(1);
+        let cluster = made.start().await;
+        let first = cluster.run(Wanted::of(vec![moves(1, (1, 3))])).await;
+        moves_now(&cluster, first, 0).await;
+        let second = cluster.run(Wanted::of(vec![moves(2, (2, 3))])).await;
+        let waits = cluster
+            .run_reaches(second, "it to wait", |it| !it.waits_for.is_empty())
+            .await;
+        assert_eq!((waits.run.state, &waits.waits_for[..]), (RunState::Pending, &[first][..]));
+        assert_eq!(cluster.migrations_of(2).await, 0);
+        cluster.run_asked(first, cancel(true)).await;
+        let record = cluster.run_ends(second).await;
+        assert_eq!(record.run.state, RunState::Completed, "{:#?}", record.run);
+        assert_eq!(record.waits_for, []);
+        assert!(cluster.is_on(2, 3).await);
+        cluster.is_sound().await;
+    }
+
+    async fn what_has_not_begun_never_begins_once_a_run_is_cancelled(made: Made) {
+        let mut made = made.with_hosts(&[3, 0]);
+        made.config.slots.per_source = 1;
+        made.never_converges(1);
+        let cluster = made.start().await;
+        let all = (1..=3).map(|it| moves(it, (1, 2))).collect();
+        let run = cluster.run(Wanted::of(all)).await;
+        moves_now(&cluster, run, 0).await;
+        cluster.run_asked(run, cancel(false)).await;
+        let record = cluster.run_record(run).await;
+        assert_eq!(record.run.state, RunState::Cancelling, "something moves");
+        assert_eq!(states(&record), [Is::Running, Is::Cancelled, Is::Cancelled]);
+        cluster.run_asked(run, cancel(true)).await;
+        let record = cluster.run_ends(run).await;
+        assert_eq!(record.run.state, RunState::Cancelled);
+        assert!(cluster.store.migrations_unfinished().await.unwrap().is_empty());
+        for number in 1..=3 {
+            assert!(cluster.is_on(number, 1).await);
+        }
+        assert_eq!((cluster.migrations_of(2).await, cluster.migrations_of(3).await), (0, 0));
+        cluster.is_sound().await;
+    }
+
+    async fn what_runs_ends_by_itself_where_it_is_not_aborted(made: Made) {
+        let mut made = made.with_hosts(&[2, 0]);
+        made.config.slots.per_source = 1;
+        let cluster = made.start().await;
+        cluster.hold(&host(1), godwit_compute_agent::holds::HoldPoint::BeforeHandover);
+        let run = cluster.run(Wanted::of(vec![moves(1, (1, 2)), moves(2, (1, 2))])).await;
+        moves_now(&cluster, run, 0).await;
+        cluster.run_asked(run, cancel(false)).await;
+        cluster.release(&host(1), godwit_compute_agent::holds::HoldPoint::BeforeHandover);
+        let record = cluster.run_ends(run).await;
+        assert_eq!(record.run.state, RunState::Cancelled);
+        assert_eq!(states(&record), [Is::Completed, Is::Cancelled]);
+        assert!(cluster.is_on(1, 2).await && cluster.is_on(2, 1).await);
+        cluster.is_sound().await;
+    }
+
+    async fn a_skipped_operation_never_begins(made: Made) {
+        let mut made = made.with_hosts(&[2, 0]);
+        made.config.slots.per_source = 1;
+        let cluster = made.start().await;
+        cluster.hold(&host(1), godwit_compute_agent::holds::HoldPoint::BeforeHandover);
+        let run = cluster.run(Wanted::of(vec![moves(1, (1, 2)), moves(2, (1, 2))])).await;
+        moves_now(&cluster, run, 0).await;
+        let second = cluster.run_record(run).await.run.operations[1].id;
+        cluster.run_asked(run, Event::SkipRequested(second)).await;
+        cluster.release(&host(1), godwit_compute_agent::holds::HoldPoint::BeforeHandover);
+        let record = cluster.run_ends(run).await;
+        assert_eq!(record.run.state, RunState::Partial);
+        assert_eq!(states(&record), [Is::Completed, Is::Skipped]);
+        assert_eq!(cluster.migrations_of(2).await, 0);
+        cluster.is_sound().await;
+    }
+
+    async fn at_its_deadline_nothing_new_begins(made: Made) {
+        let mut made = made.with_hosts(&[2, 0]);
+        made.config.slots.per_source = 1;
+        let cluster = made.start().await;
+        cluster.hold(&host(1), godwit_compute_agent::holds::HoldPoint::BeforeHandover);
+        let mut wanted = Wanted::of(vec![moves(1, (1, 2)), moves(2, (1, 2))]);
+        wanted.options.deadline = Some(SystemClock.now().plus(Duration::from_secs(2)));
+        let run = cluster.run(wanted).await;
+        moves_now(&cluster, run, 0).await;
+        cluster.run_reaches(run, "it to be late", |it| it.run.is_late).await;
+        cluster.release(&host(1), godwit_compute_agent::holds::HoldPoint::BeforeHandover);
+        let record = cluster.run_ends(run).await;
+        assert_eq!(record.run.state, RunState::Partial);
+        assert_eq!(states(&record), [Is::Completed, Is::Skipped]);
+        assert_eq!(cluster.migrations_of(2).await, 0);
+        cluster.is_sound().await;
+    }
+
+    async fn servers_move_in_the_order_that_was_asked_for(made: Made) {
+        let cluster = made.with_hosts(&[2, 0]).start().await;
+        let wanted = Wanted::of(vec![moves(1, (1, 2)), moves(2, (1, 2))]);
+        let run = cluster.run(wanted.keeps_to(Constraint::Before(server(2), server(1)))).await;
+        let record = cluster.run_ends(run).await;
+        assert_eq!(record.run.state, RunState::Completed);
+        assert!(in_turn(&record, 1, 0), "{record:#?}");
+        cluster.is_sound().await;
+    }
+
+    async fn servers_that_must_not_move_together_do_not(made: Made) {
+        let cluster = made.with_hosts(&[3, 0]).start().await;
+        let wanted = Wanted::of((1..=3).map(|it| moves(it, (1, 2))).collect());
+        let apart = Constraint::NotTogether(vec![server(1), server(2)]);
+        let run = cluster.run(wanted.keeps_to(apart)).await;
+        let record = cluster.run_ends(run).await;
+        assert_eq!(record.run.state, RunState::Completed);
+        assert!(in_turn(&record, 0, 1), "{record:#?}");
+        assert!(!in_turn(&record, 0, 2), "who need not wait does not: {record:#?}");
+        cluster.is_sound().await;
+    }
+
+    async fn no_more_move_at_a_time_than_was_asked_for(made: Made) {
+        let cluster = made.with_hosts(&[4, 0]).start().await;
+        let wanted = Wanted::of((1..=4).map(|it| moves(it, (1, 2))).collect());
+        let two = Constraint::AtMost(2, (1..=4).map(server).collect());
+        let run = cluster.run(wanted.keeps_to(two)).await;
+        let record = cluster.run_ends(run).await;
+        assert_eq!(record.run.state, RunState::Completed);
+        let at_once = |at| {
+            let moved = record.operations.iter();
+            let moved = moved.filter(|it| it.started_at <= Some(at) && it.ended_at > Some(at));
+            moved.count()
+        };
+        let begun = record.operations.iter().filter_map(|it| it.started_at);
+        assert_eq!(begun.map(at_once).max(), Some(2), "{record:#?}");
+        cluster.is_sound().await;
+    }
+
+    async fn an_emergency_is_not_behind_the_queue_of_a_drain(made: Made) {
+        let mut made = made.with_hosts(&[4, 1, 0]);
+        made.config.slots.per_destination = 1;
+        let cluster = made.start().await;
+        cluster.hold(&host(1), godwit_compute_agent::holds::HoldPoint::BeforeHandover);
+        let drain = cluster.run(Wanted::of((1..=4).map(|it| moves(it, (1, 3))).collect())).await;
+        moves_now(&cluster, drain, 0).await;
+        let mut urgent = Wanted::of(vec![moves(5, (2, 3))]);
+        urgent.options.priority = Some(Priority::Emergency);
+        let urgent = cluster.run(urgent).await;
+        cluster.run_is(urgent, RunState::Running).await;
+        cluster.release(&host(1), godwit_compute_agent::holds::HoldPoint::BeforeHandover);
+        let (drain, urgent) = (cluster.run_ends(drain).await, cluster.run_ends(urgent).await);
+        let begun = urgent.operations[0].started_at;
+        let before = drain.operations.iter().filter(|it| it.started_at < begun).count();
+        assert_eq!(before, 1, "only the one that moved already");
+        cluster.is_sound().await;
+    }
+
+    async fn a_cold_move_is_confirmed_by_its_run(made: Made) {
+        let cluster = made.with_hosts(&[1, 0]).start().await;
+        let run = cluster.run(Wanted::of(vec![operation(OperationKind::Cold, 1, (1, 2))])).await;
+        let record = cluster.run_ends(run).await;
+        assert_eq!(record.run.state, RunState::Completed, "{:#?}", record.run);
+        let moved = cluster.record(record.run.operations[0].migration.unwrap()).await;
+        assert_eq!(moved.migration.status(), Status::Confirmed);
+        assert!(cluster.is_on(1, 2).await);
+        cluster.is_sound().await;
+    }
+
+    async fn servers_of_a_dead_host_are_started_elsewhere(made: Made) {
+        let mut cluster = made.with_hosts(&[1, 0]).start().await;
+        cluster.die(1);
+        cluster.declare_dead(1, true).await;
+        let evacuates = operation(OperationKind::Evacuate, 1, (1, 2));
+        let run = cluster.run(Wanted::of(vec![evacuates])).await;
+        let record = cluster.run_ends(run).await;
+        assert_eq!(record.run.state, RunState::Completed, "{:#?}", record.run);
+        assert!(cluster.is_on(1, 2).await);
+        cluster.come_back(1);
+        cluster.settles().await;
+        cluster.is_sound().await;
+    }
+
+    async fn nothing_is_shut_down_that_nobody_wants_shut_down(made: Made) {
+        let cluster = made.with_hosts(&[1]).start().await;
+        let stops = operation(OperationKind::Shutdown, 1, (1, 1));
+        let run = cluster.run(Wanted::of(vec![stops])).await;
+        let record = cluster.run_ends(run).await;
+        assert_eq!(record.run.state, RunState::Failed);
+        let failure = record.run.operations[0].failure.clone().unwrap();
+        let why = "Not everybody who holds host-1 has asked for shutdowns.";
+        assert_eq!(failure.message, why);
+        assert_eq!(cluster.server(1).await.vm_state, VmState::Active);
+        cluster.is_sound().await;
+    }
+
+    async fn runs_are_counted(made: Made) {
+        let cluster = made.with_hosts(&[1, 0]).start().await;
+        let run = cluster.run(Wanted::of(vec![moves(1, (1, 2))])).await;
+        cluster.run_ends(run).await;
+        let count = |name: &str| {
+            let families = cluster.registry.gather();
+            let family = families.iter().find(|it| it.name() == name);
+            family.map_or(0, |it| it.get_metric().len())
+        };
+        wait_for("the run to be counted", PATIENCE, async || {
+            let ended = count("godwit_runs_ended_total");
+            let compared = count("godwit_run_estimate_ratio");
+            Ok((ended == 1 && compared >= 2).then_some(()))
+        })
+        .await
+        .unwrap();
+    }
+}
