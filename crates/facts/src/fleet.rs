@@ -63,6 +63,7 @@ impl Fleet {
                 name: facts.name.clone(),
                 node: facts.node.clone(),
                 because: load.because.clone(),
+                holders: load.holders.iter().map(|it| it.holder.clone()).collect(),
                 unmanaged: load.unmanaged.clone(),
                 up: load.host.service.is_up(basis.now, basis.down_time),
                 hypervisor_type: facts.hypervisor_type.clone(),

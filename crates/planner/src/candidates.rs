@@ -57,6 +57,8 @@ words!(
         Named = "named",
         /// Something may be put there.
         Enabled = "enabled",
+        /// Nobody holds it for maintenance.
+        NotHeld = "not-held",
         /// Its cluster and the source's take part in moves.
         Managed = "managed",
         /// Its agent answers.
@@ -93,6 +95,9 @@ impl Constraint {
             },
             Self::Enabled => {
                 (!host.because.is_empty()).then(|| reason::disabled(&host.name, &host.because))
+            }
+            Self::NotHeld => {
+                (!host.holders.is_empty()).then(|| reason::held(&host.name, &host.holders))
             }
             Self::Managed => {
                 let clusters: Vec<&Unmanaged> = need.clusters_unmanaged(host).collect();

@@ -19,6 +19,7 @@ pub(crate) fn host(text: &str) -> Host {
         name: name(text),
         node: format!("{text}.example.org"),
         because: Vec::new(),
+        holders: Vec::new(),
         unmanaged: None,
         up: true,
         hypervisor_type: "QEMU".into(),

@@ -121,6 +121,7 @@ fn host(at: usize, memory_mb: i64, link: Link) -> FleetHost {
             node: name.clone(),
             name: HostName::new(name).unwrap_or_else(|_| unreachable!("digits are a name")),
             because: Vec::new(),
+            holders: Vec::new(),
             unmanaged: None,
             up: true,
             hypervisor_type: "QEMU".to_owned(),

@@ -96,6 +96,11 @@ pub struct Holder {
     pub return_home: ReturnHome,
 }
 
+/// Why a host is held, in the words of the first who said so.
+pub fn reason(holders: &[Holder]) -> Option<&str> {
+    holders.iter().find_map(|it| it.reason.as_deref())
+}
+
 /// What a holder means who does not say.
 const fn stay() -> ReturnHome {
     ReturnHome::Never
@@ -220,13 +225,6 @@ impl Maintenance {
         self.forbids_arrivals() && settled && !self.evidence.shows_twice(skipped)
     }
 
-    /// Why nothing is put on the host, in the words of whoever said so first: what Nova's
-    /// `os-services` shows; `None`: it is not held, or nobody said why.
-    pub fn reason(&self) -> Option<&str> {
-        let said = self.holders.iter().find_map(|it| it.reason.as_deref());
-        said.filter(|_| self.forbids_arrivals())
-    }
-
     /// May a run shut a server down now? Asked in the transaction that begins it: since it was
     /// planned, somebody may hold the host who has not asked for that, or everybody have left.
     pub fn permits_shutdown(&self) -> bool {
@@ -238,7 +236,7 @@ impl Maintenance {
         Options {
             deadline: self.deadline(),
             immovable: self.immovable(),
-            reason: self.reason().map(str::to_owned),
+            reason: reason(&self.holders).map(str::to_owned),
             ..Options::default()
         }
     }

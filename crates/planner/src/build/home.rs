@@ -190,6 +190,7 @@ fn can_pass(reason: &Reason) -> bool {
         | R::Storage
         | R::Refused
         | R::Busy
+        | R::Maintenance
         | R::Unmanaged
         | R::SourceNotFenced
         | R::NeverConverges => false,

@@ -118,6 +118,7 @@ fn host(entry: &HostEntry, pools: &BTreeMap<&str, bool>) -> Result<FleetHost, Fi
             name: entry.name.clone(),
             node: entry.name.to_string(),
             because: Vec::new(),
+            holders: Vec::new(),
             unmanaged: (!entry.managed).then(|| unmanaged(entry)),
             up: entry.up,
             hypervisor_type: hypervisor.map_or_else(|| "QEMU".to_owned(), |it| it.kind.clone()),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
+use godwit_core::host::maintenance::Holder;
 use godwit_core::host::management::Unmanaged;
 use godwit_core::host::scope::{Because, Switch, Topology, because};
 use godwit_core::ids::HostName;
@@ -15,7 +16,7 @@ use crate::connection::Database;
 use crate::reservations::{self, Taken};
 use crate::schema::{hosts, services};
 use crate::scopes::{self, Scopes};
-use crate::{Service, Store, StoreError};
+use crate::{Service, Store, StoreError, maintenance};
 
 /// A host as a destination: what it has, what of it is taken, and whether anything is put there.
 #[derive(Clone, PartialEq, Debug)]
@@ -32,6 +33,8 @@ pub struct HostLoad {
     pub switch: Switch,
     /// Why nothing is put there; none: something may be.
     pub because: Vec<Because>,
+    /// Who holds it for maintenance, the earliest first. Nothing is put there as long as anybody does.
+    pub holders: Vec<Holder>,
     /// Its cluster, where that takes no part in moves.
     pub unmanaged: Option<Unmanaged>,
 }
@@ -40,7 +43,8 @@ pub struct HostLoad {
 pub(crate) fn load_all_loads(connection: &mut Database) -> Result<Vec<HostLoad>, StoreError> {
     let taken = reservations::taken(connection)?;
     let scopes = scopes::of_all(connection)?;
-    Ok(loads(load_all(connection)?, &taken, &scopes))
+    let held = maintenance::held(connection)?;
+    Ok(loads(load_all(connection)?, &taken, &scopes, &held))
 }
 
 /// The hosts of some rows, with what is taken of them.
@@ -51,11 +55,17 @@ fn with_loads(
     let names: Vec<&HostName> = rows.iter().map(|(host, _)| &host.name).collect();
     let taken = reservations::taken_of_some(connection, &names)?;
     let scopes = scopes::of_some(connection, &names)?;
+    let held = maintenance::held(connection)?;
     let hosts = rows.into_iter().map(|(host, service)| host.with(service));
-    Ok(loads(hosts.collect(), &taken, &scopes))
+    Ok(loads(hosts.collect(), &taken, &scopes, &held))
 }
 
-fn loads(hosts: Vec<Host>, taken: &HashMap<String, Taken>, scopes: &Scopes) -> Vec<HostLoad> {
+fn loads(
+    hosts: Vec<Host>,
+    taken: &HashMap<String, Taken>,
+    scopes: &Scopes,
+    held: &HashMap<HostName, Vec<Holder>>,
+) -> Vec<HostLoad> {
     let load = |host: Host| {
         let name = &host.facts.name;
         let Taken { servers, claims } = taken.get(name.as_str()).copied().unwrap_or_default();
@@ -64,6 +74,7 @@ fn loads(hosts: Vec<Host>, taken: &HashMap<String, Taken>, scopes: &Scopes) -> V
         HostLoad {
             unmanaged: scopes.unmanaged(&topology),
             because: because(name, &topology, &switch, scopes.disabled()),
+            holders: held.get(name).cloned().unwrap_or_default(),
             topology,
             switch,
             servers,
@@ -93,8 +104,9 @@ impl Store {
                     .order(hosts::id)
                     .select((HostRow::as_select(), Service::as_select()))
             });
+            let held = maintenance::held(connection)?;
             let hosts = hosts.into_iter().map(|(host, service)| host.with(service));
-            Ok(loads(hosts.collect(), &taken, &scopes))
+            Ok(loads(hosts.collect(), &taken, &scopes, &held))
         })
         .await
     }
@@ -121,8 +133,9 @@ impl Store {
         self.read_snapshot(move |connection| {
             let taken = reservations::taken_of(connection, [&name; 2], None)?;
             let scopes = scopes::of_some(connection, &[&name])?;
+            let held = maintenance::held(connection)?;
             let host = load(connection, &name)?;
-            Ok(loads(host.into_iter().collect(), &taken, &scopes).pop())
+            Ok(loads(host.into_iter().collect(), &taken, &scopes, &held).pop())
         })
         .await
     }

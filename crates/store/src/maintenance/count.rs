@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use diesel::prelude::*;
 use godwit_core::effect::SubjectKind;
-use godwit_core::host::maintenance::State;
+use godwit_core::host::maintenance::{Holder, State};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::power::PowerAction;
 use godwit_core::status::{MigrationKind, MigrationStatus};
@@ -78,16 +78,19 @@ pub(super) fn guests(
 /// May something be sent to the host, which is locked? Whoever holds it counts what was sent with
 /// the host locked as well, so that nothing arrives that neither knows of.
 pub(crate) fn check(connection: &mut Database, host: &HostName) -> Result<(), CommitError> {
-    let state: Option<State> = maintenances::table
+    let found: Option<(State, Json<Vec<Holder>>)> = maintenances::table
         .filter(maintenances::host.eq(host.as_str()))
-        .select(maintenances::state)
+        .select((maintenances::state, maintenances::holders))
         .first(connection)
         .optional()
         .map_err(StoreError::from)?;
-    match state {
-        Some(State::Entering | State::Empty | State::InMaintenance) => {
-            Err(CommitError::InMaintenance { host: host.clone() })
+    match found {
+        Some((State::Entering | State::Empty | State::InMaintenance, Json(holders))) => {
+            Err(CommitError::InMaintenance {
+                host: host.clone(),
+                holders: holders.into_iter().map(|it| it.holder).collect(),
+            })
         }
-        Some(State::None | State::Leaving) | None => Ok(()),
+        Some((State::None | State::Leaving, _)) | None => Ok(()),
     }
 }

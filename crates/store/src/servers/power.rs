@@ -19,8 +19,8 @@ use crate::connection::Database;
 use crate::effects::ClaimedOfServer;
 use crate::schema::migrations;
 use crate::{
-    ActionNote, BeginError, ChangeNote, Store, StoreError, discrepancies, effects, instance_actions,
-    maintenance,
+    ActionNote, BeginError, ChangeNote, Store, StoreError, discrepancies, effects,
+    instance_actions, maintenance,
 };
 
 /// An action to begin.

@@ -228,7 +228,8 @@ on_both! {
         let late = bench.apply(2, placed("a"), note_for(&placed("a"), at(35))).await;
         let refused = matches!(
             &late,
-            Err(StepError::Commit(CommitError::InMaintenance { host: it })) if *it == host("a")
+            Err(StepError::Commit(CommitError::InMaintenance { host: it, holders }))
+                if *it == host("a") && *holders == ["me"]
         );
         assert!(refused, "{late:?}");
         let recount = async |second| {

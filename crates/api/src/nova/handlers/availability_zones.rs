@@ -2,7 +2,7 @@
 
 use godwit_store::Service;
 
-use super::services::liveness;
+use super::services::{self, liveness};
 use super::{Answer, ApiError, Call, Reply, rules};
 use crate::nova::views::availability_zone::AvailabilityZone;
 
@@ -23,7 +23,7 @@ pub async fn detail(call: &Call) -> Answer {
 /// The services of the zones that the caller sees, and which of those were disabled.
 async fn seen(call: &Call) -> Result<(Vec<Service>, Vec<String>), ApiError> {
     let store = &call.state.store;
-    let mut services = store.service_list().await?;
+    let mut services = services::all(call).await?;
     let disabled = store.zones_disabled().await?;
     if !call.caller.permits_own(rules::SCOPES_SEE_DISABLED) {
         services.retain(|service| !disabled.contains(&service.zone));

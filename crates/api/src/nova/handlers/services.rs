@@ -1,18 +1,20 @@
 //! Services: list, enable, disable, declare dead, delete (`contract: actions.md §9`).
 
 mod delete;
+mod held;
 mod update;
 mod verbs;
 
 use godwit_store::{Service, ServiceBinary};
 
 pub use self::delete::delete;
+pub(super) use self::held::{Held, all};
 use super::{Answer, ApiError, Call, Reply, milestone, rules};
 use crate::nova::views::service::{Liveness, ServiceView};
 
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_global(rules::SERVICES_LIST)?;
-    let services = call.state.store.service_list().await?;
+    let services = all(call).await?;
     let liveness = liveness(call);
     let wanted = services.iter().filter(|service| is_wanted(call, service));
     let view = |service| ServiceView::new(service, call.version, liveness);

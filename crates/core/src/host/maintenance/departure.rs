@@ -75,7 +75,11 @@ mod tests {
         let it = maintenance(None, true);
         let departure = |standing| it.departure(&host("a"), server(), &standing);
         assert_eq!(departure(standing(Some("a"), false)), None);
-        assert_eq!(departure(standing(Some("b"), true)), None, "on its way back");
+        assert_eq!(
+            departure(standing(Some("b"), true)),
+            None,
+            "on its way back"
+        );
         for elsewhere in [standing(Some("b"), false), standing(None, false)] {
             let event = departure(elsewhere).unwrap();
             let run = uuid::Uuid::from_u128(2).into();

@@ -4,7 +4,7 @@ use godwit_store::{Service, ServiceChange, ServiceError, ServiceKey, ServiceStat
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{check_binary, invalid_uuid, liveness};
+use super::{Held, check_binary, invalid_uuid, liveness};
 use crate::nova::call::{Call, read_uuid_like};
 use crate::nova::handlers::{ApiError, Reply, rules};
 use crate::nova::schema::body::is_true;
@@ -20,6 +20,7 @@ pub(super) async fn update(call: &Call, body: &Value) -> Result<Reply, ApiError>
     let service = service.ok_or_else(|| no_such_service(id))?;
     check_binary(service.binary.as_str())?;
     let service = apply(call, uuid, wanted(call, body)?).await?;
+    let service = Held::load(call).await?.shown(service);
     let service = ServiceView::new(&service, call.version, liveness(call));
     Reply::document("service", &service)
 }
