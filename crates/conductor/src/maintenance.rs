@@ -11,6 +11,7 @@
 
 mod departures;
 mod evidence;
+mod metrics;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use godwit_store::{Actor, ChangeNote, FreshIds, MaintenanceError, MaintenanceRec
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+pub(crate) use self::metrics::MaintenanceMetrics;
 use crate::context::Context;
 use crate::ticks::Ticks;
 

@@ -19,6 +19,8 @@ use prometheus::{
     register_int_gauge_with_registry as gauge,
 };
 
+use crate::maintenance::MaintenanceMetrics;
+
 /// The outcome of an effect whose lease ended first.
 pub(crate) const LOST: &str = "lost";
 
@@ -56,6 +58,7 @@ pub(crate) struct Metrics {
     pub(crate) pool: IntGaugeVec,
     refusals: IntCounter,
     mismatches: IntCounterVec,
+    pub(crate) maintenance: MaintenanceMetrics,
     read_at: Gauge,
 }
 
@@ -184,6 +187,7 @@ impl Metrics {
                 &["code"],
                 registry
             )?,
+            maintenance: MaintenanceMetrics::register(registry)?,
             read_at: age!(
                 "godwit_figures_timestamp_seconds",
                 "When this conductor last read its gauges from the database.",

@@ -1,20 +1,19 @@
 //! Services: list, enable, disable, declare dead, delete (`contract: actions.md §9`).
 
 mod delete;
-mod held;
 mod update;
 mod verbs;
 
 use godwit_store::{Service, ServiceBinary};
 
 pub use self::delete::delete;
-pub(super) use self::held::{Held, all};
-use super::{Answer, ApiError, Call, Reply, milestone, rules};
+
+use super::{Answer, ApiError, Call, Reply, held, milestone, rules};
 use crate::nova::views::service::{Liveness, ServiceView};
 
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_global(rules::SERVICES_LIST)?;
-    let services = all(call).await?;
+    let services = held::services(call).await?;
     let liveness = liveness(call);
     let wanted = services.iter().filter(|service| is_wanted(call, service));
     let view = |service| ServiceView::new(service, call.version, liveness);

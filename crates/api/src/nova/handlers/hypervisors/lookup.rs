@@ -4,8 +4,8 @@ use godwit_store::{Host, Hypervisor, HypervisorKey, HypervisorListError, Hypervi
 use serde_json::Value;
 
 use crate::nova::call::{Call, read_uuid_like};
+use crate::nova::handlers::held::Held;
 use crate::nova::handlers::paging::no_such_marker;
-use crate::nova::handlers::services::Held;
 use crate::nova::handlers::{ApiError, milestone};
 use crate::nova::schema::body::is_true;
 

@@ -4,8 +4,9 @@ use godwit_store::{Service, ServiceChange, ServiceError, ServiceKey, ServiceStat
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Held, check_binary, invalid_uuid, liveness};
+use super::{check_binary, invalid_uuid, liveness};
 use crate::nova::call::{Call, read_uuid_like};
+use crate::nova::handlers::held::Held;
 use crate::nova::handlers::{ApiError, Reply, rules};
 use crate::nova::schema::body::is_true;
 use crate::nova::views::service::ServiceView;

@@ -9,15 +9,15 @@ use godwit_store::{Service, ServiceBinary, StoreError};
 
 use crate::nova::call::Call;
 
-pub struct Held(HashMap<HostName, Vec<Holder>>);
+pub(super) struct Held(HashMap<HostName, Vec<Holder>>);
 
 impl Held {
-    pub async fn load(call: &Call) -> Result<Self, StoreError> {
+    pub(super) async fn load(call: &Call) -> Result<Self, StoreError> {
         call.state.store.maintenance_holders().await.map(Self)
     }
 
     /// A service as it is shown. What its operator said of it comes first.
-    pub fn shown(&self, service: Service) -> Service {
+    pub(super) fn shown(&self, service: Service) -> Service {
         if service.disabled || service.binary != ServiceBinary::Compute {
             return service;
         }
@@ -33,7 +33,7 @@ impl Held {
 }
 
 /// All services, as they are shown.
-pub async fn all(call: &Call) -> Result<Vec<Service>, StoreError> {
+pub(super) async fn services(call: &Call) -> Result<Vec<Service>, StoreError> {
     let held = Held::load(call).await?;
     let services = call.state.store.service_list().await?.into_iter();
     Ok(services.map(|service| held.shown(service)).collect())
