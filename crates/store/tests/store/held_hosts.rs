@@ -71,7 +71,11 @@ impl Bench {
         assert!(safe.maintenance.safe_to_reboot());
     }
 
-    async fn power(&self, action: PowerAction, second: i64) -> Result<(), BeginError<Infallible>> {
+    async fn asks_power(
+        &self,
+        action: PowerAction,
+        second: i64,
+    ) -> Result<(), BeginError<Infallible>> {
         let new = NewPower {
             server: server(1),
             action,
@@ -227,7 +231,7 @@ on_both! {
         bench.fleet(&[("a", 1), ("b", 0)]).await;
         bench.is_held_and_settled().await;
         assert_eq!(bench.is_empty(50).await.maintenance.state, State::Empty);
-        bench.power(PowerAction::Start, 52).await.unwrap();
+        bench.asks_power(PowerAction::Start, 52).await.unwrap();
         let starting = bench.maintenance("a").await.maintenance;
         assert_eq!(starting.evidence.placements_in_flight, 1);
         assert_eq!(starting.state, State::Entering);
@@ -251,24 +255,24 @@ on_both! {
         bench.fleet(&[("a", 1), ("b", 0)]).await;
         bench.is_safe().await;
         for action in [PowerAction::Start, PowerAction::SoftReboot, PowerAction::HardReboot] {
-            let refused = bench.power(action, 60).await;
+            let refused = bench.asks_power(action, 60).await;
             assert!(matches!(refused, Err(BeginError::InMaintenance)), "{refused:?}");
         }
         assert_eq!(bench.server(1).await.task_state, None);
         assert!(bench.maintenance("a").await.maintenance.safe_to_reboot());
         bench.releases("me", 3, 61).await;
-        bench.power(PowerAction::Start, 62).await.unwrap();
+        bench.asks_power(PowerAction::Start, 62).await.unwrap();
         bench.assert_sound().await;
     }
 
     async fn a_start_that_was_asked_for_before_is_counted_and_a_stop_is_not(bench: Bench) {
         bench.fleet(&[("a", 1), ("b", 0)]).await;
-        bench.power(PowerAction::Start, 20).await.unwrap();
+        bench.asks_power(PowerAction::Start, 20).await.unwrap();
         let held = bench.holds(mine(), 1, 30).await.maintenance;
         assert_eq!(held.evidence.placements_in_flight, 1);
         bench.powers(PowerState::Running, 31).await;
         assert_eq!(bench.in_flight(32).await, 0);
-        bench.power(PowerAction::Stop, 33).await.unwrap();
+        bench.asks_power(PowerAction::Stop, 33).await.unwrap();
         assert_eq!(bench.in_flight(34).await, 0);
     }
 
@@ -276,7 +280,7 @@ on_both! {
         bench.fleet(&[("a", 1), ("b", 0)]).await;
         bench.is_held_and_settled().await;
         let before = bench.is_empty(50).await;
-        bench.power(PowerAction::Start, 52).await.unwrap();
+        bench.asks_power(PowerAction::Start, 52).await.unwrap();
         bench.powers(PowerState::Running, 52).await;
         bench.in_flight(52).await;
         let between = bench.maintenance("a").await;
