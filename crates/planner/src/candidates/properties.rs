@@ -215,6 +215,7 @@ fn codes(reasons: &[Reason]) -> Vec<ReasonCode> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
+    /// As xen-api's 7145 has it: a wrong reason for five years.
     #[test]
     fn no_reason_names_what_is_not_short(
         host in any_host(), need in any_need(), target in any_target(),
