@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use godwit_test_support::ports::free_address;
 use godwit_test_support::rabbitmq::RabbitMq;
 use godwit_test_support::wait_for_blocking;
+use reqwest::Method;
 use serde_json::{Value, json};
 use system_tests::native::Native;
 use system_tests::prometheus::{Prometheus, rules, shortened};
@@ -23,6 +24,7 @@ const MOVE: Duration = Duration::from_secs(60);
 
 /// What the rules say in minutes and hours, in seconds. The order matters: `600` is in `3600`.
 const SHORTER: &[(&str, &str)] = &[
+    ("> 86400", "> 4"),
     ("> 3600", "> 4"),
     ("> 600", "> 4"),
     ("> 60", "> 4"),
@@ -130,6 +132,7 @@ fn let_things_happen(deployment: &Simulated, prometheus: &Prometheus) -> Result<
         ensure!(failed.iter().any(|(_, count)| *count > 0.0), "{failed:?}");
         Ok(Some(()))
     })?;
+    hosts_are_drained(deployment, prometheus, &mut fleet)?;
     no_conductor_hears(deployment, prometheus, &mut fleet)?;
     a_conductor_sleeps(deployment, prometheus, &mut fleet)?;
     hosts_die_during_a_move(deployment, prometheus, &mut fleet)?;
@@ -161,6 +164,98 @@ fn nowhere_to_go(fleet: &mut Fleet) -> Result<()> {
         fleet.sdk.set_enabled(host, true)?;
     }
     Ok(())
+}
+
+/// A host as the native API holds and releases it.
+struct Maintained<'a> {
+    native: Native,
+    runtime: Runtime,
+    host: &'a str,
+}
+
+impl<'a> Maintained<'a> {
+    fn new(deployment: &Simulated, host: &'a str) -> Result<Self> {
+        let native = deployment.native("admin")?;
+        let runtime = Runtime::new()?;
+        Ok(Self {
+            native,
+            runtime,
+            host,
+        })
+    }
+
+    fn path(&self) -> String {
+        format!("/relocation/v1/hosts/{}/maintenance", self.host)
+    }
+
+    fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+        self.runtime.block_on(self.native.call(method, path, body))
+    }
+
+    fn hold(&self, wanted: &Value) -> Result<()> {
+        self.call(Method::POST, &self.path(), Some(wanted))
+            .map(drop)
+    }
+
+    fn release(&self, return_home: &str) -> Result<()> {
+        let path = format!("{}?return_home={return_home}", self.path());
+        self.call(Method::DELETE, &path, None).map(drop)
+    }
+
+    /// Waits until its maintenance is in this state.
+    fn gets(&self, state: &str) -> Result<()> {
+        wait_for_blocking(&format!("{} to be {state}", self.host), MOVE, || {
+            let is = self.call(Method::GET, &self.path(), None)?;
+            ensure!(is["state"] == state, "{is}");
+            Ok(Some(()))
+        })
+    }
+}
+
+/// Some time from now, as the API reads it.
+fn after(seconds: u64) -> Result<String> {
+    let date = std::process::Command::new("date")
+        .args(["-u", "+%Y-%m-%dT%H:%M:%SZ", "-d"])
+        .arg(format!("{seconds} seconds"))
+        .output()?;
+    ensure!(date.status.success(), "{date:?}");
+    Ok(String::from_utf8(date.stdout)?.trim().to_owned())
+}
+
+/// Hosts that are emptied and get their servers back; one whose servers can go nowhere; and a run
+/// with a deadline that does not get on.
+fn hosts_are_drained(
+    deployment: &Simulated,
+    prometheus: &Prometheus,
+    fleet: &mut Fleet,
+) -> Result<()> {
+    let busy = fleet.sdk.server_named("vm-busy")?;
+    let slow = fleet.host_of(&busy)?;
+    let quick = ["host-1", "host-2", "host-3"];
+    let quick = quick.into_iter().find(|host| *host != slow);
+    let quick = Maintained::new(deployment, quick.context("no other host")?)?;
+    for _ in 0..2 {
+        quick.hold(&json!({"reason": "a new kernel"}))?;
+        quick.gets("in_maintenance")?;
+        quick.release("now")?;
+        quick.gets("none")?;
+    }
+    for host in ["host-1", "host-2", "host-3"] {
+        fleet.sdk.set_enabled(host, false)?;
+    }
+    quick.hold(&json!({"reason": "nowhere to go"}))?;
+    prometheus.await_something("sum(max by (code) (godwit_maintenance_blockers))")?;
+    quick.release("never")?;
+    for host in ["host-1", "host-2", "host-3"] {
+        fleet.sdk.set_enabled(host, true)?;
+    }
+    quick.gets("none")?;
+    let slow = Maintained::new(deployment, &slow)?;
+    slow.hold(&json!({"deadline": after(20)?, "reason": "soon"}))?;
+    prometheus.await_something("min(godwit_run_deadline_seconds)")?;
+    prometheus.await_something("max(godwit_run_oldest_step_seconds)")?;
+    slow.release("never")?;
+    slow.gets("none")
 }
 
 /// A move that ends while there is nobody to report it to.
@@ -432,6 +527,26 @@ fn real_alerts_about_agents_and_moves() -> Result<()> {
     ])?;
     deployment.hosts.start()?;
     deployment.await_hosts(3)?;
+    watched.calm()
+}
+
+/// A host whose busiest server never gets away by itself, and is to be empty in a moment.
+#[test]
+fn real_alerts_about_maintenance_and_runs() -> Result<()> {
+    let watched = Watched::up()?;
+    let deployment = &watched.deployment;
+    let mut fleet = Fleet::of(deployment)?;
+    let busy = fleet.sdk.server_named("vm-busy")?;
+    let host = fleet.host_of(&busy)?;
+    let host = Maintained::new(deployment, &host)?;
+    host.hold(&json!({"deadline": after(5)?, "reason": "soon"}))?;
+    watched.fire(&[
+        "GodwitRunStuck",
+        "GodwitRunDeadlineInDanger",
+        "GodwitMaintenanceHeldTooLong",
+    ])?;
+    host.release("never")?;
+    host.gets("none")?;
     watched.calm()
 }
 

@@ -102,6 +102,8 @@ async fn refresh(ctx: &Context) -> Result<(), StoreError> {
     let unfinished = ctx.store.runs_unfinished().await?;
     metrics.runs.unfinished_are(&unfinished);
     services(ctx, now).await?;
+    let active = ctx.store.maintenances_active().await?;
+    metrics.maintenance.show(&active, now);
     let let_be = ctx.store.agents_let_be(heard_since).await?;
     let down = all.saturating_sub(up).saturating_sub(let_be);
     for (state, count) in [("up", up), ("down", down), ("unmanaged", let_be)] {

@@ -21,6 +21,8 @@ use prometheus::{
     register_int_gauge_with_registry as gauge,
 };
 
+use crate::maintenance::MaintenanceMetrics;
+
 /// The outcome of an effect whose lease ended first.
 pub(crate) const LOST: &str = "lost";
 
@@ -70,6 +72,7 @@ pub(crate) struct Metrics {
     refusals: IntCounter,
     mismatches: IntCounterVec,
     pub(crate) runs: OfRuns,
+    pub(crate) maintenance: MaintenanceMetrics,
     read_at: Gauge,
 }
 
@@ -218,6 +221,7 @@ impl Metrics {
                 registry
             )?,
             runs: OfRuns::register(registry)?,
+            maintenance: MaintenanceMetrics::register(registry)?,
             read_at: age!(
                 "godwit_figures_timestamp_seconds",
                 "When this conductor last read its gauges from the database.",

@@ -78,11 +78,12 @@ async fn ask_all(ctx: &Arc<Context>) {
     };
     let due = hosts.iter().filter(|host| ctx.is_up(host, now));
     futures::stream::iter(due.filter(is_due))
-        .for_each_concurrent(AT_ONCE, |host| ask(ctx, host))
+        .for_each_concurrent(AT_ONCE, async |host| drop(ask(ctx, host).await))
         .await;
 }
 
-async fn ask(ctx: &Arc<Context>, host: &Host) {
+/// Asks a host for its inventory, and records that; `None`: it did not answer.
+pub(crate) async fn ask(ctx: &Arc<Context>, host: &Host) -> Option<Inventory> {
     let name = &host.facts.name;
     let seen = ctx.now();
     let asked = async {
@@ -99,11 +100,16 @@ async fn ask(ctx: &Arc<Context>, host: &Host) {
             if let Err(error) = evacuated::answers(ctx, name).await {
                 warn!(%error, host = %name, "an evacuated host could not be told");
             }
+            Some(inventory)
         }
         Ok(inventory) => {
             let claimed = &inventory.facts.host;
             warn!(host = %name, %claimed, "an agent says it is another host");
+            None
         }
-        Err(error) => info!(host = %name, error = explain(&error), "a host did not answer"),
+        Err(error) => {
+            info!(host = %name, error = explain(&error), "a host did not answer");
+            None
+        }
     }
 }

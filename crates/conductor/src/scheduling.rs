@@ -14,7 +14,6 @@ use godwit_core::host::management::Unmanaged;
 use godwit_core::host::scope::Because;
 use godwit_core::ids::HostName;
 use godwit_core::migration::{Limits, Placement, StorageMode};
-use godwit_core::reason::ReasonCode;
 use godwit_core::resources::Resources;
 use godwit_core::server::PowerState;
 use godwit_core::status::MigrationKind;
@@ -64,6 +63,8 @@ enum NotCommitted {
     Taken(Failure, Vec<Reason>),
     /// Nothing is put there any more.
     Disabled(Vec<Because>),
+    /// It is held for maintenance by now, by them.
+    Held(Vec<String>),
     /// Its cluster, or the source's, takes no part in moves any more.
     Unmanaged(Unmanaged),
 }
@@ -143,6 +144,7 @@ impl Scheduling<'_> {
                     Err(NotCommitted::Taken(failure, reasons)) => {
                         search.refused_for(host, failure, reasons);
                     }
+                    Err(NotCommitted::Held(holders)) => search.held(host, &holders),
                     Err(NotCommitted::Unmanaged(cluster)) => search.unmanaged(host, &cluster),
                     Err(NotCommitted::Disabled(because)) => search.disabled(host, &because),
                 },
@@ -292,12 +294,7 @@ impl Scheduling<'_> {
                 Ok(Err(NotCommitted::Taken(failure, vec![reason])))
             }
             Err(CommitError::Disabled { because, .. }) => Ok(Err(NotCommitted::Disabled(because))),
-            Err(CommitError::InMaintenance { .. }) => {
-                let text = format!("{host} is held for maintenance.");
-                let failure = Failure::new(FailureCode::NoValidHost, text.as_str());
-                let reasons = vec![Reason::new(ReasonCode::Disabled, text)];
-                Ok(Err(NotCommitted::Taken(failure, reasons)))
-            }
+            Err(CommitError::InMaintenance { holders, .. }) => Ok(Err(NotCommitted::Held(holders))),
             Err(CommitError::Unmanaged { cluster, .. }) => {
                 Ok(Err(NotCommitted::Unmanaged(cluster)))
             }

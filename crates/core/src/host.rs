@@ -1,7 +1,6 @@
 //! Hosts: where they belong, whether anything is put on them, their maintenance, and what is told of
 //! them.
 
-pub mod allocation;
 pub mod event;
 pub mod maintenance;
 pub mod management;

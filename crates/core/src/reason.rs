@@ -28,7 +28,7 @@ words!(
         Unknown = "unknown",
         /// Nothing new may be put there.
         Disabled = "disabled",
-        /// It is in maintenance, or on its way there.
+        /// It is held for maintenance, and nothing is put there.
         Maintenance = "maintenance",
         /// Its cluster, or that of the source, takes no part in moves.
         Unmanaged = "unmanaged",
@@ -73,7 +73,7 @@ impl ReasonCode {
             Self::NotNamed => "Another host was named.",
             Self::Unknown => "There is no such host.",
             Self::Disabled => "The host is disabled.",
-            Self::Maintenance => "The host is in maintenance, or on its way there.",
+            Self::Maintenance => "The host is held for maintenance.",
             Self::Unmanaged => "The host's cluster, or the source's, takes no part in moves.",
             Self::Down => "The host's agent is down.",
             Self::HypervisorType => "The hypervisors are of different types.",

@@ -57,6 +57,15 @@ impl Sighting {
         Self::HandedOver,
     ];
 
+    /// Does the host's hypervisor have it in memory, whatever becomes of it? Then it executes there, or
+    /// may go on to at any moment.
+    pub const fn is_in_memory(self) -> bool {
+        match self {
+            Self::Incoming | Self::Executing | Self::Moving | Self::HandedOver => true,
+            Self::Unreachable | Self::Absent | Self::Inactive => false,
+        }
+    }
+
     /// Does a server that nobody knows live on the host that says so? One that is just coming in
     /// lives elsewhere.
     pub const fn is_at_home(self) -> bool {

@@ -52,7 +52,7 @@ pub fn drain(fleet: &Fleet, guests: &[Guest]) -> Drain {
     let open = fleet.hosts(None);
     let open = open
         .iter()
-        .filter(|it| !it.held || source == Some(&it.name));
+        .filter(|it| it.holders.is_empty() || source == Some(&it.name));
     let open: Vec<Host> = open.cloned().collect();
     let fix = smallest(&open, &all).map(|emptying| (emptying.servers(), emptying.fix(fence)));
     match fix {

@@ -58,7 +58,7 @@ words!(
         /// Something may be put there.
         Enabled = "enabled",
         /// Nobody holds it for maintenance.
-        Unheld = "unheld",
+        NotHeld = "not-held",
         /// Its cluster and the source's take part in moves.
         Managed = "managed",
         /// Its agent answers.
@@ -96,7 +96,9 @@ impl Constraint {
             Self::Enabled => {
                 (!host.because.is_empty()).then(|| reason::disabled(&host.name, &host.because))
             }
-            Self::Unheld => host.held.then(|| reason::held(&host.name)),
+            Self::NotHeld => {
+                (!host.holders.is_empty()).then(|| reason::held(&host.name, &host.holders))
+            }
             Self::Managed => {
                 let clusters: Vec<&Unmanaged> = need.clusters_unmanaged(host).collect();
                 (!clusters.is_empty()).then(|| reason::unmanaged(&clusters))

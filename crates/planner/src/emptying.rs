@@ -88,6 +88,8 @@ pub fn smallest(hosts: &[Host], needs: &[Need]) -> Option<Emptying> {
 enum Said<'a> {
     Disabled(&'a Because),
     Unmanaged(&'a Unmanaged),
+    /// Held for maintenance, by whom.
+    Held(&'a HostName, &'a str),
 }
 
 /// All that was said, each once, and what of it holds for each host.
@@ -110,7 +112,10 @@ impl<'a> Scopes<'a> {
         for host in hosts {
             let disabled = host.because.iter().map(Said::Disabled);
             let unmanaged = host.unmanaged.iter().map(Said::Unmanaged);
-            of_host.push(disabled.chain(unmanaged).map(&mut number).collect());
+            let holders = host.holders.iter();
+            let held = holders.map(|holder| Said::Held(&host.name, holder));
+            let said = disabled.chain(unmanaged).chain(held);
+            of_host.push(said.map(&mut number).collect());
         }
         for cluster in needs.iter().filter_map(|need| need.unmanaged.as_ref()) {
             number(Said::Unmanaged(cluster));
@@ -121,16 +126,17 @@ impl<'a> Scopes<'a> {
     /// What keeps servers from leaving their host.
     fn of_source(&self, need: &Need) -> Option<Key> {
         let cluster = &need.unmanaged.as_ref()?.cluster;
-        let is_it = |said: &Said<'_>| said.key() == (None, cluster.as_str());
+        let is_it = |said: &Said<'_>| said.key() == (None, cluster.as_str(), None);
         self.all.iter().position(is_it).map(Key::Scope)
     }
 }
 
 impl<'a> Said<'a> {
-    fn key(&self) -> (Option<Level>, &'a str) {
+    fn key(&self) -> (Option<Level>, &'a str, Option<&'a str>) {
         match self {
-            Self::Disabled(it) => (Some(it.level), &it.name),
-            Self::Unmanaged(it) => (None, &it.cluster),
+            Self::Disabled(it) => (Some(it.level), &it.name, None),
+            Self::Unmanaged(it) => (None, &it.cluster, None),
+            Self::Held(host, holder) => (Some(Level::Host), host.as_str(), Some(holder)),
         }
     }
 
@@ -138,6 +144,7 @@ impl<'a> Said<'a> {
         match self {
             Self::Disabled(it) => (reason::enable(it), reason::enabling(it)),
             Self::Unmanaged(it) => reason::managed(it),
+            Self::Held(host, holder) => reason::released(host, holder),
         }
     }
 }

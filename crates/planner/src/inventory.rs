@@ -15,10 +15,10 @@ pub struct Host {
     pub node: String,
     /// Why nothing new is put here, the widest scope first; none: it may be.
     pub because: Vec<Because>,
+    /// Who holds it for maintenance, so that nothing is put here; nobody: it may be.
+    pub holders: Vec<String>,
     /// Its cluster, where that takes no part in moves.
     pub unmanaged: Option<Unmanaged>,
-    /// Is it in maintenance, or on its way there?
-    pub held: bool,
     /// Does its agent answer?
     pub up: bool,
     /// Such as `QEMU`.
@@ -44,7 +44,7 @@ impl Host {
 
     /// May anything be put there, as far as scopes, its own switch and its maintenance go?
     pub fn is_enabled(&self) -> bool {
-        self.because.is_empty() && !self.held
+        self.because.is_empty() && self.holders.is_empty()
     }
 
     /// Nothing is put there from now on, and nobody says why.

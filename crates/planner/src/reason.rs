@@ -127,10 +127,33 @@ pub(crate) fn disabled(host: &HostName, because: &[Because]) -> Reason {
         .fixed_by_all(enable, because.iter().map(enabling).collect())
 }
 
-/// Somebody holds a host for maintenance: nothing is put there until all who do have released it.
-pub(crate) fn held(host: &HostName) -> Reason {
-    let text = "the host is in maintenance, or on its way there";
-    Reason::new(ReasonCode::Maintenance, text).shown_by(about(host))
+/// Nothing is put on a host, because somebody holds it for maintenance.
+pub(crate) fn held(host: &HostName, holders: &[String]) -> Reason {
+    let evidence = Evidence::Held {
+        host: host.clone(),
+        holders: holders.to_vec(),
+    };
+    let text = format!("it is held for maintenance by {}", holders.join(" and "));
+    let (texts, changes): (Vec<String>, Vec<Change>) =
+        holders.iter().map(|it| released(host, it)).unzip();
+    Reason::new(ReasonCode::Maintenance, text)
+        .shown_by(evidence)
+        .fixed_by_all(texts.join(" "), changes)
+}
+
+/// A holder releases a host from maintenance.
+pub(crate) fn released(host: &HostName, holder: &str) -> (String, Change) {
+    let encoded = utf8_percent_encode(holder, SEGMENT);
+    let request = ApiRequest {
+        method: "DELETE",
+        path: format!("/relocation/v1/hosts/{host}/maintenance?holder={encoded}"),
+        body: Value::Null,
+    };
+    let release = Change {
+        request: Some(request),
+        ..change(ChangeKind::Maintenance, host, json!(holder), Value::Null)
+    };
+    (format!("Have {holder} release {host}."), release)
 }
 
 /// Clusters take no part in moves: those of the source and of the destination.

@@ -125,6 +125,15 @@ impl Search {
         self.rejected.push(Rejection { host, reasons });
     }
 
+    /// The host that was tried is held for maintenance by now.
+    pub fn held(&mut self, host: HostName, holders: &[String]) {
+        let reason = reason::held(&host, holders);
+        // Who forces a move is told.
+        self.last_refusal = Some(texts::held(&host));
+        let reasons = vec![reason];
+        self.rejected.push(Rejection { host, reasons });
+    }
+
     /// The cluster of the host that was tried, or of the source, takes no part in moves any more.
     pub fn unmanaged(&mut self, host: HostName, cluster: &Unmanaged) {
         let reason = reason::unmanaged(&[cluster]);
@@ -167,6 +176,9 @@ fn forced(hosts: &[Host], need: &Need, wanted: &HostName) -> Result<HostName, Fa
     }
     if host.hypervisor_version < need.hypervisor_version {
         return Err(texts::hypervisor_too_old());
+    }
+    if !host.holders.is_empty() {
+        return Err(texts::held(wanted));
     }
     let clusters: Vec<&Unmanaged> = need.clusters_unmanaged(host).collect();
     if !clusters.is_empty() {

@@ -111,6 +111,11 @@ pub fn group_policy(violation: &Violation) -> Failure {
     ))
 }
 
+/// The destination is held for maintenance.
+pub fn held(host: &HostName) -> Failure {
+    pre_check(&format!("Host {host} is held for maintenance"))
+}
+
 /// Any other reason that a pre-check found.
 pub fn pre_check(reason: &str) -> Failure {
     Failure::new(

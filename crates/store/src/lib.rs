@@ -78,7 +78,7 @@ pub use instance_actions::{
 };
 pub use invariants::Violation;
 pub use maintenance::{
-    FreshIds, Hold, LeftReasons, MaintenanceChange, MaintenanceError, MaintenanceRecord,
+    FreshIds, Hold, LeftReasons, MaintenanceChange, MaintenanceError, MaintenanceRecord, Sighted,
 };
 pub use migrations::*;
 pub use notifications::NotificationCursor;

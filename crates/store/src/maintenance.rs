@@ -6,8 +6,10 @@
 //! ([`crate::runs`]), so that whoever asks for a maintenance can be told where it will be.
 
 mod count;
+mod evidence;
 mod of_run;
 mod row;
+mod standing;
 mod step;
 mod write;
 
@@ -18,9 +20,11 @@ use godwit_core::ids::{HostName, PlanUuid, RunUuid, ServerUuid};
 use godwit_core::reason::WrittenReason;
 use godwit_core::time::Timestamp;
 
-pub(crate) use self::count::{check, held};
+pub(crate) use self::count::check;
+pub use self::evidence::Sighted;
+pub(crate) use self::evidence::{guest_starts, lock_of_server};
 pub(crate) use self::of_run::{lock_of_plan, planned};
-pub(crate) use self::row::{LockedMaintenance, active};
+pub(crate) use self::row::{LockedMaintenance, active, held};
 pub(crate) use self::step::hold;
 pub use self::step::{Hold, MaintenanceChange};
 use crate::StoreError;

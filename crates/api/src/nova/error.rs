@@ -129,6 +129,13 @@ impl ApiError {
         ))
     }
 
+    /// The server's host may be switched off at any moment. Nova has no word for that.
+    pub fn in_maintenance(server: ServerUuid, action: &str) -> Self {
+        Self::Conflict(format!(
+            "Cannot '{action}' instance {server} while its host is in maintenance"
+        ))
+    }
+
     /// The server's `attribute` has a value that does not go with `action`. No value at all is
     /// [`Self::invalid_state`].
     pub fn wrong_state(

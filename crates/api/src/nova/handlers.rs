@@ -8,6 +8,7 @@ pub mod evacuation;
 pub mod extensions;
 pub mod flavor_extra_specs;
 pub mod flavors;
+mod held;
 pub mod hypervisors;
 pub mod instance_actions;
 pub mod limits;

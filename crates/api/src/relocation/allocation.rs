@@ -69,11 +69,7 @@ pub async fn set_of_host(call: &Call) -> Answer {
         ServiceError::Store(error) => error.into(),
     })?;
     let load = store.host_load(&name).await?.ok_or_else(no_such)?;
-    Reply::json(&AllocationView::new(
-        &load.switch,
-        &load.because,
-        call.sees(),
-    ))
+    Reply::json(&AllocationView::of_host(&load, call.sees()))
 }
 
 pub async fn set_of_scope(call: &Call) -> Answer {
@@ -91,11 +87,7 @@ pub async fn set_of_scope(call: &Call) -> Answer {
     let scope = (kind, call.ids.scope.as_str());
     let scope = call.state.store.scope_allocate(scope, change).await?;
     let scope = scope.ok_or_else(no_such)?;
-    Reply::json(&AllocationView::new(
-        &scope.switch,
-        &scope.because,
-        call.sees(),
-    ))
+    Reply::json(&AllocationView::of_scope(&scope, call.sees()))
 }
 
 #[cfg(test)]

@@ -2,11 +2,20 @@
 
 use actix_web::http::header::{self, EntityTag, HeaderMap, from_comma_delimited};
 
+use serde::Serialize;
+use sha2::{Digest as _, Sha224};
+
 use super::problem::{Code, Problem};
 
 /// The version of something that was changed so often.
 pub fn of_generation(generation: i64) -> EntityTag {
     EntityTag::new_strong(generation.to_string())
+}
+
+/// The version of something that is told apart by what it says.
+pub fn of_content(content: &impl Serialize) -> EntityTag {
+    let written = serde_json::to_vec(content).unwrap_or_default();
+    EntityTag::new_strong(hex::encode(Sha224::digest(written)))
 }
 
 /// Is the version that the caller read still the `current` one? Who names none does not care.

@@ -155,8 +155,10 @@ async fn current(call: &Call, host: &HostName) -> Result<(Maintenance, LeftReaso
     })
 }
 
+/// Of what callers change: who holds the host. What is seen of it changes all the time, and is in
+/// nobody's way.
 fn version(it: &Maintenance) -> EntityTag {
-    etag::of_generation(it.generation)
+    etag::of_content(&it.holders)
 }
 
 /// What somebody who holds a host asks for.

@@ -251,6 +251,11 @@ async fn not_begun(
             RunStepError::NotFound | RunStepError::Rejected(_) | RunStepError::Refused(_),
         ) => return Ok(Begun::Changed),
         OperationBeginError::Start(BeginError::NotFree) => return Ok(Begun::NotYet(in_use())),
+        // Whoever holds its host may release it.
+        OperationBeginError::Start(error @ BeginError::InMaintenance) => {
+            let failure = Failure::new(FailureCode::PowerState, error.to_string());
+            return Ok(Begun::NotYet(failure));
+        }
         OperationBeginError::Start(BeginError::NoSuchServer) => gone(),
         OperationBeginError::Start(BeginError::Refused(Elsewhere)) => elsewhere(operation),
         OperationBeginError::ShutdownForbidden(host) => {

@@ -37,7 +37,7 @@ fn series(cluster: &Cluster) -> BTreeMap<String, f64> {
     cluster.registry.gather().iter().flat_map(of).collect()
 }
 
-async fn shows(cluster: &Cluster, wanted: &[(&str, f64)]) {
+pub(crate) async fn shows(cluster: &Cluster, wanted: &[(&str, f64)]) {
     wait_for("the metrics", PATIENCE, async || {
         let seen = series(cluster);
         for (name, value) in wanted {

@@ -27,11 +27,13 @@ use crate::status::words;
 use crate::time::Timestamp;
 
 mod change;
+mod departure;
 mod event;
 mod evidence;
 pub mod left;
 mod step;
 
+pub use departure::Standing;
 pub use event::{Effect, Event, Rejected, Transition};
 pub use evidence::{Evidence, Inventory};
 pub use step::step;
@@ -92,6 +94,11 @@ pub struct Holder {
     /// Whether servers are to return when the host is free again.
     #[serde(default = "stay")]
     pub return_home: ReturnHome,
+}
+
+/// Why a host is held, in the words of the first who said so.
+pub fn reason(holders: &[Holder]) -> Option<&str> {
+    holders.iter().find_map(|it| it.reason.as_deref())
 }
 
 /// What a holder means who does not say.
@@ -211,6 +218,13 @@ impl Maintenance {
             && self.evidence.shows_twice(|_| false)
     }
 
+    /// Is it only evidence that is missing, so that the next inventory may decide something?
+    pub fn awaits_evidence(&self) -> bool {
+        let settled = self.work.is_none() && self.blockers().next().is_none();
+        let skipped = |server: &ServerUuid| self.left.get(server) == Some(&Left::Skipped);
+        self.forbids_arrivals() && settled && !self.evidence.shows_twice(skipped)
+    }
+
     /// May a run shut a server down now? Asked in the transaction that begins it: since it was
     /// planned, somebody may hold the host who has not asked for that, or everybody have left.
     pub fn permits_shutdown(&self) -> bool {
@@ -222,7 +236,7 @@ impl Maintenance {
         Options {
             deadline: self.deadline(),
             immovable: self.immovable(),
-            reason: self.holders.iter().find_map(|it| it.reason.clone()),
+            reason: reason(&self.holders).map(str::to_owned),
             ..Options::default()
         }
     }

@@ -26,6 +26,11 @@ pub enum Evidence {
         host: HostName,
         scopes: Vec<DisabledScope>,
     },
+    /// Who holds it for maintenance, the earliest first.
+    Held {
+        host: HostName,
+        holders: Vec<String>,
+    },
     /// Those that take no part in moves.
     Clusters {
         clusters: BTreeSet<String>,
@@ -92,6 +97,7 @@ impl Evidence {
             Self::Nothing => json!({}),
             Self::Host { .. }
             | Self::Disabled { .. }
+            | Self::Held { .. }
             | Self::Clusters { .. }
             | Self::Hosts { .. }
             | Self::Named { .. }

@@ -15,6 +15,8 @@ words!(
         Allocation = "allocation",
         /// Whether the hosts of a cluster take part in moves: `unmanaged` or `managed`.
         Management = "management",
+        /// Who holds a host for maintenance: a holder, or null.
+        Maintenance = "maintenance",
         /// Whether a host's agent is heard: `down` or `up`.
         Agent = "agent",
         /// Whether a host's service is declared dead: false or true.

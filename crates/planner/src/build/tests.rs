@@ -78,6 +78,7 @@ fn fleet(rooms: &[i64], servers: &[(usize, i64)]) -> Fleet {
     Fleet::new(hosts, placed, Vec::new()).unwrap()
 }
 
+/// As proxcenter-ui's 338 has it: one destination for all until it falls over.
 #[test]
 fn servers_are_spread_over_hosts() {
     let fleet = fleet(&[64, 32, 32, 32], &[(0, 8), (0, 8), (0, 8)]);
@@ -96,6 +97,22 @@ fn servers_are_spread_over_hosts() {
         .collect();
     to.sort();
     assert_eq!(to, [name("host-1"), name("host-2"), name("host-3")]);
+}
+
+/// As lxd's 17170 has it: two hosts evacuate onto each other.
+#[test]
+fn nothing_is_planned_onto_a_host_that_somebody_holds() {
+    let fleet = fleet(&[64, 64, 32], &[(0, 8), (0, 8), (0, 8)]);
+    let (mut hosts, servers, groups) = fleet.into_parts();
+    hosts[1].host.holders = vec!["anna".to_owned()];
+    let fleet = Fleet::new(hosts, servers, groups).unwrap();
+    let wish = Wish::Host {
+        host: name("host-0"),
+    };
+    let plan = planned(&fleet, &wish, &Options::default());
+    let rows = plan.operations.rows();
+    assert_eq!(rows.len(), 3);
+    assert!(rows.iter().all(|it| it.destination == Some(name("host-2"))));
 }
 
 #[test]

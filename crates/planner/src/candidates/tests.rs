@@ -27,6 +27,7 @@ fn every_reason_is_found() {
     assert_rejected(R::Disabled, |host, _| {
         host.because = vec![disabled(Level::Host, "b")];
     });
+    assert_rejected(R::Maintenance, |host, _| host.holders = vec!["anna".into()]);
     assert_rejected(R::Unmanaged, |host, _| {
         host.unmanaged = Some(unmanaged("c"))
     });
@@ -64,7 +65,7 @@ fn broken(constraint: Constraint) -> (Host, Need, Target) {
         Constraint::Elsewhere => need.source = name("b"),
         Constraint::Named => target = Target::Named(name("c")),
         Constraint::Enabled => host.because = vec![disabled(Level::Pod, "p")],
-        Constraint::Unheld => host.held = true,
+        Constraint::NotHeld => host.holders = vec!["anna".into()],
         Constraint::Managed => host.unmanaged = Some(unmanaged("c")),
         Constraint::Up => host.up = false,
         Constraint::HypervisorType => host.hypervisor_type = "fake".into(),

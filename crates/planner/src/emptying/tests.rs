@@ -124,9 +124,10 @@ mod properties {
             off in proptest::sample::subsequence(vec![Level::Zone, Level::Host], 0..=2),
             (up, old, arm) in (any::<bool>(), any::<bool>(), proptest::bool::weighted(0.1)),
             (vcpus, memory) in (0..8_i64, 0..4_i64), pool in any::<bool>(),
-            out in proptest::option::weighted(0.2, Just("c1")),
+            out in proptest::option::weighted(0.2, Just("c1")), held in proptest::bool::weighted(0.2),
         ) -> Host {
             let mut it = host(text);
+            it.holders = held.then(|| "anna".to_owned()).into_iter().collect();
             it.because = off.into_iter().map(|level| match level {
                 Level::Host => disabled(level, text),
                 level => disabled(level, "z"),
@@ -219,6 +220,9 @@ mod properties {
                 continue;
             }
             match change.kind {
+                ChangeKind::Maintenance => {
+                    host.holders.retain(|it| change.from != it.as_str());
+                }
                 ChangeKind::Agent => host.up = true,
                 ChangeKind::HypervisorVersion => host.hypervisor_version = number(),
                 ChangeKind::FreeVcpus => host.used.vcpus = host.capacity.vcpus - number(),

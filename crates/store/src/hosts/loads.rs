@@ -1,8 +1,9 @@
 //! Hosts with all that decides what they may still be given.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use diesel::prelude::*;
+use godwit_core::host::maintenance::Holder;
 use godwit_core::host::management::Unmanaged;
 use godwit_core::host::scope::{Because, Switch, Topology, because};
 use godwit_core::ids::HostName;
@@ -32,10 +33,10 @@ pub struct HostLoad {
     pub switch: Switch,
     /// Why nothing is put there; none: something may be.
     pub because: Vec<Because>,
+    /// Who holds it for maintenance, the earliest first. Nothing is put there as long as anybody does.
+    pub holders: Vec<Holder>,
     /// Its cluster, where that takes no part in moves.
     pub unmanaged: Option<Unmanaged>,
-    /// Is it in maintenance, or on its way there? Then nothing arrives.
-    pub held: bool,
 }
 
 /// All hosts with what is taken of them, by id.
@@ -80,7 +81,7 @@ fn loads(
     hosts: Vec<Host>,
     taken: &HashMap<String, Taken>,
     scopes: &Scopes,
-    held: &BTreeSet<HostName>,
+    held: &HashMap<HostName, Vec<Holder>>,
 ) -> Vec<HostLoad> {
     let load = |host: Host| {
         let name = &host.facts.name;
@@ -90,7 +91,7 @@ fn loads(
         HostLoad {
             unmanaged: scopes.unmanaged(&topology),
             because: because(name, &topology, &switch, scopes.disabled()),
-            held: held.contains(name),
+            holders: held.get(name).cloned().unwrap_or_default(),
             topology,
             switch,
             servers,

@@ -3,25 +3,54 @@
 use std::collections::BTreeSet;
 
 use diesel::prelude::*;
-use godwit_core::host::maintenance::State;
+use godwit_core::effect::SubjectKind;
+use godwit_core::host::maintenance::{Holder, State};
 use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::power::PowerAction;
+use godwit_core::status::{MigrationKind, MigrationStatus};
 
 use crate::columns::Json;
 use crate::connection::Database;
-use crate::schema::{claims, maintenances, servers};
+use crate::schema::{claims, effects, maintenances, migrations, servers};
 use crate::{CommitError, StoreError};
 
-/// Placements that may still lead a guest here: whoever is on its way has claimed room, and so has
-/// whoever may come back. The host is locked.
+/// Placements that may still lead a guest here. The host is locked.
+///
+/// Whoever is on its way has claimed room. A cold move from here may come back as long as it has not
+/// ended, and one that was imported if it waits for its confirmation. And a server that is here and is
+/// being started will execute here. A live move from here is seen at the hypervisor to its end.
 pub(super) fn placements_in_flight(
     connection: &mut Database,
     host: &HostName,
 ) -> Result<u32, StoreError> {
-    let claimed: i64 = claims::table
+    let arriving: i64 = claims::table
+        .inner_join(migrations::table)
         .filter(claims::host.eq(host.as_str()))
+        .filter(migrations::source_compute.ne(host.as_str()))
         .count()
         .get_result(connection)?;
-    Ok(crate::plans::count(claimed))
+    let cold = [MigrationKind::Migration, MigrationKind::Resize].map(MigrationKind::as_str);
+    let waits = migrations::status.eq(MigrationStatus::Finished.as_str());
+    let returning: i64 = migrations::table
+        .filter(migrations::source_compute.eq(host.as_str()))
+        .filter(migrations::ended_at.is_null())
+        .filter(migrations::deleted_at.is_null())
+        .filter(migrations::migration_type.eq_any(cold))
+        .filter(migrations::imported.eq(false).or(waits))
+        .count()
+        .get_result(connection)?;
+    let starts = PowerAction::ALL.iter().filter(|it| it.starts_guest());
+    let starts: Vec<&str> = starts.map(|it| it.as_str()).collect();
+    let starting: i64 = effects::table
+        .inner_join(servers::table.on(servers::id.eq(effects::subject_id)))
+        .filter(effects::subject_kind.eq(SubjectKind::Server.as_str()))
+        .filter(effects::done_at.is_null())
+        .filter(effects::effect.eq_any(starts))
+        .filter(servers::host.eq(host.as_str()))
+        .count()
+        .get_result(connection)?;
+    let all = arriving.saturating_add(returning).saturating_add(starting);
+    Ok(crate::plans::count(all))
 }
 
 /// Servers that are recorded on the host and have no home elsewhere.
@@ -49,26 +78,19 @@ pub(super) fn guests(
 /// May something be sent to the host, which is locked? Whoever holds it counts what was sent with
 /// the host locked as well, so that nothing arrives that neither knows of.
 pub(crate) fn check(connection: &mut Database, host: &HostName) -> Result<(), CommitError> {
-    let state: Option<State> = maintenances::table
+    let found: Option<(State, Json<Vec<Holder>>)> = maintenances::table
         .filter(maintenances::host.eq(host.as_str()))
-        .select(maintenances::state)
+        .select((maintenances::state, maintenances::holders))
         .first(connection)
         .optional()
         .map_err(StoreError::from)?;
-    match state {
-        Some(State::Entering | State::Empty | State::InMaintenance) => {
-            Err(CommitError::InMaintenance { host: host.clone() })
+    match found {
+        Some((State::Entering | State::Empty | State::InMaintenance, Json(holders))) => {
+            Err(CommitError::InMaintenance {
+                host: host.clone(),
+                holders: holders.into_iter().map(|it| it.holder).collect(),
+            })
         }
-        Some(State::None | State::Leaving) | None => Ok(()),
+        Some((State::None | State::Leaving, _)) | None => Ok(()),
     }
-}
-
-/// Hosts to which [`check`] lets nothing be sent.
-pub(crate) fn held(connection: &mut Database) -> Result<BTreeSet<HostName>, StoreError> {
-    let held = [State::Entering, State::Empty, State::InMaintenance].map(State::as_str);
-    let hosts: Vec<HostName> = maintenances::table
-        .filter(maintenances::state.eq_any(held))
-        .select(maintenances::host)
-        .load(connection)?;
-    Ok(hosts.into_iter().collect())
 }

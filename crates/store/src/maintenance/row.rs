@@ -1,6 +1,6 @@
 //! The row of a host's maintenance.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -131,7 +131,24 @@ pub(crate) fn active(connection: &mut Database) -> Result<Vec<MaintenanceRecord>
     Ok(rows.into_iter().map(MaintenanceRecord::from).collect())
 }
 
+/// Who holds the hosts at which nothing arrives. There are never many of them.
+pub(crate) fn held(
+    connection: &mut Database,
+) -> Result<HashMap<HostName, Vec<Holder>>, StoreError> {
+    let held = [State::Entering, State::Empty, State::InMaintenance];
+    let rows: Vec<(HostName, Json<Vec<Holder>>)> = maintenances::table
+        .filter(maintenances::state.eq_any(held.map(State::as_str)))
+        .select((maintenances::host, maintenances::holders))
+        .load(connection)?;
+    Ok(rows.into_iter().map(|(host, it)| (host, it.0)).collect())
+}
+
 impl Store {
+    /// Who holds the hosts at which nothing arrives, the earliest first.
+    pub async fn maintenance_holders(&self) -> Result<HashMap<HostName, Vec<Holder>>, StoreError> {
+        self.read(held).await
+    }
+
     /// The maintenance of a host; `None`: nobody has ever held it.
     pub async fn maintenance_find(
         &self,

@@ -69,27 +69,6 @@ pub(crate) fn hold(
     Ok(record)
 }
 
-/// How many placements may still lead a guest here, if that has changed.
-fn recount(
-    connection: &mut Database,
-    host: &HostName,
-    fresh: FreshIds,
-    note: &ChangeNote,
-) -> Result<Option<MaintenanceRecord>, MaintenanceError> {
-    let Some(locked) = LockedMaintenance::load(connection, host)? else {
-        return Ok(None);
-    };
-    dialect::lock_hosts(connection, &[host.as_str()]).map_err(StoreError::from)?;
-    let placements = placements_in_flight(connection, host)?;
-    let it = &locked.0.maintenance;
-    if !it.forbids_arrivals() || it.evidence.placements_in_flight == placements {
-        return Ok(None);
-    }
-    let event = Event::PlacementsChanged(placements);
-    let LockedMaintenance(record) = write(connection, locked, &event, (fresh, None), note)?;
-    Ok(Some(record))
-}
-
 impl Store {
     /// Somebody holds a host, or changes how: nothing arrives there from now on, and the run that
     /// empties it is there ([`godwit_core::host::maintenance::Maintenance::run`]), or follows the one
@@ -129,17 +108,5 @@ impl Store {
             Ok(record)
         })
         .await
-    }
-
-    /// Counts the placements that may still lead a guest to a host, and says so to its maintenance if
-    /// there are more or fewer than it knows; `None`: there are not, or nobody holds it.
-    pub async fn maintenance_recount(
-        &self,
-        host: HostName,
-        fresh: FreshIds,
-        note: ChangeNote,
-    ) -> Result<Option<MaintenanceRecord>, MaintenanceError> {
-        self.write(move |connection| recount(connection, &host, fresh, &note))
-            .await
     }
 }

@@ -68,6 +68,9 @@ pub enum BeginError<E> {
     /// it lost a race that the caller's check did not look for, or somebody reset its state.
     #[error("the server is not free")]
     NotFree,
+    /// Its guest was to be started, and somebody was told that its host may be switched off.
+    #[error("the server's host is in maintenance, and may be switched off at any moment")]
+    InMaintenance,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -119,7 +119,11 @@ pub enum CommitError {
     },
     /// The host is in maintenance, or on its way there.
     #[error("{host} is held for maintenance, and nothing is sent there")]
-    InMaintenance { host: HostName },
+    InMaintenance {
+        host: HostName,
+        /// By whom, the earliest first.
+        holders: Vec<String>,
+    },
     #[error(transparent)]
     Store(#[from] StoreError),
 }

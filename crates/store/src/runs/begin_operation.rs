@@ -10,7 +10,7 @@ use super::{RunRecord, RunStepError};
 use crate::columns::text;
 use crate::connection::Database;
 use crate::error::TransactionError;
-use crate::maintenance::LockedMaintenance;
+use crate::maintenance::{self, LockedMaintenance};
 use crate::migrations::begin_any;
 use crate::schema::operations;
 use crate::servers::begin_power;
@@ -123,6 +123,10 @@ fn begin<E>(
         if kind == OperationKind::Shutdown {
             check_shutdown(connection, &source)?;
         }
+    }
+    // Before the run, as everybody locks.
+    if let OperationStart::Power(new) = start {
+        maintenance::lock_of_server(connection, new.server)?;
     }
     let locked = LockedRun::load(connection, of)?;
     let locked = locked.ok_or_else(|| step(RunStepError::NotFound))?;

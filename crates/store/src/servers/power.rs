@@ -18,7 +18,10 @@ use crate::columns::text;
 use crate::connection::Database;
 use crate::effects::ClaimedOfServer;
 use crate::schema::migrations;
-use crate::{ActionNote, BeginError, Store, StoreError, discrepancies, effects, instance_actions};
+use crate::{
+    ActionNote, BeginError, ChangeNote, Store, StoreError, discrepancies, effects,
+    instance_actions, maintenance,
+};
 
 /// An action to begin.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,6 +53,10 @@ pub(crate) fn begin<E>(
         action,
         note,
     } = new;
+    let held = match action.starts_guest() {
+        true => maintenance::lock_of_server(connection, *server)?,
+        false => None,
+    };
     // Every migration begins with this lock, so none begins before this is over.
     let server = load_locked(connection, *server)?.ok_or(BeginError::NoSuchServer)?;
     check(&server).map_err(BeginError::Refused)?;
@@ -60,7 +67,10 @@ pub(crate) fn begin<E>(
     effects::insert_of_server(connection, server.id, *action, note.trace, note.at)?;
     write_patch(connection, &server, &patch, note.at)?;
     instance_actions::began(connection, server.uuid, action.instance_action(), note)?;
-    Ok(())
+    match action.starts_guest() {
+        true => maintenance::guest_starts(connection, held, &server, &ChangeNote::requested(note)),
+        false => Ok(()),
+    }
 }
 
 /// How a server's migration stands that is not over. Nobody works on one that was imported.

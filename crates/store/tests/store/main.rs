@@ -11,6 +11,7 @@ mod effects;
 mod evacuation;
 mod events;
 mod gather;
+mod held_hosts;
 mod host_events;
 mod hosts;
 mod hypervisors;

@@ -21,14 +21,14 @@ use crate::bench::{Bench, anybody, asked, at, host, note_for, placed, server};
 use crate::plans::{blocked, by_conductor, by_user, made, moves, operation, plan};
 use crate::runs::{failure, run};
 
-fn fresh(number: u128) -> FreshIds {
+pub(crate) fn fresh(number: u128) -> FreshIds {
     FreshIds {
         plan: plan(number),
         run: run(number),
     }
 }
 
-fn hold(name: &str, immovable: Immovable) -> Hold {
+pub(crate) fn hold(name: &str, immovable: Immovable) -> Hold {
     Hold {
         holder: Holder {
             holder: name.to_owned(),
@@ -45,7 +45,7 @@ fn hold(name: &str, immovable: Immovable) -> Hold {
 
 impl Bench {
     /// Somebody holds host a; a run that has to be made, and its plan, have this number.
-    async fn holds(&self, wanted: Hold, number: u128, second: i64) -> MaintenanceRecord {
+    pub(crate) async fn holds(&self, wanted: Hold, number: u128, second: i64) -> MaintenanceRecord {
         let held = self
             .store
             .maintenance_hold(host("a"), wanted, fresh(number), by_user(second));
@@ -58,12 +58,17 @@ impl Bench {
         record
     }
 
-    async fn maintenance(&self, name: &str) -> MaintenanceRecord {
+    pub(crate) async fn maintenance(&self, name: &str) -> MaintenanceRecord {
         let found = self.store.maintenance_find(&host(name)).await;
         found.unwrap().unwrap()
     }
 
-    async fn applies(&self, event: Event, number: u128, second: i64) -> MaintenanceRecord {
+    pub(crate) async fn applies(
+        &self,
+        event: Event,
+        number: u128,
+        second: i64,
+    ) -> MaintenanceRecord {
         let note = by_conductor(second);
         let applied = self
             .store
@@ -77,7 +82,12 @@ impl Bench {
         record
     }
 
-    async fn releases(&self, name: &str, number: u128, second: i64) -> MaintenanceRecord {
+    pub(crate) async fn releases(
+        &self,
+        name: &str,
+        number: u128,
+        second: i64,
+    ) -> MaintenanceRecord {
         let event = Event::Released {
             holder: name.to_owned(),
             return_home: ReturnHome::Now,
@@ -94,14 +104,23 @@ impl Bench {
     }
 
     /// The plan of a promised run is made.
-    async fn planned(&self, number: u128, made: PlanMade) -> RunRecord {
+    pub(crate) async fn planned(&self, number: u128, made: PlanMade) -> RunRecord {
         let planned = self.store.plan_made(plan(number), made, by_conductor(40));
         planned.await.unwrap();
         self.run(number).await
     }
 
+    /// There is nothing for it to do.
+    pub(crate) async fn plan_comes_to_nothing(&self, number: u128) {
+        self.planned(number, made(vec![], &[])).await;
+        let RoomAnswer::Claimed(ended) = self.claim(number, &[]).await else {
+            panic!("nobody else is there");
+        };
+        assert_eq!(ended.run.state, RunState::Completed);
+    }
+
     /// A run that has all room begins with an operation, which is done at once.
-    async fn moves_one(&self, number: u128, of: u128) -> RunRecord {
+    pub(crate) async fn moves_one(&self, number: u128, of: u128) -> RunRecord {
         assert!(matches!(
             self.claim(number, &[("b", 9)]).await,
             RoomAnswer::Claimed(_)
@@ -128,7 +147,12 @@ impl Bench {
     }
 
     /// Whoever performs what its end asks for.
-    async fn reports_end(&self, number: u128, next: u128, second: i64) -> MaintenanceRecord {
+    pub(crate) async fn reports_end(
+        &self,
+        number: u128,
+        next: u128,
+        second: i64,
+    ) -> MaintenanceRecord {
         let outbox = self.outbox().await;
         let wanted = Subject::Run(run(number), RunEffect::ReportEnd);
         let claimed = outbox.iter().find(|it| it.subject == wanted).unwrap();
@@ -156,7 +180,7 @@ fn work(record: &MaintenanceRecord) -> Option<(RunUuid, Purpose)> {
     record.maintenance.work.map(|it| (it.run, it.purpose))
 }
 
-fn one_move() -> PlanMade {
+pub(crate) fn one_move() -> PlanMade {
     made(vec![moves(1, "a", "b")], &[("b", 1)])
 }
 
@@ -228,7 +252,8 @@ on_both! {
         let late = bench.apply(2, placed("a"), note_for(&placed("a"), at(35))).await;
         let refused = matches!(
             &late,
-            Err(StepError::Commit(CommitError::InMaintenance { host: it })) if *it == host("a")
+            Err(StepError::Commit(CommitError::InMaintenance { host: it, holders }))
+                if *it == host("a") && *holders == ["me"]
         );
         assert!(refused, "{late:?}");
         let recount = async |second| {

@@ -3,7 +3,7 @@
 use godwit_store::Service;
 
 use super::services::liveness;
-use super::{Answer, ApiError, Call, Reply, rules};
+use super::{Answer, ApiError, Call, Reply, held, rules};
 use crate::nova::views::availability_zone::AvailabilityZone;
 
 pub async fn index(call: &Call) -> Answer {
@@ -23,7 +23,7 @@ pub async fn detail(call: &Call) -> Answer {
 /// The services of the zones that the caller sees, and which of those were disabled.
 async fn seen(call: &Call) -> Result<(Vec<Service>, Vec<String>), ApiError> {
     let store = &call.state.store;
-    let mut services = store.service_list().await?;
+    let mut services = held::services(call).await?;
     let disabled = store.zones_disabled().await?;
     if !call.caller.permits_own(rules::SCOPES_SEE_DISABLED) {
         services.retain(|service| !disabled.contains(&service.zone));

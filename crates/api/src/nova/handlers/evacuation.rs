@@ -104,7 +104,12 @@ async fn begin(
             Err(BeginError::NotFree) if next < deadline && is_settling(call, server).await? => {
                 sleep_until(next).await;
             }
-            Err(BeginError::Refused(NotBegun::Moved(_)) | BeginError::NotFree) => {
+            // No evacuation starts a guest where it is.
+            Err(
+                BeginError::Refused(NotBegun::Moved(_))
+                | BeginError::NotFree
+                | BeginError::InMaintenance,
+            ) => {
                 return Err(ApiError::invalid_state(server.uuid, ACTION));
             }
             Err(BeginError::NoSuchServer) => return Err(call.no_such_server()),

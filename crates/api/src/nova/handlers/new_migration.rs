@@ -39,6 +39,8 @@ pub(super) fn refusal(
         BeginError::NoSuchServer => call.no_such_server(),
         // Nova answers 500 to the one who loses this race.
         BeginError::NotFree => ApiError::invalid_state(server.uuid, action),
+        // Nova would start it on a host that somebody is about to switch off.
+        BeginError::InMaintenance => ApiError::in_maintenance(server.uuid, action),
         BeginError::Store(error) => error.into(),
     }
 }

@@ -7,12 +7,13 @@ mod verbs;
 use godwit_store::{Service, ServiceBinary};
 
 pub use self::delete::delete;
-use super::{Answer, ApiError, Call, Reply, milestone, rules};
+
+use super::{Answer, ApiError, Call, Reply, held, milestone, rules};
 use crate::nova::views::service::{Liveness, ServiceView};
 
 pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_global(rules::SERVICES_LIST)?;
-    let services = call.state.store.service_list().await?;
+    let services = held::services(call).await?;
     let liveness = liveness(call);
     let wanted = services.iter().filter(|service| is_wanted(call, service));
     let view = |service| ServiceView::new(service, call.version, liveness);

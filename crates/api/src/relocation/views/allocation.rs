@@ -1,7 +1,10 @@
 //! Whether anything is put somewhere, and who said so.
 
-use godwit_core::host::scope::{Because, Level, Switch};
+use godwit_core::host::maintenance::Holder;
+use godwit_core::host::scope::{Because, Switch};
+use godwit_core::ids::HostName;
 use godwit_core::time::Timestamp;
+use godwit_store::{HostLoad, Scope};
 use serde::Serialize;
 
 use super::requester::RequesterView;
@@ -21,7 +24,8 @@ pub struct AllocationView<'a> {
 
 #[derive(Debug, Serialize)]
 struct BecauseView<'a> {
-    scope: Level,
+    /// A level, or `maintenance`.
+    scope: &'static str,
     name: &'a str,
     reason: Option<&'a str>,
     by: Option<RequesterView<'a>>,
@@ -29,14 +33,28 @@ struct BecauseView<'a> {
 }
 
 impl<'a> AllocationView<'a> {
-    pub fn new(switch: &'a Switch, because: &'a [Because], sees: Visibility<'_>) -> Self {
+    /// Of a zone, a pod or a cluster.
+    pub fn of_scope(scope: &'a Scope, sees: Visibility<'_>) -> Self {
+        let because = scope.because.iter().map(|it| BecauseView::new(it, sees));
+        Self::new(&scope.switch, because.collect(), sees)
+    }
+
+    /// Of a host, which its maintenance disables as well.
+    pub fn of_host(load: &'a HostLoad, sees: Visibility<'_>) -> Self {
+        let because = load.because.iter().map(|it| BecauseView::new(it, sees));
+        let name = &load.host.facts.name;
+        let held = load
+            .holders
+            .iter()
+            .map(|it| BecauseView::held(name, it, sees));
+        Self::new(&load.switch, because.chain(held).collect(), sees)
+    }
+
+    fn new(switch: &'a Switch, because: Vec<BecauseView<'a>>, sees: Visibility<'_>) -> Self {
         Self {
             state: word(switch.disabled),
             effective: word(!because.is_empty()),
-            because: because
-                .iter()
-                .map(|it| BecauseView::new(it, sees))
-                .collect(),
+            because,
             reason: switch.reason.as_deref(),
             by: by(switch, sees),
             since: switch.since,
@@ -48,11 +66,21 @@ impl<'a> BecauseView<'a> {
     fn new(because: &'a Because, sees: Visibility<'_>) -> Self {
         let switch = &because.switch;
         Self {
-            scope: because.level,
+            scope: because.level.as_str(),
             name: &because.name,
             reason: switch.reason.as_deref(),
             by: by(switch, sees),
             since: switch.since,
+        }
+    }
+
+    fn held(host: &'a HostName, holder: &'a Holder, sees: Visibility<'_>) -> Self {
+        Self {
+            scope: "maintenance",
+            name: host.as_str(),
+            reason: holder.reason.as_deref(),
+            by: Some(RequesterView::of(Some(&holder.by), None, None, sees)),
+            since: Some(holder.since),
         }
     }
 }

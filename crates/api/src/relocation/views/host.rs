@@ -104,7 +104,7 @@ impl<'a> HostView<'a> {
             pools: pools.map(|pool| pool.id.as_str()).collect(),
             links: [],
             agent: AgentView::new(load, basis),
-            allocation: AllocationView::new(&load.switch, &load.because, sees),
+            allocation: AllocationView::of_host(load, sees),
             maintenance: MaintenanceView { state: maintenance },
             fence: FenceProofView::of_host(service, sees),
         }

@@ -39,7 +39,7 @@ impl<'a> ScopeView<'a> {
             zone: &scope.topology.zone,
             pod: scope.topology.pod.as_deref(),
             hosts: scope.hosts,
-            allocation: AllocationView::new(&scope.switch, &scope.because, sees),
+            allocation: AllocationView::of_scope(scope, sees),
             management: scope
                 .management
                 .as_ref()

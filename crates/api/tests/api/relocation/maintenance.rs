@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::ROOT;
 use super::plans::{send, two};
 use crate::answers::Answer;
+use crate::seed::SERVER;
 use crate::world::{Who, World};
 
 const PATH: &str = "/hosts/host-1/maintenance";
@@ -104,6 +105,160 @@ async fn a_host_is_left_by_those_who_hold_it() {
         left["state"] == "leaving" || left["state"] == "none",
         "{left}"
     );
+}
+
+/// What the hypervisor says meanwhile is no change that somebody else made.
+#[tokio::test]
+async fn a_host_is_left_by_the_version_that_was_read_whatever_was_seen_since() {
+    let world = two().await;
+    let held = enter(&world, &json!({"holder": "me"})).await;
+    let version = held.header("etag").unwrap().to_owned();
+    world.sql("UPDATE maintenances SET generation = generation + 1");
+    let ask = world.ask("DELETE", &format!("{ROOT}{PATH}?holder=me"));
+    let left = ask.by(Who::Admin).header("If-Match", &version).send().await;
+    assert!(left.status == 202 || left.status == 204, "{left:?}");
+}
+
+/// The operator's switch of a host is one thing, and who holds it another.
+#[tokio::test]
+async fn a_held_host_is_disabled_wherever_it_is_shown_and_enabling_changes_its_switch_alone() {
+    let world = two().await;
+    let service = async || {
+        let path = "/v2.1/os-services?host=host-1";
+        let list = world.get(Who::Admin, 53, path).await.ok();
+        let it = &list["services"][0];
+        (
+            it["status"].clone(),
+            it["disabled_reason"].clone(),
+            it["id"].clone(),
+        )
+    };
+    let allocation = async || {
+        let host = world
+            .native(Who::Admin, "/hosts/host-1?fields=allocation")
+            .await;
+        host.ok()["allocation"].clone()
+    };
+    let (enabled, none, id) = service().await;
+    assert_eq!((enabled, none), (json!("enabled"), Value::Null));
+    enter(&world, &json!({"holder": "me", "reason": "its fan"})).await;
+    let held = (json!("disabled"), json!("its fan"), id.clone());
+    assert_eq!(service().await, held);
+    let shown = allocation().await;
+    assert_eq!(
+        (&shown["state"], &shown["effective"]),
+        (&json!("enabled"), &json!("disabled"))
+    );
+    let because = &shown["because"][0];
+    assert_eq!(
+        (&because["scope"], &because["name"], &because["reason"]),
+        (&json!("maintenance"), &json!("host-1"), &json!("its fan"))
+    );
+    assert_eq!(because["since"], "2026-11-20T12:00:00Z");
+    let hypervisors = world
+        .get(Who::Admin, 53, "/v2.1/os-hypervisors/detail")
+        .await
+        .ok();
+    let one = &hypervisors["hypervisors"][0];
+    assert_eq!(
+        (&one["status"], &one["state"]),
+        (&json!("disabled"), &json!("up"))
+    );
+    assert_eq!(one["service"]["disabled_reason"], "its fan");
+    let zones = world
+        .get(Who::Admin, 80, "/v2.1/os-availability-zone/detail")
+        .await
+        .ok();
+    let hosts = zones["availabilityZoneInfo"][0]["hosts"]
+        .as_object()
+        .unwrap();
+    assert!(!hosts.contains_key("host-1") && hosts.contains_key("host-2"));
+    let server = world
+        .get(Who::Admin, 80, &format!("/v2.1/servers/{SERVER}"))
+        .await
+        .ok();
+    assert_eq!(server["server"]["host_status"], "MAINTENANCE");
+
+    let path = format!("/v2.1/os-services/{}", id.as_str().unwrap());
+    let put = async |body: Value| {
+        let ask = world.ask("PUT", &path).by(Who::Admin).version(53);
+        ask.json(&body).send().await.ok()["service"].clone()
+    };
+    let off = put(json!({"status": "disabled", "disabled_reason": "its switch"})).await;
+    assert_eq!(off["disabled_reason"], "its switch");
+    assert_eq!(allocation().await["because"].as_array().unwrap().len(), 2);
+    let on = put(json!({"status": "enabled"})).await;
+    assert_eq!(
+        (&on["status"], &on["disabled_reason"]),
+        (&json!("disabled"), &json!("its fan"))
+    );
+    assert_eq!(allocation().await["state"], "enabled");
+    leave(&world, "holder=me&return_home=never").await;
+    assert_eq!(service().await.0, "enabled", "its switch is what it was");
+}
+
+#[tokio::test]
+async fn nothing_goes_to_a_held_host_and_a_fix_releases_it() {
+    let world = two().await;
+    let held = json!({"holder": "the night shift", "reason": "its fan"});
+    send(
+        &world,
+        Who::Admin,
+        ("POST", "/hosts/host-2/maintenance"),
+        &held,
+    )
+    .await;
+    let path = format!("/servers/{SERVER}/candidates");
+    let items = world.native(Who::Admin, &path).await.items();
+    let host = items.iter().find(|it| it["host"] == "host-2").unwrap();
+    let reasons = host["reasons"].as_array().unwrap();
+    let reason = reasons
+        .iter()
+        .find(|it| it["code"] == "maintenance")
+        .unwrap();
+    let evidence = json!({"host": "host-2", "holders": ["the night shift"]});
+    assert_eq!(reason["evidence"], evidence);
+    let request = &reason["fix"]["changes"][0]["request"];
+    assert_eq!(request["method"], "DELETE");
+    let ask = world.ask("DELETE", request["path"].as_str().unwrap());
+    let released = ask.by(Who::Admin).send().await;
+    assert!(
+        released.status == 202 || released.status == 204,
+        "{released:?}"
+    );
+    let items = world.native(Who::Admin, &path).await.items();
+    let host = items.iter().find(|it| it["host"] == "host-2").unwrap();
+    let codes = host["reasons"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["code"]);
+    assert!(
+        codes.into_iter().all(|code| code != "maintenance"),
+        "{host}"
+    );
+}
+
+/// Whoever was told that the host may be switched off is not surprised.
+#[tokio::test]
+async fn nothing_is_started_on_a_host_that_is_safe_to_reboot() {
+    let world = two().await;
+    enter(&world, &Value::Null).await;
+    world.sql(
+        r#"UPDATE maintenances SET state = 'in_maintenance', work = NULL, evidence =
+           '{"placements_in_flight": 0, "counts_after": "2026-11-20T12:00:00Z", "inventories": [
+             {"began_at": "2026-11-20T12:00:01Z", "executing": []},
+             {"began_at": "2026-11-20T12:00:02Z", "executing": []}]}';
+           UPDATE servers SET vm_state = 'stopped'"#,
+    );
+    assert_eq!(shown(&world).await["safe_to_reboot"], true);
+    let start = json!({"os-start": null});
+    let refused = world.act(Who::Member, 1, start.clone()).await;
+    assert_eq!(refused.status, 409, "{refused:?}");
+    let text = format!("Cannot 'start' instance {SERVER} while its host is in maintenance");
+    assert_eq!(refused.json()["conflictingRequest"]["message"], text);
+    leave(&world, "return_home=never").await;
+    assert_eq!(world.act(Who::Member, 1, start).await.status, 202);
 }
 
 #[tokio::test]

@@ -202,8 +202,11 @@ impl Change {
         self
     }
 
+    /// One that was shut down is to be started again, wherever it is by now.
     pub(super) fn forget(mut self, server: ServerUuid, by_maintenance: bool) -> Self {
-        self.next.left.remove(&server);
+        if self.next.left.get(&server) != Some(&Left::ShutDown) {
+            self.next.left.remove(&server);
+        }
         // What shows it still is older than its leaving, and it is no guest that somebody started.
         if self.next.evidence.shows(server) {
             self.next.evidence.void(self.now);

@@ -47,7 +47,7 @@ pub enum Event {
     Seen(Inventory),
     /// So many placements may still lead a guest here.
     PlacementsChanged(u32),
-    /// Its agent is dead, or was for a while.
+    /// Its agent does not answer: it may be dead, and the host switched off and on meanwhile.
     AgentDied,
     /// A server is here no longer.
     ServerLeft {

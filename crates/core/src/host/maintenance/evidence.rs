@@ -61,9 +61,10 @@ impl Evidence {
         self.placements_in_flight = placements;
     }
 
-    /// What was seen until now proves nothing any more.
+    /// What was seen until now proves nothing any more, also if it was seen by a clock that is ahead.
     pub(super) fn void(&mut self, now: Timestamp) {
-        self.counts_after = self.counts_after.max(now);
+        let seen_at = self.seen_at().unwrap_or(now);
+        self.counts_after = self.counts_after.max(now).max(seen_at);
     }
 
     /// Those that count.
@@ -72,6 +73,11 @@ impl Evidence {
         let after = self.counts_after;
         let inventories = self.inventories.iter();
         inventories.filter(move |one| none_arrives && one.began_at > after)
+    }
+
+    /// Does it prove anything?
+    pub fn counts(&self) -> bool {
+        self.last().is_some()
     }
 
     /// The last one, if it counts.

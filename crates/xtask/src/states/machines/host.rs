@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use godwit_core::host::allocation::{Management, ManagementEvent};
 use godwit_core::host::maintenance::{
     Effect, Event, Holder, Inventory, Left, Maintenance, State, step,
 };
+use godwit_core::host::management::{Management, Standing};
 use godwit_core::ids::{RunUuid, ServerUuid};
 use godwit_core::plan::options::{Immovable, ReturnHome};
+use godwit_core::requester::Requester;
 use godwit_core::time::Timestamp;
 use uuid::Uuid;
 
@@ -21,31 +22,68 @@ pub(super) fn machines() -> [Machine; 2] {
 
 fn management() -> Machine {
     let mut steps = BTreeSet::new();
-    walk(
-        [Management::Managed],
-        |it| *it,
-        |before| {
-            let mut next = Vec::new();
-            for event in ManagementEvent::ALL {
-                if let Ok((after, effect)) = before.step(*event) {
-                    steps.insert(Step {
-                        from: before.as_str(),
-                        event: event.as_str(),
-                        to: after.as_str(),
-                        effects: effect.iter().map(|it| it.as_str()).collect(),
-                    });
-                    next.push(after);
-                }
-            }
-            next
-        },
-    );
+    let first = Said::of(&Management::default());
+    walk([first], Said::clone, |before| {
+        let is = before.management();
+        let standing = is.standing();
+        let unmanaged = is.said((false, Some(WHY.to_owned())), Requester::default(), at(1));
+        let managed = is.said((true, None), Requester::default(), at(1));
+        let reconciled = (standing == Standing::Reconciling).then(|| Management {
+            reconciled_at: Some(at(2)),
+            ..is.clone()
+        });
+        let said = [("unmanaged", unmanaged), ("managed", managed)];
+        let events = said
+            .into_iter()
+            .chain(reconciled.map(|it| ("reconciled", it)));
+        let mut next = Vec::new();
+        for (event, after) in events {
+            steps.insert(Step {
+                from: standing.as_str(),
+                event,
+                to: after.standing().as_str(),
+                effects: Vec::new(),
+            });
+            next.push(Said::of(&after));
+        }
+        next
+    });
     Machine {
         title: "Management of a cluster",
         about: "Nothing moves in or out unless it is managed.",
-        states: Management::ALL.iter().map(|it| it.as_str()).collect(),
+        states: Standing::ALL.iter().map(|it| it.as_str()).collect(),
         ends: Vec::new(),
         steps,
+    }
+}
+
+const WHY: &str = "an upgrade";
+
+/// A cluster's management without what decides nothing.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Said {
+    managed: bool,
+    ever: bool,
+    reconciled: bool,
+}
+
+impl Said {
+    fn of(it: &Management) -> Self {
+        Self {
+            managed: it.managed,
+            ever: it.since.is_some(),
+            reconciled: it.reconciled_at.is_some(),
+        }
+    }
+
+    fn management(&self) -> Management {
+        Management {
+            managed: self.managed,
+            reason: (!self.managed).then(|| WHY.to_owned()),
+            by: None,
+            since: self.ever.then(|| at(0)),
+            reconciled_at: self.reconciled.then(|| at(0)),
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Which hypervisors a request is about.
 
-use godwit_store::{Hypervisor, HypervisorKey, HypervisorListError, HypervisorPage};
+use godwit_store::{Host, Hypervisor, HypervisorKey, HypervisorListError, HypervisorPage};
 use serde_json::Value;
 
 use crate::nova::call::{Call, read_uuid_like};
+use crate::nova::handlers::held::Held;
 use crate::nova::handlers::paging::no_such_marker;
 use crate::nova::handlers::{ApiError, milestone};
 use crate::nova::schema::body::is_true;
@@ -21,8 +22,21 @@ pub(super) async fn one(call: &Call) -> Result<Hypervisor, ApiError> {
         Some(key) => call.state.store.hypervisor_find(key).await?,
         None => None,
     };
-    found
-        .ok_or_else(|| ApiError::NotFound(format!("Hypervisor with ID '{id}' could not be found.")))
+    let none = || ApiError::NotFound(format!("Hypervisor with ID '{id}' could not be found."));
+    let found = found.ok_or_else(none)?;
+    Ok(shown(&Held::load(call).await?, found))
+}
+
+/// Its service is shown like the others.
+fn shown(held: &Held, hypervisor: Hypervisor) -> Hypervisor {
+    let Hypervisor { host, .. } = hypervisor;
+    Hypervisor {
+        host: Host {
+            service: held.shown(host.service),
+            ..host
+        },
+        ..hypervisor
+    }
 }
 
 /// Markers were always told apart by how they look.
@@ -39,10 +53,12 @@ pub(super) fn with_servers(call: &Call) -> bool {
 
 pub(super) async fn page(call: &Call, page: &HypervisorPage) -> Result<Vec<Hypervisor>, ApiError> {
     let found = call.state.store.hypervisor_list(page).await;
-    found.map_err(|error| match error {
+    let found = found.map_err(|error| match error {
         HypervisorListError::MarkerNotFound => {
             no_such_marker(call.query.last("marker").unwrap_or_default())
         }
         HypervisorListError::Store(error) => error.into(),
-    })
+    })?;
+    let held = Held::load(call).await?;
+    Ok(found.into_iter().map(|it| shown(&held, it)).collect())
 }

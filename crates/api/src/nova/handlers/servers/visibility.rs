@@ -8,7 +8,7 @@ use godwit_store::{Server, Service, ServiceBinary};
 
 use crate::nova::call::{Allowed, Call};
 use crate::nova::handlers::services::liveness;
-use crate::nova::handlers::{ApiError, milestone, rules};
+use crate::nova::handlers::{ApiError, held, milestone, rules};
 use crate::nova::views::server::{HostStatus, ServerVisibility};
 use crate::nova::views::service::Liveness;
 
@@ -101,7 +101,7 @@ impl Visibility {
 }
 
 async fn services(call: &Call) -> Result<HashMap<HostName, Service>, ApiError> {
-    let services = call.state.store.service_list().await?;
+    let services = held::services(call).await?;
     let compute = services
         .into_iter()
         .filter(|it| it.binary == ServiceBinary::Compute);

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{check_binary, invalid_uuid, liveness};
 use crate::nova::call::{Call, read_uuid_like};
+use crate::nova::handlers::held::Held;
 use crate::nova::handlers::{ApiError, Reply, rules};
 use crate::nova::schema::body::is_true;
 use crate::nova::views::service::ServiceView;
@@ -20,6 +21,7 @@ pub(super) async fn update(call: &Call, body: &Value) -> Result<Reply, ApiError>
     let service = service.ok_or_else(|| no_such_service(id))?;
     check_binary(service.binary.as_str())?;
     let service = apply(call, uuid, wanted(call, body)?).await?;
+    let service = Held::load(call).await?.shown(service);
     let service = ServiceView::new(&service, call.version, liveness(call));
     Reply::document("service", &service)
 }
