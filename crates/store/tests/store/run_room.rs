@@ -93,7 +93,7 @@ on_both! {
             let claim = note_for(&placed("b"), at(47));
             bench.apply(number, placed("b"), claim).await.unwrap();
         }
-        assert_eq!(bench.held(), [""; 0], "it is all theirs");
+        assert_eq!(bench.held(), ["1 b 0"], "it is all theirs");
         bench.run_pending(2, made(vec![moves(3, "a", "b")], &[("b", 1)])).await;
         let answer = bench.claim(2, TEN).await;
         assert_eq!(answer, RoomAnswer::WaitsFor(BTreeSet::from([run(1)])));
