@@ -433,6 +433,7 @@ impl Cluster {
             ensure!(open.is_empty(), "{open:?}");
             let figures = self.store.figures().await?;
             ensure!(figures.effects.is_empty(), "{figures:?}");
+            ensure!(figures.runs.is_empty(), "{figures:?}");
             ensure!(self.store.slot_list().await?.is_empty(), "slots are taken");
             ensure!(self.store.claim_list().await?.is_empty(), "claims are held");
             Ok(Some(()))

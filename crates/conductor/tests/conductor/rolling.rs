@@ -1,10 +1,12 @@
 //! Runs of many hosts, and runs that work for the maintenance of one.
 
+use godwit_compute_agent::holds::HoldPoint;
 use godwit_core::host::maintenance::{Event as OfMaintenance, Holder, Inventory, State};
 use godwit_core::ids::{PlanUuid, RunUuid};
 use godwit_core::plan::options::{Immovable, ReturnHome};
 use godwit_core::plan::request::Target;
 use godwit_core::run::{Event, OperationState as Is, RollingState, RunState};
+use godwit_core::server::VmState;
 use godwit_core::time::Clock as _;
 use godwit_store::{FreshIds, Hold, MaintenanceRecord, RunRecord};
 use godwit_test_support::wait_for;
@@ -16,6 +18,18 @@ fn fresh() -> FreshIds {
     FreshIds {
         plan: PlanUuid(new_uuid()),
         run: RunUuid(new_uuid()),
+    }
+}
+
+fn holder() -> Holder {
+    Holder {
+        holder: "me".to_owned(),
+        reason: None,
+        by: "anna".to_owned(),
+        since: SystemClock.now(),
+        deadline: None,
+        immovable: Immovable::Wait,
+        return_home: ReturnHome::Never,
     }
 }
 
@@ -140,18 +154,73 @@ on_both! {
         cluster.is_sound().await;
     }
 
+    async fn the_next_host_waits_for_the_guests_of_the_one_before(made: Made) {
+        let cluster = made.with_hosts(&[1, 1, 0]).start().await;
+        let run = cluster.run(two_in_turn(ReturnHome::Now)).await;
+        becomes_ready(&cluster, run, 1).await;
+        cluster.hold(&host(3), HoldPoint::BeforeHandover);
+        cluster.run_asked(run, Event::HostDone(host(1))).await;
+        wait_for("the guest to be on its way home", PATIENCE, async || {
+            let unfinished = cluster.store.migrations_unfinished().await?;
+            let mut home = unfinished.iter().filter(|it| it.migration.server == server(1));
+            Ok(home.next().map(drop))
+        })
+        .await
+        .unwrap();
+        let record = cluster.run_record(run).await;
+        assert_eq!(rolling(&record), [RollingState::Ready, RollingState::Waiting]);
+        cluster.release(&host(3), HoldPoint::BeforeHandover);
+        becomes_ready(&cluster, run, 2).await;
+        assert!(cluster.is_on(1, 1).await && cluster.is_on(2, 3).await);
+        cluster.run_asked(run, Event::HostDone(host(2))).await;
+        let record = cluster.run_ends(run).await;
+        assert_eq!(record.run.state, RunState::Completed, "{:#?}", record.run);
+        assert!(cluster.is_on(1, 1).await && cluster.is_on(2, 2).await);
+        cluster.is_sound().await;
+    }
+
+    async fn what_was_shut_down_for_a_maintenance_is_started_again(made: Made) {
+        let cluster = made.with_hosts(&[1]).start().await;
+        let holder = Holder {
+            immovable: Immovable::ShutdownRestart,
+            ..holder()
+        };
+        let (emptying, hold) = (fresh(), Hold { holder, run: None });
+        let held = cluster.store.maintenance_hold(host(1), hold, emptying, note());
+        held.await.unwrap();
+        let record = cluster.run_ends(emptying.run).await;
+        assert_eq!(record.run.state, RunState::Completed, "{:#?}", record.run);
+        assert_eq!(cluster.server(1).await.vm_state, VmState::Stopped);
+        wait_for("the maintenance to hear of it", PATIENCE, async || {
+            let it = maintenance(&cluster, 1).await.unwrap().maintenance;
+            Ok(it.run_ended_at.map(drop))
+        })
+        .await
+        .unwrap();
+        let (returning, released) = (fresh(), OfMaintenance::Released {
+            holder: "me".to_owned(),
+            return_home: ReturnHome::Never,
+        });
+        let left = cluster.store.maintenance_apply(host(1), released, returning, note());
+        left.await.unwrap();
+        let record = cluster.run_ends(returning.run).await;
+        assert_eq!(record.run.state, RunState::Completed, "{:#?}", record.run);
+        assert_eq!(cluster.server(1).await.vm_state, VmState::Active);
+        wait_for("the host to be nobody's", PATIENCE, async || {
+            Ok((state(&cluster, 1).await == State::None).then_some(()))
+        })
+        .await
+        .unwrap();
+        cluster.is_sound().await;
+    }
+
     async fn a_host_that_is_held_is_emptied_and_its_maintenance_hears_of_it(made: Made) {
         let cluster = made.with_hosts(&[2, 0]).start().await;
-        let holder = Holder {
-            holder: "me".to_owned(),
-            reason: None,
-            by: "anna".to_owned(),
-            since: SystemClock.now(),
-            deadline: None,
-            immovable: Immovable::Wait,
-            return_home: ReturnHome::Never,
+        let hold = Hold {
+            holder: holder(),
+            run: None,
         };
-        let (fresh, hold) = (fresh(), Hold { holder, run: None });
+        let fresh = fresh();
         let held = cluster.store.maintenance_hold(host(1), hold, fresh, note());
         held.await.unwrap();
         let record = cluster.run_ends(fresh.run).await;

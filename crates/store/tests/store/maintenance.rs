@@ -447,6 +447,43 @@ on_both! {
         bench.assert_sound().await;
     }
 
+    async fn of_what_a_plan_of_several_hosts_left_out_each_hears_of_its_own(bench: Bench) {
+        bench.fleet(&[("a", 2), ("b", 1)]).await;
+        let target = Target::Rolling { hosts: vec![host("a"), host("b")], max_unavailable: 2 };
+        let new = godwit_store::NewPlan {
+            options: Options { allow_partial: true, ..Options::default() },
+            ..crate::plans::new_plan(1, target)
+        };
+        bench.ask_for(new, 10).await;
+        let made = godwit_store::PlanMade {
+            blocked: vec![crate::plans::blocked(2), crate::plans::blocked(3)],
+            ..one_move()
+        };
+        bench.store.plan_made(plan(1), made, by_conductor(20)).await.unwrap();
+        let new = godwit_store::NewRun { uuid: run(1), host: None, hold: None };
+        bench.store.plan_run(plan(1), new, Vec::<()>::new(), by_user(30)).await.unwrap();
+        for (name, number) in [("a", 2), ("b", 3)] {
+            let of = (run(1), host(name));
+            let nobody = bench.store.maintenance_end_part(of.clone(), fresh(9), by_conductor(35)).await;
+            assert_eq!(nobody.unwrap(), None, "nobody holds it yet");
+            let options = Options::default();
+            let held = bench.store.maintenance_hold_by_run(of.clone(), &options, fresh(2), by_conductor(40));
+            held.await.unwrap();
+            for _ in 0..2 {
+                let ended = bench.store.maintenance_end_part(of.clone(), fresh(3), by_conductor(50)).await;
+                let it = ended.unwrap().unwrap();
+                assert_eq!(work(&it), None);
+                let left: Vec<_> = it.maintenance.left.keys().copied().collect();
+                // The one move of this plan has not ended either.
+                let expected = match name {
+                    "a" => vec![server(1), server(number)],
+                    _ => vec![server(number)],
+                };
+                assert_eq!(left, expected);
+            }
+        }
+    }
+
     async fn what_has_expired_of_maintenance_goes_and_its_numbers_go_on(bench: Bench) {
         bench.fleet(&[("a", 0)]).await;
         bench.holds(hold("me", Immovable::Wait), 1, 30).await;

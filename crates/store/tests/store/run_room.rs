@@ -84,6 +84,25 @@ on_both! {
         bench.assert_sound().await;
     }
 
+    /// They may end with it, and nothing of theirs has arrived.
+    async fn whoever_wants_the_room_of_migrations_under_way_waits_for_their_run(bench: Bench) {
+        bench.fleet(&[("a", 3), ("b", 8)]).await;
+        bench.run_running(1, two()).await;
+        for number in [1, 2] {
+            bench.begins(1, number, 46).await.unwrap();
+            let claim = note_for(&placed("b"), at(47));
+            bench.apply(number, placed("b"), claim).await.unwrap();
+        }
+        assert_eq!(bench.held(), ["1 b 0"], "it is all theirs");
+        bench.run_pending(2, made(vec![moves(3, "a", "b")], &[("b", 1)])).await;
+        let answer = bench.claim(2, TEN).await;
+        assert_eq!(answer, RoomAnswer::WaitsFor(BTreeSet::from([run(1)])));
+        bench.run_pending(3, made(vec![moves(4, "a", "b")], &[("b", 3)])).await;
+        let answer = bench.claim(3, TEN).await;
+        assert!(matches!(answer, RoomAnswer::Refused(_)), "others have that: {answer:?}");
+        bench.assert_sound().await;
+    }
+
     async fn room_that_a_server_leaves_is_kept_for_whom_the_run_brings_there(bench: Bench) {
         bench.fleet(&[("a", 1), ("b", 1)]).await;
         let swap = made(vec![moves(1, "a", "c"), moves(2, "b", "a")], &[("c", 1)]);

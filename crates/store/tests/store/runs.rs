@@ -177,6 +177,13 @@ on_both! {
         assert_eq!(of_migration, Some((run(1), operation(1))));
         bench.assert_sound().await;
 
+        let version = bench.store.run_version(run(1)).await.unwrap().unwrap();
+        assert_eq!((version.state, version.generation), (RunState::Running, record.run.generation));
+        assert_eq!(bench.store.run_version(run(9)).await.unwrap(), None);
+        let key = godwit_store::MigrationKey::Uuid(migration(1));
+        let detail = bench.store.migration_detail(key, None).await.unwrap().unwrap();
+        assert_eq!(detail.run.map(|it| it.run), Some(run(1)));
+
         bench.drive(1, way("b")).await;
         let running = bench.store.operations_running(None).await.unwrap();
         assert_eq!(running.len(), 1);

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::ROOT;
 use super::plans::{OTHER, made, moves, opaque, send, two};
 use crate::answers::Answer;
-use crate::seed::{NO_SERVER, SERVER};
+use crate::seed::{NO_SERVER, SERVER, migration_uuid};
 use crate::world::{DEMO, Who, World};
 
 /// The document of a 202.
@@ -332,5 +332,24 @@ async fn runs_are_listed_by_state_type_and_project() {
     ] {
         let answer = world.native(Who::Admin, &format!("/runs?{query}")).await;
         assert_eq!(answer.invalid(), [pointer]);
+    }
+}
+
+#[tokio::test]
+async fn a_migration_names_the_run_that_has_started_it_to_who_sees_that() {
+    for (who, shown_to_reader) in [(Who::Manager, true), (Who::Admin, false)] {
+        let world = World::new().await;
+        world.moving("running").await;
+        let plan = ready(&world, who).await;
+        let id = accepted(&run(&world, who, &plan).await)["id"].clone();
+        world.run_goes_on(&id, Event::RoomClaimed).await;
+        let operation = OperationUuid(Uuid::from_u128(1));
+        let migration = migration_uuid(1).parse().unwrap();
+        let begun = Event::OperationBegun(operation, Some(migration));
+        world.run_goes_on(&id, begun).await;
+        let shown = async |who| world.native(who, "/migrations/1").await.ok()["run"].clone();
+        assert_eq!(shown(Who::Admin).await, id);
+        let expected = if shown_to_reader { id } else { Value::Null };
+        assert_eq!(shown(Who::Reader).await, expected, "{who:?}");
     }
 }
