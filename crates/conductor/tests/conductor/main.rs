@@ -17,6 +17,7 @@ mod evacuation;
 mod faults;
 mod groups;
 mod placing;
+mod planning;
 mod power;
 mod puppet;
 mod race;
