@@ -19,6 +19,7 @@ mod groups;
 mod maintenance;
 mod placing;
 mod planned;
+mod planning;
 mod power;
 mod puppet;
 mod race;
