@@ -33,6 +33,7 @@ pub fn registration(name: &str, at: Timestamp) -> HostRegistration {
                 total_bytes: 1 << 40,
                 available_bytes: 1 << 39,
             }],
+            links: Vec::new(),
             agent_address: format!("{name}.example.org:9000"),
             agent_boot_id: uuid("boot", name),
             rpc_version: "1.0.0".to_owned(),
