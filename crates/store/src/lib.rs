@@ -95,7 +95,7 @@ pub use runs::{
     RoomError, RunFilter, RunPage, RunProgress, RunRecord, RunStep, RunStepError, RunningOperation,
 };
 pub use scopes::{AllocationChange, ManagementChange, NewTopology, Scope, TopologyError};
-pub use server_groups::{NewServerGroup, ServerGroup};
+pub use server_groups::{MembershipError, NewServerGroup, ServerGroup};
 pub use servers::*;
 pub use services::{
     ConductorBeat, Service, ServiceBinary, ServiceChange, ServiceError, ServiceKey, ServiceStatus,

@@ -10,8 +10,8 @@ use super::page;
 use super::problem::Problem;
 use super::reply::Reply;
 use super::{
-    allocation, candidates, drain_check, events, hosts, maintenance, management, migrations,
-    openapi, plans, pools, rules, runs, scopes, servers, snapshot, topology, webhooks,
+    allocation, candidates, drain_check, events, groups, hosts, maintenance, management,
+    migrations, openapi, plans, pools, rules, runs, scopes, servers, snapshot, topology, webhooks,
 };
 use crate::http::route::{Route, Router, to};
 
@@ -189,6 +189,16 @@ pub static OPERATIONS: &[Operation] = &[
         &[],
         to!(drain_check::show),
     ),
+    put(
+        "/relocation/v1/groups/{id}/members/{server}",
+        &[rules::GROUPS_ADD_MEMBER],
+        to!(groups::join),
+    ),
+    delete(
+        "/relocation/v1/groups/{id}/members/{server}",
+        &[rules::GROUPS_REMOVE_MEMBER],
+        to!(groups::leave),
+    ),
     get(
         "/relocation/v1/pools",
         &[rules::POOLS_LIST],
@@ -335,6 +345,7 @@ pub struct PathIds {
     pub kind: String,
     pub operation: String,
     pub scope: String,
+    pub server: String,
 }
 
 /// The operation on a path, and the ids in it.
@@ -349,6 +360,7 @@ pub fn find(method: &Method, path: &str) -> Option<(&'static Operation, PathIds)
         kind: named("kind"),
         operation: named("operation"),
         scope: named("scope"),
+        server: named("server"),
     };
     Some((operation, ids))
 }
