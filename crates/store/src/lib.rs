@@ -94,7 +94,9 @@ pub use runs::{
     NewRun, OperationBeginError, OperationRecord, OperationStart, PlanRunError, RoomAnswer,
     RoomError, RunFilter, RunPage, RunProgress, RunRecord, RunStep, RunStepError, RunningOperation,
 };
-pub use scopes::{AllocationChange, ManagementChange, NewTopology, Scope, TopologyError};
+pub use scopes::{
+    AllocationChange, ManagementChange, NewTopology, Scope, ScopeError, TopologyError,
+};
 pub use server_groups::{MembershipError, NewServerGroup, ServerGroup};
 pub use servers::*;
 pub use services::{

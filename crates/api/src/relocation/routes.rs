@@ -120,10 +120,22 @@ pub static OPERATIONS: &[Operation] = &[
         &["fields"],
         to!(hosts::show),
     ),
+    get(
+        "/relocation/v1/hosts/{host}/allocation",
+        &[rules::HOSTS_SHOW],
+        &[],
+        to!(allocation::of_one_host),
+    ),
     put(
         "/relocation/v1/hosts/{host}/allocation",
         &[rules::HOSTS_SET_ALLOCATION],
         to!(allocation::set_of_host),
+    ),
+    get(
+        "/relocation/v1/hosts/{host}/topology",
+        &[rules::HOSTS_SHOW],
+        &[],
+        to!(topology::show),
     ),
     put(
         "/relocation/v1/hosts/{host}/topology",
@@ -155,11 +167,25 @@ pub static OPERATIONS: &[Operation] = &[
         to!(scopes::index),
     )
     .soft(&[rules::HOSTS_SEE, rules::SCOPES_SEE_DISABLED]),
+    get(
+        "/relocation/v1/scopes/{kind}/{scope}/allocation",
+        &[rules::SCOPES_LIST],
+        &[],
+        to!(allocation::of_one_scope),
+    )
+    .soft(&[rules::HOSTS_SEE, rules::SCOPES_SEE_DISABLED]),
     put(
         "/relocation/v1/scopes/{kind}/{scope}/allocation",
         &[rules::SCOPES_SET_ALLOCATION],
         to!(allocation::set_of_scope),
     ),
+    get(
+        "/relocation/v1/scopes/{kind}/{scope}/management",
+        &[rules::SCOPES_LIST],
+        &[],
+        to!(management::show),
+    )
+    .soft(&[rules::HOSTS_SEE, rules::SCOPES_SEE_DISABLED]),
     put(
         "/relocation/v1/scopes/{kind}/{scope}/management",
         &[rules::SCOPES_SET_MANAGEMENT],
