@@ -87,7 +87,7 @@ async fn ask(ctx: &Arc<Context>, host: &Host) {
     let seen = ctx.now();
     let asked = async {
         ctx.agents
-            .agent(name, &host.facts.agent_address)?
+            .agent(name, &host.agent.address)?
             .inventory()
             .await
     };

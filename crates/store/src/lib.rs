@@ -67,7 +67,7 @@ pub use events::{
 };
 pub use figures::Figures;
 pub use flavors::{Flavor, FlavorSpec};
-pub use hosts::{Host, HostFacts, HostLoad, HostRegistration, StoragePool};
+pub use hosts::{AgentFacts, Host, HostFacts, HostLoad, HostRegistration, StoragePool};
 pub use hypervisors::{
     HostUsage, HostedServer, Hypervisor, HypervisorKey, HypervisorListError, HypervisorPage,
 };

@@ -14,7 +14,7 @@ use godwit_core::discrepancy::{DiscrepancyEvent, DiscrepancySubject};
 use godwit_core::event_type::EventKind;
 use godwit_core::host::event::{HostEvent, ScopeEvent};
 use godwit_core::host::scope::ScopeKind;
-use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::ids::ServerUuid;
 use godwit_core::requester::Requester;
 use godwit_core::time::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -33,7 +33,7 @@ on_both! {
         assert_eq!((second.id, second.uuid), (first.id, first.uuid), "rows keep their ids");
         assert_eq!(second.service.uuid, first.service.uuid);
         assert_eq!((second.facts.memory_mb, second.updated_at), (7, Some(at(6))));
-        again.facts.agent_boot_id = Uuid::max();
+        again.agent.boot_id = Uuid::max();
         assert!(store.host_register(again).await.unwrap().1, "started anew");
 
         let old = uuid("boot", "a");

@@ -82,10 +82,9 @@ async fn switch(bench: &Bench, name: &str, status: ServiceStatus, second: i64) {
         forced_down: None,
         note: asked("req-7", at(second)),
     };
-    let fine = |_: &Service, _: &ServiceUse| Ok::<_, ()>(());
     let changed = bench
         .store
-        .service_update(uuid("service", name), change, fine);
+        .service_update(uuid("service", name), change, |_, _| Ok::<_, ()>(()));
     changed.await.unwrap();
 }
 

@@ -322,6 +322,7 @@ on_both! {
             let inventory = godwit_store::Inventory {
                 host: host(&char::from(b'a' + n).to_string()),
                 at: at(20 + turn),
+                facts: None,
                 domains: vec![domain],
             };
             tokio::spawn(async move {

@@ -3,7 +3,9 @@
 use godwit_core::migration::Limits;
 use godwit_core::resources::Resources;
 use godwit_core::time::Timestamp;
-use godwit_store::{ActionNote, HostFacts, HostRegistration, NewMigration, StoragePool};
+use godwit_store::{
+    ActionNote, AgentFacts, HostFacts, HostRegistration, NewMigration, StoragePool,
+};
 
 use super::{migration, named, server, uuid};
 
@@ -34,8 +36,10 @@ pub fn registration(name: &str, at: Timestamp) -> HostRegistration {
                 available_bytes: 1 << 39,
             }],
             links: Vec::new(),
-            agent_address: format!("{name}.example.org:9000"),
-            agent_boot_id: uuid("boot", name),
+        },
+        agent: AgentFacts {
+            address: format!("{name}.example.org:9000"),
+            boot_id: uuid("boot", name),
             rpc_version: "1.0.0".to_owned(),
             capabilities: vec!["post-copy".to_owned()],
         },
