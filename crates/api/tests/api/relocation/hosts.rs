@@ -48,6 +48,7 @@ async fn a_host_says_what_it_has_and_what_is_free() {
         "hypervisors": [{"type": "QEMU", "version": "8.0.0"}],
         "cpu": {"arch": "x86_64", "model": "EPYC", "features": ["svm"]},
         "capacity": {"vcpus": 64, "memory_mib": 65_536, "disk_gib": 1_000},
+        "allocation_ratios": {"vcpus": 4.0, "memory": 1.0, "disk": 1.0},
         "free": {"vcpus": 253, "memory_mib": 64_512, "disk_gib": 993},
         "pools": ["nfs-1"], "links": [],
         "agent": {"state": "up", "since": "2026-11-20T12:00:00Z",
