@@ -16,7 +16,8 @@ use godwit_core::resources::Resources;
 use godwit_core::server::PowerState;
 use godwit_core::time::Timestamp;
 use godwit_store::{
-    Disk, FlavorSpec, HostFacts, HostRegistration, Inventory, Observed, Owner, Store, StoreOptions,
+    AgentFacts, Disk, FlavorSpec, HostFacts, HostRegistration, Inventory, Observed, Owner, Store,
+    StoreOptions,
 };
 use uuid::Uuid;
 
@@ -131,8 +132,11 @@ fn registration(number: u64) -> Result<HostRegistration> {
             local_gb: 7_000,
             local_free_gb: 4_000,
             storage_pools: Vec::new(),
-            agent_address: format!("192.0.2.{}:7774", number + 1),
-            agent_boot_id: uuid(4, number),
+            links: Vec::new(),
+        },
+        agent: AgentFacts {
+            address: format!("192.0.2.{}:7774", number + 1),
+            boot_id: uuid(4, number),
             rpc_version: "1.0.0".to_owned(),
             capabilities: Vec::new(),
         },
@@ -148,6 +152,7 @@ fn inventory(host: u64) -> Result<Inventory> {
     Ok(Inventory {
         host: HostName::new(host_name(host))?,
         at: Timestamp::new(instant(0)),
+        facts: None,
         domains: (0..SERVERS)
             .filter(|server| server % HOSTS == host)
             .map(domain)

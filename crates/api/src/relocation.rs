@@ -22,6 +22,7 @@ pub mod drain_check;
 pub mod etag;
 pub mod events;
 mod fields;
+pub mod groups;
 pub mod hosts;
 pub mod maintenance;
 pub mod management;

@@ -88,7 +88,7 @@ pub(crate) async fn ask(ctx: &Arc<Context>, host: &Host) -> Option<Inventory> {
     let seen = ctx.now();
     let asked = async {
         ctx.agents
-            .agent(name, &host.facts.agent_address)?
+            .agent(name, &host.agent.address)?
             .inventory()
             .await
     };

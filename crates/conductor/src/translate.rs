@@ -52,7 +52,13 @@ pub(crate) fn registration(
     at: Timestamp,
 ) -> HostRegistration {
     HostRegistration {
-        facts: host_facts(registration),
+        facts: host_facts(&registration.inventory.facts),
+        agent: store::AgentFacts {
+            address: registration.agent_address.clone(),
+            boot_id: registration.boot_id,
+            rpc_version: registration.rpc_version.to_string(),
+            capabilities: registration.capabilities.clone(),
+        },
         zone: zone.to_owned(),
         version: registration.rpc_version.to_string(),
         host_uuid: uuid(),
@@ -61,8 +67,7 @@ pub(crate) fn registration(
     }
 }
 
-fn host_facts(registration: &Registration) -> store::HostFacts {
-    let facts: &HostFacts = &registration.inventory.facts;
+fn host_facts(facts: &HostFacts) -> store::HostFacts {
     store::HostFacts {
         name: facts.host.clone(),
         node: facts.node.clone(),
@@ -84,10 +89,7 @@ fn host_facts(registration: &Registration) -> store::HostFacts {
                 available_bytes: signed(pool.free_bytes),
             })
             .collect(),
-        agent_address: registration.agent_address.clone(),
-        agent_boot_id: registration.boot_id,
-        rpc_version: registration.rpc_version.to_string(),
-        capabilities: registration.capabilities.clone(),
+        links: facts.links.clone(),
     }
 }
 
@@ -106,6 +108,7 @@ pub(crate) fn inventory(inventory: &Inventory, at: Timestamp) -> store::Inventor
     store::Inventory {
         host: inventory.facts.host.clone(),
         at,
+        facts: Some(host_facts(&inventory.facts)),
         domains: inventory.domains.iter().map(observed).collect(),
     }
 }

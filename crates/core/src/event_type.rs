@@ -5,7 +5,7 @@ mod runs;
 
 use self::runs::{OF_MAINTENANCE, OF_PLANS, OF_RUNS};
 use crate::discrepancy::DiscrepancyEvent;
-use crate::host::event::HostEvent;
+use crate::host::event::{HostEvent, ScopeEvent};
 use crate::status::words;
 
 /// The kinds of subjects that events have, or will have.
@@ -24,7 +24,7 @@ words!(
     EventKind, "kind of events", {
         /// A migration.
         Migration = "migration",
-        /// A host, by its name.
+        /// A host, by its name, or a zone, pod or cluster of hosts.
         Host = "host",
         /// A discrepancy.
         Discrepancy = "discrepancy",
@@ -86,10 +86,16 @@ pub fn all() -> impl Iterator<Item = EventType> {
         .chain(listed(EventKind::Maintenance, OF_MAINTENANCE));
     let hosts = HostEvent::ALL.iter();
     let hosts = hosts.map(move |it| of(EventKind::Host, it.as_str(), it.meaning()));
+    let scopes = ScopeEvent::ALL.iter();
+    let scopes = scopes.map(move |it| of(EventKind::Host, it.as_str(), it.meaning()));
     let discrepancies = DiscrepancyEvent::ALL.iter();
     let discrepancies =
         discrepancies.map(move |it| of(EventKind::Discrepancy, it.as_str(), it.meaning()));
-    migrations.chain(hosts).chain(discrepancies).chain(runs)
+    migrations
+        .chain(hosts)
+        .chain(scopes)
+        .chain(discrepancies)
+        .chain(runs)
 }
 
 /// The events of migrations, and what they mean.

@@ -2,6 +2,7 @@
 //! them.
 
 pub mod event;
+pub mod link;
 pub mod maintenance;
 pub mod management;
 pub mod scope;

@@ -90,13 +90,18 @@ pub struct Member {
 }
 
 impl Member {
-    /// Is it on `host`, or may it come to be there?
-    fn may_be_on(&self, host: &HostName) -> bool {
+    /// The hosts where it is or may come to be.
+    fn places(&self) -> impl Iterator<Item = &HostName> {
         let ends = self.moving.as_ref().and_then(|moving| {
             let destination = moving.destination.as_ref()?;
             Some([&moving.source, destination])
         });
-        self.host.as_ref() == Some(host) || ends.is_some_and(|ends| ends.contains(&host))
+        self.host.iter().chain(ends.into_iter().flatten())
+    }
+
+    /// Is it on `host`, or may it come to be there?
+    fn may_be_on(&self, host: &HostName) -> bool {
+        self.places().any(|place| place == host)
     }
 
     /// Where it will be when its migration ends as it is going to now; without one, where it is.
@@ -162,6 +167,19 @@ impl Membership {
                 let (there, most) = (self.members_on(host), self.most());
                 (there >= most).then_some(Violation::AntiAffinity { there, most })
             }
+            Policy::SoftAffinity | Policy::SoftAntiAffinity => None,
+        }
+    }
+
+    /// What a hard policy has against another server that would come in as it is, on the host where
+    /// that is so.
+    ///
+    /// A rule is one of places: it is asked of every host where the server may come to be.
+    pub fn conflict(&self, joining: &Member) -> Option<(HostName, Violation)> {
+        let at = |host: &HostName| Some((host.clone(), self.violation(host, None)?));
+        match self.policy {
+            Policy::Affinity => joining.heading_for().and_then(at),
+            Policy::AntiAffinity => joining.places().find_map(at),
             Policy::SoftAffinity | Policy::SoftAntiAffinity => None,
         }
     }

@@ -50,6 +50,7 @@ impl Rows {
         let inventory = Inventory {
             host: named(name),
             at: at(1),
+            facts: None,
             domains: servers
                 .iter()
                 .map(|(n, memory)| running(*n, *memory))

@@ -321,7 +321,8 @@ impl Publisher {
                 }
             }
             // Nova knows none.
-            LoggedEvent::Discrepancy { .. }
+            LoggedEvent::Scope { .. }
+            | LoggedEvent::Discrepancy { .. }
             | LoggedEvent::Plan { .. }
             | LoggedEvent::Run { .. }
             | LoggedEvent::Maintenance { .. } => {}

@@ -23,6 +23,10 @@ pub(crate) fn notification<'a>(
     let Some(event_type) = of_host(&event.name) else {
         return Ok(None);
     };
+    // What was said of a scope changes no service.
+    if event.detail.get("scope").is_some() {
+        return Ok(None);
+    }
     let state = event.detail.get("service").cloned().unwrap_or_default();
     let service: ServiceState = serde_json::from_value(state)?;
     Ok(Some(Notification {

@@ -338,7 +338,14 @@ pub(crate) fn leaving_group(need: &Need) -> Option<(String, Change)> {
         target: need.server.to_string(),
         from: json!(group.group),
         to: Value::Null,
-        request: None,
+        request: Some(ApiRequest {
+            method: "DELETE",
+            path: format!(
+                "/relocation/v1/groups/{}/members/{}",
+                group.group, need.server
+            ),
+            body: Value::Null,
+        }),
     };
     let (server, name) = (need.server, &group.name);
     let text = format!("Take server {server} out of the server group {name}.");
@@ -361,6 +368,20 @@ pub(crate) fn members_away(
 
 /// What a server's group has against a host.
 pub fn group(host: &HostName, need: &Need, group: &Membership, violation: &Violation) -> Reason {
+    violated(host, group, violation, leaving_group(need))
+}
+
+/// What a group has against a server that would come in, on a host where it is or may come to be.
+pub fn joining(host: &HostName, group: &Membership, violation: &Violation) -> Reason {
+    violated(host, group, violation, None)
+}
+
+fn violated(
+    host: &HostName,
+    group: &Membership,
+    violation: &Violation,
+    leaving: Option<(String, Change)>,
+) -> Reason {
     let (uuid, name) = (group.group, &group.name);
     match violation {
         Violation::Affinity { hosts } => {
@@ -369,7 +390,7 @@ pub fn group(host: &HostName, need: &Need, group: &Membership, violation: &Viola
             let hosts = hosts.clone();
             let reason = Reason::new(ReasonCode::Affinity, text)
                 .shown_by(Evidence::Affinity { group: uuid, hosts });
-            match leaving_group(need) {
+            match leaving {
                 Some((text, leave)) => reason.fixed_by(text, leave),
                 None => reason,
             }

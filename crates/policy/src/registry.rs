@@ -244,6 +244,8 @@ pub static RULES: &[RuleDefault<'static>] = &[
     project("relocation:servers:show", READER, "Show a server with what it is made of."),
     project("relocation:servers:candidates", MANAGER, "Ask where a server could go, for those who may see hosts."),
     project("relocation:hosts:drain-check", ADMIN, "Ask whether a host could be emptied."),
+    project("relocation:groups:add-member", MANAGER, "Put a server of one's own project into a server group of it."),
+    project("relocation:groups:remove-member", MANAGER, "Take a server out of a server group."),
     project("relocation:pools:list", ADMIN, "List storage pools, for those who may see hosts."),
     project("relocation:hosts:set-allocation", ADMIN, "Say whether servers are put on a host."),
     project("relocation:hosts:set-topology", ADMIN, "Say in which zone, pod and cluster a host is."),

@@ -142,6 +142,7 @@ transaction_errors!(
     EventReadError,
     HypervisorListError,
     ImportError,
+    MembershipError,
     MigrationListError,
     PlanCreateError,
     PlanDeleteError,
@@ -150,6 +151,7 @@ transaction_errors!(
     ServerChangeError<E>,
     ServerListError,
     ServiceError<E>,
-    TopologyError,
+    ScopeError<E>,
+    TopologyError<E>,
     UsageListError,
 );

@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamp as SqlTimestamp};
 use godwit_core::host::event::of_registration;
+use godwit_core::host::link::Link;
 use godwit_core::ids::HostName;
 use godwit_core::resources::Resources;
 use godwit_core::time::Timestamp;
@@ -36,7 +37,9 @@ pub struct Host {
     pub uuid: Uuid,
     /// What its agent says.
     pub facts: HostFacts,
-    /// The agent's last whole inventory.
+    /// The run of its agent that registered last.
+    pub agent: AgentFacts,
+    /// The agent's last whole inventory, which confirmed the facts.
     pub last_inventory_at: Option<Timestamp>,
     /// When it first registered.
     pub created_at: Timestamp,
@@ -46,7 +49,7 @@ pub struct Host {
     pub service: Service,
 }
 
-/// What an agent says of its host when it registers.
+/// What an agent says of its host, when it registers and with every whole inventory.
 #[derive(Clone, PartialEq, Debug)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct HostFacts {
@@ -69,11 +72,20 @@ pub struct HostFacts {
     /// What of it is free, in GiB.
     pub local_free_gb: i64,
     pub storage_pools: Vec<StoragePool>,
-    pub agent_address: String,
+    /// The networks it is on; none where its agent does not say.
+    pub links: Vec<Link>,
+}
+
+/// What an agent says of itself when it registers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AgentFacts {
+    /// Where it listens.
+    pub address: String,
     /// Changes whenever the agent is started.
-    pub agent_boot_id: Uuid,
+    pub boot_id: Uuid,
+    /// The version of the protocol that it speaks.
     pub rpc_version: String,
-    /// What its agent can do.
+    /// What it can do.
     pub capabilities: Vec<String>,
 }
 
@@ -104,6 +116,8 @@ pub struct StoragePool {
 pub struct HostRegistration {
     /// What it says of its host.
     pub facts: HostFacts,
+    /// What it says of itself.
+    pub agent: AgentFacts,
     /// Its availability zone.
     pub zone: String,
     /// The version of the program.
@@ -146,6 +160,7 @@ struct HostRow {
     local_gb: i64,
     local_free_gb: i64,
     storage_pools: Json<Vec<StoragePool>>,
+    links: Option<Json<Vec<Link>>>,
     agent_address: String,
     agent_boot_id: PlainUuid,
     rpc_version: String,
@@ -173,8 +188,11 @@ impl HostRow {
                 local_gb: self.local_gb,
                 local_free_gb: self.local_free_gb,
                 storage_pools: self.storage_pools.0,
-                agent_address: self.agent_address,
-                agent_boot_id: self.agent_boot_id.0,
+                links: self.links.map(|links| links.0).unwrap_or_default(),
+            },
+            agent: AgentFacts {
+                address: self.agent_address,
+                boot_id: self.agent_boot_id.0,
                 rpc_version: self.rpc_version,
                 capabilities: self.capabilities.0,
             },
@@ -253,14 +271,14 @@ fn write(
     service: i64,
     registration: &HostRegistration,
 ) -> Result<(), StoreError> {
-    let facts = &registration.facts;
+    let (facts, agent) = (&registration.facts, &registration.agent);
     sql_query(
         "INSERT INTO hosts (uuid, name, service_id, node, hypervisor_type, hypervisor_version,
                             host_ip, cpu_info, arch, vcpus, memory_mb, local_gb, local_free_gb,
                             storage_pools, agent_address, agent_boot_id, rpc_version,
-                            capabilities, created_at)
+                            capabilities, created_at, links)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                 $19)
+                 $19, $20)
          ON CONFLICT (name) DO UPDATE SET
              node = excluded.node, hypervisor_type = excluded.hypervisor_type,
              hypervisor_version = excluded.hypervisor_version, host_ip = excluded.host_ip,
@@ -269,6 +287,7 @@ fn write(
              local_free_gb = excluded.local_free_gb, storage_pools = excluded.storage_pools,
              agent_address = excluded.agent_address, agent_boot_id = excluded.agent_boot_id,
              rpc_version = excluded.rpc_version, capabilities = excluded.capabilities,
+             links = excluded.links,
              updated_at = excluded.created_at, imported_usage = NULL",
     )
     .bind::<Text, _>(text(registration.host_uuid))
@@ -285,13 +304,40 @@ fn write(
     .bind::<BigInt, _>(facts.local_gb)
     .bind::<BigInt, _>(facts.local_free_gb)
     .bind::<Text, _>(json(&facts.storage_pools))
-    .bind::<Text, _>(&facts.agent_address)
-    .bind::<Text, _>(text(facts.agent_boot_id))
-    .bind::<Text, _>(&facts.rpc_version)
-    .bind::<Text, _>(json(&facts.capabilities))
+    .bind::<Text, _>(&agent.address)
+    .bind::<Text, _>(text(agent.boot_id))
+    .bind::<Text, _>(&agent.rpc_version)
+    .bind::<Text, _>(json(&agent.capabilities))
     .bind::<SqlTimestamp, _>(instant(registration.at))
+    .bind::<Text, _>(json(&facts.links))
     .prepared()
     .execute(connection)?;
+    Ok(())
+}
+
+/// Writes what an agent says of its host by now, where that is something else than before.
+pub(crate) fn describe(connection: &mut Database, facts: &HostFacts) -> Result<(), StoreError> {
+    let known = load(connection, &facts.name)?;
+    if known.is_none_or(|host| host.facts == *facts) {
+        return Ok(());
+    }
+    diesel::update(hosts::table.filter(hosts::name.eq(facts.name.as_str())))
+        .set((
+            hosts::node.eq(&facts.node),
+            hosts::hypervisor_type.eq(&facts.hypervisor_type),
+            hosts::hypervisor_version.eq(facts.hypervisor_version),
+            hosts::host_ip.eq(&facts.host_ip),
+            hosts::cpu_info.eq(json(&facts.cpu_info)),
+            hosts::arch.eq(&facts.arch),
+            hosts::vcpus.eq(facts.vcpus),
+            hosts::memory_mb.eq(facts.memory_mb),
+            hosts::local_gb.eq(facts.local_gb),
+            hosts::local_free_gb.eq(facts.local_free_gb),
+            hosts::storage_pools.eq(json(&facts.storage_pools)),
+            hosts::links.eq(json(&facts.links)),
+        ))
+        .prepared()
+        .execute(connection)?;
     Ok(())
 }
 
@@ -339,7 +385,8 @@ impl Store {
                 let cause = Cause::by(Actor::Agent(facts.name.clone()), registration.at);
                 events::append_of_host(connection, &host.service, event, &cause)?;
             }
-            let known = before.is_some_and(|host| host.facts.agent_boot_id == facts.agent_boot_id);
+            let boot_id = registration.agent.boot_id;
+            let known = before.is_some_and(|host| host.agent.boot_id == boot_id);
             Ok((host, !known))
         })
         .await

@@ -67,7 +67,7 @@ pub use events::{
 };
 pub use figures::Figures;
 pub use flavors::{Flavor, FlavorSpec};
-pub use hosts::{Host, HostFacts, HostLoad, HostRegistration, StoragePool};
+pub use hosts::{AgentFacts, Host, HostFacts, HostLoad, HostRegistration, StoragePool};
 pub use hypervisors::{
     HostUsage, HostedServer, Hypervisor, HypervisorKey, HypervisorListError, HypervisorPage,
 };
@@ -96,8 +96,10 @@ pub use runs::{
     RoomError, RunFilter, RunPage, RunProgress, RunRecord, RunStep, RunStepError, RunVersion,
     RunningOperation,
 };
-pub use scopes::{AllocationChange, ManagementChange, NewTopology, Scope, TopologyError};
-pub use server_groups::{NewServerGroup, ServerGroup};
+pub use scopes::{
+    AllocationChange, ManagementChange, NewTopology, Scope, ScopeError, TopologyError,
+};
+pub use server_groups::{MembershipError, NewServerGroup, ServerGroup};
 pub use servers::*;
 pub use services::{
     ConductorBeat, Service, ServiceBinary, ServiceChange, ServiceError, ServiceKey, ServiceStatus,

@@ -6,6 +6,7 @@
 
 mod change;
 pub(crate) mod management;
+mod tell;
 mod topology;
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,8 +20,8 @@ use godwit_core::ids::HostName;
 use godwit_core::requester::Requester;
 use godwit_core::time::Timestamp;
 
-pub use self::change::AllocationChange;
 use self::change::find as find_scope;
+pub use self::change::{AllocationChange, ScopeError};
 pub use self::management::ManagementChange;
 pub use self::topology::{NewTopology, TopologyError};
 use crate::among::{among, load_all};
@@ -28,7 +29,7 @@ use crate::columns::text;
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
 use crate::schema::{host_topologies, scope_allocations};
-use crate::{CommitError, ServiceBinary, Store, StoreError};
+use crate::{CommitError, Service, ServiceBinary, Store, StoreError};
 
 /// A zone, a pod or a cluster.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -75,6 +76,12 @@ impl Scopes {
     pub(crate) fn unmanaged(&self, place: &Topology) -> Option<Unmanaged> {
         let cluster = place.cluster.as_deref()?;
         Unmanaged::of(cluster, self.managements.get(cluster)?)
+    }
+
+    /// Why nothing is put on the host of a service; none: something may be.
+    fn because(&self, service: &Service) -> Vec<Because> {
+        let place = self.topology(&service.host, &service.zone);
+        because(&service.host, &place, &service.switch(), self.disabled())
     }
 
     /// What was said of a scope.
@@ -218,6 +225,15 @@ pub(crate) fn check(connection: &mut Database, host: &HostName) -> Result<(), Co
     }
     let host = host.clone();
     Err(CommitError::Disabled { host, because })
+}
+
+/// Is anything put on the host of a service, as it is now?
+pub(crate) fn is_disabled(
+    connection: &mut Database,
+    service: &Service,
+) -> Result<bool, StoreError> {
+    let scopes = of_some(connection, &[&service.host])?;
+    Ok(!scopes.because(service).is_empty())
 }
 
 #[derive(QueryableByName)]

@@ -1,6 +1,7 @@
 //! Server groups: what their owners see of them, who is in them, and what they say to a
 //! placement.
 
+mod change;
 mod membership;
 mod observe;
 
@@ -15,6 +16,7 @@ use godwit_core::server_group::Policy;
 use godwit_core::time::Timestamp;
 use godwit_core::words;
 
+pub use self::change::MembershipError;
 pub(crate) use self::membership::check;
 pub(crate) use self::observe::observe;
 use crate::columns::{instant, json, storable, text};
@@ -26,8 +28,9 @@ use crate::{Store, StoreError};
 words!(
     /// How a server came to be in its group.
     Origin, "origin of a group's member", {
-        /// Nova's database said so.
-        Imported = "imported",
+        /// The records say so: Nova's database did, or somebody asked for it. Called after the
+        /// former, which came first.
+        Recorded = "imported",
         /// Its domain says so; without its saying so, it is in the group no longer.
         Observed = "observed",
     }
@@ -69,7 +72,7 @@ pub struct NewServerGroup {
     pub at: Timestamp,
 }
 
-#[derive(Queryable, Selectable)]
+#[derive(Clone, Queryable, Selectable)]
 #[diesel(table_name = server_groups)]
 struct GroupRow {
     id: i64,

@@ -1,20 +1,25 @@
-//! `PUT …/allocation`: whether anything is put on a host, or on those of a scope.
+//! `…/allocation`: whether anything is put on a host, or on those of a scope.
+//!
+//! Its version is that of what was said of itself, which is all that can be changed there: what was
+//! said of wider scopes has versions of its own.
 
-use std::convert::Infallible;
-
-use godwit_core::host::scope::ScopeKind;
+use actix_web::http::header::EntityTag;
+use godwit_core::host::scope::{ScopeKind, Switch};
 use godwit_store::{
-    AllocationChange, ServiceBinary, ServiceChange, ServiceError, ServiceKey, ServiceStatus,
+    AllocationChange, HostLoad, Scope, ScopeError, ServiceBinary, ServiceChange, ServiceError,
+    ServiceKey, ServiceStatus,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::call::Call;
+use super::etag;
 use super::fields::Fields;
 use super::hosts;
 use super::problem::Problem;
 use super::reply::Reply;
 use super::routes::Answer;
 use super::rules;
+use super::scopes;
 use super::views::allocation::AllocationView;
 
 /// What a body asks for.
@@ -46,6 +51,41 @@ impl Wanted {
     }
 }
 
+/// The version of what was said.
+fn version(switch: &Switch) -> Result<EntityTag, Problem> {
+    let Switch {
+        disabled,
+        reason,
+        by,
+        since,
+    } = switch;
+    etag::of_content(&json!([disabled, reason, by, since]))
+}
+
+fn of_host(call: &Call, load: &HostLoad) -> Answer {
+    let view = AllocationView::of_host(load, call.sees());
+    Ok(Reply::json(&view)?.tagged(version(&load.switch)?))
+}
+
+fn of_scope(call: &Call, scope: &Scope) -> Answer {
+    let view = AllocationView::of_scope(scope, call.sees());
+    Ok(Reply::json(&view)?.tagged(version(&scope.switch)?))
+}
+
+pub async fn of_one_host(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::HOSTS_SHOW)?;
+    let no_such = || Problem::not_found("such host");
+    let name = hosts::named(call).ok_or_else(no_such)?;
+    let load = call.state.store.host_load(&name).await?;
+    of_host(call, &load.ok_or_else(no_such)?)
+}
+
+pub async fn of_one_scope(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::SCOPES_LIST)?;
+    let scope = scopes::named(call).await?;
+    of_scope(call, &scope)
+}
+
 pub async fn set_of_host(call: &Call) -> Answer {
     call.caller.enforce_own(rules::HOSTS_SET_ALLOCATION)?;
     let no_such = || Problem::not_found("such host");
@@ -62,19 +102,22 @@ pub async fn set_of_host(call: &Call) -> Answer {
         forced_down: None,
         note: call.note(),
     };
-    let changed = store.service_update(service.uuid, change, |_, _| Ok::<_, Infallible>(()));
+    let headers = call.headers.clone();
+    let changed = store.service_update(service.uuid, change, move |service, _| {
+        etag::check(&headers, &version(&service.switch())?)
+    });
     changed.await.map_err(|error| match error {
         ServiceError::NoSuchService => no_such(),
-        ServiceError::Refused(never) => match never {},
+        ServiceError::Refused(problem) => problem,
         ServiceError::Store(error) => error.into(),
     })?;
     let load = store.host_load(&name).await?.ok_or_else(no_such)?;
-    Reply::json(&AllocationView::of_host(&load, call.sees()))
+    of_host(call, &load)
 }
 
 pub async fn set_of_scope(call: &Call) -> Answer {
     call.caller.enforce_own(rules::SCOPES_SET_ALLOCATION)?;
-    let no_such = || Problem::not_found("such zone, pod or cluster");
+    let no_such = scopes::no_such;
     let kind = call.ids.kind.parse::<ScopeKind>().ok();
     let kind = kind.filter(|_| call.sees().hosts).ok_or_else(no_such)?;
     let Wanted { disabled, reason } = Wanted::read(&call.body)?;
@@ -84,10 +127,15 @@ pub async fn set_of_scope(call: &Call) -> Answer {
         by: call.requester(),
         at: call.state.clock.now(),
     };
-    let scope = (kind, call.ids.scope.as_str());
-    let scope = call.state.store.scope_allocate(scope, change).await?;
-    let scope = scope.ok_or_else(no_such)?;
-    Reply::json(&AllocationView::of_scope(&scope, call.sees()))
+    let (scope, headers) = ((kind, call.ids.scope.as_str()), call.headers.clone());
+    let check = move |switch: &Switch| etag::check(&headers, &version(switch)?);
+    let scope = call.state.store.scope_allocate(scope, change, check).await;
+    let scope = scope.map_err(|error| match error {
+        ScopeError::NoSuchScope => no_such(),
+        ScopeError::Refused(problem) => problem,
+        ScopeError::Store(error) => error.into(),
+    })?;
+    of_scope(call, &scope)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use actix_web::http::header::{self, EntityTag, HeaderMap, from_comma_delimited};
 
 use serde::Serialize;
-use sha2::{Digest as _, Sha224};
+use sha2::{Digest as _, Sha256};
 
 use super::problem::{Code, Problem};
 
@@ -12,11 +12,19 @@ pub fn of_generation(generation: i64) -> EntityTag {
     EntityTag::new_strong(generation.to_string())
 }
 
-/// The version of something that is told apart by what it says.
-pub fn of_content(content: &impl Serialize) -> EntityTag {
-    let written = serde_json::to_vec(content).unwrap_or_default();
-    EntityTag::new_strong(hex::encode(Sha224::digest(written)))
+/// The version of something whose changes nobody counts: of all that it consists of.
+///
+/// # Errors
+/// `internal-error` where it has no JSON form.
+pub fn of_content(content: &impl Serialize) -> Result<EntityTag, Problem> {
+    let content = serde_json::to_vec(content).map_err(Problem::internal)?;
+    let digest = hex::encode(Sha256::digest(content));
+    let tag = digest.get(..TAG).unwrap_or(&digest);
+    Ok(EntityTag::new_strong(tag.to_owned()))
 }
+
+/// Hexadecimal digits of a digest that tell versions of one thing apart.
+const TAG: usize = 24;
 
 /// Is the version that the caller read still the `current` one? Who names none does not care.
 ///
@@ -61,6 +69,15 @@ mod tests {
         }
         let checked = check(&headers, &of_generation(7));
         checked.err().map(|problem| problem.code())
+    }
+
+    #[test]
+    fn what_is_the_same_has_the_same_version() {
+        let version = |content: serde_json::Value| of_content(&content).unwrap();
+        let one = version(serde_json::json!(["power", null]));
+        assert_eq!(one, version(serde_json::json!(["power", null])));
+        assert_ne!(one, version(serde_json::json!(["water", null])));
+        assert_eq!(one.tag().len(), TAG);
     }
 
     #[test]

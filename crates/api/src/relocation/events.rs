@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use godwit_core::event_type::{self, EventKind, KINDS};
+use godwit_core::host::scope::ScopeKind;
 use godwit_core::ids::{HostName, MigrationUuid, PlanUuid, RunUuid};
 use godwit_store::{EventQuery, EventSubject, EventTypes};
 use serde::Serialize;
@@ -100,6 +101,10 @@ enum Subject {
 
 fn subject(text: &str) -> Option<Subject> {
     let (kind, id) = text.split_once('/')?;
+    if let Ok(scope) = kind.parse::<ScopeKind>() {
+        let subject = EventSubject::Scope(scope, id.to_owned());
+        return (!id.is_empty()).then_some(Subject::Of(subject));
+    }
     let Ok(known) = kind.parse::<EventKind>() else {
         return (KINDS.contains(&kind) && !id.is_empty()).then_some(Subject::Other);
     };
@@ -191,6 +196,10 @@ mod tests {
         for (text, expected) in [
             (format!("migration/{uuid}"), migration),
             ("host/host-1".to_owned(), host),
+            (
+                "zone/east 1".to_owned(),
+                EventSubject::Scope(ScopeKind::Zone, "east 1".to_owned()),
+            ),
             ("discrepancy/7".to_owned(), EventSubject::Discrepancy(7)),
             (
                 format!("plan/{uuid}"),
@@ -214,6 +223,8 @@ mod tests {
             "migration/",
             "migration/7",
             "host/",
+            "cluster/",
+            "cluster",
             "host/a b",
             "discrepancy/x",
             "run/x",

@@ -39,7 +39,7 @@ pub async fn show(call: &Call) -> Answer {
     let host = known(call).await?;
     let (it, reasons) = current(call, &host).await?;
     let view = MaintenanceView::new(&it, &reasons, call.sees());
-    Ok(Reply::json(&page.select(&view)?)?.tagged(version(&it)))
+    Ok(Reply::json(&page.select(&view)?)?.tagged(version(&it)?))
 }
 
 /// 202 with the maintenance, and where the run is that empties the host.
@@ -48,7 +48,7 @@ pub async fn enter(call: &Call) -> Answer {
     let host = known(call).await?;
     let wanted = Wanted::read(&call.body, call.state.clock.now())?;
     let (it, _) = current(call, &host).await?;
-    etag::check(&call.headers, &version(&it))?;
+    etag::check(&call.headers, &version(&it)?)?;
     let user = call.caller.user_id().unwrap_or_default();
     let hold = Hold {
         holder: Holder {
@@ -81,7 +81,7 @@ pub async fn leave(call: &Call) -> Answer {
         text.parse::<ReturnHome>().ok()
     })?;
     let (it, _) = current(call, &host).await?;
-    etag::check(&call.headers, &version(&it))?;
+    etag::check(&call.headers, &version(&it)?)?;
     let said = it.holders.iter().find(|it| it.holder == holder);
     let said = said.map_or(ReturnHome::Never, |it| it.return_home);
     let event = Event::Released {
@@ -116,7 +116,7 @@ fn accepted(call: &Call, record: &MaintenanceRecord) -> Answer {
         None => call.address_of(&format!("/hosts/{}/maintenance", record.host)),
     };
     let reply = reply.made(StatusCode::ACCEPTED, address);
-    Ok(reply.tagged(version(it)))
+    Ok(reply.tagged(version(it)?))
 }
 
 fn refused(error: MaintenanceError) -> Problem {
@@ -157,7 +157,7 @@ async fn current(call: &Call, host: &HostName) -> Result<(Maintenance, LeftReaso
 
 /// Of what callers change: who holds the host. What is seen of it changes all the time, and is in
 /// nobody's way.
-fn version(it: &Maintenance) -> EntityTag {
+fn version(it: &Maintenance) -> Result<EntityTag, Problem> {
     etag::of_content(&it.holders)
 }
 

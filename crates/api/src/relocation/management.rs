@@ -1,15 +1,19 @@
-//! `PUT /scopes/cluster/{name}/management`: whether the hosts of a cluster take part in moves.
+//! `/scopes/cluster/{name}/management`: whether the hosts of a cluster take part in moves.
 
+use actix_web::http::header::EntityTag;
+use godwit_core::host::management::Management;
 use godwit_core::host::scope::ScopeKind;
-use godwit_store::ManagementChange;
-use serde_json::Value;
+use godwit_store::{ManagementChange, ScopeError};
+use serde_json::{Value, json};
 
 use super::call::Call;
+use super::etag;
 use super::fields::Fields;
 use super::problem::Problem;
 use super::reply::Reply;
 use super::routes::Answer;
 use super::rules;
+use super::scopes;
 use super::views::management::ManagementView;
 
 /// What a body asks for.
@@ -33,6 +37,30 @@ impl Wanted {
     }
 }
 
+/// The version of what was said, and of how far it is.
+fn version(management: &Management) -> Result<EntityTag, Problem> {
+    let Management {
+        managed,
+        reason,
+        by,
+        since,
+        reconciled_at,
+    } = management;
+    etag::of_content(&json!([managed, reason, by, since, reconciled_at]))
+}
+
+fn reply(call: &Call, management: &Management) -> Answer {
+    let view = ManagementView::new(management, call.sees());
+    Ok(Reply::json(&view)?.tagged(version(management)?))
+}
+
+pub async fn show(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::SCOPES_LIST)?;
+    let scope = scopes::named(call).await?;
+    let management = scope.management.ok_or_else(scopes::no_such)?;
+    reply(call, &management)
+}
+
 pub async fn set(call: &Call) -> Answer {
     call.caller.enforce_own(rules::SCOPES_SET_MANAGEMENT)?;
     let no_such = || Problem::not_found("such cluster");
@@ -49,9 +77,16 @@ pub async fn set(call: &Call) -> Answer {
         at: call.state.clock.now(),
     };
     let cluster = call.ids.scope.as_str();
-    let management = call.state.store.cluster_manage(cluster, change).await?;
-    let management = management.ok_or_else(no_such)?;
-    Reply::json(&ManagementView::new(&management, call.sees()))
+    let headers = call.headers.clone();
+    let check = move |before: &Management| etag::check(&headers, &version(before)?);
+    let store = &call.state.store;
+    let management = store.cluster_manage(cluster, change, check).await;
+    let management = management.map_err(|error| match error {
+        ScopeError::NoSuchScope => no_such(),
+        ScopeError::Refused(problem) => problem,
+        ScopeError::Store(error) => error.into(),
+    })?;
+    reply(call, &management)
 }
 
 #[cfg(test)]

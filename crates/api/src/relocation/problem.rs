@@ -54,6 +54,8 @@ words!(
         WrongState = "wrong-state",
         /// A pod or cluster would be in two places, or servers would change their zone.
         TopologyConflict = "topology-conflict",
+        /// The server may not come into the group, or leave it.
+        GroupConflict = "group-conflict",
         /// Events from the cursor on are no longer kept.
         CursorExpired = "cursor-expired",
         /// It has changed since the caller read it.
@@ -89,7 +91,8 @@ impl Code {
             | Self::OperationStarted
             | Self::AlreadyEnded
             | Self::WrongState
-            | Self::TopologyConflict => StatusCode::CONFLICT,
+            | Self::TopologyConflict
+            | Self::GroupConflict => StatusCode::CONFLICT,
             Self::CursorExpired => StatusCode::GONE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -125,6 +128,7 @@ impl Code {
             Self::TopologyConflict => {
                 "A pod or cluster would be in two places, or servers would change their zone."
             }
+            Self::GroupConflict => "The server may not come into the server group, or leave it.",
             Self::CursorExpired => "Events from the cursor on are no longer kept.",
             Self::PreconditionFailed => "It has changed since you read it.",
             Self::PayloadTooLarge => "The body is too long.",
@@ -153,6 +157,8 @@ enum Parts {
     Errors(Vec<InputError>),
     /// What has changed in the inventory.
     Differences(Vec<Value>),
+    /// Why it cannot be.
+    Reasons(Vec<Value>),
 }
 
 /// A request that is not granted.
@@ -220,6 +226,12 @@ impl Problem {
         Self { parts, ..self }
     }
 
+    /// The same with why it cannot be.
+    pub(super) fn with_reasons(self, reasons: Vec<Value>) -> Self {
+        let parts = Parts::Reasons(reasons);
+        Self { parts, ..self }
+    }
+
     pub fn not_found(what: &str) -> Self {
         Self::new(Code::NotFound, format!("There is no {what}."))
     }
@@ -243,9 +255,11 @@ impl Problem {
     pub(crate) fn into_response(self, request_id: &str) -> HttpResponse {
         const TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
         let status = self.code.status();
-        let (errors, differences) = match &self.parts {
-            Parts::Errors(errors) => (errors.as_slice(), [].as_slice()),
-            Parts::Differences(differences) => ([].as_slice(), differences.as_slice()),
+        let (errors, differences, reasons): (&[InputError], &[Value], &[Value]) = match &self.parts
+        {
+            Parts::Errors(errors) => (errors, &[], &[]),
+            Parts::Differences(differences) => (&[], differences, &[]),
+            Parts::Reasons(reasons) => (&[], &[], reasons),
         };
         let document = Document {
             uri: format!("urn:godwit:problem:{}", self.code),
@@ -256,6 +270,7 @@ impl Problem {
             request_id,
             errors,
             differences,
+            reasons,
         };
         let mut response = HttpResponse::build(status);
         response.insert_header((header::CONTENT_TYPE, TYPE));
@@ -280,6 +295,8 @@ struct Document<'a> {
     errors: &'a [InputError],
     #[serde(skip_serializing_if = "<[Value]>::is_empty")]
     differences: &'a [Value],
+    #[serde(skip_serializing_if = "<[Value]>::is_empty")]
+    reasons: &'a [Value],
 }
 
 /// `cluster c is in zone z` as a sentence.

@@ -10,8 +10,8 @@ use super::page;
 use super::problem::Problem;
 use super::reply::Reply;
 use super::{
-    allocation, candidates, drain_check, events, hosts, maintenance, management, migrations,
-    openapi, plans, pools, rules, runs, scopes, servers, snapshot, topology, webhooks,
+    allocation, candidates, drain_check, events, groups, hosts, maintenance, management,
+    migrations, openapi, plans, pools, rules, runs, scopes, servers, snapshot, topology, webhooks,
 };
 use crate::http::route::{Route, Router, to};
 
@@ -120,10 +120,22 @@ pub static OPERATIONS: &[Operation] = &[
         &["fields"],
         to!(hosts::show),
     ),
+    get(
+        "/relocation/v1/hosts/{host}/allocation",
+        &[rules::HOSTS_SHOW],
+        &[],
+        to!(allocation::of_one_host),
+    ),
     put(
         "/relocation/v1/hosts/{host}/allocation",
         &[rules::HOSTS_SET_ALLOCATION],
         to!(allocation::set_of_host),
+    ),
+    get(
+        "/relocation/v1/hosts/{host}/topology",
+        &[rules::HOSTS_SHOW],
+        &[],
+        to!(topology::show),
     ),
     put(
         "/relocation/v1/hosts/{host}/topology",
@@ -155,11 +167,25 @@ pub static OPERATIONS: &[Operation] = &[
         to!(scopes::index),
     )
     .soft(&[rules::HOSTS_SEE, rules::SCOPES_SEE_DISABLED]),
+    get(
+        "/relocation/v1/scopes/{kind}/{scope}/allocation",
+        &[rules::SCOPES_LIST],
+        &[],
+        to!(allocation::of_one_scope),
+    )
+    .soft(&[rules::HOSTS_SEE, rules::SCOPES_SEE_DISABLED]),
     put(
         "/relocation/v1/scopes/{kind}/{scope}/allocation",
         &[rules::SCOPES_SET_ALLOCATION],
         to!(allocation::set_of_scope),
     ),
+    get(
+        "/relocation/v1/scopes/{kind}/{scope}/management",
+        &[rules::SCOPES_LIST],
+        &[],
+        to!(management::show),
+    )
+    .soft(&[rules::HOSTS_SEE, rules::SCOPES_SEE_DISABLED]),
     put(
         "/relocation/v1/scopes/{kind}/{scope}/management",
         &[rules::SCOPES_SET_MANAGEMENT],
@@ -188,6 +214,16 @@ pub static OPERATIONS: &[Operation] = &[
         &[rules::HOSTS_DRAIN_CHECK],
         &[],
         to!(drain_check::show),
+    ),
+    put(
+        "/relocation/v1/groups/{id}/members/{server}",
+        &[rules::GROUPS_ADD_MEMBER],
+        to!(groups::join),
+    ),
+    delete(
+        "/relocation/v1/groups/{id}/members/{server}",
+        &[rules::GROUPS_REMOVE_MEMBER],
+        to!(groups::leave),
     ),
     get(
         "/relocation/v1/pools",
@@ -335,6 +371,7 @@ pub struct PathIds {
     pub kind: String,
     pub operation: String,
     pub scope: String,
+    pub server: String,
 }
 
 /// The operation on a path, and the ids in it.
@@ -349,6 +386,7 @@ pub fn find(method: &Method, path: &str) -> Option<(&'static Operation, PathIds)
         kind: named("kind"),
         operation: named("operation"),
         scope: named("scope"),
+        server: named("server"),
     };
     Some((operation, ids))
 }

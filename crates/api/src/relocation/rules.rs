@@ -22,6 +22,8 @@ rules! {
     SERVERS_SHOW = "servers:show";
     SERVERS_CANDIDATES = "servers:candidates";
     HOSTS_DRAIN_CHECK = "hosts:drain-check";
+    GROUPS_ADD_MEMBER = "groups:add-member";
+    GROUPS_REMOVE_MEMBER = "groups:remove-member";
     POOLS_LIST = "pools:list";
     HOSTS_SET_ALLOCATION = "hosts:set-allocation";
     HOSTS_SET_TOPOLOGY = "hosts:set-topology";

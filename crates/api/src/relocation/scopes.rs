@@ -6,6 +6,7 @@ use godwit_store::Scope;
 
 use super::call::Call;
 use super::page::Page;
+use super::problem::Problem;
 use super::routes::Answer;
 use super::rules;
 use super::views::scope::{FIELDS, ScopeView};
@@ -32,6 +33,25 @@ pub async fn index(call: &Call) -> Answer {
         |it| format!("{}/{}", it.kind, it.name),
         |it| page.select(&ScopeView::new(it, call.sees())),
     )
+}
+
+/// The scope that the path names, as the caller may know of it.
+///
+/// # Errors
+/// `not-found`.
+pub(super) async fn named(call: &Call) -> Result<Scope, Problem> {
+    let kind = call.ids.kind.parse::<ScopeKind>().ok();
+    let kind = kind.filter(|_| call.sees().hosts).ok_or_else(no_such)?;
+    let scope = (kind, call.ids.scope.as_str());
+    let found = call.state.store.scope_find(scope).await?;
+    let is_seen = |scope: &Scope| {
+        scope.because.is_empty() || call.caller.permits_own(rules::SCOPES_SEE_DISABLED)
+    };
+    found.filter(is_seen).ok_or_else(no_such)
+}
+
+pub(super) fn no_such() -> Problem {
+    Problem::not_found("such zone, pod or cluster")
 }
 
 /// Where a page ends: at its last scope.

@@ -1,10 +1,13 @@
-//! `PUT /hosts/{host}/topology`: in which zone, pod and cluster a host is.
+//! `/hosts/{host}/topology`: in which zone, pod and cluster a host is.
 
+use actix_web::http::header::EntityTag;
+use godwit_core::host::scope::Topology;
 use godwit_core::ids::HostName;
 use godwit_store::{NewTopology, TopologyError};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::call::Call;
+use super::etag;
 use super::fields::Fields;
 use super::hosts;
 use super::problem::{Code, Problem, sentence};
@@ -55,6 +58,23 @@ fn is_zone(name: &str) -> bool {
     (1..=LONGEST_ZONE).contains(&length) && plain
 }
 
+fn version(place: &Topology) -> Result<EntityTag, Problem> {
+    let Topology { zone, pod, cluster } = place;
+    etag::of_content(&json!([zone, pod, cluster]))
+}
+
+fn reply(place: &Topology) -> Answer {
+    Ok(Reply::json(&TopologyView::new(place))?.tagged(version(place)?))
+}
+
+pub async fn show(call: &Call) -> Answer {
+    call.caller.enforce_own(rules::HOSTS_SHOW)?;
+    let no_such = || Problem::not_found("such host");
+    let name = hosts::named(call).ok_or_else(no_such)?;
+    let load = call.state.store.host_load(&name).await?;
+    reply(&load.ok_or_else(no_such)?.topology)
+}
+
 pub async fn set(call: &Call) -> Answer {
     call.caller.enforce_own(rules::HOSTS_SET_TOPOLOGY)?;
     let no_such = || Problem::not_found("such host");
@@ -68,9 +88,12 @@ pub async fn set(call: &Call) -> Answer {
         by: call.requester(),
         at: call.state.clock.now(),
     };
-    let placed = call.state.store.host_place(&name, new).await;
+    let headers = call.headers.clone();
+    let check = move |before: &Topology| etag::check(&headers, &version(before)?);
+    let placed = call.state.store.host_place(&name, new, check).await;
     let placed = placed.map_err(|error| match error {
         TopologyError::NoSuchHost => no_such(),
+        TopologyError::Refused(problem) => problem,
         TopologyError::Store(error) => error.into(),
         conflict @ (TopologyError::Misplaced(_)
         | TopologyError::Occupied { .. }
@@ -78,7 +101,7 @@ pub async fn set(call: &Call) -> Answer {
             Problem::new(Code::TopologyConflict, sentence(&conflict.to_string()))
         }
     })?;
-    Reply::json(&TopologyView::new(&placed))
+    reply(&placed)
 }
 
 #[cfg(test)]

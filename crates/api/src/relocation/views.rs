@@ -5,6 +5,7 @@ pub mod candidate;
 pub mod difference;
 pub mod event;
 pub mod fence;
+pub mod group;
 pub mod host;
 pub mod maintenance;
 pub mod management;

@@ -2,6 +2,7 @@
 
 mod candidates;
 mod events;
+mod groups;
 mod host_events;
 mod hosts;
 mod idempotency;
@@ -34,7 +35,7 @@ const ROOT: &str = "/relocation/v1";
 fn filled(path: &str) -> String {
     let path = path.replace("{id}", "1").replace("{delivery}", "1");
     let path = path.replace("{host}", "host-1");
-    let path = path.replace("{operation}", "1");
+    let path = path.replace("{operation}", "1").replace("{server}", "1");
     path.replace("{kind}", "zone").replace("{scope}", "nova")
 }
 

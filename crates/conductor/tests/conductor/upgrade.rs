@@ -28,7 +28,7 @@ on_both! {
         made.speaks.insert(host(2), neighbour());
         let mut cluster = made.start().await;
         let known = cluster.store.host_find(&host(2)).await.unwrap().unwrap();
-        assert_eq!(known.facts.rpc_version, neighbour().version.to_string());
+        assert_eq!(known.agent.rpc_version, neighbour().version.to_string());
         let there = cluster.begin(1, to(2)).await.unwrap();
         assert_eq!(cluster.ends(there).await.migration.status(), Status::Completed);
         let back = cluster.begin(1, to(1)).await.unwrap();

@@ -1,5 +1,7 @@
-//! What is told of a host, and which change it follows from.
+//! What is told of a host, and of what hosts are in, and which change it follows from.
 
+use super::management::{Management, Standing};
+use super::scope::Switch;
 use crate::status::words;
 use crate::time::Timestamp;
 
@@ -18,12 +20,54 @@ words!(
         ForcedDown = "forced_down",
         /// Its operator took that back.
         ForcedUp = "forced_up",
-        /// Its operator wants nothing to be placed there, or gives another reason for that.
+        /// Its operator wants nothing to be placed there, or gives another reason for that; or what
+        /// it is in was disabled.
         Disabled = "disabled",
-        /// It may be a destination again.
+        /// Nobody keeps it from being a destination any more, as far as what was changed goes.
         Enabled = "enabled",
+        /// Its cluster takes no part in moves any more.
+        Unmanaged = "unmanaged",
+        /// Its cluster takes part in moves again.
+        Managed = "managed",
     }
 );
+
+words!(
+    /// What happened to a zone, a pod or a cluster.
+    ScopeEvent, "event of a scope", {
+        /// Nothing is to be placed on its hosts, or another reason is given for that.
+        Disabled = "scope_disabled",
+        /// It keeps nothing from its hosts any more.
+        Enabled = "scope_enabled",
+        /// A cluster takes no part in moves, or another reason is given for that.
+        Unmanaged = "scope_unmanaged",
+        /// A cluster shall take part again, and its hosts are looked at first.
+        Reconciling = "scope_reconciling",
+        /// Each host of a cluster was looked at: it takes part again.
+        Managed = "scope_managed",
+    }
+);
+
+impl ScopeEvent {
+    /// What it means to who reads it.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Disabled => {
+                "Nothing is to be placed on the hosts of a zone, pod or cluster; the detail says why. Told again with another reason."
+            }
+            Self::Enabled => "A zone, pod or cluster keeps nothing from its hosts any more.",
+            Self::Unmanaged => {
+                "A cluster takes no part in moves; the detail says why. Told again with another reason."
+            }
+            Self::Reconciling => {
+                "A cluster shall take part in moves again; its hosts are looked at."
+            }
+            Self::Managed => {
+                "A cluster takes part in moves again: each of its hosts was looked at."
+            }
+        }
+    }
+}
 
 impl HostEvent {
     /// What it means to who reads it.
@@ -36,9 +80,13 @@ impl HostEvent {
             Self::ForcedDown => "Its operator declared it dead.",
             Self::ForcedUp => "Its operator took back that it is dead.",
             Self::Disabled => {
-                "Nothing is to be placed there; the detail says why. Told again with another reason."
+                "Nothing is to be placed there, by its own switch or that of the zone, pod or cluster in the detail, which says why. Told again with another reason of its own."
             }
-            Self::Enabled => "It may be a destination again.",
+            Self::Enabled => {
+                "Its own switch, or that of the zone, pod or cluster in the detail, is on again; `effective` says what comes of that."
+            }
+            Self::Unmanaged => "Its cluster takes no part in moves.",
+            Self::Managed => "Its cluster takes part in moves again.",
         }
     }
 }
@@ -68,6 +116,45 @@ pub fn of_declaration(before: Declared<'_>, after: Declared<'_>) -> Vec<HostEven
         (true, true) | (false, false) => None,
     };
     death.into_iter().chain(allocation).collect()
+}
+
+/// What is told of a zone, pod or cluster whose switch is another than before.
+pub fn of_switch(before: &Switch, after: &Switch) -> Option<ScopeEvent> {
+    match (before.disabled, after.disabled) {
+        (false, true) => Some(ScopeEvent::Disabled),
+        (true, true) if before.reason != after.reason => Some(ScopeEvent::Disabled),
+        (true, false) => Some(ScopeEvent::Enabled),
+        (true, true) | (false, false) => None,
+    }
+}
+
+/// What is told of a host of which other scopes, or itself, were disabled before than after.
+pub const fn of_effect(was_disabled: bool, is_disabled: bool) -> Option<HostEvent> {
+    match (was_disabled, is_disabled) {
+        (false, true) => Some(HostEvent::Disabled),
+        (true, false) => Some(HostEvent::Enabled),
+        (true, true) | (false, false) => None,
+    }
+}
+
+/// What is told of a cluster that is managed otherwise than before, and of each of its hosts.
+pub fn of_management(
+    before: &Management,
+    after: &Management,
+) -> (Option<ScopeEvent>, Option<HostEvent>) {
+    let (was, is) = (before.standing(), after.standing());
+    let is_new = was != is || before.reason != after.reason;
+    let scope = match is {
+        Standing::Unmanaged => ScopeEvent::Unmanaged,
+        Standing::Reconciling => ScopeEvent::Reconciling,
+        Standing::Managed => ScopeEvent::Managed,
+    };
+    let host = match (was == Standing::Managed, is == Standing::Managed) {
+        (true, false) => Some(HostEvent::Unmanaged),
+        (false, true) => Some(HostEvent::Managed),
+        (true, true) | (false, false) => None,
+    };
+    (is_new.then_some(scope), host)
 }
 
 /// What is told where an agent registers. One that was there before says nothing new.
@@ -143,6 +230,79 @@ mod tests {
     }
 
     #[test]
+    fn a_scope_is_told_where_its_switch_is_new() {
+        let switch = |disabled, reason: Option<&str>| Switch {
+            disabled,
+            reason: reason.map(str::to_owned),
+            ..Switch::default()
+        };
+        let (on, off) = (switch(false, None), switch(true, Some("power")));
+        for (before, after, told) in [
+            (&on, &on, None),
+            (&on, &off, Some(ScopeEvent::Disabled)),
+            (&off, &off, None),
+            (
+                &off,
+                &switch(true, Some("water")),
+                Some(ScopeEvent::Disabled),
+            ),
+            (&off, &on, Some(ScopeEvent::Enabled)),
+        ] {
+            assert_eq!(of_switch(before, after), told, "{before:?} {after:?}");
+        }
+        assert_eq!(of_effect(false, true), Some(HostEvent::Disabled));
+        assert_eq!(of_effect(true, false), Some(HostEvent::Enabled));
+        assert_eq!(
+            (of_effect(true, true), of_effect(false, false)),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn a_cluster_comes_back_in_two_steps_and_its_hosts_with_the_second() {
+        let said = |before: &Management, managed, reason: Option<&str>, second| {
+            let reason = reason.map(str::to_owned);
+            before.said(
+                (managed, reason),
+                crate::requester::Requester::default(),
+                at(second),
+            )
+        };
+        let new = Management::default();
+        let off = said(&new, false, Some("upgrade"), 1);
+        let longer = said(&off, false, Some("longer"), 2);
+        let back = said(&longer, true, None, 3);
+        let looked = Management {
+            reconciled_at: Some(at(4)),
+            ..back.clone()
+        };
+        for (before, after, scope, hosts) in [
+            (&new, &new, None, None),
+            (
+                &new,
+                &off,
+                Some(ScopeEvent::Unmanaged),
+                Some(HostEvent::Unmanaged),
+            ),
+            (&off, &longer, Some(ScopeEvent::Unmanaged), None),
+            (&longer, &back, Some(ScopeEvent::Reconciling), None),
+            (
+                &back,
+                &looked,
+                Some(ScopeEvent::Managed),
+                Some(HostEvent::Managed),
+            ),
+            (&back, &off, Some(ScopeEvent::Unmanaged), None),
+        ] {
+            assert_eq!(
+                of_management(before, after),
+                (scope, hosts),
+                "{before:?} {after:?}"
+            );
+        }
+    }
+
+    #[test]
     fn only_who_is_new_has_registered() {
         assert_eq!(of_registration(false), Some(HostEvent::Registered));
         assert_eq!(of_registration(true), None);
@@ -205,6 +365,9 @@ mod tests {
     #[test]
     fn every_event_says_what_it_means() {
         for event in HostEvent::ALL {
+            assert!(event.meaning().ends_with('.'), "{event}");
+        }
+        for event in ScopeEvent::ALL {
             assert!(event.meaning().ends_with('.'), "{event}");
         }
     }

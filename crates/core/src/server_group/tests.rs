@@ -165,3 +165,46 @@ fn soft_policies_only_have_likings() {
         assert_eq!(free(&group(*policy, others())), "abcd");
     }
 }
+
+#[test]
+fn who_comes_in_breaks_no_rule_where_it_is_or_goes() {
+    use MigrationStatus::{Accepted, Finished, Running};
+    let full = Violation::AntiAffinity { there: 1, most: 1 };
+    let apart = group(Policy::AntiAffinity, [resting("a")]);
+    for (joining, at) in [
+        (resting("a"), Some("a")),
+        (resting("b"), None),
+        (moving("b", "b", None, Accepted), None),
+        (moving("b", "b", Some("a"), Running), Some("a")),
+        // It may be taken back.
+        (moving("b", "a", Some("b"), Finished), Some("a")),
+    ] {
+        let expected = at.map(|at| (host(at), full.clone()));
+        assert_eq!(apart.conflict(&joining), expected, "{joining:?}");
+    }
+    let together = group(Policy::Affinity, [resting("a")]);
+    let hosts = vec![host("a")];
+    for (joining, at) in [
+        (resting("a"), None),
+        (resting("b"), Some("b")),
+        (moving("b", "b", Some("a"), Running), None),
+        (moving("a", "a", Some("b"), Running), Some("b")),
+    ] {
+        let expected = at.map(|at| {
+            let hosts = hosts.clone();
+            (host(at), Violation::Affinity { hosts })
+        });
+        assert_eq!(together.conflict(&joining), expected, "{joining:?}");
+    }
+    let nowhere = Member {
+        host: None,
+        moving: None,
+    };
+    for policy in Policy::ALL {
+        assert_eq!(group(*policy, [resting("a")]).conflict(&nowhere), None);
+        let is_soft = !policy.is_hard();
+        let others = [resting("a"), resting("b")];
+        let soft = group(*policy, others).conflict(&resting("a")).is_none();
+        assert!(soft || !is_soft, "{policy}: what is soft refuses nobody");
+    }
+}

@@ -97,7 +97,7 @@ async fn call(
     let pool = AgentPool::new(transport.clone(), deadlines);
     let mut calls = JoinSet::new();
     for host in hosts {
-        let client = pool.agent(&host.facts.name, &host.facts.agent_address);
+        let client = pool.agent(&host.facts.name, &host.agent.address);
         calls.spawn(async move {
             let answer = match client {
                 Ok(client) => ask(&client).await,
@@ -163,7 +163,7 @@ fn clocks<'a>(told: impl Iterator<Item = (&'a str, &'a Told)>, report: &mut Repo
 
 fn say(host: &Host, answer: Result<(), &CallError>, report: &mut Report) {
     let about = format!("agent {}", host.facts.name);
-    let address = &host.facts.agent_address;
+    let address = &host.agent.address;
     match (answer, host.service.forced_down) {
         (Ok(()), false) => {
             let disabled = if host.service.disabled {

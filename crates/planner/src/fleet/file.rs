@@ -19,8 +19,6 @@ use crate::table::{GroupNo, Number};
 use entries::{GroupEntry, HostEntry, LinkRole, PoolEntry, ServerEntry, Status};
 
 const GIB: u64 = 1 << 30;
-/// 10 Gbit/s, where the file says nothing.
-const LINK: u64 = 1_250_000_000;
 
 /// What a fleet file says, as it stands there.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
@@ -111,7 +109,8 @@ fn host(entry: &HostEntry, pools: &BTreeMap<&str, bool>) -> Result<FleetHost, Fi
     let hypervisor = entry.hypervisors.first();
     let wanted = |role| entry.links.iter().find(|it| it.role == role);
     let link = wanted(LinkRole::Migration).or_else(|| wanted(LinkRole::Management));
-    let bytes_per_second = link.map_or(LINK, |link| link.bytes_per_second);
+    let bytes_per_second =
+        link.map_or(Link::ASSUMED.bytes_per_second, |link| link.bytes_per_second);
     let stream = link.and_then(|link| link.stream_bytes_per_second);
     let mut host = FleetHost {
         host: Host {

@@ -1,6 +1,7 @@
 //! Events, as readers of all get them.
 
 use godwit_core::event_type::EventKind;
+use godwit_core::host::scope::ScopeKind;
 use godwit_core::ids::{HostName, MigrationUuid, PlanUuid, RunUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 
@@ -34,6 +35,15 @@ pub enum LoggedEvent {
     Host {
         /// Its name.
         host: HostName,
+        /// What happened.
+        line: SubjectEvent,
+    },
+    /// What happened to a zone, a pod or a cluster.
+    Scope {
+        /// What it is.
+        scope: ScopeKind,
+        /// Its name.
+        name: String,
         /// What happened.
         line: SubjectEvent,
     },
@@ -98,7 +108,7 @@ impl LoggedEvent {
     pub(super) const fn kind(&self) -> EventKind {
         match self {
             Self::Migration { .. } => EventKind::Migration,
-            Self::Host { .. } => EventKind::Host,
+            Self::Host { .. } | Self::Scope { .. } => EventKind::Host,
             Self::Discrepancy { .. } => EventKind::Discrepancy,
             Self::Plan { .. } => EventKind::Plan,
             Self::Run { .. } => EventKind::Run,
@@ -110,6 +120,7 @@ impl LoggedEvent {
         match self {
             Self::Migration { line, .. } => &line.name,
             Self::Host { line, .. }
+            | Self::Scope { line, .. }
             | Self::Discrepancy { line, .. }
             | Self::Plan { line, .. }
             | Self::Run { line, .. }
@@ -120,7 +131,7 @@ impl LoggedEvent {
     /// Whose it is: the project of the server that it is about, or of who asked for it.
     pub fn server_project_id(&self) -> Option<&str> {
         match self {
-            Self::Host { .. } | Self::Maintenance { .. } => None,
+            Self::Host { .. } | Self::Scope { .. } | Self::Maintenance { .. } => None,
             Self::Migration {
                 server_project_id, ..
             }
@@ -136,6 +147,7 @@ impl LoggedEvent {
         match self {
             Self::Migration { line, .. } => line.at,
             Self::Host { line, .. }
+            | Self::Scope { line, .. }
             | Self::Discrepancy { line, .. }
             | Self::Plan { line, .. }
             | Self::Run { line, .. }
@@ -148,10 +160,11 @@ impl LoggedEvent {
         self.kind().event_type(self.name())
     }
 
-    /// What it is about, as `KIND/ID`.
+    /// What it is about, as `KIND/ID`; of a zone, pod or cluster what that is.
     pub fn subject(&self) -> String {
         let kind = self.kind();
         match self {
+            Self::Scope { scope, name, .. } => format!("{scope}/{name}"),
             Self::Migration { migration, .. } => format!("{kind}/{migration}"),
             Self::Host { host, .. } | Self::Maintenance { host, .. } => format!("{kind}/{host}"),
             Self::Plan { plan, .. } => format!("{kind}/{plan}"),
@@ -168,6 +181,7 @@ impl LoggedEvent {
             } => format!("{migration}/{}", line.sequence),
             // A host may be called like anything else.
             Self::Host { host, line } => format!("host:{host}/{}", line.sequence),
+            Self::Scope { scope, name, line } => format!("{scope}:{name}/{}", line.sequence),
             Self::Discrepancy { id, line, .. } => format!("discrepancy:{id}/{}", line.sequence),
             Self::Plan { plan, line, .. } => format!("{plan}/{}", line.sequence),
             Self::Run { run, line, .. } => format!("{run}/{}", line.sequence),
@@ -179,6 +193,9 @@ impl LoggedEvent {
         match (self, subject) {
             (Self::Migration { migration, .. }, EventSubject::Migration(it)) => migration == it,
             (Self::Host { host, .. }, EventSubject::Host(it)) => host == it,
+            (Self::Scope { scope, name, .. }, EventSubject::Scope(kind, it)) => {
+                scope == kind && name == it
+            }
             (Self::Discrepancy { id, .. }, EventSubject::Discrepancy(it)) => id == it,
             (Self::Plan { plan, .. }, EventSubject::Plan(it)) => plan == it,
             (Self::Run { run, .. }, EventSubject::Run(it)) => run == it,
@@ -186,6 +203,7 @@ impl LoggedEvent {
             (
                 Self::Migration { .. }
                 | Self::Host { .. }
+                | Self::Scope { .. }
                 | Self::Discrepancy { .. }
                 | Self::Plan { .. }
                 | Self::Run { .. }

@@ -6,6 +6,7 @@
 
 use diesel::prelude::*;
 use godwit_core::event_type::EventKind;
+use godwit_core::host::scope::ScopeKind;
 use godwit_core::ids::{HostName, MigrationUuid, PlanUuid, RunUuid, ServerUuid};
 use godwit_core::status::{MigrationStatus, UnknownWord};
 use godwit_core::time::Timestamp;
@@ -14,6 +15,7 @@ use super::MigrationEvent;
 use super::expiry::beginning;
 use super::logged::{LoggedEvent, PositionedEvent, SubjectEvent};
 use super::positions::{give_positions, is_one_without_position, newest_position};
+use super::subjects;
 use crate::columns::{Json, storable, text};
 use crate::connection::Database;
 use crate::schema::{events, host_logs, maintenances, migrations, plans, runs};
@@ -26,6 +28,8 @@ pub enum EventSubject {
     Migration(MigrationUuid),
     /// A host.
     Host(HostName),
+    /// A zone, pod or cluster, by its name.
+    Scope(ScopeKind, String),
     /// A discrepancy, by its number.
     Discrepancy(i64),
     /// A plan.
@@ -196,9 +200,9 @@ type Row = (i64, AnyRow, OfMigration, OfOther);
 /// A migration, its server, and whose that is.
 type OfMigration = (Option<MigrationUuid>, Option<ServerUuid>, Option<String>);
 
-/// A host, a plan, a run, a host in maintenance.
+/// A host or a scope, as events of it are numbered, a plan, a run, a host in maintenance.
 type OfOther = (
-    Option<HostName>,
+    Option<String>,
     Option<PlanUuid>,
     Option<RunUuid>,
     Option<HostName>,
@@ -220,10 +224,7 @@ fn positioned(row: Row) -> Result<Option<PositionedEvent>, StoreError> {
             server_project_id,
             line: row.of_migration()?,
         },
-        EventKind::Host => LoggedEvent::Host {
-            host: host.ok_or_else(of_nothing)?,
-            line: row.of_other(),
-        },
+        EventKind::Host => of_log(&host.ok_or_else(of_nothing)?, row.of_other())?,
         EventKind::Discrepancy => LoggedEvent::Discrepancy {
             id: row.subject_id,
             server_project_id: row.owner_project_id.clone(),
@@ -245,6 +246,17 @@ fn positioned(row: Row) -> Result<Option<PositionedEvent>, StoreError> {
         },
     };
     Ok(Some(PositionedEvent { position, event }))
+}
+
+/// An event of a host, or of a scope, by what its log is called.
+fn of_log(log: &str, line: SubjectEvent) -> Result<LoggedEvent, StoreError> {
+    if let Some((scope, name)) = subjects::scope_of(log) {
+        return Ok(LoggedEvent::Scope { scope, name, line });
+    }
+    match HostName::new(log) {
+        Ok(host) => Ok(LoggedEvent::Host { host, line }),
+        Err(error) => Err(StoreError::Corrupt(error.into())),
+    }
 }
 
 /// What was found, and the position of the last row, if there are as many as were wanted.
@@ -316,6 +328,9 @@ fn load(
             .order(events::sequence),
         Some(EventSubject::Host(host)) => rows
             .filter(host_logs::host.eq(host.as_str().to_owned()))
+            .order(events::sequence),
+        Some(EventSubject::Scope(kind, name)) => rows
+            .filter(host_logs::host.eq(subjects::log_of(*kind, name)))
             .order(events::sequence),
         Some(EventSubject::Discrepancy(id)) => rows
             .filter(of(EventKind::Discrepancy))

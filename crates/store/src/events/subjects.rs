@@ -1,16 +1,21 @@
 //! Events of hosts and discrepancies: appended with the change that they follow from.
 //!
 //! A host is known by its name: its events are numbered by a row of their own, which stays when the
-//! host is removed and comes back. A discrepancy has two events at most, each with all that is to be
+//! host is removed and comes back. So are those of a zone, pod or cluster, whose row is called
+//! `KIND:NAME`, as no host is. A discrepancy has two events at most, each with all that is to be
 //! said of it, as its row may be gone when they are read.
+
+use std::collections::HashMap;
 
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamp as SqlTimestamp};
 use godwit_core::discrepancy::{DiscrepancyEvent, DiscrepancySubject};
 use godwit_core::event_type::EventKind;
-use godwit_core::host::event::HostEvent;
-use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::host::event::{HostEvent, ScopeEvent};
+use godwit_core::host::scope::ScopeKind;
+use godwit_core::ids::ServerUuid;
+use godwit_core::requester::Requester;
 use godwit_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -21,7 +26,7 @@ use crate::columns::{instant, json, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
 use crate::schema::{event_kinds, events, servers};
-use crate::{ActionNote, ChangeNote, Service, ServiceBinary, StoreError};
+use crate::{ActionNote, ChangeNote, Service, ServiceBinary, StoreError, dialect, scopes};
 
 /// The kinds that the release before this one does not read.
 const NEW: [EventKind; 5] = [
@@ -65,7 +70,18 @@ impl Cause {
         }
     }
 
-    /// Somebody asked for it.
+    /// Somebody asked for it, through the API.
+    pub(crate) fn requested(by: &Requester, at: Timestamp) -> Self {
+        Self {
+            actor: Actor::Api,
+            request_id: by.request_id.clone(),
+            user_id: by.user.clone(),
+            project_id: by.project.clone(),
+            at,
+        }
+    }
+
+    /// The same, as actions are noted.
     pub(crate) fn asked(note: &ActionNote) -> Self {
         Self {
             actor: Actor::Api,
@@ -132,9 +148,21 @@ pub(crate) fn is_understood(
     Ok(found.is_some())
 }
 
-/// The row that numbers a host's events, and the next number. The row stays locked, so that their
-/// order is that of their numbers: whoever takes it takes no other lock behind it.
-fn next_of_host(connection: &mut Database, host: &HostName) -> Result<(i64, i64), StoreError> {
+/// What the log of a scope is called, among those of hosts.
+pub(super) fn log_of(kind: ScopeKind, name: &str) -> String {
+    format!("{kind}:{name}")
+}
+
+/// The scope whose log is called so; `None`: it is a host's.
+pub(super) fn scope_of(log: &str) -> Option<(ScopeKind, String)> {
+    let (kind, name) = log.split_once(':')?;
+    Some((kind.parse().ok()?, name.to_owned()))
+}
+
+/// The row that numbers the events of a host, or of a scope, and the next number. The row stays
+/// locked, so that their order is that of their numbers: whoever takes it takes no other lock behind
+/// it.
+fn next_of_log(connection: &mut Database, log: &str) -> Result<(i64, i64), StoreError> {
     #[derive(QueryableByName)]
     struct Next {
         #[diesel(sql_type = BigInt)]
@@ -147,7 +175,7 @@ fn next_of_host(connection: &mut Database, host: &HostName) -> Result<(i64, i64)
          ON CONFLICT (host) DO UPDATE SET event_sequence = host_logs.event_sequence + 1
          RETURNING id, event_sequence",
     )
-    .bind::<Text, _>(host.as_str())
+    .bind::<Text, _>(log)
     .prepared()
     .get_result(connection)?;
     Ok((next.id, next.event_sequence))
@@ -231,18 +259,25 @@ pub(crate) fn append_of_host(
     if !is_understood(connection, EventKind::Host)? {
         return Ok(());
     }
-    let (subject, sequence) = next_of_host(connection, &service.host)?;
     let mut detail = json!({ "service": ServiceState::from(service) });
     match event {
-        HostEvent::Disabled => detail["reason"] = json!(service.disabled_reason),
+        HostEvent::Disabled => {
+            detail["reason"] = json!(service.disabled_reason);
+            detail["effective"] = json!(effective(true));
+        }
+        HostEvent::Enabled => {
+            detail["effective"] = json!(effective(scopes::is_disabled(connection, service)?));
+        }
         HostEvent::Registered
         | HostEvent::Removed
         | HostEvent::Down
         | HostEvent::Up
         | HostEvent::ForcedDown
         | HostEvent::ForcedUp
-        | HostEvent::Enabled => {}
+        | HostEvent::Unmanaged
+        | HostEvent::Managed => {}
     }
+    let (subject, sequence) = next_of_log(connection, service.host.as_str())?;
     let new = New {
         kind: EventKind::Host,
         subject,
@@ -252,6 +287,157 @@ pub(crate) fn append_of_host(
         detail,
     };
     insert(connection, &new, cause)
+}
+
+/// Whether anything is put on a host, as it is shown.
+pub(crate) const fn effective(is_disabled: bool) -> &'static str {
+    match is_disabled {
+        true => "disabled",
+        false => "enabled",
+    }
+}
+
+/// A zone, pod or cluster that something happened to, and what of its hosts follows from that.
+pub(crate) struct OfScope<'a> {
+    pub(crate) kind: ScopeKind,
+    pub(crate) name: &'a str,
+    pub(crate) event: Option<ScopeEvent>,
+    /// Why, where somebody gave a reason.
+    pub(crate) reason: Option<&'a str>,
+    /// How many hosts are in it.
+    pub(crate) of_hosts: usize,
+    /// Those whose own state changes by it.
+    pub(crate) hosts: Vec<(Service, HostEvent)>,
+}
+
+/// Hosts told with one statement.
+const AT_ONCE: usize = 500;
+
+/// Tells what happened to a scope, once, and then to each host that it changes: so many statements for
+/// any five hundred of them.
+pub(crate) fn append_of_scope(
+    connection: &mut Database,
+    it: &OfScope<'_>,
+    cause: &Cause,
+) -> Result<(), StoreError> {
+    if !is_understood(connection, EventKind::Host)? {
+        return Ok(());
+    }
+    if let Some(event) = it.event {
+        let (subject, sequence) = next_of_log(connection, &log_of(it.kind, it.name))?;
+        let new = New {
+            kind: EventKind::Host,
+            subject,
+            sequence,
+            name: event.as_str(),
+            owner: None,
+            detail: json!({
+                "scope": it.kind,
+                "name": it.name,
+                "reason": it.reason,
+                "hosts": it.of_hosts,
+                "hosts_changed": it.hosts.len(),
+            }),
+        };
+        insert(connection, &new, cause)?;
+    }
+    // In one order, so that two who tell of the same hosts wait for each other at most once.
+    let mut hosts: Vec<&(Service, HostEvent)> = it.hosts.iter().collect();
+    hosts.sort_by(|a, b| a.0.host.cmp(&b.0.host));
+    for hosts in hosts.chunks(AT_ONCE) {
+        let numbers = next_of_logs(connection, hosts)?;
+        let rows: Vec<Value> = hosts
+            .iter()
+            .filter_map(|(service, event)| {
+                let (subject, sequence) = numbers.get(service.host.as_str())?;
+                let detail = json!({
+                    "service": ServiceState::from(service),
+                    "scope": { "kind": it.kind, "name": it.name },
+                    "reason": it.reason,
+                });
+                Some(json!({
+                    "subject": subject,
+                    "sequence": sequence,
+                    "name": event.as_str(),
+                    "detail": with_effect(detail, *event).to_string(),
+                }))
+            })
+            .collect();
+        insert_many(connection, &json!(rows).to_string(), cause)?;
+    }
+    Ok(())
+}
+
+/// What comes of a scope's switch for a host of which that is told.
+fn with_effect(mut detail: Value, event: HostEvent) -> Value {
+    if matches!(event, HostEvent::Disabled | HostEvent::Enabled) {
+        detail["effective"] = json!(effective(event == HostEvent::Disabled));
+    }
+    detail
+}
+
+/// As [`next_of_log`], for many hosts.
+fn next_of_logs(
+    connection: &mut Database,
+    hosts: &[&(Service, HostEvent)],
+) -> Result<HashMap<String, (i64, i64)>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Next {
+        #[diesel(sql_type = BigInt)]
+        id: i64,
+        #[diesel(sql_type = Text)]
+        host: String,
+        #[diesel(sql_type = BigInt)]
+        event_sequence: i64,
+    }
+    let names: Vec<Value> = hosts
+        .iter()
+        .map(|(service, _)| json!({ "host": service.host }))
+        .collect();
+    let rows = dialect::rows_of(connection, &[("host", "text")]);
+    let statement = format!(
+        "INSERT INTO host_logs (host, event_sequence)
+         SELECT sample.host, 1 FROM {rows} WHERE TRUE ORDER BY sample.host
+         ON CONFLICT (host) DO UPDATE SET event_sequence = host_logs.event_sequence + 1
+         RETURNING id, host, event_sequence"
+    );
+    let next: Vec<Next> = sql_query(statement)
+        .bind::<Text, _>(json!(names).to_string())
+        .prepared()
+        .load(connection)?;
+    let numbered = |next: Next| (next.host, (next.id, next.event_sequence));
+    Ok(next.into_iter().map(numbered).collect())
+}
+
+/// Appends events of hosts: a JSON array of objects with `subject`, `sequence`, `name` and `detail`,
+/// which is text.
+fn insert_many(connection: &mut Database, rows: &str, cause: &Cause) -> Result<(), StoreError> {
+    let columns = [
+        ("subject", "bigint"),
+        ("sequence", "bigint"),
+        ("name", "text"),
+        ("detail", "text"),
+    ];
+    let list = dialect::rows_of(connection, &columns);
+    // These have no status.
+    let statement = format!(
+        "WITH told AS (SELECT * FROM {list})
+         INSERT INTO events (subject_kind, subject_id, sequence, at, name, to_status, actor,
+                             request_id, user_id, project_id, detail)
+         SELECT $2, told.subject, told.sequence, $3, told.name, '', $4, $5, $6, $7, told.detail
+         FROM told"
+    );
+    sql_query(statement)
+        .bind::<Text, _>(rows)
+        .bind::<Text, _>(EventKind::Host.as_str())
+        .bind::<SqlTimestamp, _>(instant(cause.at))
+        .bind::<Text, _>(cause.actor.to_string())
+        .bind::<Nullable<Text>, _>(&cause.request_id)
+        .bind::<Nullable<Text>, _>(&cause.user_id)
+        .bind::<Nullable<Text>, _>(&cause.project_id)
+        .prepared()
+        .execute(connection)?;
+    Ok(())
 }
 
 /// A discrepancy that something happened to.

@@ -181,7 +181,7 @@ fn members(
             Some(_) => report.skip(line, because("its server is in another group", server)),
             None => {
                 let at = row.created_at.map_or(now, |Moment(at)| at);
-                put_member(connection, *group, server, Origin::Imported, at)?;
+                put_member(connection, *group, server, Origin::Recorded, at)?;
                 report.brought += 1;
             }
         }

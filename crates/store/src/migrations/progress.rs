@@ -42,6 +42,7 @@ fn row(sample: &ProgressSample) -> serde_json::Value {
         "disk_processed": disk.map(|it| it.processed),
         "disk_remaining": disk.map(|it| it.remaining),
         "dirty_rate": dirty_rate,
+        "measured_dirty_rate": sample.progress.measured_dirty_rate(),
         "throughput": throughput,
         "downtime_ms": downtime_ms,
     })
@@ -59,6 +60,9 @@ pub(super) fn write_server(
         .set((
             servers::progress.eq(i64::from(progress.percent())),
             servers::updated_at.eq(instant(at)),
+            progress
+                .measured_dirty_rate()
+                .map(|rate| servers::dirty_bytes_per_second.eq(rate)),
         ))
         .prepared()
         .execute(connection)?;
@@ -66,7 +70,8 @@ pub(super) fn write_server(
 }
 
 impl Store {
-    /// Writes samples: the migrations' columns and `updated_at`, and their servers' `progress`.
+    /// Writes samples: the migrations' columns and `updated_at`, and their servers' `progress` and
+    /// what was measured of them.
     /// Of several samples of one migration the last counts. Migrations that have ended, or do
     /// not exist, are left alone.
     pub async fn migrations_progress(

@@ -7,10 +7,11 @@ use godwit_core::host::scope::{ScopeKind, Switch};
 use godwit_core::requester::Requester;
 use godwit_core::time::Timestamp;
 
-use super::{Scope, load};
+use super::{Scope, load, tell};
 use crate::columns::{instants, json};
 use crate::connection::Database;
 use crate::dialect::{self, ZoneLock};
+use crate::events::Cause;
 use crate::prepared::Prepare as _;
 use crate::{Store, StoreError};
 
@@ -25,6 +26,26 @@ pub struct AllocationChange {
     pub by: Requester,
     /// The present.
     pub at: Timestamp,
+}
+
+/// Why what was said of a scope is as before.
+#[derive(Debug, thiserror::Error)]
+pub enum ScopeError<E> {
+    /// No host is in such a scope.
+    #[error("no host is in such a scope")]
+    NoSuchScope,
+    /// The caller's check said no.
+    #[error("what was said of the scope before does not allow it")]
+    Refused(E),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl<E> From<diesel::result::Error> for ScopeError<E> {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 fn write(
@@ -61,31 +82,46 @@ pub(super) fn find(
 }
 
 impl Store {
-    /// Says whether something is put on the hosts of a scope, and returns it as it is then; `None`:
-    /// no host is in such a scope.
-    pub async fn scope_allocate(
+    /// A scope, if a host is in it.
+    pub async fn scope_find(
+        &self,
+        (kind, name): (ScopeKind, &str),
+    ) -> Result<Option<Scope>, StoreError> {
+        let name = name.to_owned();
+        self.read_snapshot(move |connection| find(connection, (kind, &name)))
+            .await
+    }
+
+    /// Says whether something is put on the hosts of a scope, and returns it as it is then. `check`
+    /// sees inside the transaction what was said of the scope before.
+    ///
+    /// # Errors
+    /// [`ScopeError`]; nothing has changed then.
+    pub async fn scope_allocate<E: Send + 'static>(
         &self,
         (kind, name): (ScopeKind, &str),
         change: AllocationChange,
-    ) -> Result<Option<Scope>, StoreError> {
+        check: impl Fn(&Switch) -> Result<(), E> + Send + 'static,
+    ) -> Result<Scope, ScopeError<E>> {
         let name = name.to_owned();
         self.write(move |connection| {
             dialect::lock_zones(connection, ZoneLock::Write)?;
-            let Some(scope) = find(connection, (kind, &name))? else {
-                return Ok(None);
-            };
+            let scope = find(connection, (kind, &name))?.ok_or(ScopeError::NoSuchScope)?;
+            check(&scope.switch).map_err(ScopeError::Refused)?;
             let AllocationChange {
                 disabled,
                 reason,
                 by,
                 at,
             } = change.clone();
+            let cause = Cause::requested(&by, at);
             let switch = scope.switch.turned((disabled, reason), Some(by), at);
             if switch == scope.switch {
-                return Ok(Some(scope));
+                return Ok(scope);
             }
             write(connection, (kind, &name), &switch)?;
-            find(connection, (kind, &name))
+            tell::turned(connection, (kind, &name), (&scope.switch, &switch), &cause)?;
+            find(connection, (kind, &name))?.ok_or(ScopeError::NoSuchScope)
         })
         .await
     }

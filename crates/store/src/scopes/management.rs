@@ -11,10 +11,11 @@ use godwit_core::ids::HostName;
 use godwit_core::requester::Requester;
 use godwit_core::time::Timestamp;
 
-use super::find_scope;
+use super::{ScopeError, find_scope, tell};
 use crate::columns::{instant, instants, json};
 use crate::connection::Database;
 use crate::dialect::{self, ZoneLock};
+use crate::events::{Actor, Cause};
 use crate::prepared::Prepare as _;
 use crate::schema::{cluster_managements, host_topologies};
 use crate::{CommitError, ServiceBinary, Store, StoreError};
@@ -173,42 +174,58 @@ pub(crate) fn looked_at(
         return Ok(());
     }
     let row = diesel::update(cluster_managements::table.find(&cluster));
-    row.filter(cluster_managements::managed)
+    let done = row
+        .filter(cluster_managements::managed)
         .filter(cluster_managements::reconciled_at.is_null())
         .filter(cluster_managements::since.eq(instants(management.since)))
         .set(cluster_managements::reconciled_at.eq(instant(at)))
         .prepared()
         .execute(connection)?;
+    if done == 1 {
+        let after = Management {
+            reconciled_at: Some(at),
+            ..management.clone()
+        };
+        let cause = Cause::by(Actor::Conductor, at);
+        tell::managed(connection, &cluster, (&management, &after), &cause)?;
+    }
     Ok(())
 }
 
 impl Store {
-    /// Says whether the hosts of a cluster take part in moves, and returns what is so then; `None`: no
-    /// host is in such a cluster.
-    pub async fn cluster_manage(
+    /// Says whether the hosts of a cluster take part in moves, and returns what is so then. `check`
+    /// sees inside the transaction what was so before.
+    ///
+    /// # Errors
+    /// [`ScopeError`]; nothing has changed then.
+    pub async fn cluster_manage<E: Send + 'static>(
         &self,
         cluster: &str,
         change: ManagementChange,
-    ) -> Result<Option<Management>, StoreError> {
+        check: impl Fn(&Management) -> Result<(), E> + Send + 'static,
+    ) -> Result<Management, ScopeError<E>> {
         let cluster = cluster.to_owned();
         self.write(move |connection| {
             dialect::lock_zones(connection, ZoneLock::Write)?;
             let scope = (ScopeKind::Cluster, cluster.as_str());
             if find_scope(connection, scope)?.is_none() {
-                return Ok(None);
+                return Err(ScopeError::NoSuchScope);
             }
             let before = load_all(connection)?.remove(&cluster).unwrap_or_default();
+            check(&before).map_err(ScopeError::Refused)?;
             let ManagementChange {
                 managed,
                 reason,
                 by,
                 at,
             } = change.clone();
+            let cause = Cause::requested(&by, at);
             let after = before.said((managed, reason), by, at);
             if after != before {
                 write(connection, &cluster, &after)?;
+                tell::managed(connection, &cluster, (&before, &after), &cause)?;
             }
-            Ok(Some(after))
+            Ok(after)
         })
         .await
     }

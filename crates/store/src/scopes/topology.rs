@@ -9,7 +9,7 @@ use godwit_core::requester::Requester;
 use godwit_core::time::Timestamp;
 use uuid::Uuid;
 
-use super::Place;
+use super::{Place, of_some};
 use crate::aggregates::{self, zones};
 use crate::columns::{instant, json};
 use crate::connection::Database;
@@ -36,7 +36,7 @@ pub struct NewTopology {
 
 /// Where a host belongs was not changed.
 #[derive(Debug, thiserror::Error)]
-pub enum TopologyError {
+pub enum TopologyError<E> {
     /// There is none.
     #[error("there is no such host")]
     NoSuchHost,
@@ -54,12 +54,15 @@ pub enum TopologyError {
     /// The zone would need an aggregate of its name, and there is one that makes no such zone.
     #[error("the aggregate {0} is not that zone")]
     AggregateOfAnotherZone(String),
+    /// The caller's check said no.
+    #[error("where the host belongs by now does not allow it")]
+    Refused(E),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-impl From<diesel::result::Error> for TopologyError {
+impl<E> From<diesel::result::Error> for TopologyError<E> {
     fn from(error: diesel::result::Error) -> Self {
         Self::Store(error.into())
     }
@@ -86,12 +89,12 @@ fn others(
 }
 
 /// Takes a host out of the aggregates that make another zone of it, and into one that makes this.
-fn move_to_zone(
+fn move_to_zone<E>(
     connection: &mut Database,
     host: &HostName,
     from: &str,
     (zone, new): (&str, &NewTopology),
-) -> Result<(), TopologyError> {
+) -> Result<(), TopologyError<E>> {
     let servers = servers::table
         .filter(servers::host.eq(host.as_str()))
         .filter(servers::deleted_at.is_null())
@@ -144,16 +147,23 @@ fn write(
 }
 
 impl Store {
-    /// Says where a host belongs, and returns that.
-    pub async fn host_place(
+    /// Says where a host belongs, and returns that. `check` sees inside the transaction where it
+    /// belonged before.
+    ///
+    /// # Errors
+    /// [`TopologyError`]; nothing has changed then.
+    pub async fn host_place<E: Send + 'static>(
         &self,
         host: &HostName,
         new: NewTopology,
-    ) -> Result<Topology, TopologyError> {
+        check: impl Fn(&Topology) -> Result<(), E> + Send + 'static,
+    ) -> Result<Topology, TopologyError<E>> {
         let host = host.clone();
         self.write(move |connection| {
             let zone = zones::of_host_to_change(connection, &host)?;
             let zone = zone.ok_or(TopologyError::NoSuchHost)?;
+            let before = of_some(connection, &[&host])?.topology(&host, &zone);
+            check(&before).map_err(TopologyError::Refused)?;
             let wanted = Topology {
                 zone: new.zone.clone().unwrap_or_else(|| zone.clone()),
                 pod: new.pod.clone(),

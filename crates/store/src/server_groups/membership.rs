@@ -46,29 +46,44 @@ impl From<MemberRow> for Member {
     }
 }
 
-/// The other servers of a group. A migration that was imported is history, and one that is not
-/// placed leads nowhere yet, whatever host it names.
+/// What matters of servers `s` with their unfinished migrations. One that was imported is history, and
+/// one that is not placed leads nowhere yet, whatever host it names.
+const PLACES: &str = "s.host AS host, m.source_compute AS source,
+     CASE WHEN m.storage IS NULL THEN NULL ELSE m.dest_compute END AS destination,
+     m.status AS status, m.settling AS settling";
+const UNFINISHED: &str = "LEFT JOIN migrations m ON m.instance_uuid = s.uuid
+     AND m.ended_at IS NULL AND NOT m.imported";
+
+/// The other servers of a group.
 fn others(
     connection: &mut Database,
     group: i64,
     server: ServerUuid,
 ) -> Result<Vec<Member>, StoreError> {
-    let rows: Vec<MemberRow> = sql_query(
-        "SELECT s.host AS host, m.source_compute AS source,
-                CASE WHEN m.storage IS NULL THEN NULL ELSE m.dest_compute END AS destination,
-                m.status AS status, m.settling AS settling
+    let statement = format!(
+        "SELECT {PLACES}
          FROM server_group_members gm
          JOIN servers s ON s.uuid = gm.server_uuid AND s.deleted_at IS NULL
-         LEFT JOIN migrations m ON m.instance_uuid = s.uuid AND m.ended_at IS NULL
-                                   AND NOT m.imported
+         {UNFINISHED}
          WHERE gm.group_id = $1 AND gm.server_uuid <> $2
-         ORDER BY gm.id",
-    )
-    .bind::<BigInt, _>(group)
-    .bind::<Text, _>(text(server))
-    .prepared()
-    .load(connection)?;
+         ORDER BY gm.id"
+    );
+    let rows: Vec<MemberRow> = sql_query(statement)
+        .bind::<BigInt, _>(group)
+        .bind::<Text, _>(text(server))
+        .prepared()
+        .load(connection)?;
     Ok(rows.into_iter().map(Member::from).collect())
+}
+
+/// A server that would come in.
+pub(super) fn joining(connection: &mut Database, server: ServerUuid) -> Result<Member, StoreError> {
+    let statement = format!("SELECT {PLACES} FROM servers s {UNFINISHED} WHERE s.uuid = $1");
+    let row: MemberRow = sql_query(statement)
+        .bind::<Text, _>(text(server))
+        .prepared()
+        .get_result(connection)?;
+    Ok(row.into())
 }
 
 fn group_of(connection: &mut Database, server: ServerUuid) -> Result<Option<GroupRow>, StoreError> {
@@ -80,7 +95,7 @@ fn group_of(connection: &mut Database, server: ServerUuid) -> Result<Option<Grou
         .optional()?)
 }
 
-fn membership(
+pub(super) fn membership(
     connection: &mut Database,
     group: GroupRow,
     server: ServerUuid,

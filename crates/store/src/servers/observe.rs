@@ -21,7 +21,9 @@ use crate::connection::Database;
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, servers, services};
 use crate::scopes;
-use crate::{Discrepancy, FlavorSpec, ServiceBinary, Store, StoreError, dialect, server_groups};
+use crate::{
+    Discrepancy, FlavorSpec, HostFacts, ServiceBinary, Store, StoreError, dialect, server_groups,
+};
 
 /// Everything a host has, at one time.
 #[derive(Clone, PartialEq, Debug)]
@@ -31,6 +33,8 @@ pub struct Inventory {
     /// When the agent began to look, by the store's clocks: the time of receipt less the age
     /// that the agent gave. What has been settled since is not touched.
     pub at: Timestamp,
+    /// What the host says of itself; `None` leaves what it said before.
+    pub facts: Option<HostFacts>,
     /// All domains there are; a known server that is missing here is not on the host.
     pub domains: Vec<Observed>,
 }
@@ -186,6 +190,9 @@ fn record(connection: &mut Database, inventory: &Inventory) -> Result<Observatio
         left,
     };
     resolve::resolve(connection, inventory, known, &resting, &mut observation)?;
+    if let Some(facts) = &inventory.facts {
+        crate::hosts::describe(connection, facts)?;
+    }
     diesel::update(hosts::table.filter(hosts::name.eq(host.as_str())))
         .set((
             hosts::last_inventory_at.eq(instant(inventory.at)),

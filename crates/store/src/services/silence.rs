@@ -1,5 +1,6 @@
 //! Agents that fall silent, and those that are heard again: told once, by whoever notices first.
 
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use godwit_core::event_type::EventKind;
 use godwit_core::host::event::{Heard, of_silence};
@@ -11,7 +12,7 @@ use crate::connection::Database;
 use crate::events::{self, Actor, Cause};
 use crate::import::NOVAS;
 use crate::prepared::Prepare as _;
-use crate::schema::services;
+use crate::schema::{cluster_managements, host_topologies, services};
 use crate::{Store, StoreError};
 
 /// Agents told in one transaction at most.
@@ -27,10 +28,21 @@ fn load(
         .is_null()
         .and(services::last_seen_up.lt(instants(alive_since)));
     let is_heard_again = services::last_seen_up.gt(services::silent_since);
+    // Nobody is alarmed by what operators do to a cluster that they said is not managed. What is so
+    // by then is told once it is.
+    let let_be = host_topologies::table
+        .inner_join(
+            cluster_managements::table
+                .on(host_topologies::cluster.eq(cluster_managements::cluster.nullable())),
+        )
+        .filter(host_topologies::host.eq(services::host))
+        .filter(cluster_managements::managed.eq(false))
+        .select(host_topologies::host);
     Ok(services::table
         .filter(services::binary.eq(ServiceBinary::Compute.as_str()))
         .filter(services::version.ne(NOVAS))
         .filter(is_silent.or(is_heard_again))
+        .filter(not(exists(let_be)))
         .order(services::id)
         .limit(AT_ONCE)
         .select(Service::as_select())

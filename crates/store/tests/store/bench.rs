@@ -196,6 +196,7 @@ impl Bench {
         let inventory = Inventory {
             host: host(name),
             at,
+            facts: None,
             domains,
         };
         self.store.inventory_record(inventory).await.unwrap()

@@ -178,6 +178,7 @@ on_both! {
                 let inventory = godwit_store::Inventory {
                     host: crate::bench::host(name),
                     at: at(10 + turn),
+                    facts: None,
                     domains,
                 };
                 tokio::spawn(async move {

@@ -36,7 +36,11 @@ async fn scopes(bench: &Bench) {
             by: asked("req-1", at(2)).requester(),
             at: at(2),
         };
-        bench.store.host_place(&host(name), new).await.unwrap();
+        bench
+            .store
+            .host_place(&host(name), new, |_| Ok::<(), ()>(()))
+            .await
+            .unwrap();
     }
 }
 
@@ -71,9 +75,8 @@ async fn turn(store: &Store, which: usize, disabled: bool) {
         at: at(15),
     };
     store
-        .scope_allocate((kind, name), change)
+        .scope_allocate((kind, name), change, |_| Ok::<(), ()>(()))
         .await
-        .unwrap()
         .unwrap();
 }
 

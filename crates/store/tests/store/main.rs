@@ -44,6 +44,7 @@ mod run_invariants;
 mod run_room;
 mod runs;
 mod schema;
+mod scope_events;
 mod scopes;
 mod server_groups;
 mod server_lists;

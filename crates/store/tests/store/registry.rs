@@ -3,7 +3,8 @@
 use godwit_core::discrepancy::{DiscrepancyKind, DiscrepancySubject};
 use std::time::Duration;
 
-use godwit_store::{ConductorBeat, HostRegistration, ServiceBinary};
+use godwit_core::host::link::{Link, LinkRole};
+use godwit_store::{ConductorBeat, HostRegistration, Inventory, ServiceBinary};
 use uuid::Uuid;
 
 use crate::bench::{at, host, registration, running, server, uuid};
@@ -33,7 +34,7 @@ on_both! {
         assert_eq!((second.id, second.uuid), (first.id, first.uuid), "rows keep their ids");
         assert_eq!(second.service.uuid, first.service.uuid);
         assert_eq!((second.facts.memory_mb, second.updated_at), (7, Some(at(6))));
-        again.facts.agent_boot_id = Uuid::max();
+        again.agent.boot_id = Uuid::max();
         assert!(store.host_register(again).await.unwrap().1, "started anew");
 
         let old = uuid("boot", "a");
@@ -43,6 +44,33 @@ on_both! {
         let service = store.host_find(&host("a")).await.unwrap().unwrap().service;
         assert_eq!(service.last_seen_up, Some(at(9)));
         assert_eq!((service.updated_at, service.report_count), (Some(at(9)), 4));
+    }
+
+    async fn what_an_inventory_says_of_its_host_counts_from_then_on(bench: Bench) {
+        bench.host("a").await;
+        let store = &bench.store;
+        let before = store.host_find(&host("a")).await.unwrap().unwrap();
+        let mut facts = before.facts.clone();
+        facts.storage_pools.clear();
+        facts.local_free_gb = 5;
+        facts.links = vec![Link {
+            name: "eth1".to_owned(),
+            role: LinkRole::Migration,
+            bytes_per_second: Some(7),
+            stream_bytes_per_second: None,
+        }];
+        let inventory = |at, facts| Inventory { host: host("a"), at, facts, domains: Vec::new() };
+        let hear = async |second, facts| {
+            store.inventory_record(inventory(at(second), facts)).await.unwrap();
+            store.host_find(&host("a")).await.unwrap().unwrap()
+        };
+        let after = hear(7, Some(facts.clone())).await;
+        assert_eq!((&after.facts, after.last_inventory_at), (&facts, Some(at(7))));
+        assert_eq!((after.agent, after.updated_at), (before.agent, before.updated_at));
+        let later = hear(8, None).await;
+        assert_eq!((&later.facts, later.last_inventory_at), (&facts, Some(at(8))));
+        let late = hear(6, Some(before.facts)).await;
+        assert_eq!((late.facts, late.last_inventory_at), (facts, Some(at(8))), "it is older");
     }
 
     async fn services_are_up_by_novas_rule(bench: Bench) {

@@ -1,12 +1,14 @@
 //! Zones, pods and clusters: where hosts belong, what was said of that, and that placements keep it.
 
+use std::convert::Infallible;
+
 use godwit_core::event::Event;
 use godwit_core::host::management::Standing;
-use godwit_core::host::scope::{Level, Misplaced, ScopeKind, Topology};
+use godwit_core::host::scope::{Level, Misplaced, ScopeKind, Switch, Topology};
 use godwit_core::requester::Requester;
 use godwit_store::{
-    AllocationChange, CommitError, HostLoad, ManagementChange, NewTopology, Scope, ServiceBinary,
-    ServiceChange, ServiceKey, ServiceStatus, StepError, TopologyError,
+    AllocationChange, CommitError, HostLoad, ManagementChange, NewTopology, Scope, ScopeError,
+    ServiceBinary, ServiceChange, ServiceKey, ServiceStatus, StepError, TopologyError,
 };
 
 use crate::bench::{Bench, asked, at, host, note_for, placed, running, uuid};
@@ -30,8 +32,16 @@ fn within(zone: &str, pod: Option<&str>, cluster: Option<&str>) -> NewTopology {
     }
 }
 
-async fn place(bench: &Bench, name: &str, new: NewTopology) -> Result<Topology, TopologyError> {
-    bench.store.host_place(&host(name), new).await
+fn fine<T>(_: &T) -> Result<(), Infallible> {
+    Ok(())
+}
+
+async fn place(
+    bench: &Bench,
+    name: &str,
+    new: NewTopology,
+) -> Result<Topology, TopologyError<Infallible>> {
+    bench.store.host_place(&host(name), new, fine).await
 }
 
 fn change(disabled: bool, reason: Option<&str>, second: i64) -> AllocationChange {
@@ -126,10 +136,10 @@ on_both! {
     async fn what_is_said_of_a_scope_is_said_of_its_hosts(bench: Bench) {
         bench.fleet(&[("a", 0), ("b", 0)]).await;
         place(&bench, "b", within("z1", Some("p1"), Some("c1"))).await.unwrap();
-        let said = |kind, name: &'static str, change| bench.store.scope_allocate((kind, name), change);
-        let pod = said(ScopeKind::Pod, "p1", change(true, Some("power"), 7)).await.unwrap().unwrap();
+        let said = |kind, name: &'static str, change| bench.store.scope_allocate((kind, name), change, fine);
+        let pod = said(ScopeKind::Pod, "p1", change(true, Some("power"), 7)).await.unwrap();
         assert_eq!((pod.switch.since, pod.switch.by.as_ref()), (Some(at(7)), Some(&by("root"))));
-        said(ScopeKind::Zone, "z1", change(true, Some("flood"), 8)).await.unwrap().unwrap();
+        said(ScopeKind::Zone, "z1", change(true, Some("flood"), 8)).await.unwrap();
         let b = load(&bench, "b").await;
         assert_eq!(levels(&b), [(Level::Zone, "z1"), (Level::Pod, "p1")]);
         assert_eq!(b.because[1].switch, pod.switch);
@@ -139,13 +149,13 @@ on_both! {
         assert_eq!((cluster.kind, cluster.because.len()), (ScopeKind::Cluster, 2));
 
         let again = said(ScopeKind::Pod, "p1", change(true, Some("power"), 9)).await.unwrap();
-        assert_eq!(again.unwrap().switch.since, Some(at(7)), "it was so already");
-        said(ScopeKind::Zone, "z1", change(false, None, 9)).await.unwrap().unwrap();
-        let pod = said(ScopeKind::Pod, "p1", change(false, None, 10)).await.unwrap().unwrap();
+        assert_eq!(again.switch.since, Some(at(7)), "it was so already");
+        said(ScopeKind::Zone, "z1", change(false, None, 9)).await.unwrap();
+        let pod = said(ScopeKind::Pod, "p1", change(false, None, 10)).await.unwrap();
         assert_eq!((pod.switch.disabled, pod.switch.since), (false, Some(at(10))));
         assert_eq!(levels(&load(&bench, "b").await), []);
-        let nowhere = said(ScopeKind::Cluster, "c9", change(true, Some("x"), 11)).await.unwrap();
-        assert_eq!(nowhere, None);
+        let nowhere = said(ScopeKind::Cluster, "c9", change(true, Some("x"), 11)).await;
+        assert!(matches!(nowhere, Err(ScopeError::NoSuchScope)));
         for load in bench.store.host_loads().await.unwrap() {
             let name = load.host.facts.name.clone();
             let one = bench.store.host_loads_of([name.clone(), name]).await.unwrap();
@@ -161,12 +171,12 @@ on_both! {
             (ScopeKind::Zone, "z1"), (ScopeKind::Pod, "p1"), (ScopeKind::Cluster, "c1"),
         ] {
             let off = change(true, Some("power"), 7);
-            bench.store.scope_allocate((kind, name), off).await.unwrap().unwrap();
+            bench.store.scope_allocate((kind, name), off, fine).await.unwrap();
             let refused = goes_to_b(&bench).await.unwrap_err();
             assert!(matches!(refused, CommitError::Disabled { host: it, because }
                 if it == host("b") && because.len() == 1 && because[0].name == name));
             let on = change(false, None, 8);
-            bench.store.scope_allocate((kind, name), on).await.unwrap().unwrap();
+            bench.store.scope_allocate((kind, name), on, fine).await.unwrap();
         }
         let key = ServiceKey::On(host("b"), ServiceBinary::Compute);
         let service = bench.store.service_find(key).await.unwrap().unwrap();
@@ -203,7 +213,7 @@ on_both! {
                 by: by("root"),
                 at: at(second),
             };
-            bench.store.cluster_manage(cluster, change).await.unwrap()
+            bench.store.cluster_manage(cluster, change, fine).await.ok()
         };
         let standing = async |cluster: &str| {
             let scopes = bench.store.scope_list().await.unwrap();
@@ -257,5 +267,30 @@ on_both! {
         assert_eq!((dead.forced_down_at, dead.forced_down_by), (Some(at(3)), Some(asked("req-1", at(0)).requester())));
         let risen = update(forced(false, 4)).await.unwrap();
         assert_eq!((risen.forced_down_at, risen.forced_down_by), (None, None));
+    }
+
+    async fn what_is_not_as_its_caller_read_it_stays(bench: Bench) {
+        bench.host("a").await;
+        place(&bench, "a", within("z1", Some("p1"), Some("c1"))).await.unwrap();
+        let scope = (ScopeKind::Pod, "p1");
+        let off = |second| change(true, Some("power"), second);
+        let was_on = |switch: &Switch| if switch.disabled { Err("off") } else { Ok(()) };
+        bench.store.scope_allocate(scope, off(7), was_on).await.unwrap();
+        let refused = bench.store.scope_allocate(scope, change(false, None, 8), was_on).await;
+        assert!(matches!(refused, Err(ScopeError::Refused("off"))));
+        assert!(bench.store.scope_find(scope).await.unwrap().unwrap().switch.disabled);
+        let managed = ManagementChange {
+            managed: false,
+            reason: Some("upgrade".to_owned()),
+            by: by("root"),
+            at: at(9),
+        };
+        let refused = bench.store.cluster_manage("c1", managed, |_| Err("no")).await;
+        assert!(matches!(refused, Err(ScopeError::Refused("no"))));
+        let elsewhere = |place: &Topology| if place.pod.is_some() { Err("p1") } else { Ok(()) };
+        let refused = bench.store.host_place(&host("a"), within("z1", None, None), elsewhere).await;
+        assert!(matches!(refused, Err(TopologyError::Refused("p1"))));
+        assert_eq!(load(&bench, "a").await.topology.cluster.as_deref(), Some("c1"));
+        assert_eq!(load(&bench, "a").await.unmanaged, None);
     }
 }

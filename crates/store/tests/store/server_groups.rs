@@ -7,7 +7,9 @@ use godwit_core::recovery::Sighting;
 use godwit_core::requester::Requester;
 use godwit_core::server_group::{DeclaredGroup, Policy, Violation};
 use godwit_core::status::MigrationStatus as Status;
-use godwit_store::{CommitError, NewServerGroup, Observed, ServerGroup, StepError};
+use godwit_store::{
+    CommitError, MembershipError, NewServerGroup, Observed, ServerGroup, StepError,
+};
 
 use crate::bench::{
     Bench, anybody, asked, at, declared, group, host, migration, note_for, placed, running, server,
@@ -320,6 +322,7 @@ on_both! {
             let inventory = godwit_store::Inventory {
                 host: host(&char::from(b'a' + n).to_string()),
                 at: at(20 + turn),
+                facts: None,
                 domains: vec![domain],
             };
             tokio::spawn(async move {
@@ -358,5 +361,64 @@ on_both! {
         let broken = bench.store.check_invariants().await.unwrap();
         let broken: Vec<_> = broken.iter().map(ToString::to_string).collect();
         assert_eq!(broken, [format!("P9: server group {} has 2 servers placed on c", group(1))]);
+    }
+
+    async fn who_is_asked_in_breaks_no_rule(bench: Bench) {
+        for (name, servers) in [("a", vec![running(1), running(2)]), ("b", vec![running(3)]), ("c", vec![])] {
+            bench.host(name).await;
+            bench.hears(name, at(1), servers).await;
+        }
+        let most_one = NewServerGroup { max_server_per_host: None, ..new_group(1, "project") };
+        let created = bench.store.server_group_create(most_one).await.unwrap();
+        let project = bench.server(1).await.project_id;
+        bench.sql(&format!("UPDATE server_groups SET project_id = '{project}'"));
+        let join = async |n| {
+            bench.store.server_group_join(created.uuid, server(n), Requester::default(), at(5)).await
+        };
+        assert_eq!(join(1).await.unwrap().members, [server(1)]);
+        assert_eq!(join(1).await.unwrap().members, [server(1)], "it is there already");
+        let Err(MembershipError::Rule { host: at_host, violation, .. }) = join(2).await else {
+            panic!("two on one host");
+        };
+        assert_eq!((at_host, violation), (host("a"), FULL));
+        // What goes there counts as well.
+        bench.begin(3).await;
+        bench.drive(3, [placed("a")]).await;
+        assert!(matches!(join(3).await, Err(MembershipError::Rule { .. })));
+        assert_eq!(members(&bench, 1).await, [1]);
+        // Whoever is let in is asked of from then on.
+        bench.begin(2).await;
+        bench.drive(2, [placed("c")]).await;
+        assert!(matches!(join(2).await, Err(MembershipError::Rule { .. })), "it may stay on a");
+        bench.store.server_group_leave(created.uuid, server(1), Requester::default()).await.unwrap();
+        join(2).await.unwrap();
+        bench.begin(1).await;
+        assert_eq!(place(&bench, 1, "c").await, Err(FULL));
+        assert!(matches!(
+            bench.store.server_group_leave(created.uuid, server(1), Requester::default()).await,
+            Err(MembershipError::NoMember)
+        ));
+        bench.assert_sound().await;
+    }
+
+    async fn a_request_counts_less_than_what_a_domain_says(bench: Bench) {
+        bench.host("a").await;
+        let of = declared(1, Policy::AntiAffinity);
+        bench.hears("a", at(1), vec![member(1, &of), running(2)]).await;
+        let leave = async |n| {
+            bench.store.server_group_leave(group(1), server(n), Requester::default()).await
+        };
+        assert!(matches!(leave(1).await, Err(MembershipError::Declared)));
+        let soft = declared(2, Policy::SoftAffinity);
+        bench.hears("a", at(2), vec![member(1, &soft), running(2)]).await;
+        let by = Requester::default();
+        let joined = bench.store.server_group_join(group(2), server(2), by, at(3)).await.unwrap();
+        assert_eq!(joined.members, [server(1), server(2)]);
+        // A domain that names no group leaves who asked in peace.
+        bench.hears("a", at(4), vec![member(1, &soft), running(2)]).await;
+        assert_eq!(members(&bench, 2).await, [1, 2]);
+        leave(2).await.unwrap_err();
+        bench.store.server_group_leave(group(2), server(2), Requester::default()).await.unwrap();
+        assert_eq!(members(&bench, 2).await, [1]);
     }
 }

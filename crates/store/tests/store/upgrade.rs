@@ -232,6 +232,7 @@ async fn positions(store: &Store) -> Vec<(String, i64)> {
             let sequence = match line.event {
                 LoggedEvent::Migration { line, .. } => line.sequence,
                 LoggedEvent::Host { line, .. }
+                | LoggedEvent::Scope { line, .. }
                 | LoggedEvent::Discrepancy { line, .. }
                 | LoggedEvent::Plan { line, .. }
                 | LoggedEvent::Run { line, .. }

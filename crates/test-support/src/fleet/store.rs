@@ -3,7 +3,9 @@
 use godwit_core::migration::Limits;
 use godwit_core::resources::Resources;
 use godwit_core::time::Timestamp;
-use godwit_store::{ActionNote, HostFacts, HostRegistration, NewMigration, StoragePool};
+use godwit_store::{
+    ActionNote, AgentFacts, HostFacts, HostRegistration, NewMigration, StoragePool,
+};
 
 use super::{migration, named, server, uuid};
 
@@ -33,8 +35,11 @@ pub fn registration(name: &str, at: Timestamp) -> HostRegistration {
                 total_bytes: 1 << 40,
                 available_bytes: 1 << 39,
             }],
-            agent_address: format!("{name}.example.org:9000"),
-            agent_boot_id: uuid("boot", name),
+            links: Vec::new(),
+        },
+        agent: AgentFacts {
+            address: format!("{name}.example.org:9000"),
+            boot_id: uuid("boot", name),
             rpc_version: "1.0.0".to_owned(),
             capabilities: vec!["post-copy".to_owned()],
         },

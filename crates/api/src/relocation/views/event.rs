@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use godwit_core::host::scope::ScopeKind;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
@@ -168,6 +169,14 @@ enum DataView<'a> {
         #[serde(flatten)]
         line: SubjectLineView<'a>,
     },
+    Scope {
+        /// As in the allocation of a host.
+        scope: Option<ScopeKind>,
+        name: Option<&'a str>,
+        sequence: i64,
+        #[serde(flatten)]
+        line: SubjectLineView<'a>,
+    },
     Of {
         project: Option<&'a str>,
         sequence: i64,
@@ -193,6 +202,12 @@ impl<'a> DataView<'a> {
                     line: SubjectLineView::new(line, owner, sees),
                 }
             }
+            LoggedEvent::Scope { scope, name, line } => Self::Scope {
+                scope: sees.of_hosts(Some(*scope)),
+                name: sees.of_hosts(Some(name.as_str())),
+                sequence: line.sequence,
+                line: SubjectLineView::new(line, owner, sees),
+            },
             LoggedEvent::Discrepancy { line, .. } => Self::Of {
                 project: owner,
                 sequence: line.sequence,

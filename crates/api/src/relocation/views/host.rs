@@ -1,5 +1,6 @@
 //! A host: what it has, what of it is free, and whether it may be used.
 
+use godwit_core::host::link::Link;
 use godwit_core::host::maintenance::State;
 use godwit_core::ids::HostName;
 use godwit_core::resources::Resources;
@@ -22,6 +23,7 @@ pub const FIELDS: &[&str] = &[
     "hypervisors",
     "cpu",
     "capacity",
+    "allocation_ratios",
     "free",
     "pools",
     "links",
@@ -39,11 +41,13 @@ pub struct HostView<'a> {
     cluster: Option<&'a str>,
     hypervisors: [HypervisorView<'a>; 1],
     cpu: CpuView<'a>,
+    /// What it has.
     capacity: RoomView,
+    allocation_ratios: RatiosView,
+    /// What of `capacity` times `allocation_ratios` nobody takes: what placements count with.
     free: RoomView,
     pools: Vec<&'a str>,
-    /// Agents do not tell of them yet.
-    links: [(); 0],
+    links: &'a [Link],
     agent: AgentView<'a>,
     allocation: AllocationView<'a>,
     maintenance: MaintenanceView,
@@ -69,6 +73,14 @@ struct RoomView {
     vcpus: i64,
     memory_mib: i64,
     disk_gib: i64,
+}
+
+/// How much more than it has a host may be given.
+#[derive(Debug, Serialize)]
+struct RatiosView {
+    vcpus: f64,
+    memory: f64,
+    disk: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -100,9 +112,14 @@ impl<'a> HostView<'a> {
             }],
             cpu: CpuView::new(&facts.arch, &facts.cpu_info),
             capacity: facts.resources().into(),
+            allocation_ratios: RatiosView {
+                vcpus: basis.ratios.cpu,
+                memory: basis.ratios.memory,
+                disk: basis.ratios.disk,
+            },
             free: basis.ratios.capacity(facts.resources()).less(used).into(),
             pools: pools.map(|pool| pool.id.as_str()).collect(),
-            links: [],
+            links: &facts.links,
             agent: AgentView::new(load, basis),
             allocation: AllocationView::of_host(load, sees),
             maintenance: MaintenanceView { state: maintenance },

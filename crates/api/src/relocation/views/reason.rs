@@ -34,6 +34,20 @@ impl ReasonView {
         }
     }
 
+    /// As it is to whoever sees so much of what is `owner`'s.
+    pub(crate) fn of(reason: &reason::Reason, owner: Option<&str>, sees: Visibility<'_>) -> Self {
+        let whole = Self::new(reason);
+        if sees.hosts {
+            return whole;
+        }
+        Self {
+            text: reason.code.meaning().to_owned(),
+            evidence: shown(Value::Object(whole.evidence), owner, sees),
+            fix: None,
+            ..whole
+        }
+    }
+
     /// As it was written down. Any text may name hosts, and so may every change.
     pub(super) fn written(
         reason: &reason::WrittenReason,

@@ -226,3 +226,53 @@ async fn what_is_there_twice_is_refused() {
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{body}");
     }
 }
+
+#[tokio::test]
+async fn what_is_said_of_a_scope_is_told_of_it_and_of_its_hosts() {
+    let world = World::new().await;
+    world.host("host-1").await;
+    world.host("host-2").await;
+    let put = async |path: &str, body: Value| {
+        let ask = world.ask("PUT", &format!("{ROOT}{path}")).by(Who::Admin);
+        ask.json(&body).send().await.ok()
+    };
+    let place = json!({"pod": "p1", "cluster": "c1"});
+    put("/hosts/host-1/topology", place).await;
+    let off = json!({"state": "disabled", "reason": "power"});
+    put("/scopes/pod/p1/allocation", off).await;
+    let let_be = json!({"managed": false, "reason": "upgrade"});
+    put("/scopes/cluster/c1/management", let_be).await;
+
+    let told = world.native(Who::Admin, "/events").await;
+    super::openapi::conforms(&told, "EventList");
+    let items = told.items();
+    let about: Vec<_> = items
+        .iter()
+        .map(|it| {
+            (
+                it["type"].as_str().unwrap(),
+                it["subject"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("host.scope_disabled", "pod/p1"),
+        ("host.disabled", "host/host-1"),
+        ("host.scope_unmanaged", "cluster/c1"),
+        ("host.unmanaged", "host/host-1"),
+    ];
+    assert_eq!(about, expected);
+    let data = &items[0]["data"];
+    assert_eq!(
+        (&data["scope"], &data["name"]),
+        (&json!("pod"), &json!("p1"))
+    );
+    assert_eq!(
+        (&data["actor"]["user"], &data["actor"]["service"]),
+        (&json!("u-admin"), &json!("api"))
+    );
+    let of_pod = world.native(Who::Admin, "/events?subject=pod/p1").await;
+    assert_eq!(of_pod.items(), items[..1]);
+    let hidden = world.native(Who::Reader, "/events").await;
+    assert_eq!(hidden.items(), [] as [Value; 0]);
+}

@@ -207,7 +207,7 @@ fn its_words_are_those_of_the_code() {
 
 /// Asserts that an answer conforms to a schema of the document.
 #[track_caller]
-fn conforms(answer: &Answer, schema: &str) {
+pub(super) fn conforms(answer: &Answer, schema: &str) {
     // The document is the schema's surroundings, in which its references lead somewhere.
     let mut document = document();
     document["$ref"] = json!(format!("#/components/schemas/{schema}"));

@@ -34,8 +34,15 @@ async fn everybody_at_every_route() {
                 | "/pools"
                 | "/scopes"
                 | "/hosts/{host}/drain-check"
-                | "/hosts/{host}/maintenance",
+                | "/hosts/{host}/maintenance"
+                | "/hosts/{host}/allocation"
+                | "/hosts/{host}/topology"
+                | "/scopes/{kind}/{scope}/allocation",
             ) => operators,
+            // A zone has none.
+            (Some(_), "/scopes/{kind}/{scope}/management") => {
+                operators.map(|code| if code == 200 { 404 } else { code })
+            }
             (Some(_), "/migrations/{id}") => show,
             (
                 Some(_),

@@ -331,3 +331,74 @@ async fn bad_input_changes_nothing() {
         .problem(404, "not-found");
     assert_eq!(shown(&world, "/hosts").await, before);
 }
+
+/// The document and the version of what a path shows.
+async fn versioned(world: &World, path: &str) -> (Value, String) {
+    let answer = world.native(Who::Admin, path).await;
+    (answer.ok(), answer.header("etag").unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn only_what_was_read_is_changed() {
+    let world = three().await;
+    let place = json!({"zone": "nova", "pod": "p1", "cluster": "c1"});
+    put(&world, "/hosts/host-1/topology", &place).await.ok();
+    let off = |why: &str| json!({"state": "disabled", "reason": why});
+    let (on, let_be) = (
+        json!({"state": "enabled"}),
+        json!({"managed": false, "reason": "upgrade"}),
+    );
+    for (path, first, second) in [
+        ("/hosts/host-1/allocation", off("its fan"), on.clone()),
+        (
+            "/hosts/host-1/topology",
+            json!({"pod": "p1", "cluster": "c2"}),
+            place.clone(),
+        ),
+        ("/scopes/zone/nova/allocation", off("flood"), on.clone()),
+        ("/scopes/pod/p1/allocation", off("power"), off("water")),
+        ("/scopes/cluster/c1/allocation", off("power"), on.clone()),
+        (
+            "/scopes/cluster/c1/management",
+            let_be,
+            json!({"managed": true}),
+        ),
+    ] {
+        let (before, read) = versioned(&world, path).await;
+        assert_eq!(versioned(&world, path).await.1, read, "{path}");
+        let change = async |body: &Value, version: &str| {
+            let ask = world.ask("PUT", &format!("{ROOT}{path}")).by(Who::Admin);
+            ask.header("If-Match", version).json(body).send().await
+        };
+        let never = change(&first, "\"0\"").await;
+        never.problem(412, "precondition-failed");
+        assert_eq!(shown(&world, path).await, before, "{path}");
+        let changed = change(&first, &read).await;
+        let version = changed.header("etag").unwrap().to_owned();
+        assert_eq!(
+            versioned(&world, path).await,
+            (changed.ok(), version.clone()),
+            "{path}"
+        );
+        assert_ne!(version, read);
+        let late = change(&second, &read).await;
+        late.problem(412, "precondition-failed");
+        assert_eq!(change(&second, "*").await.status, 200, "{path}");
+        assert_ne!(versioned(&world, path).await.1, version);
+        assert_eq!(
+            put(&world, path, &second).await.status,
+            200,
+            "who names none does not care"
+        );
+    }
+    for path in [
+        "/scopes/zone/nova/management",
+        "/scopes/pod/p9/allocation",
+        "/scopes/rack/r/allocation",
+    ] {
+        world
+            .native(Who::Admin, path)
+            .await
+            .problem(404, "not-found");
+    }
+}

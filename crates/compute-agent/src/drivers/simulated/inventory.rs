@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use godwit_core::host::link::{Link, LinkRole};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
@@ -42,6 +43,13 @@ impl World {
             },
             pools: spec.pools.iter().map(pool).collect(),
             address: None,
+            links: vec![Link {
+                name: "sim0".to_owned(),
+                role: LinkRole::Migration,
+                bytes_per_second: Some(spec.link_bytes_per_second),
+                // A simulated move takes all that its link has.
+                stream_bytes_per_second: Some(spec.link_bytes_per_second),
+            }],
         })
     }
 
