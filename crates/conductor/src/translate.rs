@@ -82,6 +82,8 @@ fn host_facts(registration: &Registration) -> store::HostFacts {
                 id: pool.id.clone(),
                 total_bytes: signed(pool.capacity_bytes),
                 available_bytes: signed(pool.free_bytes),
+                kind: pool.kind.clone(),
+                local: pool.local,
             })
             .collect(),
         agent_address: registration.agent_address.clone(),

@@ -3,6 +3,7 @@
 
 pub mod allocation;
 pub mod event;
+pub mod link;
 pub mod maintenance;
 pub mod management;
 pub mod scope;

@@ -58,7 +58,7 @@ impl Fleet {
     pub fn new(loads: Vec<HostLoad>, slots: &SlotsTaken, basis: Basis) -> Self {
         let host = |load: &HostLoad| {
             let facts = &load.host.facts;
-            let pools = facts.storage_pools.iter();
+            let pools = facts.storage_pools.iter().filter(|pool| !pool.local);
             Host {
                 name: facts.name.clone(),
                 node: facts.node.clone(),
@@ -128,6 +128,11 @@ impl Fleet {
         let facts = self.host(source).map(|load| &load.host.facts);
         // What the guest cannot write to is never copied, and has to be there already.
         let disks = disks.iter().filter(|disk| !disk.read_only);
+        let is_local = |pool: &String| {
+            let pools = facts.map_or(&[][..], |facts| &facts.storage_pools);
+            pools.iter().any(|known| known.local && known.id == *pool)
+        };
+        let shared = |disk: &Disk| disk.pool.clone().filter(|pool| !is_local(pool));
         Need {
             server: server.uuid,
             source: source.clone(),
@@ -143,8 +148,8 @@ impl Fleet {
                 ),
                 ..server.room
             },
-            pools: disks.clone().filter_map(|disk| disk.pool.clone()).collect(),
-            local_disks: disks.clone().any(|disk| disk.pool.is_none()),
+            pools: disks.clone().filter_map(shared).collect(),
+            local_disks: disks.clone().any(|disk| shared(disk).is_none()),
             block_migration: request.block_migration(),
             unmanaged: self.host(source).and_then(|it| it.unmanaged.clone()),
             source_is_dead: matches!(request, Request::Evacuation(_)),

@@ -31,7 +31,7 @@ mirrored! {
 
     Cpu { arch, model, vendor, features, definition }
     Capacity { vcpus, memory_bytes, disk_bytes, disk_free_bytes }
-    Pool { id, capacity_bytes, free_bytes }
+    Pool { id, capacity_bytes, free_bytes, kind, local }
     HostFacts {
         host, node, hypervisor_type, hypervisor_version, cpu, capacity, pools, address
     }
