@@ -25,6 +25,7 @@ use godwit_test_support::token::TokenKey;
 use godwit_test_support::wait_for_blocking;
 use serde_json::{Value, json};
 
+use crate::native::Native;
 use crate::process::{Lifetime, Process, godwit};
 use crate::sdk::Sdk;
 use crate::story::Story;
@@ -44,6 +45,8 @@ pub struct Options {
     pub conductors: u8,
     /// Whether libvirt's lock manager guards the disks.
     pub lock_manager: bool,
+    /// Whether agents are told of the network for migrations, so that moves use it.
+    pub migration_network: bool,
     /// Laid over the `agent` section of every agent.
     pub agent: Value,
     /// Laid over the `conductor` section of every conductor.
@@ -56,6 +59,7 @@ impl Default for Options {
             hosts: 2,
             conductors: 1,
             lock_manager: false,
+            migration_network: false,
             agent: json!({}),
             conductor: json!({}),
         }
@@ -263,6 +267,18 @@ impl Deployment {
         Ok(String::from_utf8(output.stdout)?)
     }
 
+    /// A user of the development identity, who asks the API himself.
+    ///
+    /// # Errors
+    /// There is no token for him.
+    pub fn native(&self, user: &str) -> Result<Native> {
+        let token = self.godwit(&["token", "issue", "--user", user, "--config"], "api")?;
+        Native::new(
+            vec![format!("http://{}", self.api_address)],
+            token.trim_end(),
+        )
+    }
+
     /// A server's migrations with their event logs, the newest first.
     ///
     /// # Errors
@@ -413,6 +429,16 @@ impl Plan<'_> {
                 "lock_manager": if self.options.lock_manager { "lockd" } else { "none" },
             },
         });
+        if self.options.migration_network {
+            section["libvirt"]["links"] = json!([
+                {"name": "eth0", "role": "management", "address": host.address()},
+                {
+                    "name": host.migration_interface(),
+                    "role": "migration",
+                    "address": host.migration_address(),
+                },
+            ]);
+        }
         overlay(&mut section, &self.options.agent);
         json!({"agent": section})
     }

@@ -3,6 +3,7 @@
 //! - [`driver`]: what is asked of a hypervisor, and what it must guarantee; [`drivers`] has
 //!   them, and [`conformance`] is what each of them has to pass.
 //! - [`agent`]: the service around a driver: commands, journal, reports, enrolment.
+//! - [`links`]: the networks of the host, as its operator describes them.
 //! - [`journal`]: what must not be forgotten.
 //! - [`holds`]: moments that tests can hold open.
 
@@ -14,6 +15,7 @@ pub mod driver;
 pub mod drivers;
 pub mod holds;
 pub mod journal;
+pub mod links;
 pub mod metrics;
 
 mod replace;

@@ -86,6 +86,7 @@ fn host_facts(registration: &Registration) -> store::HostFacts {
                 local: pool.local,
             })
             .collect(),
+        links: facts.links.clone(),
         agent_address: registration.agent_address.clone(),
         agent_boot_id: registration.boot_id,
         rpc_version: registration.rpc_version.to_string(),

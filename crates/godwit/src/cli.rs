@@ -71,6 +71,9 @@ pub(crate) struct Up {
     /// How many servers an empty directory is given, beside two in a second project.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(0..=10_000))]
     pub(crate) servers: u16,
+    /// Give an empty directory the hosts, servers, pools and groups of a fleet file.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["hosts", "servers"])]
+    pub(crate) fleet: Option<PathBuf>,
     /// How fast simulated time passes.
     #[arg(long, default_value_t = 1.0, value_parser = speed)]
     pub(crate) speed: f64,
@@ -353,6 +356,7 @@ mod tests {
         for line in [
             "godwit up --listen 127.0.0.1:0 --metrics 127.0.0.1:0 --data d --hosts 0 --servers 0 --speed 20",
             "godwit up --data d --database postgres://godwit@db/godwit",
+            "godwit up --data d --fleet fleet.yaml",
             "godwit api --config f",
             "godwit conductor --config f",
             "godwit agent --config f",
@@ -392,6 +396,8 @@ mod tests {
             "godwit up --speed nan",
             "godwit up --listen 8774",
             "godwit up --hosts -1",
+            "godwit up --fleet fleet.yaml --hosts 3",
+            "godwit up --fleet fleet.yaml --servers 3",
             "godwit simulated-agents --config f --hosts 0",
             "godwit db upgrade --config f --data d",
             "godwit db restored --dead a/b",

@@ -205,6 +205,7 @@ fn server() -> Server {
         terminated_at: None,
         deleted_at: None,
         settled_at: None,
+        dirty_bytes_per_second: None,
         generation: 5,
     }
 }

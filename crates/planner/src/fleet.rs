@@ -3,6 +3,7 @@
 //! A fleet is checked once, when it is made; whatever reads it later finds every name known.
 
 pub mod file;
+mod link;
 
 use std::collections::HashMap;
 
@@ -15,18 +16,10 @@ use crate::precopy::Guest;
 use crate::table::{GroupNo, HostNo, ServerNo, Table};
 
 pub use file::{FileError, FleetFile};
+pub use link::Link;
 
 /// What a server is taken to dirty whose rate nobody has measured yet.
 pub const UNMEASURED_DIRTY_BYTES_PER_SECOND: u64 = 20_000_000;
-
-/// The network that moves use.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Link {
-    /// In each direction.
-    pub bytes_per_second: u64,
-    /// What one stream achieves at most, as measured.
-    pub stream_bytes_per_second: u64,
-}
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FleetHost {

@@ -96,6 +96,23 @@ pub struct Pool {
     pub capacity_bytes: u64,
     #[prost(uint64, tag = "3")]
     pub free_bytes: u64,
+    #[prost(string, optional, tag = "4")]
+    pub kind: ::core::option::Option<::prost::alloc::string::String>,
+    /// What another host calls so is not the same.
+    #[prost(bool, tag = "5")]
+    pub local: bool,
+}
+/// A network that a host is on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Link {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(enumeration = "LinkRole", tag = "2")]
+    pub role: i32,
+    #[prost(uint64, optional, tag = "3")]
+    pub bytes_per_second: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "4")]
+    pub stream_bytes_per_second: ::core::option::Option<u64>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HostFacts {
@@ -115,6 +132,8 @@ pub struct HostFacts {
     pub pools: ::prost::alloc::vec::Vec<Pool>,
     #[prost(string, optional, tag = "8")]
     pub address: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "9")]
+    pub links: ::prost::alloc::vec::Vec<Link>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Disk {
@@ -531,6 +550,38 @@ impl ForceMeans {
             "FORCE_MEANS_UNSPECIFIED" => Some(Self::Unspecified),
             "FORCE_MEANS_POST_COPY" => Some(Self::PostCopy),
             "FORCE_MEANS_PAUSE" => Some(Self::Pause),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum LinkRole {
+    Unspecified = 0,
+    Migration = 1,
+    Management = 2,
+    Storage = 3,
+}
+impl LinkRole {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "LINK_ROLE_UNSPECIFIED",
+            Self::Migration => "LINK_ROLE_MIGRATION",
+            Self::Management => "LINK_ROLE_MANAGEMENT",
+            Self::Storage => "LINK_ROLE_STORAGE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LINK_ROLE_UNSPECIFIED" => Some(Self::Unspecified),
+            "LINK_ROLE_MIGRATION" => Some(Self::Migration),
+            "LINK_ROLE_MANAGEMENT" => Some(Self::Management),
+            "LINK_ROLE_STORAGE" => Some(Self::Storage),
             _ => None,
         }
     }

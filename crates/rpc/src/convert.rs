@@ -156,6 +156,7 @@ plain!(
     Vec<String>,
     Option<bool>,
     Option<u32>,
+    Option<u64>,
     Option<String>
 );
 

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use godwit_core::host::link::Link;
 use godwit_core::ids::HostName;
 use godwit_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,9 @@ pub struct HostFacts {
     pub pools: Vec<Pool>,
     /// Its address, for people.
     pub address: Option<IpAddr>,
+    /// The networks it is on. An agent of release 2.0 of the protocol never says.
+    #[serde(default)]
+    pub links: Vec<Link>,
 }
 
 /// A host and every domain on it, seen at one time.

@@ -11,7 +11,7 @@ use semver::Version;
 use crate::refusal::Refusal;
 
 /// The protocol's version. A test fails when the protocol changed and this did not.
-pub const RPC_VERSION: Version = Version::new(2, 0, 0);
+pub const RPC_VERSION: Version = Version::new(2, 1, 0);
 
 /// The metadata key under which every call names its sender's version.
 pub const VERSION_HEADER: &str = "godwit-rpc-version";

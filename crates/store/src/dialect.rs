@@ -352,15 +352,23 @@ pub(crate) fn update_progress(connection: &mut Database, samples: &str) -> Query
         .execute(connection)
 }
 
-/// Writes the servers' share of [`update_progress`]: `percent` and `at`.
+/// Writes the servers' share of [`update_progress`]: `percent`, `at`, and `measured_dirty_rate`, where
+/// null leaves what was measured before.
 pub(crate) fn update_server_progress(
     connection: &mut Database,
     samples: &str,
 ) -> QueryResult<usize> {
-    let columns = [("uuid", "text"), ("at", "timestamp"), ("percent", "bigint")];
+    let columns = [
+        ("uuid", "text"),
+        ("at", "timestamp"),
+        ("percent", "bigint"),
+        ("measured_dirty_rate", "bigint"),
+    ];
     let rows = rows_of(connection, &columns);
     let statement = format!(
-        "UPDATE servers SET progress = sample.percent, updated_at = sample.at
+        "UPDATE servers SET progress = sample.percent, updated_at = sample.at,
+             dirty_bytes_per_second =
+                 COALESCE(sample.measured_dirty_rate, servers.dirty_bytes_per_second)
          FROM {rows} JOIN migrations ON migrations.uuid = sample.uuid
          WHERE servers.uuid = migrations.instance_uuid AND migrations.ended_at IS NULL"
     );

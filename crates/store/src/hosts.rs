@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamp as SqlTimestamp};
 use godwit_core::host::event::of_registration;
+use godwit_core::host::link::Link;
 use godwit_core::ids::HostName;
 use godwit_core::resources::Resources;
 use godwit_core::time::Timestamp;
@@ -69,6 +70,8 @@ pub struct HostFacts {
     /// What of it is free, in GiB.
     pub local_free_gb: i64,
     pub storage_pools: Vec<StoragePool>,
+    /// The networks it is on; none where its agent does not say.
+    pub links: Vec<Link>,
     pub agent_address: String,
     /// Changes whenever the agent is started.
     pub agent_boot_id: Uuid,
@@ -152,6 +155,7 @@ struct HostRow {
     local_gb: i64,
     local_free_gb: i64,
     storage_pools: Json<Vec<StoragePool>>,
+    links: Option<Json<Vec<Link>>>,
     agent_address: String,
     agent_boot_id: PlainUuid,
     rpc_version: String,
@@ -179,6 +183,7 @@ impl HostRow {
                 local_gb: self.local_gb,
                 local_free_gb: self.local_free_gb,
                 storage_pools: self.storage_pools.0,
+                links: self.links.map(|links| links.0).unwrap_or_default(),
                 agent_address: self.agent_address,
                 agent_boot_id: self.agent_boot_id.0,
                 rpc_version: self.rpc_version,
@@ -264,9 +269,9 @@ fn write(
         "INSERT INTO hosts (uuid, name, service_id, node, hypervisor_type, hypervisor_version,
                             host_ip, cpu_info, arch, vcpus, memory_mb, local_gb, local_free_gb,
                             storage_pools, agent_address, agent_boot_id, rpc_version,
-                            capabilities, created_at)
+                            capabilities, created_at, links)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                 $19)
+                 $19, $20)
          ON CONFLICT (name) DO UPDATE SET
              node = excluded.node, hypervisor_type = excluded.hypervisor_type,
              hypervisor_version = excluded.hypervisor_version, host_ip = excluded.host_ip,
@@ -275,6 +280,7 @@ fn write(
              local_free_gb = excluded.local_free_gb, storage_pools = excluded.storage_pools,
              agent_address = excluded.agent_address, agent_boot_id = excluded.agent_boot_id,
              rpc_version = excluded.rpc_version, capabilities = excluded.capabilities,
+             links = excluded.links,
              updated_at = excluded.created_at, imported_usage = NULL",
     )
     .bind::<Text, _>(text(registration.host_uuid))
@@ -296,6 +302,7 @@ fn write(
     .bind::<Text, _>(&facts.rpc_version)
     .bind::<Text, _>(json(&facts.capabilities))
     .bind::<SqlTimestamp, _>(instant(registration.at))
+    .bind::<Text, _>(json(&facts.links))
     .prepared()
     .execute(connection)?;
     Ok(())

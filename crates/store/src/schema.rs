@@ -186,6 +186,7 @@ diesel::table! {
         updated_at -> Nullable<Timestamp>,
         imported_usage -> Nullable<Text>,
         restored_at -> Nullable<Timestamp>,
+        links -> Nullable<Text>,
     }
 }
 
@@ -244,6 +245,7 @@ wide_table! {
         cpu -> Text,
         definition -> Nullable<Text>,
         launch -> Nullable<Text>,
+        dirty_bytes_per_second -> Nullable<BigInt>,
     }
 }
 

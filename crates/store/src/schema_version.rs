@@ -61,6 +61,7 @@ const CHANGES: &[Change] = changes![
     "2026-11-29-000071_requesters",
     "2026-11-29-000090_scopes",
     "2026-11-29-000100_plans",
+    "2026-11-29-000110_links_and_dirty_rates",
 ];
 
 /// Changes that no running program of the release before survives.

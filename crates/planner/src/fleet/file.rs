@@ -11,8 +11,8 @@ use thiserror::Error;
 use uuid::Uuid;
 
 pub use entries::{
-    Capacity, Cpu, DiskEntry, GroupEntry, HostEntry, Hypervisor, LinkEntry, LinkRole, PoolEntry,
-    ServerEntry, Status,
+    Capacity, Cpu, DiskEntry, GroupEntry, HostEntry, Hypervisor, LinkEntry, PoolEntry, ServerEntry,
+    Status,
 };
 
 /// A file of 5,000 hosts and 30,000 servers has two million nodes; one that goes on for ever has none

@@ -1,5 +1,6 @@
 //! The messages whose fields are those of a type of the domain.
 
+use godwit_core::host::link::Link;
 use godwit_core::server_group::DeclaredGroup;
 
 use super::{Field, Native, Refusal, mirrored, proto};
@@ -32,8 +33,10 @@ mirrored! {
     Cpu { arch, model, vendor, features, definition }
     Capacity { vcpus, memory_bytes, disk_bytes, disk_free_bytes }
     Pool { id, capacity_bytes, free_bytes, kind, local }
+    Link { name, role, bytes_per_second, stream_bytes_per_second }
     HostFacts {
-        host, node, hypervisor_type, hypervisor_version, cpu, capacity, pools, address
+        host, node, hypervisor_type, hypervisor_version, cpu, capacity, pools, address,
+        links
     }
     Inventory { facts, domains, observed_at }
 

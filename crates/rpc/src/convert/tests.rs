@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::host::link::{Link, LinkRole};
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::{BlockMigration, StorageMode};
 use godwit_core::power::PowerAction;
@@ -93,14 +94,23 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn link()(
+        name in text(), role in select(LinkRole::ALL),
+        bytes_per_second: Option<u64>, stream_bytes_per_second: Option<u64>,
+    ) -> Link {
+        Link { name, role, bytes_per_second, stream_bytes_per_second }
+    }
+}
+
+prop_compose! {
     fn facts()(
         host in host(), node in text(), hypervisor_type in text(), hypervisor_version: u32,
         cpu in cpu(), (vcpus, memory_bytes, disk_bytes, disk_free_bytes) in any::<(u32, u64, u64, u64)>(),
-        pools in vec(pool(), 0..3), address in of(any::<IpAddr>()),
+        pools in vec(pool(), 0..3), address in of(any::<IpAddr>()), links in vec(link(), 0..3),
     ) -> HostFacts {
         let capacity = Capacity { vcpus, memory_bytes, disk_bytes, disk_free_bytes };
         HostFacts {
-            host, node, hypervisor_type, hypervisor_version, cpu, capacity, pools, address,
+            host, node, hypervisor_type, hypervisor_version, cpu, capacity, pools, address, links,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Enumerations. A zero is a sender that forgot; a number of a later minor version must not
 //! arrive, because both sides use only what the lower one knows.
 
+use godwit_core::host::link::LinkRole;
 use godwit_core::migration::{BlockMigration, StorageMode};
 use godwit_core::power::PowerAction;
 use godwit_core::recovery::Sighting;
@@ -57,6 +58,13 @@ word!(
         Start,
         SoftReboot,
         HardReboot
+    }
+);
+word!(
+    LinkRole = proto::LinkRole {
+        Migration,
+        Management,
+        Storage
     }
 );
 word!(ForceMeans = proto::ForceMeans { PostCopy, Pause });

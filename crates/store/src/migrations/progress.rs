@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
-use godwit_core::ids::MigrationUuid;
+use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 
 use super::Progress;
-use crate::columns::instant;
+use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
 use crate::schema::servers;
@@ -42,6 +42,7 @@ fn row(sample: &ProgressSample) -> serde_json::Value {
         "disk_processed": disk.map(|it| it.processed),
         "disk_remaining": disk.map(|it| it.remaining),
         "dirty_rate": dirty_rate,
+        "measured_dirty_rate": sample.progress.measured_dirty_rate(),
         "throughput": throughput,
         "downtime_ms": downtime_ms,
     })
@@ -59,6 +60,9 @@ pub(super) fn write_server(
         .set((
             servers::progress.eq(i64::from(progress.percent())),
             servers::updated_at.eq(instant(at)),
+            progress
+                .measured_dirty_rate()
+                .map(|rate| servers::dirty_bytes_per_second.eq(rate)),
         ))
         .prepared()
         .execute(connection)?;
@@ -66,7 +70,25 @@ pub(super) fn write_server(
 }
 
 impl Store {
-    /// Writes samples: the migrations' columns and `updated_at`, and their servers' `progress`.
+    /// Writes what servers dirty of their memory, in bytes a second, of which no move has measured
+    /// it yet.
+    pub async fn servers_measured(&self, rates: Vec<(ServerUuid, i64)>) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            for (server, rate) in rates {
+                diesel::update(servers::table)
+                    .filter(servers::uuid.eq(text(server)))
+                    .filter(servers::dirty_bytes_per_second.is_null())
+                    .set(servers::dirty_bytes_per_second.eq(rate))
+                    .prepared()
+                    .execute(connection)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes samples: the migrations' columns and `updated_at`, and their servers' `progress` and
+    /// what was measured of them.
     /// Of several samples of one migration the last counts. Migrations that have ended, or do
     /// not exist, are left alone.
     pub async fn migrations_progress(

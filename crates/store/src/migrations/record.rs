@@ -63,6 +63,13 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// What the guest was seen to write to its memory, in bytes a second. A hypervisor counts what
+    /// was written between two looks at the whole memory: before the second look it says 0, as of a
+    /// guest that stands still, and has measured nothing.
+    pub fn measured_dirty_rate(&self) -> Option<i64> {
+        self.dirty_rate.filter(|rate| *rate > 0)
+    }
+
     /// Nova's `progress` of a server: the per cent of its memory that need not be sent any
     /// more (`contract: state-machine.md §6`).
     pub fn percent(&self) -> i32 {
@@ -101,6 +108,21 @@ pub(super) fn amounts(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_rate_is_no_measurement() {
+        let measured = |dirty_rate| {
+            let progress = Progress {
+                dirty_rate,
+                ..Progress::default()
+            };
+            progress.measured_dirty_rate()
+        };
+        assert_eq!(
+            [None, Some(0), Some(7)].map(measured),
+            [None, None, Some(7)]
+        );
+    }
 
     fn progress(total: i64, remaining: i64) -> i32 {
         let memory = Some(Amounts {

@@ -40,6 +40,9 @@ pub struct Server {
     pub lock: Option<Lock>,
     /// What it takes of its host.
     pub room: Resources,
+    /// What it writes to its memory, in bytes a second, as a move of it last measured; `None`: none
+    /// has.
+    pub dirty_bytes_per_second: Option<i64>,
     pub flavor: Flavor,
     /// Its image; `None` when it boots from a volume, or nobody knows.
     pub image_ref: Option<String>,

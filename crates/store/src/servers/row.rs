@@ -49,6 +49,7 @@ pub(crate) struct ServerRow {
     settled_at: Option<Instant>,
     generation: i64,
     launch: Option<Json<Launch>>,
+    dirty_bytes_per_second: Option<i64>,
 }
 
 /// What a server takes of its host.
@@ -100,6 +101,7 @@ impl ServerRow {
                 reason: row.locked_reason,
             }),
             room: row.room.into(),
+            dirty_bytes_per_second: row.dirty_bytes_per_second,
             flavor,
             image_ref: row.image_ref,
             key_name: row.key_name,

@@ -2,9 +2,9 @@
 
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
-use godwit_store::{Amounts, Progress, ProgressSample};
+use godwit_store::{Amounts, CommitNote, Progress, ProgressSample};
 
-use crate::bench::{at, migration, placed};
+use crate::bench::{at, migration, note_for, placed};
 
 fn sample(n: u128, remaining: i64, second: i64) -> ProgressSample {
     ProgressSample {
@@ -48,6 +48,38 @@ on_both! {
         assert_eq!((bench.server(2).await.progress, second.updated_at), (100, Some(at(31))));
         assert_eq!(bench.record(3).await.progress, Progress::default());
         bench.store.migrations_progress(Vec::new()).await.unwrap();
+    }
+
+    async fn a_servers_dirty_rate_is_what_a_move_of_it_last_measured(bench: Bench) {
+        bench.fleet(&[("a", 2), ("b", 0)]).await;
+        for n in 1..=2 {
+            bench.begin(n).await;
+            bench.drive(n, [placed("b"), Event::Admitted, Event::Prepared]).await;
+        }
+        let measured = |second, rate| {
+            let mut sample = sample(1, 7, second);
+            sample.progress.dirty_rate = rate;
+            vec![sample]
+        };
+        for (second, rate, kept) in [
+            (30, None, None),
+            (31, Some(0), None),
+            (32, Some(4096), Some(4096)),
+            (33, Some(8192), Some(8192)),
+            // It stands still, at the end of its move.
+            (34, Some(0), Some(8192)),
+        ] {
+            bench.store.migrations_progress(measured(second, rate)).await.unwrap();
+            let server = bench.server(1).await;
+            assert_eq!(server.dirty_bytes_per_second, kept, "at {second}");
+        }
+        let last = Progress { dirty_rate: Some(512), ..Progress::default() };
+        let failure = Failure::new(FailureCode::HypervisorError, "no");
+        let failed = Event::MoveFailed(failure);
+        let note = CommitNote { progress: Some(last), ..note_for(&failed, at(40)) };
+        bench.apply(1, failed, note).await.unwrap();
+        assert_eq!(bench.server(1).await.dirty_bytes_per_second, Some(512));
+        assert_eq!(bench.server(2).await.dirty_bytes_per_second, None);
     }
 
     async fn late_ticks_are_no_news(bench: Bench) {

@@ -44,6 +44,7 @@ pub fn facts(host: &HostName) -> HostFacts {
         },
         pools: Vec::new(),
         address: None,
+        links: Vec::new(),
     }
 }
 

@@ -19,13 +19,22 @@ use nix::unistd::Pid;
 use uuid::Uuid;
 
 use super::config::HostConfig;
-use super::network::Network;
+use super::network::{MIGRATION_UPLINK, Network};
 use crate::process::run;
 use crate::wait::wait_for_blocking;
 
 /// Generous, for a machine that runs several testbeds at once.
 const DAEMON_DEADLINE: Duration = Duration::from_secs(60);
 const EMULATOR: &str = "qemu-system-x86";
+
+/// Bytes in both directions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Carried {
+    /// On the network that everything uses which is not told otherwise.
+    pub management: u64,
+    /// On the one for migrations.
+    pub migration: u64,
+}
 
 /// One host of a testbed. Cheap to clone: it is a name for things that the kernel keeps.
 #[derive(Clone, Debug)]
@@ -58,6 +67,28 @@ impl Host {
     /// The address at which other hosts, and services outside, reach it.
     pub fn address(&self) -> Ipv4Addr {
         self.network.address(self.number)
+    }
+
+    /// The address at which other hosts reach it on the network for migrations.
+    pub fn migration_address(&self) -> Ipv4Addr {
+        self.network.migration_address(self.number)
+    }
+
+    /// The host's interface on the network for migrations.
+    pub fn migration_interface(&self) -> &'static str {
+        MIGRATION_UPLINK
+    }
+
+    /// What has crossed the host's links since it is up, as the kernel counts.
+    ///
+    /// # Errors
+    /// The host is gone.
+    pub fn carried(&self) -> Result<Carried> {
+        let (management, migration) = self.network.carried_bytes(self.number)?;
+        Ok(Carried {
+            management,
+            migration,
+        })
     }
 
     /// The number that guests running here write into their journals and serial lines.

@@ -39,7 +39,7 @@ use uuid::Uuid;
 
 pub use self::domain::NovaMetadata;
 pub use self::guest::{Guest, GuestSpec, Load, Storage};
-pub use self::host::Host;
+pub use self::host::{Carried, Host};
 pub use self::virsh::{Copied, Migration};
 
 use self::network::Network;

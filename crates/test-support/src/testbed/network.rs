@@ -4,6 +4,9 @@
 //! bridge `gwt<n>`, which fails when that exists; its hosts live in the namespaces `gwt<n>-1`,
 //! `gwt<n>-2`… behind links of the same names, in the subnet 10.213.*n*.0/24. So testbeds that run
 //! side by side never meet, and one can be removed by number alone.
+//!
+//! Beside that network, which everything uses that is not told otherwise, hosts have another, for
+//! who wants to move guests there: the bridge `gwt<n>m`, links `gwt<n>m-1`…, 10.214.*n*.0/24.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -58,7 +61,7 @@ impl Network {
         for number in 1..=254 {
             let network = Self { number };
             let bridge = network.bridge();
-            if Path::new("/sys/class/net").join(&bridge).exists() || network.subnet_is_taken()? {
+            if exists(&bridge) || network.a_subnet_is_taken()? {
                 continue;
             }
             if run(ip().args(["link", "add", &bridge, "type", "bridge"])).is_ok() {
@@ -76,7 +79,10 @@ impl Network {
         run(ip()
             .args(["link", "set", &bridge, "up", "alias"])
             .arg(owner))?;
-        run(ip().args(["address", "add", &address, "dev", &bridge])).map(drop)
+        run(ip().args(["address", "add", &address, "dev", &bridge]))?;
+        let migration = self.migration_bridge();
+        run(ip().args(["link", "add", &migration, "type", "bridge"]))?;
+        run(ip().args(["link", "set", &migration, "up"])).map(drop)
     }
 
     /// The directory of the testbed that claimed this network.
@@ -97,6 +103,29 @@ impl Network {
         Ipv4Addr::new(10, 213, self.number, host)
     }
 
+    /// A host's address on the network for migrations.
+    pub(super) fn migration_address(self, host: u8) -> Ipv4Addr {
+        Ipv4Addr::new(10, 214, self.number, host)
+    }
+
+    /// Bytes that a host has sent and received, on the network that everything uses and on the
+    /// one for migrations.
+    pub(super) fn carried_bytes(self, host: u8) -> Result<(u64, u64)> {
+        let carried = |link: &str| -> Result<u64> {
+            let counters = Path::new("/sys/class/net").join(link).join("statistics");
+            let mut bytes = 0;
+            for counter in ["rx_bytes", "tx_bytes"] {
+                let text = std::fs::read_to_string(counters.join(counter))?;
+                bytes += text.trim().parse::<u64>()?;
+            }
+            Ok(bytes)
+        };
+        Ok((
+            carried(&self.link(host))?,
+            carried(&self.migration_link(host))?,
+        ))
+    }
+
     /// The name of a host's namespace, and of the bridge's end of its link.
     pub(super) fn link(self, host: u8) -> String {
         format!("{PREFIX}{}-{host}", self.number)
@@ -106,18 +135,36 @@ impl Network {
         Path::new(NETNS_ROOT).join(self.link(host))
     }
 
-    /// Makes a host's namespace, linked to the bridge, with a bridge for guests of its own.
+    /// Makes a host's namespace, linked to the bridges, with a bridge for guests of its own.
     pub(super) fn add_host(self, host: u8) -> Result<()> {
         let (link, address) = (self.link(host), format!("{}/24", self.address(host)));
+        let migration_address = format!("{}/24", self.migration_address(host));
         run(ip().args(["netns", "add", &link]))?;
-        run(ip()
-            .args(["link", "add", &link, "type", "veth"])
-            .args(["peer", "name", UPLINK, "netns", &link]))?;
-        run(ip().args(["link", "set", &link, "master", &self.bridge(), "up"]))?;
+        for (outside, inside, bridge) in [
+            (link.clone(), UPLINK, self.bridge()),
+            (
+                self.migration_link(host),
+                MIGRATION_UPLINK,
+                self.migration_bridge(),
+            ),
+        ] {
+            run(ip()
+                .args(["link", "add", &outside, "type", "veth"])
+                .args(["peer", "name", inside, "netns", &link]))?;
+            run(ip().args(["link", "set", &outside, "master", &bridge, "up"]))?;
+        }
         for command in [
             &["link", "set", "lo", "up"][..],
             &["link", "set", UPLINK, "up"],
             &["address", "add", &address, "dev", UPLINK],
+            &["link", "set", MIGRATION_UPLINK, "up"],
+            &[
+                "address",
+                "add",
+                &migration_address,
+                "dev",
+                MIGRATION_UPLINK,
+            ],
             &["link", "add", GUEST_BRIDGE, "type", "bridge"],
             &["link", "set", GUEST_BRIDGE, "up"],
         ] {
@@ -186,15 +233,14 @@ impl Network {
                 Ok(pids.is_empty().then_some(()))
             })?;
             // The namespace is destroyed later, in the background; the links go at once.
-            if Path::new("/sys/class/net").join(self.link(host)).exists() {
-                run(ip().args(["link", "del", &self.link(host)]))?;
+            for link in [self.link(host), self.migration_link(host)] {
+                delete_link(&link)?;
             }
             run(ip().args(["netns", "del", &self.link(host)]))?;
         }
-        if Path::new("/sys/class/net").join(self.bridge()).exists() {
-            run(ip().args(["link", "del", &self.bridge()]))?;
-        }
-        Ok(())
+        // The bridge by which the number is claimed goes last.
+        delete_link(&self.migration_bridge())?;
+        delete_link(&self.bridge())
     }
 
     fn existing_hosts(self) -> Vec<u8> {
@@ -212,16 +258,43 @@ impl Network {
         format!("{PREFIX}{}", self.number)
     }
 
-    /// Does the machine reach addresses of our subnet somewhere else?
-    fn subnet_is_taken(self) -> Result<bool> {
-        let subnet = format!("10.213.{}.0/24", self.number);
-        let routes = run(ip().args(["-4", "route", "show", "root", &subnet]))?;
-        Ok(!routes.trim().is_empty())
+    fn migration_bridge(self) -> String {
+        format!("{PREFIX}{}m", self.number)
     }
+
+    /// The bridge's end of a host's link to the network for migrations.
+    fn migration_link(self, host: u8) -> String {
+        format!("{}-{host}", self.migration_bridge())
+    }
+
+    /// Does the machine reach addresses of our subnets somewhere else?
+    fn a_subnet_is_taken(self) -> Result<bool> {
+        for network in [213, 214] {
+            let subnet = format!("10.{network}.{}.0/24", self.number);
+            let routes = run(ip().args(["-4", "route", "show", "root", &subnet]))?;
+            if !routes.trim().is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn exists(link: &str) -> bool {
+    Path::new("/sys/class/net").join(link).exists()
+}
+
+fn delete_link(link: &str) -> Result<()> {
+    if exists(link) {
+        run(ip().args(["link", "del", link]))?;
+    }
+    Ok(())
 }
 
 /// A host's end of its link.
 const UPLINK: &str = "eth0";
+/// A host's end of its link to the network for migrations.
+pub(super) const MIGRATION_UPLINK: &str = "eth1";
 /// The bridge inside each host that guests' network cards are plugged into.
 pub(super) const GUEST_BRIDGE: &str = "guests";
 

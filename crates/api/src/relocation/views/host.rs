@@ -1,5 +1,6 @@
 //! A host: what it has, what of it is free, and whether it may be used.
 
+use godwit_core::host::link::Link;
 use godwit_core::host::maintenance::State;
 use godwit_core::ids::HostName;
 use godwit_core::resources::Resources;
@@ -42,8 +43,7 @@ pub struct HostView<'a> {
     capacity: RoomView,
     free: RoomView,
     pools: Vec<&'a str>,
-    /// Agents do not tell of them yet.
-    links: [(); 0],
+    links: &'a [Link],
     agent: AgentView<'a>,
     allocation: AllocationView<'a>,
     maintenance: MaintenanceView,
@@ -102,7 +102,7 @@ impl<'a> HostView<'a> {
             capacity: facts.resources().into(),
             free: basis.ratios.capacity(facts.resources()).less(used).into(),
             pools: pools.map(|pool| pool.id.as_str()).collect(),
-            links: [],
+            links: &facts.links,
             agent: AgentView::new(load, basis),
             allocation: AllocationView::new(&load.switch, &load.because, sees),
             maintenance: MaintenanceView { state: maintenance },

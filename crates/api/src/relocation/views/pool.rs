@@ -19,7 +19,7 @@ pub const FIELDS: &[&str] = &[
 #[derive(PartialEq, Eq, Debug, Serialize)]
 pub struct PoolView<'a> {
     name: &'a str,
-    /// Agents do not tell it.
+    /// Not every agent tells it.
     kind: Option<&'a str>,
     shared: bool,
     hosts: Vec<&'a HostName>,
@@ -36,7 +36,8 @@ impl<'a> PoolView<'a> {
             for pool in reached {
                 let known = pools.entry(&pool.id).or_insert_with(|| Self::new(pool));
                 known.hosts.push(host);
-                known.shared = known.hosts.len() > 1;
+                known.shared = !pool.local && known.hosts.len() > 1;
+                known.kind = known.kind.or(pool.kind.as_deref());
                 known.capacity_bytes = known.capacity_bytes.max(pool.total_bytes);
                 known.free_bytes = known.free_bytes.min(pool.available_bytes);
             }
@@ -47,7 +48,7 @@ impl<'a> PoolView<'a> {
     fn new(pool: &'a StoragePool) -> Self {
         Self {
             name: &pool.id,
-            kind: None,
+            kind: pool.kind.as_deref(),
             shared: false,
             hosts: Vec::new(),
             capacity_bytes: pool.total_bytes,
@@ -69,6 +70,8 @@ mod tests {
             id: id.to_owned(),
             total_bytes,
             available_bytes,
+            kind: None,
+            local: false,
         }
     }
 

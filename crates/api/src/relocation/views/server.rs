@@ -39,7 +39,6 @@ pub struct ServerView<'a> {
     summary: ServerSummary<'a>,
     disks: Vec<DiskView<'a>>,
     groups: &'a [ServerGroupUuid],
-    /// Nobody keeps it yet.
     dirty_bytes_per_second: Option<i64>,
 }
 
@@ -75,7 +74,7 @@ impl<'a> ServerView<'a> {
             summary: ServerSummary::new(&detail.server, sees),
             disks: disks.map(|disk| DiskView::new(disk, sees)).collect(),
             groups: &detail.groups,
-            dirty_bytes_per_second: None,
+            dirty_bytes_per_second: detail.server.dirty_bytes_per_second,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! `/hosts`: what a host is and has, and who finds any.
 
+use godwit_core::host::link::{Link, LinkRole};
+use godwit_core::time::Clock as _;
+use godwit_test_support::fleet::store::registration;
 use serde_json::{Value, json};
 
 use crate::seed::{Server, service_uuid};
@@ -63,6 +66,43 @@ async fn a_host_says_what_it_has_and_what_is_free() {
         .native(Who::Admin, "/hosts/host-2?fields=zone,name")
         .await;
     assert_eq!(some.ok(), json!({"name": "host-2", "zone": "nova"}));
+}
+
+#[tokio::test]
+async fn a_host_shows_the_networks_that_its_agent_reports() {
+    let world = World::new().await;
+    let mut registration = registration("host-1", world.clock.now());
+    registration.facts.links = vec![
+        Link {
+            name: "eth0".to_owned(),
+            role: LinkRole::Management,
+            bytes_per_second: None,
+            stream_bytes_per_second: None,
+        },
+        Link {
+            name: "eth1".to_owned(),
+            role: LinkRole::Migration,
+            bytes_per_second: Some(3_125_000_000),
+            stream_bytes_per_second: Some(1_250_000_000),
+        },
+    ];
+    world
+        .store
+        .host_register(registration.clone())
+        .await
+        .unwrap();
+    let links = json!([
+        {"name": "eth0", "role": "management", "bytes_per_second": null,
+            "stream_bytes_per_second": null},
+        {"name": "eth1", "role": "migration", "bytes_per_second": 3_125_000_000_i64,
+            "stream_bytes_per_second": 1_250_000_000_i64},
+    ]);
+    assert_eq!(shown(&world, "host-1").await["links"], links);
+    // Its operator has taken one away.
+    registration.facts.links.truncate(1);
+    world.store.host_register(registration).await.unwrap();
+    let links = shown(&world, "host-1").await["links"].clone();
+    assert_eq!(links.as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -64,6 +64,9 @@ async fn a_server_says_what_it_takes_and_what_it_is_made_of() {
     let listed = world.native(Who::Admin, "/servers").await;
     assert_eq!(listed.items()[2], expected);
 
+    world.sql("UPDATE servers SET dirty_bytes_per_second = 4096 WHERE name = 'vm-1'");
+    expected["dirty_bytes_per_second"] = json!(4096);
+
     let own = world.native(Who::Reader, &path).await.ok();
     assert_eq!(own["host"].as_str().unwrap().len(), 56, "an opaque id");
     expected["host"] = own["host"].clone();

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::links::{self, LinkConfig, LinkError};
+
 /// The `libvirt` part of an agent's configuration. Everything has a default but the name of
 /// the host, which the agent brings.
 #[derive(Clone, PartialEq, Debug, Deserialize, Serialize)]
@@ -16,10 +18,14 @@ pub struct LibvirtConfig {
     /// This host's libvirt, as the other hosts' libvirts reach it. `None`: by TLS, under the
     /// name that libvirt gives the host.
     pub move_uri: Option<String>,
-    /// Where memory (and disks) are sent to, such as `tcp://192.0.2.7`, when that is another
-    /// network than libvirt's own `migration_host` names.
+    /// The networks of this host. Memory and disks come in at its address on the one for
+    /// migrations.
+    pub links: Vec<LinkConfig>,
+    /// Where memory (and disks) are sent to, such as `tcp://192.0.2.7`, whatever `links` say.
+    /// `None`, and no address in `links`: where libvirt's own `migration_host` names.
     pub move_data_uri: Option<String>,
-    /// The address that an incoming move listens on; `None` leaves it to libvirt.
+    /// The address that an incoming move listens on, whatever `links` say. `None`, and no address
+    /// in `links`: libvirt's own `migration_address`.
     pub move_listen_address: Option<IpAddr>,
     /// The host's address, shown to people.
     pub address: Option<IpAddr>,
@@ -67,6 +73,7 @@ impl Default for LibvirtConfig {
         Self {
             uri: "qemu:///system".into(),
             move_uri: None,
+            links: Vec::new(),
             move_data_uri: None,
             move_listen_address: None,
             address: None,
@@ -94,6 +101,12 @@ impl Default for LibvirtConfig {
 impl LibvirtConfig {
     pub(super) fn call_timeout(&self) -> Duration {
         Duration::from_secs(self.call_timeout_seconds.max(1))
+    }
+
+    /// What one move sends at most, bytes a second.
+    pub(super) fn stream_limit(&self) -> Option<u64> {
+        let limit = self.bandwidth_mib.saturating_mul(1 << 20);
+        (limit > 0).then_some(limit)
     }
 
     pub(super) fn power_off_limit(&self) -> Duration {
@@ -185,6 +198,8 @@ pub enum Unfit {
     PostCopyInParallel(u16),
     #[error("{0} must be at least 1")]
     Zero(&'static str),
+    #[error(transparent)]
+    Links(#[from] LinkError),
     #[error("shared_storage: the id {0:?} is empty or given twice")]
     StorageId(String),
     #[error("lock_manager is {wanted:?}, and {path} cannot be read")]
@@ -225,6 +240,7 @@ impl LibvirtConfig {
                 return Err(Unfit::Zero(name));
             }
         }
+        links::check(&self.links)?;
         let mut seen = std::collections::BTreeSet::new();
         for storage in &self.shared_storage {
             if storage.id.is_empty() || !seen.insert(&storage.id) {

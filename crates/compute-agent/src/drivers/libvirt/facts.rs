@@ -1,5 +1,7 @@
 //! What this host says of itself.
 
+use std::net::IpAddr;
+
 use godwit_rpc::facts::{Capacity, Cpu, HostFacts};
 use serde::{Deserialize, Serialize};
 use virt::error::Error;
@@ -8,7 +10,8 @@ use super::connection::Live;
 use super::definition::host_cpu;
 use super::storage::pools::{self, SeenPool};
 use super::storage::space::{Space, space_at};
-use super::{DriverError, Host, Receiver};
+use super::{DriverError, Host, LibvirtConfig, Receiver};
+use crate::links;
 
 /// What does not change while libvirt runs.
 #[derive(Clone, Debug)]
@@ -28,9 +31,28 @@ pub(super) struct MoveTarget {
     pub(super) data: Option<String>,
     /// The address that the destination listens on.
     pub(super) listen: Option<String>,
+    /// Whose certificate QEMU shows there, where memory and disks are encrypted. `None`: that of
+    /// the address that they are sent to.
+    #[serde(default)]
+    pub(super) certificate: Option<String>,
 }
 
 impl MoveTarget {
+    /// How a host is reached that libvirt calls `node`.
+    fn at(config: &LibvirtConfig, node: &str) -> Self {
+        let own_network = links::migration_address(&config.links);
+        let libvirt = config.move_uri.clone();
+        let listen = config.move_listen_address.or(own_network);
+        // Certificates name hosts, and seldom their addresses on a network that nobody else uses.
+        let by_link = config.move_data_uri.is_none() && own_network.is_some();
+        Self {
+            libvirt: libvirt.unwrap_or_else(|| ["qemu+tls://", node, "/system"].concat()),
+            data: config.move_data_uri.clone().or(own_network.map(data_uri)),
+            listen: listen.map(|address| address.to_string()),
+            certificate: by_link.then(|| node.to_owned()),
+        }
+    }
+
     /// What the destination's driver said.
     pub(super) fn of(receiver: &Receiver) -> Result<Self, DriverError> {
         serde_json::from_str(&receiver.target).map_err(|error| {
@@ -38,6 +60,14 @@ impl MoveTarget {
                 "the destination does not say where moves connect to: {error}"
             ))
         })
+    }
+}
+
+/// The kernel picks the ports.
+fn data_uri(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => format!("tcp://{address}"),
+        IpAddr::V6(address) => format!("tcp://[{address}]"),
     }
 }
 
@@ -64,23 +94,13 @@ impl Host {
             },
             pools: pools.into_iter().map(|seen| seen.pool).collect(),
             address: self.config.address,
+            links: links::observe(&self.config.links, self.config.stream_limit()),
         })
     }
 
     /// What the source of a move to this host has to know; `own` is what this host is now.
     pub(super) fn receiver(&self, own: HostFacts) -> Result<Receiver, DriverError> {
-        let target = MoveTarget {
-            libvirt: match &self.config.move_uri {
-                Some(uri) => uri.clone(),
-                None => ["qemu+tls://", &own.node, "/system"].concat(),
-            },
-            data: self.config.move_data_uri.clone(),
-            listen: self
-                .config
-                .move_listen_address
-                .map(|address| address.to_string()),
-        };
-        let target = serde_json::to_string(&target);
+        let target = serde_json::to_string(&MoveTarget::at(&self.config, &own.node));
         Ok(Receiver {
             target: target.map_err(|error| DriverError::Unavailable(error.to_string()))?,
             pools: own.pools,
@@ -142,4 +162,69 @@ fn about(live: &Live) -> Result<About, Error> {
         hypervisor_version: live.connect.hyp_version()?,
         cpu,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use godwit_core::host::link::LinkRole;
+
+    use super::*;
+    use crate::links::LinkConfig;
+
+    fn target(address: Option<&str>, change: fn(&mut LibvirtConfig)) -> MoveTarget {
+        let mut config = LibvirtConfig {
+            links: vec![LinkConfig {
+                name: "eth1".to_owned(),
+                role: LinkRole::Migration,
+                address: address.map(|address| address.parse().unwrap()),
+                bytes_per_second: None,
+                stream_bytes_per_second: None,
+            }],
+            ..LibvirtConfig::default()
+        };
+        change(&mut config);
+        MoveTarget::at(&config, "host-1")
+    }
+
+    #[test]
+    fn memory_and_disks_come_in_on_the_network_for_migrations() {
+        let found = target(Some("192.0.2.7"), |_| ());
+        assert_eq!(found.libvirt, "qemu+tls://host-1/system");
+        assert_eq!(found.data.as_deref(), Some("tcp://192.0.2.7"));
+        assert_eq!(found.listen.as_deref(), Some("192.0.2.7"));
+        assert_eq!(found.certificate.as_deref(), Some("host-1"));
+        let found = target(Some("fd00::7"), |_| ());
+        assert_eq!(found.data.as_deref(), Some("tcp://[fd00::7]"));
+        assert_eq!(found.listen.as_deref(), Some("fd00::7"));
+    }
+
+    #[test]
+    fn what_an_operator_says_of_moves_comes_first() {
+        let found = target(Some("192.0.2.7"), |config| {
+            config.move_data_uri = Some("tcp://198.51.100.7".to_owned());
+            config.move_listen_address = Some("0.0.0.0".parse().unwrap());
+        });
+        assert_eq!(found.data.as_deref(), Some("tcp://198.51.100.7"));
+        assert_eq!(found.listen.as_deref(), Some("0.0.0.0"));
+        assert_eq!(found.certificate, None);
+    }
+
+    #[test]
+    fn without_an_address_there_libvirt_decides() {
+        let found = target(None, |_| ());
+        assert_eq!(
+            (found.data, found.listen, found.certificate),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn a_destination_of_the_release_before_names_no_certificate() {
+        let receiver = Receiver {
+            target: r#"{"libvirt": "qemu+tls://b/system", "data": null, "listen": null}"#
+                .to_owned(),
+            pools: Vec::new(),
+        };
+        assert_eq!(MoveTarget::of(&receiver).unwrap().certificate, None);
+    }
 }

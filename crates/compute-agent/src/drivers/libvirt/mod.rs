@@ -24,6 +24,9 @@
 //!   host's name as libvirt knows it, and has to resolve on the other hosts, but not to a
 //!   loopback address. With `keepalive_interval = 1`, `keepalive_count = 3` in `libvirtd.conf`
 //!   a lost host is noticed in seconds, by default in half a minute.
+//! - **A network for migrations**, if hosts have one: its interface and this host's address there in
+//!   `links`, with the role `migration`. Memory and disks then use no other; libvirts go on to
+//!   speak to each other by `move_uri`. With `encrypt`, QEMU's certificate has to name NODE.
 //! - **Ports** 49152 to 49215 between the hosts, for memory and disks, and QEMU's own TLS
 //!   (`migrate_tls_x509_cert_dir`) if `encrypt` is set.
 //! - **Shared storage** named in `shared_storage` with the same id on every host that mounts it,

@@ -82,6 +82,10 @@ impl MigrationParameters {
         if let Some(listen) = &self.target.listen {
             params.add_text(raw::VIR_MIGRATE_PARAM_LISTEN_ADDRESS, listen)?;
         }
+        let encrypted = self.flags & raw::VIR_MIGRATE_TLS != 0;
+        if let Some(name) = self.target.certificate.as_ref().filter(|_| encrypted) {
+            params.add_text(raw::VIR_MIGRATE_PARAM_TLS_DESTINATION, name)?;
+        }
         sys::migrate(&domain, &self.target.libvirt, self.flags, params)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use godwit_core::host::link::{Link, of_moves};
+use godwit_core::host::link::{Link, LinkRole, of_moves};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::server_group::DeclaredGroup;
 use godwit_rpc::domain::{Disk, Flavor, Owner};
@@ -31,8 +31,9 @@ pub struct PoolSpec {
     /// Do all hosts that reach it see the same bytes there? Else each has a pool of its own of this
     /// name, on its local disks.
     pub shared: bool,
-    /// Of one that is not shared: each host's.
-    pub capacity_bytes: u64,
+    /// Of one that is not shared: each host's. `None`: large, or of one that is not shared as much as
+    /// its host's disks have.
+    pub capacity_bytes: Option<u64>,
     /// What guests other than the world's take of it.
     pub taken_bytes: u64,
 }
@@ -103,6 +104,20 @@ impl HostSpec {
             place: Place::default(),
             post_copy: true,
         }
+    }
+
+    /// The networks that its agent reports. A simulated move takes all that its link has, where
+    /// nothing else is said.
+    pub(super) fn reported_links(&self) -> Vec<Link> {
+        if !self.links.is_empty() {
+            return self.links.clone();
+        }
+        vec![Link {
+            name: "sim0".to_owned(),
+            role: LinkRole::Migration,
+            bytes_per_second: Some(self.link_bytes_per_second),
+            stream_bytes_per_second: Some(self.link_bytes_per_second),
+        }]
     }
 
     /// What the network that moves use carries for all of them together, and for one of them.

@@ -47,11 +47,7 @@ impl Guests {
     }
 
     /// What the disks take of such pools of the guests that `host` has a definition of.
-    pub(super) fn bytes_on(
-        &self,
-        host: &HostName,
-        pools: impl Fn(Option<&str>) -> bool,
-    ) -> u64 {
+    pub(super) fn bytes_on(&self, host: &HostName, pools: impl Fn(Option<&str>) -> bool) -> u64 {
         let here = self.on.get(host).into_iter();
         let taken = here.flat_map(|here| &here.taken);
         let taken = taken.filter(|(pool, _)| pools(pool.as_deref()));

@@ -27,8 +27,13 @@ impl World {
                 disk_bytes: spec.disk_bytes,
                 disk_free_bytes: spec.disk_bytes.saturating_sub(self.local_bytes(host)),
             },
-            pools: spec.pools.iter().map(|name| self.pool(spec, name)).collect(),
+            pools: spec
+                .pools
+                .iter()
+                .map(|name| self.pool(spec, name))
+                .collect(),
             address: None,
+            links: spec.reported_links(),
         })
     }
 

@@ -14,7 +14,10 @@ impl World {
     /// A pool as `host` reports it.
     pub(super) fn pool(&self, host: &HostSpec, name: &str) -> Pool {
         let spec = self.pools.get(name);
-        let capacity_bytes = spec.map_or(POOL_BYTES, |spec| spec.capacity_bytes);
+        let capacity_bytes = match spec {
+            Some(spec) if !spec.shared => spec.capacity_bytes.unwrap_or(host.disk_bytes),
+            Some(_) | None => spec.and_then(|it| it.capacity_bytes).unwrap_or(POOL_BYTES),
+        };
         let taken = match spec {
             None => 0,
             Some(spec) if spec.shared => spec.taken_bytes + self.guests.bytes_in(name),
@@ -55,7 +58,10 @@ impl World {
         };
         let own = self.hosts.get(destination).and_then(|host| {
             let pools = host.spec.pools.iter();
-            pools.clone().find(|pool| self.is_local(Some(pool))).cloned()
+            pools
+                .clone()
+                .find(|pool| self.is_local(Some(pool)))
+                .cloned()
         });
         let mut disks = guest.disks.clone();
         for disk in disks.iter_mut().filter(|disk| !disk.read_only) {

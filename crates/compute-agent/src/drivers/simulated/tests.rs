@@ -41,6 +41,7 @@ fn fleet(guests: Vec<GuestSpec>) -> Fleet {
     Fleet {
         hosts: hosts.to_vec(),
         guests,
+        pools: Vec::new(),
     }
 }
 

@@ -127,17 +127,16 @@ fn check_host(place: &str, host: &HostEntry, names: &Names<'_>) -> Result<(), Fi
             || format!("pool {name} says that {} does not reach it", host.name),
         )?;
     }
+    let links = host.links();
     once(
         &format!("{place}.links"),
         "name",
-        host.links
-            .iter()
-            .enumerate()
-            .map(|(at, _)| host.link_name(at)),
+        links.iter().map(|it| &it.name),
     )?;
-    for (at, link) in host.links.iter().enumerate() {
-        let carries = link.bytes_per_second > 0 && link.stream_bytes_per_second != Some(0);
-        demand(carries, format!("{place}.links[{at}]"), || {
+    for (at, link) in links.iter().enumerate() {
+        let rates = [link.bytes_per_second, link.stream_bytes_per_second];
+        let place = format!("{place}.links[{at}]");
+        demand(!rates.contains(&Some(0)), place, || {
             "it carries nothing".to_owned()
         })?;
     }

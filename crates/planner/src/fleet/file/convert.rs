@@ -2,19 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use godwit_core::host::link::{self, LinkRole};
 use godwit_core::host::management::Unmanaged;
 use godwit_core::migration::BlockMigration;
 use godwit_core::resources::Resources;
 
-use super::entries::{LinkRole, Status};
-use super::{FileError, FleetFile, HostEntry, ServerEntry};
+use super::entries::Status;
+use super::{FileError, FleetFile, HostEntry, LinkEntry, ServerEntry};
 use crate::fleet::{Fleet, FleetHost, FleetServer, Group, Link};
 use crate::inventory::{Host, Need};
 use crate::table::{GroupNo, Number};
 
 const GIB: u64 = 1 << 30;
-/// 10 Gbit/s, where the file says nothing.
-const LINK: u64 = 1_250_000_000;
 
 impl TryFrom<&FleetFile> for Fleet {
     type Error = FileError;
@@ -52,22 +51,16 @@ impl TryFrom<&FleetFile> for Fleet {
 }
 
 impl HostEntry {
-    /// What its link is called.
-    pub fn link_name(&self, at: usize) -> String {
-        let said = self.links.get(at).and_then(|link| link.name.clone());
-        said.unwrap_or_else(|| format!("eth{at}"))
-    }
-
-    /// The network that moves use.
-    pub fn link(&self) -> Link {
-        let wanted = |role| self.links.iter().find(|it| it.role == role);
-        let link = wanted(LinkRole::Migration).or_else(|| wanted(LinkRole::Management));
-        let bytes_per_second = link.map_or(LINK, |link| link.bytes_per_second);
-        let stream = link.and_then(|link| link.stream_bytes_per_second);
-        Link {
-            bytes_per_second,
-            stream_bytes_per_second: stream.unwrap_or(bytes_per_second),
-        }
+    /// Its networks, as its agent would report them. One without a name is called after its place.
+    pub fn links(&self) -> Vec<link::Link> {
+        let links = self.links.iter().enumerate();
+        let link = |(at, entry): (usize, &LinkEntry)| link::Link {
+            name: entry.name.clone().unwrap_or_else(|| format!("eth{at}")),
+            role: entry.role.unwrap_or(LinkRole::Migration),
+            bytes_per_second: entry.bytes_per_second,
+            stream_bytes_per_second: entry.stream_bytes_per_second,
+        };
+        links.map(link).collect()
     }
 }
 
@@ -100,7 +93,7 @@ fn host(file: &FleetFile, entry: &HostEntry) -> FleetHost {
     }
     FleetHost {
         host,
-        link: entry.link(),
+        link: Link::of_moves(&entry.links()),
         zone: entry.zone.clone(),
         pod: entry.pod.as_ref().map(ToString::to_string),
         cluster: entry.cluster.as_ref().map(ToString::to_string),

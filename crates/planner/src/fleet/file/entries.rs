@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use godwit_core::host::link::LinkRole;
 use godwit_core::ids::{HostName, ServerGroupUuid, ServerUuid};
 use godwit_core::server_group::Policy;
 use serde::Deserialize;
@@ -46,19 +47,10 @@ pub struct Capacity {
 #[serde(deny_unknown_fields)]
 pub struct LinkEntry {
     pub name: Option<String>,
-    #[serde(default)]
-    pub role: LinkRole,
-    pub bytes_per_second: u64,
+    /// Absent: that moves use it.
+    pub role: Option<LinkRole>,
+    pub bytes_per_second: Option<u64>,
     pub stream_bytes_per_second: Option<u64>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LinkRole {
-    #[default]
-    Migration,
-    Management,
-    Storage,
 }
 
 #[derive(Clone, PartialEq, Debug, Deserialize)]
