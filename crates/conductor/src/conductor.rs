@@ -12,6 +12,7 @@ use godwit_rpc::transport::Service;
 use godwit_rpc::version::Speaks;
 use godwit_store::Store;
 use prometheus::{Gauge, Registry};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -34,6 +35,12 @@ use crate::{
 
 /// How long the loops may take to stop; then they are cut off, as by a crash.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// Making a plan keeps a processor busy: half of them are left to everything else.
+fn planners() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    processors.div_ceil(2)
+}
 
 pub struct Parts {
     /// Its name, as `os-services` shows it.
@@ -88,6 +95,7 @@ impl Conductor {
             progress: ProgressBoard::default(),
             dead: DeclaredDead::default(),
             fleets: Fleets::default(),
+            planners: Arc::new(Semaphore::new(planners())),
         };
         Ok(Self { ctx: Arc::new(ctx) })
     }

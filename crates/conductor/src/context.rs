@@ -39,6 +39,8 @@ pub(crate) struct Context {
     pub(crate) progress: ProgressBoard,
     pub(crate) dead: DeclaredDead,
     pub(crate) fleets: Fleets,
+    /// So many plans are made at one time.
+    pub(crate) planners: Arc<tokio::sync::Semaphore>,
     pub(crate) born: Timestamp,
 }
 

@@ -52,13 +52,13 @@ async fn perform(ctx: &Arc<Context>, claimed: &Claimed) -> Performed {
     }
 }
 
-/// Moves are followed for as long as they last, and guests take their time to power off, so they
-/// must not take the permits of what is done in a moment.
+/// Moves are followed for as long as they last, guests take their time to power off, and plans wait
+/// for each other, so they must not take the permits of what is done in a moment.
 const fn takes_long(subject: Subject) -> bool {
     match subject {
         Subject::Migration(_, effect) => matches!(effect, Effect::Watch),
-        Subject::Server(..) => true,
-        Subject::Plan(..) | Subject::Run(..) => false,
+        Subject::Server(..) | Subject::Plan(..) => true,
+        Subject::Run(..) => false,
     }
 }
 

@@ -1,17 +1,19 @@
 //! What this conductor counts. Labels are words of a fixed set, or versions, and never ids.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use godwit_core::effect::Effect;
 use godwit_core::failure::Failure;
+use godwit_core::plan::{PlanKind, PlanState};
 use godwit_core::power::PowerAction;
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
-use godwit_store::MigrationRecord;
+use godwit_store::{MigrationRecord, PlanRecord};
 use godwit_telemetry::exemplars::TracedHistograms;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
-    register_gauge_vec_with_registry as ages, register_gauge_with_registry as age,
+    Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Registry, register_gauge_vec_with_registry as ages, register_gauge_with_registry as age,
     register_histogram_vec_with_registry as histograms,
     register_histogram_with_registry as histogram,
     register_int_counter_vec_with_registry as counters,
@@ -30,6 +32,10 @@ const STATUS_SECONDS: &[f64] = &[
 /// Seconds that a guest can stand still.
 const DOWNTIME_SECONDS: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+/// Seconds that making a plan can take: from one server to a rolling maintenance of everything.
+const PLAN_SECONDS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0,
 ];
 const MIB: f64 = 1_048_576.0;
 
@@ -54,6 +60,9 @@ pub(crate) struct Metrics {
     /// By the kind of reader, whoever it is that knows.
     pub(crate) delivery_age: GaugeVec,
     pub(crate) pool: IntGaugeVec,
+    plans: IntCounterVec,
+    plan_seconds: HistogramVec,
+    plan_blockers: IntCounterVec,
     refusals: IntCounter,
     mismatches: IntCounterVec,
     read_at: Gauge,
@@ -173,6 +182,25 @@ impl Metrics {
                 &["state"],
                 registry
             )?,
+            plans: counters!(
+                "godwit_plans_ended_total",
+                "Plans that this conductor made, gave up or let expire, by the state that they came to.",
+                &["state"],
+                registry
+            )?,
+            plan_seconds: histograms!(
+                "godwit_plan_making_seconds",
+                "How long making plans took, reading the inventory included.",
+                &["type"],
+                PLAN_SECONDS.to_vec(),
+                registry
+            )?,
+            plan_blockers: counters!(
+                "godwit_plan_blockers_total",
+                "Servers that plans were not able to move, once for each code of a reason.",
+                &["code"],
+                registry
+            )?,
             refusals: counter!(
                 "godwit_conductor_database_refusals_total",
                 "Calls of the conductor that got no connection to the database in time.",
@@ -196,6 +224,31 @@ impl Metrics {
     pub(crate) fn refused(&self, failure: &Failure) {
         let labels = [failure.code.as_str()];
         self.mismatches.with_label_values(&labels).inc();
+    }
+
+    /// A plan of this kind was made, or found not to be possible.
+    pub(crate) fn plan_took(&self, kind: PlanKind, took: Duration) {
+        let labels = [kind.as_str()];
+        let histogram = self.plan_seconds.with_label_values(&labels);
+        histogram.observe(seconds(took));
+    }
+
+    /// It was written.
+    pub(crate) fn plan_made(&self, plan: &PlanRecord) {
+        self.plan_ended(plan.plan.state);
+        for blocked in &plan.blocked {
+            let codes: BTreeSet<_> = blocked.reasons.iter().map(|it| it.code).collect();
+            for code in codes {
+                let labels = [code.as_str()];
+                self.plan_blockers.with_label_values(&labels).inc();
+            }
+        }
+    }
+
+    /// It came to this state.
+    pub(crate) fn plan_ended(&self, state: PlanState) {
+        let labels = [state.as_str()];
+        self.plans.with_label_values(&labels).inc();
     }
 
     pub(crate) fn stepped(&self, before: &MigrationRecord, after: &MigrationRecord) {

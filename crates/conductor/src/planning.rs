@@ -1,16 +1,22 @@
-//! Plans that were asked for, made.
+//! Plans that were asked for, made; and, while they are carried out, held against the fleet as it is.
+//!
+//! ```text
+//!   effect `make` ──► inventory ──► planner ──► linter ──► ready, or aborted with reasons
+//!   an operation that is to begin ──► check ──► nothing against it, or reasons
+//!   one whose destination does not do any more ──► replan ──► another one, or reasons
+//! ```
+//!
+//! - [`make`]: the effect.
+//! - [`expire`]: the loop over plans whose time is over.
+//! - [`replan`]: what whoever carries a plan out asks of single operations.
 
-use tokio_util::sync::CancellationToken;
+mod expire;
+mod make;
+#[allow(dead_code, reason = "whoever carries out runs asks")]
+mod replan;
+mod written;
 
-use godwit_store::ClaimedOfPlan;
-
-use crate::context::Context;
-use crate::effects::{Performed, Retry};
-
-pub(crate) async fn perform(_ctx: &Context, _claimed: ClaimedOfPlan) -> Performed {
-    Err(Retry::because("nobody makes plans yet"))
-}
-
-pub(crate) async fn run(_ctx: &Context, stop: &CancellationToken) {
-    stop.cancelled().await;
-}
+pub(crate) use self::expire::run;
+pub(crate) use self::make::perform;
+#[allow(unused_imports, reason = "whoever carries out runs asks")]
+pub(crate) use self::replan::{Elsewhere, Replanned, check, replan};

@@ -163,13 +163,7 @@ fn supersede(
     at: Timestamp,
 ) -> Result<(Event, Transition), NotFree> {
     let refused = NotFree::Unfinished(unfinished.status());
-    let allowed = match by {
-        MigrationKind::Evacuation => !may_run_elsewhere(unfinished),
-        MigrationKind::LiveMigration | MigrationKind::Migration | MigrationKind::Resize => {
-            unfinished.status() == Status::Finished && vm_state != VmState::Resized
-        }
-    };
-    if !allowed {
+    if is_in_the_way((unfinished.kind, unfinished.status()), by, vm_state) {
         return Err(refused);
     }
     let event = Event::Superseded(Failure::new(
@@ -182,18 +176,29 @@ fn supersede(
     }
 }
 
+/// Does a migration of a server that has not ended keep one of kind `by` from beginning?
+pub fn is_in_the_way(
+    (kind, status): (MigrationKind, Status),
+    by: MigrationKind,
+    vm_state: VmState,
+) -> bool {
+    match by {
+        MigrationKind::Evacuation => may_run_elsewhere(kind, status),
+        MigrationKind::LiveMigration | MigrationKind::Migration | MigrationKind::Resize => {
+            status != Status::Finished || vm_state == VmState::Resized
+        }
+    }
+}
+
 /// May the guest be running on a host that is not the server's recorded one? Then nobody may
 /// start it on a third.
-fn may_run_elsewhere(migration: &Migration) -> bool {
-    match migration.kind {
+fn may_run_elsewhere(kind: MigrationKind, status: Status) -> bool {
+    match kind {
         // Where the guest is when its source dies under it, the destination has to say first.
         MigrationKind::LiveMigration => {
-            matches!(
-                migration.status(),
-                Status::Running | Status::RunningPostCopy
-            )
+            matches!(status, Status::Running | Status::RunningPostCopy)
         }
-        MigrationKind::Evacuation => migration.status() != Status::Accepted,
+        MigrationKind::Evacuation => status != Status::Accepted,
         // It counts as where it was stopped until it is recorded where it is started.
         MigrationKind::Migration | MigrationKind::Resize => false,
     }

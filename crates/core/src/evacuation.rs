@@ -238,7 +238,8 @@ const fn harm_of(failure: &Failure) -> ServerChange {
         | FailureCode::BootFailed
         | FailureCode::SourceDead
         | FailureCode::DestinationDead
-        | FailureCode::Superseded => ServerChange::IsBroken,
+        | FailureCode::Superseded
+        | FailureCode::NotPlanned => ServerChange::IsBroken,
     }
 }
 

@@ -66,6 +66,8 @@ words!(
         DisksInUse = "disks-in-use",
         /// Another migration of the server took over.
         Superseded = "superseded",
+        /// No plan can be made of what was asked for.
+        NotPlanned = "not-planned",
     }
 );
 
@@ -101,7 +103,8 @@ impl FailureCode {
             | Self::DestinationDead
             | Self::SourceNotFenced
             | Self::DisksInUse
-            | Self::Superseded => false,
+            | Self::Superseded
+            | Self::NotPlanned => false,
         }
     }
 }
@@ -138,6 +141,7 @@ impl FailureCode {
             Self::SourceNotFenced => "The source is silent, but has not been declared dead.",
             Self::DisksInUse => "Another host has the guest's disks open.",
             Self::Superseded => "Another migration of the server took over.",
+            Self::NotPlanned => "No plan can be made of what was asked for.",
         }
     }
 }

@@ -28,6 +28,8 @@ words!(
         Unknown = "unknown",
         /// Nothing new may be put there.
         Disabled = "disabled",
+        /// It is in maintenance, or on its way there.
+        Maintenance = "maintenance",
         /// Its cluster, or that of the source, takes no part in moves.
         Unmanaged = "unmanaged",
         /// Its agent does not answer.
@@ -54,6 +56,8 @@ words!(
         SourceNotFenced = "source-not-fenced",
         /// It is on its way already.
         Busy = "busy",
+        /// It was deleted.
+        Deleted = "deleted",
         /// It changes its memory faster than a stream could carry it there.
         NeverConverges = "never-converges",
         /// It was asked, and refused.
@@ -69,6 +73,7 @@ impl ReasonCode {
             Self::NotNamed => "Another host was named.",
             Self::Unknown => "There is no such host.",
             Self::Disabled => "The host is disabled.",
+            Self::Maintenance => "The host is in maintenance, or on its way there.",
             Self::Unmanaged => "The host's cluster, or the source's, takes no part in moves.",
             Self::Down => "The host's agent is down.",
             Self::HypervisorType => "The hypervisors are of different types.",
@@ -84,6 +89,7 @@ impl ReasonCode {
                 "The host that the server is on is silent, and nobody has declared it dead."
             }
             Self::Busy => "The server is on its way to another host.",
+            Self::Deleted => "The server was deleted.",
             Self::NeverConverges => "The server changes its memory faster than it can be sent.",
             Self::Refused => "The host refused.",
         }
@@ -176,7 +182,8 @@ impl From<FailureCode> for ReasonCode {
             | FailureCode::DestinationDead
             | FailureCode::SourceNotFenced
             | FailureCode::DisksInUse
-            | FailureCode::Superseded => Self::Refused,
+            | FailureCode::Superseded
+            | FailureCode::NotPlanned => Self::Refused,
         }
     }
 }

@@ -47,8 +47,14 @@ pub fn drain(fleet: &Fleet, guests: &[Guest]) -> Drain {
     if drain.blocked.is_empty() {
         return drain;
     }
-    let fix = smallest(&fleet.hosts(None), &all)
-        .map(|emptying| (emptying.servers(), emptying.fix(fence)));
+    // What is held receives nothing, whatever else is changed.
+    let source = all.first().map(|need| &need.source);
+    let open = fleet.hosts(None);
+    let open = open
+        .iter()
+        .filter(|it| !it.held || source == Some(&it.name));
+    let open: Vec<Host> = open.cloned().collect();
+    let fix = smallest(&open, &all).map(|emptying| (emptying.servers(), emptying.fix(fence)));
     match fix {
         Some((servers, None)) => Drain {
             movable: servers,

@@ -64,6 +64,7 @@ impl Fleet {
                 node: facts.node.clone(),
                 because: load.because.clone(),
                 unmanaged: load.unmanaged.clone(),
+                held: load.held,
                 up: load.host.service.is_up(basis.now, basis.down_time),
                 hypervisor_type: facts.hypervisor_type.clone(),
                 hypervisor_version: facts.hypervisor_version,

@@ -17,17 +17,25 @@ pub struct Guest {
 }
 
 impl Guest {
+    /// Does it execute, though it may stand still?
+    pub(crate) fn runs(&self) -> bool {
+        match self.server.power_state {
+            PowerState::Running | PowerState::Paused => true,
+            PowerState::NoState
+            | PowerState::Shutdown
+            | PowerState::Crashed
+            | PowerState::Suspended => false,
+        }
+    }
+
     /// How it would be moved off `source` as things are; `None`: nobody answers there, and nobody
     /// has declared that host dead.
     fn request(&self, fleet: &Fleet, source: Option<&HostLoad>) -> Option<Request> {
         let was = self.server.vm_state;
         match source {
-            Some(source) if fleet.is_up(source) => Some(match self.server.power_state {
-                PowerState::Running | PowerState::Paused => Request::Live(LiveRequest::anywhere()),
-                PowerState::NoState
-                | PowerState::Shutdown
-                | PowerState::Crashed
-                | PowerState::Suspended => Request::Cold(ColdRequest { host: None, was }),
+            Some(source) if fleet.is_up(source) => Some(match self.runs() {
+                true => Request::Live(LiveRequest::anywhere()),
+                false => Request::Cold(ColdRequest { host: None, was }),
             }),
             Some(source) if source.host.service.forced_down => Some(self.evacuation()),
             Some(_) | None => None,

@@ -8,10 +8,13 @@
 //!              │
 //!              └─────► verdicts, drain: what the planner says of a server, or of a host's servers
 //! ```
+//!
+//! - [`planning`]: what plans are made of, and compared with.
 
 mod drain;
 mod fleet;
 mod guest;
+pub mod planning;
 mod verdict;
 
 pub use drain::{Blocked, Drain, drain};

@@ -16,7 +16,7 @@ mod home;
 mod rolling;
 
 use crate::fleet::Fleet;
-use crate::plan::{Because, OperationKind, Options, Wish};
+use crate::plan::{Cause, OperationKind, Options, Wish};
 use crate::reason::Reason;
 use crate::table::{HostNo, OperationNo, ServerNo, Table};
 
@@ -31,7 +31,7 @@ pub(crate) struct Draft {
     pub(crate) destination: Option<HostNo>,
     pub(crate) after: Vec<OperationNo>,
     pub(crate) after_done: Option<HostNo>,
-    pub(crate) because: Vec<Because>,
+    pub(crate) because: Vec<Cause>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -74,7 +74,7 @@ fn build_with(fleet: &Fleet, wish: &Wish, options: &Options, preference: Prefere
             destination: None,
         } => {
             let servers = servers.iter().filter_map(|it| fleet.server_no(*it));
-            drain::leave(&mut board, servers.collect(), &Because::Asked);
+            drain::leave(&mut board, servers.collect(), &Cause::Asked);
         }
         Wish::Servers {
             servers,
@@ -82,7 +82,7 @@ fn build_with(fleet: &Fleet, wish: &Wish, options: &Options, preference: Prefere
         } => {
             let homes = servers.iter().map(|it| (*it, destination.clone()));
             let homes = homes.collect::<Vec<_>>();
-            home::bring(&mut board, &homes, &Because::Asked);
+            home::bring(&mut board, &homes, &Cause::Asked);
         }
         Wish::Host { host } => {
             if let Some(host) = fleet.host_no(host) {
@@ -96,7 +96,7 @@ fn build_with(fleet: &Fleet, wish: &Wish, options: &Options, preference: Prefere
             let hosts = hosts.iter().filter_map(|it| fleet.host_no(it));
             rolling::empty_all(&mut board, hosts.collect(), *max_unavailable);
         }
-        Wish::ReturnHome { homes } => home::bring(&mut board, homes, &Because::ReturnsHome),
+        Wish::ReturnHome { homes } => home::bring(&mut board, homes, &Cause::ReturnsHome),
     }
     board.built()
 }

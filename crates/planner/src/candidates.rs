@@ -57,6 +57,8 @@ words!(
         Named = "named",
         /// Something may be put there.
         Enabled = "enabled",
+        /// Nobody holds it for maintenance.
+        Unheld = "unheld",
         /// Its cluster and the source's take part in moves.
         Managed = "managed",
         /// Its agent answers.
@@ -94,6 +96,7 @@ impl Constraint {
             Self::Enabled => {
                 (!host.because.is_empty()).then(|| reason::disabled(&host.name, &host.because))
             }
+            Self::Unheld => host.held.then(|| reason::held(&host.name)),
             Self::Managed => {
                 let clusters: Vec<&Unmanaged> = need.clusters_unmanaged(host).collect();
                 (!clusters.is_empty()).then(|| reason::unmanaged(&clusters))

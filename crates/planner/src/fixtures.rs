@@ -20,6 +20,7 @@ pub(crate) fn host(text: &str) -> Host {
         node: format!("{text}.example.org"),
         because: Vec::new(),
         unmanaged: None,
+        held: false,
         up: true,
         hypervisor_type: "QEMU".into(),
         hypervisor_version: 10_000_002,

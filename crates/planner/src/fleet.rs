@@ -43,7 +43,8 @@ pub struct FleetServer {
     pub dirty_bytes_per_second: Option<u64>,
     /// Does it execute?
     pub running: bool,
-    /// Where it is going already, in a move that no plan may touch.
+    /// Where it is going already, in a move that no plan may touch; its own host where something
+    /// else is being done to it.
     pub moving_to: Option<HostName>,
     /// Its group's place in the fleet's list.
     pub group: Option<GroupNo>,
@@ -130,15 +131,15 @@ impl Fleet {
             if fleet.server_numbers.insert(id, no).is_some() {
                 return Err(FleetError::ServerTwice(id));
             }
-            let heading = server.moving_to.iter().chain([source]);
-            for name in heading {
-                let known = fleet.host_numbers.get(name);
-                let unknown = || FleetError::UnknownHost(id, name.clone());
-                let host = *known.ok_or_else(unknown)?;
-                if name == source {
-                    fleet.servers_on[host].push(no);
-                }
+            let known = |name: &HostName| {
+                let known = fleet.host_numbers.get(name).copied();
+                known.ok_or_else(|| FleetError::UnknownHost(id, name.clone()))
+            };
+            if let Some(destination) = &server.moving_to {
+                known(destination)?;
             }
+            let host = known(source)?;
+            fleet.servers_on[host].push(no);
             if let Some(group) = server.group {
                 if crate::table::Number::at(group) >= fleet.groups.len() {
                     return Err(FleetError::UnknownGroup(id));

@@ -122,6 +122,7 @@ fn host(at: usize, memory_mb: i64, link: Link) -> FleetHost {
             name: HostName::new(name).unwrap_or_else(|_| unreachable!("digits are a name")),
             because: Vec::new(),
             unmanaged: None,
+            held: false,
             up: true,
             hypervisor_type: "QEMU".to_owned(),
             hypervisor_version: 10_000_002,

@@ -17,6 +17,8 @@ pub struct Host {
     pub because: Vec<Because>,
     /// Its cluster, where that takes no part in moves.
     pub unmanaged: Option<Unmanaged>,
+    /// Is it in maintenance, or on its way there?
+    pub held: bool,
     /// Does its agent answer?
     pub up: bool,
     /// Such as `QEMU`.
@@ -40,9 +42,9 @@ impl Host {
         self.capacity.less(self.used)
     }
 
-    /// May anything be put there, as far as scopes and its own switch go?
+    /// May anything be put there, as far as scopes, its own switch and its maintenance go?
     pub fn is_enabled(&self) -> bool {
-        self.because.is_empty()
+        self.because.is_empty() && !self.held
     }
 
     /// Nothing is put there from now on, and nobody says why.

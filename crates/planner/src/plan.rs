@@ -7,6 +7,7 @@
 //! ```
 
 mod make;
+mod room;
 mod wish;
 
 use godwit_core::ids::{HostName, ServerUuid};
@@ -15,29 +16,17 @@ use serde::Serialize;
 use crate::reason::Reason;
 use crate::table::{OperationNo, Table};
 
+pub use godwit_core::plan::options::{Affinity, Constraint, Fallback, Immovable};
+pub use godwit_core::plan::{Estimate, Estimates, Options, PlanState};
+pub use godwit_core::run::OperationKind;
 pub use make::make;
-pub use wish::{Affinity, Constraint, Fallback, Immovable, Options, Wish, WishError};
-
-/// What an operation does.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OperationKind {
-    /// The guest keeps running.
-    Live,
-    /// The guest is off while it moves.
-    Cold,
-    /// Its host is dead.
-    Evacuate,
-    /// Off for a maintenance, because that was asked for.
-    Shutdown,
-    /// On again after it.
-    Start,
-}
+pub use room::room;
+pub use wish::{Wish, WishError};
 
 /// Why an operation is there, or why it waits.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case", tag = "code")]
-pub enum Because {
+pub enum Cause {
     /// Somebody named the server.
     Asked,
     /// Its host is to be emptied.
@@ -54,22 +43,6 @@ pub enum Because {
     Constraint { after: Vec<OperationNo> },
 }
 
-/// A 90 % interval and its median.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
-pub struct Estimate {
-    pub low: f64,
-    pub mid: f64,
-    pub high: f64,
-}
-
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
-pub struct Estimates {
-    pub bytes: Estimate,
-    /// From when its destination is made ready until it has ended.
-    pub seconds: Estimate,
-    pub downtime_seconds: Estimate,
-}
-
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Operation {
     pub id: OperationNo,
@@ -82,7 +55,7 @@ pub struct Operation {
     pub after: Vec<OperationNo>,
     /// A host of a rolling maintenance that is done before this one begins.
     pub after_done: Option<HostName>,
-    pub because: Vec<Because>,
+    pub because: Vec<Cause>,
     pub estimates: Estimates,
 }
 
@@ -91,13 +64,6 @@ pub struct Operation {
 pub struct Blocked {
     pub server: ServerUuid,
     pub reasons: Vec<Reason>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PlanState {
-    Ready,
-    Aborted,
 }
 
 /// The hosts of a rolling maintenance, in the order in which they are emptied. A host begins

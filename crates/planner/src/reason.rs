@@ -127,6 +127,12 @@ pub(crate) fn disabled(host: &HostName, because: &[Because]) -> Reason {
         .fixed_by_all(enable, because.iter().map(enabling).collect())
 }
 
+/// Somebody holds a host for maintenance: nothing is put there until all who do have released it.
+pub(crate) fn held(host: &HostName) -> Reason {
+    let text = "the host is in maintenance, or on its way there";
+    Reason::new(ReasonCode::Maintenance, text).shown_by(about(host))
+}
+
 /// Clusters take no part in moves: those of the source and of the destination.
 pub fn unmanaged(clusters: &[&Unmanaged]) -> Reason {
     let names = clusters.iter().map(|it| it.cluster.clone());

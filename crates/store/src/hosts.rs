@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::loads::HostLoad;
-pub(crate) use self::loads::load_all_loads;
+pub(crate) use self::loads::{load_all_loads, loads_of};
 use crate::among::{among, load_all};
 use crate::columns::{Json, PlainUuid, instant, json, text};
 use crate::connection::Database;

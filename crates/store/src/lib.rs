@@ -84,8 +84,9 @@ pub use migrations::*;
 pub use notifications::NotificationCursor;
 pub use open::{OpenError, PoolState, StoreOptions};
 pub use plans::{
-    Blocked, NewPlan, NotMade, PlanCreateError, PlanDeleteError, PlanDetail, PlanFilter, PlanMade,
-    PlanPage, PlanRecord, PlanStepError, PlannedOperation,
+    Blocked, InventoryGroup, InventoryMove, InventoryScope, InventoryServer, NewPlan, NotMade,
+    PlanCreateError, PlanDeleteError, PlanDetail, PlanFilter, PlanInventory, PlanMade, PlanPage,
+    PlanRecord, PlanStepError, PlannedOperation,
 };
 pub use repairs::RepairOffer;
 pub use reservations::{HeldClaim, Slot};

@@ -18,7 +18,7 @@ use godwit_core::ids::{HostName, PlanUuid, RunUuid, ServerUuid};
 use godwit_core::reason::WrittenReason;
 use godwit_core::time::Timestamp;
 
-pub(crate) use self::count::check;
+pub(crate) use self::count::{check, held};
 pub(crate) use self::of_run::{lock_of_plan, planned};
 pub(crate) use self::row::{LockedMaintenance, active};
 pub(crate) use self::step::hold;

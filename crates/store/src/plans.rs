@@ -10,6 +10,7 @@
 
 mod create;
 mod delete;
+mod inventory;
 mod list;
 mod made;
 mod operation;
@@ -32,6 +33,10 @@ use serde_json::Value;
 
 pub use self::create::{NewPlan, PlanCreateError};
 pub use self::delete::PlanDeleteError;
+pub(crate) use self::inventory::inventory;
+pub use self::inventory::{
+    InventoryGroup, InventoryMove, InventoryScope, InventoryServer, PlanInventory,
+};
 pub use self::list::{PlanFilter, PlanPage};
 pub use self::made::{NotMade, PlanMade};
 pub(crate) use self::operation::{count, operations_of};

@@ -35,10 +35,11 @@ pub(crate) use self::resolve::follow;
 use self::row::{HardwareRow, ServerRow};
 pub use self::sightings::SightingRecord;
 pub use self::sort::{ServerSortKey, SortDirection};
+use crate::among::{among, load_all as load_all_among};
 use crate::columns::text;
 use crate::connection::{Database, on_backend};
 use crate::dialect::Locking;
-use crate::flavors::FlavorRow;
+use crate::flavors::{FlavorRow, flavors_by_id};
 use crate::schema::{flavors, servers};
 use crate::{Store, StoreError};
 
@@ -79,6 +80,31 @@ pub(crate) fn load(
     uuid: ServerUuid,
 ) -> Result<Option<Server>, StoreError> {
     Ok(load_any(connection, uuid)?.filter(|server| server.deleted_at.is_none()))
+}
+
+/// Those of these servers that exist, with their disks.
+pub(crate) fn with_hardware(
+    connection: &mut Database,
+    uuids: &[String],
+) -> Result<Vec<(Server, Vec<Disk>)>, StoreError> {
+    let rows: Vec<(ServerRow, HardwareRow, i64)> = load_all_among!(connection, uuids, |uuids| {
+        servers::table
+            .filter(among(servers::uuid, uuids))
+            .filter(servers::deleted_at.is_null())
+            .select((
+                ServerRow::as_select(),
+                HardwareRow::as_select(),
+                servers::flavor_id,
+            ))
+    });
+    let flavors = flavors_by_id(connection, rows.iter().map(|(.., flavor)| *flavor))?;
+    let rows = rows.into_iter().map(|(row, hardware, flavor)| {
+        let known = flavors.get(&flavor);
+        let unknown = || StoreError::Corrupt(format!("there is no flavor {flavor}").into());
+        let server = row.with_flavor(known.ok_or_else(unknown)?.clone());
+        Ok((server, Hardware::from(hardware).disks))
+    });
+    rows.collect()
 }
 
 /// Every server that exists, of `project` or of all, the newest first.

@@ -138,7 +138,8 @@ impl Evidence {
             | FailureCode::StillInUse
             | FailureCode::NoDefinition
             | FailureCode::DisksInUse
-            | FailureCode::Superseded => None,
+            | FailureCode::Superseded
+            | FailureCode::NotPlanned => None,
         };
         host.map_or(Self::Nothing, |host| Self::Host { host: host.clone() })
     }

@@ -381,6 +381,7 @@ const fn another_host_may_do(code: FailureCode) -> bool {
         | FailureCode::SourceDead
         | FailureCode::SourceNotFenced
         | FailureCode::DisksInUse
-        | FailureCode::Superseded => false,
+        | FailureCode::Superseded
+        | FailureCode::NotPlanned => false,
     }
 }

@@ -16,7 +16,11 @@ impl Board<'_> {
         let name = &source.host.name;
         let server = &self.fleet.servers()[server];
         if let Some(destination) = &server.moving_to {
-            let text = format!("the server is on its way to {destination}");
+            let text = if destination == name {
+                "something else is being done to the server".to_owned()
+            } else {
+                format!("the server is on its way to {destination}")
+            };
             return Err(vec![Reason::new(ReasonCode::Busy, text)]);
         }
         if let Some(cluster) = &source.host.unmanaged {

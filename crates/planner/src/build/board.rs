@@ -13,7 +13,7 @@ use godwit_core::resources::Resources;
 use super::{Built, Draft, Preference};
 use crate::fleet::Fleet;
 use crate::inventory::Host;
-use crate::plan::{Because, Constraint, OperationKind, Options};
+use crate::plan::{Cause, Constraint, OperationKind, Options};
 use crate::table::{HostNo, OperationNo, ServerNo, Table};
 
 use super::choose::Open;
@@ -148,7 +148,7 @@ impl<'f> Board<'f> {
         server: ServerNo,
         destination: HostNo,
         waits_for: usize,
-        because: Because,
+        because: Cause,
     ) {
         self.count_as_gone(destination, waits_for);
         let source = self.at[server];
@@ -167,7 +167,7 @@ impl<'f> Board<'f> {
                 .collect();
             if !gone.is_empty() {
                 draft.after.extend(&gone);
-                draft.because.push(Because::RoomIsFreed { by: gone });
+                draft.because.push(Cause::RoomIsFreed { by: gone });
             }
         }
         let room = self.fleet.servers()[server]
@@ -197,14 +197,14 @@ impl<'f> Board<'f> {
     }
 
     /// An operation that stays where it is, after its server's last one and its constraints.
-    pub(super) fn draft(&self, kind: OperationKind, server: ServerNo, because: Because) -> Draft {
+    pub(super) fn draft(&self, kind: OperationKind, server: ServerNo, because: Cause) -> Draft {
         let mut because = vec![because];
         let mut after: Vec<_> = self.last[server].into_iter().collect();
         let earlier = self.earlier.get(&server).into_iter().flatten();
         let earlier: Vec<_> = earlier.filter_map(|it| self.last[*it]).collect();
         if !earlier.is_empty() {
             after.extend(&earlier);
-            because.push(Because::Constraint { after: earlier });
+            because.push(Cause::Constraint { after: earlier });
         }
         Draft {
             kind,

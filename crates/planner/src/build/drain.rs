@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use super::board::Board;
 use super::choose::Use;
-use crate::plan::{Because, Immovable, OperationKind};
+use crate::plan::{Cause, Immovable, OperationKind};
 use crate::reason::Reason;
 use crate::table::{HostNo, ServerNo};
 
@@ -18,11 +18,11 @@ pub(super) fn empty(board: &mut Board<'_>, host: HostNo) {
     let here: HashSet<_> = here
         .filter(|server| board.at[*server] == host && !moving(*server))
         .collect();
-    leave(board, here.into_iter().collect(), &Because::HostIsEmptied);
+    leave(board, here.into_iter().collect(), &Cause::HostIsEmptied);
 }
 
 /// These leave their hosts: big ones first, as they find a place in fewer hosts than small ones.
-pub(super) fn leave(board: &mut Board<'_>, servers: Vec<ServerNo>, because: &Because) {
+pub(super) fn leave(board: &mut Board<'_>, servers: Vec<ServerNo>, because: &Cause) {
     for server in in_order(board, &servers) {
         let kind = match board.kind(server) {
             Ok(kind) => kind,
@@ -38,7 +38,7 @@ pub(super) fn leave(board: &mut Board<'_>, servers: Vec<ServerNo>, because: &Bec
                     && let Some(operation) = board.last[server]
                 {
                     let draft = &mut board.built.drafts[operation];
-                    draft.because.push(Because::NoDoneHostFits);
+                    draft.because.push(Cause::NoDoneHostFits);
                 }
             }
             None => {
@@ -50,8 +50,8 @@ pub(super) fn leave(board: &mut Board<'_>, servers: Vec<ServerNo>, because: &Bec
 }
 
 /// It cannot go: it is shut down where the plan's caller wants that of a host's servers.
-fn stays(board: &mut Board<'_>, server: ServerNo, because: &Because, reasons: Vec<Reason>) {
-    let emptied = *because == Because::HostIsEmptied;
+fn stays(board: &mut Board<'_>, server: ServerNo, because: &Cause, reasons: Vec<Reason>) {
+    let emptied = *because == Cause::HostIsEmptied;
     let moving = board.fleet.servers()[server].moving_to.is_some();
     let host = board.at[server];
     let reached = board.hosts[host].up && board.hosts[host].unmanaged.is_none() && !moving;

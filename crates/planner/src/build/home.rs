@@ -12,13 +12,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use godwit_core::ids::{HostName, ServerUuid};
 
 use super::board::Board;
-use crate::plan::Because;
+use crate::plan::Cause;
 use crate::reason::{Reason, ReasonCode};
 use crate::table::{HostNo, ServerNo};
 
 struct Bringing<'b, 'f> {
     board: &'b mut Board<'f>,
-    because: &'b Because,
+    because: &'b Cause,
     homes: BTreeMap<ServerNo, HostNo>,
     /// Of all, whether they are there or not.
     all_homes: Vec<(ServerNo, HostNo)>,
@@ -31,15 +31,14 @@ struct Bringing<'b, 'f> {
     detoured: HashSet<ServerNo>,
 }
 
-pub(super) fn bring(board: &mut Board<'_>, homes: &[(ServerUuid, HostName)], because: &Because) {
+pub(super) fn bring(board: &mut Board<'_>, homes: &[(ServerUuid, HostName)], because: &Cause) {
     let numbers = homes.iter().filter_map(|(server, home)| {
         let home = board.fleet.host_no(home)?;
         Some((board.fleet.server_no(*server)?, home))
     });
     let all_homes: Vec<_> = numbers.collect();
     let away = all_homes.iter().copied();
-    let away =
-        away.filter(|(server, home)| *because == Because::Asked || board.at[*server] != *home);
+    let away = away.filter(|(server, home)| *because == Cause::Asked || board.at[*server] != *home);
     let homes: BTreeMap<_, _> = away.collect();
     let mut queue: Vec<_> = homes.keys().copied().collect();
     queue.sort_by_key(|server| -board.fleet.servers()[*server].need.room.memory_mb);
@@ -144,7 +143,7 @@ impl Bringing<'_, '_> {
                 waiting.remove(&server);
             }
             let source = self.board.at[server];
-            let because = Because::MakesWay;
+            let because = Cause::MakesWay;
             self.board
                 .place(kind, server, choice.host, choice.waits_for, because);
             self.left(source);
@@ -183,6 +182,7 @@ fn can_pass(reason: &Reason) -> bool {
         | R::NotNamed
         | R::Unknown
         | R::Disabled
+        | R::Maintenance
         | R::Down
         | R::HypervisorType
         | R::HypervisorTooOld
@@ -190,6 +190,7 @@ fn can_pass(reason: &Reason) -> bool {
         | R::Storage
         | R::Refused
         | R::Busy
+        | R::Deleted
         | R::Unmanaged
         | R::SourceNotFenced
         | R::NeverConverges => false,

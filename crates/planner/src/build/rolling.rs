@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use super::board::Board;
 use super::choose::Use;
 use super::drain;
-use crate::plan::{Because, OperationKind};
+use crate::plan::{Cause, OperationKind};
 use crate::table::{HostNo, OperationNo};
 
 /// The emptiest begins, as nobody is done before it; and so on, so that each finds the room that
@@ -58,7 +58,7 @@ fn start_again(board: &mut Board<'_>, host: HostNo, first: usize) {
     let mut stopped: Vec<(OperationNo, _)> = stopped.into_iter().collect();
     stopped.sort_unstable();
     for (shutdown, server) in stopped {
-        let mut draft = board.draft(OperationKind::Start, server, Because::HostIsEmptied);
+        let mut draft = board.draft(OperationKind::Start, server, Cause::HostIsEmptied);
         draft.after.push(shutdown);
         draft.after_done = Some(host);
         board.add(draft);

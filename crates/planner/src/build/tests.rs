@@ -8,7 +8,7 @@ use crate::fixtures::unmanaged;
 use crate::fleet::Fleet;
 use crate::generate;
 use crate::lint::lint;
-use crate::plan::{Because, Constraint, Immovable, Options, Plan, PlanState, Wish, make};
+use crate::plan::{Cause, Constraint, Immovable, Options, Plan, PlanState, Wish, make};
 use crate::reason::ReasonCode;
 
 mod groups;

@@ -48,10 +48,10 @@ fn pools() -> impl Strategy<Value = BTreeSet<String>> {
 prop_compose! {
     fn any_host()(
         text in "[abc]", disabled_at in levels(), up in any::<bool>(), c in any_cluster(), used in room(), pools in pools(),
-        (old, fake, arm) in (any::<bool>(), any::<bool>(), any::<bool>()),
+        (old, fake, arm, held) in (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()),
     ) -> Host {
         let mut it = host(&text);
-        (it.up, it.unmanaged, it.used, it.pools) = (up, c, used, pools);
+        (it.up, it.held, it.unmanaged, it.used, it.pools) = (up, held, c, used, pools);
         it.because = disabled_at.into_iter().map(|level| disabled(level, of(level, &text))).collect();
         it.hypervisor_version -= i64::from(old);
         if fake {

@@ -64,6 +64,7 @@ fn broken(constraint: Constraint) -> (Host, Need, Target) {
         Constraint::Elsewhere => need.source = name("b"),
         Constraint::Named => target = Target::Named(name("c")),
         Constraint::Enabled => host.because = vec![disabled(Level::Pod, "p")],
+        Constraint::Unheld => host.held = true,
         Constraint::Managed => host.unmanaged = Some(unmanaged("c")),
         Constraint::Up => host.up = false,
         Constraint::HypervisorType => host.hypervisor_type = "fake".into(),

@@ -2,35 +2,33 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use godwit_core::ids::HostName;
 use godwit_core::migration::BlockMigration;
 use godwit_core::resources::Resources;
 use godwit_core::server_group::Policy;
 
 use super::{Fact, FactCode, Subject};
 use crate::fleet::Fleet;
-use crate::plan::{Operation, OperationKind, Plan, Wish};
-use crate::table::{GroupNo, HostNo, OperationNo, ServerNo};
+use crate::plan::{Operation, OperationKind, Plan, Wish, room};
+use crate::table::{GroupNo, HostNo, ServerNo};
 
 /// What a plan asks of a host that servers go to.
 #[derive(Default)]
 struct Asked {
-    arrivals: Vec<(OperationNo, ServerNo)>,
+    arrivals: Vec<ServerNo>,
     groups: BTreeSet<GroupNo>,
-    /// What all of the plan that leaves it takes there.
-    leaves: Resources,
 }
 
 pub(super) fn facts(fleet: &Fleet, wish: &Wish, plan: &Plan) -> Vec<Fact> {
     let mut facts = Facts {
         fleet,
-        plan,
+        room: room(fleet, plan),
         found: Vec::new(),
     };
     let mut servers = BTreeSet::new();
     let mut sources = BTreeSet::new();
     let mut asked: BTreeMap<HostNo, Asked> = BTreeMap::new();
-    let mut leaving: BTreeMap<HostNo, Resources> = BTreeMap::new();
-    for (id, operation) in plan.operations.iter() {
+    for operation in plan.operations.rows() {
         servers.insert(operation.server);
         let (Some(source), Some(server)) = (
             fleet.host_no(&operation.source),
@@ -38,17 +36,11 @@ pub(super) fn facts(fleet: &Fleet, wish: &Wish, plan: &Plan) -> Vec<Fact> {
         ) else {
             continue;
         };
-        if operation.destination.is_some() {
-            let pools = &fleet.hosts()[source].host.pools;
-            let room = fleet.servers()[server].need.room_at(pools);
-            let leaves = leaving.entry(source).or_default();
-            *leaves = Resources::plus(*leaves, room);
-        }
         sources.insert((source, operation.kind == OperationKind::Evacuate));
         let destination = operation.destination.as_ref();
         if let Some(host) = destination.and_then(|host| fleet.host_no(host)) {
             let asked = asked.entry(host).or_default();
-            asked.arrivals.push((id, server));
+            asked.arrivals.push(server);
             asked.groups.extend(fleet.servers()[server].group);
             facts.converges(operation, source, host, server);
         }
@@ -71,8 +63,7 @@ pub(super) fn facts(fleet: &Fleet, wish: &Wish, plan: &Plan) -> Vec<Fact> {
     for (host, evacuated) in sources {
         facts.source(host, evacuated);
     }
-    for (host, mut asked) in asked {
-        asked.leaves = leaving.get(&host).copied().unwrap_or_default();
+    for (host, asked) in asked {
         facts.destination(host, &asked);
     }
     facts.found
@@ -80,7 +71,7 @@ pub(super) fn facts(fleet: &Fleet, wish: &Wish, plan: &Plan) -> Vec<Fact> {
 
 struct Facts<'a> {
     fleet: &'a Fleet,
-    plan: &'a Plan,
+    room: BTreeMap<HostName, Resources>,
     found: Vec<Fact>,
 }
 
@@ -176,9 +167,7 @@ impl Facts<'_> {
             yes(to.host.unmanaged.is_none()),
         );
         let needs = asked.arrivals.iter();
-        let needs: Vec<_> = needs
-            .map(|(_, server)| &fleet.servers()[*server].need)
-            .collect();
+        let needs: Vec<_> = needs.map(|server| &fleet.servers()[*server].need).collect();
         let fits = needs.iter().all(|need| {
             need.hypervisor_type == to.host.hypervisor_type
                 && need.hypervisor_version <= to.host.hypervisor_version
@@ -208,14 +197,15 @@ impl Facts<'_> {
             format!("does not reach {}", missing.join(", "))
         };
         self.add(FactCode::HostPools, subject(), reached);
-        self.room(no, asked);
+        self.room_of(no);
         self.groups(no, asked);
     }
 
     /// Enough of each, or how much there is.
-    fn room(&mut self, no: HostNo, asked: &Asked) {
+    fn room_of(&mut self, no: HostNo) {
         let host = &self.fleet.hosts()[no].host;
-        let (peak, free) = (self.peak(no, asked), host.free());
+        let peak = self.room.get(&host.name).copied().unwrap_or_default();
+        let free = host.free();
         for (code, peak, free) in [
             (FactCode::HostVcpus, peak.vcpus, free.vcpus),
             (FactCode::HostMemory, peak.memory_mb, free.memory_mb),
@@ -231,41 +221,12 @@ impl Facts<'_> {
         }
     }
 
-    /// The most room that the plan takes at one moment, with what has left by then.
-    fn peak(&self, no: HostNo, asked: &Asked) -> Resources {
-        let host = &self.fleet.hosts()[no].host;
-        let room = |server: ServerNo| self.fleet.servers()[server].need.room_at(&host.pools);
-        let leaves = |id: &OperationNo| {
-            let operation = &self.plan.operations[*id];
-            let server = self.fleet.server_no(operation.server);
-            server.filter(|_| operation.source == host.name).map(room)
-        };
-        let (mut peak, mut arrived) = (Resources::default(), Resources::default());
-        for (id, server) in &asked.arrivals {
-            arrived = arrived.plus(room(*server));
-            let operation = &self.plan.operations[*id];
-            let gone = if operation.after_done.is_some() {
-                asked.leaves
-            } else {
-                let after = operation.after.iter().filter_map(leaves);
-                after.fold(Resources::default(), Resources::plus)
-            };
-            let now = arrived.less(gone);
-            peak = Resources {
-                vcpus: peak.vcpus.max(now.vcpus),
-                memory_mb: peak.memory_mb.max(now.memory_mb),
-                disk_gb: peak.disk_gb.max(now.disk_gb),
-            };
-        }
-        peak
-    }
-
     /// Members that the plan does not move, where they count.
     fn groups(&mut self, no: HostNo, asked: &Asked) {
         let name = self.fleet.hosts()[no].host.name.clone();
         for group in &asked.groups {
             let rule = &self.fleet.groups()[*group];
-            let moves = |server: &ServerNo| asked.arrivals.iter().any(|(_, it)| it == server);
+            let moves = |server: &ServerNo| asked.arrivals.contains(server);
             let others = self.fleet.members(*group).iter();
             let others: Vec<_> = others.filter(|it| !moves(it)).copied().collect();
             let there = |server: &ServerNo| {

@@ -84,7 +84,10 @@ impl Linter<'_> {
             }
             let powers = match operation.kind {
                 OperationKind::Shutdown | OperationKind::Start => true,
-                OperationKind::Live | OperationKind::Cold | OperationKind::Evacuate => false,
+                OperationKind::Live
+                | OperationKind::Cold
+                | OperationKind::Evacuate
+                | OperationKind::Storage => false,
             };
             if powers && (!stops || emptied.is_empty()) {
                 self.find(Rule::Wanted, Some(operation), "nobody asked to stop it");

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::fleet::Fleet;
+use crate::plan::{Constraint, Options};
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -25,74 +26,6 @@ pub enum Wish {
     },
     /// Each goes back to where it was.
     ReturnHome { homes: Vec<(ServerUuid, HostName)> },
-}
-
-/// What becomes of a server that cannot move live.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fallback {
-    #[default]
-    None,
-    Cold,
-}
-
-/// How hard rules of server groups are taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Affinity {
-    #[default]
-    Strict,
-    /// A rule makes a host worse, and rules none out.
-    BestEffort,
-}
-
-/// What becomes of a server that cannot move at all.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Immovable {
-    #[default]
-    Wait,
-    Skip,
-    ShutdownRestart,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Constraint {
-    /// The first has ended before the second begins.
-    Before(ServerUuid, ServerUuid),
-    /// Never two of them at the same time.
-    NotTogether(Vec<ServerUuid>),
-    /// Never more than so many of them at the same time.
-    AtMost(u32, Vec<ServerUuid>),
-}
-
-impl Constraint {
-    fn servers(&self) -> Vec<ServerUuid> {
-        match self {
-            Self::Before(first, second) => vec![*first, *second],
-            Self::NotTogether(servers) | Self::AtMost(_, servers) => servers.clone(),
-        }
-    }
-
-    /// How many of which may move at the same time.
-    pub fn limit(&self) -> Option<(u32, &[ServerUuid])> {
-        match self {
-            Self::Before(..) => None,
-            Self::NotTogether(servers) => Some((1, servers)),
-            Self::AtMost(most, servers) => Some((*most, servers)),
-        }
-    }
-}
-
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Options {
-    pub fallback: Fallback,
-    pub affinity: Affinity,
-    pub allow_partial: bool,
-    pub immovable: Immovable,
-    pub constraints: Vec<Constraint>,
 }
 
 /// Why a wish is none: the caller's mistake, not the fleet's.
@@ -155,7 +88,7 @@ impl Wish {
         }
         for constraint in &options.constraints {
             known_servers(fleet, constraint.servers().iter())?;
-            if constraint.limit().is_some_and(|(most, _)| most == 0) {
+            if constraint.limit() == Some(0) {
                 return Err(WishError::NoneAtATime);
             }
         }

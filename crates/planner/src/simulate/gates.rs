@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::job::Job;
 use crate::fleet::Fleet;
-use crate::plan::Plan;
+use crate::plan::{Constraint, Plan};
 use crate::table::HostNo;
 
 pub(super) struct Gates {
@@ -55,11 +55,7 @@ impl Gates {
                 .map_or(0, |it| it.max_unavailable as usize),
             next: 0,
             emptying: 0,
-            free: plan
-                .constraints
-                .iter()
-                .map(|it| it.limit().map(|(most, _)| most))
-                .collect(),
+            free: plan.constraints.iter().map(Constraint::limit).collect(),
         };
         for (no, job) in jobs.iter().enumerate() {
             gates.add(no, job);

@@ -46,12 +46,10 @@ pub(super) fn jobs(fleet: &Fleet, plan: &Plan, conditions: &Conditions) -> Vec<J
         .collect();
     let mut limits: HashMap<_, Vec<usize>> = HashMap::new();
     for (at, constraint) in plan.constraints.iter().enumerate() {
-        for server in constraint
-            .limit()
-            .into_iter()
-            .flat_map(|(_, servers)| servers)
-        {
-            limits.entry(*server).or_default().push(at);
+        if constraint.limit().is_some() {
+            for server in constraint.servers() {
+                limits.entry(server).or_default().push(at);
+            }
         }
     }
     let operations = plan.operations.rows().iter().enumerate();
@@ -68,7 +66,10 @@ pub(super) fn jobs(fleet: &Fleet, plan: &Plan, conditions: &Conditions) -> Vec<J
                 believed.bytes -= believed.memory;
                 believed.dirty = 0.0;
             }
-            OperationKind::Evacuate | OperationKind::Shutdown | OperationKind::Start => {
+            OperationKind::Evacuate
+            | OperationKind::Storage
+            | OperationKind::Shutdown
+            | OperationKind::Start => {
                 believed.bytes = 0.0;
                 believed.dirty = 0.0;
             }
@@ -80,7 +81,7 @@ pub(super) fn jobs(fleet: &Fleet, plan: &Plan, conditions: &Conditions) -> Vec<J
             .alone(limit)
             .map_or(f64::MAX, |alone| alone.seconds);
         let power = match operation.kind {
-            OperationKind::Live | OperationKind::Evacuate => 0.0,
+            OperationKind::Live | OperationKind::Evacuate | OperationKind::Storage => 0.0,
             OperationKind::Cold | OperationKind::Shutdown | OperationKind::Start => POWER_SECONDS,
         };
         Some(Job {

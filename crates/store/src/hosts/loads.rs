@@ -1,6 +1,6 @@
 //! Hosts with all that decides what they may still be given.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::prelude::*;
 use godwit_core::host::management::Unmanaged;
@@ -15,7 +15,7 @@ use crate::connection::Database;
 use crate::reservations::{self, Taken};
 use crate::schema::{hosts, services};
 use crate::scopes::{self, Scopes};
-use crate::{Service, Store, StoreError};
+use crate::{Service, Store, StoreError, maintenance};
 
 /// A host as a destination: what it has, what of it is taken, and whether anything is put there.
 #[derive(Clone, PartialEq, Debug)]
@@ -34,13 +34,33 @@ pub struct HostLoad {
     pub because: Vec<Because>,
     /// Its cluster, where that takes no part in moves.
     pub unmanaged: Option<Unmanaged>,
+    /// Is it in maintenance, or on its way there? Then nothing arrives.
+    pub held: bool,
 }
 
 /// All hosts with what is taken of them, by id.
 pub(crate) fn load_all_loads(connection: &mut Database) -> Result<Vec<HostLoad>, StoreError> {
     let taken = reservations::taken(connection)?;
     let scopes = scopes::of_all(connection)?;
-    Ok(loads(load_all(connection)?, &taken, &scopes))
+    let held = maintenance::held(connection)?;
+    Ok(loads(load_all(connection)?, &taken, &scopes, &held))
+}
+
+/// Those of some hosts that there are, by id, with what is taken of them.
+pub(crate) fn loads_of(
+    connection: &mut Database,
+    names: &[&HostName],
+) -> Result<Vec<HostLoad>, StoreError> {
+    let texts: Vec<String> = names.iter().map(text).collect();
+    let mut rows: Vec<(HostRow, Service)> = load_all_among!(connection, texts, |names| {
+        hosts::table
+            .inner_join(services::table)
+            .filter(among(hosts::name, names))
+            .order(hosts::id)
+            .select((HostRow::as_select(), Service::as_select()))
+    });
+    rows.sort_by_key(|(host, _)| host.id);
+    with_loads(connection, rows)
 }
 
 /// The hosts of some rows, with what is taken of them.
@@ -51,11 +71,17 @@ fn with_loads(
     let names: Vec<&HostName> = rows.iter().map(|(host, _)| &host.name).collect();
     let taken = reservations::taken_of_some(connection, &names)?;
     let scopes = scopes::of_some(connection, &names)?;
+    let held = maintenance::held(connection)?;
     let hosts = rows.into_iter().map(|(host, service)| host.with(service));
-    Ok(loads(hosts.collect(), &taken, &scopes))
+    Ok(loads(hosts.collect(), &taken, &scopes, &held))
 }
 
-fn loads(hosts: Vec<Host>, taken: &HashMap<String, Taken>, scopes: &Scopes) -> Vec<HostLoad> {
+fn loads(
+    hosts: Vec<Host>,
+    taken: &HashMap<String, Taken>,
+    scopes: &Scopes,
+    held: &BTreeSet<HostName>,
+) -> Vec<HostLoad> {
     let load = |host: Host| {
         let name = &host.facts.name;
         let Taken { servers, claims } = taken.get(name.as_str()).copied().unwrap_or_default();
@@ -64,6 +90,7 @@ fn loads(hosts: Vec<Host>, taken: &HashMap<String, Taken>, scopes: &Scopes) -> V
         HostLoad {
             unmanaged: scopes.unmanaged(&topology),
             because: because(name, &topology, &switch, scopes.disabled()),
+            held: held.contains(name),
             topology,
             switch,
             servers,
@@ -93,8 +120,9 @@ impl Store {
                     .order(hosts::id)
                     .select((HostRow::as_select(), Service::as_select()))
             });
+            let held = maintenance::held(connection)?;
             let hosts = hosts.into_iter().map(|(host, service)| host.with(service));
-            Ok(loads(hosts.collect(), &taken, &scopes))
+            Ok(loads(hosts.collect(), &taken, &scopes, &held))
         })
         .await
     }
@@ -121,8 +149,9 @@ impl Store {
         self.read_snapshot(move |connection| {
             let taken = reservations::taken_of(connection, [&name; 2], None)?;
             let scopes = scopes::of_some(connection, &[&name])?;
+            let held = maintenance::held(connection)?;
             let host = load(connection, &name)?;
-            Ok(loads(host.into_iter().collect(), &taken, &scopes).pop())
+            Ok(loads(host.into_iter().collect(), &taken, &scopes, &held).pop())
         })
         .await
     }

@@ -62,3 +62,13 @@ pub(crate) fn check(connection: &mut Database, host: &HostName) -> Result<(), Co
         Some(State::None | State::Leaving) | None => Ok(()),
     }
 }
+
+/// Hosts to which [`check`] lets nothing be sent.
+pub(crate) fn held(connection: &mut Database) -> Result<BTreeSet<HostName>, StoreError> {
+    let held = [State::Entering, State::Empty, State::InMaintenance].map(State::as_str);
+    let hosts: Vec<HostName> = maintenances::table
+        .filter(maintenances::state.eq_any(held))
+        .select(maintenances::host)
+        .load(connection)?;
+    Ok(hosts.into_iter().collect())
+}

@@ -185,6 +185,35 @@ pub(crate) fn take_from_run(
 }
 
 impl Store {
+    /// What a run holds of hosts for operations that have claimed nothing by themselves.
+    pub async fn run_holds(
+        &self,
+        run: RunUuid,
+    ) -> Result<BTreeMap<HostName, Resources>, StoreError> {
+        self.read(move |connection| {
+            let rows: Vec<(HostName, i64, i64, i64)> = run_claims::table
+                .inner_join(runs::table)
+                .filter(runs::uuid.eq(text(run)))
+                .select((
+                    run_claims::host,
+                    run_claims::vcpus,
+                    run_claims::memory_mb,
+                    run_claims::disk_gb,
+                ))
+                .load(connection)?;
+            let room = |(host, vcpus, memory_mb, disk_gb)| {
+                let room = Resources {
+                    vcpus,
+                    memory_mb,
+                    disk_gb,
+                };
+                (host, room)
+            };
+            Ok(rows.into_iter().map(room).collect())
+        })
+        .await
+    }
+
     /// What a run holds at its destination for the operation that has started this migration: whoever
     /// places the migration counts it as free. `None`: it is of no run, or has claimed room by itself.
     pub async fn room_held_for(

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::Bringing;
 use super::sequence::{self, Server};
-use crate::plan::{Because, Constraint};
+use crate::plan::{Cause, Constraint};
 use crate::table::{HostNo, ServerNo};
 
 /// How many servers and hosts a sequence of moves is looked for with.
@@ -111,7 +111,7 @@ impl Bringing<'_, '_> {
         let because = if home {
             self.because.clone()
         } else {
-            Because::MakesWay
+            Cause::MakesWay
         };
         self.board.place(kind, server, host, waits_for, because);
         true

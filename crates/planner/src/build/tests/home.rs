@@ -14,7 +14,7 @@ fn two_servers_that_swap_hosts_use_a_third() {
     };
     let plan = planned(&fleet, &wish, &Options::default());
     assert_eq!(plan.operations.len(), 3);
-    assert_eq!(plan.operations.rows()[0].because, [Because::MakesWay]);
+    assert_eq!(plan.operations.rows()[0].because, [Cause::MakesWay]);
 }
 
 #[test]

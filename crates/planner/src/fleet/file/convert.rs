@@ -72,6 +72,7 @@ fn host(file: &FleetFile, entry: &HostEntry) -> FleetHost {
         node: entry.name.to_string(),
         because: Vec::new(),
         unmanaged: (!entry.managed).then(|| unmanaged(entry)),
+        held: false,
         up: entry.up,
         hypervisor_type: hypervisor.map_or_else(|| "QEMU".to_owned(), |it| it.kind.clone()),
         hypervisor_version: hypervisor.map_or(0, |it| i64::from(it.version)),

@@ -1,0 +1,312 @@
+//! Single operations of a run, held against the fleet as it is now: is the destination still
+//! suitable, and which other one would be?
+//!
+//! It is the checker that places servers, so what is called suitable here is accepted there, unless
+//! something comes in between.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use godwit_core::ids::{HostName, OperationUuid};
+use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest, Request};
+use godwit_core::plan::request::Target as PlanTarget;
+use godwit_core::reason::{Evidence, Reason, ReasonCode, Rejection};
+use godwit_core::resources::Resources;
+use godwit_core::run::rolling::Preference;
+use godwit_core::run::{Operation, OperationKind, OperationState};
+use godwit_core::server_group::{Member, Policy};
+use godwit_planner::candidates::candidates;
+use godwit_planner::inventory::{Host, Need, Target};
+use godwit_store::{InventoryScope, InventoryServer, PlanRecord, RunRecord};
+
+use crate::context::Context;
+use crate::effects::Retry;
+use crate::fleet::{Fleet, Fleets};
+use crate::testimony::explain;
+
+/// Another destination for an operation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Elsewhere {
+    pub(crate) host: HostName,
+    /// What that host may give in all, overcommitment included.
+    pub(crate) capacity: Resources,
+    /// What the server takes there.
+    pub(crate) size: Resources,
+}
+
+/// What comes of looking for another destination.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Replanned {
+    To(Elsewhere),
+    /// Nothing else is suitable: why not, each reason once.
+    Nowhere(Vec<Reason>),
+}
+
+/// Looks for another destination for an operation that has not begun, within what the plan was asked
+/// for. Hosts that it was sent to before are not tried again.
+pub(crate) async fn replan(
+    ctx: &Arc<Context>,
+    run: &RunRecord,
+    plan: &PlanRecord,
+    operation: OperationUuid,
+) -> Result<Replanned, Retry> {
+    let Some(operation) = run.run.operation(operation) else {
+        return Ok(Replanned::Nowhere(vec![unknown_operation()]));
+    };
+    if let Some(only) = only_destination(plan) {
+        return Ok(Replanned::Nowhere(vec![not_named(only)]));
+    }
+    let look = match Look::at(ctx, run, operation).await? {
+        Ok(look) => look,
+        Err(reason) => return Ok(Replanned::Nowhere(vec![reason])),
+    };
+    let tried = tried(run, operation);
+    let (mut hosts, mut passing) = (Vec::new(), Vec::new());
+    for host in look.fleet.hosts(None).iter() {
+        if tried.contains(host.name.as_str()) || is_emptied(plan, &host.name) {
+            continue;
+        }
+        let rolling = run.run.rolling.as_ref();
+        match rolling.map_or(Some(Preference::Lasting), |it| it.preference(&host.name)) {
+            Some(Preference::Lasting) => hosts.push(host.clone()),
+            Some(Preference::Passing) => passing.push(host.clone()),
+            None => {}
+        }
+    }
+    let mut rejected = Vec::new();
+    for hosts in [hosts, passing] {
+        let (fitting, others) = candidates(&hosts, &look.need, &Target::Any);
+        let best = fitting.first().and_then(|best| {
+            let host = hosts.iter().find(|host| host.name == *best)?;
+            Some(look.elsewhere(host))
+        });
+        if let Some(best) = best {
+            return Ok(Replanned::To(best));
+        }
+        rejected.extend(others);
+    }
+    Ok(Replanned::Nowhere(each_once(rejected, &look.need)))
+}
+
+/// What is against an operation's beginning now, as far as its server and its destination go;
+/// nothing: it is suitable. What the run holds there counts as free.
+pub(crate) async fn check(
+    ctx: &Arc<Context>,
+    run: &RunRecord,
+    operation: OperationUuid,
+) -> Result<Vec<Reason>, Retry> {
+    let Some(operation) = run.run.operation(operation) else {
+        return Ok(vec![unknown_operation()]);
+    };
+    let look = match Look::at(ctx, run, operation).await? {
+        Ok(look) => look,
+        Err(reason) => return Ok(vec![reason]),
+    };
+    if let Some(reason) = look.moved_away(run, operation) {
+        return Ok(vec![reason]);
+    }
+    if !has_destination(operation.kind) {
+        return Ok(Vec::new());
+    }
+    let Ok(destination) = HostName::new(operation.destination.as_str()) else {
+        return Ok(vec![unknown_host(&operation.destination)]);
+    };
+    let hosts = look.fleet.hosts(None);
+    let host = hosts.iter().find(|host| host.name == destination);
+    let Some(mut host) = host.cloned() else {
+        return Ok(vec![unknown_host(&operation.destination)]);
+    };
+    let held = ctx.store.run_holds(run.uuid).await?;
+    let held = held.get(&destination).copied().unwrap_or_default();
+    let own = least(held, look.need.room_at(&host.pools));
+    host.used = host.used.less(own);
+    let (_, rejected) = candidates(&[host], &look.need, &Target::Any);
+    Ok(rejected.into_iter().flat_map(|it| it.reasons).collect())
+}
+
+/// The fleet, and what an operation's server needs of a host.
+struct Look {
+    fleet: Arc<Fleet>,
+    need: Need,
+}
+
+impl Look {
+    async fn at(
+        ctx: &Arc<Context>,
+        run: &RunRecord,
+        operation: &Operation,
+    ) -> Result<Result<Self, Reason>, Retry> {
+        let scope = InventoryScope {
+            servers: [operation.server].into(),
+            hosts: Some(BTreeSet::new()),
+            ..InventoryScope::default()
+        };
+        let inventory = ctx.store.plan_inventory(scope).await?;
+        let mut servers = inventory.servers.iter();
+        let Some(it) = servers.find(|it| it.server.uuid == operation.server) else {
+            let text = "the server was deleted";
+            return Ok(Err(Reason::new(ReasonCode::Deleted, text)));
+        };
+        let Some(source) = &it.server.host else {
+            let text = "the server is on no host";
+            return Ok(Err(Reason::new(ReasonCode::Unknown, text)));
+        };
+        let fleet = Fleets::load(ctx).await;
+        let fleet = fleet.map_err(|error| Retry::because(explain(&*error)))?;
+        let request = request(operation.kind, it);
+        let mut need = fleet.need(&it.server, &it.disks, source, &request);
+        need.group = ctx.store.server_group_membership(operation.server).await?;
+        let mates = inventory.servers.iter().map(|it| it.server.uuid);
+        join_planned(&mut need, run, operation, &mates.collect());
+        Ok(Ok(Self { fleet, need }))
+    }
+
+    fn elsewhere(&self, host: &Host) -> Elsewhere {
+        Elsewhere {
+            host: host.name.clone(),
+            capacity: host.capacity,
+            size: self.need.room_at(&host.pools),
+        }
+    }
+
+    /// Somebody else has moved the server from where it was to be taken. Where an earlier operation
+    /// of the run has, that is where it was to be brought, or was brought instead.
+    fn moved_away(&self, run: &RunRecord, operation: &Operation) -> Option<Reason> {
+        let mut earlier = run.run.operations.iter();
+        let moved = earlier.any(|it| {
+            it.server == operation.server
+                && it.state == OperationState::Completed
+                && has_destination(it.kind)
+        });
+        let here = &self.need.source;
+        if moved || here.as_str() == operation.source {
+            return None;
+        }
+        let text = format!("the server is on {here}, no longer on {}", operation.source);
+        let evidence = Evidence::Host { host: here.clone() };
+        Some(Reason::new(ReasonCode::Refused, text).shown_by(evidence))
+    }
+}
+
+/// As whoever carries it out asks for it.
+fn request(kind: OperationKind, it: &InventoryServer) -> Request {
+    let was = it.server.vm_state;
+    match kind {
+        OperationKind::Live
+        | OperationKind::Storage
+        | OperationKind::Shutdown
+        | OperationKind::Start => Request::Live(LiveRequest::anywhere()),
+        OperationKind::Cold => Request::Cold(ColdRequest { host: None, was }),
+        OperationKind::Evacuate => Request::Evacuation(EvacuationRequest {
+            host: None,
+            forced: false,
+            was,
+            end_stopped: false,
+        }),
+    }
+}
+
+/// Where a group keeps apart, its servers count where the same run is still to bring them as well.
+fn join_planned(
+    need: &mut Need,
+    run: &RunRecord,
+    operation: &Operation,
+    mates: &BTreeSet<godwit_core::ids::ServerUuid>,
+) {
+    let Some(group) = &mut need.group else { return };
+    match group.policy {
+        Policy::AntiAffinity | Policy::SoftAntiAffinity => {}
+        Policy::Affinity | Policy::SoftAffinity => return,
+    }
+    let open = run.run.operations.iter().filter(|it| {
+        it.server != operation.server
+            && mates.contains(&it.server)
+            && it.state == OperationState::Waiting
+            && has_destination(it.kind)
+    });
+    let planned = open.filter_map(|it| HostName::new(it.destination.as_str()).ok());
+    group.others.extend(planned.map(|host| Member {
+        host: Some(host),
+        moving: None,
+    }));
+}
+
+/// The one host that the plan's servers go to, if that was asked for.
+fn only_destination(plan: &PlanRecord) -> Option<&HostName> {
+    match &plan.target {
+        PlanTarget::Server(_, Some(host)) | PlanTarget::ReturnHome(host) => Some(host),
+        PlanTarget::Server(_, None)
+        | PlanTarget::Servers(_)
+        | PlanTarget::Host(_)
+        | PlanTarget::Maintenance(_)
+        | PlanTarget::Rolling { .. }
+        | PlanTarget::Pool { .. } => None,
+    }
+}
+
+/// Does the plan empty this host for good? Those of a rolling maintenance have their turns.
+fn is_emptied(plan: &PlanRecord, host: &HostName) -> bool {
+    match &plan.target {
+        PlanTarget::Host(it) | PlanTarget::Maintenance(it) => it == host,
+        PlanTarget::Server(..)
+        | PlanTarget::Servers(_)
+        | PlanTarget::Rolling { .. }
+        | PlanTarget::Pool { .. }
+        | PlanTarget::ReturnHome(_) => false,
+    }
+}
+
+/// Where the operation was to go, and was sent to before.
+fn tried<'a>(run: &'a RunRecord, operation: &'a Operation) -> BTreeSet<&'a str> {
+    let revisions = run.run.revisions.iter();
+    let before = revisions.filter(|it| it.operation == operation.id);
+    let before = before.flat_map(|it| [it.from.as_str(), it.to.as_str()]);
+    before.chain([operation.destination.as_str()]).collect()
+}
+
+const fn has_destination(kind: OperationKind) -> bool {
+    match kind {
+        OperationKind::Live | OperationKind::Cold | OperationKind::Evacuate => true,
+        OperationKind::Storage | OperationKind::Shutdown | OperationKind::Start => false,
+    }
+}
+
+/// Each reason once, of the first host by name that has it; but not of the server's own.
+fn each_once(rejected: Vec<Rejection>, need: &Need) -> Vec<Reason> {
+    let mut found: BTreeMap<ReasonCode, Reason> = BTreeMap::new();
+    for rejection in rejected.into_iter().filter(|it| it.host != need.source) {
+        for reason in rejection.reasons {
+            let text = format!("{}: {}", rejection.host, reason.text);
+            let of_host = Reason { text, ..reason };
+            found.entry(of_host.code).or_insert(of_host);
+        }
+    }
+    if found.is_empty() {
+        let text = "there is no other host";
+        return vec![Reason::new(ReasonCode::Unknown, text)];
+    }
+    found.into_values().collect()
+}
+
+fn not_named(only: &HostName) -> Reason {
+    let named_host = only.clone();
+    let text = format!("it goes to {only}, or nowhere");
+    Reason::new(ReasonCode::NotNamed, text).shown_by(Evidence::Named { named_host })
+}
+
+fn unknown_operation() -> Reason {
+    Reason::new(ReasonCode::Unknown, "the run has no such operation")
+}
+
+fn unknown_host(host: &str) -> Reason {
+    Reason::new(ReasonCode::Unknown, format!("there is no host {host}"))
+}
+
+fn least(one: Resources, other: Resources) -> Resources {
+    let least = |one: i64, other: i64| one.min(other).max(0);
+    Resources {
+        vcpus: least(one.vcpus, other.vcpus),
+        memory_mb: least(one.memory_mb, other.memory_mb),
+        disk_gb: least(one.disk_gb, other.disk_gb),
+    }
+}

@@ -1,0 +1,134 @@
+//! What a plan needs of each host at the same time.
+
+use std::collections::BTreeMap;
+
+use godwit_core::ids::HostName;
+use godwit_core::resources::Resources;
+
+use super::{Operation, Plan};
+use crate::fleet::Fleet;
+use crate::table::HostNo;
+
+/// Of each host that servers go to the most that they take there at one moment, whatever has left by
+/// then taken off: what the plan's run has to claim before it begins. Nobody else's room is in it.
+pub fn room(fleet: &Fleet, plan: &Plan) -> BTreeMap<HostName, Resources> {
+    let mut arrivals: BTreeMap<HostNo, Vec<&Operation>> = BTreeMap::new();
+    let mut leave: BTreeMap<HostNo, Resources> = BTreeMap::new();
+    for operation in plan.operations.rows() {
+        let destination = operation.destination.as_ref();
+        let Some(destination) = destination.and_then(|host| fleet.host_no(host)) else {
+            continue;
+        };
+        arrivals.entry(destination).or_default().push(operation);
+        if let Some(source) = fleet.host_no(&operation.source) {
+            let leaves = leave.entry(source).or_default();
+            *leaves = leaves.plus(taken(fleet, operation, source));
+        }
+    }
+    let peaks = arrivals.into_iter().map(|(host, arrivals)| {
+        let leaves = leave.get(&host).copied().unwrap_or_default();
+        let name = fleet.hosts()[host].host.name.clone();
+        (name, peak(fleet, plan, (host, &arrivals), leaves))
+    });
+    peaks.collect()
+}
+
+/// What the server of an operation takes of a host.
+fn taken(fleet: &Fleet, operation: &Operation, host: HostNo) -> Resources {
+    let server = fleet.server_no(operation.server);
+    server.map_or_else(Resources::default, |server| {
+        let pools = &fleet.hosts()[host].host.pools;
+        fleet.servers()[server].need.room_at(pools)
+    })
+}
+
+fn peak(
+    fleet: &Fleet,
+    plan: &Plan,
+    (host, arrivals): (HostNo, &[&Operation]),
+    leaves: Resources,
+) -> Resources {
+    let name = &fleet.hosts()[host].host.name;
+    let (mut peak, mut arrived) = (Resources::default(), Resources::default());
+    for operation in arrivals {
+        arrived = arrived.plus(taken(fleet, operation, host));
+        let gone = if operation.after_done.is_some() {
+            leaves
+        } else {
+            let after = operation.after.iter().map(|id| &plan.operations[*id]);
+            let left = after.filter(|it| it.source == *name && it.destination.is_some());
+            left.map(|it| taken(fleet, it, host))
+                .fold(Resources::default(), Resources::plus)
+        };
+        let now = arrived.less(gone);
+        peak = Resources {
+            vcpus: peak.vcpus.max(now.vcpus),
+            memory_mb: peak.memory_mb.max(now.memory_mb),
+            disk_gb: peak.disk_gb.max(now.disk_gb),
+        };
+    }
+    peak
+}
+
+#[cfg(test)]
+mod tests {
+    use godwit_core::ids::HostName;
+
+    use super::*;
+    use crate::generate;
+    use crate::plan::{Options, Wish, make};
+
+    fn host(name: &str) -> HostName {
+        HostName::new(name).unwrap()
+    }
+
+    #[test]
+    fn a_drain_needs_of_all_hosts_together_what_its_servers_take() {
+        let fleet = generate::fleet(7, 10, 100, generate::link(10, 10)).unwrap();
+        let wish = Wish::Host {
+            host: host("host-0"),
+        };
+        let plan = make(&fleet, &wish, &Options::default()).unwrap();
+        let room = room(&fleet, &plan);
+        let moved = plan.operations.rows().iter().map(|it| {
+            let server = fleet.server_no(it.server).unwrap();
+            fleet.servers()[server].need.room.memory_mb
+        });
+        let moved: i64 = moved.sum();
+        assert!(moved > 0);
+        let claimed: i64 = room.values().map(|it| it.memory_mb).sum();
+        assert_eq!(claimed, moved);
+        assert!(!room.contains_key(&host("host-0")));
+    }
+
+    #[test]
+    fn what_has_left_before_makes_room() {
+        let fleet = generate::fleet(7, 10, 100, generate::link(10, 10)).unwrap();
+        let on = |name| {
+            fleet
+                .servers_on(fleet.host_no(&host(name)).unwrap())
+                .to_vec()
+        };
+        let (first, second) = (on("host-0")[0], on("host-1")[0]);
+        let id = |no| fleet.servers()[no].need.server;
+        let size = |no| fleet.servers()[no].need.room;
+        let wish = Wish::ReturnHome {
+            homes: vec![(id(first), host("host-1")), (id(second), host("host-0"))],
+        };
+        let mut plan = make(&fleet, &wish, &Options::default()).unwrap();
+        let of_first = room(&fleet, &plan)[&host("host-1")];
+        assert_eq!(of_first, size(first));
+        let mut operations = std::mem::take(&mut plan.operations).into_rows();
+        let before = operations.iter().find(|it| it.server == id(second));
+        let before = before.unwrap().id;
+        for operation in &mut operations {
+            if operation.server == id(first) {
+                operation.after.push(before);
+            }
+        }
+        plan.operations = operations.into();
+        let (first, second) = (size(first), size(second));
+        let needed = room(&fleet, &plan)[&host("host-1")].memory_mb;
+        assert_eq!(needed, (first.memory_mb - second.memory_mb).max(0));
+    }
+}
