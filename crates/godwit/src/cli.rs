@@ -3,11 +3,16 @@
 //! `cargo xtask command-line` reads this file as well, to write manual pages and completions of it.
 //! So it knows nothing of the rest of the program.
 
+#[path = "cli/plan_simulate.rs"]
+pub(crate) mod plan_simulate;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use godwit_core::ids::HostName;
+
+use self::plan_simulate::PlanSimulate;
 
 /// The directory of `up` when nobody names one.
 pub(crate) const DEFAULT_DATA: &str = "godwit-data";
@@ -48,6 +53,17 @@ pub(crate) enum Command {
     /// Certificates for conductors and agents, where no authority of yours makes them.
     #[command(subcommand)]
     Certs(Certs),
+    /// Moves that are seen before they happen.
+    #[command(subcommand)]
+    Plan(Plan),
+}
+
+/// Plans.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Plan {
+    /// Plan moves of a fleet that is in a file, without a service. Exits with 3 if servers are
+    /// blocked, with 1 if there can be no such plan.
+    Simulate(PlanSimulate),
 }
 
 /// What `up` listens to, where it keeps things, and what it fills an empty place with.
@@ -382,6 +398,7 @@ mod tests {
             "godwit certs rotate begin d --days 30",
             "godwit certs rotate sign d",
             "godwit certs rotate finish d",
+            "godwit plan simulate --fleet fleet.yaml --plan {} --json",
         ] {
             parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
