@@ -74,9 +74,9 @@ impl Store {
     /// it yet.
     pub async fn servers_measured(&self, rates: Vec<(ServerUuid, i64)>) -> Result<(), StoreError> {
         self.write(move |connection| {
-            for (server, rate) in rates {
+            for (server, rate) in &rates {
                 diesel::update(servers::table)
-                    .filter(servers::uuid.eq(text(server)))
+                    .filter(servers::uuid.eq(text(*server)))
                     .filter(servers::dirty_bytes_per_second.is_null())
                     .set(servers::dirty_bytes_per_second.eq(rate))
                     .prepared()
