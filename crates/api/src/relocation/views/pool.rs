@@ -65,6 +65,20 @@ impl<'a> PoolView<'a> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn local_pools_are_called_alike_and_not_shared() {
+        let [a, b] = ["a", "b"].map(|name| HostName::new(name).unwrap());
+        let local = |free| StoragePool {
+            kind: Some("dir".to_owned()),
+            local: true,
+            ..pool("local", 10, free)
+        };
+        let said = [(a, vec![local(7)]), (b, vec![local(4)])];
+        let view = PoolView::all(&said);
+        assert_eq!((view[0].shared, view[0].kind), (false, Some("dir")));
+        assert_eq!((view[0].hosts.len(), view[0].free_bytes), (2, 4));
+    }
+
     fn pool(id: &str, total_bytes: i64, available_bytes: i64) -> StoragePool {
         StoragePool {
             id: id.to_owned(),
