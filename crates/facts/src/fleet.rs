@@ -1,6 +1,7 @@
 //! Hosts as the planner sees them, and what a server needs of one.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use godwit_core::ids::HostName;
@@ -150,6 +151,7 @@ impl Fleet {
                 ..server.room
             },
             pools: disks.clone().filter_map(shared).collect(),
+            pool_gib: gib_in_pools(disks.clone().filter_map(|it| Some((shared(it)?, it)))),
             local_disks: disks.clone().any(|disk| shared(disk).is_none()),
             block_migration: request.block_migration(),
             unmanaged: self.host(source).and_then(|it| it.unmanaged.clone()),
@@ -157,6 +159,17 @@ impl Fleet {
             group: None,
         }
     }
+}
+
+/// What disks take of each pool, in whole GiB, rounded down: what is over counts as to be copied.
+fn gib_in_pools<'a>(disks: impl Iterator<Item = (String, &'a Disk)>) -> BTreeMap<String, i64> {
+    let mut pools = BTreeMap::new();
+    for (pool, disk) in disks {
+        let bytes: &mut i64 = pools.entry(pool).or_default();
+        *bytes = bytes.saturating_add(disk.allocated_bytes.max(0));
+    }
+    let gib = |(pool, bytes): (String, i64)| (pool, bytes >> 30);
+    pools.into_iter().map(gib).collect()
 }
 
 /// Bytes in whole GiB, rounded up: what is begun is taken.

@@ -27,3 +27,4 @@ mod seen;
 mod slots;
 mod together;
 mod upgrade;
+mod verdicts;

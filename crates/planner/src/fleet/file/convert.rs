@@ -1,6 +1,6 @@
 //! A file as the planner sees it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use godwit_core::host::link::{self, LinkRole};
 use godwit_core::host::management::Unmanaged;
@@ -135,6 +135,7 @@ fn server(file: &FleetFile, (at, entry): (usize, &ServerEntry), source: &Host) -
                 disk_gb: i64::try_from(local.div_ceil(GIB)).unwrap_or(i64::MAX),
             },
             pools: shared,
+            pool_gib: BTreeMap::new(),
             local_disks,
             block_migration: BlockMigration::Auto,
             source_is_dead: !source.up,
