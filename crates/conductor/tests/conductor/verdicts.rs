@@ -34,9 +34,9 @@ use crate::cluster::*;
 
 const FLEETS: u64 = 5;
 const PAIRS: usize = 2_000;
-const HOSTS: usize = 20;
-const MOVERS: usize = 100;
-const AT_ONCE: usize = 12;
+const HOSTS: usize = 40;
+const MOVERS: usize = 160;
+const AT_ONCE: usize = 30;
 /// Where those go who never arrive.
 const SINK: usize = HOSTS + 1;
 /// A host whose agent is dead, without guests.
@@ -136,9 +136,9 @@ fn world(seed: u64) -> World {
         .map(|(at, host)| {
             let number = at + 1;
             GuestSpec {
-                memory_bytes: 64 * MIB,
+                memory_bytes: GIB,
                 dirty_bytes_per_second: 100 * GIB,
-                working_set_bytes: 64 * MIB,
+                working_set_bytes: GIB,
                 disks: Vec::new(),
                 ..GuestSpec::new(server(number), "busy", owner(), host.name.clone())
             }
@@ -461,6 +461,91 @@ fn mismatches(cluster: &Cluster) -> f64 {
         .find(|it| it.name() == "godwit_verdict_mismatch_total");
     let series = family.map_or(&[][..], |family| family.get_metric());
     series.iter().map(|it| it.get_counter().get_value()).sum()
+}
+
+async fn says(cluster: &Cluster, number: usize, to: usize) -> Pair {
+    let basis = Basis {
+        now: SystemClock.now(),
+        down_time: cluster.config.service_down_time,
+        ratios: cluster.config.allocation_ratios,
+    };
+    let fleet = Fleet::load(&cluster.store, basis).await.unwrap();
+    verdict(cluster, &fleet, number, host(to)).await
+}
+
+async fn switch_pod(cluster: &Cluster, disabled: bool) {
+    let change = AllocationChange {
+        disabled,
+        reason: None,
+        by: by(),
+        at: SystemClock.now(),
+    };
+    let changed = cluster.store.scope_allocate((ScopeKind::Pod, "p1"), change);
+    changed.await.unwrap().unwrap();
+}
+
+async fn switch_host(cluster: &Cluster, number: usize, disabled: bool) {
+    let known = cluster
+        .store
+        .host_find(&host(number))
+        .await
+        .unwrap()
+        .unwrap();
+    let status = match disabled {
+        true => ServiceStatus::Disabled { reason: None },
+        false => ServiceStatus::Enabled,
+    };
+    let change = ServiceChange {
+        status: Some(status),
+        forced_down: None,
+        note: asked("req-switch", SystemClock.now()),
+    };
+    let fine = |_: &_, _: &_| Ok::<_, ()>(());
+    let changed = cluster
+        .store
+        .service_update(known.service.uuid, change, fine);
+    changed.await.unwrap();
+}
+
+/// Both changes of the fix are carried out, each alone and then together.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fix_lets_a_server_go_there_and_no_part_of_it_does() {
+    let made = Made::sqlite().await.with_hosts(&[1, 0]);
+    let cluster = made.start().await;
+    let new = NewTopology {
+        zone: None,
+        pod: Some("p1".to_owned()),
+        cluster: None,
+        aggregate: new_uuid(),
+        by: by(),
+        at: SystemClock.now(),
+    };
+    cluster.store.host_place(&host(2), new).await.unwrap();
+    for (pod, itself) in [(true, true), (false, true), (true, false)] {
+        switch_pod(&cluster, pod).await;
+        switch_host(&cluster, 2, itself).await;
+        let pair = says(&cluster, 1, 2).await;
+        let [reason] = pair.verdict.reasons.as_slice() else {
+            panic!("{:?}", pair.verdict);
+        };
+        assert_eq!(reason.code, ReasonCode::Disabled);
+        let changes = &reason.fix.as_ref().unwrap().changes;
+        let mut targets: Vec<_> = changes.iter().map(|it| it.target.as_str()).collect();
+        targets.sort_unstable();
+        let wanted = [(itself, "host-2"), (pod, "pod/p1")].into_iter();
+        let wanted: Vec<_> = wanted.filter_map(|(off, it)| off.then_some(it)).collect();
+        assert_eq!(targets, wanted);
+        assert!(!goes(&cluster, &pair).await);
+    }
+    switch_pod(&cluster, false).await;
+    let pair = says(&cluster, 1, 2).await;
+    assert!(pair.verdict.score.is_some() && pair.verdict.reasons.is_empty());
+    let uuid = cluster.begin(1, to(2)).await.unwrap();
+    assert_eq!(
+        cluster.ends(uuid).await.migration.status(),
+        Status::Completed
+    );
+    cluster.is_sound().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
