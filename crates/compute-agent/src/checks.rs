@@ -7,7 +7,7 @@ use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
 use godwit_rpc::command::MoveKind;
 use godwit_rpc::domain::{Disk, Domain};
-use godwit_rpc::facts::{HostFacts, Pool};
+use godwit_rpc::facts::{HostFacts, Pool, reaches};
 
 use crate::driver::DriverError;
 
@@ -77,7 +77,7 @@ pub fn storage_mode(
 
 /// The disks that have to travel to a host that reaches `pools`.
 pub fn disks_to_copy<'a>(guest: &'a Domain, pools: &'a [Pool]) -> impl Iterator<Item = &'a Disk> {
-    guest.disks_to_copy(|pool| pools.iter().any(|reached| reached.id == pool))
+    guest.disks_to_copy(|pool| reaches(pools, pool))
 }
 
 /// The same kind of hypervisor, and not an older one than the guest comes from.

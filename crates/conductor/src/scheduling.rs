@@ -24,7 +24,7 @@ use godwit_planner::search::Search;
 use godwit_planner::texts;
 use godwit_rpc::agent::AgentClient;
 use godwit_rpc::command::{CheckDestination, CheckSource};
-use godwit_rpc::facts::HostFacts;
+use godwit_rpc::facts::{HostFacts, reaches};
 use godwit_rpc::refusal::{CallError, Refusal};
 use godwit_store::{Claim, CommitError, CommitNote, HeldClaim, Lease, MigrationRecord, Server};
 use serde_json::json;
@@ -350,7 +350,7 @@ impl Scheduling<'_> {
         movable: &godwit_rpc::command::Movable,
         server: &Server,
     ) -> Offer {
-        let reached = |pool: &str| facts.pools.iter().any(|known| known.id == pool);
+        let reached = |pool: &str| reaches(&facts.pools, pool);
         let copied: Vec<u64> = match movable.storage {
             StorageMode::Shared => Vec::new(),
             StorageMode::Copied => movable

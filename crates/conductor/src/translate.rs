@@ -10,7 +10,7 @@ use godwit_facts::gib_ceil;
 use godwit_rpc::command::{Command, Move, MoveKind, Rank};
 use godwit_rpc::domain::{Disk, Domain, Flavor};
 use godwit_rpc::enrolment::Registration;
-use godwit_rpc::facts::{Cpu, HostFacts, Inventory};
+use godwit_rpc::facts::{Cpu, HostFacts, Inventory, Pool};
 use godwit_rpc::progress::{Amounts, Progress};
 use godwit_store::{
     self as store, FlavorSpec, HostRegistration, MigrationRecord, Observed, StoragePool,
@@ -87,6 +87,8 @@ fn host_facts(facts: &HostFacts) -> store::HostFacts {
                 id: pool.id.clone(),
                 total_bytes: signed(pool.capacity_bytes),
                 available_bytes: signed(pool.free_bytes),
+                kind: pool.kind.clone(),
+                local: pool.local,
             })
             .collect(),
         links: facts.links.clone(),
@@ -109,7 +111,11 @@ pub(crate) fn inventory(inventory: &Inventory, at: Timestamp) -> store::Inventor
         host: inventory.facts.host.clone(),
         at,
         facts: Some(host_facts(&inventory.facts)),
-        domains: inventory.domains.iter().map(observed).collect(),
+        domains: inventory
+            .domains
+            .iter()
+            .map(|domain| observed(domain, &inventory.facts.pools))
+            .collect(),
     }
 }
 
@@ -140,8 +146,11 @@ pub(crate) fn command(record: &MigrationRecord, rank: Rank) -> Option<Command> {
     })
 }
 
-fn observed(domain: &Domain) -> Observed {
-    let local = domain.disks.iter().filter(|disk| disk.pool.is_none());
+/// `pools` are those of the host that has it.
+fn observed(domain: &Domain, pools: &[Pool]) -> Observed {
+    let is_local = |pool: &str| pools.iter().any(|known| known.local && known.id == pool);
+    let disks = domain.disks.iter();
+    let local = disks.filter(|disk| disk.pool.as_deref().is_none_or(is_local));
     Observed {
         uuid: domain.server,
         instance_name: domain.domain_name.clone(),

@@ -1,6 +1,7 @@
 //! Hosts as the planner sees them, and what a server needs of one.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use godwit_core::ids::HostName;
@@ -58,7 +59,7 @@ impl Fleet {
     pub fn new(loads: Vec<HostLoad>, slots: &SlotsTaken, basis: Basis) -> Self {
         let host = |load: &HostLoad| {
             let facts = &load.host.facts;
-            let pools = facts.storage_pools.iter();
+            let pools = facts.storage_pools.iter().filter(|pool| !pool.local);
             Host {
                 name: facts.name.clone(),
                 node: facts.node.clone(),
@@ -129,6 +130,11 @@ impl Fleet {
         let facts = self.host(source).map(|load| &load.host.facts);
         // What the guest cannot write to is never copied, and has to be there already.
         let disks = disks.iter().filter(|disk| !disk.read_only);
+        let is_local = |pool: &String| {
+            let pools = facts.map_or(&[][..], |facts| &facts.storage_pools);
+            pools.iter().any(|known| known.local && known.id == *pool)
+        };
+        let shared = |disk: &Disk| disk.pool.clone().filter(|pool| !is_local(pool));
         Need {
             server: server.uuid,
             source: source.clone(),
@@ -144,14 +150,26 @@ impl Fleet {
                 ),
                 ..server.room
             },
-            pools: disks.clone().filter_map(|disk| disk.pool.clone()).collect(),
-            local_disks: disks.clone().any(|disk| disk.pool.is_none()),
+            pools: disks.clone().filter_map(shared).collect(),
+            pool_gib: gib_in_pools(disks.clone().filter_map(|it| Some((shared(it)?, it)))),
+            local_disks: disks.clone().any(|disk| shared(disk).is_none()),
             block_migration: request.block_migration(),
             unmanaged: self.host(source).and_then(|it| it.unmanaged.clone()),
             source_is_dead: matches!(request, Request::Evacuation(_)),
             group: None,
         }
     }
+}
+
+/// What disks take of each pool, in whole GiB, rounded down: what is over counts as to be copied.
+fn gib_in_pools<'a>(disks: impl Iterator<Item = (String, &'a Disk)>) -> BTreeMap<String, i64> {
+    let mut pools = BTreeMap::new();
+    for (pool, disk) in disks {
+        let bytes: &mut i64 = pools.entry(pool).or_default();
+        *bytes = bytes.saturating_add(disk.allocated_bytes.max(0));
+    }
+    let gib = |(pool, bytes): (String, i64)| (pool, bytes >> 30);
+    pools.into_iter().map(gib).collect()
 }
 
 /// Bytes in whole GiB, rounded up: what is begun is taken.

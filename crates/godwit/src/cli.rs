@@ -3,11 +3,16 @@
 //! `cargo xtask command-line` reads this file as well, to write manual pages and completions of it.
 //! So it knows nothing of the rest of the program.
 
+#[path = "cli/plan_simulate.rs"]
+pub(crate) mod plan_simulate;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use godwit_core::ids::HostName;
+
+use self::plan_simulate::PlanSimulate;
 
 /// The directory of `up` when nobody names one.
 pub(crate) const DEFAULT_DATA: &str = "godwit-data";
@@ -48,6 +53,17 @@ pub(crate) enum Command {
     /// Certificates for conductors and agents, where no authority of yours makes them.
     #[command(subcommand)]
     Certs(Certs),
+    /// Moves that are seen before they happen.
+    #[command(subcommand)]
+    Plan(Plan),
+}
+
+/// Plans.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Plan {
+    /// Plan moves of a fleet that is in a file, without a service. Exits with 3 if servers are
+    /// blocked, with 1 if there can be no such plan.
+    Simulate(PlanSimulate),
 }
 
 /// What `up` listens to, where it keeps things, and what it fills an empty place with.
@@ -71,6 +87,9 @@ pub(crate) struct Up {
     /// How many servers an empty directory is given, beside two in a second project.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(0..=10_000))]
     pub(crate) servers: u16,
+    /// Give an empty directory the hosts, servers, pools and groups of a fleet file.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["hosts", "servers"])]
+    pub(crate) fleet: Option<PathBuf>,
     /// How fast simulated time passes.
     #[arg(long, default_value_t = 1.0, value_parser = speed)]
     pub(crate) speed: f64,
@@ -353,6 +372,7 @@ mod tests {
         for line in [
             "godwit up --listen 127.0.0.1:0 --metrics 127.0.0.1:0 --data d --hosts 0 --servers 0 --speed 20",
             "godwit up --data d --database postgres://godwit@db/godwit",
+            "godwit up --data d --fleet fleet.yaml",
             "godwit api --config f",
             "godwit conductor --config f",
             "godwit agent --config f",
@@ -378,6 +398,7 @@ mod tests {
             "godwit certs rotate begin d --days 30",
             "godwit certs rotate sign d",
             "godwit certs rotate finish d",
+            "godwit plan simulate --fleet fleet.yaml --plan {} --json",
         ] {
             parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
@@ -392,6 +413,8 @@ mod tests {
             "godwit up --speed nan",
             "godwit up --listen 8774",
             "godwit up --hosts -1",
+            "godwit up --fleet fleet.yaml --hosts 3",
+            "godwit up --fleet fleet.yaml --servers 3",
             "godwit simulated-agents --config f --hosts 0",
             "godwit db upgrade --config f --data d",
             "godwit db restored --dead a/b",

@@ -8,6 +8,7 @@
 //!   godwit simulated-agents        many agents, of simulated hosts
 //!   godwit doctor                  looks at all that a file names
 //!   godwit db | token | policy | certs     tools
+//!   godwit plan simulate           plans moves of a fleet in a file
 //! ```
 //!
 //! The roles live in crates of their own. Here is what only a whole program has: a command
@@ -23,6 +24,7 @@ mod doctor;
 mod keys;
 mod logging;
 mod login;
+mod plan_simulate;
 mod policy_check;
 mod roles;
 mod simulated;
@@ -38,7 +40,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::cli::{Cli, Command, Policy, Token};
+use crate::cli::{Cli, Command, Plan, Policy, Token};
 use crate::config::Config;
 use crate::logging::LogConfig;
 use crate::traces::Traces;
@@ -102,6 +104,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Token(Token::Issue(issue)) => token::run(&issue),
         Command::Policy(Policy::Check(question)) => policy_check::run(&question),
         Command::Certs(command) => certs::run(&command),
+        Command::Plan(Plan::Simulate(options)) => plan_simulate::run(&options),
     }
 }
 

@@ -58,6 +58,9 @@ pub(crate) async fn run(up: &Up) -> Result<()> {
         "{} is no loopback address: everybody knows the passwords of the development identity",
         up.listen
     );
+    // A file that is none starts nothing.
+    let described = up.fleet.as_deref().map(fleet::file::read).transpose()?;
+    let described = described.as_ref().map(fleet::file::world).transpose()?;
     let mut supervisor = Supervisor::new(stop::on_signal()?);
     let directory = DataDirectory::at(&up.data)?;
     let _alone = directory.occupy()?;
@@ -74,7 +77,9 @@ pub(crate) async fn run(up: &Up) -> Result<()> {
     let store = Store::open(&database.url, database.options()).await?;
     // Only now: what cannot be opened may have been misspelt.
     directory.remember(&database)?;
-    let fabric = world(up, &directory, &store).await?;
+    let fabric = world(up, &directory, &store, described).await?;
+    fleet::places::expect(&store, &fabric).await?;
+    let dirty_rates = fabric.known_dirty_rates();
 
     let registry = Registry::new();
     let wake = Wake::default();
@@ -101,6 +106,7 @@ pub(crate) async fn run(up: &Up) -> Result<()> {
         supervisor.dismiss().await;
         return Ok(());
     }
+    fleet::places::measured(&store, dirty_rates).await?;
 
     let metrics = HttpMetrics::register(&registry)?;
     let (state, log_in) = api(up, &directory, &store, wake, metrics.clone())?;
@@ -117,18 +123,31 @@ pub(crate) async fn run(up: &Up) -> Result<()> {
     supervisor.run().await
 }
 
-/// The simulated world that the directory keeps. Where there is none yet, it is a demonstration;
-/// but nothing is simulated beside the hosts that a database which was named knows already.
-async fn world(up: &Up, directory: &DataDirectory, store: &Store) -> Result<Fabric> {
+/// The simulated world that the directory keeps. Where there is none yet, it is what a file described,
+/// or a demonstration; but nothing is simulated beside the hosts that a database which was named
+/// knows already.
+async fn world(
+    up: &Up,
+    directory: &DataDirectory,
+    store: &Store,
+    described: Option<Fleet>,
+) -> Result<Fabric> {
     let taken = up.database.is_some() && !store.host_list().await?.is_empty();
+    let mut is_new = false;
+    let from_file = described.is_some();
     let first = || {
+        is_new = true;
         if taken {
             warn!("the database has hosts already: none are simulated");
             return Fleet::default();
         }
-        fleet::demonstration(1..=up.hosts, up.servers, &RandomIds)
+        described.unwrap_or_else(|| fleet::demonstration(1..=up.hosts, up.servers, &RandomIds))
     };
-    Ok(Fabric::open(directory.path(), up.speed, first)?)
+    let fabric = Fabric::open(directory.path(), up.speed, first)?;
+    if from_file && !is_new {
+        warn!("the directory has a fleet already: the fleet file is not looked at");
+    }
+    Ok(fabric)
 }
 
 /// Starts the conductor; returns who it is.

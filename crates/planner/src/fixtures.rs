@@ -1,5 +1,7 @@
 //! A small fleet that the tests change to taste.
 
+use std::collections::BTreeMap;
+
 use godwit_core::host::management::Unmanaged;
 use godwit_core::host::scope::{Because, Level, Switch};
 use godwit_core::ids::{HostName, ServerUuid};
@@ -50,6 +52,7 @@ pub(crate) fn need(source: &str) -> Need {
             disk_gb: 10,
         },
         pools: ["nfs".to_owned()].into(),
+        pool_gib: BTreeMap::new(),
         local_disks: false,
         block_migration: BlockMigration::Auto,
         source_is_dead: false,

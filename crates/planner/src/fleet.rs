@@ -2,7 +2,7 @@
 //!
 //! A fleet is checked once, when it is made; whatever reads it later finds every name known.
 
-mod file;
+pub mod file;
 mod link;
 
 use std::collections::HashMap;

@@ -2,6 +2,7 @@
 
 mod few;
 
+use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
 use fastrand::Rng;
@@ -175,6 +176,7 @@ fn put(
             arch: host.arch.clone(),
             room,
             pools: host.pools.clone(),
+            pool_gib: BTreeMap::new(),
             local_disks: false,
             block_migration: BlockMigration::Auto,
             source_is_dead: false,

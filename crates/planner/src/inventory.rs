@@ -1,6 +1,6 @@
 //! What the planner knows of hosts, and what a server needs of one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use godwit_core::host::management::Unmanaged;
 use godwit_core::host::scope::{Because, Level, Switch};
@@ -74,6 +74,9 @@ pub struct Need {
     pub room: Resources,
     /// The shared pools that its disks lie on.
     pub pools: BTreeSet<String>,
+    /// What of the room for its disks lies on each of these, in whole GiB: it is not needed where the
+    /// pool is reached.
+    pub pool_gib: BTreeMap<String, i64>,
     /// Does it have disks that lie on no shared pool?
     pub local_disks: bool,
     /// Whether disks may, must or must not be copied.
@@ -119,8 +122,17 @@ impl Need {
             BlockMigration::Yes => true,
             BlockMigration::No => false,
         };
+        let stays = self
+            .pool_gib
+            .iter()
+            .filter(|(pool, _)| pools.contains(*pool));
+        let stays = stays.fold(0_i64, |sum, (_, gib)| sum.saturating_add(*gib));
         Resources {
-            disk_gb: if copied { self.room.disk_gb } else { 0 },
+            disk_gb: if copied {
+                self.room.disk_gb.saturating_sub(stays).max(0)
+            } else {
+                0
+            },
             ..self.room
         }
     }

@@ -96,6 +96,11 @@ pub struct Pool {
     pub capacity_bytes: u64,
     #[prost(uint64, tag = "3")]
     pub free_bytes: u64,
+    #[prost(string, optional, tag = "4")]
+    pub kind: ::core::option::Option<::prost::alloc::string::String>,
+    /// What another host calls so is not the same.
+    #[prost(bool, tag = "5")]
+    pub local: bool,
 }
 /// A network that a host is on.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

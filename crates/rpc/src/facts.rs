@@ -34,16 +34,23 @@ pub struct Capacity {
     pub disk_free_bytes: u64,
 }
 
-/// A place where disks lie. Two hosts that report the same id see the same bytes there; that
-/// is what makes storage shared, and a driver must have verified it.
+/// A place where disks lie. Two hosts that report the same id see the same bytes there, unless it is
+/// `local`; that is what makes storage shared, and a driver must have verified it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Pool {
-    /// Unique in the fleet.
+    /// Unique in the fleet, but for local ones.
     pub id: String,
     /// Its size.
     pub capacity_bytes: u64,
     /// What of it is free.
     pub free_bytes: u64,
+    /// What it is made of, such as `nfs`; `None`: its agent does not say.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// It is on disks of the host alone: what another host calls so is not the same, and what lies
+    /// there has to be copied.
+    #[serde(default)]
+    pub local: bool,
 }
 
 /// A host, without its guests.
@@ -77,4 +84,9 @@ pub struct Inventory {
     pub domains: Vec<Domain>,
     /// When the looking began.
     pub observed_at: Timestamp,
+}
+
+/// Do the same bytes of this pool lie at hand for a host that reaches `pools`?
+pub fn reaches(pools: &[Pool], pool: &str) -> bool {
+    pools.iter().any(|known| known.id == pool && !known.local)
 }

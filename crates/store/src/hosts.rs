@@ -100,15 +100,21 @@ impl HostFacts {
     }
 }
 
-/// A place for disks. Two hosts that name the same id reach the same bytes.
+/// A place for disks. Two hosts that name the same id reach the same bytes, unless it is local.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct StoragePool {
-    /// Unique over all hosts.
+    /// Unique over all hosts, but for local ones.
     pub id: String,
     /// Size in bytes.
     pub total_bytes: i64,
     /// Free space in bytes.
     pub available_bytes: i64,
+    /// What it is made of, such as `nfs`; `None`: its agent does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// It is on disks of the host alone: what another host calls so is not the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub local: bool,
 }
 
 /// An agent that introduces itself.

@@ -58,6 +58,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "godwit-compute-agent",
             "godwit-conductor",
             "godwit-core",
+            "godwit-facts",
             "godwit-notifications",
             "godwit-planner",
             "godwit-policy",

@@ -134,6 +134,14 @@ pub async fn delete(call: &Call) -> Answer {
     Ok(Reply::empty())
 }
 
+/// What the body of a request for a plan asks for, as [`create`] reads it.
+///
+/// # Errors
+/// Everything that is wrong with it, whatever the fleet is like.
+pub fn asked(body: &Value) -> Result<(Target, Options), String> {
+    wanted::read(body).map_err(|problem| problem.detail().to_owned())
+}
+
 fn ended() -> Problem {
     Problem::new(Code::AlreadyEnded, "It was aborted, or has expired.")
 }

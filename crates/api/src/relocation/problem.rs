@@ -180,6 +180,11 @@ impl Problem {
         }
     }
 
+    /// What is the matter, in words.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// A part of the request is wrong.
     pub fn input(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::inputs(vec![InputError {

@@ -159,6 +159,7 @@ impl World {
         let mut fleet = Fleet {
             hosts: hosts.to_vec(),
             guests: vec![GuestSpec::new(SERVER, "vm", owner(), host(1))],
+            pools: Vec::new(),
         };
         change(&mut fleet);
         let network = LocalNetwork::new();

@@ -250,7 +250,7 @@ impl Cluster {
         Ok(uuid)
     }
 
-    fn new_migration<R>(&self, number: usize, request: R) -> NewMigration<R> {
+    pub(crate) fn new_migration<R>(&self, number: usize, request: R) -> NewMigration<R> {
         NewMigration {
             uuid: MigrationUuid(new_uuid()),
             limits: self.config.time_limits.of(0, &[]),

@@ -33,3 +33,4 @@ mod seen;
 mod slots;
 mod together;
 mod upgrade;
+mod verdicts;

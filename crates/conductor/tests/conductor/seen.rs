@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::ensure;
+use godwit_core::failure::FailureCode;
 use godwit_core::status::MigrationStatus as Status;
 use godwit_test_support::wait_for;
 use prometheus::proto::MetricFamily;
@@ -50,6 +51,26 @@ pub(crate) async fn shows(cluster: &Cluster, wanted: &[(&str, f64)]) {
 }
 
 on_both! {
+    async fn an_agent_that_refuses_what_facts_allow_is_counted(made: Made) {
+        let mut made = made.with_hosts(&[2, 0, 0]);
+        // Of a guest's processor features hosts' facts say nothing.
+        made.guest(1).cpu_features = vec!["avx512f".to_owned()];
+        made.host(3).cpu_features.push("avx512f".to_owned());
+        let cluster = made.start().await;
+        let uuid = cluster.begin(1, anywhere()).await.unwrap();
+        let record = cluster.ends(uuid).await;
+        assert_eq!(record.migration.destination(), Some(&host(3)));
+        let other = cluster.begin(2, to(2)).await.unwrap();
+        assert_eq!(cluster.ends(other).await.migration.status(), Status::Completed);
+        let counted: Vec<_> = series(&cluster)
+            .into_iter()
+            .filter(|(name, _)| name.starts_with("godwit_verdict_mismatch_total"))
+            .collect();
+        let code = FailureCode::CpuIncompatible.as_str();
+        let expected = format!("godwit_verdict_mismatch_total{{code=\"{code}\"}}");
+        assert_eq!(counted, [(expected, 1.0)]);
+    }
+
     async fn metrics_tell_what_goes_on(made: Made) {
         let mut made = made.with_hosts(&[3, 0]);
         made.config.slots.per_source = 1;

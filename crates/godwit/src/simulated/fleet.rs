@@ -1,14 +1,27 @@
-//! The demonstration fleet: what an empty directory is filled with.
+//! The demonstration fleet: what an empty directory is filled with, where no file says it.
+
+pub(crate) mod file;
+pub(crate) mod places;
 
 use std::ops::RangeInclusive;
 
 use godwit_api::development_identity::{project_named, user_named};
 use godwit_api::ids::Ids;
-use godwit_compute_agent::drivers::simulated::{Fleet, GuestSpec, HostSpec};
+use godwit_compute_agent::drivers::simulated::{Fleet, GuestSpec, HostSpec, PoolSpec};
 use godwit_core::ids::{HostName, ServerUuid};
-use godwit_rpc::domain::{Flavor, Owner};
+use godwit_rpc::domain::{Backing, Disk, Flavor, Owner};
 
 const GIB: u64 = 1 << 30;
+const MIB: u64 = 1 << 20;
+
+/// The pools that all hosts share.
+const SHARED: [&str; 2] = ["pool-1", "pool-2"];
+
+/// The pool that each host has of its own.
+const LOCAL: &str = "local";
+
+/// How large a shared pool is.
+const SHARED_BYTES: u64 = 10 << 40;
 
 /// The sizes that servers have in turn.
 const SIZES: [Size; 3] = [
@@ -75,10 +88,22 @@ pub(crate) fn demonstration(hosts: RangeInclusive<u16>, servers: u16, ids: &dyn 
     let guests: Vec<_> = demo
         .chain(lab)
         .zip(places)
-        .map(|((name, owner), (host, size))| guest(&name, owner, host, *size, ids))
+        .enumerate()
+        .map(|(at, ((name, owner), (host, size)))| {
+            let guest = guest(&name, owner, host, *size, ids);
+            GuestSpec {
+                disks: disks(at, &guest.uuid.to_string()),
+                ..guest
+            }
+        })
         .collect();
     let roomy = |name| roomy(name, &guests);
     Fleet {
+        pools: if names.is_empty() {
+            Vec::new()
+        } else {
+            pools()
+        },
         hosts: names.into_iter().map(roomy).collect(),
         guests,
     }
@@ -103,6 +128,49 @@ fn guest(name: &str, owner: Owner, host: &HostName, size: Size, ids: &dyn Ids) -
     }
 }
 
+fn pools() -> Vec<PoolSpec> {
+    let shared = SHARED.map(|name| PoolSpec {
+        name: name.to_owned(),
+        kind: Some("nfs".to_owned()),
+        shared: true,
+        capacity_bytes: Some(SHARED_BYTES),
+        taken_bytes: 0,
+    });
+    let local = PoolSpec {
+        name: LOCAL.to_owned(),
+        kind: Some("dir".to_owned()),
+        shared: false,
+        capacity_bytes: None,
+        taken_bytes: 0,
+    };
+    shared.into_iter().chain([local]).collect()
+}
+
+/// One to three disks in turn, on the shared pools in turn. The first one of every other server is a
+/// linked clone; they all are of one base.
+fn disks(at: usize, server: &str) -> Vec<Disk> {
+    let pools = SHARED.iter().cycle().skip(at % 2);
+    let targets = ["vda", "vdb", "vdc"].iter().take(at % 3 + 1);
+    let disk = |(target, pool): (&&str, &&str)| {
+        let linked = *target == "vda" && at % 2 == 0;
+        Disk {
+            target: (*target).to_owned(),
+            path: format!("/{pool}/{server}-{target}.qcow2"),
+            pool: Some((*pool).to_owned()),
+            format: "qcow2".to_owned(),
+            virtual_bytes: 10 * GIB,
+            allocated_bytes: if linked { GIB / 4 } else { GIB },
+            backing: linked.then(|| Backing {
+                path: format!("/{pool}/base.qcow2"),
+                format: "qcow2".to_owned(),
+                fingerprint: None,
+            }),
+            read_only: false,
+        }
+    };
+    targets.zip(pools).map(disk).collect()
+}
+
 /// A host that could take every guest there is: what a demonstration shows shall not depend on
 /// how many there are.
 fn roomy(name: HostName, guests: &[GuestSpec]) -> HostSpec {
@@ -112,6 +180,11 @@ fn roomy(name: HostName, guests: &[GuestSpec]) -> HostSpec {
         memory_bytes: host
             .memory_bytes
             .max(guests.iter().map(|guest| guest.memory_bytes).sum()),
+        pools: SHARED
+            .iter()
+            .chain([&LOCAL])
+            .map(|it| (*it).to_owned())
+            .collect(),
         ..host
     }
 }
@@ -156,6 +229,27 @@ mod tests {
         assert_eq!(names(&fleet, "demo"), ["vm-1", "vm-2", "vm-3", "vm-busy"]);
         assert_eq!(names(&fleet, "lab"), LAB);
         assert_eq!(names(&filled(1, 1), "demo"), ["vm-1"]);
+    }
+
+    #[test]
+    fn its_servers_have_one_to_three_disks_and_some_are_linked_clones() {
+        let fleet = filled(3, 12);
+        let counts: Vec<_> = fleet.guests.iter().map(|it| it.disks.len()).collect();
+        assert_eq!(counts[..4], [1, 2, 3, 1]);
+        let disks = || fleet.guests.iter().flat_map(|it| &it.disks);
+        for pool in SHARED {
+            let here = disks().filter(|disk| disk.pool.as_deref() == Some(pool));
+            assert!(here.count() > 5);
+        }
+        let bases = disks().filter_map(|disk| disk.backing.as_ref());
+        assert!(bases.clone().count() > 5);
+        assert!(bases.clone().all(|base| base.path == "/pool-1/base.qcow2"));
+        assert!(disks().any(|disk| disk.backing.is_none()));
+        for host in &fleet.hosts {
+            assert_eq!(host.pools, ["pool-1", "pool-2", "local"]);
+        }
+        let shared: Vec<_> = fleet.pools.iter().map(|it| it.shared).collect();
+        assert_eq!(shared, [true, true, false]);
     }
 
     #[test]

@@ -17,6 +17,36 @@ async fn two_in_one_directory() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_fleet_file_that_contradicts_itself() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let (file, data) = (
+        directory.path().join("fleet.yaml"),
+        directory.path().join("data"),
+    );
+    let one = "hosts: [{name: a, capacity: {vcpus: 1, memory_mib: 1}}]\n";
+    for (more, place) in [
+        (
+            "servers: [{host: b, vcpus: 1, memory_mib: 1}]",
+            "servers[0].host: no host is called b",
+        ),
+        (
+            "servers: [{host: a, vcpus: 1, memory_mib: 1, odd: 1}]",
+            "line 2",
+        ),
+        ("servers: [", "line"),
+    ] {
+        std::fs::write(&file, format!("{one}{more}"))?;
+        let said = refused(&up(text(&data), &["--fleet", text(&file)])).await;
+        assert!(
+            said.contains("fleet.yaml") && said.contains(place),
+            "{said}"
+        );
+        assert!(!data.exists());
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_address_that_is_taken() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0))?;

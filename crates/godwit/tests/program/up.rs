@@ -211,6 +211,151 @@ async fn a_kill_in_the_midst_of_a_move_leaves_nothing_open() -> Result<()> {
     Ok(())
 }
 
+const FLEET: &str = "
+pools:
+  - {name: ceph, kind: rbd, shared: true, capacity_bytes: 1000000, free_bytes: 400000}
+  - {name: local, kind: dir}
+groups: [{id: 66666666-2222-4333-8444-555555555555, name: web, policy: anti-affinity}]
+hosts:
+  - name: big
+    zone: east
+    pod: p1
+    cluster: c1
+    pools: [ceph, local]
+    hypervisors: [{type: QEMU, version: 9.1.0}]
+    cpu: {arch: x86_64, model: Turin, features: [avx512]}
+    capacity: {vcpus: 64, memory_mib: 65536, disk_gib: 900}
+    links:
+      - {name: eth0, role: management, bytes_per_second: 125000000}
+      - {name: eth1, role: migration, bytes_per_second: 3125000000, stream_bytes_per_second: 1250000000}
+  - {name: small, zone: west, pools: [ceph, local], capacity: {vcpus: 8, memory_mib: 8192, disk_gib: 90},
+     hypervisors: [{type: QEMU, version: 9.1.0}]}
+servers:
+  - id: 24f55ce2-268d-5091-9bd6-17514ba6c04d
+    name: db
+    project: lab
+    host: small
+    vcpus: 2
+    memory_mib: 2048
+    dirty_bytes_per_second: 1234567
+    groups: [66666666-2222-4333-8444-555555555555]
+    disks:
+      - {target: vda, pool: ceph, format: raw, virtual_bytes: 5000, allocated_bytes: 4000, backing: [/base]}
+      - {pool: local, allocated_bytes: 100}
+  - {name: idle, host: small, status: SHUTOFF, vcpus: 1, memory_mib: 512}
+";
+
+#[tokio::test]
+async fn it_has_what_a_fleet_file_says() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let (file, data) = (
+        directory.path().join("fleet.yaml"),
+        directory.path().join("data"),
+    );
+    std::fs::write(&file, FLEET)?;
+    let more = ["--speed", "50", "--fleet", text(&file)];
+    let mut up = Up::start(&data, &more).await?;
+    let url = up.url.replace("/v2.1", "/relocation/v1");
+    let token = up.admin().await?.token().to_owned();
+    let admin = Session::with_token(&url, token);
+
+    let hosts = admin.get("/hosts").await?;
+    let [big, small] = [&hosts["items"][0], &hosts["items"][1]];
+    assert_eq!(big["name"], "big");
+    let place = [
+        &big["zone"],
+        &big["pod"],
+        &big["cluster"],
+        &small["zone"],
+        &small["pod"],
+    ];
+    assert_eq!(
+        place,
+        [
+            &json!("east"),
+            &json!("p1"),
+            &json!("c1"),
+            &json!("west"),
+            &json!(null)
+        ]
+    );
+    assert_eq!(
+        big["hypervisors"],
+        json!([{"type": "QEMU", "version": "9.1.0"}])
+    );
+    assert_eq!(big["cpu"]["features"], json!(["avx512"]));
+    assert_eq!(
+        big["capacity"],
+        json!({"vcpus": 64, "memory_mib": 65536, "disk_gib": 900})
+    );
+    assert_eq!(big["pools"], json!(["ceph", "local"]));
+    let migration = json!({"name": "eth1", "role": "migration", "bytes_per_second": 3_125_000_000_i64,
+        "stream_bytes_per_second": 1_250_000_000});
+    assert_eq!(big["links"][1], migration);
+    assert_eq!(small["free"]["memory_mib"], 8192 - 2048 - 512);
+
+    let pools = admin.get("/pools").await?;
+    let ceph = json!({"name": "ceph", "kind": "rbd", "shared": true, "hosts": ["big", "small"],
+        "capacity_bytes": 1_000_000, "free_bytes": 400_000});
+    assert_eq!(pools["items"][0], ceph);
+    let local = &pools["items"][1];
+    assert_eq!(
+        (&local["kind"], &local["shared"]),
+        (&json!("dir"), &json!(false))
+    );
+
+    let servers = admin.get("/servers").await?;
+    let db = servers["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["name"] == "db")
+        .unwrap();
+    let id = db["id"].as_str().unwrap();
+    assert_eq!(id, "24f55ce2-268d-5091-9bd6-17514ba6c04d");
+    assert_eq!(
+        (&db["host"], &db["dirty_bytes_per_second"]),
+        (&json!("small"), &json!(1_234_567))
+    );
+    assert_eq!(
+        db["groups"],
+        json!(["66666666-2222-4333-8444-555555555555"])
+    );
+    let disk = json!({"target": "vda", "pool": "ceph", "format": "raw", "virtual_bytes": 5000,
+        "allocated_bytes": 4000, "backing": ["/base"]});
+    assert_eq!(db["disks"][0], disk);
+    assert_eq!(db["disks"][1]["pool"], "local");
+    assert_eq!(
+        servers["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|it| it["status"] == "SHUTOFF")
+            .count(),
+        1
+    );
+    let stranger = Session::log_in(&up.url, "stranger", "lab").await?;
+    assert_eq!(stranger.servers().await?.len(), 1);
+
+    // Its local disk goes along.
+    let candidates = admin.get(&format!("/servers/{id}/candidates")).await?;
+    assert_eq!(candidates["items"][0]["suitable"], true, "{candidates}");
+    let nova = up.admin().await?;
+    nova.migrate(id).await?;
+    nova.until(id, "completed").await?;
+    assert_eq!(nova.place(id).await?, "big");
+    let moved = admin.get("/servers").await?.to_string();
+    assert!(moved.contains("\"host\":\"big\""), "{moved}");
+
+    assert!(up.process.end(Signal::SIGTERM).await?.success());
+    promises_hold(&data).await;
+    // What is there already is kept.
+    let mut up = Up::start(&data, &more).await?;
+    assert_eq!(up.admin().await?.place(id).await?, "big");
+    assert!(up.process.end(Signal::SIGTERM).await?.success());
+    Ok(())
+}
+
 #[tokio::test]
 async fn it_may_begin_without_a_fleet() -> Result<()> {
     let directory = tempfile::tempdir()?;

@@ -81,6 +81,7 @@ prop_compose! {
         let others: Vec<&str> = others.iter().map(String::as_str).collect();
         let mut it = need("a");
         (it.room, it.pools, it.local_disks, it.unmanaged) = (room, pools, local_disks, c);
+        it.pool_gib = it.pools.iter().map(|pool| (pool.clone(), 7)).collect();
         it.block_migration = block_migration;
         it.group = policy.map(|policy| {
             let mut group = group(policy, &others);

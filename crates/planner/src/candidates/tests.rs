@@ -21,6 +21,25 @@ fn assert_rejected(code: ReasonCode, spoil: impl FnOnce(&mut Host, &mut Need)) {
 }
 
 #[test]
+fn only_disks_that_are_copied_need_room() {
+    let mut it = need("a");
+    it.local_disks = true;
+    it.room.disk_gb = 10;
+    it.pools = ["nfs", "ceph"].map(String::from).into();
+    it.pool_gib = [("nfs".to_owned(), 3), ("ceph".to_owned(), 5)].into();
+    let at = |pools: &[&str]| {
+        let pools = pools.iter().map(|it| (*it).to_owned()).collect();
+        it.room_at(&pools).disk_gb
+    };
+    assert_eq!((at(&[]), at(&["nfs"]), at(&["nfs", "ceph"])), (10, 7, 2));
+    let shared = Need {
+        local_disks: false,
+        ..it.clone()
+    };
+    assert_eq!(shared.room_at(&it.pools).disk_gb, 0);
+}
+
+#[test]
 fn every_reason_is_found() {
     use ReasonCode as R;
     assert_rejected(R::IsSource, |_, need| need.source = name("b"));

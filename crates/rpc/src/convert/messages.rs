@@ -32,7 +32,7 @@ mirrored! {
 
     Cpu { arch, model, vendor, features, definition }
     Capacity { vcpus, memory_bytes, disk_bytes, disk_free_bytes }
-    Pool { id, capacity_bytes, free_bytes }
+    Pool { id, capacity_bytes, free_bytes, kind, local }
     Link { name, role, bytes_per_second, stream_bytes_per_second }
     HostFacts {
         host, node, hypervisor_type, hypervisor_version, cpu, capacity, pools, address,

@@ -87,8 +87,9 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn pool()(id in text(), capacity_bytes: u64, free_bytes: u64) -> Pool {
-        Pool { id, capacity_bytes, free_bytes }
+    fn pool()(id in text(), sizes: [u64; 2], kind in of(text()), local: bool) -> Pool {
+        let [capacity_bytes, free_bytes] = sizes;
+        Pool { id, capacity_bytes, free_bytes, kind, local }
     }
 }
 

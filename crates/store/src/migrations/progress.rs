@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
-use godwit_core::ids::MigrationUuid;
+use godwit_core::ids::{MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 
 use super::Progress;
-use crate::columns::instant;
+use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
 use crate::schema::servers;
@@ -70,6 +70,23 @@ pub(super) fn write_server(
 }
 
 impl Store {
+    /// Writes what servers dirty of their memory, in bytes a second, of which no move has measured
+    /// it yet.
+    pub async fn servers_measured(&self, rates: Vec<(ServerUuid, i64)>) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            for (server, rate) in &rates {
+                diesel::update(servers::table)
+                    .filter(servers::uuid.eq(text(*server)))
+                    .filter(servers::dirty_bytes_per_second.is_null())
+                    .set(servers::dirty_bytes_per_second.eq(rate))
+                    .prepared()
+                    .execute(connection)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Writes samples: the migrations' columns and `updated_at`, and their servers' `progress` and
     /// what was measured of them.
     /// Of several samples of one migration the last counts. Migrations that have ended, or do

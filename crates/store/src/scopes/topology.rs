@@ -1,5 +1,7 @@
 //! Where hosts belong, as operators say it.
 
+use std::convert::Infallible;
+
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Nullable, Text, Timestamp as SqlTimestamp};
@@ -104,6 +106,15 @@ fn move_to_zone<E>(
         let zone = from.to_owned();
         return Err(TopologyError::Occupied { zone, servers });
     }
+    join(connection, host, (zone, new))?;
+    Ok(zones::rewrite(connection)?)
+}
+
+fn join<E>(
+    connection: &mut Database,
+    host: &HostName,
+    (zone, new): (&str, &NewTopology),
+) -> Result<(), TopologyError<E>> {
     let aggregate = NewAggregate {
         uuid: new.aggregate,
         name: zone.to_owned(),
@@ -114,7 +125,7 @@ fn move_to_zone<E>(
     if !aggregates::join_zone(connection, host, &aggregate)? {
         return Err(TopologyError::AggregateOfAnotherZone(zone.to_owned()));
     }
-    Ok(zones::rewrite(connection)?)
+    Ok(())
 }
 
 fn write(
@@ -147,6 +158,34 @@ fn write(
 }
 
 impl Store {
+    /// Says where a host shall belong once it has registered. One that has is left where it is.
+    ///
+    /// Servers do not change their zone by what is said of their host, so whoever brings hosts and
+    /// servers together has to say it before.
+    pub async fn host_expect(
+        &self,
+        host: &HostName,
+        new: NewTopology,
+    ) -> Result<(), TopologyError<Infallible>> {
+        let host = host.clone();
+        self.write(move |connection| {
+            if zones::of_host_to_change(connection, &host)?.is_some() {
+                return Ok(());
+            }
+            let wanted = Topology {
+                zone: new.zone.clone().unwrap_or_default(),
+                pod: new.pod.clone(),
+                cluster: new.cluster.clone(),
+            };
+            if let Some(zone) = &new.zone {
+                join(connection, &host, (zone, &new))?;
+            }
+            write(connection, &host, &wanted, &new)?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Says where a host belongs, and returns that. `check` sees inside the transaction where it
     /// belonged before.
     ///

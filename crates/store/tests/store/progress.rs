@@ -50,6 +50,16 @@ on_both! {
         bench.store.migrations_progress(Vec::new()).await.unwrap();
     }
 
+    async fn a_dirty_rate_that_is_told_gives_way_to_one_that_was_measured(bench: Bench) {
+        bench.fleet(&[("a", 2), ("b", 0)]).await;
+        let told = |rate| vec![(godwit_test_support::fleet::server(1_u128), rate)];
+        bench.store.servers_measured(told(70)).await.unwrap();
+        assert_eq!(bench.server(1).await.dirty_bytes_per_second, Some(70));
+        bench.store.servers_measured(told(90)).await.unwrap();
+        assert_eq!(bench.server(1).await.dirty_bytes_per_second, Some(70));
+        assert_eq!(bench.server(2).await.dirty_bytes_per_second, None);
+    }
+
     async fn a_servers_dirty_rate_is_what_a_move_of_it_last_measured(bench: Bench) {
         bench.fleet(&[("a", 2), ("b", 0)]).await;
         for n in 1..=2 {

@@ -83,6 +83,25 @@ async fn goes_to_b(bench: &Bench) -> Result<(), CommitError> {
 }
 
 on_both! {
+    async fn a_host_that_is_expected_is_there_when_it_registers(bench: Bench) {
+        let store = &bench.store;
+        let expected = within("z1", Some("p1"), Some("c1"));
+        for _ in 0..2 {
+            store.host_expect(&host("a"), expected.clone()).await.unwrap();
+            store.host_expect(&host("b"), within("z1", None, None)).await.unwrap();
+        }
+        bench.fleet(&[("a", 1), ("b", 0)]).await;
+        let topology = load(&bench, "a").await.topology;
+        let scopes: Vec<_> = topology.scopes().collect();
+        let all = [(ScopeKind::Zone, "z1"), (ScopeKind::Pod, "p1"), (ScopeKind::Cluster, "c1")];
+        assert_eq!(scopes, all);
+        assert_eq!(load(&bench, "b").await.topology.zone, "z1");
+        assert_eq!(bench.server(1).await.availability_zone.as_deref(), Some("z1"));
+        // One that has registered is where it is.
+        store.host_expect(&host("a"), within("z2", None, None)).await.unwrap();
+        assert_eq!(load(&bench, "a").await.topology, topology);
+    }
+
     async fn hosts_are_in_scopes_that_nest(bench: Bench) {
         bench.fleet(&[("a", 1), ("b", 0), ("c", 0)]).await;
         let z1 = within("z1", Some("p1"), Some("c1"));

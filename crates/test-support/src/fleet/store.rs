@@ -34,6 +34,8 @@ pub fn registration(name: &str, at: Timestamp) -> HostRegistration {
                 id: "nfs-1".to_owned(),
                 total_bytes: 1 << 40,
                 available_bytes: 1 << 39,
+                kind: None,
+                local: false,
             }],
             links: Vec::new(),
         },

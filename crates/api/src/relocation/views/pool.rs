@@ -19,7 +19,7 @@ pub const FIELDS: &[&str] = &[
 #[derive(PartialEq, Eq, Debug, Serialize)]
 pub struct PoolView<'a> {
     name: &'a str,
-    /// Agents do not tell it.
+    /// Not every agent tells it.
     kind: Option<&'a str>,
     shared: bool,
     hosts: Vec<&'a HostName>,
@@ -36,7 +36,8 @@ impl<'a> PoolView<'a> {
             for pool in reached {
                 let known = pools.entry(&pool.id).or_insert_with(|| Self::new(pool));
                 known.hosts.push(host);
-                known.shared = known.hosts.len() > 1;
+                known.shared = !pool.local && known.hosts.len() > 1;
+                known.kind = known.kind.or(pool.kind.as_deref());
                 known.capacity_bytes = known.capacity_bytes.max(pool.total_bytes);
                 known.free_bytes = known.free_bytes.min(pool.available_bytes);
             }
@@ -47,7 +48,7 @@ impl<'a> PoolView<'a> {
     fn new(pool: &'a StoragePool) -> Self {
         Self {
             name: &pool.id,
-            kind: None,
+            kind: pool.kind.as_deref(),
             shared: false,
             hosts: Vec::new(),
             capacity_bytes: pool.total_bytes,
@@ -64,11 +65,27 @@ impl<'a> PoolView<'a> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn local_pools_are_called_alike_and_not_shared() {
+        let [a, b] = ["a", "b"].map(|name| HostName::new(name).unwrap());
+        let local = |free| StoragePool {
+            kind: Some("dir".to_owned()),
+            local: true,
+            ..pool("local", 10, free)
+        };
+        let said = [(a, vec![local(7)]), (b, vec![local(4)])];
+        let view = PoolView::all(&said);
+        assert_eq!((view[0].shared, view[0].kind), (false, Some("dir")));
+        assert_eq!((view[0].hosts.len(), view[0].free_bytes), (2, 4));
+    }
+
     fn pool(id: &str, total_bytes: i64, available_bytes: i64) -> StoragePool {
         StoragePool {
             id: id.to_owned(),
             total_bytes,
             available_bytes,
+            kind: None,
+            local: false,
         }
     }
 

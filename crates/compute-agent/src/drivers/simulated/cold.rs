@@ -2,6 +2,7 @@
 
 use godwit_core::failure::FailureCode;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
+use godwit_core::migration::StorageMode;
 use godwit_rpc::command::{Move, MoveKind};
 use serde::{Deserialize, Serialize};
 
@@ -67,8 +68,10 @@ impl World {
             .ok_or_else(|| DriverError::Unavailable(format!("there is no host {host}")))?
             .spec;
         let prepared = self.incoming.contains_key(&(host.clone(), server));
-        let reached =
-            |pool: &Option<String>| pool.as_ref().is_some_and(|id| spec.pools.contains(id));
+        let reached = |pool: &Option<String>| {
+            let shared = !self.is_local(pool.as_deref());
+            shared && pool.as_ref().is_some_and(|id| spec.pools.contains(id))
+        };
         let missing = described.disks.iter().find(|disk| !reached(&disk.pool));
         match missing {
             Some(disk) if !prepared => Err(DriverError::failed(
@@ -105,6 +108,9 @@ impl World {
         }
         self.incoming
             .remove(&(what.destination.clone(), what.server));
+        if what.storage == StorageMode::Copied {
+            self.rehouse(what.server, &what.destination);
+        }
         self.change(what.server, |guest| {
             guest.left_on.insert(before);
             guest.left_on.remove(&what.destination);
@@ -139,6 +145,10 @@ impl World {
             return Ok(());
         } else if what.kind != MoveKind::Evacuation {
             return Err(refused("this migration did not leave the guest here"));
+        }
+        let goes_back = guest.host == *host;
+        if goes_back && what.storage == StorageMode::Copied {
+            self.rehouse(what.server, &what.source);
         }
         self.change(what.server, |guest| {
             guest.left_on.remove(host);

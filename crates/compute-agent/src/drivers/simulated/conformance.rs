@@ -44,6 +44,7 @@ impl Harness for InMemory {
         let fleet = Fleet {
             hosts: hosts.to_vec(),
             guests: vec![guest],
+            pools: Vec::new(),
         };
         let fabric = Fabric::new(fleet, 1.0);
         let drivers = [Side::Source, Side::Destination].map(|side| driver(&fabric, side));

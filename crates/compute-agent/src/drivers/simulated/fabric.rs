@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::driver::Simulated;
 use super::faults::{Fault, Step};
-use super::fleet::{Fleet, Power};
+use super::fleet::{Fleet, HostSpec, Place, Power};
 use super::kept::Kept;
 use super::world::World;
 use crate::holds::Holds;
@@ -78,6 +78,30 @@ impl Fabric {
 
     pub fn hosts(&self) -> Vec<HostName> {
         self.look(|world| world.host_names())
+    }
+
+    /// Where hosts belong, of which whoever made the world said it.
+    pub fn places(&self) -> Vec<(HostName, Place)> {
+        self.look(|world| {
+            let hosts = world.hosts.values().map(|host| &host.spec);
+            let placed = hosts.filter(|spec| !spec.place.is_nowhere());
+            let place = |spec: &HostSpec| (spec.name.clone(), spec.place.clone());
+            placed.map(place).collect()
+        })
+    }
+
+    /// How fast guests change their memory, in bytes a second, of which whoever made the world said
+    /// it.
+    pub fn known_dirty_rates(&self) -> Vec<(ServerUuid, u64)> {
+        self.look(|world| {
+            let known = world
+                .guests
+                .iter()
+                .filter(|guest| guest.dirty_rate_is_known);
+            known
+                .map(|guest| (guest.uuid, guest.dirty_bytes_per_second))
+                .collect()
+        })
     }
 
     /// The driver of one host; `None` when there is no such host.

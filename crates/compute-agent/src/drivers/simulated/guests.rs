@@ -11,6 +11,8 @@ pub(super) struct Guests {
     all: BTreeMap<ServerUuid, GuestSpec>,
     /// Follows from `all`.
     on: BTreeMap<HostName, Here>,
+    /// What disks take of each pool; follows from `all`.
+    in_pools: BTreeMap<String, u64>,
     /// Those that changed since [`Guests::take_changed`].
     changed: BTreeSet<ServerUuid>,
 }
@@ -19,7 +21,8 @@ pub(super) struct Guests {
 #[derive(Debug, Default)]
 struct Here {
     guests: BTreeSet<ServerUuid>,
-    local_bytes: u64,
+    /// What their disks take of each pool, and outside of all.
+    taken: BTreeMap<Option<String>, u64>,
 }
 
 impl Guests {
@@ -43,9 +46,17 @@ impl Guests {
         self.all.len()
     }
 
-    /// What the disks take on `host` of those that it has a definition of.
-    pub(super) fn local_bytes(&self, host: &HostName) -> u64 {
-        self.on.get(host).map_or(0, |here| here.local_bytes)
+    /// What the disks take of such pools of the guests that `host` has a definition of.
+    pub(super) fn bytes_on(&self, host: &HostName, pools: impl Fn(Option<&str>) -> bool) -> u64 {
+        let here = self.on.get(host).into_iter();
+        let taken = here.flat_map(|here| &here.taken);
+        let taken = taken.filter(|(pool, _)| pools(pool.as_deref()));
+        taken.map(|(_, bytes)| bytes).sum()
+    }
+
+    /// What the disks of all guests take of a pool.
+    pub(super) fn bytes_in(&self, pool: &str) -> u64 {
+        self.in_pools.get(pool).copied().unwrap_or_default()
     }
 
     /// Those that `host` has a definition of, whether they execute there or not.
@@ -74,7 +85,15 @@ impl Guests {
         for host in definitions(&guest) {
             if let Some(here) = self.on.get_mut(&host) {
                 here.guests.remove(&server);
-                here.local_bytes -= guest.local_bytes();
+                for disk in &guest.disks {
+                    let taken = here.taken.entry(disk.pool.clone()).or_default();
+                    *taken = taken.saturating_sub(disk.allocated_bytes);
+                }
+            }
+        }
+        for disk in &guest.disks {
+            if let Some(taken) = disk.pool.as_ref().and_then(|it| self.in_pools.get_mut(it)) {
+                *taken = taken.saturating_sub(disk.allocated_bytes);
             }
         }
         self.changed.insert(server);
@@ -86,7 +105,16 @@ impl Guests {
         for host in definitions(&guest) {
             let here = self.on.entry(host).or_default();
             here.guests.insert(guest.uuid);
-            here.local_bytes += guest.local_bytes();
+            for disk in &guest.disks {
+                let taken = here.taken.entry(disk.pool.clone()).or_default();
+                *taken = taken.saturating_add(disk.allocated_bytes);
+            }
+        }
+        for disk in &guest.disks {
+            if let Some(pool) = &disk.pool {
+                let taken = self.in_pools.entry(pool.clone()).or_default();
+                *taken = taken.saturating_add(disk.allocated_bytes);
+            }
         }
         self.changed.insert(guest.uuid);
         self.all.insert(guest.uuid, guest);

@@ -2,54 +2,38 @@
 
 use std::collections::BTreeSet;
 
-use godwit_core::host::link::{Link, LinkRole};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::recovery::Sighting;
 use godwit_core::server::PowerState;
 use godwit_rpc::domain::Domain;
-use godwit_rpc::facts::{Capacity, Cpu, HostFacts, Pool};
+use godwit_rpc::facts::{Capacity, Cpu, HostFacts};
 
 use super::fleet::{GuestSpec, Power};
 use super::transfer::Mode;
 use super::world::World;
 
-/// A shared pool's size, as its hosts report it: large.
-const POOL_BYTES: u64 = 100 << 40;
-
 impl World {
     pub(super) fn facts(&self, host: &HostName) -> Option<HostFacts> {
         let spec = &self.hosts.get(host)?.spec;
-        let coming = self.incoming.iter().filter(|((at, _), _)| at == host);
-        let used = self.guests.local_bytes(host)
-            + coming
-                .map(|(_, incoming)| incoming.copied_bytes)
-                .sum::<u64>();
-        let pool = |id: &String| Pool {
-            id: id.clone(),
-            capacity_bytes: POOL_BYTES,
-            free_bytes: POOL_BYTES,
-        };
         Some(HostFacts {
             host: host.clone(),
             node: host.to_string(),
             hypervisor_type: spec.hypervisor_type.clone(),
             hypervisor_version: spec.hypervisor_version,
-            cpu: cpu(&spec.cpu_model, &spec.cpu_features),
+            cpu: cpu(&spec.arch, &spec.cpu_model, &spec.cpu_features),
             capacity: Capacity {
                 vcpus: spec.vcpus,
                 memory_bytes: spec.memory_bytes,
                 disk_bytes: spec.disk_bytes,
-                disk_free_bytes: spec.disk_bytes.saturating_sub(used),
+                disk_free_bytes: spec.disk_bytes.saturating_sub(self.local_bytes(host)),
             },
-            pools: spec.pools.iter().map(pool).collect(),
+            pools: spec
+                .pools
+                .iter()
+                .map(|name| self.pool(spec, name))
+                .collect(),
             address: None,
-            links: vec![Link {
-                name: "sim0".to_owned(),
-                role: LinkRole::Migration,
-                bytes_per_second: Some(spec.link_bytes_per_second),
-                // A simulated move takes all that its link has.
-                stream_bytes_per_second: Some(spec.link_bytes_per_second),
-            }],
+            links: spec.reported_links(),
         })
     }
 
@@ -104,7 +88,7 @@ impl World {
             power_state,
             vcpus: guest.vcpus,
             memory_bytes: guest.memory_bytes,
-            cpu: cpu("", &guest.cpu_features),
+            cpu: cpu(self.arch_of(&guest.host), "", &guest.cpu_features),
             disks: guest.disks.clone(),
             owner: guest.owner.clone(),
             flavor: guest.flavor.clone(),
@@ -114,6 +98,11 @@ impl World {
         })
     }
 
+    fn arch_of(&self, host: &HostName) -> &str {
+        let host = self.hosts.get(host);
+        host.map_or("", |host| host.spec.arch.as_str())
+    }
+
     /// Is there a domain on `host` that waits for this guest?
     fn expects(&self, host: &HostName, server: ServerUuid) -> bool {
         let incoming = self.incoming.get(&(host.clone(), server));
@@ -121,9 +110,9 @@ impl World {
     }
 }
 
-fn cpu(model: &str, features: &[String]) -> Cpu {
+fn cpu(arch: &str, model: &str, features: &[String]) -> Cpu {
     Cpu {
-        arch: "x86_64".to_owned(),
+        arch: arch.to_owned(),
         model: model.to_owned(),
         features: features.to_vec(),
         ..Cpu::default()

@@ -151,6 +151,7 @@ mod tests {
         let first = || Fleet {
             hosts: (0..3).map(|number| HostSpec::new(host(number))).collect(),
             guests: vec![GuestSpec::new(SERVER, "vm", owner(), host(0))],
+            pools: Vec::new(),
         };
         Kept::open(directory, first).unwrap()
     }

@@ -10,7 +10,7 @@
 //!   inventory  what hosts report of it            steps     what is done to it
 //!   cold       guests that power off here and on elsewhere
 //!   power      guests that power off and on where they are
-//!   guests     who is on which host
+//!   guests     who is on which host               storage   where their disks lie
 //!   fabric     the world behind a lock, with a clock      kept      its files
 //! ```
 //!
@@ -31,13 +31,14 @@ mod inventory;
 mod kept;
 mod power;
 mod steps;
+mod storage;
 mod transfer;
 mod world;
 
 pub use driver::Simulated;
 pub use fabric::{Fabric, FabricError};
 pub use faults::{Fault, Step};
-pub use fleet::{Fleet, GuestSpec, HostSpec, Power};
+pub use fleet::{Fleet, GuestSpec, HostSpec, Place, PoolSpec, Power};
 
 #[cfg(test)]
 mod conformance;

@@ -57,7 +57,8 @@ impl World {
         if expected.is_none_or(|incoming| incoming.dead || incoming.migration != what.migration) {
             return Err(refused("the destination does not expect this guest"));
         }
-        let disk = (what.storage == StorageMode::Copied).then(|| guest.local_bytes());
+        let copied = || self.bytes_to_copy(guest, &what.destination);
+        let disk = (what.storage == StorageMode::Copied).then(copied);
         let (transfer, off_in) = match what.kind {
             MoveKind::Live | MoveKind::Evacuation => (
                 Transfer::new(

@@ -41,6 +41,7 @@ fn fleet(guests: Vec<GuestSpec>) -> Fleet {
     Fleet {
         hosts: hosts.to_vec(),
         guests,
+        pools: Vec::new(),
     }
 }
 
@@ -330,6 +331,125 @@ async fn local_disks_need_room_and_are_copied() {
     assert!(
         matches!(refused, Err(DriverError::Failed(failure)) if failure.code == FailureCode::DestinationFull)
     );
+}
+
+/// Two hosts with a pool of each kind, and a guest with a disk on each.
+fn stored() -> Fleet {
+    let pool = |name: &str, shared, capacity_bytes| PoolSpec {
+        name: name.to_owned(),
+        kind: Some("any".to_owned()),
+        shared,
+        capacity_bytes,
+        taken_bytes: 10 * MIB,
+    };
+    let mut guest = guest(1);
+    let disk = guest.disks[0].clone();
+    guest.disks = ["nfs", "only-1", "local"]
+        .into_iter()
+        .map(|pool| godwit_rpc::domain::Disk {
+            pool: Some(pool.to_owned()),
+            allocated_bytes: 100 * MIB,
+            ..disk.clone()
+        })
+        .collect();
+    let mut fleet = fleet(vec![guest]);
+    fleet.pools = vec![
+        pool("nfs", true, Some(1000 * MIB)),
+        pool("only-1", true, Some(1000 * MIB)),
+        pool("local", false, None),
+    ];
+    for (host, pools) in fleet
+        .hosts
+        .iter_mut()
+        .zip([["nfs", "only-1", "local"], ["nfs", "local", "-"]])
+    {
+        host.disk_bytes = 500 * MIB;
+        host.pools = pools
+            .iter()
+            .filter(|it| **it != "-")
+            .map(|it| (*it).to_owned())
+            .collect();
+    }
+    fleet
+}
+
+#[tokio::test(start_paused = true)]
+async fn disks_are_copied_from_where_the_destination_does_not_see_them() {
+    let bench = Bench::new(stored());
+    let free = async |driver: &Simulated| {
+        let facts = driver.facts().await.unwrap();
+        let pools = facts.pools.iter();
+        pools
+            .map(|it| (it.id.clone(), it.local, it.free_bytes / MIB))
+            .collect::<Vec<_>>()
+    };
+    let named = |all: &[(&str, bool, u64)]| {
+        let all = all
+            .iter()
+            .map(|(id, local, free)| ((*id).to_owned(), *local, *free));
+        all.collect::<Vec<_>>()
+    };
+    let [nfs, only] = [("nfs", false, 890), ("only-1", false, 890)];
+    assert_eq!(
+        free(&bench.source).await,
+        named(&[nfs, only, ("local", true, 390)])
+    );
+    assert_eq!(
+        free(&bench.destination).await,
+        named(&[nfs, ("local", true, 490)])
+    );
+
+    let mut job = job(1);
+    job.what.storage = StorageMode::Copied;
+    bench.begin(&job).await.unwrap();
+    assert_eq!(bench.ending(&job).await, Some(Outcome::HandedOver));
+    let JobState::Ended(ended) = bench.source.progress(&job).await.unwrap() else {
+        panic!("it has not ended");
+    };
+    assert_eq!(ended.progress.unwrap().disk.unwrap().total, 200 * MIB);
+    let domains = bench.destination.domains().await.unwrap();
+    let pools: Vec<_> = domains[0]
+        .disks
+        .iter()
+        .map(|disk| disk.pool.as_deref())
+        .collect();
+    assert_eq!(pools, [Some("nfs"), Some("local"), Some("local")]);
+    assert_eq!(
+        free(&bench.destination).await,
+        named(&[nfs, ("local", true, 290)])
+    );
+    let only = ("only-1", false, 990);
+    assert_eq!(
+        free(&bench.source).await,
+        named(&[nfs, only, ("local", true, 490)])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_stream_may_not_fill_a_link() {
+    use godwit_core::host::link::{Link, LinkRole};
+
+    let quiet = GuestSpec {
+        dirty_bytes_per_second: 0,
+        memory_bytes: 1000 * MIB,
+        ..guest(1)
+    };
+    let mut fleet = fleet(vec![quiet]);
+    fleet.hosts[1].links = vec![Link {
+        name: "eth1".to_owned(),
+        role: LinkRole::Migration,
+        bytes_per_second: Some(200 * MIB),
+        stream_bytes_per_second: Some(25 * MIB),
+    }];
+    let bench = Bench::new(fleet);
+    let job = job(1);
+    bench.begin(&job).await.unwrap();
+    tokio::time::advance(Duration::from_secs(39)).await;
+    let state = bench.source.progress(&job).await.unwrap();
+    assert!(matches!(state, JobState::Moving { .. }), "{state:?}");
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let state = bench.source.progress(&job).await.unwrap();
+    assert!(matches!(state, JobState::Ended(_)), "{state:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -74,6 +74,11 @@ impl Transfer {
         self.mode
     }
 
+    /// Do disks go along?
+    pub(super) fn copies_disks(&self) -> bool {
+        self.disk_total.is_some()
+    }
+
     /// Have the copied disks crossed, if there are any?
     pub(super) fn disks_are_there(&self) -> bool {
         self.disk_left <= EPSILON

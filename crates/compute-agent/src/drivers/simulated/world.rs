@@ -7,7 +7,7 @@ use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_rpc::progress::{Ended, Outcome};
 
 use super::faults::{Fault, Faults};
-use super::fleet::{Fleet, GuestSpec, HostSpec};
+use super::fleet::{Fleet, GuestSpec, HostSpec, PoolSpec};
 use super::guests::Guests;
 use super::transfer::{Mode, Transfer};
 
@@ -56,6 +56,8 @@ pub(super) struct Incoming {
 pub(super) struct World {
     pub(super) hosts: BTreeMap<HostName, HostState>,
     pub(super) guests: Guests,
+    /// What is known of pools, by name.
+    pub(super) pools: BTreeMap<String, PoolSpec>,
     pub(super) incoming: BTreeMap<(HostName, ServerUuid), Incoming>,
     /// Guests that a move stopped at their source, and did not hand over.
     pub(super) stopped: BTreeSet<ServerUuid>,
@@ -82,6 +84,11 @@ impl World {
         Self {
             hosts: fleet.hosts.into_iter().map(host).collect(),
             guests: Guests::new(fleet.guests),
+            pools: fleet
+                .pools
+                .into_iter()
+                .map(|pool| (pool.name.clone(), pool))
+                .collect(),
             ..Self::default()
         }
     }
@@ -91,6 +98,7 @@ impl World {
         Fleet {
             hosts: self.hosts.values().map(|host| host.spec.clone()).collect(),
             guests: self.guests.iter().cloned().collect(),
+            pools: self.pools.values().cloned().collect(),
         }
     }
 
@@ -145,7 +153,8 @@ impl World {
         self.now = self.now.max(to);
     }
 
-    /// What each move under way gets of the links it uses; a link is shared evenly.
+    /// What each move under way gets of the links it uses; a link is shared evenly, and one stream
+    /// may not be able to use it up.
     fn rates(&self) -> Vec<(MigrationUuid, f64)> {
         let active = || {
             let moves = self.moves.iter();
@@ -160,9 +169,10 @@ impl World {
         }
         let share = |host: &HostName| match self.hosts.get(host) {
             Some(state) if state.connected => {
+                let (all, one) = state.spec.rates();
                 #[expect(clippy::cast_precision_loss, reason = "a model")]
-                let link = state.spec.link_bytes_per_second as f64;
-                link / f64::from(users.get(host).copied().unwrap_or(1))
+                let (all, one) = (all as f64, one as f64);
+                (all / f64::from(users.get(host).copied().unwrap_or(1))).min(one)
             }
             _ => 0.0,
         };
@@ -235,7 +245,11 @@ impl World {
             return;
         };
         let (server, destination) = (moving.server, moving.destination.clone());
+        let copied = moving.transfer.copies_disks();
         self.incoming.remove(&(destination.clone(), server));
+        if copied {
+            self.rehouse(server, &destination);
+        }
         self.change(server, |guest| guest.host = destination);
     }
 

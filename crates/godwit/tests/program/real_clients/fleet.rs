@@ -28,6 +28,7 @@ pub(super) fn owned_by(demo: (String, String), lab: (String, String)) -> Fleet {
             .map(|(number, ((name, owner), host))| guest(number, &name, owner, host))
             .collect(),
         hosts: hosts.into_iter().map(HostSpec::new).collect(),
+        pools: Vec::new(),
     }
 }
 

@@ -84,6 +84,8 @@ fn look(storage: &SharedStorage) -> io::Result<SeenPool> {
                 id: storage.id.clone(),
                 capacity_bytes: 0,
                 free_bytes: 0,
+                kind: None,
+                local: false,
             },
             prefix: Prefix::Name(storage.path.clone()),
         });
@@ -95,6 +97,8 @@ fn look(storage: &SharedStorage) -> io::Result<SeenPool> {
             id: format!("{}@{mark}", storage.id),
             capacity_bytes: space.fragment_size() * space.blocks(),
             free_bytes: space.fragment_size() * space.blocks_available(),
+            kind: None,
+            local: false,
         },
         prefix: Prefix::Directory {
             named: directory.to_owned(),
