@@ -3,11 +3,19 @@
 //! `cargo xtask command-line` reads this file as well, to write manual pages and completions of it.
 //! So it knows nothing of the rest of the program.
 
+#[path = "cli/access.rs"]
+pub(crate) mod access;
+#[path = "cli/client.rs"]
+pub(crate) mod client;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use godwit_core::ids::HostName;
+
+use self::access::Access;
+use self::client::Client;
 
 /// The directory of `up` when nobody names one.
 pub(crate) const DEFAULT_DATA: &str = "godwit-data";
@@ -19,6 +27,8 @@ pub(crate) struct Cli {
     /// What to be, or to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) access: Access,
 }
 
 /// Roles and tools.
@@ -48,6 +58,8 @@ pub(crate) enum Command {
     /// Certificates for conductors and agents, where no authority of yours makes them.
     #[command(subcommand)]
     Certs(Certs),
+    #[command(flatten)]
+    Client(Client),
 }
 
 /// What `up` listens to, where it keeps things, and what it fills an empty place with.

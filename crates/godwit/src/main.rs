@@ -8,6 +8,7 @@
 //!   godwit simulated-agents        many agents, of simulated hosts
 //!   godwit doctor                  looks at all that a file names
 //!   godwit db | token | policy | certs     tools
+//!   godwit drain | plan | run | watch | …  clients of a service elsewhere
 //! ```
 //!
 //! The roles live in crates of their own. Here is what only a whole program has: a command
@@ -15,6 +16,7 @@
 
 mod certs;
 mod cli;
+mod client;
 mod clock;
 mod config;
 mod db;
@@ -35,9 +37,10 @@ mod version;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{CommandFactory, FromArgMatches};
 
+use crate::cli::access::Access;
 use crate::cli::{Cli, Command, Policy, Token};
 use crate::config::Config;
 use crate::logging::LogConfig;
@@ -50,7 +53,8 @@ use crate::traces::Traces;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    match run(command_line().command) {
+    let Cli { command, access } = command_line();
+    match run(command, &access) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("godwit: {error:#}");
@@ -69,7 +73,12 @@ fn command_line() -> Cli {
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-fn run(command: Command) -> Result<ExitCode> {
+fn run(command: Command, access: &Access) -> Result<ExitCode> {
+    let is_client = matches!(command, Command::Client(_));
+    ensure!(
+        is_client || *access == Access::default(),
+        "options of a cloud are for commands that talk to one"
+    );
     match command {
         Command::Up(up) => {
             logging::start(&LogConfig::for_people("info,actix_server=warn"))?;
@@ -102,6 +111,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Token(Token::Issue(issue)) => token::run(&issue),
         Command::Policy(Policy::Check(question)) => policy_check::run(&question),
         Command::Certs(command) => certs::run(&command),
+        Command::Client(command) => Ok(runtime()?.block_on(client::run(&command, access))),
     }
 }
 
