@@ -223,6 +223,10 @@ mod tests {
             Outcome::Cancelled,
             Outcome::TimedOut,
         ];
-        assert_eq!(all.map(Outcome::number), [0, 1, 2, 3, 4, 5, 6]);
+        let page = include_str!("../../../../docs/command-line.md");
+        for (outcome, number) in all.into_iter().zip(0..) {
+            assert_eq!(outcome.number(), number);
+            assert_eq!(page.matches(&format!("\n| {number} | ")).count(), 1);
+        }
     }
 }
