@@ -1,13 +1,15 @@
 //! What talks to a service that runs elsewhere: clients of `/relocation/v1`.
 
-use clap::{ArgGroup, Args, Subcommand, ValueEnum};
-use godwit_core::ids::{HostName, OperationUuid, PlanUuid, RunUuid};
+#[path = "client/plan.rs"]
+mod plan;
+
+use clap::{Args, Subcommand, ValueEnum};
+use godwit_core::ids::{HostName, OperationUuid, RunUuid};
+
+pub(crate) use self::plan::{Making, Plan, PlanCreate};
 
 /// The longest that anything is waited for, unless somebody says otherwise: a day.
 const LONGEST_WAIT: u64 = 24 * 3_600;
-
-/// How long a plan may take to be made.
-const PLANNING: u64 = 300;
 
 /// Commands for the operators of a cloud.
 #[derive(Subcommand, Debug)]
@@ -183,45 +185,6 @@ pub(crate) struct Undrain {
     pub(crate) output: Output,
 }
 
-/// Plans.
-#[derive(Subcommand, Debug)]
-pub(crate) enum Plan {
-    /// Ask for a plan, and show it once it is made.
-    Create(Box<PlanCreate>),
-    /// Show a plan.
-    Show {
-        /// The plan's UUID.
-        plan: PlanUuid,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// The plans that are kept.
-    List(List),
-    /// Carry a plan out.
-    Run {
-        /// The plan's UUID.
-        plan: PlanUuid,
-        #[command(flatten)]
-        waiting: Waiting,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Make a plan for the same wish anew.
-    Remake {
-        /// The plan's UUID.
-        plan: PlanUuid,
-        #[command(flatten)]
-        making: Making,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Drop a plan that has not run.
-    Delete {
-        /// The plan's UUID.
-        plan: PlanUuid,
-    },
-}
-
 /// A list.
 #[derive(Args, Debug)]
 pub(crate) struct List {
@@ -234,77 +197,6 @@ pub(crate) struct List {
     /// How many at most, the newest.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) limit: u16,
-    #[command(flatten)]
-    pub(crate) output: Output,
-}
-
-/// Waiting until a plan is made.
-#[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct Making {
-    /// Do not wait until it is made.
-    #[arg(long)]
-    pub(crate) no_wait: bool,
-    /// How long it may take to be made; exits with 6 then.
-    #[arg(long, value_name = "SECONDS", default_value_t = PLANNING, value_parser = seconds())]
-    pub(crate) timeout: u64,
-}
-
-/// What to move, and how.
-#[derive(Args, Debug)]
-#[command(group(ArgGroup::new("what").required(true).args(["servers", "host", "hosts", "pool"])))]
-pub(crate) struct PlanCreate {
-    /// Servers, by name or UUID.
-    #[arg(long = "server", value_name = "SERVER", num_args = 1..)]
-    pub(crate) servers: Vec<String>,
-    /// Where the one server goes: there or nowhere.
-    #[arg(long, value_name = "HOST", requires = "servers")]
-    pub(crate) destination: Option<HostName>,
-    /// All servers of a host.
-    #[arg(long, value_name = "HOST")]
-    pub(crate) host: Option<HostName>,
-    /// And nothing arrives there until it is left.
-    #[arg(long, requires = "host")]
-    pub(crate) enter_maintenance: bool,
-    /// Hosts, one after the other.
-    #[arg(long, value_name = "HOST", num_args = 1.., requires = "max_unavailable")]
-    pub(crate) hosts: Vec<HostName>,
-    /// How many of the hosts are out of use at a time.
-    #[arg(long, value_name = "K", requires = "hosts", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) max_unavailable: Option<u32>,
-    /// All disks in a pool.
-    #[arg(long, value_name = "POOL", requires = "to")]
-    pub(crate) pool: Option<String>,
-    /// The pool that the disks go to.
-    #[arg(long, value_name = "POOL", requires = "pool")]
-    pub(crate) to: Option<String>,
-    #[command(flatten)]
-    pub(crate) holding: Holding,
-    /// What to do where a live migration is impossible [default: none].
-    #[arg(long, value_enum)]
-    pub(crate) fallback: Option<Fallback>,
-    /// Whether the rules of server groups may be broken [default: strict].
-    #[arg(long, value_enum)]
-    pub(crate) affinity: Option<Affinity>,
-    /// Plan for those that can move, where others cannot.
-    #[arg(long)]
-    pub(crate) allow_partial: bool,
-    /// How urgent it is [default: by type].
-    #[arg(long, value_enum)]
-    pub(crate) priority: Option<Priority>,
-    /// How long the plan may be run.
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) valid_seconds: Option<u32>,
-    /// A has moved before B begins; may be given several times.
-    #[arg(long, value_names = ["A", "B"], num_args = 2)]
-    pub(crate) before: Vec<String>,
-    /// Servers that never move at the same time: A,B,…; may be given several times.
-    #[arg(long, value_name = "SERVERS")]
-    pub(crate) not_together: Vec<String>,
-    /// Of these servers at most N move at the same time: N,A,B,…; may be given several times.
-    #[arg(long, value_name = "N,SERVERS")]
-    pub(crate) at_most: Vec<String>,
-    #[command(flatten)]
-    pub(crate) making: Making,
     #[command(flatten)]
     pub(crate) output: Output,
 }

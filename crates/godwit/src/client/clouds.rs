@@ -9,32 +9,17 @@
 //! Options win over either. Libraries that read these files bring a second cryptography and a hundred
 //! crates with them, for the services of a whole cloud.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+mod said;
+mod surroundings;
+
+use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+use self::said::Said;
+pub(super) use self::surroundings::Surroundings;
 use super::failure::Failure;
 use crate::cli::access::{Access, Secret};
-
-/// Variables that say where to look, and nothing of a cloud.
-const SELECTORS: &[&str] = &[
-    "OS_CLOUD",
-    "OS_CLOUD_NAME",
-    "OS_REGION_NAME",
-    "OS_CLIENT_CONFIG_FILE",
-    "OS_CLIENT_SECURE_FILE",
-    "OS_CLIENT_VENDOR_FILE",
-    "OS_INTERFACE",
-    "OS_ENDPOINT_TYPE",
-    "OS_CACERT",
-    "OS_CERT",
-    "OS_KEY",
-    "OS_IDENTITY_API_VERSION",
-    "OS_COMPUTE_API_VERSION",
-    "OS_VOLUME_API_VERSION",
-    "OS_IMAGE_API_VERSION",
-];
 
 /// How somebody says who they are.
 #[derive(Clone, PartialEq, Debug)]
@@ -95,96 +80,6 @@ pub(super) struct Cloud {
     pub(super) endpoint: Option<String>,
 }
 
-/// What this process is told by those who started it.
-pub(super) struct Surroundings {
-    pub(super) variables: BTreeMap<String, String>,
-    /// Folders in which clouds.yaml may be, the first that counts first.
-    pub(super) folders: Vec<PathBuf>,
-}
-
-impl Surroundings {
-    pub(super) fn of_process() -> Self {
-        let variables: BTreeMap<String, String> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        let home = variables.get("HOME").map(PathBuf::from);
-        let configuration = variables.get("XDG_CONFIG_HOME").filter(|it| !it.is_empty());
-        let configuration = configuration
-            .map(PathBuf::from)
-            .or_else(|| home.map(|home| home.join(".config")));
-        let user = configuration.map(|it| it.join("openstack"));
-        let folders = [
-            Some(PathBuf::from(".")),
-            user,
-            Some("/etc/openstack".into()),
-        ];
-        Self {
-            variables,
-            folders: folders.into_iter().flatten().collect(),
-        }
-    }
-
-    fn variable(&self, name: &str) -> Option<&str> {
-        let value = self.variables.get(name)?;
-        (!value.is_empty()).then_some(value)
-    }
-
-    /// The file that a variable names, else the first that is there.
-    fn file(&self, variable: &str, stem: &str) -> Option<PathBuf> {
-        if let Some(named) = self.variable(variable).map(PathBuf::from)
-            && named.exists()
-        {
-            return Some(named);
-        }
-        let extensions = ["yaml", "yml", "json"];
-        let files = self.folders.iter().flat_map(|folder| {
-            extensions.map(|extension| folder.join(format!("{stem}.{extension}")))
-        });
-        files.into_iter().find(|file| file.exists())
-    }
-
-    /// The clouds of a file; none where there is no file.
-    fn clouds(&self, variable: &str, stem: &str) -> Result<Map<String, Value>, Failure> {
-        let Some(file) = self.file(variable, stem) else {
-            return Ok(Map::new());
-        };
-        let text = std::fs::read_to_string(&file)
-            .map_err(|error| Failure::Access(format!("cannot read {}: {error}", file.display())))?;
-        clouds_of(&text, &file)
-    }
-
-    /// The variables of a cloud, by the names that clouds.yaml has for them.
-    fn of_cloud(&self) -> Map<String, Value> {
-        let mut found = Map::new();
-        for (name, value) in &self.variables {
-            let selects = SELECTORS.contains(&name.as_str());
-            if let Some(name) = name.strip_prefix("OS_")
-                && !selects
-                && !value.is_empty()
-            {
-                found.insert(name.to_lowercase(), Value::from(value.as_str()));
-            }
-        }
-        found
-    }
-}
-
-fn clouds_of(text: &str, file: &Path) -> Result<Map<String, Value>, Failure> {
-    // A snippet could show a password.
-    let document: Value = serde_saphyr::from_str(text).map_err(|error| {
-        let error = error.without_snippet();
-        Failure::Access(format!("{}: {error}", file.display()))
-    })?;
-    match document.get("clouds") {
-        Some(Value::Object(clouds)) => Ok(clouds.clone()),
-        None | Some(Value::Null) => Ok(Map::new()),
-        Some(_) => Err(Failure::Access(format!(
-            "{}: `clouds` has to be a mapping",
-            file.display()
-        ))),
-    }
-}
-
 /// What stands in `over` wins, deep down.
 fn merge(into: &mut Value, over: Value) {
     match (into, over) {
@@ -194,145 +89,6 @@ fn merge(into: &mut Value, over: Value) {
             }
         }
         (into, over) => *into = over,
-    }
-}
-
-/// What is said of one cloud.
-struct Said(Value);
-
-impl Said {
-    /// A key of `auth`, or beside it, however it is spelt.
-    fn get(&self, keys: &[&str]) -> Option<String> {
-        let found = keys.iter().find_map(|key| {
-            let dashed = key.replace('_', "-");
-            let places = [self.0.get("auth"), Some(&self.0)];
-            let mut places = places.into_iter().flatten();
-            places.find_map(|it| {
-                it.get(key)
-                    .or_else(|| it.get(&dashed))
-                    .filter(|it| !it.is_null())
-            })
-        })?;
-        match found {
-            Value::String(text) => Some(text.clone()),
-            // An id of digits, as YAML reads it.
-            Value::Number(number) => Some(number.to_string()),
-            Value::Bool(truth) => Some(truth.to_string()),
-            Value::Null | Value::Array(_) | Value::Object(_) => None,
-        }
-        .filter(|text| !text.is_empty())
-    }
-
-    fn truth(&self, key: &str) -> Option<bool> {
-        let text = self.get(&[key])?;
-        Some(matches!(
-            text.to_lowercase().as_str(),
-            "true" | "1" | "yes" | "on"
-        ))
-    }
-
-    fn wanted(&self, keys: &[&str]) -> Result<String, Failure> {
-        let name = keys.first().copied().unwrap_or_default();
-        self.get(keys).ok_or_else(|| {
-            Failure::Access(format!("nobody says `{name}` (OS_{})", name.to_uppercase()))
-        })
-    }
-
-    fn named(&self, subject: &str, id: &[&str], name: &[&str]) -> Named {
-        let of_domain = |what: &str| {
-            let own = format!("{subject}_domain_{what}");
-            let default = format!("default_domain_{what}");
-            self.get(&[&own, &format!("domain_{what}"), &default])
-        };
-        let (mut domain_id, domain_name) = (of_domain("id"), of_domain("name"));
-        if domain_id.is_none() && domain_name.is_none() {
-            domain_id = self
-                .get(&["default_domain"])
-                .or_else(|| Some("default".to_owned()));
-        }
-        Named {
-            id: self.get(id),
-            name: self.get(name),
-            domain_id,
-            domain_name,
-        }
-    }
-
-    fn scope(&self) -> Scope {
-        if self.get(&["system_scope"]).is_some() {
-            return Scope::System;
-        }
-        let project = self.named(
-            "project",
-            &["project_id", "tenant_id"],
-            &["project_name", "tenant_name"],
-        );
-        if project.id.is_some() || project.name.is_some() {
-            return Scope::Project(project);
-        }
-        let (id, name) = (self.get(&["domain_id"]), self.get(&["domain_name"]));
-        match id.is_some() || name.is_some() {
-            true => Scope::Domain { id, name },
-            false => Scope::Nothing,
-        }
-    }
-
-    fn log_in(&self) -> Result<LogIn, Failure> {
-        let secret = |keys: &[&str]| self.wanted(keys).map(Secret);
-        let user = || self.named("user", &["user_id"], &["username", "user_name"]);
-        match self.auth_type().as_str() {
-            "password" | "v3password" => {
-                let user = user();
-                if user.id.is_none() && user.name.is_none() {
-                    self.wanted(&["username"])?;
-                }
-                Ok(LogIn::Password {
-                    user,
-                    password: secret(&["password"])?,
-                    scope: self.scope(),
-                })
-            }
-            "token" | "v3token" => Ok(LogIn::Token {
-                token: secret(&["token", "auth_token"])?,
-                scope: self.scope(),
-            }),
-            "v3applicationcredential" | "application_credential" => {
-                let credential = Named {
-                    id: self.get(&["application_credential_id"]),
-                    name: self.get(&["application_credential_name"]),
-                    ..Named::default()
-                };
-                if credential.id.is_none() && credential.name.is_none() {
-                    self.wanted(&["application_credential_id"])?;
-                }
-                Ok(LogIn::ApplicationCredential {
-                    credential,
-                    user: user(),
-                    secret: secret(&["application_credential_secret"])?,
-                })
-            }
-            "admin_token" => Ok(LogIn::Given {
-                token: secret(&["token"])?,
-                endpoint: self.wanted(&["endpoint", "url"])?,
-            }),
-            other => Err(Failure::Access(format!(
-                "there is no way here to log in by {other:?}: there are password, token, \
-                 v3applicationcredential and admin_token"
-            ))),
-        }
-    }
-
-    /// Who says nothing means what the rest fits.
-    fn auth_type(&self) -> String {
-        let said = self.get(&["auth_type"]);
-        let has = |key| self.get(&[key]).is_some();
-        match said.as_deref() {
-            Some(said) if said != "password" || has("password") => said.to_owned(),
-            _ if has("application_credential_secret") => "v3applicationcredential".to_owned(),
-            _ if has("token") && has("endpoint") && !has("auth_url") => "admin_token".to_owned(),
-            _ if has("token") && !has("password") => "token".to_owned(),
-            _ => "password".to_owned(),
-        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! Documents as people read them.
 
+mod plans;
+
 use serde_json::Value;
 
+pub(super) use self::plans::{plan, plans, run, runs};
 use super::documents::{
-    Blocked, Candidate, DrainCheck, Estimate, Event, Fix, Host, Maintenance, Operation, Plan,
-    Reason, Run, items, read,
+    Blocked, Candidate, DrainCheck, Event, Fix, Host, Maintenance, Reason, items, read,
 };
 use super::names::Names;
-use super::progress::{size, span};
 use super::screen::Screen;
 
 /// What stands where there is nothing.
@@ -154,127 +155,6 @@ pub(super) fn hosts(screen: &Screen, list: &Value) {
         "Free MiB",
     ];
     screen.table(&header, rows);
-}
-
-fn estimate(seconds: Estimate) -> String {
-    format!(
-        "{} ({} to {})",
-        span(seconds.mid),
-        span(seconds.low),
-        span(seconds.high)
-    )
-}
-
-pub(super) fn plan(screen: &Screen, plan: &Plan, names: &Names) {
-    let state = screen.state(&plan.state);
-    screen.line(format_args!("Plan {} ({}): {state}", plan.id, plan.kind));
-    if let Some(until) = plan.valid_until.as_ref().filter(|_| plan.state == "ready") {
-        screen.line(format_args!(
-            "May be run until {until}: godwit plan run {}",
-            plan.id
-        ));
-    }
-    if let Some(makespan) = plan.makespan_seconds {
-        let bound = plan.lower_bound_seconds.map_or_else(String::new, |bound| {
-            format!("; nothing could take less than {}", span(bound))
-        });
-        screen.line(format_args!("Takes {}{bound}", estimate(makespan)));
-    }
-    for message in &plan.messages {
-        screen.line(format_args!("{}: {}", message.code, message.text));
-    }
-    let row = |it: &Operation| {
-        vec![
-            names.of(&it.server).to_owned(),
-            it.kind.clone(),
-            or_none(it.source.as_ref()),
-            or_none(it.destination.as_ref()),
-            size(whole(it.estimates.bytes.mid)),
-            span(it.estimates.seconds.mid),
-            span(it.estimates.downtime_seconds.mid),
-        ]
-    };
-    let header = ["Server", "How", "From", "To", "Bytes", "Takes", "Downtime"];
-    screen.table(&header, plan.operations.iter().map(row).collect());
-    for reason in &plan.reasons {
-        screen.line(format_args!("{}: {}", reason.code, because(reason)));
-        fix(screen, reason.fix.as_ref());
-    }
-    blocked(screen, &plan.blocked, names);
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "an estimate, for people"
-)]
-fn whole(bytes: f64) -> u64 {
-    bytes.max(0.0) as u64
-}
-
-pub(super) fn plans(screen: &Screen, list: &Value) {
-    let row = |it: Plan| {
-        let runs = it.runs.join("\n");
-        vec![
-            it.id,
-            it.kind,
-            it.state,
-            it.sources.join(", "),
-            it.created_at,
-            runs,
-        ]
-    };
-    let rows = items::<Plan>(list).into_iter().map(row).collect();
-    screen.table(&["Plan", "Type", "State", "From", "Created", "Runs"], rows);
-}
-
-pub(super) fn runs(screen: &Screen, list: &Value) {
-    let row = |it: Run| {
-        let percent = format!("{} %", it.percent);
-        vec![it.id, it.kind, it.state, percent, it.created_at, it.plan]
-    };
-    let rows = items::<Run>(list).into_iter().map(row).collect();
-    screen.table(&["Run", "Type", "State", "Done", "Created", "Plan"], rows);
-}
-
-pub(super) fn run(screen: &Screen, run: &Run, names: &Names) {
-    let state = screen.state(&run.state);
-    screen.line(format_args!(
-        "Run {} ({}): {state}, {} %",
-        run.id, run.kind, run.percent
-    ));
-    if run.cancel_requested_at.is_some() && run.state != "cancelled" {
-        screen.line("Its cancellation was asked for");
-    }
-    if let Some(took) = run.makespan_seconds {
-        let bound = run.lower_bound_seconds.map_or_else(String::new, |bound| {
-            format!("; nothing could have taken less than {}", span(bound))
-        });
-        screen.line(format_args!("Took {}{bound}", span(took)));
-    }
-    for message in &run.messages {
-        screen.line(format_args!("{}: {}", message.code, message.text));
-    }
-    let row = |it: &Operation| {
-        let reasons: Vec<String> = it
-            .reasons
-            .iter()
-            .map(|it| format!("{}: {}", it.code, it.text))
-            .collect();
-        vec![
-            it.id.clone(),
-            names.of(&it.server).to_owned(),
-            it.kind.clone(),
-            or_none(it.source.as_ref()),
-            or_none(it.destination.as_ref()),
-            it.state.clone(),
-            reasons.join("\n"),
-        ]
-    };
-    let header = ["Operation", "Server", "How", "From", "To", "State", "Why"];
-    screen.table(&header, run.operations.iter().map(row).collect());
-    let row = |it: &super::documents::RunHost| vec![or_none(it.host.as_ref()), it.state.clone()];
-    screen.table(&["Host", "State"], run.hosts.iter().map(row).collect());
 }
 
 /// Who holds a host, and whether it may be switched off.
