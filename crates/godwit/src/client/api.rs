@@ -105,7 +105,7 @@ impl Api {
             if let Some(Value::Array(more)) = page.get_mut("items").map(Value::take) {
                 items.extend(more);
             }
-            let Some(next) = page["next"].as_str().and_then(|it| Url::parse(it).ok()) else {
+            let Some(next) = page["next"].as_str().and_then(|it| first.join(it).ok()) else {
                 return Ok(json!({ "items": items, "next": null, "total": page["total"] }));
             };
             // Only what it asks for: the token goes nowhere else.

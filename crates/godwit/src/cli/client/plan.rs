@@ -66,25 +66,25 @@ pub(crate) struct PlanCreate {
     #[arg(long = "server", value_name = "SERVER", num_args = 1..)]
     pub(crate) servers: Vec<String>,
     /// Where the one server goes: there or nowhere.
-    #[arg(long, value_name = "HOST", requires = "servers")]
+    #[arg(long, value_name = "HOST", requires = "servers", conflicts_with_all = ["host", "hosts", "pool"])]
     pub(crate) destination: Option<HostName>,
     /// All servers of a host.
     #[arg(long, value_name = "HOST")]
     pub(crate) host: Option<HostName>,
     /// And nothing arrives there until it is left.
-    #[arg(long, requires = "host")]
+    #[arg(long, requires = "host", conflicts_with_all = ["servers", "hosts", "pool"])]
     pub(crate) enter_maintenance: bool,
     /// Hosts, one after the other.
     #[arg(long, value_name = "HOST", num_args = 1.., requires = "max_unavailable")]
     pub(crate) hosts: Vec<HostName>,
     /// How many of the hosts are out of use at a time.
-    #[arg(long, value_name = "K", requires = "hosts", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "K", requires = "hosts", conflicts_with_all = ["servers", "host", "pool"], value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_unavailable: Option<u32>,
     /// All disks in a pool.
     #[arg(long, value_name = "POOL", requires = "to")]
     pub(crate) pool: Option<String>,
     /// The pool that the disks go to.
-    #[arg(long, value_name = "POOL", requires = "pool")]
+    #[arg(long, value_name = "POOL", requires = "pool", conflicts_with_all = ["servers", "host", "hosts"])]
     pub(crate) to: Option<String>,
     #[command(flatten)]
     pub(crate) holding: Holding,
