@@ -143,7 +143,9 @@ pub(super) fn hosts(screen: &Screen, list: &Value) {
             room(it.free.memory_mib, it.capacity.memory_mib),
         ]
     };
-    let rows = items::<Host>(list).into_iter().map(row).collect();
+    let mut found: Vec<Host> = items(list);
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    let rows = found.into_iter().map(row).collect();
     let header = [
         "Host",
         "Zone",
