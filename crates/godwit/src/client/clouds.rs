@@ -124,9 +124,7 @@ pub(super) fn find(access: &Access, around: &Surroundings) -> Result<Cloud, Fail
     Ok(Cloud {
         auth_url,
         log_in,
-        region: region
-            .map(str::to_owned)
-            .or_else(|| said.get(&["region_name"])),
+        region: region.map(str::to_owned).or_else(|| said.region()),
         interface: interface.trim_end_matches("URL").to_owned(),
         cacert: file("cacert", "OS_CACERT"),
         client_certificate: file("cert", "OS_CERT").zip(file("key", "OS_KEY")),

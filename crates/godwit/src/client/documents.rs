@@ -207,7 +207,6 @@ pub(super) struct Host {
     pub(super) name: String,
     pub(super) zone: String,
     pub(super) cluster: Option<String>,
-    pub(super) capacity: Room,
     pub(super) free: Room,
     pub(super) agent: Word,
     pub(super) allocation: Word,

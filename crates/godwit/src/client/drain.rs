@@ -61,7 +61,8 @@ pub(super) async fn drain(
     let host = asked.host.as_str();
     let body = holding(&asked.holding)?;
     if asked.plan_only {
-        return plan_only(api, screen, host, body).await;
+        let timeout = PLANNING.min(asked.waiting.patience.timeout);
+        return plan_only(api, screen, host, body, timeout).await;
     }
     if asked.check {
         return check(api, screen, host).await;
@@ -138,11 +139,12 @@ async fn plan_only(
     screen: &Screen,
     host: &str,
     mut body: Map<String, Value>,
+    timeout: u64,
 ) -> Result<Outcome, Failure> {
     body.insert("host".to_owned(), json!(host));
     body.insert("enter_maintenance".to_owned(), json!(true));
     let asked = api.post(&["plans"], &Value::Object(body)).await?;
-    let made = plan::made(api, screen, &asked, PLANNING).await?;
+    let made = plan::made(api, screen, &asked, timeout).await?;
     plan::answer(api, screen, &made).await;
     let it: Plan = read(&made);
     Ok(match plan::outcome(&it) {

@@ -75,6 +75,14 @@ impl Screen {
         }
     }
 
+    /// A table that was asked for, which may have no rows.
+    pub(super) fn list(&self, header: &[&str], rows: Vec<Vec<String>>) {
+        match rows.is_empty() {
+            true => self.line("none"),
+            false => self.table(header, rows),
+        }
+    }
+
     /// A word that says how something is, and is coloured for who looks twice.
     pub(super) fn state(&self, word: &str) -> String {
         let styled = console::style(word.to_owned());

@@ -108,7 +108,7 @@ pub(super) fn candidates(screen: &Screen, list: &Value) {
         ]
     };
     let rows = found.into_iter().map(row).collect();
-    screen.table(&["Host", "Suitable", "Score", "Why not"], rows);
+    screen.list(&["Host", "Suitable", "Score", "Why not"], rows);
 }
 
 /// Why one host is no place for a server.
@@ -131,7 +131,6 @@ pub(super) fn why_not(screen: &Screen, server: &str, candidate: &Candidate) {
 
 pub(super) fn hosts(screen: &Screen, list: &Value) {
     let row = |it: Host| {
-        let room = |free: i64, all: i64| format!("{free} of {all}");
         vec![
             it.name,
             it.zone,
@@ -139,8 +138,8 @@ pub(super) fn hosts(screen: &Screen, list: &Value) {
             it.agent.state,
             it.allocation.effective,
             it.maintenance.state,
-            room(it.free.vcpus, it.capacity.vcpus),
-            room(it.free.memory_mib, it.capacity.memory_mib),
+            it.free.vcpus.to_string(),
+            it.free.memory_mib.to_string(),
         ]
     };
     let mut found: Vec<Host> = items(list);
@@ -156,7 +155,7 @@ pub(super) fn hosts(screen: &Screen, list: &Value) {
         "Free vCPUs",
         "Free MiB",
     ];
-    screen.table(&header, rows);
+    screen.list(&header, rows);
 }
 
 /// Who holds a host, and whether it may be switched off.

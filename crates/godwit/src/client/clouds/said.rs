@@ -47,6 +47,16 @@ impl Said {
         })
     }
 
+    /// Of a cloud with many the first, unless one is chosen.
+    pub(super) fn region(&self) -> Option<String> {
+        let first = || {
+            let first = self.0.get("regions")?.get(0)?;
+            let name = first.get("name").unwrap_or(first).as_str()?;
+            Some(name.to_owned())
+        };
+        self.get(&["region_name"]).or_else(first)
+    }
+
     fn named(&self, subject: &str, id: &[&str], name: &[&str]) -> Named {
         let of_domain = |what: &str| {
             let own = format!("{subject}_domain_{what}");

@@ -11,6 +11,7 @@ clouds:
     auth_type: v3applicationcredential
     auth: {auth_url: http://k/v3, application_credential_id: c, application-credential-secret: s}
     verify: false
+    regions: [{name: R7}, R8]
 ";
 const SECURE: &str = "clouds: {one: {auth: {password: secret}}}";
 
@@ -68,6 +69,7 @@ fn a_cloud_is_read_with_its_secrets_from_beside_it() {
     let cloud = find(&named("two"), &around).unwrap();
     assert!(matches!(&cloud.log_in, LogIn::ApplicationCredential { .. }));
     assert!(!cloud.verify);
+    assert_eq!(cloud.region.as_deref(), Some("R7"));
 }
 
 #[test]

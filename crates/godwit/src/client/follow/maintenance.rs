@@ -33,7 +33,9 @@ impl Subject for MaintenanceOf {
 
     async fn tell(&mut self, document: &Value, _: &[Event], follow: &mut Follow<'_>) {
         let it: Maintenance = read(document);
-        if it.state != self.told {
+        // What has ended already is shown as a whole.
+        let is_news = !self.told.is_empty() || !self.has_ended(document);
+        if is_news && it.state != self.told {
             let state = follow.screen.state(&it.state);
             let line = match self.told.is_empty() {
                 true => format!("{}: {state}", self.host),

@@ -77,7 +77,7 @@ pub(in crate::client) fn plans(screen: &Screen, list: &Value) {
         ]
     };
     let rows = items::<Plan>(list).into_iter().map(row).collect();
-    screen.table(&["Plan", "Type", "State", "From", "Created", "Runs"], rows);
+    screen.list(&["Plan", "Type", "State", "From", "Created", "Runs"], rows);
 }
 
 pub(in crate::client) fn runs(screen: &Screen, list: &Value) {
@@ -86,7 +86,7 @@ pub(in crate::client) fn runs(screen: &Screen, list: &Value) {
         vec![it.id, it.kind, it.state, percent, it.created_at, it.plan]
     };
     let rows = items::<Run>(list).into_iter().map(row).collect();
-    screen.table(&["Run", "Type", "State", "Done", "Created", "Plan"], rows);
+    screen.list(&["Run", "Type", "State", "Done", "Created", "Plan"], rows);
 }
 
 pub(in crate::client) fn run(screen: &Screen, run: &Run, names: &Names) {
