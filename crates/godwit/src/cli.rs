@@ -3,6 +3,10 @@
 //! `cargo xtask command-line` reads this file as well, to write manual pages and completions of it.
 //! So it knows nothing of the rest of the program.
 
+#[path = "cli/access.rs"]
+pub(crate) mod access;
+#[path = "cli/client.rs"]
+pub(crate) mod client;
 #[path = "cli/plan_simulate.rs"]
 pub(crate) mod plan_simulate;
 
@@ -12,6 +16,8 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use godwit_core::ids::HostName;
 
+use self::access::Access;
+use self::client::Client;
 use self::plan_simulate::PlanSimulate;
 
 /// The directory of `up` when nobody names one.
@@ -24,6 +30,8 @@ pub(crate) struct Cli {
     /// What to be, or to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) access: Access,
 }
 
 /// Roles and tools.
@@ -53,14 +61,18 @@ pub(crate) enum Command {
     /// Certificates for conductors and agents, where no authority of yours makes them.
     #[command(subcommand)]
     Certs(Certs),
-    /// Moves that are seen before they happen.
+    /// Plans: moves that are seen before they happen.
     #[command(subcommand)]
     Plan(Plan),
+    #[command(flatten)]
+    Client(Client),
 }
 
 /// Plans.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Plan {
+    #[command(flatten)]
+    OfService(client::Plan),
     /// Plan moves of a fleet that is in a file, without a service. Exits with 3 if servers are
     /// blocked, with 1 if there can be no such plan.
     Simulate(PlanSimulate),
@@ -398,9 +410,56 @@ mod tests {
             "godwit certs rotate begin d --days 30",
             "godwit certs rotate sign d",
             "godwit certs rotate finish d",
+            "godwit drain h",
+            "godwit drain h --check --json --os-cloud c",
+            "godwit --os-cloud c drain h --plan-only --immovable shutdown_restart",
+            "godwit drain h --yes --wait --timeout 9 --reason r --holder o --return-home idle",
+            "godwit drain h -y --deadline 2030-01-31T18:00:00Z",
+            "godwit undrain h --return-home now --wait",
+            "godwit plan create --server a b --server c --fallback cold --affinity best_effort",
+            "godwit plan create --server a --destination h --priority user --no-wait",
+            "godwit plan create --server a b c --before a b --before b c --not-together a,c --at-most 1,a,b",
+            "godwit plan create --host h --enter-maintenance --allow-partial --valid-seconds 60",
+            "godwit plan create --hosts a b c --max-unavailable 2 --json",
+            "godwit plan create --pool p --to q",
+            "godwit plan show 0cd6de88-da98-4f7b-b896-794c5f1cfecd",
+            "godwit plan list --state ready --type host --limit 5",
+            "godwit plan run 0cd6de88-da98-4f7b-b896-794c5f1cfecd --wait",
+            "godwit plan remake 0cd6de88-da98-4f7b-b896-794c5f1cfecd",
+            "godwit plan delete 0cd6de88-da98-4f7b-b896-794c5f1cfecd",
+            "godwit run list --json",
+            "godwit run show 0cd6de88-da98-4f7b-b896-794c5f1cfecd",
+            "godwit run cancel 0cd6de88-da98-4f7b-b896-794c5f1cfecd --abort-running",
+            "godwit run skip 0cd6de88-da98-4f7b-b896-794c5f1cfecd 0cd6de88-da98-4f7b-b896-794c5f1cfecd",
+            "godwit run host-done 0cd6de88-da98-4f7b-b896-794c5f1cfecd h",
+            "godwit candidates vm-1",
+            "godwit why-not vm-1 h --json",
+            "godwit why-not h",
+            "godwit watch vm-1 --timeout 60",
+            "godwit hosts --os-region-name r --os-interface internal --os-cacert f",
+            "godwit events --follow --subject host/h --types host.* --after 7",
             "godwit plan simulate --fleet fleet.yaml --plan {} --json",
         ] {
             parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn every_command_on_its_page_is_accepted() {
+        let page = include_str!("../../../docs/command-line.md");
+        let commands: Vec<&str> = page
+            .lines()
+            .filter(|it| it.starts_with("godwit "))
+            .collect();
+        assert!(commands.len() > 20, "{commands:?}");
+        for command in commands {
+            let uuid = "0cd6de88-da98-4f7b-b896-794c5f1cfecd";
+            let line = command.replace("\"new disks\"", "disks");
+            let words = line.split_whitespace().map(|word| match word {
+                "PLAN" | "RUN" | "OPERATION" => uuid,
+                word => word,
+            });
+            Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{command}: {error}"));
         }
     }
 
@@ -427,6 +486,24 @@ mod tests {
             "godwit certs issue agent host-1 --authority d --out o",
             "godwit certs issue king arthur 192.0.2.1 --authority d --out o",
             "godwit certs issue agent a/b 192.0.2.1 --authority d --out o",
+            "godwit drain",
+            "godwit drain a/b",
+            "godwit drain h --check --plan-only",
+            "godwit drain h --wait --timeout 0",
+            "godwit drain h --immovable stop",
+            "godwit plan create",
+            "godwit plan create --server a --host h",
+            "godwit plan create --destination h",
+            "godwit plan create --hosts a b",
+            "godwit plan create --max-unavailable 1 --host h",
+            "godwit plan create --pool p",
+            "godwit plan create --host h --to q",
+            "godwit plan create --host h --destination g",
+            "godwit plan create --server a --enter-maintenance",
+            "godwit plan show 7",
+            "godwit run skip 0cd6de88-da98-4f7b-b896-794c5f1cfecd 7",
+            "godwit why-not",
+            "godwit watch",
         ] {
             parse(line).expect_err(line);
         }

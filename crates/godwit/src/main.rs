@@ -8,6 +8,7 @@
 //!   godwit simulated-agents        many agents, of simulated hosts
 //!   godwit doctor                  looks at all that a file names
 //!   godwit db | token | policy | certs     tools
+//!   godwit drain | plan | run | watch | …  clients of a service elsewhere
 //!   godwit plan simulate           plans moves of a fleet in a file
 //! ```
 //!
@@ -16,6 +17,7 @@
 
 mod certs;
 mod cli;
+mod client;
 mod clock;
 mod config;
 mod db;
@@ -37,9 +39,11 @@ mod version;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{CommandFactory, FromArgMatches};
 
+use crate::cli::access::Access;
+use crate::cli::client::Client;
 use crate::cli::{Cli, Command, Plan, Policy, Token};
 use crate::config::Config;
 use crate::logging::LogConfig;
@@ -52,7 +56,8 @@ use crate::traces::Traces;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    match run(command_line().command) {
+    let Cli { command, access } = command_line();
+    match run(command, &access) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("godwit: {error:#}");
@@ -71,7 +76,15 @@ fn command_line() -> Cli {
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-fn run(command: Command) -> Result<ExitCode> {
+fn run(command: Command, access: &Access) -> Result<ExitCode> {
+    let is_client = matches!(
+        command,
+        Command::Client(_) | Command::Plan(Plan::OfService(_))
+    );
+    ensure!(
+        is_client || *access == Access::default(),
+        "options of a cloud are for commands that talk to one"
+    );
     match command {
         Command::Up(up) => {
             logging::start(&LogConfig::for_people("info,actix_server=warn"))?;
@@ -105,6 +118,11 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Policy(Policy::Check(question)) => policy_check::run(&question),
         Command::Certs(command) => certs::run(&command),
         Command::Plan(Plan::Simulate(options)) => plan_simulate::run(&options),
+        Command::Plan(Plan::OfService(command)) => {
+            let command = Client::Plan(command);
+            Ok(runtime()?.block_on(client::run(&command, access)))
+        }
+        Command::Client(command) => Ok(runtime()?.block_on(client::run(&command, access))),
     }
 }
 

@@ -226,6 +226,11 @@ Clouds admin, manager, member, reader and stranger; each password is the user's 
   openstack --os-cloud admin server list --all-projects
   openstack --os-cloud manager server migrate --live-migration vm-1 --wait
 
+A host that is emptied, and gets its servers back:
+  export OS_CLOUD=admin
+  godwit drain host-1 --yes --wait
+  godwit undrain host-1 --return-home now
+
 A token for anything else:
   curl -H \"X-Auth-Token: $(godwit token issue --data {here})\" {base}/v2.1/os-migrations
 ",

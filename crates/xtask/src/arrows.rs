@@ -108,6 +108,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("development_identity", &["nova", "relocation"]),
 ];
 
+/// Where the binary is a client of a service elsewhere, which may use nothing of one: it knows what
+/// `/relocation/v1` says, and core's words.
+const CLIENT: &str = "crates/godwit/src/client";
+
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
@@ -138,8 +142,20 @@ pub(crate) fn check(root: &Path) -> Result<()> {
             wrong.extend(found.map(|stranger| format!("{} names {stranger}", file.display())));
         }
     }
+    for file in sizes::rust_files(&root.join(CLIENT))? {
+        let text = std::fs::read_to_string(&file)?;
+        let found = of_a_service(&text);
+        wrong.extend(found.map(|name| format!("{} names {name}", file.display())));
+    }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
+}
+
+/// The crates that a text names, but for core.
+fn of_a_service(text: &str) -> impl Iterator<Item = &'static str> {
+    let crates = ARROWS.iter().map(|(name, _)| *name);
+    let others = crates.filter(|name| name.starts_with("godwit-") && *name != "godwit-core");
+    others.filter(move |name| text.contains(&format!("{}::", name.replace('-', "_"))))
 }
 
 /// Does a file name this room? Lists in braces would hide it, so they name every room.
@@ -203,6 +219,13 @@ mod tests {
             "use crate::http::query::Query; // not nova's",
             "nova"
         ));
+    }
+
+    #[test]
+    fn a_client_that_opens_the_store_is_found() {
+        let found: Vec<_> = of_a_service("use godwit_store::Store;").collect();
+        assert_eq!(found, ["godwit-store"]);
+        assert_eq!(of_a_service("use godwit_core::ids::HostName;").count(), 0);
     }
 
     fn package(name: &str, dependencies: &[(&str, Option<&str>)]) -> Metadata {

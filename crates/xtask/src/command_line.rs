@@ -44,7 +44,12 @@ mod tests {
         let share = tempfile::tempdir().unwrap();
         write(share.path()).unwrap();
         let read = |file: &str| fs::read_to_string(share.path().join(file)).unwrap();
-        for page in ["godwit", "godwit-conductor", "godwit-db-restored"] {
+        for page in [
+            "godwit",
+            "godwit-conductor",
+            "godwit-db-restored",
+            "godwit-plan-create",
+        ] {
             let page = read(&format!("man/man1/{page}.1"));
             assert!(page.contains(".TH "), "{page}");
         }

@@ -1,5 +1,7 @@
 //! The program as its users meet it: started, asked over HTTP, stopped, killed, started again.
 
+mod client;
+mod client_waits;
 mod doctor;
 mod import;
 mod process;

@@ -83,6 +83,27 @@ pub(crate) async fn run(arguments: &[&str]) -> Result<Output> {
     Ok(output.with_context(|| format!("{arguments:?} does not end"))??)
 }
 
+/// Runs `godwit` to its end in a folder, with these variables and no others of a cloud.
+pub(crate) async fn run_in(
+    folder: &Path,
+    variables: &[(&str, &str)],
+    arguments: &[&str],
+) -> Result<Output> {
+    let mut command = command(arguments);
+    let clouds = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OS_"));
+    for (name, _) in clouds {
+        command.env_remove(name);
+    }
+    command
+        .current_dir(folder)
+        .env("HOME", folder)
+        .env_remove("XDG_CONFIG_HOME")
+        .envs(variables.iter().copied())
+        .kill_on_drop(true);
+    let output = timeout(START, command.output()).await;
+    Ok(output.with_context(|| format!("{arguments:?} does not end"))??)
+}
+
 /// Runs `godwit`, which has to refuse; returns what it says.
 pub(crate) async fn refused(arguments: &[&str]) -> String {
     let output = run(arguments).await.unwrap();

@@ -1,0 +1,77 @@
+//! The maintenance of a host, until it is as it was wanted.
+
+use serde_json::Value;
+
+use super::{Follow, Subject};
+use crate::client::api::Api;
+use crate::client::documents::{Event, Maintenance, read};
+use crate::client::failure::Failure;
+
+pub(in crate::client) struct MaintenanceOf {
+    host: String,
+    told: String,
+}
+
+impl MaintenanceOf {
+    /// That of `host`, whose run has ended.
+    pub(in crate::client) fn new(host: String) -> Self {
+        Self {
+            host,
+            told: String::new(),
+        }
+    }
+}
+
+impl Subject for MaintenanceOf {
+    fn event_subject(&self) -> String {
+        format!("maintenance/{}", self.host)
+    }
+
+    async fn look(&mut self, api: &Api) -> Result<Value, Failure> {
+        api.get(&["hosts", &self.host, "maintenance"], &[]).await
+    }
+
+    async fn tell(&mut self, document: &Value, _: &[Event], follow: &mut Follow<'_>) {
+        let it: Maintenance = read(document);
+        // What has ended already is shown as a whole.
+        let is_news = !self.told.is_empty() || !self.has_ended(document);
+        if is_news && it.state != self.told {
+            let state = follow.screen.state(&it.state);
+            let line = match self.told.is_empty() {
+                true => format!("{}: {state}", self.host),
+                false => format!("{}: {} -> {state}", self.host, self.told),
+            };
+            follow.screen.line(line);
+            self.told = it.state;
+        }
+    }
+
+    /// Held and empty, not held by anybody, or not to be emptied as it is.
+    fn has_ended(&self, document: &Value) -> bool {
+        let it: Maintenance = read(document);
+        matches!(it.state.as_str(), "none" | "in_maintenance") || !it.blockers.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_host_is_waited_for_until_it_is_empty_left_or_blocked() {
+        let host = MaintenanceOf::new("host-1".to_owned());
+        for (state, ended) in [
+            ("entering", false),
+            ("empty", false),
+            ("in_maintenance", true),
+            ("leaving", false),
+            ("none", true),
+        ] {
+            let document = json!({"state": state, "blockers": []});
+            assert_eq!(host.has_ended(&document), ended, "{state}");
+        }
+        let blocked = json!({"state": "entering", "blockers": [{"server": "1", "reasons": []}]});
+        assert!(host.has_ended(&blocked));
+    }
+}
