@@ -165,7 +165,7 @@ fn measure(cli: &Cli) -> Result<()> {
         print!("{}", runtime.block_on(up::measure(effort))?);
     }
     if wanted(Subject::Plan) {
-        for table in plan::measure(cli.plans)? {
+        for table in plan::measure(&cli.plans)? {
             print!("{table}");
         }
     }

@@ -4,9 +4,12 @@
 //! Fleets are generated from seeds, so they are the same on every machine, and so are the
 //! makespans, which are simulated. Only the times of the first table are this machine's.
 
+mod file;
 mod makespans;
 mod optima;
 mod times;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use godwit_core::ids::HostName;
@@ -15,7 +18,7 @@ use godwit_planner::plan::Wish;
 use crate::table::Table;
 
 /// With how many fleets to measure plans.
-#[derive(Clone, Copy, clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(crate) struct Seeds {
     /// Plan: from how many seeds, for each kind of link.
     #[arg(long, value_name = "N", default_value_t = 100,
@@ -28,10 +31,16 @@ pub(crate) struct Seeds {
     /// Plan: how many states to look at for each of these.
     #[arg(long, value_name = "N", default_value_t = 2_000)]
     plan_states: usize,
+    /// Plan: instead of all that, a drain of each host of this fleet file.
+    #[arg(long, value_name = "FILE")]
+    plan_fleet: Option<PathBuf>,
 }
 
 /// Measures all of it.
-pub(crate) fn measure(seeds: Seeds) -> Result<Vec<Table>> {
+pub(crate) fn measure(seeds: &Seeds) -> Result<Vec<Table>> {
+    if let Some(path) = &seeds.plan_fleet {
+        return Ok(vec![file::measure(path)?]);
+    }
     Ok(vec![
         times::measure()?,
         makespans::measure(seeds.plan_seeds)?,

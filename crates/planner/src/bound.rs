@@ -250,4 +250,6 @@ impl Bounds<'_> {
 }
 
 #[cfg(test)]
+mod instances;
+#[cfg(test)]
 mod tests;

@@ -8,10 +8,9 @@
 //! Fleets are made of seeds. From every host somebody leaves who never arrives, so that whoever is
 //! placed waits for its turn, and is called off there: nobody moves.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use anyhow::ensure;
 use godwit_compute_agent::drivers::simulated::{Fleet as World, GuestSpec, HostSpec, PoolSpec};
 use godwit_core::event::Event;
 use godwit_core::host::scope::ScopeKind;

@@ -307,6 +307,17 @@ servers:
     }
 
     #[test]
+    fn the_documented_file_is_a_world() {
+        let page = include_str!("../../../../../docs/fleet.md");
+        let (_, rest) = page.split_once("```yaml\n").unwrap();
+        let (text, _) = rest.split_once("```").unwrap();
+        let fleet = made(text).unwrap();
+        let sizes = (fleet.hosts.len(), fleet.guests.len(), fleet.pools.len());
+        assert_eq!(sizes, (2, 2, 2));
+        assert_eq!(fleet.guests[0].disks.len(), 2);
+    }
+
+    #[test]
     fn an_error_names_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("fleet.yaml");
