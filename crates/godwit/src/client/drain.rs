@@ -163,14 +163,14 @@ async fn to_end(
 ) -> Result<Outcome, Failure> {
     let mut follow = Follow::new(api, screen, timeout);
     let run = match run_of(held) {
-        Some(run) => Some(follow.to_end(&mut RunOf::new(run)).await?),
+        Some(run) => Some(follow.until_end(&mut RunOf::new(run)).await?),
         None => None,
     };
     let of_run = run.as_ref().map_or(Outcome::Done, outcome_of_run);
     let maintenance = match of_run {
         Outcome::Done => {
             follow
-                .to_end(&mut MaintenanceOf::new(host.to_owned()))
+                .until_end(&mut MaintenanceOf::new(host.to_owned()))
                 .await?
         }
         _ => api.get(&["hosts", host, "maintenance"], &[]).await?,
@@ -213,7 +213,7 @@ pub(super) async fn undrain(
     let way_home = (!left.document.is_null()).then(|| run_of(&left)).flatten();
     if let Some(run) = way_home.clone().filter(|_| asked.waiting.wait) {
         let mut follow = Follow::new(api, screen, asked.waiting.patience.timeout);
-        let ended = follow.to_end(&mut RunOf::new(run)).await?;
+        let ended = follow.until_end(&mut RunOf::new(run)).await?;
         screen.answer(&ended, |screen| screen.line(format_args!("{host} is left")));
         return Ok(outcome_of_run(&ended));
     }

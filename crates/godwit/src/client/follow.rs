@@ -80,7 +80,10 @@ impl<'a> Follow<'a> {
     }
 
     /// The document of a subject that has ended.
-    pub(super) async fn to_end<S: Subject>(&mut self, subject: &mut S) -> Result<Value, Failure> {
+    pub(super) async fn until_end<S: Subject>(
+        &mut self,
+        subject: &mut S,
+    ) -> Result<Value, Failure> {
         let query = vec![("subject".to_owned(), subject.event_subject())];
         let mut listener = Some(Listener::start(Arc::clone(self.api), query, None));
         let (mut events, mut is_cut_off, mut has_looked) = (Vec::new(), false, false);

@@ -84,7 +84,7 @@ pub(super) async fn carried_out(
         return Ok(Outcome::Done);
     };
     let mut follow = Follow::new(api, screen, timeout);
-    let ended = follow.to_end(&mut RunOf::new(run)).await?;
+    let ended = follow.until_end(&mut RunOf::new(run)).await?;
     screen.answer(&ended, |screen| {
         show::run(screen, &read(&ended), &follow.names)
     });
@@ -123,7 +123,7 @@ pub(super) async fn made(
         other => other,
     };
     follow
-        .to_end(&mut MakingOf::new(plan.clone()))
+        .until_end(&mut MakingOf::new(plan.clone()))
         .await
         .map_err(late)
 }

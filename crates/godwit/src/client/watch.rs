@@ -29,7 +29,7 @@ pub(super) async fn run(
     let mut follow = Follow::new(api, screen, timeout);
     match subject(api, named).await? {
         Subject::Run(run) => {
-            let ended = follow.to_end(&mut RunOf::new(run)).await?;
+            let ended = follow.until_end(&mut RunOf::new(run)).await?;
             screen.answer(&ended, |screen| {
                 show::run(screen, &read(&ended), &follow.names)
             });
@@ -81,7 +81,7 @@ async fn watch_server(
     };
     let migration = migration["uuid"].as_str().unwrap_or_default();
     let mut subject = MigrationOf::new(named.to_owned(), migration.to_owned());
-    let ended = follow.to_end(&mut subject).await?;
+    let ended = follow.until_end(&mut subject).await?;
     follow.screen.answer(&ended, |_| ());
     Ok(MigrationOf::outcome(&ended))
 }
@@ -91,13 +91,13 @@ async fn watch_host(follow: &mut Follow<'_>, host: &str) -> Result<Outcome, Fail
     let it: Maintenance = read(&follow.api.get(&path, &[]).await?);
     let is_leaving = matches!(it.state.as_str(), "leaving" | "none");
     let run = match it.run {
-        Some(run) => outcome_of_run(&follow.to_end(&mut RunOf::new(run)).await?),
+        Some(run) => outcome_of_run(&follow.until_end(&mut RunOf::new(run)).await?),
         None => Outcome::Done,
     };
     let maintenance = match run {
         Outcome::Done => {
             follow
-                .to_end(&mut MaintenanceOf::new(host.to_owned()))
+                .until_end(&mut MaintenanceOf::new(host.to_owned()))
                 .await?
         }
         _ => follow.api.get(&path, &[]).await?,
