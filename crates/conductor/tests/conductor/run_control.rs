@@ -158,6 +158,23 @@ on_both! {
         cluster.is_sound().await;
     }
 
+    async fn a_drain_is_behind_one_operation_of_another_however_many_that_has(made: Made) {
+        let mut made = made.with_hosts(&[5, 1, 0]);
+        made.config.slots.per_destination = 1;
+        let cluster = made.start().await;
+        cluster.hold(&host(1), HoldPoint::BeforeHandover);
+        let long = cluster.run(Wanted::of((1..=5).map(|it| moves(it, (1, 3))).collect())).await;
+        moves_now(&cluster, long, 0).await;
+        let short = cluster.run(Wanted::of(vec![moves(6, (2, 3))])).await;
+        cluster.run_is(short, RunState::Running).await;
+        cluster.release(&host(1), HoldPoint::BeforeHandover);
+        let (long, short) = (cluster.run_ends(long).await, cluster.run_ends(short).await);
+        let begun = short.operations[0].started_at;
+        let before = long.operations.iter().filter(|it| it.started_at < begun).count();
+        assert!(before <= 2, "the one that moved already, and one more: {before}");
+        cluster.is_sound().await;
+    }
+
     async fn an_emergency_is_not_behind_the_queue_of_a_drain(made: Made) {
         let mut made = made.with_hosts(&[4, 1, 0]);
         made.config.slots.per_destination = 1;
