@@ -12,8 +12,9 @@
 //!
 //! - [`drive`]: the loop of one run, from its room to its end.
 //! - [`room`]: all the room that it needs, or whom it waits for.
-//! - [`begin`]: operations that may begin now, each with what it starts; [`queues`]: which of them
-//!   do, where several wait for the same slots; [`check`]: whether their facts still hold.
+//! - [`candidates`]: operations that may begin but for slots; [`queues`]: which of them do, where
+//!   several wait for the same ones; [`check`]: whether their facts still hold; [`begin`]: each begins
+//!   with what it starts.
 //! - [`ends`]: what operations have come to.
 //! - [`replan`], [`abort`]: another destination, and the end of what runs.
 //! - [`hosts`]: what a run says to the maintenance of hosts.
@@ -21,6 +22,7 @@
 
 mod abort;
 mod begin;
+mod candidates;
 mod check;
 mod drive;
 mod ends;

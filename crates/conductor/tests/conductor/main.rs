@@ -27,6 +27,7 @@ mod recovery;
 mod rehosting_faults;
 mod retention;
 mod rolling;
+mod run_control;
 mod run_crashes;
 mod runs;
 mod seen;

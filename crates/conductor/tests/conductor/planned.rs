@@ -8,7 +8,8 @@ use godwit_core::plan::options::Constraint;
 use godwit_core::plan::request::Target;
 use godwit_core::plan::{Estimate, Estimates, Options};
 use godwit_core::resources::Resources;
-use godwit_core::run::{Event, OperationKind, OperationState, RunState};
+use godwit_core::run::{Event, OperationKind, OperationState, OperationState as Is, RunState};
+use godwit_core::status::MigrationStatus as Status;
 use godwit_core::time::Clock as _;
 use godwit_store::{
     Actor, ChangeNote, MigrationFilter, MigrationPage, NewPlan, NewRun, PlanMade, PlanStepError,
@@ -214,4 +215,21 @@ pub(crate) fn destinations(record: &RunRecord) -> Vec<HostName> {
     let operations = record.run.operations.iter();
     let name = |it: &godwit_core::run::Operation| HostName::new(it.destination.clone()).unwrap();
     operations.map(name).collect()
+}
+
+pub(crate) fn cancel(abort_running: bool) -> Event {
+    Event::CancelRequested { abort_running }
+}
+
+pub(crate) fn runs(record: &RunRecord, place: usize) -> bool {
+    record.run.operations[place].state == Is::Running
+}
+
+/// Until the migration of an operation is under way.
+pub(crate) async fn moves_now(cluster: &Cluster, run: RunUuid, place: usize) {
+    let record = cluster
+        .run_reaches(run, "it to move", |it| runs(it, place))
+        .await;
+    let migration = record.run.operations[place].migration.unwrap();
+    cluster.reaches(migration, Status::Running).await;
 }
