@@ -236,7 +236,7 @@ on_both! {
     }
 
     async fn many_hosts_are_told_in_few_statements(bench: Bench) {
-        let count = 1_003;
+        let count = 603;
         let service = |n: usize| {
             let (name, service) = (format!("h{n:04}"), uuid("service", &format!("h{n:04}")));
             format!(
