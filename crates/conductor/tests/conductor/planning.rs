@@ -171,14 +171,20 @@ impl Cluster {
             by: Requester::default(),
             at: SystemClock.now(),
         };
-        self.store.host_place(&host(number), place).await.unwrap();
+        self.store
+            .host_place(&host(number), place, any_version)
+            .await
+            .unwrap();
         let change = ManagementChange {
             managed: false,
             reason: Some("theirs".to_owned()),
             by: Requester::default(),
             at: SystemClock.now(),
         };
-        self.store.cluster_manage(&cluster, change).await.unwrap();
+        self.store
+            .cluster_manage(&cluster, change, any_version)
+            .await
+            .unwrap();
     }
 }
 

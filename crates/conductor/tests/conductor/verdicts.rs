@@ -177,7 +177,10 @@ async fn differ(cluster: &mut Cluster) {
                 by: by(),
                 at: now,
             };
-            store.host_place(&host(number), new).await.unwrap();
+            store
+                .host_place(&host(number), new, any_version)
+                .await
+                .unwrap();
         }
     }
     let disabled = AllocationChange {
@@ -187,9 +190,8 @@ async fn differ(cluster: &mut Cluster) {
         at: now,
     };
     store
-        .scope_allocate((ScopeKind::Pod, "p1"), disabled)
+        .scope_allocate((ScopeKind::Pod, "p1"), disabled, any_version)
         .await
-        .unwrap()
         .unwrap();
     let unmanaged = ManagementChange {
         managed: false,
@@ -198,9 +200,8 @@ async fn differ(cluster: &mut Cluster) {
         at: now,
     };
     store
-        .cluster_manage("c1", unmanaged)
+        .cluster_manage("c1", unmanaged, any_version)
         .await
-        .unwrap()
         .unwrap();
     let known = store.host_find(&host(1)).await.unwrap().unwrap();
     let disable = ServiceChange {
@@ -479,8 +480,9 @@ async fn switch_pod(cluster: &Cluster, disabled: bool) {
         by: by(),
         at: SystemClock.now(),
     };
-    let changed = cluster.store.scope_allocate((ScopeKind::Pod, "p1"), change);
-    changed.await.unwrap().unwrap();
+    let pod = (ScopeKind::Pod, "p1");
+    let changed = cluster.store.scope_allocate(pod, change, any_version);
+    changed.await.unwrap();
 }
 
 async fn switch_host(cluster: &Cluster, number: usize, disabled: bool) {
@@ -519,7 +521,11 @@ async fn a_fix_lets_a_server_go_there_and_no_part_of_it_does() {
         by: by(),
         at: SystemClock.now(),
     };
-    cluster.store.host_place(&host(2), new).await.unwrap();
+    cluster
+        .store
+        .host_place(&host(2), new, any_version)
+        .await
+        .unwrap();
     for (pod, itself) in [(true, true), (false, true), (true, false)] {
         switch_pod(&cluster, pod).await;
         switch_host(&cluster, 2, itself).await;
