@@ -30,7 +30,8 @@ use self::api::Api;
 use self::failure::{Failure, Outcome};
 use self::screen::Screen;
 use crate::cli::access::Access;
-use crate::cli::client::{Client, Output, Plan, Run};
+use crate::cli::client::plan::Plan;
+use crate::cli::client::{Client, Output, Run};
 
 /// Does what was asked for; the answer is what the program ends with.
 pub(crate) async fn run(command: &Client, access: &Access) -> std::process::ExitCode {

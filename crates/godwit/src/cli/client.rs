@@ -1,12 +1,12 @@
 //! What talks to a service that runs elsewhere: clients of `/relocation/v1`.
 
 #[path = "client/plan.rs"]
-mod plan;
+pub(crate) mod plan;
 
 use clap::{Args, Subcommand, ValueEnum};
 use godwit_core::ids::{HostName, OperationUuid, RunUuid};
 
-pub(crate) use self::plan::{Making, Plan, PlanCreate};
+use self::plan::Plan;
 
 /// The longest that anything is waited for, unless somebody says otherwise: a day.
 const LONGEST_WAIT: u64 = 24 * 3_600;

@@ -12,7 +12,8 @@ use super::follow::{Follow, MakingOf, RunOf, outcome_of_run};
 use super::names::{self, Names};
 use super::screen::Screen;
 use super::show;
-use crate::cli::client::{List, Making, Plan as Command, PlanCreate};
+use crate::cli::client::List;
+use crate::cli::client::plan::{Making, Plan as Command, PlanCreate};
 
 pub(super) async fn run(
     api: &Arc<Api>,
