@@ -467,8 +467,8 @@ on_both! {
         wait_for("the metrics to say so", PATIENCE, async || {
             let text = prometheus::TextEncoder::new().encode_to_string(&cluster.registry.gather())?;
             for line in [
-                "godwit_plans_ended_total{state=\"aborted\"} 1",
-                "godwit_plans_ended_total{state=\"ready\"} 1",
+                "godwit_plan_outcomes_total{state=\"aborted\"} 1",
+                "godwit_plan_outcomes_total{state=\"ready\"} 1",
                 "godwit_plan_blockers_total{code=\"memory\"} 2",
                 "godwit_plan_making_seconds_count{type=\"host\"} 2",
             ] {
