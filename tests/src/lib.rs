@@ -16,6 +16,7 @@
 
 pub mod collector;
 pub mod deployment;
+pub mod maintained;
 pub mod native;
 pub mod notifications;
 pub mod package;
