@@ -17,6 +17,7 @@
 
 pub mod collector;
 pub mod deployment;
+pub mod maintained;
 pub mod native;
 pub mod notifications;
 pub mod operator;

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, ensure};
 use godwit_test_support::ports::free_address;
 use godwit_test_support::rabbitmq::RabbitMq;
 use godwit_test_support::wait_for_blocking;
-use reqwest::Method;
 use serde_json::{Value, json};
+use system_tests::maintained::{Maintained, after};
 use system_tests::native::Native;
 use system_tests::prometheus::{Prometheus, rules, shortened};
 use system_tests::sdk::Refused;
@@ -164,62 +164,6 @@ fn nowhere_to_go(fleet: &mut Fleet) -> Result<()> {
         fleet.sdk.set_enabled(host, true)?;
     }
     Ok(())
-}
-
-/// A host as the native API holds and releases it.
-struct Maintained<'a> {
-    native: Native,
-    runtime: Runtime,
-    host: &'a str,
-}
-
-impl<'a> Maintained<'a> {
-    fn new(deployment: &Simulated, host: &'a str) -> Result<Self> {
-        let native = deployment.native("admin")?;
-        let runtime = Runtime::new()?;
-        Ok(Self {
-            native,
-            runtime,
-            host,
-        })
-    }
-
-    fn path(&self) -> String {
-        format!("/relocation/v1/hosts/{}/maintenance", self.host)
-    }
-
-    fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
-        self.runtime.block_on(self.native.call(method, path, body))
-    }
-
-    fn hold(&self, wanted: &Value) -> Result<()> {
-        self.call(Method::POST, &self.path(), Some(wanted))
-            .map(drop)
-    }
-
-    fn release(&self, return_home: &str) -> Result<()> {
-        let path = format!("{}?return_home={return_home}", self.path());
-        self.call(Method::DELETE, &path, None).map(drop)
-    }
-
-    /// Waits until its maintenance is in this state.
-    fn gets(&self, state: &str) -> Result<()> {
-        wait_for_blocking(&format!("{} to be {state}", self.host), MOVE, || {
-            let is = self.call(Method::GET, &self.path(), None)?;
-            ensure!(is["state"] == state, "{is}");
-            Ok(Some(()))
-        })
-    }
-}
-
-/// Some time from now, as the API reads it.
-fn after(seconds: u64) -> Result<String> {
-    let date = std::process::Command::new("date")
-        .args(["-u", "+%Y-%m-%dT%H:%M:%SZ", "-d"])
-        .arg(format!("{seconds} seconds"))
-        .output()?;
-    ensure!(date.status.success(), "{date:?}");
-    Ok(String::from_utf8(date.stdout)?.trim().to_owned())
 }
 
 /// Hosts that are emptied and get their servers back; one whose servers can go nowhere; and a run
