@@ -188,7 +188,7 @@ impl Metrics {
                 registry
             )?,
             plans: counters!(
-                "godwit_plans_ended_total",
+                "godwit_plan_outcomes_total",
                 "Plans that this conductor made, gave up or let expire, by the state that they came to.",
                 &["state"],
                 registry

@@ -58,6 +58,12 @@ pub struct FleetServer {
 }
 
 impl FleetServer {
+    /// Is it on its way to another host?
+    pub fn leaves(&self) -> bool {
+        let to = self.moving_to.as_ref();
+        to.is_some_and(|to| *to != self.need.source)
+    }
+
     /// What a stream has to carry, to a host that reaches `pools`.
     pub fn guest(&self, host: &Host) -> Guest {
         let copied = self.need.room_at(&host.pools).disk_gb > 0;

@@ -7,13 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use godwit_core::ids::{HostName, OperationUuid};
+use godwit_core::ids::{HostName, OperationUuid, ServerUuid};
 use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest, Request};
 use godwit_core::plan::request::Target as PlanTarget;
 use godwit_core::reason::{Evidence, Reason, ReasonCode, Rejection};
 use godwit_core::resources::Resources;
 use godwit_core::run::rolling::Preference;
-use godwit_core::run::{Operation, OperationKind, OperationState};
+use godwit_core::run::{Operation, OperationKind, OperationState, Run};
 use godwit_core::server_group::{Member, Policy};
 use godwit_planner::candidates::candidates;
 use godwit_planner::inventory::{Host, Need, Target};
@@ -60,32 +60,50 @@ pub(crate) async fn replan(
         Ok(look) => look,
         Err(reason) => return Ok(Replanned::Nowhere(vec![reason])),
     };
+    let hosts = look.fleet.hosts(None);
+    Ok(
+        match choose(&hosts, &look.need, (&plan.target, &run.run), operation) {
+            Ok(best) => Replanned::To(best),
+            Err(reasons) => Replanned::Nowhere(reasons),
+        },
+    )
+}
+
+/// The best of the hosts that the operation was not sent to before, and that the plan leaves alone; one
+/// of a rolling maintenance whose turn is to come only where no other does.
+fn choose(
+    hosts: &[Host],
+    need: &Need,
+    (target, run): (&PlanTarget, &Run),
+    operation: &Operation,
+) -> Result<Elsewhere, Vec<Reason>> {
     let tried = tried(run, operation);
-    let (mut hosts, mut passing) = (Vec::new(), Vec::new());
-    for host in look.fleet.hosts(None).iter() {
-        if tried.contains(host.name.as_str()) || is_emptied(plan, &host.name) {
+    let (mut lasting, mut passing) = (Vec::new(), Vec::new());
+    for host in hosts {
+        if tried.contains(host.name.as_str()) || is_emptied(target, &host.name) {
             continue;
         }
-        let rolling = run.run.rolling.as_ref();
+        let rolling = run.rolling.as_ref();
         match rolling.map_or(Some(Preference::Lasting), |it| it.preference(&host.name)) {
-            Some(Preference::Lasting) => hosts.push(host.clone()),
+            Some(Preference::Lasting) => lasting.push(host.clone()),
             Some(Preference::Passing) => passing.push(host.clone()),
             None => {}
         }
     }
     let mut rejected = Vec::new();
-    for hosts in [hosts, passing] {
-        let (fitting, others) = candidates(&hosts, &look.need, &Target::Any);
-        let best = fitting.first().and_then(|best| {
-            let host = hosts.iter().find(|host| host.name == *best)?;
-            Some(look.elsewhere(host))
-        });
-        if let Some(best) = best {
-            return Ok(Replanned::To(best));
+    for hosts in [lasting, passing] {
+        let (fitting, others) = candidates(&hosts, need, &Target::Any);
+        let best = fitting.first();
+        if let Some(best) = best.and_then(|best| hosts.iter().find(|it| it.name == *best)) {
+            return Ok(Elsewhere {
+                host: best.name.clone(),
+                capacity: best.capacity,
+                size: need.room_at(&best.pools),
+            });
         }
         rejected.extend(others);
     }
-    Ok(Replanned::Nowhere(each_once(rejected, &look.need)))
+    Err(each_once(rejected, need))
 }
 
 /// What is against an operation's beginning now, as far as its server and its destination go;
@@ -108,20 +126,31 @@ pub(crate) async fn check(
     if !has_destination(operation.kind) {
         return Ok(Vec::new());
     }
-    let Ok(destination) = HostName::new(operation.destination.as_str()) else {
-        return Ok(vec![unknown_host(&operation.destination)]);
-    };
-    let hosts = look.fleet.hosts(None);
-    let host = hosts.iter().find(|host| host.name == destination);
-    let Some(mut host) = host.cloned() else {
-        return Ok(vec![unknown_host(&operation.destination)]);
-    };
     let held = ctx.store.run_holds(run.uuid).await?;
-    let held = held.get(&destination).copied().unwrap_or_default();
-    let own = least(held, look.need.room_at(&host.pools));
+    Ok(against(
+        &look.fleet.hosts(None),
+        &look.need,
+        operation,
+        &held,
+    ))
+}
+
+/// What is against an operation's destination, where its run holds this.
+fn against(
+    hosts: &[Host],
+    need: &Need,
+    operation: &Operation,
+    held: &BTreeMap<HostName, Resources>,
+) -> Vec<Reason> {
+    let to = operation.destination.as_str();
+    let Some(mut host) = hosts.iter().find(|it| it.name.as_str() == to).cloned() else {
+        return vec![unknown_host(to)];
+    };
+    let held = held.get(&host.name).copied().unwrap_or_default();
+    let own = least(held, need.room_at(&host.pools));
     host.used = host.used.less(own);
-    let (_, rejected) = candidates(&[host], &look.need, &Target::Any);
-    Ok(rejected.into_iter().flat_map(|it| it.reasons).collect())
+    let (_, rejected) = candidates(&[host], need, &Target::Any);
+    rejected.into_iter().flat_map(|it| it.reasons).collect()
 }
 
 /// The fleet, and what an operation's server needs of a host.
@@ -157,16 +186,8 @@ impl Look {
         let mut need = fleet.need(&it.server, &it.disks, source, &request);
         need.group = ctx.store.server_group_membership(operation.server).await?;
         let mates = inventory.servers.iter().map(|it| it.server.uuid);
-        join_planned(&mut need, run, operation, &mates.collect());
+        join_planned(&mut need, &run.run, operation, &mates.collect());
         Ok(Ok(Self { fleet, need }))
-    }
-
-    fn elsewhere(&self, host: &Host) -> Elsewhere {
-        Elsewhere {
-            host: host.name.clone(),
-            capacity: host.capacity,
-            size: self.need.room_at(&host.pools),
-        }
     }
 
     /// Somebody else has moved the server from where it was to be taken. Where an earlier operation
@@ -207,18 +228,13 @@ fn request(kind: OperationKind, it: &InventoryServer) -> Request {
 }
 
 /// Where a group keeps apart, its servers count where the same run is still to bring them as well.
-fn join_planned(
-    need: &mut Need,
-    run: &RunRecord,
-    operation: &Operation,
-    mates: &BTreeSet<godwit_core::ids::ServerUuid>,
-) {
+fn join_planned(need: &mut Need, run: &Run, operation: &Operation, mates: &BTreeSet<ServerUuid>) {
     let Some(group) = &mut need.group else { return };
     match group.policy {
         Policy::AntiAffinity | Policy::SoftAntiAffinity => {}
         Policy::Affinity | Policy::SoftAffinity => return,
     }
-    let open = run.run.operations.iter().filter(|it| {
+    let open = run.operations.iter().filter(|it| {
         it.server != operation.server
             && mates.contains(&it.server)
             && it.state == OperationState::Waiting
@@ -245,8 +261,8 @@ fn only_destination(plan: &PlanRecord) -> Option<&HostName> {
 }
 
 /// Does the plan empty this host for good? Those of a rolling maintenance have their turns.
-fn is_emptied(plan: &PlanRecord, host: &HostName) -> bool {
-    match &plan.target {
+fn is_emptied(target: &PlanTarget, host: &HostName) -> bool {
+    match target {
         PlanTarget::Host(it) | PlanTarget::Maintenance(it) => it == host,
         PlanTarget::Server(..)
         | PlanTarget::Servers(_)
@@ -257,8 +273,8 @@ fn is_emptied(plan: &PlanRecord, host: &HostName) -> bool {
 }
 
 /// Where the operation was to go, and was sent to before.
-fn tried<'a>(run: &'a RunRecord, operation: &'a Operation) -> BTreeSet<&'a str> {
-    let revisions = run.run.revisions.iter();
+fn tried<'a>(run: &'a Run, operation: &'a Operation) -> BTreeSet<&'a str> {
+    let revisions = run.revisions.iter();
     let before = revisions.filter(|it| it.operation == operation.id);
     let before = before.flat_map(|it| [it.from.as_str(), it.to.as_str()]);
     before.chain([operation.destination.as_str()]).collect()
@@ -310,3 +326,6 @@ fn least(one: Resources, other: Resources) -> Resources {
         disk_gb: least(one.disk_gb, other.disk_gb),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -181,3 +181,6 @@ fn because(cause: &Cause, ids: &Table<OperationNo, OperationUuid>) -> Value {
         | Cause::NoDoneHostFits => json!(cause),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ mod faults;
 mod groups;
 mod placing;
 mod planned;
+mod planning;
 mod power;
 mod puppet;
 mod race;

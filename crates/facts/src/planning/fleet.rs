@@ -130,10 +130,8 @@ fn moving_to(it: &InventoryServer, here: &HostName, by: MigrationKind) -> Option
         .as_ref()
         .filter(|moving| is_in_the_way((moving.kind, moving.status), by, it.server.vm_state));
     if let Some(moving) = in_the_way {
-        // One that may return counts at the end where it is not recorded.
-        let ends = moving.destination.iter().chain([&moving.source]);
-        let other = ends.into_iter().find(|end| *end != here);
-        return Some(other.unwrap_or(here).clone());
+        // One that is where it was to go may stay there, or return: nobody knows that it leaves.
+        return Some(moving.destination.as_ref().unwrap_or(here).clone());
     }
     // A dead host's task is nobody's any more.
     let task = it.server.task_state.is_some() && by != MigrationKind::Evacuation;

@@ -14,9 +14,9 @@ pub(super) fn empty(board: &mut Board<'_>, host: HostNo) {
     let closed = board.hosts[host].clone();
     board.open.set(host, &closed, Use::Never);
     let here = board.on[host].iter().copied();
-    let moving = |server: ServerNo| board.fleet.servers()[server].moving_to.is_some();
+    let leaves = |server: ServerNo| board.fleet.servers()[server].leaves();
     let here: HashSet<_> = here
-        .filter(|server| board.at[*server] == host && !moving(*server))
+        .filter(|server| board.at[*server] == host && !leaves(*server))
         .collect();
     leave(board, here.into_iter().collect(), &Cause::HostIsEmptied);
 }

@@ -5,7 +5,7 @@ use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::server_group::Policy;
 
 use crate::fixtures::unmanaged;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, FleetServer};
 use crate::generate;
 use crate::lint::lint;
 use crate::plan::{Cause, Constraint, Immovable, Options, Plan, PlanState, Wish, make};
@@ -245,4 +245,27 @@ fn random_wishes_are_linted_clean() {
         };
         planned(&fleet, &wish, &partial());
     }
+}
+
+#[test]
+fn whoever_leaves_already_is_let_go_and_whoever_is_kept_busy_is_blocked() {
+    let (hosts, mut servers, groups) = generate::fleet(3, 10, 60, generate::link(10, 10))
+        .unwrap()
+        .into_parts();
+    let here = |it: &&mut FleetServer| it.need.source.as_str() == "host-0";
+    let mut on_host = servers.iter_mut().filter(here);
+    let (leaves, busy) = (on_host.next().unwrap(), on_host.next().unwrap());
+    leaves.moving_to = Some(HostName::new("host-1").unwrap());
+    busy.moving_to = Some(busy.need.source.clone());
+    let busy = busy.need.server;
+    let fleet = Fleet::new(hosts, servers, groups).unwrap();
+    let wish = Wish::Host {
+        host: HostName::new("host-0").unwrap(),
+    };
+    let plan = planned(&fleet, &wish, &partial());
+    let blocked: Vec<_> = plan.blocked.iter().map(|it| it.server).collect();
+    assert_eq!(blocked, [busy]);
+    assert_eq!(plan.blocked[0].reasons[0].code, ReasonCode::Busy);
+    let host = fleet.host_no(&HostName::new("host-0").unwrap()).unwrap();
+    assert_eq!(plan.operations.len(), fleet.servers_on(host).len() - 2);
 }

@@ -65,7 +65,7 @@ impl Linter<'_> {
             }
             Wish::Host { .. } | Wish::Rolling { .. } => {
                 let here = emptied.iter().flat_map(|host| self.fleet.servers_on(*host));
-                let stays = |it: &&ServerNo| self.fleet.servers()[**it].moving_to.is_none();
+                let stays = |it: &&ServerNo| !self.fleet.servers()[**it].leaves();
                 here.filter(stays).map(|server| (*server, None)).collect()
             }
         }

@@ -77,6 +77,7 @@ mod tests {
     use super::*;
     use crate::generate;
     use crate::plan::{Options, Wish, make};
+    use crate::table::OperationNo;
 
     fn host(name: &str) -> HostName {
         HostName::new(name).unwrap()
@@ -116,19 +117,18 @@ mod tests {
             homes: vec![(id(first), host("host-1")), (id(second), host("host-0"))],
         };
         let mut plan = make(&fleet, &wish, &Options::default()).unwrap();
-        let of_first = room(&fleet, &plan)[&host("host-1")];
-        assert_eq!(of_first, size(first));
         let mut operations = std::mem::take(&mut plan.operations).into_rows();
         let before = operations.iter().find(|it| it.server == id(second));
         let before = before.unwrap().id;
-        for operation in &mut operations {
-            if operation.server == id(first) {
-                operation.after.push(before);
-            }
-        }
-        plan.operations = operations.into();
+        let mut waits_for = |after: Vec<OperationNo>| {
+            let arrives = operations.iter_mut().find(|it| it.server == id(first));
+            arrives.unwrap().after = after;
+            plan.operations = operations.clone().into();
+            room(&fleet, &plan)[&host("host-1")]
+        };
+        assert_eq!(waits_for(Vec::new()), size(first));
+        let needed = waits_for(vec![before]).memory_mb;
         let (first, second) = (size(first), size(second));
-        let needed = room(&fleet, &plan)[&host("host-1")].memory_mb;
         assert_eq!(needed, (first.memory_mb - second.memory_mb).max(0));
     }
 }

@@ -226,3 +226,19 @@ proptest! {
         prop_assert!(cycle.contains(&from) && cycle.contains(&to));
     }
 }
+
+#[test]
+fn hosts_take_turns_as_they_were_planned() {
+    let hosts = |names: &[&str]| Target::Rolling {
+        hosts: names.iter().map(|it| host(it)).collect(),
+        max_unavailable: 2,
+    };
+    let order = ["c", "x", "a"].map(str::to_owned);
+    assert_eq!(
+        hosts(&["a", "b", "c"]).in_turns(&order),
+        hosts(&["c", "a", "b"])
+    );
+    assert_eq!(hosts(&["b", "a"]).in_turns(&[]), hosts(&["b", "a"]));
+    let one = Target::Host(host("a"));
+    assert_eq!(one.in_turns(&order), one);
+}

@@ -1,0 +1,194 @@
+use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::migration::BlockMigration;
+use godwit_core::plan::PlanKind;
+use godwit_core::run::{Revision, Rolling};
+use godwit_core::server_group::Membership;
+use godwit_core::time::Timestamp;
+use uuid::Uuid;
+
+use super::*;
+
+fn name(text: &str) -> HostName {
+    HostName::new(text).unwrap()
+}
+
+fn amount(memory_mb: i64) -> Resources {
+    Resources {
+        vcpus: 1,
+        memory_mb,
+        disk_gb: 0,
+    }
+}
+
+fn host(text: &str, free_mb: i64) -> Host {
+    Host {
+        name: name(text),
+        node: text.to_owned(),
+        because: Vec::new(),
+        unmanaged: None,
+        held: false,
+        up: true,
+        hypervisor_type: "QEMU".to_owned(),
+        hypervisor_version: 1,
+        arch: "x86_64".to_owned(),
+        pools: BTreeSet::new(),
+        capacity: Resources {
+            vcpus: 64,
+            memory_mb: 65_536,
+            disk_gb: 100,
+        },
+        used: amount(65_536 - free_mb),
+        arriving: 0,
+    }
+}
+
+fn need() -> Need {
+    Need {
+        server: Uuid::from_u128(1).into(),
+        source: name("a"),
+        hypervisor_type: "QEMU".to_owned(),
+        hypervisor_version: 1,
+        arch: "x86_64".to_owned(),
+        room: amount(1_024),
+        pools: BTreeSet::new(),
+        local_disks: false,
+        block_migration: BlockMigration::Auto,
+        source_is_dead: false,
+        unmanaged: None,
+        group: None,
+    }
+}
+
+/// It was to go from a to b.
+fn operation(number: u128) -> Operation {
+    let id = OperationUuid(Uuid::from_u128(number));
+    let server = Uuid::from_u128(number).into();
+    Operation::waiting(id, OperationKind::Live, server, ("a", "b"))
+}
+
+fn run(operations: Vec<Operation>) -> Run {
+    Run::pending(PlanKind::Host, operations, Vec::new()).unwrap()
+}
+
+fn chosen(hosts: &[Host], target: &PlanTarget, run: &Run) -> Result<String, Vec<ReasonCode>> {
+    let found = choose(hosts, &need(), (target, run), &run.operations[0]);
+    match found {
+        Ok(best) => Ok(best.host.to_string()),
+        Err(reasons) => Err(reasons.into_iter().map(|it| it.code).collect()),
+    }
+}
+
+#[test]
+fn another_host_is_the_best_of_those_that_were_not_tried() {
+    let servers = PlanTarget::Servers(Vec::new());
+    let hosts = [
+        host("a", 60_000),
+        host("b", 50_000),
+        host("c", 40_000),
+        host("d", 30_000),
+    ];
+    let mut run = run(vec![operation(1)]);
+    assert_eq!(chosen(&hosts, &servers, &run), Ok("c".to_owned()));
+    let at = Timestamp::from_micros(0).unwrap();
+    let failure = Failure::new(FailureCode::PreCheck, "No.");
+    run.revisions.push(Revision {
+        operation: run.operations[0].id,
+        from: "c".to_owned(),
+        to: "b".to_owned(),
+        because: Some(failure.clone()),
+        at,
+    });
+    // What another operation was sent to counts for that one only.
+    run.revisions.push(Revision {
+        operation: OperationUuid(Uuid::from_u128(9)),
+        from: "d".to_owned(),
+        to: "b".to_owned(),
+        because: Some(failure),
+        at,
+    });
+    assert_eq!(chosen(&hosts, &servers, &run), Ok("d".to_owned()));
+    let full = [host("b", 50_000), host("d", 100)];
+    let nowhere = Err(vec![ReasonCode::Memory]);
+    assert_eq!(chosen(&full, &servers, &run), nowhere);
+    let alone = [host("a", 60_000), host("b", 50_000)];
+    assert_eq!(
+        chosen(&alone, &servers, &run),
+        Err(vec![ReasonCode::Unknown])
+    );
+}
+
+#[test]
+fn nothing_is_sent_to_a_host_that_the_plan_empties() {
+    let hosts = [host("c", 40_000), host("d", 30_000)];
+    let run = run(vec![operation(1)]);
+    for target in [
+        PlanTarget::Host(name("c")),
+        PlanTarget::Maintenance(name("c")),
+    ] {
+        assert_eq!(chosen(&hosts, &target, &run), Ok("d".to_owned()));
+    }
+}
+
+#[test]
+fn a_host_whose_turn_is_to_come_is_for_what_fits_nowhere_else() {
+    let hosts = [host("c", 40_000), host("d", 30_000), host("e", 50_000)];
+    let target = PlanTarget::Rolling {
+        hosts: ["a", "c", "e"].map(name).to_vec(),
+        max_unavailable: 1,
+    };
+    let mut run = run(vec![operation(1)]);
+    let mut rolling = Rolling::of(["a", "c", "e"].map(name), 1);
+    rolling.hosts[2].state = godwit_core::run::RollingState::Emptying;
+    run.rolling = Some(rolling);
+    assert_eq!(chosen(&hosts, &target, &run), Ok("d".to_owned()));
+    let full = [host("c", 40_000), host("d", 100), host("e", 50_000)];
+    assert_eq!(chosen(&full, &target, &run), Ok("c".to_owned()));
+    let emptied = [host("d", 100), host("e", 50_000)];
+    let nowhere = Err(vec![ReasonCode::Memory]);
+    assert_eq!(chosen(&emptied, &target, &run), nowhere);
+}
+
+#[test]
+fn what_the_run_holds_is_free_to_its_operation_and_no_more() {
+    let operation = operation(1);
+    let codes = |free, held| -> Vec<ReasonCode> {
+        let held = BTreeMap::from([(name("b"), amount(held))]);
+        let reasons = against(&[host("b", free)], &need(), &operation, &held);
+        reasons.into_iter().map(|it| it.code).collect()
+    };
+    assert_eq!(codes(1_024, 0), []);
+    assert_eq!(codes(0, 1_024), []);
+    assert_eq!(codes(512, 512), []);
+    assert_eq!(codes(-1, 8_192), [ReasonCode::Memory]);
+    assert_eq!(codes(511, 512), [ReasonCode::Memory]);
+    let gone = against(&[], &need(), &operation, &BTreeMap::new());
+    assert_eq!(gone[0].code, ReasonCode::Unknown);
+    let mut off = host("b", 60_000);
+    off.held = true;
+    let reasons = against(&[off], &need(), &operation, &BTreeMap::new());
+    assert_eq!(reasons[0].code, ReasonCode::Maintenance);
+}
+
+#[test]
+fn servers_that_keep_apart_count_where_they_are_still_to_be_brought() {
+    let mut others = operation(2);
+    others.destination = "c".to_owned();
+    let run = run(vec![operation(1), others]);
+    let mates: BTreeSet<_> = run.operations.iter().map(|it| it.server).collect();
+    let joined = |policy, mates: &BTreeSet<_>| {
+        let mut need = need();
+        need.group = Some(Membership {
+            group: Uuid::from_u128(7).into(),
+            name: "web".to_owned(),
+            policy,
+            max_server_per_host: None,
+            others: Vec::new(),
+        });
+        join_planned(&mut need, &run, &run.operations[0], mates);
+        let hosts = need.group.unwrap().others.into_iter();
+        hosts.filter_map(|it| it.host).collect::<Vec<_>>()
+    };
+    assert_eq!(joined(Policy::AntiAffinity, &mates), [name("c")]);
+    assert_eq!(joined(Policy::Affinity, &mates), []);
+    assert_eq!(joined(Policy::AntiAffinity, &BTreeSet::new()), []);
+}
