@@ -10,6 +10,7 @@ mod lists;
 mod maintenance;
 mod migrations;
 mod openapi;
+mod planned;
 mod plans;
 mod policy;
 mod pools;
