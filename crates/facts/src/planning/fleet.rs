@@ -103,7 +103,7 @@ fn server(
         need,
         memory_bytes: memory << 20,
         disk_bytes,
-        dirty_bytes_per_second: it
+        dirty_bytes_per_second: guest
             .server
             .dirty_bytes_per_second
             .and_then(|it| u64::try_from(it).ok()),
