@@ -76,7 +76,9 @@ fn guest(n: u128) -> Observed {
             image_ref: None,
             created_at: None,
         },
-        group: n.is_multiple_of(10).then(|| declared(1, Policy::SoftAntiAffinity)),
+        group: n
+            .is_multiple_of(10)
+            .then(|| declared(1, Policy::SoftAntiAffinity)),
     }
 }
 
