@@ -32,7 +32,7 @@ def run(cloud, *options):
         *["--config-file", HERE / "schemathesis.toml", "run", document],
         *["--header", f"X-Auth-Token: {session.auth_token}"],
         *["--generation-deterministic", "--no-shrink", "--continue-on-failure"],
-        *["--request-timeout", "30", "--no-color", *options],
+        *["--request-timeout", "30", "--warnings", "off", "--no-color", *options],
     ]
     with tempfile.TemporaryDirectory() as directory:
         done = subprocess.run(
