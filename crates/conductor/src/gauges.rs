@@ -100,7 +100,7 @@ async fn refresh(ctx: &Context) -> Result<(), StoreError> {
             .set(count);
     }
     let unfinished = ctx.store.runs_unfinished().await?;
-    metrics.runs.unfinished_are(&unfinished);
+    metrics.runs.unfinished_are(&unfinished, now);
     services(ctx, now).await?;
     let active = ctx.store.maintenances_active().await?;
     metrics.maintenance.show(&active, now);

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use godwit_core::plan::{Actual, Estimate, Estimates};
 use godwit_core::run::{OperationState, RunState};
+use godwit_core::time::Timestamp;
 use godwit_store::RunRecord;
 use prometheus::{
-    Histogram, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry,
-    register_histogram_vec_with_registry as histograms,
+    Gauge, Histogram, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    register_gauge_with_registry as age, register_histogram_vec_with_registry as histograms,
     register_histogram_with_registry as histogram,
     register_int_counter_vec_with_registry as counters,
     register_int_gauge_vec_with_registry as gauges, register_int_gauge_with_registry as gauge,
@@ -26,6 +27,8 @@ pub(crate) struct OfRuns {
     ended: IntCounterVec,
     over_bound: Histogram,
     estimates: HistogramVec,
+    oldest_step: Gauge,
+    to_spare: Gauge,
 }
 
 impl OfRuns {
@@ -62,11 +65,23 @@ impl OfRuns {
                 RATIOS.to_vec(),
                 registry
             )?,
+            oldest_step: age!(
+                "godwit_run_oldest_step_seconds",
+                "How long ago that run changed last, of those that have not ended, which changed the \
+                 longest ago; 0: there is none.",
+                registry
+            )?,
+            to_spare: age!(
+                "godwit_run_deadline_seconds",
+                "The least time that a run has to spare: until its deadline, without what it will \
+                 still take by its estimate; NaN: none has a deadline.",
+                registry
+            )?,
         })
     }
 
     /// These are all that have not ended.
-    pub(crate) fn unfinished_are(&self, runs: &[RunRecord]) {
+    pub(crate) fn unfinished_are(&self, runs: &[RunRecord], now: Timestamp) {
         let mut counts: BTreeMap<RunState, i64> = BTreeMap::new();
         for record in runs {
             *counts.entry(record.run.state).or_default() += 1;
@@ -78,6 +93,15 @@ impl OfRuns {
         }
         let waiting = runs.iter().filter(|it| !it.waits_for.is_empty()).count();
         self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        let changed = runs.iter().map(|it| it.updated_at.unwrap_or(it.created_at));
+        let oldest = changed.map(|at| now.since(at)).max();
+        self.oldest_step
+            .set(oldest.unwrap_or_default().as_secs_f64());
+        let due = runs
+            .iter()
+            .filter_map(|it| Some((it.run.deadline?, it.eta)));
+        let least = due.map(|(deadline, eta)| to_spare(deadline, eta, now));
+        self.to_spare.set(least.fold(f64::NAN, f64::min));
     }
 
     /// A run has ended.
@@ -125,8 +149,42 @@ impl OfRuns {
     }
 }
 
+/// Seconds; below 0 it will be late, or is.
+fn to_spare(deadline: Timestamp, eta: Option<Estimate>, now: Timestamp) -> f64 {
+    let until = deadline.as_micros().saturating_sub(now.as_micros());
+    float(until) / 1_000_000.0 - eta.map_or(0.0, |eta| eta.mid)
+}
+
 fn ratio(estimate: Estimate, actual: Option<f64>) -> Option<f64> {
     actual
         .filter(|_| estimate.mid > 0.0)
         .map(|it| it / estimate.mid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_has_less_time_to_spare_the_longer_it_will_take() {
+        let at = |second: i64| Timestamp::from_micros(second * 1_000_000).unwrap();
+        let eta = |mid| {
+            Some(Estimate {
+                low: 0.0,
+                mid,
+                high: 2.0 * mid,
+            })
+        };
+        for (deadline, eta, expected) in [
+            (100, None, 40.0),
+            (100, eta(10.0), 30.0),
+            (100, eta(50.0), -10.0),
+            (50, None, -10.0),
+        ] {
+            let spare = to_spare(at(deadline), eta, at(60));
+            assert!((spare - expected).abs() < 1e-6, "{spare} {expected}");
+        }
+        assert!(std::iter::empty::<f64>().fold(f64::NAN, f64::min).is_nan());
+        assert!([3.0, -2.0].into_iter().fold(f64::NAN, f64::min) < 0.0);
+    }
 }

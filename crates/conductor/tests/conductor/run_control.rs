@@ -5,15 +5,11 @@ use std::time::Duration;
 use godwit_compute_agent::holds::HoldPoint;
 use godwit_core::event::Event as OfMigration;
 use godwit_core::failure::FailureCode;
-use godwit_core::ids::RunUuid;
 use godwit_core::plan::options::{Constraint, Priority};
-use godwit_core::plan::request::Target;
 use godwit_core::run::{Event, OperationKind, OperationState as Is, RunState};
-use godwit_core::server::VmState;
 use godwit_core::status::MigrationStatus as Status;
 use godwit_core::time::Clock as _;
-use godwit_store::{MigrationKey, RunRecord};
-use godwit_test_support::wait_for;
+use godwit_store::RunRecord;
 
 use crate::cluster::*;
 use crate::planned::*;

@@ -339,6 +339,7 @@ fn is_so(world: &World, pair: &Pair, config: &godwit_conductor::Config) {
             | Evidence::Arch { .. }
             | Evidence::Clusters { .. }
             | Evidence::Disabled { .. }
+            | Evidence::Held { .. }
             | Evidence::Host { .. }
             | Evidence::Affinity { .. }
             | Evidence::AntiAffinity { .. }

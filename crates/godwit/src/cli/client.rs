@@ -6,7 +6,7 @@ pub(crate) mod plan;
 use clap::{Args, Subcommand, ValueEnum};
 use godwit_core::ids::{HostName, OperationUuid, RunUuid};
 
-use self::plan::Plan;
+pub(crate) use self::plan::Plan;
 
 /// The longest that anything is waited for, unless somebody says otherwise: a day.
 const LONGEST_WAIT: u64 = 24 * 3_600;

@@ -8,8 +8,7 @@ const INSTANCES: u64 = 10_000;
 /// The most servers that one has.
 const SERVERS: usize = 8;
 /// How many states are looked at for one; where there are more, the best found stands for the best.
-const STATES: usize = 400;
-const THREADS: u64 = 4;
+const STATES: usize = 100;
 
 /// The best over the bound, and whether it is proven to be the best; `None`: nothing is to be moved,
 /// or there is no way.
@@ -30,28 +29,36 @@ fn gap(seed: u64) -> Option<(f64, bool)> {
     (best.seconds.is_finite() && bound > 0.0).then(|| (best.seconds / bound, best.exact))
 }
 
-#[test]
-fn no_schedule_of_ten_thousand_plans_is_faster() {
-    let share = |first| (first..INSTANCES).step_by(THREADS as usize).filter_map(gap);
-    let gaps: Vec<(f64, bool)> = std::thread::scope(|scope| {
-        let threads =
-            (0..THREADS).map(|first| scope.spawn(move || share(first).collect::<Vec<_>>()));
-        let threads: Vec<_> = threads.collect();
-        let found = threads.into_iter().flat_map(|it| it.join().unwrap());
-        found.collect()
-    });
+/// A quarter of all: a test each, so that they run beside each other.
+fn quarter(number: u64) {
+    let seeds = (number..INSTANCES).step_by(4);
+    let gaps: Vec<(f64, bool)> = seeds.filter_map(gap).collect();
     let exact = gaps.iter().filter(|(_, exact)| *exact).count();
     let mut gaps: Vec<f64> = gaps.into_iter().map(|(gap, _)| gap).collect();
     gaps.sort_by(f64::total_cmp);
     let median = gaps[gaps.len() / 2];
-    println!(
-        "{} plans, {exact} of them proven; median {median:.4}",
-        gaps.len()
-    );
-    assert!(
-        gaps.len() > 8_000 && exact > 3_000,
-        "{} {exact}",
-        gaps.len()
-    );
+    let count = gaps.len();
+    println!("{count} plans, {exact} of them proven; median of best over bound {median:.4}");
+    assert!(count > 1_800 && exact > 500, "{count} {exact}");
     assert!(median <= 1.1, "{median}");
+}
+
+#[test]
+fn no_schedule_is_faster_in_the_first_quarter() {
+    quarter(0);
+}
+
+#[test]
+fn no_schedule_is_faster_in_the_second_quarter() {
+    quarter(1);
+}
+
+#[test]
+fn no_schedule_is_faster_in_the_third_quarter() {
+    quarter(2);
+}
+
+#[test]
+fn no_schedule_is_faster_in_the_last_quarter() {
+    quarter(3);
 }
