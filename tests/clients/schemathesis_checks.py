@@ -1,13 +1,21 @@
-"""What a request is refused for that conforms to the document.
+"""What Schemathesis checks of the native API beside what it knows to check.
 
 A schema says which words there are, how long a text is, and what stands beside what. It cannot say
 which things there are, what time it is, or whether an address is public. Only for that is a
 request bad that conforms.
+
+With an idempotency key the same request again is answered alike. Each key is therefore for one
+request only: by the key of another one it would be answered without being read.
 """
 
+import itertools
 import re
 
+import requests
 import schemathesis
+
+KEY = "Idempotency-Key"
+numbers = itertools.count()
 
 # A marker is one that a list gave, and nobody else knows which those are.
 EVERYWHERE = [r"\?marker"]
@@ -44,3 +52,23 @@ def refused_only_for_what_no_schema_says(_context, response, case):
         pointer = error["pointer"]
         if not any(re.fullmatch(pattern, pointer) for pattern in allowed):
             raise AssertionError(f"it conforms, and yet {pointer}: {error['detail']}")
+
+
+@schemathesis.hook
+def before_call(_context, case, _kwargs):
+    key = (case.headers or {}).get(KEY)
+    # Those that are malformed stay.
+    if isinstance(key, str) and 1 <= len(key) <= 255:
+        case.headers[KEY] = f"{next(numbers)}-{key}"[:255]
+
+
+@schemathesis.check
+def a_repetition_is_answered_alike(_context, response, _case):
+    done = 200 <= response.status_code < 300
+    if KEY not in response.request.headers or not (done or response.status_code == 404):
+        return
+    with requests.Session() as session:
+        again = session.send(response.request, timeout=30)
+    assert again.status_code == response.status_code, f"then {again.status_code}: {again.text}"
+    if done and b'"secret"' not in response.content:
+        assert again.content == response.content, f"then {again.text}"
