@@ -30,7 +30,6 @@ def run(cloud, *options):
     command = [
         pathlib.Path(sys.executable).with_name("schemathesis"),
         *["--config-file", HERE / "schemathesis.toml", "run", document],
-        *["--header", f"X-Auth-Token: {session.auth_token}"],
         *["--generation-deterministic", "--no-shrink", "--continue-on-failure"],
         *["--request-timeout", "30", "--warnings", "off", "--no-color", *options],
     ]
@@ -38,7 +37,11 @@ def run(cloud, *options):
         done = subprocess.run(
             command,
             cwd=directory,
-            env={**os.environ, "SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_checks.py")},
+            env={
+                **os.environ,
+                "SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_checks.py"),
+                "TOKEN": session.auth_token,
+            },
             timeout=LONGEST,
             text=True,
             capture_output=True,
@@ -51,7 +54,7 @@ def run(cloud, *options):
 
 class Document(unittest.TestCase):
     def test_an_administrator(self):
-        print(run("admin", "--phases", "coverage,fuzzing", "--max-examples", "10"))
+        print(run("admin", "--phases", "coverage,fuzzing,stateful", "--max-examples", "10"))
 
     def test_who_manages_one_project(self):
         print(run("manager", "--phases", "fuzzing", "--max-examples", "5"))
