@@ -117,12 +117,15 @@ impl World {
                 id: "shared".to_owned(),
                 total_bytes: 1 << 40,
                 available_bytes: 1 << 40,
+                kind: None,
+                local: false,
             }];
             store.host_register(new).await.unwrap();
             let here = (1..=SERVERS).filter(|n| usize::try_from(*n).unwrap() % HOSTS == number);
             let inventory = godwit_store::Inventory {
                 host: host(number),
                 at: at(1),
+                facts: None,
                 domains: here.map(guest).collect(),
             };
             store.inventory_record(inventory).await.unwrap();

@@ -11,6 +11,7 @@ mod lists;
 mod maintenance;
 mod migrations;
 mod openapi;
+mod planned;
 mod plans;
 mod policy;
 mod pools;

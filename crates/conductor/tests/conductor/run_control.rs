@@ -103,7 +103,7 @@ on_both! {
         let cluster = made.start().await;
         cluster.hold(&host(1), HoldPoint::BeforeHandover);
         let mut wanted = Wanted::of(vec![moves(1, (1, 2)), moves(2, (1, 2))]);
-        wanted.options.deadline = Some(SystemClock.now().plus(Duration::from_secs(2)));
+        wanted.options.deadline = Some(SystemClock.now().plus(Duration::from_secs(4)));
         let run = cluster.run(wanted).await;
         moves_now(&cluster, run, 0).await;
         cluster.run_reaches(run, "it to be late", |it| it.run.is_late).await;

@@ -180,10 +180,12 @@ on_both! {
     async fn a_server_that_stays_in_use_is_given_up(made: Made) {
         let mut made = made.with_hosts(&[1, 0, 0]);
         made.never_converges(1);
-        made.config.time_limits.accepted = Duration::from_secs(1);
-        let cluster = made.start().await;
+        let mut cluster = made.start().await;
         let other = cluster.begin(1, to(3)).await.unwrap();
         cluster.reaches(other, Status::Running).await;
+        cluster.kill_conductor(1);
+        cluster.config.time_limits.accepted = Duration::from_millis(500);
+        cluster.start_conductor(1);
         let run = cluster.run(Wanted::of(vec![moves(1, (1, 2))])).await;
         let record = cluster.run_ends(run).await;
         let failure = record.run.operations[0].failure.clone().unwrap();

@@ -12,9 +12,6 @@ use godwit_store::{HostLoad, InventoryServer, PlanInventory};
 
 use crate::{Basis, Guest};
 
-/// What a host's migration network is taken to carry of which nobody has said so: 10 Gbit/s.
-const LINK_BYTES_PER_SECOND: u64 = 1_250_000_000;
-
 /// The inventory as the planner sees it.
 #[derive(Debug)]
 pub struct Planning {
@@ -50,7 +47,7 @@ pub fn planning(
         .map(|(host, load)| FleetHost {
             fenced: !host.up && is_fenced(load, silence_is_proof),
             host: host.clone(),
-            link: link(load),
+            link: Link::of_moves(&load.host.facts.links),
             zone: Some(load.topology.zone.clone()),
             pod: load.topology.pod.clone(),
             cluster: load.topology.cluster.clone(),
@@ -75,14 +72,6 @@ pub fn planning(
         fleet: Fleet::new(hosts, servers, groups.collect())?,
         somebody_is_missing: facts.somebody_is_missing(),
     })
-}
-
-/// What a host's network carries: agents do not say that yet.
-const fn link(_load: &HostLoad) -> Link {
-    Link {
-        bytes_per_second: LINK_BYTES_PER_SECOND,
-        stream_bytes_per_second: LINK_BYTES_PER_SECOND,
-    }
 }
 
 fn server(
@@ -114,8 +103,10 @@ fn server(
         need,
         memory_bytes: memory << 20,
         disk_bytes,
-        // Nobody has measured it yet.
-        dirty_bytes_per_second: None,
+        dirty_bytes_per_second: guest
+            .server
+            .dirty_bytes_per_second
+            .and_then(|it| u64::try_from(it).ok()),
         running: guest.runs(),
         // Of a host that is gone nobody can say more than that.
         moving_to: moving_to.map(|to| if known.contains(&to) { to } else { here }),

@@ -152,7 +152,7 @@ fn disks(at: usize, server: &str) -> Vec<Disk> {
     let pools = SHARED.iter().cycle().skip(at % 2);
     let targets = ["vda", "vdb", "vdc"].iter().take(at % 3 + 1);
     let disk = |(target, pool): (&&str, &&str)| {
-        let linked = *target == "vda" && at % 2 == 0;
+        let linked = *target == "vda" && at.is_multiple_of(2);
         Disk {
             target: (*target).to_owned(),
             path: format!("/{pool}/{server}-{target}.qcow2"),

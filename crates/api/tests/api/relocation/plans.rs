@@ -1,18 +1,15 @@
 //! `/plans`: who may ask for what, what is refused at once, and what is shown of one.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use godwit_api::config::{ApiConfig, QuotaConfig};
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{OperationUuid, PlanUuid, ServerUuid};
 use godwit_core::plan::{Estimate, Estimates};
 use godwit_core::reason::{Change, ChangeKind, Evidence, Reason, ReasonCode, WrittenReason};
-use godwit_core::resources::{AllocationRatios, Resources};
+use godwit_core::resources::Resources;
 use godwit_core::run::OperationKind;
 use godwit_core::time::Clock;
-use godwit_facts::Basis;
-use godwit_facts::planning::{fingerprint, planning, scope_of_plan};
 use godwit_store::{Actor, Blocked, ChangeNote, NotMade, PlanMade, PlannedOperation};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha224};
@@ -139,24 +136,6 @@ pub(super) fn moves(servers: &[&str], blocked: &[&str]) -> PlanMade {
 }
 
 impl World {
-    /// A plan is made, as a conductor makes it.
-    pub(super) async fn plan_is_made(&self, id: &str, mut made: PlanMade) {
-        let found = self.store.plan_find(id.parse().unwrap(), None).await;
-        let target = found.unwrap().unwrap().record.target;
-        let scope = scope_of_plan(&target, &made.operations);
-        let inventory = self.store.plan_inventory(scope).await.unwrap();
-        let basis = Basis {
-            now: self.clock.now(),
-            down_time: Duration::from_secs(60),
-            ratios: AllocationRatios::default(),
-        };
-        let fleet = planning(inventory, basis, false).unwrap().fleet;
-        made.facts = json!(fingerprint(&fleet, &target, &made.operations));
-        let note = ChangeNote::new(Actor::Conductor, self.clock.now());
-        let id: PlanUuid = id.parse().unwrap();
-        self.store.plan_made(id, made, note).await.unwrap();
-    }
-
     async fn plan_is_not_made(&self, id: &str, why: NotMade) {
         let note = ChangeNote::new(Actor::Conductor, self.clock.now());
         let id: PlanUuid = id.parse().unwrap();

@@ -163,6 +163,33 @@ async fn a_plan_whose_server_has_moved_is_stale_and_says_what_has_changed() {
 }
 
 #[tokio::test]
+async fn only_what_matters_to_a_plan_makes_it_stale() {
+    let world = two().await;
+    world.host("host-3").await;
+    let plan = ready(&world, Who::Manager).await;
+    world.sql("UPDATE services SET disabled = 1 WHERE host = 'host-2'");
+    let problem = run(&world, Who::Admin, &plan)
+        .await
+        .problem(409, "plan-stale");
+    let disabled = json!({"code": "host-enabled", "host": "host-2", "was": "yes", "is": "no"});
+    assert_eq!(problem["differences"], json!([disabled]));
+    // Whoever may not see hosts learns that something of one has changed.
+    let problem = run(&world, Who::Manager, &plan)
+        .await
+        .problem(409, "plan-stale");
+    let disabled =
+        json!({"code": "host-enabled", "host": opaque("host-2"), "was": null, "is": null});
+    assert_eq!(problem["differences"], json!([disabled]));
+    world.sql("UPDATE services SET disabled = 0 WHERE host = 'host-2'");
+    // A host that the plan is not about, and another server on one that it is.
+    world.sql("UPDATE services SET disabled = 1 WHERE host = 'host-3'");
+    world.sql(&format!(
+        "UPDATE servers SET host = 'host-2', power_state = 4 WHERE uuid = '{OTHER}'"
+    ));
+    accepted(&run(&world, Who::Manager, &plan).await);
+}
+
+#[tokio::test]
 async fn a_run_is_cancelled_and_then_has_ended() {
     let world = two().await;
     let plan = ready(&world, Who::Manager).await;

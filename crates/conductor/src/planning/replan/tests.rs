@@ -26,7 +26,7 @@ fn host(text: &str, free_mb: i64) -> Host {
         node: text.to_owned(),
         because: Vec::new(),
         unmanaged: None,
-        held: false,
+        holders: Vec::new(),
         up: true,
         hypervisor_type: "QEMU".to_owned(),
         hypervisor_version: 1,
@@ -51,6 +51,7 @@ fn need() -> Need {
         arch: "x86_64".to_owned(),
         room: amount(1_024),
         pools: BTreeSet::new(),
+        pool_gib: BTreeMap::new(),
         local_disks: false,
         block_migration: BlockMigration::Auto,
         source_is_dead: false,
@@ -164,7 +165,7 @@ fn what_the_run_holds_is_free_to_its_operation_and_no_more() {
     let gone = against(&[], &need(), &operation, &BTreeMap::new());
     assert_eq!(gone[0].code, ReasonCode::Unknown);
     let mut off = host("b", 60_000);
-    off.held = true;
+    off.holders = vec!["anna".to_owned()];
     let reasons = against(&[off], &need(), &operation, &BTreeMap::new());
     assert_eq!(reasons[0].code, ReasonCode::Maintenance);
 }
