@@ -108,6 +108,28 @@ impl From<DieselError> for StoreError {
     }
 }
 
+/// There was nothing to do, or the store failed.
+#[derive(Debug)]
+pub(crate) enum OrNothing {
+    Nothing,
+    Store(StoreError),
+}
+
+impl From<StoreError> for OrNothing {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl TransactionError for OrNothing {
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Nothing => None,
+            Self::Store(error) => Some(error),
+        }
+    }
+}
+
 /// What a transaction may fail with: the store's own errors, and refusals beside them.
 pub(crate) trait TransactionError: From<StoreError> + Send + 'static {
     /// The store's error, if it is one.

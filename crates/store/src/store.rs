@@ -6,7 +6,7 @@ use std::sync::Arc;
 use godwit_core::ids::{HostName, MigrationUuid};
 
 use crate::connection::Database;
-use crate::error::TransactionError;
+use crate::error::{OrNothing, TransactionError};
 use crate::gather::Gather;
 use crate::group_commit::{GroupCommit, Urgency};
 use crate::hosts::{self, Agent};
@@ -183,6 +183,20 @@ impl Store {
         work: impl FnMut(&mut Database) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
         result_of(self.perform(Size::Statements, erased(work)).await)
+    }
+
+    /// [`Self::write`] where `work` may find nothing to do. `None` rolls back as well: the key of a
+    /// request is kept with what it made, and that is nothing.
+    pub(crate) async fn write_some<T: Send + 'static>(
+        &self,
+        mut work: impl FnMut(&mut Database) -> Result<Option<T>, StoreError> + Send + 'static,
+    ) -> Result<Option<T>, StoreError> {
+        let work = move |connection: &mut Database| work(connection)?.ok_or(OrNothing::Nothing);
+        match self.write(work).await {
+            Ok(done) => Ok(Some(done)),
+            Err(OrNothing::Nothing) => Ok(None),
+            Err(OrNothing::Store(error)) => Err(error),
+        }
     }
 
     /// [`Self::write`] where `work` is one statement, which may be executed twice: it needs

@@ -167,7 +167,7 @@ impl Store {
         new: NewWebhook,
         most: i64,
     ) -> Result<Option<Webhook>, StoreError> {
-        self.write(move |connection| create(connection, &new, most))
+        self.write_some(move |connection| create(connection, &new, most))
             .await
     }
 
@@ -232,13 +232,13 @@ impl Store {
 
     /// Deletes a webhook and what it was to be told. `false`: there is none.
     pub async fn webhook_delete(&self, uuid: Uuid) -> Result<bool, StoreError> {
-        self.write(move |connection| {
+        let deleted = self.write_some(move |connection| {
             let it = webhooks::uuid.eq(text(uuid));
             let deleted = diesel::delete(webhooks::table.filter(it))
                 .prepared()
                 .execute(connection)?;
-            Ok(deleted == 1)
-        })
-        .await
+            Ok((deleted == 1).then_some(()))
+        });
+        Ok(deleted.await?.is_some())
     }
 }

@@ -28,11 +28,13 @@ pub async fn index(call: &Call) -> Answer {
     call.caller.enforce_own(rules::EVENTS_LIST)?;
     let (page, sees) = (Page::read(&call.params, FIELDS)?, call.sees());
     let query = query(&call.params, page.limit, sees)?;
+    // It is no use to a list, and malformed there as well.
+    let seen = streams::last_seen(&call.headers)?;
     if streams::are_wanted(&call.headers) {
         if page.is_partial() {
             return Err(Problem::input("?fields", "A stream has whole events."));
         }
-        return streams::open(call, query).await;
+        return streams::open(call, query, seen).await;
     }
     let found = call.state.store.events_page(&query).await?;
     let last_position = found.last_position.to_string();

@@ -107,7 +107,10 @@ pub(crate) fn are_wanted(headers: &HeaderMap) -> bool {
 }
 
 /// The last position that a listener has seen, where it was cut off.
-fn last_seen(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
+///
+/// # Errors
+/// `invalid-input`.
+pub(crate) fn last_seen(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
     let Some(value) = headers.get(LAST_EVENT_ID) else {
         return Ok(None);
     };
@@ -116,10 +119,10 @@ fn last_seen(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
     position.map(Some).ok_or_else(malformed)
 }
 
-/// Begins a stream of what `query` asks for: behind the event that was seen last, behind the
+/// Begins a stream of what `query` asks for: behind the event that was `seen` last, behind the
 /// position that the query names, or from now on.
-pub(crate) async fn open(call: &Call, query: EventQuery) -> Answer {
-    let seen = last_seen(&call.headers)?.or(query.after);
+pub(crate) async fn open(call: &Call, query: EventQuery, seen: Option<i64>) -> Answer {
+    let seen = seen.or(query.after);
     let project = call.caller.project_id().unwrap_or_default();
     let place = call
         .streams

@@ -8,6 +8,7 @@
 //! for its image service, without which `openstack` lists no servers.
 
 mod fleet;
+mod schemathesis;
 
 use std::path::Path;
 use std::time::Duration;

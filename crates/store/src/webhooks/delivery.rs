@@ -410,7 +410,7 @@ impl Store {
         delivery: Uuid,
         at: Timestamp,
     ) -> Result<Option<Delivery>, StoreError> {
-        self.write(move |connection| again(connection, (webhook, delivery), at))
+        self.write_some(move |connection| again(connection, (webhook, delivery), at))
             .await
     }
 

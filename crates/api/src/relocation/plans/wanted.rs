@@ -111,8 +111,10 @@ fn host(value: &Value) -> Option<HostName> {
     HostName::new(value.as_str()?).ok()
 }
 
+/// A number as JSON Schema has it, to which 60.0 is an integer too.
 fn count(value: &Value) -> Option<u32> {
-    u32::try_from(value.as_u64()?).ok()
+    let number = value.as_number()?.to_string();
+    number.strip_suffix(".0").unwrap_or(&number).parse().ok()
 }
 
 fn constraint(value: &Value) -> Option<Constraint> {
@@ -170,6 +172,21 @@ mod tests {
         let plain = read(&json!({"host": "host-1"})).unwrap();
         let host = HostName::new("host-1").unwrap();
         assert_eq!(plain, (Target::Host(host), Options::default()));
+    }
+
+    #[test]
+    fn numbers_are_integers_however_they_are_written() {
+        let valid = |text: &str| {
+            let body = format!(r#"{{"host": "host-1", "valid_seconds": {text}}}"#);
+            let read = read(&serde_json::from_str(&body).unwrap());
+            read.ok().map(|(_, options)| options.valid_seconds)
+        };
+        for good in ["60", "60.0", "6e1", "6.0E+1"] {
+            assert_eq!(valid(good), Some(60), "{good}");
+        }
+        for bad in ["-60", "60.5", "4294967296", "1e300", "true"] {
+            assert_eq!(valid(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use godwit_api::relocation::views::webhook::{self, DELIVERY_FIELDS};
 use godwit_api::relocation::views::{
     candidate, event, host, maintenance, plan, pool, run, scope, server, snapshot,
 };
+use godwit_core::event_type::{self, KINDS};
 use godwit_core::fence::FenceKind;
 use godwit_core::host::maintenance::State;
 use godwit_core::plan::options::Priority;
@@ -203,6 +204,61 @@ fn its_words_are_those_of_the_code() {
     let fields: Vec<_> = migration.as_object().unwrap().keys().collect();
     assert_eq!(fields, FIELDS);
     assert_eq!(&schema("MigrationFields")["properties"], migration);
+}
+
+/// What a list takes as `fields` is what its items have, and what shows one thing what that has.
+#[test]
+fn the_fields_that_may_be_asked_for_are_those_that_are_shown() {
+    let document = document();
+    let mut several = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let shown = &methods["get"];
+        let parameters = shown["parameters"].as_array().into_iter().flatten();
+        let mut parameters = parameters.map(|it| resolved(&document, it));
+        let Some(fields) = parameters.find(|it| it["name"] == "fields") else {
+            continue;
+        };
+        let schema = &shown["responses"]["200"]["content"]["application/json"]["schema"];
+        let schema = whole(&document, schema);
+        let items = &schema["properties"]["items"]["items"];
+        let thing = match items {
+            Value::Null => schema,
+            items => whole(&document, items),
+        };
+        let properties: Vec<_> = thing["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(
+            fields["schema"]["items"]["enum"],
+            json!(properties),
+            "{path}"
+        );
+        // Separated by commas, as a page reads them.
+        assert_eq!(fields["explode"], false, "{path}");
+        several += 1;
+    }
+    assert!(several > 10, "{several}");
+}
+
+/// What a reference leads to; of several forms the first.
+fn whole<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    let schema = resolved(document, schema);
+    match schema["anyOf"].get(0) {
+        Some(first) => resolved(document, first),
+        None => schema,
+    }
+}
+
+#[test]
+fn the_types_of_events_that_may_be_asked_for_are_those_of_the_table() {
+    let kinds = KINDS.iter().map(|kind| format!("{kind}.*"));
+    let all: BTreeSet<_> = kinds.chain(event_type::all().map(|it| it.name())).collect();
+    let document = document();
+    let documented = &document["components"]["schemas"]["EventPattern"]["enum"];
+    let documented = documented.as_array().unwrap();
+    let named: BTreeSet<_> = documented
+        .iter()
+        .map(|it| it.as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!((named, documented.len()), (all.clone(), all.len()));
 }
 
 /// Asserts that an answer conforms to a schema of the document.

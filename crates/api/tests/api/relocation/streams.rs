@@ -181,6 +181,33 @@ async fn a_listener_goes_on_behind_what_it_has_seen() {
 }
 
 #[tokio::test]
+async fn a_list_has_no_use_for_what_was_seen_but_takes_no_nonsense_for_it() {
+    let (world, _) = story().await;
+    let list = async |seen: &str| {
+        let asked = world.stream(Who::Admin, "?after=0&limit=1", Some(seen));
+        let mut asked = asked.build().unwrap();
+        let any = "*/*".parse().unwrap();
+        asked.headers_mut().insert("Accept", any);
+        let answer = world.client().execute(asked).await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.json::<Value>().await.unwrap())
+    };
+    let (status, events) = list("2").await;
+    assert_eq!(
+        (status, &events["items"][0]["position"]),
+        (200, &json!("1"))
+    );
+    for bad in ["", "-1", "x"] {
+        let (status, problem) = list(bad).await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (400, &json!("invalid-input")),
+            "{bad:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_stream_tells_what_is_wanted_and_seen() {
     let (world, [first, second]) = story().await;
     let of_second = format!("?after=0&subject=migration/{second}");

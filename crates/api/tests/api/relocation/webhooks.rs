@@ -356,6 +356,40 @@ async fn a_delivery_is_sent_once_more_when_somebody_wants_that() {
         .problem(404, "not-found");
 }
 
+/// A refusal made nothing, so its key is not kept: the same request again is refused the same.
+#[tokio::test]
+async fn what_was_refused_is_refused_again_whatever_its_key() {
+    let world = World::configured(config()).await;
+    let hook = made(
+        &create(&world, Who::Manager, "http://127.0.0.1/1").await,
+        201,
+    );
+    let id = hook["id"].as_str().unwrap();
+    let nothing = format!("{ROOT}/webhooks/{id}/deliveries/{id}/redeliver");
+    for round in 0..2 {
+        let ask = world.ask("POST", &nothing).by(Who::Manager);
+        let answer = ask.header("Idempotency-Key", "k").send().await;
+        assert_eq!(answer.status, 404, "{round}: {answer:?}");
+    }
+    made(
+        &create(&world, Who::Manager, "http://127.0.0.1/2").await,
+        201,
+    );
+    for round in 0..2 {
+        let body = json!({"url": "http://127.0.0.1/3", "types": ["run.*"]});
+        let ask = world
+            .ask("POST", &format!("{ROOT}/webhooks"))
+            .by(Who::Manager);
+        let ask = ask.header("Idempotency-Key", "k").json(&body);
+        let answer = ask.send().await;
+        assert_eq!(
+            answer.json()["code"],
+            "quota-exceeded",
+            "{round}: {answer:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn one_that_is_down_keeps_no_other_waiting() {
     let (world, [first, _]) = calling().await;
