@@ -66,6 +66,10 @@ impl Default for Options {
     }
 }
 
+/// What agents are told that the network for migrations carries: of a virtual link in a namespace of
+/// its own the system does not say.
+pub const MIGRATION_BYTES_PER_SECOND: u64 = 1_250_000_000;
+
 /// A running deployment.
 #[derive(Debug)]
 pub struct Deployment {
@@ -436,6 +440,7 @@ impl Plan<'_> {
                     "name": host.migration_interface(),
                     "role": "migration",
                     "address": host.migration_address(),
+                    "bytes_per_second": MIGRATION_BYTES_PER_SECOND,
                 },
             ]);
         }

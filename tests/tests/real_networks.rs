@@ -6,7 +6,7 @@ use godwit_test_support::testbed::{Carried, Guest, GuestSpec, Storage};
 use godwit_test_support::wait_for_blocking;
 use reqwest::Method;
 use serde_json::{Value, json};
-use system_tests::deployment::Options;
+use system_tests::deployment::{MIGRATION_BYTES_PER_SECOND, Options};
 use system_tests::scene::{DEADLINE, Scene};
 
 const MIB: u64 = 1 << 20;
@@ -100,7 +100,7 @@ fn real_moves_use_the_only_network_that_agents_know() -> Result<()> {
     scene.prove(&moved, &[0, 1])
 }
 
-/// `/hosts` has both networks of both hosts, with what the system says that they carry; and a server's
+/// `/hosts` has both networks of both hosts, with what is known that they carry; and a server's
 /// dirty rate is unknown, as nothing has been moved yet.
 fn links_are_reported(scene: &Scene) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
@@ -123,9 +123,8 @@ fn links_are_reported(scene: &Scene) -> Result<()> {
                 roles == [&json!("management"), &json!("migration")],
                 "{host}"
             );
-            // What the kernel says of a virtual link: 10 Gbit/s.
             let carries = &host["links"][1]["bytes_per_second"];
-            ensure!(*carries == json!(1_250_000_000_u64), "{host}");
+            ensure!(*carries == json!(MIGRATION_BYTES_PER_SECOND), "{host}");
         }
         Ok(Some(()))
     })?;

@@ -64,6 +64,18 @@ impl Fleet {
         anyhow::bail!("nobody shares a host with vm-busy")
     }
 
+    /// Waits until something is on its way.
+    fn await_anything_running(&mut self) -> Result<()> {
+        wait_for_blocking("a migration to run", MOVE, || {
+            let running = json!({"status": "running"});
+            let found = self.sdk.call("compute.migrations", json!([]), running)?;
+            Ok(found
+                .as_array()
+                .is_some_and(|it| !it.is_empty())
+                .then_some(()))
+        })
+    }
+
     fn move_away(&mut self, server: &str) -> Result<()> {
         self.sdk.live_migrate(server, None)?;
         self.sdk
@@ -474,21 +486,24 @@ fn real_alerts_about_agents_and_moves() -> Result<()> {
     watched.calm()
 }
 
-/// A host whose busiest server never gets away by itself, and is to be empty in a moment.
+/// A host that is to be empty in a moment, and whose agent hangs in the middle of the first move.
 #[test]
 fn real_alerts_about_maintenance_and_runs() -> Result<()> {
     let watched = Watched::up()?;
     let deployment = &watched.deployment;
     let mut fleet = Fleet::of(deployment)?;
-    let busy = fleet.sdk.server_named("vm-busy")?;
-    let host = fleet.host_of(&busy)?;
+    let server = fleet.sdk.server_named("vm-1")?;
+    let host = fleet.host_of(&server)?;
     let host = Maintained::new(deployment, &host)?;
     host.hold(&json!({"deadline": after(5)?, "reason": "soon"}))?;
+    fleet.await_anything_running()?;
+    deployment.hosts.freeze(true)?;
     watched.fire(&[
         "GodwitRunStuck",
         "GodwitRunDeadlineInDanger",
         "GodwitMaintenanceHeldTooLong",
     ])?;
+    deployment.hosts.freeze(false)?;
     host.release("never")?;
     host.gets("none")?;
     watched.calm()
