@@ -199,13 +199,19 @@ fn hosts_are_drained(
     for host in ["host-1", "host-2", "host-3"] {
         fleet.sdk.set_enabled(host, false)?;
     }
-    quick.hold(&json!({"reason": "nowhere to go"}))?;
-    prometheus.await_something("sum(max by (code) (godwit_maintenance_blockers))")?;
-    quick.release("never")?;
+    // As with moves that fail: each conductor counts from its first plan on.
+    wait_for_blocking("servers to be seen to be blocked", MOVE, || {
+        quick.hold(&json!({"reason": "nowhere to go"}))?;
+        prometheus.await_something("sum(max by (code) (godwit_maintenance_blockers))")?;
+        quick.release("never")?;
+        quick.gets("none")?;
+        let blocked = prometheus.query("sum(increase(godwit_plan_blockers_total[10s]))")?;
+        ensure!(blocked.iter().any(|(_, count)| *count > 0.0), "{blocked:?}");
+        Ok(Some(()))
+    })?;
     for host in ["host-1", "host-2", "host-3"] {
         fleet.sdk.set_enabled(host, true)?;
     }
-    quick.gets("none")?;
     let slow = Maintained::new(deployment, &slow)?;
     slow.hold(&json!({"deadline": after(20)?, "reason": "soon"}))?;
     prometheus.await_something("min(godwit_run_deadline_seconds)")?;
