@@ -9,6 +9,7 @@ use virt::connect::Connect;
 use virt::error::{Error, clear_error_callback};
 use virt::sys;
 
+use super::exit::end_at_once;
 use super::job::Job;
 use super::params::{Values, check};
 
@@ -52,6 +53,10 @@ fn start_event_loop() -> Result<(), String> {
     // SAFETY: takes no arguments; `OnceLock` sees to it that it is called once, before any
     // connection exists.
     check(unsafe { sys::virEventRegisterDefaultImpl() }).map_err(|error| error.to_string())?;
+    // SAFETY: takes no arguments. Connections would do it, each of them; it has to be done now, for
+    // the libraries under libvirt register then what `end_at_once` has to come before.
+    check(unsafe { sys::virInitialize() }).map_err(|error| error.to_string())?;
+    end_at_once()?;
     std::thread::Builder::new()
         .name("libvirt-events".into())
         .spawn(|| {

@@ -11,6 +11,7 @@
 )]
 
 mod events;
+mod exit;
 mod job;
 mod migrate;
 mod params;
