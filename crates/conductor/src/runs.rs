@@ -82,7 +82,10 @@ async fn deadlines(ctx: &Context) -> Result<(), StoreError> {
             // It has ended meanwhile, or has heard of it.
             Err(RunStepError::NotFound | RunStepError::Rejected(_)) => {}
             Err(RunStepError::Refused(never)) => match never {},
-            Err(RunStepError::Store(error)) => return Err(error),
+            // The others' deadlines have passed as well.
+            Err(RunStepError::Store(error)) => {
+                warn!(%run, %error, "the deadline of a run could not be told");
+            }
         }
     }
     Ok(())

@@ -23,6 +23,7 @@ impl Wake {
     pub fn wake(&self) {
         self.effects.notify_one();
         self.admission.notify_one();
+        self.runs();
     }
 
     /// Tells those who drive runs that something has ended that some of them may wait for.

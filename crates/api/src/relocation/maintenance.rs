@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::EntityTag;
-use godwit_core::host::maintenance::{Event, Holder, Maintenance, Purpose, Rejected, State, Work};
+use godwit_core::host::maintenance::{
+    Event, Holder, Maintenance, Purpose, Rejected, State, Work, is_of_run,
+};
 use godwit_core::ids::HostName;
 use godwit_core::plan::options::{Immovable, ReturnHome};
 use godwit_core::plan::request::HOLDER_MAX;
@@ -188,6 +190,9 @@ impl Wanted {
         };
         if wanted.deadline.is_some_and(|deadline| deadline <= now) {
             fields.wrong("deadline", "It has passed.");
+        }
+        if wanted.holder.as_deref().is_some_and(is_of_run) {
+            fields.wrong("holder", "Names that begin with run: are those of runs.");
         }
         fields.done()?;
         Ok(wanted)

@@ -4,13 +4,10 @@
 //! machines do not tell that. So the row is read first and the host asked then, and the store takes
 //! what it says only if the row still says that nothing came in between.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_core::host::maintenance::{Event, Inventory};
-use godwit_core::ids::ServerUuid;
-use godwit_rpc::facts;
 use godwit_store::{MaintenanceError, MaintenanceRecord, Sighted};
 use tracing::info;
 
@@ -37,13 +34,14 @@ pub(super) async fn take(
     let Ok(Some(answer)) = answer else {
         return silent(ctx, record).await;
     };
+    let sightings = answer.domains.iter().map(|it| (it.server, it.sighting));
+    let Some(inventory) = Inventory::of(began_at, sightings) else {
+        return silent(ctx, record).await;
+    };
     let seen = Sighted {
         host: record.host.clone(),
         counts_after: record.maintenance.evidence.counts_after,
-        inventory: Inventory {
-            began_at,
-            executing: executing(&answer),
-        },
+        inventory,
     };
     let taken = ctx.store.maintenance_see(seen, fresh(ctx), note(ctx)).await;
     let Some(after) = taken? else {
@@ -57,17 +55,10 @@ pub(super) async fn take(
     Ok(())
 }
 
-/// All guests in memory, whoever started them, paused ones too.
-fn executing(inventory: &facts::Inventory) -> BTreeSet<ServerUuid> {
-    let domains = inventory.domains.iter();
-    let executing = domains.filter(|domain| domain.sighting.is_in_memory());
-    executing.map(|domain| domain.server).collect()
-}
-
 async fn silent(ctx: &Context, record: &MaintenanceRecord) -> Result<(), MaintenanceError> {
     if !record.maintenance.evidence.counts() {
         return Ok(());
     }
-    info!(host = %record.host, "a host that is held does not answer, and may be anything");
+    info!(host = %record.host, "a host that is held does not say what it executes, and may be anything");
     apply(ctx, &record.host, Event::AgentDied).await
 }

@@ -134,7 +134,7 @@ async fn homes(ctx: &Arc<Context>, target: &Target) -> Result<Homes, Retry> {
     let found = ctx.store.maintenance_find(host).await?;
     Ok(found.map_or_else(Homes::default, |it| Homes {
         shut_down: it.maintenance.shut_down().collect(),
-        home: it.maintenance.home,
+        home: it.maintenance.returning(),
     }))
 }
 

@@ -47,6 +47,8 @@ pub(super) async fn some(
     for _ in 0..ROUNDS {
         let candidates = candidates(record, &later);
         if candidates.all.is_empty() {
+            // Whoever was in use the last time, and is not now, is waited for anew.
+            driver.busy.retain(|id, _| later.contains(id));
             ctx.queues.publish(driver.run, Vec::new());
             return Ok(None);
         }

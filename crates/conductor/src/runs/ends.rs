@@ -2,7 +2,6 @@
 
 use godwit_core::event::Event as OfMigration;
 use godwit_core::failure::{Failure, FailureCode};
-use godwit_core::ids::OperationUuid;
 use godwit_core::run::{Event, OperationKind, OperationState, Outcome};
 use godwit_core::server::{TaskState, VmState};
 use godwit_core::status::MigrationStatus;
@@ -23,30 +22,24 @@ pub(super) async fn notice(
         return Ok(None);
     }
     let (store, now) = (&driver.ctx.store, driver.ctx.now());
-    let mut ended: Vec<(OperationUuid, RunStep)> = Vec::new();
+    let mut ended: Vec<(RunningOperation, RunStep)> = Vec::new();
     for running in store.operations_running(Some(driver.run)).await? {
         if let Some(outcome) = outcome(driver, &running).await? {
             let step = RunStep {
                 event: Event::OperationEnded(running.operation, outcome),
                 actual: Some(running.actual(now)),
             };
-            ended.push((running.operation, step));
+            ended.push((running, step));
         }
     }
     if ended.is_empty() {
         return Ok(None);
     }
-    // What somebody else has written meanwhile is not said again.
+    // What somebody else has written meanwhile is not said again; least of all of an attempt that was
+    // begun since, whose guest may be on its way.
     let decide = move |record: &RunRecord| {
-        let runs = |id| {
-            let operation = record.run.operation(id);
-            operation.is_some_and(|it| it.state == OperationState::Running)
-        };
-        let steps: Vec<RunStep> = ended
-            .iter()
-            .filter(|(id, _)| runs(*id))
-            .map(|(_, step)| step.clone())
-            .collect();
+        let steps = ended.iter().filter(|(running, _)| running.runs_in(record));
+        let steps: Vec<RunStep> = steps.map(|(_, step)| step.clone()).collect();
         match steps.is_empty() {
             true => Err(Known),
             false => Ok(steps),

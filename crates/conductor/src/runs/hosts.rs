@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use godwit_core::host::maintenance::{Purpose, State};
+use godwit_core::host::maintenance::{Purpose, State, holder_of};
 use godwit_core::ids::HostName;
 use godwit_core::plan::options::{Options, ReturnHome};
 use godwit_core::run::{Event, RollingHost, RollingState};
@@ -162,6 +162,13 @@ async fn emptied(
     Ok(is_ready.then(|| Event::HostReady(host.clone())))
 }
 
+/// Does the run hold the host?
+fn is_held(record: &RunRecord, maintenance: &MaintenanceRecord) -> bool {
+    let own = holder_of(record.uuid);
+    let holders = &maintenance.maintenance.holders;
+    holders.iter().any(|it| it.holder == own)
+}
+
 /// Has it its guests again? Where others hold it on, they return when those release it.
 async fn returned(
     driver: &Driver<'_>,
@@ -169,11 +176,7 @@ async fn returned(
     host: &HostName,
 ) -> Result<Option<Event>, Retry> {
     let found = driver.ctx.store.maintenance_find(host).await?;
-    let own = format!("run:{}", record.uuid);
-    let is_over = found.is_none_or(|it| {
-        let it = it.maintenance;
-        let held = it.holders.iter().any(|holder| holder.holder == own);
-        !held && it.state != State::Leaving
-    });
+    let is_over =
+        found.is_none_or(|it| !is_held(record, &it) && it.maintenance.state != State::Leaving);
     Ok(is_over.then(|| Event::HostReturned(host.clone())))
 }

@@ -28,11 +28,14 @@ pub(super) async fn perform(ctx: &Arc<Context>, claimed: &ClaimedOfRun) -> Perfo
     let Some(plan) = ctx.store.plan_find(record.plan, None).await? else {
         return Ok(());
     };
+    // One that has to be asked for again keeps no other from its destination.
+    let mut again = Ok(());
     for operation in waiting {
-        one(ctx, claimed, (&record, &plan.record), operation).await?;
+        let found = one(ctx, claimed, (&record, &plan.record), operation).await;
+        again = again.and(found);
         ctx.wake.runs();
     }
-    Ok(())
+    again
 }
 
 async fn one(
@@ -63,7 +66,7 @@ async fn revise(
     let revised = ctx.store.operation_revise(
         run,
         operation.id,
-        (to.host, to.capacity),
+        (to.host, to.capacity, to.size),
         note(ctx, claimed.trace),
     );
     match revised.await {

@@ -101,6 +101,18 @@ pub fn reason(holders: &[Holder]) -> Option<&str> {
     holders.iter().find_map(|it| it.reason.as_deref())
 }
 
+const OF_RUN: &str = "run:";
+
+/// By what name a run holds hosts.
+pub fn holder_of(run: RunUuid) -> String {
+    format!("{OF_RUN}{run}")
+}
+
+/// Is that the name of a run? Nobody else may take it, and release or keep what is the run's.
+pub fn is_of_run(holder: &str) -> bool {
+    holder.starts_with(OF_RUN)
+}
+
 /// What a holder means who does not say.
 const fn stay() -> ReturnHome {
     ReturnHome::Never
@@ -197,6 +209,15 @@ impl Maintenance {
     /// Servers that cannot leave, and are not left on purpose.
     pub fn blockers(&self) -> impl Iterator<Item = ServerUuid> + '_ {
         self.left_as(Left::Blocked)
+    }
+
+    /// Servers that are brought back when the host is free again: those whose home it is, if they are to
+    /// return.
+    pub fn returning(&self) -> BTreeSet<ServerUuid> {
+        match self.return_home {
+            ReturnHome::Never => BTreeSet::new(),
+            ReturnHome::Now | ReturnHome::Idle => self.home.clone(),
+        }
     }
 
     /// Servers that were shut down for the maintenance.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::host::maintenance::is_of_run;
 use crate::ids::{HostName, ServerUuid};
 use crate::plan::options::{Immovable, ReturnHome, SourceData, VALID_SECONDS_MAX};
 use crate::plan::{Options, PlanKind, constraints};
@@ -302,6 +303,10 @@ impl Options {
                 "/holder",
                 format!("it has 1 to {HOLDER_MAX} characters"),
             ));
+        }
+        if self.holder.as_deref().is_some_and(is_of_run) {
+            let text = "names that begin with run: are those of runs";
+            wrong.push(invalid("/holder", text));
         }
         wrong.extend(
             constraints::check(&self.constraints, servers)

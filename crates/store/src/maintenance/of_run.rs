@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
-use godwit_core::host::maintenance::{Event, Holder, Left, Purpose, left};
+use godwit_core::host::maintenance::{Event, Holder, Left, Purpose, holder_of, left};
 use godwit_core::ids::{HostName, PlanUuid, RunUuid, ServerUuid};
 use godwit_core::plan::options::{Immovable, Options, ReturnHome};
 use godwit_core::reason::WrittenReason;
@@ -19,11 +19,6 @@ use crate::plans::Blocked;
 use crate::runs::LockedRun;
 use crate::schema::{plans, runs, servers};
 use crate::{ChangeNote, Store, StoreError, effects};
-
-/// By what name a run holds hosts.
-fn holder(run: RunUuid) -> String {
-    format!("run:{run}")
-}
 
 /// Locks the maintenance that the run of a plan works for, if one does: before the plan, as
 /// everybody locks.
@@ -226,7 +221,7 @@ fn release(
     };
     let locked = end(connection, locked, run, fresh, note)?;
     let event = Event::Released {
-        holder: holder(run),
+        holder: holder_of(run),
         return_home,
     };
     match write(connection, locked, &event, (other, None), note) {
@@ -251,9 +246,9 @@ impl Store {
     ) -> Result<MaintenanceRecord, MaintenanceError> {
         let wanted = Hold {
             holder: Holder {
-                holder: holder(run),
+                holder: holder_of(run),
                 reason: options.reason.clone(),
-                by: note.by.user.clone().unwrap_or_else(|| holder(run)),
+                by: note.by.user.clone().unwrap_or_else(|| holder_of(run)),
                 since: note.at,
                 deadline: options.deadline,
                 immovable: options.immovable,

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use godwit_core::event_type::EventKind;
 use godwit_core::host::maintenance::{self, Effect, Event};
-use godwit_core::ids::RunUuid;
+use godwit_core::ids::{HostName, RunUuid};
 use godwit_core::plan::request::Target;
 use godwit_core::run;
 use serde_json::{Value, json};
@@ -101,7 +101,7 @@ fn perform(
     let (target, run) = match effect {
         Effect::MakePlan(run) => (Target::Maintenance(it.host.clone()), run),
         Effect::PlanReturn(run) => (Target::ReturnHome(it.host.clone()), run),
-        Effect::CancelRun(run) => return cancel(connection, run, note),
+        Effect::CancelRun(run) => return cancel(connection, (run, &it.host), note),
     };
     let plan = NewPlan {
         uuid: fresh.plan,
@@ -118,9 +118,15 @@ fn perform(
     Ok(())
 }
 
-/// Nothing of it starts any more.
-fn cancel(connection: &mut Database, run: RunUuid, note: &ChangeNote) -> Result<(), StoreError> {
-    let Some(locked) = LockedRun::load(connection, run)? else {
+/// Nothing of it starts any more. A run of many hosts goes on, for the others' sake: it says when its
+/// part in this one has ended.
+fn cancel(
+    connection: &mut Database,
+    (run, host): (RunUuid, &HostName),
+    note: &ChangeNote,
+) -> Result<(), StoreError> {
+    let found = LockedRun::load(connection, run)?;
+    let Some(locked) = found.filter(|it| it.0.host.as_ref() == Some(host)) else {
         return Ok(());
     };
     let event = run::Event::CancelRequested {

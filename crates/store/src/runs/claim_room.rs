@@ -233,7 +233,7 @@ fn wait_for(
 fn revise(
     connection: &mut Database,
     (run, operation): (RunUuid, OperationUuid),
-    (to, capacity): (&HostName, Resources),
+    (to, capacity, size): (&HostName, Resources, Resources),
     note: &ChangeNote,
 ) -> Result<RunRecord, RoomError> {
     let locked = LockedRun::load(connection, run)?.ok_or(RunStepError::NotFound)?;
@@ -242,9 +242,6 @@ fn revise(
     let ends = known.map(|it| [it.source.as_str(), it.destination.as_str()]);
     let names: Vec<&str> = ends.into_iter().flatten().chain([to.as_str()]).collect();
     dialect::lock_hosts(connection, &names).map_err(StoreError::from)?;
-    let mut planned = locked.0.operations.iter().map(|it| &it.planned);
-    let size = planned.find(|it| it.id == operation);
-    let size = size.map(|it| it.size).unwrap_or_default();
     let capacities = BTreeMap::from([(to.clone(), capacity)]);
     let left = free(connection, &capacities)?
         .remove(to)
@@ -252,6 +249,17 @@ fn revise(
     if !size.fits(left) {
         return Err(RoomError::NoRoom(to.clone()));
     }
+    // What is kept and taken over later is what it takes there.
+    diesel::update(operations::table.filter(operations::uuid.eq(operation)))
+        .set((
+            operations::vcpus.eq(size.vcpus),
+            operations::memory_mb.eq(size.memory_mb),
+            operations::disk_gb.eq(size.disk_gb),
+        ))
+        .prepared()
+        .execute(connection)
+        .map_err(StoreError::from)?;
+    let locked = LockedRun::load(connection, run)?.ok_or(RunStepError::NotFound)?;
     let event = Event::OperationRevised(operation, to.to_string());
     let LockedRun(record) = write(connection, locked, &event, None, note)?;
     let held = claims::of_all(connection)?.remove(&run);
@@ -276,8 +284,8 @@ impl Store {
             .await
     }
 
-    /// Sends an operation that waits to another host, where room is claimed for it. `capacity` is
-    /// what that host may give in all.
+    /// Sends an operation that waits to another host, where room is claimed for it: what that host may
+    /// give in all, and what the server takes there.
     ///
     /// # Errors
     /// There is no room, or the run does not accept it.
@@ -285,11 +293,13 @@ impl Store {
         &self,
         run: RunUuid,
         operation: OperationUuid,
-        (to, capacity): (HostName, Resources),
+        (to, capacity, size): (HostName, Resources, Resources),
         note: ChangeNote,
     ) -> Result<RunRecord, RoomError> {
-        self.write(move |connection| revise(connection, (run, operation), (&to, capacity), &note))
-            .await
+        self.write(move |connection| {
+            revise(connection, (run, operation), (&to, capacity, size), &note)
+        })
+        .await
     }
 
     /// Runs that wait for room, those first that were asked for first.

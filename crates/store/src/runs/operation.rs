@@ -145,6 +145,17 @@ pub struct RunningOperation {
 }
 
 impl RunningOperation {
+    /// Does this attempt run on in the run as it is now?
+    pub fn runs_in(&self, now: &RunRecord) -> bool {
+        let mut all = now.run.operations.iter().zip(&now.operations);
+        let found = all.find(|(it, _)| it.id == self.operation);
+        found.is_some_and(|(it, record)| {
+            it.state == OperationState::Running
+                && it.migration == self.migration.as_ref().map(|it| it.migration.uuid)
+                && record.started_at == self.started_at
+        })
+    }
+
     /// What it has taken until `now`, as far as its migration says so.
     pub fn actual(&self, now: Timestamp) -> Actual {
         let ended = self.migration.as_ref().and_then(|it| it.ended_at);

@@ -447,6 +447,26 @@ on_both! {
         bench.assert_sound().await;
     }
 
+    /// Whoever joins somebody who empties many hosts wants this one empty, and none of the others as it is.
+    async fn a_run_of_many_hosts_goes_on_when_others_hold_one_of_them_too(bench: Bench) {
+        bench.fleet(&[("a", 1), ("b", 0)]).await;
+        let target = Target::Rolling { hosts: vec![host("a")], max_unavailable: 1 };
+        bench.ask_for(crate::plans::new_plan(1, target), 10).await;
+        bench.store.plan_made(plan(1), one_move(), by_conductor(20)).await.unwrap();
+        let new = godwit_store::NewRun { uuid: run(1), host: None, hold: None };
+        bench.store.plan_run(plan(1), new, Vec::<()>::new(), by_user(30)).await.unwrap();
+        let options = Options { immovable: Immovable::Skip, ..Options::default() };
+        let of = (run(1), host("a"));
+        let held = bench.store.maintenance_hold_by_run(of, &options, fresh(2), by_conductor(40));
+        held.await.unwrap();
+        let joined = bench.holds(hold("b", Immovable::Wait), 3, 50).await;
+        assert_eq!(joined.maintenance.holders.len(), 2);
+        assert_eq!(joined.maintenance.immovable(), Immovable::Wait);
+        let record = bench.run(1).await.run;
+        assert_eq!((record.state, record.cancel_requested_at), (RunState::Pending, None));
+        bench.assert_sound().await;
+    }
+
     async fn of_what_a_plan_of_several_hosts_left_out_each_hears_of_its_own(bench: Bench) {
         bench.fleet(&[("a", 2), ("b", 1)]).await;
         let target = Target::Rolling { hosts: vec![host("a"), host("b")], max_unavailable: 2 };

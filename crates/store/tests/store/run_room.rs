@@ -126,14 +126,15 @@ on_both! {
         assert_eq!(bench.verbs().await, [RunEffect::Drive, RunEffect::Replan]);
         let revise = async |name: &str, most: i64| {
             let capacity = Resources { vcpus: 99, memory_mb: ROOM.memory_mb * most, disk_gb: 999 };
-            let to = (host(name), capacity);
+            let twice = Resources { memory_mb: 2 * ROOM.memory_mb, ..ROOM };
+            let to = (host(name), capacity, twice);
             bench.store.operation_revise(run(1), operation(1), to, by_conductor(60)).await
         };
-        let full = revise("c", 9).await;
+        let full = revise("c", 10).await;
         assert!(matches!(&full, Err(RoomError::NoRoom(it)) if *it == host("c")), "{full:?}");
         assert!(bench.run(1).await.run.operations[0].replan, "nothing has changed");
-        revise("c", 10).await.unwrap();
-        assert_eq!(bench.held(), ["1 b 2048", "1 c 2048"]);
+        revise("c", 11).await.unwrap();
+        assert_eq!(bench.held(), ["1 b 2048", "1 c 4096"], "what it takes there, not what was planned");
         let record = bench.run(1).await;
         let expected = Revision {
             operation: operation(1),

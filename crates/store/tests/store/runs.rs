@@ -14,7 +14,7 @@ use godwit_core::status::MigrationStatus;
 use godwit_store::{
     BeginError, EventSubject, NewLiveMigration, NewPlan, NewRun, OperationBeginError,
     OperationStart, PlanDeleteError, PlanMade, PlanRunError, RoomAnswer, RunFilter, RunPage,
-    RunProgress, RunRecord, RunStep, RunStepError, Server,
+    RunProgress, RunRecord, RunStep, RunStepError, RunningOperation, Server,
 };
 use uuid::Uuid;
 
@@ -280,6 +280,20 @@ on_both! {
         let gone = bench.store.operation_begin(run(2), operation(2), live(2, 2), anybody, by_conductor(42));
         assert!(matches!(gone.await, Err(OperationBeginError::Step(RunStepError::NotFound))));
         bench.assert_sound().await;
+    }
+
+    async fn what_one_attempt_came_to_is_not_said_of_another(bench: Bench) {
+        bench.fleet(&[("a", 2), ("b", 0)]).await;
+        bench.run_running(1, two()).await;
+        bench.begins(1, 1, 41).await.unwrap();
+        let mut running = bench.store.operations_running(Some(run(1))).await.unwrap();
+        let running = running.pop().unwrap();
+        let now = bench.run(1).await;
+        assert!(running.runs_in(&now));
+        let began_again = RunningOperation { started_at: Some(at(42)), ..running.clone() };
+        assert!(!began_again.runs_in(&now));
+        let of_another = RunningOperation { migration: None, ..running };
+        assert!(!of_another.runs_in(&now));
     }
 
     async fn what_has_not_begun_never_begins_once_it_is_cancelled(bench: Bench) {

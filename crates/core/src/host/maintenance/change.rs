@@ -246,8 +246,7 @@ impl Change {
     }
 
     fn somebody_returns(&self) -> bool {
-        let home = self.next.return_home != ReturnHome::Never && !self.next.home.is_empty();
-        home || self.next.shut_down().next().is_some()
+        !self.next.returning().is_empty() || self.next.shut_down().next().is_some()
     }
 
     /// It is being left, and a run has ended. One that was cancelled may have shut servers down

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ServerUuid;
+use crate::recovery::Sighting;
 use crate::time::Timestamp;
 
 /// What a hypervisor said when it was asked once.
@@ -14,6 +15,33 @@ pub struct Inventory {
     pub began_at: Timestamp,
     /// What it executes, paused guests included.
     pub executing: BTreeSet<ServerUuid>,
+}
+
+impl Inventory {
+    /// Of what a host says of its guests. Whatever is in memory executes, whoever started it, and if it
+    /// is paused. `None`: one of them could not be looked at, so that nothing is proven.
+    pub fn of(
+        began_at: Timestamp,
+        sightings: impl IntoIterator<Item = (ServerUuid, Sighting)>,
+    ) -> Option<Self> {
+        let mut executing = BTreeSet::new();
+        for (server, sighting) in sightings {
+            match sighting {
+                Sighting::Unreachable => return None,
+                Sighting::Absent | Sighting::Inactive => {}
+                Sighting::Incoming
+                | Sighting::Executing
+                | Sighting::Moving
+                | Sighting::HandedOver => {
+                    executing.insert(server);
+                }
+            }
+        }
+        Some(Self {
+            began_at,
+            executing,
+        })
+    }
 }
 
 /// The last inventories, and since when they say that nothing will come any more.
@@ -106,5 +134,35 @@ impl Evidence {
     /// When the last inventory was begun.
     pub fn seen_at(&self) -> Option<Timestamp> {
         self.inventories.last().map(|last| last.began_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::noon;
+
+    fn server(number: u128) -> ServerUuid {
+        uuid::Uuid::from_u128(number).into()
+    }
+
+    #[test]
+    fn what_could_not_be_looked_at_proves_nothing() {
+        let of = |sightings: &[(u128, Sighting)]| {
+            let all = sightings.iter().map(|(number, it)| (server(*number), *it));
+            Inventory::of(noon(), all).map(|it| it.executing)
+        };
+        for sighting in Sighting::ALL {
+            let executing = of(&[(1, Sighting::Executing), (2, *sighting)]);
+            let expected = match sighting {
+                Sighting::Unreachable => None,
+                Sighting::Absent | Sighting::Inactive => Some([server(1)].into()),
+                Sighting::Incoming
+                | Sighting::Executing
+                | Sighting::Moving
+                | Sighting::HandedOver => Some([server(1), server(2)].into()),
+            };
+            assert_eq!(executing, expected, "{sighting:?}");
+        }
     }
 }

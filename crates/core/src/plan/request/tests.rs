@@ -160,6 +160,10 @@ fn an_option_that_cannot_be_meant_is_refused_with_its_place() {
         (with(|it| it.holder = Some(String::new())), "/holder"),
         (with(|it| it.holder = Some("x".repeat(256))), "/holder"),
         (
+            with(|it| it.holder = Some("run:mine".to_owned())),
+            "/holder",
+        ),
+        (
             with(|it| it.immovable = Immovable::ShutdownRestart),
             "/immovable",
         ),

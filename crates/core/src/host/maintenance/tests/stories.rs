@@ -186,6 +186,24 @@ fn a_skipped_guest_lets_the_host_into_maintenance_and_keeps_it_unsafe() {
 }
 
 #[test]
+fn who_was_shut_down_is_started_and_nobody_brought_back_who_is_not_to_return() {
+    let leaves = |return_home| {
+        Story::entered(Immovable::ShutdownRestart)
+            .ends(&[(guest(), Left::ShutDown)])
+            .sees(&[])
+            .then(released("a", return_home))
+            .asks_for(&["plan_return"])
+            .maintenance
+    };
+    let back = BTreeSet::from([guest()]);
+    assert_eq!(leaves(ReturnHome::Now).returning(), back);
+    let stays = leaves(ReturnHome::Never);
+    assert_eq!(stays.returning(), BTreeSet::new());
+    assert_eq!(stays.home, back, "somebody may want it later");
+    assert!(stays.shut_down().eq([guest()]));
+}
+
+#[test]
 fn a_skipped_guest_that_does_not_run_keeps_the_host_unsafe_until_it_has_left() {
     Story::entered(Immovable::Skip)
         .ends(&[(guest(), Left::Skipped)])
