@@ -350,8 +350,8 @@ fn is_so(world: &World, pair: &Pair, config: &godwit_conductor::Config) {
     }
 }
 
-/// Goes there, and is called off once it is placed. Returns whether it was.
-async fn goes(cluster: &Cluster, pair: &Pair) -> bool {
+/// Goes there, and is called off once it is placed. Returns why it was not, if it was not.
+async fn goes(cluster: &Cluster, pair: &Pair) -> Option<String> {
     let request = godwit_core::migration::LiveRequest {
         host: Some(pair.to.clone()),
         ..anywhere()
@@ -361,14 +361,14 @@ async fn goes(cluster: &Cluster, pair: &Pair) -> bool {
         let record = cluster.record(uuid).await;
         let ended = record.migration.status().is_terminal();
         let placed = record.migration.placement.is_some();
-        Ok((placed || ended).then_some(placed))
+        Ok((placed || ended).then_some((placed, record.migration.failure)))
     });
-    let placed = placed.await.unwrap();
+    let (placed, failure) = placed.await.unwrap();
     if placed {
         assert!(cluster.ask(uuid, Event::AbortRequested).await);
     }
     cluster.ends(uuid).await;
-    placed
+    (!placed).then(|| format!("{failure:?}"))
 }
 
 /// Pairs of servers and hosts, none of which is in the way of another one.
@@ -429,7 +429,7 @@ async fn fleet_of(seed: u64, tally: &mut Tally) {
         asked += pairs.len();
         let went = pairs.iter().map(|pair| goes(&cluster, pair));
         let went = futures::future::join_all(went).await;
-        for (pair, placed) in pairs.iter().zip(went) {
+        for (pair, refused) in pairs.iter().zip(went) {
             let Pair {
                 number,
                 to,
@@ -438,8 +438,9 @@ async fn fleet_of(seed: u64, tally: &mut Tally) {
             let suitable = verdict.score.is_some();
             assert_eq!(suitable, verdict.reasons.is_empty());
             assert_eq!(
-                suitable, placed,
-                "fleet {seed}, {number} to {to}: {:#?}",
+                suitable,
+                refused.is_none(),
+                "fleet {seed}, {number} to {to}: {:#?}, {refused:?}",
                 verdict.reasons
             );
             is_so(&world, pair, &config);
@@ -541,7 +542,7 @@ async fn a_fix_lets_a_server_go_there_and_no_part_of_it_does() {
         let wanted = [(itself, "host-2"), (pod, "pod/p1")].into_iter();
         let wanted: Vec<_> = wanted.filter_map(|(off, it)| off.then_some(it)).collect();
         assert_eq!(targets, wanted);
-        assert!(!goes(&cluster, &pair).await);
+        assert!(goes(&cluster, &pair).await.is_some());
     }
     switch_pod(&cluster, false).await;
     let pair = says(&cluster, 1, 2).await;

@@ -16,7 +16,7 @@ use super::claims::{self, Held};
 use super::row::LockedRun;
 use super::write::write;
 use super::{RunRecord, RunStepError, no_room};
-use crate::columns::{Json, json};
+use crate::columns::{Json, json, text};
 use crate::connection::Database;
 use crate::dialect::locks::{Alone, alone};
 use crate::error::TransactionError;
@@ -250,7 +250,7 @@ fn revise(
         return Err(RoomError::NoRoom(to.clone()));
     }
     // What is kept and taken over later is what it takes there.
-    diesel::update(operations::table.filter(operations::uuid.eq(operation)))
+    diesel::update(operations::table.filter(operations::uuid.eq(text(operation))))
         .set((
             operations::vcpus.eq(size.vcpus),
             operations::memory_mb.eq(size.memory_mb),

@@ -265,6 +265,7 @@ async fn nothing_is_started_on_a_host_that_is_safe_to_reboot() {
 async fn what_is_wrong_is_told_with_its_place() {
     let world = two().await;
     for (body, pointer) in [
+        (json!({"holder": "run:mine"}), "#/holder"),
         (json!([]), "#"),
         (json!({"why": "x"}), "#/why"),
         (json!({"reason": ""}), "#/reason"),
