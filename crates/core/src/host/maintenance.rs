@@ -211,12 +211,12 @@ impl Maintenance {
         self.left_as(Left::Blocked)
     }
 
-    /// Servers that are brought back when the host is free again: those whose home it is, if they are to
-    /// return.
+    /// Servers that a way home brings back: those whose home it is, unless whoever left the host last
+    /// said that they are to stay where they are.
     pub fn returning(&self) -> BTreeSet<ServerUuid> {
-        match self.return_home {
-            ReturnHome::Never => BTreeSet::new(),
-            ReturnHome::Now | ReturnHome::Idle => self.home.clone(),
+        match self.state == State::Leaving && self.return_home == ReturnHome::Never {
+            true => BTreeSet::new(),
+            false => self.home.clone(),
         }
     }
 

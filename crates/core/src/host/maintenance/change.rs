@@ -246,7 +246,8 @@ impl Change {
     }
 
     fn somebody_returns(&self) -> bool {
-        !self.next.returning().is_empty() || self.next.shut_down().next().is_some()
+        let home = self.next.return_home != ReturnHome::Never && !self.next.home.is_empty();
+        home || self.next.shut_down().next().is_some()
     }
 
     /// It is being left, and a run has ended. One that was cancelled may have shut servers down
