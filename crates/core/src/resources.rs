@@ -35,11 +35,13 @@ impl Resources {
         }
     }
 
-    /// Is there enough of everything in `capacity`?
-    pub fn fits(self, capacity: Self) -> bool {
-        self.vcpus <= capacity.vcpus
-            && self.memory_mb <= capacity.memory_mb
-            && self.disk_gb <= capacity.disk_gb
+    /// Is there enough of everything in what is `free`? Of what is not needed a host may have less than
+    /// nothing: whose disks are all elsewhere goes to one whose own are too full.
+    pub fn fits(self, free: Self) -> bool {
+        let fits = |needed: i64, free: i64| needed <= 0 || needed <= free;
+        fits(self.vcpus, free.vcpus)
+            && fits(self.memory_mb, free.memory_mb)
+            && fits(self.disk_gb, free.disk_gb)
     }
 }
 
@@ -107,5 +109,18 @@ mod tests {
             disk_gb: 0,
         };
         assert_eq!(ratios.capacity(real), expected);
+    }
+
+    #[test]
+    fn what_is_not_needed_cannot_be_short() {
+        let of = |vcpus, memory_mb, disk_gb| Resources {
+            vcpus,
+            memory_mb,
+            disk_gb,
+        };
+        assert!(of(1, 2, 0).fits(of(1, 2, -3)));
+        assert!(!of(1, 2, 1).fits(of(1, 2, -3)));
+        assert!(!of(1, 2, 1).fits(of(1, 2, 0)));
+        assert!(of(0, 0, 0).fits(of(-1, -1, -1)));
     }
 }

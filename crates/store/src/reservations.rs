@@ -209,7 +209,7 @@ pub(crate) fn claim(
     let mut taken = taken_of(connection, [host; 2], Some(migration))?;
     let taken = taken.remove(host.as_str()).unwrap_or_default();
     let used = taken.in_all();
-    if !used.plus(claim.room).fits(claim.capacity) {
+    if !claim.room.fits(claim.capacity.less(used)) {
         return Err(CommitError::NoRoom {
             host: host.clone(),
             used,

@@ -368,7 +368,10 @@ async fn goes(cluster: &Cluster, pair: &Pair) -> Option<String> {
         assert!(cluster.ask(uuid, Event::AbortRequested).await);
     }
     cluster.ends(uuid).await;
-    (!placed).then(|| format!("{failure:?}"))
+    match placed {
+        true => None,
+        false => Some(format!("{failure:?}: {:?}", cluster.log(uuid).await)),
+    }
 }
 
 /// Pairs of servers and hosts, none of which is in the way of another one.
