@@ -13,10 +13,11 @@ use godwit_core::run::{Event, OperationState, RunState};
 use godwit_core::time::Timestamp;
 
 use super::claims::{self, Held};
+use super::operation::write_size;
 use super::row::LockedRun;
 use super::write::write;
 use super::{RunRecord, RunStepError, no_room};
-use crate::columns::{Json, json, text};
+use crate::columns::{Json, json};
 use crate::connection::Database;
 use crate::dialect::locks::{Alone, alone};
 use crate::error::TransactionError;
@@ -250,15 +251,7 @@ fn revise(
         return Err(RoomError::NoRoom(to.clone()));
     }
     // What is kept and taken over later is what it takes there.
-    diesel::update(operations::table.filter(operations::uuid.eq(text(operation))))
-        .set((
-            operations::vcpus.eq(size.vcpus),
-            operations::memory_mb.eq(size.memory_mb),
-            operations::disk_gb.eq(size.disk_gb),
-        ))
-        .prepared()
-        .execute(connection)
-        .map_err(StoreError::from)?;
+    write_size(connection, operation, size)?;
     let locked = LockedRun::load(connection, run)?.ok_or(RunStepError::NotFound)?;
     let event = Event::OperationRevised(operation, to.to_string());
     let LockedRun(record) = write(connection, locked, &event, None, note)?;

@@ -9,6 +9,7 @@ use diesel::sql_types::Bool;
 use godwit_core::failure::Failure;
 use godwit_core::ids::{MigrationUuid, OperationUuid, RunUuid, ServerUuid};
 use godwit_core::plan::Actual;
+use godwit_core::resources::Resources;
 use godwit_core::run::{Event, Operation, OperationKind, OperationState, Outcome};
 use godwit_core::time::Timestamp;
 
@@ -89,6 +90,23 @@ fn end_unbegun(
             operations::failure_message.eq(failure.map(|it| &it.message)),
             operations::ended_at.eq(instant(at)),
         ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// What its server takes where it goes now.
+pub(super) fn write_size(
+    connection: &mut Database,
+    operation: OperationUuid,
+    size: Resources,
+) -> Result<(), StoreError> {
+    diesel::update(operations::table.filter(operations::uuid.eq(text(operation))))
+        .set((
+            operations::vcpus.eq(size.vcpus),
+            operations::memory_mb.eq(size.memory_mb),
+            operations::disk_gb.eq(size.disk_gb),
+        ))
+        .prepared()
         .execute(connection)?;
     Ok(())
 }
