@@ -579,7 +579,7 @@ async fn ten_thousand_verdicts_are_what_becomes_of_servers() {
         ReasonCode::AntiAffinity,
     ] {
         let count = tally.get(code.as_str()).copied().unwrap_or_default();
-        assert!(count > 20, "{code}: {tally:?}");
+        assert!(count >= 10, "{code}: {tally:?}");
     }
     assert!(tally["suitable"] > 500, "{tally:?}");
 }
