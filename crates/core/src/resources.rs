@@ -35,6 +35,17 @@ impl Resources {
         }
     }
 
+    /// The smaller amount of each, and not less than nothing.
+    #[must_use]
+    pub fn least(self, other: Self) -> Self {
+        let least = |one: i64, other: i64| one.min(other).max(0);
+        Self {
+            vcpus: least(self.vcpus, other.vcpus),
+            memory_mb: least(self.memory_mb, other.memory_mb),
+            disk_gb: least(self.disk_gb, other.disk_gb),
+        }
+    }
+
     /// Is there enough of everything in what is `free`? Of what is not needed a host may have less than
     /// nothing: whose disks are all elsewhere goes to one whose own are too full.
     pub fn fits(self, free: Self) -> bool {

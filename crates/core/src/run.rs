@@ -124,6 +124,21 @@ words!(
     }
 );
 
+impl OperationKind {
+    /// Does it bring a server from one host to another?
+    pub const fn moves_server(self) -> bool {
+        match self {
+            Self::Live | Self::Cold | Self::Evacuate => true,
+            Self::Storage | Self::Shutdown | Self::Start => false,
+        }
+    }
+
+    /// Does it bring anything anywhere, a server to a host or its disks to a pool?
+    pub const fn has_destination(self) -> bool {
+        self.moves_server() || matches!(self, Self::Storage)
+    }
+}
+
 /// How often an operation is begun at most, where a plan allows to try again.
 pub const ATTEMPTS_MAX: u32 = 3;
 /// How often an operation's destination is changed at most.

@@ -112,16 +112,8 @@ fn refused(why: impl Into<String>) -> Simulated {
 
 /// What is named that the file does not have.
 fn unknown(fleet: &Fleet, target: &Target) -> Option<String> {
-    let servers: &[ServerUuid] = match target {
-        Target::Server(server, _) => std::slice::from_ref(server),
-        Target::Servers(servers) => servers,
-        Target::Host(_)
-        | Target::Maintenance(_)
-        | Target::Rolling { .. }
-        | Target::Pool { .. }
-        | Target::ReturnHome(_) => &[],
-    };
-    let server = servers.iter().find(|it| fleet.server_no(**it).is_none());
+    let mut servers = target.servers().iter();
+    let server = servers.find(|it| fleet.server_no(**it).is_none());
     let host = match target {
         Target::Server(_, destination) => destination.as_ref(),
         Target::Host(host) | Target::Maintenance(host) | Target::ReturnHome(host) => Some(host),

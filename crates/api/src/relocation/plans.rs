@@ -103,7 +103,7 @@ pub async fn remake(call: &Call) -> Answer {
     let (target, options) = (record.target, record.options);
     // Where its servers are by now is for the plan to see.
     let of_constraints = options.constraints.iter().flat_map(|it| it.servers());
-    let servers = named::servers(&target).iter().copied();
+    let servers = target.servers().iter().copied();
     let servers = servers.chain(of_constraints).collect();
     check(call, (&target, &options), &servers)?;
     ask_for(call, target, options, record.sources).await
@@ -234,7 +234,7 @@ pub(super) async fn find_own(call: &Call, rule: &'static str) -> Result<PlanDeta
         return Ok(detail);
     }
     let target = &detail.record.target;
-    let all: BTreeSet<ServerUuid> = named::servers(target).iter().copied().collect();
+    let all: BTreeSet<ServerUuid> = target.servers().iter().copied().collect();
     let seen = seen_servers(call, all.iter().copied()).await?;
     match named::empties(target) || !all.iter().all(|it| seen.has(*it)) {
         true => Err(Problem::new(

@@ -123,7 +123,7 @@ pub(crate) async fn check(
     if let Some(reason) = look.moved_away(run, operation) {
         return Ok(vec![reason]);
     }
-    if !has_destination(operation.kind) {
+    if !operation.kind.moves_server() {
         return Ok(Vec::new());
     }
     let held = ctx.store.run_holds(run.uuid).await?;
@@ -147,7 +147,7 @@ fn against(
         return vec![unknown_host(to)];
     };
     let held = held.get(&host.name).copied().unwrap_or_default();
-    let own = least(held, need.room_at(&host.pools));
+    let own = held.least(need.room_at(&host.pools));
     host.used = host.used.less(own);
     let (_, rejected) = candidates(&[host], need, &Target::Any);
     rejected.into_iter().flat_map(|it| it.reasons).collect()
@@ -197,7 +197,7 @@ impl Look {
         let moved = earlier.any(|it| {
             it.server == operation.server
                 && it.state == OperationState::Completed
-                && has_destination(it.kind)
+                && it.kind.moves_server()
         });
         let here = &self.need.source;
         if moved || here.as_str() == operation.source {
@@ -238,7 +238,7 @@ fn join_planned(need: &mut Need, run: &Run, operation: &Operation, mates: &BTree
         it.server != operation.server
             && mates.contains(&it.server)
             && it.state == OperationState::Waiting
-            && has_destination(it.kind)
+            && it.kind.moves_server()
     });
     let planned = open.filter_map(|it| HostName::new(it.destination.as_str()).ok());
     group.others.extend(planned.map(|host| Member {
@@ -280,13 +280,6 @@ fn tried<'a>(run: &'a Run, operation: &'a Operation) -> BTreeSet<&'a str> {
     before.chain([operation.destination.as_str()]).collect()
 }
 
-const fn has_destination(kind: OperationKind) -> bool {
-    match kind {
-        OperationKind::Live | OperationKind::Cold | OperationKind::Evacuate => true,
-        OperationKind::Storage | OperationKind::Shutdown | OperationKind::Start => false,
-    }
-}
-
 /// Each reason once, of the first host by name that has it; but not of the server's own.
 fn each_once(rejected: Vec<Rejection>, need: &Need) -> Vec<Reason> {
     let mut found: BTreeMap<ReasonCode, Reason> = BTreeMap::new();
@@ -316,15 +309,6 @@ fn unknown_operation() -> Reason {
 
 fn unknown_host(host: &str) -> Reason {
     Reason::new(ReasonCode::Unknown, format!("there is no host {host}"))
-}
-
-fn least(one: Resources, other: Resources) -> Resources {
-    let least = |one: i64, other: i64| one.min(other).max(0);
-    Resources {
-        vcpus: least(one.vcpus, other.vcpus),
-        memory_mb: least(one.memory_mb, other.memory_mb),
-        disk_gb: least(one.disk_gb, other.disk_gb),
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use godwit_compute_agent::holds::HoldPoint;
 use godwit_core::event::Event as OfMigration;
 use godwit_core::failure::FailureCode;
+use godwit_core::ids::RunUuid;
 use godwit_core::plan::options::{Constraint, Priority};
 use godwit_core::run::{Event, OperationKind, OperationState as Is, RunState};
 use godwit_core::status::MigrationStatus as Status;
@@ -17,6 +18,19 @@ use crate::planned::*;
 /// Did the one of this place end before that one began?
 fn in_turn(record: &RunRecord, first: usize, second: usize) -> bool {
     record.operations[first].ended_at.unwrap() <= record.operations[second].started_at.unwrap()
+}
+
+/// A run of two moves, of which the first is held before its hand-over, and the second waits for its slot.
+async fn first_of_two(made: Made, deadline: Option<Duration>) -> (Cluster, RunUuid) {
+    let mut made = made.with_hosts(&[2, 0]);
+    made.config.slots.per_source = 1;
+    let cluster = made.start().await;
+    cluster.hold(&host(1), HoldPoint::BeforeHandover);
+    let mut wanted = Wanted::of(vec![moves(1, (1, 2)), moves(2, (1, 2))]);
+    wanted.options.deadline = deadline.map(|it| SystemClock.now().plus(it));
+    let run = cluster.run(wanted).await;
+    moves_now(&cluster, run, 0).await;
+    (cluster, run)
 }
 
 on_both! {
@@ -65,12 +79,7 @@ on_both! {
     }
 
     async fn what_runs_ends_by_itself_where_it_is_not_aborted(made: Made) {
-        let mut made = made.with_hosts(&[2, 0]);
-        made.config.slots.per_source = 1;
-        let cluster = made.start().await;
-        cluster.hold(&host(1), HoldPoint::BeforeHandover);
-        let run = cluster.run(Wanted::of(vec![moves(1, (1, 2)), moves(2, (1, 2))])).await;
-        moves_now(&cluster, run, 0).await;
+        let (cluster, run) = first_of_two(made, None).await;
         cluster.run_asked(run, cancel(false)).await;
         cluster.release(&host(1), HoldPoint::BeforeHandover);
         let record = cluster.run_ends(run).await;
@@ -81,12 +90,7 @@ on_both! {
     }
 
     async fn a_skipped_operation_never_begins(made: Made) {
-        let mut made = made.with_hosts(&[2, 0]);
-        made.config.slots.per_source = 1;
-        let cluster = made.start().await;
-        cluster.hold(&host(1), HoldPoint::BeforeHandover);
-        let run = cluster.run(Wanted::of(vec![moves(1, (1, 2)), moves(2, (1, 2))])).await;
-        moves_now(&cluster, run, 0).await;
+        let (cluster, run) = first_of_two(made, None).await;
         let second = cluster.run_record(run).await.run.operations[1].id;
         cluster.run_asked(run, Event::SkipRequested(second)).await;
         cluster.release(&host(1), HoldPoint::BeforeHandover);
@@ -98,14 +102,7 @@ on_both! {
     }
 
     async fn at_its_deadline_nothing_new_begins(made: Made) {
-        let mut made = made.with_hosts(&[2, 0]);
-        made.config.slots.per_source = 1;
-        let cluster = made.start().await;
-        cluster.hold(&host(1), HoldPoint::BeforeHandover);
-        let mut wanted = Wanted::of(vec![moves(1, (1, 2)), moves(2, (1, 2))]);
-        wanted.options.deadline = Some(SystemClock.now().plus(Duration::from_secs(4)));
-        let run = cluster.run(wanted).await;
-        moves_now(&cluster, run, 0).await;
+        let (cluster, run) = first_of_two(made, Some(Duration::from_secs(4))).await;
         cluster.run_reaches(run, "it to be late", |it| it.run.is_late).await;
         cluster.release(&host(1), HoldPoint::BeforeHandover);
         let record = cluster.run_ends(run).await;

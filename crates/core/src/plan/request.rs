@@ -82,7 +82,20 @@ impl Target {
         }
     }
 
-    /// The same, the hosts of a rolling maintenance in this order; those that it does not name come
+    /// The servers that it names.
+    pub fn servers(&self) -> &[ServerUuid] {
+        match self {
+            Self::Server(server, _) => std::slice::from_ref(server),
+            Self::Servers(servers) => servers,
+            Self::Host(_)
+            | Self::Maintenance(_)
+            | Self::Rolling { .. }
+            | Self::Pool { .. }
+            | Self::ReturnHome(_) => &[],
+        }
+    }
+
+    /// It with the hosts of a rolling maintenance in this order; those that it does not name come
     /// last.
     #[must_use]
     pub fn in_turns(&self, order: &[String]) -> Self {

@@ -6,8 +6,8 @@ use crate::plan::PlanKind;
 use crate::run::event::{Effect, Event, Outcome, Rejected, Transition};
 use crate::run::order::may_start;
 use crate::run::{
-    Operation, OperationKind, OperationState as Is, Progress, REVISIONS_MAX, Revision, RollingHost,
-    RollingState, Run, RunState,
+    Operation, OperationState as Is, Progress, REVISIONS_MAX, Revision, RollingHost, RollingState,
+    Run, RunState,
 };
 use crate::time::Timestamp;
 
@@ -150,7 +150,7 @@ impl Change {
         let again = begins
             && operation.attempts < attempts_max
             && operation.revisions < REVISIONS_MAX
-            && has_destination(operation.kind)
+            && operation.kind.has_destination()
             && another_host_may_do(failure.code);
         if again {
             operation.state = Is::Waiting;
@@ -337,16 +337,6 @@ fn no_host(host: &HostName, event: &Event) -> Rejected {
     Rejected::Host {
         host: host.clone(),
         event: event.name(),
-    }
-}
-
-const fn has_destination(kind: OperationKind) -> bool {
-    match kind {
-        OperationKind::Live
-        | OperationKind::Cold
-        | OperationKind::Evacuate
-        | OperationKind::Storage => true,
-        OperationKind::Shutdown | OperationKind::Start => false,
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{HostName, OperationUuid, RunUuid, ServerUuid};
 use crate::resources::Resources;
-use crate::run::{Operation, OperationKind, OperationState, Run};
+use crate::run::{Operation, OperationState, Run};
 
 /// What a run needs at the same time.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -124,7 +124,7 @@ pub fn held_after(
     }
     let mut left = held.clone();
     for (was, is) in before.operations.iter().zip(&next.operations) {
-        let left_now = moves_server(is.kind)
+        let left_now = is.kind.moves_server()
             && is.state == OperationState::Completed
             && was.state != OperationState::Completed;
         let Ok(source) = HostName::new(is.source.as_str()) else {
@@ -137,7 +137,7 @@ pub fn held_after(
     }
     let kept = left.into_iter().filter_map(|(host, held)| {
         let needed = needed.get(host.as_str()).copied().unwrap_or_default();
-        let kept = least(held, needed);
+        let kept = held.least(needed);
         (kept != Resources::default()).then_some((host, kept))
     });
     kept.collect()
@@ -145,24 +145,8 @@ pub fn held_after(
 
 /// Operations that have not ended, and bring a server to a host.
 fn arrivals(run: &Run) -> impl Iterator<Item = &Operation> {
-    let open = |it: &&Operation| moves_server(it.kind) && !it.state.is_terminal();
+    let open = |it: &&Operation| it.kind.moves_server() && !it.state.is_terminal();
     run.operations.iter().filter(open)
-}
-
-const fn moves_server(kind: OperationKind) -> bool {
-    match kind {
-        OperationKind::Live | OperationKind::Cold | OperationKind::Evacuate => true,
-        OperationKind::Storage | OperationKind::Shutdown | OperationKind::Start => false,
-    }
-}
-
-fn least(one: Resources, other: Resources) -> Resources {
-    let least = |one: i64, other: i64| one.min(other).max(0);
-    Resources {
-        vcpus: least(one.vcpus, other.vcpus),
-        memory_mb: least(one.memory_mb, other.memory_mb),
-        disk_gb: least(one.disk_gb, other.disk_gb),
-    }
 }
 
 #[cfg(test)]

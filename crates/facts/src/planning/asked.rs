@@ -47,24 +47,12 @@ impl Wanted<'_> {
     /// What has to be known of the inventory.
     pub fn scope(&self) -> InventoryScope {
         let of_constraints = self.options.constraints.iter().flat_map(|it| it.servers());
-        let servers = self.servers().iter().copied().chain(of_constraints);
+        let servers = self.target.servers().iter().copied().chain(of_constraints);
         let homes = self.homes.home.iter().chain(&self.homes.shut_down);
         InventoryScope {
             servers: servers.chain(homes.copied()).collect(),
             emptied: self.emptied().iter().cloned().collect(),
             hosts: None,
-        }
-    }
-
-    fn servers(&self) -> &[ServerUuid] {
-        match self.target {
-            Target::Server(server, _) => std::slice::from_ref(server),
-            Target::Servers(servers) => servers,
-            Target::Host(_)
-            | Target::Maintenance(_)
-            | Target::Rolling { .. }
-            | Target::Pool { .. }
-            | Target::ReturnHome(_) => &[],
         }
     }
 
@@ -101,7 +89,7 @@ impl Wanted<'_> {
         }
         let kind = self.target.kind();
         let known = |server: &ServerUuid| fleet.server_no(*server).is_some();
-        let gone = self.servers().iter().filter(|it| !known(it));
+        let gone = self.target.servers().iter().filter(|it| !known(it));
         let blocked = gone.map(|server| Blocked {
             server: *server,
             reasons: vec![Reason::new(

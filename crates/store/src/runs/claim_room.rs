@@ -237,7 +237,7 @@ fn revise(
     (to, capacity, size): (&HostName, Resources, Resources),
     note: &ChangeNote,
 ) -> Result<RunRecord, RoomError> {
-    let locked = LockedRun::load(connection, run)?.ok_or(RunStepError::NotFound)?;
+    let mut locked = LockedRun::load(connection, run)?.ok_or(RunStepError::NotFound)?;
     // With those that the step locks, as hosts are locked in their order.
     let known = locked.0.run.operation(operation);
     let ends = known.map(|it| [it.source.as_str(), it.destination.as_str()]);
@@ -252,7 +252,10 @@ fn revise(
     }
     // What is kept and taken over later is what it takes there.
     write_size(connection, operation, size)?;
-    let locked = LockedRun::load(connection, run)?.ok_or(RunStepError::NotFound)?;
+    let mut planned = locked.0.operations.iter_mut().map(|it| &mut it.planned);
+    if let Some(planned) = planned.find(|it| it.id == operation) {
+        planned.size = size;
+    }
     let event = Event::OperationRevised(operation, to.to_string());
     let LockedRun(record) = write(connection, locked, &event, None, note)?;
     let held = claims::of_all(connection)?.remove(&run);

@@ -28,6 +28,15 @@ type Amounts = (i64, i64, i64);
 /// Claimed, by host.
 pub(super) type Held = BTreeMap<HostName, Resources>;
 
+fn amount((host, vcpus, memory_mb, disk_gb): (HostName, i64, i64, i64)) -> (HostName, Resources) {
+    let room = Resources {
+        vcpus,
+        memory_mb,
+        disk_gb,
+    };
+    (host, room)
+}
+
 /// What a run has of some hosts.
 fn of_run(connection: &mut Database, run: i64, hosts: &BTreeSet<&str>) -> Result<Held, StoreError> {
     let hosts: Vec<&str> = hosts.iter().copied().collect();
@@ -41,15 +50,7 @@ fn of_run(connection: &mut Database, run: i64, hosts: &BTreeSet<&str>) -> Result
             run_claims::disk_gb,
         ))
         .load(connection)?;
-    let room = |(host, vcpus, memory_mb, disk_gb)| {
-        let room = Resources {
-            vcpus,
-            memory_mb,
-            disk_gb,
-        };
-        (host, room)
-    };
-    Ok(rows.into_iter().map(room).collect())
+    Ok(rows.into_iter().map(amount).collect())
 }
 
 /// What each run that has not ended holds.
@@ -66,11 +67,7 @@ pub(super) fn of_all(connection: &mut Database) -> Result<BTreeMap<RunUuid, Held
         .load(connection)?;
     let mut held: BTreeMap<RunUuid, Held> = BTreeMap::new();
     for (run, host, vcpus, memory_mb, disk_gb) in rows {
-        let room = Resources {
-            vcpus,
-            memory_mb,
-            disk_gb,
-        };
+        let (host, room) = amount((host, vcpus, memory_mb, disk_gb));
         held.entry(run).or_default().insert(host, room);
     }
     Ok(held)
@@ -98,11 +95,7 @@ pub(super) fn of_all_and_their_migrations(
         .load(connection)?;
     let mut held = of_all(connection)?;
     for (run, host, vcpus, memory_mb, disk_gb) in rows {
-        let room = Resources {
-            vcpus,
-            memory_mb,
-            disk_gb,
-        };
+        let (host, room) = amount((host, vcpus, memory_mb, disk_gb));
         let of_host = held.entry(run).or_default().entry(host).or_default();
         *of_host = of_host.plus(room);
     }
@@ -236,15 +229,7 @@ impl Store {
                     run_claims::disk_gb,
                 ))
                 .load(connection)?;
-            let room = |(host, vcpus, memory_mb, disk_gb)| {
-                let room = Resources {
-                    vcpus,
-                    memory_mb,
-                    disk_gb,
-                };
-                (host, room)
-            };
-            Ok(rows.into_iter().map(room).collect())
+            Ok(rows.into_iter().map(amount).collect())
         })
         .await
     }

@@ -30,7 +30,7 @@ pub(super) async fn look_up(
     (target, options): (&Target, &Options),
 ) -> Result<Named, Problem> {
     let most = call.state.config.quotas.servers_a_plan;
-    let named = servers(target);
+    let named = target.servers();
     if named.len() > most {
         let detail = format!("A plan may name {most} servers.");
         return Err(Problem::new(Code::QuotaExceeded, detail));
@@ -56,19 +56,6 @@ pub(super) async fn look_up(
         sources: sources(target, &places),
         servers: of_target(target, &places),
     })
-}
-
-/// The servers that a target names.
-pub(super) fn servers(target: &Target) -> &[ServerUuid] {
-    match target {
-        Target::Server(server, _) => std::slice::from_ref(server),
-        Target::Servers(servers) => servers,
-        Target::Host(_)
-        | Target::Maintenance(_)
-        | Target::Rolling { .. }
-        | Target::Pool { .. }
-        | Target::ReturnHome(_) => &[],
-    }
 }
 
 /// Is it about whatever is somewhere?
@@ -159,7 +146,7 @@ async fn unknown_pools(call: &Call, target: &Target) -> Result<Vec<InputError>, 
 fn of_target(target: &Target, places: &HashMap<ServerUuid, ServerPlace>) -> BTreeSet<ServerUuid> {
     let left: BTreeSet<&HostName> = match target {
         Target::Server(..) | Target::Servers(_) => {
-            return servers(target).iter().copied().collect();
+            return target.servers().iter().copied().collect();
         }
         Target::Pool { .. } | Target::ReturnHome(_) => return places.keys().copied().collect(),
         Target::Host(host) | Target::Maintenance(host) => BTreeSet::from([host]),
@@ -174,7 +161,7 @@ fn of_target(target: &Target, places: &HashMap<ServerUuid, ServerPlace>) -> BTre
 fn sources(target: &Target, places: &HashMap<ServerUuid, ServerPlace>) -> Vec<String> {
     match target {
         Target::Server(..) | Target::Servers(_) => {
-            let places = servers(target).iter().filter_map(|it| places.get(it));
+            let places = target.servers().iter().filter_map(|it| places.get(it));
             let hosts: BTreeSet<&HostName> = places.filter_map(|it| it.host.as_ref()).collect();
             hosts.into_iter().map(HostName::to_string).collect()
         }
