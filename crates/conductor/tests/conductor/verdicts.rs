@@ -111,7 +111,7 @@ fn any_guest(rng: &mut StdRng, number: usize, at: &HostSpec) -> GuestSpec {
             uuid: new_group(group),
             name: None,
             policy: Some(policy),
-            max_server_per_host: (policy == Policy::AntiAffinity).then_some(2),
+            max_server_per_host: (policy == Policy::AntiAffinity).then_some(1),
         }),
         ..plain
     }
@@ -579,7 +579,7 @@ async fn ten_thousand_verdicts_are_what_becomes_of_servers() {
         ReasonCode::AntiAffinity,
     ] {
         let count = tally.get(code.as_str()).copied().unwrap_or_default();
-        assert!(count >= 10, "{code}: {tally:?}");
+        assert!(count > 20, "{code}: {tally:?}");
     }
     assert!(tally["suitable"] > 500, "{tally:?}");
 }
