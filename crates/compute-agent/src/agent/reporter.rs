@@ -14,13 +14,15 @@ pub(super) async fn report_outcomes(shared: &Shared, conductors: &Conductors) {
     loop {
         let recorded = shared.outcome_recorded.notified();
         let unreported = shared.journal.select(Entry::is_unreported);
-        shared
-            .metrics
-            .unreported
-            .set(i64::try_from(unreported.len()).unwrap_or(i64::MAX));
+        let outstanding = &shared.metrics.unreported;
+        outstanding.set(i64::try_from(unreported.len()).unwrap_or(i64::MAX));
         let mut all = true;
         for entry in unreported {
-            all &= report_one(shared, conductors, &entry).await;
+            if report_one(shared, conductors, &entry).await {
+                outstanding.dec();
+            } else {
+                all = false;
+            }
         }
         if all {
             attempts = 0;
