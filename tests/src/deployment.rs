@@ -45,8 +45,9 @@ pub struct Options {
     pub conductors: u8,
     /// Whether libvirt's lock manager guards the disks.
     pub lock_manager: bool,
-    /// Whether agents are told of the network for migrations, so that moves use it.
-    pub migration_network: bool,
+    /// Whether agents are told of the network for migrations, so that moves use it; and of how many
+    /// bytes per second it carries, as the system does not say that of virtual links.
+    pub migration_network: Option<Option<u64>>,
     /// Laid over the `agent` section of every agent.
     pub agent: Value,
     /// Laid over the `conductor` section of every conductor.
@@ -59,16 +60,12 @@ impl Default for Options {
             hosts: 2,
             conductors: 1,
             lock_manager: false,
-            migration_network: false,
+            migration_network: None,
             agent: json!({}),
             conductor: json!({}),
         }
     }
 }
-
-/// What agents are told that the network for migrations carries: of a virtual link in a namespace of
-/// its own the system does not say.
-pub const MIGRATION_BYTES_PER_SECOND: u64 = 1_250_000_000;
 
 /// A running deployment.
 #[derive(Debug)]
@@ -433,14 +430,14 @@ impl Plan<'_> {
                 "lock_manager": if self.options.lock_manager { "lockd" } else { "none" },
             },
         });
-        if self.options.migration_network {
+        if let Some(bytes_per_second) = self.options.migration_network {
             section["libvirt"]["links"] = json!([
                 {"name": "eth0", "role": "management", "address": host.address()},
                 {
                     "name": host.migration_interface(),
                     "role": "migration",
                     "address": host.migration_address(),
-                    "bytes_per_second": MIGRATION_BYTES_PER_SECOND,
+                    "bytes_per_second": bytes_per_second,
                 },
             ]);
         }

@@ -11,6 +11,7 @@
 //! - [`prometheus`]: what scrapes it and evaluates the alert rules.
 //! - [`readers`]: many who read events, and are cut off again and again.
 //! - [`sdk`]: the unmodified Python clients.
+//! - [`shaped`]: a host that is emptied over links of a known speed.
 //! - [`upgrade`]: one binary after the other becomes another one, while servers move.
 //! - [`story`]: what the database says beyond Nova's API.
 //! - [`scene`]: what scenarios have in common: a guest, its story, and the oracle's verdict.
@@ -27,6 +28,7 @@ pub mod prometheus;
 pub mod readers;
 pub mod scene;
 pub mod sdk;
+pub mod shaped;
 pub mod simulated;
 pub mod story;
 pub mod upgrade;

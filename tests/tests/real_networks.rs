@@ -6,10 +6,12 @@ use godwit_test_support::testbed::{Carried, Guest, GuestSpec, Storage};
 use godwit_test_support::wait_for_blocking;
 use reqwest::Method;
 use serde_json::{Value, json};
-use system_tests::deployment::{MIGRATION_BYTES_PER_SECOND, Options};
+use system_tests::deployment::Options;
 use system_tests::scene::{DEADLINE, Scene};
 
 const MIB: u64 = 1 << 20;
+/// What agents are told that the network for migrations carries.
+const BYTES_PER_SECOND: u64 = 1_250_000_000;
 /// What agents, conductors and libvirts say to each other during a move: inventories, definitions,
 /// commands, heartbeats. Far less than the memory of a guest that is checked (32 MiB).
 const TALK: u64 = 2 * MIB;
@@ -45,7 +47,7 @@ fn guest(scene: &mut Scene, name: &str, storage: Storage) -> Result<Guest> {
 #[test]
 fn real_moves_use_the_network_for_migrations_only() -> Result<()> {
     let mut scene = Scene::set(&Options {
-        migration_network: true,
+        migration_network: Some(Some(BYTES_PER_SECOND)),
         ..Options::default()
     })?;
     let copied = guest(&mut scene, "copied", Storage::Local)?;
@@ -124,7 +126,7 @@ fn links_are_reported(scene: &Scene) -> Result<()> {
                 "{host}"
             );
             let carries = &host["links"][1]["bytes_per_second"];
-            ensure!(*carries == json!(MIGRATION_BYTES_PER_SECOND), "{host}");
+            ensure!(*carries == json!(BYTES_PER_SECOND), "{host}");
         }
         Ok(Some(()))
     })?;

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use godwit_test_support::ports::free_address;
 use godwit_test_support::rabbitmq::RabbitMq;
 use godwit_test_support::wait_for_blocking;
+use reqwest::Method;
 use serde_json::{Value, json};
 use system_tests::maintained::{Maintained, after};
 use system_tests::native::Native;
@@ -17,6 +18,7 @@ use system_tests::sdk::Refused;
 use system_tests::sdk::{Sdk, repository};
 use system_tests::simulated::Simulated;
 use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 
 /// An alert that is caused fires within this, and clears within this.
 const NOTICED: Duration = Duration::from_secs(60);
@@ -95,17 +97,18 @@ impl Fleet {
 /// Asks for servers from many sides at a time, each for as long as it takes; how they end does not
 /// matter.
 fn crowd(deployment: &Simulated) -> Result<()> {
-    let clients: Vec<_> = (0..4)
-        .map(|_| deployment.sdk("manager"))
-        .collect::<Result<_>>()?;
-    std::thread::scope(|scope| {
-        for mut client in clients {
-            scope.spawn(move || {
+    let native = deployment.native("manager")?;
+    Runtime::new()?.block_on(async {
+        let mut clients = JoinSet::new();
+        for _ in 0..12 {
+            let native = native.clone();
+            clients.spawn(async move {
                 for _ in 0..3 {
-                    let _ = client.call("compute.servers", json!([]), json!({}));
+                    let _ = native.call(Method::GET, "/v2.1/servers", None).await;
                 }
             });
         }
+        clients.join_all().await;
     });
     Ok(())
 }
@@ -229,13 +232,20 @@ fn no_conductor_hears(
     for _ in 0..2 {
         let server = fleet.sdk.server_named("vm-6")?;
         // On a busy machine a move may have ended, and been reported, before nobody hears.
-        wait_for_blocking("a move to go on when nobody hears", MOVE, || {
+        wait_for_blocking("a move to end when nobody hears", MOVE, || {
             fleet.sdk.live_migrate(&server, None)?;
             fleet.sdk.await_migration(&server, "running", MOVE)?;
             for conductor in &deployment.conductors {
                 conductor.kill9()?;
             }
-            if fleet.sdk.newest_migration(&server)?.status == "running" {
+            let unheard = wait_for_blocking("an outcome", MOVE / 6, || {
+                let outstanding = prometheus.query("sum(godwit_agent_reports_outstanding)")?;
+                Ok(outstanding
+                    .iter()
+                    .any(|(_, count)| *count > 0.0)
+                    .then_some(()))
+            });
+            if unheard.is_ok() {
                 return Ok(Some(()));
             }
             for conductor in &deployment.conductors {
@@ -244,12 +254,9 @@ fn no_conductor_hears(
             fleet.sdk.await_migration(&server, "completed", MOVE)?;
             Ok(None)
         })?;
-        for query in [
-            "sum(godwit_agent_reports_outstanding)",
+        prometheus.await_something(
             r#"sum(increase(godwit_agent_conductor_calls_failed_total{call="report"}[10s]))"#,
-        ] {
-            prometheus.await_something(query)?;
-        }
+        )?;
         for conductor in &deployment.conductors {
             conductor.start()?;
         }
@@ -358,11 +365,11 @@ fn open_database(deployment: &Simulated, open: bool) -> Result<()> {
     ))
 }
 
-/// One connection for the API and two for a conductor, soon given up waiting for; a move may take
-/// ten seconds.
+/// Few connections for the API, so that a crowd takes them all, and two for a conductor, soon given up
+/// waiting for; a move may take ten seconds.
 fn overlay() -> Value {
     json!({
-        "database": {"pool_size": 1, "busy_timeout": 1},
+        "database": {"pool_size": 3, "busy_timeout": 3},
         "conductor_database": {"pool_size": 2, "busy_timeout": 1},
         "conductor": {
             "slots": {"per_source": 1},
@@ -375,7 +382,7 @@ fn overlay() -> Value {
 fn real_every_panel_says_something() -> Result<()> {
     let deployment = Simulated::up(&overlay())?;
     let prometheus = Prometheus::start(&deployment.jobs(), &rules()?)?;
-    let_things_happen(&deployment, &prometheus)?;
+    let_things_happen(&deployment, &prometheus).inspect_err(|_| deployment.show_logs())?;
 
     let mut silent = vec![];
     let mut panels = 0;
@@ -548,7 +555,7 @@ fn real_alerts_about_certificates() -> Result<()> {
 fn real_alert_about_events_that_nobody_takes() -> Result<()> {
     let mut broker = RabbitMq::start()?;
     let mut settings = overlay();
-    // One connection would be taken whenever somebody looks.
+    // Few connections would be taken whenever somebody looks.
     settings["database"] = json!({});
     settings["notifications"] = json!({
         "url": broker.url(),

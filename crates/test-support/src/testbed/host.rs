@@ -241,6 +241,14 @@ impl Host {
         self.network.shape(self.number, rate)
     }
 
+    /// The same on the network for migrations alone.
+    ///
+    /// # Errors
+    /// As [`Host::shape`].
+    pub fn shape_migration(&self, rate: Option<u64>) -> Result<()> {
+        self.network.shape_migration(self.number, rate)
+    }
+
     /// Cuts this host off from `other` alone, or reconnects them.
     ///
     /// # Errors

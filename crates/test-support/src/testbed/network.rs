@@ -187,8 +187,17 @@ impl Network {
 
     /// Limits what a host sends and receives to `rate` bytes per second each; `None` lifts it.
     pub(super) fn shape(self, host: u8, rate: Option<u64>) -> Result<()> {
-        let link = self.link(host);
-        for (namespace, device) in [(Some(&link), UPLINK), (None, link.as_str())] {
+        self.shape_link(host, UPLINK, &self.link(host), rate)
+    }
+
+    /// The same on the network for migrations.
+    pub(super) fn shape_migration(self, host: u8, rate: Option<u64>) -> Result<()> {
+        self.shape_link(host, MIGRATION_UPLINK, &self.migration_link(host), rate)
+    }
+
+    fn shape_link(self, host: u8, inside: &str, outside: &str, rate: Option<u64>) -> Result<()> {
+        let namespace = self.link(host);
+        for (namespace, device) in [(Some(&namespace), inside), (None, outside)] {
             let mut tc = Command::new("tc");
             if let Some(namespace) = namespace {
                 tc.args(["-n", namespace]);
