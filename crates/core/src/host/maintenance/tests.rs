@@ -17,7 +17,7 @@ fn guest() -> ServerUuid {
     uuid::Uuid::from_u128(1).into()
 }
 
-/// The run under way, the next one, and one that nothing knows yet.
+/// The run under way, the next one, and one that nothing knows yet; 20 is the one beside.
 fn run(number: u128) -> RunUuid {
     uuid::Uuid::from_u128(100 + number).into()
 }
@@ -92,6 +92,7 @@ fn events() -> Vec<Event> {
         Event::PlacementsChanged(1),
         Event::AgentDied,
         Event::RetryDue,
+        Event::NoLongerShutDown(guest()),
     ];
     for by_maintenance in [false, true] {
         events.push(Event::ServerLeft {
@@ -101,7 +102,18 @@ fn events() -> Vec<Event> {
     }
     for left in lefts() {
         let planned = left.clone();
-        events.push(Event::RunEnded { run: run(1), left });
+        for cancelled_by in [None, Some("anna".to_owned())] {
+            events.push(Event::RunEnded {
+                run: run(1),
+                left: left.clone(),
+                cancelled_by,
+            });
+        }
+        events.push(Event::RunEnded {
+            run: run(20),
+            left,
+            cancelled_by: None,
+        });
         events.push(Event::Planned {
             run: run(1),
             left: planned,
@@ -111,6 +123,7 @@ fn events() -> Vec<Event> {
     events.push(Event::RunEnded {
         run: run(2),
         left: BTreeMap::new(),
+        cancelled_by: None,
     });
     events
 }
@@ -146,6 +159,11 @@ fn numbered(maintenance: &Maintenance) -> Maintenance {
     }
     if let Some(work) = &mut next.next {
         work.run = run(2);
+    }
+    // What is true of one beside is true of several.
+    next.beside.truncate(1);
+    for work in &mut next.beside {
+        work.run = run(20);
     }
     next.holders
         .sort_by(|one, other| one.holder.cmp(&other.holder));
