@@ -48,7 +48,8 @@ impl Change {
         if outdated && self.next.work.is_some() {
             self = self.cancel();
         }
-        self = self.add(self.emptying(Some(run)));
+        let joined = self.emptying(Some(run));
+        self = self.add(joined);
         if outdated && self.next.next.is_none() {
             self.next.next = Some(self.emptying(None));
         }

@@ -661,6 +661,10 @@ fn what_somebody_cancels_does_not_begin_again_until_somebody_asks_for_it() {
     cancelled()
         .then(joins(900, Immovable::Wait))
         .asks_for(&[])
+        .then(Event::ServerLeft {
+            server: guest(),
+            by_maintenance: true,
+        })
         .ended(run(900), &[], None)
         .sees(&[])
         .sees(&[])
