@@ -3,7 +3,7 @@
 //! ```text
 //!   each held host ─► what does it execute? ─► the store counts what may arrive ─► core judges
 //!                 └─► who has left it otherwise? ─► no blocker any more, and no home
-//!   whose pause is over ─► its blockers are tried again
+//!   whose pause is over ─► its blockers are tried again, or the start of those that were shut down
 //! ```
 //!
 //! Every conductor looks. What two of them ask at the same time, the store takes one after the other,
@@ -85,7 +85,7 @@ async fn look(
     }
 }
 
-/// Tries blockers again whose pause is over.
+/// Tries again what could not be done, where the pause is over.
 async fn retry(ctx: &Context) -> Result<(), StoreError> {
     for host in ctx.store.maintenances_to_retry(ctx.now(), RETRIES).await? {
         match apply(ctx, &host, Event::RetryDue).await {

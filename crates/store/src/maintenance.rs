@@ -8,6 +8,7 @@
 mod count;
 mod evidence;
 mod of_run;
+mod reasons;
 mod row;
 mod standing;
 mod step;

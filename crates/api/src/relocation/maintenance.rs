@@ -38,9 +38,9 @@ pub const LEAVE_KEYS: &[&str] = &["holder", "return_home"];
 pub async fn show(call: &Call) -> Answer {
     call.caller.enforce_own(rules::MAINTENANCE_SHOW)?;
     let page = Page::read(&call.params, FIELDS)?;
-    let host = known(call).await?;
+    let host = known_or_held(call).await?;
     let (it, reasons) = current(call, &host).await?;
-    let view = MaintenanceView::new(&it, &reasons, call.sees());
+    let view = MaintenanceView::new(&it, &reasons, call.sees(), call.state.clock.now());
     Ok(Reply::json(&page.select(&view)?)?.tagged(version(&it)?))
 }
 
@@ -75,7 +75,7 @@ pub async fn enter(call: &Call) -> Answer {
 /// 202 with the maintenance, and where the way home is; 204 where there is none, or others hold on.
 pub async fn leave(call: &Call) -> Answer {
     call.caller.enforce_own(rules::MAINTENANCE_LEAVE)?;
-    let host = known(call).await?;
+    let host = known_or_held(call).await?;
     let user = call.caller.user_id().unwrap_or_default();
     let holder = call.params.get("holder").unwrap_or(user).to_owned();
     let expected = words(ReturnHome::ALL.iter().map(|it| it.as_str()));
@@ -111,7 +111,12 @@ fn is_on_its_way_home(it: &Maintenance) -> bool {
 
 fn accepted(call: &Call, record: &MaintenanceRecord) -> Answer {
     let it = &record.maintenance;
-    let reply = Reply::json(&MaintenanceView::new(it, &record.reasons, call.sees()))?;
+    let reply = Reply::json(&MaintenanceView::new(
+        it,
+        &record.reasons,
+        call.sees(),
+        call.state.clock.now(),
+    ))?;
     let address = match it.run() {
         Some(run) => runs::address(call, run),
         // It is empty already.
@@ -146,6 +151,21 @@ async fn known(call: &Call) -> Result<HostName, Problem> {
     let host = hosts::named(call).ok_or_else(no_such)?;
     let known = call.state.store.hosts_known([host.clone()]).await?;
     known.into_iter().next().ok_or_else(no_such)
+}
+
+/// The same, also where the service of a host was deleted while somebody held it, or while it is being
+/// left.
+async fn known_or_held(call: &Call) -> Result<HostName, Problem> {
+    let unknown = match known(call).await {
+        Ok(host) => return Ok(host),
+        Err(problem) => problem,
+    };
+    let Some(host) = hosts::named(call) else {
+        return Err(unknown);
+    };
+    let found = call.state.store.maintenance_find(&host).await?;
+    let is_active = found.is_some_and(|it| it.maintenance.state != State::None);
+    if is_active { Ok(host) } else { Err(unknown) }
 }
 
 /// As it is; what nobody has ever held is as what nobody holds.

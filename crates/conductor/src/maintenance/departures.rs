@@ -1,11 +1,12 @@
-//! Servers that have left a host in another way than by the run that empties it.
+//! Servers that have left a host in another way than by the run that empties it, or that were started
+//! by others than the run that brings them back.
 
 use godwit_store::{MaintenanceError, MaintenanceRecord};
 
 use super::apply;
 use crate::context::Context;
 
-/// Says which of the servers that a maintenance still knows are elsewhere, or gone.
+/// Says which of the servers that a maintenance still knows are elsewhere, gone, or run again.
 pub(super) async fn tell(
     ctx: &Context,
     record: &MaintenanceRecord,

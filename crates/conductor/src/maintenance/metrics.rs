@@ -35,8 +35,8 @@ impl MaintenanceMetrics {
             )?,
             blockers: gauges!(
                 "godwit_maintenance_blockers",
-                "Servers that keep a host from being emptied, by the code of the reason; one with \
-                 several reasons counts for each.",
+                "Servers that keep a host from being emptied, or were not started again when it was \
+                 left, by the code of the reason; one with several reasons counts for each.",
                 &["code"],
                 registry
             )?,
@@ -66,7 +66,7 @@ impl MaintenanceMetrics {
 fn blockers(active: &[MaintenanceRecord]) -> BTreeMap<&'static str, i64> {
     let mut counts = BTreeMap::new();
     for record in active {
-        for server in record.maintenance.blockers() {
+        for server in record.maintenance.obstacles() {
             let reasons = record.reasons.get(&server).into_iter().flatten();
             let mut codes: BTreeSet<&str> = reasons.map(|it| it.code.as_str()).collect();
             if codes.is_empty() {

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use godwit_core::host::maintenance::{Purpose, State, holder_of};
+use godwit_core::host::maintenance::{State, holder_of};
 use godwit_core::ids::HostName;
 use godwit_core::plan::options::{Options, ReturnHome};
-use godwit_core::run::{Event, RollingHost, RollingState};
+use godwit_core::run::{Event, OperationState, RollingHost, RollingState};
 use godwit_store::{ChangeNote, ClaimedOfRun, MaintenanceError, MaintenanceRecord, RunRecord};
 
 use super::drive::Driver;
@@ -113,12 +113,10 @@ pub(super) async fn advance(
     for it in hosts(record) {
         let event = match it.state {
             RollingState::Waiting | RollingState::Done => None,
-            RollingState::Emptying if !it.released => emptied(driver, record, &it.host).await?,
             RollingState::Emptying | RollingState::Ready if it.released => {
                 returned(driver, record, &it.host).await?
             }
-            // Somebody works on it.
-            RollingState::Emptying | RollingState::Ready => None,
+            RollingState::Emptying | RollingState::Ready => held(driver, record, it).await?,
         };
         if let Some(event) = event {
             let store = &driver.ctx.store;
@@ -129,26 +127,49 @@ pub(super) async fn advance(
     Ok(None)
 }
 
+/// It is emptied, or somebody works on it, unless somebody has released it.
+async fn held(
+    driver: &Driver<'_>,
+    record: &RunRecord,
+    it: &RollingHost,
+) -> Result<Option<Event>, Retry> {
+    let Some(maintenance) = driver.ctx.store.maintenance_find(&it.host).await? else {
+        return Ok(None);
+    };
+    let holds = is_held(record, &maintenance);
+    if it.held && !holds {
+        return Ok(released(record, &it.host));
+    }
+    match it.state {
+        RollingState::Emptying if holds => emptied(driver, record, maintenance).await,
+        RollingState::Waiting
+        | RollingState::Emptying
+        | RollingState::Ready
+        | RollingState::Done => Ok(None),
+    }
+}
+
+/// Nothing of it begins any more, and when nothing of it runs either, the run is done with the host.
+fn released(record: &RunRecord, host: &HostName) -> Option<Event> {
+    let mut waiting = record.run.in_state(OperationState::Waiting);
+    let waits = waiting.any(|it| it.source == host.as_str());
+    let is_news = waits || record.run.is_done_with(host);
+    is_news.then(|| Event::HostReleased(host.clone()))
+}
+
 /// Is it in maintenance? The run's part ends when nothing of the host's is left to move; the rest is
 /// what the hypervisor says.
 async fn emptied(
     driver: &Driver<'_>,
     record: &RunRecord,
-    host: &HostName,
+    mut maintenance: MaintenanceRecord,
 ) -> Result<Option<Event>, Retry> {
-    if !record.run.is_done_with(host) {
+    let host = maintenance.host.clone();
+    if !record.run.is_done_with(&host) {
         return Ok(None);
     }
-    let store = &driver.ctx.store;
-    let Some(mut maintenance) = store.maintenance_find(host).await? else {
-        return Ok(None);
-    };
-    let is_work = |it: &MaintenanceRecord| {
-        let work = it.maintenance.work;
-        work.is_some_and(|it| it.run == record.uuid && it.purpose == Purpose::Emptying)
-    };
-    if is_work(&maintenance) {
-        let ended = store.maintenance_end_part(
+    if maintenance.maintenance.empties(record.uuid) {
+        let ended = driver.ctx.store.maintenance_end_part(
             (record.uuid, host.clone()),
             fresh(driver.ctx),
             driver.note(),
@@ -159,7 +180,7 @@ async fn emptied(
         }
     }
     let is_ready = maintenance.maintenance.state == State::InMaintenance;
-    Ok(is_ready.then(|| Event::HostReady(host.clone())))
+    Ok(is_ready.then_some(Event::HostReady(host)))
 }
 
 /// Does the run hold the host?

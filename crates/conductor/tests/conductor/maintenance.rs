@@ -61,7 +61,11 @@ impl Cluster {
         left: BTreeMap<ServerUuid, Left>,
         at: Timestamp,
     ) {
-        let event = Event::RunEnded { run, left };
+        let event = Event::RunEnded {
+            run,
+            left,
+            cancelled_by: None,
+        };
         let store = &self.store;
         store
             .maintenance_apply(host(number), event, fresh(), note(at))

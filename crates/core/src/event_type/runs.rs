@@ -42,6 +42,11 @@ pub(super) const OF_RUNS: &[(&str, &str)] = &[
         "deadline_passed",
         "Its deadline has passed; nothing new starts.",
     ),
+    ("host_held", "A host that it empties is held for it."),
+    (
+        "host_released",
+        "A host that was held for it was released by somebody.",
+    ),
     ("host_ready", "A host that it empties is in maintenance."),
     ("host_done", "Somebody is done with a host."),
     ("host_returned", "A host has its guests again."),
@@ -69,5 +74,12 @@ pub(super) const OF_MAINTENANCE: &[(&str, &str)] = &[
         "server_left",
         "A server that it waited for is here no longer.",
     ),
-    ("retry_due", "Its blockers are tried again."),
+    (
+        "no_longer_shut_down",
+        "A server that was shut down for it runs again, or is deleted.",
+    ),
+    (
+        "retry_due",
+        "Its blockers are tried again, or servers that were not started again.",
+    ),
 ];

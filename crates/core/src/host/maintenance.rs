@@ -22,7 +22,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{RunUuid, ServerUuid};
-use crate::plan::options::{Immovable, Options, ReturnHome};
+use crate::plan::options::{Immovable, Options, Priority, ReturnHome};
 use crate::status::words;
 use crate::time::Timestamp;
 
@@ -136,6 +136,10 @@ pub const RETRY_FIRST: Duration = Duration::from_secs(60);
 /// The longest pause; each is twice the one before.
 pub const RETRY_LONGEST: Duration = Duration::from_secs(3_600);
 
+/// How old what a host said may be for it to be called safe. Hosts that are held are asked every few
+/// seconds.
+pub const SAFE_FOR: Duration = Duration::from_secs(30);
+
 /// A host's maintenance.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Maintenance {
@@ -145,7 +149,9 @@ pub struct Maintenance {
     pub holders: Vec<Holder>,
     /// The run under way.
     pub work: Option<Work>,
-    /// The run that begins when that one has ended.
+    /// Runs of others that empty it at the same time; none where nothing is under way.
+    pub beside: Vec<Work>,
+    /// The run that begins when all of these have ended.
     pub next: Option<Work>,
     /// Servers that the last run left, with why.
     pub left: BTreeMap<ServerUuid, Left>,
@@ -162,6 +168,9 @@ pub struct Maintenance {
     pub retry_at: Option<Timestamp>,
     /// How often they were, since something happened.
     pub retries: u32,
+    /// Who has cancelled the run that worked for it: nothing begins before somebody holds it once
+    /// more.
+    pub cancelled_by: Option<String>,
     /// Counts changes, for compare and swap.
     pub generation: i64,
 }
@@ -173,6 +182,7 @@ impl Maintenance {
             state: State::None,
             holders: Vec::new(),
             work: None,
+            beside: Vec::new(),
             next: None,
             left: BTreeMap::new(),
             home: BTreeSet::new(),
@@ -181,6 +191,7 @@ impl Maintenance {
             run_ended_at: None,
             retry_at: None,
             retries: 0,
+            cancelled_by: None,
             generation: 1,
         }
     }
@@ -211,6 +222,25 @@ impl Maintenance {
         self.left_as(Left::Blocked)
     }
 
+    /// What keeps it from going on: servers that cannot leave, or where it is being left, those that
+    /// were shut down and could not be started again.
+    pub fn obstacles(&self) -> impl Iterator<Item = ServerUuid> + '_ {
+        let returned = self.work.is_none() || self.retries > 0;
+        let why = match self.state {
+            State::None | State::Entering | State::Empty | State::InMaintenance => {
+                Some(Left::Blocked)
+            }
+            State::Leaving => returned.then_some(Left::ShutDown),
+        };
+        why.into_iter().flat_map(|why| self.left_as(why))
+    }
+
+    /// Does this run empty the host, as far as is known?
+    pub fn empties(&self, run: RunUuid) -> bool {
+        let mut known = self.work.iter().chain(&self.beside);
+        known.any(|work| work.run == run && work.purpose == Purpose::Emptying)
+    }
+
     /// Servers that a way home brings back: those whose home it is, unless whoever left the host last
     /// said that they are to stay where they are.
     pub fn returning(&self) -> BTreeSet<ServerUuid> {
@@ -239,6 +269,14 @@ impl Maintenance {
             && self.evidence.shows_twice(|_| false)
     }
 
+    /// The same for somebody who is told so `now`. What a host said is as old as whoever asks it, and
+    /// where nobody does any more it may have come to be anything.
+    pub fn is_safe_at(&self, now: Timestamp) -> bool {
+        let seen_at = self.evidence.seen_at();
+        let is_fresh = seen_at.is_some_and(|at| now.since(at) <= SAFE_FOR);
+        is_fresh && self.safe_to_reboot()
+    }
+
     /// Is it only evidence that is missing, so that the next inventory may decide something?
     pub fn awaits_evidence(&self) -> bool {
         let settled = self.work.is_none() && self.blockers().next().is_none();
@@ -252,12 +290,17 @@ impl Maintenance {
         self.immovable() == Immovable::ShutdownRestart
     }
 
+    fn returns_idly(&self) -> bool {
+        self.state == State::Leaving && self.return_home == ReturnHome::Idle
+    }
+
     /// How the plan of a run for the host is made: as its holders say by now.
     pub fn plan_options(&self) -> Options {
         Options {
             deadline: self.deadline(),
             immovable: self.immovable(),
             reason: reason(&self.holders).map(str::to_owned),
+            priority: self.returns_idly().then_some(Priority::Rebalance),
             ..Options::default()
         }
     }

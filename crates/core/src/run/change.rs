@@ -40,13 +40,13 @@ impl Change {
 
     pub(super) fn fail_waiting(mut self, failure: &Failure) -> Self {
         self.refused = true;
-        self.end_waiting(Is::Failed, Some(failure));
+        self.end_waiting(is_waiting, Is::Failed, Some(failure));
         self
     }
 
     pub(super) fn cancel_waiting(mut self) -> Self {
         self.next.cancel_requested_at = Some(self.now);
-        self.end_waiting(Is::Cancelled, None);
+        self.end_waiting(is_waiting, Is::Cancelled, None);
         if self.next.state == RunState::Running {
             self.next.state = RunState::Cancelling;
         }
@@ -57,13 +57,18 @@ impl Change {
         self.next.is_late = true;
         let text = "The deadline passed before it could begin.";
         let failure = Failure::new(FailureCode::TimedOut, text);
-        self.end_waiting(Is::Skipped, Some(&failure));
+        self.end_waiting(is_waiting, Is::Skipped, Some(&failure));
         self
     }
 
-    fn end_waiting(&mut self, state: Is, because: Option<&Failure>) {
+    fn end_waiting(
+        &mut self,
+        ends: impl Fn(&Operation) -> bool,
+        state: Is,
+        because: Option<&Failure>,
+    ) {
         let operations = self.next.operations.iter_mut();
-        for operation in operations.filter(|it| it.state == Is::Waiting) {
+        for operation in operations.filter(|it| ends(it)) {
             operation.state = state;
             operation.replan = false;
             // What failed before says more than that it is not tried again.
@@ -200,6 +205,42 @@ impl Change {
         Ok(self)
     }
 
+    pub(super) fn host_held(mut self, host: &HostName, event: &Event) -> Result<Self, Rejected> {
+        let of_run = self.host(host, event)?;
+        if of_run.state != RollingState::Emptying || of_run.released || of_run.held {
+            return Err(no_host(host, event));
+        }
+        of_run.held = true;
+        Ok(self)
+    }
+
+    /// Nothing leaves it any more for the run's sake; what runs may end.
+    pub(super) fn host_released(
+        mut self,
+        host: &HostName,
+        event: &Event,
+    ) -> Result<Self, Rejected> {
+        let of_run = self.host(host, event)?;
+        let holds = match of_run.state {
+            RollingState::Emptying | RollingState::Ready => of_run.held && !of_run.released,
+            RollingState::Waiting | RollingState::Done => false,
+        };
+        let text = "Somebody has released the host that it was to leave.";
+        let failure = Failure::new(FailureCode::Aborted, text);
+        let of_host = |it: &Operation| it.state == Is::Waiting && it.source == host.as_str();
+        let waited = self.next.operations.iter().any(of_host);
+        self.end_waiting(of_host, Is::Skipped, Some(&failure));
+        let over = self.next.is_done_with(host);
+        if !holds || !(waited || over) {
+            return Err(no_host(host, event));
+        }
+        if over {
+            self.host(host, event)?.released = true;
+            self.effects.push(Effect::Release(host.clone()));
+        }
+        Ok(self)
+    }
+
     pub(super) fn host_ready(mut self, host: &HostName, event: &Event) -> Result<Self, Rejected> {
         let of_run = self.host(host, event)?;
         match of_run.state {
@@ -331,6 +372,10 @@ impl Change {
             RunState::Partial
         }
     }
+}
+
+fn is_waiting(operation: &Operation) -> bool {
+    operation.state == Is::Waiting
 }
 
 fn no_host(host: &HostName, event: &Event) -> Rejected {

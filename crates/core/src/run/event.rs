@@ -79,6 +79,10 @@ pub enum Event {
     SkipRequested(OperationUuid),
     /// The run's deadline has passed.
     DeadlinePassed,
+    /// In this transaction a host that it empties is held for it.
+    HostHeld(HostName),
+    /// Somebody has released a host that was held for it.
+    HostReleased(HostName),
     /// A host that it empties is in maintenance.
     HostReady(HostName),
     /// Somebody is done with a host, or gives it up.
@@ -100,6 +104,8 @@ impl Event {
         "cancel_requested",
         "skip_requested",
         "deadline_passed",
+        "host_held",
+        "host_released",
         "host_ready",
         "host_done",
         "host_returned",
@@ -118,6 +124,8 @@ impl Event {
             Self::CancelRequested { .. } => "cancel_requested",
             Self::SkipRequested(_) => "skip_requested",
             Self::DeadlinePassed => "deadline_passed",
+            Self::HostHeld(_) => "host_held",
+            Self::HostReleased(_) => "host_released",
             Self::HostReady(_) => "host_ready",
             Self::HostDone(_) => "host_done",
             Self::HostReturned(_) => "host_returned",

@@ -34,6 +34,9 @@ pub struct RollingHost {
     pub state: RollingState,
     /// Somebody is done with it, or gave it up.
     pub released: bool,
+    /// Was it held for the run? Whoever no longer finds that it is knows that somebody has released it.
+    #[serde(default)]
+    pub held: bool,
 }
 
 /// The hosts, in the order of their turns.
@@ -62,6 +65,7 @@ impl Rolling {
             host,
             state: RollingState::Waiting,
             released: false,
+            held: false,
         };
         Self {
             max_unavailable,
@@ -119,6 +123,18 @@ impl Rolling {
     /// Those in this state.
     pub fn in_state(&self, state: RollingState) -> impl Iterator<Item = &RollingHost> {
         self.hosts.iter().filter(move |it| it.state == state)
+    }
+
+    /// Is it to be held for the run, which was not done yet?
+    pub fn is_to_hold(&self, host: &HostName) -> bool {
+        let found = self.get(host.as_str());
+        found.is_some_and(|it| it.state == RollingState::Emptying && !it.released && !it.held)
+    }
+
+    /// Those whose guests return, which the run waits for.
+    pub fn returning(&self) -> impl Iterator<Item = &HostName> {
+        let returning = |it: &&RollingHost| it.released && it.state != RollingState::Done;
+        self.hosts.iter().filter(returning).map(|it| &it.host)
     }
 
     /// As a destination; `None`: nothing is sent there. One whose turn is to come is only for what

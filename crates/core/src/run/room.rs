@@ -4,6 +4,10 @@
 //! that somebody waits for who came earlier is not given to a later one, so a big run is not kept
 //! waiting by small ones for ever. What does not fit even when all others have ended is refused, and
 //! keeps nobody.
+//!
+//! One kind of run is waited for by one that has begun: a run of many hosts goes on when the guests of
+//! a host have returned. So the run that brings them back waits neither for it nor for whoever waits
+//! for it ([`Others::let_pass`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +34,56 @@ pub struct Claimant {
     pub room: Room,
 }
 
+/// Whom each run waits for.
+pub type Waits = BTreeMap<RunUuid, BTreeSet<RunUuid>>;
+
+/// Runs that wait for this one, or for one that does.
+pub fn waiting_for(run: RunUuid, waits: &Waits) -> BTreeSet<RunUuid> {
+    let mut found = BTreeSet::new();
+    let mut ahead = vec![run];
+    while let Some(one) = ahead.pop() {
+        let next = waits.iter().filter(|(_, others)| others.contains(&one));
+        ahead.extend(next.map(|(other, _)| *other).filter(|it| found.insert(*it)));
+    }
+    found
+}
+
+/// The other runs, as one sees them that wants to begin.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Others {
+    /// Those that have begun.
+    pub holding: Vec<Claimant>,
+    /// Those that wait, and come before it.
+    pub ahead: Vec<Claimant>,
+    /// Those that wait and go first, whatever they need: of one that is in no hurry.
+    pub first: BTreeSet<RunUuid>,
+}
+
+impl Others {
+    /// Leaves out those that cannot go on before the one that wants to begin has ended. What they hold
+    /// is not free for it either.
+    pub fn let_pass(&mut self, behind: &BTreeSet<RunUuid>) {
+        self.holding.retain(|it| !behind.contains(&it.run));
+        self.ahead.retain(|it| !behind.contains(&it.run));
+        self.first.retain(|it| !behind.contains(it));
+    }
+
+    /// Decides for a run that wants `room`. `free` is what no server, migration or run has of each
+    /// host.
+    pub fn decide(&self, room: &Room, free: &BTreeMap<HostName, Resources>) -> Decision {
+        let mut first = self.first.clone();
+        match decide(room, free, &self.holding, &self.ahead) {
+            Decision::Claim if first.is_empty() => Decision::Claim,
+            Decision::Claim => Decision::WaitFor(first),
+            Decision::WaitFor(others) => {
+                first.extend(others);
+                Decision::WaitFor(first)
+            }
+            Decision::Refuse(hosts) => Decision::Refuse(hosts),
+        }
+    }
+}
+
 /// What becomes of a run that wants to begin.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Decision {
@@ -41,9 +95,7 @@ pub enum Decision {
     Refuse(BTreeSet<HostName>),
 }
 
-/// Decides for a run that wants `room`. `free` is what no server, migration or run has of each host;
-/// `holding` are the runs that have begun, `ahead` those that wait and come before this one.
-pub fn decide(
+fn decide(
     room: &Room,
     free: &BTreeMap<HostName, Resources>,
     holding: &[Claimant],

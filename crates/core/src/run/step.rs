@@ -45,6 +45,12 @@ pub fn step(run: &Run, event: &Event, now: Timestamp) -> Result<Transition, Reje
             to.abort_running(*abort_running).settle()
         }
 
+        (State::Running | State::Cancelling, Event::HostHeld(host)) => {
+            to.host_held(host, event)?.settle()
+        }
+        (State::Running | State::Cancelling, Event::HostReleased(host)) => {
+            to.host_released(host, event)?.settle()
+        }
         (State::Running, Event::HostReady(host)) => to.host_ready(host, event)?.settle(),
         (State::Running | State::Cancelling, Event::HostDone(host)) => {
             to.host_done(run, host, event)?.settle()
@@ -71,6 +77,8 @@ pub fn step(run: &Run, event: &Event, now: Timestamp) -> Result<Transition, Reje
             | Event::OperationNotRevised(..)
             | Event::SkipRequested(_)
             | Event::DeadlinePassed
+            | Event::HostHeld(_)
+            | Event::HostReleased(_)
             | Event::HostReady(_)
             | Event::HostDone(_)
             | Event::HostReturned(_)

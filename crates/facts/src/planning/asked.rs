@@ -176,15 +176,15 @@ impl Wanted<'_> {
         }
     }
 
-    /// Those that were shut down for the maintenance of a host, and still are, there.
+    /// Those that were shut down for the maintenance of a host, and still are, wherever they are by now.
     fn start(&self, fleet: &Fleet) -> Vec<ServerUuid> {
-        let Target::ReturnHome(host) = self.target else {
+        let Target::ReturnHome(_) = self.target else {
             return Vec::new();
         };
         let off = self.homes.shut_down.iter().filter(|server| {
             fleet.server_no(**server).is_some_and(|no| {
                 let it = &fleet.servers()[no];
-                it.need.source == *host && !it.running && it.moving_to.is_none()
+                !it.running && it.moving_to.is_none()
             })
         });
         off.copied().collect()

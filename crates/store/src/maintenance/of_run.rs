@@ -3,21 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
+use godwit_core::effect::SubjectKind;
+use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::host::maintenance::{Event, Holder, Left, Purpose, holder_of, left};
 use godwit_core::ids::{HostName, PlanUuid, RunUuid, ServerUuid};
 use godwit_core::plan::options::{Immovable, Options, ReturnHome};
-use godwit_core::reason::WrittenReason;
-use godwit_core::run::{OperationState, Run};
+use godwit_core::run::{self, Run};
 
 use super::row::LockedMaintenance;
 use super::step::{Hold, hold};
 use super::write::write;
-use super::{FreshIds, LeftReasons, MaintenanceError, MaintenanceRecord};
+use super::{FreshIds, LeftReasons, MaintenanceError, MaintenanceRecord, reasons};
 use crate::columns::{Json, text};
 use crate::connection::Database;
 use crate::plans::Blocked;
-use crate::runs::LockedRun;
-use crate::schema::{plans, runs, servers};
+use crate::runs::{self, LockedRun, RunRecord, RunStepError};
+use crate::schema::{events, plans, runs as runs_table, servers};
 use crate::{ChangeNote, Store, StoreError, effects};
 
 /// Locks the maintenance that the run of a plan works for, if one does: before the plan, as
@@ -26,10 +27,10 @@ pub(crate) fn lock_of_plan(
     connection: &mut Database,
     plan: PlanUuid,
 ) -> Result<Option<(RunUuid, LockedMaintenance)>, StoreError> {
-    let found: Option<(RunUuid, Option<HostName>)> = runs::table
+    let found: Option<(RunUuid, Option<HostName>)> = runs_table::table
         .inner_join(plans::table)
         .filter(plans::uuid.eq(text(plan)))
-        .select((runs::uuid, runs::host))
+        .select((runs_table::uuid, runs_table::host))
         .first(connection)
         .optional()?;
     let Some((run, Some(host))) = found else {
@@ -61,7 +62,7 @@ pub(crate) fn planned(
         plan: PlanUuid(run.0),
         run,
     };
-    let beside = (fresh, Some(reasons_of(blocked)));
+    let beside = (fresh, Some(reasons::of_blocked(blocked)));
     match write(connection, locked, &event, beside, &note) {
         Err(MaintenanceError::Store(error)) => Err(error),
         // It brings servers back, or nobody holds the host any more.
@@ -69,52 +70,57 @@ pub(crate) fn planned(
     }
 }
 
-fn reasons_of(blocked: &[Blocked]) -> LeftReasons {
-    let reasons = blocked.iter().map(|it| (it.server, it.reasons.clone()));
-    reasons.collect()
-}
-
-/// Why operations failed, beside why servers were blocked.
-fn reasons(run: &Run, blocked: &[Blocked]) -> LeftReasons {
-    use godwit_core::reason::Reason;
-    let failed = run.operations.iter().filter_map(|it| {
-        let completed = it.state == OperationState::Completed;
-        let failure = it.failure.as_ref().filter(|_| !completed)?;
-        let reason = WrittenReason::from(&Reason::from(failure));
-        Some((it.server, vec![reason]))
-    });
-    let mut reasons = reasons_of(blocked);
-    reasons.extend(failed);
-    reasons
-}
-
 /// Those that are on this host.
-fn on_host(
-    connection: &mut Database,
-    blocked: Vec<Blocked>,
-    host: &HostName,
-) -> Result<Vec<Blocked>, StoreError> {
+fn on_host(connection: &mut Database, host: &HostName) -> Result<BTreeSet<ServerUuid>, StoreError> {
     let here: Vec<ServerUuid> = servers::table
         .filter(servers::host.eq(host.as_str()))
         .filter(servers::deleted_at.is_null())
         .select(servers::uuid)
         .load(connection)?;
-    let here: BTreeSet<ServerUuid> = here.into_iter().collect();
-    let blocked = blocked.into_iter();
-    Ok(blocked.filter(|it| here.contains(&it.server)).collect())
+    Ok(here.into_iter().collect())
 }
 
-/// What a run has come to, and what its plan left out.
+/// Who wanted a run to end that works for a host; `None`: nobody. Whoever wants a run of many hosts to
+/// end says nothing of one of them.
+fn cancelled_by(
+    connection: &mut Database,
+    run: &RunRecord,
+    host: &HostName,
+) -> Result<Option<String>, StoreError> {
+    if run.run.cancel_requested_at.is_none() || run.host.as_ref() != Some(host) {
+        return Ok(None);
+    }
+    let asked: Option<Option<String>> = events::table
+        .filter(events::subject_kind.eq(SubjectKind::Run.as_str()))
+        .filter(events::subject_id.eq(run.id))
+        .filter(events::name.eq(CANCEL.name()))
+        .order(events::sequence)
+        .select(events::user_id)
+        .first(connection)
+        .optional()?;
+    let nobody_knows = || "somebody".to_owned();
+    Ok(Some(asked.flatten().unwrap_or_else(nobody_knows)))
+}
+
+const CANCEL: run::Event = run::Event::CancelRequested {
+    abort_running: false,
+};
+
+/// What a run has come to on a host.
 struct Ended {
     run: Run,
+    /// What its plan left out; of a plan of several hosts, only what is there.
     blocked: Vec<Blocked>,
     /// As its plan was made.
     immovable: Immovable,
+    /// Why that was not made.
+    not_planned: Option<Failure>,
+    cancelled_by: Option<String>,
+    /// What is on the host.
+    here: BTreeSet<ServerUuid>,
 }
 
 impl Ended {
-    /// What it has come to on `host`: of the servers that the plan of several hosts left out, only
-    /// those that are there.
     fn load(
         connection: &mut Database,
         uuid: RunUuid,
@@ -123,39 +129,59 @@ impl Ended {
         let Some(LockedRun(record)) = LockedRun::load(connection, uuid)? else {
             return Ok(None);
         };
-        let (Json(blocked), Json(options)): (Json<Vec<Blocked>>, Json<Options>) = plans::table
+        type Row = (
+            Json<Vec<Blocked>>,
+            Json<Options>,
+            Option<FailureCode>,
+            Option<String>,
+        );
+        let (Json(mut blocked), Json(options), code, text): Row = plans::table
             .find(record.plan_id)
-            .select((plans::blocked, plans::options))
+            .select((
+                plans::blocked,
+                plans::options,
+                plans::failure_code,
+                plans::failure_message,
+            ))
             .first(connection)?;
-        let blocked = match record.run.rolling {
-            Some(_) => on_host(connection, blocked, host)?,
-            None => blocked,
-        };
+        let here = on_host(connection, host)?;
+        if record.run.rolling.is_some() {
+            blocked.retain(|it| here.contains(&it.server));
+        }
         Ok(Some(Self {
-            run: record.run,
             blocked,
             immovable: options.immovable,
+            not_planned: code.zip(text).map(|(code, text)| Failure::new(code, text)),
+            cancelled_by: cancelled_by(connection, &record, host)?,
+            run: record.run,
+            here,
         }))
     }
 
+    /// The servers that are left, and why.
     fn left_of(
         &self,
         host: &HostName,
         it: &MaintenanceRecord,
-        run: RunUuid,
+        purpose: Purpose,
     ) -> BTreeMap<ServerUuid, Left> {
-        let work = it.maintenance.work.filter(|work| work.run == run);
-        let purpose = work.map_or(Purpose::Emptying, |work| work.purpose);
-        let blocked = self.blocked.iter().map(|it| it.server);
-        match purpose {
-            Purpose::Emptying => left::of_emptying(&self.run, host, blocked, self.immovable),
-            Purpose::Returning => left::of_returning(&self.run, it.maintenance.shut_down()),
+        if purpose == Purpose::Returning {
+            return left::of_returning(&self.run, it.maintenance.shut_down());
         }
+        let blocked = self.blocked.iter().map(|it| it.server);
+        let mut left = left::of_emptying(&self.run, host, blocked, self.immovable);
+        // Nobody tries them again, whether they were planned for by then or not.
+        if self.cancelled_by.is_some() {
+            for server in &self.here {
+                left.entry(*server).or_insert(Left::Blocked);
+            }
+        }
+        left
     }
 }
 
 /// Tells a host's maintenance that a run has ended its part of it, if it still waits for that.
-fn end(
+pub(super) fn end(
     connection: &mut Database,
     locked: LockedMaintenance,
     run: RunUuid,
@@ -163,15 +189,22 @@ fn end(
     note: &ChangeNote,
 ) -> Result<LockedMaintenance, MaintenanceError> {
     let host = locked.0.host.clone();
-    let ended = Ended::load(connection, run, &host)?;
-    let (left, reasons) = match ended {
-        Some(it) => (
-            it.left_of(&host, &locked.0, run),
-            reasons(&it.run, &it.blocked),
-        ),
-        None => (BTreeMap::new(), LeftReasons::new()),
+    let work = locked.0.maintenance.work.filter(|work| work.run == run);
+    let purpose = work.map_or(Purpose::Emptying, |work| work.purpose);
+    let (mut left, mut reasons) = (BTreeMap::new(), LeftReasons::new());
+    let mut cancelled_by = None;
+    if let Some(ended) = Ended::load(connection, run, &host)? {
+        left = ended.left_of(&host, &locked.0, purpose);
+        reasons = reasons::of_run(&ended.run, &ended.blocked);
+        let known = (ended.cancelled_by.as_deref(), ended.not_planned.as_ref());
+        reasons::complete(&mut reasons, left.keys().copied(), purpose, known);
+        cancelled_by = ended.cancelled_by;
+    }
+    let event = Event::RunEnded {
+        run,
+        left,
+        cancelled_by,
     };
-    let event = Event::RunEnded { run, left };
     match write(connection, locked, &event, (fresh, Some(reasons)), note) {
         Err(MaintenanceError::Rejected(_)) => {
             let gone = || StoreError::Corrupt("a maintenance is gone while it is locked".into());
@@ -187,10 +220,10 @@ fn report_end(
     fresh: FreshIds,
     note: &ChangeNote,
 ) -> Result<Option<MaintenanceRecord>, MaintenanceError> {
-    let host: Option<Option<HostName>> = runs::table
-        .filter(runs::uuid.eq(text(run)))
-        .filter(runs::ended_at.is_not_null())
-        .select(runs::host)
+    let host: Option<Option<HostName>> = runs_table::table
+        .filter(runs_table::uuid.eq(text(run)))
+        .filter(runs_table::ended_at.is_not_null())
+        .select(runs_table::host)
         .first(connection)
         .optional()
         .map_err(StoreError::from)?;
@@ -234,9 +267,39 @@ fn release(
     }
 }
 
+/// Holds a host for a run, unless that has ended or is done with the host by now. What was held for it
+/// and was released by somebody is not held again.
+fn hold_by_run(
+    connection: &mut Database,
+    host: &HostName,
+    (run, wanted): (RunUuid, &Hold),
+    fresh: FreshIds,
+    note: &ChangeNote,
+) -> Result<MaintenanceRecord, MaintenanceError> {
+    let LockedMaintenance(before) = LockedMaintenance::load_or_begin(connection, host, note.at)?;
+    let wants = |it: &LockedRun| {
+        let rolling = it.0.run.rolling.as_ref();
+        it.0.run.ended_at.is_none() && rolling.is_some_and(|it| it.is_to_hold(host))
+    };
+    let Some(locked) = LockedRun::load(connection, run)?.filter(wants) else {
+        return Ok(before);
+    };
+    let event = run::Event::HostHeld(host.clone());
+    match runs::write(connection, locked, &event, None, note) {
+        Ok(_) => hold(connection, host, wanted, fresh, note),
+        Err(RunStepError::Store(error)) => Err(error.into()),
+        // It is not to be held.
+        Err(RunStepError::NotFound | RunStepError::Refused(_) | RunStepError::Rejected(_)) => {
+            Ok(before)
+        }
+    }
+}
+
 impl Store {
-    /// A run of many hosts holds one of them, which it empties itself, as its plan was asked to.
-    /// Held once more, nothing is new. The lease of `note` is not ended: a run may hold several.
+    /// A run of many hosts holds one of them, which it empties itself, as its plan was asked to, and
+    /// knows of it in the same transaction. Held once more, nothing is new; nothing happens either
+    /// where the run has ended, or is done with the host, by now. The lease of `note` is not ended: a
+    /// run may hold several.
     pub async fn maintenance_hold_by_run(
         &self,
         (run, host): (RunUuid, HostName),
@@ -260,7 +323,7 @@ impl Store {
             performed: None,
             ..note
         };
-        self.write(move |connection| hold(connection, &host, &wanted, fresh, &note))
+        self.write(move |connection| hold_by_run(connection, &host, (run, &wanted), fresh, &note))
             .await
     }
 

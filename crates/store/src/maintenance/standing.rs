@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use godwit_core::host::maintenance::Standing;
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::plan::PlanKind;
+use godwit_core::server::VmState;
 use godwit_core::status::MigrationStatus;
 
 use crate::among::{among, load_all};
@@ -60,48 +61,65 @@ fn of_maintenance(
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Of all that are elsewhere.
+/// Is it there, and off?
+pub(super) fn is_off(connection: &mut Database, server: ServerUuid) -> Result<bool, StoreError> {
+    let found: Option<VmState> = servers::table
+        .filter(servers::uuid.eq(text(server)))
+        .filter(servers::deleted_at.is_null())
+        .select(servers::vm_state)
+        .first(connection)
+        .optional()?;
+    Ok(found.is_some_and(is_state_off))
+}
+
+/// One that is broken is not known to run.
+const fn is_state_off(state: VmState) -> bool {
+    matches!(state, VmState::Stopped | VmState::Error)
+}
+
+/// Of all that are known.
 fn standings(
     connection: &mut Database,
     home: &HostName,
     known: &BTreeSet<ServerUuid>,
 ) -> Result<BTreeMap<ServerUuid, Standing>, StoreError> {
     let uuids: Vec<String> = known.iter().map(text).collect();
-    let found: Vec<(ServerUuid, Option<HostName>)> = load_all!(connection, uuids, |uuids| {
-        servers::table
-            .filter(among(servers::uuid, uuids))
-            .filter(servers::deleted_at.is_null())
-            .select((servers::uuid, servers::host))
-    });
-    let mut hosts: HashMap<ServerUuid, Option<HostName>> = found.into_iter().collect();
-    let mut elsewhere = BTreeMap::new();
+    let found: Vec<(ServerUuid, Option<HostName>, VmState)> =
+        load_all!(connection, uuids, |uuids| {
+            servers::table
+                .filter(among(servers::uuid, uuids))
+                .filter(servers::deleted_at.is_null())
+                .select((servers::uuid, servers::host, servers::vm_state))
+        });
+    let off = found.iter().filter(|(_, _, state)| is_state_off(*state));
+    let off: BTreeSet<ServerUuid> = off.map(|(server, ..)| *server).collect();
+    let hosts = found.into_iter().map(|(server, host, _)| (server, host));
+    let mut hosts: HashMap<ServerUuid, Option<HostName>> = hosts.collect();
+    let mut all = BTreeMap::new();
     for server in known {
         let host = hosts.remove(server).flatten();
-        if host.as_ref() == Some(home) {
-            continue;
-        }
-        let last = match &host {
+        let last = match host.as_ref().filter(|host| *host != home) {
             Some(host) => last_move(connection, *server, host)?,
             None => None,
         };
-        elsewhere.insert(*server, (host, last));
+        all.insert(*server, (host, last));
     }
-    let moves = elsewhere.values().filter_map(|(_, last)| last.map(text));
+    let moves = all.values().filter_map(|(_, last)| last.map(text));
     let planned = of_maintenance(connection, moves.collect())?;
     let standing = |(server, (host, last)): (ServerUuid, (_, Option<MigrationUuid>))| {
-        let by_maintenance = last.is_some_and(|uuid| planned.contains(&uuid));
         let standing = Standing {
             host,
-            by_maintenance,
+            by_maintenance: last.is_some_and(|uuid| planned.contains(&uuid)),
+            is_off: off.contains(&server),
         };
         (server, standing)
     };
-    Ok(elsewhere.into_iter().map(standing).collect())
+    Ok(all.into_iter().map(standing).collect())
 }
 
 impl Store {
-    /// Where those servers are by now that a host's maintenance still knows and that are elsewhere,
-    /// and whether a maintenance has put them there.
+    /// Where those servers are by now that a host's maintenance still knows, whether a maintenance has
+    /// put them there, and whether they are off.
     pub async fn maintenance_standings(
         &self,
         record: &MaintenanceRecord,

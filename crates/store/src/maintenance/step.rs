@@ -6,6 +6,7 @@ use godwit_core::ids::{HostName, RunUuid};
 
 use super::count::{guests, placements_in_flight};
 use super::row::LockedMaintenance;
+use super::standing::is_off;
 use super::write::write;
 use super::{FreshIds, LeftReasons, MaintenanceError, MaintenanceRecord};
 use crate::connection::Database;
@@ -53,7 +54,7 @@ pub(crate) fn hold(
     let locked = LockedMaintenance::load_or_begin(connection, host, note.at)?;
     // What may have to be cancelled, before the host, as everybody locks.
     let it = &locked.0.maintenance;
-    for work in it.work.iter().chain(&it.next) {
+    for work in it.work.iter().chain(&it.beside).chain(&it.next) {
         let run = work.run.to_string();
         lock(connection, Lockable::Run, &run).map_err(StoreError::from)?;
     }
@@ -102,6 +103,11 @@ impl Store {
         let change = change.into();
         self.write(move |connection| {
             let locked = LockedMaintenance::load_or_begin(connection, &host, note.at)?;
+            if let Event::NoLongerShutDown(server) = &change.event
+                && is_off(connection, *server)?
+            {
+                return Ok(locked.0);
+            }
             let beside = (fresh, change.reasons.clone());
             let LockedMaintenance(record) =
                 write(connection, locked, &change.event, beside, &note)?;

@@ -9,7 +9,7 @@ use godwit_core::run;
 use serde_json::{Value, json};
 
 use super::row::LockedMaintenance;
-use super::{FreshIds, LeftReasons, MaintenanceError, MaintenanceRecord};
+use super::{FreshIds, LeftReasons, MaintenanceError, MaintenanceRecord, of_run, reasons};
 use crate::columns::{instants, json as written};
 use crate::connection::Database;
 use crate::events::{Numbered, append_numbered};
@@ -30,12 +30,17 @@ fn detail(before: &MaintenanceRecord, event: &Event, after: &MaintenanceRecord) 
     let about = match event {
         Event::Held { holder, .. } => json!({"holder": holder.holder, "reason": holder.reason}),
         Event::Released { holder, .. } => json!({"holder": holder}),
-        Event::Planned { run, left } | Event::RunEnded { run, left } => {
-            json!({"run": run, "left": left})
-        }
+        Event::Planned { run, left } => json!({"run": run, "left": left}),
+        Event::RunEnded {
+            run,
+            left,
+            cancelled_by,
+        } => json!({"run": run, "left": left, "cancelled_by": cancelled_by}),
         Event::Seen(inventory) => json!({"guests_seen": inventory.executing.len()}),
         Event::PlacementsChanged(placements) => json!({"placements_in_flight": placements}),
-        Event::ServerLeft { server, .. } => json!({"server": server}),
+        Event::ServerLeft { server, .. } | Event::NoLongerShutDown(server) => {
+            json!({"server": server})
+        }
         Event::AgentDied | Event::RetryDue => json!({}),
     };
     if let (Some(detail), Value::Object(about)) = (detail.as_object_mut(), about) {
@@ -62,8 +67,7 @@ pub(crate) fn write(
         ..before.clone()
     };
     after.reasons.extend(reasons.unwrap_or_default());
-    let left = &after.maintenance.left;
-    after.reasons.retain(|server, _| left.contains_key(server));
+    reasons::keep(&mut after);
     if is_told {
         let numbered = Numbered {
             kind: EventKind::Maintenance,
@@ -78,26 +82,32 @@ pub(crate) fn write(
     if let Some(lease) = note.performed {
         effects::done(connection, lease, note.at)?;
     }
-    for effect in transition.effects {
-        perform(connection, &after, effect, fresh, note)?;
-    }
-    Ok(LockedMaintenance(after))
-}
-
-/// What is asked for is durable with what asks for it.
-fn perform(
-    connection: &mut Database,
-    it: &MaintenanceRecord,
-    effect: Effect,
-    fresh: FreshIds,
-    note: &ChangeNote,
-) -> Result<(), StoreError> {
     // Whatever was performed is done by now.
     let note = &ChangeNote {
         performed: None,
         message: None,
         ..note.clone()
     };
+    let mut over = Vec::new();
+    for effect in transition.effects {
+        over.extend(perform(connection, &after, effect, fresh, note)?);
+    }
+    let mut locked = LockedMaintenance(after);
+    for run in over {
+        locked = of_run::end(connection, locked, run, fresh, note)?;
+    }
+    Ok(locked)
+}
+
+/// What is asked for is durable with what asks for it. Says of a run that was to be cancelled if it
+/// has ended, so that nothing of it is waited for.
+fn perform(
+    connection: &mut Database,
+    it: &MaintenanceRecord,
+    effect: Effect,
+    fresh: FreshIds,
+    note: &ChangeNote,
+) -> Result<Option<RunUuid>, StoreError> {
     let (target, run) = match effect {
         Effect::MakePlan(run) => (Target::Maintenance(it.host.clone()), run),
         Effect::PlanReturn(run) => (Target::ReturnHome(it.host.clone()), run),
@@ -115,7 +125,7 @@ fn perform(
         hold: None,
     };
     runs::promise(connection, &plan, &run, note)?;
-    Ok(())
+    Ok(None)
 }
 
 /// Nothing of it starts any more. A run of many hosts goes on, for the others' sake: it says when its
@@ -124,20 +134,23 @@ fn cancel(
     connection: &mut Database,
     (run, host): (RunUuid, &HostName),
     note: &ChangeNote,
-) -> Result<(), StoreError> {
+) -> Result<Option<RunUuid>, StoreError> {
     let found = LockedRun::load(connection, run)?;
-    let Some(locked) = found.filter(|it| it.0.host.as_ref() == Some(host)) else {
-        return Ok(());
+    let Some(locked) = found.filter(|it| it.0.run.ended_at.is_none()) else {
+        return Ok(Some(run));
     };
+    if locked.0.host.as_ref() != Some(host) {
+        return Ok(None);
+    }
     let event = run::Event::CancelRequested {
         abort_running: false,
     };
     match runs::write(connection, locked, &event, None, note) {
         Err(RunStepError::Store(error)) => Err(error),
-        // One that has ended says so.
+        // It has not ended.
         Ok(_)
         | Err(RunStepError::NotFound | RunStepError::Refused(_) | RunStepError::Rejected(_)) => {
-            Ok(())
+            Ok(None)
         }
     }
 }
@@ -149,6 +162,7 @@ fn write_row(
     after: &MaintenanceRecord,
 ) -> Result<(), StoreError> {
     let it = &after.maintenance;
+    let beside = Some(&it.beside).filter(|it| !it.is_empty());
     let changed = diesel::update(maintenances::table.find(before.id))
         .filter(maintenances::generation.eq(before.maintenance.generation))
         .set((
@@ -164,6 +178,10 @@ fn write_row(
             maintenances::run_ended_at.eq(instants(it.run_ended_at)),
             maintenances::retry_at.eq(instants(it.retry_at)),
             maintenances::retries.eq(i64::from(it.retries)),
+            (
+                maintenances::beside.eq(beside.map(written)),
+                maintenances::cancelled_by.eq(&it.cancelled_by),
+            ),
             maintenances::generation.eq(it.generation),
             maintenances::event_sequence.eq(after.event_sequence),
             maintenances::updated_at.eq(instants(after.updated_at)),

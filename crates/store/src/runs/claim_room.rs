@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 use godwit_core::ids::{HostName, OperationUuid, RunUuid, ServerUuid};
+use godwit_core::plan::PlanKind;
 use godwit_core::plan::options::Priority;
 use godwit_core::resources::Resources;
 use godwit_core::run::priority::{Waiting, compare};
-use godwit_core::run::room::{Claimant, Decision, Room, decide};
-use godwit_core::run::{Event, OperationState, RunState};
+use godwit_core::run::room::{Claimant, Decision, Others, Room, Waits, waiting_for};
+use godwit_core::run::{Event, OperationState, Rolling, RunState};
 use godwit_core::time::Timestamp;
 
 use super::claims::{self, Held};
@@ -96,57 +97,131 @@ fn servers(
     Ok(servers)
 }
 
-/// Those that have begun, and those that wait and come before `run`.
+/// What is read of each run that has not ended, but for the one that wants to begin.
+#[derive(Queryable)]
+struct Other {
+    run: RunUuid,
+    state: RunState,
+    planned: bool,
+    kind: PlanKind,
+    host: Option<HostName>,
+    priority: Priority,
+    since: Timestamp,
+    rolling: Option<Json<Rolling>>,
+    waits_for: Json<BTreeSet<RunUuid>>,
+    wanted: Json<Held>,
+}
+
+impl Other {
+    fn load_all(connection: &mut Database, run: &RunRecord) -> Result<Vec<Self>, StoreError> {
+        Ok(runs::table
+            .inner_join(plans::table)
+            .filter(runs::ended_at.is_null())
+            .filter(runs::id.ne(run.id))
+            .order(runs::id)
+            .select((
+                runs::uuid,
+                runs::state,
+                runs::planned,
+                runs::kind,
+                runs::host,
+                runs::priority,
+                runs::created_at,
+                runs::rolling,
+                runs::waits_for,
+                plans::room,
+            ))
+            .load(connection)?)
+    }
+
+    fn waits(&self) -> bool {
+        self.state == RunState::Pending
+    }
+
+    fn order(&self, now: Timestamp) -> Waiting<RunUuid> {
+        place(self.run, (self.kind, self.priority), self.since, now)
+    }
+}
+
+/// Does it bring guests home only when nobody else waits?
+fn is_idle(kind: PlanKind, priority: Priority) -> bool {
+    kind == PlanKind::ReturnHome && priority == Priority::Rebalance
+}
+
+/// One that lets all others go first does not age: it would come to be before those it waits for.
+fn place(
+    run: RunUuid,
+    (kind, priority): (PlanKind, Priority),
+    since: Timestamp,
+    now: Timestamp,
+) -> Waiting<RunUuid> {
+    Waiting {
+        queue: run,
+        goes_on: false,
+        priority,
+        since: if is_idle(kind, priority) { now } else { since },
+        served: 0,
+    }
+}
+
+/// Whom each of them waits for. A run of many hosts that has begun waits for those that bring guests
+/// of one of them home; so it may wait for `run`.
+fn waits(run: &RunRecord, others: &[Other]) -> Waits {
+    let homes = others.iter().map(|it| (it.run, it.kind, it.host.as_ref()));
+    let own = (run.uuid, run.run.kind, run.host.as_ref());
+    let homes = homes.chain([own]);
+    let homes = homes.filter(|(_, kind, _)| *kind == PlanKind::ReturnHome);
+    let homes: Vec<(RunUuid, Option<&HostName>)> =
+        homes.map(|(run, _, host)| (run, host)).collect();
+    let of = |it: &Other| -> BTreeSet<RunUuid> {
+        let rolling = it.rolling.as_ref().filter(|_| !it.waits());
+        let returning = rolling.into_iter().flat_map(|it| it.0.returning());
+        let ways = returning.flat_map(|of| homes.iter().filter(move |(_, host)| *host == Some(of)));
+        let pending = it.waits_for.0.iter().filter(|_| it.waits());
+        ways.map(|(run, _)| *run).chain(pending.copied()).collect()
+    };
+    others.iter().map(|it| (it.run, of(it))).collect()
+}
+
+/// The other runs, as `run` sees them that wants to begin.
 fn others(
     connection: &mut Database,
     run: &RunRecord,
     now: Timestamp,
-) -> Result<(Vec<Claimant>, Vec<Claimant>), StoreError> {
-    type Row = (RunUuid, RunState, bool, Priority, Timestamp, Json<Held>);
-    let rows: Vec<Row> = runs::table
-        .inner_join(plans::table)
-        .filter(runs::ended_at.is_null())
-        .filter(runs::id.ne(run.id))
-        .order(runs::id)
-        .select((
-            runs::uuid,
-            runs::state,
-            runs::planned,
-            runs::priority,
-            runs::created_at,
-            plans::room,
-        ))
-        .load(connection)?;
+) -> Result<Others, StoreError> {
+    let rows = Other::load_all(connection, run)?;
+    let returns = run.run.kind == PlanKind::ReturnHome;
+    let behind = returns.then(|| waiting_for(run.uuid, &waits(run, &rows)));
     let mut held = claims::of_all_and_their_migrations(connection)?;
     let mut servers = servers(connection)?;
-    let place = |run, priority, since| Waiting {
-        queue: run,
-        goes_on: false,
-        priority,
-        since,
-        served: 0,
-    };
-    let own = place(run.uuid, run.priority, run.created_at);
-    let (mut holding, mut ahead) = (Vec::new(), Vec::new());
-    for (other, state, planned, priority, since, Json(wanted)) in rows {
-        let waits = state == RunState::Pending;
+    let idle = is_idle(run.run.kind, run.priority);
+    let own = place(run.uuid, (run.run.kind, run.priority), run.created_at, now);
+    let mut seen = Others::default();
+    for other in rows {
+        if idle && other.waits() && other.priority < run.priority {
+            seen.first.insert(other.run);
+        }
+        let is_before = compare(&other.order(now), &own, now) == Ordering::Less;
+        let (waits, planned) = (other.waits(), other.planned);
         let hosts = match waits {
-            true => wanted,
-            false => held.remove(&other).unwrap_or_default(),
+            true => other.wanted.0,
+            false => held.remove(&other.run).unwrap_or_default(),
         };
-        let servers = servers.remove(&other).unwrap_or_default();
+        let servers = servers.remove(&other.run).unwrap_or_default();
         let claimant = Claimant {
-            run: other,
+            run: other.run,
             room: Room { hosts, servers },
         };
-        let is_before = || compare(&place(other, priority, since), &own, now) == Ordering::Less;
         if !waits {
-            holding.push(claimant);
-        } else if planned && is_before() {
-            ahead.push(claimant);
+            seen.holding.push(claimant);
+        } else if planned && is_before {
+            seen.ahead.push(claimant);
         }
     }
-    Ok((holding, ahead))
+    if let Some(behind) = behind {
+        seen.let_pass(&behind);
+    }
+    Ok(seen)
 }
 
 fn claim_room(
@@ -162,9 +237,9 @@ fn claim_room(
     let names: Vec<&str> = room.hosts.keys().map(HostName::as_str).collect();
     dialect::lock_hosts(connection, &names).map_err(StoreError::from)?;
     let free = free(connection, capacity)?;
-    let (holding, ahead) = others(connection, run, note.at)?;
+    let others = others(connection, run, note.at)?;
     let decision = match run.run.state == RunState::Pending && run.planned {
-        true => decide(&room, &free, &holding, &ahead),
+        true => others.decide(&room, &free),
         // Core says what is wrong with that.
         false => Decision::Claim,
     };

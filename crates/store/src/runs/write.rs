@@ -33,9 +33,11 @@ fn detail(before: &Run, event: &Event, next: &Run) -> Value {
         Event::SkipRequested(id) => json!({"operation": id}),
         Event::RoomRefused(failure) => json!({"failure": failure}),
         Event::CancelRequested { abort_running } => json!({"abort_running": abort_running}),
-        Event::HostReady(host) | Event::HostDone(host) | Event::HostReturned(host) => {
-            json!({"host": host})
-        }
+        Event::HostHeld(host)
+        | Event::HostReleased(host)
+        | Event::HostReady(host)
+        | Event::HostDone(host)
+        | Event::HostReturned(host) => json!({"host": host}),
         Event::RoomClaimed | Event::DeadlinePassed => json!({}),
     };
     if let (Some(detail), Value::Object(about)) = (detail.as_object_mut(), about) {

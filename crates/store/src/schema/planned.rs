@@ -142,6 +142,8 @@ diesel::table! {
         run_ended_at -> Nullable<Timestamp>,
         retry_at -> Nullable<Timestamp>,
         retries -> BigInt,
+        beside -> Nullable<Text>,
+        cancelled_by -> Nullable<Text>,
         generation -> BigInt,
         event_sequence -> BigInt,
         created_at -> Timestamp,

@@ -41,7 +41,7 @@ struct HolderView<'a> {
     return_home: ReturnHome,
 }
 
-/// A server that cannot leave.
+/// A server that cannot leave, or was not started again.
 #[derive(Debug, Serialize)]
 struct BlockerView {
     server: ServerUuid,
@@ -53,6 +53,7 @@ struct BlockerView {
 struct EvidenceView {
     guests_seen: Option<usize>,
     seen_at: Option<Timestamp>,
+    age_seconds: Option<u64>,
     placements_in_flight: u32,
 }
 
@@ -71,7 +72,14 @@ impl<'a> HolderView<'a> {
 }
 
 impl<'a> MaintenanceView<'a> {
-    pub fn new(it: &'a Maintenance, reasons: &LeftReasons, sees: Visibility<'_>) -> Self {
+    /// As it is `now`: what the hypervisor said is as old as whoever asks it, and nobody may do so any
+    /// more.
+    pub fn new(
+        it: &'a Maintenance,
+        reasons: &LeftReasons,
+        sees: Visibility<'_>,
+        now: Timestamp,
+    ) -> Self {
         let blocker = |server| {
             let reasons = reasons.get(&server).into_iter().flatten();
             BlockerView {
@@ -85,11 +93,12 @@ impl<'a> MaintenanceView<'a> {
         Self {
             state: it.state,
             holders: it.holders.iter().map(HolderView::new).collect(),
-            blockers: it.blockers().map(blocker).collect(),
-            safe_to_reboot: it.safe_to_reboot(),
+            blockers: it.obstacles().map(blocker).collect(),
+            safe_to_reboot: it.is_safe_at(now),
             evidence: EvidenceView {
                 guests_seen: last.map(|last| last.executing.len()),
                 seen_at: last.map(|last| last.began_at),
+                age_seconds: last.map(|last| now.since(last.began_at).as_secs()),
                 placements_in_flight: it.evidence.placements_in_flight,
             },
             run: it.run(),

@@ -1,16 +1,17 @@
 //! A transition under construction, so that the table reads as one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::host::maintenance::event::{Effect, Rejected, Transition, is_due};
 use crate::host::maintenance::{
     Evidence, Holder, Inventory, Left, Maintenance, Purpose, RETRY_FIRST, RETRY_LONGEST, State,
-    Work,
 };
 use crate::ids::{RunUuid, ServerUuid};
 use crate::plan::options::ReturnHome;
 use crate::time::Timestamp;
+
+mod work;
 
 pub(super) struct Change {
     now: Timestamp,
@@ -36,11 +37,7 @@ impl Change {
     }
 
     pub(super) fn enter(mut self, guests: &BTreeSet<ServerUuid>, in_flight: u32) -> Self {
-        self.next.home.clone_from(guests);
-        self.enter_again(in_flight)
-    }
-
-    pub(super) fn enter_again(mut self, in_flight: u32) -> Self {
+        self.next.home.extend(guests);
         self.next.evidence = Evidence::none(self.now);
         self.next.evidence.in_flight(in_flight, self.now);
         self.next.run_ended_at = None;
@@ -75,118 +72,6 @@ impl Change {
         !self.next.holders.is_empty()
     }
 
-    /// Whoever holds the host, or no longer does, may have changed what is done with servers that
-    /// cannot leave. Whoever holds it once more wants to see them tried once more.
-    pub(super) fn ask_again(self, before: &Maintenance, insists: bool) -> Self {
-        let works = self.next.work.is_some();
-        let decided = works && self.next.state == State::Entering;
-        let blocked = self.next.blockers().next().is_some();
-        let skipped = self.next.left_as(Left::Skipped).next().is_some();
-        let otherwise = before.immovable() != self.next.immovable();
-        let again = otherwise && (decided || blocked || skipped);
-        if again || insists && blocked && !works {
-            self.begin_emptying(None)
-        } else {
-            self
-        }
-    }
-
-    /// Empties the host, by `run` if that does so anyway.
-    pub(super) fn begin_emptying(self, run: Option<RunUuid>) -> Self {
-        let work = Work {
-            run: run.unwrap_or(self.fresh),
-            purpose: Purpose::Emptying,
-            made: run.is_some(),
-            cancelling: false,
-        };
-        self.begin(work)
-    }
-
-    fn begin_returning(self) -> Self {
-        let work = Work {
-            run: self.fresh,
-            purpose: Purpose::Returning,
-            made: false,
-            cancelling: false,
-        };
-        self.begin(work)
-    }
-
-    /// What is under way is cancelled first, and may take its time to end.
-    fn begin(mut self, work: Work) -> Self {
-        self.next.retry_at = None;
-        if self.next.work.is_some() {
-            let promised = self.next.next;
-            // It reads what is wanted when its turn comes, and somebody was told its id.
-            let kept = promised.filter(|it| it.purpose == work.purpose && !work.made);
-            self.next.next = kept.or(Some(work));
-            return self.cancel();
-        }
-        self.next.work = Some(work);
-        if !work.made {
-            self.effects.push(match work.purpose {
-                Purpose::Emptying => Effect::MakePlan(work.run),
-                Purpose::Returning => Effect::PlanReturn(work.run),
-            });
-        }
-        self
-    }
-
-    fn cancel(mut self) -> Self {
-        if let Some(work) = self.next.work.as_mut().filter(|work| !work.cancelling) {
-            work.cancelling = true;
-            self.effects.push(Effect::CancelRun(work.run));
-        }
-        self
-    }
-
-    pub(super) fn planned(
-        mut self,
-        run: RunUuid,
-        left: &BTreeMap<ServerUuid, Left>,
-    ) -> Result<Self, Rejected> {
-        let emptying = |work: &Work| work.run == run && work.purpose == Purpose::Emptying;
-        if !self.next.work.as_ref().is_some_and(emptying) {
-            return Err(Rejected::OtherRun(run));
-        }
-        self.leave_behind(left);
-        Ok(self)
-    }
-
-    pub(super) fn end_run(
-        mut self,
-        run: RunUuid,
-        left: &BTreeMap<ServerUuid, Left>,
-    ) -> Result<Self, Rejected> {
-        // It was cancelled before its turn came.
-        if self.next.next.is_some_and(|work| work.run == run) {
-            self.next.next = None;
-            return Ok(self);
-        }
-        let Some(work) = self.next.work.filter(|work| work.run == run) else {
-            return Err(Rejected::OtherRun(run));
-        };
-        match work.purpose {
-            Purpose::Emptying => self.leave_behind(left),
-            Purpose::Returning => self.next.left.clone_from(left),
-        }
-        self.next.work = None;
-        self.next.run_ended_at = Some(self.now);
-        self.ended = Some(work.purpose);
-        match self.next.next.take() {
-            Some(work) => Ok(self.begin(work)),
-            None => Ok(self),
-        }
-    }
-
-    /// What an earlier run shut down is still to be started again, whatever a later one says of it.
-    fn leave_behind(&mut self, left: &BTreeMap<ServerUuid, Left>) {
-        let shut_down: Vec<_> = self.next.shut_down().collect();
-        self.next.left.clone_from(left);
-        let again = shut_down.into_iter().map(|server| (server, Left::ShutDown));
-        self.next.left.extend(again);
-    }
-
     pub(super) fn see(mut self, inventory: &Inventory) -> Self {
         self.next.evidence.add(inventory);
         self
@@ -217,6 +102,19 @@ impl Change {
         self
     }
 
+    /// Nobody has to start it again.
+    pub(super) fn no_longer_shut_down(mut self, server: ServerUuid) -> Self {
+        if self.next.left.get(&server) == Some(&Left::ShutDown) {
+            self.next.left.remove(&server);
+        }
+        self
+    }
+
+    pub(super) fn return_again(mut self) -> Self {
+        self.next.retries = self.next.retries.saturating_add(1);
+        self.begin_returning()
+    }
+
     pub(super) fn retry(mut self) -> Self {
         self.next.retry_at = None;
         if self.is_late() {
@@ -235,7 +133,10 @@ impl Change {
         self.next.state = State::Leaving;
         self.next.return_home = return_home;
         self.next.retry_at = None;
+        self.next.retries = 0;
+        self.next.cancelled_by = None;
         self.next.next = None;
+        self.keep_only_shut_down();
         if self.somebody_returns() {
             self.begin_returning().stay()
         } else if self.next.work.is_some() {
@@ -250,16 +151,32 @@ impl Change {
         home || self.next.shut_down().next().is_some()
     }
 
-    /// It is being left, and a run has ended. One that was cancelled may have shut servers down
-    /// before it ended, which was not known when the host was released.
-    pub(super) fn left(self) -> Result<Transition, Rejected> {
+    fn keep_only_shut_down(&mut self) {
+        self.next.left.retain(|_, why| *why == Left::ShutDown);
+    }
+
+    /// It is being left, and a run has ended, or servers are started by others. A run that was
+    /// cancelled may have shut servers down before it ended, which was not known when the host was
+    /// released. What cannot return stays where it is, but what was shut down is tried again until it
+    /// is started.
+    pub(super) fn left(mut self) -> Result<Transition, Rejected> {
         if self.next.work.is_some() {
-            self.stay()
-        } else if self.ended == Some(Purpose::Emptying) && self.somebody_returns() {
-            self.begin_returning().stay()
-        } else {
-            self.end()
+            return self.stay();
         }
+        self.keep_only_shut_down();
+        if self.ended == Some(Purpose::Emptying) && self.somebody_returns() {
+            return self.begin_returning().stay();
+        }
+        if self.next.shut_down().next().is_none() {
+            return self.end();
+        }
+        if self.ended.is_some() {
+            self.next.home.clear();
+            let pause = pause(self.next.retries);
+            let waits = self.next.cancelled_by.is_none();
+            self.next.retry_at = waits.then(|| self.now.plus(pause));
+        }
+        self.stay()
     }
 
     fn end(self) -> Result<Transition, Rejected> {
@@ -282,14 +199,20 @@ impl Change {
 
     /// It is held: says where it is by what is left and what was seen.
     pub(super) fn held(mut self) -> Result<Transition, Rejected> {
+        let cancelled = self.next.cancelled_by.is_some();
+        if cancelled {
+            self.block_guests_that_no_run_knew();
+        }
         // At once, but only once: a guest that no run finds is nothing to plan for at each inventory.
-        if self.shows_a_guest_that_no_run_knew() && self.next.retries == 0 && !self.is_late() {
+        let finds = !self.guests_that_no_run_knew().is_empty();
+        if finds && !cancelled && self.next.retries == 0 && !self.is_late() {
             self.next.retries = 1;
             self = self.begin_emptying(None);
         }
         self.next.state = self.state();
         if self.next.state == State::InMaintenance {
             self.next.retries = 0;
+            self.next.cancelled_by = None;
         }
         self.schedule_retry();
         self.stay()
@@ -312,24 +235,33 @@ impl Change {
         }
     }
 
-    /// Somebody has started it since, or it came from where nobody looks. Only an inventory that was
-    /// begun after the run had ended says so.
-    fn shows_a_guest_that_no_run_knew(&self) -> bool {
+    /// Somebody has started them since, or they came from where nobody looks. Only an inventory that
+    /// was begun after the run had ended says so.
+    fn guests_that_no_run_knew(&self) -> BTreeSet<ServerUuid> {
         let next = &self.next;
         let known = |server: &ServerUuid| match next.left.get(server) {
             Some(Left::Blocked | Left::Skipped) => true,
             Some(Left::ShutDown) | None => false,
         };
-        let last = next.evidence.last();
+        let last = next.evidence.last().filter(|_| next.work.is_none());
         let since = next.run_ended_at;
         let last = last.filter(|last| since.is_some_and(|since| since < last.began_at));
-        next.work.is_none() && last.is_some_and(|last| !last.executing.iter().all(known))
+        let executing = last.into_iter().flat_map(|last| &last.executing);
+        executing.filter(|it| !known(it)).copied().collect()
+    }
+
+    /// Nothing is planned for them, so they wait for whoever holds the host once more.
+    fn block_guests_that_no_run_knew(&mut self) {
+        let guests = self.guests_that_no_run_knew().into_iter();
+        let blocked = guests.map(|server| (server, Left::Blocked));
+        self.next.left.extend(blocked);
     }
 
     fn schedule_retry(&mut self) {
         let next = &self.next;
-        let blocked = next.blockers().next().is_some() || self.shows_a_guest_that_no_run_knew();
-        let waits = next.work.is_none() && blocked;
+        let blocked =
+            next.blockers().next().is_some() || !self.guests_that_no_run_knew().is_empty();
+        let waits = next.work.is_none() && next.cancelled_by.is_none() && blocked;
         self.next.retry_at = match (waits, next.retry_at) {
             (false, _) => None,
             (true, Some(at)) => Some(at),

@@ -12,6 +12,8 @@ pub struct Standing {
     pub host: Option<HostName>,
     /// Did a run put it there that works for some host's maintenance?
     pub by_maintenance: bool,
+    /// Is it off?
+    pub is_off: bool,
 }
 
 impl Maintenance {
@@ -20,13 +22,18 @@ impl Maintenance {
         self.left.keys().chain(&self.home).copied().collect()
     }
 
-    /// What is to be said of a server that may not be on `host` any more; `None`: nothing new.
+    /// What is to be said first of a server that may not be on `host` any more, or that somebody may
+    /// have started; `None`: nothing new.
     pub fn departure(
         &self,
         host: &HostName,
         server: ServerUuid,
         standing: &Standing,
     ) -> Option<Event> {
+        let is_shut_down = self.left.get(&server) == Some(&Left::ShutDown);
+        if is_shut_down && !standing.is_off {
+            return Some(Event::NoLongerShutDown(server));
+        }
         if standing.host.as_ref() == Some(host) {
             return None;
         }
@@ -57,6 +64,7 @@ mod tests {
         Standing {
             host: name.map(host),
             by_maintenance,
+            is_off: true,
         }
     }
 
@@ -86,6 +94,31 @@ mod tests {
             let after = step(&it, &event, run, noon()).unwrap().next;
             assert!(after.home.is_empty());
         }
+    }
+
+    /// Where it is: somebody has started it there, or it was deleted.
+    #[test]
+    fn whoever_was_shut_down_is_to_be_started_until_it_runs_or_is_gone() {
+        let it = maintenance(Some(Left::ShutDown), false);
+        let departure = |standing: Standing| it.departure(&host("a"), server(), &standing);
+        assert_eq!(departure(standing(Some("a"), false)), None);
+        assert_eq!(departure(standing(Some("b"), false)), None);
+        for name in [Some("a"), Some("b"), None] {
+            let runs = Standing {
+                is_off: false,
+                ..standing(name, false)
+            };
+            let event = departure(runs).unwrap();
+            assert_eq!(event, Event::NoLongerShutDown(server()));
+            let run = uuid::Uuid::from_u128(2).into();
+            assert!(step(&it, &event, run, noon()).unwrap().next.left.is_empty());
+        }
+        let blocked = maintenance(Some(Left::Blocked), false);
+        let runs = Standing {
+            is_off: false,
+            ..standing(Some("a"), false)
+        };
+        assert_eq!(blocked.departure(&host("a"), server(), &runs), None);
     }
 
     #[test]

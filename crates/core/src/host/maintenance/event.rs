@@ -42,6 +42,9 @@ pub enum Event {
         run: RunUuid,
         /// The servers that it left, with why.
         left: BTreeMap<ServerUuid, Left>,
+        /// Who wanted it to end; `None`: it ended by itself, or as the host is no longer to be
+        /// emptied.
+        cancelled_by: Option<String>,
     },
     /// The hypervisor was asked.
     Seen(Inventory),
@@ -57,6 +60,8 @@ pub enum Event {
         /// anew where it belongs, or it is gone.
         by_maintenance: bool,
     },
+    /// A server that was shut down runs again, or is deleted.
+    NoLongerShutDown(ServerUuid),
     /// The time of `retry_at` has come.
     RetryDue,
 }
@@ -72,6 +77,7 @@ impl Event {
         "placements_changed",
         "agent_died",
         "server_left",
+        "no_longer_shut_down",
         "retry_due",
     ];
 
@@ -86,6 +92,7 @@ impl Event {
             Self::PlacementsChanged(_) => "placements_changed",
             Self::AgentDied => "agent_died",
             Self::ServerLeft { .. } => "server_left",
+            Self::NoLongerShutDown(_) => "no_longer_shut_down",
             Self::RetryDue => "retry_due",
         }
     }
@@ -142,7 +149,8 @@ impl Transition {
             Event::Seen(_)
             | Event::PlacementsChanged(_)
             | Event::AgentDied
-            | Event::ServerLeft { .. } => shown(),
+            | Event::ServerLeft { .. }
+            | Event::NoLongerShutDown(_) => shown(),
         }
     }
 }

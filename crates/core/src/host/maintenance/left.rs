@@ -43,11 +43,20 @@ pub fn of_returning(
     run: &Run,
     shut_down: impl IntoIterator<Item = ServerUuid>,
 ) -> BTreeMap<ServerUuid, Left> {
-    let started: BTreeSet<ServerUuid> = run
-        .in_state(OperationState::Completed)
-        .filter(|it| it.kind == OperationKind::Start)
-        .map(|it| it.server)
-        .collect();
+    let starts = run
+        .operations
+        .iter()
+        .filter(|it| it.kind == OperationKind::Start);
+    let settled = starts.filter(|it| match it.state {
+        OperationState::Completed => true,
+        // Somebody wants it to stay off.
+        OperationState::Skipped => it.failure.is_none(),
+        OperationState::Failed
+        | OperationState::Cancelled
+        | OperationState::Waiting
+        | OperationState::Running => false,
+    });
+    let started: BTreeSet<ServerUuid> = settled.map(|it| it.server).collect();
     let left = shut_down.into_iter().filter(|it| !started.contains(it));
     left.map(|server| (server, Left::ShutDown)).collect()
 }
@@ -146,15 +155,18 @@ mod tests {
     #[test]
     fn what_was_not_started_again_is_still_to_be() {
         use OperationKind::{Live, Start};
-        use OperationState::{Completed, Failed};
+        use OperationState::{Cancelled, Completed, Failed, Skipped};
         let operations = vec![
             operation(1, Start, Completed),
             operation(2, Start, Failed),
             operation(3, Live, Completed),
+            operation(5, Start, Cancelled),
+            operation(6, Start, Skipped),
+            failed(operation(7, Start, Skipped)),
         ];
         let run = Run::pending(PlanKind::ReturnHome, operations, vec![]).unwrap();
-        let left = of_returning(&run, [1, 2, 4].map(server));
-        let expected = [2, 4].map(|it| (server(it), Left::ShutDown));
+        let left = of_returning(&run, [1, 2, 4, 5, 6, 7].map(server));
+        let expected = [2, 4, 5, 7].map(|it| (server(it), Left::ShutDown));
         assert_eq!(left, BTreeMap::from(expected));
     }
 }

@@ -32,23 +32,35 @@ pub fn step(
             .hold(holder)
             .begin_emptying(*run)
             .held(),
-        // Its guests may be on their way back, and arrivals count from now on. Home stays home.
+        // Its guests may be on their way back, and arrivals count from now on. Home stays home, and
+        // becomes that of those who have arrived since.
         (
             State::Leaving,
             Event::Held {
                 holder,
+                guests,
                 placements_in_flight,
                 run,
-                ..
             },
         ) => to
-            .enter_again(*placements_in_flight)
+            .enter(guests, *placements_in_flight)
             .hold(holder)
             .begin_emptying(*run)
             .held(),
-        (State::Entering | State::Empty | State::InMaintenance, Event::Held { holder, .. }) => {
-            to.hold(holder).ask_again(maintenance, true).held()
-        }
+        (
+            State::Entering | State::Empty | State::InMaintenance,
+            Event::Held {
+                holder,
+                run: Some(run),
+                ..
+            },
+        ) => to.hold(holder).join(maintenance, *run).held(),
+        (
+            State::Entering | State::Empty | State::InMaintenance,
+            Event::Held {
+                holder, run: None, ..
+            },
+        ) => to.hold(holder).ask_again(maintenance, true).held(),
 
         (
             State::Entering | State::Empty | State::InMaintenance,
@@ -71,10 +83,22 @@ pub fn step(
         (State::Entering | State::Empty, Event::Planned { run, left }) => {
             to.planned(*run, left)?.held()
         }
-        (State::Entering | State::Empty, Event::RunEnded { run, left }) => {
-            to.end_run(*run, left)?.held()
-        }
-        (State::Leaving, Event::RunEnded { run, left }) => to.end_run(*run, left)?.left(),
+        (
+            State::Entering | State::Empty,
+            Event::RunEnded {
+                run,
+                left,
+                cancelled_by,
+            },
+        ) => to.end_run(*run, left, cancelled_by.as_deref())?.held(),
+        (
+            State::Leaving,
+            Event::RunEnded {
+                run,
+                left,
+                cancelled_by,
+            },
+        ) => to.end_run(*run, left, cancelled_by.as_deref())?.left(),
 
         (State::Entering | State::Empty | State::InMaintenance, Event::Seen(inventory)) => {
             to.see(inventory).held()
@@ -99,12 +123,22 @@ pub fn step(
                 server,
                 by_maintenance,
             },
-        ) => to.forget(*server, *by_maintenance).stay(),
+        ) => to.forget(*server, *by_maintenance).left(),
+        (
+            State::Entering | State::Empty | State::InMaintenance,
+            Event::NoLongerShutDown(server),
+        ) => to.no_longer_shut_down(*server).held(),
+        (State::Leaving, Event::NoLongerShutDown(server)) => to.no_longer_shut_down(*server).left(),
 
         (State::Entering | State::Empty, Event::RetryDue) if is_due(maintenance.retry_at, now) => {
             to.retry().held()
         }
-        (State::Entering | State::Empty, Event::RetryDue) => Err(Rejected::TooEarly),
+        (State::Leaving, Event::RetryDue) if is_due(maintenance.retry_at, now) => {
+            to.return_again().left()
+        }
+        (State::Entering | State::Empty | State::Leaving, Event::RetryDue) => {
+            Err(Rejected::TooEarly)
+        }
 
         // Every other pair. Written out, so that a new state or event has to come by here.
         (
@@ -115,6 +149,7 @@ pub fn step(
             | Event::PlacementsChanged(_)
             | Event::AgentDied
             | Event::ServerLeft { .. }
+            | Event::NoLongerShutDown(_)
             | Event::RetryDue,
         ) => Err(Rejected::OutOfPlace {
             state: maintenance.state,

@@ -17,7 +17,7 @@ fn guest() -> ServerUuid {
     uuid::Uuid::from_u128(1).into()
 }
 
-/// The run under way, the next one, and one that nothing knows yet.
+/// The run under way, the next one, and one that nothing knows yet; 20 is the one beside.
 fn run(number: u128) -> RunUuid {
     uuid::Uuid::from_u128(100 + number).into()
 }
@@ -92,6 +92,7 @@ fn events() -> Vec<Event> {
         Event::PlacementsChanged(1),
         Event::AgentDied,
         Event::RetryDue,
+        Event::NoLongerShutDown(guest()),
     ];
     for by_maintenance in [false, true] {
         events.push(Event::ServerLeft {
@@ -101,7 +102,18 @@ fn events() -> Vec<Event> {
     }
     for left in lefts() {
         let planned = left.clone();
-        events.push(Event::RunEnded { run: run(1), left });
+        for cancelled_by in [None, Some("anna".to_owned())] {
+            events.push(Event::RunEnded {
+                run: run(1),
+                left: left.clone(),
+                cancelled_by,
+            });
+        }
+        events.push(Event::RunEnded {
+            run: run(20),
+            left,
+            cancelled_by: None,
+        });
         events.push(Event::Planned {
             run: run(1),
             left: planned,
@@ -111,6 +123,7 @@ fn events() -> Vec<Event> {
     events.push(Event::RunEnded {
         run: run(2),
         left: BTreeMap::new(),
+        cancelled_by: None,
     });
     events
 }
@@ -147,23 +160,55 @@ fn numbered(maintenance: &Maintenance) -> Maintenance {
     if let Some(work) = &mut next.next {
         work.run = run(2);
     }
+    // What is true of one beside is true of several.
+    next.beside.truncate(1);
+    for work in &mut next.beside {
+        work.run = run(20);
+        work.cancelling = false;
+    }
     next.holders
         .sort_by(|one, other| one.holder.cmp(&other.holder));
     next.generation = 1;
     next
 }
 
-/// Calls `assert` with every step that can be taken.
+/// Calls `assert` with every step that can be taken. Runs beside others are walked apart from what is
+/// seen, with which they have nothing to do.
 fn walk(mut assert: impl FnMut(&Maintenance, &Event, &Result<Transition, Rejected>)) {
+    let all = events();
+    let known = walk_of(&all, |it| it.beside.clear(), &mut assert);
+    assert!(known > 1_000, "{known} maintenances are few");
+    let unseen = |event: &&Event| match event {
+        Event::Held { .. }
+        | Event::Released { .. }
+        | Event::Planned { .. }
+        | Event::RunEnded { .. }
+        | Event::NoLongerShutDown(_)
+        | Event::RetryDue => true,
+        Event::Seen(_)
+        | Event::PlacementsChanged(_)
+        | Event::AgentDied
+        | Event::ServerLeft { .. } => false,
+    };
+    let unseen: Vec<Event> = all.iter().filter(unseen).cloned().collect();
+    let known = walk_of(&unseen, |_| {}, &mut assert);
+    assert!(known > 100, "{known} maintenances are few");
+}
+
+fn walk_of(
+    events: &[Event],
+    without: impl Fn(&mut Maintenance),
+    assert: &mut impl FnMut(&Maintenance, &Event, &Result<Transition, Rejected>),
+) -> usize {
     let mut known = HashSet::new();
     let mut ahead = VecDeque::from([numbered(&Maintenance::none(noon()))]);
-    let events = events();
     while let Some(before) = ahead.pop_front() {
-        for event in &events {
+        for event in events {
             let outcome = step(&before, event, run(3), at(LATE + 1));
             assert(&before, event, &outcome);
             if let Ok(transition) = &outcome {
-                let next = numbered(&transition.next);
+                let mut next = numbered(&transition.next);
+                without(&mut next);
                 if known.insert(next.clone()) {
                     ahead.push_back(next);
                     assert!(known.len() < 20_000, "the walk does not end");
@@ -171,7 +216,7 @@ fn walk(mut assert: impl FnMut(&Maintenance, &Event, &Result<Transition, Rejecte
             }
         }
     }
-    assert!(known.len() > 1_000, "{} maintenances are few", known.len());
+    known.len()
 }
 
 /// Calls `assert` with every transition there is.

@@ -159,6 +159,8 @@ proptest! {
     }
 }
 
+mod returning;
+
 mod held {
     use super::*;
     use crate::plan::PlanKind;

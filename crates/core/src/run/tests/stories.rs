@@ -266,6 +266,41 @@ fn a_host_that_cannot_be_emptied_is_given_up_by_hand_but_not_while_something_lea
 }
 
 #[test]
+fn a_host_that_somebody_has_released_is_left_alone_and_the_next_one_begins() {
+    let held = || Event::HostHeld(host("a"));
+    let released = || Event::HostReleased(host("a"));
+    let run = then(&rolling(), [Event::RoomClaimed]);
+    assert!(
+        step(&run, &released(), noon()).is_err(),
+        "it is not held yet"
+    );
+    let run = then(&run, [held()]);
+    assert!(step(&run, &held(), noon()).is_err(), "it is not held again");
+    let waited = step(&run, &released(), noon()).unwrap();
+    assert_eq!(waited.effects, [Effect::Release(host("a"))]);
+    assert_eq!(waited.next.operations[0].state, OperationState::Skipped);
+    assert!(waited.next.operations[0].failure.is_some());
+    let next = step(&waited.next, &Event::HostReturned(host("a")), noon()).unwrap();
+    assert_eq!(next.effects, [Effect::Hold(host("b"))]);
+
+    let moving = then(&run, [begun(1)]);
+    assert!(step(&moving, &released(), noon()).is_err(), "it goes on");
+    let moved = then(&moving, [completed(1), released()]);
+    assert_eq!(order::startable(&moved, |_| true), []);
+    let ready = then(
+        &run,
+        [
+            begun(1),
+            completed(1),
+            Event::HostReady(host("a")),
+            released(),
+        ],
+    );
+    let back = step(&ready, &Event::HostReturned(host("a")), noon()).unwrap();
+    assert_eq!(back.effects, [Effect::Hold(host("b"))]);
+}
+
+#[test]
 fn a_cancelled_run_keeps_hold_of_the_host_that_somebody_works_on() {
     let ready = [
         Event::RoomClaimed,

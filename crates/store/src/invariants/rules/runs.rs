@@ -130,7 +130,8 @@ pub(in crate::invariants) const RULES: &[Rule] = &[
              FROM runs r JOIN maintenances m ON m.host = r.host
              WHERE r.state IN ",
             ended!(),
-            " AND m.work LIKE '%' || r.uuid || '%' AND NOT EXISTS (
+            " AND (m.work LIKE '%' || r.uuid || '%' OR m.beside LIKE '%' || r.uuid || '%')
+             AND NOT EXISTS (
                  SELECT 1 FROM effects e
                  WHERE e.subject_kind = 'run' AND e.subject_id = r.id
                    AND e.effect = 'report_end' AND e.done_at IS NULL)"

@@ -157,6 +157,7 @@ fn events() -> Vec<Event> {
         Event::PlacementsChanged(1),
         Event::AgentDied,
         Event::RetryDue,
+        Event::NoLongerShutDown(guest()),
         Event::ServerLeft {
             server: guest(),
             by_maintenance: false,
@@ -187,7 +188,11 @@ fn events() -> Vec<Event> {
             run: run(1),
             left: planned,
         });
-        events.push(Event::RunEnded { run: run(1), left });
+        events.push(Event::RunEnded {
+            run: run(1),
+            left,
+            cancelled_by: None,
+        });
     }
     events
 }
@@ -209,6 +214,7 @@ fn plain(maintenance: &Maintenance) -> Maintenance {
     next.run_ended_at = ended.map(|ended| at(if before_last(ended) { 1 } else { LATE - 1 }));
     next.retry_at = next.retry_at.map(|_| now());
     next.retries = next.retries.min(1);
+    next.beside.clear();
     if let Some(work) = &mut next.work {
         work.run = run(1);
     }

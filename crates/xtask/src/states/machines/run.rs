@@ -170,6 +170,8 @@ fn events() -> Vec<Event> {
     }
     for name in ["a", "b"] {
         events.extend([
+            Event::HostHeld(host(name)),
+            Event::HostReleased(host(name)),
             Event::HostReady(host(name)),
             Event::HostDone(host(name)),
             Event::HostReturned(host(name)),

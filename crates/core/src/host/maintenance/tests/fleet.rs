@@ -65,7 +65,10 @@ impl Host {
                     holder,
                     guests: self.executing.clone(),
                     placements_in_flight: self.in_flight,
-                    run: None,
+                    run: self
+                        .clock
+                        .is_multiple_of(5)
+                        .then(|| run(u128::from(self.clock) + 500)),
                 });
             }
             Happening::Release(first) => {
@@ -120,7 +123,11 @@ impl Host {
                     .iter()
                     .map(|server| (*server, *why))
                     .collect();
-                self.step(&Event::RunEnded { run, left });
+                self.step(&Event::RunEnded {
+                    run,
+                    left,
+                    cancelled_by: which.index(7).eq(&0).then(|| "anna".to_owned()),
+                });
             }
             Happening::Retry => self.step(&Event::RetryDue),
             Happening::Place | Happening::Land(_) | Happening::Answer(_) => {}

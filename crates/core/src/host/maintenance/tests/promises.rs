@@ -120,11 +120,11 @@ fn servers_are_shut_down_only_if_every_holder_asked_for_it() {
 fn whoever_leaves_cancels_what_empties_the_host() {
     for_each_transition(|before, _, Transition { next, effects }| {
         let leaves = before.forbids_arrivals() && !next.forbids_arrivals();
-        let Some(work) = before.work.filter(|work| leaves && !work.cancelling) else {
-            return;
-        };
-        assert_eq!(effects.first(), Some(&Effect::CancelRun(work.run)));
-        assert_eq!(next.state, State::Leaving);
+        let works = before.work.iter().chain(&before.beside);
+        for work in works.filter(|work| leaves && !work.cancelling) {
+            assert!(effects.contains(&Effect::CancelRun(work.run)));
+            assert_eq!(next.state, State::Leaving);
+        }
     });
 }
 
@@ -143,7 +143,7 @@ fn one_run_works_for_a_host_at_a_time_and_each_is_asked_for_once() {
             let ended = matches!(event, Event::RunEnded { .. });
             assert!(before.work.is_none() || ended, "{before:?} {event:?}");
         }
-        assert!(next.next.is_none() || next.work.is_some_and(|work| work.cancelling));
+        assert!(next.work.is_some() || next.next.is_none() && next.beside.is_empty());
     });
 }
 
@@ -153,29 +153,25 @@ fn a_run_is_cancelled_once() {
         let cancelled = effects
             .iter()
             .filter(|it| matches!(it, Effect::CancelRun(_)));
-        let begins = |it: Option<Work>| it.is_some_and(|work| work.cancelling);
-        let same = before.work.map(|it| it.run) == next.work.map(|it| it.run);
-        let expected = begins(next.work) && !(same && begins(before.work));
-        assert_eq!(
-            cancelled.count(),
-            usize::from(expected),
-            "{before:?} {event:?}"
-        );
+        let cancelling = |it: &Maintenance| -> BTreeSet<RunUuid> {
+            let works = it.work.iter().chain(&it.beside);
+            let works = works.filter(|work| work.cancelling);
+            works.map(|work| work.run).collect()
+        };
+        let (was, is) = (cancelling(before), cancelling(next));
+        let begun = is.difference(&was).count();
+        assert_eq!(cancelled.count(), begun, "{before:?} {event:?}");
     });
 }
 
 #[test]
 fn what_was_shut_down_is_started_again_before_the_host_is_free() {
     for_each_transition(|before, event, Transition { next, .. }| {
-        let gone = matches!(event, Event::ServerLeft { .. });
+        let gone = matches!(event, Event::NoLongerShutDown(_));
         if before.shut_down().next().is_some() && !gone {
-            let returned = before
-                .work
-                .is_some_and(|it| it.purpose == Purpose::Returning);
-            assert!(
-                returned || next.state != State::None,
-                "{before:?} {event:?}"
-            );
+            let off = |left: &BTreeMap<_, _>| left.values().any(|why| *why == Left::ShutDown);
+            let started = matches!(event, Event::RunEnded { left, .. } if !off(left));
+            assert!(started || next.state != State::None, "{before:?} {event:?}");
         }
     });
 }
@@ -183,8 +179,11 @@ fn what_was_shut_down_is_started_again_before_the_host_is_free() {
 #[test]
 fn every_wait_for_a_blocker_has_its_next_try() {
     for_each_transition(|_, event, Transition { next, .. }| {
-        let waits = next.forbids_arrivals() && next.work.is_none();
-        let blocked = waits && next.blockers().next().is_some();
+        let waits = next.work.is_none();
+        let blocked = waits
+            && next.forbids_arrivals()
+            && next.cancelled_by.is_none()
+            && next.blockers().next().is_some();
         assert_eq!(
             next.retry_at.is_some(),
             blocked || next.retry_at.is_some() && waits
@@ -198,14 +197,23 @@ fn every_wait_for_a_blocker_has_its_next_try() {
 fn a_host_that_nobody_holds_any_more_gets_free() {
     for_each_transition(|_, event, transition| {
         let mut leaving = transition.next.clone();
-        for round in 0..4 {
+        for round in 0..6 {
             if leaving.state != State::Leaving {
                 break;
             }
-            let work = leaving.work.expect("whoever leaves waits for a run");
+            // Or for those that were shut down, and are started by somebody.
+            let Some(work) = leaving.work else {
+                assert!(leaving.shut_down().next().is_some());
+                let started = Event::NoLongerShutDown(guest());
+                leaving = step(&leaving, &started, run(10), at(LATE + 2))
+                    .unwrap()
+                    .next;
+                continue;
+            };
             let ended = Event::RunEnded {
                 run: work.run,
                 left: BTreeMap::new(),
+                cancelled_by: None,
             };
             leaving = step(&leaving, &ended, run(10 + round), at(LATE + 2))
                 .unwrap()
@@ -233,6 +241,31 @@ fn a_server_that_leaves_asks_for_nothing_and_does_not_end_a_maintenance() {
             assert_eq!(*effects, []);
             let was = before.state == State::InMaintenance;
             assert!(!was || next.state == State::InMaintenance, "{before:?}");
+        }
+    });
+}
+
+#[test]
+fn whoever_waits_for_a_start_has_a_next_try_or_was_cancelled() {
+    for_each_transition(|_, event, Transition { next, .. }| {
+        if next.state == State::Leaving && next.work.is_none() {
+            assert!(next.shut_down().next().is_some(), "{event:?}");
+            assert_eq!(next.retry_at.is_some(), next.cancelled_by.is_none());
+            assert_eq!(next.obstacles().count(), next.left.len());
+        }
+    });
+}
+
+#[test]
+fn what_was_cancelled_is_shown_until_somebody_asks_for_it_again() {
+    for_each_transition(|before, event, Transition { next, effects }| {
+        if next.cancelled_by.is_some() {
+            assert!(next.work.is_none() && next.retry_at.is_none(), "{event:?}");
+        }
+        let begins = |it: &Effect| matches!(it, Effect::MakePlan(_) | Effect::PlanReturn(_));
+        if before.cancelled_by.is_some() && effects.iter().any(begins) {
+            let asked = matches!(event, Event::Held { .. } | Event::Released { .. });
+            assert!(asked, "{before:?} {event:?}");
         }
     });
 }

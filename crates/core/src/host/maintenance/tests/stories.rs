@@ -35,8 +35,27 @@ impl Story {
 
     fn ends(self, left: &[(ServerUuid, Left)]) -> Self {
         let run = self.maintenance.work.unwrap().run;
-        let left = left.iter().copied().collect();
-        self.then(Event::RunEnded { run, left })
+        self.ended(run, left, None)
+    }
+
+    fn ended(self, run: RunUuid, left: &[(ServerUuid, Left)], cancelled_by: Option<&str>) -> Self {
+        self.then(Event::RunEnded {
+            run,
+            left: left.iter().copied().collect(),
+            cancelled_by: cancelled_by.map(str::to_owned),
+        })
+    }
+
+    /// Somebody cancels the run under way.
+    fn cancelled(self, left: &[(ServerUuid, Left)]) -> Self {
+        let run = self.maintenance.work.unwrap().run;
+        self.ended(run, left, Some("bob"))
+    }
+
+    fn obstacles(self, expected: &[ServerUuid]) -> Self {
+        let obstacles: Vec<_> = self.maintenance.obstacles().collect();
+        assert_eq!(obstacles, expected);
+        self
     }
 
     fn is(self, state: State) -> Self {
@@ -431,4 +450,296 @@ fn a_plan_for_it_is_made_as_its_holders_say() {
     assert_eq!(options.immovable, Immovable::Skip);
     assert_eq!(options.deadline, Some(at(60)));
     assert_eq!(options.reason.as_deref(), Some("a new kernel"));
+}
+
+#[test]
+fn what_was_shut_down_is_tried_again_until_it_is_started_and_seen_to_be_in_the_way() {
+    let shut_down = [(guest(), Left::ShutDown)];
+    let mut story = Story::entered(Immovable::ShutdownRestart)
+        .ends(&shut_down)
+        .sees(&[])
+        .then(released("a", ReturnHome::Never))
+        .asks_for(&["plan_return"])
+        .obstacles(&[]);
+    let mut pauses = Vec::new();
+    for _ in 0..8 {
+        story = story
+            .ends(&shut_down)
+            .asks_for(&[])
+            .is(State::Leaving)
+            .obstacles(&[guest()]);
+        let due = story.maintenance.retry_at.unwrap();
+        pauses.push(due.since(at(story.clock)).as_secs());
+        let now = at(story.clock);
+        let early = step(&story.maintenance, &Event::RetryDue, run(0), now);
+        assert_eq!(early, Err(Rejected::TooEarly));
+        story.clock = due.since(noon()).as_secs();
+        story = story
+            .then(Event::RetryDue)
+            .asks_for(&["plan_return"])
+            .obstacles(&[guest()]);
+    }
+    assert_eq!(pauses, [60, 120, 240, 480, 960, 1_920, 3_600, 3_600]);
+    story.ends(&[]).is(State::None);
+}
+
+#[test]
+fn a_host_that_is_held_and_left_again_still_knows_whom_it_has_shut_down() {
+    let shut_down = [(guest(), Left::ShutDown)];
+    let story = Story::entered(Immovable::ShutdownRestart)
+        .ends(&shut_down)
+        .then(released("a", ReturnHome::Never))
+        .ends(&shut_down)
+        .then(held("b", Immovable::Wait))
+        .ends(&[]);
+    assert!(story.maintenance.shut_down().eq([guest()]));
+    story
+        .then(released("b", ReturnHome::Never))
+        .asks_for(&["plan_return"])
+        .is(State::Leaving);
+}
+
+#[test]
+fn whom_somebody_else_starts_need_not_be_started_again() {
+    let shut_down = [(guest(), Left::ShutDown)];
+    let left = || {
+        Story::entered(Immovable::ShutdownRestart)
+            .ends(&shut_down)
+            .then(released("a", ReturnHome::Never))
+    };
+    let runs = || Event::NoLongerShutDown(guest());
+    left().ends(&shut_down).then(runs()).is(State::None);
+    left()
+        .then(runs())
+        .is(State::Leaving)
+        .ends(&[])
+        .is(State::None);
+    let before = Story::entered(Immovable::ShutdownRestart).ends(&shut_down);
+    before
+        .then(runs())
+        .then(released("a", ReturnHome::Never))
+        .asks_for(&[])
+        .is(State::None);
+}
+
+#[test]
+fn what_cannot_return_stays_where_it_is_also_when_a_start_is_tried_again() {
+    let other: ServerUuid = uuid::Uuid::from_u128(2).into();
+    let mut story = Story::entered(Immovable::ShutdownRestart)
+        .ends(&[(other, Left::ShutDown)])
+        .then(released("a", ReturnHome::Now));
+    assert_eq!(story.maintenance.returning(), [guest()].into());
+    story = story.ends(&[(other, Left::ShutDown)]);
+    assert_eq!(story.maintenance.returning(), BTreeSet::new());
+}
+
+#[test]
+fn whoever_arrives_while_a_host_is_left_is_at_home_there_when_it_is_held_again() {
+    let other: ServerUuid = uuid::Uuid::from_u128(2).into();
+    let again = Event::Held {
+        holder: holder("b", Immovable::Wait),
+        guests: [other].into(),
+        placements_in_flight: 0,
+        run: None,
+    };
+    let story = Story::in_maintenance()
+        .then(released("a", ReturnHome::Now))
+        .then(again);
+    assert_eq!(story.maintenance.home, [guest(), other].into());
+}
+
+fn joins(number: u128, immovable: Immovable) -> Event {
+    Event::Held {
+        holder: holder("run", immovable),
+        guests: BTreeSet::new(),
+        placements_in_flight: 0,
+        run: Some(run(number)),
+    }
+}
+
+/// As kubevirt's 4557 has it: double migration in one drain.
+#[test]
+fn a_run_that_joins_a_blocked_host_is_its_run_and_no_other_is_made_beside_it() {
+    let story = Story::entered(Immovable::ShutdownRestart)
+        .ends(&[(guest(), Left::Blocked)])
+        .then(joins(900, Immovable::ShutdownRestart))
+        .asks_for(&[])
+        .is(State::Entering);
+    assert_eq!(story.maintenance.run(), Some(run(900)));
+    assert_eq!(story.maintenance.retry_at, None);
+    story
+        .then(held("a", Immovable::ShutdownRestart))
+        .asks_for(&[])
+        .ended(run(900), &[(guest(), Left::ShutDown)], None)
+        .sees(&[])
+        .sees(&[])
+        .is(State::InMaintenance)
+        .then(released("run", ReturnHome::Never))
+        .then(released("a", ReturnHome::Never))
+        .asks_for(&["plan_return"]);
+}
+
+#[test]
+fn what_a_run_shuts_down_beside_another_one_is_started_again() {
+    for first in [900, 20] {
+        let mut story = Story::entered(Immovable::ShutdownRestart);
+        let own = story.maintenance.work.unwrap().run;
+        story = story
+            .then(joins(900, Immovable::ShutdownRestart))
+            .asks_for(&[])
+            .then(joins(900, Immovable::ShutdownRestart));
+        assert_eq!(story.maintenance.beside.len(), 1, "it is known once");
+        let ends = |story: Story, joined: bool| match joined {
+            true => story.ended(run(900), &[(guest(), Left::ShutDown)], None),
+            false => story.ended(own, &[(guest(), Left::Blocked)], None),
+        };
+        story = ends(story, first == 900).asks_for(&[]);
+        assert_eq!(story.maintenance.retry_at, None, "somebody is at it");
+        story = ends(story, first != 900).asks_for(&[]);
+        assert!(story.maintenance.work.is_none());
+        assert!(story.maintenance.shut_down().eq([guest()]));
+    }
+}
+
+#[test]
+fn whoever_joins_in_maintenance_says_what_comes_of_it_first() {
+    Story::in_maintenance()
+        .then(joins(900, Immovable::Wait))
+        .asks_for(&[])
+        .safe(false)
+        .ended(run(900), &[], None)
+        .is(State::InMaintenance)
+        .safe(true);
+}
+
+#[test]
+fn whoever_joins_with_another_wish_has_the_host_planned_anew_when_both_have_ended() {
+    let story = Story::entered(Immovable::Skip).then(joins(900, Immovable::Wait));
+    let story = story.asks_for(&["cancel_run"]).ends(&[]).asks_for(&[]);
+    assert_eq!(story.maintenance.work.unwrap().run, run(900));
+    story.ended(run(900), &[], None).asks_for(&["make_plan"]);
+}
+
+#[test]
+fn whoever_leaves_waits_for_all_that_is_under_way() {
+    Story::entered(Immovable::ShutdownRestart)
+        .then(joins(900, Immovable::ShutdownRestart))
+        .then(released("a", ReturnHome::Never))
+        .asks_for(&[])
+        .then(released("run", ReturnHome::Never))
+        .asks_for(&["cancel_run", "cancel_run"])
+        .ends(&[])
+        .is(State::Leaving)
+        .ended(run(900), &[(guest(), Left::ShutDown)], None)
+        .asks_for(&["plan_return"]);
+}
+
+#[test]
+fn what_somebody_cancels_does_not_begin_again_until_somebody_asks_for_it() {
+    let cancelled = || {
+        Story::entered(Immovable::Wait)
+            .cancelled(&[(guest(), Left::Blocked)])
+            .asks_for(&[])
+            .is(State::Entering)
+            .obstacles(&[guest()])
+    };
+    let story = cancelled();
+    assert_eq!(story.maintenance.retry_at, None);
+    assert_eq!(story.maintenance.cancelled_by.as_deref(), Some("bob"));
+    let other: ServerUuid = uuid::Uuid::from_u128(2).into();
+    let story = story
+        .sees(&[guest(), other])
+        .asks_for(&[])
+        .obstacles(&[guest(), other]);
+    let story = story
+        .then(held("b", Immovable::Skip))
+        .asks_for(&["make_plan"]);
+    assert_eq!(story.maintenance.cancelled_by, None);
+    cancelled()
+        .then(held("a", Immovable::Wait))
+        .asks_for(&["make_plan"]);
+    cancelled()
+        .then(joins(900, Immovable::Wait))
+        .asks_for(&[])
+        .then(Event::ServerLeft {
+            server: guest(),
+            by_maintenance: true,
+        })
+        .ended(run(900), &[], None)
+        .sees(&[])
+        .sees(&[])
+        .is(State::InMaintenance);
+}
+
+#[test]
+fn a_holder_who_leaves_asks_for_nothing_that_somebody_has_cancelled() {
+    Story::entered(Immovable::Skip)
+        .then(held("b", Immovable::Skip))
+        .then(held("c", Immovable::Wait))
+        .ends(&[])
+        .cancelled(&[(guest(), Left::Blocked)])
+        .then(released("c", ReturnHome::Never))
+        .asks_for(&[])
+        .obstacles(&[guest()]);
+}
+
+#[test]
+fn a_cancelled_host_that_is_emptied_by_hand_gets_into_maintenance() {
+    let story = Story::entered(Immovable::Wait)
+        .cancelled(&[(guest(), Left::Blocked)])
+        .then(Event::ServerLeft {
+            server: guest(),
+            by_maintenance: false,
+        })
+        .sees(&[])
+        .sees(&[])
+        .is(State::InMaintenance)
+        .safe(true);
+    assert_eq!(story.maintenance.cancelled_by, None);
+    story.sees(&[guest()]).asks_for(&["make_plan"]);
+}
+
+#[test]
+fn what_the_maintenance_cancels_is_nobodys_wish() {
+    let story = Story::entered(Immovable::ShutdownRestart).then(held("b", Immovable::Wait));
+    story
+        .cancelled(&[(guest(), Left::Blocked)])
+        .asks_for(&["make_plan"]);
+}
+
+#[test]
+fn a_cancelled_way_home_waits_for_whoever_starts_what_is_off() {
+    let shut_down = [(guest(), Left::ShutDown)];
+    let story = Story::entered(Immovable::ShutdownRestart)
+        .ends(&shut_down)
+        .then(released("a", ReturnHome::Never))
+        .cancelled(&shut_down)
+        .asks_for(&[])
+        .is(State::Leaving)
+        .obstacles(&[guest()]);
+    assert_eq!(story.maintenance.retry_at, None);
+    story.then(Event::NoLongerShutDown(guest())).is(State::None);
+}
+
+#[test]
+fn a_host_is_called_safe_only_as_long_as_what_it_said_is_fresh() {
+    let safe = Story::in_maintenance().maintenance;
+    let seen_at = safe.evidence.seen_at().unwrap();
+    assert!(safe.is_safe_at(seen_at) && safe.is_safe_at(seen_at.plus(SAFE_FOR)));
+    let late = seen_at.plus(SAFE_FOR + Duration::from_secs(1));
+    assert!(!safe.is_safe_at(late), "nobody may be asking any more");
+    assert!(safe.safe_to_reboot(), "whoever was told so may be at it");
+    assert!(!Maintenance::none(noon()).is_safe_at(noon()));
+}
+
+#[test]
+fn servers_that_are_in_no_hurry_return_behind_all_others() {
+    let priority = |return_home| {
+        let story = Story::in_maintenance().then(released("a", return_home));
+        story.maintenance.plan_options().priority
+    };
+    assert_eq!(priority(ReturnHome::Idle), Some(Priority::Rebalance));
+    assert_eq!(priority(ReturnHome::Now), None);
+    let held = Story::entered(Immovable::Wait).maintenance;
+    assert_eq!(held.plan_options().priority, None);
 }
