@@ -30,6 +30,7 @@ mod idempotency;
 mod import;
 mod instance_actions;
 mod invariants;
+mod links;
 mod location;
 mod maintenance;
 mod migrations;
@@ -89,6 +90,7 @@ pub use plans::{
     PlanRecord, PlanStepError, PlannedOperation,
 };
 pub use repairs::RepairOffer;
+pub use links::{BegunByRun, Guest, HostLink, UnderWay};
 pub use reservations::{HeldClaim, Slot};
 pub use restored::{Restored, Restoring};
 pub use runs::{

@@ -169,14 +169,14 @@ fn what_is_left_of_a_link_is_kept_for_whoever_comes_first_and_lacks_it() {
     let emergency = with(candidate(1, 1, busy), Priority::Emergency);
     let small = candidate(2, 2, stream(3, 0, 4.0));
     let both = vec![emergency.clone(), small.clone()];
-    assert_eq!(chosen(&speeds, NO_LIMITS, &moving, both, 2), []);
+    assert_eq!(chosen(&speeds, NO_LIMITS, &moving, both, 2), [0_usize; 0]);
     assert_eq!(chosen(&speeds, NO_LIMITS, &moving, vec![small], 2), [2]);
     // What it does not lack is nobody's.
     let other = candidate(2, 2, stream(2, 3, 10.0));
     let both = vec![emergency, other];
     assert_eq!(chosen(&speeds, NO_LIMITS, &moving, both.clone(), 2), [2]);
     // But for one that has waited for very long.
-    assert_eq!(chosen(&speeds, NO_LIMITS, &moving, both, 700), []);
+    assert_eq!(chosen(&speeds, NO_LIMITS, &moving, both, 700), [0_usize; 0]);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_long_queue_of_users_does_not_keep_a_drain_waiting_however_old_it_is() {
         while !moving.is_empty() {
             assert_eq!(
                 chosen(&speeds, NO_LIMITS, &moving, all.clone(), 2),
-                [],
+                [0_usize; 0],
                 "{turn}"
             );
             moving.pop();
@@ -344,14 +344,16 @@ proptest! {
         let mut waiting = waiting;
         let mut moving: Vec<Stream> = Vec::new();
         let mut served = [0_u64; 5];
+        let mut next = 1_000;
         for turn in 0..3_000_usize {
             let now = at(900).plus(Duration::from_secs(turn as u64 * 10));
             // Users from and to anywhere, whose moves are small.
             while waiting.iter().filter(|it| it.waiting.queue == 4).count() < 8 {
                 let limit = 1.0 + 2.0 * random.f64();
                 let new = stream(random.usize(0..4), random.usize(4..8), limit);
-                let mut it = with(candidate(1_000 + turn, 4, new), Priority::User);
+                let mut it = with(candidate(next, 4, new), Priority::User);
                 it.waiting.since = now;
+                next += 1;
                 waiting.push(it);
             }
             for it in &mut waiting {

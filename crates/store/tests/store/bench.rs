@@ -8,7 +8,7 @@ use godwit_core::migration::{ColdRequest, EvacuationRequest, Limits, Placement, 
 use godwit_core::recovery::Sighting;
 use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, VmState};
-use godwit_core::slots::SlotLimits;
+use godwit_core::slots::{SlotLimits, SlotRole};
 use godwit_core::time::Timestamp;
 use godwit_store::{
     Actor, Claim, CommitNote, Disk, Hardware, Inventory, MigrationRecord, NewColdMigration,
@@ -137,12 +137,22 @@ impl Bench {
     }
 
     /// All that wait for slots, of which there are enough.
+    /// Hosts without another slot.
+    pub(crate) async fn full(&self, limits: SlotLimits) -> FullHosts {
+        let mut full = FullHosts::default();
+        for (host, role, taken) in self.store.slots_taken().await.unwrap() {
+            if !limits.allow(role, u32::try_from(taken).unwrap()) {
+                match role {
+                    SlotRole::Source => full.sources.push(host),
+                    SlotRole::Destination => full.destinations.push(host),
+                }
+            }
+        }
+        full
+    }
+
     pub(crate) async fn queue(&self) -> Vec<Queued> {
-        let unlimited = SlotLimits {
-            per_source: None,
-            per_destination: None,
-        };
-        let queue = self.store.migrations_admissible(unlimited, None, 1_000);
+        let queue = self.store.migrations_admissible(&FullHosts::default(), None, 1_000);
         queue.await.unwrap()
     }
 

@@ -1,0 +1,116 @@
+//! Whose turn it is: what users asked for, from each host a queue, beside what runs have begun.
+
+use std::collections::HashMap;
+
+use godwit_core::ids::{HostName, RunUuid, ServerUuid};
+use godwit_core::plan::options::Priority;
+use godwit_core::run::priority::Waiting;
+use godwit_core::slots::LinkShare;
+use godwit_core::time::Timestamp;
+use godwit_planner::schedule::{Candidate, choose};
+use godwit_store::{BegunByRun, Guest, Queued, StoreError};
+
+use crate::context::Context;
+use crate::links::HostLinks;
+
+/// Those that one look lets begin of each queue are in turn with those of the others.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Queue {
+    /// Of a run, away from a host.
+    Run(RunUuid, HostName),
+    /// Of nobody's run, away from a host.
+    Users(HostName),
+}
+
+/// One that waits for its slots.
+pub(super) struct Waits {
+    queued: Queued,
+    run: Option<(RunUuid, Priority)>,
+}
+
+fn number(at: Timestamp) -> u64 {
+    u64::try_from(at.as_micros()).unwrap_or_default()
+}
+
+impl Waits {
+    pub(super) fn of_user(queued: Queued) -> Self {
+        Self { queued, run: None }
+    }
+
+    pub(super) fn of_run(begun: BegunByRun) -> Self {
+        Self {
+            queued: Queued {
+                uuid: begun.uuid,
+                server: begun.server,
+                source: begun.source,
+                destination: begun.destination,
+                created_at: begun.created_at,
+                id: begun.id,
+            },
+            run: Some((begun.run, begun.priority)),
+        }
+    }
+
+    /// `moved_at`: when the queue of users of its host was served last.
+    fn waiting(&self, moved_at: Option<Timestamp>) -> Waiting<Queue> {
+        let Queued {
+            source, created_at, ..
+        } = &self.queued;
+        let (queue, priority, served) = match self.run {
+            Some((run, priority)) => (Queue::Run(run, source.clone()), priority, *created_at),
+            None => {
+                let served = moved_at.map_or(*created_at, |at| at.max(*created_at));
+                (Queue::Users(source.clone()), Priority::User, served)
+            }
+        };
+        Waiting {
+            queue,
+            goes_on: false,
+            priority,
+            since: *created_at,
+            served: number(served),
+        }
+    }
+}
+
+/// Those that begin, with what they take of links; `links` then counts them.
+pub(super) async fn turn<'w>(
+    ctx: &Context,
+    links: &mut HostLinks,
+    waiting: &'w [Waits],
+) -> Result<Vec<(&'w Queued, Option<LinkShare>)>, StoreError> {
+    if waiting.is_empty() {
+        return Ok(Vec::new());
+    }
+    let queued = || waiting.iter().map(|it| &it.queued);
+    let ends = queued().flat_map(|it| [&it.source, &it.destination]);
+    links.know(ctx, ends).await?;
+    let servers = queued().map(|it| it.server).collect();
+    let guests = ctx.store.guests_of(servers).await?;
+    let guests: HashMap<ServerUuid, Guest> = guests.into_iter().collect();
+    let candidates = waiting.iter().enumerate().filter_map(|(id, it)| {
+        let Queued {
+            server,
+            source,
+            destination,
+            ..
+        } = &it.queued;
+        Some(Candidate {
+            id,
+            waiting: it.waiting(links.moved_at(source)),
+            stream: links.stream(source, destination, guests.get(server).copied())?,
+        })
+    });
+    let candidates: Vec<_> = candidates.collect();
+    let streams: HashMap<usize, _> = candidates.iter().map(|it| (it.id, it.stream)).collect();
+    let begins = choose(&mut links.schedule(), candidates, ctx.now(), usize::MAX);
+    let mut admitted = Vec::new();
+    for begins in begins {
+        let (Some(it), Some(stream)) = (waiting.get(begins.id), streams.get(&begins.id)) else {
+            continue;
+        };
+        links.count(*stream);
+        admitted.push((&it.queued, links.share(begins.rate)));
+    }
+    Ok(admitted)
+}
