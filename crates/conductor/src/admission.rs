@@ -94,7 +94,9 @@ async fn look(
         let page = page.await?;
         let is_full = i64::try_from(page.len()).is_ok_and(|rows| rows >= PAGE);
         last = page.last().cloned().filter(|_| is_full);
-        let of_users = page.into_iter().filter(|it| !all_of_runs.contains(&it.uuid));
+        let of_users = page
+            .into_iter()
+            .filter(|it| !all_of_runs.contains(&it.uuid));
         let waiting: Vec<Waits> = std::mem::take(&mut of_runs)
             .into_iter()
             .map(Waits::of_run)

@@ -41,6 +41,8 @@ pub struct Limits {
 pub struct Candidate<Id, Q> {
     pub id: Id,
     pub waiting: Waiting<Q>,
+    /// Since when it waits itself, whatever became of others of its queue meanwhile.
+    pub since: Timestamp,
     pub stream: Stream,
 }
 
@@ -266,8 +268,8 @@ impl<Q: PartialEq + Clone> Round<Q> {
     }
 
     fn keep<Id>(&mut self, schedule: &Schedule<'_>, candidate: &Candidate<Id, Q>) {
-        let Waiting { queue, since, .. } = &candidate.waiting;
-        if !self.has_patient && self.now.since(*since) >= AGEING {
+        let queue = &candidate.waiting.queue;
+        if !self.has_patient && self.now.since(candidate.since) >= AGEING {
             self.has_patient = true;
             for end in ends(&candidate.stream) {
                 self.kept.insert(end, Kept::FromAll);

@@ -78,6 +78,7 @@ pub use instance_actions::{
     ActionListError, ActionNote, ActionPage, InstanceAction, InstanceActionEvent,
 };
 pub use invariants::Violation;
+pub use links::{BegunByRun, Guest, HostLink, UnderWay};
 pub use maintenance::{
     FreshIds, Hold, LeftReasons, MaintenanceChange, MaintenanceError, MaintenanceRecord, Sighted,
 };
@@ -90,7 +91,6 @@ pub use plans::{
     PlanRecord, PlanStepError, PlannedOperation,
 };
 pub use repairs::RepairOffer;
-pub use links::{BegunByRun, Guest, HostLink, UnderWay};
 pub use reservations::{HeldClaim, Slot};
 pub use restored::{Restored, Restoring};
 pub use runs::{

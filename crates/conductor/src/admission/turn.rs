@@ -13,7 +13,6 @@ use godwit_store::{BegunByRun, Guest, Queued, StoreError};
 use crate::context::Context;
 use crate::links::HostLinks;
 
-/// Those that one look lets begin of each queue are in turn with those of the others.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Queue {
     /// Of a run, away from a host.
@@ -26,10 +25,6 @@ enum Queue {
 pub(super) struct Waits {
     queued: Queued,
     run: Option<(RunUuid, Priority)>,
-}
-
-fn number(at: Timestamp) -> u64 {
-    u64::try_from(at.as_micros()).unwrap_or_default()
 }
 
 impl Waits {
@@ -56,19 +51,20 @@ impl Waits {
         let Queued {
             source, created_at, ..
         } = &self.queued;
-        let (queue, priority, served) = match self.run {
+        // A queue that goes on does not grow old, however long it is.
+        let (queue, priority, since) = match self.run {
             Some((run, priority)) => (Queue::Run(run, source.clone()), priority, *created_at),
             None => {
-                let served = moved_at.map_or(*created_at, |at| at.max(*created_at));
-                (Queue::Users(source.clone()), Priority::User, served)
+                let since = moved_at.map_or(*created_at, |at| at.max(*created_at));
+                (Queue::Users(source.clone()), Priority::User, since)
             }
         };
         Waiting {
             queue,
             goes_on: false,
             priority,
-            since: *created_at,
-            served: number(served),
+            since,
+            served: u64::try_from(since.as_micros()).unwrap_or_default(),
         }
     }
 }
@@ -93,11 +89,13 @@ pub(super) async fn turn<'w>(
             server,
             source,
             destination,
+            created_at,
             ..
         } = &it.queued;
         Some(Candidate {
             id,
             waiting: it.waiting(links.moved_at(source)),
+            since: *created_at,
             stream: links.stream(source, destination, guests.get(server).copied())?,
         })
     });

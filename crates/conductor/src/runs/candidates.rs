@@ -81,9 +81,8 @@ fn weights(record: &RunRecord) -> HashMap<OperationUuid, u64> {
 /// Servers that the run has moved, if perhaps not to where they are to be.
 fn moved(record: &RunRecord) -> BTreeSet<ServerUuid> {
     let operations = record.run.operations.iter();
-    let moved = operations.filter(|it| {
-        it.state == OperationState::Completed && it.kind == OperationKind::Live
-    });
+    let moved = operations
+        .filter(|it| it.state == OperationState::Completed && it.kind == OperationKind::Live);
     moved.map(|it| it.server).collect()
 }
 
@@ -146,7 +145,10 @@ pub(super) async fn read_guests(
 
 /// The links of those that wait, with what moves, and with what runs have begun that is to move next:
 /// those of users that only wait take nothing from a run.
-pub(super) async fn links(ctx: &Context, waiting: &[&[Candidate]]) -> Result<HostLinks, StoreError> {
+pub(super) async fn links(
+    ctx: &Context,
+    waiting: &[&[Candidate]],
+) -> Result<HostLinks, StoreError> {
     let mut links = HostLinks::load(ctx).await?;
     let begun = ctx.store.moves_begun_by_runs().await?;
     let ends = begun.iter().flat_map(|it| [&it.source, &it.destination]);

@@ -93,6 +93,7 @@ pub(super) fn choose(
         Some(schedule::Candidate {
             id: (is_own, it.operation),
             waiting: it.waiting.clone(),
+            since: it.waiting.since,
             stream: links.stream(it.source(), &it.destination, it.guest)?,
         })
     });

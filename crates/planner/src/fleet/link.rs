@@ -42,8 +42,9 @@ impl Link {
     pub fn with_stream_seen(self, seen: Option<u64>) -> Self {
         let stream = seen.filter(|rate| *rate > 0);
         Self {
-            stream_bytes_per_second: stream
-                .map_or(self.stream_bytes_per_second, |it| it.min(self.bytes_per_second)),
+            stream_bytes_per_second: stream.map_or(self.stream_bytes_per_second, |it| {
+                it.min(self.bytes_per_second)
+            }),
             ..self
         }
     }

@@ -34,11 +34,7 @@ impl Store {
     /// A migration's stream was seen to achieve `rate` bytes a second: what is known of its hosts is
     /// written anew, and where it has both links for itself it keeps no more of them than that. One
     /// that holds no slots says nothing.
-    pub async fn stream_seen(
-        &self,
-        migration: MigrationUuid,
-        rate: u64,
-    ) -> Result<(), StoreError> {
+    pub async fn stream_seen(&self, migration: MigrationUuid, rate: u64) -> Result<(), StoreError> {
         self.write(move |connection| {
             let rows: Vec<(i64, SlotRole, HostName)> = slots::table
                 .inner_join(migrations::table)

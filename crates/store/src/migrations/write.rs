@@ -21,8 +21,8 @@ use crate::dialect::{self, ZoneLock};
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, migrations};
 use crate::{
-    MigrationEvent, StoreError, discrepancies, effects, events, instance_actions, links, maintenance,
-    reservations, scopes, server_groups, servers,
+    MigrationEvent, StoreError, discrepancies, effects, events, instance_actions, links,
+    maintenance, reservations, scopes, server_groups, servers,
 };
 
 /// The line with the reason that is new with it, so that the log says why, whoever wrote it.

@@ -11,9 +11,9 @@ use godwit_core::server::{PowerState, VmState};
 use godwit_core::slots::{SlotLimits, SlotRole};
 use godwit_core::time::Timestamp;
 use godwit_store::{
-    Actor, Claim, CommitNote, Disk, Hardware, Inventory, MigrationRecord, NewColdMigration,
-    NewEvacuation, NewLiveMigration, Observation, Observed, Owner, Queued, Server, StepError,
-    Stepped, Store, StoreOptions,
+    Actor, Claim, CommitNote, Disk, FullHosts, Hardware, Inventory, MigrationRecord,
+    NewColdMigration, NewEvacuation, NewLiveMigration, Observation, Observed, Owner, Queued,
+    Server, StepError, Stepped, Store, StoreOptions,
 };
 use godwit_test_support::postgres::TempPostgres;
 use godwit_test_support::{database_directory, fleet};
@@ -152,7 +152,9 @@ impl Bench {
     }
 
     pub(crate) async fn queue(&self) -> Vec<Queued> {
-        let queue = self.store.migrations_admissible(&FullHosts::default(), None, 1_000);
+        let queue = self
+            .store
+            .migrations_admissible(&FullHosts::default(), None, 1_000);
         queue.await.unwrap()
     }
 

@@ -47,6 +47,7 @@ impl Engine<'_> {
                     true => candidates.push(Candidate {
                         id: *no,
                         waiting: waiting(*source, served, now),
+                        since: now,
                         stream: policy::new_stream(job),
                     }),
                     false => needs_no_link.push(*no),
