@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use godwit_core::ids::HostName;
+use godwit_core::plan::options::Priority;
 use godwit_core::slots::{LinkShare, SlotRole};
 use godwit_core::time::Timestamp;
 use godwit_planner::fleet::{Link, UNMEASURED_DIRTY_BYTES_PER_SECOND};
@@ -72,9 +73,18 @@ fn size_of(guest: Option<Guest>) -> (f64, f64) {
 }
 
 impl HostLinks {
-    /// What moves, with the links that it uses.
+    /// All that moves, with the links that it uses.
     pub(crate) async fn load(ctx: &Context) -> Result<Self, StoreError> {
-        let moves = ctx.store.moves_under_way().await?;
+        Self::load_some(ctx, |_| true).await
+    }
+
+    /// What moves and `counts`, by the priority of the run that has begun it, if one has.
+    pub(crate) async fn load_some(
+        ctx: &Context,
+        counts: impl Fn(Option<Priority>) -> bool,
+    ) -> Result<Self, StoreError> {
+        let mut moves = ctx.store.moves_under_way().await?;
+        moves.retain(|it| counts(it.priority));
         let mut links = Self {
             budgets: ctx.config.link_budgets,
             limits: Limits {

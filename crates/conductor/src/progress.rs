@@ -88,6 +88,9 @@ impl ProgressBoard {
 
     async fn flush(&self, store: &Store) -> Result<(), StoreError> {
         let samples: Vec<_> = self.newest().drain().map(|(_, sample)| sample).collect();
+        // Whatever moves has told of itself since the last time; of others nothing is kept.
+        self.fastest()
+            .retain(|id, _| samples.iter().any(|sample| sample.migration == *id));
         if samples.is_empty() {
             return Ok(());
         }

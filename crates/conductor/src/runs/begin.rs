@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{MigrationUuid, OperationUuid};
 use godwit_core::migration::{Limits, Request};
+use godwit_core::plan::options::Priority;
 use godwit_core::power::PowerAction;
 use godwit_core::run::order::startable;
 use godwit_core::run::{Event, Operation, OperationKind};
@@ -52,7 +53,7 @@ pub(super) async fn some(
             ctx.queues.publish(driver.run, Vec::new());
             return Ok(None);
         }
-        let mut chosen = next(driver, &mut candidates.need_links).await?;
+        let mut chosen = next(driver, record.priority, &mut candidates.need_links).await?;
         ctx.queues.publish(driver.run, candidates.need_links);
         chosen.extend(candidates.need_none.into_iter().take(AT_ONCE));
         // All together they have to keep to the constraints, too.
@@ -80,6 +81,7 @@ pub(super) async fn some(
 /// Those that begin of what needs a part of links.
 async fn next(
     driver: &Driver<'_>,
+    priority: Priority,
     waiting: &mut [Candidate],
 ) -> Result<BTreeSet<OperationUuid>, Retry> {
     if waiting.is_empty() {
@@ -88,7 +90,7 @@ async fn next(
     let ctx = driver.ctx;
     read_guests(ctx, waiting).await?;
     let others = ctx.queues.of_others(driver.run);
-    let links = links(ctx, &[waiting, &others]).await?;
+    let links = links(ctx, priority, &[waiting, &others]).await?;
     Ok(choose(waiting, &others, &links, ctx.now(), AT_ONCE))
 }
 

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use godwit_core::ids::{HostName, OperationUuid, ServerUuid};
+use godwit_core::plan::options::Priority;
 use godwit_core::run::order::startable;
 use godwit_core::run::priority::Waiting;
 use godwit_core::run::{Operation, OperationKind, OperationState};
@@ -143,14 +144,32 @@ pub(super) async fn read_guests(
     Ok(())
 }
 
-/// The links of those that wait, with what moves, and with what runs have begun that is to move next:
-/// those of users that only wait take nothing from a run.
+/// Does an operation of a run leave links to a move of that priority, or of nobody's run? Where one
+/// comes before the other, it is admitted before it as well; but it has to be in the queue for that,
+/// and not to wait for the other's end, when the next one of those takes its place at once.
+fn leaves(own: Priority, to: Option<Priority>) -> bool {
+    let rank = |priority| match priority {
+        Priority::Emergency => 0,
+        Priority::Drain => 1,
+        Priority::User => 2,
+        Priority::Rebalance => 3,
+    };
+    match to {
+        Some(to) => rank(to) <= rank(own),
+        None => rank(own) > rank(Priority::User),
+    }
+}
+
+/// The links of those that wait, with what moves and is left them, and what runs have begun that is
+/// to move next.
 pub(super) async fn links(
     ctx: &Context,
+    own: Priority,
     waiting: &[&[Candidate]],
 ) -> Result<HostLinks, StoreError> {
-    let mut links = HostLinks::load(ctx).await?;
-    let begun = ctx.store.moves_begun_by_runs().await?;
+    let mut links = HostLinks::load_some(ctx, |of| leaves(own, of)).await?;
+    let mut begun = ctx.store.moves_begun_by_runs().await?;
+    begun.retain(|it| leaves(own, Some(it.priority)));
     let ends = begun.iter().flat_map(|it| [&it.source, &it.destination]);
     let all = waiting.iter().copied().flatten();
     let ends = ends.chain(all.flat_map(|it| [it.source(), &it.destination]));
@@ -165,4 +184,20 @@ pub(super) async fn links(
         }
     }
     Ok(links)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_the_end_of_what_comes_after_it() {
+        use Priority::{Drain, Emergency, Rebalance, User};
+        let left_to =
+            |own| [Some(Emergency), Some(Drain), Some(User), None].map(|it| leaves(own, it));
+        assert_eq!(left_to(Emergency), [true, false, false, false]);
+        assert_eq!(left_to(Drain), [true, true, false, false]);
+        assert_eq!(left_to(User), [true, true, true, false]);
+        assert_eq!(left_to(Rebalance), [true; 4]);
+    }
 }

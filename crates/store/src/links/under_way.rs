@@ -43,6 +43,9 @@ pub struct UnderWay {
     /// What the guest was seen to write to its memory, in bytes a second.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub dirty_bytes_per_second: Option<i64>,
+    /// Of the run that has begun it, if one has.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub priority: Option<Priority>,
 }
 
 /// A live migration that a run has begun, and that holds no slots yet.
@@ -90,11 +93,13 @@ pub struct Guest {
 const UNDER_WAY: &str = "
     SELECT m.uuid, s.host AS source, d.host AS destination, s.bytes_per_second AS taken,
            m.memory_total, m.memory_processed, m.memory_remaining, v.memory_mb,
-           v.dirty_bytes_per_second
+           v.dirty_bytes_per_second, r.priority
     FROM slots s
     JOIN slots d ON d.migration_id = s.migration_id AND d.role = 'destination'
     JOIN migrations m ON m.id = s.migration_id
     LEFT JOIN servers v ON v.uuid = m.instance_uuid
+    LEFT JOIN operations o ON o.migration_uuid = m.uuid
+    LEFT JOIN runs r ON r.plan_id = o.plan_id
     WHERE s.role = 'source'
     ORDER BY s.migration_id";
 
