@@ -148,15 +148,10 @@ pub(super) async fn read_guests(
 /// comes before the other, it is admitted before it as well; but it has to be in the queue for that,
 /// and not to wait for the other's end, when the next one of those takes its place at once.
 fn leaves(own: Priority, to: Option<Priority>) -> bool {
-    let rank = |priority| match priority {
-        Priority::Emergency => 0,
-        Priority::Drain => 1,
-        Priority::User => 2,
-        Priority::Rebalance => 3,
-    };
+    // The first one comes first.
     match to {
-        Some(to) => rank(to) <= rank(own),
-        None => rank(own) > rank(Priority::User),
+        Some(to) => to <= own,
+        None => own > Priority::User,
     }
 }
 

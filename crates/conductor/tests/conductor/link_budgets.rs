@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use godwit_core::event::Event;
+use godwit_core::ids::RunUuid;
 use godwit_core::plan::Estimate;
 use godwit_core::plan::options::Priority;
 use godwit_core::run::{OperationState as Is, RunState};
@@ -163,44 +165,37 @@ on_both! {
         cluster.is_sound().await;
     }
 
-    /// Of users there are five from the same host, each of which fills its link.
+    /// One of a user's moves fills the link, and four others wait for its end.
     async fn a_long_queue_of_users_does_not_keep_an_emergency_waiting(made: Made) {
         let mut made = made.with_hosts(&[6, 0, 0]);
         made.links_are(100, 100);
+        made.never_converges(1);
         let cluster = made.start().await;
+        let busy = cluster.begin(1, to(2)).await.unwrap();
+        cluster.reaches(busy, Status::Running).await;
         let mut users = Vec::new();
-        for number in 1..=5 {
+        for number in 2..=5 {
             users.push(cluster.begin(number, to(2)).await.unwrap());
         }
-        let of_users = async || {
-            let mut moved = 0;
-            for uuid in &users {
-                let record = cluster.record(*uuid).await;
-                moved += usize::from(record.started_at.is_some());
-            }
-            moved
-        };
-        wait_for("one of them to move", PATIENCE, async || {
-            Ok((of_users().await > 0).then_some(()))
-        })
-        .await
-        .unwrap();
         let mut wanted = Wanted::of(vec![moves(6, (1, 3))]);
-        wanted.options.priority = Priority::Emergency;
-        let before = of_users().await;
+        wanted.options.priority = Some(Priority::Emergency);
         let run = cluster.run(wanted).await;
+        let record = cluster.run_reaches(run, "it to begin", |it| runs(it, 0)).await;
+        let emergency = record.run.operations[0].migration.unwrap();
+        cluster.reaches(emergency, Status::Queued).await;
+        cluster.ask(busy, Event::AbortRequested).await;
         let record = cluster.run_ends(run).await;
         assert_eq!(states(&record), [Is::Completed]);
-        let meanwhile = of_users().await - before;
-        assert!(meanwhile <= 3 && before + meanwhile < 5, "{before} before, {meanwhile} meanwhile");
+        let began = async |uuid| cluster.record(uuid).await.started_at.unwrap();
         for uuid in users {
             assert_eq!(cluster.ends(uuid).await.migration.status(), Status::Completed);
+            assert!(began(emergency).await < began(uuid).await);
         }
         cluster.is_sound().await;
     }
 }
 
-async fn until_all_have_ended_of(cluster: &Cluster, run: godwit_core::ids::RunUuid) -> Seen {
+async fn until_all_have_ended_of(cluster: &Cluster, run: RunUuid) -> Seen {
     cluster
         .run_reaches(run, "it to begin", |it| {
             it.run.state == RunState::Running && runs(it, 5)

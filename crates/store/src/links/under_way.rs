@@ -9,7 +9,6 @@ use godwit_core::time::Timestamp;
 
 use crate::among::{among, load_all};
 use crate::columns::text;
-use crate::prepared::Prepare as _;
 use crate::schema::servers;
 use crate::{Store, StoreError};
 
