@@ -136,7 +136,6 @@ impl Bench {
         self.sql(&format!("{unchecked}; BEGIN; {}; COMMIT", rows.join("; ")));
     }
 
-    /// All that wait for slots, of which there are enough.
     /// Hosts without another slot.
     pub(crate) async fn full(&self, limits: SlotLimits) -> FullHosts {
         let mut full = FullHosts::default();
@@ -151,6 +150,7 @@ impl Bench {
         full
     }
 
+    /// All that wait for slots, of which there are enough.
     pub(crate) async fn queue(&self) -> Vec<Queued> {
         let queue = self
             .store
