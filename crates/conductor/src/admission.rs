@@ -121,7 +121,7 @@ async fn look(
 /// reasons, where nobody named it.
 async fn consider(
     ctx: &Arc<Context>,
-    queued: &Queued,
+    queued: Queued,
     share: Option<LinkShare>,
 ) -> Result<Option<(MigrationRecord, Vec<Rejection>)>, CommitError> {
     let is_as_read = |it: &MigrationRecord| {

@@ -96,6 +96,7 @@ impl HostLinks {
             moving: Vec::new(),
         };
         let ends = moves.iter().flat_map(|it| [&it.source, &it.destination]);
+        let ends = ends.cloned().collect();
         links.know(ctx, ends).await?;
         links.moving = moves.iter().filter_map(|it| links.under_way(it)).collect();
         Ok(links)
@@ -105,13 +106,10 @@ impl HostLinks {
     pub(crate) async fn know(
         &mut self,
         ctx: &Context,
-        hosts: impl Iterator<Item = &HostName>,
+        mut hosts: BTreeSet<HostName>,
     ) -> Result<(), StoreError> {
-        let hosts: BTreeSet<&HostName> = hosts.collect();
-        let new = hosts
-            .into_iter()
-            .filter(|host| !self.numbers.contains_key(*host));
-        let new: Vec<HostName> = new.cloned().collect();
+        hosts.retain(|host| !self.numbers.contains_key(host));
+        let new: Vec<HostName> = hosts.into_iter().collect();
         if new.is_empty() {
             return Ok(());
         }
@@ -186,7 +184,8 @@ impl HostLinks {
         let new = self.stream(&it.source, &it.destination, Some(guest))?;
         // A release before began it, which counted slots only: it may take all there is.
         let limit = match it.taken {
-            Some(_) => new.limit,
+            // What it has taken it keeps, whatever was learned since.
+            Some(taken) => new.limit.max(taken as f64),
             None => self
                 .bytes_per_second(new.source)
                 .min(self.bytes_per_second(new.destination))

@@ -70,18 +70,19 @@ impl Waits {
 }
 
 /// Those that begin, with what they take of links; `links` then counts them.
-pub(super) async fn turn<'w>(
+pub(super) async fn turn(
     ctx: &Context,
     links: &mut HostLinks,
-    waiting: &'w [Waits],
-) -> Result<Vec<(&'w Queued, Option<LinkShare>)>, StoreError> {
+    waiting: &[Waits],
+) -> Result<Vec<(Queued, Option<LinkShare>)>, StoreError> {
     if waiting.is_empty() {
         return Ok(Vec::new());
     }
-    let queued = || waiting.iter().map(|it| &it.queued);
-    let ends = queued().flat_map(|it| [&it.source, &it.destination]);
+    let ends = waiting.iter().map(|it| &it.queued);
+    let ends = ends.flat_map(|it| [&it.source, &it.destination]);
+    let ends = ends.cloned().collect();
     links.know(ctx, ends).await?;
-    let servers = queued().map(|it| it.server).collect();
+    let servers = waiting.iter().map(|it| it.queued.server).collect();
     let guests = ctx.store.guests_of(servers).await?;
     let guests: HashMap<ServerUuid, Guest> = guests.into_iter().collect();
     let candidates = waiting.iter().enumerate().filter_map(|(id, it)| {
@@ -108,7 +109,7 @@ pub(super) async fn turn<'w>(
             continue;
         };
         links.count(*stream);
-        admitted.push((&it.queued, links.share(begins.rate)));
+        admitted.push((it.queued.clone(), links.share(begins.rate)));
     }
     Ok(admitted)
 }

@@ -168,6 +168,7 @@ pub(super) async fn links(
     let ends = begun.iter().flat_map(|it| [&it.source, &it.destination]);
     let all = waiting.iter().copied().flatten();
     let ends = ends.chain(all.flat_map(|it| [it.source(), &it.destination]));
+    let ends = ends.cloned().collect();
     links.know(ctx, ends).await?;
     let servers = begun.iter().map(|it| it.server).collect();
     let guests = ctx.store.guests_of(servers).await?;

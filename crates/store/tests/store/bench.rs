@@ -152,9 +152,8 @@ impl Bench {
 
     /// All that wait for slots, of which there are enough.
     pub(crate) async fn queue(&self) -> Vec<Queued> {
-        let queue = self
-            .store
-            .migrations_admissible(&FullHosts::default(), None, 1_000);
+        let none = FullHosts::default();
+        let queue = self.store.migrations_admissible(&none, None, 1_000);
         queue.await.unwrap()
     }
 
