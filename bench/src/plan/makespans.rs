@@ -10,8 +10,9 @@ use godwit_planner::simulate::{Conditions, Course, Outcome, Policy, simulate};
 use super::{empty, worst};
 use crate::table::{Table, median, percentile};
 
-const POLICIES: [(Policy, &str); 7] = [
+const POLICIES: [(Policy, &str); 8] = [
     (Policy::Budgets, "Godwit"),
+    (Policy::Executed, "as conductors do it"),
     (Policy::Fixed(1), "1 at a time"),
     (Policy::Fixed(2), "2 at a time"),
     (Policy::Fixed(5), "5 at a time"),

@@ -1,9 +1,11 @@
-//! From `queued` to `preparing`, as slots become free.
+//! From `queued` to `preparing`, as links become free.
 //!
-//! The planner says whose turn it is; the slots themselves are taken in the transaction that
+//! The planner says whose turn it is; slots and shares of links are taken in the transaction that
 //! moves the row on, so two conductors that look at the same queue cannot both give away the
 //! last one. A destination that was chosen an hour ago may not be fit any more: it is looked at
 //! again, and another one is chosen where nobody named it.
+
+mod turn;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,8 +16,8 @@ use godwit_core::event::Event;
 use godwit_core::failure::Failure;
 use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::migration::Migration;
+use godwit_core::slots::LinkShare;
 use godwit_core::status::MigrationStatus;
-use godwit_planner::admission::{Waiting, admit};
 use godwit_planner::candidates::candidates;
 use godwit_planner::inventory::{Host, Target};
 use godwit_planner::reason::{Rejected, Rejection};
@@ -28,8 +30,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use self::turn::{Waits, turn};
 use crate::context::Context;
-use crate::fleet::{Fleet, slots_taken};
+use crate::fleet::Fleet;
+use crate::links::HostLinks;
 use crate::scheduling::Scheduling;
 
 /// Those for which another destination is being looked for by this conductor.
@@ -75,41 +79,38 @@ async fn look(
     searching: &Searching,
     searches: &mut JoinSet<()>,
 ) -> Result<Duration, CommitError> {
-    let limits = ctx.config.slots.limits();
-    let mut reading = Duration::ZERO;
-    let mut taken = None;
+    let begun = Instant::now();
+    let mut links = HostLinks::load(ctx).await?;
+    // They come before their turn in the queue where their runs matter more.
+    let mut of_runs = ctx.store.moves_begun_by_runs().await?;
+    let all_of_runs: HashSet<MigrationUuid> = of_runs.iter().map(|it| it.uuid).collect();
+    of_runs.retain(|it| it.is_queued);
+    let mut reading = begun.elapsed();
     let mut last: Option<Queued> = None;
     loop {
         let begun = Instant::now();
-        let page = ctx.store.migrations_admissible(limits, last.as_ref(), PAGE);
+        let full = links.full();
+        let page = ctx.store.migrations_admissible(&full, last.as_ref(), PAGE);
         let page = page.await?;
-        reading += begun.elapsed();
-        if page.is_empty() {
-            return Ok(reading);
-        }
-        let taken = match &mut taken {
-            Some(taken) => taken,
-            None => taken.insert(slots_taken(&ctx.store).await?),
-        };
-        let waiting: Vec<Waiting<usize>> = page
-            .iter()
-            .enumerate()
-            .map(|(id, queued)| Waiting {
-                id,
-                source: queued.source.clone(),
-                destination: queued.destination.clone(),
-            })
+        let is_full = i64::try_from(page.len()).is_ok_and(|rows| rows >= PAGE);
+        last = page.last().cloned().filter(|_| is_full);
+        let of_users = page
+            .into_iter()
+            .filter(|it| !all_of_runs.contains(&it.uuid));
+        let waiting: Vec<Waits> = std::mem::take(&mut of_runs)
+            .into_iter()
+            .map(Waits::of_run)
+            .chain(of_users.map(Waits::of_user))
             .collect();
-        let admitted = admit(&waiting, taken, limits);
+        let admitted = turn(ctx, &mut links, &waiting).await?;
+        reading += begun.elapsed();
         let considered = stream::iter(admitted)
-            .map(|id| consider(ctx, &page[id]))
+            .map(|(queued, share)| consider(ctx, queued, share))
             .buffer_unordered(AT_ONCE)
             .try_collect::<Vec<_>>();
         for (record, rejected) in considered.await?.into_iter().flatten() {
             search(ctx, searching, searches, record, &rejected);
         }
-        let full = i64::try_from(page.len()).is_ok_and(|rows| rows >= PAGE);
-        last = page.into_iter().next_back().filter(|_| full);
         if last.is_none() {
             return Ok(reading);
         }
@@ -120,7 +121,8 @@ async fn look(
 /// reasons, where nobody named it.
 async fn consider(
     ctx: &Arc<Context>,
-    queued: &Queued,
+    queued: Queued,
+    share: Option<LinkShare>,
 ) -> Result<Option<(MigrationRecord, Vec<Rejection>)>, CommitError> {
     let is_as_read = |it: &MigrationRecord| {
         it.migration.status() == MigrationStatus::Queued
@@ -131,7 +133,7 @@ async fn consider(
         return Ok(None);
     };
     match fitness(ctx, &record, &queued.destination).await? {
-        Fitness::Fit => begin(ctx, &record).await?,
+        Fitness::Fit => begin(ctx, &record, share).await?,
         Fitness::Unfit { rejected, .. } if Target::of(&record.migration.request) == Target::Any => {
             return Ok(Some((record, rejected)));
         }
@@ -217,9 +219,14 @@ fn fit_now(
     }
 }
 
-async fn begin(ctx: &Arc<Context>, record: &MigrationRecord) -> Result<(), CommitError> {
+async fn begin(
+    ctx: &Arc<Context>,
+    record: &MigrationRecord,
+    share: Option<LinkShare>,
+) -> Result<(), CommitError> {
     let note = CommitNote {
         slots: Some(ctx.config.slots.limits()),
+        share,
         ..ctx.note(record, Value::Null)
     };
     match ctx.apply_to(record, Event::Admitted, note).await {

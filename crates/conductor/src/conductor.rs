@@ -25,6 +25,7 @@ use crate::enrolment::Enrolment;
 use crate::fencing::DeclaredDead;
 use crate::fleet::Fleets;
 use crate::lease::Leases;
+use crate::links::Unknown;
 use crate::metrics::Metrics;
 use crate::progress::ProgressBoard;
 use crate::runs::Queues;
@@ -97,6 +98,7 @@ impl Conductor {
             dead: DeclaredDead::default(),
             fleets: Fleets::default(),
             queues: Queues::default(),
+            unknown_links: Unknown::default(),
             planners: Arc::new(Semaphore::new(planners())),
         };
         Ok(Self { ctx: Arc::new(ctx) })

@@ -42,8 +42,10 @@ pub struct Config {
     pub effects_at_once: NonZeroUsize,
     /// Most moves followed at one time. Default 1000.
     pub watches_at_once: NonZeroUsize,
-    /// Who may move at one time.
+    /// Who may move at one time, of hosts whose links are of unknown speed.
     pub slots: Slots,
+    /// Who may move at one time, of the others.
+    pub link_budgets: LinkBudgets,
     /// How many hosts may refuse after having been chosen before a request is given up;
     /// absent: all that fit are tried. Nova's `migrate_max_retries`, whose -1 is absent here.
     pub migrate_max_retries: Option<u32>,
@@ -104,6 +106,7 @@ impl Default for Config {
             effects_at_once: const { NonZeroUsize::new(32).unwrap() },
             watches_at_once: const { NonZeroUsize::new(1_000).unwrap() },
             slots: Slots::default(),
+            link_budgets: LinkBudgets::default(),
             migrate_max_retries: None,
             allocation_ratios: AllocationRatios::default(),
             time_limits: TimeLimits::default(),
@@ -120,6 +123,33 @@ impl Default for Config {
             metrics_interval: Duration::from_secs(5),
             retention: Retention::default(),
         }
+    }
+}
+
+/// As few live migrations at one time as fill the links of hosts whose speed is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LinkBudgets {
+    /// Whether links are counted; if not, `slots` limit the moves of all hosts. Default true.
+    pub enabled: bool,
+    /// Most at one time away from one host, and as many towards it, however much its link carries; 0
+    /// means no limit. Default 8.
+    pub streams: u32,
+}
+
+impl Default for LinkBudgets {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            streams: 8,
+        }
+    }
+}
+
+impl LinkBudgets {
+    /// Most moves by one link in one direction.
+    pub fn most(self) -> Option<u32> {
+        (self.streams > 0).then_some(self.streams)
     }
 }
 

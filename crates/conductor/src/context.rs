@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::fencing::DeclaredDead;
 use crate::fleet::Fleets;
 use crate::lease::Leases;
+use crate::links::Unknown;
 use crate::metrics::Metrics;
 use crate::progress::ProgressBoard;
 use crate::runs::Queues;
@@ -41,6 +42,7 @@ pub(crate) struct Context {
     pub(crate) dead: DeclaredDead,
     pub(crate) fleets: Fleets,
     pub(crate) queues: Queues,
+    pub(crate) unknown_links: Unknown,
     /// So many plans are made at one time.
     pub(crate) planners: Arc<tokio::sync::Semaphore>,
     pub(crate) born: Timestamp,

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
-pub(crate) use godwit_facts::{Fleet, slots_taken};
+pub(crate) use godwit_facts::Fleet;
 use godwit_store::StoreError;
 
 use crate::context::Context;

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use godwit_core::effect::{Effect, RunEffect};
+use godwit_core::slots::SlotRole;
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Timestamp;
 use godwit_store::StoreError;
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::context::Context;
+use crate::links::HostLinks;
 use crate::ticks::Ticks;
 
 /// The kind of reader that is called by whoever serves the API, and seen from here, as one sees
@@ -79,6 +81,14 @@ async fn refresh(ctx: &Context) -> Result<(), StoreError> {
     metrics
         .effects_age
         .set(oldest.unwrap_or_default().as_secs_f64());
+
+    let links = HostLinks::load(ctx).await?;
+    for role in [SlotRole::Source, SlotRole::Destination] {
+        let (taken, carry) = links.in_use(role);
+        let labels = [role.as_str()];
+        metrics.links_taken.with_label_values(&labels).set(taken);
+        metrics.links_carry.with_label_values(&labels).set(carry);
+    }
 
     metrics.discrepancies.reset();
     for (kind, count) in figures.discrepancies {

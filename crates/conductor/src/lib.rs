@@ -42,6 +42,7 @@ mod fencing;
 mod fleet;
 mod gauges;
 mod lease;
+mod links;
 mod liveness;
 mod maintenance;
 mod metrics;
@@ -60,5 +61,5 @@ mod wake;
 
 pub use backoff::{Backoff, Jitter};
 pub use conductor::{Conductor, LoopDied, Parts};
-pub use config::{Config, Slots, TimeLimits};
+pub use config::{Config, LinkBudgets, Slots, TimeLimits};
 pub use wake::Wake;

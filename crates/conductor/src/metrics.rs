@@ -53,6 +53,8 @@ pub(crate) struct Metrics {
     status_seconds: TracedHistograms,
     pub(crate) queue_length: IntGauge,
     pub(crate) queue_age: Gauge,
+    pub(crate) links_taken: GaugeVec,
+    pub(crate) links_carry: GaugeVec,
     downtime: Histogram,
     bytes: Histogram,
     throughput: Histogram,
@@ -121,6 +123,18 @@ impl Metrics {
             queue_age: age!(
                 "godwit_queue_oldest_seconds",
                 "How long the first in the queue has been waiting.",
+                registry
+            )?,
+            links_taken: ages!(
+                "godwit_link_taken_bytes_per_second",
+                "What live migrations take of the links that they use, where their speed is known.",
+                &["role"],
+                registry
+            )?,
+            links_carry: ages!(
+                "godwit_link_budget_bytes_per_second",
+                "What the links carry that live migrations use, where their speed is known.",
+                &["role"],
                 registry
             )?,
             downtime: histogram!(

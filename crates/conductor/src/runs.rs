@@ -12,7 +12,7 @@
 //!
 //! - [`drive`]: the loop of one run, from its room to its end.
 //! - [`room`]: all the room that it needs, or whom it waits for.
-//! - [`candidates`]: operations that may begin but for slots; [`queues`]: which of them do, where
+//! - [`candidates`]: operations that may begin but for links; [`queues`]: which of them do, where
 //!   several wait for the same ones; [`check`]: whether their facts still hold; [`begin`]: each begins
 //!   with what it starts.
 //! - [`ends`]: what operations have come to.

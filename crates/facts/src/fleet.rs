@@ -181,7 +181,7 @@ pub fn gib_ceil(bytes: u64) -> i64 {
 ///
 /// # Errors
 /// The store's.
-pub async fn slots_taken(store: &Store) -> Result<SlotsTaken, StoreError> {
+async fn slots_taken(store: &Store) -> Result<SlotsTaken, StoreError> {
     let mut slots = SlotsTaken::default();
     for (host, role, taken) in store.slots_taken().await? {
         slots.take(role, &host, u32::try_from(taken).unwrap_or(u32::MAX));

@@ -18,6 +18,6 @@ pub mod planning;
 mod verdict;
 
 pub use drain::{Blocked, Drain, drain};
-pub use fleet::{Basis, Fleet, gib_ceil, slots_taken};
+pub use fleet::{Basis, Fleet, gib_ceil};
 pub use guest::Guest;
 pub use verdict::{Verdict, verdicts};

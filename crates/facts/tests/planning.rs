@@ -378,3 +378,37 @@ async fn a_plan_is_compared_with_no_more_than_it_is_about() {
     assert_eq!(inventory.servers.len(), 6);
     assert_eq!(inventory.groups.len(), 1);
 }
+
+#[tokio::test]
+async fn plans_are_made_with_what_was_measured() {
+    let mut world = World::new().await;
+    let links = json!([{
+        "name": "eth1", "role": "migration",
+        "bytes_per_second": 500_000_000, "stream_bytes_per_second": 400_000_000,
+    }]);
+    let of = |name: HostName| format!("WHERE name = '{name}'");
+    world.sql(&format!("UPDATE hosts SET links = '{links}'"));
+    world.sql(&format!(
+        "UPDATE hosts SET stream_bytes_per_second = 300000000 {}",
+        of(host(1))
+    ));
+    world.sql(&format!(
+        "UPDATE servers SET dirty_bytes_per_second = 7 WHERE uuid = '{}'",
+        server(1)
+    ));
+    let scope = InventoryScope {
+        servers: [server(1), server(2)].into(),
+        ..InventoryScope::default()
+    };
+    let fleet = world.fleet(scope).await;
+    let stream = |number| {
+        let no = fleet.host_no(&host(number)).unwrap();
+        fleet.hosts()[no].link.stream_bytes_per_second
+    };
+    assert_eq!((stream(1), stream(2)), (300_000_000, 400_000_000));
+    let dirty = |number: u128| {
+        let no = fleet.server_no(server(number)).unwrap();
+        fleet.servers()[no].dirty_bytes_per_second
+    };
+    assert_eq!((dirty(1), dirty(2)), (Some(7), None));
+}

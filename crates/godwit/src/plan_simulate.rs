@@ -101,7 +101,7 @@ fn simulated(file: &FleetFile, target: &Target, options: &Options) -> Result<Sim
     if let Some(finding) = found.first() {
         return Ok(refused(format!("the plan breaks a rule: {}", finding.text)));
     }
-    let outcome = simulate(&fleet, &plan, Policy::Budgets, &Conditions::default());
+    let outcome = simulate(&fleet, &plan, Policy::Executed, &Conditions::default());
     let document = Document::new(target, plan, outcome);
     Ok(Simulated::Planned(Box::new(document)))
 }

@@ -1,21 +1,9 @@
-//! Who begins now: first come, first served, within limits per source and per destination.
-//!
-//! A move that must wait does not hold up those behind it that need other hosts: with a limit
-//! of one per source, a thousand moves off one host must not keep the rest of the fleet still.
-//! What a move may not do is take a slot that an older one could have had at that moment.
+//! How many moves take part in what each host does: who begins is [`crate::schedule`]'s to say.
 
 use std::collections::HashMap;
 
 use godwit_core::ids::HostName;
-use godwit_core::slots::{SlotLimits, SlotRole};
-
-/// A placed move that waits for its slots.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Waiting<Id> {
-    pub id: Id,
-    pub source: HostName,
-    pub destination: HostName,
-}
+use godwit_core::slots::SlotRole;
 
 /// How many slots are taken, per host and role.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -43,35 +31,4 @@ impl SlotsTaken {
         };
         slots.get(host).copied().unwrap_or_default()
     }
-
-    /// Is there a slot at both ends?
-    pub fn has_free(&self, source: &HostName, destination: &HostName, limits: SlotLimits) -> bool {
-        [
-            (SlotRole::Source, source),
-            (SlotRole::Destination, destination),
-        ]
-        .into_iter()
-        .all(|(role, host)| limits.allow(role, self.taken(role, host)))
-    }
 }
-
-/// Those of `queue` (the oldest first) that begin now, in the order of the queue; `taken` is
-/// what is under way already, and then includes them.
-pub fn admit<Id: Copy>(
-    queue: &[Waiting<Id>],
-    taken: &mut SlotsTaken,
-    limits: SlotLimits,
-) -> Vec<Id> {
-    let mut admitted = Vec::new();
-    for waiting in queue {
-        if taken.has_free(&waiting.source, &waiting.destination, limits) {
-            taken.take(SlotRole::Source, &waiting.source, 1);
-            taken.take(SlotRole::Destination, &waiting.destination, 1);
-            admitted.push(waiting.id);
-        }
-    }
-    admitted
-}
-
-#[cfg(test)]
-mod tests;

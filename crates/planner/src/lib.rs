@@ -18,6 +18,7 @@
 //! - [`fleet`]: hosts with links and servers with dirty rates; from a file, or [`generate`]d.
 //! - [`plan`]: what is asked of many moves, and what is answered.
 //! - [`order`]: which prepared moves transfer now, and how fast.
+//! - [`schedule`]: which moves begin now, as conductors let them.
 //! - [`simulate`]: how a plan would go, by this order or by simpler ones.
 //! - [`bound`]: how fast any plan could be at best.
 //! - [`optimum`]: how fast the best plan of a few moves is, by trying all.
@@ -43,6 +44,7 @@ pub mod order;
 pub mod plan;
 pub mod precopy;
 pub mod reason;
+pub mod schedule;
 pub mod search;
 pub mod simulate;
 pub mod table;

@@ -12,7 +12,8 @@
 //!   less gives way to it ([`begins`]).
 //! - Destinations are made ready ahead of time, so many for each source ([`AHEAD`]).
 //!
-//! The same functions serve whoever really runs a plan, with rates as they are measured.
+//! This is what whoever can tell each stream how fast to be would do. Who begins where nobody can
+//! is in [`crate::schedule`], by the same rules.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -45,9 +46,21 @@ pub struct Stream {
     pub last_rounds: bool,
 }
 
+/// What the links of hosts carry.
+pub trait Links {
+    /// In each direction, in bytes per second; infinite where nobody knows.
+    fn bytes_per_second(&self, host: HostNo) -> f64;
+}
+
+impl Links for Fleet {
+    fn bytes_per_second(&self, host: HostNo) -> f64 {
+        self.hosts()[host].link.bytes_per_second as f64
+    }
+}
+
 /// What is left of each link.
 pub struct Budgets<'f> {
-    fleet: &'f Fleet,
+    links: &'f dyn Links,
     /// Of what links are said to carry.
     share: f64,
     outgoing: HashMap<HostNo, f64>,
@@ -55,9 +68,9 @@ pub struct Budgets<'f> {
 }
 
 impl<'f> Budgets<'f> {
-    pub fn new(fleet: &'f Fleet, share: f64) -> Self {
+    pub fn new(links: &'f dyn Links, share: f64) -> Self {
         Self {
-            fleet,
+            links,
             share,
             outgoing: HashMap::new(),
             incoming: HashMap::new(),
@@ -65,7 +78,7 @@ impl<'f> Budgets<'f> {
     }
 
     fn whole(&self, host: HostNo) -> f64 {
-        self.fleet.hosts()[host].link.bytes_per_second as f64 * self.share
+        self.links.bytes_per_second(host) * self.share
     }
 
     /// What is left between two hosts, for a stream that carries `limit` at most.
@@ -97,9 +110,14 @@ impl<'f> Budgets<'f> {
 }
 
 impl Stream {
+    /// Does it lose much where it is slow?
+    pub fn is_busy(&self) -> bool {
+        self.dirty > self.limit * LEAST_SHARE
+    }
+
     /// Who comes before whom.
     fn place(&self) -> (Reverse<bool>, Reverse<bool>, Reverse<u64>) {
-        let busy = self.dirty > self.limit * LEAST_SHARE;
+        let busy = self.is_busy();
         // Times are positive, and the bits of positive numbers are in their order.
         let left = self.seconds_left.max(0.0).to_bits();
         (Reverse(self.last_rounds), Reverse(busy), Reverse(left))
@@ -145,6 +163,26 @@ pub fn begins(budgets: &mut Budgets<'_>, sent: &mut Vec<(Stream, f64)>, new: &St
         sent.push((*new, new.limit));
     }
     gives_way
+}
+
+/// Adds to the weight of each the heaviest that waits for it, and so on: long ones first, and first
+/// those that others wait for. `after` has for each the places of those, before its own, that it
+/// waits for; `cost` is what it costs to begin one.
+pub fn weigh(weights: &mut [u64], after: &[&[usize]], cost: u64) {
+    let mut heaviest = vec![0_u64; weights.len()];
+    for at in (0..weights.len()).rev() {
+        let behind = heaviest.get(at).copied().unwrap_or_default();
+        let Some(weight) = weights.get_mut(at) else {
+            continue;
+        };
+        *weight = weight.saturating_add(behind);
+        let weight = weight.saturating_add(cost);
+        for earlier in after.get(at).copied().unwrap_or_default() {
+            if let Some(place) = heaviest.get_mut(*earlier) {
+                *place = (*place).max(weight);
+            }
+        }
+    }
 }
 
 /// Does a guest that dirties so much begin, if `left` is what its stream gets of its limit?

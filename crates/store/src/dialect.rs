@@ -321,6 +321,17 @@ pub(crate) fn rows_of(connection: &Database, columns: &[(&str, &str)]) -> String
     }
 }
 
+/// The texts of the JSON array that is bound as `$number`, as the right side of `IN`.
+pub(crate) fn texts_of(connection: &Database, number: u32) -> String {
+    match connection {
+        Database::Sqlite(_) => format!("(SELECT value FROM json_each(${number}))"),
+        #[cfg(feature = "postgres")]
+        Database::Postgres(_) => {
+            format!("(SELECT jsonb_array_elements_text(CAST(${number} AS jsonb)))")
+        }
+    }
+}
+
 const AMOUNTS: [&str; 9] = [
     "memory_total",
     "memory_processed",

@@ -39,6 +39,9 @@ pub struct Host {
     pub facts: HostFacts,
     /// The run of its agent that registered last.
     pub agent: AgentFacts,
+    /// What one stream from or to it was seen to achieve, in bytes a second; `None`: nobody has seen
+    /// one.
+    pub stream_bytes_per_second: Option<u64>,
     /// The agent's last whole inventory, which confirmed the facts.
     pub last_inventory_at: Option<Timestamp>,
     /// When it first registered.
@@ -167,6 +170,7 @@ struct HostRow {
     local_free_gb: i64,
     storage_pools: Json<Vec<StoragePool>>,
     links: Option<Json<Vec<Link>>>,
+    stream_bytes_per_second: Option<i64>,
     agent_address: String,
     agent_boot_id: PlainUuid,
     rpc_version: String,
@@ -202,6 +206,9 @@ impl HostRow {
                 rpc_version: self.rpc_version,
                 capabilities: self.capabilities.0,
             },
+            stream_bytes_per_second: self
+                .stream_bytes_per_second
+                .and_then(|rate| u64::try_from(rate).ok()),
             last_inventory_at: self.last_inventory_at,
             created_at: self.created_at,
             updated_at: self.updated_at,

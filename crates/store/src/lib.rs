@@ -30,6 +30,7 @@ mod idempotency;
 mod import;
 mod instance_actions;
 mod invariants;
+mod links;
 mod location;
 mod maintenance;
 mod migrations;
@@ -77,6 +78,7 @@ pub use instance_actions::{
     ActionListError, ActionNote, ActionPage, InstanceAction, InstanceActionEvent,
 };
 pub use invariants::Violation;
+pub use links::{BegunByRun, Guest, HostLink, UnderWay};
 pub use maintenance::{
     FreshIds, Hold, LeftReasons, MaintenanceChange, MaintenanceError, MaintenanceRecord, Sighted,
 };

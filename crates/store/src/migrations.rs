@@ -38,7 +38,7 @@ pub use self::listed::ListedMigration;
 pub use self::of_server::OfServer;
 pub(crate) use self::of_server::{ById, InProgress, by_id, in_progress};
 pub use self::progress::ProgressSample;
-pub use self::queue::Queued;
+pub use self::queue::{FullHosts, Queued};
 pub use self::record::{Amounts, MigrationRecord, Progress};
 use self::row::MigrationRow;
 pub(crate) use self::row::by_uuid;

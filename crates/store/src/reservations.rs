@@ -7,7 +7,7 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Text, Timestamp as SqlTimestamp};
 use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::resources::Resources;
-use godwit_core::slots::{SlotLimits, SlotRole};
+use godwit_core::slots::SlotRole;
 use godwit_core::time::Timestamp;
 use serde_json::json;
 
@@ -258,58 +258,6 @@ pub(crate) fn keep_way_back(
         ))
         .prepared()
         .execute(connection)?;
-    Ok(())
-}
-
-/// Takes a slot at each end, if the limits allow. Both hosts are locked.
-pub(crate) fn take_slots(
-    connection: &mut Database,
-    migration: i64,
-    (source, destination): (&HostName, &HostName),
-    limits: SlotLimits,
-    at: Timestamp,
-) -> Result<(), CommitError> {
-    #[derive(QueryableByName)]
-    struct Slots {
-        #[diesel(sql_type = Text)]
-        role: SlotRole,
-        #[diesel(sql_type = BigInt)]
-        taken: i64,
-    }
-    let slots: Vec<Slots> = sql_query(
-        "SELECT role, COUNT(*) AS taken FROM slots
-         WHERE (host = $1 AND role = 'source' OR host = $2 AND role = 'destination')
-           AND migration_id <> $3
-         GROUP BY role",
-    )
-    .bind::<Text, _>(source.as_str())
-    .bind::<Text, _>(destination.as_str())
-    .bind::<BigInt, _>(migration)
-    .prepared()
-    .load(connection)
-    .map_err(StoreError::from)?;
-    for (role, host) in [
-        (SlotRole::Source, source),
-        (SlotRole::Destination, destination),
-    ] {
-        let of_role = slots.iter().find(|slots| slots.role == role);
-        let taken = of_role.map_or(0, |slots| slots.taken);
-        if !limits.allow(role, u32::try_from(taken).unwrap_or(u32::MAX)) {
-            let host = host.clone();
-            return Err(CommitError::NoSlot { host, role });
-        }
-    }
-    sql_query(
-        "INSERT INTO slots (migration_id, role, host, created_at)
-         VALUES ($1, 'source', $2, $3), ($1, 'destination', $4, $3)",
-    )
-    .bind::<BigInt, _>(migration)
-    .bind::<Text, _>(source.as_str())
-    .bind::<SqlTimestamp, _>(instant(at))
-    .bind::<Text, _>(destination.as_str())
-    .prepared()
-    .execute(connection)
-    .map_err(StoreError::from)?;
     Ok(())
 }
 

@@ -187,6 +187,8 @@ diesel::table! {
         imported_usage -> Nullable<Text>,
         restored_at -> Nullable<Timestamp>,
         links -> Nullable<Text>,
+        stream_bytes_per_second -> Nullable<BigInt>,
+        moved_at -> Nullable<Timestamp>,
     }
 }
 
@@ -389,6 +391,7 @@ diesel::table! {
         role -> Text,
         host -> Text,
         created_at -> Timestamp,
+        bytes_per_second -> Nullable<BigInt>,
     }
 }
 

@@ -15,7 +15,8 @@ use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
 use godwit_core::phase::Phase;
-use godwit_rpc::progress::{Ended, WatchEvent};
+use godwit_core::status::MigrationKind;
+use godwit_rpc::progress::{Ended, Progress, WatchEvent};
 use godwit_rpc::refusal::CallError;
 use serde_json::json;
 use tracing::{debug, info};
@@ -26,6 +27,7 @@ use crate::context::{AskError, Context};
 use crate::enrolment::event_of;
 use crate::steps::Applied;
 use crate::testimony::{Testimony, explain, is_dead};
+use crate::translate;
 
 /// A break this often in a row is worth a discrepancy.
 const BREAKS_BEFORE_DISCREPANCY: u32 = 3;
@@ -157,6 +159,9 @@ async fn until_dead(ctx: &Context, source: &HostName) -> Result<(), Retry> {
 async fn ended(performer: &Performer<'_>, ended: Ended) -> Result<Heard, Retry> {
     let Ended { outcome, progress } = ended;
     let migration = &performer.record.migration;
+    if migration.kind == MigrationKind::LiveMigration {
+        learn(performer, progress.as_ref()).await;
+    }
     performer.ctx.progress.forget(migration.uuid);
     let event = event_of(migration.kind, outcome);
     match performer.relay_end(event, progress.as_ref()).await? {
@@ -164,6 +169,18 @@ async fn ended(performer: &Performer<'_>, ended: Ended) -> Result<Heard, Retry> 
         // Somebody else was faster; or the row does not allow such an end (the source cannot
         // have the guest past the switch to post-copy), and then both sides are asked.
         Applied::No => Ok(Heard::Unknown),
+    }
+}
+
+/// What the last figures say of the stream; nothing depends on that.
+async fn learn(performer: &Performer<'_>, progress: Option<&Progress>) {
+    let Some(progress) = progress else {
+        return;
+    };
+    let (ctx, uuid) = (performer.ctx, performer.record.migration.uuid);
+    let progress = translate::progress(progress);
+    if let Err(error) = ctx.progress.learn(&ctx.store, uuid, &progress).await {
+        debug!(%error, "what was seen of the stream was not written");
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{MigrationUuid, OperationUuid};
 use godwit_core::migration::{Limits, Request};
+use godwit_core::plan::options::Priority;
 use godwit_core::power::PowerAction;
 use godwit_core::run::order::startable;
 use godwit_core::run::{Event, Operation, OperationKind};
@@ -15,10 +16,10 @@ use godwit_store::{
 use tracing::{info, warn};
 
 use super::applied;
-use super::candidates::{candidates, taken};
+use super::candidates::{candidates, links, read_guests};
 use super::check::{Readiness, check, elsewhere, gone, in_use, request};
 use super::drive::Driver;
-use super::queues::choose;
+use super::queues::{Candidate, choose};
 use crate::context::Context;
 use crate::effects::Retry;
 
@@ -37,7 +38,7 @@ enum Begun {
     Changed,
 }
 
-/// Begins what may begin and has slots; `None`: nothing.
+/// Begins what may begin and fits on its links; `None`: nothing.
 pub(super) async fn some(
     driver: &mut Driver<'_>,
     record: &RunRecord,
@@ -45,17 +46,15 @@ pub(super) async fn some(
     let ctx = driver.ctx;
     let mut later = BTreeSet::new();
     for _ in 0..ROUNDS {
-        let candidates = candidates(record, &later);
+        let mut candidates = candidates(record, &later);
         if candidates.all.is_empty() {
             // Whoever was in use the last time, and is not now, is waited for anew.
             driver.busy.retain(|id, _| later.contains(id));
             ctx.queues.publish(driver.run, Vec::new());
             return Ok(None);
         }
-        let others = ctx.queues.of_others(driver.run);
-        let slots = (taken(ctx).await?, ctx.config.slots.limits());
-        let mut chosen = choose(&candidates.need_slots, &others, slots, ctx.now(), AT_ONCE);
-        ctx.queues.publish(driver.run, candidates.need_slots);
+        let mut chosen = next(driver, record.priority, &mut candidates.need_links).await?;
+        ctx.queues.publish(driver.run, candidates.need_links);
         chosen.extend(candidates.need_none.into_iter().take(AT_ONCE));
         // All together they have to keep to the constraints, too.
         let begin = startable(&record.run, |it| chosen.contains(&it.id));
@@ -77,6 +76,22 @@ pub(super) async fn some(
         }
     }
     Ok(None)
+}
+
+/// Those that begin of what needs a part of links.
+async fn next(
+    driver: &Driver<'_>,
+    priority: Priority,
+    waiting: &mut [Candidate],
+) -> Result<BTreeSet<OperationUuid>, Retry> {
+    if waiting.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let ctx = driver.ctx;
+    read_guests(ctx, waiting).await?;
+    let others = ctx.queues.of_others(driver.run);
+    let links = links(ctx, priority, &[waiting, &others]).await?;
+    Ok(choose(waiting, &others, &links, ctx.now(), AT_ONCE))
 }
 
 async fn begin_one(

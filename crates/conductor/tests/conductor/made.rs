@@ -7,6 +7,7 @@ use std::time::Duration;
 use godwit_compute_agent::config::Pace;
 use godwit_compute_agent::drivers::simulated::{Fabric, Fleet, GuestSpec, HostSpec};
 use godwit_conductor::{Backoff, Config, Slots, TimeLimits};
+use godwit_core::host::link::{Link, LinkRole};
 use godwit_core::ids::HostName;
 use godwit_rpc::Deadlines;
 use godwit_rpc::transport::LocalNetwork;
@@ -77,7 +78,10 @@ impl Made {
     pub(crate) fn with_hosts(mut self, guests: &[usize]) -> Self {
         for (index, count) in guests.iter().enumerate() {
             let name = host(index + 1);
-            self.fleet.hosts.push(HostSpec::new(name.clone()));
+            // Nobody knows how fast its link is, so slots limit its moves.
+            let mut spec = HostSpec::new(name.clone());
+            spec.links = vec![link(None, None)];
+            self.fleet.hosts.push(spec);
             for _ in 0..*count {
                 let number = self.fleet.guests.len() + 1;
                 let called = format!("vm-{number}");
@@ -94,6 +98,13 @@ impl Made {
 
     pub(crate) fn guest(&mut self, number: usize) -> &mut GuestSpec {
         &mut self.fleet.guests[number - 1]
+    }
+
+    /// From now on it is known what links carry, and what one stream achieves, in MB/s.
+    pub(crate) fn links_are(&mut self, all: u64, stream: u64) {
+        for host in &mut self.fleet.hosts {
+            host.links = vec![link(Some(all * 1_000_000), Some(stream * 1_000_000))];
+        }
     }
 
     /// A guest that changes its memory faster than any link carries it.
@@ -138,6 +149,15 @@ impl Made {
         }
         cluster.all_are_up().await;
         cluster
+    }
+}
+
+fn link(bytes_per_second: Option<u64>, stream_bytes_per_second: Option<u64>) -> Link {
+    Link {
+        name: "sim0".to_owned(),
+        role: LinkRole::Migration,
+        bytes_per_second,
+        stream_bytes_per_second,
     }
 }
 

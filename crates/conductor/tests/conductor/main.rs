@@ -16,6 +16,7 @@ mod ends;
 mod evacuation;
 mod faults;
 mod groups;
+mod link_budgets;
 mod maintenance;
 mod placing;
 mod planned;

@@ -47,7 +47,8 @@ pub fn planning(
         .map(|(host, load)| FleetHost {
             fenced: !host.up && is_fenced(load, silence_is_proof),
             host: host.clone(),
-            link: Link::of_moves(&load.host.facts.links),
+            link: Link::of_moves(&load.host.facts.links)
+                .with_stream_seen(load.host.stream_bytes_per_second),
             zone: Some(load.topology.zone.clone()),
             pod: load.topology.pod.clone(),
             cluster: load.topology.cluster.clone(),

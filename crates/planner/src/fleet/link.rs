@@ -37,6 +37,17 @@ impl Link {
             stream_bytes_per_second: stream.unwrap_or(all).min(all),
         }
     }
+
+    /// The same where a stream was seen to achieve so much, whatever was said.
+    pub fn with_stream_seen(self, seen: Option<u64>) -> Self {
+        let stream = seen.filter(|rate| *rate > 0);
+        Self {
+            stream_bytes_per_second: stream.map_or(self.stream_bytes_per_second, |it| {
+                it.min(self.bytes_per_second)
+            }),
+            ..self
+        }
+    }
 }
 
 #[cfg(test)]
@@ -63,6 +74,14 @@ mod tests {
             let said = link(LinkRole::Migration, unknown, unknown);
             assert_eq!(Link::of_moves(&[said]), Link::ASSUMED);
         }
+    }
+
+    #[test]
+    fn what_was_seen_of_a_stream_counts_and_not_what_was_said() {
+        let link = Link::of_whole(500);
+        let streams = [None, Some(0), Some(200), Some(900)]
+            .map(|seen| link.with_stream_seen(seen).stream_bytes_per_second);
+        assert_eq!(streams, [500, 500, 200, 500]);
     }
 
     #[test]

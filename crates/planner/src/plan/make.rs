@@ -135,7 +135,7 @@ fn estimate(fleet: &Fleet, plan: &mut Plan) {
             dirty_factor,
             ..Conditions::default()
         };
-        simulate(fleet, plan, Policy::Budgets, &conditions)
+        simulate(fleet, plan, Policy::Executed, &conditions)
     };
     let low = simulated(LOW_DIRTY, 1.0);
     let mid = simulated(1.0, 1.0);

@@ -1,6 +1,7 @@
 //! The events of a simulation: a destination is ready, a round has ended.
 
 mod begin;
+mod executed;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -59,6 +60,11 @@ pub(super) struct Engine<'f> {
     /// Of each source: begun and not transferring, transferring.
     begun: BTreeMap<HostNo, (usize, usize)>,
     finished: usize,
+    /// May something begin that could not before?
+    changed: bool,
+    /// How many have begun, and of each source how many had when its last one did.
+    turns: u64,
+    served: BTreeMap<HostNo, u64>,
 }
 
 impl<'f> Engine<'f> {
@@ -84,6 +90,9 @@ impl<'f> Engine<'f> {
             known_rates: None,
             begun: BTreeMap::new(),
             finished: 0,
+            changed: true,
+            turns: 0,
+            served: BTreeMap::new(),
         };
         for job in engine.gates.open() {
             engine.is_ready(job);
@@ -111,7 +120,7 @@ impl<'f> Engine<'f> {
     fn key(&self, job: usize) -> Option<(HostNo, (Reverse<u64>, usize))> {
         let it = self.jobs.get(job)?;
         let weight = match self.policy {
-            Policy::Budgets => it.weight,
+            Policy::Budgets | Policy::Executed => it.weight,
             // These take servers as they are listed.
             Policy::Fixed(_) | Policy::Batches(_) | Policy::OneTransfer => Reverse(0),
         };
@@ -219,6 +228,7 @@ impl<'f> Engine<'f> {
         };
         course.ended_at = self.now;
         self.finished += 1;
+        self.changed = true;
         if let Some(begun) = self.begun.get_mut(&job.source) {
             begun.1 = begun.1.saturating_sub(1);
         }

@@ -111,19 +111,11 @@ pub(super) fn jobs(fleet: &Fleet, plan: &Plan, conditions: &Conditions) -> Vec<J
 
 /// Adds to each the heaviest that waits for it.
 fn weigh(mut jobs: Vec<Job>) -> Vec<Job> {
-    let mut heaviest = vec![0_u64; jobs.len()];
-    for at in (0..jobs.len()).rev() {
-        let behind = heaviest.get(at).copied().unwrap_or_default();
-        let Some(job) = jobs.get_mut(at) else {
-            continue;
-        };
-        job.weight.0 = job.weight.0.saturating_add(behind);
-        let weight = job.weight.0.saturating_add((PREPARE_SECONDS * 1e6) as u64);
-        for earlier in &job.after {
-            if let Some(place) = heaviest.get_mut(*earlier) {
-                *place = (*place).max(weight);
-            }
-        }
+    let mut weights: Vec<u64> = jobs.iter().map(|job| job.weight.0).collect();
+    let after: Vec<&[usize]> = jobs.iter().map(|job| job.after.as_slice()).collect();
+    order::weigh(&mut weights, &after, (PREPARE_SECONDS * 1e6) as u64);
+    for (job, weight) in jobs.iter_mut().zip(weights) {
+        job.weight.0 = weight;
     }
     jobs
 }

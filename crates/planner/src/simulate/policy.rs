@@ -7,8 +7,11 @@ use crate::order::{self, Budgets, Stream};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Policy {
-    /// As [`crate::order`] says.
+    /// As [`crate::order`] says, by whoever tells streams how fast to be and makes destinations ready
+    /// ahead of time.
     Budgets,
+    /// As [`crate::schedule`] says: what conductors do.
+    Executed,
     /// So many moves of a source at a time, prepared and transferred.
     Fixed(usize),
     /// So many of a source at a time, and the next when all of them have ended.
@@ -28,7 +31,11 @@ pub(super) fn rates(
     let of = |transfer: &Transfer| jobs.get(transfer.job).map(|job| stream(job, transfer));
     let streams: Vec<_> = transfers.iter().filter_map(of).collect();
     match policy {
-        Policy::Budgets => order::rates(&mut Budgets::new(fleet, share), &streams),
+        // Links are shared evenly by those who fit, and whoever has less than it could carry gets what
+        // becomes free.
+        Policy::Budgets | Policy::Executed => {
+            order::rates(&mut Budgets::new(fleet, share), &streams)
+        }
         Policy::Fixed(_) | Policy::Batches(_) | Policy::OneTransfer => fair(fleet, share, &streams),
     }
 }

@@ -1,4 +1,4 @@
-use godwit_core::ids::HostName;
+use godwit_core::ids::{HostName, ServerUuid};
 
 use super::*;
 use crate::fleet::Link;
@@ -60,6 +60,31 @@ fn our_order_is_near_the_bound_and_behind_no_other() {
         for (ratios, policy) in others.into_iter().zip(OTHERS) {
             println!("    {policy:?}: {:.3}", of(ratios.clone(), 50));
             assert!(median <= of(ratios, 50) * 1.001, "{policy:?}");
+        }
+    }
+}
+
+/// Destinations are made ready while the link is idle, and nothing can be slowed for the sake of
+/// another: that is what it is behind by.
+#[test]
+fn what_conductors_do_is_not_far_behind_and_ahead_of_fixed_numbers() {
+    for (gbit, stream) in [(10, 10), (10, 3), (25, 10), (100, 10)] {
+        let link = generate::link(gbit, stream);
+        let (mut ours, mut others) = (Vec::new(), vec![Vec::new(); OTHERS.len() - 1]);
+        for seed in 0..8 {
+            let (fleet, plan) = drain(seed, link, Vec::new());
+            ours.push(ratio(&fleet, &plan, Policy::Executed));
+            for (ratios, policy) in others.iter_mut().zip(OTHERS) {
+                ratios.push(ratio(&fleet, &plan, policy));
+            }
+        }
+        println!(
+            "{gbit} Gbit/s, {stream} a stream: {:.3}",
+            of(ours.clone(), 50)
+        );
+        assert!(ours.iter().all(|it| *it >= 1.0 - 1e-9), "{ours:?}");
+        for (ratios, policy) in others.into_iter().zip(OTHERS) {
+            println!("    {policy:?}: {:.3}", of(ratios, 50));
         }
     }
 }
@@ -139,7 +164,13 @@ fn servers_that_may_not_move_together_do_not() {
         Constraint::AtMost(2, named[6..].to_vec()),
     ];
     let (fleet, plan) = drain(5, generate::link(100, 10), constraints);
-    let outcome = simulate(&fleet, &plan, Policy::Budgets, &Conditions::default());
+    for policy in [Policy::Budgets, Policy::Executed] {
+        no_more_together(&fleet, &plan, policy, &named);
+    }
+}
+
+fn no_more_together(fleet: &Fleet, plan: &Plan, policy: Policy, named: &[ServerUuid]) {
+    let outcome = simulate(fleet, plan, policy, &Conditions::default());
     assert!(outcome.makespan_seconds.is_finite());
     for (servers, most) in [(&named[..6], 1), (&named[6..], 2)] {
         let of = plan
@@ -171,7 +202,10 @@ fn what_waits_begins_after_what_it_waits_for() {
         max_unavailable: 2,
     };
     let plan = make(&fleet, &wish, &Options::default()).unwrap();
-    for policy in OTHERS.into_iter().chain([Policy::Budgets]) {
+    for policy in OTHERS
+        .into_iter()
+        .chain([Policy::Budgets, Policy::Executed])
+    {
         let outcome = simulate(&fleet, &plan, policy, &Conditions::default());
         assert!(outcome.makespan_seconds.is_finite(), "{policy:?}");
         for operation in plan.operations.rows() {

@@ -8,7 +8,7 @@ use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::Migration;
 use godwit_core::resources::Resources;
 use godwit_core::server_group::Violation;
-use godwit_core::slots::{SlotLimits, SlotRole};
+use godwit_core::slots::{LinkShare, SlotLimits, SlotRole};
 use godwit_core::time::Timestamp;
 use godwit_core::transition::Transition;
 
@@ -39,6 +39,8 @@ pub struct CommitNote {
     pub claim: Option<Claim>,
     /// The limits that its slots have to keep, where the transition takes some.
     pub slots: Option<SlotLimits>,
+    /// What it takes with them of the links whose speed is known; `None`: slots alone count.
+    pub share: Option<LinkShare>,
     /// The last figures of the move, which the row and its server take with it.
     pub progress: Option<Progress>,
     /// The effect whose outcome this is; it becomes done in the same transaction, if the lease
@@ -57,6 +59,7 @@ impl CommitNote {
             at,
             claim: None,
             slots: None,
+            share: None,
             progress: None,
             performed: None,
         }
@@ -89,7 +92,7 @@ pub enum CommitError {
     /// The row is no longer what the transition began from. Load it and step again.
     #[error("the migration has changed meanwhile")]
     Lost,
-    /// The host has as many migrations in this role as it may.
+    /// The host has as many migrations in this role as it may, or as its link carries.
     #[error("no {role} slot is free on {host}")]
     NoSlot { host: HostName, role: SlotRole },
     /// Somebody else took the room meanwhile.

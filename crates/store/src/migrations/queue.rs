@@ -4,11 +4,10 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
-use godwit_core::ids::{HostName, MigrationUuid};
-use godwit_core::slots::SlotLimits;
+use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::time::Timestamp;
 
-use crate::columns::instant;
+use crate::columns::{instant, json};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
 use crate::{Store, StoreError, dialect};
@@ -19,6 +18,9 @@ pub struct Queued {
     /// Its uuid.
     #[diesel(sql_type = Text)]
     pub uuid: MigrationUuid,
+    /// Its server.
+    #[diesel(sql_type = Text, column_name = instance_uuid)]
+    pub server: ServerUuid,
     /// The host that it leaves.
     #[diesel(sql_type = Text, column_name = source_compute)]
     pub source: HostName,
@@ -33,7 +35,16 @@ pub struct Queued {
     pub id: i64,
 }
 
-/// Hosts that have no slot left are left out before anything else of a row is read: nearly all of a
+/// Hosts to or from which nothing can begin.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct FullHosts {
+    /// From which.
+    pub sources: Vec<HostName>,
+    /// To which.
+    pub destinations: Vec<HostName>,
+}
+
+/// Hosts that are full are left out before anything else of a row is read: nearly all of a
 /// long queue waits, and it is looked at each time a slot becomes free. Only who was placed has a
 /// storage mode: what was imported has none, and is not begun.
 ///
@@ -41,14 +52,13 @@ pub struct Queued {
 /// another, and read every row of the queue.
 fn admissible(connection: &Database) -> String {
     let by = dialect::indexed_by(connection, "migrations_queued");
+    let [sources, destinations] = [3, 4].map(|number| dialect::texts_of(connection, number));
     format!(
-        "SELECT uuid, source_compute, dest_compute, created_at, id FROM migrations {by}
+        "SELECT uuid, instance_uuid, source_compute, dest_compute, created_at, id FROM migrations {by}
          WHERE status = 'queued' AND ended_at IS NULL
            AND (created_at > $1 OR created_at = $1 AND id > $2)
-           AND source_compute NOT IN (SELECT host FROM slots WHERE role = 'source'
-                                      GROUP BY host HAVING COUNT(*) >= $3)
-           AND dest_compute NOT IN (SELECT host FROM slots WHERE role = 'destination'
-                                    GROUP BY host HAVING COUNT(*) >= $4)
+           AND source_compute NOT IN {sources}
+           AND dest_compute NOT IN {destinations}
            AND migration_type = 'live-migration'
            AND (intent IS NULL OR intent <> 'abort')
            AND storage IS NOT NULL
@@ -58,23 +68,23 @@ fn admissible(connection: &Database) -> String {
 }
 
 impl Store {
-    /// Queued live migrations, the oldest first, which nobody wants ended, and for which there is a
-    /// slot at both ends: those that come after `after`, `limit` of them at most.
+    /// Queued live migrations, the oldest first, which nobody wants ended, and whose hosts are not
+    /// `full`: those that come after `after`, `limit` of them at most.
     pub async fn migrations_admissible(
         &self,
-        limits: SlotLimits,
+        full: &FullHosts,
         after: Option<&Queued>,
         limit: i64,
     ) -> Result<Vec<Queued>, StoreError> {
-        let most = |limit: Option<u32>| limit.map_or(i64::MAX, i64::from);
+        let [sources, destinations] = [&full.sources, &full.destinations].map(|it| json(it));
         let beginning = (Timestamp::from(DateTime::<Utc>::UNIX_EPOCH), 0);
         let (created_at, id) = after.map_or(beginning, |last| (last.created_at, last.id));
         self.read(move |connection| {
             Ok(sql_query(admissible(connection))
                 .bind::<SqlTimestamp, _>(instant(created_at))
                 .bind::<BigInt, _>(id)
-                .bind::<BigInt, _>(most(limits.per_source))
-                .bind::<BigInt, _>(most(limits.per_destination))
+                .bind::<Text, _>(&sources)
+                .bind::<Text, _>(&destinations)
                 .bind::<BigInt, _>(limit)
                 .prepared()
                 .load(connection)?)

@@ -21,8 +21,8 @@ use crate::dialect::{self, ZoneLock};
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, migrations};
 use crate::{
-    MigrationEvent, StoreError, discrepancies, effects, events, instance_actions, maintenance,
-    reservations, scopes, server_groups, servers,
+    MigrationEvent, StoreError, discrepancies, effects, events, instance_actions, links,
+    maintenance, reservations, scopes, server_groups, servers,
 };
 
 /// The line with the reason that is new with it, so that the log says why, whoever wrote it.
@@ -254,7 +254,7 @@ fn reserve(
             lock_ends(connection, next)?;
             scopes::management::check(connection, [source, destination])?;
             let ends = (source, destination);
-            reservations::take_slots(connection, id, ends, limits, note.at)
+            links::take(connection, id, ends, (limits, note.share), note.at)
         }
         (Reservation::ClaimsWayBack(source), ..) => {
             lock_ends(connection, next)?;

@@ -8,12 +8,12 @@ use godwit_core::migration::{ColdRequest, EvacuationRequest, Limits, Placement, 
 use godwit_core::recovery::Sighting;
 use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, VmState};
-use godwit_core::slots::SlotLimits;
+use godwit_core::slots::{SlotLimits, SlotRole};
 use godwit_core::time::Timestamp;
 use godwit_store::{
-    Actor, Claim, CommitNote, Disk, Hardware, Inventory, MigrationRecord, NewColdMigration,
-    NewEvacuation, NewLiveMigration, Observation, Observed, Owner, Queued, Server, StepError,
-    Stepped, Store, StoreOptions,
+    Actor, Claim, CommitNote, Disk, FullHosts, Hardware, Inventory, MigrationRecord,
+    NewColdMigration, NewEvacuation, NewLiveMigration, Observation, Observed, Owner, Queued,
+    Server, StepError, Stepped, Store, StoreOptions,
 };
 use godwit_test_support::postgres::TempPostgres;
 use godwit_test_support::{database_directory, fleet};
@@ -136,13 +136,24 @@ impl Bench {
         self.sql(&format!("{unchecked}; BEGIN; {}; COMMIT", rows.join("; ")));
     }
 
+    /// Hosts without another slot.
+    pub(crate) async fn full(&self, limits: SlotLimits) -> FullHosts {
+        let mut full = FullHosts::default();
+        for (host, role, taken) in self.store.slots_taken().await.unwrap() {
+            if !limits.allow(role, u32::try_from(taken).unwrap()) {
+                match role {
+                    SlotRole::Source => full.sources.push(host),
+                    SlotRole::Destination => full.destinations.push(host),
+                }
+            }
+        }
+        full
+    }
+
     /// All that wait for slots, of which there are enough.
     pub(crate) async fn queue(&self) -> Vec<Queued> {
-        let unlimited = SlotLimits {
-            per_source: None,
-            per_destination: None,
-        };
-        let queue = self.store.migrations_admissible(unlimited, None, 1_000);
+        let none = FullHosts::default();
+        let queue = self.store.migrations_admissible(&none, None, 1_000);
         queue.await.unwrap()
     }
 

@@ -22,6 +22,7 @@ mod imported;
 mod instance_actions;
 mod interleavings;
 mod invariants;
+mod links;
 mod lists;
 mod maintenance;
 mod notifications;

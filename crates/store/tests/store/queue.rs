@@ -3,7 +3,7 @@
 use godwit_core::event::Event;
 use godwit_core::ids::MigrationUuid;
 use godwit_core::slots::SlotLimits;
-use godwit_store::Queued;
+use godwit_store::{FullHosts, Queued};
 
 use crate::bench::{LIMITS, migration, placed};
 
@@ -26,7 +26,8 @@ on_both! {
         // From a to d: neither has another slot in that role.
         bench.drive(1, [Event::Admitted]).await;
         let admissible = async |limits: SlotLimits| {
-            let found = bench.store.migrations_admissible(limits, None, 10).await;
+            let full = bench.full(limits).await;
+            let found = bench.store.migrations_admissible(&full, None, 10).await;
             uuids(&found.unwrap())
         };
         assert_eq!(admissible(LIMITS).await, of(&[4, 6]), "from b and c, to e");
@@ -50,9 +51,10 @@ on_both! {
             bench.drive(number, [placed("b")]).await;
         }
         let mut seen = Vec::new();
-        let mut last = None;
+        let (mut last, none) = (None, FullHosts::default());
         loop {
-            let page = bench.store.migrations_admissible(LIMITS, last.as_ref(), 3).await.unwrap();
+            let page = bench.store.migrations_admissible(&none, last.as_ref(), 3);
+            let page = page.await.unwrap();
             assert!(page.len() <= 3);
             seen.extend(uuids(&page));
             last = page.into_iter().next_back();

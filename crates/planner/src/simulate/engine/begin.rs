@@ -11,6 +11,19 @@ use crate::table::HostNo;
 impl Engine<'_> {
     /// Begins to prepare those that the policy lets.
     pub(super) fn begin(&mut self) {
+        let beginning = match self.policy {
+            Policy::Executed => self.executed(),
+            Policy::Budgets | Policy::Fixed(_) | Policy::Batches(_) | Policy::OneTransfer => {
+                self.ahead()
+            }
+        };
+        for job in beginning {
+            self.prepare(job);
+        }
+    }
+
+    /// So many for each source, whatever links carry.
+    fn ahead(&mut self) -> Vec<usize> {
         let mut beginning = Vec::new();
         for (source, ready) in &self.ready {
             let (waiting, transferring) = self.begun.get(source).copied().unwrap_or_default();
@@ -19,7 +32,7 @@ impl Engine<'_> {
                 Policy::Fixed(most) => most.saturating_sub(waiting + transferring),
                 Policy::Batches(most) if waiting + transferring == 0 => most,
                 Policy::Batches(_) => 0,
-                Policy::OneTransfer => usize::MAX,
+                Policy::OneTransfer | Policy::Executed => usize::MAX,
             };
             // What a constraint holds back does not hold back others.
             let looked_at = room.saturating_add(AHEAD);
@@ -34,19 +47,21 @@ impl Engine<'_> {
                 }
             }
         }
-        for job in beginning {
-            let Some((source, key)) = self.key(job) else {
-                continue;
-            };
-            remove(&mut self.ready, source, key);
-            self.begun.entry(source).or_default().0 += 1;
-            let seconds = self.jobs.get(job).map_or(0.0, |it| it.prepare_seconds);
-            if let Some(course) = self.courses.get_mut(job) {
-                course.began_at = self.now;
-            }
-            self.preparing
-                .push(Reverse(((self.now + seconds).to_bits(), job)));
+        beginning
+    }
+
+    fn prepare(&mut self, job: usize) {
+        let Some((source, key)) = self.key(job) else {
+            return;
+        };
+        remove(&mut self.ready, source, key);
+        self.begun.entry(source).or_default().0 += 1;
+        let seconds = self.jobs.get(job).map_or(0.0, |it| it.prepare_seconds);
+        if let Some(course) = self.courses.get_mut(job) {
+            course.began_at = self.now;
         }
+        self.preparing
+            .push(Reverse(((self.now + seconds).to_bits(), job)));
     }
 
     /// Begins to transfer those that the policy lets.
@@ -54,7 +69,7 @@ impl Engine<'_> {
         let beginning = match self.policy {
             Policy::Budgets => self.within_budgets(),
             Policy::OneTransfer => self.one_of_each_source(),
-            Policy::Fixed(_) | Policy::Batches(_) => self.all_prepared(),
+            Policy::Executed | Policy::Fixed(_) | Policy::Batches(_) => self.all_prepared(),
         };
         for no in beginning {
             let (Some((source, key)), Some(job)) = (self.key(no), self.jobs.get(no)) else {
