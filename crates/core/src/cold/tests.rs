@@ -9,12 +9,17 @@ use super::*;
 use crate::failure::FailureCode;
 use crate::fixtures::{self, Step, events, noon};
 use crate::migration::{ColdRequest, Limits, Request};
+use crate::plan::options::Affinity;
 use crate::server::VmState;
 use crate::status::MigrationKind;
 use crate::transition::step;
 
 fn begun(was: VmState, limits: &Limits) -> Migration {
-    let request = Request::Cold(ColdRequest { host: None, was });
+    let request = Request::Cold(ColdRequest {
+        host: None,
+        was,
+        affinity: Affinity::Strict,
+    });
     fixtures::begun(MigrationKind::Migration, request, limits)
 }
 

@@ -9,8 +9,10 @@ use godwit_core::plan::Options;
 use godwit_core::plan::options::Priority;
 use godwit_core::plan::request::Target;
 use godwit_core::resources::Resources;
-use godwit_core::run::{Event, Outcome, Revision, RunState};
-use godwit_store::{ChangeNote, CommitError, NewPlan, PlanMade, RoomAnswer, RoomError, StepError};
+use godwit_core::run::{Event, OperationKind, Outcome, Revision, RunState};
+use godwit_store::{
+    ChangeNote, CommitError, NewDestination, NewPlan, PlanMade, RoomAnswer, RoomError, StepError,
+};
 
 use crate::bench::{ROOM, at, host, migration, note_for, placed};
 use crate::plans::{by_conductor, by_user, capacity, made, moves, new_plan, operation, plan};
@@ -127,7 +129,12 @@ on_both! {
         let revise = async |name: &str, most: i64| {
             let capacity = Resources { vcpus: 99, memory_mb: ROOM.memory_mb * most, disk_gb: 999 };
             let twice = Resources { memory_mb: 2 * ROOM.memory_mb, ..ROOM };
-            let to = (host(name), capacity, twice);
+            let to = NewDestination {
+                host: host(name),
+                capacity,
+                size: twice,
+                kind: OperationKind::Live,
+            };
             bench.store.operation_revise(run(1), operation(1), to, by_conductor(60)).await
         };
         let full = revise("c", 10).await;

@@ -478,7 +478,7 @@ on_both! {
         bench.begins(1, 1, 41).await.unwrap();
         let failed = Outcome::Failed(failure(FailureCode::PreCheck));
         bench.happens(1, Event::OperationEnded(operation(1), failed), 50).await;
-        let event = Event::OperationRevised(operation(1), "c".to_owned());
+        let event = Event::OperationRevised(operation(1), "c".to_owned(), godwit_core::run::OperationKind::Live);
         bench.happens(1, event, 51).await;
         bench.happens(1, Event::CancelRequested { abort_running: false }, 60).await;
         bench.run_pending(2, made(vec![moves(9, "a", "b")], &[("b", 1)])).await;
