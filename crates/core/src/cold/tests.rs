@@ -255,6 +255,30 @@ fn a_move_that_failed_or_was_undone_leaves_the_server_as_it_was() {
 }
 
 #[test]
+fn what_has_not_been_stopped_can_be_aborted_and_leaves_the_server_alone() {
+    for Step {
+        before,
+        event,
+        outcome,
+    } in all()
+    {
+        if event != Event::AbortRequested {
+            continue;
+        }
+        let (phase, next) = (phase_of(&before), outcome.map(|it| it.next));
+        let begins = matches!(phase, Some(Phase::Choosing | Phase::Preparing));
+        assert_eq!(next.is_ok(), begins, "{before:?}");
+        let Ok(next) = next else { continue };
+        assert_eq!(next.failure.as_ref().unwrap().code, FailureCode::Aborted);
+        let undone = Phase::RollingBack(Undone::Preparation);
+        match phase {
+            Some(Phase::Preparing) => assert_eq!(phase_of(&next), Some(undone)),
+            _ => assert_eq!(next.status(), Status::Error),
+        }
+    }
+}
+
+#[test]
 fn only_what_waits_for_somebody_has_no_deadline() {
     for_each_transition(|_, event, Transition { next, .. }| {
         let open = next.status() == Status::Finished && next.limits.confirm.is_zero();

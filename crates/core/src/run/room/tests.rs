@@ -161,6 +161,8 @@ proptest! {
                 match decide(&claimant.room, &free, &holding, &ahead) {
                     Decision::Claim => holding.push(claimant),
                     Decision::Refuse(_) => prop_assert!(!fits(&claimant.room)),
+                    // Nothing else holds anything.
+                    Decision::Later(hosts) => prop_assert!(false, "{hosts:?}"),
                     Decision::WaitFor(others) => {
                         prop_assert!(fits(&claimant.room) && !others.is_empty());
                         let known = holding.iter().chain(&ahead).map(|it| it.run);
