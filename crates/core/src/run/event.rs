@@ -30,7 +30,7 @@ impl Outcome {
             S::Completed | S::Confirmed | S::Done => Some(Self::Completed),
             S::Cancelled => {
                 let failure = because(FailureCode::Aborted, "The migration was aborted.");
-                Some(Self::Cancelled(failure))
+                Some(Self::aborted_or_failed(failure))
             }
             S::Reverted => {
                 let failure = because(FailureCode::Aborted, "The move was undone.");
@@ -39,11 +39,7 @@ impl Outcome {
             S::Failed | S::Error => {
                 let text = "The migration ended without a reason.";
                 let failure = because(FailureCode::HypervisorError, text);
-                // A cold move has no other word for it.
-                Some(match failure.code == FailureCode::Aborted {
-                    true => Self::Cancelled(failure),
-                    false => Self::Failed(failure),
-                })
+                Some(Self::aborted_or_failed(failure))
             }
             S::Accepted
             | S::Queued
@@ -56,6 +52,15 @@ impl Outcome {
             | S::Finished
             | S::Confirming
             | S::Reverting => None,
+        }
+    }
+
+    /// Statuses do not tell: a live move that did not end in time is `cancelled`, and a cold one that
+    /// was aborted is in `error`.
+    fn aborted_or_failed(failure: Failure) -> Self {
+        match failure.code == FailureCode::Aborted {
+            true => Self::Cancelled(failure),
+            false => Self::Failed(failure),
         }
     }
 }

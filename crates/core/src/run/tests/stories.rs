@@ -460,7 +460,10 @@ fn what_has_nothing_to_do_is_done_and_what_has_nobody_is_left_out() {
 }
 
 #[test]
-fn a_cold_move_that_was_aborted_has_not_failed() {
+fn a_move_that_did_not_end_in_time_has_failed_and_one_that_was_aborted_has_not() {
+    let late = failure(FailureCode::TimedOut);
+    let cancelled = Outcome::of(MigrationStatus::Cancelled, Some(&late));
+    assert_eq!(cancelled, Some(Outcome::Failed(late)));
     let aborted = failure(FailureCode::Aborted);
     let of = |failure: &Failure| Outcome::of(MigrationStatus::Error, Some(failure));
     assert_eq!(of(&aborted), Some(Outcome::Cancelled(aborted.clone())));
