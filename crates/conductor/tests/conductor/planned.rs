@@ -160,8 +160,9 @@ impl Cluster {
 
     /// Until a conductor has found that a run lacks room, and has not given it up.
     pub(crate) async fn lacks_room(&self, run: RunUuid) {
-        let lacks =
-            format!("SELECT uuid FROM runs WHERE uuid = '{run}' AND short_since IS NOT NULL");
+        let lacks = format!(
+            "SELECT uuid AS text FROM runs WHERE uuid = '{run}' AND short_since IS NOT NULL"
+        );
         wait_for("the run to lack room", PATIENCE, async || {
             let record = self.run_record(run).await;
             ensure!(record.run.ended_at.is_none(), "{:#?}", record.run);

@@ -114,10 +114,14 @@ fn what_applies_is_this_and_nothing_else() {
         }
     }
     let expected: [(Phase, &[&str]); 11] = [
-        (Phase::Choosing, &["placed", "not_placed", "source_died"]),
+        (
+            Phase::Choosing,
+            &["abort_requested", "placed", "not_placed", "source_died"],
+        ),
         (
             Phase::Preparing,
             &[
+                "abort_requested",
                 "prepared",
                 "not_prepared",
                 "source_died",

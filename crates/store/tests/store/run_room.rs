@@ -105,6 +105,28 @@ on_both! {
         bench.assert_sound().await;
     }
 
+    /// It ends, or somebody has to look.
+    async fn room_that_a_move_of_no_run_holds_is_waited_for_and_not_for_ever(bench: Bench) {
+        bench.fleet(&[("a", 3), ("b", 8)]).await;
+        bench.begin(3).await;
+        let claim = note_for(&placed("b"), at(30));
+        bench.apply(3, placed("b"), claim).await.unwrap();
+        bench.run_pending(1, two()).await;
+        let nobody = RoomAnswer::WaitsFor(BTreeSet::new());
+        assert_eq!(bench.claim(1, TEN).await, nobody);
+        let at_second = async |second| {
+            let asked = bench.store.run_claim_room(run(1), capacity(TEN), by_conductor(second));
+            asked.await.unwrap()
+        };
+        assert_eq!(at_second(639).await, nobody);
+        let answer = at_second(640).await;
+        let RoomAnswer::Refused(record) = answer else { panic!("{answer:?}") };
+        assert_eq!(record.run.state, RunState::Failed);
+        let failure = record.run.operations[0].failure.clone().unwrap();
+        assert_eq!(failure.message, "There is too little room, whoever else ends: b.");
+        bench.assert_sound().await;
+    }
+
     async fn room_that_a_server_leaves_is_kept_for_whom_the_run_brings_there(bench: Bench) {
         bench.fleet(&[("a", 1), ("b", 1)]).await;
         let swap = made(vec![moves(1, "a", "c"), moves(2, "b", "a")], &[("c", 1)]);
