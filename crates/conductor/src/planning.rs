@@ -17,4 +17,4 @@ mod written;
 
 pub(crate) use self::expire::run;
 pub(crate) use self::make::perform;
-pub(crate) use self::replan::{Elsewhere, Replanned, check, replan};
+pub(crate) use self::replan::{Replanned, check, replan};

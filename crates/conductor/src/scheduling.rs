@@ -115,6 +115,7 @@ impl Scheduling<'_> {
             &migration.request,
         );
         need.group = ctx.store.server_group_membership(server.uuid).await?;
+        need.bind_by(migration.request.affinity());
         let target = Target::of(&migration.request);
         let own = self.own_room().await?;
         let hosts = fleet.hosts(own.as_ref());

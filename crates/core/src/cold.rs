@@ -28,7 +28,7 @@ use std::time::Duration;
 use crate::change::{Change, timed_out};
 use crate::effect::Effect;
 use crate::event::Event;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureCode};
 use crate::migration::{Migration, Settling, StorageMode};
 use crate::server::TaskState;
 use crate::status::MigrationStatus as Status;
@@ -180,6 +180,12 @@ pub(crate) fn step(
         (Phase::Choosing, Event::DeadlinePassed) => {
             to.end_in_error(timed_out("no destination was chosen"))
         }
+        // Nothing has begun, and as long as its guest has not been touched nothing has to be undone
+        // there. Afterwards it is reverted.
+        (Phase::Choosing, Event::AbortRequested) => to.end_in_error(aborted()),
+        (Phase::Preparing, Event::AbortRequested) => {
+            to.unwind(Phase::RollingBack(Undone::Preparation), aborted())
+        }
 
         (Phase::Preparing, Event::Prepared) => to
             .enter(Phase::Stopping, stopping(migration))
@@ -317,6 +323,13 @@ pub(crate) fn step(
             | Event::Superseded(_),
         ) => Err(Rejected::out_of_place(migration, event)),
     }
+}
+
+fn aborted() -> Failure {
+    Failure::new(
+        FailureCode::Aborted,
+        "The move was aborted before the server was stopped.",
+    )
 }
 
 /// The destination has to give up what it has, before anything else.

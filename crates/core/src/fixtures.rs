@@ -10,6 +10,7 @@ use crate::migration::{
     ColdRequest, EvacuationRequest, Limits, LiveRequest, Migration, Placement, Request, StorageMode,
 };
 use crate::phase::Phase;
+use crate::plan::options::Affinity;
 use crate::server::VmState;
 use crate::status::MigrationKind;
 use crate::time::Timestamp;
@@ -52,7 +53,11 @@ pub(crate) fn each_kind(was: VmState) -> [(MigrationKind, Request); 3] {
         ),
         (
             MigrationKind::Migration,
-            Request::Cold(ColdRequest { host: None, was }),
+            Request::Cold(ColdRequest {
+                host: None,
+                was,
+                affinity: Affinity::Strict,
+            }),
         ),
         (
             MigrationKind::Evacuation,
@@ -61,6 +66,7 @@ pub(crate) fn each_kind(was: VmState) -> [(MigrationKind, Request); 3] {
                 forced: false,
                 was,
                 end_stopped: false,
+                affinity: Affinity::Strict,
             }),
         ),
     ]

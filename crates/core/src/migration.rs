@@ -16,6 +16,7 @@ use crate::cold;
 use crate::failure::Failure;
 use crate::ids::{HostName, MigrationUuid, ServerUuid};
 use crate::phase::Phase;
+use crate::plan::options::Affinity;
 use crate::seconds;
 use crate::server::VmState;
 use crate::status::{MigrationKind, MigrationStatus, words};
@@ -93,6 +94,9 @@ pub struct LiveRequest {
     /// Does the caller wait for the pre-checks, as below microversion 2.34?
     #[serde(default)]
     pub synchronous: bool,
+    /// How far the rules of its group bind it, as the plan that it is part of was asked for.
+    #[serde(default, skip_serializing_if = "Affinity::is_strict")]
+    pub affinity: Affinity,
 }
 
 impl LiveRequest {
@@ -104,6 +108,7 @@ impl LiveRequest {
             block_migration: BlockMigration::Auto,
             disk_over_commit: None,
             synchronous: false,
+            affinity: Affinity::Strict,
         }
     }
 }
@@ -116,6 +121,9 @@ pub struct ColdRequest {
     /// What the server was when the move began, `active` or `stopped`; a failed or reverted
     /// move gives it back, and a guest that was stopped is never started.
     pub was: VmState,
+    /// How far the rules of its group bind it, as the plan that it is part of was asked for.
+    #[serde(default, skip_serializing_if = "Affinity::is_strict")]
+    pub affinity: Affinity,
 }
 
 /// An evacuation, as it was asked for.
@@ -129,6 +137,9 @@ pub struct EvacuationRequest {
     pub was: VmState,
     /// Leave the guest off: it was stopped, or the request is of 2.95 or later.
     pub end_stopped: bool,
+    /// How far the rules of its group bind it, as the plan that it is part of was asked for.
+    #[serde(default, skip_serializing_if = "Affinity::is_strict")]
+    pub affinity: Affinity,
 }
 
 /// What was asked for; which table drives the migration follows from
@@ -170,6 +181,15 @@ impl Request {
             Self::Live(request) => request.block_migration,
             Self::Cold(_) => BlockMigration::Auto,
             Self::Evacuation(_) => BlockMigration::No,
+        }
+    }
+
+    /// How far the rules of the server's group bind it.
+    pub const fn affinity(&self) -> Affinity {
+        match self {
+            Self::Live(request) => request.affinity,
+            Self::Cold(request) => request.affinity,
+            Self::Evacuation(request) => request.affinity,
         }
     }
 

@@ -46,6 +46,16 @@ impl Resources {
         }
     }
 
+    /// The larger amount of each.
+    #[must_use]
+    pub fn most(self, other: Self) -> Self {
+        Self {
+            vcpus: self.vcpus.max(other.vcpus),
+            memory_mb: self.memory_mb.max(other.memory_mb),
+            disk_gb: self.disk_gb.max(other.disk_gb),
+        }
+    }
+
     /// Is there enough of everything in what is `free`? Of what is not needed a host may have less than
     /// nothing: whose disks are all elsewhere goes to one whose own are too full.
     pub fn fits(self, free: Self) -> bool {

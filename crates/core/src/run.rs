@@ -26,9 +26,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureCode};
 use crate::ids::{HostName, MigrationUuid, OperationUuid, ServerUuid};
-use crate::plan::options::Constraint;
+use crate::plan::options::{Constraint, Fallback};
 use crate::plan::request::Target;
 use crate::plan::{Options, PlanKind};
 use crate::status::words;
@@ -207,6 +207,19 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// May it be a cold one, where its server cannot be moved while it runs?
+    pub fn may_go_cold(&self, fallback: Fallback) -> bool {
+        fallback == Fallback::Cold && self.kind == OperationKind::Live
+    }
+
+    /// Is it to be a cold one when it is tried again, as its server has kept it from ending?
+    pub fn goes_cold(&self, fallback: Fallback) -> bool {
+        let failure = self.failure.as_ref();
+        self.may_go_cold(fallback) && failure.is_some_and(|it| is_kept_by_server(it.code))
+    }
+}
+
 /// A change of what was planned, while it was carried out.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Revision {
@@ -237,6 +250,8 @@ pub struct Run {
     pub blocked: u32,
     /// How often each is begun at most; 1: there is no other destination.
     pub attempts_max: u32,
+    /// What is done with a server that cannot be moved while it runs.
+    pub fallback: Fallback,
     /// When nothing new starts any more.
     pub deadline: Option<Timestamp>,
     /// That time is over.
@@ -279,6 +294,7 @@ impl Run {
             constraints,
             blocked: 0,
             attempts_max: ATTEMPTS_MAX,
+            fallback: Fallback::None,
             deadline: None,
             is_late: false,
             rolling: None,
@@ -310,6 +326,7 @@ impl Run {
         let run = Self {
             blocked: u32::try_from(blocked).unwrap_or(u32::MAX),
             attempts_max: if named { 1 } else { ATTEMPTS_MAX },
+            fallback: options.fallback,
             deadline: options.deadline,
             ..run
         };
@@ -357,6 +374,11 @@ impl Run {
             .filter(|it| it.source == host.as_str());
         of_host.map(|it| it.state).all(OperationState::is_terminal)
     }
+}
+
+/// Did a live move go on and on, and not end? That is no matter of its destination.
+const fn is_kept_by_server(code: FailureCode) -> bool {
+    matches!(code, FailureCode::Stalled | FailureCode::TimedOut)
 }
 
 #[cfg(test)]

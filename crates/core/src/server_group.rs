@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{HostName, ServerGroupUuid};
 use crate::migration::Settling;
+use crate::plan::options::Affinity;
 use crate::status::{MigrationStatus, words};
 
 words!(
@@ -34,6 +35,18 @@ impl Policy {
         match self {
             Self::Affinity | Self::AntiAffinity => true,
             Self::SoftAffinity | Self::SoftAntiAffinity => false,
+        }
+    }
+
+    /// What is left of it where a plan may break hard rules if nothing else fits.
+    #[must_use]
+    pub const fn bound_by(self, affinity: Affinity) -> Self {
+        match (affinity, self) {
+            (Affinity::BestEffort, Self::Affinity | Self::SoftAffinity) => Self::SoftAffinity,
+            (Affinity::BestEffort, Self::AntiAffinity | Self::SoftAntiAffinity) => {
+                Self::SoftAntiAffinity
+            }
+            (Affinity::Strict, policy) => policy,
         }
     }
 }

@@ -10,6 +10,7 @@ use godwit_core::resources::{AllocationRatios, Resources};
 use godwit_core::slots::SlotRole;
 use godwit_core::time::Timestamp;
 use godwit_planner::admission::SlotsTaken;
+use godwit_planner::fleet::{FleetServer, Link};
 use godwit_planner::inventory::{Host, Need};
 use godwit_store::{Disk, HeldClaim, HostLoad, Server, Store, StoreError};
 
@@ -116,6 +117,28 @@ impl Fleet {
     pub fn somebody_is_missing(&self) -> bool {
         let missing = |load: &HostLoad| !load.host.service.forced_down && !self.is_up(load);
         self.loads.iter().any(missing)
+    }
+
+    /// Does a live move of `server`, which needs this, to `host` come to an end, as far as is known of
+    /// links and of how fast the server changes its memory?
+    pub fn ends_on(&self, (server, need): (&Server, &Need), host: &Host) -> bool {
+        let link = |name: &HostName| Some(Link::of_moves(&self.host(name)?.host.facts.links));
+        let both = link(&need.source).zip(link(&host.name));
+        let Some((source, destination)) = both else {
+            return true;
+        };
+        let bytes = |amount: i64, shift| u64::try_from(amount).unwrap_or_default() << shift;
+        let dirty = server.dirty_bytes_per_second;
+        let guest = FleetServer {
+            need: need.clone(),
+            memory_bytes: bytes(need.room.memory_mb, 20),
+            disk_bytes: bytes(need.room_at(&host.pools).disk_gb, 30),
+            dirty_bytes_per_second: dirty.and_then(|it| u64::try_from(it).ok()),
+            running: true,
+            moving_to: None,
+            group: None,
+        };
+        guest.ends_on(host, [source, destination])
     }
 
     /// What `server` with its `disks` needs of a destination, coming from `source`; but for its

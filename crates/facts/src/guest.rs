@@ -1,6 +1,7 @@
 //! A server that may have to go somewhere else.
 
 use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest, Request};
+use godwit_core::plan::options::Affinity;
 use godwit_core::server::PowerState;
 use godwit_core::server_group::Membership;
 use godwit_planner::inventory::Need;
@@ -35,7 +36,11 @@ impl Guest {
         match source {
             Some(source) if fleet.is_up(source) => Some(match self.runs() {
                 true => Request::Live(LiveRequest::anywhere()),
-                false => Request::Cold(ColdRequest { host: None, was }),
+                false => Request::Cold(ColdRequest {
+                    host: None,
+                    was,
+                    affinity: Affinity::Strict,
+                }),
             }),
             Some(source) if source.host.service.forced_down => Some(self.evacuation()),
             Some(_) | None => None,
@@ -48,6 +53,7 @@ impl Guest {
             forced: false,
             was: self.server.vm_state,
             end_stopped: false,
+            affinity: Affinity::Strict,
         })
     }
 

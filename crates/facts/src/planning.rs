@@ -14,5 +14,5 @@ mod compared;
 mod fleet;
 
 pub use asked::{Asked, Homes, NotAsked, Wanted};
-pub use compared::{differences, fingerprint, plan_of, scope_of_plan};
+pub use compared::{differences, fingerprint, plan_of, returning, scope_of_plan};
 pub use fleet::{Planning, is_fenced, planning};

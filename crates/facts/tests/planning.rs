@@ -179,7 +179,7 @@ impl World {
                 size: Resources::default(),
             })
             .collect();
-        let found = fingerprint(&fleet, &target, &operations);
+        let found = fingerprint(&fleet, (&target, &options), &operations);
         let uuid = PlanUuid(Uuid::from_u128(1));
         let new = NewPlan {
             uuid,
@@ -192,7 +192,7 @@ impl World {
             sources: Vec::new(),
             fingerprint: found.digest.clone(),
             facts: json!(found),
-            room: room(&fleet, &plan_of(&operations)),
+            room: room(&fleet, &plan_of(&operations), None),
             operations: operations.clone(),
             blocked: Vec::new(),
             makespan: None,

@@ -9,6 +9,7 @@ use godwit_core::migration::{
     Request, StorageMode,
 };
 use godwit_core::phase::Phase;
+use godwit_core::plan::options::Affinity;
 use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::status::MigrationKind;
@@ -39,6 +40,7 @@ impl Told {
             block_migration: BlockMigration::Auto,
             disk_over_commit: None,
             synchronous: false,
+            affinity: Affinity::Strict,
         });
         let phase = Phase::Live(live::Phase::Running);
         Self::of(name, MigrationKind::LiveMigration, request, phase)
@@ -48,6 +50,7 @@ impl Told {
         let request = Request::Cold(ColdRequest {
             host: None,
             was: VmState::Active,
+            affinity: Affinity::Strict,
         });
         let phase = Phase::Cold(cold::Phase::Stopping);
         Self::of(name, MigrationKind::Migration, request, phase)
@@ -59,6 +62,7 @@ impl Told {
             forced: true,
             was: VmState::Stopped,
             end_stopped: true,
+            affinity: Affinity::Strict,
         });
         let phase = Phase::Evacuation(evacuation::Phase::Choosing);
         let mut told = Self::of(name, MigrationKind::Evacuation, request, phase);

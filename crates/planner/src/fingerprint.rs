@@ -111,9 +111,9 @@ pub struct Difference {
 }
 
 impl Fingerprint {
-    /// Of what matters to `plan`, as it is in `fleet` now.
-    pub fn of(fleet: &Fleet, wish: &Wish, plan: &Plan) -> Self {
-        let facts = facts::facts(fleet, wish, plan);
+    /// Of what matters to `plan`, as it is in `fleet` now. `returning` is as [`crate::plan::room`] has it.
+    pub fn of(fleet: &Fleet, wish: &Wish, plan: &Plan, returning: Option<u32>) -> Self {
+        let facts = facts::facts(fleet, wish, plan, returning);
         // FNV-1a: the same everywhere, and nobody has an interest in two that are equal.
         let mut digest = 0xcbf2_9ce4_8422_2325_u64;
         let mut add = |text: &str| {

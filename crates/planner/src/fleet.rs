@@ -57,6 +57,13 @@ impl FleetServer {
         to.is_some_and(|to| *to != self.need.source)
     }
 
+    /// Does a live move to this host come to an end that goes over these links?
+    pub fn ends_on(&self, host: &Host, links: [Link; 2]) -> bool {
+        let rate = links.map(|it| it.stream_bytes_per_second.min(it.bytes_per_second));
+        let slowest = rate.into_iter().min().unwrap_or_default();
+        self.guest(host).ends(slowest as f64)
+    }
+
     /// What a stream has to carry, to a host that reaches `pools`.
     pub fn guest(&self, host: &Host) -> Guest {
         let copied = self.need.room_at(&host.pools).disk_gb > 0;

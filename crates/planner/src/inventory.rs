@@ -6,6 +6,7 @@ use godwit_core::host::management::Unmanaged;
 use godwit_core::host::scope::{Because, Level, Switch};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::{BlockMigration, Request};
+use godwit_core::plan::options::Affinity;
 use godwit_core::resources::Resources;
 use godwit_core::server_group::{Membership, Violation};
 
@@ -88,6 +89,13 @@ pub struct Need {
 }
 
 impl Need {
+    /// Keeps to the rules of its group only as far as this says.
+    pub fn bind_by(&mut self, affinity: Affinity) {
+        if let Some(group) = &mut self.group {
+            group.policy = group.policy.bound_by(affinity);
+        }
+    }
+
     /// Can the disks stay where they are when the server goes to a host that reaches `pools`?
     pub fn shares_with(&self, pools: &BTreeSet<String>) -> bool {
         !self.local_disks && self.pools.is_subset(pools)

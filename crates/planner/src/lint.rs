@@ -11,6 +11,7 @@ mod whole;
 use std::collections::{HashMap, HashSet};
 
 use godwit_core::ids::{HostName, ServerUuid};
+use godwit_core::plan::options::ReturnHome;
 use serde::Serialize;
 
 use crate::fleet::Fleet;
@@ -124,6 +125,14 @@ struct Linter<'a> {
 }
 
 impl Linter<'_> {
+    /// Do guests return to each host of a rolling maintenance that is done? Then how many of those are
+    /// unavailable at a time.
+    fn returning(&self) -> Option<u32> {
+        let rolling = self.plan.rolling.as_ref()?;
+        let return_home = self.options.return_home != ReturnHome::Never;
+        return_home.then_some(rolling.max_unavailable)
+    }
+
     fn find(&mut self, rule: Rule, operation: Option<&Operation>, text: impl Into<String>) {
         self.findings.push(Finding {
             rule,
@@ -203,6 +212,10 @@ impl Linter<'_> {
     }
 
     fn read_gone(&mut self) {
+        // Whoever has left a host may be back there.
+        if self.returning().is_some() {
+            return;
+        }
         for at in 0..self.moves.len() {
             let Some(it) = self.moves.get(at) else {
                 continue;

@@ -94,9 +94,9 @@ pub use repairs::RepairOffer;
 pub use reservations::{HeldClaim, Slot};
 pub use restored::{Restored, Restoring};
 pub use runs::{
-    NewRun, OfRun, OperationBeginError, OperationRecord, OperationStart, PlanRunError, RoomAnswer,
-    RoomError, RunFilter, RunPage, RunProgress, RunRecord, RunStep, RunStepError, RunVersion,
-    RunningOperation,
+    NewDestination, NewRun, OfRun, OperationBeginError, OperationRecord, OperationStart,
+    PlanRunError, RoomAnswer, RoomError, RunFilter, RunPage, RunProgress, RunRecord, RunStep,
+    RunStepError, RunVersion, RunningOperation,
 };
 pub use scopes::{
     AllocationChange, ManagementChange, NewTopology, Scope, ScopeError, TopologyError,

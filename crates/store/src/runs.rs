@@ -28,7 +28,7 @@ mod write;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{HostName, PlanUuid, RunUuid};
 use godwit_core::plan::options::Priority;
-use godwit_core::plan::{Actual, Estimate};
+use godwit_core::plan::{Actual, Estimate, Options};
 use godwit_core::requester::Requester;
 use godwit_core::run::Run;
 use godwit_core::time::Timestamp;
@@ -36,7 +36,7 @@ use godwit_core::time::Timestamp;
 pub use self::begin::{NewRun, PlanRunError};
 pub(crate) use self::begin::{begin_promised, promise, refuse_promised};
 pub use self::begin_operation::{OperationBeginError, OperationStart};
-pub use self::claim_room::{RoomAnswer, RoomError};
+pub use self::claim_room::{NewDestination, RoomAnswer, RoomError};
 pub(crate) use self::claims::take_from_run;
 pub(crate) use self::list::load_unfinished;
 pub use self::list::{RunFilter, RunPage};
@@ -75,6 +75,8 @@ pub struct RunRecord {
     pub(crate) plan_id: i64,
     /// Who asked for it, and so whose it is; nobody where a maintenance did.
     pub by: Requester,
+    /// What its plan was asked for.
+    pub options: Options,
     /// What is decided by. Operations and revisions are empty where they were not asked for.
     pub run: Run,
     /// Beside each of the run's operations, in the same order.
@@ -89,6 +91,8 @@ pub struct RunRecord {
     pub eta: Option<Estimate>,
     /// Those whose room it waits for.
     pub waits_for: Vec<RunUuid>,
+    /// Since when it has lacked room that moves of no run hold.
+    pub(crate) short_since: Option<Timestamp>,
     /// How long it was expected to take, in seconds.
     pub makespan: Option<Estimate>,
     /// No plan for the same wish would be faster, in seconds.

@@ -310,6 +310,7 @@ wide_table! {
         throughput -> Nullable<BigInt>,
         downtime_ms -> Nullable<BigInt>,
         placed_in_group -> Nullable<BigInt>,
+        operation_uuid -> Nullable<Text>,
     }
 }
 

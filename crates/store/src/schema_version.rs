@@ -64,6 +64,7 @@ const CHANGES: &[Change] = changes![
     "2026-11-29-000110_links_and_dirty_rates",
     "2026-11-29-000120_runs_beside",
     "2026-11-29-000130_link_budgets",
+    "2026-11-29-000140_attempts",
 ];
 
 /// Changes that no running program of the release before survives.

@@ -17,9 +17,11 @@ use actix_web::http::header::EntityTag;
 use godwit_core::ids::{PlanUuid, ServerUuid};
 use godwit_core::plan::request::Target;
 use godwit_core::plan::{Options, PlanKind, PlanState};
+use godwit_core::time::Timestamp;
 use godwit_policy::Target as PolicyTarget;
 use godwit_store::{
-    ChangeNote, NewPlan, PlanCreateError, PlanDeleteError, PlanDetail, PlanFilter, PlanPage,
+    ChangeNote, Message, NewPlan, PlanCreateError, PlanDeleteError, PlanDetail, PlanFilter,
+    PlanPage,
 };
 use serde_json::Value;
 
@@ -33,6 +35,7 @@ use super::problem::{Code, Problem};
 use super::reply::Reply;
 use super::routes::Answer;
 use super::rules;
+use super::views::message::TIMES_PASSED;
 use super::views::plan::{FIELDS, PlanView, SeenServers};
 use super::visibility::Visibility;
 use crate::http::ids::read_uuid;
@@ -93,20 +96,39 @@ pub async fn create(call: &Call) -> Answer {
     let (target, options) = wanted::read(&call.body)?;
     let named = named::look_up(call, rules::PLANS_CREATE, (&target, &options)).await?;
     check(call, (&target, &options), &named.servers)?;
-    ask_for(call, target, options, named.sources).await
+    ask_for(call, (target, options), named.sources, None).await
 }
 
-/// 201 with a new plan for the same wish.
+/// 201 with a new plan for the same wish. What was to be done by a time that has passed is to be done
+/// without one, which the plan says.
 pub async fn remake(call: &Call) -> Answer {
     no_fields(call)?;
     let PlanDetail { record, .. } = find_own(call, rules::PLANS_REMAKE).await?;
     let (target, options) = (record.target, record.options);
+    let (options, passed) = options.asked_again(call.state.clock.now());
     // Where its servers are by now is for the plan to see.
     let of_constraints = options.constraints.iter().flat_map(|it| it.servers());
     let servers = target.servers().iter().copied();
     let servers = servers.chain(of_constraints).collect();
     check(call, (&target, &options), &servers)?;
-    ask_for(call, target, options, record.sources).await
+    ask_for(
+        call,
+        (target, options),
+        record.sources,
+        left_out(call, &passed),
+    )
+    .await
+}
+
+/// What whoever asks for a plan anew is told of times that had passed.
+fn left_out(call: &Call, passed: &[(&str, Timestamp)]) -> Option<Message> {
+    let times = passed.iter().map(|(name, time)| format!("{name} ({time})"));
+    let times: Vec<String> = times.collect();
+    (!times.is_empty()).then(|| Message {
+        code: TIMES_PASSED.to_owned(),
+        text: format!("Left out, as it had passed: {}.", times.join(", ")),
+        at: call.state.clock.now(),
+    })
 }
 
 /// 204. One that has been run says of its run what that does, and stays.
@@ -169,7 +191,12 @@ fn check(
     problem.map_or(Ok(()), Err)
 }
 
-async fn ask_for(call: &Call, target: Target, options: Options, sources: Vec<String>) -> Answer {
+async fn ask_for(
+    call: &Call,
+    (target, options): (Target, Options),
+    sources: Vec<String>,
+    message: Option<Message>,
+) -> Answer {
     let state = &call.state;
     let most = state.config.quotas.open_plans;
     let new = NewPlan {
@@ -178,7 +205,10 @@ async fn ask_for(call: &Call, target: Target, options: Options, sources: Vec<Str
         options,
         sources,
     };
-    let note = ChangeNote::requested(&call.note());
+    let note = ChangeNote {
+        message,
+        ..ChangeNote::requested(&call.note())
+    };
     let made = state.store.plan_create(new, Some(most.into()), note).await;
     let record = made.map_err(|error| match error {
         PlanCreateError::TooMany(_) => {

@@ -1,6 +1,7 @@
 //! `migrate`: bodies, checks in their order, and what begins.
 
 use godwit_core::migration::{ColdRequest, Request};
+use godwit_core::plan::options::Affinity;
 use godwit_core::server::{TaskState, VmState};
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_test_support::fleet::host;
@@ -186,7 +187,14 @@ async fn a_202_is_durable() {
         assert_eq!(migration.kind, MigrationKind::Migration);
         assert_eq!(migration.status(), MigrationStatus::PreMigrating);
         let host = Some(host(2));
-        assert_eq!(migration.request, Request::Cold(ColdRequest { host, was }));
+        assert_eq!(
+            migration.request,
+            Request::Cold(ColdRequest {
+                host,
+                was,
+                affinity: Affinity::Strict
+            })
+        );
         assert_eq!(record.user_id.as_deref(), Some("u-admin"));
         let request = answer.header("x-openstack-request-id");
         assert_eq!(record.request_id.as_deref(), request);

@@ -2,6 +2,7 @@
 
 use godwit_api::config::ApiConfig;
 use godwit_core::migration::{EvacuationRequest, Request};
+use godwit_core::plan::options::Affinity;
 use godwit_core::server::{TaskState, VmState};
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_test_support::fleet::named;
@@ -226,6 +227,7 @@ async fn what_is_wanted_follows_from_body_and_version() {
             forced,
             was: VmState::Active,
             end_stopped,
+            affinity: Affinity::Strict,
         };
         let record = world.unfinished().await.unwrap();
         assert_eq!(record.migration.request, Request::Evacuation(request));

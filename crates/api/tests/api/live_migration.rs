@@ -8,6 +8,7 @@ use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::{
     BlockMigration, Limits, LiveRequest, Placement, Request, StorageMode,
 };
+use godwit_core::plan::options::Affinity;
 use godwit_core::server::TaskState;
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Clock;
@@ -245,6 +246,7 @@ async fn a_202_is_durable() {
         block_migration: BlockMigration::No,
         disk_over_commit: None,
         synchronous: false,
+        affinity: Affinity::Strict,
     };
     assert_eq!(record.migration.request, Request::Live(request));
     assert_eq!(record.user_id.as_deref(), Some("u-admin"));

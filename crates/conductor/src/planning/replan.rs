@@ -9,35 +9,30 @@ use std::sync::Arc;
 
 use godwit_core::ids::{HostName, OperationUuid, ServerUuid};
 use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest, Request};
-use godwit_core::plan::request::Target as PlanTarget;
-use godwit_core::reason::{Evidence, Reason, ReasonCode, Rejection};
+use godwit_core::plan::options::Affinity;
+use godwit_core::reason::{Evidence, Reason, ReasonCode};
 use godwit_core::resources::Resources;
-use godwit_core::run::rolling::Preference;
 use godwit_core::run::{Operation, OperationKind, OperationState, Run};
 use godwit_core::server_group::{Member, Policy};
 use godwit_planner::candidates::candidates;
 use godwit_planner::inventory::{Host, Need, Target};
-use godwit_store::{InventoryScope, InventoryServer, PlanRecord, RunRecord};
+use godwit_store::{
+    InventoryScope, InventoryServer, NewDestination, PlanRecord, RunRecord, Server,
+};
 
 use crate::context::Context;
 use crate::effects::Retry;
 use crate::fleet::{Fleet, Fleets};
 use crate::testimony::explain;
 
-/// Another destination for an operation.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Elsewhere {
-    pub(crate) host: HostName,
-    /// What that host may give in all, overcommitment included.
-    pub(crate) capacity: Resources,
-    /// What the server takes there.
-    pub(crate) size: Resources,
-}
+mod choose;
+
+use self::choose::{choose, may_be_replaced};
 
 /// What comes of looking for another destination.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Replanned {
-    To(Elsewhere),
+    To(NewDestination),
     /// Nothing else is suitable: why not, each reason once.
     Nowhere(Vec<Reason>),
 }
@@ -53,57 +48,25 @@ pub(crate) async fn replan(
     let Some(operation) = run.run.operation(operation) else {
         return Ok(Replanned::Nowhere(vec![unknown_operation()]));
     };
-    if let Some(only) = only_destination(plan) {
-        return Ok(Replanned::Nowhere(vec![not_named(only)]));
+    if let Err(reason) = may_be_replaced(&plan.target, &run.run, operation) {
+        return Ok(Replanned::Nowhere(vec![reason]));
     }
     let look = match Look::at(ctx, run, operation).await? {
         Ok(look) => look,
         Err(reason) => return Ok(Replanned::Nowhere(vec![reason])),
     };
-    let hosts = look.fleet.hosts(None);
-    Ok(
-        match choose(&hosts, &look.need, (&plan.target, &run.run), operation) {
-            Ok(best) => Replanned::To(best),
-            Err(reasons) => Replanned::Nowhere(reasons),
-        },
-    )
-}
-
-/// The best of the hosts that the operation was not sent to before, and that the plan leaves alone; one
-/// of a rolling maintenance whose turn is to come only where no other does.
-fn choose(
-    hosts: &[Host],
-    need: &Need,
-    (target, run): (&PlanTarget, &Run),
-    operation: &Operation,
-) -> Result<Elsewhere, Vec<Reason>> {
-    let tried = tried(run, operation);
-    let (mut lasting, mut passing) = (Vec::new(), Vec::new());
-    for host in hosts {
-        if tried.contains(host.name.as_str()) || is_emptied(target, &host.name) {
-            continue;
-        }
-        let rolling = run.rolling.as_ref();
-        match rolling.map_or(Some(Preference::Lasting), |it| it.preference(&host.name)) {
-            Some(Preference::Lasting) => lasting.push(host.clone()),
-            Some(Preference::Passing) => passing.push(host.clone()),
-            None => {}
-        }
-    }
-    let mut rejected = Vec::new();
-    for hosts in [lasting, passing] {
-        let (fitting, others) = candidates(&hosts, need, &Target::Any);
-        let best = fitting.first();
-        if let Some(best) = best.and_then(|best| hosts.iter().find(|it| it.name == *best)) {
-            return Ok(Elsewhere {
-                host: best.name.clone(),
-                capacity: best.capacity,
-                size: need.room_at(&best.pools),
-            });
-        }
-        rejected.extend(others);
-    }
-    Err(each_once(rejected, need))
+    let ends = |host: &Host| look.fleet.ends_on((&look.server, &look.need), host);
+    let chosen = choose(
+        &look.fleet.hosts(None),
+        &look.need,
+        (&plan.target, &run.run),
+        operation,
+        ends,
+    );
+    Ok(match chosen {
+        Ok(best) => Replanned::To(best),
+        Err(reasons) => Replanned::Nowhere(reasons),
+    })
 }
 
 /// What is against an operation's beginning now, as far as its server and its destination go;
@@ -156,6 +119,7 @@ fn against(
 /// The fleet, and what an operation's server needs of a host.
 struct Look {
     fleet: Arc<Fleet>,
+    server: Server,
     need: Need,
 }
 
@@ -186,8 +150,14 @@ impl Look {
         let mut need = fleet.need(&it.server, &it.disks, source, &request);
         need.group = ctx.store.server_group_membership(operation.server).await?;
         let mates = inventory.servers.iter().map(|it| it.server.uuid);
+        need.bind_by(run.options.affinity);
         join_planned(&mut need, &run.run, operation, &mates.collect());
-        Ok(Ok(Self { fleet, need }))
+        let server = it.server.clone();
+        Ok(Ok(Self {
+            fleet,
+            server,
+            need,
+        }))
     }
 
     /// Somebody else has moved the server from where it was to be taken. Where an earlier operation
@@ -217,12 +187,17 @@ fn request(kind: OperationKind, it: &InventoryServer) -> Request {
         | OperationKind::Storage
         | OperationKind::Shutdown
         | OperationKind::Start => Request::Live(LiveRequest::anywhere()),
-        OperationKind::Cold => Request::Cold(ColdRequest { host: None, was }),
+        OperationKind::Cold => Request::Cold(ColdRequest {
+            host: None,
+            was,
+            affinity: Affinity::Strict,
+        }),
         OperationKind::Evacuate => Request::Evacuation(EvacuationRequest {
             host: None,
             forced: false,
             was,
             end_stopped: false,
+            affinity: Affinity::Strict,
         }),
     }
 }
@@ -245,62 +220,6 @@ fn join_planned(need: &mut Need, run: &Run, operation: &Operation, mates: &BTree
         host: Some(host),
         moving: None,
     }));
-}
-
-/// The one host that the plan's servers go to, if that was asked for.
-fn only_destination(plan: &PlanRecord) -> Option<&HostName> {
-    match &plan.target {
-        PlanTarget::Server(_, Some(host)) | PlanTarget::ReturnHome(host) => Some(host),
-        PlanTarget::Server(_, None)
-        | PlanTarget::Servers(_)
-        | PlanTarget::Host(_)
-        | PlanTarget::Maintenance(_)
-        | PlanTarget::Rolling { .. }
-        | PlanTarget::Pool { .. } => None,
-    }
-}
-
-/// Does the plan empty this host for good? Those of a rolling maintenance have their turns.
-fn is_emptied(target: &PlanTarget, host: &HostName) -> bool {
-    match target {
-        PlanTarget::Host(it) | PlanTarget::Maintenance(it) => it == host,
-        PlanTarget::Server(..)
-        | PlanTarget::Servers(_)
-        | PlanTarget::Rolling { .. }
-        | PlanTarget::Pool { .. }
-        | PlanTarget::ReturnHome(_) => false,
-    }
-}
-
-/// Where the operation was to go, and was sent to before.
-fn tried<'a>(run: &'a Run, operation: &'a Operation) -> BTreeSet<&'a str> {
-    let revisions = run.revisions.iter();
-    let before = revisions.filter(|it| it.operation == operation.id);
-    let before = before.flat_map(|it| [it.from.as_str(), it.to.as_str()]);
-    before.chain([operation.destination.as_str()]).collect()
-}
-
-/// Each reason once, of the first host by name that has it; but not of the server's own.
-fn each_once(rejected: Vec<Rejection>, need: &Need) -> Vec<Reason> {
-    let mut found: BTreeMap<ReasonCode, Reason> = BTreeMap::new();
-    for rejection in rejected.into_iter().filter(|it| it.host != need.source) {
-        for reason in rejection.reasons {
-            let text = format!("{}: {}", rejection.host, reason.text);
-            let of_host = Reason { text, ..reason };
-            found.entry(of_host.code).or_insert(of_host);
-        }
-    }
-    if found.is_empty() {
-        let text = "there is no other host";
-        return vec![Reason::new(ReasonCode::Unknown, text)];
-    }
-    found.into_values().collect()
-}
-
-fn not_named(only: &HostName) -> Reason {
-    let named_host = only.clone();
-    let text = format!("it goes to {only}, or nowhere");
-    Reason::new(ReasonCode::NotNamed, text).shown_by(Evidence::Named { named_host })
 }
 
 fn unknown_operation() -> Reason {

@@ -8,7 +8,7 @@ use godwit_core::plan::{Estimate, Estimates};
 use godwit_core::reason::WrittenReason;
 use godwit_core::resources::Resources;
 use godwit_core::run::OperationKind;
-use godwit_facts::planning::{Asked, fingerprint, plan_of};
+use godwit_facts::planning::{Asked, fingerprint, plan_of, returning};
 use godwit_planner::fleet::Fleet;
 use godwit_planner::plan::{self, Cause, Operation, Plan, PlanState, room};
 use godwit_planner::table::{OperationNo, Table};
@@ -43,14 +43,18 @@ pub(super) fn written(
         let starts = asked.start.iter();
         operations.extend(starts.filter_map(|server| start(fleet, *server, id())));
     }
-    let fingerprint = fingerprint(fleet, target, &operations);
+    let fingerprint = fingerprint(fleet, (target, &asked.options), &operations);
     let estimated = plan.as_ref().filter(|_| ready);
     PlanMade {
         sources,
         // JSON of it always is: names, and texts.
         facts: json!(fingerprint),
         fingerprint: fingerprint.digest,
-        room: room(fleet, &plan_of(&operations)),
+        room: room(
+            fleet,
+            &plan_of(&operations),
+            returning(target, &asked.options),
+        ),
         operations,
         blocked,
         makespan: estimated.map(|it| it.makespan_seconds),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use godwit_core::event::Event as OfMigration;
 use godwit_core::run::OperationKind;
+use godwit_core::status::MigrationStatus;
 use godwit_store::{Actor, ClaimedOfRun, CommitNote, MigrationRecord, RunningOperation};
 
 use super::Performed;
@@ -36,10 +37,12 @@ async fn ask(ctx: &Arc<Context>, running: &RunningOperation) -> Result<bool, Ret
             Some(migration) => end_live(ctx, migration).await,
             None => Ok(true),
         },
-        // A cold move is undone when it waits to be confirmed, by whoever drives the run. A server
-        // that is being evacuated is nowhere else, and a power action is over in a moment.
-        OperationKind::Cold
-        | OperationKind::Evacuate
+        OperationKind::Cold => match &running.migration {
+            Some(migration) => end_cold(ctx, migration).await,
+            None => Ok(true),
+        },
+        // A server that is being evacuated is nowhere else, and a power action is over in a moment.
+        OperationKind::Evacuate
         | OperationKind::Storage
         | OperationKind::Shutdown
         | OperationKind::Start => Ok(true),
@@ -54,4 +57,14 @@ async fn end_live(ctx: &Arc<Context>, migration: &MigrationRecord) -> Result<boo
     let uuid = migration.migration.uuid;
     let asked = ctx.apply(uuid, OfMigration::AbortRequested, note).await?;
     Ok(asked == Applied::Yes)
+}
+
+/// One whose server is off by now is undone when it waits to be confirmed, by whoever drives the run.
+async fn end_cold(ctx: &Arc<Context>, migration: &MigrationRecord) -> Result<bool, Retry> {
+    if migration.migration.status() == MigrationStatus::PreMigrating {
+        let note = CommitNote::new(Actor::Conductor, ctx.now());
+        let uuid = migration.migration.uuid;
+        ctx.apply(uuid, OfMigration::AbortRequested, note).await?;
+    }
+    Ok(true)
 }

@@ -106,6 +106,9 @@ async fn begin_one(
         Readiness::Ready(server) => start(driver, operation, &server).await?,
         Readiness::NotYet(why) => Begun::NotYet(why),
         Readiness::Unfit(failure) => refuse(driver, operation, failure).await?,
+        Readiness::Unneeded(gone) => {
+            apply(driver, Event::OperationUnneeded(operation.id, gone)).await?
+        }
     };
     let Begun::NotYet(why) = begun else {
         driver.busy.remove(&id);
@@ -127,10 +130,13 @@ async fn refuse(
     failure: Failure,
 ) -> Result<Begun, Retry> {
     info!(run = %driver.run, operation = %operation.id, %failure, "an operation is not begun");
-    let event = Event::OperationRefused(operation.id, failure);
+    apply(driver, Event::OperationRefused(operation.id, failure)).await
+}
+
+async fn apply(driver: &Driver<'_>, event: Event) -> Result<Begun, Retry> {
     let store = &driver.ctx.store;
-    let refused = store.run_apply(driver.run, event, driver.note()).await;
-    let next = applied(refused)?;
+    let written = store.run_apply(driver.run, event, driver.note()).await;
+    let next = applied(written)?;
     Ok(next.map_or(Begun::Changed, |next| Begun::Written(Box::new(next))))
 }
 
@@ -199,7 +205,7 @@ async fn not_begun(
 fn what(driver: &Driver<'_>, operation: &Operation, server: &Server) -> Option<OperationStart> {
     match operation.kind {
         OperationKind::Live | OperationKind::Cold | OperationKind::Evacuate => {
-            let start = match request(operation, server)? {
+            let start = match request(operation, server, driver.affinity)? {
                 Request::Live(it) => OperationStart::Live(migration(driver, operation, it)),
                 Request::Cold(it) => OperationStart::Cold(migration(driver, operation, it)),
                 Request::Evacuation(it) => {

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
 use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest, Request};
+use godwit_core::plan::options::Affinity;
 use godwit_core::power::{Obstacle, PowerAction};
 use godwit_core::reason::{Reason, ReasonCode};
 use godwit_core::run::{Operation, OperationKind};
-use godwit_core::server::PowerState;
+use godwit_core::server::{PowerState, VmState};
 use godwit_planner::texts;
 use godwit_store::{RunRecord, Server};
 
@@ -27,6 +28,8 @@ pub(super) enum Readiness {
     NotYet(Failure),
     /// Not as it was planned.
     Unfit(Failure),
+    /// Its server is as it is to be; or is gone, for this reason.
+    Unneeded(Option<Failure>),
 }
 
 /// Its server has been deleted. Codes here are of those that no other destination helps against.
@@ -52,22 +55,29 @@ pub(super) fn in_use() -> Failure {
 }
 
 /// What is asked of a migration by this operation; `None`: it is none of a server.
-pub(super) fn request(operation: &Operation, server: &Server) -> Option<Request> {
+pub(super) fn request(
+    operation: &Operation,
+    server: &Server,
+    affinity: Affinity,
+) -> Option<Request> {
     let host = Some(HostName::new(operation.destination.as_str()).ok()?);
     match operation.kind {
         OperationKind::Live => Some(Request::Live(LiveRequest {
             host,
+            affinity,
             ..LiveRequest::anywhere()
         })),
         OperationKind::Cold => Some(Request::Cold(ColdRequest {
             host,
             was: server.vm_state,
+            affinity,
         })),
         OperationKind::Evacuate => Some(Request::Evacuation(EvacuationRequest {
             host,
             forced: false,
             was: server.vm_state,
             end_stopped: false,
+            affinity,
         })),
         OperationKind::Storage | OperationKind::Shutdown | OperationKind::Start => None,
     }
@@ -79,11 +89,16 @@ pub(super) async fn check(
     operation: &Operation,
 ) -> Result<Readiness, Retry> {
     let Some(server) = ctx.store.server_find(operation.server).await? else {
-        return Ok(Readiness::Unfit(gone()));
+        return Ok(match operation.kind.has_destination() {
+            true => Readiness::Unfit(gone()),
+            // Nobody is left whom it would have kept from anything.
+            false => Readiness::Unneeded(Some(gone())),
+        });
     };
     match of_server(operation, &server) {
         Some(Obstruction::Passes) => return Ok(Readiness::NotYet(in_use())),
         Some(Obstruction::Stays(failure)) => return Ok(Readiness::Unfit(failure)),
+        Some(Obstruction::IsDone) => return Ok(Readiness::Unneeded(None)),
         None => {}
     }
     let reasons = planning::check(ctx, record, operation.id).await?;
@@ -105,6 +120,8 @@ enum Obstruction {
     Passes,
     /// It does not.
     Stays(Failure),
+    /// It is as the operation would have it.
+    IsDone,
 }
 
 fn of_server(operation: &Operation, server: &Server) -> Option<Obstruction> {
@@ -132,11 +149,20 @@ fn of_server(operation: &Operation, server: &Server) -> Option<Obstruction> {
     }
 }
 
+/// What a server is when it was asked for this.
+const fn after(action: PowerAction) -> VmState {
+    match action {
+        PowerAction::Stop => VmState::Stopped,
+        PowerAction::Start | PowerAction::SoftReboot | PowerAction::HardReboot => VmState::Active,
+    }
+}
+
 fn of_power(action: PowerAction, server: &Server) -> Option<Obstruction> {
     let launched = server.launched_at.is_some();
     match action.check(server.vm_state, server.task_state, launched) {
         Ok(()) => None,
         Err(Obstacle::Task(_)) => Some(Obstruction::Passes),
+        Err(Obstacle::VmState(state)) if state == after(action) => Some(Obstruction::IsDone),
         Err(Obstacle::VmState(state)) => {
             let text = format!("The server is {state}.");
             let failure = Failure::new(FailureCode::PowerState, text);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_core::ids::{OperationUuid, RunUuid};
+use godwit_core::plan::options::Affinity;
 use godwit_core::requester::Requester;
 use godwit_core::run::RunState;
 use godwit_core::time::Timestamp;
@@ -28,6 +29,8 @@ pub(super) struct Driver<'a> {
     pub(super) run: RunUuid,
     /// Who asked for it.
     pub(super) by: Requester,
+    /// How far its plan binds it by server groups.
+    pub(super) affinity: Affinity,
     pub(super) trace: Option<TraceContext>,
     /// Since when a server was seen to be in use by somebody else whose operation might begin.
     pub(super) busy: HashMap<OperationUuid, Timestamp>,
@@ -56,6 +59,7 @@ pub(super) async fn perform(ctx: &Arc<Context>, claimed: &ClaimedOfRun) -> Perfo
         ctx,
         run,
         by: Requester::default(),
+        affinity: Affinity::default(),
         trace: claimed.trace,
         busy: HashMap::new(),
         seen: None,
@@ -95,6 +99,7 @@ impl Driver<'_> {
             return Ok(Turn::Ended);
         };
         self.by.clone_from(&record.by);
+        self.affinity = record.options.affinity;
         let next = match record.run.state {
             RunState::Pending => match room::claim(self, &record).await? {
                 Room::Claimed(record) => Some(*record),

@@ -9,6 +9,7 @@ use godwit_store::{
     Actor, CommitNote, MigrationRecord, RunRecord, RunStep, RunStepError, RunningOperation,
 };
 
+use super::check::gone;
 use super::drive::Driver;
 use crate::effects::Retry;
 
@@ -108,8 +109,7 @@ async fn of_power(
     wanted: VmState,
 ) -> Result<Option<Outcome>, Retry> {
     let Some(server) = driver.ctx.store.server_find(running.server).await? else {
-        let failure = Failure::new(FailureCode::Superseded, "The server is gone.");
-        return Ok(Some(Outcome::Failed(failure)));
+        return Ok(Some(Outcome::Skipped(gone())));
     };
     if let Some(TaskState::PoweringOff | TaskState::PoweringOn) = server.task_state {
         return Ok(None);

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::reason::{Reason, ReasonCode};
 use godwit_core::run::{Event, Operation};
-use godwit_store::{ClaimedOfRun, PlanRecord, RoomError, RunRecord, RunStepError};
+use godwit_store::{ClaimedOfRun, NewDestination, PlanRecord, RoomError, RunRecord, RunStepError};
 use tracing::info;
 
 use super::check::gone;
 use super::{applied, note};
 use crate::context::Context;
 use crate::effects::{Performed, Retry};
-use crate::planning::{self, Elsewhere, Replanned};
+use crate::planning::{self, Replanned};
 
 /// Finds one for each that waits for one.
 pub(super) async fn perform(ctx: &Arc<Context>, claimed: &ClaimedOfRun) -> Performed {
@@ -60,15 +60,11 @@ async fn revise(
     ctx: &Context,
     claimed: &ClaimedOfRun,
     operation: &Operation,
-    to: Elsewhere,
+    to: NewDestination,
 ) -> Result<(), Retry> {
     let ((run, _), host) = (claimed.subject, to.host.clone());
-    let revised = ctx.store.operation_revise(
-        run,
-        operation.id,
-        (to.host, to.capacity, to.size),
-        note(ctx, claimed.trace),
-    );
+    let store = &ctx.store;
+    let revised = store.operation_revise(run, operation.id, to, note(ctx, claimed.trace));
     match revised.await {
         Ok(_) => {
             info!(%run, operation = %operation.id, %host, "an operation goes elsewhere");

@@ -18,6 +18,7 @@ use godwit_core::discrepancy::DiscrepancyKind;
 use godwit_core::event::Event;
 use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest};
+use godwit_core::plan::options::Affinity;
 use godwit_core::server::VmState;
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Clock;
@@ -263,6 +264,7 @@ impl Cluster {
         let request = ColdRequest {
             host: None,
             was: VmState::Active,
+            affinity: Affinity::Strict,
         };
         let new = self.new_migration(number, request);
         let uuid = new.uuid;
@@ -281,6 +283,7 @@ impl Cluster {
             forced: false,
             was: VmState::Active,
             end_stopped,
+            affinity: Affinity::Strict,
         };
         let new = self.new_migration(number, request);
         let uuid = new.uuid;

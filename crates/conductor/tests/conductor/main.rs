@@ -8,6 +8,7 @@ mod process;
 #[path = "../../../store/tests/store/released.rs"]
 mod released;
 
+mod as_asked;
 mod chaos;
 mod cold;
 mod crash;
@@ -26,6 +27,7 @@ mod puppet;
 mod race;
 mod recovery;
 mod rehosting_faults;
+mod reports;
 mod retention;
 mod rolling;
 mod run_control;

@@ -6,19 +6,20 @@ use anyhow::{bail, ensure};
 use godwit_core::ids::{HostName, OperationUuid, PlanUuid, RunUuid};
 use godwit_core::plan::options::Constraint;
 use godwit_core::plan::request::Target;
-use godwit_core::plan::{Estimate, Estimates, Options};
+use godwit_core::plan::{Estimate, Estimates, Options, PlanState};
 use godwit_core::resources::Resources;
 use godwit_core::run::{Event, OperationKind, OperationState, OperationState as Is, RunState};
 use godwit_core::status::MigrationStatus as Status;
 use godwit_core::time::Clock as _;
 use godwit_store::{
-    Actor, ChangeNote, MigrationFilter, MigrationPage, NewPlan, NewRun, PlanMade, PlanStepError,
-    PlannedOperation, RunRecord,
+    Actor, ChangeNote, MigrationFilter, MigrationPage, NewPlan, NewRun, PlanDetail, PlanMade,
+    PlanStepError, PlannedOperation, RunRecord,
 };
 use godwit_test_support::wait_for;
 use serde_json::json;
 
 use crate::cluster::*;
+use crate::released::{execute, texts};
 
 /// What is to be run.
 pub(crate) struct Wanted {
@@ -119,6 +120,66 @@ pub(crate) fn note() -> ChangeNote {
 }
 
 impl Cluster {
+    /// A plan as a conductor makes it.
+    pub(crate) async fn plan_of(&self, target: Target, options: Options) -> PlanDetail {
+        let uuid = PlanUuid(new_uuid());
+        let new = NewPlan {
+            uuid,
+            target,
+            options,
+            sources: Vec::new(),
+        };
+        self.store.plan_create(new, None, note()).await.unwrap();
+        wait_for("the plan to be made", PATIENCE, async || {
+            let found = self.store.plan_find(uuid, None).await?.unwrap();
+            let made = found.record.plan.state != PlanState::Initializing;
+            Ok(made.then_some(found))
+        })
+        .await
+        .unwrap()
+    }
+
+    /// Has a plan made, and runs it.
+    pub(crate) async fn carry_out(&self, target: Target, options: Options) -> RunUuid {
+        let plan = self.plan_of(target, options).await.record;
+        assert_eq!(plan.plan.state, PlanState::Ready, "{plan:#?}");
+        self.run_plan(plan.uuid).await
+    }
+
+    async fn run_plan(&self, plan: PlanUuid) -> RunUuid {
+        let new = NewRun {
+            uuid: RunUuid(new_uuid()),
+            host: None,
+            hold: None,
+        };
+        let (run, nothing) = (new.uuid, Vec::<()>::new());
+        let begun = self.store.plan_run(plan, new, nothing, note()).await;
+        begun.unwrap();
+        run
+    }
+
+    /// Until a conductor has found that a run lacks room, and has not given it up.
+    pub(crate) async fn lacks_room(&self, run: RunUuid) {
+        let lacks = format!(
+            "SELECT uuid AS text FROM runs WHERE uuid = '{run}' AND short_since IS NOT NULL"
+        );
+        wait_for("the run to lack room", PATIENCE, async || {
+            let record = self.run_record(run).await;
+            ensure!(record.run.ended_at.is_none(), "{:#?}", record.run);
+            let found = texts(&self.url, &lacks);
+            Ok((!found.is_empty()).then_some(()))
+        })
+        .await
+        .unwrap();
+    }
+
+    /// Somebody deletes a server behind everybody's back.
+    pub(crate) async fn delete(&self, number: usize) {
+        let server = server(number);
+        let gone = format!("UPDATE servers SET deleted_at = created_at WHERE uuid = '{server}'");
+        execute(&self.url, &gone);
+    }
+
     /// Runs what is wanted. A conductor that makes the plan by itself is quicker at times: then
     /// another one is asked for.
     pub(crate) async fn run(&self, wanted: Wanted) -> RunUuid {
@@ -138,16 +199,8 @@ impl Cluster {
                 Err(error) => bail!("{error}"),
             }
         });
-        let new = NewRun {
-            uuid: RunUuid(new_uuid()),
-            host: None,
-            hold: None,
-        };
-        let (plan, run) = (plan.await.unwrap(), new.uuid);
-        let nothing = Vec::<()>::new();
-        let begun = self.store.plan_run(plan, new, nothing, note()).await;
-        begun.unwrap();
-        run
+        let plan = plan.await.unwrap();
+        self.run_plan(plan).await
     }
 
     pub(crate) async fn run_record(&self, run: RunUuid) -> RunRecord {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::fixtures::{self, host, noon};
 use crate::migration::LiveRequest;
+use crate::plan::options::Affinity;
 use crate::{cold, evacuation, live};
 
 fn server(vm_state: VmState, task_state: Option<TaskState>) -> ServerState {
@@ -26,12 +27,14 @@ fn requests() -> [Request; 3] {
         Request::Cold(ColdRequest {
             host: Some(host("named")),
             was: VmState::Error,
+            affinity: Affinity::Strict,
         }),
         Request::Evacuation(EvacuationRequest {
             host: Some(host("named")),
             forced: false,
             was: VmState::Active,
             end_stopped: false,
+            affinity: Affinity::Strict,
         }),
     ]
 }
@@ -193,7 +196,11 @@ fn what_a_superseded_cold_move_powered_off_is_given_back() {
         (VmState::Active, PowerState::Running, false),
         (VmState::Stopped, PowerState::Shutdown, true),
     ] {
-        let request = Request::Cold(ColdRequest { host: None, was });
+        let request = Request::Cold(ColdRequest {
+            host: None,
+            was,
+            affinity: Affinity::Strict,
+        });
         let kind = MigrationKind::Migration;
         let mut cold = fixtures::begun(kind, request, &Limits::default());
         cold.phase = cold::Phase::Stopping.into();

@@ -9,12 +9,17 @@ use super::*;
 use crate::failure::FailureCode;
 use crate::fixtures::{self, Step, events, noon};
 use crate::migration::{ColdRequest, Limits, Request};
+use crate::plan::options::Affinity;
 use crate::server::VmState;
 use crate::status::MigrationKind;
 use crate::transition::step;
 
 fn begun(was: VmState, limits: &Limits) -> Migration {
-    let request = Request::Cold(ColdRequest { host: None, was });
+    let request = Request::Cold(ColdRequest {
+        host: None,
+        was,
+        affinity: Affinity::Strict,
+    });
     fixtures::begun(MigrationKind::Migration, request, limits)
 }
 
@@ -109,10 +114,14 @@ fn what_applies_is_this_and_nothing_else() {
         }
     }
     let expected: [(Phase, &[&str]); 11] = [
-        (Phase::Choosing, &["placed", "not_placed", "source_died"]),
+        (
+            Phase::Choosing,
+            &["abort_requested", "placed", "not_placed", "source_died"],
+        ),
         (
             Phase::Preparing,
             &[
+                "abort_requested",
                 "prepared",
                 "not_prepared",
                 "source_died",
@@ -247,6 +256,30 @@ fn a_move_that_failed_or_was_undone_leaves_the_server_as_it_was() {
         assert!(transition.supersedes);
         assert!(transition.next.status() != Status::Error || transition.next.failure.is_some());
     });
+}
+
+#[test]
+fn what_has_not_been_stopped_can_be_aborted_and_leaves_the_server_alone() {
+    for Step {
+        before,
+        event,
+        outcome,
+    } in all()
+    {
+        if event != Event::AbortRequested {
+            continue;
+        }
+        let (phase, next) = (phase_of(&before), outcome.map(|it| it.next));
+        let begins = matches!(phase, Some(Phase::Choosing | Phase::Preparing));
+        assert_eq!(next.is_ok(), begins, "{before:?}");
+        let Ok(next) = next else { continue };
+        assert_eq!(next.failure.as_ref().unwrap().code, FailureCode::Aborted);
+        let undone = Phase::RollingBack(Undone::Preparation);
+        match phase {
+            Some(Phase::Preparing) => assert_eq!(phase_of(&next), Some(undone)),
+            _ => assert_eq!(next.status(), Status::Error),
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::fixtures::{self, Step};
 use crate::migration::{EvacuationRequest, Limits, StorageMode};
+use crate::plan::options::Affinity;
 use crate::status::MigrationKind;
 
 fn begun(was: VmState, end_stopped: bool) -> Migration {
@@ -13,6 +14,7 @@ fn begun(was: VmState, end_stopped: bool) -> Migration {
         forced: false,
         was,
         end_stopped,
+        affinity: Affinity::Strict,
     });
     let limits = Limits::default();
     fixtures::begun(MigrationKind::Evacuation, request, &limits)

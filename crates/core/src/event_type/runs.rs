@@ -28,10 +28,17 @@ pub(super) const OF_RUNS: &[(&str, &str)] = &[
         "An operation was to begin, and what it rests on had changed.",
     ),
     (
+        "operation_unneeded",
+        "An operation had nothing to do, or its server was gone.",
+    ),
+    (
         "operation_ended",
         "What an operation had started has ended.",
     ),
-    ("operation_revised", "An operation goes elsewhere."),
+    (
+        "operation_revised",
+        "An operation goes elsewhere, or goes in another way.",
+    ),
     (
         "operation_not_revised",
         "There is nowhere else for an operation.",

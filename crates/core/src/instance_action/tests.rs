@@ -7,6 +7,7 @@ use crate::effect::Effect;
 use crate::failure::{Failure, FailureCode};
 use crate::fixtures::{self, noon};
 use crate::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest, StorageMode};
+use crate::plan::options::Affinity;
 use crate::server::VmState;
 use crate::transition::step;
 
@@ -29,6 +30,7 @@ fn cold() -> Migration {
     let request = ColdRequest {
         host: None,
         was: VmState::Active,
+        affinity: Affinity::Strict,
     };
     begun_as(MigrationKind::Migration, Request::Cold(request))
 }
@@ -39,6 +41,7 @@ fn evacuation(end_stopped: bool) -> Migration {
         forced: false,
         was: VmState::Active,
         end_stopped,
+        affinity: Affinity::Strict,
     };
     begun_as(MigrationKind::Evacuation, Request::Evacuation(request))
 }

@@ -76,6 +76,19 @@ words!(
     }
 );
 
+impl Default for Affinity {
+    fn default() -> Self {
+        Self::Strict
+    }
+}
+
+impl Affinity {
+    /// Is it what whoever asks for nothing gets?
+    pub const fn is_strict(&self) -> bool {
+        matches!(self, Self::Strict)
+    }
+}
+
 impl Priority {
     /// Of a plan whose caller names none.
     pub const fn of(kind: PlanKind) -> Self {
@@ -180,6 +193,19 @@ impl Options {
     /// The caller's, else the one of this kind.
     pub fn priority(&self, kind: PlanKind) -> Priority {
         self.priority.unwrap_or_else(|| Priority::of(kind))
+    }
+
+    /// The same for whoever asks for them anew: times that have passed by `now` are left out, and told.
+    #[must_use]
+    pub fn asked_again(mut self, now: Timestamp) -> (Self, Vec<(&'static str, Timestamp)>) {
+        let mut passed = Vec::new();
+        for (name, time) in [
+            ("deadline", &mut self.deadline),
+            ("retain_until", &mut self.retain_until),
+        ] {
+            passed.extend(time.take_if(|time| *time <= now).map(|time| (name, time)));
+        }
+        (self, passed)
     }
 
     /// May the plan be ready although some servers are blocked? That of a maintenance may always,

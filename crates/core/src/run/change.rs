@@ -6,8 +6,8 @@ use crate::plan::PlanKind;
 use crate::run::event::{Effect, Event, Outcome, Rejected, Transition};
 use crate::run::order::may_start;
 use crate::run::{
-    Operation, OperationState as Is, Progress, REVISIONS_MAX, Revision, RollingHost, RollingState,
-    Run, RunState,
+    Operation, OperationKind, OperationState as Is, Progress, REVISIONS_MAX, Revision, RollingHost,
+    RollingState, Run, RunState,
 };
 use crate::time::Timestamp;
 
@@ -125,6 +125,22 @@ impl Change {
         self.try_elsewhere(id, Is::Waiting, failure)
     }
 
+    /// It has nothing to do, or there is nobody to do it with.
+    pub(super) fn unneeded(
+        mut self,
+        id: OperationUuid,
+        gone: Option<&Failure>,
+    ) -> Result<Self, Rejected> {
+        let operation = self.operation(id, Is::Waiting)?;
+        operation.state = match gone {
+            None => Is::Completed,
+            Some(_) => Is::Skipped,
+        };
+        operation.replan = false;
+        operation.failure = gone.cloned();
+        Ok(self)
+    }
+
     pub(super) fn end(mut self, id: OperationUuid, outcome: &Outcome) -> Result<Self, Rejected> {
         let operation = self.operation(id, Is::Running)?;
         match outcome {
@@ -135,6 +151,11 @@ impl Change {
             }
             Outcome::Cancelled(failure) => {
                 operation.state = Is::Cancelled;
+                operation.failure = Some(failure.clone());
+                Ok(self)
+            }
+            Outcome::Skipped(failure) => {
+                operation.state = Is::Skipped;
                 operation.failure = Some(failure.clone());
                 Ok(self)
             }
@@ -149,14 +170,15 @@ impl Change {
         failure: &Failure,
     ) -> Result<Self, Rejected> {
         let begins = self.next.state == RunState::Running && !self.next.is_late;
-        let attempts_max = self.next.attempts_max;
+        let (attempts_max, fallback) = (self.next.attempts_max, self.next.fallback);
         let operation = self.operation(id, is)?;
         operation.failure = Some(failure.clone());
-        let again = begins
-            && operation.attempts < attempts_max
-            && operation.revisions < REVISIONS_MAX
+        let elsewhere = operation.attempts < attempts_max
             && operation.kind.has_destination()
             && another_host_may_do(failure.code);
+        // Once, however often it was tried while its server ran.
+        let cold = operation.goes_cold(fallback);
+        let again = begins && operation.revisions < REVISIONS_MAX && (elsewhere || cold);
         if again {
             operation.state = Is::Waiting;
             operation.replan = true;
@@ -168,12 +190,22 @@ impl Change {
         Ok(self)
     }
 
-    pub(super) fn revise(mut self, id: OperationUuid, to: &str) -> Result<Self, Rejected> {
-        let at = self.now;
+    pub(super) fn revise(
+        mut self,
+        id: OperationUuid,
+        to: &str,
+        kind: OperationKind,
+    ) -> Result<Self, Rejected> {
+        let (at, fallback) = (self.now, self.next.fallback);
         let operation = self.operation(id, Is::Waiting)?;
         if operation.revisions >= REVISIONS_MAX {
             return Err(Rejected::RevisedTooOften(id));
         }
+        let becomes_cold = kind == OperationKind::Cold && operation.may_go_cold(fallback);
+        if operation.kind != kind && !becomes_cold {
+            return Err(Rejected::OtherKind(id, kind));
+        }
+        operation.kind = kind;
         let because = operation.failure.clone().filter(|_| operation.replan);
         let from = std::mem::replace(&mut operation.destination, to.to_owned());
         operation.revisions = operation.revisions.saturating_add(1);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::effect::RunEffect;
 use crate::failure::{Failure, FailureCode};
 use crate::ids::{HostName, MigrationUuid, OperationUuid};
-use crate::run::{OperationState, Run, RunState};
+use crate::run::{OperationKind, OperationState, Run, RunState};
 use crate::status::MigrationStatus;
 
 /// How what an operation had started ended.
@@ -17,6 +17,8 @@ pub enum Outcome {
     Failed(Failure),
     /// Somebody ended it on purpose, so it is not tried again.
     Cancelled(Failure),
+    /// There is nobody left to do it with.
+    Skipped(Failure),
 }
 
 impl Outcome {
@@ -28,7 +30,7 @@ impl Outcome {
             S::Completed | S::Confirmed | S::Done => Some(Self::Completed),
             S::Cancelled => {
                 let failure = because(FailureCode::Aborted, "The migration was aborted.");
-                Some(Self::Cancelled(failure))
+                Some(Self::aborted_or_failed(failure))
             }
             S::Reverted => {
                 let failure = because(FailureCode::Aborted, "The move was undone.");
@@ -36,7 +38,8 @@ impl Outcome {
             }
             S::Failed | S::Error => {
                 let text = "The migration ended without a reason.";
-                Some(Self::Failed(because(FailureCode::HypervisorError, text)))
+                let failure = because(FailureCode::HypervisorError, text);
+                Some(Self::aborted_or_failed(failure))
             }
             S::Accepted
             | S::Queued
@@ -49,6 +52,15 @@ impl Outcome {
             | S::Finished
             | S::Confirming
             | S::Reverting => None,
+        }
+    }
+
+    /// Statuses do not tell: a live move that did not end in time is `cancelled`, and a cold one that
+    /// was aborted is in `error`.
+    fn aborted_or_failed(failure: Failure) -> Self {
+        match failure.code == FailureCode::Aborted {
+            true => Self::Cancelled(failure),
+            false => Self::Failed(failure),
         }
     }
 }
@@ -64,10 +76,13 @@ pub enum Event {
     OperationBegun(OperationUuid, Option<MigrationUuid>),
     /// When an operation was to begin, its destination, or its server, had changed.
     OperationRefused(OperationUuid, Failure),
+    /// When an operation was to begin, its server was already as it was to be, or there was no such
+    /// server any more, for this reason.
+    OperationUnneeded(OperationUuid, Option<Failure>),
     /// What an operation had started has ended.
     OperationEnded(OperationUuid, Outcome),
-    /// An operation that waits goes elsewhere.
-    OperationRevised(OperationUuid, String),
+    /// An operation that waits goes elsewhere, or goes as one of this kind.
+    OperationRevised(OperationUuid, String, OperationKind),
     /// There is nowhere else for it.
     OperationNotRevised(OperationUuid, Failure),
     /// Somebody wants the run to end.
@@ -98,6 +113,7 @@ impl Event {
         "room_refused",
         "operation_begun",
         "operation_refused",
+        "operation_unneeded",
         "operation_ended",
         "operation_revised",
         "operation_not_revised",
@@ -118,6 +134,7 @@ impl Event {
             Self::RoomRefused(_) => "room_refused",
             Self::OperationBegun(..) => "operation_begun",
             Self::OperationRefused(..) => "operation_refused",
+            Self::OperationUnneeded(..) => "operation_unneeded",
             Self::OperationEnded(..) => "operation_ended",
             Self::OperationRevised(..) => "operation_revised",
             Self::OperationNotRevised(..) => "operation_not_revised",
@@ -208,6 +225,9 @@ pub enum Rejected {
     /// The operation may not begin now.
     #[error("operation {0} may not begin now")]
     NotStartable(OperationUuid),
+    /// Nobody has asked for it to be done in that way.
+    #[error("operation {0} is not to become one of kind {1}")]
+    OtherKind(OperationUuid, OperationKind),
     /// Its destination was changed too often.
     #[error("the destination of operation {0} was changed too often")]
     RevisedTooOften(OperationUuid),
@@ -243,6 +263,7 @@ impl Rejected {
             }),
             Self::UnknownOperation(_)
             | Self::NotStartable(_)
+            | Self::OtherKind(..)
             | Self::RevisedTooOften(_)
             | Self::Host { .. }
             | Self::TooEarly

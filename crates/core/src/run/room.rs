@@ -10,10 +10,12 @@
 //! for it ([`Others::let_pass`]).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::ids::{HostName, OperationUuid, RunUuid, ServerUuid};
 use crate::resources::Resources;
 use crate::run::{Operation, OperationState, Run};
+use crate::time::Timestamp;
 
 /// What a run needs at the same time.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -79,7 +81,7 @@ impl Others {
                 first.extend(others);
                 Decision::WaitFor(first)
             }
-            Decision::Refuse(hosts) => Decision::Refuse(hosts),
+            other @ (Decision::Later(_) | Decision::Refuse(_)) => other,
         }
     }
 }
@@ -91,8 +93,45 @@ pub enum Decision {
     Claim,
     /// It gets nothing, until one of these has ended or begun.
     WaitFor(BTreeSet<RunUuid>),
+    /// It gets nothing yet: moves of no run hold on these hosts what it lacks, until they end.
+    Later(BTreeSet<HostName>),
     /// These hosts have not enough, whoever else ends.
     Refuse(BTreeSet<HostName>),
+}
+
+/// How long a run waits for room that moves of no run hold.
+pub const PATIENCE: Duration = Duration::from_secs(600);
+
+impl Decision {
+    /// A run is not refused as long as what it lacks may soon be free: `passing` is what moves of no
+    /// run hold of each host, `since` when the run lacked it first.
+    #[must_use]
+    pub fn or_later(
+        self,
+        room: &Room,
+        (free, passing): (
+            &BTreeMap<HostName, Resources>,
+            &BTreeMap<HostName, Resources>,
+        ),
+        holding: &[Claimant],
+        (since, now): (Option<Timestamp>, Timestamp),
+    ) -> Self {
+        let Self::Refuse(hosts) = &self else {
+            return self;
+        };
+        let passes = |host: &HostName| {
+            let of = |amounts: &BTreeMap<HostName, Resources>| {
+                amounts.get(host).copied().unwrap_or_default()
+            };
+            let all = of(free).plus(sum_of(holding, host)).plus(of(passing));
+            fits(of(&room.hosts), all)
+        };
+        let waits = since.is_none_or(|since| now.since(since) < PATIENCE);
+        match waits && hosts.iter().all(passes) {
+            true => Self::Later(hosts.clone()),
+            false => self,
+        }
+    }
 }
 
 fn decide(

@@ -28,11 +28,14 @@ pub fn step(run: &Run, event: &Event, now: Timestamp) -> Result<Transition, Reje
             to.begin(run, *id, *migration)?.settle()
         }
         (State::Running, Event::OperationRefused(id, failure)) => to.refuse(*id, failure)?.settle(),
+        (State::Running, Event::OperationUnneeded(id, gone)) => {
+            to.unneeded(*id, gone.as_ref())?.settle()
+        }
         (State::Running | State::Cancelling, Event::OperationEnded(id, outcome)) => {
             to.end(*id, outcome)?.settle()
         }
-        (State::Running, Event::OperationRevised(id, destination)) => {
-            to.revise(*id, destination)?.settle()
+        (State::Running, Event::OperationRevised(id, destination, kind)) => {
+            to.revise(*id, destination, *kind)?.settle()
         }
         (State::Running, Event::OperationNotRevised(id, failure)) => {
             to.fail_replanned(*id, failure)?.settle()
@@ -72,6 +75,7 @@ pub fn step(run: &Run, event: &Event, now: Timestamp) -> Result<Transition, Reje
             | Event::RoomRefused(_)
             | Event::OperationBegun(..)
             | Event::OperationRefused(..)
+            | Event::OperationUnneeded(..)
             | Event::OperationEnded(..)
             | Event::OperationRevised(..)
             | Event::OperationNotRevised(..)

@@ -86,8 +86,11 @@ fn events() -> Vec<Event> {
             Event::OperationEnded(id, Outcome::Failed(failure(FailureCode::LinkLost))),
             Event::OperationEnded(id, Outcome::Failed(failure(FailureCode::GuestLost))),
             Event::OperationEnded(id, Outcome::Cancelled(failure(FailureCode::Aborted))),
-            Event::OperationRevised(id, "y".to_owned()),
+            Event::OperationEnded(id, Outcome::Skipped(failure(FailureCode::Superseded))),
+            Event::OperationRevised(id, "y".to_owned(), OperationKind::Live),
             Event::OperationNotRevised(id, failure(FailureCode::NoValidHost)),
+            Event::OperationUnneeded(id, None),
+            Event::OperationUnneeded(id, Some(failure(FailureCode::Superseded))),
             Event::SkipRequested(id),
         ]);
     }

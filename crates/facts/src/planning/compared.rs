@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use godwit_core::ids::{HostName, OperationUuid};
+use godwit_core::plan::Options;
+use godwit_core::plan::options::ReturnHome;
 use godwit_core::plan::request::Target;
 use godwit_core::run::OperationKind;
 use godwit_planner::fingerprint::{Difference, Fingerprint};
@@ -55,8 +57,29 @@ pub fn plan_of(operations: &[PlannedOperation]) -> Plan {
 }
 
 /// What matters to a plan, as it is in `fleet`: the same whether the plan is just made or was read.
-pub fn fingerprint(fleet: &Fleet, target: &Target, operations: &[PlannedOperation]) -> Fingerprint {
-    Fingerprint::of(fleet, &emptied(target), &plan_of(operations))
+pub fn fingerprint(
+    fleet: &Fleet,
+    (target, options): (&Target, &Options),
+    operations: &[PlannedOperation],
+) -> Fingerprint {
+    let returning = returning(target, options);
+    Fingerprint::of(fleet, &emptied(target), &plan_of(operations), returning)
+}
+
+/// Of a rolling maintenance whose guests return to each host that is done: how many are unavailable at a
+/// time.
+pub fn returning(target: &Target, options: &Options) -> Option<u32> {
+    match target {
+        Target::Rolling {
+            max_unavailable, ..
+        } => (options.return_home != ReturnHome::Never).then_some(*max_unavailable),
+        Target::Server(..)
+        | Target::Servers(_)
+        | Target::Host(_)
+        | Target::Maintenance(_)
+        | Target::Pool { .. }
+        | Target::ReturnHome(_) => None,
+    }
 }
 
 /// Only whether whole hosts are to be emptied matters to a fingerprint.
@@ -115,6 +138,6 @@ pub fn differences(
     };
     let was: Fingerprint = serde_json::from_value(facts.clone()).map_err(|it| it.to_string())?;
     let now = planning(inventory, basis, true).map_err(|it| it.to_string())?;
-    let now = fingerprint(&now.fleet, &record.target, operations);
+    let now = fingerprint(&now.fleet, (&record.target, &record.options), operations);
     Ok(was.differences(&now))
 }

@@ -5,7 +5,7 @@ use godwit_core::server_group::{Member, Membership, Policy};
 use super::board::Board;
 use crate::candidates::candidates;
 use crate::inventory::{Host, Need, Target};
-use crate::plan::{Affinity, Fallback, OperationKind};
+use crate::plan::{Fallback, OperationKind};
 use crate::reason::{self, Reason, ReasonCode};
 use crate::table::{HostNo, ServerNo};
 
@@ -59,11 +59,7 @@ impl Board<'_> {
     ) -> Option<Membership> {
         let no = self.fleet.servers()[server].group?;
         let group = &self.fleet.groups()[no];
-        let policy = match (self.options.affinity, group.policy) {
-            (Affinity::BestEffort, Policy::Affinity) => Policy::SoftAffinity,
-            (Affinity::BestEffort, Policy::AntiAffinity) => Policy::SoftAntiAffinity,
-            (Affinity::Strict | Affinity::BestEffort, policy) => policy,
-        };
+        let policy = group.policy.bound_by(self.options.affinity);
         // Whoever keeps together asks where others will be, whoever keeps apart where they may be.
         let together = matches!(policy, Policy::Affinity | Policy::SoftAffinity);
         let mut others = Vec::new();

@@ -185,6 +185,31 @@ impl<'f> Board<'f> {
         self.on[destination].push(server);
     }
 
+    /// A server is back on `home`, which was never counted as without it; `frees`: what it had where it
+    /// was can be had by others.
+    pub(super) fn takes_back(
+        &mut self,
+        server: ServerNo,
+        (from, home): (HostNo, HostNo),
+        frees: bool,
+    ) {
+        self.at[server] = home;
+        let stops = self.stops.entry(server).or_default();
+        if !frees {
+            stops.push(from);
+            return;
+        }
+        stops.clear();
+        self.on[from].retain(|it| *it != server);
+        let room = self.fleet.servers()[server]
+            .need
+            .room_at(&self.hosts[from].pools);
+        let host = &mut self.hosts[from];
+        host.used = host.used.less(room);
+        host.arriving = host.arriving.saturating_sub(1);
+        self.open.update(from, &self.hosts[from]);
+    }
+
     /// A live move that would never end is a cold one, where that is allowed; elsewhere nobody
     /// gets as far as this.
     fn kind_to(&self, kind: OperationKind, server: ServerNo, to: HostNo) -> OperationKind {

@@ -1,11 +1,18 @@
 //! Many hosts, each emptied, done, and then a destination again.
 //!
 //! A move to a host that is still to be done is one move more later. So those are used only where
-//! no host fits that is done or need not be done at all.
+//! no host fits that is done or need not be done at all. Not so where guests return to each host that is
+//! done: then they have left all others before those are emptied.
+//!
+//! Where one host is done after the other, each finds all others as they were in the beginning. Where
+//! several are, nobody knows which one is done first: so guests count where they went to, too, after
+//! they have returned.
 
 use std::collections::HashSet;
 
-use super::board::Board;
+use godwit_core::plan::options::ReturnHome;
+
+use super::board::{Board, Leaving};
 use super::choose::Use;
 use super::drain;
 use crate::plan::{Cause, OperationKind};
@@ -16,16 +23,31 @@ use crate::table::{HostNo, OperationNo};
 pub(super) fn empty_all(board: &mut Board<'_>, mut hosts: Vec<HostNo>, max_unavailable: u32) {
     hosts.sort_by_key(|host| (board.hosts[*host].used.memory_mb, *host));
     let at_a_time = usize::try_from(max_unavailable).unwrap_or(usize::MAX);
+    let returns = board.options.return_home != ReturnHome::Never;
+    let first_use = match returns {
+        true => Use::Gladly,
+        false => Use::Reluctantly,
+    };
     for host in &hosts {
-        set(board, *host, Use::Reluctantly);
+        set(board, *host, first_use);
     }
+    // The first operation of each that was emptied.
+    let mut firsts = Vec::with_capacity(hosts.len());
     // Those that may be emptied while the first one is, too.
     for host in hosts.iter().take(at_a_time) {
         set(board, *host, Use::Never);
     }
     for (stage, host) in hosts.iter().enumerate() {
-        if let Some(done) = stage.checked_sub(at_a_time).and_then(|it| hosts.get(it)) {
-            finish(board, *done);
+        let done = stage.checked_sub(at_a_time);
+        if let Some((done, at)) = done.and_then(|at| Some((*hosts.get(at)?, at))) {
+            if returns {
+                let first = firsts.get(at).copied().unwrap_or_default();
+                return_to(board, done, first, at_a_time == 1);
+            } else {
+                count_as_empty(board, done);
+            }
+            board.done[done] = true;
+            set(board, done, Use::Gladly);
         }
         if stage > 0
             && let Some(next) = hosts.get(stage.saturating_add(at_a_time).saturating_sub(1))
@@ -33,6 +55,7 @@ pub(super) fn empty_all(board: &mut Board<'_>, mut hosts: Vec<HostNo>, max_unava
             set(board, *next, Use::Never);
         }
         let first = board.built.drafts.len();
+        firsts.push(first);
         drain::empty(board, *host);
         start_again(board, *host, first);
     }
@@ -44,10 +67,22 @@ fn set(board: &mut Board<'_>, no: HostNo, how: Use) {
 }
 
 /// Whoever arrives from now on waits until it is done, and so until all have left.
-fn finish(board: &mut Board<'_>, host: HostNo) {
-    board.done[host] = true;
+fn count_as_empty(board: &mut Board<'_>, host: HostNo) {
     board.count_as_gone(host, usize::MAX);
-    set(board, host, Use::Gladly);
+}
+
+/// The guests that left `host`, with operations from `first` on, are there again; what they had where they
+/// were is free, or may be theirs still.
+fn return_to(board: &mut Board<'_>, host: HostNo, first: usize, frees: bool) {
+    let drafts = board.built.drafts.iter().skip(first);
+    let left = drafts.take_while(|(_, it)| it.source == host);
+    let left = left.filter_map(|(_, it)| Some((it.server, it.destination?)));
+    let left: Vec<_> = left.collect();
+    for (server, from) in left {
+        board.takes_back(server, (from, host), frees);
+    }
+    board.leaving[host] = Leaving::default();
+    board.freeing.remove(&host);
 }
 
 /// What was shut down since `first` is started once its host is done.

@@ -13,6 +13,7 @@ use crate::reason::ReasonCode;
 
 mod groups;
 mod home;
+mod returning;
 mod walk;
 
 use walk::Walk;

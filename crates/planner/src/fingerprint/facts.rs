@@ -19,10 +19,10 @@ struct Asked {
     groups: BTreeSet<GroupNo>,
 }
 
-pub(super) fn facts(fleet: &Fleet, wish: &Wish, plan: &Plan) -> Vec<Fact> {
+pub(super) fn facts(fleet: &Fleet, wish: &Wish, plan: &Plan, returning: Option<u32>) -> Vec<Fact> {
     let mut facts = Facts {
         fleet,
-        room: room(fleet, plan),
+        room: room(fleet, plan, returning),
         found: Vec::new(),
     };
     let mut servers = BTreeSet::new();

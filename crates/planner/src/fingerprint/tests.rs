@@ -44,7 +44,7 @@ impl Case {
     }
 
     fn fingerprint(&self, parts: &Parts) -> Fingerprint {
-        Fingerprint::of(&fleet(parts), &self.wish, &self.plan)
+        Fingerprint::of(&fleet(parts), &self.wish, &self.plan, None)
     }
 
     fn differences(&self, parts: &Parts) -> Vec<Difference> {

@@ -49,6 +49,9 @@ impl Linter<'_> {
 
     /// An arrival that there may be no room for.
     fn lacks(&self, host: HostNo, of: fn(Resources) -> i64) -> Option<usize> {
+        if self.returning() == Some(1) {
+            return self.lacks_before_returning(host, of);
+        }
         let row = &self.fleet.hosts()[host].host;
         let free = of(row.capacity.less(row.used));
         let needs = |server| of(self.room(server, host));
@@ -80,6 +83,23 @@ impl Linter<'_> {
         // asked as the first.
         let mut firsts = demands.arrivals.iter();
         firsts.find_map(|first| demands.short_after(first, free))
+    }
+
+    /// Where one host is emptied after the other, and all are back before the next one: together are only
+    /// those that come from the same host.
+    fn lacks_before_returning(&self, host: HostNo, of: fn(Resources) -> i64) -> Option<usize> {
+        let row = &self.fleet.hosts()[host].host;
+        let free = of(row.capacity.less(row.used));
+        let mut taken: HashMap<HostNo, i64> = HashMap::new();
+        self.arrivals[host].iter().copied().find(|at| {
+            let Some(it) = self.moves.get(*at) else {
+                return false;
+            };
+            let needs = of(self.room(it.server, host));
+            let all = taken.entry(it.source).or_default();
+            *all += needs;
+            needs > 0 && *all > free
+        })
     }
 
     fn room(&self, server: ServerNo, host: HostNo) -> Resources {

@@ -40,8 +40,11 @@ impl Linter<'_> {
                     }
                 }
                 Policy::Affinity => {
+                    // Whoever returns is where it was before, in the end.
+                    let returns = self.returning().is_some();
                     let last = |server| self.last_host(server) == it.destination;
-                    if !others.all(last) {
+                    let first = |server| returns && self.fleet.host_of(server) == it.destination;
+                    if !others.all(|server| last(server) || first(server)) {
                         self.find_of(Rule::Group, at, "its group is elsewhere");
                     }
                 }
@@ -67,6 +70,9 @@ impl Linter<'_> {
         if heading.is_some_and(|name| self.fleet.host_no(name) == Some(host)) {
             return true;
         }
+        if self.returning() == Some(1) {
+            return self.meets_before_returning(it, other);
+        }
         let mine = Stay {
             arrives: Some(at),
             leaves: self.leaves_after(it.server, host, Some(at)),
@@ -74,6 +80,15 @@ impl Linter<'_> {
         let theirs = self.stays(other, host);
         let apart = |stay: &Stay| self.precedes(*stay, mine) || self.precedes(mine, *stay);
         !theirs.iter().all(apart)
+    }
+
+    /// Where one host is emptied after the other, and all are back before the next one: is `other` at the
+    /// destination, or brought there from the same host?
+    fn meets_before_returning(&self, it: &Move, other: ServerNo) -> bool {
+        let path = self.of_server.get(&other).map_or(&[][..], Vec::as_slice);
+        let mut moves = path.iter().filter_map(|at| self.moves.get(*at));
+        self.fleet.host_of(other) == it.destination
+            || moves.any(|its| its.source == it.source && its.destination == it.destination)
     }
 
     fn stays(&self, server: ServerNo, host: HostNo) -> Vec<Stay> {

@@ -126,12 +126,13 @@ impl Linter<'_> {
             Some(_) => there,
             // A server that goes to a host that is still to be emptied goes on from there.
             None => {
-                last.is_some()
-                    && moves.iter().enumerate().all(|(at, it)| {
-                        let done = self.plan.operations[it.id].after_done.is_some();
-                        let goes_on = at + 1 < moves.len();
-                        done || goes_on || !emptied.contains(&it.destination)
-                    })
+                last.is_some() && self.returning().is_some()
+                    || last.is_some()
+                        && moves.iter().enumerate().all(|(at, it)| {
+                            let done = self.plan.operations[it.id].after_done.is_some();
+                            let goes_on = at + 1 < moves.len();
+                            done || goes_on || !emptied.contains(&it.destination)
+                        })
             }
         };
         let text = match (done, blocked) {

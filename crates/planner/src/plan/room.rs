@@ -11,7 +11,11 @@ use crate::table::HostNo;
 
 /// Of each host that servers go to the most that they take there at one moment, whatever has left by
 /// then taken off: what the plan's run has to claim before it begins. Nobody else's room is in it.
-pub fn room(fleet: &Fleet, plan: &Plan) -> BTreeMap<HostName, Resources> {
+///
+/// `returning`: guests return to each host of a rolling maintenance that is done, of which so many are
+/// unavailable at a time. Then nothing that has left a host is taken off, as it may be back; and where
+/// one is done after the other, only what comes from the same host is there at the same time.
+pub fn room(fleet: &Fleet, plan: &Plan, returning: Option<u32>) -> BTreeMap<HostName, Resources> {
     let mut arrivals: BTreeMap<HostNo, Vec<&Operation>> = BTreeMap::new();
     let mut leave: BTreeMap<HostNo, Resources> = BTreeMap::new();
     for operation in plan.operations.rows() {
@@ -28,7 +32,11 @@ pub fn room(fleet: &Fleet, plan: &Plan) -> BTreeMap<HostName, Resources> {
     let peaks = arrivals.into_iter().map(|(host, arrivals)| {
         let leaves = leave.get(&host).copied().unwrap_or_default();
         let name = fleet.hosts()[host].host.name.clone();
-        (name, peak(fleet, plan, (host, &arrivals), leaves))
+        let peak = match returning {
+            None => peak(fleet, plan, (host, &arrivals), leaves),
+            Some(at_a_time) => peak_of_returning(fleet, (host, &arrivals), at_a_time),
+        };
+        (name, peak)
     });
     peaks.collect()
 }
@@ -40,6 +48,21 @@ fn taken(fleet: &Fleet, operation: &Operation, host: HostNo) -> Resources {
         let pools = &fleet.hosts()[host].host.pools;
         fleet.servers()[server].need.room_at(pools)
     })
+}
+
+fn peak_of_returning(
+    fleet: &Fleet,
+    (host, arrivals): (HostNo, &[&Operation]),
+    at_a_time: u32,
+) -> Resources {
+    let mut together: BTreeMap<Option<&HostName>, Resources> = BTreeMap::new();
+    for operation in arrivals {
+        let source = (at_a_time == 1).then_some(&operation.source);
+        let all = together.entry(source).or_default();
+        *all = all.plus(taken(fleet, operation, host));
+    }
+    let all = together.into_values();
+    all.fold(Resources::default(), Resources::most)
 }
 
 fn peak(
@@ -61,11 +84,7 @@ fn peak(
                 .fold(Resources::default(), Resources::plus)
         };
         let now = arrived.less(gone);
-        peak = Resources {
-            vcpus: peak.vcpus.max(now.vcpus),
-            memory_mb: peak.memory_mb.max(now.memory_mb),
-            disk_gb: peak.disk_gb.max(now.disk_gb),
-        };
+        peak = peak.most(now);
     }
     peak
 }
@@ -90,7 +109,7 @@ mod tests {
             host: host("host-0"),
         };
         let plan = make(&fleet, &wish, &Options::default()).unwrap();
-        let room = room(&fleet, &plan);
+        let room = room(&fleet, &plan, None);
         let moved = plan.operations.rows().iter().map(|it| {
             let server = fleet.server_no(it.server).unwrap();
             fleet.servers()[server].need.room.memory_mb
@@ -124,7 +143,7 @@ mod tests {
             let arrives = operations.iter_mut().find(|it| it.server == id(first));
             arrives.unwrap().after = after;
             plan.operations = operations.clone().into();
-            room(&fleet, &plan)[&host("host-1")]
+            room(&fleet, &plan, None)[&host("host-1")]
         };
         assert_eq!(waits_for(Vec::new()), size(first));
         let needed = waits_for(vec![before]).memory_mb;

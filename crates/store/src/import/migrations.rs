@@ -2,6 +2,7 @@
 
 use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_core::migration::{ColdRequest, EvacuationRequest, Limits, LiveRequest, Request};
+use godwit_core::plan::options::Affinity;
 use godwit_core::server::VmState;
 use godwit_core::status::{MigrationKind, MigrationStatus};
 use serde::Deserialize;
@@ -70,12 +71,14 @@ fn request(kind: MigrationKind) -> Request {
         MigrationKind::Migration | MigrationKind::Resize => Request::Cold(ColdRequest {
             host: None,
             was: VmState::Active,
+            affinity: Affinity::Strict,
         }),
         MigrationKind::Evacuation => Request::Evacuation(EvacuationRequest {
             host: None,
             forced: false,
             was: VmState::Active,
             end_stopped: false,
+            affinity: Affinity::Strict,
         }),
     }
 }

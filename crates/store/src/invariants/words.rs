@@ -125,6 +125,7 @@ pub(super) fn query() -> String {
         unknown(PLANS, "state", &words_of!(PlanState)),
         unknown(PLANS, "failure_code", &words_of!(FailureCode)),
         unknown(OPERATIONS, "kind", &words_of!(OperationKind)),
+        unknown(OPERATIONS, "carried_out_as", &words_of!(OperationKind)),
         unknown(OPERATIONS, "state", &words_of!(OperationState)),
         unknown(OPERATIONS, "failure_code", &words_of!(FailureCode)),
         unknown(RUNS, "kind", &words_of!(PlanKind)),

@@ -5,7 +5,7 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamp as SqlTimestamp};
 use godwit_core::begin::{self, Asked, Beginning};
 use godwit_core::event::Event;
-use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
+use godwit_core::ids::{HostName, MigrationUuid, OperationUuid, ServerUuid};
 use godwit_core::migration::{
     ColdRequest, EvacuationRequest, Limits, LiveRequest, Migration, Request,
 };
@@ -99,14 +99,14 @@ impl AnyRequest for EvacuationRequest {
     }
 }
 
-/// Begins a migration of any kind within a transaction that does more.
+/// Begins a migration of any kind within a transaction that does more, for an operation of a run.
 pub(crate) fn begin_any<R: AnyRequest, E>(
     connection: &mut Database,
-    new: &NewMigration<R>,
+    (new, operation): (&NewMigration<R>, OperationUuid),
     check: impl Fn(&Server) -> Result<(), E>,
 ) -> Result<(), BeginError<E>> {
     let new = new.clone().with(R::any);
-    begin(connection, &new, check).map(drop)
+    begin(connection, (&new, Some(operation)), check).map(drop)
 }
 
 impl<R> NewMigration<R> {
@@ -155,7 +155,7 @@ struct Made {
 
 fn insert(
     connection: &mut Database,
-    new: &NewMigration<Request>,
+    (new, operation): (&NewMigration<Request>, Option<OperationUuid>),
     beginning: &Beginning,
     server: &Server,
 ) -> Result<MigrationRecord, StoreError> {
@@ -167,9 +167,9 @@ fn insert(
                                  source_compute, source_node, dest_compute, old_instance_type_id,
                                  new_instance_type_id, user_id, project_id, server_project_id,
                                  request_id, deadline, generation, effect_sequence,
-                                 event_sequence, created_at, status_since)
+                                 event_sequence, created_at, status_since, operation_uuid)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13, $14, $15, $16, $17, 1,
-                 $18, $18)
+                 $18, $18, $19)
          RETURNING id",
     )
     .bind::<Text, _>(text(migration.uuid))
@@ -190,6 +190,7 @@ fn insert(
     .bind::<BigInt, _>(migration.generation)
     .bind::<BigInt, _>(migration.effect_sequence)
     .bind::<SqlTimestamp, _>(instant(new.at))
+    .bind::<Nullable<Text>, _>(operation.map(text))
     .prepared()
     .get_result(connection)?;
     Ok(MigrationRecord {
@@ -250,7 +251,7 @@ fn supersede<E>(
 /// permits one unfinished migration of a server.
 fn begin<E>(
     connection: &mut Database,
-    new: &NewMigration<Request>,
+    (new, operation): (&NewMigration<Request>, Option<OperationUuid>),
     check: impl Fn(&Server) -> Result<(), E>,
 ) -> Result<MigrationRecord, BeginError<E>> {
     let unfinished = Locked::unfinished_of(connection, new.server)?;
@@ -265,7 +266,7 @@ fn begin<E>(
     }
     // A dead host is not waited for, nor is anybody whose task was reset.
     servers::supersede_power(connection, &server, "A migration took over.", new.at)?;
-    let record = insert(connection, new, &beginning, &server).map_err(|error| {
+    let record = insert(connection, (new, operation), &beginning, &server).map_err(|error| {
         if error.is_duplicate() {
             BeginError::NotFree
         } else {
@@ -309,7 +310,7 @@ impl Store {
         check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
     ) -> Result<MigrationRecord, BeginError<E>> {
         let new = new.with(LiveRequest::any);
-        self.write(move |connection| begin(connection, &new, &check))
+        self.write(move |connection| begin(connection, (&new, None), &check))
             .await
     }
 
@@ -320,7 +321,7 @@ impl Store {
         check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
     ) -> Result<MigrationRecord, BeginError<E>> {
         let new = new.with(ColdRequest::any);
-        self.write(move |connection| begin(connection, &new, &check))
+        self.write(move |connection| begin(connection, (&new, None), &check))
             .await
     }
 
@@ -333,7 +334,7 @@ impl Store {
         check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
     ) -> Result<MigrationRecord, BeginError<E>> {
         let new = new.with(EvacuationRequest::any);
-        self.write(move |connection| begin(connection, &new, &check))
+        self.write(move |connection| begin(connection, (&new, None), &check))
             .await
     }
 }

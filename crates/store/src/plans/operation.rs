@@ -57,6 +57,7 @@ pub(crate) struct CarriedOutRow {
     state: Option<OperationState>,
     destination: Option<String>,
     waits_for_host: Option<HostName>,
+    carried_out_as: Option<OperationKind>,
     migration_uuid: Option<MigrationUuid>,
     attempts: i64,
     revisions: i64,
@@ -108,7 +109,7 @@ impl OperationRow {
         let destination = row.destination.as_ref();
         Some(run::Operation {
             id: planned.uuid,
-            kind: planned.kind,
+            kind: row.carried_out_as.unwrap_or(planned.kind),
             server: planned.server_uuid,
             source: planned.source.clone(),
             destination: destination.unwrap_or(&planned.planned_destination).clone(),

@@ -16,7 +16,7 @@ use crate::connection::Database;
 use crate::events::{Numbered, append_numbered};
 use crate::prepared::Prepare as _;
 use crate::schema::plans;
-use crate::{ChangeNote, StoreError, effects};
+use crate::{ChangeNote, Message, StoreError, effects};
 
 /// What is written beside what is decided by.
 #[derive(Clone, Copy, Default)]
@@ -170,6 +170,7 @@ pub(crate) fn insert(
 ) -> Result<PlanRecord, StoreError> {
     let plan = Plan::begun(new.target.kind(), &new.options, note.at);
     let nothing = "[]";
+    let messages: Vec<&Message> = note.message.iter().collect();
     diesel::insert_into(plans::table)
         .values((
             (
@@ -188,7 +189,7 @@ pub(crate) fn insert(
             plans::room.eq("{}"),
             plans::blocked.eq(nothing),
             plans::reasons.eq(nothing),
-            plans::messages.eq(nothing),
+            plans::messages.eq(written(&messages)),
             plans::generation.eq(plan.generation),
             plans::created_at.eq(instant(note.at)),
         ))

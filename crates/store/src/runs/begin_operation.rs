@@ -81,18 +81,14 @@ impl OperationStart {
     }
 }
 
-/// What an operation does never changes.
+/// What may be a cold move instead is a live one, and nothing else ever changes of these.
 fn immutable(
     connection: &mut Database,
     operation: OperationUuid,
-) -> Result<Option<(OperationKind, ServerUuid, String)>, StoreError> {
+) -> Result<Option<(OperationKind, String)>, StoreError> {
     Ok(operations::table
         .filter(operations::uuid.eq(text(operation)))
-        .select((
-            operations::kind,
-            operations::server_uuid,
-            operations::source,
-        ))
+        .select((operations::kind, operations::source))
         .first(connection)
         .optional()?)
 }
@@ -116,10 +112,7 @@ fn begin<E>(
     note: &ChangeNote,
 ) -> Result<RunRecord, OperationBeginError<E>> {
     let step = OperationBeginError::Step;
-    if let Some((kind, server, source)) = immutable(connection, operation)? {
-        if !start.is_of(kind, server) {
-            return Err(OperationBeginError::Otherwise(operation));
-        }
+    if let Some((kind, source)) = immutable(connection, operation)? {
         if kind == OperationKind::Shutdown {
             check_shutdown(connection, &source)?;
         }
@@ -130,6 +123,11 @@ fn begin<E>(
     }
     let locked = LockedRun::load(connection, of)?;
     let locked = locked.ok_or_else(|| step(RunStepError::NotFound))?;
+    if let Some(known) = locked.0.run.operation(operation)
+        && !start.is_of(known.kind, known.server)
+    {
+        return Err(OperationBeginError::Otherwise(operation));
+    }
     let migration = match start {
         OperationStart::Live(new) => Some(new.uuid),
         OperationStart::Cold(new) => Some(new.uuid),
@@ -141,9 +139,9 @@ fn begin<E>(
     let rejected = |rejected| step(RunStepError::Rejected(rejected));
     run::step(&locked.0.run, &event, note.at).map_err(rejected)?;
     let begun = match start {
-        OperationStart::Live(new) => begin_any(connection, new, check),
-        OperationStart::Cold(new) => begin_any(connection, new, check),
-        OperationStart::Evacuation(new) => begin_any(connection, new, check),
+        OperationStart::Live(new) => begin_any(connection, (new, operation), check),
+        OperationStart::Cold(new) => begin_any(connection, (new, operation), check),
+        OperationStart::Evacuation(new) => begin_any(connection, (new, operation), check),
         OperationStart::Power(new) => begin_power(connection, new, check),
         OperationStart::Nothing => Ok(()),
     };

@@ -10,7 +10,7 @@ use godwit_core::plan::options::Priority;
 use godwit_core::resources::Resources;
 use godwit_core::run::priority::{Waiting, compare};
 use godwit_core::run::room::{Claimant, Decision, Others, Room, Waits, waiting_for};
-use godwit_core::run::{Event, OperationState, Rolling, RunState};
+use godwit_core::run::{Event, OperationKind, OperationState, Rolling, RunState};
 use godwit_core::time::Timestamp;
 
 use super::claims::{self, Held};
@@ -18,7 +18,7 @@ use super::operation::write_size;
 use super::row::LockedRun;
 use super::write::write;
 use super::{RunRecord, RunStepError, no_room};
-use crate::columns::{Json, json};
+use crate::columns::{Json, instants, json};
 use crate::connection::Database;
 use crate::dialect::locks::{Alone, alone};
 use crate::error::TransactionError;
@@ -35,6 +35,19 @@ pub enum RoomAnswer {
     WaitsFor(BTreeSet<RunUuid>),
     /// It has ended, as these hosts have not enough, whoever else ends.
     Refused(Box<RunRecord>),
+}
+
+/// Where an operation goes instead.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewDestination {
+    /// Which host.
+    pub host: HostName,
+    /// What it may give in all, overcommitment included.
+    pub capacity: Resources,
+    /// What the server takes there.
+    pub size: Resources,
+    /// What the operation is from now on.
+    pub kind: OperationKind,
 }
 
 /// An operation does not get room at another destination.
@@ -187,12 +200,13 @@ fn waits(run: &RunRecord, others: &[Other]) -> Waits {
 fn others(
     connection: &mut Database,
     run: &RunRecord,
+    of_runs: BTreeMap<RunUuid, Held>,
     now: Timestamp,
 ) -> Result<Others, StoreError> {
     let rows = Other::load_all(connection, run)?;
     let returns = run.run.kind == PlanKind::ReturnHome;
     let behind = returns.then(|| waiting_for(run.uuid, &waits(run, &rows)));
-    let mut held = claims::of_all_and_their_migrations(connection)?;
+    let mut held = claims::with_migrations(claims::of_all(connection)?, of_runs);
     let mut servers = servers(connection)?;
     let idle = is_idle(run.run.kind, run.priority);
     let own = place(run.uuid, (run.run.kind, run.priority), run.created_at, now);
@@ -237,9 +251,13 @@ fn claim_room(
     let names: Vec<&str> = room.hosts.keys().map(HostName::as_str).collect();
     dialect::lock_hosts(connection, &names).map_err(StoreError::from)?;
     let free = free(connection, capacity)?;
-    let others = others(connection, run, note.at)?;
+    let claims::OfMigrations { of_runs, of_none } = claims::of_migrations(connection)?;
+    let others = others(connection, run, of_runs, note.at)?;
+    let times = (run.short_since, note.at);
     let decision = match run.run.state == RunState::Pending && run.planned {
-        true => others.decide(&room, &free),
+        true => others
+            .decide(&room, &free)
+            .or_later(&room, (&free, &of_none), &others.holding, times),
         // Core says what is wrong with that.
         false => Decision::Claim,
     };
@@ -254,7 +272,13 @@ fn claim_room(
             Ok(RoomAnswer::Claimed(Box::new(run)))
         }
         Decision::WaitFor(others) => {
-            wait_for(connection, run, &others)?;
+            wait_for(connection, run, &others, None)?;
+            Ok(RoomAnswer::WaitsFor(others))
+        }
+        Decision::Later(_) => {
+            let others = BTreeSet::new();
+            let since = run.short_since.unwrap_or(note.at);
+            wait_for(connection, run, &others, Some(since))?;
             Ok(RoomAnswer::WaitsFor(others))
         }
         Decision::Refuse(hosts) => {
@@ -295,12 +319,16 @@ fn wait_for(
     connection: &mut Database,
     run: &RunRecord,
     others: &BTreeSet<RunUuid>,
+    short_since: Option<Timestamp>,
 ) -> Result<(), StoreError> {
-    if others.iter().eq(&run.waits_for) {
+    if others.iter().eq(&run.waits_for) && run.short_since == short_since {
         return Ok(());
     }
     diesel::update(runs::table.find(run.id))
-        .set(runs::waits_for.eq(json(others)))
+        .set((
+            runs::waits_for.eq(json(others)),
+            runs::short_since.eq(instants(short_since)),
+        ))
         .prepared()
         .execute(connection)?;
     Ok(())
@@ -309,9 +337,11 @@ fn wait_for(
 fn revise(
     connection: &mut Database,
     (run, operation): (RunUuid, OperationUuid),
-    (to, capacity, size): (&HostName, Resources, Resources),
+    to: &NewDestination,
     note: &ChangeNote,
 ) -> Result<RunRecord, RoomError> {
+    let (kind, capacity, size) = (to.kind, to.capacity, to.size);
+    let to = &to.host;
     let mut locked = LockedRun::load(connection, run)?.ok_or(RunStepError::NotFound)?;
     // With those that the step locks, as hosts are locked in their order.
     let known = locked.0.run.operation(operation);
@@ -331,7 +361,7 @@ fn revise(
     if let Some(planned) = planned.find(|it| it.id == operation) {
         planned.size = size;
     }
-    let event = Event::OperationRevised(operation, to.to_string());
+    let event = Event::OperationRevised(operation, to.to_string(), kind);
     let LockedRun(record) = write(connection, locked, &event, None, note)?;
     let held = claims::of_all(connection)?.remove(&run);
     let held = held
@@ -355,8 +385,7 @@ impl Store {
             .await
     }
 
-    /// Sends an operation that waits to another host, where room is claimed for it: what that host may
-    /// give in all, and what the server takes there.
+    /// Sends an operation that waits to another host, where room is claimed for it.
     ///
     /// # Errors
     /// There is no room, or the run does not accept it.
@@ -364,13 +393,11 @@ impl Store {
         &self,
         run: RunUuid,
         operation: OperationUuid,
-        (to, capacity, size): (HostName, Resources, Resources),
+        to: NewDestination,
         note: ChangeNote,
     ) -> Result<RunRecord, RoomError> {
-        self.write(move |connection| {
-            revise(connection, (run, operation), (&to, capacity, size), &note)
-        })
-        .await
+        self.write(move |connection| revise(connection, (run, operation), &to, &note))
+            .await
     }
 
     /// Runs that wait for room, those first that were asked for first.

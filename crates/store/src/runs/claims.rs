@@ -4,10 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Bool, Text};
+use diesel::sql_types::{BigInt, Text};
 use godwit_core::ids::{HostName, MigrationUuid, OperationUuid, RunUuid};
 use godwit_core::resources::Resources;
 use godwit_core::run::OperationKind;
@@ -15,7 +14,6 @@ use godwit_core::run::room::held_after;
 use godwit_core::time::Timestamp;
 
 use super::RunRecord;
-use super::operation::RUNNING;
 use crate::columns::{instant, text};
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -73,33 +71,60 @@ pub(super) fn of_all(connection: &mut Database) -> Result<BTreeMap<RunUuid, Held
     Ok(held)
 }
 
-/// The same with what migrations have claimed that runs have started: that is free, too, where a run
-/// ends and its migrations with it.
-pub(super) fn of_all_and_their_migrations(
-    connection: &mut Database,
-) -> Result<BTreeMap<RunUuid, Held>, StoreError> {
-    type Row = (RunUuid, HostName, i64, i64, i64);
-    let of_operation = operations::migration_uuid.eq(migrations::uuid.nullable());
-    let rows: Vec<Row> = operations::table
-        .inner_join(runs::table.on(runs::plan_id.eq(operations::plan_id)))
-        .inner_join(migrations::table.on(of_operation))
-        .inner_join(claims::table.on(claims::migration_id.eq(migrations::id)))
-        .filter(sql::<Bool>(RUNNING))
+/// What migrations have claimed, by host.
+#[derive(Default)]
+pub(super) struct OfMigrations {
+    /// Of those that each run has started that has not ended.
+    pub(super) of_runs: BTreeMap<RunUuid, Held>,
+    /// Of all others.
+    pub(super) of_none: Held,
+}
+
+/// Of every attempt: one that was given up may hold its way back still.
+pub(super) fn of_migrations(connection: &mut Database) -> Result<OfMigrations, StoreError> {
+    type Row = (Option<RunUuid>, HostName, i64, i64, i64);
+    let of_operation = operations::uuid.nullable().eq(migrations::operation_uuid);
+    let of_run = runs::plan_id.eq(operations::plan_id);
+    let unfinished = of_run.and(runs::ended_at.is_null());
+    let rows: Vec<Row> = claims::table
+        .inner_join(migrations::table)
+        .left_join(operations::table.on(of_operation))
+        .left_join(runs::table.on(unfinished))
         .select((
-            runs::uuid,
+            runs::uuid.nullable(),
             claims::host,
             claims::vcpus,
             claims::memory_mb,
             claims::disk_gb,
         ))
         .load(connection)?;
-    let mut held = of_all(connection)?;
+    let mut claimed = OfMigrations::default();
     for (run, host, vcpus, memory_mb, disk_gb) in rows {
         let (host, room) = amount((host, vcpus, memory_mb, disk_gb));
-        let of_host = held.entry(run).or_default().entry(host).or_default();
+        let held = match run {
+            Some(run) => claimed.of_runs.entry(run).or_default(),
+            None => &mut claimed.of_none,
+        };
+        let of_host = held.entry(host).or_default();
         *of_host = of_host.plus(room);
     }
-    Ok(held)
+    Ok(claimed)
+}
+
+/// What runs hold, with what migrations have claimed that they have started: that is free, too, where a
+/// run ends and its migrations with it.
+pub(super) fn with_migrations(
+    mut held: BTreeMap<RunUuid, Held>,
+    of_runs: BTreeMap<RunUuid, Held>,
+) -> BTreeMap<RunUuid, Held> {
+    for (run, claimed) in of_runs {
+        let of_run = held.entry(run).or_default();
+        for (host, room) in claimed {
+            let of_host = of_run.entry(host).or_default();
+            *of_host = of_host.plus(room);
+        }
+    }
+    held
 }
 
 /// Makes what a run holds of a host this.

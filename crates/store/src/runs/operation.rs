@@ -18,7 +18,7 @@ use crate::columns::{instant, instants, json, text};
 use crate::connection::Database;
 use crate::migrations::by_uuid;
 use crate::prepared::Prepare as _;
-use crate::schema::{operations, runs};
+use crate::schema::{migrations, operations, runs};
 use crate::{MigrationRecord, Store, StoreError};
 
 /// In the words by which the index is found.
@@ -58,6 +58,9 @@ pub(super) fn write_changed(
         if was.state == OperationState::Waiting && is.state.is_terminal() {
             let end = (is.state, is.failure.clone());
             unbegun.entry(end).or_default().push(record.row);
+        }
+        if was.kind != is.kind {
+            write_kind(connection, record.row, is.kind)?;
         }
         // How often it was tried is worth more than a statement less.
         if was.state != OperationState::Waiting
@@ -106,6 +109,15 @@ pub(super) fn write_size(
             operations::memory_mb.eq(size.memory_mb),
             operations::disk_gb.eq(size.disk_gb),
         ))
+        .prepared()
+        .execute(connection)?;
+    Ok(())
+}
+
+/// What it is carried out as.
+fn write_kind(connection: &mut Database, row: i64, kind: OperationKind) -> Result<(), StoreError> {
+    diesel::update(operations::table.find(row))
+        .set(operations::carried_out_as.eq(kind.as_str()))
         .prepared()
         .execute(connection)?;
     Ok(())
@@ -210,7 +222,8 @@ pub struct OfRun {
     pub project: Option<String>,
 }
 
-/// The run whose operation has started each of these migrations, where one has.
+/// The run whose operation has started each of these migrations, where one has: in its last attempt or
+/// an earlier one.
 pub(crate) fn of_migrations(
     connection: &mut Database,
     migrations: &[MigrationUuid],
@@ -218,16 +231,16 @@ pub(crate) fn of_migrations(
     let mut runs_of = HashMap::new();
     for some in migrations.chunks(LOOKED_UP) {
         let named: Vec<String> = some.iter().map(text).collect();
-        let rows: Vec<(Option<MigrationUuid>, RunUuid, Option<String>)> = operations::table
+        let of_operation = operations::uuid.nullable().eq(migrations::operation_uuid);
+        let rows: Vec<(MigrationUuid, RunUuid, Option<String>)> = migrations::table
+            .inner_join(operations::table.on(of_operation))
             .inner_join(runs::table.on(runs::plan_id.eq(operations::plan_id)))
-            .filter(operations::migration_uuid.eq_any(named))
-            .select((operations::migration_uuid, runs::uuid, runs::project_id))
+            .filter(migrations::uuid.eq_any(named))
+            .select((migrations::uuid, runs::uuid, runs::project_id))
             .load(connection)?;
         let started = rows.into_iter();
         runs_of
-            .extend(started.filter_map(|(migration, run, project)| {
-                Some((migration?, OfRun { run, project }))
-            }));
+            .extend(started.map(|(migration, run, project)| (migration, OfRun { run, project })));
     }
     Ok(runs_of)
 }
@@ -247,7 +260,7 @@ impl Store {
                 .select((
                     runs::uuid,
                     operations::uuid,
-                    operations::kind,
+                    (operations::kind, operations::carried_out_as),
                     operations::server_uuid,
                     operations::started_at,
                     operations::aborting,
@@ -266,7 +279,7 @@ impl Store {
             let running = rows.into_iter().map(|row| RunningOperation {
                 run: row.0,
                 operation: row.1,
-                kind: row.2,
+                kind: row.2.1.unwrap_or(row.2.0),
                 server: row.3,
                 started_at: row.4,
                 aborting: row.5,
@@ -277,15 +290,17 @@ impl Store {
         .await
     }
 
-    /// The run and the operation that have started a migration.
+    /// The run and the operation that have started a migration, in whichever attempt.
     pub async fn run_of_migration(
         &self,
         migration: MigrationUuid,
     ) -> Result<Option<(RunUuid, OperationUuid)>, StoreError> {
         self.read(move |connection| {
-            Ok(operations::table
+            let of_operation = operations::uuid.nullable().eq(migrations::operation_uuid);
+            Ok(migrations::table
+                .inner_join(operations::table.on(of_operation))
                 .inner_join(runs::table.on(runs::plan_id.eq(operations::plan_id)))
-                .filter(operations::migration_uuid.eq(text(migration)))
+                .filter(migrations::uuid.eq(text(migration)))
                 .select((runs::uuid, operations::uuid))
                 .first(connection)
                 .optional()?)
@@ -297,7 +312,7 @@ impl Store {
 type Row = (
     RunUuid,
     OperationUuid,
-    OperationKind,
+    (OperationKind, Option<OperationKind>),
     ServerUuid,
     Option<Timestamp>,
     bool,

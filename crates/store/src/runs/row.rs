@@ -2,8 +2,8 @@
 
 use diesel::prelude::*;
 use godwit_core::ids::{HostName, PlanUuid, RunUuid};
-use godwit_core::plan::options::{Constraint, Priority};
-use godwit_core::plan::{Estimate, PlanKind};
+use godwit_core::plan::options::{Constraint, Fallback, Priority};
+use godwit_core::plan::{Estimate, Options, PlanKind};
 use godwit_core::requester::Requester;
 use godwit_core::run::{Progress, Rolling, Run, RunState};
 use godwit_core::time::Timestamp;
@@ -41,6 +41,7 @@ pub(super) struct RunRow {
     host: Option<HostName>,
     eta: Option<Json<Estimate>>,
     waits_for: Json<Vec<RunUuid>>,
+    short_since: Option<Timestamp>,
     messages: Json<Vec<Message>>,
     effect_sequence: i64,
     event_sequence: i64,
@@ -75,7 +76,12 @@ pub(super) struct DecidedRow {
 }
 
 /// What of its plan is shown with a run.
-pub(super) type OfPlan = (PlanUuid, Option<Json<Estimate>>, Option<Json<f64>>);
+pub(super) type OfPlan = (
+    PlanUuid,
+    Json<Options>,
+    Option<Json<Estimate>>,
+    Option<Json<f64>>,
+);
 
 impl From<DecidedRow> for Run {
     fn from(row: DecidedRow) -> Self {
@@ -87,6 +93,8 @@ impl From<DecidedRow> for Run {
             constraints: row.constraints.0,
             blocked: count(row.blocked),
             attempts_max: count(row.attempts_max),
+            // Of its plan.
+            fallback: Fallback::None,
             deadline: row.deadline,
             is_late: row.is_late,
             rolling: row.rolling.map(|it| it.0),
@@ -109,7 +117,7 @@ impl From<DecidedRow> for Run {
 }
 
 /// Without its operations and revisions.
-fn record((row, (plan, makespan, lower_bound)): (RunRow, OfPlan)) -> RunRecord {
+fn record((row, (plan, Json(options), makespan, lower_bound)): (RunRow, OfPlan)) -> RunRecord {
     RunRecord {
         id: row.id,
         uuid: row.uuid,
@@ -120,13 +128,18 @@ fn record((row, (plan, makespan, lower_bound)): (RunRow, OfPlan)) -> RunRecord {
             project: row.by.project_id,
             request_id: row.by.request_id,
         },
-        run: row.decided.into(),
+        run: Run {
+            fallback: options.fallback,
+            ..row.decided.into()
+        },
+        options,
         operations: Vec::new(),
         priority: row.priority,
         planned: row.planned,
         host: row.host,
         eta: row.eta.map(|it| it.0),
         waits_for: row.waits_for.0,
+        short_since: row.short_since,
         makespan: makespan.map(|it| it.0),
         lower_bound: lower_bound.map(|it| it.0),
         messages: row.messages.0,
@@ -144,6 +157,7 @@ macro_rules! rows {
             RunRow::as_select(),
             (
                 crate::schema::plans::uuid,
+                crate::schema::plans::options,
                 crate::schema::plans::makespan,
                 crate::schema::plans::lower_bound,
             ),

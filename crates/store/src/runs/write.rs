@@ -27,9 +27,10 @@ fn detail(before: &Run, event: &Event, next: &Run) -> Value {
             json!({"operation": id, "failure": failure})
         }
         Event::OperationEnded(id, outcome) => of_outcome(*id, outcome),
-        Event::OperationRevised(id, destination) => {
-            json!({"operation": id, "destination": destination})
+        Event::OperationRevised(id, destination, kind) => {
+            json!({"operation": id, "destination": destination, "kind": kind})
         }
+        Event::OperationUnneeded(id, gone) => json!({"operation": id, "failure": gone}),
         Event::SkipRequested(id) => json!({"operation": id}),
         Event::RoomRefused(failure) => json!({"failure": failure}),
         Event::CancelRequested { abort_running } => json!({"abort_running": abort_running}),
@@ -51,6 +52,9 @@ fn of_outcome(id: OperationUuid, outcome: &Outcome) -> Value {
         Outcome::Completed => json!({"operation": id, "outcome": "completed"}),
         Outcome::Failed(failure) => {
             json!({"operation": id, "outcome": "failed", "failure": failure})
+        }
+        Outcome::Skipped(failure) => {
+            json!({"operation": id, "outcome": "skipped", "failure": failure})
         }
         Outcome::Cancelled(failure) => {
             json!({"operation": id, "outcome": "cancelled", "failure": failure})
@@ -99,6 +103,7 @@ fn after(before: &RunRecord, next: Run, note: &ChangeNote) -> RunRecord {
         run: next,
         operations: before.operations.clone(),
         by: before.by.clone(),
+        options: before.options.clone(),
         host: before.host.clone(),
         ..*before
     }

@@ -55,6 +55,7 @@ diesel::table! {
         state -> Nullable<Text>,
         destination -> Nullable<Text>,
         waits_for_host -> Nullable<Text>,
+        carried_out_as -> Nullable<Text>,
         migration_uuid -> Nullable<Text>,
         attempts -> BigInt,
         revisions -> BigInt,
@@ -99,6 +100,7 @@ diesel::table! {
         event_sequence -> BigInt,
         created_at -> Timestamp,
         updated_at -> Nullable<Timestamp>,
+        short_since -> Nullable<Timestamp>,
     }
 }
 

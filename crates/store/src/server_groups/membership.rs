@@ -110,7 +110,8 @@ pub(super) fn membership(
     })
 }
 
-/// Refuses unless the group of a migration's server allows `host`, as everything is now. Nobody
+/// Refuses unless the group of a migration's server allows `host`, as everything is now, as far as
+/// the migration's request is bound by it. Nobody
 /// else places a server of the group until the transaction ends, so that two placements never
 /// miss each other.
 pub(crate) fn check(
@@ -119,7 +120,9 @@ pub(crate) fn check(
     host: &HostName,
 ) -> Result<(), CommitError> {
     let migration = &record.migration;
-    let hard = group_of(connection, migration.server)?.filter(|group| group.policy.is_hard());
+    let affinity = migration.request.affinity();
+    let is_hard = |group: &GroupRow| group.policy.bound_by(affinity).is_hard();
+    let hard = group_of(connection, migration.server)?.filter(is_hard);
     let Some(group) = hard else {
         return Ok(());
     };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use godwit_core::event::Event;
 use godwit_core::migration::{ColdRequest, EvacuationRequest, Limits, Placement, StorageMode};
+use godwit_core::plan::options::Affinity;
 use godwit_core::recovery::Sighting;
 use godwit_core::resources::Resources;
 use godwit_core::server::{PowerState, VmState};
@@ -344,6 +345,7 @@ pub(crate) fn new_cold(n: u128, at: Timestamp) -> NewColdMigration {
     let request = ColdRequest {
         host: None,
         was: VmState::Error,
+        affinity: Affinity::Strict,
     };
     fleet::store::new_migration(n, request, at)
 }
@@ -354,6 +356,7 @@ pub(crate) fn new_evacuation(n: u128, at: Timestamp) -> NewEvacuation {
         forced: false,
         was: VmState::Paused,
         end_stopped: false,
+        affinity: Affinity::Strict,
     };
     fleet::store::new_migration(n, request, at)
 }

@@ -6,6 +6,7 @@ use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::HostName;
 use godwit_core::migration::{ColdRequest, Request};
+use godwit_core::plan::options::Affinity;
 use godwit_core::recovery::Sighting;
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::status::{MigrationKind, MigrationStatus as Status};
@@ -62,7 +63,7 @@ on_both! {
         assert_eq!(record, bench.record(1).await);
         assert_eq!(record.migration.kind, MigrationKind::Migration);
         assert_eq!(record.migration.status(), Status::PreMigrating);
-        let request = ColdRequest { host: None, was: Active };
+        let request = ColdRequest { host: None, was: Active, affinity: Affinity::Strict };
         assert_eq!(record.migration.request, Request::Cold(request), "was: as it is in the row");
         assert_eq!(record.source_node.as_deref(), Some("a.example.org"));
         assert_eq!((record.old_flavor_id, &record.dest_host), (record.new_flavor_id, &None));
@@ -253,7 +254,7 @@ on_both! {
         let note = asked("req-reset", at(5));
         bench.store.server_reset_state(server(1), VmState::Active, note).await.unwrap();
         let record = bench.begin_cold(1).await;
-        let request = ColdRequest { host: None, was: VmState::Stopped };
+        let request = ColdRequest { host: None, was: VmState::Stopped, affinity: Affinity::Strict };
         assert_eq!(record.migration.request, Request::Cold(request));
         bench.drive(1, [placed("b")]).await;
         bench.drive(1, TO_FINISHED).await;

@@ -6,6 +6,7 @@ use godwit_core::effect::Effect;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::{EvacuationRequest, Request};
+use godwit_core::plan::options::Affinity;
 use godwit_core::recovery::Sighting;
 use godwit_core::server::{PowerState, TaskState, VmState};
 use godwit_core::status::{MigrationKind, MigrationStatus as Status};
@@ -57,6 +58,7 @@ on_both! {
             forced: false,
             was: VmState::Error,
             end_stopped: false,
+            affinity: Affinity::Strict,
         };
         assert_eq!(record.migration.request, Request::Evacuation(request));
         assert_eq!((record.old_flavor_id, record.new_flavor_id), (None, None));

@@ -8,6 +8,7 @@ use godwit_core::effect::Subject;
 use godwit_core::event::Event as OfMigration;
 use godwit_core::host::maintenance::{Event, Inventory, State};
 use godwit_core::migration::{EvacuationRequest, LiveRequest};
+use godwit_core::plan::options::Affinity;
 use godwit_core::plan::options::Immovable;
 use godwit_core::power::{Outcome, PowerAction};
 use godwit_core::server::{PowerState, VmState};
@@ -159,6 +160,7 @@ on_both! {
             forced: true,
             was: VmState::Active,
             end_stopped: false,
+            affinity: Affinity::Strict,
         };
         let new = NewEvacuation { request, ..new_evacuation(2, at(31)) };
         bench.store.evacuation_begin(new, anybody).await.unwrap();

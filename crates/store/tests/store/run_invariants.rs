@@ -31,7 +31,11 @@ pub(crate) async fn working(bench: &Bench) {
         bench
             .happens(number, Event::OperationEnded(operation(of(1)), failed), 42)
             .await;
-        let revised = Event::OperationRevised(operation(of(1)), "e".to_owned());
+        let revised = Event::OperationRevised(
+            operation(of(1)),
+            "e".to_owned(),
+            godwit_core::run::OperationKind::Live,
+        );
         bench.happens(number, revised, 43).await;
         if number == 1 {
             bench.happens(number, begun(of(2)), 44).await;

@@ -9,8 +9,10 @@ use godwit_core::plan::Options;
 use godwit_core::plan::options::Priority;
 use godwit_core::plan::request::Target;
 use godwit_core::resources::Resources;
-use godwit_core::run::{Event, Outcome, Revision, RunState};
-use godwit_store::{ChangeNote, CommitError, NewPlan, PlanMade, RoomAnswer, RoomError, StepError};
+use godwit_core::run::{Event, OperationKind, Outcome, Revision, RunState};
+use godwit_store::{
+    ChangeNote, CommitError, NewDestination, NewPlan, PlanMade, RoomAnswer, RoomError, StepError,
+};
 
 use crate::bench::{ROOM, at, host, migration, note_for, placed};
 use crate::plans::{by_conductor, by_user, capacity, made, moves, new_plan, operation, plan};
@@ -103,6 +105,28 @@ on_both! {
         bench.assert_sound().await;
     }
 
+    /// It ends, or somebody has to look.
+    async fn room_that_a_move_of_no_run_holds_is_waited_for_and_not_for_ever(bench: Bench) {
+        bench.fleet(&[("a", 3), ("b", 8)]).await;
+        bench.begin(3).await;
+        let claim = note_for(&placed("b"), at(30));
+        bench.apply(3, placed("b"), claim).await.unwrap();
+        bench.run_pending(1, two()).await;
+        let nobody = RoomAnswer::WaitsFor(BTreeSet::new());
+        assert_eq!(bench.claim(1, TEN).await, nobody);
+        let at_second = async |second| {
+            let asked = bench.store.run_claim_room(run(1), capacity(TEN), by_conductor(second));
+            asked.await.unwrap()
+        };
+        assert_eq!(at_second(639).await, nobody);
+        let answer = at_second(640).await;
+        let RoomAnswer::Refused(record) = answer else { panic!("{answer:?}") };
+        assert_eq!(record.run.state, RunState::Failed);
+        let failure = record.run.operations[0].failure.clone().unwrap();
+        assert_eq!(failure.message, "There is too little room, whoever else ends: b.");
+        bench.assert_sound().await;
+    }
+
     async fn room_that_a_server_leaves_is_kept_for_whom_the_run_brings_there(bench: Bench) {
         bench.fleet(&[("a", 1), ("b", 1)]).await;
         let swap = made(vec![moves(1, "a", "c"), moves(2, "b", "a")], &[("c", 1)]);
@@ -127,7 +151,12 @@ on_both! {
         let revise = async |name: &str, most: i64| {
             let capacity = Resources { vcpus: 99, memory_mb: ROOM.memory_mb * most, disk_gb: 999 };
             let twice = Resources { memory_mb: 2 * ROOM.memory_mb, ..ROOM };
-            let to = (host(name), capacity, twice);
+            let to = NewDestination {
+                host: host(name),
+                capacity,
+                size: twice,
+                kind: OperationKind::Live,
+            };
             bench.store.operation_revise(run(1), operation(1), to, by_conductor(60)).await
         };
         let full = revise("c", 10).await;

@@ -4,7 +4,7 @@ use godwit_core::effect::{RunEffect, Subject};
 use godwit_core::event::Event as OfMigration;
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::RunUuid;
-use godwit_core::plan::options::Priority;
+use godwit_core::plan::options::{Fallback, Priority};
 use godwit_core::plan::request::Target;
 use godwit_core::plan::{Actual, Estimate, NotRunnable, Options, PlanKind};
 use godwit_core::run::{
@@ -12,13 +12,15 @@ use godwit_core::run::{
 };
 use godwit_core::status::MigrationStatus;
 use godwit_store::{
-    BeginError, EventSubject, NewLiveMigration, NewPlan, NewRun, OperationBeginError,
+    BeginError, EventSubject, NewLiveMigration, NewMigration, NewPlan, NewRun, OperationBeginError,
     OperationStart, PlanDeleteError, PlanMade, PlanRunError, RoomAnswer, RunFilter, RunPage,
     RunProgress, RunRecord, RunStep, RunStepError, RunningOperation, Server,
 };
 use uuid::Uuid;
 
-use crate::bench::{Bench, anybody, at, host, migration, new_migration, placed};
+use crate::bench::{
+    Bench, anybody, at, host, migration, new_cold, new_migration, note_for, placed,
+};
 use crate::plans::{
     blocked, by_conductor, by_user, capacity, made, moves, new_plan, operation, plan,
 };
@@ -147,6 +149,58 @@ fn way(destination: &str) -> [OfMigration; 5] {
 }
 
 on_both! {
+    async fn every_attempt_of_an_operation_is_its_runs(bench: Bench) {
+        bench.fleet(&[("a", 2), ("b", 0), ("c", 0)]).await;
+        bench.run_running(1, two()).await;
+        bench.begins(1, 1, 41).await.unwrap();
+        let why = failure(FailureCode::NoValidHost);
+        let refused = OfMigration::NotPlaced(why.clone());
+        let note = note_for(&refused, at(45));
+        bench.apply(1, refused, note).await.unwrap();
+        let failed = Event::OperationEnded(operation(1), Outcome::Failed(why));
+        bench.happens(1, failed, 50).await;
+        let live = OperationKind::Live;
+        bench.happens(1, Event::OperationRevised(operation(1), "c".to_owned(), live), 51).await;
+        let again = NewMigration { uuid: migration(9), ..new_migration(1, at(60)) };
+        let start = OperationStart::Live(again);
+        let begun = bench.store.operation_begin(run(1), operation(1), start, anybody, by_conductor(60));
+        begun.await.unwrap();
+        for number in [1, 9] {
+            let of_migration = bench.store.run_of_migration(migration(number)).await.unwrap();
+            assert_eq!(of_migration, Some((run(1), operation(1))), "attempt {number}");
+            let key = godwit_store::MigrationKey::Uuid(migration(number));
+            let detail = bench.store.migration_detail(key, None).await.unwrap().unwrap();
+            assert_eq!(detail.run.map(|it| it.run), Some(run(1)), "attempt {number}");
+        }
+        bench.assert_sound().await;
+    }
+
+    async fn what_an_operation_has_become_is_read_as_such(bench: Bench) {
+        bench.fleet(&[("a", 2), ("b", 0), ("c", 0)]).await;
+        let options = Options { fallback: Fallback::Cold, ..Options::default() };
+        let wish = NewPlan { options: options.clone(), ..new_plan(1) };
+        bench.store.plan_create(wish, None, by_user(1)).await.unwrap();
+        bench.store.plan_made(plan(1), two(), by_conductor(2)).await.unwrap();
+        let nothing = Vec::<()>::new();
+        bench.store.plan_run(plan(1), new_run(1), nothing, by_user(3)).await.unwrap();
+        bench.claim(1, TEN).await;
+        let cold = OperationKind::Cold;
+        bench.happens(1, Event::OperationRevised(operation(1), "c".to_owned(), cold), 51).await;
+        let record = bench.run(1).await;
+        assert_eq!((record.options.clone(), record.run.fallback), (options, Fallback::Cold));
+        assert_eq!(record.run.operations[0].kind, cold);
+        assert_eq!(record.operations[0].planned.kind, OperationKind::Live);
+        // A live move is not what it does any more.
+        let begun = bench.begins(1, 1, 60).await;
+        assert!(matches!(begun, Err(OperationBeginError::Otherwise(_))), "{begun:?}");
+        let start = OperationStart::Cold(new_cold(1, at(60)));
+        let begun = bench.store.operation_begin(run(1), operation(1), start, anybody, by_conductor(60));
+        begun.await.unwrap();
+        let running = bench.store.operations_running(Some(run(1))).await.unwrap();
+        assert_eq!(running[0].kind, cold);
+        bench.assert_sound().await;
+    }
+
     async fn a_run_goes_from_its_plan_to_its_end(bench: Bench) {
         bench.fleet(&[("a", 2), ("b", 0)]).await;
         let pending = bench.run_pending(1, two()).await;
@@ -478,7 +532,7 @@ on_both! {
         bench.begins(1, 1, 41).await.unwrap();
         let failed = Outcome::Failed(failure(FailureCode::PreCheck));
         bench.happens(1, Event::OperationEnded(operation(1), failed), 50).await;
-        let event = Event::OperationRevised(operation(1), "c".to_owned());
+        let event = Event::OperationRevised(operation(1), "c".to_owned(), OperationKind::Live);
         bench.happens(1, event, 51).await;
         bench.happens(1, Event::CancelRequested { abort_running: false }, 60).await;
         bench.run_pending(2, made(vec![moves(9, "a", "b")], &[("b", 1)])).await;

@@ -1,6 +1,7 @@
 //! The three tables, and their phases in the order of the page.
 
 use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest, Request};
+use godwit_core::plan::options::Affinity;
 use godwit_core::server::VmState;
 use godwit_core::{cold, evacuation, live};
 
@@ -33,12 +34,14 @@ impl Family {
             Self::Cold => Request::Cold(ColdRequest {
                 host: None,
                 was: VmState::Active,
+                affinity: Affinity::Strict,
             }),
             Self::Evacuation => Request::Evacuation(EvacuationRequest {
                 host: None,
                 forced: false,
                 was: VmState::Active,
                 end_stopped: false,
+                affinity: Affinity::Strict,
             }),
         }
     }

@@ -3,6 +3,7 @@
 
 use godwit_core::ids::HostName;
 use godwit_core::migration::ColdRequest;
+use godwit_core::plan::options::Affinity;
 use godwit_core::server::VmState;
 use godwit_store::Server;
 
@@ -51,7 +52,15 @@ async fn destination(call: &Call, source: &HostName, name: &str) -> Result<HostN
 
 async fn begin(call: &Call, server: &Server, host: Option<HostName>) -> Result<(), ApiError> {
     let was = server.vm_state;
-    let new = new_migration::build(call, server, ColdRequest { host, was });
+    let new = new_migration::build(
+        call,
+        server,
+        ColdRequest {
+            host,
+            was,
+            affinity: Affinity::Strict,
+        },
+    );
     let admin = call.caller.is_admin();
     let check = move |server: &Server| STATES.check_unlocked(server, admin);
     let begun = call.state.store.cold_migration_begin(new, check).await;

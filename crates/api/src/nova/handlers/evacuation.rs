@@ -10,6 +10,7 @@ mod body;
 use actix_web::http::StatusCode;
 use godwit_core::ids::HostName;
 use godwit_core::migration::EvacuationRequest;
+use godwit_core::plan::options::Affinity;
 use godwit_core::server::VmState;
 use godwit_store::{BeginError, Server};
 use serde_json::json;
@@ -79,6 +80,7 @@ async fn begin(
         forced: body.forced,
         was: server.vm_state,
         end_stopped: body.end_stopped,
+        affinity: Affinity::Strict,
     };
     let deadline = Instant::now() + call.state.config.precheck_wait;
     let mut home = server.host.clone();

@@ -14,6 +14,9 @@ pub struct MessageView<'a> {
     at: Timestamp,
 }
 
+/// The code of a message about times that were left out. It names no host.
+pub const TIMES_PASSED: &str = "times-passed";
+
 impl<'a> MessageView<'a> {
     /// To who may not see hosts the meaning of a failure, and nothing of which nobody knows what it
     /// says.
@@ -21,6 +24,7 @@ impl<'a> MessageView<'a> {
         let view = |message: &'a Message| {
             let text = match sees.hosts {
                 true => message.text.as_str(),
+                false if message.code == TIMES_PASSED => message.text.as_str(),
                 false => message.code.parse::<FailureCode>().ok()?.meaning(),
             };
             Some(Self {

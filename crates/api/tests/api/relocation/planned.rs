@@ -16,7 +16,8 @@ impl World {
     /// A plan is made, as a conductor makes it.
     pub(super) async fn plan_is_made(&self, id: &str, mut made: PlanMade) {
         let found = self.store.plan_find(id.parse().unwrap(), None).await;
-        let target = found.unwrap().unwrap().record.target;
+        let record = found.unwrap().unwrap().record;
+        let (target, options) = (record.target, record.options);
         let scope = scope_of_plan(&target, &made.operations);
         let inventory = self.store.plan_inventory(scope).await.unwrap();
         let basis = Basis {
@@ -25,7 +26,7 @@ impl World {
             ratios: AllocationRatios::default(),
         };
         let fleet = planning(inventory, basis, false).unwrap().fleet;
-        made.facts = json!(fingerprint(&fleet, &target, &made.operations));
+        made.facts = json!(fingerprint(&fleet, (&target, &options), &made.operations));
         let note = ChangeNote::new(Actor::Conductor, self.clock.now());
         let id: PlanUuid = id.parse().unwrap();
         self.store.plan_made(id, made, note).await.unwrap();

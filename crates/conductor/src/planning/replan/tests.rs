@@ -1,6 +1,8 @@
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::BlockMigration;
 use godwit_core::plan::PlanKind;
+use godwit_core::plan::options::Fallback;
+use godwit_core::plan::request::Target as PlanTarget;
 use godwit_core::run::{Revision, Rolling};
 use godwit_core::server_group::Membership;
 use godwit_core::time::Timestamp;
@@ -72,7 +74,7 @@ fn run(operations: Vec<Operation>) -> Run {
 }
 
 fn chosen(hosts: &[Host], target: &PlanTarget, run: &Run) -> Result<String, Vec<ReasonCode>> {
-    let found = choose(hosts, &need(), (target, run), &run.operations[0]);
+    let found = choose(hosts, &need(), (target, run), &run.operations[0], |_| true);
     match found {
         Ok(best) => Ok(best.host.to_string()),
         Err(reasons) => Err(reasons.into_iter().map(|it| it.code).collect()),
@@ -192,4 +194,69 @@ fn servers_that_keep_apart_count_where_they_are_still_to_be_brought() {
     assert_eq!(joined(Policy::AntiAffinity, &mates), [name("c")]);
     assert_eq!(joined(Policy::Affinity, &mates), []);
     assert_eq!(joined(Policy::AntiAffinity, &BTreeSet::new()), []);
+}
+
+/// Where its operation goes instead, and as what, where a live move ends on these hosts only.
+fn turned(
+    hosts: &[Host],
+    target: &PlanTarget,
+    run: &Run,
+    ends: &[&str],
+) -> (String, OperationKind) {
+    let ends = |host: &Host| ends.contains(&host.name.as_str());
+    let found = choose(hosts, &need(), (target, run), &run.operations[0], ends);
+    let best = found.unwrap();
+    (best.host.to_string(), best.kind)
+}
+
+#[test]
+fn who_cannot_be_moved_while_it_runs_goes_cold_where_the_plan_permits_it() {
+    let hosts = [host("b", 50_000), host("c", 40_000), host("d", 30_000)];
+    let servers = PlanTarget::Servers(Vec::new());
+    let mut run = run(vec![operation(1)]);
+    let turn = |run: &Run, ends: &[&str]| turned(&hosts, &servers, run, ends);
+    assert_eq!(turn(&run, &[]), ("c".to_owned(), OperationKind::Live));
+    run.fallback = Fallback::Cold;
+    assert_eq!(
+        turn(&run, &["c", "d"]),
+        ("c".to_owned(), OperationKind::Live)
+    );
+    assert_eq!(turn(&run, &["d"]), ("d".to_owned(), OperationKind::Live));
+    assert_eq!(turn(&run, &[]), ("c".to_owned(), OperationKind::Cold));
+}
+
+#[test]
+fn who_did_not_end_goes_cold_to_where_it_was_to_go() {
+    let hosts = [host("b", 50_000), host("c", 40_000)];
+    let named = PlanTarget::Server(operation(1).server, Some(name("b")));
+    let mut run = run(vec![operation(1)]);
+    run.operations[0].failure = Some(Failure::new(FailureCode::Stalled, "It never ended."));
+    let refused = may_be_replaced(&named, &run, &run.operations[0]);
+    assert_eq!(refused.unwrap_err().code, ReasonCode::NotNamed);
+    run.fallback = Fallback::Cold;
+    let servers = PlanTarget::Servers(Vec::new());
+    for target in [&named, &servers] {
+        assert_eq!(may_be_replaced(target, &run, &run.operations[0]), Ok(()));
+        let cold = ("b".to_owned(), OperationKind::Cold);
+        assert_eq!(turned(&hosts, target, &run, &["c"]), cold);
+    }
+    // Only there, where it was named; and once.
+    let full = [host("b", 100), host("c", 40_000)];
+    let found = choose(&full, &need(), (&named, &run), &run.operations[0], |_| true);
+    assert_eq!(found.unwrap_err()[0].code, ReasonCode::Memory);
+    run.operations[0].kind = OperationKind::Cold;
+    assert_eq!(chosen(&hosts, &servers, &run), Ok("c".to_owned()));
+    assert!(may_be_replaced(&named, &run, &run.operations[0]).is_err());
+}
+
+#[test]
+fn disks_go_to_the_pool_that_was_named_or_nowhere() {
+    let target = PlanTarget::Pool {
+        pool: "a".to_owned(),
+        to: "b".to_owned(),
+    };
+    let mut run = run(vec![operation(1)]);
+    run.operations[0].kind = OperationKind::Storage;
+    let refused = may_be_replaced(&target, &run, &run.operations[0]);
+    assert_eq!(refused.unwrap_err().code, ReasonCode::NotNamed);
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::fixtures::host;
+use crate::fixtures::{host, noon};
 
 fn run(number: usize) -> RunUuid {
     uuid::Uuid::from_u128(number as u128 + 1).into()
@@ -93,6 +93,29 @@ fn of_what_is_not_wanted_there_may_be_too_little() {
     assert_eq!(decide(&room(&[("a", 8)]), &full, &[], &[]), Decision::Claim);
 }
 
+#[test]
+fn room_that_is_only_taken_for_a_moment_is_waited_for_so_long_and_no_longer() {
+    let now = noon();
+    let wanted = room(&[("a", 4)]);
+    let holding = [claimant(1, &[("a", 1)])];
+    let of = |free_now, passing, since| {
+        let free_now = free(&[("a", free_now)]);
+        let decision = decide(&wanted, &free_now, &holding, &[]);
+        let passing = free(&[("a", passing)]);
+        decision.or_later(&wanted, (&free_now, &passing), &holding, (since, now))
+    };
+    let on_a = || BTreeSet::from([host("a")]);
+    assert_eq!(of(1, 2, None), Decision::Later(on_a()));
+    assert_eq!(of(1, 1, None), Decision::Refuse(on_a()));
+    let before = |span| Some(now.minus(span));
+    let short = Duration::from_secs(1);
+    assert_eq!(of(1, 2, before(PATIENCE - short)), Decision::Later(on_a()));
+    assert_eq!(of(1, 2, before(PATIENCE)), Decision::Refuse(on_a()));
+    // Who waits for others, or for nobody, does not lack anything.
+    assert_eq!(of(3, 2, before(PATIENCE)), waits_for(&[1]));
+    assert_eq!(of(4, 2, before(PATIENCE)), Decision::Claim);
+}
+
 /// Of each run, how much it wants of each of three hosts, and which of four servers it moves.
 fn wishes() -> impl Strategy<Value = Vec<([i64; 3], u8)>> {
     let hosts = [0..6_i64, 0..6_i64, 0..6_i64];
@@ -138,6 +161,8 @@ proptest! {
                 match decide(&claimant.room, &free, &holding, &ahead) {
                     Decision::Claim => holding.push(claimant),
                     Decision::Refuse(_) => prop_assert!(!fits(&claimant.room)),
+                    // Nothing else holds anything.
+                    Decision::Later(hosts) => prop_assert!(false, "{hosts:?}"),
                     Decision::WaitFor(others) => {
                         prop_assert!(fits(&claimant.room) && !others.is_empty());
                         let known = holding.iter().chain(&ahead).map(|it| it.run);

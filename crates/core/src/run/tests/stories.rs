@@ -53,7 +53,11 @@ fn a_failed_operation_is_planned_anew_and_the_revision_says_so() {
     assert_eq!(transition.effects, [Effect::Replan(id(1))]);
     let run = then(
         &transition.next,
-        [Event::OperationRevised(id(1), "y".to_owned())],
+        [Event::OperationRevised(
+            id(1),
+            "y".to_owned(),
+            OperationKind::Live,
+        )],
     );
     let revision = run.revisions.first().unwrap();
     assert_eq!((revision.from.as_str(), revision.to.as_str()), ("z", "y"));
@@ -198,7 +202,7 @@ fn an_operation_that_has_begun_cannot_be_skipped() {
 #[test]
 fn a_destination_is_changed_so_many_times_and_no_more() {
     let run = then(&two(), [Event::RoomClaimed]);
-    let revised = || Event::OperationRevised(id(1), "y".to_owned());
+    let revised = || Event::OperationRevised(id(1), "y".to_owned(), OperationKind::Live);
     let run = then(
         &run,
         std::iter::repeat_with(revised).take(REVISIONS_MAX as usize),
@@ -379,4 +383,125 @@ fn a_run_is_as_its_plan_was_asked_for() {
         rolling.rolling,
         Some(Rolling::of([host("a"), host("b")], 2))
     );
+}
+
+fn named(fallback: Fallback) -> Run {
+    let run = Run {
+        attempts_max: 1,
+        fallback,
+        ..two()
+    };
+    then(&run, [Event::RoomClaimed, begun(1)])
+}
+
+#[test]
+fn a_move_that_did_not_end_is_a_cold_one_where_that_is_permitted_and_once() {
+    for code in [FailureCode::Stalled, FailureCode::TimedOut] {
+        let run = then(&named(Fallback::None), [failed(1, code)]);
+        assert_eq!(run.operations[0].state, OperationState::Failed);
+        let run = then(&named(Fallback::Cold), [failed(1, code)]);
+        assert!(run.operations[0].replan);
+        let cold = Event::OperationRevised(id(1), "z".to_owned(), OperationKind::Cold);
+        let run = then(&run, [cold, begun(1)]);
+        assert_eq!(run.operations[0].kind, OperationKind::Cold);
+        let run = then(&run, [failed(1, code)]);
+        assert_eq!(run.operations[0].state, OperationState::Failed);
+    }
+    let run = then(&named(Fallback::Cold), [failed(1, FailureCode::LinkLost)]);
+    assert_eq!(run.operations[0].state, OperationState::Failed);
+}
+
+#[test]
+fn no_operation_becomes_what_nobody_has_asked_for() {
+    let waiting = |fallback| {
+        let run = Run { fallback, ..two() };
+        then(
+            &run,
+            [
+                Event::RoomClaimed,
+                begun(1),
+                failed(1, FailureCode::LinkLost),
+            ],
+        )
+    };
+    let revised = |fallback, kind| {
+        let event = Event::OperationRevised(id(1), "y".to_owned(), kind);
+        step(&waiting(fallback), &event, noon()).map(|it| it.next.operations[0].kind)
+    };
+    let (live, cold) = (OperationKind::Live, OperationKind::Cold);
+    assert_eq!(
+        revised(Fallback::None, cold),
+        Err(Rejected::OtherKind(id(1), cold))
+    );
+    assert_eq!(revised(Fallback::Cold, cold), Ok(cold));
+    assert_eq!(revised(Fallback::Cold, live), Ok(live));
+    let evacuate = OperationKind::Evacuate;
+    assert_eq!(
+        revised(Fallback::Cold, evacuate),
+        Err(Rejected::OtherKind(id(1), evacuate))
+    );
+}
+
+#[test]
+fn whoever_is_tried_again_keeps_to_the_constraints_of_its_plan() {
+    let apart = Constraint::NotTogether(vec![server(1), server(2)]);
+    let first = Constraint::Before(server(1), server(2));
+    let most = Constraint::AtMost(1, vec![server(1), server(2)]);
+    for constraint in [apart, first, most] {
+        let run = Run {
+            constraints: vec![constraint.clone()],
+            ..two()
+        };
+        let run = then(
+            &run,
+            [
+                Event::RoomClaimed,
+                begun(1),
+                failed(1, FailureCode::LinkLost),
+            ],
+        );
+        let elsewhere = Event::OperationRevised(id(1), "y".to_owned(), OperationKind::Live);
+        let before = matches!(constraint, Constraint::Before(..));
+        // Meanwhile the other one may go, unless it was to come later.
+        let other = order::startable(&run, |_| true);
+        assert_eq!(other.is_empty(), before, "{constraint:?}");
+        let run = then(&run, [elsewhere]);
+        let may = order::startable(&run, |_| true);
+        assert_eq!(may, [id(1)], "{constraint:?}");
+        let run = then(&run, [begun(1)]);
+        assert_eq!(order::startable(&run, |_| true), [], "{constraint:?}");
+        let run = then(&run, [completed(1)]);
+        assert_eq!(order::startable(&run, |_| true), [id(2)], "{constraint:?}");
+    }
+}
+
+#[test]
+fn what_has_nothing_to_do_is_done_and_what_has_nobody_is_left_out() {
+    let run = then(
+        &two(),
+        [Event::RoomClaimed, Event::OperationUnneeded(id(1), None)],
+    );
+    assert_eq!(run.operations[0].state, OperationState::Completed);
+    let gone = failure(FailureCode::Superseded);
+    let unneeded = Event::OperationUnneeded(id(2), Some(gone.clone()));
+    let waits = then(&run, [unneeded]);
+    let outcome = Event::OperationEnded(id(2), Outcome::Skipped(gone.clone()));
+    for run in [waits, then(&run, [begun(2), outcome])] {
+        let operation = &run.operations[1];
+        assert_eq!(operation.state, OperationState::Skipped);
+        assert_eq!(operation.failure, Some(gone.clone()));
+        assert_eq!(run.state, RunState::Partial);
+    }
+}
+
+#[test]
+fn a_move_that_did_not_end_in_time_has_failed_and_one_that_was_aborted_has_not() {
+    let late = failure(FailureCode::TimedOut);
+    let cancelled = Outcome::of(MigrationStatus::Cancelled, Some(&late));
+    assert_eq!(cancelled, Some(Outcome::Failed(late)));
+    let aborted = failure(FailureCode::Aborted);
+    let of = |failure: &Failure| Outcome::of(MigrationStatus::Error, Some(failure));
+    assert_eq!(of(&aborted), Some(Outcome::Cancelled(aborted.clone())));
+    let lost = failure(FailureCode::LinkLost);
+    assert_eq!(of(&lost), Some(Outcome::Failed(lost.clone())));
 }

@@ -163,8 +163,11 @@ fn events() -> Vec<Event> {
             ended(Outcome::Failed(failure(FailureCode::LinkLost))),
             ended(Outcome::Failed(failure(FailureCode::GuestLost))),
             ended(Outcome::Cancelled(failure(FailureCode::Aborted))),
-            Event::OperationRevised(id, "y".to_owned()),
+            ended(Outcome::Skipped(failure(FailureCode::Superseded))),
+            Event::OperationRevised(id, "y".to_owned(), OperationKind::Live),
             Event::OperationNotRevised(id, failure(FailureCode::NoValidHost)),
+            Event::OperationUnneeded(id, None),
+            Event::OperationUnneeded(id, Some(failure(FailureCode::Superseded))),
             Event::SkipRequested(id),
         ]);
     }

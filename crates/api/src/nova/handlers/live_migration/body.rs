@@ -2,6 +2,7 @@
 
 use godwit_core::ids::HostName;
 use godwit_core::migration::{BlockMigration, LiveRequest};
+use godwit_core::plan::options::Affinity;
 use serde_json::Value;
 
 use crate::nova::error::ApiError;
@@ -61,6 +62,7 @@ impl<'a> LiveMigrationBody<'a> {
             block_migration: self.block_migration,
             disk_over_commit: self.disk_over_commit,
             synchronous: self.synchronous,
+            affinity: Affinity::Strict,
         }
     }
 }
@@ -89,6 +91,7 @@ mod tests {
             block_migration,
             disk_over_commit,
             synchronous,
+            affinity: Affinity::Strict,
         }
     }
 
