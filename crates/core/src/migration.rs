@@ -93,6 +93,10 @@ pub struct LiveRequest {
     /// Does the caller wait for the pre-checks, as below microversion 2.34?
     #[serde(default)]
     pub synchronous: bool,
+    /// Only to a host where it ends by itself, as far as is known: what plans ask for, since nobody
+    /// stands by to force it to complete.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub must_converge: bool,
 }
 
 impl LiveRequest {
@@ -104,6 +108,15 @@ impl LiveRequest {
             block_migration: BlockMigration::Auto,
             disk_over_commit: None,
             synchronous: false,
+            must_converge: false,
+        }
+    }
+
+    /// As an operation of a plan asks for it.
+    pub fn of_plan() -> Self {
+        Self {
+            must_converge: true,
+            ..Self::anywhere()
         }
     }
 }

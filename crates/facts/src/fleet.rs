@@ -4,13 +4,17 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use godwit_core::host::agent::is_too_old;
+use godwit_core::host::scope::Topology;
 use godwit_core::ids::HostName;
 use godwit_core::migration::Request;
 use godwit_core::resources::{AllocationRatios, Resources};
+use godwit_core::server::PowerState;
 use godwit_core::slots::SlotRole;
 use godwit_core::time::Timestamp;
 use godwit_planner::admission::SlotsTaken;
-use godwit_planner::inventory::{Host, Need};
+use godwit_planner::fleet::{Link, UNMEASURED_DIRTY_BYTES_PER_SECOND};
+use godwit_planner::inventory::{Host, Need, Stream};
 use godwit_store::{Disk, HeldClaim, HostLoad, Server, Store, StoreError};
 
 /// What rows are read by.
@@ -63,16 +67,21 @@ impl Fleet {
             Host {
                 name: facts.name.clone(),
                 node: facts.node.clone(),
+                topology: load.topology.clone(),
                 because: load.because.clone(),
                 holders: load.holders.iter().map(|it| it.holder.clone()).collect(),
                 unmanaged: load.unmanaged.clone(),
                 up: load.host.service.is_up(basis.now, basis.down_time),
+                agent_too_old: Some(&load.host.agent.rpc_version)
+                    .filter(|version| is_too_old(version))
+                    .cloned(),
                 hypervisor_type: facts.hypervisor_type.clone(),
                 hypervisor_version: facts.hypervisor_version,
                 arch: facts.arch.clone(),
                 pools: pools.map(|pool| pool.id.clone()).collect(),
                 capacity: basis.ratios.capacity(facts.resources()),
                 used: load.servers.plus(load.claims),
+                stream_bytes_per_second: Link::of_moves(&facts.links).of_one_stream(),
                 arriving: slots.taken(SlotRole::Destination, &facts.name),
             }
         };
@@ -118,6 +127,25 @@ impl Fleet {
         self.loads.iter().any(missing)
     }
 
+    /// What a server sends that moves while it runs; `None`: it stands still, or nobody knows its host.
+    fn stream<'a>(
+        &self,
+        server: &Server,
+        disks: impl Iterator<Item = &'a Disk>,
+        source: &HostName,
+    ) -> Option<Stream> {
+        let source = self.hosts.iter().find(|it| it.name == *source)?;
+        let unsigned = |number: i64| u64::try_from(number).unwrap_or_default();
+        let measured = server.dirty_bytes_per_second.map(unsigned);
+        let disks = disks.map(|disk| unsigned(disk.allocated_bytes));
+        (server.power_state == PowerState::Running).then(|| Stream {
+            memory_bytes: unsigned(server.room.memory_mb) << 20,
+            disk_bytes: disks.fold(0, u64::saturating_add),
+            dirty_bytes_per_second: measured.unwrap_or(UNMEASURED_DIRTY_BYTES_PER_SECOND),
+            bytes_per_second: source.stream_bytes_per_second,
+        })
+    }
+
     /// What `server` with its `disks` needs of a destination, coming from `source`; but for its
     /// group, of which hosts know nothing.
     pub fn need(
@@ -127,7 +155,8 @@ impl Fleet {
         source: &HostName,
         request: &Request,
     ) -> Need {
-        let facts = self.host(source).map(|load| &load.host.facts);
+        let load = self.host(source);
+        let facts = load.map(|load| &load.host.facts);
         // What the guest cannot write to is never copied, and has to be there already.
         let disks = disks.iter().filter(|disk| !disk.read_only);
         let is_local = |pool: &String| {
@@ -138,6 +167,7 @@ impl Fleet {
         Need {
             server: server.uuid,
             source: source.clone(),
+            topology: load.map_or_else(nowhere, |load| load.topology.clone()),
             hypervisor_type: facts.map_or_else(String::new, |facts| facts.hypervisor_type.clone()),
             hypervisor_version: facts.map_or(0, |facts| facts.hypervisor_version),
             arch: facts.map_or_else(String::new, |facts| facts.arch.clone()),
@@ -154,10 +184,24 @@ impl Fleet {
             pool_gib: gib_in_pools(disks.clone().filter_map(|it| Some((shared(it)?, it)))),
             local_disks: disks.clone().any(|disk| shared(disk).is_none()),
             block_migration: request.block_migration(),
-            unmanaged: self.host(source).and_then(|it| it.unmanaged.clone()),
+            unmanaged: load.and_then(|it| it.unmanaged.clone()),
+            live: matches!(request, Request::Live(_)),
+            stream: match request {
+                Request::Live(live) if live.must_converge => self.stream(server, disks, source),
+                Request::Live(_) | Request::Cold(_) | Request::Evacuation(_) => None,
+            },
             source_is_dead: matches!(request, Request::Evacuation(_)),
             group: None,
         }
+    }
+}
+
+/// Of a host that nobody knows.
+fn nowhere() -> Topology {
+    Topology {
+        zone: String::new(),
+        pod: None,
+        cluster: None,
     }
 }
 

@@ -34,7 +34,7 @@ impl Guest {
         let was = self.server.vm_state;
         match source {
             Some(source) if fleet.is_up(source) => Some(match self.runs() {
-                true => Request::Live(LiveRequest::anywhere()),
+                true => Request::Live(LiveRequest::of_plan()),
                 false => Request::Cold(ColdRequest { host: None, was }),
             }),
             Some(source) if source.host.service.forced_down => Some(self.evacuation()),

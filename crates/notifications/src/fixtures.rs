@@ -33,13 +33,7 @@ pub(crate) struct Told {
 impl Told {
     /// From `host-1` to `host-2`.
     pub(crate) fn live(name: &str) -> Self {
-        let request = Request::Live(LiveRequest {
-            host: None,
-            forced: false,
-            block_migration: BlockMigration::Auto,
-            disk_over_commit: None,
-            synchronous: false,
-        });
+        let request = Request::Live(LiveRequest::anywhere());
         let phase = Phase::Live(live::Phase::Running);
         Self::of(name, MigrationKind::LiveMigration, request, phase)
     }

@@ -11,7 +11,7 @@ use godwit_core::ids::{HostName, ServerGroupUuid, ServerUuid};
 use godwit_core::server_group::Policy;
 use thiserror::Error;
 
-use crate::inventory::{Host, Need};
+use crate::inventory::{Host, Need, Stream};
 use crate::precopy::Guest;
 use crate::table::{GroupNo, HostNo, ServerNo, Table};
 
@@ -26,9 +26,6 @@ pub struct FleetHost {
     /// Its room is what moves in flight leave of it: their claims are in `used`.
     pub host: Host,
     pub link: Link,
-    pub zone: Option<String>,
-    pub pod: Option<String>,
-    pub cluster: Option<String>,
     /// Is it proven that nothing executes there any more?
     pub fenced: bool,
 }
@@ -60,14 +57,17 @@ impl FleetServer {
     /// What a stream has to carry, to a host that reaches `pools`.
     pub fn guest(&self, host: &Host) -> Guest {
         let copied = self.need.room_at(&host.pools).disk_gb > 0;
-        let disks = if copied { self.disk_bytes } else { 0 };
-        let dirty = self
-            .dirty_bytes_per_second
-            .unwrap_or(UNMEASURED_DIRTY_BYTES_PER_SECOND);
-        Guest {
-            bytes: (self.memory_bytes.saturating_add(disks)) as f64,
-            memory: self.memory_bytes as f64,
-            dirty: dirty as f64,
+        self.stream(host).guest(copied)
+    }
+
+    /// What it sends from `source`.
+    pub(crate) fn stream(&self, source: &Host) -> Stream {
+        let dirty = self.dirty_bytes_per_second;
+        Stream {
+            memory_bytes: self.memory_bytes,
+            disk_bytes: self.disk_bytes,
+            dirty_bytes_per_second: dirty.unwrap_or(UNMEASURED_DIRTY_BYTES_PER_SECOND),
+            bytes_per_second: source.stream_bytes_per_second,
         }
     }
 }
@@ -111,10 +111,13 @@ impl Fleet {
     ///
     /// A name that is there twice, or that is not there; a link of no bytes per second.
     pub fn new(
-        hosts: Vec<FleetHost>,
+        mut hosts: Vec<FleetHost>,
         servers: Vec<FleetServer>,
         groups: Vec<Group>,
     ) -> Result<Self, FleetError> {
+        for it in &mut hosts {
+            it.host.stream_bytes_per_second = it.link.of_one_stream();
+        }
         let mut fleet = Self {
             servers_on: Table::filled(hosts.len(), Vec::new()),
             members: Table::filled(groups.len(), Vec::new()),
@@ -201,10 +204,7 @@ impl Fleet {
 
     /// What one stream between two hosts carries at most, in bytes per second.
     pub fn stream_limit(&self, source: HostNo, destination: HostNo) -> f64 {
-        let of = |host: HostNo| {
-            let link = self.hosts[host].link;
-            link.stream_bytes_per_second.min(link.bytes_per_second)
-        };
+        let of = |host: HostNo| self.hosts[host].link.of_one_stream();
         of(source).min(of(destination)) as f64
     }
 }

@@ -14,8 +14,12 @@ use serde_json::{Value, json};
 
 use crate::inventory::{Host, Need};
 
+mod live;
+mod place;
 mod room;
 
+pub(crate) use self::live::{local_storage, moves_no_guests, never_converges, stopped};
+pub(crate) use self::place::{agent_too_old, agent_upgraded, joined, other_cluster};
 pub use self::room::short_of;
 pub(crate) use self::room::{Amount, freed, short};
 

@@ -216,7 +216,7 @@ fn request(kind: OperationKind, it: &InventoryServer) -> Request {
         OperationKind::Live
         | OperationKind::Storage
         | OperationKind::Shutdown
-        | OperationKind::Start => Request::Live(LiveRequest::anywhere()),
+        | OperationKind::Start => Request::Live(LiveRequest::of_plan()),
         OperationKind::Cold => Request::Cold(ColdRequest { host: None, was }),
         OperationKind::Evacuate => Request::Evacuation(EvacuationRequest {
             host: None,

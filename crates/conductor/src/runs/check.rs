@@ -57,7 +57,7 @@ pub(super) fn request(operation: &Operation, server: &Server) -> Option<Request>
     match operation.kind {
         OperationKind::Live => Some(Request::Live(LiveRequest {
             host,
-            ..LiveRequest::anywhere()
+            ..LiveRequest::of_plan()
         })),
         OperationKind::Cold => Some(Request::Cold(ColdRequest {
             host,

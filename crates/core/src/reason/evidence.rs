@@ -35,6 +35,31 @@ pub enum Evidence {
     Clusters {
         clusters: BTreeSet<String>,
     },
+    /// The host's, and the source's.
+    Cluster {
+        cluster: String,
+        needed_cluster: String,
+    },
+    /// What the agent speaks, and the oldest version that is understood.
+    AgentVersion {
+        host: HostName,
+        agent_version: String,
+        needed_agent_version: String,
+    },
+    /// Hypervisors of a type that does not move guests that run.
+    Hypervisor {
+        hypervisor_type: String,
+    },
+    /// What of the server's disks is on its host alone, in GiB, rounded up.
+    LocalDisks {
+        host: HostName,
+        local_gib: i64,
+    },
+    /// What the server changes of its memory, and what one stream carries.
+    Convergence {
+        dirty_bytes_per_second: u64,
+        stream_bytes_per_second: u64,
+    },
     /// How many hosts were looked at.
     Hosts {
         hosts: usize,
@@ -99,6 +124,11 @@ impl Evidence {
             | Self::Disabled { .. }
             | Self::Held { .. }
             | Self::Clusters { .. }
+            | Self::Cluster { .. }
+            | Self::AgentVersion { .. }
+            | Self::Hypervisor { .. }
+            | Self::LocalDisks { .. }
+            | Self::Convergence { .. }
             | Self::Hosts { .. }
             | Self::Named { .. }
             | Self::HypervisorType { .. }

@@ -48,9 +48,6 @@ pub fn planning(
             fenced: !host.up && is_fenced(load, silence_is_proof),
             host: host.clone(),
             link: Link::of_moves(&load.host.facts.links),
-            zone: Some(load.topology.zone.clone()),
-            pod: load.topology.pod.clone(),
-            cluster: load.topology.cluster.clone(),
         })
         .collect();
     let numbers = groups.iter().enumerate();

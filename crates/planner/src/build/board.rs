@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use godwit_core::host::hypervisor::moves_live;
 use godwit_core::ids::HostName;
 use godwit_core::resources::Resources;
 
@@ -185,11 +186,15 @@ impl<'f> Board<'f> {
         self.on[destination].push(server);
     }
 
-    /// A live move that would never end is a cold one, where that is allowed; elsewhere nobody
+    /// A live move that would never end, or that no hypervisor makes, is a cold one, where that is allowed; elsewhere nobody
     /// gets as far as this.
     fn kind_to(&self, kind: OperationKind, server: ServerNo, to: HostNo) -> OperationKind {
-        let guest = self.fleet.servers()[server].guest(&self.hosts[to]);
-        let ends = || guest.ends(self.fleet.stream_limit(self.at[server], to));
+        let host = &self.hosts[to];
+        let guest = self.fleet.servers()[server].guest(host);
+        let ends = || {
+            moves_live(&host.hypervisor_type)
+                && guest.ends(self.fleet.stream_limit(self.at[server], to))
+        };
         if kind == OperationKind::Live && !ends() {
             return OperationKind::Cold;
         }

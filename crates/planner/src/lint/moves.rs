@@ -1,5 +1,6 @@
 //! Each move by itself.
 
+use godwit_core::host::hypervisor::moves_live;
 use godwit_core::migration::BlockMigration;
 
 use super::{Linter, Move, Rule};
@@ -54,6 +55,16 @@ impl Linter<'_> {
             (to.host.is_enabled(), "its destination is disabled"),
             (to.host.up, "its destination is down"),
             (
+                to.host.agent_too_old.is_none(),
+                "its destination's agent is too old",
+            ),
+            (
+                from.host.topology.cluster.is_none()
+                    || to.host.topology.cluster.is_none()
+                    || from.host.topology.cluster == to.host.topology.cluster,
+                "its destination is in another cluster",
+            ),
+            (
                 to.host.unmanaged.is_none() && from.host.unmanaged.is_none(),
                 "a host of it is not managed",
             ),
@@ -69,6 +80,14 @@ impl Linter<'_> {
             (
                 need.block_migration != BlockMigration::No || need.pools.is_subset(&to.host.pools),
                 "the destination does not reach its disks",
+            ),
+            (
+                need.block_migration != BlockMigration::No || !need.local_disks,
+                "its disks are on the source alone",
+            ),
+            (
+                kind != OperationKind::Live || moves_live(&to.host.hypervisor_type),
+                "its hypervisor moves nothing that runs",
             ),
             (
                 server.moving_to.is_none(),

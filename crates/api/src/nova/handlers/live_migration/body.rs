@@ -61,6 +61,7 @@ impl<'a> LiveMigrationBody<'a> {
             block_migration: self.block_migration,
             disk_over_commit: self.disk_over_commit,
             synchronous: self.synchronous,
+            must_converge: false,
         }
     }
 }
@@ -89,6 +90,7 @@ mod tests {
             block_migration,
             disk_over_commit,
             synchronous,
+            must_converge: false,
         }
     }
 
