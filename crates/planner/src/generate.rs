@@ -124,7 +124,7 @@ fn host(at: usize, memory_mb: i64, link: Link) -> FleetHost {
             topology: Topology {
                 zone: "zone-1".to_owned(),
                 pod: Some(format!("pod-{}", at / 100)),
-                cluster: None,
+                cluster: Some("cluster-1".to_owned()),
             },
             name: HostName::new(name).unwrap_or_else(|_| unreachable!("digits are a name")),
             because: Vec::new(),

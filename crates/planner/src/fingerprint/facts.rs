@@ -168,6 +168,14 @@ impl Facts<'_> {
         );
         let needs = asked.arrivals.iter();
         let needs: Vec<_> = needs.map(|server| &fleet.servers()[*server].need).collect();
+        let apart = asked.arrivals.iter().any(|server| {
+            let from = &fleet.hosts()[fleet.host_of(*server)].host.topology.cluster;
+            let both = from.as_ref().zip(to.host.topology.cluster.as_ref());
+            both.is_some_and(|(from, to)| from != to)
+        });
+        let cluster = to.host.topology.cluster.as_deref().filter(|_| apart);
+        let cluster = cluster.unwrap_or("theirs");
+        self.add(FactCode::HostCluster, subject(), cluster);
         let fits = needs.iter().all(|need| {
             need.hypervisor_type == to.host.hypervisor_type
                 && need.hypervisor_version <= to.host.hypervisor_version

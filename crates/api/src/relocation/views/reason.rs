@@ -75,6 +75,21 @@ impl ReasonView {
         }
     }
 
+    /// Why an operation is as it is: where its move was begun, that this failed, with the failure as
+    /// evidence.
+    pub(super) fn of_operation(failure: &Failure, begun: bool, sees: Visibility<'_>) -> Self {
+        let failed = Self::failed(failure, sees);
+        let Some(code) = ReasonCode::of_move(failure.code).filter(|_| begun) else {
+            return failed;
+        };
+        let evidence = [("failure".to_owned(), Value::from(failure.code.as_str()))];
+        Self {
+            code: code.as_str(),
+            evidence: evidence.into_iter().collect(),
+            ..failed
+        }
+    }
+
     /// The same with how many hosts have it.
     pub(super) fn of_hosts(mut self, hosts: usize) -> Self {
         self.evidence.insert("hosts".to_owned(), Value::from(hosts));

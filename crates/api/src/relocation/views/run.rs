@@ -132,12 +132,15 @@ impl<'a> RunOperationView<'a> {
     ) -> Self {
         let planned = OperationView::new(&record.planned, owner, sees);
         let failure = operation.failure.iter();
+        let begun = operation.migration.is_some();
         Self {
             planned: planned.towards(&operation.destination, owner, sees),
             state: operation.state,
             migration: operation.migration,
             attempts: operation.attempts,
-            reasons: failure.map(|it| ReasonView::failed(it, sees)).collect(),
+            reasons: failure
+                .map(|it| ReasonView::of_operation(it, begun, sees))
+                .collect(),
             actual: record.actual.unwrap_or_default(),
             started_at: record.started_at,
             ended_at: record.ended_at,
@@ -164,7 +167,9 @@ impl RevisionView {
             operation: revision.operation,
             from: end(&revision.from),
             to: end(&revision.to),
-            reasons: because.map(|it| ReasonView::failed(it, sees)).collect(),
+            reasons: because
+                .map(|it| ReasonView::of_operation(it, true, sees))
+                .collect(),
             at: revision.at,
         }
     }
