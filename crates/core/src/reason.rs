@@ -207,8 +207,9 @@ impl From<FailureCode> for ReasonCode {
 }
 
 impl ReasonCode {
-    /// What is said of a move that was begun and ended so; `None`: the failure's own code says it.
-    pub const fn of_move(code: FailureCode) -> Option<Self> {
+    /// What is said of a live move that was `begun`, or was to be, and ended so; `None`: the failure's
+    /// own code says it.
+    pub fn of_move(code: FailureCode, begun: bool) -> Option<Self> {
         match code {
             FailureCode::PowerState => Some(Self::ServerNotRunning),
             FailureCode::PrepareFailed
@@ -223,7 +224,7 @@ impl ReasonCode {
             | FailureCode::BootFailed
             | FailureCode::SourceDead
             | FailureCode::DestinationDead
-            | FailureCode::DisksInUse => Some(Self::MoveFailed),
+            | FailureCode::DisksInUse => begun.then_some(Self::MoveFailed),
             FailureCode::NoValidHost
             | FailureCode::ComputeServiceUnavailable
             | FailureCode::SameHost
@@ -278,6 +279,19 @@ mod tests {
             shown["evidence"],
             json!({"needed_mib": 8192, "free_mib": 3584})
         );
+    }
+
+    #[test]
+    fn a_move_that_failed_is_said_to_only_where_it_was_begun() {
+        let of = ReasonCode::of_move;
+        let late = FailureCode::TimedOut;
+        assert_eq!(of(late, true), Some(ReasonCode::MoveFailed));
+        assert_eq!(of(late, false), None);
+        for begun in [true, false] {
+            let off = of(FailureCode::PowerState, begun);
+            assert_eq!(off, Some(ReasonCode::ServerNotRunning));
+            assert_eq!(of(FailureCode::NoValidHost, begun), None);
+        }
     }
 
     #[test]

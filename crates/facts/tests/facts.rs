@@ -188,3 +188,79 @@ async fn servers_that_fit_where_they_are_put_otherwise_are_not_blocked() {
     assert_eq!(drained.movable.len(), 4, "{drained:?}");
     assert_eq!((drained.blocked, drained.fix), (Vec::new(), None));
 }
+
+fn codes(reasons: &[Reason]) -> Vec<ReasonCode> {
+    reasons.iter().map(|it| it.code).collect()
+}
+
+#[tokio::test]
+async fn a_server_that_outruns_its_streams_is_blocked_until_it_is_stopped() {
+    let rows = Rows::new().await;
+    rows.host("a", 8_192, &[(1, 2_048), (2, 1_024)]).await;
+    rows.host("b", 8_192, &[]).await;
+    let rate = vec![(server(1), 1_250_000_000)];
+    rows.store.servers_measured(rate).await.unwrap();
+    let (fleet, mut guests) = (rows.fleet(at(2)).await, rows.guests("a").await);
+    guests.sort_by_key(|it| it.server.uuid);
+    let said = |guest: &Guest| codes(&verdicts(&fleet, guest)[0].reasons);
+    assert_eq!(said(&guests[0]), [ReasonCode::NeverConverges]);
+    assert_eq!(said(&guests[1]), []);
+    let drained = drain(&fleet, &guests);
+    assert_eq!(drained.movable, [server(2)]);
+    let changes = drained.fix.unwrap().changes;
+    let target = server(1).to_string();
+    assert_eq!(
+        (changes[0].kind, &changes[0].target),
+        (ChangeKind::PowerState, &target)
+    );
+    for state in [PowerState::Paused, PowerState::Shutdown] {
+        guests[0].server.power_state = state;
+        assert_eq!(said(&guests[0]), [], "{state:?} changes no memory");
+    }
+    // Whoever asks Nova for one move may force it to complete.
+    let asked = Request::Live(LiveRequest::anywhere());
+    guests[0].server.power_state = PowerState::Running;
+    let need = fleet.need(&guests[0].server, &guests[0].disks, &named("a"), &asked);
+    assert_eq!((need.live, need.stream), (true, None));
+}
+
+#[tokio::test]
+async fn an_agent_that_is_not_understood_gets_no_servers() {
+    let rows = Rows::new().await;
+    rows.host("a", 8_192, &[(1, 2_048)]).await;
+    let mut old = registration("b", at(0));
+    old.agent.rpc_version = "1.9.3".to_owned();
+    rows.store.host_register(old).await.unwrap();
+    let guests = rows.guests("a").await;
+    let found = verdicts(&rows.fleet(at(2)).await, &guests[0]);
+    assert_eq!(codes(&found[0].reasons), [ReasonCode::AgentTooOld]);
+    let change = &found[0].reasons[0].fix.as_ref().unwrap().changes[0];
+    let shown = (change.kind, &change.from, change.request.is_some());
+    assert_eq!(shown, (ChangeKind::AgentVersion, &"1.9.3".into(), false));
+}
+
+#[tokio::test]
+async fn what_is_on_the_disks_of_a_dead_host_is_evacuated_to_none() {
+    let rows = Rows::new().await;
+    rows.host("a", 8_192, &[(1, 2_048)]).await;
+    rows.host("b", 8_192, &[]).await;
+    let mut guest = rows.guests("a").await.remove(0);
+    guest.disks = vec![godwit_store::Disk {
+        target: "vda".to_owned(),
+        path: "/var/lib/vda".to_owned(),
+        pool: None,
+        format: "qcow2".to_owned(),
+        virtual_bytes: 10 << 30,
+        allocated_bytes: 3 << 30,
+        backing: None,
+        read_only: false,
+    }];
+    // Nobody answers on `a`, so that an evacuation is what could be done.
+    let found = verdicts(&rows.fleet(at(120)).await, &guest);
+    assert!(codes(&found[0].reasons).contains(&ReasonCode::LocalStorage));
+    assert!(
+        verdicts(&rows.fleet(at(2)).await, &guest)[0]
+            .reasons
+            .is_empty()
+    );
+}

@@ -226,7 +226,8 @@ fn holds(reason: &Reason, host: &Host, need: &Need) -> bool {
         } => {
             let stream = need.stream.unwrap();
             let least = host.stream_bytes_per_second.min(stream.bytes_per_second);
-            (*dirty, *rate) == (stream.dirty_bytes_per_second, least) && dirty >= rate
+            (*dirty, *rate) == (stream.dirty_bytes_per_second, least)
+                && *dirty as f64 >= *rate as f64 * 0.999
         }
         Evidence::Named { named_host } => *named_host != host.name,
         Evidence::HypervisorType {
