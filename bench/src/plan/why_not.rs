@@ -10,7 +10,9 @@ use godwit_core::resources::{AllocationRatios, Resources};
 use godwit_core::server::PowerState;
 use godwit_core::server_group::Policy;
 use godwit_facts::{Basis, Drain, Fleet, Guest, drain};
-use godwit_store::{Inventory, Observed, Owner, ServerFilter, ServerPage, Store, StoreOptions};
+use godwit_store::{
+    Hardware, Inventory, Observed, Owner, ServerFilter, ServerPage, Store, StoreOptions,
+};
 use godwit_test_support::fleet::store::registration;
 use godwit_test_support::fleet::{at, declared, host, server};
 
@@ -74,7 +76,10 @@ async fn check(store: &Store, host: HostName) -> Result<Drain> {
     let guests = found.into_iter().map(|it| Guest {
         group: groups.remove(&it.server.uuid),
         server: it.server,
-        disks: it.disks,
+        hardware: Hardware {
+            disks: it.disks,
+            cpu: it.cpu,
+        },
     });
     let guests: Vec<Guest> = guests.collect();
     Ok(drain(&fleet, &guests))

@@ -1,7 +1,8 @@
 //! Hosts as the planner sees them, and what a server needs of one.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_core::host::agent::is_too_old;
@@ -15,7 +16,8 @@ use godwit_core::time::Timestamp;
 use godwit_planner::admission::SlotsTaken;
 use godwit_planner::fleet::{Link, UNMEASURED_DIRTY_BYTES_PER_SECOND};
 use godwit_planner::inventory::{Host, Need, Stream};
-use godwit_store::{Disk, HeldClaim, HostLoad, Server, Store, StoreError};
+use godwit_store::{BY_FEATURES, Disk, Hardware, HeldClaim, HostLoad, Server, Store, StoreError};
+use serde_json::Value;
 
 /// What rows are read by.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -78,6 +80,7 @@ impl Fleet {
                 hypervisor_type: facts.hypervisor_type.clone(),
                 hypervisor_version: facts.hypervisor_version,
                 arch: facts.arch.clone(),
+                cpu_features: Arc::new(features(&facts.cpu_info)),
                 pools: pools.map(|pool| pool.id.clone()).collect(),
                 capacity: basis.ratios.capacity(facts.resources()),
                 used: load.servers.plus(load.claims),
@@ -146,19 +149,19 @@ impl Fleet {
         })
     }
 
-    /// What `server` with its `disks` needs of a destination, coming from `source`; but for its
+    /// What `server`, made of `hardware`, needs of a destination, coming from `source`; but for its
     /// group, of which hosts know nothing.
     pub fn need(
         &self,
         server: &Server,
-        disks: &[Disk],
+        hardware: &Hardware,
         source: &HostName,
         request: &Request,
     ) -> Need {
         let load = self.host(source);
         let facts = load.map(|load| &load.host.facts);
         // What the guest cannot write to is never copied, and has to be there already.
-        let disks = disks.iter().filter(|disk| !disk.read_only);
+        let disks = hardware.disks.iter().filter(|disk| !disk.read_only);
         let is_local = |pool: &String| {
             let pools = facts.map_or(&[][..], |facts| &facts.storage_pools);
             pools.iter().any(|known| known.local && known.id == *pool)
@@ -171,6 +174,11 @@ impl Fleet {
             hypervisor_type: facts.map_or_else(String::new, |facts| facts.hypervisor_type.clone()),
             hypervisor_version: facts.map_or(0, |facts| facts.hypervisor_version),
             arch: facts.map_or_else(String::new, |facts| facts.arch.clone()),
+            cpu_features: match request {
+                Request::Live(_) | Request::Cold(_) => needed_features(&hardware.cpu),
+                // Nobody asks where it can only be started anew.
+                Request::Evacuation(_) => BTreeSet::new(),
+            },
             room: Resources {
                 disk_gb: gib_ceil(
                     disks
@@ -193,6 +201,21 @@ impl Fleet {
             source_is_dead: matches!(request, Request::Evacuation(_)),
             group: None,
         }
+    }
+}
+
+fn features(cpu: &Value) -> BTreeSet<String> {
+    let features = cpu["features"].as_array().into_iter().flatten();
+    let features = features.filter_map(Value::as_str);
+    features.map(str::to_owned).collect()
+}
+
+/// The features that a destination is asked for by name; those of a guest whose driver compares
+/// processors by a description of its own are known to that driver alone.
+fn needed_features(cpu: &Value) -> BTreeSet<String> {
+    match cpu[BY_FEATURES] == Value::Bool(true) {
+        true => features(cpu),
+        false => BTreeSet::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest, Reques
 use godwit_core::server::PowerState;
 use godwit_core::server_group::Membership;
 use godwit_planner::inventory::Need;
-use godwit_store::{Disk, HostLoad, Server};
+use godwit_store::{Hardware, HostLoad, Server};
 
 use crate::Fleet;
 
@@ -12,7 +12,7 @@ use crate::Fleet;
 #[derive(Clone, PartialEq, Debug)]
 pub struct Guest {
     pub server: Server,
-    pub disks: Vec<Disk>,
+    pub hardware: Hardware,
     pub group: Option<Membership>,
 }
 
@@ -59,7 +59,7 @@ impl Guest {
         let leaves = request.is_some();
         // It is what can be done once somebody has.
         let request = request.unwrap_or_else(|| self.evacuation());
-        let mut need = fleet.need(&self.server, &self.disks, source, &request);
+        let mut need = fleet.need(&self.server, &self.hardware, source, &request);
         need.group.clone_from(&self.group);
         Some((need, leaves))
     }

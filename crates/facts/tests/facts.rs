@@ -12,7 +12,9 @@ use godwit_facts::{Basis, Fleet, Guest, drain, verdicts};
 use godwit_planner::inventory::Target;
 use godwit_planner::reason::{Reason, ReasonCode};
 use godwit_planner::search::Search;
-use godwit_store::{Inventory, Observed, Owner, ServerFilter, ServerPage, Store, StoreOptions};
+use godwit_store::{
+    Hardware, Inventory, Observed, Owner, ServerFilter, ServerPage, Store, StoreOptions,
+};
 use godwit_test_support::database_directory;
 use godwit_test_support::fleet::store::registration;
 use godwit_test_support::fleet::{at, named, server};
@@ -76,7 +78,10 @@ impl Rows {
         let found = self.store.server_detail_list(&filter, &GUESTS).await;
         let guest = |it: godwit_store::ServerDetail| Guest {
             server: it.server,
-            disks: it.disks,
+            hardware: Hardware {
+                disks: it.disks,
+                cpu: it.cpu,
+            },
             group: None,
         };
         found.unwrap().into_iter().map(guest).collect()
@@ -123,7 +128,7 @@ async fn hosts_are_tried_in_the_order_of_their_scores_and_no_others() {
     let mut suitable: Vec<_> = found.iter().filter(|it| it.score.is_some()).collect();
     suitable.sort_by_key(|it| std::cmp::Reverse(it.score));
     let request = Request::Live(LiveRequest::anywhere());
-    let need = fleet.need(&guest.server, &guest.disks, &named("a"), &request);
+    let need = fleet.need(&guest.server, &guest.hardware, &named("a"), &request);
     let hosts = fleet.hosts(None);
     let mut search = Search::begin(&hosts, need, &Target::Any, None).unwrap();
     for verdict in suitable {
@@ -220,7 +225,7 @@ async fn a_server_that_outruns_its_streams_is_blocked_until_it_is_stopped() {
     // Whoever asks Nova for one move may force it to complete.
     let asked = Request::Live(LiveRequest::anywhere());
     guests[0].server.power_state = PowerState::Running;
-    let need = fleet.need(&guests[0].server, &guests[0].disks, &named("a"), &asked);
+    let need = fleet.need(&guests[0].server, &guests[0].hardware, &named("a"), &asked);
     assert_eq!((need.live, need.stream), (true, None));
 }
 
@@ -245,7 +250,7 @@ async fn what_is_on_the_disks_of_a_dead_host_is_evacuated_to_none() {
     rows.host("a", 8_192, &[(1, 2_048)]).await;
     rows.host("b", 8_192, &[]).await;
     let mut guest = rows.guests("a").await.remove(0);
-    guest.disks = vec![godwit_store::Disk {
+    guest.hardware.disks = vec![godwit_store::Disk {
         target: "vda".to_owned(),
         path: "/var/lib/vda".to_owned(),
         pool: None,

@@ -75,6 +75,8 @@ words!(
         MovesLive = "moves-live",
         /// Its processors are of the source's architecture.
         Arch = "arch",
+        /// They can what the guest needs.
+        CpuFeatures = "cpu-features",
         /// It reaches what must not be copied.
         Storage = "storage",
         /// What must not be copied lies on shared storage.
@@ -125,6 +127,7 @@ impl Constraint {
             Self::HypervisorVersion => reason::hypervisor_too_old(host, need),
             Self::MovesLive => reason::moves_no_guests(host, need),
             Self::Arch => reason::arch(host, need),
+            Self::CpuFeatures => reason::cpu_features(host, need),
             Self::Storage => (need.keeps_storage() && !need.pools.is_subset(&host.pools))
                 .then(|| reason::storage(host, need)),
             Self::LocalStorage => {

@@ -1,6 +1,7 @@
 //! A small fleet that the tests change to taste.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use godwit_core::host::management::Unmanaged;
 use godwit_core::host::scope::{Because, Level, Switch, Topology};
@@ -29,6 +30,7 @@ pub(crate) fn host(text: &str) -> Host {
         hypervisor_type: "QEMU".into(),
         hypervisor_version: 10_000_002,
         arch: "x86_64".into(),
+        cpu_features: Arc::default(),
         pools: ["nfs".to_owned()].into(),
         capacity: Resources {
             vcpus: 8,
@@ -59,6 +61,7 @@ pub(crate) fn need(source: &str) -> Need {
         hypervisor_type: "QEMU".into(),
         hypervisor_version: 10_000_002,
         arch: "x86_64".into(),
+        cpu_features: BTreeSet::new(),
         room: Resources {
             vcpus: 1,
             memory_mb: 1_024,

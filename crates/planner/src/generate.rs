@@ -2,8 +2,9 @@
 
 mod few;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::f64::consts::TAU;
+use std::sync::Arc;
 
 use fastrand::Rng;
 use godwit_core::host::scope::Topology;
@@ -135,6 +136,7 @@ fn host(at: usize, memory_mb: i64, link: Link) -> FleetHost {
             hypervisor_type: "QEMU".to_owned(),
             hypervisor_version: 10_000_002,
             arch: "x86_64".to_owned(),
+            cpu_features: Arc::default(),
             pools: ["nfs".to_owned()].into(),
             capacity: Resources {
                 vcpus: 4_096,
@@ -180,6 +182,7 @@ fn put(
             hypervisor_type: host.hypervisor_type.clone(),
             hypervisor_version: host.hypervisor_version,
             arch: host.arch.clone(),
+            cpu_features: BTreeSet::new(),
             room,
             pools: host.pools.clone(),
             pool_gib: BTreeMap::new(),

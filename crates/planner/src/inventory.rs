@@ -1,6 +1,7 @@
 //! What the planner knows of hosts, and what a server needs of one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use godwit_core::host::management::Unmanaged;
 use godwit_core::host::scope::{Because, Level, Switch, Topology};
@@ -30,9 +31,10 @@ pub struct Host {
     pub hypervisor_type: String,
     /// libvirt's way of counting: major × 1,000,000 + minor × 1,000 + release.
     pub hypervisor_version: i64,
-    /// Its processors' architecture, such as `x86_64`. The guest's exact processor is compared
-    /// by the agents' pre-check.
+    /// Its processors' architecture, such as `x86_64`.
     pub arch: String,
+    /// What they can, by the hypervisor's names.
+    pub cpu_features: Arc<BTreeSet<String>>,
     /// Ids of the storage pools that it reaches and shares with others.
     pub pools: BTreeSet<String>,
     /// What it has, allocation ratios applied.
@@ -79,6 +81,9 @@ pub struct Need {
     /// The source's hypervisor version; a destination must not be older.
     pub hypervisor_version: i64,
     pub arch: String,
+    /// What its processors must be able to do, where that is known by name. A driver may know more,
+    /// which its pre-check compares.
+    pub cpu_features: BTreeSet<String>,
     /// Its flavor's processors and memory, and the room its disks take where they are copied.
     pub room: Resources,
     /// The shared pools that its disks lie on.

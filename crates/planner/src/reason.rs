@@ -311,6 +311,19 @@ pub(crate) fn arch(host: &Host, need: &Need) -> Option<Reason> {
     })
 }
 
+/// Of processors of another architecture that alone is said.
+pub(crate) fn cpu_features(host: &Host, need: &Need) -> Option<Reason> {
+    let missing = need.cpu_features.difference(&host.cpu_features);
+    let missing_features: BTreeSet<String> = missing.cloned().collect();
+    if missing_features.is_empty() || host.arch != need.arch {
+        return None;
+    }
+    let names: Vec<_> = missing_features.iter().map(String::as_str).collect();
+    let text = format!("the processors have no {}", names.join(", "));
+    let evidence = Evidence::CpuFeatures { missing_features };
+    Some(Reason::new(ReasonCode::Cpu, text).shown_by(evidence))
+}
+
 /// The shared storage that a host does not reach.
 pub(crate) fn storage(host: &Host, need: &Need) -> Reason {
     let pools: BTreeSet<_> = need.pools.difference(&host.pools).cloned().collect();

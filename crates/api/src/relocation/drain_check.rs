@@ -1,7 +1,7 @@
 //! `GET /hosts/{host}/drain-check`: whether a host could be emptied, and what keeps its servers there.
 
 use godwit_facts::{Fleet, Guest, drain};
-use godwit_store::{ServerFilter, ServerListError, ServerPage};
+use godwit_store::{Hardware, ServerFilter, ServerListError, ServerPage};
 
 use super::call::Call;
 use super::problem::{Code, Problem};
@@ -44,7 +44,10 @@ pub async fn show(call: &Call) -> Answer {
     let guests = found.into_iter().map(|it| Guest {
         group: groups.remove(&it.server.uuid),
         server: it.server,
-        disks: it.disks,
+        hardware: Hardware {
+            disks: it.disks,
+            cpu: it.cpu,
+        },
     });
     let guests: Vec<Guest> = guests.collect();
     Reply::json(&DrainCheckView::new(&drain(&fleet, &guests)))

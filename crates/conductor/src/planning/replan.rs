@@ -183,7 +183,7 @@ impl Look {
         let fleet = Fleets::load(ctx).await;
         let fleet = fleet.map_err(|error| Retry::because(explain(&*error)))?;
         let request = request(operation.kind, it);
-        let mut need = fleet.need(&it.server, &it.disks, source, &request);
+        let mut need = fleet.need(&it.server, &it.hardware, source, &request);
         need.group = ctx.store.server_group_membership(operation.server).await?;
         let mates = inventory.servers.iter().map(|it| it.server.uuid);
         join_planned(&mut need, &run.run, operation, &mates.collect());

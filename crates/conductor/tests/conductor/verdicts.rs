@@ -71,6 +71,11 @@ fn any_host(rng: &mut StdRng, number: usize) -> HostSpec {
             "x86_64"
         }
         .to_owned(),
+        cpu_features: ["avx2", "avx512f"]
+            .into_iter()
+            .filter(|_| rng.random_bool(0.7))
+            .map(str::to_owned)
+            .collect(),
         vcpus: rng.random_range(3..10),
         memory_bytes: rng.random_range(6_000..24_000) * MIB,
         disk_bytes: rng.random_range(5..60) * GIB,
@@ -103,6 +108,10 @@ fn any_guest(rng: &mut StdRng, number: usize, at: &HostSpec) -> GuestSpec {
         dirty_bytes_per_second: match rng.random_bool(0.15) {
             true => rng.random_range(200_000_000..2_000_000_000),
             false => plain.dirty_bytes_per_second,
+        },
+        cpu_features: match rng.random_bool(0.1) {
+            true => vec!["avx512f".to_owned()],
+            false => Vec::new(),
         },
         vcpus: rng.random_range(1..9),
         memory_bytes: rng.random_range(100..6_000) * MIB,
@@ -280,7 +289,7 @@ async fn guest(cluster: &Cluster, number: usize) -> Guest {
     let group = store.server_group_membership(server.uuid).await.unwrap();
     Guest {
         server,
-        disks: hardware.disks,
+        hardware,
         group,
     }
 }
@@ -373,6 +382,7 @@ fn is_so(world: &World, pair: &Pair, config: &godwit_conductor::Config) {
             Evidence::HypervisorType { .. }
             | Evidence::HypervisorVersion { .. }
             | Evidence::Arch { .. }
+            | Evidence::CpuFeatures { .. }
             | Evidence::Clusters { .. }
             | Evidence::AgentVersion { .. }
             | Evidence::Hypervisor { .. }

@@ -91,6 +91,10 @@ pub enum Evidence {
         arch: String,
         needed_arch: String,
     },
+    /// Those that the host's processors do not have.
+    CpuFeatures {
+        missing_features: BTreeSet<String>,
+    },
     /// Those that the host does not reach.
     Pools {
         pools: BTreeSet<String>,
@@ -137,6 +141,7 @@ impl Evidence {
             | Self::Memory { .. }
             | Self::Disk { .. }
             | Self::Arch { .. }
+            | Self::CpuFeatures { .. }
             | Self::Pools { .. }
             | Self::Affinity { .. }
             | Self::AntiAffinity { .. } => json!(self),

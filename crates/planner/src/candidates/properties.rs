@@ -50,7 +50,7 @@ prop_compose! {
         text in "[abc]", disabled_at in levels(),
         holders in proptest::sample::subsequence(vec!["anna".to_owned(), "run:1/ä".to_owned()], 0..=2), up in any::<bool>(), c in any_cluster(), used in room(), pools in pools(),
         (old, fake, arm, behind) in (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()),
-        (cluster, stream) in (proptest::option::of("[cd]"), 1_u64..4),
+        (cluster, stream, can) in (proptest::option::of("[cd]"), 1_u64..4, pools()),
     ) -> Host {
         let mut it = host(&text);
         (it.up, it.unmanaged, it.used, it.pools) = (up, c, used, pools);
@@ -66,6 +66,7 @@ prop_compose! {
         it.topology.cluster = cluster;
         it.agent_too_old = behind.then(|| "1.9.0".to_owned());
         it.stream_bytes_per_second = stream * 400_000_000;
+        it.cpu_features = std::sync::Arc::new(can);
         it
     }
 }
@@ -81,7 +82,7 @@ prop_compose! {
         ]),
         others in proptest::collection::vec("[abc]", 0..5),
         most in proptest::option::of(1..4_u32), cluster in proptest::option::of("[cd]"),
-        dirty in proptest::option::of(0_u64..2_000_000_000),
+        dirty in proptest::option::of(0_u64..2_000_000_000), features in pools(),
     ) -> Need {
         let others: Vec<&str> = others.iter().map(String::as_str).collect();
         let mut it = need("a");
@@ -89,6 +90,7 @@ prop_compose! {
         it.pool_gib = it.pools.iter().map(|pool| (pool.clone(), 7)).collect();
         it.block_migration = block_migration;
         it.topology.cluster = cluster;
+        it.cpu_features = features;
         (it.live, it.stream) = (dirty.is_some(), dirty.map(stream));
         it.group = policy.map(|policy| {
             let mut group = group(policy, &others);
@@ -251,6 +253,10 @@ fn holds(reason: &Reason, host: &Host, need: &Need) -> bool {
             free_gib,
         } => is_short((*needed_gib, *free_gib), room.disk_gb, free.disk_gb),
         Evidence::Arch { arch, needed_arch } => arch != needed_arch,
+        Evidence::CpuFeatures { missing_features } => {
+            let missing = missing_features.is_disjoint(&host.cpu_features);
+            missing && missing_features.is_subset(&need.cpu_features)
+        }
         Evidence::Pools { pools } => {
             !pools.is_empty() && pools.is_disjoint(&host.pools) && pools.is_subset(&need.pools)
         }

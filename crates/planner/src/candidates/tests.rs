@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use godwit_core::host::scope::Level;
 use godwit_core::migration::BlockMigration;
 use godwit_core::reason::ChangeKind;
@@ -89,6 +91,10 @@ fn every_reason_is_found() {
         host.used.disk_gb = 91;
     });
     assert_rejected(R::Cpu, |host, _| host.arch = "aarch64".into());
+    assert_rejected(R::Cpu, |host, need| {
+        host.cpu_features = Arc::new(["avx2".to_owned()].into());
+        need.cpu_features = ["avx2", "avx512f"].map(str::to_owned).into();
+    });
     assert_rejected(R::Storage, |host, need| {
         need.block_migration = BlockMigration::No;
         host.pools.clear();
@@ -124,6 +130,7 @@ fn broken(constraint: Constraint) -> (Host, Need, Target) {
             host.hypervisor_type = "LXC".into();
         }
         Constraint::Arch => host.arch = "aarch64".into(),
+        Constraint::CpuFeatures => need.cpu_features = ["avx512f".to_owned()].into(),
         Constraint::Storage => {
             need.block_migration = BlockMigration::No;
             host.pools.clear();

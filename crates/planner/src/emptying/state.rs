@@ -127,6 +127,7 @@ impl<'a> State<'a> {
         let never = host.name == need.source
             || host.hypervisor_type != need.hypervisor_type
             || host.arch != need.arch
+            || !need.cpu_features.is_subset(&host.cpu_features)
             || need.clusters_apart(host).is_some() && host.topology.zone != need.topology.zone
             || need.keeps_storage() && need.local_disks;
         if never {

@@ -9,6 +9,7 @@ use godwit_core::server_group::Policy;
 
 use super::{Fact, FactCode, Subject};
 use crate::fleet::Fleet;
+use crate::inventory::Need;
 use crate::plan::{Operation, OperationKind, Plan, Wish, room};
 use crate::table::{GroupNo, HostNo, ServerNo};
 
@@ -188,7 +189,11 @@ impl Facts<'_> {
             hypervisor
         };
         self.add(FactCode::HostHypervisor, subject(), hypervisor);
-        let cpu = needs.iter().all(|need| need.arch == to.host.arch);
+        let runs = |need: &&Need| {
+            let has_all = need.cpu_features.is_subset(&to.host.cpu_features);
+            need.arch == to.host.arch && has_all
+        };
+        let cpu = needs.iter().all(|need| runs(need));
         let cpu = if cpu { "runs them" } else { &to.host.arch };
         self.add(FactCode::HostCpu, subject(), cpu);
         let reached = needs

@@ -78,6 +78,10 @@ impl Linter<'_> {
             ),
             (to.host.arch == need.arch, "the processors are others"),
             (
+                need.cpu_features.is_subset(&to.host.cpu_features),
+                "the processors lack features",
+            ),
+            (
                 need.block_migration != BlockMigration::No || need.pools.is_subset(&to.host.pools),
                 "the destination does not reach its disks",
             ),

@@ -34,6 +34,7 @@ fn host(text: &str, free_mb: i64) -> Host {
         hypervisor_type: "QEMU".to_owned(),
         hypervisor_version: 1,
         arch: "x86_64".to_owned(),
+        cpu_features: Arc::default(),
         pools: BTreeSet::new(),
         capacity: Resources {
             vcpus: 64,
@@ -62,6 +63,7 @@ fn need() -> Need {
         hypervisor_type: "QEMU".to_owned(),
         hypervisor_version: 1,
         arch: "x86_64".to_owned(),
+        cpu_features: BTreeSet::new(),
         room: amount(1_024),
         pools: BTreeSet::new(),
         pool_gib: BTreeMap::new(),

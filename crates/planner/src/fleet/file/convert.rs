@@ -1,6 +1,7 @@
 //! A file as the planner sees it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use godwit_core::host::link::{self, LinkRole};
 use godwit_core::host::management::Unmanaged;
@@ -88,6 +89,7 @@ fn host(file: &FleetFile, entry: &HostEntry) -> FleetHost {
             .cpu
             .as_ref()
             .map_or_else(|| "x86_64".to_owned(), |cpu| cpu.arch.clone()),
+        cpu_features: Arc::default(),
         pools: pools.map(|pool| pool.name.clone()).collect(),
         capacity: Resources {
             vcpus: capacity.vcpus.into(),
@@ -136,6 +138,7 @@ fn server(file: &FleetFile, (at, entry): (usize, &ServerEntry), source: &Host) -
             hypervisor_type: source.hypervisor_type.clone(),
             hypervisor_version: source.hypervisor_version,
             arch: source.arch.clone(),
+            cpu_features: BTreeSet::new(),
             room: Resources {
                 vcpus: entry.vcpus.into(),
                 memory_mb: entry.memory_mib.into(),
