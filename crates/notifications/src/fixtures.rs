@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use godwit_core::evacuation;
 use godwit_core::migration::{
-    BlockMigration, ColdRequest, EvacuationRequest, Limits, LiveRequest, Migration, Placement,
-    Request, StorageMode,
+    ColdRequest, EvacuationRequest, Limits, LiveRequest, Migration, Placement, Request, StorageMode,
 };
 use godwit_core::phase::Phase;
 use godwit_core::resources::Resources;
