@@ -137,7 +137,7 @@ fn registration(number: u64) -> Result<HostRegistration> {
         agent: AgentFacts {
             address: format!("192.0.2.{}:7774", number + 1),
             boot_id: uuid(4, number),
-            rpc_version: "1.0.0".to_owned(),
+            rpc_version: "2.0.0".to_owned(),
             capabilities: Vec::new(),
         },
         zone: "nova".to_owned(),

@@ -8,6 +8,7 @@ mod file;
 mod makespans;
 mod optima;
 mod times;
+mod why_not;
 
 use std::path::PathBuf;
 
@@ -43,6 +44,7 @@ pub(crate) fn measure(seeds: &Seeds) -> Result<Vec<Table>> {
     }
     Ok(vec![
         times::measure()?,
+        why_not::measure()?,
         makespans::measure(seeds.plan_seeds)?,
         makespans::with_wrong_beliefs(seeds.plan_seeds)?,
         optima::measure(seeds.plan_optima, seeds.plan_states)?,

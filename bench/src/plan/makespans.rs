@@ -50,7 +50,7 @@ impl Drain {
         let server = self.fleet.server_no(operation.server)?;
         let source = self.fleet.host_no(&operation.source)?;
         let to = self.fleet.host_no(operation.destination.as_ref()?)?;
-        let guest = self.fleet.servers()[server].guest(&self.fleet.hosts()[to].host);
+        let guest = self.fleet.guest(server, source, to);
         let alone = guest.alone(self.fleet.stream_limit(source, to))?;
         Some(course.downtime_seconds / alone.pause_seconds.max(LEAST_PAUSE_SECONDS))
     }

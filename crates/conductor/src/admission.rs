@@ -23,7 +23,9 @@ use godwit_planner::inventory::{Host, Target};
 use godwit_planner::reason::{Rejected, Rejection};
 use godwit_planner::search::Search;
 use godwit_planner::texts;
-use godwit_store::{CommitError, CommitNote, Disk, MigrationRecord, Queued, Server, StoreError};
+use godwit_store::{
+    CommitError, CommitNote, Hardware, MigrationRecord, Queued, Server, StoreError,
+};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -178,7 +180,7 @@ async fn fitness(
     if hosts.iter().any(|host| host.unmanaged.is_some()) {
         return Ok(Fitness::Unknown);
     }
-    let fitness = fit_now(migration, &fleet, &hosts, &server, &hardware.disks);
+    let fitness = fit_now(migration, &fleet, &hosts, &server, &hardware);
     let unfit = matches!(fitness, Fitness::Unfit { .. });
     // Whose agent reported to nobody is missing until it finds this conductor.
     if unfit && ctx.is_young(ctx.now()) && fleet.somebody_is_missing() {
@@ -193,9 +195,14 @@ fn fit_now(
     fleet: &Fleet,
     hosts: &[Host],
     server: &Server,
-    disks: &[Disk],
+    hardware: &Hardware,
 ) -> Fitness {
-    let need = fleet.need(server, disks, &migration.source_compute, &migration.request);
+    let need = fleet.need(
+        server,
+        hardware,
+        &migration.source_compute,
+        &migration.request,
+    );
     let target = Target::of(&migration.request);
     // Its own checks are those of a source and, where forced, of the destination.
     if let Err(failure) = Search::begin(hosts, need.clone(), &target, None) {

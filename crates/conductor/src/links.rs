@@ -9,7 +9,7 @@ use godwit_core::ids::HostName;
 use godwit_core::plan::options::Priority;
 use godwit_core::slots::{LinkShare, SlotRole};
 use godwit_core::time::Timestamp;
-use godwit_planner::fleet::{Link, UNMEASURED_DIRTY_BYTES_PER_SECOND};
+use godwit_planner::fleet::{Link, dirty_rate};
 use godwit_planner::order::{Budgets, Links, Stream, rates};
 use godwit_planner::schedule::{Limits, Schedule};
 use godwit_planner::table::{HostNo, Number as _};
@@ -64,12 +64,12 @@ impl Links for HostLinks {
     }
 }
 
-/// What a stream has to carry, where nobody has seen it move yet.
-fn size_of(guest: Option<Guest>) -> (f64, f64) {
+/// What a stream of so many bytes per second has to carry, where nobody has seen it move yet.
+fn size_of(guest: Option<Guest>, limit: f64) -> (f64, f64) {
     let memory = guest.map_or(0, |guest| guest.memory_mb).max(0) as f64;
     let dirty = guest.and_then(|guest| guest.dirty_bytes_per_second);
-    let dirty = dirty.map_or(UNMEASURED_DIRTY_BYTES_PER_SECOND as f64, |it| it as f64);
-    (memory * f64::from(1 << 20), dirty)
+    let dirty = dirty.and_then(|it| u64::try_from(it).ok());
+    (memory * f64::from(1 << 20), dirty_rate(dirty, limit))
 }
 
 impl HostLinks {
@@ -165,7 +165,7 @@ impl HostLinks {
         let source = *self.numbers.get(source)?;
         let destination = *self.numbers.get(destination)?;
         let limit = self.limit(source, destination);
-        let (memory, dirty) = size_of(guest);
+        let (memory, dirty) = size_of(guest, limit);
         Some(Stream {
             source,
             destination,

@@ -110,7 +110,7 @@ impl Scheduling<'_> {
             .map_err(|error| Retry::because(explain(&*error)))?;
         let mut need = fleet.need(
             &server,
-            &hardware.disks,
+            &hardware,
             &migration.source_compute,
             &migration.request,
         );

@@ -105,6 +105,13 @@ fn cpu(cpu: &Cpu) -> serde_json::Value {
     })
 }
 
+/// The processor that a guest needs, and whether that is all in its features.
+fn needed_cpu(needed: &Cpu) -> serde_json::Value {
+    let mut described = cpu(needed);
+    described[store::BY_FEATURES] = needed.definition.is_none().into();
+    described
+}
+
 /// An inventory that was begun at `at`, by the store's clocks.
 pub(crate) fn inventory(inventory: &Inventory, at: Timestamp) -> store::Inventory {
     store::Inventory {
@@ -162,7 +169,7 @@ fn observed(domain: &Domain, pools: &[Pool]) -> Observed {
             disk_gb: gib_ceil(local.map(|disk| disk.allocated_bytes).sum()),
         },
         disks: domain.disks.iter().map(disk).collect(),
-        cpu: cpu(&domain.cpu),
+        cpu: needed_cpu(&domain.cpu),
         definition: domain.definition.clone(),
         owner: store::Owner {
             name: domain.display_name.clone(),

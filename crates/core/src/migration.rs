@@ -97,6 +97,10 @@ pub struct LiveRequest {
     /// How far the rules of its group bind it, as the plan that it is part of was asked for.
     #[serde(default, skip_serializing_if = "Affinity::is_strict")]
     pub affinity: Affinity,
+    /// Only to a host where it ends by itself, as far as is known: what plans ask for, since nobody
+    /// stands by to force it to complete.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub must_converge: bool,
 }
 
 impl LiveRequest {
@@ -109,6 +113,15 @@ impl LiveRequest {
             disk_over_commit: None,
             synchronous: false,
             affinity: Affinity::Strict,
+            must_converge: false,
+        }
+    }
+
+    /// As an operation of a plan asks for it.
+    pub fn of_plan() -> Self {
+        Self {
+            must_converge: true,
+            ..Self::anywhere()
         }
     }
 }

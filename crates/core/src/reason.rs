@@ -32,12 +32,18 @@ words!(
         Maintenance = "maintenance",
         /// Its cluster, or that of the source, takes no part in moves.
         Unmanaged = "unmanaged",
+        /// It is in another cluster than the source, which the server does not leave.
+        OtherCluster = "other-cluster",
         /// Its agent does not answer.
         Down = "down",
+        /// Its agent speaks a version of the protocol that is not understood any more.
+        AgentTooOld = "agent-too-old",
         /// Its hypervisor is of another type.
         HypervisorType = "hypervisor-type",
         /// Its hypervisor is older than the source's.
         HypervisorTooOld = "hypervisor-too-old",
+        /// Hypervisors of this type do not move guests that run.
+        HypervisorUnsupported = "hypervisor-unsupported",
         /// It has too few processors free.
         Vcpus = "vcpus",
         /// It has too little memory free.
@@ -48,18 +54,24 @@ words!(
         Cpu = "cpu",
         /// It does not reach the disks, and they shall not be copied.
         Storage = "storage",
+        /// Disks are on the source alone, and cannot be copied from there.
+        LocalStorage = "local-storage",
         /// The other servers of its group are elsewhere.
         Affinity = "affinity",
         /// As many servers of its group are there as may be.
         AntiAffinity = "anti-affinity",
         /// Where the server is nobody answers, and nobody has declared that host dead.
         SourceNotFenced = "source-not-fenced",
+        /// It was to be moved while it runs, and does not.
+        ServerNotRunning = "server-not-running",
         /// It is on its way already.
         Busy = "busy",
         /// It was deleted.
         Deleted = "deleted",
         /// It changes its memory faster than a stream could carry it there.
         NeverConverges = "never-converges",
+        /// Its move was begun, and failed.
+        MoveFailed = "move-failed",
         /// It was asked, and refused.
         Refused = "refused",
     }
@@ -75,22 +87,28 @@ impl ReasonCode {
             Self::Disabled => "The host is disabled.",
             Self::Maintenance => "The host is held for maintenance.",
             Self::Unmanaged => "The host's cluster, or the source's, takes no part in moves.",
+            Self::OtherCluster => "The host is in another cluster.",
             Self::Down => "The host's agent is down.",
+            Self::AgentTooOld => "The host's agent is of a release that is too old.",
             Self::HypervisorType => "The hypervisors are of different types.",
             Self::HypervisorTooOld => "The host's hypervisor is older than the source's.",
+            Self::HypervisorUnsupported => "The hypervisor does not move servers that run.",
             Self::Vcpus => "The host has too few processors free.",
             Self::Memory => "The host has too little memory free.",
             Self::Disk => "The host has too little disk free.",
             Self::Cpu => "The host cannot run the guest's CPU.",
             Self::Storage => "The host does not reach the server's storage.",
+            Self::LocalStorage => "Disks are on the server's host alone, and cannot be copied.",
             Self::Affinity => "The other servers of its group are elsewhere.",
             Self::AntiAffinity => "As many servers of its group are on the host as may be.",
             Self::SourceNotFenced => {
                 "The host that the server is on is silent, and nobody has declared it dead."
             }
+            Self::ServerNotRunning => "The server does not run.",
             Self::Busy => "The server is on its way to another host.",
             Self::Deleted => "The server was deleted.",
             Self::NeverConverges => "The server changes its memory faster than it can be sent.",
+            Self::MoveFailed => "The move failed.",
             Self::Refused => "The host refused.",
         }
     }
@@ -163,8 +181,8 @@ impl From<FailureCode> for ReasonCode {
             FailureCode::CpuIncompatible => Self::Cpu,
             FailureCode::NotLocalStorage | FailureCode::NotSharedStorage => Self::Storage,
             FailureCode::DestinationFull => Self::Disk,
+            FailureCode::PowerState => Self::ServerNotRunning,
             FailureCode::NoValidHost
-            | FailureCode::PowerState
             | FailureCode::PreCheck
             | FailureCode::PrepareFailed
             | FailureCode::HypervisorError
@@ -184,6 +202,44 @@ impl From<FailureCode> for ReasonCode {
             | FailureCode::DisksInUse
             | FailureCode::Superseded
             | FailureCode::NotPlanned => Self::Refused,
+        }
+    }
+}
+
+impl ReasonCode {
+    /// What is said of a live move that was `begun`, or was to be, and ended so; `None`: the failure's
+    /// own code says it.
+    pub fn of_move(code: FailureCode, begun: bool) -> Option<Self> {
+        match code {
+            FailureCode::PowerState => Some(Self::ServerNotRunning),
+            FailureCode::PrepareFailed
+            | FailureCode::DestinationFull
+            | FailureCode::HypervisorError
+            | FailureCode::LinkLost
+            | FailureCode::Stalled
+            | FailureCode::TimedOut
+            | FailureCode::Interrupted
+            | FailureCode::GuestLost
+            | FailureCode::StopFailed
+            | FailureCode::BootFailed
+            | FailureCode::SourceDead
+            | FailureCode::DestinationDead
+            | FailureCode::DisksInUse => begun.then_some(Self::MoveFailed),
+            FailureCode::NoValidHost
+            | FailureCode::ComputeServiceUnavailable
+            | FailureCode::SameHost
+            | FailureCode::HypervisorType
+            | FailureCode::HypervisorTooOld
+            | FailureCode::CpuIncompatible
+            | FailureCode::NotLocalStorage
+            | FailureCode::NotSharedStorage
+            | FailureCode::PreCheck
+            | FailureCode::Aborted
+            | FailureCode::StillInUse
+            | FailureCode::NoDefinition
+            | FailureCode::SourceNotFenced
+            | FailureCode::Superseded
+            | FailureCode::NotPlanned => None,
         }
     }
 }
@@ -223,6 +279,19 @@ mod tests {
             shown["evidence"],
             json!({"needed_mib": 8192, "free_mib": 3584})
         );
+    }
+
+    #[test]
+    fn a_move_that_failed_is_said_to_only_where_it_was_begun() {
+        let of = ReasonCode::of_move;
+        let late = FailureCode::TimedOut;
+        assert_eq!(of(late, true), Some(ReasonCode::MoveFailed));
+        assert_eq!(of(late, false), None);
+        for begun in [true, false] {
+            let off = of(FailureCode::PowerState, begun);
+            assert_eq!(off, Some(ReasonCode::ServerNotRunning));
+            assert_eq!(of(FailureCode::NoValidHost, begun), None);
+        }
     }
 
     #[test]

@@ -1,18 +1,23 @@
 //! Hosts as the planner sees them, and what a server needs of one.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_core::host::agent::is_too_old;
+use godwit_core::host::scope::Topology;
 use godwit_core::ids::HostName;
 use godwit_core::migration::Request;
 use godwit_core::resources::{AllocationRatios, Resources};
+use godwit_core::server::PowerState;
 use godwit_core::slots::SlotRole;
 use godwit_core::time::Timestamp;
 use godwit_planner::admission::SlotsTaken;
-use godwit_planner::fleet::{FleetServer, Link};
-use godwit_planner::inventory::{Host, Need};
-use godwit_store::{Disk, HeldClaim, HostLoad, Server, Store, StoreError};
+use godwit_planner::fleet::Link;
+use godwit_planner::inventory::{Host, Need, Stream};
+use godwit_store::{BY_FEATURES, Disk, Hardware, HeldClaim, HostLoad, Server, Store, StoreError};
+use serde_json::Value;
 
 /// What rows are read by.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -64,16 +69,24 @@ impl Fleet {
             Host {
                 name: facts.name.clone(),
                 node: facts.node.clone(),
+                topology: load.topology.clone(),
                 because: load.because.clone(),
                 holders: load.holders.iter().map(|it| it.holder.clone()).collect(),
                 unmanaged: load.unmanaged.clone(),
                 up: load.host.service.is_up(basis.now, basis.down_time),
+                agent_too_old: Some(&load.host.agent.rpc_version)
+                    .filter(|version| is_too_old(version))
+                    .cloned(),
                 hypervisor_type: facts.hypervisor_type.clone(),
                 hypervisor_version: facts.hypervisor_version,
                 arch: facts.arch.clone(),
+                cpu_features: Arc::new(features(&facts.cpu_info)),
                 pools: pools.map(|pool| pool.id.clone()).collect(),
                 capacity: basis.ratios.capacity(facts.resources()),
                 used: load.servers.plus(load.claims),
+                stream_bytes_per_second: Link::of_moves(&facts.links)
+                    .with_stream_seen(load.host.stream_bytes_per_second)
+                    .of_one_stream(),
                 arriving: slots.taken(SlotRole::Destination, &facts.name),
             }
         };
@@ -119,40 +132,39 @@ impl Fleet {
         self.loads.iter().any(missing)
     }
 
-    /// Does a live move of `server`, which needs this, to `host` come to an end, as far as is known of
-    /// links and of how fast the server changes its memory?
-    pub fn ends_on(&self, (server, need): (&Server, &Need), host: &Host) -> bool {
-        let link = |name: &HostName| Some(Link::of_moves(&self.host(name)?.host.facts.links));
-        let both = link(&need.source).zip(link(&host.name));
-        let Some((source, destination)) = both else {
-            return true;
-        };
-        let bytes = |amount: i64, shift| u64::try_from(amount).unwrap_or_default() << shift;
-        let dirty = server.dirty_bytes_per_second;
-        let guest = FleetServer {
-            need: need.clone(),
-            memory_bytes: bytes(need.room.memory_mb, 20),
-            disk_bytes: bytes(need.room_at(&host.pools).disk_gb, 30),
-            dirty_bytes_per_second: dirty.and_then(|it| u64::try_from(it).ok()),
-            running: true,
-            moving_to: None,
-            group: None,
-        };
-        guest.ends_on(host, [source, destination])
+    /// What a server sends that moves while it runs; `None`: it stands still, nobody knows its host, or
+    /// nobody has measured yet how much it changes, and what is assumed is no reason to refuse it.
+    fn stream<'a>(
+        &self,
+        server: &Server,
+        disks: impl Iterator<Item = &'a Disk>,
+        source: &HostName,
+    ) -> Option<Stream> {
+        let source = self.hosts.iter().find(|it| it.name == *source)?;
+        let unsigned = |number: i64| u64::try_from(number).unwrap_or_default();
+        let measured = server.dirty_bytes_per_second.map(unsigned)?;
+        let disks = disks.map(|disk| unsigned(disk.allocated_bytes));
+        (server.power_state == PowerState::Running).then(|| Stream {
+            memory_bytes: unsigned(server.room.memory_mb) << 20,
+            disk_bytes: disks.fold(0, u64::saturating_add),
+            dirty_bytes_per_second: measured,
+            bytes_per_second: source.stream_bytes_per_second,
+        })
     }
 
-    /// What `server` with its `disks` needs of a destination, coming from `source`; but for its
+    /// What `server`, made of `hardware`, needs of a destination, coming from `source`; but for its
     /// group, of which hosts know nothing.
     pub fn need(
         &self,
         server: &Server,
-        disks: &[Disk],
+        hardware: &Hardware,
         source: &HostName,
         request: &Request,
     ) -> Need {
-        let facts = self.host(source).map(|load| &load.host.facts);
+        let load = self.host(source);
+        let facts = load.map(|load| &load.host.facts);
         // What the guest cannot write to is never copied, and has to be there already.
-        let disks = disks.iter().filter(|disk| !disk.read_only);
+        let disks = hardware.disks.iter().filter(|disk| !disk.read_only);
         let is_local = |pool: &String| {
             let pools = facts.map_or(&[][..], |facts| &facts.storage_pools);
             pools.iter().any(|known| known.local && known.id == *pool)
@@ -161,9 +173,15 @@ impl Fleet {
         Need {
             server: server.uuid,
             source: source.clone(),
+            topology: load.map_or_else(nowhere, |load| load.topology.clone()),
             hypervisor_type: facts.map_or_else(String::new, |facts| facts.hypervisor_type.clone()),
             hypervisor_version: facts.map_or(0, |facts| facts.hypervisor_version),
             arch: facts.map_or_else(String::new, |facts| facts.arch.clone()),
+            cpu_features: match request {
+                Request::Live(_) | Request::Cold(_) => needed_features(&hardware.cpu),
+                // Nobody asks where it can only be started anew.
+                Request::Evacuation(_) => BTreeSet::new(),
+            },
             room: Resources {
                 disk_gb: gib_ceil(
                     disks
@@ -177,10 +195,39 @@ impl Fleet {
             pool_gib: gib_in_pools(disks.clone().filter_map(|it| Some((shared(it)?, it)))),
             local_disks: disks.clone().any(|disk| shared(disk).is_none()),
             block_migration: request.block_migration(),
-            unmanaged: self.host(source).and_then(|it| it.unmanaged.clone()),
+            unmanaged: load.and_then(|it| it.unmanaged.clone()),
+            live: matches!(request, Request::Live(_)),
+            stream: match request {
+                Request::Live(live) if live.must_converge => self.stream(server, disks, source),
+                Request::Live(_) | Request::Cold(_) | Request::Evacuation(_) => None,
+            },
             source_is_dead: matches!(request, Request::Evacuation(_)),
             group: None,
         }
+    }
+}
+
+fn features(cpu: &Value) -> BTreeSet<String> {
+    let features = cpu["features"].as_array().into_iter().flatten();
+    let features = features.filter_map(Value::as_str);
+    features.map(str::to_owned).collect()
+}
+
+/// The features that a destination is asked for by name; those of a guest whose driver compares
+/// processors by a description of its own are known to that driver alone.
+fn needed_features(cpu: &Value) -> BTreeSet<String> {
+    match cpu[BY_FEATURES] == Value::Bool(true) {
+        true => features(cpu),
+        false => BTreeSet::new(),
+    }
+}
+
+/// Of a host that nobody knows.
+fn nowhere() -> Topology {
+    Topology {
+        zone: String::new(),
+        pod: None,
+        cluster: None,
     }
 }
 

@@ -5,7 +5,7 @@ use godwit_core::plan::options::Affinity;
 use godwit_core::server::PowerState;
 use godwit_core::server_group::Membership;
 use godwit_planner::inventory::Need;
-use godwit_store::{Disk, HostLoad, Server};
+use godwit_store::{Hardware, HostLoad, Server};
 
 use crate::Fleet;
 
@@ -13,7 +13,7 @@ use crate::Fleet;
 #[derive(Clone, PartialEq, Debug)]
 pub struct Guest {
     pub server: Server,
-    pub disks: Vec<Disk>,
+    pub hardware: Hardware,
     pub group: Option<Membership>,
 }
 
@@ -35,7 +35,7 @@ impl Guest {
         let was = self.server.vm_state;
         match source {
             Some(source) if fleet.is_up(source) => Some(match self.runs() {
-                true => Request::Live(LiveRequest::anywhere()),
+                true => Request::Live(LiveRequest::of_plan()),
                 false => Request::Cold(ColdRequest {
                     host: None,
                     was,
@@ -65,7 +65,7 @@ impl Guest {
         let leaves = request.is_some();
         // It is what can be done once somebody has.
         let request = request.unwrap_or_else(|| self.evacuation());
-        let mut need = fleet.need(&self.server, &self.disks, source, &request);
+        let mut need = fleet.need(&self.server, &self.hardware, source, &request);
         need.group.clone_from(&self.group);
         Some((need, leaves))
     }

@@ -12,7 +12,9 @@ use godwit_facts::{Basis, Fleet, Guest, drain, verdicts};
 use godwit_planner::inventory::Target;
 use godwit_planner::reason::{Reason, ReasonCode};
 use godwit_planner::search::Search;
-use godwit_store::{Inventory, Observed, Owner, ServerFilter, ServerPage, Store, StoreOptions};
+use godwit_store::{
+    Hardware, Inventory, Observed, Owner, ServerFilter, ServerPage, Store, StoreOptions,
+};
 use godwit_test_support::database_directory;
 use godwit_test_support::fleet::store::registration;
 use godwit_test_support::fleet::{at, named, server};
@@ -76,7 +78,10 @@ impl Rows {
         let found = self.store.server_detail_list(&filter, &GUESTS).await;
         let guest = |it: godwit_store::ServerDetail| Guest {
             server: it.server,
-            disks: it.disks,
+            hardware: Hardware {
+                disks: it.disks,
+                cpu: it.cpu,
+            },
             group: None,
         };
         found.unwrap().into_iter().map(guest).collect()
@@ -123,7 +128,7 @@ async fn hosts_are_tried_in_the_order_of_their_scores_and_no_others() {
     let mut suitable: Vec<_> = found.iter().filter(|it| it.score.is_some()).collect();
     suitable.sort_by_key(|it| std::cmp::Reverse(it.score));
     let request = Request::Live(LiveRequest::anywhere());
-    let need = fleet.need(&guest.server, &guest.disks, &named("a"), &request);
+    let need = fleet.need(&guest.server, &guest.hardware, &named("a"), &request);
     let hosts = fleet.hosts(None);
     let mut search = Search::begin(&hosts, need, &Target::Any, None).unwrap();
     for verdict in suitable {
@@ -187,4 +192,80 @@ async fn servers_that_fit_where_they_are_put_otherwise_are_not_blocked() {
     let drained = drain(&rows.fleet(at(2)).await, &rows.guests("a").await);
     assert_eq!(drained.movable.len(), 4, "{drained:?}");
     assert_eq!((drained.blocked, drained.fix), (Vec::new(), None));
+}
+
+fn codes(reasons: &[Reason]) -> Vec<ReasonCode> {
+    reasons.iter().map(|it| it.code).collect()
+}
+
+#[tokio::test]
+async fn a_server_that_outruns_its_streams_is_blocked_until_it_is_stopped() {
+    let rows = Rows::new().await;
+    rows.host("a", 8_192, &[(1, 2_048), (2, 1_024)]).await;
+    rows.host("b", 8_192, &[]).await;
+    let rate = vec![(server(1), 1_250_000_000)];
+    rows.store.servers_measured(rate).await.unwrap();
+    let (fleet, mut guests) = (rows.fleet(at(2)).await, rows.guests("a").await);
+    guests.sort_by_key(|it| it.server.uuid);
+    let said = |guest: &Guest| codes(&verdicts(&fleet, guest)[0].reasons);
+    assert_eq!(said(&guests[0]), [ReasonCode::NeverConverges]);
+    assert_eq!(said(&guests[1]), []);
+    let drained = drain(&fleet, &guests);
+    assert_eq!(drained.movable, [server(2)]);
+    let changes = drained.fix.unwrap().changes;
+    let target = server(1).to_string();
+    assert_eq!(
+        (changes[0].kind, &changes[0].target),
+        (ChangeKind::PowerState, &target)
+    );
+    for state in [PowerState::Paused, PowerState::Shutdown] {
+        guests[0].server.power_state = state;
+        assert_eq!(said(&guests[0]), [], "{state:?} changes no memory");
+    }
+    // Whoever asks Nova for one move may force it to complete.
+    let asked = Request::Live(LiveRequest::anywhere());
+    guests[0].server.power_state = PowerState::Running;
+    let need = fleet.need(&guests[0].server, &guests[0].hardware, &named("a"), &asked);
+    assert_eq!((need.live, need.stream), (true, None));
+}
+
+#[tokio::test]
+async fn an_agent_that_is_not_understood_gets_no_servers() {
+    let rows = Rows::new().await;
+    rows.host("a", 8_192, &[(1, 2_048)]).await;
+    let mut old = registration("b", at(0));
+    old.agent.rpc_version = "1.9.3".to_owned();
+    rows.store.host_register(old).await.unwrap();
+    let guests = rows.guests("a").await;
+    let found = verdicts(&rows.fleet(at(2)).await, &guests[0]);
+    assert_eq!(codes(&found[0].reasons), [ReasonCode::AgentTooOld]);
+    let change = &found[0].reasons[0].fix.as_ref().unwrap().changes[0];
+    let shown = (change.kind, &change.from, change.request.is_some());
+    assert_eq!(shown, (ChangeKind::AgentVersion, &"1.9.3".into(), false));
+}
+
+#[tokio::test]
+async fn what_is_on_the_disks_of_a_dead_host_is_evacuated_to_none() {
+    let rows = Rows::new().await;
+    rows.host("a", 8_192, &[(1, 2_048)]).await;
+    rows.host("b", 8_192, &[]).await;
+    let mut guest = rows.guests("a").await.remove(0);
+    guest.hardware.disks = vec![godwit_store::Disk {
+        target: "vda".to_owned(),
+        path: "/var/lib/vda".to_owned(),
+        pool: None,
+        format: "qcow2".to_owned(),
+        virtual_bytes: 10 << 30,
+        allocated_bytes: 3 << 30,
+        backing: None,
+        read_only: false,
+    }];
+    // Nobody answers on `a`, so that an evacuation is what could be done.
+    let found = verdicts(&rows.fleet(at(120)).await, &guest);
+    assert!(codes(&found[0].reasons).contains(&ReasonCode::LocalStorage));
+    assert!(
+        verdicts(&rows.fleet(at(2)).await, &guest)[0]
+            .reasons
+            .is_empty()
+    );
 }

@@ -17,9 +17,10 @@ use godwit_facts::planning::{
     Homes, Wanted, differences, fingerprint, plan_of, planning, scope_of_plan,
 };
 use godwit_planner::fingerprint::{Difference, FactCode, Subject};
-use godwit_planner::fleet::Fleet;
+use godwit_planner::fleet::{Fleet, Link};
 use godwit_planner::lint::lint;
 use godwit_planner::plan::{Plan, Wish, make, room};
+use godwit_planner::reason::ReasonCode;
 use godwit_store::{
     Actor, ChangeNote, Disk, InventoryScope, NewPlan, Observed, Owner, PlanMade, PlanRecord,
     PlannedOperation, Store, StoreOptions,
@@ -379,36 +380,65 @@ async fn a_plan_is_compared_with_no_more_than_it_is_about() {
     assert_eq!(inventory.groups.len(), 1);
 }
 
+/// The one plan of a server, and how long it is expected to take.
+fn of_one(fleet: &Fleet, n: u128) -> (Plan, f64) {
+    let wish = Wish::Servers {
+        servers: vec![server(n)],
+        destination: None,
+    };
+    let plan = make(fleet, &wish, &Options::default()).unwrap();
+    let seconds = plan.operations.rows().first();
+    let seconds = seconds.map_or(0.0, |it| it.estimates.seconds.mid);
+    (plan, seconds)
+}
+
 #[tokio::test]
-async fn plans_are_made_with_what_was_measured() {
+async fn plans_go_by_what_was_measured_of_links_and_of_servers() {
     let mut world = World::new().await;
-    let links = json!([{
-        "name": "eth1", "role": "migration",
-        "bytes_per_second": 500_000_000, "stream_bytes_per_second": 400_000_000,
-    }]);
-    let of = |name: HostName| format!("WHERE name = '{name}'");
-    world.sql(&format!("UPDATE hosts SET links = '{links}'"));
-    world.sql(&format!(
-        "UPDATE hosts SET stream_bytes_per_second = 300000000 {}",
-        of(host(1))
-    ));
-    world.sql(&format!(
-        "UPDATE servers SET dirty_bytes_per_second = 7 WHERE uuid = '{}'",
-        server(1)
-    ));
-    let scope = InventoryScope {
-        servers: [server(1), server(2)].into(),
+    let all = || InventoryScope {
+        emptied: (0..HOSTS).map(host).collect(),
         ..InventoryScope::default()
     };
-    let fleet = world.fleet(scope).await;
-    let stream = |number| {
-        let no = fleet.host_no(&host(number)).unwrap();
-        fleet.hosts()[no].link.stream_bytes_per_second
+    let fleet = world.fleet(all()).await;
+    let home = fleet.host_no(&host(1)).unwrap();
+    let no = fleet.server_no(server(1)).unwrap();
+    assert_eq!(fleet.hosts()[home].link, Link::ASSUMED);
+    assert_eq!(fleet.servers()[no].dirty_bytes_per_second, None);
+    let (_, assumed) = of_one(&fleet, 1);
+    let links = json!([{"name": "eth0", "role": "migration", "bytes_per_second": 2_500_000_000_u64,
+        "stream_bytes_per_second": 400_000_000}]);
+    world.sql(&format!(
+        "UPDATE hosts SET links = '{links}' WHERE name = '{}'",
+        host(1)
+    ));
+    let fleet = world.fleet(all()).await;
+    let link = fleet.hosts()[home].link;
+    let measured = (link.bytes_per_second, link.stream_bytes_per_second);
+    assert_eq!(measured, (2_500_000_000, 400_000_000));
+    let (_, slower) = of_one(&fleet, 1);
+    assert!(slower > assumed * 1.2, "{slower}, {assumed}");
+    let rates = async |rate| {
+        world
+            .store
+            .servers_measured(vec![(server(1), rate)])
+            .await
+            .unwrap();
+        world.fleet(all()).await
     };
-    assert_eq!((stream(1), stream(2)), (300_000_000, 400_000_000));
-    let dirty = |number: u128| {
-        let no = fleet.server_no(server(number)).unwrap();
-        fleet.servers()[no].dirty_bytes_per_second
-    };
-    assert_eq!((dirty(1), dirty(2)), (Some(7), None));
+    let fleet = rates(300_000_000).await;
+    assert_eq!(
+        fleet.servers()[no].dirty_bytes_per_second,
+        Some(300_000_000)
+    );
+    let (plan, busier) = of_one(&fleet, 1);
+    assert_eq!(plan.state, PlanState::Ready);
+    assert!(busier > slower * 1.2, "{busier}, {slower}");
+    world.sql("UPDATE servers SET dirty_bytes_per_second = 400000000");
+    let (plan, _) = of_one(&world.fleet(all()).await, 1);
+    assert_eq!(plan.state, PlanState::Aborted);
+    let codes: Vec<_> = plan.blocked[0].reasons.iter().map(|it| it.code).collect();
+    assert_eq!(codes, [ReasonCode::NeverConverges]);
+    // From elsewhere a stream carries more.
+    let (plan, _) = of_one(&world.fleet(all()).await, 2);
+    assert_eq!(plan.state, PlanState::Ready);
 }

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use godwit_core::evacuation;
 use godwit_core::migration::{
-    BlockMigration, ColdRequest, EvacuationRequest, Limits, LiveRequest, Migration, Placement,
-    Request, StorageMode,
+    ColdRequest, EvacuationRequest, Limits, LiveRequest, Migration, Placement, Request, StorageMode,
 };
 use godwit_core::phase::Phase;
 use godwit_core::plan::options::Affinity;
@@ -34,14 +33,7 @@ pub(crate) struct Told {
 impl Told {
     /// From `host-1` to `host-2`.
     pub(crate) fn live(name: &str) -> Self {
-        let request = Request::Live(LiveRequest {
-            host: None,
-            forced: false,
-            block_migration: BlockMigration::Auto,
-            disk_over_commit: None,
-            synchronous: false,
-            affinity: Affinity::Strict,
-        });
+        let request = Request::Live(LiveRequest::anywhere());
         let phase = Phase::Live(live::Phase::Running);
         Self::of(name, MigrationKind::LiveMigration, request, phase)
     }

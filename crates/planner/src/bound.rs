@@ -34,7 +34,7 @@ mod guest;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, dirty_rate};
 use crate::table::{HostNo, ServerNo};
 
 use guest::{LONGEST_PAUSE, Least, PREPARE, Sent};
@@ -181,14 +181,13 @@ impl Bounds<'_> {
         }
         let source = self.fleet.host_of(task.server);
         let server = &self.fleet.servers()[task.server];
+        let rate = stream(self.fleet, source).min(self.receivers.stream_from(source));
         let (memory, dirty) = if task.live {
-            let dirty = server.dirty_bytes_per_second;
-            let dirty = dirty.unwrap_or(crate::fleet::UNMEASURED_DIRTY_BYTES_PER_SECOND);
-            (server.memory_bytes as f64, dirty as f64)
+            let dirty = dirty_rate(server.dirty_bytes_per_second, rate);
+            (server.memory_bytes as f64, dirty)
         } else {
             (0.0, 0.0)
         };
-        let rate = stream(self.fleet, source).min(self.receivers.stream_from(source));
         let disks = |pools| {
             let copied = server.need.room_at(pools).disk_gb > 0;
             if copied {

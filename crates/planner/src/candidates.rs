@@ -61,22 +61,34 @@ words!(
         NotHeld = "not-held",
         /// Its cluster and the source's take part in moves.
         Managed = "managed",
+        /// It is in no other cluster than the source.
+        Cluster = "cluster",
         /// Its agent answers.
         Up = "up",
+        /// Its agent is understood.
+        AgentVersion = "agent-version",
         /// Its hypervisor is of the source's type.
         HypervisorType = "hypervisor-type",
         /// Its hypervisor is no older than the source's.
         HypervisorVersion = "hypervisor-version",
+        /// What runs can be moved without being stopped, where it must not be.
+        MovesLive = "moves-live",
         /// Its processors are of the source's architecture.
         Arch = "arch",
+        /// They can what the guest needs.
+        CpuFeatures = "cpu-features",
         /// It reaches what must not be copied.
         Storage = "storage",
+        /// What must not be copied lies on shared storage.
+        LocalStorage = "local-storage",
         /// It has the processors.
         Vcpus = "vcpus",
         /// It has the memory.
         Memory = "memory",
         /// It has the disk.
         Disk = "disk",
+        /// A stream there carries more than the server changes of its memory.
+        Converges = "converges",
         /// The server's group allows it.
         Group = "group",
     }
@@ -103,15 +115,30 @@ impl Constraint {
                 let clusters: Vec<&Unmanaged> = need.clusters_unmanaged(host).collect();
                 (!clusters.is_empty()).then(|| reason::unmanaged(&clusters))
             }
+            Self::Cluster => need
+                .clusters_apart(host)
+                .map(|clusters| reason::other_cluster(host, need, clusters)),
             Self::Up => (!host.up).then(|| reason::down(&host.name)),
+            Self::AgentVersion => {
+                let version = host.agent_too_old.as_ref();
+                version.map(|version| reason::agent_too_old(&host.name, version))
+            }
             Self::HypervisorType => reason::hypervisor_type(host, need),
             Self::HypervisorVersion => reason::hypervisor_too_old(host, need),
+            Self::MovesLive => reason::moves_no_guests(host, need),
             Self::Arch => reason::arch(host, need),
+            Self::CpuFeatures => reason::cpu_features(host, need),
             Self::Storage => (need.keeps_storage() && !need.pools.is_subset(&host.pools))
                 .then(|| reason::storage(host, need)),
+            Self::LocalStorage => {
+                (need.keeps_storage() && need.local_disks).then(|| reason::local_storage(need))
+            }
             Self::Vcpus => short(host, need, Amount::Vcpus),
             Self::Memory => short(host, need, Amount::Memory),
             Self::Disk => short(host, need, Amount::Disk),
+            Self::Converges => need
+                .never_ends(host)
+                .map(|(stream, rate)| reason::never_converges(need, stream, rate)),
             Self::Group => group_reason(host, need),
         }
     }

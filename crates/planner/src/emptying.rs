@@ -28,7 +28,10 @@ mod state;
 enum Key {
     /// What operators said of a scope is taken back.
     Scope(usize),
+    /// The host joins the servers' cluster.
+    Cluster(usize),
     Agent(usize),
+    AgentVersion(usize),
     Version(usize),
     Pools(usize),
     Free(usize, Amount),
@@ -36,6 +39,8 @@ enum Key {
     Members(usize, ServerGroupUuid),
     /// The server leaves its group.
     Leave(usize),
+    /// The server is shut down, and moved cold.
+    Stop(usize),
 }
 
 impl Key {
@@ -200,7 +205,15 @@ impl<'a> Teller<'a> {
     fn told(&self, key: Key) -> Option<(String, Change)> {
         Some(match key {
             Key::Scope(number) => self.scopes.all.get(number)?.told(),
+            Key::Cluster(at) => {
+                let wanted = &self.coming(at).next()?.topology;
+                reason::joined(self.hosts.get(at)?, wanted)?
+            }
             Key::Agent(host) => reason::agent_up(&self.hosts.get(host)?.name),
+            Key::AgentVersion(at) => {
+                let host = self.hosts.get(at)?;
+                reason::agent_upgraded(&host.name, host.agent_too_old.as_deref()?)
+            }
             Key::Version(at) => {
                 let host = self.hosts.get(at)?;
                 let needed = self.coming(at).map(|need| need.hypervisor_version).max()?;
@@ -221,6 +234,7 @@ impl<'a> Teller<'a> {
             }
             Key::Members(at, group) => self.members_leave(at, group)?,
             Key::Leave(server) => reason::leaving_group(self.needs.get(server)?)?,
+            Key::Stop(server) => reason::stopped(self.needs.get(server)?),
         })
     }
 

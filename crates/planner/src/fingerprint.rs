@@ -50,6 +50,8 @@ pub enum FactCode {
     HostEnabled,
     HostUp,
     HostManaged,
+    /// Whether servers that come leave no cluster.
+    HostCluster,
     HostFenced,
     HostHypervisor,
     HostCpu,
@@ -62,7 +64,7 @@ pub enum FactCode {
 }
 
 impl FactCode {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ServerHost,
         Self::ServerSize,
         Self::ServerDisks,
@@ -73,6 +75,7 @@ impl FactCode {
         Self::HostEnabled,
         Self::HostUp,
         Self::HostManaged,
+        Self::HostCluster,
         Self::HostFenced,
         Self::HostHypervisor,
         Self::HostCpu,

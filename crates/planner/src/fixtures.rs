@@ -1,15 +1,16 @@
 //! A small fleet that the tests change to taste.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use godwit_core::host::management::Unmanaged;
-use godwit_core::host::scope::{Because, Level, Switch};
+use godwit_core::host::scope::{Because, Level, Switch, Topology};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::BlockMigration;
 use godwit_core::resources::Resources;
 use godwit_core::server_group::{Member, Membership, Policy};
 
-use crate::inventory::{Host, Need};
+use crate::inventory::{Host, Need, Stream};
 
 pub(crate) fn name(text: &str) -> HostName {
     HostName::new(text).unwrap()
@@ -20,13 +21,16 @@ pub(crate) fn host(text: &str) -> Host {
     Host {
         name: name(text),
         node: format!("{text}.example.org"),
+        topology: nova(),
         because: Vec::new(),
         holders: Vec::new(),
         unmanaged: None,
         up: true,
+        agent_too_old: None,
         hypervisor_type: "QEMU".into(),
         hypervisor_version: 10_000_002,
         arch: "x86_64".into(),
+        cpu_features: Arc::default(),
         pools: ["nfs".to_owned()].into(),
         capacity: Resources {
             vcpus: 8,
@@ -34,7 +38,17 @@ pub(crate) fn host(text: &str) -> Host {
             disk_gb: 100,
         },
         used: Resources::default(),
+        stream_bytes_per_second: 1_250_000_000,
         arriving: 0,
+    }
+}
+
+/// A zone, and no more.
+pub(crate) fn nova() -> Topology {
+    Topology {
+        zone: "nova".to_owned(),
+        pod: None,
+        cluster: None,
     }
 }
 
@@ -43,9 +57,11 @@ pub(crate) fn need(source: &str) -> Need {
     Need {
         server: SERVER.parse().unwrap(),
         source: name(source),
+        topology: nova(),
         hypervisor_type: "QEMU".into(),
         hypervisor_version: 10_000_002,
         arch: "x86_64".into(),
+        cpu_features: BTreeSet::new(),
         room: Resources {
             vcpus: 1,
             memory_mb: 1_024,
@@ -56,8 +72,20 @@ pub(crate) fn need(source: &str) -> Need {
         local_disks: false,
         block_migration: BlockMigration::Auto,
         source_is_dead: false,
+        live: false,
+        stream: None,
         unmanaged: None,
         group: None,
+    }
+}
+
+/// 1 GiB of memory that is changed at so many bytes per second.
+pub(crate) fn stream(dirty_bytes_per_second: u64) -> Stream {
+    Stream {
+        memory_bytes: 1 << 30,
+        disk_bytes: 0,
+        dirty_bytes_per_second,
+        bytes_per_second: 1_250_000_000,
     }
 }
 

@@ -11,7 +11,7 @@ use godwit_core::ids::{HostName, ServerGroupUuid, ServerUuid};
 use godwit_core::server_group::Policy;
 use thiserror::Error;
 
-use crate::inventory::{Host, Need};
+use crate::inventory::{Host, Need, Stream};
 use crate::precopy::Guest;
 use crate::table::{GroupNo, HostNo, ServerNo, Table};
 
@@ -19,16 +19,21 @@ pub use file::{FileError, FleetFile};
 pub use link::Link;
 
 /// What a server is taken to dirty whose rate nobody has measured yet.
-pub const UNMEASURED_DIRTY_BYTES_PER_SECOND: u64 = 20_000_000;
+const UNMEASURED_DIRTY_BYTES_PER_SECOND: f64 = 20e6;
+
+/// What a server dirties that moves over a stream of so many bytes per second. Where nobody has measured
+/// it, no assumption lets a move be endless.
+pub fn dirty_rate(measured: Option<u64>, stream: f64) -> f64 {
+    measured.map_or(UNMEASURED_DIRTY_BYTES_PER_SECOND.min(stream / 4.0), |it| {
+        it as f64
+    })
+}
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FleetHost {
     /// Its room is what moves in flight leave of it: their claims are in `used`.
     pub host: Host,
     pub link: Link,
-    pub zone: Option<String>,
-    pub pod: Option<String>,
-    pub cluster: Option<String>,
     /// Is it proven that nothing executes there any more?
     pub fenced: bool,
 }
@@ -57,25 +62,16 @@ impl FleetServer {
         to.is_some_and(|to| *to != self.need.source)
     }
 
-    /// Does a live move to this host come to an end that goes over these links?
-    pub fn ends_on(&self, host: &Host, links: [Link; 2]) -> bool {
-        let rate = links.map(|it| it.stream_bytes_per_second.min(it.bytes_per_second));
-        let slowest = rate.into_iter().min().unwrap_or_default();
-        self.guest(host).ends(slowest as f64)
-    }
-
-    /// What a stream has to carry, to a host that reaches `pools`.
-    pub fn guest(&self, host: &Host) -> Guest {
-        let copied = self.need.room_at(&host.pools).disk_gb > 0;
-        let disks = if copied { self.disk_bytes } else { 0 };
-        let dirty = self
-            .dirty_bytes_per_second
-            .unwrap_or(UNMEASURED_DIRTY_BYTES_PER_SECOND);
-        Guest {
-            bytes: (self.memory_bytes.saturating_add(disks)) as f64,
-            memory: self.memory_bytes as f64,
-            dirty: dirty as f64,
-        }
+    /// What it sends from `source`, where somebody has measured how much it changes: what is assumed is
+    /// no reason to refuse a move.
+    pub(crate) fn stream(&self, source: &Host) -> Option<Stream> {
+        let measured = self.dirty_bytes_per_second?;
+        Some(Stream {
+            memory_bytes: self.memory_bytes,
+            disk_bytes: self.disk_bytes,
+            dirty_bytes_per_second: measured,
+            bytes_per_second: source.stream_bytes_per_second,
+        })
     }
 }
 
@@ -118,10 +114,13 @@ impl Fleet {
     ///
     /// A name that is there twice, or that is not there; a link of no bytes per second.
     pub fn new(
-        hosts: Vec<FleetHost>,
+        mut hosts: Vec<FleetHost>,
         servers: Vec<FleetServer>,
         groups: Vec<Group>,
     ) -> Result<Self, FleetError> {
+        for it in &mut hosts {
+            it.host.stream_bytes_per_second = it.link.of_one_stream();
+        }
         let mut fleet = Self {
             servers_on: Table::filled(hosts.len(), Vec::new()),
             members: Table::filled(groups.len(), Vec::new()),
@@ -208,11 +207,21 @@ impl Fleet {
 
     /// What one stream between two hosts carries at most, in bytes per second.
     pub fn stream_limit(&self, source: HostNo, destination: HostNo) -> f64 {
-        let of = |host: HostNo| {
-            let link = self.hosts[host].link;
-            link.stream_bytes_per_second.min(link.bytes_per_second)
-        };
+        let of = |host: HostNo| self.hosts[host].link.of_one_stream();
         of(source).min(of(destination)) as f64
+    }
+
+    /// What a stream has to carry that moves `server` from one host to another.
+    pub fn guest(&self, server: ServerNo, source: HostNo, destination: HostNo) -> Guest {
+        let it = &self.servers[server];
+        let room = it.need.room_at(&self.hosts[destination].host.pools);
+        let disks = if room.disk_gb > 0 { it.disk_bytes } else { 0 };
+        let limit = self.stream_limit(source, destination);
+        Guest {
+            bytes: it.memory_bytes.saturating_add(disks) as f64,
+            memory: it.memory_bytes as f64,
+            dirty: dirty_rate(it.dirty_bytes_per_second, limit),
+        }
     }
 }
 

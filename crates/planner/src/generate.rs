@@ -2,10 +2,12 @@
 
 mod few;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::f64::consts::TAU;
+use std::sync::Arc;
 
 use fastrand::Rng;
+use godwit_core::host::scope::Topology;
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::migration::BlockMigration;
 use godwit_core::resources::Resources;
@@ -120,14 +122,21 @@ fn host(at: usize, memory_mb: i64, link: Link) -> FleetHost {
     FleetHost {
         host: Host {
             node: name.clone(),
+            topology: Topology {
+                zone: "zone-1".to_owned(),
+                pod: Some(format!("pod-{}", at / 100)),
+                cluster: Some("cluster-1".to_owned()),
+            },
             name: HostName::new(name).unwrap_or_else(|_| unreachable!("digits are a name")),
             because: Vec::new(),
             holders: Vec::new(),
             unmanaged: None,
             up: true,
+            agent_too_old: None,
             hypervisor_type: "QEMU".to_owned(),
             hypervisor_version: 10_000_002,
             arch: "x86_64".to_owned(),
+            cpu_features: Arc::default(),
             pools: ["nfs".to_owned()].into(),
             capacity: Resources {
                 vcpus: 4_096,
@@ -135,12 +144,10 @@ fn host(at: usize, memory_mb: i64, link: Link) -> FleetHost {
                 disk_gb: 1_000,
             },
             used: Resources::default(),
+            stream_bytes_per_second: link.of_one_stream(),
             arriving: 0,
         },
         link,
-        zone: Some("zone-1".to_owned()),
-        pod: Some(format!("pod-{}", at / 100)),
-        cluster: Some("cluster-1".to_owned()),
         fenced: false,
     }
 }
@@ -171,15 +178,19 @@ fn put(
         need: Need {
             server,
             source: host.name.clone(),
+            topology: host.topology.clone(),
             hypervisor_type: host.hypervisor_type.clone(),
             hypervisor_version: host.hypervisor_version,
             arch: host.arch.clone(),
+            cpu_features: BTreeSet::new(),
             room,
             pools: host.pools.clone(),
             pool_gib: BTreeMap::new(),
             local_disks: false,
             block_migration: BlockMigration::Auto,
             source_is_dead: false,
+            live: false,
+            stream: None,
             unmanaged: None,
             group: None,
         },

@@ -14,8 +14,12 @@ use serde_json::{Value, json};
 
 use crate::inventory::{Host, Need};
 
+mod live;
+mod place;
 mod room;
 
+pub(crate) use self::live::{local_storage, moves_no_guests, never_converges, stopped};
+pub(crate) use self::place::{agent_too_old, agent_upgraded, joined, other_cluster};
 pub use self::room::short_of;
 pub(crate) use self::room::{Amount, freed, short};
 
@@ -305,6 +309,19 @@ pub(crate) fn arch(host: &Host, need: &Need) -> Option<Reason> {
             needed_arch: there.clone(),
         })
     })
+}
+
+/// Of processors of another architecture that alone is said.
+pub(crate) fn cpu_features(host: &Host, need: &Need) -> Option<Reason> {
+    let missing = need.cpu_features.difference(&host.cpu_features);
+    let missing_features: BTreeSet<String> = missing.cloned().collect();
+    if missing_features.is_empty() || host.arch != need.arch {
+        return None;
+    }
+    let names: Vec<_> = missing_features.iter().map(String::as_str).collect();
+    let text = format!("the processors have no {}", names.join(", "));
+    let evidence = Evidence::CpuFeatures { missing_features };
+    Some(Reason::new(ReasonCode::Cpu, text).shown_by(evidence))
 }
 
 /// The shared storage that a host does not reach.

@@ -92,6 +92,16 @@ mod tests {
     }
 
     #[test]
+    fn the_oldest_agent_is_one_minor_behind() {
+        let (major, minor) = godwit_core::host::agent::OLDEST;
+        let oldest = Version::new(major, minor, 0);
+        assert!(agree(&RPC_VERSION, &oldest).is_ok());
+        if let Some(before) = minor.checked_sub(1) {
+            assert!(agree(&RPC_VERSION, &Version::new(major, before, 0)).is_err());
+        }
+    }
+
+    #[test]
     fn others_do_not() {
         for (ours, theirs) in [
             (Version::new(1, 4, 0), Version::new(1, 2, 0)),

@@ -30,7 +30,7 @@ pub(crate) use self::patch::{forget_host, write_patch};
 pub use self::places::ServerPlace;
 pub use self::power::{NewPower, PowerStart};
 pub(crate) use self::power::{begin as begin_power, supersede_power, unfinished};
-pub use self::record::{Disk, Fault, Hardware, Lock, LockedBy, Server};
+pub use self::record::{BY_FEATURES, Disk, Fault, Hardware, Lock, LockedBy, Server};
 pub(crate) use self::resolve::follow;
 use self::row::{HardwareRow, ServerRow};
 pub use self::sightings::SightingRecord;
@@ -86,7 +86,7 @@ pub(crate) fn load(
 pub(crate) fn with_hardware(
     connection: &mut Database,
     uuids: &[String],
-) -> Result<Vec<(Server, Vec<Disk>)>, StoreError> {
+) -> Result<Vec<(Server, Hardware)>, StoreError> {
     let rows: Vec<(ServerRow, HardwareRow, i64)> = load_all_among!(connection, uuids, |uuids| {
         servers::table
             .filter(among(servers::uuid, uuids))
@@ -102,7 +102,7 @@ pub(crate) fn with_hardware(
         let known = flavors.get(&flavor);
         let unknown = || StoreError::Corrupt(format!("there is no flavor {flavor}").into());
         let server = row.with_flavor(known.ok_or_else(unknown)?.clone());
-        Ok((server, Hardware::from(hardware).disks))
+        Ok((server, Hardware::from(hardware)))
     });
     rows.collect()
 }

@@ -79,6 +79,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "godwit-api",
             "godwit-core",
+            "godwit-facts",
             "godwit-planner",
             "godwit-store",
             "godwit-test-support",

@@ -116,7 +116,7 @@ pub struct QuotaConfig {
     pub webhooks: u32,
     /// Plans that are being made or may be run. Default 100.
     pub open_plans: u32,
-    /// Servers that a plan names. Default 1,000.
+    /// Servers that a plan names, or that are on the hosts that it empties. Default 10,000.
     pub servers_a_plan: usize,
 }
 
@@ -126,7 +126,7 @@ impl Default for QuotaConfig {
             streams: 100,
             webhooks: 10,
             open_plans: 100,
-            servers_a_plan: 1_000,
+            servers_a_plan: 10_000,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use godwit_core::ids::HostName;
 use godwit_facts::{Fleet, Guest, Verdict, verdicts};
-use godwit_store::ServerDetail;
+use godwit_store::{Hardware, ServerDetail};
 
 use super::call::Call;
 use super::page::Page;
@@ -34,10 +34,11 @@ pub async fn index(call: &Call) -> Answer {
 }
 
 /// A server with its group, if it is in one.
-pub(super) async fn guest(call: &Call, detail: ServerDetail) -> Result<Guest, Problem> {
+async fn guest(call: &Call, detail: ServerDetail) -> Result<Guest, Problem> {
     let ServerDetail {
         server,
         disks,
+        cpu,
         groups,
     } = detail;
     let group = match groups.is_empty() {
@@ -49,7 +50,7 @@ pub(super) async fn guest(call: &Call, detail: ServerDetail) -> Result<Guest, Pr
     };
     Ok(Guest {
         server,
-        disks,
+        hardware: Hardware { disks, cpu },
         group,
     })
 }

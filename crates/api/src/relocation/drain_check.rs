@@ -1,14 +1,14 @@
 //! `GET /hosts/{host}/drain-check`: whether a host could be emptied, and what keeps its servers there.
 
-use godwit_facts::{Fleet, drain};
-use godwit_store::{ServerFilter, ServerListError, ServerPage};
+use godwit_facts::{Fleet, Guest, drain};
+use godwit_store::{Hardware, ServerFilter, ServerListError, ServerPage};
 
 use super::call::Call;
 use super::problem::{Code, Problem};
 use super::reply::Reply;
 use super::routes::Answer;
 use super::views::candidate::DrainCheckView;
-use super::{candidates, hosts, rules};
+use super::{hosts, rules};
 
 /// Servers on one host that are looked at. No host has as many.
 const MOST: usize = 10_000;
@@ -40,9 +40,15 @@ pub async fn show(call: &Call) -> Answer {
         let detail = format!("The host has {MOST} servers or more.");
         return Err(Problem::new(Code::Unavailable, detail));
     }
-    let mut guests = Vec::with_capacity(found.len());
-    for detail in found {
-        guests.push(candidates::guest(call, detail).await?);
-    }
+    let mut groups = store.server_group_memberships_on(name).await?;
+    let guests = found.into_iter().map(|it| Guest {
+        group: groups.remove(&it.server.uuid),
+        server: it.server,
+        hardware: Hardware {
+            disks: it.disks,
+            cpu: it.cpu,
+        },
+    });
+    let guests: Vec<Guest> = guests.collect();
     Reply::json(&DrainCheckView::new(&drain(&fleet, &guests)))
 }

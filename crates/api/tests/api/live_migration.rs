@@ -242,11 +242,8 @@ async fn a_202_is_durable() {
     assert_eq!(record.migration.source_compute.as_str(), "host-1");
     let request = LiveRequest {
         host: Some(host(2)),
-        forced: false,
         block_migration: BlockMigration::No,
-        disk_over_commit: None,
-        synchronous: false,
-        affinity: Affinity::Strict,
+        ..LiveRequest::anywhere()
     };
     assert_eq!(record.migration.request, Request::Live(request));
     assert_eq!(record.user_id.as_deref(), Some("u-admin"));

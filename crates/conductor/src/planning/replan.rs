@@ -9,16 +9,14 @@ use std::sync::Arc;
 
 use godwit_core::ids::{HostName, OperationUuid, ServerUuid};
 use godwit_core::migration::{ColdRequest, EvacuationRequest, LiveRequest, Request};
-use godwit_core::plan::options::Affinity;
+use godwit_core::plan::options::{Affinity, Fallback};
 use godwit_core::reason::{Evidence, Reason, ReasonCode};
 use godwit_core::resources::Resources;
 use godwit_core::run::{Operation, OperationKind, OperationState, Run};
 use godwit_core::server_group::{Member, Policy};
 use godwit_planner::candidates::candidates;
 use godwit_planner::inventory::{Host, Need, Target};
-use godwit_store::{
-    InventoryScope, InventoryServer, NewDestination, PlanRecord, RunRecord, Server,
-};
+use godwit_store::{InventoryScope, InventoryServer, NewDestination, PlanRecord, RunRecord};
 
 use crate::context::Context;
 use crate::effects::Retry;
@@ -55,10 +53,14 @@ pub(crate) async fn replan(
         Ok(look) => look,
         Err(reason) => return Ok(Replanned::Nowhere(vec![reason])),
     };
-    let ends = |host: &Host| look.fleet.ends_on((&look.server, &look.need), host);
+    let mut need = look.need.clone();
+    let ends = |host: &Host| look.need.never_ends(host).is_none();
+    if run.run.options.fallback == Fallback::Cold {
+        need.stream = None;
+    }
     let chosen = choose(
         &look.fleet.hosts(None),
-        &look.need,
+        &need,
         (&plan.target, &run.run),
         operation,
         ends,
@@ -119,7 +121,6 @@ fn against(
 /// The fleet, and what an operation's server needs of a host.
 struct Look {
     fleet: Arc<Fleet>,
-    server: Server,
     need: Need,
 }
 
@@ -147,17 +148,12 @@ impl Look {
         let fleet = Fleets::load(ctx).await;
         let fleet = fleet.map_err(|error| Retry::because(explain(&*error)))?;
         let request = request(operation.kind, it);
-        let mut need = fleet.need(&it.server, &it.disks, source, &request);
+        let mut need = fleet.need(&it.server, &it.hardware, source, &request);
         need.group = ctx.store.server_group_membership(operation.server).await?;
         let mates = inventory.servers.iter().map(|it| it.server.uuid);
         need.bind_by(run.options.affinity);
         join_planned(&mut need, &run.run, operation, &mates.collect());
-        let server = it.server.clone();
-        Ok(Ok(Self {
-            fleet,
-            server,
-            need,
-        }))
+        Ok(Ok(Self { fleet, need }))
     }
 
     /// Somebody else has moved the server from where it was to be taken. Where an earlier operation
@@ -186,7 +182,7 @@ fn request(kind: OperationKind, it: &InventoryServer) -> Request {
         OperationKind::Live
         | OperationKind::Storage
         | OperationKind::Shutdown
-        | OperationKind::Start => Request::Live(LiveRequest::anywhere()),
+        | OperationKind::Start => Request::Live(LiveRequest::of_plan()),
         OperationKind::Cold => Request::Cold(ColdRequest {
             host: None,
             was,

@@ -65,7 +65,7 @@ pub(super) fn request(
         OperationKind::Live => Some(Request::Live(LiveRequest {
             host,
             affinity,
-            ..LiveRequest::anywhere()
+            ..LiveRequest::of_plan()
         })),
         OperationKind::Cold => Some(Request::Cold(ColdRequest {
             host,

@@ -114,6 +114,12 @@ impl Made {
         guest.working_set_bytes = guest.memory_bytes;
     }
 
+    /// A guest whose move ends by itself, but not within a test.
+    pub(crate) fn takes_long(&mut self, number: usize) {
+        self.speed = 1.0;
+        self.guest(number).memory_bytes = 100 * GIB;
+    }
+
     /// Starts everything, and waits until the guests are known as servers.
     pub(crate) async fn start(self) -> Cluster {
         let Self {

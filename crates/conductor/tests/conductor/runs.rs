@@ -110,7 +110,7 @@ on_both! {
 
     async fn a_destination_that_dies_halfway_is_replaced(made: Made) {
         let mut made = made.with_hosts(&[1, 0, 0]);
-        made.never_converges(1);
+        made.takes_long(1);
         let mut cluster = made.start().await;
         let run = cluster.run(Wanted::of(vec![moves(1, (1, 2))])).await;
         moves_now(&cluster, run, 0).await;
@@ -164,7 +164,7 @@ on_both! {
 
     async fn a_server_in_use_is_waited_for(made: Made) {
         let mut made = made.with_hosts(&[1, 0, 0]);
-        made.never_converges(1);
+        made.takes_long(1);
         let cluster = made.start().await;
         let other = cluster.begin(1, to(3)).await.unwrap();
         cluster.reaches(other, Status::Running).await;

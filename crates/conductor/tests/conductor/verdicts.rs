@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use godwit_compute_agent::drivers::simulated::{Fleet as World, GuestSpec, HostSpec, PoolSpec};
 use godwit_core::event::Event;
+use godwit_core::host::link::{Link, LinkRole};
 use godwit_core::host::scope::ScopeKind;
 use godwit_core::ids::HostName;
 use godwit_core::reason::{Evidence, ReasonCode};
@@ -55,6 +56,7 @@ fn pools() -> Vec<PoolSpec> {
 fn any_host(rng: &mut StdRng, number: usize) -> HostSpec {
     let plain = HostSpec::new(host(number));
     let pools = ["nfs", "ceph", "local"].into_iter();
+    let streams = [1_250_000_000, 1_250_000_000, 600_000_000];
     HostSpec {
         hypervisor_version: plain.hypervisor_version - u32::from(rng.random_bool(0.2)),
         hypervisor_type: if rng.random_bool(0.05) {
@@ -69,9 +71,20 @@ fn any_host(rng: &mut StdRng, number: usize) -> HostSpec {
             "x86_64"
         }
         .to_owned(),
+        cpu_features: ["avx2", "avx512f"]
+            .into_iter()
+            .filter(|_| rng.random_bool(0.7))
+            .map(str::to_owned)
+            .collect(),
         vcpus: rng.random_range(3..10),
         memory_bytes: rng.random_range(6_000..24_000) * MIB,
         disk_bytes: rng.random_range(5..60) * GIB,
+        links: vec![Link {
+            name: "eth0".to_owned(),
+            role: LinkRole::Migration,
+            bytes_per_second: Some(1_250_000_000),
+            stream_bytes_per_second: Some(*streams.choose(rng).unwrap()),
+        }],
         pools: pools
             .filter(|_| rng.random_bool(0.8))
             .map(str::to_owned)
@@ -92,6 +105,14 @@ fn any_guest(rng: &mut StdRng, number: usize, at: &HostSpec) -> GuestSpec {
     let policies = [Policy::Affinity, Policy::AntiAffinity, Policy::SoftAffinity];
     let policy = policies[usize::try_from(group % 3).unwrap()];
     GuestSpec {
+        dirty_bytes_per_second: match rng.random_bool(0.15) {
+            true => rng.random_range(200_000_000..2_000_000_000),
+            false => plain.dirty_bytes_per_second,
+        },
+        cpu_features: match rng.random_bool(0.1) {
+            true => vec!["avx512f".to_owned()],
+            false => Vec::new(),
+        },
         vcpus: rng.random_range(1..9),
         memory_bytes: rng.random_range(100..6_000) * MIB,
         disks: disks
@@ -148,11 +169,16 @@ fn world(seed: u64) -> World {
         guests.push(any_guest(&mut rng, number, &at));
     }
     // Nobody is turned away from there.
+    let links = hosts[0].links.clone();
     hosts.push(HostSpec {
         hypervisor_version: 11_000_000,
+        links: links.clone(),
         ..HostSpec::new(host(SINK))
     });
-    hosts.push(HostSpec::new(host(DEAD)));
+    hosts.push(HostSpec {
+        links,
+        ..HostSpec::new(host(DEAD))
+    });
     World {
         hosts,
         guests,
@@ -167,7 +193,12 @@ fn by() -> Requester {
 /// Some hosts are in a disabled pod, some in a cluster that takes no part, one is disabled, one dead.
 async fn differ(cluster: &mut Cluster) {
     let (store, now) = (cluster.store.clone(), SystemClock.now());
-    for (numbers, pod, name) in [(3..6, Some("p1"), None), (6..9, None, Some("c1"))] {
+    for (numbers, pod, name) in [
+        (3..6, Some("p1"), None),
+        (6..9, None, Some("c1")),
+        (9..14, None, Some("c2")),
+        (14..18, None, Some("c3")),
+    ] {
         for number in numbers {
             let new = NewTopology {
                 zone: None,
@@ -258,7 +289,7 @@ async fn guest(cluster: &Cluster, number: usize) -> Guest {
     let group = store.server_group_membership(server.uuid).await.unwrap();
     Guest {
         server,
-        disks: hardware.disks,
+        hardware,
         group,
     }
 }
@@ -333,11 +364,29 @@ fn is_so(world: &World, pair: &Pair, config: &godwit_conductor::Config) {
                     "{reason:?}"
                 );
             }
+            Evidence::Convergence {
+                dirty_bytes_per_second: dirty,
+                stream_bytes_per_second: stream,
+            } => {
+                let source = world.hosts.iter().find(|it| it.name == guest.host).unwrap();
+                let stream_of = |it: &HostSpec| it.links[0].stream_bytes_per_second.unwrap();
+                assert_eq!(*dirty, guest.dirty_bytes_per_second);
+                assert_eq!(*stream, stream_of(source).min(stream_of(spec)));
+                assert!(*dirty as f64 >= *stream as f64 * 0.999, "{reason:?}");
+            }
+            Evidence::Cluster {
+                cluster,
+                needed_cluster,
+            } => assert_ne!(cluster, needed_cluster),
             Evidence::Pools { pools } => assert!(pools.iter().all(|it| !spec.pools.contains(it))),
             Evidence::HypervisorType { .. }
             | Evidence::HypervisorVersion { .. }
             | Evidence::Arch { .. }
+            | Evidence::CpuFeatures { .. }
             | Evidence::Clusters { .. }
+            | Evidence::AgentVersion { .. }
+            | Evidence::Hypervisor { .. }
+            | Evidence::LocalDisks { .. }
             | Evidence::Disabled { .. }
             | Evidence::Held { .. }
             | Evidence::Host { .. }
@@ -350,11 +399,11 @@ fn is_so(world: &World, pair: &Pair, config: &godwit_conductor::Config) {
     }
 }
 
-/// Goes there, and is called off once it is placed. Returns why it was not, if it was not.
+/// Goes there as an operation of a plan, and is called off once it is placed. Returns why it was not, if it was not.
 async fn goes(cluster: &Cluster, pair: &Pair) -> Option<String> {
     let request = godwit_core::migration::LiveRequest {
         host: Some(pair.to.clone()),
-        ..anywhere()
+        ..godwit_core::migration::LiveRequest::of_plan()
     };
     let uuid = cluster.begin(pair.number, request).await.unwrap();
     let placed = wait_for("it to be placed or not", PATIENCE, async || {
@@ -412,6 +461,13 @@ async fn fleet_of(seed: u64, tally: &mut Tally) {
     made.config.service_down_time = Duration::from_secs(5);
     let mut cluster = made.start().await;
     let sources = occupy(&cluster).await;
+    let movers = world.guests[HOSTS..].iter();
+    let rates = movers.map(|it| {
+        let rate = i64::try_from(it.dirty_bytes_per_second).unwrap();
+        (it.uuid, rate)
+    });
+    let told = cluster.store.servers_measured(rates.collect());
+    told.await.unwrap();
     differ(&mut cluster).await;
     assert!(sources.len() > HOSTS / 2, "{sources:?}");
     let config = cluster.config.clone();
@@ -558,6 +614,29 @@ async fn a_fix_lets_a_server_go_there_and_no_part_of_it_does() {
     cluster.is_sound().await;
 }
 
+/// Nova has no such check: whoever asked for the move may force it to complete.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_plans_leave_alone_since_it_never_ends_nova_may_move_all_the_same() {
+    let mut made = Made::sqlite().await.with_hosts(&[1, 0]);
+    made.never_converges(1);
+    let cluster = made.start().await;
+    let rate = (server(1), 2_000_000_000);
+    cluster.store.servers_measured(vec![rate]).await.unwrap();
+    let pair = says(&cluster, 1, 2).await;
+    let codes: Vec<_> = pair.verdict.reasons.iter().map(|it| it.code).collect();
+    assert_eq!(codes, [ReasonCode::NeverConverges]);
+    let refused = goes(&cluster, &pair).await.unwrap();
+    assert!(
+        refused.contains(ReasonCode::NeverConverges.as_str()),
+        "{refused}"
+    );
+    let uuid = cluster.begin(1, to(2)).await.unwrap();
+    cluster.reaches(uuid, Status::Running).await;
+    assert!(cluster.ask(uuid, Event::AbortRequested).await);
+    cluster.ends(uuid).await;
+    cluster.is_sound().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_verdicts_are_what_becomes_of_servers() {
     let mut tally = Tally::new();
@@ -569,6 +648,8 @@ async fn ten_thousand_verdicts_are_what_becomes_of_servers() {
         ReasonCode::Disabled,
         ReasonCode::Down,
         ReasonCode::Unmanaged,
+        ReasonCode::OtherCluster,
+        ReasonCode::NeverConverges,
         ReasonCode::HypervisorType,
         ReasonCode::HypervisorTooOld,
         ReasonCode::Cpu,

@@ -95,6 +95,15 @@ impl Target {
         }
     }
 
+    /// The hosts that it empties of whatever is there.
+    pub fn emptied(&self) -> &[HostName] {
+        match self {
+            Self::Host(host) | Self::Maintenance(host) => std::slice::from_ref(host),
+            Self::Rolling { hosts, .. } => hosts,
+            Self::Server(..) | Self::Servers(_) | Self::Pool { .. } | Self::ReturnHome(_) => &[],
+        }
+    }
+
     /// It with the hosts of a rolling maintenance in this order; those that it does not name come
     /// last.
     #[must_use]

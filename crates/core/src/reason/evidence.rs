@@ -35,6 +35,31 @@ pub enum Evidence {
     Clusters {
         clusters: BTreeSet<String>,
     },
+    /// The host's, and the source's.
+    Cluster {
+        cluster: String,
+        needed_cluster: String,
+    },
+    /// What the agent speaks, and the oldest version that is understood.
+    AgentVersion {
+        host: HostName,
+        agent_version: String,
+        needed_agent_version: String,
+    },
+    /// Hypervisors of a type that does not move guests that run.
+    Hypervisor {
+        hypervisor_type: String,
+    },
+    /// What of the server's disks is on its host alone, in GiB, rounded up.
+    LocalDisks {
+        host: HostName,
+        local_gib: i64,
+    },
+    /// What the server changes of its memory, and what one stream carries.
+    Convergence {
+        dirty_bytes_per_second: u64,
+        stream_bytes_per_second: u64,
+    },
     /// How many hosts were looked at.
     Hosts {
         hosts: usize,
@@ -65,6 +90,10 @@ pub enum Evidence {
     Arch {
         arch: String,
         needed_arch: String,
+    },
+    /// Those that the host's processors do not have.
+    CpuFeatures {
+        missing_features: BTreeSet<String>,
     },
     /// Those that the host does not reach.
     Pools {
@@ -99,6 +128,11 @@ impl Evidence {
             | Self::Disabled { .. }
             | Self::Held { .. }
             | Self::Clusters { .. }
+            | Self::Cluster { .. }
+            | Self::AgentVersion { .. }
+            | Self::Hypervisor { .. }
+            | Self::LocalDisks { .. }
+            | Self::Convergence { .. }
             | Self::Hosts { .. }
             | Self::Named { .. }
             | Self::HypervisorType { .. }
@@ -107,6 +141,7 @@ impl Evidence {
             | Self::Memory { .. }
             | Self::Disk { .. }
             | Self::Arch { .. }
+            | Self::CpuFeatures { .. }
             | Self::Pools { .. }
             | Self::Affinity { .. }
             | Self::AntiAffinity { .. } => json!(self),

@@ -15,10 +15,14 @@ words!(
         Allocation = "allocation",
         /// Whether the hosts of a cluster take part in moves: `unmanaged` or `managed`.
         Management = "management",
+        /// The cluster that a host is in.
+        Cluster = "cluster",
         /// Who holds a host for maintenance: a holder, or null.
         Maintenance = "maintenance",
         /// Whether a host's agent is heard: `down` or `up`.
         Agent = "agent",
+        /// The version of the protocol that a host's agent speaks.
+        AgentVersion = "agent-version",
         /// Whether a host's service is declared dead: false or true.
         ForcedDown = "forced-down",
         /// The version of a host's hypervisor.
@@ -35,6 +39,8 @@ words!(
         GroupMembersOnHost = "group-members-on-host",
         /// The group that a server is in; null: none.
         Group = "group",
+        /// Whether a server runs: `running` or `shutdown`.
+        PowerState = "power-state",
     }
 );
 

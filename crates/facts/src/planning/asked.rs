@@ -51,17 +51,8 @@ impl Wanted<'_> {
         let homes = self.homes.home.iter().chain(&self.homes.shut_down);
         InventoryScope {
             servers: servers.chain(homes.copied()).collect(),
-            emptied: self.emptied().iter().cloned().collect(),
+            emptied: self.target.emptied().iter().cloned().collect(),
             hosts: None,
-        }
-    }
-
-    fn emptied(&self) -> &[HostName] {
-        match self.target {
-            Target::Host(host) | Target::Maintenance(host) => std::slice::from_ref(host),
-            Target::Rolling { hosts, .. } => hosts,
-            Target::Server(..) | Target::Servers(_) | Target::Pool { .. } => &[],
-            Target::ReturnHome(_) => &[],
         }
     }
 
@@ -70,7 +61,7 @@ impl Wanted<'_> {
     /// # Errors
     /// Hosts that are gone, or that are silent and may still execute what is to leave them.
     pub fn ask(&self, fleet: &Fleet) -> Result<Asked, NotAsked> {
-        let mut hosts: Vec<&HostName> = self.emptied().iter().collect();
+        let mut hosts: Vec<&HostName> = self.target.emptied().iter().collect();
         match self.target {
             Target::Server(_, Some(host)) | Target::ReturnHome(host) => hosts.push(host),
             Target::Server(_, None)
@@ -113,7 +104,7 @@ impl Wanted<'_> {
         };
         let it = &fleet.hosts()[no];
         let silent = !it.host.up && !it.fenced && !fleet.servers_on(no).is_empty();
-        (silent && self.emptied().contains(host)).then(|| source_not_fenced(host))
+        (silent && self.target.emptied().contains(host)).then(|| source_not_fenced(host))
     }
 
     fn wish(&self, fleet: &Fleet) -> Option<Wish> {

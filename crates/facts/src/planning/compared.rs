@@ -107,16 +107,9 @@ pub fn scope_of_plan(target: &Target, operations: &[PlannedOperation]) -> Invent
     let hosts: BTreeSet<HostName> = ends
         .filter_map(|it| HostName::new(it.as_str()).ok())
         .collect();
-    let emptied = match target {
-        Target::Host(host) | Target::Maintenance(host) => std::slice::from_ref(host),
-        Target::Rolling { hosts, .. } => hosts.as_slice(),
-        Target::Server(..) | Target::Servers(_) | Target::Pool { .. } | Target::ReturnHome(_) => {
-            &[]
-        }
-    };
     InventoryScope {
         servers: operations.iter().map(|it| it.server).collect(),
-        emptied: emptied.iter().cloned().collect(),
+        emptied: target.emptied().iter().cloned().collect(),
         hosts: Some(hosts),
     }
 }

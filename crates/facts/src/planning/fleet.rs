@@ -49,9 +49,6 @@ pub fn planning(
             host: host.clone(),
             link: Link::of_moves(&load.host.facts.links)
                 .with_stream_seen(load.host.stream_bytes_per_second),
-            zone: Some(load.topology.zone.clone()),
-            pod: load.topology.pod.clone(),
-            cluster: load.topology.cluster.clone(),
         })
         .collect();
     let numbers = groups.iter().enumerate();
@@ -89,14 +86,14 @@ fn server(
     };
     let moving_to = moving_to(&it, &here, kind);
     let memory = u64::try_from(it.server.room.memory_mb).unwrap_or_default();
-    let copied = it.disks.iter().filter(|disk| !disk.read_only);
+    let copied = it.hardware.disks.iter().filter(|disk| !disk.read_only);
     let disk_bytes = copied
         .map(|disk| u64::try_from(disk.allocated_bytes).unwrap_or_default())
         .fold(0, u64::saturating_add);
     let group = it.group.and_then(|group| groups.get(&group).copied());
     let guest = Guest {
         server: it.server,
-        disks: it.disks,
+        hardware: it.hardware,
         group: None,
     };
     let (need, _) = guest.need(facts)?;

@@ -43,12 +43,17 @@ impl Board<'_> {
     /// What a server needs now; `gone` are those that are counted as gone of a host besides.
     pub(super) fn need(&self, server: ServerNo, gone: Option<(HostNo, &[ServerNo])>) -> Need {
         let source = &self.hosts[self.at[server]];
+        let it = &self.fleet.servers()[server];
+        let live = it.running && source.up && self.options.fallback == Fallback::None;
         Need {
             source: source.name.clone(),
+            topology: source.topology.clone(),
+            live,
+            stream: it.stream(source).filter(|_| live),
             source_is_dead: !source.up,
             unmanaged: source.unmanaged.clone(),
             group: self.membership(server, gone),
-            ..self.fleet.servers()[server].need.clone()
+            ..it.need.clone()
         }
     }
 
@@ -96,32 +101,15 @@ impl Board<'_> {
     }
 
     /// Everything that is against a server's going to `host`.
-    pub(super) fn against(&self, server: ServerNo, need: &Need, no: HostNo) -> Vec<Reason> {
-        self.against_with(server, need, no, &self.hosts[no])
-    }
-
-    fn against_with(&self, server: ServerNo, need: &Need, no: HostNo, host: &Host) -> Vec<Reason> {
-        let alone = std::slice::from_ref(host);
-        let (_, rejected) = candidates(alone, need, &Target::Any);
-        let mut reasons: Vec<_> = rejected.into_iter().flat_map(|it| it.reasons).collect();
-        let guest = self.fleet.servers()[server].guest(host);
-        let live = self.fleet.servers()[server].running && !need.source_is_dead;
-        let rate = self.fleet.stream_limit(self.at[server], no);
-        if live && self.options.fallback == Fallback::None && !guest.ends(rate) {
-            let text = format!(
-                "the server dirties {} bytes per second, a stream there carries {rate}",
-                guest.dirty
-            );
-            reasons.push(Reason::new(ReasonCode::NeverConverges, text));
-        }
-        reasons
+    pub(super) fn against(&self, need: &Need, no: HostNo) -> Vec<Reason> {
+        against(need, &self.hosts[no])
     }
 
     /// How much of what leaves `host` a server has to wait for until it fits: nothing (0), or so
     /// many more operations than are counted as gone; or why it does not fit even then.
     pub(super) fn fits(&self, server: ServerNo, no: HostNo) -> Result<usize, Vec<Reason>> {
         let mut need = self.need(server, None);
-        let mut reasons = self.against(server, &need, no);
+        let mut reasons = self.against(&need, no);
         if reasons.is_empty() {
             return Ok(0);
         }
@@ -135,11 +123,16 @@ impl Board<'_> {
                 .less(self.fleet.servers()[left].need.room_at(&host.pools));
             gone.push(left);
             need.group = self.membership(server, Some((no, &gone)));
-            reasons = self.against_with(server, &need, no, &host);
+            reasons = against(&need, &host);
             if reasons.is_empty() {
                 return Ok(gone.len());
             }
         }
         Err(reasons)
     }
+}
+
+fn against(need: &Need, host: &Host) -> Vec<Reason> {
+    let (_, rejected) = candidates(std::slice::from_ref(host), need, &Target::Any);
+    rejected.into_iter().flat_map(|it| it.reasons).collect()
 }

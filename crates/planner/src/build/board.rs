@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use godwit_core::host::hypervisor::moves_live;
 use godwit_core::ids::HostName;
 use godwit_core::resources::Resources;
 
@@ -210,11 +211,15 @@ impl<'f> Board<'f> {
         self.open.update(from, &self.hosts[from]);
     }
 
-    /// A live move that would never end is a cold one, where that is allowed; elsewhere nobody
-    /// gets as far as this.
+    /// A live move that would never end, or that no hypervisor makes, is a cold one, where that is
+    /// allowed; elsewhere nobody gets as far as this.
     fn kind_to(&self, kind: OperationKind, server: ServerNo, to: HostNo) -> OperationKind {
-        let guest = self.fleet.servers()[server].guest(&self.hosts[to]);
-        let ends = || guest.ends(self.fleet.stream_limit(self.at[server], to));
+        let host = &self.hosts[to];
+        let guest = self.fleet.guest(server, self.at[server], to);
+        let ends = || {
+            moves_live(&host.hypervisor_type)
+                && guest.ends(self.fleet.stream_limit(self.at[server], to))
+        };
         if kind == OperationKind::Live && !ends() {
             return OperationKind::Cold;
         }

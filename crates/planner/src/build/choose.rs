@@ -120,7 +120,7 @@ impl Board<'_> {
     pub(super) fn choose(&self, server: ServerNo) -> Option<Choice> {
         let need = self.need(server, None);
         let now = |how| {
-            let host = self.choose_from(server, &need, how)?;
+            let host = self.choose_from(&need, how)?;
             Some(Choice {
                 host,
                 waits_for: 0,
@@ -132,11 +132,11 @@ impl Board<'_> {
             .or_else(|| now(Use::Reluctantly))
     }
 
-    fn choose_from(&self, server: ServerNo, need: &Need, how: Use) -> Option<HostNo> {
+    fn choose_from(&self, need: &Need, how: Use) -> Option<HostNo> {
         let wanted = if need.group.is_some() { LIKED_AMONG } else { 1 };
         let mut fitting = Vec::new();
         let visit = |no| {
-            if self.against(server, need, no).is_empty() {
+            if self.against(need, no).is_empty() {
                 fitting.push(no);
             }
             if fitting.len() < wanted {
@@ -155,7 +155,7 @@ impl Board<'_> {
         let members = members.filter_map(|name| self.fleet.host_no(name));
         for no in members.take(LIKED_AMONG) {
             let takes = self.open.entries[no].1 == how;
-            if takes && !fitting.contains(&no) && self.against(server, need, no).is_empty() {
+            if takes && !fitting.contains(&no) && self.against(need, no).is_empty() {
                 fitting.push(no);
             }
         }

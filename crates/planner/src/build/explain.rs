@@ -18,7 +18,7 @@ impl Board<'_> {
         let others = self.hosts.numbers().filter(|no| *no != self.at[server]);
         let mut least: BTreeMap<ReasonCode, (usize, Reason)> = BTreeMap::new();
         for no in others.take(most) {
-            let mut reasons = self.against(server, &need, no);
+            let mut reasons = self.against(&need, no);
             if reasons.is_empty() {
                 let text = format!("{} is emptied by the same plan", self.name(no));
                 reasons.push(Reason::new(ReasonCode::Disabled, text));

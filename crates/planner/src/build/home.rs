@@ -183,11 +183,17 @@ fn can_pass(reason: &Reason) -> bool {
         | R::Unknown
         | R::Disabled
         | R::Maintenance
+        | R::OtherCluster
         | R::Down
+        | R::AgentTooOld
         | R::HypervisorType
         | R::HypervisorTooOld
+        | R::HypervisorUnsupported
         | R::Cpu
         | R::Storage
+        | R::LocalStorage
+        | R::ServerNotRunning
+        | R::MoveFailed
         | R::Refused
         | R::Busy
         | R::Deleted

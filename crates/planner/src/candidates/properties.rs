@@ -11,7 +11,7 @@ use godwit_core::server_group::Policy;
 use proptest::prelude::*;
 
 use super::*;
-use crate::fixtures::{disabled, group, host, name, need, unmanaged};
+use crate::fixtures::{disabled, group, host, name, need, stream, unmanaged};
 use crate::reason::{Evidence, ReasonCode, Rejected};
 use crate::search::Search;
 
@@ -49,7 +49,8 @@ prop_compose! {
     fn any_host()(
         text in "[abc]", disabled_at in levels(),
         holders in proptest::sample::subsequence(vec!["anna".to_owned(), "run:1/ä".to_owned()], 0..=2), up in any::<bool>(), c in any_cluster(), used in room(), pools in pools(),
-        (old, fake, arm) in (any::<bool>(), any::<bool>(), any::<bool>()),
+        (old, fake, arm, behind) in (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()),
+        (cluster, stream, can) in (proptest::option::of("[cd]"), 1_u64..4, pools()),
     ) -> Host {
         let mut it = host(&text);
         (it.up, it.unmanaged, it.used, it.pools) = (up, c, used, pools);
@@ -62,6 +63,10 @@ prop_compose! {
         if arm {
             it.arch = "aarch64".into();
         }
+        it.topology.cluster = cluster;
+        it.agent_too_old = behind.then(|| "1.9.0".to_owned());
+        it.stream_bytes_per_second = stream * 400_000_000;
+        it.cpu_features = std::sync::Arc::new(can);
         it
     }
 }
@@ -76,13 +81,17 @@ prop_compose! {
             Just(Policy::Affinity), Just(Policy::AntiAffinity), Just(Policy::SoftAffinity),
         ]),
         others in proptest::collection::vec("[abc]", 0..5),
-        most in proptest::option::of(1..4_u32),
+        most in proptest::option::of(1..4_u32), cluster in proptest::option::of("[cd]"),
+        dirty in proptest::option::of(0_u64..2_000_000_000), features in pools(),
     ) -> Need {
         let others: Vec<&str> = others.iter().map(String::as_str).collect();
         let mut it = need("a");
         (it.room, it.pools, it.local_disks, it.unmanaged) = (room, pools, local_disks, c);
         it.pool_gib = it.pools.iter().map(|pool| (pool.clone(), 7)).collect();
         it.block_migration = block_migration;
+        it.topology.cluster = cluster;
+        it.cpu_features = features;
+        (it.live, it.stream) = (dirty.is_some(), dirty.map(stream));
         it.group = policy.map(|policy| {
             let mut group = group(policy, &others);
             group.max_server_per_host = most;
@@ -128,7 +137,18 @@ fn apply(change: &Change, host: &mut Host, need: &mut Need) {
                 it.take_if(named);
             }
         }
+        ChangeKind::Cluster => {
+            host.topology.cluster = serde_json::from_value(change.to.clone()).unwrap();
+        }
         ChangeKind::Agent => host.up = change.to == "up",
+        ChangeKind::AgentVersion => host.agent_too_old = None,
+        ChangeKind::PowerState => {
+            assert_eq!(
+                (&change.from, &change.to),
+                (&"running".into(), &"shutdown".into())
+            );
+            (need.live, need.stream) = (false, None);
+        }
         ChangeKind::HypervisorVersion => host.hypervisor_version = number(),
         ChangeKind::FreeVcpus => host.used.vcpus = host.capacity.vcpus - number(),
         ChangeKind::FreeMemory => host.used.memory_mb = host.capacity.memory_mb - number(),
@@ -179,6 +199,38 @@ fn holds(reason: &Reason, host: &Host, need: &Need) -> bool {
             let really: BTreeSet<String> = really.map(|it| it.cluster.clone()).collect();
             !clusters.is_empty() && *clusters == really
         }
+        Evidence::Cluster {
+            cluster,
+            needed_cluster,
+        } => {
+            let really = (&host.topology.cluster, &need.topology.cluster);
+            let said = (&Some(cluster.clone()), &Some(needed_cluster.clone()));
+            said == really && cluster != needed_cluster
+        }
+        Evidence::AgentVersion {
+            host: named,
+            agent_version,
+            needed_agent_version,
+        } => {
+            let really = host.agent_too_old.as_ref() == Some(agent_version);
+            *named == host.name && really && agent_version < needed_agent_version
+        }
+        Evidence::Hypervisor { hypervisor_type } => {
+            need.live && !godwit_core::host::hypervisor::moves_live(hypervisor_type)
+        }
+        Evidence::LocalDisks {
+            host: named,
+            local_gib,
+        } => *named == need.source && need.local_disks && *local_gib <= need.room.disk_gb,
+        Evidence::Convergence {
+            dirty_bytes_per_second: dirty,
+            stream_bytes_per_second: rate,
+        } => {
+            let stream = need.stream.unwrap();
+            let least = host.stream_bytes_per_second.min(stream.bytes_per_second);
+            (*dirty, *rate) == (stream.dirty_bytes_per_second, least)
+                && *dirty as f64 >= *rate as f64 * 0.999
+        }
         Evidence::Named { named_host } => *named_host != host.name,
         Evidence::HypervisorType {
             hypervisor_type,
@@ -201,6 +253,10 @@ fn holds(reason: &Reason, host: &Host, need: &Need) -> bool {
             free_gib,
         } => is_short((*needed_gib, *free_gib), room.disk_gb, free.disk_gb),
         Evidence::Arch { arch, needed_arch } => arch != needed_arch,
+        Evidence::CpuFeatures { missing_features } => {
+            let missing = missing_features.is_disjoint(&host.cpu_features);
+            missing && missing_features.is_subset(&need.cpu_features)
+        }
         Evidence::Pools { pools } => {
             !pools.is_empty() && pools.is_disjoint(&host.pools) && pools.is_subset(&need.pools)
         }

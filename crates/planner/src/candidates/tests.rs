@@ -1,9 +1,13 @@
+use std::sync::Arc;
+
 use godwit_core::host::scope::Level;
 use godwit_core::migration::BlockMigration;
+use godwit_core::reason::ChangeKind;
 use godwit_core::server_group::Policy;
 
 use super::*;
-use crate::fixtures::{disabled, group, host, name, need, unmanaged};
+use crate::fixtures::{disabled, group, host, name, need, stream, unmanaged};
+use crate::inventory::Stream;
 use crate::reason::ReasonCode;
 
 fn codes(host: &Host, need: &Need, target: &Target) -> Vec<ReasonCode> {
@@ -53,7 +57,29 @@ fn every_reason_is_found() {
     assert_rejected(R::Unmanaged, |_, need| {
         need.unmanaged = Some(unmanaged("c"))
     });
+    assert_rejected(R::OtherCluster, |host, need| {
+        host.topology.cluster = Some("d".to_owned());
+        need.topology.cluster = Some("c".to_owned());
+    });
     assert_rejected(R::Down, |host, _| host.up = false);
+    assert_rejected(R::AgentTooOld, |host, _| {
+        host.agent_too_old = Some("1.9.0".to_owned());
+    });
+    assert_rejected(R::HypervisorUnsupported, |host, need| {
+        (host.hypervisor_type, need.hypervisor_type) = ("LXC".into(), "LXC".into());
+        need.live = true;
+    });
+    assert_rejected(R::LocalStorage, |_, need| {
+        need.block_migration = BlockMigration::No;
+        need.local_disks = true;
+    });
+    assert_rejected(R::NeverConverges, |_, need| {
+        need.stream = Some(stream(1_250_000_000));
+    });
+    assert_rejected(R::NeverConverges, |host, need| {
+        host.stream_bytes_per_second = 500_000_000;
+        need.stream = Some(stream(600_000_000));
+    });
     assert_rejected(R::HypervisorType, |host, _| {
         host.hypervisor_type = "fake".into()
     });
@@ -65,6 +91,10 @@ fn every_reason_is_found() {
         host.used.disk_gb = 91;
     });
     assert_rejected(R::Cpu, |host, _| host.arch = "aarch64".into());
+    assert_rejected(R::Cpu, |host, need| {
+        host.cpu_features = Arc::new(["avx2".to_owned()].into());
+        need.cpu_features = ["avx2", "avx512f"].map(str::to_owned).into();
+    });
     assert_rejected(R::Storage, |host, need| {
         need.block_migration = BlockMigration::No;
         host.pools.clear();
@@ -86,19 +116,38 @@ fn broken(constraint: Constraint) -> (Host, Need, Target) {
         Constraint::Enabled => host.because = vec![disabled(Level::Pod, "p")],
         Constraint::NotHeld => host.holders = vec!["anna".into()],
         Constraint::Managed => host.unmanaged = Some(unmanaged("c")),
+        Constraint::Cluster => {
+            need.topology.cluster = Some("c".to_owned());
+            host.topology.cluster = Some("d".to_owned());
+        }
         Constraint::Up => host.up = false,
+        Constraint::AgentVersion => host.agent_too_old = Some("1.9.0".to_owned()),
         Constraint::HypervisorType => host.hypervisor_type = "fake".into(),
         Constraint::HypervisorVersion => host.hypervisor_version -= 1,
+        Constraint::MovesLive => {
+            need.live = true;
+            need.hypervisor_type = "LXC".into();
+            host.hypervisor_type = "LXC".into();
+        }
         Constraint::Arch => host.arch = "aarch64".into(),
+        Constraint::CpuFeatures => need.cpu_features = ["avx512f".to_owned()].into(),
         Constraint::Storage => {
             need.block_migration = BlockMigration::No;
             host.pools.clear();
+        }
+        Constraint::LocalStorage => {
+            need.block_migration = BlockMigration::No;
+            need.local_disks = true;
         }
         Constraint::Vcpus => host.used.vcpus = 8,
         Constraint::Memory => host.used.memory_mb = 7_169,
         Constraint::Disk => {
             need.block_migration = BlockMigration::Yes;
             host.used.disk_gb = 91;
+        }
+        Constraint::Converges => {
+            need.live = true;
+            need.stream = Some(stream(2_000_000_000));
         }
         Constraint::Group => need.group = Some(group(Policy::AntiAffinity, &["b"])),
     }
@@ -115,6 +164,109 @@ fn no_constraint_can_be_left_out() {
         assert_eq!(found, [constraint]);
         assert!(!codes(&host, &need, &target).is_empty(), "{constraint}");
     }
+}
+
+fn only_reason(host: &Host, need: &Need) -> Reason {
+    let (_, rejected) = candidates(std::slice::from_ref(host), need, &Target::Any);
+    let [reason] = rejected[0].reasons.as_slice() else {
+        panic!("{rejected:?}");
+    };
+    reason.clone()
+}
+
+#[test]
+fn hosts_without_a_cluster_are_in_no_other_one() {
+    let (mut host, mut need) = (host("b"), need("a"));
+    for (own, there) in [(None, Some("c")), (Some("c"), None), (Some("c"), Some("c"))] {
+        need.topology.cluster = own.map(str::to_owned);
+        host.topology.cluster = there.map(str::to_owned);
+        assert_eq!(codes(&host, &need, &Target::Any), []);
+    }
+}
+
+#[test]
+fn a_host_joins_the_cluster_of_a_server_where_that_is_in_its_zone() {
+    let (mut host, mut need) = (host("b"), need("a"));
+    need.topology.pod = Some("p".to_owned());
+    need.topology.cluster = Some("c".to_owned());
+    host.topology.cluster = Some("d".to_owned());
+    let reason = only_reason(&host, &need);
+    let fix = reason.fix.unwrap();
+    assert_eq!(fix.text, "Put b into cluster c.");
+    let request = fix.changes[0].request.as_ref().unwrap();
+    assert_eq!(
+        (request.method, &*request.path),
+        ("PUT", "/relocation/v1/hosts/b/topology")
+    );
+    let whole = serde_json::json!({"zone": "nova", "pod": "p", "cluster": "c"});
+    assert_eq!(request.body, whole);
+    host.topology.zone = "east".to_owned();
+    assert_eq!(only_reason(&host, &need).fix, None);
+}
+
+#[test]
+fn a_server_that_outruns_its_stream_is_shown_with_both_rates_and_may_be_stopped() {
+    let (mut host, mut need) = (host("b"), need("a"));
+    (need.live, need.stream) = (true, Some(stream(2_000_000_000)));
+    host.stream_bytes_per_second = 700_000_000;
+    let reason = only_reason(&host, &need);
+    let rates = serde_json::json!({
+        "dirty_bytes_per_second": 2_000_000_000_u64, "stream_bytes_per_second": 700_000_000,
+    });
+    assert_eq!(reason.evidence.to_json(), rates);
+    let request = reason.fix.unwrap().changes[0].request.clone().unwrap();
+    let path = format!("/v2.1/servers/{}/action", need.server);
+    assert_eq!((request.method, request.path), ("POST", path));
+    assert_eq!(request.body, serde_json::json!({"os-stop": null}));
+}
+
+#[test]
+fn what_is_small_enough_for_the_pause_alone_always_ends() {
+    let (host, mut need) = (host("b"), need("a"));
+    let small = Stream {
+        memory_bytes: 100 << 20,
+        ..stream(2_000_000_000)
+    };
+    need.stream = Some(small);
+    assert_eq!(codes(&host, &need, &Target::Any), []);
+}
+
+/// Nova's own moves may be forced to complete by whoever asked for them.
+#[test]
+fn nothing_has_to_converge_that_nobody_said_has_to() {
+    let (host, mut need) = (host("b"), need("a"));
+    need.live = true;
+    assert_eq!(codes(&host, &need, &Target::Any), []);
+}
+
+#[test]
+fn disks_of_a_dead_host_are_there_once_it_is_back() {
+    let (host, mut need) = (host("b"), need("a"));
+    need.block_migration = BlockMigration::No;
+    need.local_disks = true;
+    need.pool_gib = [("nfs".to_owned(), 3)].into();
+    assert_eq!(only_reason(&host, &need).fix, None);
+    need.source_is_dead = true;
+    let reason = only_reason(&host, &need);
+    let shown = serde_json::json!({"host": "a", "local_gib": 7});
+    assert_eq!(reason.evidence.to_json(), shown);
+    let change = &reason.fix.unwrap().changes[0];
+    assert_eq!((change.kind, &*change.target), (ChangeKind::Agent, "a"));
+}
+
+#[test]
+fn of_two_types_of_hypervisors_the_types_are_wrong_and_what_is_off_moves_from_any() {
+    let (mut host, mut need) = (host("b"), need("a"));
+    (host.hypervisor_type, need.live) = ("LXC".into(), true);
+    assert_eq!(
+        codes(&host, &need, &Target::Any),
+        [ReasonCode::HypervisorType]
+    );
+    need.hypervisor_type = "LXC".into();
+    let shown = only_reason(&host, &need).evidence.to_json();
+    assert_eq!(shown, serde_json::json!({"hypervisor_type": "LXC"}));
+    need.live = false;
+    assert_eq!(codes(&host, &need, &Target::Any), []);
 }
 
 #[test]

@@ -95,12 +95,14 @@ impl<'a> Question<'a> {
                 let within = of_host.filter(|(_, scopes)| scopes.contains(&scope));
                 Some(within.map(|(host, _)| host).collect())
             }
-            Key::Agent(host)
+            Key::Cluster(host)
+            | Key::Agent(host)
+            | Key::AgentVersion(host)
             | Key::Version(host)
             | Key::Pools(host)
             | Key::Free(host, _)
             | Key::Members(host, _) => Some(vec![host]),
-            Key::Leave(_) => None,
+            Key::Leave(_) | Key::Stop(_) => None,
         }
     }
 

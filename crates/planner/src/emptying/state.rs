@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use godwit_core::host::hypervisor::moves_live;
 use godwit_core::ids::ServerGroupUuid;
 use godwit_core::resources::Resources;
 use godwit_core::server_group::{Member, Membership, Violation};
@@ -125,7 +126,10 @@ impl<'a> State<'a> {
         };
         let never = host.name == need.source
             || host.hypervisor_type != need.hypervisor_type
-            || host.arch != need.arch;
+            || host.arch != need.arch
+            || !need.cpu_features.is_subset(&host.cpu_features)
+            || need.clusters_apart(host).is_some() && host.topology.zone != need.topology.zone
+            || need.keeps_storage() && need.local_disks;
         if never {
             return [None, None];
         }
@@ -137,7 +141,14 @@ impl<'a> State<'a> {
                 .of_source(need)
                 .filter(|key| !keys.contains(key)),
         );
+        let apart = need.clusters_apart(host).is_some();
+        keys.extend(apart.then_some(Key::Cluster(at)));
         keys.extend((!host.up).then_some(Key::Agent(at)));
+        let too_old = host.agent_too_old.is_some();
+        keys.extend(too_old.then_some(Key::AgentVersion(at)));
+        let runs_on = need.live && !moves_live(&host.hypervisor_type);
+        let stop = runs_on || need.never_ends(host).is_some();
+        keys.extend(stop.then_some(Key::Stop(server)));
         keys.extend(
             (host.hypervisor_version < need.hypervisor_version).then_some(Key::Version(at)),
         );

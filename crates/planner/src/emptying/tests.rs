@@ -6,7 +6,7 @@ use godwit_core::reason::ChangeKind;
 use godwit_core::server_group::{Member, Policy};
 
 use super::*;
-use crate::fixtures::{disabled, group, host, name, need, unmanaged};
+use crate::fixtures::{disabled, group, host, name, need, stream, unmanaged};
 
 /// A server of this number, with so much memory, on `a`.
 fn server(number: u8, memory_mb: i64) -> Need {
@@ -125,6 +125,8 @@ mod properties {
             (up, old, arm) in (any::<bool>(), any::<bool>(), proptest::bool::weighted(0.1)),
             (vcpus, memory) in (0..8_i64, 0..4_i64), pool in any::<bool>(),
             out in proptest::option::weighted(0.2, Just("c1")), held in proptest::bool::weighted(0.2),
+            apart in proptest::bool::weighted(0.2), behind in proptest::bool::weighted(0.2),
+            slow in any::<bool>(),
         ) -> Host {
             let mut it = host(text);
             it.holders = held.then(|| "anna".to_owned()).into_iter().collect();
@@ -134,6 +136,11 @@ mod properties {
             }).collect();
             it.up = up;
             it.unmanaged = out.map(unmanaged);
+            it.topology.cluster = apart.then(|| "d".to_owned());
+            it.agent_too_old = behind.then(|| "1.9.0".to_owned());
+            if slow {
+                it.stream_bytes_per_second = 500_000_000;
+            }
             it.hypervisor_version -= i64::from(old);
             if arm {
                 it.arch = "aarch64".into();
@@ -150,8 +157,12 @@ mod properties {
     prop_compose! {
         fn any_need(number: u8)(
             vcpus in 1..6_i64, memory in 1..4_i64, keeps in any::<bool>(), grouped in any::<bool>(),
+            dirty in proptest::option::weighted(0.3, prop_oneof![Just(9_u64), Just(20)]),
         ) -> Need {
             let mut it = server(number, memory);
+            it.topology.cluster = Some("c".to_owned());
+            it.live = dirty.is_some();
+            it.stream = dirty.map(|it| stream(it * 100_000_000));
             it.room.vcpus = vcpus;
             it.room.disk_gb = 1;
             if keeps {
@@ -200,6 +211,12 @@ mod properties {
             }
             return;
         }
+        if change.kind == ChangeKind::PowerState {
+            let stops = |it: &&mut Need| it.server.to_string() == change.target;
+            let it = needs.iter_mut().find(stops).unwrap();
+            (it.live, it.stream) = (false, None);
+            return;
+        }
         if change.kind == ChangeKind::Management {
             let of_hosts = hosts.iter_mut().map(|it| &mut it.unmanaged);
             let of_needs = needs.iter_mut().map(|it| &mut it.unmanaged);
@@ -223,7 +240,11 @@ mod properties {
                 ChangeKind::Maintenance => {
                     host.holders.retain(|it| change.from != it.as_str());
                 }
+                ChangeKind::Cluster => {
+                    host.topology.cluster = serde_json::from_value(change.to.clone()).unwrap();
+                }
                 ChangeKind::Agent => host.up = true,
+                ChangeKind::AgentVersion => host.agent_too_old = None,
                 ChangeKind::HypervisorVersion => host.hypervisor_version = number(),
                 ChangeKind::FreeVcpus => host.used.vcpus = host.capacity.vcpus - number(),
                 ChangeKind::FreeMemory => host.used.memory_mb = host.capacity.memory_mb - number(),
@@ -242,7 +263,9 @@ mod properties {
                     }
                 }
                 ChangeKind::Allocation | ChangeKind::Management => {}
-                ChangeKind::Group | ChangeKind::ForcedDown => panic!("{change:?}"),
+                ChangeKind::Group | ChangeKind::ForcedDown | ChangeKind::PowerState => {
+                    panic!("{change:?}")
+                }
             }
         }
     }
@@ -371,6 +394,21 @@ mod properties {
             prop_assert_eq!(found, fewest);
         }
     }
+}
+
+#[test]
+fn a_server_that_outruns_every_stream_is_stopped_and_nobody_else() {
+    let mut busy = server(1, 1_000);
+    (busy.live, busy.stream) = (true, Some(stream(2_000_000_000)));
+    let found = smallest(&[host("a"), host("b")], &[busy.clone(), server(2, 1_000)]).unwrap();
+    let target = busy.server.to_string();
+    assert_eq!(kinds(&found), [(ChangeKind::PowerState, target.as_str())]);
+    // Somewhere else it need not be.
+    let mut slow = host("b");
+    slow.stream_bytes_per_second = 500_000_000;
+    busy.stream = Some(stream(900_000_000));
+    let found = smallest(&[host("a"), slow, host("c")], &[busy]).unwrap();
+    assert_eq!((found.changes.len(), &found.places[0].1), (0, &name("c")));
 }
 
 /// A thousand hosts, none of which takes anything as it is.

@@ -9,6 +9,7 @@ use godwit_core::server_group::Policy;
 
 use super::{Fact, FactCode, Subject};
 use crate::fleet::Fleet;
+use crate::inventory::Need;
 use crate::plan::{Operation, OperationKind, Plan, Wish, room};
 use crate::table::{GroupNo, HostNo, ServerNo};
 
@@ -135,7 +136,7 @@ impl Facts<'_> {
         if operation.kind != OperationKind::Live {
             return;
         }
-        let guest = self.fleet.servers()[server].guest(&self.fleet.hosts()[to].host);
+        let guest = self.fleet.guest(server, from, to);
         let ends = guest.ends(self.fleet.stream_limit(from, to));
         let subject = Subject::Server(operation.server);
         let of = operation.destination.as_ref().map(ToString::to_string);
@@ -168,6 +169,14 @@ impl Facts<'_> {
         );
         let needs = asked.arrivals.iter();
         let needs: Vec<_> = needs.map(|server| &fleet.servers()[*server].need).collect();
+        let apart = asked.arrivals.iter().any(|server| {
+            let from = &fleet.hosts()[fleet.host_of(*server)].host.topology.cluster;
+            let both = from.as_ref().zip(to.host.topology.cluster.as_ref());
+            both.is_some_and(|(from, to)| from != to)
+        });
+        let cluster = to.host.topology.cluster.as_deref().filter(|_| apart);
+        let cluster = cluster.unwrap_or("theirs");
+        self.add(FactCode::HostCluster, subject(), cluster);
         let fits = needs.iter().all(|need| {
             need.hypervisor_type == to.host.hypervisor_type
                 && need.hypervisor_version <= to.host.hypervisor_version
@@ -180,7 +189,11 @@ impl Facts<'_> {
             hypervisor
         };
         self.add(FactCode::HostHypervisor, subject(), hypervisor);
-        let cpu = needs.iter().all(|need| need.arch == to.host.arch);
+        let runs = |need: &&Need| {
+            let has_all = need.cpu_features.is_subset(&to.host.cpu_features);
+            need.arch == to.host.arch && has_all
+        };
+        let cpu = needs.iter().all(|need| runs(need));
         let cpu = if cpu { "runs them" } else { &to.host.arch };
         self.add(FactCode::HostCpu, subject(), cpu);
         let reached = needs

@@ -153,6 +153,10 @@ fn relevant(code: FactCode) -> (Case, Parts, Subject) {
             now.0[host].host.unmanaged = Some(unmanaged("c"));
             of_host
         }
+        F::HostCluster => {
+            now.0[host].host.topology.cluster = Some("cluster-2".to_owned());
+            of_host
+        }
         F::HostFenced => {
             now.0[0].fenced = false;
             of_source

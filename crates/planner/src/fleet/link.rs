@@ -23,6 +23,11 @@ impl Link {
         }
     }
 
+    /// What one stream carries: no more than the whole link.
+    pub fn of_one_stream(self) -> u64 {
+        self.stream_bytes_per_second.min(self.bytes_per_second)
+    }
+
     /// What the moves of a host use that reports these networks. A rate of 0 says nothing: no
     /// network of a host that reports it carries nothing.
     pub fn of_moves(links: &[link::Link]) -> Self {

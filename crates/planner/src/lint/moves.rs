@@ -1,8 +1,10 @@
 //! Each move by itself.
 
+use godwit_core::host::hypervisor::moves_live;
 use godwit_core::migration::BlockMigration;
 
 use super::{Linter, Move, Rule};
+use crate::fleet::dirty_rate;
 use crate::plan::{Fallback, OperationKind};
 
 impl Linter<'_> {
@@ -45,14 +47,23 @@ impl Linter<'_> {
         let slowest = [from.link, to.link]
             .map(|link| link.bytes_per_second.min(link.stream_bytes_per_second) as f64);
         let slowest = slowest[0].min(slowest[1]);
-        let dirty = server.dirty_bytes_per_second;
-        let dirty = dirty.unwrap_or(crate::fleet::UNMEASURED_DIRTY_BYTES_PER_SECOND) as f64;
+        let dirty = dirty_rate(server.dirty_bytes_per_second, slowest);
         // Small enough to be sent in the pause alone, whatever it dirties.
         let small = server.memory_bytes as f64 <= slowest * 0.3;
         let cold_instead = self.options.fallback == Fallback::Cold;
         let checks = [
             (to.host.is_enabled(), "its destination is disabled"),
             (to.host.up, "its destination is down"),
+            (
+                to.host.agent_too_old.is_none(),
+                "its destination's agent is too old",
+            ),
+            (
+                from.host.topology.cluster.is_none()
+                    || to.host.topology.cluster.is_none()
+                    || from.host.topology.cluster == to.host.topology.cluster,
+                "its destination is in another cluster",
+            ),
             (
                 to.host.unmanaged.is_none() && from.host.unmanaged.is_none(),
                 "a host of it is not managed",
@@ -67,8 +78,20 @@ impl Linter<'_> {
             ),
             (to.host.arch == need.arch, "the processors are others"),
             (
+                need.cpu_features.is_subset(&to.host.cpu_features),
+                "the processors lack features",
+            ),
+            (
                 need.block_migration != BlockMigration::No || need.pools.is_subset(&to.host.pools),
                 "the destination does not reach its disks",
+            ),
+            (
+                need.block_migration != BlockMigration::No || !need.local_disks,
+                "its disks are on the source alone",
+            ),
+            (
+                kind != OperationKind::Live || moves_live(&to.host.hypervisor_type),
+                "its hypervisor moves nothing that runs",
             ),
             (
                 server.moving_to.is_none(),

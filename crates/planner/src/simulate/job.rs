@@ -55,11 +55,11 @@ pub(super) fn jobs(fleet: &Fleet, plan: &Plan, conditions: &Conditions) -> Vec<J
     let operations = plan.operations.rows().iter().enumerate();
     let jobs = operations.filter_map(|(at, operation)| {
         let source = fleet.host_no(&operation.source)?;
-        let server = &fleet.servers()[fleet.server_no(operation.server)?];
+        let server = fleet.server_no(operation.server)?;
         let destination = operation.destination.as_ref();
         let destination = destination.map_or(Some(source), |it| fleet.host_no(it))?;
         let limit = fleet.stream_limit(source, destination) * conditions.link_share.min(1.0);
-        let mut believed = server.guest(&fleet.hosts()[destination].host);
+        let mut believed = fleet.guest(server, source, destination);
         match operation.kind {
             OperationKind::Live => {}
             OperationKind::Cold => {

@@ -99,8 +99,10 @@ fn pauses_are_as_short_as_alone_and_nobody_stalls() {
             for operation in plan.operations.rows() {
                 let course = outcome.courses[operation.id];
                 assert!(!course.stalled);
-                let server = &fleet.servers()[fleet.server_no(operation.server).unwrap()];
-                let guest = server.guest(&fleet.hosts().rows()[1].host);
+                let server = fleet.server_no(operation.server).unwrap();
+                let of = |host: &_| fleet.host_no(host).unwrap();
+                let to = operation.destination.as_ref().unwrap();
+                let guest = fleet.guest(server, of(&operation.source), of(to));
                 let alone = guest.alone(stream as f64 * 125e6).unwrap();
                 pauses.push(course.downtime_seconds / alone.pause_seconds.max(0.001));
             }

@@ -13,7 +13,7 @@ use crate::connection::Database;
 use crate::hosts::{HostLoad, load_all_loads, loads_of};
 use crate::plans::count;
 use crate::schema::{migrations, server_group_members, server_groups, servers};
-use crate::servers::{Disk, Server, with_hardware};
+use crate::servers::{Hardware, Server, with_hardware};
 use crate::{Store, StoreError};
 
 /// Which part of the inventory is looked at.
@@ -44,8 +44,8 @@ pub struct PlanInventory {
 pub struct InventoryServer {
     /// The server.
     pub server: Server,
-    /// Its disks, as its host last told.
-    pub disks: Vec<Disk>,
+    /// What it is made of, as its host last told.
+    pub hardware: Hardware,
     /// The group that it is in.
     pub group: Option<ServerGroupUuid>,
     /// Its migration that has not ended.
@@ -220,11 +220,11 @@ pub(crate) fn inventory(
     let mut moves = moves(connection, &uuids)?;
     let servers = with_hardware(connection, &uuids)?
         .into_iter()
-        .map(|(server, disks)| InventoryServer {
+        .map(|(server, hardware)| InventoryServer {
             group: members.get(&server.uuid).copied(),
             moving: moves.remove(&server.uuid),
             server,
-            disks,
+            hardware,
         });
     let mut servers: Vec<InventoryServer> = servers.collect();
     servers.sort_by_key(|it| it.server.uuid);

@@ -255,9 +255,11 @@ fn claim_room(
     let others = others(connection, run, of_runs, note.at)?;
     let times = (run.short_since, note.at);
     let decision = match run.run.state == RunState::Pending && run.planned {
-        true => others
-            .decide(&room, &free)
-            .or_later(&room, (&free, &of_none), &others.holding, times),
+        true => {
+            others
+                .decide(&room, &free)
+                .or_later(&room, (&free, &of_none), &others.holding, times)
+        }
         // Core says what is wrong with that.
         false => Decision::Claim,
     };

@@ -1,6 +1,8 @@
 //! What a server's group says to a placement, asked twice: when a destination is searched, and
 //! in the transaction that places the migration there.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -10,6 +12,7 @@ use godwit_core::server_group::{Member, MemberMove, Membership, Policy};
 use godwit_core::status::{MigrationKind, MigrationStatus};
 
 use super::{GroupRow, count};
+use crate::among::{among, load_all};
 use crate::columns::text;
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
@@ -86,6 +89,72 @@ pub(super) fn joining(connection: &mut Database, server: ServerUuid) -> Result<M
     Ok(row.into())
 }
 
+#[derive(QueryableByName)]
+struct GroupMemberRow {
+    #[diesel(sql_type = BigInt)]
+    group_id: i64,
+    #[diesel(sql_type = Text)]
+    server: ServerUuid,
+    #[diesel(embed)]
+    member: MemberRow,
+}
+
+/// The servers of all groups that servers on `host` are in, each with its group.
+fn mates(
+    connection: &mut Database,
+    host: &HostName,
+) -> Result<Vec<(i64, ServerUuid, Member)>, StoreError> {
+    let statement = format!(
+        "SELECT gm.group_id AS group_id, s.uuid AS server, {PLACES}
+         FROM server_group_members gm
+         JOIN servers s ON s.uuid = gm.server_uuid AND s.deleted_at IS NULL
+         {UNFINISHED}
+         WHERE gm.group_id IN (
+             SELECT own.group_id FROM server_group_members own
+             JOIN servers here ON here.uuid = own.server_uuid AND here.deleted_at IS NULL
+             WHERE here.host = $1)
+         ORDER BY gm.id"
+    );
+    let rows: Vec<GroupMemberRow> = sql_query(statement)
+        .bind::<Text, _>(text(host))
+        .prepared()
+        .load(connection)?;
+    let row = |it: GroupMemberRow| (it.group_id, it.server, it.member.into());
+    Ok(rows.into_iter().map(row).collect())
+}
+
+fn memberships(
+    connection: &mut Database,
+    host: &HostName,
+) -> Result<HashMap<ServerUuid, Membership>, StoreError> {
+    let mut members: HashMap<i64, Vec<(ServerUuid, Member)>> = HashMap::new();
+    for (group, server, member) in mates(connection, host)? {
+        members.entry(group).or_default().push((server, member));
+    }
+    let ids: Vec<i64> = members.keys().copied().collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let groups: Vec<GroupRow> = load_all!(connection, ids, |ids| {
+        server_groups::table
+            .filter(among(server_groups::id, ids))
+            .select(GroupRow::as_select())
+    });
+    let mut found = HashMap::new();
+    for group in groups {
+        let members = members.remove(&group.id).unwrap_or_default();
+        let here = members
+            .iter()
+            .filter(|(_, it)| it.host.as_ref() == Some(host));
+        for (server, _) in here {
+            let others = members.iter().filter(|(other, _)| other != server);
+            let others = others.map(|(_, member)| member.clone()).collect();
+            found.insert(*server, group.clone().beside(others));
+        }
+    }
+    Ok(found)
+}
+
 fn group_of(connection: &mut Database, server: ServerUuid) -> Result<Option<GroupRow>, StoreError> {
     Ok(server_group_members::table
         .inner_join(server_groups::table)
@@ -100,14 +169,22 @@ pub(super) fn membership(
     group: GroupRow,
     server: ServerUuid,
 ) -> Result<Membership, StoreError> {
-    Ok(Membership {
-        group: group.uuid,
-        name: group.name,
-        policy: group.policy,
-        max_server_per_host: count(group.max_server_per_host)
-            .filter(|_| group.policy == Policy::AntiAffinity),
-        others: others(connection, group.id, server)?,
-    })
+    let others = others(connection, group.id, server)?;
+    Ok(group.beside(others))
+}
+
+impl GroupRow {
+    /// As one of its servers sees it.
+    fn beside(self, others: Vec<Member>) -> Membership {
+        let most = count(self.max_server_per_host);
+        Membership {
+            group: self.uuid,
+            name: self.name,
+            policy: self.policy,
+            max_server_per_host: most.filter(|_| self.policy == Policy::AntiAffinity),
+            others,
+        }
+    }
 }
 
 /// Refuses unless the group of a migration's server allows `host`, as everything is now, as far as
@@ -159,5 +236,14 @@ impl Store {
                 .transpose()
         })
         .await
+    }
+
+    /// The same of every server on a host that is in a group, in as many statements as for one.
+    pub async fn server_group_memberships_on(
+        &self,
+        host: HostName,
+    ) -> Result<HashMap<ServerUuid, Membership>, StoreError> {
+        self.read_snapshot(move |connection| memberships(connection, &host))
+            .await
     }
 }

@@ -6,20 +6,23 @@ use diesel::prelude::*;
 use godwit_core::ids::{ServerGroupUuid, ServerUuid};
 
 use super::list::{self, ServerFilter, ServerListError, ServerPage};
-use super::{Disk, Server, load};
+use super::row::HardwareRow;
+use super::{Disk, Hardware, Server, load};
 use crate::among::{among, load_all};
-use crate::columns::{Json, Parsed, text};
+use crate::columns::{Parsed, text};
 use crate::connection::Database;
 use crate::schema::{server_group_members, server_groups, servers};
 use crate::{Store, StoreError};
 
-/// A server, its disks and its groups.
+/// A server, what it is made of, and its groups.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ServerDetail {
     /// The server.
     pub server: Server,
     /// Its disks, as its host last told.
     pub disks: Vec<Disk>,
+    /// The processor it needs, as the driver describes it.
+    pub cpu: serde_json::Value,
     /// The server groups that it is in.
     pub groups: Vec<ServerGroupUuid>,
 }
@@ -29,10 +32,11 @@ fn with_details(
     found: Vec<Server>,
 ) -> Result<Vec<ServerDetail>, StoreError> {
     let uuids: Vec<String> = found.iter().map(|server| text(server.uuid)).collect();
-    let disks: Vec<(Parsed<ServerUuid>, Json<Vec<Disk>>)> = load_all!(connection, uuids, |uuids| {
+    type Row = (Parsed<ServerUuid>, HardwareRow);
+    let hardware: Vec<Row> = load_all!(connection, uuids, |uuids| {
         servers::table
             .filter(among(servers::uuid, uuids))
-            .select((servers::uuid, servers::disks))
+            .select((servers::uuid, HardwareRow::as_select()))
     });
     let members: Vec<(Parsed<ServerUuid>, Parsed<ServerGroupUuid>)> =
         load_all!(connection, uuids, |uuids| {
@@ -43,18 +47,21 @@ fn with_details(
                 .order(server_group_members::id)
                 .select((server_group_members::server_uuid, server_groups::uuid))
         });
-    let mut disks: HashMap<ServerUuid, Vec<Disk>> = disks
-        .into_iter()
-        .map(|(uuid, disks)| (uuid.0, disks.0))
-        .collect();
+    let hardware = hardware.into_iter();
+    let mut hardware: HashMap<ServerUuid, Hardware> =
+        hardware.map(|(uuid, it)| (uuid.0, it.into())).collect();
     let mut groups: HashMap<ServerUuid, Vec<ServerGroupUuid>> = HashMap::new();
     for (server, group) in members {
         groups.entry(server.0).or_default().push(group.0);
     }
-    let detail = |server: Server| ServerDetail {
-        disks: disks.remove(&server.uuid).unwrap_or_default(),
-        groups: groups.remove(&server.uuid).unwrap_or_default(),
-        server,
+    let detail = |server: Server| {
+        let Hardware { disks, cpu } = hardware.remove(&server.uuid).unwrap_or_default();
+        ServerDetail {
+            disks,
+            cpu,
+            groups: groups.remove(&server.uuid).unwrap_or_default(),
+            server,
+        }
     };
     Ok(found.into_iter().map(detail).collect())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use diesel::dsl::count_star;
 use diesel::prelude::*;
 use godwit_core::ids::{HostName, ServerUuid};
 
@@ -22,6 +23,27 @@ pub struct ServerPlace {
 }
 
 impl Store {
+    /// How many servers are on these hosts.
+    pub async fn servers_on(
+        &self,
+        hosts: impl IntoIterator<Item = HostName>,
+    ) -> Result<i64, StoreError> {
+        let hosts: Vec<String> = hosts.into_iter().map(text).collect();
+        if hosts.is_empty() {
+            return Ok(0);
+        }
+        self.read_snapshot(move |connection| {
+            let counts: Vec<i64> = load_all!(connection, hosts, |hosts| {
+                servers::table
+                    .filter(among(servers::host.assume_not_null(), hosts))
+                    .filter(servers::deleted_at.is_null())
+                    .select(count_star())
+            });
+            Ok(counts.into_iter().sum())
+        })
+        .await
+    }
+
     /// Whose these servers are, and where; those that there never were are left out.
     pub async fn server_places(
         &self,

@@ -103,8 +103,11 @@ pub struct Lock {
     pub reason: Option<String>,
 }
 
+/// A member of [`Hardware::cpu`]: true where destinations compare its features, and nothing else.
+pub const BY_FEATURES: &str = "by_features";
+
 /// What a server is made of, as its host last told. Only who looks for a host asks.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Default, Debug)]
 pub struct Hardware {
     /// Its disks.
     pub disks: Vec<Disk>,

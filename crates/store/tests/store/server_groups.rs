@@ -194,6 +194,29 @@ on_both! {
         bench.assert_sound().await;
     }
 
+    async fn the_groups_of_all_on_a_host_are_what_each_of_them_is_told(bench: Bench) {
+        let (web, db) = (declared(1, Policy::AntiAffinity), declared(2, Policy::SoftAffinity));
+        for name in ["a", "b", "c"] {
+            bench.host(name).await;
+        }
+        let here = vec![member(1, &web), member(2, &web), member(3, &db), running(4)];
+        bench.hears("a", at(1), here).await;
+        bench.hears("b", at(1), vec![member(5, &web)]).await;
+        bench.begin(5).await;
+        place(&bench, 5, "c").await.unwrap();
+        let store = &bench.store;
+        let all = store.server_group_memberships_on(host("a")).await.unwrap();
+        for n in 1..=4 {
+            let one = store.server_group_membership(server(n)).await.unwrap();
+            assert_eq!(all.get(&server(n)).cloned(), one, "{n}");
+        }
+        assert_eq!((all.len(), all[&server(1)].others.len()), (3, 2));
+        let nobody = store.server_group_memberships_on(host("c")).await.unwrap();
+        assert!(nobody.is_empty());
+        assert_eq!(store.servers_on([host("a"), host("b"), host("c")]).await.unwrap(), 5);
+        assert_eq!(store.servers_on([]).await.unwrap(), 0);
+    }
+
     async fn a_named_host_counts_only_once_it_is_chosen(bench: Bench) {
         spread(&bench, &declared(1, Policy::AntiAffinity), 2).await;
         for n in [1, 2] {

@@ -42,7 +42,7 @@ pub fn registration(name: &str, at: Timestamp) -> HostRegistration {
         agent: AgentFacts {
             address: format!("{name}.example.org:9000"),
             boot_id: uuid("boot", name),
-            rpc_version: "1.0.0".to_owned(),
+            rpc_version: "2.0.0".to_owned(),
             capabilities: vec!["post-copy".to_owned()],
         },
         zone: format!("zone-of-{name}"),

@@ -32,8 +32,7 @@ pub(super) async fn look_up(
     let most = call.state.config.quotas.servers_a_plan;
     let named = target.servers();
     if named.len() > most {
-        let detail = format!("A plan may name {most} servers.");
-        return Err(Problem::new(Code::QuotaExceeded, detail));
+        return Err(too_many(most));
     }
     let of_constraints = options.constraints.iter().flat_map(|it| it.servers());
     let all: BTreeSet<ServerUuid> = named.iter().copied().chain(of_constraints).collect();
@@ -52,10 +51,20 @@ pub(super) async fn look_up(
         let detail = "Only who sees the servers of every project may empty hosts and pools.";
         return Err(Problem::new(Code::Forbidden, detail));
     }
+    let emptied = target.emptied().iter().cloned();
+    let on_hosts = call.state.store.servers_on(emptied).await?;
+    if usize::try_from(on_hosts).is_ok_and(|on_hosts| on_hosts > most) {
+        return Err(too_many(most));
+    }
     Ok(Named {
         sources: sources(target, &places),
         servers: of_target(target, &places),
     })
+}
+
+fn too_many(most: usize) -> Problem {
+    let detail = format!("A plan may be about {most} servers.");
+    Problem::new(Code::QuotaExceeded, detail)
 }
 
 /// Is it about whatever is somewhere?

@@ -62,6 +62,7 @@ const fn named_by(code: FactCode) -> Named {
         | FactCode::HostEnabled
         | FactCode::HostUp
         | FactCode::HostManaged
+        | FactCode::HostCluster
         | FactCode::HostFenced
         | FactCode::HostHypervisor
         | FactCode::HostCpu

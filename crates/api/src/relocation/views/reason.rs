@@ -3,6 +3,7 @@
 
 use godwit_core::failure::Failure;
 use godwit_core::reason::{self, Evidence, Fix, ReasonCode};
+use godwit_core::run::OperationKind;
 use godwit_store::MigrationDetail;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -72,6 +73,32 @@ impl ReasonView {
             text: sees.text(failure).to_owned(),
             evidence: Map::new(),
             fix: None,
+        }
+    }
+
+    /// Why an operation is as it is: of a move that this failed, or that the server does not run, with
+    /// the failure as evidence.
+    pub(super) fn of_operation(
+        failure: &Failure,
+        (kind, begun): (OperationKind, bool),
+        sees: Visibility<'_>,
+    ) -> Self {
+        let failed = Self::failed(failure, sees);
+        let code = match kind {
+            OperationKind::Live => ReasonCode::of_move(failure.code, begun),
+            // What is moved otherwise need not run.
+            OperationKind::Cold | OperationKind::Evacuate | OperationKind::Storage => {
+                let off = ReasonCode::ServerNotRunning;
+                ReasonCode::of_move(failure.code, begun).filter(|code| *code != off)
+            }
+            OperationKind::Shutdown | OperationKind::Start => None,
+        };
+        let Some(code) = code else { return failed };
+        let evidence = [("failure".to_owned(), Value::from(failure.code.as_str()))];
+        Self {
+            code: code.as_str(),
+            evidence: evidence.into_iter().collect(),
+            ..failed
         }
     }
 

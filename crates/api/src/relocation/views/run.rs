@@ -1,5 +1,6 @@
 //! A run: a plan that is carried out.
 
+use godwit_core::failure::Failure;
 use godwit_core::ids::{HostName, MigrationUuid, OperationUuid, PlanUuid, RunUuid};
 use godwit_core::plan::options::Priority;
 use godwit_core::plan::{Actual, Estimate, PlanKind};
@@ -132,12 +133,15 @@ impl<'a> RunOperationView<'a> {
     ) -> Self {
         let planned = OperationView::new(&record.planned, owner, sees);
         let failure = operation.failure.iter();
+        let how = (operation.kind, operation.migration.is_some());
         Self {
             planned: planned.towards(&operation.destination, owner, sees),
             state: operation.state,
             migration: operation.migration,
             attempts: operation.attempts,
-            reasons: failure.map(|it| ReasonView::failed(it, sees)).collect(),
+            reasons: failure
+                .map(|it| ReasonView::of_operation(it, how, sees))
+                .collect(),
             actual: record.actual.unwrap_or_default(),
             started_at: record.started_at,
             ended_at: record.ended_at,
@@ -160,11 +164,16 @@ impl RevisionView {
         let kind = run.operation(revision.operation).map(|it| it.kind);
         let end = |name: &str| kind.and_then(|kind| end(kind, name, owner, sees));
         let because = revision.because.iter();
+        // Who was sent elsewhere before its move began was sent by another code.
+        let of_kind = |it: &Failure| match kind {
+            Some(kind) => ReasonView::of_operation(it, (kind, true), sees),
+            None => ReasonView::failed(it, sees),
+        };
         Self {
             operation: revision.operation,
             from: end(&revision.from),
             to: end(&revision.to),
-            reasons: because.map(|it| ReasonView::failed(it, sees)).collect(),
+            reasons: because.map(of_kind).collect(),
             at: revision.at,
         }
     }

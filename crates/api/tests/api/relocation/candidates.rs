@@ -164,3 +164,92 @@ async fn a_host_can_be_emptied_as_far_as_all_its_servers_fit_together() {
     let nowhere = world.native(Who::Admin, "/hosts/host-9/drain-check").await;
     nowhere.problem(404, "not-found");
 }
+
+/// One of a group that keeps apart finds a place where none of the others is.
+#[tokio::test]
+async fn groups_count_when_a_host_is_emptied() {
+    let world = four().await;
+    world.server(Server {
+        uuid: OTHER,
+        name: "vm-2",
+        ..Server::default()
+    });
+    world.sql(&format!(
+        "INSERT INTO server_groups (uuid, name, project_id, user_id, policy, created_at)
+         VALUES ('66666666-0000-4000-8000-000000000001', 'web', '{LAB}', 'u', 'anti-affinity',
+             '2026-11-20 12:00:00');
+         INSERT INTO server_group_members (group_id, server_uuid, created_at)
+         SELECT id, '{SERVER}', '2026-11-20 12:00:00' FROM server_groups;
+         INSERT INTO server_group_members (group_id, server_uuid, created_at)
+         SELECT id, '{OTHER}', '2026-11-20 12:00:00' FROM server_groups;
+         UPDATE services SET disabled = TRUE WHERE host IN ('host-3', 'host-4');"
+    ));
+    let path = "/hosts/host-1/drain-check";
+    let checked = world.native(Who::Admin, path).await.ok();
+    assert_eq!(checked["movable"].as_array().unwrap().len(), 1);
+    assert_eq!(codes(&checked["blocked"][0]), ["disabled", "anti-affinity"]);
+}
+
+/// `candidates` and `drain-check` say what a plan would.
+#[tokio::test]
+async fn a_server_that_outruns_its_streams_is_to_be_stopped_or_stays() {
+    let world = four().await;
+    world.sql("UPDATE servers SET dirty_bytes_per_second = 9000000000, memory_mb = 4096");
+    for item in found(&world, "").await {
+        assert_eq!(codes(&item), ["never-converges"]);
+        let rates = json!({
+            "dirty_bytes_per_second": 9_000_000_000_u64, "stream_bytes_per_second": 1_250_000_000,
+        });
+        assert_eq!(item["reasons"][0]["evidence"], rates);
+    }
+    let path = "/hosts/host-1/drain-check";
+    let checked = world.native(Who::Admin, path).await.ok();
+    assert_eq!(codes(&checked["blocked"][0]), ["never-converges"]);
+    let changes = &checked["fix"]["changes"];
+    assert_eq!(
+        (changes.as_array().unwrap().len(), &changes[0]["kind"]),
+        (1, &json!("power-state"))
+    );
+    let request = &changes[0]["request"];
+    let sent = world.ask(
+        request["method"].as_str().unwrap(),
+        request["path"].as_str().unwrap(),
+    );
+    let sent = sent.by(Who::Admin).json(&request["body"]).send().await;
+    assert_eq!(sent.status, 202, "{}", sent.text);
+    world.sql("UPDATE servers SET task_state = NULL, vm_state = 'stopped', power_state = 4");
+    let checked = world.native(Who::Admin, path).await.ok();
+    assert_eq!(
+        (&checked["movable"], &checked["fix"]),
+        (&json!([SERVER]), &json!(null))
+    );
+}
+
+#[tokio::test]
+async fn a_host_of_another_cluster_joins_that_of_the_server_by_the_request_of_its_fix() {
+    let world = four().await;
+    for (host, cluster) in [("host-1", "c1"), ("host-2", "c2"), ("host-3", "c1")] {
+        let path = format!("{}/hosts/{host}/topology", super::ROOT);
+        let ask = world.ask("PUT", &path).by(Who::Admin);
+        let placed = ask.json(&json!({ "cluster": cluster })).send().await;
+        assert_eq!(placed.status, 200, "{}", placed.text);
+    }
+    let items = found(&world, "").await;
+    let judged: Vec<_> = items.iter().map(codes).collect();
+    assert_eq!(judged, [vec!["other-cluster"], vec![], vec![]]);
+    let evidence = json!({"cluster": "c2", "needed_cluster": "c1"});
+    assert_eq!(items[0]["reasons"][0]["evidence"], evidence);
+    let request = &items[0]["reasons"][0]["fix"]["changes"][0]["request"];
+    let sent = world.ask(
+        request["method"].as_str().unwrap(),
+        request["path"].as_str().unwrap(),
+    );
+    let sent = sent.by(Who::Admin).json(&request["body"]).send().await;
+    assert_eq!(sent.status, 200, "{}", sent.text);
+    assert!(
+        found(&world, "")
+            .await
+            .iter()
+            .all(|it| codes(it).is_empty())
+    );
+}

@@ -574,6 +574,13 @@ async fn a_project_has_so_many_plans_of_so_many_servers() {
     let third = plan(&world, Who::HomeAdmin, &one).await;
     third.problem(403, "quota-exceeded");
     made(&plan(&world, Who::Admin, &one).await);
+    // What is on a host counts as what is named.
+    let host = plan(&world, Who::Admin, &json!({"host": "host-1"})).await;
+    host.problem(403, "quota-exceeded");
+    let hosts = json!({"hosts": ["host-1", "host-2"], "max_unavailable": 1});
+    let hosts = plan(&world, Who::Admin, &hosts).await;
+    hosts.problem(403, "quota-exceeded");
+    made(&plan(&world, Who::Admin, &json!({"host": "host-2"})).await);
     world.plan_is_made(&first, moves(&[], &[SERVER])).await;
     made(&plan(&world, Who::Manager, &one).await);
 }

@@ -1,7 +1,8 @@
 //! `/runs`: what may be run, what comes of it, and what may be asked of a run.
 
+use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{OperationUuid, RunUuid};
-use godwit_core::run::Event;
+use godwit_core::run::{Event, Outcome};
 use godwit_core::time::Clock;
 use godwit_store::{Actor, ChangeNote};
 use serde_json::{Value, json};
@@ -378,5 +379,47 @@ async fn a_migration_names_the_run_that_has_started_it_to_who_sees_that() {
         assert_eq!(shown(Who::Admin).await, id);
         let expected = if shown_to_reader { id } else { Value::Null };
         assert_eq!(shown(Who::Reader).await, expected, "{who:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_operation_whose_move_failed_says_so_and_one_that_never_began_does_not() {
+    let operation = OperationUuid(Uuid::from_u128(1));
+    let failed = |code| Failure::new(code, "host-2 is gone.");
+    for (code, begun, said, evidence) in [
+        (
+            FailureCode::LinkLost,
+            true,
+            "move-failed",
+            json!({"failure": "link-lost"}),
+        ),
+        (
+            FailureCode::PowerState,
+            false,
+            "server-not-running",
+            json!({"failure": "power-state"}),
+        ),
+        (FailureCode::NoValidHost, false, "no-valid-host", json!({})),
+    ] {
+        let world = World::new().await;
+        world.moving("running").await;
+        let plan = ready(&world, Who::Manager).await;
+        let id = accepted(&run(&world, Who::Manager, &plan).await)["id"].clone();
+        world.run_goes_on(&id, Event::RoomClaimed).await;
+        let ended = match begun {
+            true => {
+                let migration = migration_uuid(1).parse().unwrap();
+                let begun = Event::OperationBegun(operation, Some(migration));
+                world.run_goes_on(&id, begun).await;
+                Event::OperationEnded(operation, Outcome::Failed(failed(code)))
+            }
+            false => Event::OperationRefused(operation, failed(code)),
+        };
+        world.run_goes_on(&id, ended).await;
+        let reasons = async |who| shown(&world, who, &id).await["operations"][0]["reasons"].clone();
+        let reason =
+            |text| json!([{"code": said, "text": text, "evidence": evidence, "fix": null}]);
+        assert_eq!(reasons(Who::Admin).await, reason("host-2 is gone."));
+        assert_eq!(reasons(Who::Reader).await, reason(code.meaning()));
     }
 }

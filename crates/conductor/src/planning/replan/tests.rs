@@ -1,4 +1,5 @@
 use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::host::scope::Topology;
 use godwit_core::migration::BlockMigration;
 use godwit_core::plan::PlanKind;
 use godwit_core::plan::options::Fallback;
@@ -26,13 +27,16 @@ fn host(text: &str, free_mb: i64) -> Host {
     Host {
         name: name(text),
         node: text.to_owned(),
+        topology: nova(),
         because: Vec::new(),
         unmanaged: None,
         holders: Vec::new(),
         up: true,
+        agent_too_old: None,
         hypervisor_type: "QEMU".to_owned(),
         hypervisor_version: 1,
         arch: "x86_64".to_owned(),
+        cpu_features: Arc::default(),
         pools: BTreeSet::new(),
         capacity: Resources {
             vcpus: 64,
@@ -40,7 +44,16 @@ fn host(text: &str, free_mb: i64) -> Host {
             disk_gb: 100,
         },
         used: amount(65_536 - free_mb),
+        stream_bytes_per_second: 1_250_000_000,
         arriving: 0,
+    }
+}
+
+fn nova() -> Topology {
+    Topology {
+        zone: "nova".to_owned(),
+        pod: None,
+        cluster: None,
     }
 }
 
@@ -48,15 +61,19 @@ fn need() -> Need {
     Need {
         server: Uuid::from_u128(1).into(),
         source: name("a"),
+        topology: nova(),
         hypervisor_type: "QEMU".to_owned(),
         hypervisor_version: 1,
         arch: "x86_64".to_owned(),
+        cpu_features: BTreeSet::new(),
         room: amount(1_024),
         pools: BTreeSet::new(),
         pool_gib: BTreeMap::new(),
         local_disks: false,
         block_migration: BlockMigration::Auto,
         source_is_dead: false,
+        live: false,
+        stream: None,
         unmanaged: None,
         group: None,
     }

@@ -1,9 +1,11 @@
 //! A file as the planner sees it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use godwit_core::host::link::{self, LinkRole};
 use godwit_core::host::management::Unmanaged;
+use godwit_core::host::scope::Topology;
 use godwit_core::migration::BlockMigration;
 use godwit_core::resources::Resources;
 
@@ -67,19 +69,27 @@ impl HostEntry {
 fn host(file: &FleetFile, entry: &HostEntry) -> FleetHost {
     let pools = file.pools_of(entry).filter(|pool| pool.shared);
     let (capacity, hypervisor) = (&entry.capacity, entry.hypervisors.first());
+    let link = Link::of_moves(&entry.links());
     let mut host = Host {
         name: entry.name.clone(),
         node: entry.name.to_string(),
+        topology: Topology {
+            zone: entry.zone.clone().unwrap_or_else(|| "nova".to_owned()),
+            pod: entry.pod.as_ref().map(ToString::to_string),
+            cluster: entry.cluster.as_ref().map(ToString::to_string),
+        },
         because: Vec::new(),
         unmanaged: (!entry.managed).then(|| unmanaged(entry)),
         holders: Vec::new(),
         up: entry.up,
+        agent_too_old: None,
         hypervisor_type: hypervisor.map_or_else(|| "QEMU".to_owned(), |it| it.kind.clone()),
         hypervisor_version: hypervisor.map_or(0, |it| i64::from(it.version)),
         arch: entry
             .cpu
             .as_ref()
             .map_or_else(|| "x86_64".to_owned(), |cpu| cpu.arch.clone()),
+        cpu_features: Arc::default(),
         pools: pools.map(|pool| pool.name.clone()).collect(),
         capacity: Resources {
             vcpus: capacity.vcpus.into(),
@@ -87,6 +97,7 @@ fn host(file: &FleetFile, entry: &HostEntry) -> FleetHost {
             disk_gb: capacity.disk_gib.into(),
         },
         used: Resources::default(),
+        stream_bytes_per_second: link.of_one_stream(),
         arriving: 0,
     };
     if !entry.enabled {
@@ -94,10 +105,7 @@ fn host(file: &FleetFile, entry: &HostEntry) -> FleetHost {
     }
     FleetHost {
         host,
-        link: Link::of_moves(&entry.links()),
-        zone: entry.zone.clone(),
-        pod: entry.pod.as_ref().map(ToString::to_string),
-        cluster: entry.cluster.as_ref().map(ToString::to_string),
+        link,
         fenced: entry.fenced,
     }
 }
@@ -126,9 +134,11 @@ fn server(file: &FleetFile, (at, entry): (usize, &ServerEntry), source: &Host) -
         need: Need {
             server: file.id_of(at),
             source: entry.host.clone(),
+            topology: source.topology.clone(),
             hypervisor_type: source.hypervisor_type.clone(),
             hypervisor_version: source.hypervisor_version,
             arch: source.arch.clone(),
+            cpu_features: BTreeSet::new(),
             room: Resources {
                 vcpus: entry.vcpus.into(),
                 memory_mb: entry.memory_mib.into(),
@@ -139,6 +149,8 @@ fn server(file: &FleetFile, (at, entry): (usize, &ServerEntry), source: &Host) -
             local_disks,
             block_migration: BlockMigration::Auto,
             source_is_dead: !source.up,
+            live: false,
+            stream: None,
             unmanaged: source.unmanaged.clone(),
             group: None,
         },

@@ -63,6 +63,7 @@ impl<'a> LiveMigrationBody<'a> {
             disk_over_commit: self.disk_over_commit,
             synchronous: self.synchronous,
             affinity: Affinity::Strict,
+            must_converge: false,
         }
     }
 }
@@ -92,6 +93,7 @@ mod tests {
             disk_over_commit,
             synchronous,
             affinity: Affinity::Strict,
+            must_converge: false,
         }
     }
 
