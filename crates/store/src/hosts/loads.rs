@@ -90,7 +90,7 @@ fn loads(
         let topology = scopes.topology(name, &host.service.zone);
         let switch = host.service.switch();
         HostLoad {
-            unmanaged: scopes.unmanaged(&topology),
+            unmanaged: scopes.unmanaged(&host.service),
             because: because(name, &topology, &switch, scopes.disabled()),
             holders: held.get(name).cloned().unwrap_or_default(),
             topology,

@@ -17,6 +17,7 @@ use crate::import::NOVAS;
 use crate::migrations::source_returned;
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, services};
+use crate::scopes::Registering;
 use crate::services::{Beat, beat};
 use crate::{ServiceBinary, Store, StoreError};
 
@@ -115,10 +116,13 @@ impl Store {
         &self,
         registration: HostRegistration,
     ) -> Result<(Host, bool), StoreError> {
+        let beginnings = self.beginnings;
         self.write(move |connection| {
             let facts = &registration.facts;
             let before = load(connection, &facts.name)?;
             let was_known = is_known(connection, &facts.name)?;
+            let cause = Cause::by(Actor::Agent(facts.name.clone()), registration.at);
+            let registering = Registering::begin(connection, &facts.name, &registration.zone)?;
             let sign = Beat {
                 uuid: registration.service_uuid,
                 binary: ServiceBinary::Compute,
@@ -126,6 +130,7 @@ impl Store {
                 zone: &registration.zone,
                 version: &registration.version,
                 at: registration.at,
+                switch: beginnings.of_host(registration.at).unwrap_or_default(),
             };
             beat(connection, &sign)?;
             let service = services::table
@@ -137,9 +142,9 @@ impl Store {
             source_returned(connection, &facts.name, registration.at)?;
             let host = load(connection, &facts.name)?.ok_or(diesel::result::Error::NotFound)?;
             if let Some(event) = of_registration(was_known) {
-                let cause = Cause::by(Actor::Agent(facts.name.clone()), registration.at);
                 events::append_of_host(connection, &host.service, event, &cause)?;
             }
+            registering.end(connection, beginnings, &cause)?;
             let boot_id = registration.agent.boot_id;
             let known = before.is_some_and(|host| host.agent.boot_id == boot_id);
             Ok((host, !known))

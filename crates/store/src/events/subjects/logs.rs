@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
-use godwit_core::host::event::HostEvent;
 use godwit_core::host::scope::ScopeKind;
+use godwit_core::ids::HostName;
 use serde_json::{Value, json};
 
 use crate::connection::Database;
 use crate::prepared::Prepare as _;
-use crate::{Service, StoreError, dialect};
+use crate::{StoreError, dialect};
 
 /// What the log of a scope is called, among those of hosts.
 pub(in crate::events) fn log_of(kind: ScopeKind, name: &str) -> String {
@@ -47,9 +47,9 @@ pub(super) fn next_of_log(connection: &mut Database, log: &str) -> Result<(i64, 
 }
 
 /// As [`next_of_log`], for many hosts.
-pub(super) fn next_of_logs(
+pub(super) fn next_of_logs<'h>(
     connection: &mut Database,
-    hosts: &[&(Service, HostEvent)],
+    hosts: impl Iterator<Item = &'h HostName>,
 ) -> Result<HashMap<String, (i64, i64)>, StoreError> {
     #[derive(QueryableByName)]
     struct Next {
@@ -60,10 +60,7 @@ pub(super) fn next_of_logs(
         #[diesel(sql_type = BigInt)]
         event_sequence: i64,
     }
-    let names: Vec<Value> = hosts
-        .iter()
-        .map(|(service, _)| json!({ "host": service.host }))
-        .collect();
+    let names: Vec<Value> = hosts.map(|host| json!({ "host": host })).collect();
     let rows = dialect::rows_of(connection, &[("host", "text")]);
     let statement = format!(
         "INSERT INTO host_logs (host, event_sequence)
