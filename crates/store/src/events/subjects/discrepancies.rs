@@ -12,7 +12,6 @@ use super::{New, insert};
 use crate::StoreError;
 use crate::columns::text;
 use crate::connection::Database;
-use crate::prepared::Prepare as _;
 use crate::schema::{events, servers};
 
 /// A discrepancy that something happened to.
