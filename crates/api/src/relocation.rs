@@ -21,6 +21,7 @@ mod document;
 pub mod drain_check;
 pub mod etag;
 pub mod events;
+pub mod fence;
 mod fields;
 pub mod groups;
 pub mod hosts;

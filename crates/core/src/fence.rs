@@ -20,6 +20,39 @@ words!(
     }
 );
 
+words!(
+    /// How somebody wants a host to be declared dead.
+    FenceRequest, "kind of fence", {
+        /// By his word that it executes nothing.
+        Operator = "operator",
+        /// By switching it off.
+        Power = "power",
+    }
+);
+
+/// Why a host is not declared dead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NotFenced {
+    /// Nobody has told this service how hosts are switched off.
+    #[error("no fencing by power is configured")]
+    NoPowerFencing,
+    /// A host that is heard is alive, whatever somebody says of it.
+    #[error("the host is up")]
+    Up,
+}
+
+/// May a host be declared dead like this? `is_up`: its agent is heard, and it is not dead already.
+///
+/// # Errors
+/// Why not.
+pub const fn check(wanted: FenceRequest, is_up: bool) -> Result<(), NotFenced> {
+    match (wanted, is_up) {
+        (FenceRequest::Power, _) => Err(NotFenced::NoPowerFencing),
+        (FenceRequest::Operator, true) => Err(NotFenced::Up),
+        (FenceRequest::Operator, false) => Ok(()),
+    }
+}
+
 /// What is recorded of a host's service.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Declaration {
@@ -29,6 +62,8 @@ pub struct Declaration {
     pub forced_down_at: Option<Timestamp>,
     /// By whom; `None` where nobody wrote it down.
     pub forced_down_by: Option<Requester>,
+    /// How that is known, where somebody said so.
+    pub forced_down_reason: Option<String>,
     /// When it was heard last.
     pub last_heard_at: Option<Timestamp>,
 }
@@ -44,6 +79,9 @@ pub struct FenceProof {
     pub evidence: FenceEvidence,
     /// Who gave it.
     pub by: Option<Requester>,
+    /// How that is known, where somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What a proof rests on.
@@ -73,6 +111,7 @@ pub fn proof(
             at: declared.forced_down_at,
             evidence,
             by: declared.forced_down_by,
+            reason: declared.forced_down_reason,
         });
     }
     silence_is_proof.then_some(FenceProof {
@@ -80,6 +119,7 @@ pub fn proof(
         at: Some(now),
         evidence,
         by: None,
+        reason: None,
     })
 }
 
@@ -99,6 +139,7 @@ mod tests {
             forced_down,
             forced_down_at: at(7).filter(|_| forced_down),
             forced_down_by: Some(by).filter(|_| forced_down),
+            forced_down_reason: Some("its power was cut".to_owned()).filter(|_| forced_down),
             last_heard_at: at(5),
         };
         let host = HostName::new("h").unwrap();
@@ -117,6 +158,18 @@ mod tests {
     }
 
     #[test]
+    fn who_is_heard_is_not_dead_and_nobody_pretends_to_switch_hosts_off() {
+        for (wanted, is_up, expected) in [
+            (FenceRequest::Operator, false, Ok(())),
+            (FenceRequest::Operator, true, Err(NotFenced::Up)),
+            (FenceRequest::Power, false, Err(NotFenced::NoPowerFencing)),
+            (FenceRequest::Power, true, Err(NotFenced::NoPowerFencing)),
+        ] {
+            assert_eq!(check(wanted, is_up), expected, "{wanted} {is_up}");
+        }
+    }
+
+    #[test]
     fn a_proof_is_read_as_it_was_written() {
         let proof = proved(true, false).unwrap();
         let written = json!(proof);
@@ -128,6 +181,7 @@ mod tests {
                     "host": "h", "forced_down": true, "last_heard_at": "1970-01-01T00:00:05Z",
                 },
                 "by": {"user": "u", "project": null, "request_id": null},
+                "reason": "its power was cut",
             })
         );
         let read: FenceProof = serde_json::from_value(written).unwrap();

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::ensure;
 use anyhow::{Context, Result, anyhow};
 use godwit_api::config::{ApiConfig, AuthConfig, PolicyConfig};
+use godwit_core::host::scope::beginning::Beginnings;
 use godwit_core::retention::Retention;
 use serde::Deserialize;
 
@@ -38,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) identity: IdentityConfig,
     /// How long what is over is kept. API and conductor have it in their sections.
     retention: Retention,
+    /// How hosts and scopes begin that are new. API and conductor have it from the store.
+    pub(crate) allocation: Beginnings,
     pub(crate) conductor: godwit_conductor::Config,
     #[cfg(feature = "libvirt")]
     agent: Option<godwit_compute_agent::config::Config>,

@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use godwit_api::ApiState;
 use godwit_api::observability::{self, Observed, Readiness};
 use godwit_api::relocation::webhooks::deliver::Deliverer;
-use godwit_store::Store;
+use godwit_store::{Store, StoreOptions};
 use prometheus::Registry;
 
 use crate::config::Config;
@@ -29,7 +29,11 @@ use crate::version;
 /// before any of them is started.
 async fn store(config: &Config) -> Result<Store> {
     let database = config.database()?;
-    Ok(Store::open(&database.url, database.options()).await?)
+    let options = StoreOptions {
+        beginnings: config.allocation,
+        ..database.options()
+    };
+    Ok(Store::open(&database.url, options).await?)
 }
 
 /// Is the database there?

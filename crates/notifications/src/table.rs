@@ -377,7 +377,11 @@ pub(crate) fn of_host(name: &str) -> Option<&'static str> {
         HostEvent::Disabled | HostEvent::Enabled | HostEvent::ForcedDown | HostEvent::ForcedUp => {
             Some("service.update")
         }
-        HostEvent::Down | HostEvent::Up | HostEvent::Unmanaged | HostEvent::Managed => None,
+        HostEvent::Down
+        | HostEvent::Up
+        | HostEvent::Unmanaged
+        | HostEvent::Managed
+        | HostEvent::TopologyChanged => None,
     }
 }
 

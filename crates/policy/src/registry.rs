@@ -249,6 +249,7 @@ pub static RULES: &[RuleDefault<'static>] = &[
     project("relocation:pools:list", ADMIN, "List storage pools, for those who may see hosts."),
     project("relocation:hosts:set-allocation", ADMIN, "Say whether servers are put on a host."),
     project("relocation:hosts:set-topology", ADMIN, "Say in which zone, pod and cluster a host is."),
+    project("relocation:hosts:fence", ADMIN, "Declare a host dead."),
     project("relocation:scopes:list", ADMIN, "List zones, pods and clusters, for those who may see hosts."),
     project("relocation:scopes:set-allocation", ADMIN, "Say whether servers are put on the hosts of a zone, pod or cluster."),
     project("relocation:scopes:set-management", ADMIN, "Say whether the hosts of a cluster take part in moves."),

@@ -21,8 +21,8 @@ pub(crate) use self::positions::{end, newest_position};
 pub use self::stream::{EventPage, EventQuery, EventReadError, EventSubject, EventTypes};
 pub use self::subjects::ServiceState;
 pub(crate) use self::subjects::{
-    Cause, Numbered, OfDiscrepancy, OfScope, append_numbered, append_of_discrepancy,
-    append_of_host, append_of_scope, is_understood, understand_all,
+    Cause, Numbered, OfDiscrepancy, OfHost, OfScope, append_numbered, append_of_discrepancy,
+    append_of_host, append_of_hosts, append_of_scope, is_understood, understand_all, with_effect,
 };
 use crate::among::{among, load_all};
 use crate::columns::{Json, instant, json, text};

@@ -19,7 +19,8 @@ use crate::{Store, StoreError};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, thiserror::Error)]
 #[error("{promise}: {text}")]
 pub struct Violation {
-    /// Which promise, such as `P10`; `words` for a word that is none.
+    /// Which promise, such as `P10`; `words` for a word that is none, `topology` for a scope in two
+    /// places.
     pub promise: &'static str,
     /// What is wrong, naming the row.
     pub text: String,

@@ -99,13 +99,13 @@ pub use runs::{
     RunStepError, RunVersion, RunningOperation,
 };
 pub use scopes::{
-    AllocationChange, ManagementChange, NewTopology, Scope, ScopeError, TopologyError,
+    AllocationChange, ManagementChange, NewTopology, Placing, Scope, ScopeError, TopologyError,
 };
 pub use server_groups::{MembershipError, NewServerGroup, ServerGroup};
 pub use servers::*;
 pub use services::{
-    ConductorBeat, Service, ServiceBinary, ServiceChange, ServiceError, ServiceKey, ServiceStatus,
-    ServiceUse,
+    ConductorBeat, Fencing, Service, ServiceBinary, ServiceChange, ServiceError, ServiceKey,
+    ServiceStatus, ServiceUse,
 };
 pub use snapshot::Snapshot;
 pub use store::Store;

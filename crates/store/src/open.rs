@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use godwit_core::host::scope::beginning::Beginnings;
+
 use crate::group_commit::GroupCommit;
 use crate::location::Location;
 use crate::pool::{Access, Connector, Pool};
@@ -18,6 +20,8 @@ pub struct StoreOptions {
     pub busy_timeout: Duration,
     /// How long a connection may take to come about.
     pub connect_timeout: Duration,
+    /// How hosts and scopes begin that are new.
+    pub beginnings: Beginnings,
 }
 
 impl Default for StoreOptions {
@@ -26,6 +30,7 @@ impl Default for StoreOptions {
             pool_size: 8,
             busy_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(5),
+            beginnings: Beginnings::default(),
         }
     }
 }
@@ -130,7 +135,7 @@ impl Store {
                 }
             }
         };
-        Ok(Self::new(pools))
+        Ok(Self::new(pools, options.beginnings))
     }
 
     /// Brings a database to this program's schema, and creates an SQLite file that does not

@@ -62,6 +62,7 @@ fn restored(connection: &mut Database, told: &Restoring) -> Result<Restored, Sto
                 services::forced_down.eq(is_dead),
                 services::forced_down_at.eq(instants(is_dead.then_some(told.at))),
                 services::forced_down_by.eq(None::<String>),
+                services::forced_down_reason.eq(None::<String>),
                 services::updated_at.eq(instant(told.at)),
             ))
             .execute(connection)?;

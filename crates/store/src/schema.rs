@@ -92,6 +92,7 @@ diesel::table! {
         disabled_by -> Nullable<Text>,
         disabled_since -> Nullable<Timestamp>,
         forced_down_by -> Nullable<Text>,
+        forced_down_reason -> Nullable<Text>,
     }
 }
 
@@ -103,6 +104,11 @@ diesel::table! {
         disabled_reason -> Nullable<Text>,
         forced_down -> Bool,
         deleted_at -> Timestamp,
+        disabled_by -> Nullable<Text>,
+        disabled_since -> Nullable<Timestamp>,
+        forced_down_at -> Nullable<Timestamp>,
+        forced_down_by -> Nullable<Text>,
+        forced_down_reason -> Nullable<Text>,
     }
 }
 
@@ -135,6 +141,8 @@ diesel::table! {
         cluster -> Nullable<Text>,
         changed_at -> Timestamp,
         changed_by -> Nullable<Text>,
+        left_cluster -> Nullable<Text>,
+        left_at -> Nullable<Timestamp>,
     }
 }
 

@@ -65,6 +65,7 @@ const CHANGES: &[Change] = changes![
     "2026-11-29-000120_runs_beside",
     "2026-11-29-000130_link_budgets",
     "2026-11-29-000140_attempts",
+    "2026-11-29-000150_fences_and_places",
 ];
 
 /// Changes that no running program of the release before survives.

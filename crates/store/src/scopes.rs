@@ -4,8 +4,10 @@
 //! whoever claims room of a host relies on it ([`check`]): so nothing goes to a host by what was
 //! decided before it was disabled.
 
+mod begin;
 mod change;
 pub(crate) mod management;
+mod registration;
 mod tell;
 mod topology;
 
@@ -14,16 +16,20 @@ use std::collections::{BTreeMap, HashMap};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
-use godwit_core::host::management::{Management, Unmanaged};
+use godwit_core::host::management::{Left, Management, Unmanaged};
 use godwit_core::host::scope::{Because, ScopeKind, Switch, Topology, because, because_of};
 use godwit_core::ids::HostName;
 use godwit_core::requester::Requester;
 use godwit_core::time::Timestamp;
 
+pub(crate) use self::begin::{begin, zones as zones_known};
 use self::change::find as find_scope;
 pub use self::change::{AllocationChange, ScopeError};
 pub use self::management::ManagementChange;
-pub use self::topology::{NewTopology, TopologyError};
+pub(crate) use self::registration::Registering;
+pub(crate) use self::tell::{Standing, moved, standings};
+pub(crate) use self::topology::misplaced;
+pub use self::topology::{NewTopology, Placing, TopologyError};
 use crate::among::{among, load_all};
 use crate::columns::text;
 use crate::connection::Database;
@@ -53,10 +59,18 @@ pub struct Scope {
 /// What was said of scopes, by kind and name.
 type Switches = HashMap<(ScopeKind, String), Switch>;
 
+/// Where a host belongs beside its zone.
+#[derive(Clone, Default)]
+struct WithinZone {
+    pod: Option<String>,
+    cluster: Option<String>,
+    /// The cluster that it came from, until it was looked at.
+    left: Option<Left>,
+}
+
 /// Where hosts belong, and what was said of that.
 pub(crate) struct Scopes {
-    /// Pod and cluster of those that have any.
-    places: HashMap<HostName, (Option<String>, Option<String>)>,
+    places: HashMap<HostName, WithinZone>,
     switches: Switches,
     managements: HashMap<String, Management>,
 }
@@ -64,7 +78,7 @@ pub(crate) struct Scopes {
 impl Scopes {
     /// Where a host of this zone belongs.
     pub(crate) fn topology(&self, host: &HostName, zone: &str) -> Topology {
-        let (pod, cluster) = self.places.get(host).cloned().unwrap_or_default();
+        let WithinZone { pod, cluster, .. } = self.places.get(host).cloned().unwrap_or_default();
         Topology {
             zone: zone.to_owned(),
             pod,
@@ -72,10 +86,15 @@ impl Scopes {
         }
     }
 
-    /// The cluster of a place, where it takes no part in moves.
-    pub(crate) fn unmanaged(&self, place: &Topology) -> Option<Unmanaged> {
-        let cluster = place.cluster.as_deref()?;
-        Unmanaged::of(cluster, self.managements.get(cluster)?)
+    /// The cluster of a service's host, where that takes no part in moves, or the one that the host came
+    /// from, where it did not.
+    pub(crate) fn unmanaged(&self, service: &Service) -> Option<Unmanaged> {
+        let place = self.places.get(&service.host)?;
+        // A host that is declared dead is not waited for.
+        let left = place.left.as_ref().filter(|_| !service.forced_down);
+        let own = place.cluster.as_deref();
+        own.and_then(|it| Unmanaged::of(it, self.managements.get(it)?))
+            .or_else(|| left.map(Unmanaged::from))
     }
 
     /// Why nothing is put on the host of a service; none: something may be.
@@ -127,10 +146,19 @@ fn switches(connection: &mut Database) -> Result<Switches, StoreError> {
     Ok(rows.into_iter().map(switch).collect())
 }
 
-type PlaceRow = (HostName, Option<String>, Option<String>);
+type PlaceRow = (
+    HostName,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<Timestamp>,
+);
 
 fn scopes(connection: &mut Database, places: Vec<PlaceRow>) -> Result<Scopes, StoreError> {
-    let place = |(host, pod, cluster)| (host, (pod, cluster));
+    let place = |(host, pod, cluster, left, at): PlaceRow| {
+        let left = left.zip(at).map(|(cluster, at)| Left { cluster, at });
+        (host, WithinZone { pod, cluster, left })
+    };
     Ok(Scopes {
         places: places.into_iter().map(place).collect(),
         switches: switches(connection)?,
@@ -145,6 +173,8 @@ pub(crate) fn of_all(connection: &mut Database) -> Result<Scopes, StoreError> {
             host_topologies::host,
             host_topologies::pod,
             host_topologies::cluster,
+            host_topologies::left_cluster,
+            host_topologies::left_at,
         ))
         .load(connection)?;
     scopes(connection, places)
@@ -163,6 +193,8 @@ pub(crate) fn of_some(
                 host_topologies::host,
                 host_topologies::pod,
                 host_topologies::cluster,
+                host_topologies::left_cluster,
+                host_topologies::left_at,
             ))
     });
     scopes(connection, places)

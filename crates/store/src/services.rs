@@ -2,6 +2,7 @@
 //! per conductor.
 
 mod control;
+mod fence;
 mod silence;
 
 use std::collections::BTreeSet;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Text, Timestamp as SqlTimestamp};
+use diesel::sql_types::{Bool, Nullable, Text, Timestamp as SqlTimestamp};
 use godwit_core::host::event::Declared;
 use godwit_core::host::scope::Switch;
 use godwit_core::ids::HostName;
@@ -19,8 +20,9 @@ use godwit_core::words;
 use uuid::Uuid;
 
 pub use self::control::{ServiceChange, ServiceError, ServiceKey, ServiceStatus, ServiceUse};
+pub use self::fence::Fencing;
 use crate::aggregates::zones;
-use crate::columns::{instant, text};
+use crate::columns::{instant, instants, text};
 use crate::connection::Database;
 use crate::import::NOVAS;
 use crate::prepared::Prepare as _;
@@ -77,6 +79,8 @@ pub struct Service {
     pub disabled_by: Option<Requester>,
     /// Since when it is so, where that was written down.
     pub disabled_since: Option<Timestamp>,
+    /// How it is known that it is dead, where whoever declared it so said that.
+    pub forced_down_reason: Option<String>,
 }
 
 impl Service {
@@ -98,6 +102,11 @@ impl Service {
                 .is_some_and(|seen| now.since(seen) <= down_time)
     }
 
+    /// Is its agent heard, as far as is known and was told?
+    pub fn is_heard(&self, now: Timestamp, down_time: Duration) -> bool {
+        self.is_up(now, down_time) && !self.is_told_silent()
+    }
+
     /// Was it told that it is silent, and has it not been heard since?
     pub fn is_told_silent(&self) -> bool {
         self.silent_since.is_some() && self.silent_since >= self.last_seen_up
@@ -109,6 +118,7 @@ impl Service {
             disabled: self.disabled,
             reason: self.disabled_reason.as_deref(),
             forced_down: self.forced_down,
+            forced_down_reason: self.forced_down_reason.as_deref(),
         }
     }
 }
@@ -135,6 +145,8 @@ pub(crate) struct Beat<'a> {
     pub(crate) zone: &'a str,
     pub(crate) version: &'a str,
     pub(crate) at: Timestamp,
+    /// How it begins, should it be new.
+    pub(crate) switch: Switch,
 }
 
 /// Notes a sign of life; makes the row if need be. What operators set stays, also where they
@@ -144,12 +156,19 @@ pub(crate) fn beat(connection: &mut Database, beat: &Beat<'_>) -> Result<(), Sto
         ServiceBinary::Compute => zones::of_aggregates(connection, beat.host)?,
         ServiceBinary::Conductor | ServiceBinary::Scheduler => None,
     };
+    // What was said of one that was deleted goes before how a new one begins.
     sql_query(
         "INSERT INTO services (uuid, \"binary\", host, zone, version, last_seen_up, created_at,
-                               report_count, registered_zone, disabled, disabled_reason,
-                               forced_down)
+                               report_count, registered_zone,
+                               disabled, disabled_reason, disabled_by, disabled_since,
+                               forced_down, forced_down_at, forced_down_by, forced_down_reason)
          SELECT $1, $2, $3, $4, $5, $6, $6, 1, $7,
-                COALESCE(d.disabled, FALSE), d.disabled_reason, COALESCE(d.forced_down, FALSE)
+                COALESCE(d.disabled, $8),
+                CASE WHEN d.host IS NULL THEN $9 ELSE d.disabled_reason END,
+                d.disabled_by,
+                CASE WHEN d.host IS NULL THEN $10 ELSE d.disabled_since END,
+                COALESCE(d.forced_down, FALSE), d.forced_down_at, d.forced_down_by,
+                d.forced_down_reason
          FROM (SELECT 1 AS one) AS beat
          LEFT JOIN deleted_services d ON d.host = $3 AND d.\"binary\" = $2
          WHERE TRUE
@@ -166,6 +185,9 @@ pub(crate) fn beat(connection: &mut Database, beat: &Beat<'_>) -> Result<(), Sto
     .bind::<Text, _>(beat.version)
     .bind::<SqlTimestamp, _>(instant(beat.at))
     .bind::<Text, _>(beat.zone)
+    .bind::<Bool, _>(beat.switch.disabled)
+    .bind::<Nullable<Text>, _>(&beat.switch.reason)
+    .bind::<Nullable<SqlTimestamp>, _>(instants(beat.switch.since))
     .prepared()
     .execute(connection)?;
     Ok(())
@@ -199,6 +221,7 @@ impl Store {
                 zone: INTERNAL_ZONE,
                 version: &sign.version,
                 at: sign.at,
+                switch: Switch::default(),
             };
             beat(connection, &sign)
         })

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use godwit_core::host::scope::beginning::Beginnings;
 use godwit_core::ids::{HostName, MigrationUuid};
 
 use crate::connection::Database;
@@ -27,6 +28,8 @@ pub struct Store {
     /// What the next transaction writes as well.
     keyed: Option<Arc<KeyedWrite>>,
     pub(crate) lookups: Arc<Lookups>,
+    /// How hosts and scopes begin that are new.
+    pub(crate) beginnings: Beginnings,
 }
 
 pub(crate) struct Pools {
@@ -120,8 +123,9 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    pub(crate) fn new(pools: Pools) -> Self {
+    pub(crate) fn new(pools: Pools, beginnings: Beginnings) -> Self {
         Self {
+            beginnings,
             lookups: Arc::new(Lookups {
                 in_progress: Gather::new(&pools.readers, Urgency::Request, migrations::in_progress),
                 by_id: Gather::new(&pools.readers, Urgency::Request, migrations::by_id),

@@ -6,8 +6,7 @@
 use actix_web::http::header::EntityTag;
 use godwit_core::host::scope::{ScopeKind, Switch};
 use godwit_store::{
-    AllocationChange, HostLoad, Scope, ScopeError, ServiceBinary, ServiceChange, ServiceError,
-    ServiceKey, ServiceStatus,
+    AllocationChange, HostLoad, Scope, ScopeError, ServiceChange, ServiceError, ServiceStatus,
 };
 use serde_json::{Value, json};
 
@@ -92,8 +91,9 @@ pub async fn set_of_host(call: &Call) -> Answer {
     let name = hosts::named(call).ok_or_else(no_such)?;
     let Wanted { disabled, reason } = Wanted::read(&call.body)?;
     let store = &call.state.store;
-    let key = ServiceKey::On(name.clone(), ServiceBinary::Compute);
-    let service = store.service_find(key).await?.ok_or_else(no_such)?;
+    // One without facts is shown by nobody, so it is not changed either.
+    let known = store.host_find(&name).await?.ok_or_else(no_such)?;
+    let service = known.service;
     let change = ServiceChange {
         status: Some(match disabled {
             true => ServiceStatus::Disabled { reason },

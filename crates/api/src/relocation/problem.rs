@@ -56,6 +56,8 @@ words!(
         TopologyConflict = "topology-conflict",
         /// The server may not come into the group, or leave it.
         GroupConflict = "group-conflict",
+        /// Nobody has told this service how hosts are switched off.
+        FencingNotConfigured = "fencing-not-configured",
         /// Events from the cursor on are no longer kept.
         CursorExpired = "cursor-expired",
         /// It has changed since the caller read it.
@@ -92,7 +94,8 @@ impl Code {
             | Self::AlreadyEnded
             | Self::WrongState
             | Self::TopologyConflict
-            | Self::GroupConflict => StatusCode::CONFLICT,
+            | Self::GroupConflict
+            | Self::FencingNotConfigured => StatusCode::CONFLICT,
             Self::CursorExpired => StatusCode::GONE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -129,6 +132,7 @@ impl Code {
                 "A pod or cluster would be in two places, or servers would change their zone."
             }
             Self::GroupConflict => "The server may not come into the server group, or leave it.",
+            Self::FencingNotConfigured => "No fencing by power is configured.",
             Self::CursorExpired => "Events from the cursor on are no longer kept.",
             Self::PreconditionFailed => "It has changed since you read it.",
             Self::PayloadTooLarge => "The body is too long.",

@@ -10,7 +10,7 @@ use super::page;
 use super::problem::Problem;
 use super::reply::Reply;
 use super::{
-    allocation, candidates, drain_check, events, groups, hosts, maintenance, management,
+    allocation, candidates, drain_check, events, fence, groups, hosts, maintenance, management,
     migrations, openapi, plans, pools, rules, runs, scopes, servers, snapshot, topology, webhooks,
 };
 use crate::http::route::{Route, Router, to};
@@ -141,6 +141,11 @@ pub static OPERATIONS: &[Operation] = &[
         "/relocation/v1/hosts/{host}/topology",
         &[rules::HOSTS_SET_TOPOLOGY],
         to!(topology::set),
+    ),
+    post(
+        "/relocation/v1/hosts/{host}/fence",
+        &[rules::HOSTS_FENCE],
+        to!(fence::fence),
     ),
     get(
         "/relocation/v1/hosts/{host}/maintenance",

@@ -27,6 +27,7 @@ rules! {
     POOLS_LIST = "pools:list";
     HOSTS_SET_ALLOCATION = "hosts:set-allocation";
     HOSTS_SET_TOPOLOGY = "hosts:set-topology";
+    HOSTS_FENCE = "hosts:fence";
     SCOPES_LIST = "scopes:list";
     SCOPES_SET_ALLOCATION = "scopes:set-allocation";
     SCOPES_SET_MANAGEMENT = "scopes:set-management";

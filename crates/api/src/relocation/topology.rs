@@ -3,7 +3,7 @@
 use actix_web::http::header::EntityTag;
 use godwit_core::host::scope::Topology;
 use godwit_core::ids::HostName;
-use godwit_store::{NewTopology, TopologyError};
+use godwit_store::{Placing, TopologyError};
 use serde_json::{Value, json};
 
 use super::call::Call;
@@ -22,9 +22,28 @@ const LONGEST_ZONE: usize = 255;
 /// What a body asks for.
 #[derive(Debug, PartialEq, Eq)]
 struct Wanted {
+    /// `None`: the zone in which it is.
     zone: Option<String>,
-    pod: Option<String>,
-    cluster: Option<String>,
+    pod: Within,
+    cluster: Within,
+}
+
+/// What a body says of one of the scopes that a host may be in or not.
+#[derive(Debug, PartialEq, Eq)]
+enum Within {
+    /// Nothing: it stays as it is.
+    Unsaid,
+    /// In this one, or in none.
+    Said(Option<String>),
+}
+
+impl Within {
+    fn or(&self, before: Option<&String>) -> Option<String> {
+        match self {
+            Self::Unsaid => before.cloned(),
+            Self::Said(name) => name.clone(),
+        }
+    }
 }
 
 impl Wanted {
@@ -45,10 +64,22 @@ impl Wanted {
                 let expected = "It has 1 to 255 characters of a-z, A-Z, 0-9, '-', '.', '_'.";
                 fields.wrong(field, expected);
             }
-            name
+            match body.get(field) {
+                Some(_) => Within::Said(name),
+                None => Within::Unsaid,
+            }
         });
         fields.done()?;
         Ok(Self { zone, pod, cluster })
+    }
+
+    /// Where a host shall be that is there: what is not said of it stays.
+    fn of(&self, before: &Topology) -> Topology {
+        Topology {
+            zone: self.zone.clone().unwrap_or_else(|| before.zone.clone()),
+            pod: self.pod.or(before.pod.as_ref()),
+            cluster: self.cluster.or(before.cluster.as_ref()),
+        }
     }
 }
 
@@ -79,18 +110,18 @@ pub async fn set(call: &Call) -> Answer {
     call.caller.enforce_own(rules::HOSTS_SET_TOPOLOGY)?;
     let no_such = || Problem::not_found("such host");
     let name = hosts::named(call).ok_or_else(no_such)?;
-    let Wanted { zone, pod, cluster } = Wanted::read(&call.body)?;
-    let new = NewTopology {
-        zone,
-        pod,
-        cluster,
+    let wanted = Wanted::read(&call.body)?;
+    let placing = Placing {
         aggregate: call.state.ids.uuid(),
         by: call.requester(),
         at: call.state.clock.now(),
     };
     let headers = call.headers.clone();
-    let check = move |before: &Topology| etag::check(&headers, &version(before)?);
-    let placed = call.state.store.host_place(&name, new, check).await;
+    let wanted = move |before: &Topology| {
+        etag::check(&headers, &version(before)?)?;
+        Ok(wanted.of(before))
+    };
+    let placed = call.state.store.host_place(&name, placing, wanted).await;
     let placed = placed.map_err(|error| match error {
         TopologyError::NoSuchHost => no_such(),
         TopologyError::Refused(problem) => problem,
@@ -111,13 +142,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_three_names() {
+    fn what_is_not_said_of_a_place_stays() {
         let read = |body: Value| Wanted::read(&body);
-        let all = read(json!({"zone": "east 1", "pod": "p-1", "cluster": "c.1"})).unwrap();
-        assert_eq!(all.zone.as_deref(), Some("east 1"));
-        assert_eq!(all.cluster.as_deref(), Some("c.1"));
-        let none = read(json!({"zone": "east", "pod": null})).unwrap();
-        assert_eq!((none.pod, none.cluster), (None, None));
+        let place = |zone: &str, pod: Option<&str>, cluster: Option<&str>| Topology {
+            zone: zone.to_owned(),
+            pod: pod.map(str::to_owned),
+            cluster: cluster.map(str::to_owned),
+        };
+        let before = place("east 1", Some("p-1"), Some("c.1"));
+        for (body, after) in [
+            (json!({}), before.clone()),
+            (json!({"zone": null}), before.clone()),
+            (
+                json!({"zone": "west"}),
+                place("west", Some("p-1"), Some("c.1")),
+            ),
+            (
+                json!({"cluster": "c.2"}),
+                place("east 1", Some("p-1"), Some("c.2")),
+            ),
+            (json!({"cluster": null}), place("east 1", Some("p-1"), None)),
+            (
+                json!({"zone": "west", "pod": null, "cluster": null}),
+                place("west", None, None),
+            ),
+        ] {
+            assert_eq!(read(body.clone()).unwrap().of(&before), after, "{body}");
+        }
         for bad in [
             json!(null),
             json!({"zone": ""}),

@@ -397,3 +397,36 @@ async fn the_zones_of_a_fleet() {
     let refused = world.get(Who::Member, 80, "/v2.1/os-availability-zone/detail");
     assert_eq!(refused.await.forbidden(), "os-availability-zone:detail");
 }
+
+#[tokio::test]
+async fn no_cluster_comes_to_be_in_two_zones() {
+    let world = world().await;
+    world.host("host-3").await;
+    make(&world, "east", Some("east")).await;
+    for host in ["host-2", "host-3"] {
+        let path = format!("/relocation/v1/hosts/{host}/topology");
+        let ask = world.ask("PUT", &path).by(Who::Admin);
+        ask.json(&json!({"cluster": "c1"})).send().await.ok();
+    }
+    let text = add(&world, 1, "host-3").await.conflict();
+    let reason = "Reason: cluster c1 is in zone nova.";
+    assert_eq!(text, format!("Cannot add host to aggregate 1. {reason}"));
+    // An aggregate without a zone takes one, and they would no longer be in one.
+    make(&world, "west", None).await;
+    add(&world, 2, "host-3").await.ok();
+    let zone = json!({"metadata": {"availability_zone": "west"}});
+    let text = act(&world, 2, "set_metadata", zone).await.bad_request();
+    let expected = format!("Cannot update metadata of aggregate 2. {reason}");
+    assert_eq!(text, expected);
+    let text = update(&world, 2, json!({"availability_zone": "west"})).await;
+    let expected = format!("Cannot update aggregate 2. {reason}");
+    assert_eq!(text.bad_request(), expected);
+    let path = "/relocation/v1/scopes?fields=zone,hosts";
+    let scopes = world.ask("GET", path).by(Who::Admin).send().await.ok();
+    let expected = json!([{"zone": "nova", "hosts": 3}, {"zone": "nova", "hosts": 2}]);
+    assert_eq!(scopes["items"], expected);
+    // Once both are there they may go together.
+    add(&world, 2, "host-2").await.ok();
+    let gone = update(&world, 2, json!({"availability_zone": "west"})).await;
+    assert_eq!(gone.status, 200);
+}

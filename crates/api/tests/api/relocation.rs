@@ -2,6 +2,7 @@
 
 mod candidates;
 mod events;
+mod fence;
 mod groups;
 mod host_events;
 mod hosts;

@@ -6,6 +6,7 @@ use anyhow::ensure;
 use godwit_core::event::Event;
 use godwit_core::failure::FailureCode;
 use godwit_core::host::maintenance::{Event as OfMaintenance, Holder};
+use godwit_core::host::scope::Topology;
 use godwit_core::ids::{HostName, PlanUuid, RunUuid};
 use godwit_core::plan::options::{Affinity, Constraint, Immovable, ReturnHome};
 use godwit_core::plan::request::Target;
@@ -17,7 +18,7 @@ use godwit_core::server_group::Policy;
 use godwit_core::status::MigrationStatus as Status;
 use godwit_core::time::Clock;
 use godwit_store::{
-    Actor, ChangeNote, FreshIds, Hold, ManagementChange, NewPlan, NewRun, NewTopology, PlanDetail,
+    Actor, ChangeNote, FreshIds, Hold, ManagementChange, NewPlan, NewRun, Placing, PlanDetail,
     PlanStepError, RunRecord, RunStepError, ServiceChange, ServiceStatus,
 };
 use godwit_test_support::fleet::declared;
@@ -163,18 +164,21 @@ impl Cluster {
 
     async fn unmanage(&self, number: usize) {
         let cluster = format!("cluster-{number}");
-        let place = NewTopology {
-            zone: None,
-            pod: None,
-            cluster: Some(cluster.clone()),
+        let placing = Placing {
             aggregate: new_uuid(),
             by: Requester::default(),
             at: SystemClock.now(),
         };
-        self.store
-            .host_place(&host(number), place, any_version)
-            .await
-            .unwrap();
+        let named = cluster.clone();
+        let within = move |before: &Topology| {
+            let place = Topology {
+                cluster: Some(named.clone()),
+                ..before.clone()
+            };
+            Ok::<_, ()>(place)
+        };
+        let placed = self.store.host_place(&host(number), placing, within).await;
+        placed.unwrap();
         let change = ManagementChange {
             managed: false,
             reason: Some("theirs".to_owned()),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use godwit_compute_agent::drivers::simulated::{Fleet as World, GuestSpec, HostSpec, PoolSpec};
 use godwit_core::event::Event;
 use godwit_core::host::link::{Link, LinkRole};
-use godwit_core::host::scope::ScopeKind;
+use godwit_core::host::scope::{ScopeKind, Topology};
 use godwit_core::ids::HostName;
 use godwit_core::reason::{Evidence, ReasonCode};
 use godwit_core::requester::Requester;
@@ -23,7 +23,9 @@ use godwit_core::status::MigrationStatus as Status;
 use godwit_core::time::Clock;
 use godwit_facts::{Basis, Fleet, Guest, Verdict, gib_ceil, verdicts};
 use godwit_rpc::domain::Disk;
-use godwit_store::{AllocationChange, ManagementChange, NewTopology, ServiceChange, ServiceStatus};
+use godwit_store::{
+    AllocationChange, ManagementChange, Placing, ServiceChange, ServiceStatus, Store,
+};
 use godwit_test_support::fleet::rpc::owner;
 use godwit_test_support::wait_for;
 use rand::rngs::StdRng;
@@ -190,6 +192,27 @@ fn by() -> Requester {
     Requester::default()
 }
 
+/// Puts a host into a pod or cluster of its zone.
+async fn place(store: &Store, number: usize, (pod, cluster): (Option<&str>, Option<&str>)) {
+    let (pod, cluster) = (pod.map(str::to_owned), cluster.map(str::to_owned));
+    let placing = Placing {
+        aggregate: new_uuid(),
+        by: by(),
+        at: SystemClock.now(),
+    };
+    let within = move |before: &Topology| {
+        let (pod, cluster) = (pod.clone(), cluster.clone());
+        let place = Topology {
+            pod,
+            cluster,
+            ..before.clone()
+        };
+        Ok::<_, ()>(place)
+    };
+    let placed = store.host_place(&host(number), placing, within).await;
+    placed.unwrap();
+}
+
 /// Some hosts are in a disabled pod, some in a cluster that takes no part, one is disabled, one dead.
 async fn differ(cluster: &mut Cluster) {
     let (store, now) = (cluster.store.clone(), SystemClock.now());
@@ -200,18 +223,7 @@ async fn differ(cluster: &mut Cluster) {
         (14..18, None, Some("c3")),
     ] {
         for number in numbers {
-            let new = NewTopology {
-                zone: None,
-                pod: pod.map(str::to_owned),
-                cluster: name.map(str::to_owned),
-                aggregate: new_uuid(),
-                by: by(),
-                at: now,
-            };
-            store
-                .host_place(&host(number), new, any_version)
-                .await
-                .unwrap();
+            place(&store, number, (pod, name)).await;
         }
     }
     let disabled = AllocationChange {
@@ -574,19 +586,7 @@ async fn switch_host(cluster: &Cluster, number: usize, disabled: bool) {
 async fn a_fix_lets_a_server_go_there_and_no_part_of_it_does() {
     let made = Made::sqlite().await.with_hosts(&[1, 0]);
     let cluster = made.start().await;
-    let new = NewTopology {
-        zone: None,
-        pod: Some("p1".to_owned()),
-        cluster: None,
-        aggregate: new_uuid(),
-        by: by(),
-        at: SystemClock.now(),
-    };
-    cluster
-        .store
-        .host_place(&host(2), new, any_version)
-        .await
-        .unwrap();
+    place(&cluster.store, 2, (Some("p1"), None)).await;
     for (pod, itself) in [(true, true), (false, true), (true, false)] {
         switch_pod(&cluster, pod).await;
         switch_host(&cluster, 2, itself).await;

@@ -1,7 +1,7 @@
 //! What is told of a host, and of what hosts are in, and which change it follows from.
 
 use super::management::{Management, Standing};
-use super::scope::Switch;
+use super::scope::{Switch, Topology};
 use crate::status::words;
 use crate::time::Timestamp;
 
@@ -29,6 +29,8 @@ words!(
         Unmanaged = "unmanaged",
         /// Its cluster takes part in moves again.
         Managed = "managed",
+        /// It is in another zone, pod or cluster than before.
+        TopologyChanged = "topology_changed",
     }
 );
 
@@ -77,7 +79,9 @@ impl HostEvent {
             Self::Removed => "Its operator removed it from the records.",
             Self::Down => "Its agent is silent, for so long that it counts as down.",
             Self::Up => "Its agent was heard again.",
-            Self::ForcedDown => "Its operator declared it dead.",
+            Self::ForcedDown => {
+                "Its operator declared it dead; the detail says why, where a reason was given. Told again with another reason."
+            }
             Self::ForcedUp => "Its operator took back that it is dead.",
             Self::Disabled => {
                 "Nothing is to be placed there, by its own switch or that of the zone, pod or cluster in the detail, which says why. Told again with another reason of its own."
@@ -85,8 +89,13 @@ impl HostEvent {
             Self::Enabled => {
                 "Its own switch, or that of the zone, pod or cluster in the detail, is on again; `effective` says what comes of that."
             }
-            Self::Unmanaged => "Its cluster takes no part in moves.",
-            Self::Managed => "Its cluster takes part in moves again.",
+            Self::Unmanaged => {
+                "It takes no part in moves: its cluster does not, or it came from one that does not and is looked at."
+            }
+            Self::Managed => "It takes part in moves again.",
+            Self::TopologyChanged => {
+                "It is in another zone, pod or cluster; the detail says in which it was and is."
+            }
         }
     }
 }
@@ -100,12 +109,17 @@ pub struct Declared<'a> {
     pub reason: Option<&'a str>,
     /// It is dead.
     pub forced_down: bool,
+    /// How that is known, while it is dead, where somebody said so.
+    pub forced_down_reason: Option<&'a str>,
 }
 
 /// What is told where an operator says something else than before, in this order.
 pub fn of_declaration(before: Declared<'_>, after: Declared<'_>) -> Vec<HostEvent> {
     let death = match (before.forced_down, after.forced_down) {
         (false, true) => Some(HostEvent::ForcedDown),
+        (true, true) if before.forced_down_reason != after.forced_down_reason => {
+            Some(HostEvent::ForcedDown)
+        }
         (true, false) => Some(HostEvent::ForcedUp),
         (true, true) | (false, false) => None,
     };
@@ -135,6 +149,33 @@ pub const fn of_effect(was_disabled: bool, is_disabled: bool) -> Option<HostEven
         (true, false) => Some(HostEvent::Enabled),
         (true, true) | (false, false) => None,
     }
+}
+
+/// Where a host belongs, and what comes of that for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standpoint<'a> {
+    /// Where it belongs.
+    pub topology: &'a Topology,
+    /// Nothing is put there, by whatever was said.
+    pub is_disabled: bool,
+    /// It takes part in moves.
+    pub is_managed: bool,
+}
+
+/// What is told of a host that belongs elsewhere than before, in this order.
+pub fn of_topology(before: Standpoint<'_>, after: Standpoint<'_>) -> Vec<HostEvent> {
+    let moved = (before.topology != after.topology).then_some(HostEvent::TopologyChanged);
+    let allocation = of_effect(before.is_disabled, after.is_disabled);
+    let management = match (before.is_managed, after.is_managed) {
+        (true, false) => Some(HostEvent::Unmanaged),
+        (false, true) => Some(HostEvent::Managed),
+        (true, true) | (false, false) => None,
+    };
+    moved
+        .into_iter()
+        .chain(allocation)
+        .chain(management)
+        .collect()
 }
 
 /// What is told of a cluster that is managed otherwise than before, and of each of its hosts.
@@ -197,6 +238,7 @@ mod tests {
         disabled: false,
         reason: None,
         forced_down: false,
+        forced_down_reason: None,
     };
 
     fn at(seconds: i64) -> Timestamp {
@@ -214,6 +256,10 @@ mod tests {
             forced_down: true,
             ..disabled(Some("fire"))
         };
+        let known = Declared {
+            forced_down_reason: Some("its power was cut"),
+            ..dead
+        };
         for (before, after, told) in [
             (ENABLED, ENABLED, &[][..]),
             (ENABLED, disabled(None), &[HostEvent::Disabled]),
@@ -224,6 +270,8 @@ mod tests {
             (disabled(Some("fire")), dead, &[HostEvent::ForcedDown]),
             (dead, ENABLED, &[HostEvent::ForcedUp, HostEvent::Enabled]),
             (dead, dead, &[]),
+            (dead, known, &[HostEvent::ForcedDown]),
+            (known, known, &[]),
         ] {
             assert_eq!(of_declaration(before, after), told, "{before:?} {after:?}");
         }
@@ -256,6 +304,49 @@ mod tests {
             (of_effect(true, true), of_effect(false, false)),
             (None, None)
         );
+    }
+
+    #[test]
+    fn a_host_that_is_put_elsewhere_is_told_with_what_comes_of_it() {
+        let of = |zone: &str, cluster: Option<&str>| Topology {
+            zone: zone.to_owned(),
+            pod: None,
+            cluster: cluster.map(str::to_owned),
+        };
+        let (east, west) = (of("east", None), of("west", Some("c")));
+        let at = |topology, is_disabled, is_managed| Standpoint {
+            topology,
+            is_disabled,
+            is_managed,
+        };
+        for (before, after, told) in [
+            (at(&east, false, true), at(&east, false, true), &[][..]),
+            (
+                at(&east, false, true),
+                at(&west, false, true),
+                &[HostEvent::TopologyChanged],
+            ),
+            (
+                at(&east, false, true),
+                at(&west, true, false),
+                &[
+                    HostEvent::TopologyChanged,
+                    HostEvent::Disabled,
+                    HostEvent::Unmanaged,
+                ],
+            ),
+            (
+                at(&west, true, false),
+                at(&east, false, true),
+                &[
+                    HostEvent::TopologyChanged,
+                    HostEvent::Enabled,
+                    HostEvent::Managed,
+                ],
+            ),
+        ] {
+            assert_eq!(of_topology(before, after), told, "{before:?} {after:?}");
+        }
     }
 
     #[test]

@@ -88,6 +88,41 @@ impl Management {
     }
 }
 
+/// A host has left a cluster that took no part in moves. Whatever was done to it there, it is looked
+/// at before it takes part.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Left {
+    /// Which cluster.
+    pub cluster: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Left {
+    /// What stays of a host's way out of `cluster`; `None`: nothing, it took part there.
+    pub fn of(cluster: &str, management: &Management, at: Timestamp) -> Option<Self> {
+        let cluster = cluster.to_owned();
+        match management.standing() {
+            Standing::Managed => None,
+            Standing::Unmanaged | Standing::Reconciling => Some(Self { cluster, at }),
+        }
+    }
+
+    /// Was the host looked at since? `last_inventory_at`: when it was last asked what it has.
+    pub fn is_reconciled(&self, last_inventory_at: Timestamp) -> bool {
+        last_inventory_at > self.at
+    }
+}
+
+impl From<&Left> for Unmanaged {
+    fn from(left: &Left) -> Self {
+        Self {
+            cluster: left.cluster.clone(),
+            reconciling: true,
+        }
+    }
+}
+
 /// A cluster that takes no part in moves.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unmanaged {
@@ -131,6 +166,23 @@ mod tests {
         assert_eq!(new.standing(), Standing::Managed);
         assert_eq!(said(&new, true, None, 5), new, "it leaves no trace");
         assert_eq!(Unmanaged::of("c", &new), None);
+    }
+
+    #[test]
+    fn who_leaves_a_cluster_that_takes_no_part_is_looked_at() {
+        let new = Management::default();
+        let off = said(&new, false, Some("upgrade"), 5);
+        let on = said(&off, true, None, 6);
+        assert_eq!(Left::of("c", &new, at(7)), None);
+        for management in [off, on] {
+            let left = Left::of("c", &management, at(7)).unwrap();
+            assert!(!left.is_reconciled(at(7)) && left.is_reconciled(at(8)));
+            let unmanaged = Unmanaged::from(&left);
+            assert_eq!(
+                (unmanaged.cluster.as_str(), unmanaged.reconciling),
+                ("c", true)
+            );
+        }
     }
 
     #[test]

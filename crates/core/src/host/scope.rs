@@ -8,6 +8,8 @@ use crate::requester::Requester;
 use crate::status::words;
 use crate::time::Timestamp;
 
+pub mod beginning;
+
 words!(
     /// What hosts are in, the widest first.
     ScopeKind, "scope", {

@@ -1,9 +1,10 @@
 //! What would make a reason go away.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::failure::{Failure, FailureCode};
+use crate::fence::FenceRequest;
 use crate::ids::HostName;
 use crate::migration::Migration;
 use crate::status::words;
@@ -93,8 +94,14 @@ impl Fix {
                 target: source.to_string(),
                 from: Value::Bool(false),
                 to: Value::Bool(true),
-                // Nova's request needs a microversion beside method, path and body.
-                request: None,
+                request: Some(ApiRequest {
+                    method: "POST",
+                    path: format!("/relocation/v1/hosts/{source}/fence"),
+                    body: json!({
+                        "kind": FenceRequest::Operator,
+                        "reason": "Whoever sends this vouches that the host is off.",
+                    }),
+                }),
             }],
         }
     }

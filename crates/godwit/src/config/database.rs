@@ -49,6 +49,7 @@ impl DatabaseConfig {
             pool_size: self.pool_size,
             busy_timeout: Duration::from_secs(self.busy_timeout),
             connect_timeout: Duration::from_secs(self.connect_timeout),
+            ..StoreOptions::default()
         }
     }
 }

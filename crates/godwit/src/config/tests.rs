@@ -1,5 +1,6 @@
 //! What the file may say.
 
+use godwit_core::host::scope::beginning::Beginning;
 use serde_json::Value;
 
 use super::*;
@@ -18,6 +19,18 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(config.api, ApiConfig::default());
     assert_eq!(config.conductor, godwit_conductor::Config::default());
     assert!(!config.identity.development);
+}
+
+#[test]
+fn what_is_new_begins_as_it_is_configured() {
+    let config = parse("allocation: {new_hosts: disabled}\n").unwrap();
+    let expected = Beginnings {
+        new_hosts: Beginning::Disabled,
+        new_scopes: Beginning::Enabled,
+    };
+    assert_eq!(config.allocation, expected);
+    let error = refused("allocation: {new_hosts: off}\n");
+    assert!(error.contains("allocation"), "{error}");
 }
 
 #[test]
@@ -184,6 +197,7 @@ fn the_example_is_a_good_file_and_shows_every_key() {
         ("auth", serde_json::to_value(&config.auth)),
         ("policy", serde_json::to_value(&config.policy)),
         ("retention", serde_json::to_value(config.retention)),
+        ("allocation", serde_json::to_value(config.allocation)),
         ("conductor", serde_json::to_value(&config.conductor)),
         (
             "simulated_agents",
@@ -212,6 +226,7 @@ fn what_the_example_shows_is_the_default() {
     assert_eq!(config.api, ApiConfig::default());
     assert_eq!(config.policy, PolicyConfig::default());
     assert_eq!(config.retention, Retention::default());
+    assert_eq!(config.allocation, Beginnings::default());
     config.conductor.tls = None;
     config.conductor.name = None;
     assert_eq!(config.conductor, godwit_conductor::Config::default());

@@ -1,9 +1,11 @@
 //! What operators change of aggregates.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use diesel::dsl::count_star;
 use diesel::prelude::*;
+use godwit_core::host::scope::beginning::Beginnings;
+use godwit_core::host::scope::{Misplaced, ScopeKind, Topology};
 use godwit_core::ids::HostName;
 use godwit_core::requester::Requester;
 use godwit_core::time::Timestamp;
@@ -12,8 +14,10 @@ use super::{Aggregate, load_all, zones};
 use crate::columns::{instant, json};
 use crate::connection::Database;
 use crate::dialect::{self, ZoneLock};
+use crate::events::Cause;
 use crate::prepared::Prepare as _;
 use crate::schema::{aggregate_hosts, aggregates, servers};
+use crate::scopes::{self, Standing};
 use crate::{Store, StoreError};
 
 /// What shall become of an aggregate.
@@ -61,6 +65,9 @@ pub enum AggregateError<E> {
     /// Another one has the name.
     #[error("another aggregate is called so")]
     NameExists,
+    /// A pod or cluster of its hosts would be in two zones.
+    #[error(transparent)]
+    Misplaced(#[from] Misplaced),
     /// The caller's check said no.
     #[error("what the aggregate is used for does not allow it")]
     Refused(E),
@@ -171,6 +178,34 @@ fn write(
     Ok(())
 }
 
+/// Hosts are in other zones than before, perhaps: that is told, unless something of them would be in two.
+fn moved<E>(
+    connection: &mut Database,
+    (were, zones): (&[Standing], &BTreeSet<String>),
+    hosts: &[&HostName],
+    (beginnings, cause, by): (Beginnings, &Cause, &Requester),
+) -> Result<(), AggregateError<E>> {
+    let are = scopes::standings(connection, hosts)?;
+    let stood: HashMap<&HostName, &Topology> =
+        were.iter().map(|it| (it.host(), &it.topology)).collect();
+    let elsewhere: Vec<(&HostName, &Topology)> = are
+        .iter()
+        .map(|it| (it.host(), &it.topology))
+        .filter(|(host, place)| stood.get(host) != Some(place))
+        .collect();
+    if elsewhere.is_empty() {
+        return Ok(());
+    }
+    if let Some(misplaced) = scopes::misplaced(connection, elsewhere.iter().copied())? {
+        return Err(misplaced.into());
+    }
+    let new: BTreeSet<&String> = elsewhere.iter().map(|(_, place)| &place.zone).collect();
+    let new = new.into_iter().filter(|zone| !zones.contains(*zone));
+    let new: Vec<(ScopeKind, String)> = new.map(|zone| (ScopeKind::Zone, zone.clone())).collect();
+    scopes::begin(connection, &new, beginnings, Some(by), cause)?;
+    Ok(scopes::moved(connection, were, hosts, cause)?)
+}
+
 /// A host that is gone is in no aggregate.
 pub(crate) fn forget_host(connection: &mut Database, host: &HostName) -> Result<(), StoreError> {
     diesel::delete(aggregate_hosts::table.filter(aggregate_hosts::host.eq(host.as_str())))
@@ -190,13 +225,29 @@ impl Store {
         at: Timestamp,
         check: impl Fn(&AggregateUse) -> Result<(), E> + Send + 'static,
     ) -> Result<Aggregate, AggregateError<E>> {
+        let beginnings = self.beginnings;
         let changed = self.write(move |connection| {
             let used = load(connection, id)?;
             check(&used).map_err(AggregateError::Refused)?;
             let before = used.aggregate;
             let after = changed(before.clone(), change.clone(), at);
+            let hosts: BTreeSet<&HostName> = [Some(&before), after.as_ref()]
+                .into_iter()
+                .flatten()
+                .flat_map(|it| &it.hosts)
+                .collect();
+            let hosts: Vec<&HostName> = hosts.into_iter().collect();
+            let were = scopes::standings(connection, &hosts)?;
+            let zones = scopes::zones_known(connection)?;
             write(connection, &before, after.as_ref(), &by)?;
             zones::rewrite(connection)?;
+            let cause = Cause::requested(&by, at);
+            moved(
+                connection,
+                (&were, &zones),
+                &hosts,
+                (beginnings, &cause, &by),
+            )?;
             Ok(after.unwrap_or(before))
         });
         changed.await.map_err(|error| match error {

@@ -9,7 +9,8 @@ use godwit_core::host::scope::{Because, Switch, Topology, because};
 use godwit_core::ids::HostName;
 use godwit_core::resources::Resources;
 
-use super::{Host, HostRow, load, load_all};
+use super::Host;
+use super::rows::{HostRow, load, load_all};
 use crate::among::{among, load_all as load_all_among};
 use crate::columns::text;
 use crate::connection::Database;
@@ -89,7 +90,7 @@ fn loads(
         let topology = scopes.topology(name, &host.service.zone);
         let switch = host.service.switch();
         HostLoad {
-            unmanaged: scopes.unmanaged(&topology),
+            unmanaged: scopes.unmanaged(&host.service),
             because: because(name, &topology, &switch, scopes.disabled()),
             holders: held.get(name).cloned().unwrap_or_default(),
             topology,

@@ -411,4 +411,23 @@ pub(super) const RULES: &[Rule] = &[
         "SELECT 'migration ' || uuid || ' has ended and still has a deadline' AS what
          FROM migrations WHERE ended_at IS NOT NULL AND deadline IS NOT NULL",
     ),
+    // Zones, pods and clusters nest.
+    rule(
+        "topology",
+        "SELECT 'cluster ' || t.cluster || ' is in two places' AS what
+         FROM host_topologies t
+         JOIN services s ON s.host = t.host AND s.\"binary\" = 'nova-compute'
+         WHERE t.cluster IS NOT NULL
+         GROUP BY t.cluster
+         HAVING MIN(s.zone) <> MAX(s.zone)
+             OR MIN(COALESCE(t.pod, '')) <> MAX(COALESCE(t.pod, ''))",
+    ),
+    rule(
+        "topology",
+        "SELECT 'pod ' || t.pod || ' is in two zones' AS what
+         FROM host_topologies t
+         JOIN services s ON s.host = t.host AND s.\"binary\" = 'nova-compute'
+         WHERE t.pod IS NOT NULL
+         GROUP BY t.pod HAVING MIN(s.zone) <> MAX(s.zone)",
+    ),
 ];

@@ -48,7 +48,7 @@ impl<E> From<diesel::result::Error> for ScopeError<E> {
     }
 }
 
-fn write(
+pub(super) fn write(
     connection: &mut Database,
     (kind, name): (ScopeKind, &str),
     switch: &Switch,

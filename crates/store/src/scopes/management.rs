@@ -5,19 +5,20 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamp as SqlTimestamp};
-use godwit_core::host::management::{Management, Unmanaged};
+use godwit_core::host::management::{Left, Management, Unmanaged};
 use godwit_core::host::scope::ScopeKind;
 use godwit_core::ids::HostName;
 use godwit_core::requester::Requester;
 use godwit_core::time::Timestamp;
 
+use super::topology::forget;
 use super::{ScopeError, find_scope, tell};
 use crate::columns::{instant, instants, json};
 use crate::connection::Database;
 use crate::dialect::{self, ZoneLock};
 use crate::events::{Actor, Cause};
 use crate::prepared::Prepare as _;
-use crate::schema::{cluster_managements, host_topologies};
+use crate::schema::{cluster_managements, host_topologies, services};
 use crate::{CommitError, ServiceBinary, Store, StoreError};
 
 /// Whether the hosts of a cluster shall take part in moves.
@@ -80,20 +81,47 @@ pub(crate) fn check(connection: &mut Database, hosts: [&HostName; 2]) -> Result<
         return Ok(());
     }
     for host in hosts {
-        let cluster: Option<Option<String>> = host_topologies::table
+        let place: Option<(Option<String>, Option<String>)> = host_topologies::table
             .find(host.as_str())
-            .select(host_topologies::cluster)
+            .select((host_topologies::cluster, host_topologies::left_cluster))
             .first(connection)
             .optional()
             .map_err(StoreError::from)?;
-        let cluster = cluster.flatten();
-        let cluster = cluster.and_then(|it| Unmanaged::of(&it, managements.get(&it)?));
+        let (own, left) = place.unwrap_or_default();
+        let cluster = match own.and_then(|it| Unmanaged::of(&it, managements.get(&it)?)) {
+            Some(cluster) => Some(cluster),
+            None => came_from(connection, host, left)?,
+        };
         if let Some(cluster) = cluster {
             let host = host.clone();
             return Err(CommitError::Unmanaged { host, cluster });
         }
     }
     Ok(())
+}
+
+/// The cluster that a host came from, where it has to be looked at for that. A host that is declared dead
+/// is not waited for.
+fn came_from(
+    connection: &mut Database,
+    host: &HostName,
+    left: Option<String>,
+) -> Result<Option<Unmanaged>, StoreError> {
+    let Some(cluster) = left else {
+        return Ok(None);
+    };
+    let dead: Option<bool> = services::table
+        .filter(services::host.eq(host.as_str()))
+        .filter(services::binary.eq(ServiceBinary::Compute.as_str()))
+        .select(services::forced_down)
+        .first(connection)
+        .optional()?;
+    let reconciling = true;
+    let came_from = Unmanaged {
+        cluster,
+        reconciling,
+    };
+    Ok((dead != Some(true)).then_some(came_from))
 }
 
 fn write(
@@ -118,10 +146,15 @@ fn write(
     Ok(())
 }
 
+/// What waits for a host to be looked at.
 #[derive(QueryableByName)]
 struct Waiting {
-    #[diesel(sql_type = Text)]
-    cluster: String,
+    #[diesel(sql_type = Nullable<SqlTimestamp>)]
+    left_at: Option<Timestamp>,
+    #[diesel(sql_type = Nullable<Text>)]
+    left_cluster: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    cluster: Option<String>,
 }
 
 #[derive(QueryableByName)]
@@ -136,26 +169,72 @@ struct Count {
     count: i64,
 }
 
-/// A host was looked at: where its cluster waits for that, and for no other host, it is managed again.
-/// A host that is declared dead is not waited for.
+/// A host was looked at: if it has left a cluster that takes no part in moves, it takes part, and so do
+/// the hosts of its own, where that waits for this one and for no other.
 pub(crate) fn looked_at(
     connection: &mut Database,
     host: &HostName,
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let waiting: Option<Waiting> = sql_query(
-        "SELECT m.cluster AS cluster
-         FROM host_topologies t JOIN cluster_managements m ON m.cluster = t.cluster
-         WHERE t.host = $1 AND m.managed AND m.reconciled_at IS NULL",
+        "SELECT t.left_at, t.left_cluster, m.cluster AS cluster
+         FROM host_topologies t
+         LEFT JOIN cluster_managements m
+             ON m.cluster = t.cluster AND m.managed AND m.reconciled_at IS NULL
+         WHERE t.host = $1 AND (t.left_at IS NOT NULL OR m.cluster IS NOT NULL)",
     )
     .bind::<Text, _>(host.as_str())
     .prepared()
     .get_result(connection)
     .optional()?;
-    let Some(Waiting { cluster }) = waiting else {
+    let Some(waiting) = waiting else {
         return Ok(());
     };
-    let Some(management) = load_all(connection)?.remove(&cluster) else {
+    let left = waiting.left_cluster.zip(waiting.left_at);
+    if let Some((cluster, left_at)) = left {
+        let left = Left {
+            cluster,
+            at: left_at,
+        };
+        if left.is_reconciled(at) {
+            has_come(connection, host, &left, at)?;
+        }
+    }
+    match waiting.cluster {
+        Some(cluster) => reconciled(connection, &cluster, at),
+        None => Ok(()),
+    }
+}
+
+/// A host takes part in moves again that came from a cluster that did not.
+fn has_come(
+    connection: &mut Database,
+    host: &HostName,
+    left: &Left,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let before = tell::standings(connection, &[host])?;
+    let row = diesel::update(host_topologies::table.find(host.as_str()));
+    let done = row
+        .filter(host_topologies::left_at.eq(instant(left.at)))
+        .set((
+            host_topologies::left_cluster.eq(None::<String>),
+            host_topologies::left_at.eq(None::<chrono::NaiveDateTime>),
+        ))
+        .prepared()
+        .execute(connection)?;
+    if done == 0 {
+        return Ok(());
+    }
+    forget(connection, host)?;
+    let cause = Cause::by(Actor::Conductor, at);
+    tell::moved(connection, &before, &[host], &cause)
+}
+
+/// The hosts of a cluster take part in moves again once each of them was looked at. A host that is
+/// declared dead is not waited for.
+fn reconciled(connection: &mut Database, cluster: &str, at: Timestamp) -> Result<(), StoreError> {
+    let Some(management) = load_all(connection)?.remove(cluster) else {
         return Ok(());
     };
     let hosts: Vec<Heard> = sql_query(
@@ -166,14 +245,14 @@ pub(crate) fn looked_at(
          WHERE t.cluster = $2 AND NOT s.forced_down",
     )
     .bind::<Text, _>(ServiceBinary::Compute.as_str())
-    .bind::<Text, _>(&cluster)
+    .bind::<Text, _>(cluster)
     .prepared()
     .load(connection)?;
     let mut hosts = hosts.iter();
     if !hosts.all(|host| management.is_reconciled(host.last_inventory_at)) {
         return Ok(());
     }
-    let row = diesel::update(cluster_managements::table.find(&cluster));
+    let row = diesel::update(cluster_managements::table.find(cluster));
     let done = row
         .filter(cluster_managements::managed)
         .filter(cluster_managements::reconciled_at.is_null())
@@ -187,7 +266,7 @@ pub(crate) fn looked_at(
             ..management.clone()
         };
         let cause = Cause::by(Actor::Conductor, at);
-        tell::managed(connection, &cluster, (&management, &after), &cause)?;
+        tell::managed(connection, cluster, (&management, &after), &cause)?;
     }
     Ok(())
 }

@@ -5,29 +5,41 @@ use std::convert::Infallible;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Nullable, Text, Timestamp as SqlTimestamp};
+use godwit_core::host::management::Left;
 use godwit_core::host::scope::{Misplaced, Topology};
 use godwit_core::ids::HostName;
 use godwit_core::requester::Requester;
 use godwit_core::time::Timestamp;
 use uuid::Uuid;
 
-use super::{Place, of_some};
+use super::begin::{begin, without_hosts};
+use super::tell::{moved, standings};
+use super::{Place, management};
 use crate::aggregates::{self, zones};
 use crate::columns::{instant, json};
 use crate::connection::Database;
+use crate::dialect::{self, ZoneLock};
+use crate::events::Cause;
 use crate::prepared::Prepare as _;
 use crate::schema::{host_topologies, servers};
 use crate::{NewAggregate, ServiceBinary, Store, StoreError};
 
-/// Where a host shall belong.
+/// Where a host shall belong that has not registered yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewTopology {
-    /// Its zone; `None`: where it is.
+    /// Its zone; `None`: what its agent says.
     pub zone: Option<String>,
     /// Its pod.
     pub pod: Option<String>,
     /// Its cluster.
     pub cluster: Option<String>,
+    /// Who says so.
+    pub placing: Placing,
+}
+
+/// Somebody says where a host belongs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Placing {
     /// For the aggregate that makes the zone, should there be none.
     pub aggregate: Uuid,
     /// Who says so.
@@ -71,7 +83,7 @@ impl<E> From<diesel::result::Error> for TopologyError<E> {
 }
 
 /// Where the other hosts of the same pod or cluster are.
-fn others(
+pub(super) fn others(
     connection: &mut Database,
     host: &HostName,
     wanted: &Topology,
@@ -90,12 +102,25 @@ fn others(
     Ok(rows.into_iter().map(Topology::from).collect())
 }
 
+/// What is in two places by where some hosts belong by now, if anything is.
+pub(crate) fn misplaced<'a>(
+    connection: &mut Database,
+    hosts: impl Iterator<Item = (&'a HostName, &'a Topology)>,
+) -> Result<Option<Misplaced>, StoreError> {
+    for (host, place) in hosts {
+        if let Err(misplaced) = place.check(&others(connection, host, place)?) {
+            return Ok(Some(misplaced));
+        }
+    }
+    Ok(None)
+}
+
 /// Takes a host out of the aggregates that make another zone of it, and into one that makes this.
 fn move_to_zone<E>(
     connection: &mut Database,
     host: &HostName,
     from: &str,
-    (zone, new): (&str, &NewTopology),
+    (zone, placing): (&str, &Placing),
 ) -> Result<(), TopologyError<E>> {
     let servers = servers::table
         .filter(servers::host.eq(host.as_str()))
@@ -106,21 +131,21 @@ fn move_to_zone<E>(
         let zone = from.to_owned();
         return Err(TopologyError::Occupied { zone, servers });
     }
-    join(connection, host, (zone, new))?;
+    join(connection, host, (zone, placing))?;
     Ok(zones::rewrite(connection)?)
 }
 
 fn join<E>(
     connection: &mut Database,
     host: &HostName,
-    (zone, new): (&str, &NewTopology),
+    (zone, placing): (&str, &Placing),
 ) -> Result<(), TopologyError<E>> {
     let aggregate = NewAggregate {
-        uuid: new.aggregate,
+        uuid: placing.aggregate,
         name: zone.to_owned(),
         availability_zone: Some(zone.to_owned()),
-        by: new.by.clone(),
-        at: new.at,
+        by: placing.by.clone(),
+        at: placing.at,
     };
     if !aggregates::join_zone(connection, host, &aggregate)? {
         return Err(TopologyError::AggregateOfAnotherZone(zone.to_owned()));
@@ -128,33 +153,63 @@ fn join<E>(
     Ok(())
 }
 
-fn write(
+/// The cluster that a host leaves, where that takes no part in moves.
+fn left(
+    connection: &mut Database,
+    (before, wanted): (&Topology, &Topology),
+    at: Timestamp,
+) -> Result<Option<Left>, StoreError> {
+    let Some(cluster) = before.cluster.as_deref() else {
+        return Ok(None);
+    };
+    if wanted.cluster.as_deref() == Some(cluster) {
+        return Ok(None);
+    }
+    let managements = management::load_all(connection)?;
+    let said = managements.get(cluster);
+    Ok(said.and_then(|said| Left::of(cluster, said, at)))
+}
+
+/// Writes where a host belongs within its zone. Whichever cluster it leaves that took no part in moves,
+/// it is looked at before it takes part.
+pub(super) fn write(
     connection: &mut Database,
     host: &HostName,
-    wanted: &Topology,
-    new: &NewTopology,
+    (before, wanted): (&Topology, &Topology),
+    at: Timestamp,
+    by: Option<&Requester>,
 ) -> Result<(), StoreError> {
-    if wanted.pod.is_none() && wanted.cluster.is_none() {
-        diesel::delete(host_topologies::table.find(host.as_str()))
-            .prepared()
-            .execute(connection)?;
-        return Ok(());
-    }
+    let left = left(connection, (before, wanted), at)?;
     sql_query(
-        "INSERT INTO host_topologies (host, pod, cluster, changed_at, changed_by)
-         VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO host_topologies (host, pod, cluster, changed_at, changed_by, left_cluster,
+                                      left_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (host) DO UPDATE SET
              pod = excluded.pod, cluster = excluded.cluster,
-             changed_at = excluded.changed_at, changed_by = excluded.changed_by",
+             changed_at = excluded.changed_at, changed_by = excluded.changed_by,
+             left_cluster = COALESCE(excluded.left_cluster, host_topologies.left_cluster),
+             left_at = COALESCE(excluded.left_at, host_topologies.left_at)",
     )
     .bind::<Text, _>(host.as_str())
     .bind::<Nullable<Text>, _>(&wanted.pod)
     .bind::<Nullable<Text>, _>(&wanted.cluster)
-    .bind::<SqlTimestamp, _>(instant(new.at))
-    .bind::<Text, _>(json(&new.by))
+    .bind::<SqlTimestamp, _>(instant(at))
+    .bind::<Nullable<Text>, _>(by.map(json))
+    .bind::<Nullable<Text>, _>(left.as_ref().map(|left| left.cluster.as_str()))
+    .bind::<Nullable<SqlTimestamp>, _>(left.as_ref().map(|left| instant(left.at)))
     .prepared()
     .execute(connection)?;
-    Ok(())
+    Ok(forget(connection, host)?)
+}
+
+/// Removes what says nothing of a host any more.
+pub(super) fn forget(connection: &mut Database, host: &HostName) -> QueryResult<()> {
+    let row = host_topologies::table
+        .filter(host_topologies::host.eq(host.as_str()))
+        .filter(host_topologies::pod.is_null())
+        .filter(host_topologies::cluster.is_null())
+        .filter(host_topologies::left_at.is_null());
+    diesel::delete(row).prepared().execute(connection).map(drop)
 }
 
 impl Store {
@@ -177,42 +232,48 @@ impl Store {
                 pod: new.pod.clone(),
                 cluster: new.cluster.clone(),
             };
+            let placing = &new.placing;
             if let Some(zone) = &new.zone {
-                join(connection, &host, (zone, &new))?;
+                join(connection, &host, (zone, placing))?;
             }
-            write(connection, &host, &wanted, &new)?;
+            let by = Some(&placing.by);
+            write(connection, &host, (&wanted, &wanted), placing.at, by)?;
             Ok(())
         })
         .await
     }
 
-    /// Says where a host belongs, and returns that. `check` sees inside the transaction where it
-    /// belonged before.
+    /// Says where a host belongs, and returns that. `wanted` sees inside the transaction where it
+    /// belonged before. Who says what is so already leaves no trace.
     ///
     /// # Errors
     /// [`TopologyError`]; nothing has changed then.
     pub async fn host_place<E: Send + 'static>(
         &self,
         host: &HostName,
-        new: NewTopology,
-        check: impl Fn(&Topology) -> Result<(), E> + Send + 'static,
+        placing: Placing,
+        wanted: impl Fn(&Topology) -> Result<Topology, E> + Send + 'static,
     ) -> Result<Topology, TopologyError<E>> {
-        let host = host.clone();
+        let (host, beginnings) = (host.clone(), self.beginnings);
         self.write(move |connection| {
-            let zone = zones::of_host_to_change(connection, &host)?;
-            let zone = zone.ok_or(TopologyError::NoSuchHost)?;
-            let before = of_some(connection, &[&host])?.topology(&host, &zone);
-            check(&before).map_err(TopologyError::Refused)?;
-            let wanted = Topology {
-                zone: new.zone.clone().unwrap_or_else(|| zone.clone()),
-                pod: new.pod.clone(),
-                cluster: new.cluster.clone(),
-            };
-            wanted.check(&others(connection, &host, &wanted)?)?;
-            if wanted.zone != zone {
-                move_to_zone(connection, &host, &zone, (&wanted.zone, &new))?;
+            dialect::lock_zones(connection, ZoneLock::Write).map_err(StoreError::from)?;
+            let standing = standings(connection, &[&host])?;
+            let before = standing.first().ok_or(TopologyError::NoSuchHost)?;
+            let before = &before.topology;
+            let wanted = wanted(before).map_err(TopologyError::Refused)?;
+            if wanted == *before {
+                return Ok(wanted);
             }
-            write(connection, &host, &wanted, &new)?;
+            wanted.check(&others(connection, &host, &wanted)?)?;
+            let new = without_hosts(connection, &wanted)?;
+            if wanted.zone != before.zone {
+                move_to_zone(connection, &host, &before.zone, (&wanted.zone, &placing))?;
+            }
+            let by = Some(&placing.by);
+            write(connection, &host, (before, &wanted), placing.at, by)?;
+            let cause = Cause::requested(&placing.by, placing.at);
+            begin(connection, &new, beginnings, by, &cause)?;
+            moved(connection, &standing, &[&host], &cause)?;
             Ok(wanted)
         })
         .await

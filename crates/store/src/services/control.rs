@@ -78,7 +78,10 @@ pub enum ServiceError<E> {
     Store(#[from] StoreError),
 }
 
-fn load(connection: &mut Database, key: &ServiceKey) -> Result<Option<Service>, StoreError> {
+pub(super) fn load(
+    connection: &mut Database,
+    key: &ServiceKey,
+) -> Result<Option<Service>, StoreError> {
     let rows = services::table.select(Service::as_select()).into_boxed();
     let rows = match key {
         ServiceKey::Uuid(uuid) => rows.filter(services::uuid.eq(text(uuid))),
@@ -138,10 +141,12 @@ fn checked<E>(
     Ok(service)
 }
 
-fn write(
+/// Changes a service; `dead_because` is how it is known that it is dead, where that is said.
+pub(super) fn write(
     connection: &mut Database,
     mut service: Service,
     change: &ServiceChange,
+    dead_because: Option<&str>,
 ) -> Result<Service, StoreError> {
     let before = service.clone();
     if let Some(status) = &change.status {
@@ -158,6 +163,12 @@ fn write(
         service.disabled_since = switch.since;
     }
     service.forced_down = change.forced_down.unwrap_or(service.forced_down);
+    if let Some(reason) = dead_because {
+        service.forced_down_reason = Some(reason.to_owned());
+    }
+    if !service.forced_down {
+        service.forced_down_reason = None;
+    }
     if service == before {
         return Ok(service);
     }
@@ -165,6 +176,10 @@ fn write(
     (service.forced_down_at, service.forced_down_by) =
         match (before.forced_down, service.forced_down) {
             (_, false) => (None, None),
+            // Who says how it is known answers for that; it has been so since it was declared.
+            (true, true) if service.forced_down_reason != before.forced_down_reason => {
+                (before.forced_down_at, Some(change.note.requester()))
+            }
             (true, true) => (before.forced_down_at, before.forced_down_by.clone()),
             (false, true) => (Some(change.note.at), Some(change.note.requester())),
         };
@@ -177,6 +192,7 @@ fn write(
             services::disabled_since.eq(instants(service.disabled_since)),
             services::forced_down_at.eq(instants(service.forced_down_at)),
             services::forced_down_by.eq(service.forced_down_by.as_ref().map(json)),
+            services::forced_down_reason.eq(&service.forced_down_reason),
             services::updated_at.eq(instant(change.note.at)),
         ))
         .prepared()
@@ -199,11 +215,15 @@ fn delete(
 ) -> Result<(), StoreError> {
     sql_query(
         "INSERT INTO deleted_services (host, \"binary\", disabled, disabled_reason, forced_down,
-                                       deleted_at)
-         VALUES ($1, $2, $3, $4, $5, $6)
+                                       deleted_at, disabled_by, disabled_since, forced_down_at,
+                                       forced_down_by, forced_down_reason)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          ON CONFLICT (host, \"binary\") DO UPDATE SET
              disabled = excluded.disabled, disabled_reason = excluded.disabled_reason,
-             forced_down = excluded.forced_down, deleted_at = excluded.deleted_at",
+             forced_down = excluded.forced_down, deleted_at = excluded.deleted_at,
+             disabled_by = excluded.disabled_by, disabled_since = excluded.disabled_since,
+             forced_down_at = excluded.forced_down_at, forced_down_by = excluded.forced_down_by,
+             forced_down_reason = excluded.forced_down_reason",
     )
     .bind::<Text, _>(service.host.as_str())
     .bind::<Text, _>(service.binary.as_str())
@@ -211,6 +231,11 @@ fn delete(
     .bind::<Nullable<Text>, _>(&service.disabled_reason)
     .bind::<Bool, _>(service.forced_down)
     .bind::<SqlTimestamp, _>(instant(note.at))
+    .bind::<Nullable<Text>, _>(service.disabled_by.as_ref().map(json))
+    .bind::<Nullable<SqlTimestamp>, _>(instants(service.disabled_since))
+    .bind::<Nullable<SqlTimestamp>, _>(instants(service.forced_down_at))
+    .bind::<Nullable<Text>, _>(service.forced_down_by.as_ref().map(json))
+    .bind::<Nullable<Text>, _>(&service.forced_down_reason)
     .prepared()
     .execute(connection)?;
     if service.binary == ServiceBinary::Compute {
@@ -244,6 +269,7 @@ impl Store {
             forced_down: service.forced_down,
             forced_down_at: service.forced_down_at,
             forced_down_by: service.forced_down_by,
+            forced_down_reason: service.forced_down_reason,
             last_heard_at: service.last_seen_up,
         }))
     }
@@ -267,7 +293,7 @@ impl Store {
                 dialect::lock_zones(connection, ZoneLock::Write).map_err(StoreError::from)?;
             }
             let service = checked(connection, uuid, &check)?;
-            Ok(write(connection, service, &change)?)
+            Ok(write(connection, service, &change, None)?)
         })
         .await
     }

@@ -70,6 +70,7 @@ on_both! {
                 last_heard_at: Some(at(1)),
             },
             by: None,
+            reason: Some("its power was cut".to_owned()),
         };
         let found = async |timeline| {
             let page = MigrationPage { timeline, ..ALL };

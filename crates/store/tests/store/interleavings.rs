@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use futures::future::join;
 use godwit_core::event::Event;
 use godwit_core::failure::{Failure, FailureCode};
-use godwit_core::host::scope::ScopeKind;
+use godwit_core::host::scope::{ScopeKind, Topology};
 use godwit_store::{
-    AllocationChange, CommitError, EventQuery, LoggedEvent, NewLiveMigration, NewTopology,
+    AllocationChange, CommitError, EventQuery, LoggedEvent, NewLiveMigration, Placing,
     ServiceBinary, ServiceChange, ServiceKey, ServiceStatus, StepError, Store,
 };
 
@@ -28,17 +28,19 @@ const SWITCHES: [(Option<ScopeKind>, &str, &[&str]); 6] = [
 async fn scopes(bench: &Bench) {
     bench.fleet(&[("a", 1), ("b", 0), ("c", 0)]).await;
     for (name, cluster) in [("b", "c1"), ("c", "c2")] {
-        let new = NewTopology {
-            zone: Some("z1".to_owned()),
-            pod: Some("p1".to_owned()),
-            cluster: Some(cluster.to_owned()),
+        let placing = Placing {
             aggregate: uuid("aggregate", "z1"),
             by: asked("req-1", at(2)).requester(),
             at: at(2),
         };
+        let place = Topology {
+            zone: "z1".to_owned(),
+            pod: Some("p1".to_owned()),
+            cluster: Some(cluster.to_owned()),
+        };
         bench
             .store
-            .host_place(&host(name), new, |_| Ok::<(), ()>(()))
+            .host_place(&host(name), placing, move |_| Ok::<_, ()>(place.clone()))
             .await
             .unwrap();
     }

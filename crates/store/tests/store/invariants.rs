@@ -79,6 +79,17 @@ fn sighting(n: u32, host: &str, sighting: &str) -> String {
     )
 }
 
+/// Puts two hosts of different zones into one scope.
+fn in_scopes(cluster: &str, pod: &str) -> String {
+    let row = |host: &str| format!("('{host}', {pod}, {cluster}, '2026-11-20 12:00:00')");
+    format!(
+        "UPDATE services SET zone = 'zone-of-' || host WHERE \"binary\" = 'nova-compute';
+         INSERT INTO host_topologies (host, pod, cluster, changed_at) VALUES {}, {}",
+        row("a"),
+        row("b")
+    )
+}
+
 /// What breaks which promise, and how the check says so.
 fn breaches() -> Vec<(&'static str, &'static str, String)> {
     vec![
@@ -360,6 +371,16 @@ fn breaches() -> Vec<(&'static str, &'static str, String)> {
                 server_uuid(1),
                 of(3)
             ),
+        ),
+        (
+            "topology",
+            "cluster c is in two places",
+            in_scopes("'c'", "NULL"),
+        ),
+        (
+            "topology",
+            "pod c is in two zones",
+            in_scopes("NULL", "'c'"),
         ),
     ]
 }

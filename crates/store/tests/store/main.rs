@@ -4,6 +4,7 @@
 mod bench;
 
 mod begin;
+mod beginnings;
 mod cold;
 mod concurrency;
 mod details;

@@ -1,10 +1,10 @@
 //! What is told of zones, pods and clusters, and of the hosts in them.
 
-use godwit_core::host::scope::ScopeKind;
+use godwit_core::host::scope::{ScopeKind, Topology};
 use godwit_core::requester::Requester;
 use godwit_store::{
-    AllocationChange, EventQuery, EventSubject, LoggedEvent, ManagementChange, NewTopology,
-    PositionedEvent, ServiceChange, ServiceStatus, SubjectEvent,
+    AggregateChange, AllocationChange, EventQuery, EventSubject, LoggedEvent, ManagementChange,
+    Placing, PositionedEvent, ServiceChange, ServiceStatus, SubjectEvent,
 };
 use serde_json::{Value, json};
 
@@ -22,6 +22,27 @@ fn fine<T>(_: &T) -> Result<(), ()> {
     Ok(())
 }
 
+async fn place(
+    bench: &Bench,
+    name: &str,
+    (zone, pod, cluster): (&str, Option<&str>, Option<&str>),
+    second: i64,
+) {
+    let placing = Placing {
+        aggregate: uuid("aggregate", zone),
+        by: by(),
+        at: at(second),
+    };
+    let wanted = Topology {
+        zone: zone.to_owned(),
+        pod: pod.map(str::to_owned),
+        cluster: cluster.map(str::to_owned),
+    };
+    let wanted = move |_: &Topology| Ok::<_, ()>(wanted.clone());
+    let placed = bench.store.host_place(&host(name), placing, wanted).await;
+    placed.unwrap();
+}
+
 /// `a` and `b` in cluster `c1` of pod `p1`, `c` in that pod, `d` in none.
 async fn four(bench: &Bench) {
     for (name, pod, cluster) in [
@@ -31,19 +52,7 @@ async fn four(bench: &Bench) {
         ("d", None, None),
     ] {
         bench.host(name).await;
-        let place = NewTopology {
-            zone: Some("east".to_owned()),
-            pod: pod.map(str::to_owned),
-            cluster: cluster.map(str::to_owned),
-            aggregate: uuid("aggregate", "east"),
-            by: by(),
-            at: at(1),
-        };
-        bench
-            .store
-            .host_place(&host(name), place, fine)
-            .await
-            .unwrap();
+        place(bench, name, ("east", pod, cluster), 1).await;
     }
     bench.sql("DELETE FROM events");
 }
@@ -259,5 +268,72 @@ on_both! {
         let of_one = page(&bench, Some(EventSubject::Host(host("h0500")))).await;
         let sequences: Vec<i64> = of_one.iter().map(|it| line(&it.event).sequence).collect();
         assert_eq!(sequences, [1, 2]);
+    }
+
+    async fn a_host_that_is_put_elsewhere_is_told_once_with_what_comes_of_it(bench: Bench) {
+        four(&bench).await;
+        allocate(&bench, POD, Some("power"), 3).await;
+        manage(&bench, Some("upgrade"), 4).await;
+        told(&bench).await;
+        let in_p1 = ("east", Some("p1"), Some("c1"));
+        place(&bench, "d", in_p1, 5).await;
+        let events = page(&bench, None).await;
+        let moved = line(&events[0].event);
+        let place_of = |pod: Option<&str>, cluster: Option<&str>| json!({"zone": "east", "pod": pod, "cluster": cluster});
+        assert_eq!(moved.detail["from"], place_of(None, None));
+        assert_eq!(moved.detail["to"], place_of(Some("p1"), Some("c1")));
+        assert_eq!((moved.at, moved.actor.as_str()), (at(5), "api"));
+        for event in &events {
+            let line = line(&event.event);
+            let requester = [&line.user_id, &line.project_id, &line.request_id];
+            assert_eq!(requester.map(|it| it.as_deref()), [Some("root"), Some("ops"), Some("req-1")]);
+        }
+        let disabled = line(&events[1].event);
+        assert_eq!(disabled.detail["scope"], json!({"kind": "pod", "name": "p1"}));
+        assert_eq!((&disabled.detail["reason"], &disabled.detail["effective"]), (&json!("power"), &json!("disabled")));
+        let all = [("host.topology_changed", "host/d"), ("host.disabled", "host/d"), ("host.unmanaged", "host/d")];
+        assert_eq!(told(&bench).await, pairs(&all));
+        place(&bench, "d", in_p1, 6).await;
+        assert_eq!(told(&bench).await, [], "it was there already");
+        // It was not looked at since it left.
+        place(&bench, "d", ("east", None, None), 7).await;
+        assert_eq!(told(&bench).await, pairs(&[("host.topology_changed", "host/d"), ("host.enabled", "host/d")]));
+        bench.hears("d", at(8), Vec::new()).await;
+        assert_eq!(told(&bench).await, pairs(&[("host.managed", "host/d")]));
+        bench.hears("d", at(9), Vec::new()).await;
+        assert_eq!(told(&bench).await, []);
+        bench.assert_sound().await;
+    }
+
+    async fn hosts_that_come_into_another_zone_by_an_aggregate_are_told(bench: Bench) {
+        for name in ["a", "b"] {
+            bench.host(name).await;
+            place(&bench, name, ("east", None, None), 1).await;
+        }
+        bench.host("c").await;
+        place(&bench, "c", ("west", None, None), 1).await;
+        allocate(&bench, (ScopeKind::Zone, "west"), Some("flood"), 2).await;
+        told(&bench).await;
+        let east = bench.store.aggregate_list().await.unwrap()[0].id;
+        let to = |zone: &str| AggregateChange::Update { name: None, availability_zone: Some(zone.to_owned()) };
+        let change = async |change, second| {
+            let changed = bench.store.aggregate_change(east, change, by(), at(second), fine);
+            changed.await.unwrap();
+        };
+        change(to("west"), 3).await;
+        let events = page(&bench, None).await;
+        let first = line(&events[0].event);
+        assert_eq!((first.user_id.as_deref(), first.request_id.as_deref()), (Some("root"), Some("req-1")));
+        assert_eq!((&first.detail["from"]["zone"], &first.detail["to"]["zone"]), (&json!("east"), &json!("west")));
+        let both = [("host.topology_changed", "host/a"), ("host.topology_changed", "host/b"),
+            ("host.disabled", "host/a"), ("host.disabled", "host/b")];
+        assert_eq!(told(&bench).await, pairs(&both));
+        let rename = AggregateChange::Update { name: Some("far east".to_owned()), availability_zone: None };
+        change(rename, 4).await;
+        assert_eq!(told(&bench).await, [], "they are where they were");
+        change(AggregateChange::RemoveHost(host("a")), 5).await;
+        let back = [("host.topology_changed", "host/a"), ("host.enabled", "host/a")];
+        assert_eq!(told(&bench).await, pairs(&back));
+        bench.assert_sound().await;
     }
 }

@@ -7,8 +7,9 @@ use godwit_core::host::management::Standing;
 use godwit_core::host::scope::{Level, Misplaced, ScopeKind, Switch, Topology};
 use godwit_core::requester::Requester;
 use godwit_store::{
-    AllocationChange, CommitError, HostLoad, ManagementChange, NewTopology, Scope, ScopeError,
-    ServiceBinary, ServiceChange, ServiceKey, ServiceStatus, StepError, TopologyError,
+    AggregateChange, AggregateError, AllocationChange, CommitError, HostLoad, ManagementChange,
+    NewAggregate, NewTopology, Placing, Scope, ScopeError, ServiceBinary, ServiceChange,
+    ServiceKey, ServiceStatus, StepError, TopologyError,
 };
 
 use crate::bench::{Bench, asked, at, host, note_for, placed, running, uuid};
@@ -26,9 +27,11 @@ fn within(zone: &str, pod: Option<&str>, cluster: Option<&str>) -> NewTopology {
         zone: Some(zone.to_owned()),
         pod: pod.map(str::to_owned),
         cluster: cluster.map(str::to_owned),
-        aggregate: uuid("aggregate", zone),
-        by: by("root"),
-        at: at(5),
+        placing: Placing {
+            aggregate: uuid("aggregate", zone),
+            by: by("root"),
+            at: at(5),
+        },
     }
 }
 
@@ -41,7 +44,15 @@ async fn place(
     name: &str,
     new: NewTopology,
 ) -> Result<Topology, TopologyError<Infallible>> {
-    bench.store.host_place(&host(name), new, fine).await
+    let placing = new.placing.clone();
+    let wanted = move |before: &Topology| {
+        let NewTopology {
+            zone, pod, cluster, ..
+        } = new.clone();
+        let zone = zone.unwrap_or_else(|| before.zone.clone());
+        Ok(Topology { zone, pod, cluster })
+    };
+    bench.store.host_place(&host(name), placing, wanted).await
 }
 
 fn change(disabled: bool, reason: Option<&str>, second: i64) -> AllocationChange {
@@ -306,10 +317,121 @@ on_both! {
         };
         let refused = bench.store.cluster_manage("c1", managed, |_| Err("no")).await;
         assert!(matches!(refused, Err(ScopeError::Refused("no"))));
-        let elsewhere = |place: &Topology| if place.pod.is_some() { Err("p1") } else { Ok(()) };
-        let refused = bench.store.host_place(&host("a"), within("z1", None, None), elsewhere).await;
+        let elsewhere = |place: &Topology| if place.pod.is_some() { Err("p1") } else { Ok(place.clone()) };
+        let placing = within("z1", None, None).placing;
+        let refused = bench.store.host_place(&host("a"), placing, elsewhere).await;
         assert!(matches!(refused, Err(TopologyError::Refused("p1"))));
         assert_eq!(load(&bench, "a").await.topology.cluster.as_deref(), Some("c1"));
         assert_eq!(load(&bench, "a").await.unmanaged, None);
+    }
+
+    async fn who_leaves_a_cluster_that_takes_no_part_is_looked_at_first(bench: Bench) {
+        bench.fleet(&[("a", 1), ("b", 0), ("c", 0)]).await;
+        place(&bench, "b", within("z1", None, Some("c1"))).await.unwrap();
+        bench.begin(1).await;
+        let say = async |managed, second| {
+            let change = ManagementChange {
+                managed,
+                reason: Some("upgrade".to_owned()).filter(|_| !managed),
+                by: by("root"),
+                at: at(second),
+            };
+            bench.store.cluster_manage("c1", change, fine).await.unwrap()
+        };
+        say(false, 3).await;
+        // It leaves at second 5.
+        for place_of_b in [within("z1", None, Some("c2")), within("z1", None, None)] {
+            place(&bench, "b", place_of_b).await.unwrap();
+            let unmanaged = load(&bench, "b").await.unmanaged.unwrap();
+            assert_eq!((unmanaged.cluster.as_str(), unmanaged.reconciling), ("c1", true));
+            let refused = goes_to_b(&bench).await.unwrap_err();
+            assert!(matches!(refused, CommitError::Unmanaged { cluster, .. } if cluster.reconciling));
+        }
+        bench.hears("b", at(5), Vec::new()).await;
+        assert!(load(&bench, "b").await.unmanaged.is_some(), "that was before");
+        bench.sql("UPDATE services SET forced_down = TRUE WHERE host = 'b'");
+        assert_eq!(load(&bench, "b").await.unmanaged, None, "nobody waits for the dead");
+        bench.sql("UPDATE services SET forced_down = FALSE WHERE host = 'b'");
+        bench.hears("b", at(6), Vec::new()).await;
+        assert_eq!(load(&bench, "b").await.unmanaged, None);
+        assert_eq!(bench.texts("SELECT host FROM host_topologies"), [""; 0], "nothing is left of it");
+        goes_to_b(&bench).await.unwrap();
+        // Who leaves a cluster that takes part is free at once.
+        place(&bench, "c", within("z1", None, Some("c3"))).await.unwrap();
+        place(&bench, "c", within("z1", None, None)).await.unwrap();
+        assert_eq!(load(&bench, "c").await.unmanaged, None);
+        bench.assert_sound().await;
+    }
+
+    async fn no_cluster_comes_to_be_in_two_zones_by_an_aggregate(bench: Bench) {
+        for name in ["a", "b", "c"] {
+            bench.host(name).await;
+            place(&bench, name, within("z1", Some("p1"), Some("c1"))).await.unwrap();
+        }
+        let store = &bench.store;
+        let new = |name: &str, zone: Option<&str>| NewAggregate {
+            uuid: uuid("aggregate", name),
+            name: name.to_owned(),
+            availability_zone: zone.map(str::to_owned),
+            by: by("root"),
+            at: at(6),
+        };
+        let change = async |id, change| {
+            store.aggregate_change(id, change, by("root"), at(7), |_| Ok::<_, Infallible>(())).await
+        };
+        let before = store.aggregate_list().await.unwrap();
+        let z1 = before[0].id;
+        let out = change(z1, AggregateChange::RemoveHost(host("a"))).await.unwrap_err();
+        let AggregateError::Misplaced(misplaced) = out else { panic!("{out:?}") };
+        let zone = "z1".to_owned();
+        assert_eq!(misplaced, Misplaced::ClusterInZone { cluster: "c1".to_owned(), zone });
+        let east = store.aggregate_create(new("east", Some("z2"))).await.unwrap().unwrap();
+        let plain = store.aggregate_create(new("plain", None)).await.unwrap().unwrap();
+        change(plain.id, AggregateChange::AddHost(host("a"))).await.unwrap();
+        let all = store.aggregate_list().await.unwrap();
+        for (id, what) in [
+            (east.id, AggregateChange::AddHost(host("a"))),
+            (z1, AggregateChange::RemoveHost(host("b"))),
+        ] {
+            let refused = change(id, what).await;
+            // The zone of a host is that of its first aggregate.
+            match id == east.id {
+                true => { refused.unwrap(); }
+                false => assert!(matches!(refused, Err(AggregateError::Misplaced(_)))),
+            }
+        }
+        change(east.id, AggregateChange::RemoveHost(host("a"))).await.unwrap();
+        assert_eq!(store.aggregate_list().await.unwrap(), all, "nothing was changed");
+        bench.assert_sound().await;
+        // All of them together may go elsewhere.
+        let update = AggregateChange::Update { name: None, availability_zone: Some("z3".to_owned()) };
+        change(z1, update).await.unwrap();
+        for name in ["a", "b", "c"] {
+            assert_eq!(load(&bench, name).await.topology.zone, "z3");
+        }
+        bench.assert_sound().await;
+    }
+
+    async fn who_registers_in_another_zone_is_in_no_cluster_of_the_old_one(bench: Bench) {
+        for name in ["a", "b"] {
+            bench.host(name).await;
+            place(&bench, name, within("z1", Some("p1"), Some("c1"))).await.unwrap();
+        }
+        let note = asked("req-1", at(8));
+        let deleted = bench.store.service_delete(uuid("service", "b"), note, |_, _| Ok::<_, ()>(()));
+        deleted.await.unwrap();
+        bench.assert_sound().await;
+        bench.host("b").await;
+        let place_of_b = load(&bench, "b").await.topology;
+        assert_eq!((place_of_b.zone.as_str(), place_of_b.pod, place_of_b.cluster), ("zone-of-b", None, None));
+        assert_eq!(load(&bench, "a").await.topology.cluster.as_deref(), Some("c1"));
+        bench.assert_sound().await;
+        // Where nobody else is in it, its cluster comes along.
+        let note = asked("req-1", at(9));
+        let deleted = bench.store.service_delete(uuid("service", "a"), note, |_, _| Ok::<_, ()>(()));
+        deleted.await.unwrap();
+        bench.host("a").await;
+        let place_of_a = load(&bench, "a").await.topology;
+        assert_eq!((place_of_a.zone.as_str(), place_of_a.cluster.as_deref()), ("zone-of-a", Some("c1")));
     }
 }

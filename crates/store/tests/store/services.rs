@@ -2,8 +2,8 @@
 
 use godwit_core::event::Event;
 use godwit_store::{
-    ConductorBeat, Service, ServiceBinary, ServiceChange, ServiceError, ServiceKey, ServiceStatus,
-    ServiceUse,
+    ConductorBeat, Fencing, Service, ServiceBinary, ServiceChange, ServiceError, ServiceKey,
+    ServiceStatus, ServiceUse,
 };
 
 use crate::bench::{Bench, asked, at, host, placed, server, uuid};
@@ -164,6 +164,9 @@ on_both! {
             let found = bench.store.service_list().await.unwrap();
             let [a, b] = found.as_slice() else { panic!("{found:?}") };
             assert_eq!((a.disabled, a.forced_down), (true, true));
+            let said = Some(asked("req-1", at(5)).requester());
+            assert_eq!((a.disabled_since, &a.disabled_by), (Some(at(5)), &said));
+            assert_eq!((a.forced_down_at, &a.forced_down_by), (Some(at(5)), &said));
             assert_eq!(a.disabled_reason.as_deref(), Some("to be scrapped"));
             assert_eq!((a.report_count, a.updated_at), (1, None), "else it is a new one");
             assert_eq!((b.disabled, b.forced_down, b.disabled_reason.clone()), (false, false, None));
@@ -180,5 +183,43 @@ on_both! {
         bench.host("a").await;
         assert!(bench.store.service_list().await.unwrap().iter().all(|it| !it.disabled));
         bench.assert_sound().await;
+    }
+
+    async fn how_it_is_known_that_a_host_is_dead_is_kept_as_long_as_it_is(bench: Bench) {
+        bench.host("a").await;
+        let fence = async |reason: &str, request: &str, second| {
+            let fencing = Fencing {
+                reason: reason.to_owned(),
+                note: asked(request, at(second)),
+            };
+            let fine = |_: &Service| Ok::<_, ()>(());
+            bench.store.host_fence(&host("a"), fencing, fine).await.unwrap()
+        };
+        let declared = async || bench.store.host_declaration(&host("a")).await.unwrap().unwrap();
+        let service = fence("its power was cut", "req-5", 5).await;
+        assert_eq!((service.forced_down, service.forced_down_at), (true, Some(at(5))));
+        let told = declared().await;
+        assert_eq!(told.forced_down_reason.as_deref(), Some("its power was cut"));
+        assert_eq!(told.forced_down_by, Some(asked("req-5", at(5)).requester()));
+        assert_eq!(fence("its power was cut", "req-6", 6).await, service, "it is no news");
+        let service = fence("it burns", "req-7", 7).await;
+        let by = Some(asked("req-7", at(7)).requester());
+        assert_eq!((service.forced_down_at, service.forced_down_by.clone()), (Some(at(5)), by));
+        // Nova's word says nothing new.
+        assert_eq!(update(&bench, "a", change(None, Some(true), 8)).await, service);
+        let risen = update(&bench, "a", change(None, Some(false), 9)).await;
+        assert_eq!((risen.forced_down, risen.forced_down_reason), (false, None));
+        let dead = update(&bench, "a", change(None, Some(true), 10)).await;
+        assert_eq!((dead.forced_down_reason, dead.forced_down_at), (None, Some(at(10))));
+        let why = fence("its power was cut", "req-11", 11).await;
+        assert_eq!(why.forced_down_at, Some(at(10)));
+        let events = bench.texts("SELECT name FROM events ORDER BY id");
+        assert_eq!(events, ["forced_down", "forced_down", "forced_up", "forced_down", "forced_down"]);
+        let no_such = Fencing { reason: "x".to_owned(), note: asked("req-1", at(12)) };
+        let unknown = bench.store.host_fence(&host("z"), no_such.clone(), |_| Ok::<_, ()>(())).await;
+        assert!(matches!(unknown, Err(ServiceError::NoSuchService)));
+        let refused = bench.store.host_fence(&host("a"), no_such, |_| Err("alive")).await;
+        assert!(matches!(refused, Err(ServiceError::Refused("alive"))));
+        assert_eq!(declared().await.forced_down_reason.as_deref(), Some("its power was cut"));
     }
 }

@@ -6,6 +6,7 @@ mod zone;
 
 use std::collections::BTreeMap;
 
+use godwit_core::host::scope::Misplaced;
 use godwit_store::{Aggregate, AggregateChange, AggregateError, AggregateUse, NewAggregate};
 use serde_json::Value;
 
@@ -68,7 +69,10 @@ pub async fn update(call: &Call) -> Answer {
         let known_as = name.as_deref().unwrap_or(&used.aggregate.name);
         zone::check(AggregateAction::Update, used, known_as, zone.as_ref())
     };
-    document(call, &apply(call, id, change, check).await?)
+    document(
+        call,
+        &apply(call, id, change, AggregateAction::Update, check).await?,
+    )
 }
 
 pub async fn delete(call: &Call) -> Answer {
@@ -81,7 +85,8 @@ pub async fn delete(call: &Call) -> Answer {
             Err(ApiError::BadRequest(reason))
         }
     };
-    apply(call, id, AggregateChange::Delete, empty).await?;
+    let action = AggregateAction::Remove;
+    apply(call, id, AggregateChange::Delete, action, empty).await?;
     Ok(Reply::empty(actix_web::http::StatusCode::OK))
 }
 
@@ -108,7 +113,10 @@ pub async fn set_metadata(call: &Call) -> Answer {
             zone.as_ref(),
         )
     };
-    document(call, &apply(call, id, change, check).await?)
+    document(
+        call,
+        &apply(call, id, change, AggregateAction::Metadata, check).await?,
+    )
 }
 
 /// The id that the path names, once `rule` allows it; `None`: too great for one.
@@ -129,9 +137,11 @@ async fn apply(
     call: &Call,
     id: Option<i64>,
     change: AggregateChange,
+    action: AggregateAction,
     check: impl Fn(&AggregateUse) -> Result<(), ApiError> + Send + 'static,
 ) -> Result<Aggregate, ApiError> {
     let id = id.ok_or_else(|| no_such_aggregate(call))?;
+    let misplaced = |it: &Misplaced| action.refused(id, &it.to_string());
     let (store, now) = (&call.state.store, call.state.clock.now());
     let changed = store.aggregate_change(id, change, call.requester(), now, check);
     changed.await.map_err(|error| match error {
@@ -140,6 +150,7 @@ async fn apply(
         AggregateError::NameExists => {
             ApiError::Conflict("An aggregate of this name already exists.".to_owned())
         }
+        AggregateError::Misplaced(it) => misplaced(&it),
         AggregateError::Refused(error) => error,
         AggregateError::Store(error) => error.into(),
     })

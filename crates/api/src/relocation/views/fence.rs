@@ -15,6 +15,8 @@ pub struct FenceProofView<'a> {
     at: Option<Timestamp>,
     evidence: FenceEvidenceView,
     by: Option<RequesterView<'a>>,
+    /// How it is known; it may name hosts.
+    reason: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -36,11 +38,12 @@ impl<'a> FenceProofView<'a> {
                 last_heard_at: evidence.last_heard_at,
             },
             by: proof.by.as_ref().map(|by| RequesterView::new(by, sees)),
+            reason: sees.of_hosts(proof.reason.as_deref()),
         }
     }
 
     /// What proves that a host is dead, as far as an operator's word does.
-    pub(super) fn of_host(service: &'a Service, sees: Visibility<'_>) -> Option<Self> {
+    pub fn of_host(service: &'a Service, sees: Visibility<'_>) -> Option<Self> {
         service.forced_down.then(|| Self {
             kind: FenceKind::Operator,
             at: service.forced_down_at,
@@ -53,6 +56,7 @@ impl<'a> FenceProofView<'a> {
                 .forced_down_by
                 .as_ref()
                 .map(|by| RequesterView::new(by, sees)),
+            reason: sees.of_hosts(service.forced_down_reason.as_deref()),
         })
     }
 }

@@ -256,13 +256,22 @@ async fn what_is_said_of_a_scope_is_told_of_it_and_of_its_hosts() {
         })
         .collect();
     let expected = [
+        ("host.topology_changed", "host/host-1"),
         ("host.scope_disabled", "pod/p1"),
         ("host.disabled", "host/host-1"),
         ("host.scope_unmanaged", "cluster/c1"),
         ("host.unmanaged", "host/host-1"),
     ];
     assert_eq!(about, expected);
-    let data = &items[0]["data"];
+    let moved = &items[0]["data"];
+    let nowhere = json!({"zone": "nova", "pod": null, "cluster": null});
+    let somewhere = json!({"zone": "nova", "pod": "p1", "cluster": "c1"});
+    assert_eq!(
+        (&moved["detail"]["from"], &moved["detail"]["to"]),
+        (&nowhere, &somewhere)
+    );
+    assert_eq!(moved["actor"]["user"], "u-admin");
+    let data = &items[1]["data"];
     assert_eq!(
         (&data["scope"], &data["name"]),
         (&json!("pod"), &json!("p1"))
@@ -272,7 +281,7 @@ async fn what_is_said_of_a_scope_is_told_of_it_and_of_its_hosts() {
         (&json!("u-admin"), &json!("api"))
     );
     let of_pod = world.native(Who::Admin, "/events?subject=pod/p1").await;
-    assert_eq!(of_pod.items(), items[..1]);
+    assert_eq!(of_pod.items(), items[1..2]);
     let hidden = world.native(Who::Reader, "/events").await;
     assert_eq!(hidden.items(), [] as [Value; 0]);
 }

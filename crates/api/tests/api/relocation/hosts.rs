@@ -140,7 +140,7 @@ async fn what_operators_say_of_a_host_is_seen_with_its_time() {
     assert_eq!(host["allocation"]["reason"], "its fan");
     let fence = json!({"kind": "operator", "at": "2026-11-20T12:00:30Z",
         "evidence": {"host": "host-2", "forced_down": true,
-            "last_heard_at": "2026-11-20T12:00:00Z"}, "by": by});
+            "last_heard_at": "2026-11-20T12:00:00Z"}, "by": by, "reason": null});
     assert_eq!(host["fence"], fence);
     assert_eq!(host["agent"]["state"], "down");
     assert_eq!(host["agent"]["since"], "2026-11-20T12:00:30Z");

@@ -82,6 +82,7 @@ async fn every_state(world: &World) -> i64 {
         "kind": "operator", "at": null,
         "evidence": {"host": "host-1", "forced_down": true, "last_heard_at": null},
         "by": {"user": "u-admin", "project": ADMIN, "request_id": "req-1"},
+        "reason": "host-1 burns",
     });
     let detail = json!({
         "destination": "host-2", "receiver": {"target": "tcp://192.0.2.2"},

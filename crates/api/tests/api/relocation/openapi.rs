@@ -11,7 +11,7 @@ use godwit_api::relocation::views::{
     candidate, event, host, maintenance, plan, pool, run, scope, server, snapshot,
 };
 use godwit_core::event_type::{self, KINDS};
-use godwit_core::fence::FenceKind;
+use godwit_core::fence::{FenceKind, FenceRequest};
 use godwit_core::host::maintenance::State;
 use godwit_core::plan::options::Priority;
 use godwit_core::plan::{PlanKind, PlanState};
@@ -163,6 +163,9 @@ fn its_words_are_those_of_the_code() {
     let kinds = FenceKind::ALL.iter().map(|it| it.as_str()).collect();
     let proof = &schema("FenceProof")["properties"];
     assert_eq!(proof["kind"]["enum"], words(kinds));
+    let wanted = FenceRequest::ALL.iter().map(|it| it.as_str()).collect();
+    let fence = &schema("NewFence")["properties"];
+    assert_eq!(fence["kind"]["enum"], words(wanted));
     let plan = &schema("Plan")["properties"];
     let states = PlanState::ALL.iter().map(|it| it.as_str()).collect();
     assert_eq!(plan["state"]["enum"], words(states));

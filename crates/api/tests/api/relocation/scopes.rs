@@ -71,7 +71,23 @@ async fn hosts_are_put_into_pods_and_clusters_of_their_zone() {
     let second = world.ask("GET", path).by(Who::Admin).send().await;
     assert_eq!(second.items(), [json!({"name": "c1"})]);
 
-    let gone = put(&world, "/hosts/host-1/topology", &json!({})).await;
+    // What is not said stays.
+    for unsaid in [
+        json!({}),
+        json!({"zone": "nova"}),
+        json!({"zone": null, "pod": "p1"}),
+    ] {
+        let same = put(&world, "/hosts/host-1/topology", &unsaid).await;
+        assert_eq!(same.ok(), place, "{unsaid}");
+    }
+    let alone = json!({"cluster": null});
+    let alone = put(&world, "/hosts/host-1/topology", &alone).await;
+    assert_eq!(
+        alone.ok(),
+        json!({"zone": "nova", "pod": "p1", "cluster": null})
+    );
+    let none = json!({"pod": null, "cluster": null});
+    let gone = put(&world, "/hosts/host-1/topology", &none).await;
     assert_eq!(
         gone.ok(),
         json!({"zone": "nova", "pod": null, "cluster": null})
@@ -401,4 +417,34 @@ async fn only_what_was_read_is_changed() {
             .await
             .problem(404, "not-found");
     }
+}
+
+#[tokio::test]
+async fn a_host_that_leaves_a_cluster_that_takes_no_part_is_looked_at() {
+    let world = three().await;
+    let (path, in_c1) = ("/hosts/host-3/topology", json!({"cluster": "c1"}));
+    put(&world, path, &in_c1).await.ok();
+    let off = json!({"managed": false, "reason": "upgrade"});
+    put(&world, "/scopes/cluster/c1/management", &off)
+        .await
+        .ok();
+    put(&world, path, &json!({"cluster": null})).await.ok();
+    let reasons = async || {
+        let candidates = format!("/servers/{SERVER}/candidates");
+        let list = world.native(Who::Admin, &candidates).await.items();
+        let mut there = list.into_iter().filter(|it| it["host"] == "host-3");
+        there.next().unwrap()["reasons"].clone()
+    };
+    let reason = reasons().await[0].clone();
+    assert_eq!(
+        (&reason["code"], &reason["evidence"]),
+        (&json!("unmanaged"), &json!({"clusters": ["c1"]}))
+    );
+    assert_eq!(
+        reason["text"],
+        "the hosts of cluster c1 are still looked at"
+    );
+    // As its inventory leaves it, which the store's tests show.
+    world.sql("UPDATE host_topologies SET left_cluster = NULL, left_at = NULL");
+    assert_eq!(reasons().await, json!([]));
 }

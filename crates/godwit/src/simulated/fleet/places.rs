@@ -6,7 +6,7 @@ use godwit_compute_agent::drivers::simulated::Fabric;
 use godwit_core::ids::ServerUuid;
 use godwit_core::requester::Requester;
 use godwit_core::time::Clock as _;
-use godwit_store::{NewTopology, Store};
+use godwit_store::{NewTopology, Placing, Store};
 
 use crate::clock::SystemClock;
 
@@ -17,9 +17,11 @@ pub(crate) async fn expect(store: &Store, fabric: &Fabric) -> Result<()> {
             zone: place.zone,
             pod: place.pod,
             cluster: place.cluster,
-            aggregate: RandomIds.uuid(),
-            by: Requester::default(),
-            at: SystemClock.now(),
+            placing: Placing {
+                aggregate: RandomIds.uuid(),
+                by: Requester::default(),
+                at: SystemClock.now(),
+            },
         };
         let expected = store.host_expect(&host, new).await;
         expected.with_context(|| format!("the zone, pod and cluster of {host}"))?;

@@ -17,7 +17,14 @@ pub async fn add_host(call: &Call) -> Answer {
     let host = find(call, name).await?.ok_or_else(unknown)?;
     let added = host.clone();
     let check = move |used: &AggregateUse| may_come(used, &added);
-    let changed = apply(call, id, AggregateChange::AddHost(host), check).await?;
+    let changed = apply(
+        call,
+        id,
+        AggregateChange::AddHost(host),
+        AggregateAction::Add,
+        check,
+    )
+    .await?;
     document(call, &changed)
 }
 
@@ -37,7 +44,14 @@ pub async fn remove_host(call: &Call) -> Answer {
             false => Err(ApiError::NotFound(not_there.clone())),
         }
     };
-    let changed = apply(call, id, AggregateChange::RemoveHost(host), check).await;
+    let changed = apply(
+        call,
+        id,
+        AggregateChange::RemoveHost(host),
+        AggregateAction::Remove,
+        check,
+    )
+    .await;
     // No such aggregate is told in the same words.
     let changed = changed.map_err(|error| match error {
         ApiError::NotFound(_) => unknown(),

@@ -27,6 +27,15 @@ impl AggregateAction {
         };
         format!("{what} {id}. Reason: {reason}.")
     }
+
+    /// A refusal with the status that Nova gives to those of its own rules.
+    pub(super) fn refused(self, id: i64, reason: &str) -> ApiError {
+        let text = self.refusal(id, reason);
+        match self {
+            Self::Add | Self::Remove => ApiError::Conflict(text),
+            Self::Update | Self::Metadata => ApiError::BadRequest(text),
+        }
+    }
 }
 
 /// May the aggregate, which is called `name` then, make `zone` of its hosts? The outer `None`:
