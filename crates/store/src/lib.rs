@@ -30,6 +30,7 @@ mod idempotency;
 mod import;
 mod instance_actions;
 mod invariants;
+mod listed;
 mod location;
 mod maintenance;
 mod migrations;
@@ -77,8 +78,10 @@ pub use instance_actions::{
     ActionListError, ActionNote, ActionPage, InstanceAction, InstanceActionEvent,
 };
 pub use invariants::Violation;
+pub use listed::Listed;
 pub use maintenance::{
-    FreshIds, Hold, LeftReasons, MaintenanceChange, MaintenanceError, MaintenanceRecord, Sighted,
+    FreshIds, Hold, LeftReasons, MaintenanceChange, MaintenanceError, MaintenanceProgress,
+    MaintenanceRecord, MaintenanceRequestError, Sighted,
 };
 pub use migrations::*;
 pub use notifications::NotificationCursor;

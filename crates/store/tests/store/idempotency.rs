@@ -20,6 +20,7 @@ fn key(key: &str) -> IdempotencyKey {
 
 fn answer(status: u16) -> KeptAnswer {
     KeptAnswer {
+        etag: None,
         status,
         location: Some("/relocation/v1/plans/1".to_owned()),
         body: "{}".to_owned(),

@@ -174,9 +174,9 @@ async fn list(bench: &Bench, filter: PlanFilter, after: Option<i64>, limit: i64)
     let page = PlanPage {
         limit,
         after,
-        operations: false,
+        operations: None,
     };
-    listed(&bench.store.plan_list(&filter, page).await.unwrap())
+    listed(&bench.store.plan_list(&filter, page).await.unwrap().items)
 }
 
 on_both! {
@@ -436,10 +436,10 @@ on_both! {
             let count = bench.store.plan_count(&filter).await.unwrap();
             assert_eq!(usize::try_from(count).unwrap(), expected.len());
         }
-        let page = PlanPage { limit: 9, after: None, operations: true };
+        let page = PlanPage { limit: 9, after: None, operations: Some(1) };
         let ready = PlanFilter { state: Some(PlanState::Ready), ..all() };
         let found = bench.store.plan_list(&ready, page).await.unwrap();
-        assert_eq!(found, [bench.plan(2).await]);
+        assert_eq!(found.items, [bench.plan(2).await]);
     }
 
     async fn a_large_plan_is_written_whole_and_in_order(bench: Bench) {

@@ -436,9 +436,9 @@ on_both! {
         }
         bench.claim(1, TEN).await;
         let list = async |filter: RunFilter, after, limit| {
-            let page = RunPage { limit, after, operations: false };
+            let page = RunPage { limit, after, operations: None };
             let found = bench.store.run_list(&filter, page).await.unwrap();
-            found.iter().map(|it| it.uuid).collect::<Vec<_>>()
+            found.items.iter().map(|it| it.uuid).collect::<Vec<_>>()
         };
         let all = RunFilter::default;
         assert_eq!(list(all(), None, 9).await, [run(3), run(2), run(1)]);
@@ -459,9 +459,9 @@ on_both! {
             assert_eq!(usize::try_from(count).unwrap(), expected.len(), "{filter:?}");
             assert_eq!(list(filter, None, 9).await, expected);
         }
-        let page = RunPage { limit: 1, after: None, operations: true };
+        let page = RunPage { limit: 1, after: None, operations: Some(1) };
         let whole = bench.store.run_list(&all(), page).await.unwrap();
-        assert_eq!(whole, [bench.run(3).await]);
+        assert_eq!((whole.items, whole.goes_on), (vec![bench.run(3).await], true));
         let unfinished = bench.store.runs_unfinished().await.unwrap();
         assert_eq!(unfinished.iter().map(|it| it.uuid).collect::<Vec<_>>(), [run(1), run(2), run(3)]);
         for (project, known) in [(None, 3), (Some("other"), 0)] {

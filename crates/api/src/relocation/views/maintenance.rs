@@ -2,11 +2,14 @@
 
 use godwit_core::host::maintenance::{Holder, Maintenance, State};
 use godwit_core::ids::{RunUuid, ServerUuid};
+use godwit_core::plan::Estimate;
 use godwit_core::plan::options::{Immovable, ReturnHome};
+use godwit_core::run::Progress;
 use godwit_core::time::Timestamp;
-use godwit_store::LeftReasons;
+use godwit_store::{LeftReasons, MaintenanceProgress, MaintenanceRecord};
 use serde::Serialize;
 
+use super::message::MessageView;
 use super::reason::ReasonView;
 use crate::relocation::visibility::Visibility;
 
@@ -18,6 +21,9 @@ pub const FIELDS: &[&str] = &[
     "safe_to_reboot",
     "evidence",
     "run",
+    "percent",
+    "eta_seconds",
+    "messages",
 ];
 
 #[derive(Debug, Serialize)]
@@ -27,7 +33,11 @@ pub struct MaintenanceView<'a> {
     blockers: Vec<BlockerView>,
     safe_to_reboot: bool,
     evidence: EvidenceView,
+    /// Absent while one is being cancelled before it is made.
     run: Option<RunUuid>,
+    percent: Option<u8>,
+    eta_seconds: Option<Estimate>,
+    messages: Vec<MessageView<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,7 +81,19 @@ impl<'a> HolderView<'a> {
 }
 
 impl<'a> MaintenanceView<'a> {
-    pub fn new(it: &'a Maintenance, reasons: &LeftReasons, sees: Visibility<'_>) -> Self {
+    pub fn of(
+        record: &'a MaintenanceRecord,
+        progress: &'a MaintenanceProgress,
+        sees: Visibility<'_>,
+    ) -> Self {
+        Self::new((&record.maintenance, &record.reasons), progress, sees)
+    }
+
+    pub fn new(
+        (it, reasons): (&'a Maintenance, &LeftReasons),
+        progress: &'a MaintenanceProgress,
+        sees: Visibility<'_>,
+    ) -> Self {
         let blocker = |server| {
             let reasons = reasons.get(&server).into_iter().flatten();
             BlockerView {
@@ -92,7 +114,10 @@ impl<'a> MaintenanceView<'a> {
                 seen_at: last.map(|last| last.began_at),
                 placements_in_flight: it.evidence.placements_in_flight,
             },
-            run: it.run(),
+            run: it.run_at_work().map(|work| work.run),
+            percent: progress.progress.map(Progress::percent),
+            eta_seconds: progress.eta,
+            messages: MessageView::all(&progress.messages, sees),
         }
     }
 }
