@@ -92,7 +92,7 @@ impl Store {
         record: &MaintenanceRecord,
     ) -> Result<MaintenanceProgress, StoreError> {
         let (it, reached) = (&record.maintenance, record.reached);
-        let Some(work) = it.run_at_work() else {
+        let Some(work) = it.work else {
             return Ok(MaintenanceProgress {
                 progress: it.progress(reached, None),
                 ..MaintenanceProgress::default()

@@ -109,6 +109,19 @@ on_both! {
         assert!(write.is_written());
     }
 
+    async fn an_answer_that_changed_nothing_is_kept_by_the_first(bench: Bench) {
+        let keep = async |status: u16| {
+            let request = request("k", at(10));
+            bench.store.idempotency_keep(request, &answer(status)).await.unwrap()
+        };
+        assert!(keep(200).await);
+        assert!(!keep(204).await, "it has the key");
+        let kept = find(&bench, "k", at(11)).await.unwrap();
+        assert_eq!((kept.answer, kept.open_until), (answer(200), None));
+        bench.fleet(&[("a", 1)]).await;
+        assert!(!begin(&bench, 1, request("k", at(12))).await, "nor does it make anything");
+    }
+
     async fn of_many_at_once_one_makes_it(bench: Bench) {
         bench.fleet(&[("a", 8)]).await;
         let all = (1..=8).map(|n| begin(&bench, n, request("k", at(10))));

@@ -4,8 +4,8 @@ use crate::host::maintenance::{Maintenance, Purpose, State, Work};
 use crate::run::Progress;
 
 /// What a maintenance is on the way to. Within one way progress never decreases.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Way {
     Nowhere,
     In,
     Arrived,
@@ -13,7 +13,7 @@ enum Way {
 }
 
 impl Way {
-    const fn of(state: State) -> Self {
+    pub(super) const fn of(state: State) -> Self {
         match state {
             State::None => Self::Nowhere,
             State::Entering | State::Empty => Self::In,
@@ -30,9 +30,10 @@ impl Maintenance {
         self.work.filter(|_| self.next.is_none())
     }
 
-    /// Does the run under way do what the host is wanted for, so that its progress is the host's?
+    /// Is the run under way on the host's way, so that its progress is the host's? One that another
+    /// one follows has come so far as well.
     fn is_on_its_way(&self) -> bool {
-        let purpose = self.run_at_work().map(|work| work.purpose);
+        let purpose = self.work.map(|work| work.purpose);
         match Way::of(self.state) {
             Way::In => purpose == Some(Purpose::Emptying),
             Way::Out => purpose == Some(Purpose::Returning),
@@ -68,6 +69,6 @@ impl Maintenance {
 
     /// Is what the run under way says of the time that it needs the host's as well?
     pub fn ends_with_its_run(&self) -> bool {
-        self.is_on_its_way() && self.work.is_some_and(|work| !work.cancelling)
+        self.is_on_its_way() && self.run_at_work().is_some_and(|work| !work.cancelling)
     }
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::host::maintenance::progress::Way;
 use crate::run::Progress;
 
 fn work(purpose: Purpose) -> Work {
@@ -65,18 +66,21 @@ fn a_host_is_as_far_as_its_run_and_done_once_it_is_in_maintenance() {
 }
 
 #[test]
-fn a_run_that_another_one_follows_says_nothing_of_the_host() {
-    let followed = Maintenance {
-        next: Some(work(Purpose::Returning)),
-        ..in_state(State::Leaving, Some(work(Purpose::Emptying)))
+fn a_run_that_another_one_follows_does_not_say_when_the_host_is_ready() {
+    let followed = |state, work, next| Maintenance {
+        next: Some(next),
+        ..in_state(state, Some(work))
     };
-    assert_eq!(followed.run_at_work(), None);
-    assert!(!followed.ends_with_its_run());
-    assert_eq!(
-        followed.progress(Progress::NONE, Some(at_percent(9))),
-        Some(Progress::NONE)
-    );
-    let alone = in_state(State::Leaving, Some(work(Purpose::Returning)));
+    let (empties, returns) = (work(Purpose::Emptying), work(Purpose::Returning));
+    let left = followed(State::Leaving, empties, returns);
+    assert_eq!(left.run_at_work(), None);
+    assert!(!left.ends_with_its_run());
+    let percent = |it: &Maintenance| it.progress(Progress::NONE, Some(at_percent(9)));
+    assert_eq!(percent(&left), Some(Progress::NONE));
+    let again = followed(State::Entering, empties, empties);
+    assert!(!again.ends_with_its_run());
+    assert_eq!(percent(&again), Some(at_percent(9)), "it has come so far");
+    let alone = in_state(State::Leaving, Some(returns));
     assert_eq!(alone.run_at_work(), alone.work);
     assert!(alone.ends_with_its_run());
 }
@@ -106,53 +110,39 @@ proptest! {
     #[test]
     fn within_one_way_it_never_decreases_and_is_100_only_when_completed(steps in steps()) {
         let mut it = Maintenance::none(noon());
-        let (mut reached, mut shown) = (Progress::NONE, None::<(Way, u8)>);
-        for (number, (event, percent)) in steps.into_iter().enumerate() {
-            // Whatever run is under way is meant, and each is a new one.
-            let fresh = run(1 + number as u128);
-            let event = match event {
-                Event::RunEnded { left, .. } => {
-                    let Some(work) = it.work else { continue };
-                    Event::RunEnded { run: work.run, left }
-                }
-                other => other,
+        let (mut reached, mut shown) = (Progress::NONE, None::<(Way, Progress)>);
+        // Of the run under way, which never decreases either.
+        let mut of_run = Progress::NONE;
+        for (number, (event, percent)) in (0_u64..).zip(steps) {
+            of_run = of_run.raised_to(percent);
+            let event = match (event, it.work) {
+                // Whatever run is under way is meant.
+                (Event::RunEnded { left, .. }, Some(work)) => Event::RunEnded { run: work.run, left },
+                (Event::RunEnded { .. }, None) => continue,
+                (other, _) => other,
             };
-            let of_run = it.work.map(|_| at_percent(percent));
-            let Ok(transition) = step(&it, &event, fresh, at(LATE + number as u64)) else {
+            let fresh = run(1 + u128::from(number));
+            let Ok(Transition { next, .. }) = step(&it, &event, fresh, at(LATE + number)) else {
                 continue;
             };
-            let next = transition.next;
-            let replaced = it.work.map(|work| work.run) != next.work.map(|work| work.run);
-            reached = it.reached(&next, reached, of_run.filter(|_| replaced));
-            it = next;
-            let of_run = it.work.map(|_| at_percent(percent / 2));
-            let now = it.progress(reached, of_run).map(|it| it.percent());
-            let way = way(it.state);
-            let Some(now) = now else { continue };
-            prop_assert_eq!(now == 100, it.state == State::InMaintenance);
-            // What a run says while it is under way only rises, which is not looked at here: what
-            // those before it have come to is never lost.
-            if let Some((before, floor)) = shown {
-                prop_assert!(way != before || now >= floor, "{} after {}", now, floor);
+            let under_way = |it: &Maintenance| it.work.map(|work| work.run);
+            let is_replaced = under_way(&it).is_some() && under_way(&it) != under_way(&next);
+            reached = it.reached(&next, reached, is_replaced.then_some(of_run));
+            if under_way(&it) != under_way(&next) {
+                of_run = Progress::NONE;
             }
-            shown = Some((way, reached.percent().max(if now == 100 { 100 } else { 0 })));
+            it = next;
+            let Some(now) = it.progress(reached, it.work.map(|_| of_run)) else {
+                prop_assert_eq!(it.state, State::None);
+                shown = None;
+                continue;
+            };
+            prop_assert_eq!(now == Progress::COMPLETED, it.state == State::InMaintenance);
+            let way = Way::of(it.state);
+            if let Some((_, before)) = shown.filter(|(before, _)| *before == way) {
+                prop_assert!(now >= before, "{:?} after {:?}", now, before);
+            }
+            shown = Some((way, now));
         }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Way {
-    None,
-    In,
-    Arrived,
-    Out,
-}
-
-fn way(state: State) -> Way {
-    match state {
-        State::None => Way::None,
-        State::Entering | State::Empty => Way::In,
-        State::InMaintenance => Way::Arrived,
-        State::Leaving => Way::Out,
     }
 }
