@@ -179,7 +179,7 @@ async fn of_webhook(world: &World, path: &str) -> String {
                 state, attempts, not_before, give_up_at, status, error, created_at, ended_at)
             SELECT '{id}', {row}, 7, 'migration.booted', 'migration/x', '{{}}', 'dead', 3,
                 created_at, created_at, 500, 'It was answered with 500.', created_at, created_at
-            FROM webhooks"
+            FROM webhooks WHERE id = {row}"
     ));
     path.replace("{id}", &id).replace("{delivery}", &id)
 }

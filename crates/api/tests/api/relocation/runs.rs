@@ -464,6 +464,9 @@ async fn runs_that_go_on_count_as_open_plans() {
     // Who holds hosts has the runs that this takes.
     let maintenance = "/hosts/host-1/maintenance";
     let held = send(&world, Who::Admin, ("POST", maintenance), &json!({})).await;
-    accepted(&held);
+    let held = accepted(&held);
+    let run = shown(&world, Who::Admin, &held["run"]).await;
+    let plan = run["plan"].as_str().unwrap();
+    world.plan_is_made(plan, moves(&[], &[SERVER])).await;
     made(&send(&world, Who::Admin, ("POST", "/plans"), &body).await);
 }
