@@ -164,6 +164,7 @@ transaction_errors!(
     EventReadError,
     HypervisorListError,
     ImportError,
+    MaintenanceRequestError<E>,
     MembershipError,
     MigrationListError,
     PlanCreateError,

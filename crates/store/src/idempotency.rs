@@ -47,6 +47,9 @@ pub struct KeptAnswer {
     pub status: u16,
     /// Its header `Location`.
     pub location: Option<String>,
+    /// Its header `ETag`.
+    #[serde(default)]
+    pub etag: Option<String>,
     /// Its body.
     pub body: String,
 }
@@ -182,6 +185,22 @@ pub(crate) fn insert(
     Ok(written == 1)
 }
 
+/// Writes what a request with a key was answered, which stays so.
+fn close(connection: &mut Database, key: &IdempotencyKey, answer: &str) -> Result<(), StoreError> {
+    diesel::update(idempotency_keys::table)
+        .filter(idempotency_keys::user_id.eq(&key.user_id))
+        .filter(idempotency_keys::project_id.eq(&key.project_id))
+        .filter(idempotency_keys::route.eq(&key.route))
+        .filter(idempotency_keys::key.eq(&key.key))
+        .set((
+            idempotency_keys::answer.eq(answer),
+            idempotency_keys::open_until.eq(None::<NaiveDateTime>),
+        ))
+        .prepared()
+        .execute(connection)?;
+    Ok(())
+}
+
 impl Store {
     /// A handle whose next transaction also writes the request's key, or does nothing where
     /// another request has it ([`StoreError::KeyTaken`]); and what tells which.
@@ -232,19 +251,27 @@ impl Store {
         answer: &KeptAnswer,
     ) -> Result<(), StoreError> {
         let (key, answer) = (key.clone(), json(answer));
+        self.write(move |connection| close(connection, &key, &answer))
+            .await
+    }
+
+    /// Keeps what a request with a key was answered that had nothing to change, which no transaction
+    /// says; `false` if another request has the key.
+    pub async fn idempotency_keep(
+        &self,
+        request: KeyedRequest,
+        answer: &KeptAnswer,
+    ) -> Result<bool, StoreError> {
+        let request = KeyedRequest {
+            promise: answer.clone(),
+            ..request
+        };
         self.write(move |connection| {
-            diesel::update(idempotency_keys::table)
-                .filter(idempotency_keys::user_id.eq(&key.user_id))
-                .filter(idempotency_keys::project_id.eq(&key.project_id))
-                .filter(idempotency_keys::route.eq(&key.route))
-                .filter(idempotency_keys::key.eq(&key.key))
-                .set((
-                    idempotency_keys::answer.eq(&answer),
-                    idempotency_keys::open_until.eq(None::<NaiveDateTime>),
-                ))
-                .prepared()
-                .execute(connection)?;
-            Ok(())
+            let is_first = insert(connection, &request)?;
+            if is_first {
+                close(connection, &request.key, &json(&request.promise))?;
+            }
+            Ok(is_first)
         })
         .await
     }

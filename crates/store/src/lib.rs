@@ -31,6 +31,7 @@ mod import;
 mod instance_actions;
 mod invariants;
 mod links;
+mod listed;
 mod location;
 mod maintenance;
 mod migrations;
@@ -79,8 +80,10 @@ pub use instance_actions::{
 };
 pub use invariants::Violation;
 pub use links::{BegunByRun, Guest, HostLink, UnderWay};
+pub use listed::Listed;
 pub use maintenance::{
-    FreshIds, Hold, LeftReasons, MaintenanceChange, MaintenanceError, MaintenanceRecord, Sighted,
+    FreshIds, Hold, LeftReasons, MaintenanceChange, MaintenanceError, MaintenanceProgress,
+    MaintenanceRecord, MaintenanceRequestError, Sighted,
 };
 pub use migrations::*;
 pub use notifications::NotificationCursor;

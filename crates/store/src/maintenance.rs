@@ -8,7 +8,9 @@
 mod count;
 mod evidence;
 mod of_run;
+mod progress;
 mod reasons;
+mod requested;
 mod row;
 mod standing;
 mod step;
@@ -19,12 +21,15 @@ use std::collections::BTreeMap;
 use godwit_core::host::maintenance::{Maintenance, Rejected};
 use godwit_core::ids::{HostName, PlanUuid, RunUuid, ServerUuid};
 use godwit_core::reason::WrittenReason;
+use godwit_core::run::Progress;
 use godwit_core::time::Timestamp;
 
 pub(crate) use self::count::check;
 pub use self::evidence::Sighted;
 pub(crate) use self::evidence::{guest_starts, lock_of_server};
 pub(crate) use self::of_run::{lock_of_plan, planned};
+pub use self::progress::MaintenanceProgress;
+pub use self::requested::MaintenanceRequestError;
 pub(crate) use self::row::{LockedMaintenance, active, held};
 pub(crate) use self::step::hold;
 pub use self::step::{Hold, MaintenanceChange};
@@ -56,6 +61,11 @@ pub struct MaintenanceRecord {
     pub created_at: Timestamp,
     /// When it changed last.
     pub updated_at: Option<Timestamp>,
+    /// How far it is by the runs that have ended on its way.
+    pub reached: Progress,
+    /// Counts what was asked of it, by whom ever: of two records with one number nobody has asked for
+    /// anything between them.
+    pub requests: i64,
     pub(crate) event_sequence: i64,
 }
 

@@ -66,6 +66,7 @@ const CHANGES: &[Change] = changes![
     "2026-11-29-000130_link_budgets",
     "2026-11-29-000140_attempts",
     "2026-11-29-000150_fences_and_places",
+    "2026-11-29-000160_maintenance_progress",
 ];
 
 /// Changes that no running program of the release before survives.

@@ -114,7 +114,7 @@ pub struct QuotaConfig {
     pub streams: usize,
     /// Webhooks. Default 10.
     pub webhooks: u32,
-    /// Plans that are being made or may be run. Default 100.
+    /// Plans that are being made, may be run, or are being run. Default 100.
     pub open_plans: u32,
     /// Servers that a plan names, or that are on the hosts that it empties. Default 10,000.
     pub servers_a_plan: usize,

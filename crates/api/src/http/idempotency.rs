@@ -58,6 +58,8 @@ pub(crate) struct Said<'a> {
     pub(crate) route: String,
     /// As the caller wrote it.
     pub(crate) path: &'a str,
+    /// The same.
+    pub(crate) query: &'a str,
     pub(crate) body: &'a [u8],
     /// The status that is promised, should nobody live to answer.
     pub(crate) promise: u16,
@@ -77,6 +79,10 @@ impl Said<'_> {
         fingerprint.update(self.path.as_bytes());
         fingerprint.update([0_u8]);
         fingerprint.update(self.body);
+        if !self.query.is_empty() {
+            fingerprint.update([0_u8]);
+            fingerprint.update(self.query.as_bytes());
+        }
         let at = state.clock.now();
         // Nothing waits longer than for pre-checks; the rest is for the database.
         let longest = state.config.precheck_wait.saturating_mul(2);
@@ -91,6 +97,7 @@ impl Said<'_> {
             promise: KeptAnswer {
                 status: self.promise,
                 location: None,
+                etag: None,
                 body: String::new(),
             },
             open_until: at.plus(longest),
@@ -167,8 +174,8 @@ async fn earlier(state: &ApiState, request: &KeyedRequest) -> Result<Option<Kept
 }
 
 impl First {
-    /// Keeps the answer, where something was made. `Some`: another request with the same key was
-    /// first after all, and this is what that was answered.
+    /// Keeps the answer, where something was made or there was nothing to make. `Some`: another request
+    /// with the same key was first after all, and this is what that was answered.
     pub(crate) async fn end(
         self,
         answer: Option<KeptAnswer>,
@@ -177,6 +184,7 @@ impl First {
             // Another one may have been first meanwhile, and be why nothing was made.
             return match earlier(&self.plain, &self.request).await? {
                 None if self.write.is_lost() => Err(KeyError::InProgress),
+                None => self.keep(answer).await,
                 first => Ok(first),
             };
         }
@@ -191,6 +199,24 @@ impl First {
             }
         }
         Ok(None)
+    }
+
+    /// Keeps an answer that no transaction was needed for. A refusal may be another one next time.
+    async fn keep(self, answer: Option<KeptAnswer>) -> Result<Option<KeptAnswer>, KeyError> {
+        let Some(answer) = answer.filter(|it| it.status < 400) else {
+            return Ok(None);
+        };
+        let store = &self.plain.store;
+        let kept = store.idempotency_keep(self.request.clone(), &answer).await;
+        match kept {
+            Ok(true) => Ok(None),
+            Ok(false) => earlier(&self.plain, &self.request).await,
+            // It says how things are, and does so again.
+            Err(error) => {
+                tracing::warn!(%error, "the answer to a request with a key was not kept");
+                Ok(None)
+            }
+        }
     }
 }
 

@@ -186,6 +186,7 @@ impl ApiError {
             | Self::Conflict(text) => Some(KeptAnswer {
                 status: self.code(),
                 location: None,
+                etag: None,
                 body: text.clone(),
             }),
             Self::NotAcceptable(_)

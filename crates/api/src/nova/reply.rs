@@ -102,6 +102,7 @@ impl Reply {
         KeptAnswer {
             status: self.status.as_u16(),
             location: None,
+            etag: None,
             body: String::from_utf8_lossy(&self.body).into_owned(),
         }
     }

@@ -5,18 +5,19 @@
 //!   DELETE ─► released ─► by nobody any more: the run that brings its servers home
 //! ```
 
-use std::collections::BTreeMap;
-
 use actix_web::http::StatusCode;
 use actix_web::http::header::EntityTag;
 use godwit_core::host::maintenance::{
-    Event, Holder, Maintenance, Purpose, Rejected, State, Work, is_of_run,
+    Holder, Maintenance, Purpose, Rejected, State, Work, is_of_run,
 };
 use godwit_core::ids::HostName;
 use godwit_core::plan::options::{Immovable, ReturnHome};
 use godwit_core::plan::request::HOLDER_MAX;
 use godwit_core::time::Timestamp;
-use godwit_store::{ChangeNote, Hold, LeftReasons, MaintenanceError, MaintenanceRecord};
+use godwit_store::{
+    ChangeNote, Hold, LeftReasons, MaintenanceError, MaintenanceProgress, MaintenanceRecord,
+    MaintenanceRequestError,
+};
 use serde_json::Value;
 
 use super::call::Call;
@@ -39,9 +40,17 @@ pub async fn show(call: &Call) -> Answer {
     call.caller.enforce_own(rules::MAINTENANCE_SHOW)?;
     let page = Page::read(&call.params, FIELDS)?;
     let host = known_or_held(call).await?;
-    let (it, reasons) = current(call, &host).await?;
-    let view = MaintenanceView::new(&it, &reasons, call.sees(), call.state.clock.now());
-    Ok(Reply::json(&page.select(&view)?)?.tagged(version(&it)?))
+    let (store, now) = (&call.state.store, call.state.clock.now());
+    let Some(record) = store.maintenance_find(&host).await? else {
+        // What nobody has ever held is as what nobody holds.
+        let none = Maintenance::none(now);
+        let (nothing, progress) = (LeftReasons::new(), MaintenanceProgress::default());
+        let view = MaintenanceView::new((&none, &nothing), &progress, call.sees(), now);
+        return Ok(Reply::json(&page.select(&view)?)?.tagged(version(0, &[])?));
+    };
+    let progress = store.maintenance_progress(&record).await?;
+    let view = MaintenanceView::of(&record, &progress, call.sees(), now);
+    Ok(Reply::json(&page.select(&view)?)?.tagged(version_of(&record)?))
 }
 
 /// 202 with the maintenance, and where the run is that empties the host.
@@ -49,8 +58,6 @@ pub async fn enter(call: &Call) -> Answer {
     call.caller.enforce_own(rules::MAINTENANCE_ENTER)?;
     let host = known(call).await?;
     let wanted = Wanted::read(&call.body, call.state.clock.now())?;
-    let (it, _) = current(call, &host).await?;
-    etag::check(&call.headers, &version(&it)?)?;
     let user = call.caller.user_id().unwrap_or_default();
     let hold = Hold {
         holder: Holder {
@@ -66,10 +73,10 @@ pub async fn enter(call: &Call) -> Answer {
     };
     let note = ChangeNote::requested(&call.note());
     let store = &call.state.store;
-    let held = store.maintenance_hold(host, hold, fresh(call), note).await;
-    let record = held.map_err(refused)?;
+    let held = store.maintenance_enter(host, hold, fresh(call), note, unchanged(call));
+    let record = held.await.map_err(refused)?;
     (call.state.wake)();
-    accepted(call, &record)
+    accepted(call, &record).await
 }
 
 /// 202 with the maintenance, and where the way home is; 204 where there is none, or others hold on.
@@ -82,25 +89,21 @@ pub async fn leave(call: &Call) -> Answer {
     let return_home = call.params.parse("return_home", &expected, |text| {
         text.parse::<ReturnHome>().ok()
     })?;
-    let (it, _) = current(call, &host).await?;
-    etag::check(&call.headers, &version(&it)?)?;
-    let said = it.holders.iter().find(|it| it.holder == holder);
-    let said = said.map_or(ReturnHome::Never, |it| it.return_home);
-    let event = Event::Released {
-        holder,
-        return_home: return_home.unwrap_or(said),
-    };
     let note = ChangeNote::requested(&call.note());
-    let store = &call.state.store;
-    let left = store
-        .maintenance_apply(host, event, fresh(call), note)
-        .await;
-    let record = left.map_err(refused)?;
+    let (store, check) = (&call.state.store, unchanged(call));
+    let left = store.maintenance_leave((host, holder), return_home, fresh(call), note, check);
+    let record = left.await.map_err(refused)?;
     (call.state.wake)();
     match is_on_its_way_home(&record.maintenance) {
-        true => accepted(call, &record),
+        true => accepted(call, &record).await,
         false => Ok(Reply::empty()),
     }
+}
+
+/// Is it still the version that the caller read? Asked in the transaction that changes it.
+fn unchanged(call: &Call) -> impl Fn(&MaintenanceRecord) -> Result<(), Problem> + Send + 'static {
+    let headers = call.headers.clone();
+    move |record| etag::check(&headers, &version_of(record)?)
 }
 
 /// Does a run bring servers home, or will one?
@@ -109,24 +112,25 @@ fn is_on_its_way_home(it: &Maintenance) -> bool {
     it.holders.is_empty() && it.next.or(it.work).as_ref().is_some_and(returns)
 }
 
-fn accepted(call: &Call, record: &MaintenanceRecord) -> Answer {
-    let it = &record.maintenance;
-    let reply = Reply::json(&MaintenanceView::new(
-        it,
-        &record.reasons,
-        call.sees(),
-        call.state.clock.now(),
-    ))?;
-    let address = match it.run() {
-        Some(run) => runs::address(call, run),
-        // It is empty already.
+async fn accepted(call: &Call, record: &MaintenanceRecord) -> Answer {
+    let progress = call.state.store.maintenance_progress(record).await?;
+    let now = call.state.clock.now();
+    let reply = Reply::json(&MaintenanceView::of(record, &progress, call.sees(), now))?;
+    let address = match record.maintenance.run_at_work() {
+        Some(work) => runs::address(call, work.run),
+        // It is empty already, or its run is made once the one before it has ended.
         None => call.address_of(&format!("/hosts/{}/maintenance", record.host)),
     };
     let reply = reply.made(StatusCode::ACCEPTED, address);
-    Ok(reply.tagged(version(it)?))
+    Ok(reply.tagged(version_of(record)?))
 }
 
-fn refused(error: MaintenanceError) -> Problem {
+fn refused(error: MaintenanceRequestError<Problem>) -> Problem {
+    let error = match error {
+        MaintenanceRequestError::Refused(problem) => return problem,
+        MaintenanceRequestError::Store(error) => return error.into(),
+        MaintenanceRequestError::Maintenance(error) => error,
+    };
     match error {
         MaintenanceError::Rejected(rejected) => {
             let code = match rejected {
@@ -156,31 +160,23 @@ async fn known(call: &Call) -> Result<HostName, Problem> {
 /// The same, also where the service of a host was deleted while somebody held it, or while it is being
 /// left.
 async fn known_or_held(call: &Call) -> Result<HostName, Problem> {
-    let unknown = match known(call).await {
-        Ok(host) => return Ok(host),
-        Err(problem) => problem,
+    let found = known(call).await;
+    let (Err(_), Some(host)) = (&found, hosts::named(call)) else {
+        return found;
     };
-    let Some(host) = hosts::named(call) else {
-        return Err(unknown);
-    };
-    let found = call.state.store.maintenance_find(&host).await?;
-    let is_active = found.is_some_and(|it| it.maintenance.state != State::None);
-    if is_active { Ok(host) } else { Err(unknown) }
+    let record = call.state.store.maintenance_find(&host).await?;
+    let held = record.is_some_and(|it| it.maintenance.state != State::None);
+    if held { Ok(host) } else { found }
 }
 
-/// As it is; what nobody has ever held is as what nobody holds.
-async fn current(call: &Call, host: &HostName) -> Result<(Maintenance, LeftReasons), Problem> {
-    let found = call.state.store.maintenance_find(host).await?;
-    Ok(match found {
-        Some(record) => (record.maintenance, record.reasons),
-        None => (Maintenance::none(call.state.clock.now()), BTreeMap::new()),
-    })
+fn version_of(record: &MaintenanceRecord) -> Result<EntityTag, Problem> {
+    version(record.requests, &record.maintenance.holders)
 }
 
-/// Of what callers change: who holds the host. What is seen of it changes all the time, and is in
-/// nobody's way.
-fn version(it: &Maintenance) -> Result<EntityTag, Problem> {
-    etag::of_content(&it.holders)
+/// Of what callers ask for: who holds the host, and how often that was changed, so that no two who
+/// held it in turn have one version. What is seen of it changes all the time, and is in nobody's way.
+fn version(requests: i64, holders: &[Holder]) -> Result<EntityTag, Problem> {
+    etag::of_content(&(requests, holders))
 }
 
 /// What somebody who holds a host asks for.

@@ -15,6 +15,10 @@ pub const LIMIT: i64 = 100;
 /// Items in an answer at most.
 pub const LIMIT_MAX: i64 = 1_000;
 
+/// Parts of which items consist (operations of plans and runs) in an answer at most, but for those of
+/// its last item: a page ends earlier where its items are large.
+pub const PARTS_MAX: usize = 1_000;
+
 /// Which part of a list, and what of each item.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Page<'a> {

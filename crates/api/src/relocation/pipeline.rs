@@ -191,6 +191,7 @@ fn keyed(
         headers: request.headers(),
         route: format!("{method} {}", operation.route.path),
         path: request.path(),
+        query: request.query_string(),
         body,
         promise: 202,
     };

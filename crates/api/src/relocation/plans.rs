@@ -20,7 +20,7 @@ use godwit_core::plan::{Options, PlanKind, PlanState};
 use godwit_core::time::Timestamp;
 use godwit_policy::Target as PolicyTarget;
 use godwit_store::{
-    ChangeNote, Message, NewPlan, PlanCreateError, PlanDeleteError, PlanDetail, PlanFilter,
+    ChangeNote, Listed, Message, NewPlan, PlanCreateError, PlanDeleteError, PlanDetail, PlanFilter,
     PlanPage,
 };
 use serde_json::Value;
@@ -29,7 +29,7 @@ pub(super) use self::wanted::LONGEST_REASON;
 use super::call::Call;
 use super::etag;
 use super::fields::members;
-use super::page::Page;
+use super::page::{PARTS_MAX, Page};
 use super::params::{number, words};
 use super::problem::{Code, Problem};
 use super::reply::Reply;
@@ -59,19 +59,19 @@ pub async fn index(call: &Call) -> Answer {
         return call.list(Vec::<()>::new(), None, page.with_total.then_some(0));
     };
     let store = &call.state.store;
-    let one_more = PlanPage {
-        limit: page.limit + 1,
+    let part = PlanPage {
+        limit: page.limit,
         after,
-        operations: page.wants("operations"),
+        operations: page.wants("operations").then_some(PARTS_MAX),
     };
-    let mut found = store.plan_list(&filter, one_more).await?;
+    let Listed {
+        items: found,
+        goes_on,
+    } = store.plan_list(&filter, part).await?;
     let total = match page.with_total {
         true => Some(store.plan_count(&filter).await?),
         false => None,
     };
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let goes_on = found.len() > limit;
-    found.truncate(limit);
     let last = found.last().filter(|_| goes_on);
     let next = last.map(|last| call.next("marker", &last.record.id.to_string()));
     let seen = seen_servers(call, found.iter().flat_map(servers_of)).await?;
@@ -212,7 +212,7 @@ async fn ask_for(
     let made = state.store.plan_create(new, Some(most.into()), note).await;
     let record = made.map_err(|error| match error {
         PlanCreateError::TooMany(_) => {
-            let detail = format!("A project may have {most} plans that are open.");
+            let detail = format!("A project may have {most} plans that are open or being run.");
             Problem::new(Code::QuotaExceeded, detail)
         }
         PlanCreateError::NotYet => {

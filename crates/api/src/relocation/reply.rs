@@ -108,15 +108,18 @@ impl Reply {
         KeptAnswer {
             status: self.status.as_u16(),
             location: self.location.clone(),
+            etag: self.etag.as_ref().map(ToString::to_string),
             body: String::from_utf8_lossy(body).into_owned(),
         }
     }
 
     /// An answer that was kept.
     pub(crate) fn again(answer: KeptAnswer) -> Result<Self, Problem> {
+        let etag = answer.etag.map(|it| it.parse::<EntityTag>());
         Ok(Self {
             status: StatusCode::from_u16(answer.status).map_err(Problem::internal)?,
             location: answer.location,
+            etag: etag.transpose().map_err(Problem::internal)?,
             ..Self::text(answer.body)
         })
     }

@@ -8,13 +8,15 @@
 
 mod begin;
 
+use std::slice;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::EntityTag;
 use godwit_core::ids::{HostName, OperationUuid, RunUuid, ServerUuid};
 use godwit_core::plan::PlanKind;
 use godwit_core::run::{Event, Rejected, RunState};
 use godwit_policy::Target as PolicyTarget;
-use godwit_store::{ChangeNote, RunFilter, RunPage, RunRecord, RunStepError};
+use godwit_store::{ChangeNote, Listed, RunFilter, RunPage, RunRecord, RunStepError};
 use serde_json::Value;
 
 pub use self::begin::create;
@@ -22,14 +24,13 @@ pub(super) use self::begin::{fresh, not_yet};
 use super::call::Call;
 use super::etag;
 use super::fields::Fields;
-use super::page::Page;
+use super::page::{PARTS_MAX, Page};
 use super::params::{number, words};
 use super::plans::{no_fields, seen_servers};
 use super::problem::{Code, Problem, sentence};
 use super::reply::Reply;
 use super::routes::Answer;
-use super::views::plan::SeenServers;
-use super::views::run::{FIELDS, RunView};
+use super::views::run::{FIELDS, RunView, Seen};
 use super::visibility::Visibility;
 use super::{hosts, rules};
 use crate::http::ids::read_uuid;
@@ -53,22 +54,23 @@ pub async fn index(call: &Call) -> Answer {
         return call.list(Vec::<()>::new(), None, page.with_total.then_some(0));
     };
     let store = &call.state.store;
-    let one_more = RunPage {
-        limit: page.limit + 1,
+    let wanted = page.wants("operations") || page.wants("revisions");
+    let part = RunPage {
+        limit: page.limit,
         after,
-        operations: page.wants("operations") || page.wants("revisions"),
+        operations: wanted.then_some(PARTS_MAX),
     };
-    let mut found = store.run_list(&filter, one_more).await?;
+    let Listed {
+        items: found,
+        goes_on,
+    } = store.run_list(&filter, part).await?;
     let total = match page.with_total {
         true => Some(store.run_count(&filter).await?),
         false => None,
     };
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let goes_on = found.len() > limit;
-    found.truncate(limit);
     let last = found.last().filter(|_| goes_on);
     let next = last.map(|last| call.next("marker", &last.id.to_string()));
-    let seen = seen_servers(call, found.iter().flat_map(servers_of)).await?;
+    let seen = seen(call, &found).await?;
     let items = found
         .iter()
         .map(|it| page.select(&view(call, it, &seen)))
@@ -79,7 +81,7 @@ pub async fn index(call: &Call) -> Answer {
 pub async fn show(call: &Call) -> Answer {
     let page = Page::read(&call.params, FIELDS)?;
     let record = find(call, rules::RUNS_SHOW).await?;
-    let seen = seen_servers(call, servers_of(&record)).await?;
+    let seen = seen(call, slice::from_ref(&record)).await?;
     let reply = Reply::json(&page.select(&view(call, &record, &seen))?)?;
     Ok(reply.tagged(version(&record)))
 }
@@ -171,7 +173,7 @@ fn refused(rejected: &Rejected) -> Problem {
 
 /// 202 with the run, and where it is.
 async fn accepted(call: &Call, record: &RunRecord) -> Answer {
-    let seen = seen_servers(call, servers_of(record)).await?;
+    let seen = seen(call, slice::from_ref(record)).await?;
     let reply = Reply::json(&view(call, record, &seen))?;
     let reply = reply.made(StatusCode::ACCEPTED, address(call, record.uuid));
     Ok(reply.tagged(version(record)))
@@ -185,7 +187,24 @@ pub(super) fn address(call: &Call, run: RunUuid) -> String {
     call.address_of(&format!("/runs/{run}"))
 }
 
-fn view<'a>(call: &Call, record: &'a RunRecord, seen: &SeenServers) -> RunView<'a> {
+/// What of some runs is shown to the caller: servers and other runs of his project.
+async fn seen(call: &Call, runs: &[RunRecord]) -> Result<Seen, Problem> {
+    let servers = seen_servers(call, runs.iter().flat_map(servers_of)).await?;
+    let Some(own) = call.sees().project else {
+        return Ok(Seen {
+            servers,
+            runs: None,
+        });
+    };
+    let waited_for = runs.iter().flat_map(|it| &it.waits_for).copied();
+    let runs = call.state.store.runs_of_project(waited_for.collect(), own);
+    Ok(Seen {
+        servers,
+        runs: Some(runs.await?),
+    })
+}
+
+fn view<'a>(call: &Call, record: &'a RunRecord, seen: &Seen) -> RunView<'a> {
     RunView::new(record, call.sees(), seen, address(call, record.uuid))
 }
 

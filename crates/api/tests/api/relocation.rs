@@ -1,6 +1,8 @@
 //! `/relocation/v1`.
 
+mod bad_bodies;
 mod candidates;
+mod changes;
 mod events;
 mod fence;
 mod groups;
@@ -18,6 +20,7 @@ mod policy;
 mod pools;
 mod problems;
 mod receivers;
+mod repetition;
 mod runs;
 mod scopes;
 mod servers;
@@ -32,6 +35,11 @@ use crate::world::{Who, World};
 
 /// What every path begins with.
 const ROOT: &str = "/relocation/v1";
+
+/// A path below the root.
+fn root(path: &str) -> String {
+    format!("{ROOT}{path}")
+}
 
 /// The path of a route for things that there may be.
 fn filled(path: &str) -> String {

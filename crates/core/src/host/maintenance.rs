@@ -31,6 +31,7 @@ mod departure;
 mod event;
 mod evidence;
 pub mod left;
+mod progress;
 mod step;
 
 pub use departure::Standing;
@@ -209,6 +210,12 @@ impl Maintenance {
     pub fn immovable(&self) -> Immovable {
         let said = self.holders.iter().map(|holder| holder.immovable);
         said.min().unwrap_or(Immovable::Wait)
+    }
+
+    /// Whether a holder said that servers are to return; who holds nothing said nothing.
+    pub fn return_home_of(&self, holder: &str) -> ReturnHome {
+        let entry = self.holders.iter().find(|it| it.holder == holder);
+        entry.map_or(ReturnHome::Never, |it| it.return_home)
     }
 
     /// When nothing new starts any more: what the most patient holder says; `None`: never.

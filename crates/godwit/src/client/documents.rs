@@ -146,6 +146,7 @@ pub(super) struct Run {
     #[serde(rename = "type")]
     pub(super) kind: String,
     pub(super) waits_for: Vec<String>,
+    pub(super) waits_for_others: bool,
     pub(super) created_at: String,
     pub(super) cancel_requested_at: Option<String>,
     pub(super) percent: u64,
@@ -165,6 +166,7 @@ pub(super) struct Maintenance {
     pub(super) blockers: Vec<Blocked>,
     pub(super) safe_to_reboot: bool,
     pub(super) run: Option<String>,
+    pub(super) percent: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -219,6 +219,9 @@ pub(super) async fn undrain(
     }
     if left.document.is_null() {
         left.document = api.get(&path, &[]).await?;
+    } else if way_home.is_none() && asked.waiting.wait {
+        // The way home is made once what was under way has ended.
+        return left_at_last(api, screen, asked).await;
     }
     let it: Maintenance = read(&left.document);
     screen.answer(&left.document, |screen| {
@@ -230,6 +233,28 @@ pub(super) async fn undrain(
         });
     });
     Ok(Outcome::Done)
+}
+
+/// Waits until a host is left whose way home is yet to be made, and says how that ends.
+async fn left_at_last(
+    api: &Arc<Api>,
+    screen: &Screen,
+    asked: &Undrain,
+) -> Result<Outcome, Failure> {
+    let host = asked.host.as_str();
+    let mut follow = Follow::new(api, screen, asked.waiting.patience.timeout);
+    let mut way_home = MaintenanceOf::until_its_way_home(host.to_owned());
+    let maintenance = follow.until_end(&mut way_home).await?;
+    let Maintenance { run, .. } = read(&maintenance);
+    let Some(run) = run else {
+        screen.answer(&maintenance, |screen| {
+            screen.line(format_args!("{host} is left"))
+        });
+        return Ok(Outcome::Done);
+    };
+    let ended = follow.until_end(&mut RunOf::new(run)).await?;
+    screen.answer(&ended, |screen| screen.line(format_args!("{host} is left")));
+    Ok(outcome_of_run(&ended))
 }
 
 #[cfg(test)]

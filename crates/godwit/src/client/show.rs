@@ -166,7 +166,11 @@ pub(super) fn maintenance(screen: &Screen, host: &str, it: &Maintenance, names: 
         false => "; not seen yet to be safe to reboot",
     };
     let safe = if it.state == "none" { "" } else { safe };
-    screen.line(format_args!("{host}: {state}{safe}"));
+    let percent = match (it.state.as_str(), it.percent) {
+        ("none" | "in_maintenance", _) | (_, None) => String::new(),
+        (_, Some(percent)) => format!(", {percent} %"),
+    };
+    screen.line(format_args!("{host}: {state}{percent}{safe}"));
     for holder in &it.holders {
         let reason = holder
             .reason

@@ -8,6 +8,7 @@ use diesel::sql_types::{Text, Timestamp as SqlTimestamp};
 use godwit_core::host::maintenance::{Evidence, Holder, Left, Maintenance, State, Work};
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::plan::options::ReturnHome;
+use godwit_core::run::Progress;
 use godwit_core::time::Timestamp;
 
 use super::{LeftReasons, MaintenanceRecord};
@@ -43,6 +44,8 @@ pub(super) struct MaintenanceRow {
     event_sequence: i64,
     created_at: Timestamp,
     updated_at: Option<Timestamp>,
+    reached: i64,
+    requests: i64,
 }
 
 impl From<MaintenanceRow> for MaintenanceRecord {
@@ -69,9 +72,17 @@ impl From<MaintenanceRow> for MaintenanceRecord {
             reasons: row.reasons.0,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            reached: percent(row.reached),
+            requests: row.requests,
             event_sequence: row.event_sequence,
         }
     }
+}
+
+/// What a column says of progress that is not completed.
+pub(super) fn percent(column: i64) -> Progress {
+    let percent = u8::try_from(column.clamp(0, 100)).unwrap_or_default();
+    Progress::NONE.raised_to(percent)
 }
 
 /// A maintenance that nobody else changes until the transaction ends.

@@ -52,6 +52,18 @@ pub(crate) fn hold(
         return Err(MaintenanceError::NotYet);
     }
     let locked = LockedMaintenance::load_or_begin(connection, host, note.at)?;
+    hold_locked(connection, locked, hold, fresh, note)
+}
+
+/// The same, of one that is locked already.
+pub(super) fn hold_locked(
+    connection: &mut Database,
+    locked: LockedMaintenance,
+    hold: &Hold,
+    fresh: FreshIds,
+    note: &ChangeNote,
+) -> Result<MaintenanceRecord, MaintenanceError> {
+    let host = locked.0.host.clone();
     // What may have to be cancelled, before the host, as everybody locks.
     let it = &locked.0.maintenance;
     for work in it.work.iter().chain(&it.beside).chain(&it.next) {
@@ -62,8 +74,8 @@ pub(crate) fn hold(
     dialect::lock_hosts(connection, &[host.as_str()]).map_err(StoreError::from)?;
     let event = Event::Held {
         holder: hold.holder.clone(),
-        guests: guests(connection, host)?,
-        placements_in_flight: placements_in_flight(connection, host)?,
+        guests: guests(connection, &host)?,
+        placements_in_flight: placements_in_flight(connection, &host)?,
         run: hold.run,
     };
     let LockedMaintenance(record) = write(connection, locked, &event, (fresh, None), note)?;

@@ -8,6 +8,7 @@ use godwit_core::plan::request::Target;
 use godwit_core::run;
 use serde_json::{Value, json};
 
+use super::progress::reached;
 use super::row::LockedMaintenance;
 use super::{FreshIds, LeftReasons, MaintenanceError, MaintenanceRecord, of_run, reasons};
 use crate::columns::{instants, json as written};
@@ -62,6 +63,10 @@ pub(crate) fn write(
     let transition = maintenance::step(&before.maintenance, event, fresh.run, note.at)?;
     let is_told = transition.is_told(&before.maintenance, event);
     let mut after = MaintenanceRecord {
+        reached: reached(connection, &before, &transition.next)?,
+        requests: before
+            .requests
+            .saturating_add(i64::from(is_asked_for(event))),
         maintenance: transition.next,
         updated_at: Some(note.at),
         ..before.clone()
@@ -97,6 +102,21 @@ pub(crate) fn write(
         locked = of_run::end(connection, locked, run, fresh, note)?;
     }
     Ok(locked)
+}
+
+/// Has somebody asked for it, rather than seen it?
+const fn is_asked_for(event: &Event) -> bool {
+    match event {
+        Event::Held { .. } | Event::Released { .. } => true,
+        Event::Planned { .. }
+        | Event::RunEnded { .. }
+        | Event::Seen(_)
+        | Event::PlacementsChanged(_)
+        | Event::AgentDied
+        | Event::ServerLeft { .. }
+        | Event::NoLongerShutDown(_)
+        | Event::RetryDue => false,
+    }
 }
 
 /// What is asked for is durable with what asks for it. Says of a run that was to be cancelled if it
@@ -185,6 +205,8 @@ fn write_row(
             maintenances::generation.eq(it.generation),
             maintenances::event_sequence.eq(after.event_sequence),
             maintenances::updated_at.eq(instants(after.updated_at)),
+            maintenances::reached.eq(i64::from(after.reached.percent())),
+            maintenances::requests.eq(after.requests),
         ))
         .prepared()
         .execute(connection)?;

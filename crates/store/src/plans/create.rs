@@ -11,7 +11,7 @@ use super::write::insert;
 use crate::connection::Database;
 use crate::dialect::locks::{Alone, alone};
 use crate::events::is_understood;
-use crate::schema::plans;
+use crate::schema::{plans, runs};
 use crate::{ChangeNote, Store, StoreError};
 
 /// A plan to be made.
@@ -30,7 +30,7 @@ pub struct NewPlan {
 /// No plan was made.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanCreateError {
-    /// The project has as many as it may that are being made or may be run.
+    /// The project has as many as it may that are being made, may be run, or are being run.
     #[error("the project has {0} open plans, and may have no more")]
     TooMany(i64),
     /// A process of the release before this one may still be at work, which would come upon it and
@@ -42,18 +42,26 @@ pub enum PlanCreateError {
     Store(#[from] StoreError),
 }
 
-/// How many plans of a project are being made or may be run.
+/// How many plans of a project are being made or may be run, and how many runs go on. Those that work
+/// for the maintenance of a host are of whoever may hold hosts, and are as many as hosts at most.
 fn open_plans(connection: &mut Database, project: &str) -> Result<i64, StoreError> {
-    Ok(plans::table
+    let plans: i64 = plans::table
         .filter(plans::project_id.eq(project))
         .filter(plans::due_at.is_not_null())
         .count()
-        .get_result(connection)?)
+        .get_result(connection)?;
+    let runs: i64 = runs::table
+        .filter(runs::project_id.eq(project))
+        .filter(runs::ended_at.is_null())
+        .filter(runs::host.is_null())
+        .count()
+        .get_result(connection)?;
+    Ok(plans.saturating_add(runs))
 }
 
 impl Store {
     /// Asks for a plan, which is made in the background: its effect is in the outbox. `most_open` is
-    /// how many the caller's project may have that are being made or may be run.
+    /// how many the caller's project may have that are being made, may be run, or are being run.
     pub async fn plan_create(
         &self,
         new: NewPlan,

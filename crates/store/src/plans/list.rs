@@ -7,6 +7,7 @@ use super::PlanDetail;
 use super::row::{PlanRow, complete};
 use crate::columns::storable;
 use crate::connection::MultiBackend;
+use crate::listed::Listed;
 use crate::schema::plans;
 use crate::{Store, StoreError};
 
@@ -28,8 +29,8 @@ pub struct PlanPage {
     pub limit: i64,
     /// Only what follows the plan of this integer id, whether that is still there or not.
     pub after: Option<i64>,
-    /// Are their operations wanted?
-    pub operations: bool,
+    /// Are their operations wanted? Then it ends with the plan that has the last of so many.
+    pub operations: Option<usize>,
 }
 
 impl PlanFilter {
@@ -60,9 +61,9 @@ impl Store {
         &self,
         filter: &PlanFilter,
         page: PlanPage,
-    ) -> Result<Vec<PlanDetail>, StoreError> {
+    ) -> Result<Listed<PlanDetail>, StoreError> {
         if filter.impossible() || page.limit <= 0 {
-            return Ok(Vec::new());
+            return Ok(Listed::default());
         }
         let filter = filter.clone();
         self.read_snapshot(move |connection| {
@@ -72,10 +73,11 @@ impl Store {
             }
             let rows: Vec<PlanRow> = rows
                 .order(plans::id.desc())
-                .limit(page.limit)
+                .limit(page.limit.saturating_add(1))
                 .select(PlanRow::as_select())
                 .load(connection)?;
-            complete(connection, rows, page.operations)
+            let (rows, all) = Listed::page(rows, page.limit);
+            Ok(all.of(complete(connection, rows, page.operations)?))
         })
         .await
     }

@@ -128,11 +128,12 @@ pub(super) fn load(
     Ok(row.map(PlanRecord::from))
 }
 
-/// Reads what stands beside the rows: of all of them at once.
+/// Reads what stands beside the rows. Where operations are wanted, rows are left out once those before
+/// them have `most` of these.
 pub(super) fn complete(
     connection: &mut Database,
     rows: Vec<PlanRow>,
-    with_operations: bool,
+    most: Option<usize>,
 ) -> Result<Vec<PlanDetail>, StoreError> {
     let records: Vec<PlanRecord> = rows.into_iter().map(PlanRecord::from).collect();
     let ids: Vec<i64> = records.iter().map(|it| it.id).collect();
@@ -142,11 +143,16 @@ pub(super) fn complete(
         .load(connection)?;
     let runs: BTreeMap<i64, RunUuid> = runs.into_iter().collect();
     let mut details = Vec::with_capacity(records.len());
+    let mut read = 0_usize;
     for record in records {
-        let operations = match with_operations {
-            true => operations_of(connection, record.id)?,
-            false => Vec::new(),
+        if most.is_some_and(|most| read >= most) {
+            break;
+        }
+        let operations = match most {
+            Some(_) => operations_of(connection, record.id)?,
+            None => Vec::new(),
         };
+        read = read.saturating_add(operations.len());
         details.push(PlanDetail {
             operations: operations.into_iter().map(|it| it.planned()).collect(),
             run: runs.get(&record.id).copied(),
@@ -176,7 +182,7 @@ impl Store {
                 own.is_none_or(|own| row.by.project_id.as_ref() == Some(own))
             };
             let rows = row.filter(visible).into_iter().collect();
-            Ok(complete(connection, rows, true)?.pop())
+            Ok(complete(connection, rows, Some(usize::MAX))?.pop())
         })
         .await
     }

@@ -1,13 +1,18 @@
 //! Lists of runs, the newest first.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
+use godwit_core::ids::RunUuid;
 use godwit_core::plan::PlanKind;
 use godwit_core::run::RunState;
 
 use super::RunRecord;
 use super::row::{OfPlan, RunRow, complete, rows};
-use crate::columns::storable;
+use crate::among::{among, load_all};
+use crate::columns::{storable, text};
 use crate::connection::Database;
+use crate::listed::Listed;
 use crate::schema::runs;
 use crate::{Store, StoreError};
 
@@ -29,8 +34,9 @@ pub struct RunPage {
     pub limit: i64,
     /// Only what follows the run of this integer id, whether that is still there or not.
     pub after: Option<i64>,
-    /// Are their operations and revisions wanted?
-    pub operations: bool,
+    /// Are their operations and revisions wanted? Then it ends with the run that has the last of so
+    /// many.
+    pub operations: Option<usize>,
 }
 
 impl RunFilter {
@@ -72,7 +78,7 @@ pub(crate) fn load_unfinished(
         .filter(runs::ended_at.is_null())
         .order(runs::id)
         .load(connection)?;
-    complete(connection, rows, false)
+    complete(connection, rows, None)
 }
 
 impl Store {
@@ -81,9 +87,9 @@ impl Store {
         &self,
         filter: &RunFilter,
         page: RunPage,
-    ) -> Result<Vec<RunRecord>, StoreError> {
+    ) -> Result<Listed<RunRecord>, StoreError> {
         if filter.impossible() || page.limit <= 0 {
-            return Ok(Vec::new());
+            return Ok(Listed::default());
         }
         let filter = filter.clone();
         self.read_snapshot(move |connection| {
@@ -93,9 +99,10 @@ impl Store {
             }
             let rows: Vec<(RunRow, OfPlan)> = rows
                 .order(runs::id.desc())
-                .limit(page.limit)
+                .limit(page.limit.saturating_add(1))
                 .load(connection)?;
-            complete(connection, rows, page.operations)
+            let (rows, all) = Listed::page(rows, page.limit);
+            Ok(all.of(complete(connection, rows, page.operations)?))
         })
         .await
     }
@@ -110,6 +117,29 @@ impl Store {
             Ok(matching!(runs::table, filter)
                 .count()
                 .get_result(connection)?)
+        })
+        .await
+    }
+
+    /// Those of some runs that are of a project.
+    pub async fn runs_of_project(
+        &self,
+        runs: Vec<RunUuid>,
+        project: &str,
+    ) -> Result<HashSet<RunUuid>, StoreError> {
+        if runs.is_empty() || !storable(project) {
+            return Ok(HashSet::new());
+        }
+        let project = project.to_owned();
+        let uuids: Vec<String> = runs.into_iter().map(text).collect();
+        self.read(move |connection| {
+            let found: Vec<RunUuid> = load_all!(connection, uuids, |uuids| {
+                runs::table
+                    .filter(among(runs::uuid, uuids))
+                    .filter(runs::project_id.eq(&project))
+                    .select(runs::uuid)
+            });
+            Ok(found.into_iter().collect())
         })
         .await
     }

@@ -166,16 +166,27 @@ macro_rules! rows {
 }
 pub(super) use rows;
 
-/// Reads what belongs to the rows.
+/// Reads what belongs to the rows, where operations and revisions are wanted. Rows are left out once
+/// those before them have `most` of these.
 pub(super) fn complete(
     connection: &mut Database,
     rows: Vec<(RunRow, OfPlan)>,
-    whole: bool,
+    most: Option<usize>,
 ) -> Result<Vec<RunRecord>, StoreError> {
-    let mut records: Vec<RunRecord> = rows.into_iter().map(record).collect();
-    for record in records.iter_mut().filter(|_| whole) {
-        add_operations(connection, record)?;
+    let rows = rows.into_iter().map(record);
+    let Some(most) = most else {
+        return Ok(rows.collect());
+    };
+    let (mut records, mut read) = (Vec::with_capacity(rows.len()), 0_usize);
+    for mut record in rows {
+        if read >= most {
+            break;
+        }
+        add_operations(connection, &mut record)?;
         record.run.revisions = revisions::of_run(connection, record.id)?;
+        let parts = record.operations.len() + record.run.revisions.len();
+        read = read.saturating_add(parts);
+        records.push(record);
     }
     Ok(records)
 }
@@ -262,7 +273,7 @@ impl Store {
                 own.is_none_or(|own| row.by.project_id.as_ref() == Some(own))
             };
             let rows = row.filter(visible).into_iter().collect();
-            Ok(complete(connection, rows, true)?.pop())
+            Ok(complete(connection, rows, Some(usize::MAX))?.pop())
         })
         .await
     }

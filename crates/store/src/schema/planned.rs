@@ -150,5 +150,7 @@ diesel::table! {
         event_sequence -> BigInt,
         created_at -> Timestamp,
         updated_at -> Nullable<Timestamp>,
+        reached -> BigInt,
+        requests -> BigInt,
     }
 }

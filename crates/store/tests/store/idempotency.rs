@@ -20,6 +20,7 @@ fn key(key: &str) -> IdempotencyKey {
 
 fn answer(status: u16) -> KeptAnswer {
     KeptAnswer {
+        etag: None,
         status,
         location: Some("/relocation/v1/plans/1".to_owned()),
         body: "{}".to_owned(),
@@ -106,6 +107,19 @@ on_both! {
         assert_eq!(find(&bench, "k", at(10)).await.unwrap().answer, answer(201));
         assert_eq!(store.idempotency_prune(at(9), 9).await.unwrap(), 0, "another transaction");
         assert!(write.is_written());
+    }
+
+    async fn an_answer_that_changed_nothing_is_kept_by_the_first(bench: Bench) {
+        let keep = async |status: u16| {
+            let request = request("k", at(10));
+            bench.store.idempotency_keep(request, &answer(status)).await.unwrap()
+        };
+        assert!(keep(200).await);
+        assert!(!keep(204).await, "it has the key");
+        let kept = find(&bench, "k", at(11)).await.unwrap();
+        assert_eq!((kept.answer, kept.open_until), (answer(200), None));
+        bench.fleet(&[("a", 1)]).await;
+        assert!(!begin(&bench, 1, request("k", at(12))).await, "nor does it make anything");
     }
 
     async fn of_many_at_once_one_makes_it(bench: Bench) {

@@ -174,9 +174,9 @@ async fn list(bench: &Bench, filter: PlanFilter, after: Option<i64>, limit: i64)
     let page = PlanPage {
         limit,
         after,
-        operations: false,
+        operations: None,
     };
-    listed(&bench.store.plan_list(&filter, page).await.unwrap())
+    listed(&bench.store.plan_list(&filter, page).await.unwrap().items)
 }
 
 on_both! {
@@ -436,10 +436,36 @@ on_both! {
             let count = bench.store.plan_count(&filter).await.unwrap();
             assert_eq!(usize::try_from(count).unwrap(), expected.len());
         }
-        let page = PlanPage { limit: 9, after: None, operations: true };
+        let page = PlanPage { limit: 9, after: None, operations: Some(1) };
         let ready = PlanFilter { state: Some(PlanState::Ready), ..all() };
         let found = bench.store.plan_list(&ready, page).await.unwrap();
-        assert_eq!(found, [bench.plan(2).await]);
+        assert_eq!(found.items, [bench.plan(2).await]);
+    }
+
+    /// What a page costs is bounded by what it shows, and nothing is left out for good.
+    async fn a_page_ends_where_it_has_enough_operations(bench: Bench) {
+        for (number, operations) in [(1, 1), (2, 3), (3, 0), (4, 2)] {
+            let operations = (0..operations).map(|it| moves(number * 10 + it, "a", "b")).collect();
+            bench.plan_ready(number, made(operations, &[("b", 9)])).await;
+        }
+        let (mut after, mut pages) = (None, Vec::new());
+        loop {
+            let page = PlanPage { limit: 3, after, operations: Some(3) };
+            let listed = bench.store.plan_list(&PlanFilter::default(), page).await.unwrap();
+            after = listed.items.last().map(|it| it.record.id);
+            let sizes = listed.items.iter().map(|it| it.operations.len());
+            pages.push(sizes.collect::<Vec<_>>());
+            if !listed.goes_on {
+                break;
+            }
+        }
+        assert_eq!(pages, [vec![2, 0, 3], vec![1]]);
+        let page = PlanPage { limit: 3, after: None, operations: Some(1) };
+        let listed = bench.store.plan_list(&PlanFilter::default(), page).await.unwrap();
+        assert_eq!((listed.items.len(), listed.goes_on), (1, true));
+        let page = PlanPage { limit: 4, after: None, operations: None };
+        let listed = bench.store.plan_list(&PlanFilter::default(), page).await.unwrap();
+        assert_eq!((listed.items.len(), listed.goes_on), (4, false));
     }
 
     async fn a_large_plan_is_written_whole_and_in_order(bench: Bench) {

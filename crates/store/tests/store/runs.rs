@@ -483,6 +483,31 @@ on_both! {
         assert_eq!(percent(30, eta).await, (false, 99, None));
     }
 
+    async fn a_page_ends_where_it_has_enough_operations(bench: Bench) {
+        for number in 1..=3 {
+            let both = vec![moves(number * 10, "a", "b"), moves(number * 10 + 1, "a", "b")];
+            bench.run_pending(number, made(both, &[("b", 2)])).await;
+        }
+        let list = async |operations, after| {
+            let page = RunPage { limit: 3, after, operations };
+            let listed = bench.store.run_list(&RunFilter::default(), page).await.unwrap();
+            let runs: Vec<_> = listed.items.iter().map(|it| it.uuid).collect();
+            (runs, listed.goes_on)
+        };
+        assert_eq!(list(Some(3), None).await, (vec![run(3), run(2)], true));
+        let marker = bench.run(2).await.id;
+        assert_eq!(list(Some(3), Some(marker)).await, (vec![run(1)], false));
+        assert_eq!(list(Some(1), None).await, (vec![run(3)], true));
+        assert_eq!(list(None, None).await, (vec![run(3), run(2), run(1)], false));
+        let of = async |project: &str| {
+            let all = vec![run(1), run(2), run(9)];
+            bench.store.runs_of_project(all, project).await.unwrap()
+        };
+        let project = bench.run(1).await.by.project.unwrap();
+        assert_eq!(of(&project).await, [run(1), run(2)].into());
+        assert_eq!(of("other").await, [].into());
+    }
+
     async fn lists_go_on_where_they_stopped(bench: Bench) {
         for number in 1..=3 {
             let plan = made(vec![moves(number, "a", "b")], &[("b", 1)]);
@@ -490,9 +515,9 @@ on_both! {
         }
         bench.claim(1, TEN).await;
         let list = async |filter: RunFilter, after, limit| {
-            let page = RunPage { limit, after, operations: false };
+            let page = RunPage { limit, after, operations: None };
             let found = bench.store.run_list(&filter, page).await.unwrap();
-            found.iter().map(|it| it.uuid).collect::<Vec<_>>()
+            found.items.iter().map(|it| it.uuid).collect::<Vec<_>>()
         };
         let all = RunFilter::default;
         assert_eq!(list(all(), None, 9).await, [run(3), run(2), run(1)]);
@@ -513,9 +538,9 @@ on_both! {
             assert_eq!(usize::try_from(count).unwrap(), expected.len(), "{filter:?}");
             assert_eq!(list(filter, None, 9).await, expected);
         }
-        let page = RunPage { limit: 1, after: None, operations: true };
+        let page = RunPage { limit: 1, after: None, operations: Some(1) };
         let whole = bench.store.run_list(&all(), page).await.unwrap();
-        assert_eq!(whole, [bench.run(3).await]);
+        assert_eq!((whole.items, whole.goes_on), (vec![bench.run(3).await], true));
         let unfinished = bench.store.runs_unfinished().await.unwrap();
         assert_eq!(unfinished.iter().map(|it| it.uuid).collect::<Vec<_>>(), [run(1), run(2), run(3)]);
         for (project, known) in [(None, 3), (Some("other"), 0)] {

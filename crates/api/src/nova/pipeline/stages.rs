@@ -159,6 +159,7 @@ fn keyed(
         headers: routed.request.headers(),
         route: format!("{method} /v2.1{path}"),
         path: routed.request.path(),
+        query: routed.request.query_string(),
         body,
         promise: operation.answers.as_u16(),
     };

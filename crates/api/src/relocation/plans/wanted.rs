@@ -2,9 +2,7 @@
 
 use godwit_core::ids::{HostName, ServerUuid};
 use godwit_core::plan::Options;
-use godwit_core::plan::options::{
-    Affinity, Constraint, Fallback, Immovable, Priority, ReturnHome, SourceData,
-};
+use godwit_core::plan::options::{Affinity, Constraint, Fallback, Immovable, Priority, ReturnHome};
 use godwit_core::plan::request::{self, HOLDER_MAX, Target};
 use serde_json::Value;
 
@@ -43,6 +41,8 @@ pub(in crate::relocation) const LONGEST_REASON: usize = 255;
 const LONGEST_POOL: usize = 255;
 
 const UUID: &str = "It is a uuid.";
+const NO_SOURCE_DATA: &str =
+    "It is for moves of disks and of containers, which are not made yet. Leave it out.";
 const HOST: &str = "It is no host's name.";
 
 /// What is asked for, and how.
@@ -96,8 +96,9 @@ fn options(fields: &mut Fields<'_>) -> Options {
             .unwrap_or_default(),
         immovable: immovable.unwrap_or(defaults.immovable),
         return_home: return_home.unwrap_or(defaults.return_home),
-        source_data: fields.word("source_data", SourceData::ALL, |it| it.as_str()),
-        retain_until: fields.time("retain_until"),
+        // Whoever asks for it relies on it, so it is refused rather than forgotten.
+        source_data: fields.read("source_data", NO_SOURCE_DATA, |_| None),
+        retain_until: fields.read("retain_until", NO_SOURCE_DATA, |_| None),
         holder: fields.short_text("holder", HOLDER_MAX),
         reason: fields.short_text("reason", LONGEST_REASON),
     }
@@ -150,8 +151,7 @@ mod tests {
         let body = json!({
             "servers": [A, B], "fallback": "cold", "affinity": "best_effort",
             "allow_partial": true, "priority": "rebalance", "deadline": "2026-11-30T00:00:00Z",
-            "valid_seconds": 60, "source_data": "retain", "retain_until": "2026-12-30T00:00:00Z",
-            "holder": "me", "reason": "its fan", "destination": null,
+            "valid_seconds": 60, "source_data": null, "retain_until": null, "holder": "me", "reason": "its fan", "destination": null,
             "constraints": [{"before": [A, B]}, {"not_together": [A, B]}, {"at_most": [1, [A, B]]}],
         });
         let (target, options) = read(&body).unwrap();
@@ -216,7 +216,9 @@ mod tests {
             ("constraints", json!([{"at_most": [[A], 1]}]), "/0"),
             ("immovable", json!("stop"), ""),
             ("return_home", json!(true), ""),
+            ("source_data", json!("delete"), ""),
             ("source_data", json!("keep"), ""),
+            ("retain_until", json!("2026-12-30T00:00:00Z"), ""),
             ("holder", json!(""), ""),
             ("reason", json!("a\u{0}b"), ""),
             ("reason", json!("x".repeat(256)), ""),

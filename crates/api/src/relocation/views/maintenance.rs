@@ -2,11 +2,14 @@
 
 use godwit_core::host::maintenance::{Holder, Maintenance, State};
 use godwit_core::ids::{RunUuid, ServerUuid};
+use godwit_core::plan::Estimate;
 use godwit_core::plan::options::{Immovable, ReturnHome};
+use godwit_core::run::Progress;
 use godwit_core::time::Timestamp;
-use godwit_store::LeftReasons;
+use godwit_store::{LeftReasons, MaintenanceProgress, MaintenanceRecord};
 use serde::Serialize;
 
+use super::message::MessageView;
 use super::reason::ReasonView;
 use crate::relocation::visibility::Visibility;
 
@@ -18,6 +21,9 @@ pub const FIELDS: &[&str] = &[
     "safe_to_reboot",
     "evidence",
     "run",
+    "percent",
+    "eta_seconds",
+    "messages",
 ];
 
 #[derive(Debug, Serialize)]
@@ -27,7 +33,11 @@ pub struct MaintenanceView<'a> {
     blockers: Vec<BlockerView>,
     safe_to_reboot: bool,
     evidence: EvidenceView,
+    /// Absent while one is being cancelled before it is made.
     run: Option<RunUuid>,
+    percent: Option<u8>,
+    eta_seconds: Option<Estimate>,
+    messages: Vec<MessageView<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -74,9 +84,18 @@ impl<'a> HolderView<'a> {
 impl<'a> MaintenanceView<'a> {
     /// As it is `now`: what the hypervisor said is as old as whoever asks it, and nobody may do so any
     /// more.
+    pub fn of(
+        record: &'a MaintenanceRecord,
+        progress: &'a MaintenanceProgress,
+        sees: Visibility<'_>,
+        now: Timestamp,
+    ) -> Self {
+        Self::new((&record.maintenance, &record.reasons), progress, sees, now)
+    }
+
     pub fn new(
-        it: &'a Maintenance,
-        reasons: &LeftReasons,
+        (it, reasons): (&'a Maintenance, &LeftReasons),
+        progress: &'a MaintenanceProgress,
         sees: Visibility<'_>,
         now: Timestamp,
     ) -> Self {
@@ -101,7 +120,10 @@ impl<'a> MaintenanceView<'a> {
                 age_seconds: last.map(|last| now.since(last.began_at).as_secs()),
                 placements_in_flight: it.evidence.placements_in_flight,
             },
-            run: it.run(),
+            run: it.run_at_work().map(|work| work.run),
+            percent: progress.progress.map(Progress::percent),
+            eta_seconds: progress.eta,
+            messages: MessageView::all(&progress.messages, sees),
         }
     }
 }

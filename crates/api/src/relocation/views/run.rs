@@ -1,5 +1,7 @@
 //! A run: a plan that is carried out.
 
+use std::collections::HashSet;
+
 use godwit_core::failure::Failure;
 use godwit_core::ids::{HostName, MigrationUuid, OperationUuid, PlanUuid, RunUuid};
 use godwit_core::plan::options::Priority;
@@ -27,6 +29,7 @@ pub const FIELDS: &[&str] = &[
     "priority",
     "deadline",
     "waits_for",
+    "waits_for_others",
     "created_at",
     "updated_at",
     "started_at",
@@ -56,7 +59,9 @@ pub struct RunView<'a> {
     actor: RequesterView<'a>,
     priority: Priority,
     deadline: Option<Timestamp>,
-    waits_for: &'a [RunUuid],
+    waits_for: Vec<RunUuid>,
+    /// Does it wait for runs as well that the caller does not see?
+    waits_for_others: bool,
     created_at: Timestamp,
     updated_at: Option<Timestamp>,
     started_at: Option<Timestamp>,
@@ -73,6 +78,20 @@ pub struct RunView<'a> {
     lower_bound_seconds: Option<f64>,
     hosts: Vec<RunHostView>,
     uri: String,
+}
+
+/// What of a run is shown to a caller.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub servers: SeenServers,
+    /// Those of the runs that it waits for that he sees; `None`: all.
+    pub runs: Option<HashSet<RunUuid>>,
+}
+
+impl Seen {
+    fn has(&self, run: RunUuid) -> bool {
+        self.runs.as_ref().is_none_or(|seen| seen.contains(&run))
+    }
 }
 
 /// A run without what it consists of.
@@ -187,18 +206,15 @@ struct RunHostView {
 }
 
 impl<'a> RunView<'a> {
-    pub fn new(
-        record: &'a RunRecord,
-        sees: Visibility<'_>,
-        seen: &SeenServers,
-        uri: String,
-    ) -> Self {
+    pub fn new(record: &'a RunRecord, sees: Visibility<'_>, seen: &Seen, uri: String) -> Self {
         let (run, owner) = (&record.run, record.by.project.as_deref());
         let operations = run.operations.iter().zip(&record.operations);
-        let operations = operations.filter(|(it, _)| seen.has(it.server));
+        let operations = operations.filter(|(it, _)| seen.servers.has(it.server));
+        let waits_for = record.waits_for.iter().copied();
+        let waits_for: Vec<RunUuid> = waits_for.filter(|it| seen.has(*it)).collect();
         let is_seen = |revision: &&Revision| {
             let operation = run.operation(revision.operation);
-            operation.is_some_and(|it| seen.has(it.server))
+            operation.is_some_and(|it| seen.servers.has(it.server))
         };
         let revisions = run.revisions.iter().filter(is_seen);
         let hosts = run.rolling.iter().flat_map(|rolling| &rolling.hosts);
@@ -212,11 +228,8 @@ impl<'a> RunView<'a> {
             actor: RequesterView::new(&record.by, sees),
             priority: record.priority,
             deadline: run.deadline,
-            // They may be other projects'.
-            waits_for: match sees.project {
-                None => &record.waits_for,
-                Some(_) => &[],
-            },
+            waits_for_others: waits_for.len() < record.waits_for.len(),
+            waits_for,
             created_at: record.created_at,
             updated_at: record.updated_at,
             started_at: run.started_at,

@@ -28,7 +28,7 @@ async fn a_host_is_held_and_its_run_is_there() {
     let world = two().await;
     let none = json!({"state": "none", "holders": [], "blockers": [], "safe_to_reboot": false,
         "evidence": {"guests_seen": null, "seen_at": null, "placements_in_flight": 0},
-        "run": null});
+        "run": null, "percent": null, "eta_seconds": null, "messages": []});
     assert_eq!(shown(&world).await, none);
     let body = json!({"reason": "its fan", "immovable": "skip", "return_home": "now",
         "deadline": "2026-11-20T13:00:00Z", "holder": "hardware"});
@@ -289,4 +289,134 @@ async fn what_is_wrong_is_told_with_its_place() {
         answer.problem(403, "forbidden");
     }
     assert_eq!(shown(&world).await["state"], "none");
+}
+
+/// `GET` of where an answer leads.
+async fn there(world: &World, answer: &Answer) -> Value {
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let root = format!("http://{}{ROOT}", world.address);
+    let address = answer.header("location").unwrap();
+    let path = address.strip_prefix(&root).unwrap();
+    world.native(Who::Admin, path).await.ok()
+}
+
+/// A run is asked for when its turn comes, and then it is there.
+#[tokio::test]
+async fn whatever_an_answer_names_is_there() {
+    let world = two().await;
+    let first = enter(&world, &json!({"holder": "me", "return_home": "now"})).await;
+    let run = there(&world, &first).await;
+    assert_eq!(
+        (&run["id"], &run["type"]),
+        (&first.json()["run"], &json!("maintenance"))
+    );
+    // It is cancelled for one that does as is wanted now, which follows.
+    let again = enter(&world, &json!({"holder": "me", "immovable": "skip"})).await;
+    assert_eq!(there(&world, &again).await, again.json());
+    assert_eq!(again.json()["run"], Value::Null);
+    let home = leave(&world, "holder=me&return_home=now").await;
+    assert_eq!(there(&world, &home).await, home.json());
+    assert_eq!(home.json()["state"], "leaving");
+}
+
+#[tokio::test]
+async fn a_host_is_as_far_as_the_run_at_work() {
+    let world = two().await;
+    let progress = async || {
+        let it = shown(&world).await;
+        (
+            it["percent"].clone(),
+            it["eta_seconds"].clone(),
+            it["messages"].clone(),
+        )
+    };
+    let held = enter(&world, &json!({"holder": "me"})).await.json();
+    let nothing = (json!(0), Value::Null, json!([]));
+    assert_eq!(progress().await, nothing);
+    assert_eq!(
+        (&held["percent"], &held["messages"]),
+        (&json!(0), &json!([]))
+    );
+    let eta = json!({"low": 1.0, "mid": 2.0, "high": 4.0});
+    let told = json!([{"code": "told", "text": "It is slow.", "at": "2026-11-20T12:00:00Z"}]);
+    world.sql(&format!(
+        "UPDATE runs SET percent = 40, eta = '{eta}', messages = '{told}'"
+    ));
+    assert_eq!(progress().await, (json!(40), eta, told.clone()));
+    // Another run begins with nothing, and the host has come as far as it has.
+    enter(&world, &json!({"holder": "me", "immovable": "skip"})).await;
+    assert_eq!(progress().await, (json!(40), Value::Null, told));
+    leave(&world, "holder=me&return_home=now").await;
+    let it = shown(&world).await;
+    assert_eq!(
+        (&it["state"], &it["percent"]),
+        (&json!("leaving"), &json!(0))
+    );
+}
+
+#[tokio::test]
+async fn of_many_who_have_read_one_version_one_changes_it() {
+    let world = two().await;
+    let read = world.native(Who::Admin, PATH).await;
+    let version = read.header("etag").unwrap().to_owned();
+    let send = async |holder: &str| {
+        let ask = world.ask("POST", &format!("{ROOT}{PATH}")).by(Who::Admin);
+        let ask = ask.header("If-Match", &version);
+        ask.json(&json!({"holder": holder})).send().await.status
+    };
+    let all = (0..8).map(|it| {
+        let send = &send;
+        async move { send(&format!("holder-{it}")).await }
+    });
+    let mut codes = futures::future::join_all(all).await;
+    codes.sort_unstable();
+    assert_eq!(codes, [202, 412, 412, 412, 412, 412, 412, 412]);
+    assert_eq!(shown(&world).await["holders"].as_array().unwrap().len(), 1);
+}
+
+/// It looks as before, and somebody has held the host since.
+#[tokio::test]
+async fn a_version_is_not_that_of_a_host_that_was_held_and_left_since() {
+    let world = two().await;
+    let read = world.native(Who::Admin, PATH).await;
+    let version = read.header("etag").unwrap().to_owned();
+    enter(&world, &json!({"holder": "me"})).await;
+    leave(&world, "holder=me&return_home=never").await;
+    assert_eq!(shown(&world).await["holders"], json!([]));
+    let ask = |key: &str| {
+        let ask = world.ask("POST", &format!("{ROOT}{PATH}")).by(Who::Admin);
+        ask.header("Idempotency-Key", key)
+    };
+    let late = ask("k").header("If-Match", &version).send().await;
+    late.problem(412, "precondition-failed");
+    // What was refused did nothing, and may be asked for again.
+    assert_eq!(ask("k").send().await.status, 202);
+}
+
+/// A host that is drained and then taken out of service is still held, by whom it says.
+#[tokio::test]
+async fn a_host_that_is_gone_is_released_all_the_same() {
+    let world = two().await;
+    let path = "/hosts/host-2/maintenance";
+    let call =
+        async |method, path: &str| send(&world, Who::Admin, (method, path), &Value::Null).await;
+    assert_eq!(call("POST", path).await.status, 202);
+    let services = world
+        .get(Who::Admin, 53, "/v2.1/os-services?host=host-2")
+        .await
+        .ok();
+    let id = services["services"][0]["id"].as_str().unwrap();
+    let service = format!("/v2.1/os-services/{id}");
+    let gone = world
+        .ask("DELETE", &service)
+        .by(Who::Admin)
+        .version(53)
+        .send()
+        .await;
+    assert_eq!(gone.status, 204, "{gone:?}");
+    call("GET", "/hosts/host-2").await.problem(404, "not-found");
+    assert_eq!(call("GET", path).await.ok()["state"], "entering");
+    call("POST", path).await.problem(404, "not-found");
+    let left = call("DELETE", path).await;
+    assert!(left.status == 202 || left.status == 204, "{left:?}");
 }

@@ -1,5 +1,6 @@
 //! `/runs`: what may be run, what comes of it, and what may be asked of a run.
 
+use godwit_api::config::{ApiConfig, QuotaConfig};
 use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{OperationUuid, RunUuid};
 use godwit_core::run::{Event, Outcome};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::ROOT;
-use super::plans::{OTHER, made, moves, opaque, send, two};
+use super::plans::{OTHER, made, moves, opaque, populate, send, two};
 use crate::answers::Answer;
 use crate::seed::{NO_SERVER, SERVER, migration_uuid};
 use crate::world::{DEMO, Who, World};
@@ -75,7 +76,7 @@ async fn a_plan_is_run_once_and_its_run_shows_how_it_goes() {
     let expected = json!({
         "id": id, "plan": plan, "state": "pending", "type": "server", "project": DEMO,
         "actor": {"user": "u-manager", "project": DEMO, "request_id": request},
-        "priority": "user", "deadline": null, "waits_for": [],
+        "priority": "user", "deadline": null, "waits_for": [], "waits_for_others": false,
         "created_at": "2026-11-20T12:00:05Z", "updated_at": begun["updated_at"],
         "started_at": null, "ended_at": null, "cancel_requested_at": null, "percent": 0,
         "eta_seconds": null, "messages": [], "operations": [operation], "revisions": [],
@@ -422,4 +423,93 @@ async fn an_operation_whose_move_failed_says_so_and_one_that_never_began_does_no
         assert_eq!(reasons(Who::Admin).await, reason("host-2 is gone."));
         assert_eq!(reasons(Who::Reader).await, reason(code.meaning()));
     }
+}
+
+/// Whose room a project waits for is the others' business; that it waits is its own.
+#[tokio::test]
+async fn a_run_says_that_it_waits_and_names_only_runs_that_are_seen() {
+    let world = two().await;
+    let mut ids = Vec::new();
+    for (number, who) in (7..).zip([Who::Manager, Who::Manager, Who::Admin]) {
+        let body = json!({"servers": [SERVER]});
+        let plan = made(&send(&world, who, ("POST", "/plans"), &body).await);
+        let mut one = moves(&[SERVER], &[]);
+        // An id is of one plan.
+        one.operations[0].id = OperationUuid(Uuid::from_u128(number));
+        world.plan_is_made(&plan, one).await;
+        let begun = accepted(&run(&world, who, &plan).await);
+        ids.push(begun["id"].as_str().unwrap().to_owned());
+    }
+    let [waiting, own, other] = &ids[..] else {
+        panic!("{ids:?}")
+    };
+    let waits_for = |of: &[&String]| {
+        let of = json!(of);
+        world.sql(&format!(
+            "UPDATE runs SET waits_for = '{of}' WHERE uuid = '{waiting}'"
+        ));
+    };
+    let path = format!("/runs/{waiting}");
+    for (there, seen, others) in [
+        (vec![own], vec![own], false),
+        (vec![own, other], vec![own], true),
+        (vec![other], vec![], true),
+        (vec![], vec![], false),
+    ] {
+        waits_for(&there);
+        for who in [Who::Manager, Who::Reader] {
+            let shown = world.native(who, &path).await;
+            let run = shown.ok();
+            assert_eq!(run["waits_for"], json!(seen));
+            assert_eq!(run["waits_for_others"], others);
+            let listed = world.native(who, "/runs?fields=id,waits_for,waits_for_others");
+            let listed = listed.await;
+            let item = listed.items().into_iter().find(|it| it["id"] == *waiting);
+            let item = item.unwrap();
+            assert_eq!(
+                (&item["waits_for"], &item["waits_for_others"]),
+                (&run["waits_for"], &run["waits_for_others"])
+            );
+            let snapshot = world.native(who, "/snapshot").await;
+            for answer in [shown, listed, snapshot] {
+                assert!(!answer.text.contains(other.as_str()), "{answer:?}");
+            }
+        }
+        let whole = world.native(Who::Admin, &path).await.ok();
+        assert_eq!(whole["waits_for"], json!(there));
+        assert_eq!(whole["waits_for_others"], false);
+    }
+    waits_for(&[other]);
+    let cancelled = post(&world, Who::Manager, &format!("{path}/cancel")).await;
+    assert!(!cancelled.text.contains(other.as_str()), "{cancelled:?}");
+}
+
+/// A project that runs its plans at once has no more of them for that.
+#[tokio::test]
+async fn runs_that_go_on_count_as_open_plans() {
+    let config = ApiConfig {
+        quotas: QuotaConfig {
+            open_plans: 1,
+            ..QuotaConfig::default()
+        },
+        ..ApiConfig::default()
+    };
+    let world = populate(World::configured(config).await).await;
+    let plan = ready(&world, Who::Manager).await;
+    let begun = accepted(&run(&world, Who::Manager, &plan).await);
+    let body = json!({"servers": [SERVER]});
+    let ask = async || send(&world, Who::Manager, ("POST", "/plans"), &body).await;
+    ask().await.problem(403, "quota-exceeded");
+    let path = format!("/runs/{}/cancel", begun["id"].as_str().unwrap());
+    let cancelled = accepted(&post(&world, Who::Manager, &path).await);
+    assert_eq!(cancelled["state"], "cancelled");
+    made(&ask().await);
+    // Who holds hosts has the runs that this takes.
+    let maintenance = "/hosts/host-1/maintenance";
+    let held = send(&world, Who::Admin, ("POST", maintenance), &json!({})).await;
+    let held = accepted(&held);
+    let run = shown(&world, Who::Admin, &held["run"]).await;
+    let plan = run["plan"].as_str().unwrap();
+    world.plan_is_made(plan, moves(&[], &[SERVER])).await;
+    made(&send(&world, Who::Admin, ("POST", "/plans"), &body).await);
 }

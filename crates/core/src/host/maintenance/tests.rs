@@ -10,6 +10,7 @@ use super::*;
 use crate::fixtures::noon;
 
 mod fleet;
+mod progress;
 mod promises;
 mod stories;
 

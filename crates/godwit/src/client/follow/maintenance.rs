@@ -10,6 +10,8 @@ use crate::client::failure::Failure;
 pub(in crate::client) struct MaintenanceOf {
     host: String,
     told: String,
+    /// Only until the run is there that brings its servers home.
+    until_way_home: bool,
 }
 
 impl MaintenanceOf {
@@ -18,6 +20,16 @@ impl MaintenanceOf {
         Self {
             host,
             told: String::new(),
+            until_way_home: false,
+        }
+    }
+
+    /// That of `host`, which is left, until the run is there that brings its servers home, or none is
+    /// going to be.
+    pub(in crate::client) fn until_its_way_home(host: String) -> Self {
+        Self {
+            until_way_home: true,
+            ..Self::new(host)
         }
     }
 }
@@ -49,7 +61,12 @@ impl Subject for MaintenanceOf {
     /// Held and empty, not held by anybody, or not to be emptied as it is.
     fn has_ended(&self, document: &Value) -> bool {
         let it: Maintenance = read(document);
-        matches!(it.state.as_str(), "none" | "in_maintenance") || !it.blockers.is_empty()
+        let is_left = it.state == "leaving";
+        if self.until_way_home {
+            return !is_left || it.run.is_some();
+        }
+        matches!(it.state.as_str(), "none" | "in_maintenance")
+            || !is_left && !it.blockers.is_empty()
     }
 }
 
@@ -73,5 +90,22 @@ mod tests {
         }
         let blocked = json!({"state": "entering", "blockers": [{"server": "1", "reasons": []}]});
         assert!(host.has_ended(&blocked));
+        // What kept it from being emptied keeps nobody from leaving it.
+        let left = json!({"state": "leaving", "blockers": blocked["blockers"]});
+        assert!(!host.has_ended(&left));
+    }
+
+    #[test]
+    fn a_way_home_is_waited_for_until_it_is_there_or_nobody_needs_it() {
+        let host = MaintenanceOf::until_its_way_home("host-1".to_owned());
+        for (state, run, ended) in [
+            ("leaving", None, false),
+            ("leaving", Some("1"), true),
+            ("none", None, true),
+            ("entering", None, true),
+        ] {
+            let document = json!({"state": state, "run": run, "blockers": []});
+            assert_eq!(host.has_ended(&document), ended, "{document}");
+        }
     }
 }

@@ -65,9 +65,12 @@ impl RunOf {
     fn lines(&mut self, run: &Run, follow: &Follow<'_>) -> Vec<String> {
         let mut lines = Vec::new();
         let name = format!("run {}", run.id);
-        let waits = match run.waits_for.is_empty() {
+        let others = run.waits_for_others.then_some("runs of others");
+        let waited_for = run.waits_for.iter().map(String::as_str).chain(others);
+        let waited_for: Vec<&str> = waited_for.collect();
+        let waits = match waited_for.is_empty() {
             true => String::new(),
-            false => format!(", waits for {}", run.waits_for.join(", ")),
+            false => format!(", waits for {}", waited_for.join(", ")),
         };
         lines.extend(self.changed("run", &name, format!("{}{waits}", run.state)));
         for operation in &run.operations {
