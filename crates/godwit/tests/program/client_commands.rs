@@ -3,7 +3,7 @@
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use godwit_test_support::wait_for;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -140,7 +140,14 @@ async fn plans(operator: &Operator) -> Result<()> {
         (&plan["type"], &plan["state"]),
         (&"rolling".into(), &"ready".into())
     );
-    assert_eq!(plan["sources"], serde_json::json!(["a", "b"]));
+    let mut sources: Vec<String> = plan["sources"]
+        .as_array()
+        .context("no list")?
+        .iter()
+        .map(word)
+        .collect();
+    sources.sort();
+    assert_eq!(sources, ["a", "b"]);
     let first = word(&plan["id"]);
     let again = operator.document(&["plan", "remake", &first]).await?;
     assert_eq!(
@@ -227,11 +234,24 @@ async fn rolling_run(operator: &Operator) -> Result<String> {
     let said = operator.says(1, &["plan", "delete", &plan]).await?;
     assert!(said.contains("409 plan-already-run"), "{said}");
 
-    let document = operator.until(&run, |it| host_is(it, "a", "ready")).await?;
-    let said = operator.says(0, &["watch", "a", "--timeout", "60"]).await?;
+    let document = operator.document(&["run", "show", &run]).await?;
+    let hosts = document["hosts"].as_array().context("no hosts")?;
+    let hosts: Vec<String> = hosts.iter().map(|it| word(&it["host"])).collect();
+    let [first, next] = &hosts[..] else {
+        bail!("{document}");
+    };
+    let document = operator
+        .until(&run, |it| host_is(it, first, "ready"))
+        .await?;
+    let said = operator
+        .says(0, &["watch", first, "--timeout", "60"])
+        .await?;
     assert!(said.contains(&format!("held by run:{run}")), "{said}");
-    assert!(said.contains("a: in_maintenance; safe to reboot"), "{said}");
-    let said = operator.says(1, &["run", "host-done", &run, "b"]).await?;
+    assert!(
+        said.contains(&format!("{first}: in_maintenance; safe to reboot")),
+        "{said}"
+    );
+    let said = operator.says(1, &["run", "host-done", &run, next]).await?;
     assert!(said.contains("409 wrong-state"), "{said}");
     let said = operator.says(1, &["run", "host-done", &run, "c"]).await?;
     assert!(said.contains("404 not-found"), "{said}");
@@ -251,9 +271,13 @@ async fn rolling_run(operator: &Operator) -> Result<String> {
     let said = operator.says(1, &["run", "skip", &run, &run]).await?;
     assert!(said.contains("404 not-found"), "{said}");
 
-    let done = operator.document(&["run", "host-done", &run, "a"]).await?;
+    let done = operator
+        .document(&["run", "host-done", &run, first])
+        .await?;
     assert_eq!(done["id"].as_str(), Some(&*run));
-    operator.until(&run, |it| host_is(it, "a", "done")).await?;
+    operator
+        .until(&run, |it| host_is(it, first, "done"))
+        .await?;
 
     let cancel = [&["run", "cancel", &run, "--abort-running"], WAIT].concat();
     let said = operator.says(0, &cancel).await?;

@@ -232,7 +232,9 @@ async fn colour_repeats_words_and_can_be_done_without() -> Result<()> {
 #[tokio::test]
 async fn what_nobody_sees_has_no_sequences_for_terminals() -> Result<()> {
     let watch = ["watch", RUN, "--timeout", "60"];
-    let service = unsteady()?;
+    let shown = format!("GET /runs/{RUN}");
+    let looks = ["running", "running", "completed"].map(|it| (200, run(it, it, 50)));
+    let service = Service::start(&[(&shown, &looks)])?;
     let output = service.run(&watch).await?;
     for text in [&output.stdout, &output.stderr] {
         assert!(!text.contains(&0x1b), "{output:?}");
@@ -241,12 +243,11 @@ async fn what_nobody_sees_has_no_sequences_for_terminals() -> Result<()> {
     service.stop().await;
 
     // Such a terminal shows them as letters.
-    let service = unsteady()?;
-    let (code, shown) = service
-        .terminal(&[("TERM", "dumb")], &watch)?
-        .ends()
-        .await?;
+    let service = Service::start(&[(&shown, &looks)])?;
+    let dumb = service.terminal(&[("TERM", "dumb")], &watch)?;
+    let (code, shown) = dumb.ends().await?;
     assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("running -> completed"), "{shown}");
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
     service.stop().await;
     Ok(())
