@@ -25,7 +25,7 @@ pub(crate) const DEFAULT_DATA: &str = "godwit-data";
 
 /// A migration service for virtual servers that speaks Nova's API.
 #[derive(Parser, Debug)]
-#[command(name = "godwit", version, about, max_term_width = 100)]
+#[command(name = "godwit", version, max_term_width = 100)]
 pub(crate) struct Cli {
     /// What to be, or to do.
     #[command(subcommand)]

@@ -14,6 +14,7 @@ mod events;
 mod failure;
 mod follow;
 mod identity;
+mod interruption;
 mod names;
 mod plan;
 mod progress;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 use self::api::Api;
 use self::failure::{Failure, Outcome};
+use self::interruption::interrupted;
 use self::screen::Screen;
 use crate::cli::access::Access;
 use crate::cli::client::plan::Plan;
@@ -35,34 +37,38 @@ use crate::cli::client::{Client, Output, Run};
 
 /// Does what was asked for; the answer is what the program ends with.
 pub(crate) async fn run(command: &Client, access: &Access) -> std::process::ExitCode {
-    let outcome = asked(command, access).await.unwrap_or_else(|failure| {
+    let screen = Screen::new(output(command).json);
+    let outcome = tokio::select! {
+        outcome = asked(command, access, &screen) => outcome,
+        failure = interrupted(&screen) => Err(failure),
+    };
+    let outcome = outcome.unwrap_or_else(|failure| {
         eprintln!("godwit: {failure}");
         failure.outcome()
     });
     outcome.into()
 }
 
-async fn asked(command: &Client, access: &Access) -> Result<Outcome, Failure> {
+async fn asked(command: &Client, access: &Access, screen: &Screen) -> Result<Outcome, Failure> {
     if let Client::Drain(drain) = command {
         drain::is_asked_for(drain)?;
     }
-    let screen = Screen::new(output(command).json);
     let api = Arc::new(Api::log_in(access).await?);
     match command {
-        Client::Drain(asked) => drain::drain(&api, &screen, asked).await,
-        Client::Undrain(asked) => drain::undrain(&api, &screen, asked).await,
-        Client::Plan(command) => plan::run(&api, &screen, command).await,
-        Client::Run(command) => run::run(&api, &screen, command).await,
-        Client::Candidates { server, .. } => questions::candidates(&api, &screen, server).await,
+        Client::Drain(asked) => drain::drain(&api, screen, asked).await,
+        Client::Undrain(asked) => drain::undrain(&api, screen, asked).await,
+        Client::Plan(command) => plan::run(&api, screen, command).await,
+        Client::Run(command) => run::run(&api, screen, command).await,
+        Client::Candidates { server, .. } => questions::candidates(&api, screen, server).await,
         Client::WhyNot { subject, host, .. } => {
             let host = host.as_ref().map(|it| it.as_str());
-            questions::why_not(&api, &screen, subject, host).await
+            questions::why_not(&api, screen, subject, host).await
         }
         Client::Watch {
             subject, patience, ..
-        } => watch::run(&api, &screen, subject, patience.timeout).await,
-        Client::Hosts { .. } => questions::hosts(&api, &screen).await,
-        Client::Events(asked) => events::run(&api, &screen, asked).await,
+        } => watch::run(&api, screen, subject, patience.timeout).await,
+        Client::Hosts { .. } => questions::hosts(&api, screen).await,
+        Client::Events(asked) => events::run(&api, screen, asked).await,
     }
 }
 

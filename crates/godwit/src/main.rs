@@ -118,12 +118,17 @@ fn run(command: Command, access: &Access) -> Result<ExitCode> {
         Command::Policy(Policy::Check(question)) => policy_check::run(&question),
         Command::Certs(command) => certs::run(&command),
         Command::Plan(Plan::Simulate(options)) => plan_simulate::run(&options),
-        Command::Plan(Plan::OfService(command)) => {
-            let command = Client::Plan(command);
-            Ok(runtime()?.block_on(client::run(&command, access)))
-        }
-        Command::Client(command) => Ok(runtime()?.block_on(client::run(&command, access))),
+        Command::Plan(Plan::OfService(command)) => client_of(&Client::Plan(command), access),
+        Command::Client(command) => client_of(&command, access),
     }
+}
+
+fn client_of(command: &Client, access: &Access) -> Result<ExitCode> {
+    let runtime = runtime()?;
+    let code = runtime.block_on(client::run(command, access));
+    // A question may still wait for its answer.
+    runtime.shutdown_background();
+    Ok(code)
 }
 
 /// Reads the file, and starts what tells of this process; `service` is its name in traces.

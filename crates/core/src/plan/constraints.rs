@@ -25,7 +25,7 @@ pub fn check(
         let mut named = BTreeSet::new();
         for server in constraint.servers() {
             if !servers.contains(&server) {
-                wrong.push(invalid(format!("{server} is no server of the plan")));
+                wrong.push(invalid(format!("the plan has no server {server}")));
             }
             if !named.insert(server) {
                 wrong.push(invalid(format!("{server} is named twice")));

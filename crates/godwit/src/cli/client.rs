@@ -151,6 +151,7 @@ pub(crate) struct Holding {
 /// Emptying a host.
 #[derive(Args, Debug)]
 pub(crate) struct Drain {
+    /// The host.
     pub(crate) host: HostName,
     /// Only say whether it could be emptied. Changes nothing; exits with 3 if it could not.
     #[arg(long, conflicts_with_all = ["plan_only", "wait"])]
@@ -172,6 +173,7 @@ pub(crate) struct Drain {
 /// Leaving a host.
 #[derive(Args, Debug)]
 pub(crate) struct Undrain {
+    /// The host.
     pub(crate) host: HostName,
     /// When the servers that left come back [default: as was said when it was drained].
     #[arg(long, value_enum)]
@@ -238,6 +240,7 @@ pub(crate) enum Run {
     HostDone {
         /// The run's UUID.
         run: RunUuid,
+        /// The host.
         host: HostName,
         #[command(flatten)]
         output: Output,

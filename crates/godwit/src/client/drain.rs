@@ -73,11 +73,8 @@ pub(super) async fn drain(
             Outcome::Blocked => ", as far as it can be",
             _ => "",
         };
-        if !asked.yes
-            && !screen::agrees(&format!(
-                "Empty {host}{stays}, and hold it for maintenance?"
-            ))
-        {
+        let question = format!("Empty {host}{stays}, and hold it for maintenance?");
+        if !asked.yes && !screen::agrees(&question).await {
             screen.line("nothing was changed");
             return Ok(Outcome::Cancelled);
         }
@@ -209,7 +206,14 @@ pub(super) async fn undrain(
         .filter_map(|(key, value)| Some((key, value.as_deref()?)))
         .collect();
     let path = ["hosts", host, "maintenance"];
-    let mut left = api.delete(&path, &query).await?;
+    let left = api.delete(&path, &query).await;
+    let mut left = match left {
+        Ok(left) => left,
+        Err(failure) => {
+            let holders = holders(api, host).await;
+            return Err(failure.with_hint("holder-unknown", || holders));
+        }
+    };
     let way_home = (!left.document.is_null()).then(|| run_of(&left)).flatten();
     if let Some(run) = way_home.clone().filter(|_| asked.waiting.wait) {
         let mut follow = Follow::new(api, screen, asked.waiting.patience.timeout);
@@ -255,6 +259,20 @@ async fn left_at_last(
     let ended = follow.until_end(&mut RunOf::new(run)).await?;
     screen.answer(&ended, |screen| screen.line(format_args!("{host} is left")));
     Ok(outcome_of_run(&ended))
+}
+
+/// Who holds a host, for somebody who named another.
+async fn holders(api: &Api, host: &str) -> String {
+    let found = api.get(&["hosts", host, "maintenance"], &[]).await;
+    let it: Maintenance = found.map(|it| read(&it)).unwrap_or_default();
+    let holders: Vec<&str> = it.holders.iter().map(|it| it.holder.as_str()).collect();
+    match holders.is_empty() {
+        true => format!("nobody holds {host}"),
+        false => format!(
+            "{host} is held by {}: name one with --holder",
+            holders.join(", ")
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -36,7 +36,11 @@ pub(super) async fn run(
     query.extend(asked.after.as_deref().map(|after| ("after", after)));
     let page = api.get(&["events"], &query).await?;
     screen.answer(&page, |screen| {
-        for event in page["items"].as_array().into_iter().flatten() {
+        let events = page["items"].as_array().map_or(&[][..], Vec::as_slice);
+        if events.is_empty() {
+            screen.line("none");
+        }
+        for event in events {
             screen.line(show::event(event));
         }
         if let (true, Some(last)) = (page["next"].is_string(), page["last_position"].as_str()) {
@@ -49,20 +53,24 @@ pub(super) async fn run(
 async fn follow(screen: &Screen, mut listener: Listener, timeout: u64) -> Result<Outcome, Failure> {
     let now = Instant::now();
     let deadline = now.checked_add(Duration::from_secs(timeout)).unwrap_or(now);
-    loop {
+    while !screen.is_closed() {
         let heard = tokio::select! {
-            () = sleep_until(deadline) => return Ok(Outcome::TimedOut),
+            () = sleep_until(deadline) => {
+                let over = format!("{timeout} s of following are over");
+                return Err(Failure::TimedOut(over));
+            }
             heard = listener.next() => heard,
         };
         match heard {
             Some(Heard::Event(event)) => tell(screen, &event),
             Some(Heard::Missed) => screen.line("events were missed that are kept no longer"),
             Some(Heard::Lost(why)) => screen.line(format_args!("{why}; listening again")),
-            Some(Heard::Back) => {}
+            Some(Heard::Listening) => {}
             Some(Heard::Deaf(failure)) => return Err(failure),
             None => return Ok(Outcome::Failed),
         }
     }
+    Ok(Outcome::Done)
 }
 
 fn tell(screen: &Screen, event: &Value) {

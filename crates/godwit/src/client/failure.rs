@@ -21,6 +21,8 @@ pub(crate) enum Outcome {
     Cancelled,
     /// What was waited for has not ended in time.
     TimedOut,
+    /// By Ctrl-C.
+    Interrupted,
 }
 
 impl Outcome {
@@ -33,6 +35,8 @@ impl Outcome {
             Self::Partial => 4,
             Self::Cancelled => 5,
             Self::TimedOut => 6,
+            // As shells count who ends by this signal.
+            Self::Interrupted => 130,
         }
     }
 }
@@ -62,6 +66,8 @@ pub(crate) enum Failure {
     Name(String),
     #[error("{0}")]
     TimedOut(String),
+    #[error("{0}")]
+    Interrupted(String),
 }
 
 impl Failure {
@@ -69,6 +75,7 @@ impl Failure {
         match self {
             Self::Usage(_) => Outcome::Usage,
             Self::TimedOut(_) => Outcome::TimedOut,
+            Self::Interrupted(_) => Outcome::Interrupted,
             Self::Access(_)
             | Self::Unreachable { .. }
             | Self::Problem(_)
@@ -95,6 +102,16 @@ impl Failure {
     /// Is it the answer that there is no such thing?
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self, Self::Problem(problem) if problem.status == 404)
+    }
+
+    /// With a hint, where the API has refused with this code.
+    pub(super) fn with_hint(mut self, code: &str, hint: impl FnOnce() -> String) -> Self {
+        if let Self::Problem(problem) = &mut self
+            && problem.code == code
+        {
+            problem.hint = Some(hint());
+        }
+        self
     }
 
     /// Is it the answer that one may not, or not as often?
@@ -127,6 +144,9 @@ pub(crate) struct Problem {
     pub(crate) request_id: String,
     pub(crate) errors: Vec<InputError>,
     pub(crate) differences: Vec<Difference>,
+    /// What the caller could do, where this client knows it.
+    #[serde(skip)]
+    pub(crate) hint: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
@@ -151,13 +171,20 @@ impl Error for Problem {}
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let title = self.title.trim_end_matches('.');
-        write!(formatter, "{title}")?;
+        let (title, detail) = (self.title.trim_end_matches('.'), &self.detail);
         // With several errors the detail repeats them.
-        if self.errors.is_empty() && !self.detail.is_empty() && self.detail != self.title {
-            write!(formatter, ": {}", self.detail)?;
+        if !self.errors.is_empty() || detail.is_empty() || *detail == self.title {
+            write!(formatter, "{title}")?;
+        } else if matches!(self.status, 403 | 404) {
+            // It says the same of what was asked for.
+            write!(formatter, "{}", detail.trim_end_matches('.'))?;
+        } else {
+            write!(formatter, "{title}: {detail}")?;
         }
         for InputError { pointer, detail } in &self.errors {
+            if *detail == self.title {
+                continue;
+            }
             write!(formatter, "\n  {pointer}: {detail}")?;
         }
         for it in &self.differences {
@@ -172,6 +199,9 @@ impl fmt::Display for Problem {
         }
         if !self.request_id.is_empty() {
             write!(formatter, ", request {}", self.request_id)?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(formatter, "\n  {hint}")?;
         }
         Ok(())
     }
@@ -200,6 +230,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_there_is_said_once() {
+        let problem = problem(json!({
+            "title": "There is no such thing that you may know of.", "status": 404,
+            "detail": "There is no such host.", "code": "not-found", "request_id": "r",
+        }));
+        let hint = Some("godwit hosts".to_owned());
+        assert_eq!(
+            Problem { hint, ..problem }.to_string(),
+            "There is no such host\n  404 not-found, request r\n  godwit hosts"
+        );
+    }
+
+    #[test]
     fn a_stale_plan_is_shown_with_what_has_changed() {
         let problem = problem(json!({
             "title": "Stale.", "status": 409, "detail": "It has changed.", "code": "plan-stale",
@@ -222,9 +265,10 @@ mod tests {
             Outcome::Partial,
             Outcome::Cancelled,
             Outcome::TimedOut,
+            Outcome::Interrupted,
         ];
         let page = include_str!("../../../../docs/command-line.md");
-        for (outcome, number) in all.into_iter().zip(0..) {
+        for (outcome, number) in all.into_iter().zip([0, 1, 2, 3, 4, 5, 6, 130]) {
             assert_eq!(outcome.number(), number);
             assert_eq!(page.matches(&format!("\n| {number} | ")).count(), 1);
         }

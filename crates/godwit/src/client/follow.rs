@@ -49,6 +49,9 @@ pub(super) trait Subject {
     /// As events name it: KIND/ID.
     fn event_subject(&self) -> String;
 
+    /// What goes on although nobody waits for it, and the command that shows it.
+    fn goes_on(&self) -> String;
+
     /// How it is now.
     async fn look(&mut self, api: &Api) -> Result<Value, Failure>;
 
@@ -84,12 +87,13 @@ impl<'a> Follow<'a> {
         &mut self,
         subject: &mut S,
     ) -> Result<Value, Failure> {
+        self.screen.wait_for(subject.goes_on());
         let query = vec![("subject".to_owned(), subject.event_subject())];
         let mut listener = Some(Listener::start(Arc::clone(self.api), query, None));
         let (mut events, mut is_cut_off, mut has_looked) = (Vec::new(), false, false);
         loop {
             let looked = timeout_at(self.deadline, subject.look(self.api)).await;
-            match looked.map_err(|_| self.late())? {
+            match looked.map_err(|_| self.late(subject))? {
                 Ok(document) => {
                     (is_cut_off, has_looked) = (false, true);
                     subject
@@ -107,7 +111,7 @@ impl<'a> Follow<'a> {
                 Err(failure) => return Err(failure),
             }
             match self.woken(listener.as_mut()).await {
-                Woken::Deadline => return Err(self.late()),
+                Woken::Deadline => return Err(self.late(subject)),
                 Woken::While => {}
                 Woken::Heard(heard) => {
                     let more = std::iter::from_fn(|| listener.as_mut()?.heard_already());
@@ -140,9 +144,10 @@ impl<'a> Follow<'a> {
         }
     }
 
-    fn late(&self) -> Failure {
+    fn late(&self, subject: &impl Subject) -> Failure {
+        let goes_on = subject.goes_on();
         Failure::TimedOut(format!(
-            "it has not ended after {} s, and goes on",
+            "it has not ended after {} s; {goes_on}",
             self.timeout
         ))
     }
@@ -156,13 +161,14 @@ fn may_pass(failure: &Failure) -> bool {
         | Failure::Access(_)
         | Failure::Garbled { .. }
         | Failure::Name(_)
-        | Failure::TimedOut(_) => false,
+        | Failure::TimedOut(_)
+        | Failure::Interrupted(_) => false,
     }
 }
 
 fn event(heard: &Heard) -> Option<Event> {
     match heard {
         Heard::Event(event) => Some(read(event)),
-        Heard::Missed | Heard::Lost(_) | Heard::Back | Heard::Deaf(_) => None,
+        Heard::Missed | Heard::Lost(_) | Heard::Listening | Heard::Deaf(_) => None,
     }
 }

@@ -117,16 +117,7 @@ pub(super) async fn made(
     let plan = asked.document["id"].as_str().map(str::to_owned);
     let plan = plan.or_else(|| asked.location.clone()).unwrap_or_default();
     let mut follow = Follow::new(api, screen, timeout);
-    let late = |failure| match failure {
-        Failure::TimedOut(_) => Failure::TimedOut(format!(
-            "the plan {plan} has not been made within {timeout} s: godwit plan show {plan}"
-        )),
-        other => other,
-    };
-    follow
-        .until_end(&mut MakingOf::new(plan.clone()))
-        .await
-        .map_err(late)
+    follow.until_end(&mut MakingOf::new(plan)).await
 }
 
 pub(super) fn outcome(plan: &Plan) -> Outcome {

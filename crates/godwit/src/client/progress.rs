@@ -57,11 +57,14 @@ impl Memory {
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Remaining {
     until: Option<Instant>,
+    /// The end that was estimated has passed before; nobody is told one until something happens.
+    is_late: bool,
 }
 
 impl Remaining {
     /// Takes a new estimate, in seconds from now. A later end is believed for the reason `because`,
-    /// or once the former one has passed; the answer is the line that tells of it.
+    /// or once the former one has passed; the answer is the line that tells of it. When it passes
+    /// again, the remaining time is not known until there is a reason.
     pub(super) fn estimate(
         &mut self,
         seconds: f64,
@@ -70,6 +73,11 @@ impl Remaining {
     ) -> Option<String> {
         let left = Duration::try_from_secs_f64(seconds.max(0.0)).ok()?;
         let end = now.checked_add(left)?;
+        if because.is_some() {
+            self.is_late = false;
+        } else if self.until.is_none() && self.is_late {
+            return None;
+        }
         let Some(until) = self.until else {
             self.until = Some(end);
             return None;
@@ -81,8 +89,12 @@ impl Remaining {
         }
         let because = match because {
             Some(because) => because,
-            None if until <= now => "it takes longer than was estimated",
-            None => return None,
+            None if until > now => return None,
+            None if std::mem::replace(&mut self.is_late, true) => {
+                self.until = None;
+                return Some("remaining time is not known: it takes longer and longer".to_owned());
+            }
+            None => "it takes longer than was estimated",
         };
         self.until = Some(end);
         Some(format!(
@@ -162,7 +174,7 @@ mod tests {
                 let before = remaining.left(now);
                 now += Duration::from_secs(passed);
                 let line = remaining.estimate(seconds, now, has_reason.then_some("an event"));
-                let grew = before.is_some_and(|before| remaining.left(now).unwrap() > before);
+                let grew = before.is_some_and(|before| remaining.left(now) > Some(before));
                 prop_assert!(!grew || line.is_some());
             }
         }
@@ -195,6 +207,14 @@ mod tests {
             line.ends_with("it takes longer than was estimated"),
             "{line}"
         );
+        let later = late + Duration::from_secs(30);
+        let line = remaining.estimate(30.0, later, None).unwrap();
+        assert!(line.contains("not known"), "{line}");
+        assert_eq!(remaining.left(later), None);
+        assert_eq!(remaining.estimate(30.0, later, None), None);
+        assert_eq!(remaining.left(later), None);
+        assert_eq!(remaining.estimate(30.0, later, Some("an event")), None);
+        assert_eq!(remaining.left(later), Some(Duration::from_secs(30)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Questions that change nothing: which hosts there are, where a server could go, why not.
 
-use serde_json::Value;
+use godwit_core::reason::ReasonCode;
+use serde_json::{Value, json};
 
 use super::api::Api;
 use super::documents::{Candidate, read};
@@ -36,14 +37,19 @@ pub(super) async fn why_not(
     host: Option<&str>,
 ) -> Result<Outcome, Failure> {
     let Some(host) = host else {
-        return drain::check(api, screen, subject).await;
+        let hint = || format!("of a server it is asked with a host: godwit why-not {subject} HOST");
+        let checked = drain::check(api, screen, subject).await;
+        return checked.map_err(|failure| failure.with_hint("not-found", hint));
     };
     let list = candidates_of(api, subject).await?;
     let found = list["items"].as_array().into_iter().flatten();
     let Some(candidate) = found.into_iter().find(|it| it["host"] == host) else {
         // It is there already, or nowhere.
         api.get(&["hosts", host], &[("fields", "name")]).await?;
-        screen.line(format_args!("{subject} is on {host} (is-source)"));
+        let candidate = &its_own(host);
+        screen.answer(candidate, |screen| {
+            show::why_not(screen, subject, &read(candidate));
+        });
         return Ok(Outcome::Blocked);
     };
     let it: Candidate = read(candidate);
@@ -51,5 +57,16 @@ pub(super) async fn why_not(
     Ok(match it.suitable {
         true => Outcome::Done,
         false => Outcome::Blocked,
+    })
+}
+
+/// Its own host is no candidate of a server. This is what the API would say of it.
+fn its_own(host: &str) -> Value {
+    json!({
+        "host": host, "suitable": false, "score": null, "facts_at": null,
+        "reasons": [{
+            "code": ReasonCode::IsSource.as_str(), "text": ReasonCode::IsSource.meaning(),
+            "evidence": {}, "fix": null,
+        }],
     })
 }

@@ -1,7 +1,10 @@
 //! Where answers go: tables for people, documents for programs, bars on a terminal.
 
+use std::env;
 use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use console::Term;
@@ -20,12 +23,17 @@ pub(super) struct Screen {
     bars: MultiProgress,
     has_bars: bool,
     width: u16,
+    /// What goes on when the command ends meanwhile.
+    waits_for: Mutex<Option<String>>,
+    /// Standard output takes no more.
+    is_closed: AtomicBool,
 }
 
 impl Screen {
     pub(super) fn new(json: bool) -> Self {
         let (out, error) = (io::stdout().is_terminal(), io::stderr().is_terminal());
-        let has_bars = !json && out && error;
+        let can_move = env::var_os("TERM").is_none_or(|it| it != "dumb");
+        let has_bars = !json && out && error && can_move;
         let target = match has_bars {
             true => ProgressDrawTarget::stderr_with_hz(5),
             false => ProgressDrawTarget::hidden(),
@@ -36,6 +44,8 @@ impl Screen {
             bars: MultiProgress::with_draw_target(target),
             has_bars,
             width: width.map_or(WIDE, |(_, columns)| columns),
+            waits_for: Mutex::default(),
+            is_closed: AtomicBool::default(),
         }
     }
 
@@ -47,25 +57,51 @@ impl Screen {
         self.has_bars
     }
 
+    /// Whether whoever read standard output has had enough of it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
+    /// Remembers what goes on when the command ends meanwhile.
+    pub(super) fn wait_for(&self, goes_on: String) {
+        *self
+            .waits_for
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(goes_on);
+    }
+
+    /// What was waited for last.
+    pub(super) fn waits_for(&self) -> Option<String> {
+        let waits_for = self.waits_for.lock();
+        waits_for.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Something for people. What programs read has none of it.
     pub(super) fn line(&self, text: impl Display) {
         match self.json {
-            true => put(&mut io::stderr(), &text),
-            false => self.bars.suspend(|| put(&mut io::stdout(), &text)),
+            true => drop(writeln!(io::stderr(), "{text}")),
+            false => self.bars.suspend(|| self.put(&text)),
+        }
+    }
+
+    fn put(&self, text: &dyn Display) {
+        let mut out = io::stdout();
+        if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
+            self.is_closed.store(true, Ordering::Relaxed);
         }
     }
 
     /// A document for programs; for people what `show` makes of it.
     pub(super) fn answer(&self, document: &Value, show: impl FnOnce(&Self)) {
         match self.json {
-            true => put(&mut io::stdout(), &format_args!("{document:#}")),
+            true => self.put(&format_args!("{document:#}")),
             false => show(self),
         }
     }
 
     /// A document on a line of its own, of many.
     pub(super) fn one_of_many(&self, document: &Value) {
-        put(&mut io::stdout(), document);
+        self.put(document);
     }
 
     /// A table, if it has rows.
@@ -86,6 +122,12 @@ impl Screen {
     /// A word that says how something is, and is coloured for who looks twice.
     pub(super) fn state(&self, word: &str) -> String {
         let styled = console::style(word.to_owned());
+        // Where lines go.
+        let styled = if self.json {
+            styled.for_stderr()
+        } else {
+            styled
+        };
         let styled = match word {
             "completed" | "ready" | "in_maintenance" => styled.green(),
             "failed" | "error" | "aborted" | "blocked" => styled.red(),
@@ -135,18 +177,17 @@ pub(super) fn has_somebody() -> bool {
 }
 
 /// Asks; whoever says nothing says no.
-pub(super) fn agrees(question: &str) -> bool {
+pub(super) async fn agrees(question: &str) -> bool {
     let mut error = io::stderr();
     let _ = write!(error, "{question} [y/N] ");
     let _ = error.flush();
-    let mut answer = String::new();
-    let read = io::stdin().lock().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
-}
-
-/// Whoever reads may have had enough of it.
-fn put(out: &mut impl Write, text: &dyn Display) {
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    // On a thread of its own, so that one can be interrupted meanwhile.
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = answer.await.ok().and_then(Result::ok).unwrap_or_default();
+    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
 fn rendered(header: &[&str], rows: Vec<Vec<String>>, width: u16) -> String {

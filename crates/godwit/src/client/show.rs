@@ -18,6 +18,14 @@ fn or_none(text: Option<&String>) -> String {
     text.map_or_else(|| NONE.to_owned(), Clone::clone)
 }
 
+/// A time as people read it, without the fraction of a second.
+fn moment(time: &str) -> String {
+    match time.split_once('.') {
+        Some((seconds, _)) if time.ends_with('Z') => format!("{seconds}Z"),
+        _ => time.to_owned(),
+    }
+}
+
 /// Why servers stay where they are.
 pub(super) fn blocked(screen: &Screen, blocked: &[Blocked], names: &Names) {
     let rows = blocked.iter().flat_map(|it| {
@@ -80,7 +88,10 @@ pub(super) fn fix(screen: &Screen, fix: Option<&Fix>) {
 
 pub(super) fn drain_check(screen: &Screen, host: &str, check: &DrainCheck, names: &Names) {
     let (movable, stays) = (check.movable.len(), check.blocked.len());
-    screen.line(format_args!("{host}: {movable} can move, {stays} cannot"));
+    screen.line(match movable + stays {
+        0 => format!("{host}: there are no servers"),
+        _ => format!("{host}: {movable} can move, {stays} cannot"),
+    });
     blocked(screen, &check.blocked, names);
     fix(screen, check.fix.as_ref());
 }
@@ -189,7 +200,8 @@ pub(super) fn event(document: &Value) -> String {
         (None, Some(to)) => format!("  {to}"),
         _ => changed(&event.data.detail),
     };
-    format!("{} {}  {}{change}", event.time, event.kind, event.subject)
+    let time = moment(&event.time);
+    format!("{time} {}  {}{change}", event.kind, event.subject)
 }
 
 /// What changed, where the detail has it.
@@ -217,6 +229,17 @@ mod tests {
             because(&reason),
             "Too little memory. (needed_mib 8192, free_mib 3584, pool p)"
         );
+    }
+
+    #[test]
+    fn a_time_is_shown_to_the_second() {
+        for (time, shown) in [
+            ("2026-11-29T15:29:13.255823Z", "2026-11-29T15:29:13Z"),
+            ("2026-11-29T15:29:13Z", "2026-11-29T15:29:13Z"),
+            ("", ""),
+        ] {
+            assert_eq!(moment(time), shown);
+        }
     }
 
     #[test]

@@ -29,8 +29,8 @@ pub(super) enum Heard {
     Missed,
     /// The stream was cut off, and is listened to again in a while.
     Lost(String),
-    /// It is listened to again.
-    Back,
+    /// It is listened to, from now on or again.
+    Listening,
     /// There is nothing to be heard, and will not be.
     Deaf(Failure),
 }
@@ -81,7 +81,8 @@ async fn listen(
     loop {
         let lost = match api.stream(&query, seen.as_deref()).await {
             Ok(response) => {
-                if std::mem::take(&mut is_lost) && told.send(Heard::Back).await.is_err() {
+                is_lost = false;
+                if told.send(Heard::Listening).await.is_err() {
                     return;
                 }
                 let before = seen.clone();

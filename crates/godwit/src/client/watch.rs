@@ -74,6 +74,9 @@ async fn watch_server(
     server: &str,
 ) -> Result<Outcome, Failure> {
     let Some(migration) = newest(follow.api, server).await? else {
+        // Nobody has looked yet whether there is such a server.
+        let path = ["servers", server];
+        follow.api.get(&path, &[("fields", "id")]).await?;
         follow.screen.answer(&Value::Null, |screen| {
             screen.line(format_args!("{named} has never moved"));
         });

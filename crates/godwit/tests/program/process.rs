@@ -89,6 +89,12 @@ pub(crate) async fn run_in(
     variables: &[(&str, &str)],
     arguments: &[&str],
 ) -> Result<Output> {
+    let output = timeout(START, command_in(folder, variables, arguments).output()).await;
+    Ok(output.with_context(|| format!("{arguments:?} does not end"))??)
+}
+
+/// `godwit` in a folder, with these variables and no others of a cloud.
+pub(crate) fn command_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = command(arguments);
     let clouds = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OS_"));
     for (name, _) in clouds {
@@ -100,8 +106,7 @@ pub(crate) async fn run_in(
         .env_remove("XDG_CONFIG_HOME")
         .envs(variables.iter().copied())
         .kill_on_drop(true);
-    let output = timeout(START, command.output()).await;
-    Ok(output.with_context(|| format!("{arguments:?} does not end"))??)
+    command
 }
 
 /// Runs `godwit`, which has to refuse; returns what it says.

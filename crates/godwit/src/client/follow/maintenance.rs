@@ -39,6 +39,10 @@ impl Subject for MaintenanceOf {
         format!("maintenance/{}", self.host)
     }
 
+    fn goes_on(&self) -> String {
+        format!("what becomes of {0} goes on: godwit watch {0}", self.host)
+    }
+
     async fn look(&mut self, api: &Api) -> Result<Value, Failure> {
         api.get(&["hosts", &self.host, "maintenance"], &[]).await
     }

@@ -69,6 +69,10 @@ impl Subject for MigrationOf {
         format!("migration/{}", self.migration)
     }
 
+    fn goes_on(&self) -> String {
+        format!("the move goes on: godwit watch {}", self.server)
+    }
+
     async fn look(&mut self, api: &Api) -> Result<Value, Failure> {
         api.get(&["migrations", &self.migration], &[]).await
     }

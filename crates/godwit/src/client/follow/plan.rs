@@ -24,6 +24,13 @@ impl Subject for MakingOf {
         format!("plan/{}", self.plan)
     }
 
+    fn goes_on(&self) -> String {
+        format!(
+            "the plan is still being made: godwit plan show {}",
+            self.plan
+        )
+    }
+
     async fn look(&mut self, api: &Api) -> Result<Value, Failure> {
         api.get(&["plans", &self.plan], &[]).await
     }

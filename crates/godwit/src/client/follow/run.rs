@@ -17,7 +17,12 @@ use crate::client::screen::Bar;
 const BARS: usize = 8;
 
 /// Events that say nothing which the run's own document does not say better.
-const TOLD: &[&str] = &["run.operation_begun", "run.operation_ended"];
+const TOLD: &[&str] = &[
+    "run.operation_begun",
+    "run.operation_ended",
+    "run.host_ready",
+    "run.host_done",
+];
 
 /// What ended a run, by its state.
 pub(in crate::client) fn outcome_of_run(document: &Value) -> Outcome {
@@ -89,7 +94,17 @@ impl RunOf {
         }
         for host in &run.hosts {
             let name = host.host.as_deref().unwrap_or("a host");
-            lines.extend(self.changed(&format!("host {name}"), name, host.state.clone()));
+            let line = self.changed(&format!("host {name}"), name, host.state.clone());
+            let then = match (&*host.state, &host.host) {
+                ("ready", Some(host)) => {
+                    format!(
+                        "; when you are done there: godwit run host-done {} {host}",
+                        run.id
+                    )
+                }
+                _ => String::new(),
+            };
+            lines.extend(line.map(|line| line + &then));
         }
         let fresh = run.messages.iter().skip(self.messages);
         lines.extend(fresh.map(|it| format!("{}: {}", it.code, it.text)));
@@ -150,6 +165,10 @@ fn whither(operation: &Operation) -> String {
 impl Subject for RunOf {
     fn event_subject(&self) -> String {
         format!("run/{}", self.run)
+    }
+
+    fn goes_on(&self) -> String {
+        format!("the run goes on: godwit watch {}", self.run)
     }
 
     async fn look(&mut self, api: &Api) -> Result<Value, Failure> {

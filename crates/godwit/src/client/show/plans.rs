@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{because, blocked, fix, or_none};
+use super::{because, blocked, fix, moment, or_none};
 use crate::client::documents::{Estimate, Operation, Plan, Run, RunHost, items};
 use crate::client::names::Names;
 use crate::client::progress::{size, span};
@@ -22,7 +22,14 @@ pub(in crate::client) fn plan(screen: &Screen, plan: &Plan, names: &Names) {
     screen.line(format_args!("Plan {} ({}): {state}", plan.id, plan.kind));
     if let Some(until) = plan.valid_until.as_ref().filter(|_| plan.state == "ready") {
         screen.line(format_args!(
-            "May be run until {until}: godwit plan run {}",
+            "May be run until {}: godwit plan run {}",
+            moment(until),
+            plan.id
+        ));
+    }
+    if plan.state == "initializing" {
+        screen.line(format_args!(
+            "It is being made: godwit plan show {}",
             plan.id
         ));
     }
@@ -72,7 +79,7 @@ pub(in crate::client) fn plans(screen: &Screen, list: &Value) {
             it.kind,
             it.state,
             it.sources.join(", "),
-            it.created_at,
+            moment(&it.created_at),
             runs,
         ]
     };
@@ -83,7 +90,10 @@ pub(in crate::client) fn plans(screen: &Screen, list: &Value) {
 pub(in crate::client) fn runs(screen: &Screen, list: &Value) {
     let row = |it: Run| {
         let percent = format!("{} %", it.percent);
-        vec![it.id, it.kind, it.state, percent, it.created_at, it.plan]
+        {
+            let created = moment(&it.created_at);
+            vec![it.id, it.kind, it.state, percent, created, it.plan]
+        }
     };
     let rows = items::<Run>(list).into_iter().map(row).collect();
     screen.list(&["Run", "Type", "State", "Done", "Created", "Plan"], rows);
@@ -99,7 +109,9 @@ pub(in crate::client) fn run(screen: &Screen, run: &Run, names: &Names) {
         screen.line("Its cancellation was asked for");
     }
     if let Some(took) = run.makespan_seconds {
-        let bound = run.lower_bound_seconds.map_or_else(String::new, |bound| {
+        // Of all that was planned.
+        let bound = run.lower_bound_seconds.filter(|_| run.state == "completed");
+        let bound = bound.map_or_else(String::new, |bound| {
             format!("; nothing could have taken less than {}", span(bound))
         });
         screen.line(format_args!("Took {}{bound}", span(took)));
