@@ -27,7 +27,7 @@ use crate::fleet::Fleets;
 use crate::lease::Leases;
 use crate::metrics::Metrics;
 use crate::progress::ProgressBoard;
-use crate::runs::Queues;
+use crate::runs::{Queues, RunTurns};
 use crate::wake::Wake;
 use crate::{
     admission, cleaning, deadlines, effects, fencing, gauges, lease, liveness, maintenance,
@@ -97,6 +97,7 @@ impl Conductor {
             dead: DeclaredDead::default(),
             fleets: Fleets::default(),
             queues: Queues::default(),
+            turns: RunTurns::default(),
             planners: Arc::new(Semaphore::new(planners())),
         };
         Ok(Self { ctx: Arc::new(ctx) })

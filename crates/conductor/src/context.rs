@@ -19,7 +19,7 @@ use crate::fleet::Fleets;
 use crate::lease::Leases;
 use crate::metrics::Metrics;
 use crate::progress::ProgressBoard;
-use crate::runs::Queues;
+use crate::runs::{Queues, RunTurns};
 use crate::wake::Wake;
 
 pub(crate) type Ids = dyn Fn() -> Uuid + Send + Sync;
@@ -41,6 +41,7 @@ pub(crate) struct Context {
     pub(crate) dead: DeclaredDead,
     pub(crate) fleets: Fleets,
     pub(crate) queues: Queues,
+    pub(crate) turns: RunTurns,
     /// So many plans are made at one time.
     pub(crate) planners: Arc<tokio::sync::Semaphore>,
     pub(crate) born: Timestamp,

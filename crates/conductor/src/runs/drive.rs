@@ -69,6 +69,9 @@ pub(super) async fn perform(ctx: &Arc<Context>, claimed: &ClaimedOfRun) -> Perfo
         match driver.turn().await? {
             Turn::Ended => break,
             Turn::WentOn => pause = look,
+            Turn::Waits if ctx.turns.lets_go() => {
+                return Err(Retry::because("another run has its turn"));
+            }
             Turn::Waits => {
                 // Also where nobody is left to wake it.
                 let _ = tokio::time::timeout(pause, woken.changed()).await;

@@ -8,6 +8,7 @@ mod process;
 #[path = "../../../store/tests/store/released.rs"]
 mod released;
 
+mod bounds;
 mod chaos;
 mod cold;
 mod crash;
