@@ -93,8 +93,8 @@ pub use reservations::{HeldClaim, Slot};
 pub use restored::{Restored, Restoring};
 pub use runs::{
     NewRun, OfRun, OperationBeginError, OperationRecord, OperationStart, PlanRunError, RoomAnswer,
-    RoomError, RunFilter, RunPage, RunProgress, RunRecord, RunStep, RunStepError, RunVersion,
-    RunningOperation,
+    RoomError, RunFilter, RunPage, RunPart, RunProgress, RunRecord, RunStep, RunStepError,
+    RunVersion, RunningOperation,
 };
 pub use scopes::{
     AllocationChange, ManagementChange, NewTopology, Scope, ScopeError, TopologyError,

@@ -62,6 +62,7 @@ const CHANGES: &[Change] = changes![
     "2026-11-29-000090_scopes",
     "2026-11-29-000100_plans",
     "2026-11-29-000110_links_and_dirty_rates",
+    "2026-11-29-000170_parts_of_runs",
 ];
 
 /// Changes that no running program of the release before survives.

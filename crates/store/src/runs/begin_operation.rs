@@ -6,7 +6,7 @@ use godwit_core::run::{self, Event, OperationKind};
 
 use super::row::LockedRun;
 use super::write::write;
-use super::{RunRecord, RunStepError};
+use super::{RunPart, RunStepError};
 use crate::columns::text;
 use crate::connection::Database;
 use crate::error::TransactionError;
@@ -114,7 +114,7 @@ fn begin<E>(
     start: &OperationStart,
     check: impl Fn(&Server) -> Result<(), E>,
     note: &ChangeNote,
-) -> Result<RunRecord, OperationBeginError<E>> {
+) -> Result<RunPart, OperationBeginError<E>> {
     let step = OperationBeginError::Step;
     if let Some((kind, server, source)) = immutable(connection, operation)? {
         if !start.is_of(kind, server) {
@@ -128,8 +128,6 @@ fn begin<E>(
     if let OperationStart::Power(new) = start {
         maintenance::lock_of_server(connection, new.server)?;
     }
-    let locked = LockedRun::load(connection, of)?;
-    let locked = locked.ok_or_else(|| step(RunStepError::NotFound))?;
     let migration = match start {
         OperationStart::Live(new) => Some(new.uuid),
         OperationStart::Cold(new) => Some(new.uuid),
@@ -137,7 +135,11 @@ fn begin<E>(
         OperationStart::Power(_) | OperationStart::Nothing => None,
     };
     let event = Event::OperationBegun(operation, migration);
-    // Asked before anything is written, and written last: hosts are locked behind servers.
+    let locked = LockedRun::load_part(connection, of, std::slice::from_ref(&event))?;
+    let locked = locked.ok_or_else(|| step(RunStepError::NotFound))?;
+    let since = locked.0.run.generation;
+    // Asked before anything is written, and written last: hosts are locked behind servers. Those are
+    // what it supersedes has taken; what the run holds stays as it is.
     let rejected = |rejected| step(RunStepError::Rejected(rejected));
     run::step(&locked.0.run, &event, note.at).map_err(rejected)?;
     let begun = match start {
@@ -149,7 +151,7 @@ fn begin<E>(
     };
     begun.map_err(OperationBeginError::Start)?;
     let LockedRun(record) = write(connection, locked, &event, None, note).map_err(step)?;
-    Ok(record)
+    Ok(RunPart::new(since, record))
 }
 
 impl Store {
@@ -167,7 +169,7 @@ impl Store {
         start: OperationStart,
         check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
         note: ChangeNote,
-    ) -> Result<RunRecord, OperationBeginError<E>> {
+    ) -> Result<RunPart, OperationBeginError<E>> {
         self.write(move |connection| begin(connection, (run, operation), &start, &check, &note))
             .await
     }

@@ -99,6 +99,7 @@ diesel::table! {
         event_sequence -> BigInt,
         created_at -> Timestamp,
         updated_at -> Nullable<Timestamp>,
+        tally -> Nullable<Text>,
     }
 }
 
