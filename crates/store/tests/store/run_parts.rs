@@ -49,7 +49,7 @@ async fn cost(bench: &Bench, number: u128, count: u128) -> (Duration, usize) {
         most = most.max(part.record().run.operations.len());
         let begun = Instant::now();
         let part = bench
-            .step(
+            .part_of_step(
                 number,
                 Event::OperationEnded(operation(of), Outcome::Completed),
             )

@@ -133,15 +133,10 @@ impl Conductor {
                 let part = self.go_on(&record).await;
                 let went_on = part.is_some();
                 if let Some(known) = part.flatten().and_then(|part| part.onto(record)) {
-                    let now = self.store.run_find(of, None).await.unwrap().unwrap();
+                    let now = self.store.run_find(of, None).await.unwrap();
+                    let mut now = now.unwrap();
                     if now.run.generation == known.run.generation {
-                        let now = RunRecord {
-                            run: godwit_core::run::Run {
-                                revisions: known.run.revisions.clone(),
-                                ..now.run
-                            },
-                            ..now
-                        };
+                        now.run.revisions.clone_from(&known.run.revisions);
                         assert_eq!(known, now, "what a conductor keeps is what is there");
                     }
                     self.seen.insert(of, known);
