@@ -28,7 +28,7 @@ use crate::lease::Leases;
 use crate::links::Unknown;
 use crate::metrics::Metrics;
 use crate::progress::ProgressBoard;
-use crate::runs::Queues;
+use crate::runs::{Queues, RunTurns};
 use crate::wake::Wake;
 use crate::{
     admission, cleaning, deadlines, effects, fencing, gauges, lease, liveness, maintenance,
@@ -99,6 +99,7 @@ impl Conductor {
             fleets: Fleets::default(),
             queues: Queues::default(),
             unknown_links: Unknown::default(),
+            turns: RunTurns::default(),
             planners: Arc::new(Semaphore::new(planners())),
         };
         Ok(Self { ctx: Arc::new(ctx) })

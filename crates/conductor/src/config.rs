@@ -42,6 +42,12 @@ pub struct Config {
     pub effects_at_once: NonZeroUsize,
     /// Most moves followed at one time. Default 1000.
     pub watches_at_once: NonZeroUsize,
+    /// Most runs driven at one time; where there are more, those that only wait let others have their
+    /// turn. Default 1000.
+    pub runs_at_once: NonZeroUsize,
+    /// Most servers powered off or on, and plans being made or waiting for that, at one time.
+    /// Default 1000.
+    pub actions_at_once: NonZeroUsize,
     /// Who may move at one time, of hosts whose links are of unknown speed.
     pub slots: Slots,
     /// Who may move at one time, of the others.
@@ -105,6 +111,8 @@ impl Default for Config {
             lease: Duration::from_secs(5),
             effects_at_once: const { NonZeroUsize::new(32).unwrap() },
             watches_at_once: const { NonZeroUsize::new(1_000).unwrap() },
+            runs_at_once: const { NonZeroUsize::new(1_000).unwrap() },
+            actions_at_once: const { NonZeroUsize::new(1_000).unwrap() },
             slots: Slots::default(),
             link_budgets: LinkBudgets::default(),
             migrate_max_retries: None,
@@ -298,6 +306,7 @@ mod tests {
             r#"{"slots": {"per_host": 1}}"#,
             r#"{"lease": -1}"#,
             r#"{"effects_at_once": 0}"#,
+            r#"{"runs_at_once": 0}"#,
             r#"{"time_limits": {"timeout_action": "panic"}}"#,
             r#"{"time_limits": {"grace": 0}}"#,
         ] {

@@ -20,7 +20,7 @@ use crate::lease::Leases;
 use crate::links::Unknown;
 use crate::metrics::Metrics;
 use crate::progress::ProgressBoard;
-use crate::runs::Queues;
+use crate::runs::{Queues, RunTurns};
 use crate::wake::Wake;
 
 pub(crate) type Ids = dyn Fn() -> Uuid + Send + Sync;
@@ -43,6 +43,7 @@ pub(crate) struct Context {
     pub(crate) fleets: Fleets,
     pub(crate) queues: Queues,
     pub(crate) unknown_links: Unknown,
+    pub(crate) turns: RunTurns,
     /// So many plans are made at one time.
     pub(crate) planners: Arc<tokio::sync::Semaphore>,
     pub(crate) born: Timestamp,

@@ -52,13 +52,25 @@ async fn perform(ctx: &Arc<Context>, claimed: &Claimed) -> Performed {
     }
 }
 
+/// Effects of which so many are performed at one time, whatever is done of the others.
+///
 /// Moves are followed and runs driven for as long as they last, guests take their time to power off,
-/// and plans wait for each other, so they must not take the permits of what is done in a moment.
-const fn takes_long(subject: Subject) -> bool {
+/// and plans wait for each other, so they must not take the permits of what is done in a moment. And
+/// runs wait for moves, so these must not lack a permit that a run has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Share {
+    Brief,
+    Moves,
+    Runs,
+    Actions,
+}
+
+const fn share(subject: Subject) -> Share {
     match subject {
-        Subject::Migration(_, effect) => matches!(effect, Effect::Watch),
-        Subject::Server(..) | Subject::Plan(..) => true,
-        Subject::Run(_, effect) => matches!(effect, RunEffect::Drive),
+        Subject::Migration(_, Effect::Watch) => Share::Moves,
+        Subject::Run(_, RunEffect::Drive) => Share::Runs,
+        Subject::Server(..) | Subject::Plan(..) => Share::Actions,
+        Subject::Migration(..) | Subject::Run(..) => Share::Brief,
     }
 }
 

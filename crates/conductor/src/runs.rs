@@ -19,6 +19,7 @@
 //! - [`replan`], [`abort`]: another destination, and the end of what runs.
 //! - [`hosts`]: what a run says to the maintenance of hosts.
 //! - [`progress`]: how far it is.
+//! - [`turns`]: who is driven, where not all are.
 
 mod abort;
 mod begin;
@@ -31,6 +32,7 @@ mod progress;
 mod queues;
 mod replan;
 mod room;
+mod turns;
 
 use std::sync::Arc;
 
@@ -43,6 +45,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 pub(crate) use self::queues::Queues;
+pub(crate) use self::turns::RunTurns;
 use crate::context::Context;
 use crate::effects::{Performed, Retry};
 use crate::ticks::Ticks;

@@ -37,6 +37,7 @@ use crate::time::Timestamp;
 mod change;
 mod event;
 pub mod order;
+pub mod part;
 pub mod priority;
 mod progress;
 pub mod rolling;
@@ -44,6 +45,7 @@ pub mod room;
 mod step;
 
 pub use event::{Effect, Event, Outcome, Rejected, Transition};
+pub use part::{About, Tally};
 pub use progress::Progress;
 pub use rolling::{Rolling, RollingHost, RollingState};
 pub use step::step;
@@ -205,6 +207,11 @@ impl Operation {
             failure: None,
         }
     }
+
+    /// Its share in the run's percentage: one that takes no time counts as well.
+    pub(crate) fn share(&self) -> u64 {
+        u64::from(self.weight.max(1))
+    }
 }
 
 impl Operation {
@@ -244,6 +251,9 @@ pub struct Run {
     pub state: RunState,
     /// In the order in which they are to begin where nothing else decides.
     pub operations: Vec<Operation>,
+    /// Those that are not at hand, as nothing that is to be decided is about them ([`part`]).
+    #[serde(default)]
+    pub others: Tally,
     /// What they have to keep to.
     pub constraints: Vec<Constraint>,
     /// Servers that the plan was not able to move: with one the run ends as partial at best.
@@ -291,6 +301,7 @@ impl Run {
             kind,
             state: RunState::Pending,
             operations,
+            others: Tally::default(),
             constraints,
             blocked: 0,
             attempts_max: ATTEMPTS_MAX,

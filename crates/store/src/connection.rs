@@ -6,6 +6,7 @@ use diesel::pg::PgConnection;
 use diesel::sqlite::SqliteConnection;
 
 use crate::StoreError;
+use crate::dialect::host_order;
 
 /// A connection to either database. Queries in diesel's language work on both; what does not
 /// is in [`crate::dialect`].
@@ -48,6 +49,7 @@ impl Database {
             Self::Postgres(postgres) => AnsiTransactionManager::begin_transaction(postgres),
         };
         begun.map_err(StoreError::from)?;
+        host_order::begin();
         match work(self) {
             Ok(value) => {
                 self.release_savepoint()?;
@@ -63,6 +65,8 @@ impl Database {
 
     /// Marks where a part of the transaction begins, so that it can be undone alone.
     pub(crate) fn begin_savepoint(&mut self) -> Result<(), StoreError> {
+        // Works that share a commit are on SQLite, where each locks for itself what is not locked at all.
+        host_order::begin();
         Ok(<Self as TransactionManager<Self>>::begin_transaction(self)?)
     }
 

@@ -15,6 +15,7 @@
 
 pub(crate) mod bulk;
 pub(crate) mod claim;
+pub(crate) mod host_order;
 pub(crate) mod locks;
 pub(crate) mod pruning;
 #[cfg(test)]
@@ -210,8 +211,10 @@ pub(crate) fn lock_server_group(connection: &mut Database, id: i64) -> QueryResu
     }
 }
 
-/// Lets nobody else take slots or room of these hosts until the transaction ends.
+/// Lets nobody else take slots or room of these hosts until the transaction ends. A transaction that
+/// locks some more than once has to do it in the order of their names.
 pub(crate) fn lock_hosts(connection: &mut Database, names: &[&str]) -> QueryResult<()> {
+    host_order::lock(names);
     match connection {
         Database::Sqlite(_) => Ok(()),
         #[cfg(feature = "postgres")]

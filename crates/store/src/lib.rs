@@ -98,8 +98,8 @@ pub use reservations::{HeldClaim, Slot};
 pub use restored::{Restored, Restoring};
 pub use runs::{
     NewDestination, NewRun, OfRun, OperationBeginError, OperationRecord, OperationStart,
-    PlanRunError, RoomAnswer, RoomError, RunFilter, RunPage, RunProgress, RunRecord, RunStep,
-    RunStepError, RunVersion, RunningOperation,
+    PlanRunError, RoomAnswer, RoomError, RunFilter, RunPage, RunPart, RunProgress, RunRecord,
+    RunStep, RunStepError, RunVersion, RunningOperation,
 };
 pub use scopes::{
     AllocationChange, ManagementChange, NewTopology, Placing, Scope, ScopeError, TopologyError,

@@ -39,7 +39,7 @@ pub use self::inventory::{
 };
 pub use self::list::{PlanFilter, PlanPage};
 pub use self::made::{NotMade, PlanMade};
-pub(crate) use self::operation::{count, operations_of};
+pub(crate) use self::operation::{OperationRow, count, operations_of};
 pub(crate) use self::prune::remove;
 pub(crate) use self::row::LockedPlan;
 pub(crate) use self::write::{begin_run, insert};

@@ -67,6 +67,7 @@ const CHANGES: &[Change] = changes![
     "2026-11-29-000140_attempts",
     "2026-11-29-000150_fences_and_places",
     "2026-11-29-000160_maintenance_progress",
+    "2026-11-29-000170_parts_of_runs",
 ];
 
 /// Changes that no running program of the release before survives.

@@ -1,5 +1,6 @@
 //! The loop around the outbox.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error, warn};
 
-use super::{Performed, perform, span, takes_long};
+use super::{Performed, Share, perform, share, span};
 use crate::context::Context;
 use crate::metrics;
 
@@ -20,22 +21,28 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// How many effects may be performed at one time.
 struct Permits {
     brief: Arc<Semaphore>,
-    long: Arc<Semaphore>,
+    moves: Arc<Semaphore>,
+    runs: Arc<Semaphore>,
+    actions: Arc<Semaphore>,
 }
 
 impl Permits {
     fn of(ctx: &Context) -> Self {
+        let so_many = |most: NonZeroUsize| Arc::new(Semaphore::new(most.get()));
         Self {
-            brief: Arc::new(Semaphore::new(ctx.config.effects_at_once.get())),
-            long: Arc::new(Semaphore::new(ctx.config.watches_at_once.get())),
+            brief: so_many(ctx.config.effects_at_once),
+            moves: so_many(ctx.config.watches_at_once),
+            runs: so_many(ctx.config.runs_at_once),
+            actions: so_many(ctx.config.actions_at_once),
         }
     }
 
-    fn take(&self, claimed: &Claimed) -> Option<OwnedSemaphorePermit> {
-        let permits = if takes_long(claimed.subject) {
-            &self.long
-        } else {
-            &self.brief
+    fn take(&self, of: Share) -> Option<OwnedSemaphorePermit> {
+        let permits = match of {
+            Share::Brief => &self.brief,
+            Share::Moves => &self.moves,
+            Share::Runs => &self.runs,
+            Share::Actions => &self.actions,
         };
         permits.clone().try_acquire_owned().ok()
     }
@@ -129,14 +136,18 @@ async fn claim(
     let full = claimed.len() == room;
     turns.count(&claimed, full);
     for effect in claimed {
-        match permits.take(&effect) {
+        let share = share(effect.subject);
+        match permits.take(share) {
             Some(permit) => {
                 let task = hold(Arc::clone(ctx), effect, from + lease, permit);
                 tasks.spawn(task);
             }
             None => {
+                if share == Share::Runs {
+                    ctx.turns.ask();
+                }
                 let later = ctx.now().plus(ctx.pause(1));
-                let reason = "as many moves are being followed as may be";
+                let reason = "as much of this is being done as may be";
                 ctx.store.effect_retry(effect.lease, later, reason).await?;
             }
         }

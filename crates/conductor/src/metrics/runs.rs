@@ -118,13 +118,12 @@ impl OfRuns {
         }
     }
 
-    /// Operations have ended between these two.
+    /// Operations have ended between these two, all of them of the later one's.
     pub(crate) fn operations_ended(&self, before: &RunRecord, after: &RunRecord) {
-        let was = before.run.operations.iter();
-        let is = after.run.operations.iter().zip(&after.operations);
-        for (was, (is, beside)) in was.zip(is) {
-            let completed = OperationState::Completed;
-            if was.state != completed && is.state == completed {
+        let completed = OperationState::Completed;
+        for (is, beside) in after.run.operations.iter().zip(&after.operations) {
+            let was = before.run.operation(is.id).map(|it| it.state);
+            if was != Some(completed) && is.state == completed {
                 let actual = beside.actual.unwrap_or_default();
                 self.compare(beside.planned.estimates, actual);
             }

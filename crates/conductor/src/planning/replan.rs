@@ -49,7 +49,7 @@ pub(crate) async fn replan(
     if let Err(reason) = may_be_replaced(&plan.target, &run.run, operation) {
         return Ok(Replanned::Nowhere(vec![reason]));
     }
-    let look = match Look::at(ctx, run, operation).await? {
+    let look = match Look::at(ctx, run, operation, Far::Everywhere).await? {
         Ok(look) => look,
         Err(reason) => return Ok(Replanned::Nowhere(vec![reason])),
     };
@@ -81,7 +81,7 @@ pub(crate) async fn check(
     let Some(operation) = run.run.operation(operation) else {
         return Ok(vec![unknown_operation()]);
     };
-    let look = match Look::at(ctx, run, operation).await? {
+    let look = match Look::at(ctx, run, operation, Far::Destination).await? {
         Ok(look) => look,
         Err(reason) => return Ok(vec![reason]),
     };
@@ -118,6 +118,29 @@ fn against(
     rejected.into_iter().flat_map(|it| it.reasons).collect()
 }
 
+/// How far is looked.
+#[derive(Clone, Copy)]
+enum Far {
+    /// At the host that the server is on, and the one that it is to go to.
+    Destination,
+    Everywhere,
+}
+
+async fn load(
+    ctx: &Arc<Context>,
+    far: Far,
+    (source, operation): (&HostName, &Operation),
+) -> Result<Arc<Fleet>, Retry> {
+    let destination = HostName::new(operation.destination.as_str());
+    if let (Far::Destination, Ok(destination)) = (far, destination) {
+        let two = [source.clone(), destination];
+        let fleet = Fleet::load_two(&ctx.store, two, ctx.basis()).await?;
+        return Ok(Arc::new(fleet));
+    }
+    let fleet = Fleets::load(ctx).await;
+    fleet.map_err(|error| Retry::because(explain(&*error)))
+}
+
 /// The fleet, and what an operation's server needs of a host.
 struct Look {
     fleet: Arc<Fleet>,
@@ -129,6 +152,7 @@ impl Look {
         ctx: &Arc<Context>,
         run: &RunRecord,
         operation: &Operation,
+        far: Far,
     ) -> Result<Result<Self, Reason>, Retry> {
         let scope = InventoryScope {
             servers: [operation.server].into(),
@@ -145,8 +169,7 @@ impl Look {
             let text = "the server is on no host";
             return Ok(Err(Reason::new(ReasonCode::Unknown, text)));
         };
-        let fleet = Fleets::load(ctx).await;
-        let fleet = fleet.map_err(|error| Retry::because(explain(&*error)))?;
+        let fleet = load(ctx, far, (source, operation)).await?;
         let request = request(operation.kind, it);
         let mut need = fleet.need(&it.server, &it.hardware, source, &request);
         need.group = ctx.store.server_group_membership(operation.server).await?;

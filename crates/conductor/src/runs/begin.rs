@@ -10,15 +10,15 @@ use godwit_core::power::PowerAction;
 use godwit_core::run::order::startable;
 use godwit_core::run::{Event, Operation, OperationKind};
 use godwit_store::{
-    ActionNote, BeginError, NewMigration, NewPower, OperationBeginError, OperationStart, RunRecord,
-    RunStepError, Server,
+    ActionNote, BeginError, NewMigration, NewPower, OperationBeginError, OperationStart, RunPart,
+    RunRecord, RunStepError, Server,
 };
 use tracing::{info, warn};
 
 use super::applied;
 use super::candidates::{candidates, links, read_guests};
 use super::check::{Readiness, check, elsewhere, gone, in_use, request};
-use super::drive::Driver;
+use super::drive::{Changed, Driver};
 use super::queues::{Candidate, choose};
 use crate::context::Context;
 use crate::effects::Retry;
@@ -30,8 +30,8 @@ const ROUNDS: usize = 4;
 
 /// What became of an operation that was to begin.
 enum Begun {
-    /// It runs, or it was refused; the run is this now.
-    Written(Box<RunRecord>),
+    /// It runs, or it was refused; the run has become this.
+    Written(Box<RunPart>),
     /// Its server is in use, or its hosts have not been heard yet.
     NotYet(Failure),
     /// The run is not what it was.
@@ -42,7 +42,7 @@ enum Begun {
 pub(super) async fn some(
     driver: &mut Driver<'_>,
     record: &RunRecord,
-) -> Result<Option<RunRecord>, Retry> {
+) -> Result<Option<Changed>, Retry> {
     let ctx = driver.ctx;
     let mut later = BTreeSet::new();
     for _ in 0..ROUNDS {
@@ -61,18 +61,23 @@ pub(super) async fn some(
         if begin.is_empty() {
             return Ok(None);
         }
-        let mut next = None;
+        let mut next: Option<RunPart> = None;
         for id in begin {
             match begin_one(driver, record, id).await? {
-                Begun::Written(record) => next = Some(*record),
+                Begun::Written(part) => {
+                    next = Some(match next.take() {
+                        Some(earlier) => earlier.then(*part),
+                        None => *part,
+                    });
+                }
                 Begun::NotYet(_) => {
                     later.insert(id);
                 }
-                Begun::Changed => return Ok(ctx.store.run_find(driver.run, None).await?),
+                Begun::Changed => return Ok(Some(Changed::Otherwise)),
             }
         }
-        if next.is_some() {
-            return Ok(next);
+        if let Some(next) = next {
+            return Ok(Some(Changed::part(next)));
         }
     }
     Ok(None)
@@ -135,7 +140,7 @@ async fn refuse(
 
 async fn apply(driver: &Driver<'_>, event: Event) -> Result<Begun, Retry> {
     let store = &driver.ctx.store;
-    let written = store.run_apply(driver.run, event, driver.note()).await;
+    let written = store.run_apply_part(driver.run, event, driver.note()).await;
     let next = applied(written)?;
     Ok(next.map_or(Begun::Changed, |next| Begun::Written(Box::new(next))))
 }

@@ -10,12 +10,12 @@ use godwit_core::requester::Requester;
 use godwit_core::run::RunState;
 use godwit_core::time::Timestamp;
 use godwit_core::trace::TraceContext;
-use godwit_store::{ChangeNote, ClaimedOfRun, RunRecord};
+use godwit_store::{ChangeNote, ClaimedOfRun, RunPart, RunRecord};
 use tokio::time::Instant;
 use tracing::info;
 
 use super::queues::Place;
-use super::room::Room;
+use super::room::{Awaited, Room};
 use super::{begin, ends, hosts, progress, room};
 use crate::context::Context;
 use crate::effects::{Performed, Retry};
@@ -34,10 +34,37 @@ pub(super) struct Driver<'a> {
     pub(super) trace: Option<TraceContext>,
     /// Since when a server was seen to be in use by somebody else whose operation might begin.
     pub(super) busy: HashMap<OperationUuid, Timestamp>,
+    /// Those whose room it waits for.
+    pub(super) awaited: Awaited,
     /// As it was read or written last.
     seen: Option<RunRecord>,
     /// When its progress is written next.
     shown: Option<Instant>,
+}
+
+/// The run has changed.
+pub(super) enum Changed {
+    /// It has begun.
+    Whole(Box<RunRecord>),
+    /// By steps of this driver.
+    Part(Box<RunPart>),
+    /// By somebody else, too.
+    Otherwise,
+}
+
+impl Changed {
+    pub(super) fn part(part: RunPart) -> Self {
+        Self::Part(Box::new(part))
+    }
+
+    /// The run as it is by now; `None`: that has to be read.
+    fn onto(self, before: RunRecord) -> Option<RunRecord> {
+        match self {
+            Self::Whole(record) => Some(*record),
+            Self::Part(part) => part.onto(before),
+            Self::Otherwise => None,
+        }
+    }
 }
 
 /// What came of a look at the run.
@@ -62,6 +89,7 @@ pub(super) async fn perform(ctx: &Arc<Context>, claimed: &ClaimedOfRun) -> Perfo
         affinity: Affinity::default(),
         trace: claimed.trace,
         busy: HashMap::new(),
+        awaited: Awaited::default(),
         seen: None,
         shown: None,
     };
@@ -73,6 +101,9 @@ pub(super) async fn perform(ctx: &Arc<Context>, claimed: &ClaimedOfRun) -> Perfo
         match driver.turn().await? {
             Turn::Ended => break,
             Turn::WentOn => pause = look,
+            Turn::Waits if ctx.turns.lets_go() => {
+                return Err(Retry::because("another run has its turn"));
+            }
             Turn::Waits => {
                 // Also where nobody is left to wake it.
                 let _ = tokio::time::timeout(pause, woken.changed()).await;
@@ -95,16 +126,16 @@ impl Driver<'_> {
     }
 
     async fn turn(&mut self) -> Result<Turn, Retry> {
-        let Some(record) = self.record().await? else {
+        let Some(mut record) = self.record().await? else {
             return Ok(Turn::Ended);
         };
         self.by.clone_from(&record.by);
         self.affinity = record.options.affinity;
         let next = match record.run.state {
-            RunState::Pending => match room::claim(self, &record).await? {
-                Room::Claimed(record) => Some(*record),
+            RunState::Pending => match room::look(self, &mut record).await? {
+                Room::Claimed(record) => Some(Changed::Whole(record)),
                 Room::Refused => return Ok(Turn::Ended),
-                Room::Waits => None,
+                Room::Waits(_) => None,
             },
             RunState::Running | RunState::Cancelling => self.go_on(&record).await?,
             RunState::Completed | RunState::Partial | RunState::Failed | RunState::Cancelled => {
@@ -115,12 +146,12 @@ impl Driver<'_> {
             self.show(record).await?;
             return Ok(Turn::Waits);
         };
-        self.seen = Some(next);
+        self.seen = next.onto(record);
         Ok(Turn::WentOn)
     }
 
     /// One thing at a time, as each may change what is to be done.
-    async fn go_on(&mut self, record: &RunRecord) -> Result<Option<RunRecord>, Retry> {
+    async fn go_on(&mut self, record: &RunRecord) -> Result<Option<Changed>, Retry> {
         if let Some(next) = ends::notice(self, record).await? {
             return Ok(Some(next));
         }

@@ -10,14 +10,14 @@ use godwit_store::{
 };
 
 use super::check::gone;
-use super::drive::Driver;
+use super::drive::{Changed, Driver};
 use crate::effects::Retry;
 
 /// Writes how those of its operations ended that have ended; `None`: none has.
 pub(super) async fn notice(
     driver: &Driver<'_>,
     record: &RunRecord,
-) -> Result<Option<RunRecord>, Retry> {
+) -> Result<Option<Changed>, Retry> {
     let runs = record.run.in_state(OperationState::Running).next();
     if runs.is_none() {
         return Ok(None);
@@ -36,6 +36,7 @@ pub(super) async fn notice(
     if ended.is_empty() {
         return Ok(None);
     }
+    let events = ended.iter().map(|(_, step)| step.event.clone()).collect();
     // What somebody else has written meanwhile is not said again; least of all of an attempt that was
     // begun since, whose guest may be on its way.
     let decide = move |record: &RunRecord| {
@@ -46,10 +47,12 @@ pub(super) async fn notice(
             false => Ok(steps),
         }
     };
-    match store.run_step(driver.run, driver.note(), decide).await {
+    let stepped = store.run_step_part(driver.run, events, driver.note(), decide);
+    match stepped.await {
         Ok(next) => {
-            driver.ctx.metrics.runs.operations_ended(record, &next);
-            Ok(Some(next))
+            let metrics = &driver.ctx.metrics.runs;
+            metrics.operations_ended(record, next.record());
+            Ok(Some(Changed::part(next)))
         }
         Err(RunStepError::NotFound | RunStepError::Refused(Known) | RunStepError::Rejected(_)) => {
             Ok(None)

@@ -9,7 +9,7 @@ use godwit_core::plan::options::{Options, ReturnHome};
 use godwit_core::run::{Event, OperationState, RollingHost, RollingState};
 use godwit_store::{ChangeNote, ClaimedOfRun, MaintenanceError, MaintenanceRecord, RunRecord};
 
-use super::drive::Driver;
+use super::drive::{Changed, Driver};
 use super::{applied, fresh, note};
 use crate::context::Context;
 use crate::effects::{Performed, Retry};
@@ -109,7 +109,7 @@ async fn load(
 pub(super) async fn advance(
     driver: &Driver<'_>,
     record: &RunRecord,
-) -> Result<Option<RunRecord>, Retry> {
+) -> Result<Option<Changed>, Retry> {
     for it in hosts(record) {
         let event = match it.state {
             RollingState::Waiting | RollingState::Done => None,
@@ -120,8 +120,8 @@ pub(super) async fn advance(
         };
         if let Some(event) = event {
             let store = &driver.ctx.store;
-            let stepped = store.run_apply(driver.run, event, driver.note()).await;
-            return applied(stepped);
+            let stepped = store.run_apply_part(driver.run, event, driver.note());
+            return Ok(applied(stepped.await)?.map(Changed::part));
         }
     }
     Ok(None)

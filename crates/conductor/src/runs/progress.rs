@@ -20,7 +20,7 @@ pub(super) async fn write(ctx: &Context, record: &mut RunRecord) -> Result<(), R
     let progress = record
         .run
         .progress
-        .after(&record.run.operations, percent_of);
+        .after(&record.run.operations, record.run.others, percent_of);
     let eta = record.makespan.map(|it| left_of(it, progress));
     if progress == record.run.progress && eta == record.eta {
         return Ok(());

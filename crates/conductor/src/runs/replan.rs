@@ -105,7 +105,7 @@ async fn end(
     let event = Event::OperationNotRevised(operation.id, failure);
     let ended = ctx
         .store
-        .run_apply(run, event, note(ctx, claimed.trace))
+        .run_apply_part(run, event, note(ctx, claimed.trace))
         .await;
     applied(ended)?;
     Ok(())

@@ -9,6 +9,7 @@ mod process;
 mod released;
 
 mod as_asked;
+mod bounds;
 mod chaos;
 mod cold;
 mod crash;

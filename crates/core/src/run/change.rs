@@ -334,7 +334,10 @@ impl Change {
             let begun = rolling.map(|it| it.begin_next()).unwrap_or_default();
             self.effects.extend(begun.into_iter().map(Effect::Hold));
         }
-        self.next.progress = self.next.progress.after(&self.next.operations, |_| 0);
+        self.next.progress =
+            self.next
+                .progress
+                .after(&self.next.operations, self.next.others, |_| 0);
         if self.is_over() {
             self.end_run();
         }
@@ -346,7 +349,7 @@ impl Change {
 
     fn is_over(&self) -> bool {
         let next = &self.next;
-        let active = next.operations.iter().any(|it| !it.state.is_terminal());
+        let active = next.is_any(Is::Waiting) || next.is_any(Is::Running);
         if active || next.rolling.is_none() {
             return !active;
         }
@@ -386,9 +389,10 @@ impl Change {
 
     fn end_state(&self) -> RunState {
         let next = &self.next;
-        let is = |state| next.in_state(state).next().is_some();
+        let is = |state| next.is_any(state);
         let hosts = || next.rolling.iter().flat_map(|it| &it.hosts);
-        let all = next.operations.iter().all(|it| it.state == Is::Completed)
+        let others = Is::ALL.iter().filter(|state| **state != Is::Completed);
+        let all = !others.into_iter().any(|state| is(*state))
             && hosts().all(|it| it.state == RollingState::Done)
             && next.blocked == 0;
         let some = is(Is::Completed) || hosts().any(|it| it.state == RollingState::Done);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::run::{Operation, OperationState};
+use crate::run::{Operation, OperationState, Tally};
 
 /// A percentage that never decreases, and is 100 only when all is done.
 #[derive(
@@ -32,13 +32,24 @@ impl Progress {
     }
 
     /// Raised to the share of what has ended: each operation counts by how long it was estimated to
-    /// take, and one that runs by as much of that as `percent_of` says.
+    /// take, and one that runs by as much of that as `percent_of` says; of `others` none does.
     #[must_use]
-    pub fn after(self, operations: &[Operation], percent_of: impl Fn(&Operation) -> u8) -> Self {
+    pub fn after(
+        self,
+        operations: &[Operation],
+        others: Tally,
+        percent_of: impl Fn(&Operation) -> u8,
+    ) -> Self {
         let mut all: u64 = 0;
         let mut done: u64 = 0;
+        for state in OperationState::ALL {
+            let weight = others.of_state(*state).weight;
+            let percent = if state.is_terminal() { 100 } else { 0 };
+            all = all.saturating_add(weight);
+            done = done.saturating_add(weight.saturating_mul(percent));
+        }
         for operation in operations {
-            let weight = u64::from(operation.weight.max(1));
+            let weight = operation.share();
             let percent = match operation.state {
                 OperationState::Waiting => 0,
                 OperationState::Running => percent_of(operation).min(NEARLY),

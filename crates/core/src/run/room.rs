@@ -195,24 +195,19 @@ fn users_of<'a>(
     users.map(|it| it.run)
 }
 
-/// What a run goes on to hold of each host, having held `held`, when it becomes `next`; `size` is what
-/// an operation's server takes. Each host is a matter of its own, so `held` may be about some only, as
-/// long as those are among them that the operations come from or go to that changed.
+/// What a run goes on to hold of each host, having held `held`, when of `before` it becomes `next`;
+/// `size` is what an operation's server takes. Each host is a matter of its own, so `held` may be about
+/// some only, as long as those are among them that the operations come from or go to that changed.
 ///
 /// Where a server leaves a host, the run keeps its room for those of its operations that are still to
-/// bring one there; and it keeps no more than all of these need. What a migration has claimed by
-/// itself is taken from the run's when it claims.
+/// bring one there; and it keeps no more than all of these need: that is `needed`, as [`needed`] has
+/// it. What a migration has claimed by itself is taken from the run's when it claims.
 pub fn held_after(
     held: &BTreeMap<HostName, Resources>,
-    before: &Run,
-    next: &Run,
+    (before, next): (&Run, &Run),
+    needed: &BTreeMap<HostName, Resources>,
     size: impl Fn(OperationUuid) -> Resources,
 ) -> BTreeMap<HostName, Resources> {
-    let mut needed: BTreeMap<&str, Resources> = BTreeMap::new();
-    for operation in arrivals(next) {
-        let needs = needed.entry(operation.destination.as_str()).or_default();
-        *needs = needs.plus(size(operation.id));
-    }
     let mut left = held.clone();
     for (was, is) in before.operations.iter().zip(&next.operations) {
         let left_now = is.kind.moves_server()
@@ -221,23 +216,33 @@ pub fn held_after(
         let Ok(source) = HostName::new(is.source.as_str()) else {
             continue;
         };
-        if left_now && needed.contains_key(source.as_str()) {
+        if left_now && needed.contains_key(&source) {
             let left = left.entry(source).or_default();
             *left = left.plus(size(is.id));
         }
     }
     let kept = left.into_iter().filter_map(|(host, held)| {
-        let needed = needed.get(host.as_str()).copied().unwrap_or_default();
+        let needed = needed.get(&host).copied().unwrap_or_default();
         let kept = held.least(needed);
         (kept != Resources::default()).then_some((host, kept))
     });
     kept.collect()
 }
 
-/// Operations that have not ended, and bring a server to a host.
-fn arrivals(run: &Run) -> impl Iterator<Item = &Operation> {
+/// What a run needs of each host for its operations that have not ended, and bring a server there.
+pub fn needed(
+    operations: &[Operation],
+    size: impl Fn(OperationUuid) -> Resources,
+) -> BTreeMap<HostName, Resources> {
+    let mut needed: BTreeMap<HostName, Resources> = BTreeMap::new();
     let open = |it: &&Operation| it.kind.moves_server() && !it.state.is_terminal();
-    run.operations.iter().filter(open)
+    for operation in operations.iter().filter(open) {
+        if let Ok(host) = HostName::new(operation.destination.as_str()) {
+            let needs = needed.entry(host).or_default();
+            *needs = needs.plus(size(operation.id));
+        }
+    }
+    needed
 }
 
 #[cfg(test)]

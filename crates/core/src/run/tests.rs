@@ -120,7 +120,7 @@ fn plain(run: &Run) -> Run {
 }
 
 /// Calls `assert` with every step that can be taken.
-fn walk(mut assert: impl FnMut(&Run, &Event, &Result<Transition, Rejected>)) {
+pub(super) fn walk(mut assert: impl FnMut(&Run, &Event, &Result<Transition, Rejected>)) {
     let events = events();
     for first in firsts() {
         let mut known = HashSet::new();

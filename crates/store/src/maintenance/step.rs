@@ -12,7 +12,7 @@ use super::{FreshIds, LeftReasons, MaintenanceError, MaintenanceRecord};
 use crate::connection::Database;
 use crate::dialect::locks::{Lockable, lock};
 use crate::events::is_understood;
-use crate::{ChangeNote, Store, StoreError, dialect};
+use crate::{ChangeNote, Store, StoreError, dialect, runs};
 
 /// Somebody holds a host.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,8 +70,13 @@ pub(super) fn hold_locked(
         let run = work.run.to_string();
         lock(connection, Lockable::Run, &run).map_err(StoreError::from)?;
     }
-    // Nobody is on his way there from now on whom this does not count.
-    dialect::lock_hosts(connection, &[host.as_str()]).map_err(StoreError::from)?;
+    // Nobody is on his way there from now on whom this does not count. With the hosts of what may have
+    // to be cancelled, as hosts are locked in their order.
+    let works = it.work.iter().chain(&it.next).map(|it| it.run);
+    let mut hosts = runs::ends_of_waiting(connection, works)?;
+    hosts.insert(host.to_string());
+    let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    dialect::lock_hosts(connection, &hosts).map_err(StoreError::from)?;
     let event = Event::Held {
         holder: hold.holder.clone(),
         guests: guests(connection, &host)?,

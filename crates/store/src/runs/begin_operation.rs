@@ -6,7 +6,7 @@ use godwit_core::run::{self, Event, OperationKind};
 
 use super::row::LockedRun;
 use super::write::write;
-use super::{RunRecord, RunStepError};
+use super::{RunPart, RunStepError};
 use crate::columns::text;
 use crate::connection::Database;
 use crate::error::TransactionError;
@@ -110,23 +110,14 @@ fn begin<E>(
     start: &OperationStart,
     check: impl Fn(&Server) -> Result<(), E>,
     note: &ChangeNote,
-) -> Result<RunRecord, OperationBeginError<E>> {
+) -> Result<RunPart, OperationBeginError<E>> {
     let step = OperationBeginError::Step;
-    if let Some((kind, source)) = immutable(connection, operation)? {
-        if kind == OperationKind::Shutdown {
-            check_shutdown(connection, &source)?;
-        }
+    if let Some((OperationKind::Shutdown, source)) = immutable(connection, operation)? {
+        check_shutdown(connection, &source)?;
     }
     // Before the run, as everybody locks.
     if let OperationStart::Power(new) = start {
         maintenance::lock_of_server(connection, new.server)?;
-    }
-    let locked = LockedRun::load(connection, of)?;
-    let locked = locked.ok_or_else(|| step(RunStepError::NotFound))?;
-    if let Some(known) = locked.0.run.operation(operation)
-        && !start.is_of(known.kind, known.server)
-    {
-        return Err(OperationBeginError::Otherwise(operation));
     }
     let migration = match start {
         OperationStart::Live(new) => Some(new.uuid),
@@ -135,7 +126,16 @@ fn begin<E>(
         OperationStart::Power(_) | OperationStart::Nothing => None,
     };
     let event = Event::OperationBegun(operation, migration);
-    // Asked before anything is written, and written last: hosts are locked behind servers.
+    let locked = LockedRun::load_part(connection, of, std::slice::from_ref(&event))?;
+    let locked = locked.ok_or_else(|| step(RunStepError::NotFound))?;
+    if let Some(known) = locked.0.run.operation(operation)
+        && !start.is_of(known.kind, known.server)
+    {
+        return Err(OperationBeginError::Otherwise(operation));
+    }
+    let since = locked.0.run.generation;
+    // Asked before anything is written, and written last: hosts are locked behind servers. Those are
+    // what it supersedes has taken; what the run holds stays as it is.
     let rejected = |rejected| step(RunStepError::Rejected(rejected));
     run::step(&locked.0.run, &event, note.at).map_err(rejected)?;
     let begun = match start {
@@ -147,7 +147,7 @@ fn begin<E>(
     };
     begun.map_err(OperationBeginError::Start)?;
     let LockedRun(record) = write(connection, locked, &event, None, note).map_err(step)?;
-    Ok(record)
+    Ok(RunPart::new(since, record))
 }
 
 impl Store {
@@ -165,7 +165,7 @@ impl Store {
         start: OperationStart,
         check: impl Fn(&Server) -> Result<(), E> + Send + 'static,
         note: ChangeNote,
-    ) -> Result<RunRecord, OperationBeginError<E>> {
+    ) -> Result<RunPart, OperationBeginError<E>> {
         self.write(move |connection| begin(connection, (run, operation), &start, &check, &note))
             .await
     }

@@ -4,26 +4,29 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Text};
 use godwit_core::ids::{HostName, OperationUuid, RunUuid, ServerUuid};
 use godwit_core::plan::PlanKind;
 use godwit_core::plan::options::Priority;
-use godwit_core::resources::Resources;
+use godwit_core::resources::{AllocationRatios, Resources};
 use godwit_core::run::priority::{Waiting, compare};
 use godwit_core::run::room::{Claimant, Decision, Others, Room, Waits, waiting_for};
-use godwit_core::run::{Event, OperationKind, OperationState, Rolling, RunState};
+use godwit_core::run::{Event, OperationKind, Rolling, RunState};
 use godwit_core::time::Timestamp;
 
 use super::claims::{self, Held};
 use super::operation::write_size;
 use super::row::LockedRun;
 use super::write::write;
-use super::{RunRecord, RunStepError, no_room};
-use crate::columns::{Json, instants, json};
+use super::{RunPart, RunRecord, RunStepError, no_room};
+use crate::columns::{Json, instants, json, text};
 use crate::connection::Database;
 use crate::dialect::locks::{Alone, alone};
 use crate::error::TransactionError;
+use crate::hosts::loads_of;
 use crate::prepared::Prepare as _;
-use crate::schema::{operations, plans, runs};
+use crate::schema::{plans, runs};
 use crate::{ChangeNote, Store, StoreError, dialect, reservations};
 
 /// What became of a run that wants to begin.
@@ -81,7 +84,8 @@ fn free(
     connection: &mut Database,
     capacity: &BTreeMap<HostName, Resources>,
 ) -> Result<BTreeMap<HostName, Resources>, StoreError> {
-    let taken = reservations::taken(connection)?;
+    let hosts: Vec<&HostName> = capacity.keys().collect();
+    let taken = reservations::taken_of_some(connection, &hosts)?;
     let free = capacity.iter().map(|(host, capacity)| {
         let taken = taken.get(host.as_str()).copied().unwrap_or_default();
         (host.clone(), capacity.less(taken.in_all()))
@@ -89,23 +93,32 @@ fn free(
     Ok(free.collect())
 }
 
-/// The servers that each run has still to move. By their plans, as operations are many more.
+/// Of the servers of a run those that each other run has still to move.
 fn servers(
     connection: &mut Database,
+    run: &RunRecord,
 ) -> Result<BTreeMap<RunUuid, BTreeSet<ServerUuid>>, StoreError> {
-    let open = [OperationState::Waiting, OperationState::Running].map(OperationState::as_str);
-    let runs: Vec<(i64, RunUuid)> = runs::table
-        .filter(runs::ended_at.is_null())
-        .select((runs::plan_id, runs::uuid))
-        .load(connection)?;
+    #[derive(QueryableByName)]
+    struct Shared {
+        #[diesel(sql_type = Text)]
+        run: RunUuid,
+        #[diesel(sql_type = Text)]
+        server: ServerUuid,
+    }
+    let shared: Vec<Shared> = sql_query(
+        "SELECT r.uuid AS run, theirs.server_uuid AS server
+         FROM operations AS own
+         JOIN operations AS theirs ON theirs.server_uuid = own.server_uuid
+              AND theirs.state IN ('waiting', 'running')
+         JOIN runs AS r ON r.plan_id = theirs.plan_id
+         WHERE own.plan_id = $1 AND theirs.plan_id <> $1 AND r.ended_at IS NULL",
+    )
+    .bind::<BigInt, _>(run.plan_id)
+    .prepared()
+    .load(connection)?;
     let mut servers: BTreeMap<RunUuid, BTreeSet<ServerUuid>> = BTreeMap::new();
-    for (plan, run) in runs {
-        let open: Vec<ServerUuid> = operations::table
-            .filter(operations::plan_id.eq(plan))
-            .filter(operations::state.eq_any(open))
-            .select(operations::server_uuid)
-            .load(connection)?;
-        servers.insert(run, open.into_iter().collect());
+    for Shared { run, server } in shared {
+        servers.entry(run).or_default().insert(server);
     }
     Ok(servers)
 }
@@ -250,7 +263,10 @@ fn claim_room(
     let room = room_of(connection, run)?;
     let names: Vec<&str> = room.hosts.keys().map(HostName::as_str).collect();
     dialect::lock_hosts(connection, &names).map_err(StoreError::from)?;
-    let free = free(connection, capacity)?;
+    let wanted = |(host, _): &(&HostName, &Resources)| room.hosts.contains_key(*host);
+    let capacity = capacity.iter().filter(wanted);
+    let capacity = capacity.map(|(host, it)| (host.clone(), *it)).collect();
+    let free = free(connection, &capacity)?;
     let claims::OfMigrations { of_runs, of_none } = claims::of_migrations(connection)?;
     let others = others(connection, run, of_runs, note.at)?;
     let times = (run.short_since, note.at);
@@ -341,10 +357,13 @@ fn revise(
     (run, operation): (RunUuid, OperationUuid),
     to: &NewDestination,
     note: &ChangeNote,
-) -> Result<RunRecord, RoomError> {
+) -> Result<RunPart, RoomError> {
     let (kind, capacity, size) = (to.kind, to.capacity, to.size);
     let to = &to.host;
-    let mut locked = LockedRun::load(connection, run)?.ok_or(RunStepError::NotFound)?;
+    let event = Event::OperationRevised(operation, to.to_string(), kind);
+    let locked = LockedRun::load_part(connection, run, std::slice::from_ref(&event))?;
+    let mut locked = locked.ok_or(RunStepError::NotFound)?;
+    let since = locked.0.run.generation;
     // With those that the step locks, as hosts are locked in their order.
     let known = locked.0.run.operation(operation);
     let ends = known.map(|it| [it.source.as_str(), it.destination.as_str()]);
@@ -363,14 +382,11 @@ fn revise(
     if let Some(planned) = planned.find(|it| it.id == operation) {
         planned.size = size;
     }
-    let event = Event::OperationRevised(operation, to.to_string(), kind);
     let LockedRun(record) = write(connection, locked, &event, None, note)?;
-    let held = claims::of_all(connection)?.remove(&run);
-    let held = held
-        .and_then(|mut held| held.remove(to))
-        .unwrap_or_default();
+    let held = claims::of_run(connection, record.id, &BTreeSet::from([to.as_str()]))?;
+    let held = held.get(to).copied().unwrap_or_default();
     claims::put(connection, record.id, (to, held.plus(size)), note.at)?;
-    Ok(record)
+    Ok(RunPart::new(since, record))
 }
 
 impl Store {
@@ -397,9 +413,34 @@ impl Store {
         operation: OperationUuid,
         to: NewDestination,
         note: ChangeNote,
-    ) -> Result<RunRecord, RoomError> {
+    ) -> Result<RunPart, RoomError> {
         self.write(move |connection| revise(connection, (run, operation), &to, &note))
             .await
+    }
+
+    /// What the hosts may give in all where a run needs room, those of them that there are.
+    pub async fn run_capacity(
+        &self,
+        run: RunUuid,
+        ratios: AllocationRatios,
+    ) -> Result<BTreeMap<HostName, Resources>, StoreError> {
+        self.read(move |connection| {
+            let room: Option<Json<Held>> = runs::table
+                .inner_join(plans::table)
+                .filter(runs::uuid.eq(text(run)))
+                .select(plans::room)
+                .first(connection)
+                .optional()?;
+            let named = room.map(|it| it.0).unwrap_or_default();
+            let named: Vec<&HostName> = named.keys().collect();
+            let hosts = loads_of(connection, &named)?.into_iter();
+            let capacity = hosts.map(|it| {
+                let facts = it.host.facts;
+                (facts.name.clone(), ratios.capacity(facts.resources()))
+            });
+            Ok(capacity.collect())
+        })
+        .await
     }
 
     /// Runs that wait for room, those first that were asked for first.

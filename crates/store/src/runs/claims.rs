@@ -9,9 +9,10 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 use godwit_core::ids::{HostName, MigrationUuid, OperationUuid, RunUuid};
 use godwit_core::resources::Resources;
-use godwit_core::run::OperationKind;
 use godwit_core::run::room::held_after;
+use godwit_core::run::{OperationKind, OperationState, Run};
 use godwit_core::time::Timestamp;
+use serde_json::json;
 
 use super::RunRecord;
 use crate::columns::{instant, text};
@@ -36,7 +37,11 @@ fn amount((host, vcpus, memory_mb, disk_gb): (HostName, i64, i64, i64)) -> (Host
 }
 
 /// What a run has of some hosts.
-fn of_run(connection: &mut Database, run: i64, hosts: &BTreeSet<&str>) -> Result<Held, StoreError> {
+pub(super) fn of_run(
+    connection: &mut Database,
+    run: i64,
+    hosts: &BTreeSet<&str>,
+) -> Result<Held, StoreError> {
     let hosts: Vec<&str> = hosts.iter().copied().collect();
     let rows: Vec<(HostName, i64, i64, i64)> = run_claims::table
         .filter(run_claims::run_id.eq(run))
@@ -152,6 +157,88 @@ pub(super) fn put(
     Ok(())
 }
 
+/// The hosts of which a run may go on to hold less, or something else: those of operations that end,
+/// or go elsewhere. None where the run ends, as it gives everything back then.
+pub(super) fn hosts_of<'a>(before: &'a Run, after: &'a Run) -> BTreeSet<&'a str> {
+    if after.ended_at.is_some() {
+        return BTreeSet::new();
+    }
+    let pairs = before.operations.iter().zip(&after.operations);
+    let changed = pairs.filter(|(was, is)| {
+        was.state.is_terminal() != is.state.is_terminal() || was.destination != is.destination
+    });
+    let ends = changed.flat_map(|(was, is)| [&was.source, &was.destination, &is.destination]);
+    ends.map(String::as_str).collect()
+}
+
+/// The hosts that these runs have still to begin something from or to: those that are locked when they
+/// are cancelled.
+pub(crate) fn ends_of_waiting(
+    connection: &mut Database,
+    of: impl Iterator<Item = RunUuid>,
+) -> Result<BTreeSet<String>, StoreError> {
+    let mut hosts = BTreeSet::new();
+    for run in of {
+        let ends: Vec<(String, Option<String>)> = operations::table
+            .inner_join(runs::table.on(runs::plan_id.eq(operations::plan_id)))
+            .filter(runs::uuid.eq(text(run)))
+            .filter(operations::state.eq(OperationState::Waiting.as_str()))
+            .select((operations::source, operations::destination))
+            .distinct()
+            .load(connection)?;
+        hosts.extend(
+            ends.into_iter()
+                .flat_map(|(from, to)| [Some(from), to])
+                .flatten(),
+        );
+    }
+    Ok(hosts)
+}
+
+/// What the run of a plan needs of these hosts for its operations that have not ended, as they are
+/// written: what [`godwit_core::run::room::needed`] says of them.
+fn needed_at(
+    connection: &mut Database,
+    plan: i64,
+    hosts: &BTreeSet<&str>,
+) -> Result<Held, StoreError> {
+    let named = dialect::rows_of(connection, &[("host", "text")]);
+    // PostgreSQL adds BIGINTs up to a NUMERIC, so the sums are cast back.
+    let statement = format!(
+        "SELECT destination AS host, CAST(SUM(vcpus) AS BIGINT) AS vcpus,
+                CAST(SUM(memory_mb) AS BIGINT) AS memory_mb,
+                CAST(SUM(disk_gb) AS BIGINT) AS disk_gb
+         FROM operations
+         WHERE plan_id = $2 AND state IN ('waiting', 'running')
+           AND kind IN ('live', 'cold', 'evacuate')
+           AND destination IN (SELECT host FROM {named})
+         GROUP BY destination"
+    );
+    let hosts: Vec<_> = hosts.iter().map(|host| json!({ "host": host })).collect();
+    let rows: Vec<NeededRow> = sql_query(statement)
+        .bind::<Text, _>(json!(hosts).to_string())
+        .bind::<BigInt, _>(plan)
+        .prepared()
+        .load(connection)?;
+    let needed = rows.into_iter().filter_map(|row| {
+        let host = HostName::new(row.host).ok()?;
+        Some(amount((host, row.vcpus, row.memory_mb, row.disk_gb)))
+    });
+    Ok(needed.collect())
+}
+
+#[derive(QueryableByName)]
+struct NeededRow {
+    #[diesel(sql_type = Text)]
+    host: String,
+    #[diesel(sql_type = BigInt)]
+    vcpus: i64,
+    #[diesel(sql_type = BigInt)]
+    memory_mb: i64,
+    #[diesel(sql_type = BigInt)]
+    disk_gb: i64,
+}
+
 /// Keeps of what the run holds what it goes on to need; all is given back where it has ended.
 pub(super) fn keep(
     connection: &mut Database,
@@ -165,24 +252,21 @@ pub(super) fn keep(
             .execute(connection)?;
         return Ok(());
     }
-    let pairs = before.run.operations.iter().zip(&after.run.operations);
-    let changed =
-        pairs.filter(|(was, is)| was.state != is.state || was.destination != is.destination);
-    let ends = changed.flat_map(|(was, is)| [&was.source, &was.destination, &is.destination]);
-    let hosts: BTreeSet<&str> = ends.map(String::as_str).collect();
+    let hosts = hosts_of(&before.run, &after.run);
     if hosts.is_empty() {
         return Ok(());
     }
     let names: Vec<&str> = hosts.iter().copied().collect();
     dialect::lock_hosts(connection, &names)?;
     let held = of_run(connection, after.id, &hosts)?;
+    let needed = needed_at(connection, after.plan_id, &hosts)?;
     let sizes: BTreeMap<OperationUuid, Resources> = after
         .operations
         .iter()
         .map(|it| (it.planned.id, it.planned.size))
         .collect();
     let size = |id| sizes.get(&id).copied().unwrap_or_default();
-    let kept = held_after(&held, &before.run, &after.run, size);
+    let kept = held_after(&held, (&before.run, &after.run), &needed, size);
     for host in held.keys().filter(|host| !kept.contains_key(*host)) {
         diesel::delete(run_claims::table)
             .filter(run_claims::run_id.eq(after.id))

@@ -1,20 +1,25 @@
 //! The row of a run.
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 use godwit_core::ids::{HostName, PlanUuid, RunUuid};
 use godwit_core::plan::options::{Constraint, Fallback, Priority};
 use godwit_core::plan::{Estimate, Options, PlanKind};
 use godwit_core::requester::Requester;
-use godwit_core::run::{Progress, Rolling, Run, RunState};
+use godwit_core::run::{Progress, Rolling, Run, RunState, Tally};
 use godwit_core::time::Timestamp;
 
 use super::{OperationRecord, RunRecord, revisions};
 use crate::columns::{Json, text};
 use crate::connection::Database;
 use crate::dialect::locks::{Lockable, lock};
-use crate::plans::{count, operations_of};
+use crate::plans::{OperationRow, count, operations_of};
 use crate::schema::runs;
 use crate::{Message, Store, StoreError};
+
+/// Runs that are looked up with one statement.
+const LOOKED_UP: usize = 500;
 
 /// Which version of a run there is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,6 +95,7 @@ impl From<DecidedRow> for Run {
             kind: row.kind,
             state: row.state,
             operations: Vec::new(),
+            others: Tally::default(),
             constraints: row.constraints.0,
             blocked: count(row.blocked),
             attempts_max: count(row.attempts_max),
@@ -197,24 +203,42 @@ fn add_operations(connection: &mut Database, record: &mut RunRecord) -> Result<(
         return Ok(());
     }
     for row in operations_of(connection, record.plan_id)? {
-        let Some(operation) = row.operation() else {
-            let text = format!(
-                "operation {} of run {} has no state",
-                row.uuid(),
-                record.uuid
-            );
-            return Err(StoreError::Corrupt(text.into()));
-        };
-        record.run.operations.push(operation);
-        record.operations.push(OperationRecord {
-            row: row.id,
-            planned: row.planned(),
-            actual: row.actual.map(|it| it.0),
-            started_at: row.started_at,
-            ended_at: row.ended_at,
-        });
+        add_operation(record, row)?;
     }
     Ok(())
+}
+
+pub(super) fn add_operation(record: &mut RunRecord, row: OperationRow) -> Result<(), StoreError> {
+    let Some(operation) = row.operation() else {
+        let text = format!(
+            "operation {} of run {} has no state",
+            row.uuid(),
+            record.uuid
+        );
+        return Err(StoreError::Corrupt(text.into()));
+    };
+    record.run.operations.push(operation);
+    record.operations.push(OperationRecord {
+        row: row.id,
+        planned: row.planned(),
+        actual: row.actual.map(|it| it.0),
+        started_at: row.started_at,
+        ended_at: row.ended_at,
+    });
+    Ok(())
+}
+
+/// The row, locked; without what belongs to it.
+pub(super) fn load_locked(
+    connection: &mut Database,
+    uuid: RunUuid,
+) -> Result<Option<RunRecord>, StoreError> {
+    lock(connection, Lockable::Run, &text(uuid))?;
+    let row: Option<(RunRow, OfPlan)> = rows!(runs::table)
+        .filter(runs::uuid.eq(text(uuid)))
+        .first(connection)
+        .optional()?;
+    Ok(row.map(record))
 }
 
 /// A run that nobody else changes until the transaction ends. It has no revisions: core only adds
@@ -226,13 +250,9 @@ impl LockedRun {
         connection: &mut Database,
         uuid: RunUuid,
     ) -> Result<Option<Self>, StoreError> {
-        lock(connection, Lockable::Run, &text(uuid))?;
-        let row: Option<(RunRow, OfPlan)> = rows!(runs::table)
-            .filter(runs::uuid.eq(text(uuid)))
-            .first(connection)
-            .optional()?;
-        let Some(row) = row else { return Ok(None) };
-        let mut record = record(row);
+        let Some(mut record) = load_locked(connection, uuid)? else {
+            return Ok(None);
+        };
         add_operations(connection, &mut record)?;
         Ok(Some(Self(record)))
     }
@@ -287,6 +307,29 @@ impl Store {
                 .first(connection)
                 .optional()?;
             Ok(found.map(|(state, generation)| RunVersion { state, generation }))
+        })
+        .await
+    }
+
+    /// The same of some, of which those are missing that there are no more.
+    pub async fn run_versions(
+        &self,
+        uuids: Vec<RunUuid>,
+    ) -> Result<BTreeMap<RunUuid, RunVersion>, StoreError> {
+        let named: Vec<String> = uuids.iter().map(text).collect();
+        self.read(move |connection| {
+            let mut versions = BTreeMap::new();
+            for some in named.chunks(LOOKED_UP) {
+                let rows: Vec<(RunUuid, RunState, i64)> = runs::table
+                    .filter(runs::uuid.eq_any(some.to_vec()))
+                    .select((runs::uuid, runs::state, runs::generation))
+                    .load(connection)?;
+                versions.extend(
+                    rows.into_iter()
+                        .map(|(uuid, state, generation)| (uuid, RunVersion { state, generation })),
+                );
+            }
+            Ok(versions)
         })
         .await
     }

@@ -1,21 +1,22 @@
 //! The one way a run changes: load, decide, step and write in one transaction.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use diesel::prelude::*;
 use godwit_core::ids::RunUuid;
 use godwit_core::plan::Actual;
-use godwit_core::run::{Event, Rejected};
+use godwit_core::run::{self, Event, Rejected, Run};
 use godwit_core::time::Timestamp;
 
-use super::RunRecord;
 use super::row::LockedRun;
 use super::write::write;
+use super::{RunPart, RunRecord, claims};
 use crate::columns::instant;
 use crate::connection::Database;
 use crate::error::TransactionError;
 use crate::schema::runs;
-use crate::{ChangeNote, Store, StoreError};
+use crate::{ChangeNote, Store, StoreError, dialect};
 
 /// What happens to a run.
 #[derive(Clone, PartialEq, Debug)]
@@ -80,8 +81,31 @@ fn step<E>(
     decide: impl Fn(&RunRecord) -> Result<Vec<RunStep>, E>,
 ) -> Result<RunRecord, RunStepError<E>> {
     let locked = LockedRun::load(connection, uuid)?;
+    all(connection, locked, note, decide)
+}
+
+/// The same with what the events are about.
+fn step_part<E>(
+    connection: &mut Database,
+    (uuid, events): (RunUuid, &[Event]),
+    note: &ChangeNote,
+    decide: impl Fn(&RunRecord) -> Result<Vec<RunStep>, E>,
+) -> Result<RunPart, RunStepError<E>> {
+    let locked = LockedRun::load_part(connection, uuid, events)?;
+    let since = locked.as_ref().map_or(0, |it| it.0.run.generation);
+    let record = all(connection, locked, note, decide)?;
+    Ok(RunPart::new(since, record))
+}
+
+fn all<E>(
+    connection: &mut Database,
+    locked: Option<LockedRun>,
+    note: &ChangeNote,
+    decide: impl Fn(&RunRecord) -> Result<Vec<RunStep>, E>,
+) -> Result<RunRecord, RunStepError<E>> {
     let mut locked = locked.ok_or(RunStepError::NotFound)?;
     let steps = decide(&locked.0).map_err(RunStepError::Refused)?;
+    lock_hosts_of(connection, &locked.0.run, &steps, note)?;
     let mut note = note.clone();
     for RunStep { event, actual } in steps {
         locked = write(connection, locked, &event, actual, &note).map_err(RunStepError::widened)?;
@@ -89,6 +113,29 @@ fn step<E>(
         note.message = None;
     }
     Ok(locked.0)
+}
+
+/// Of several steps each locks hosts, so those of all are locked before the first: in the order in
+/// which everybody does.
+fn lock_hosts_of<E>(
+    connection: &mut Database,
+    run: &Run,
+    steps: &[RunStep],
+    note: &ChangeNote,
+) -> Result<(), RunStepError<E>> {
+    if steps.len() < 2 {
+        return Ok(());
+    }
+    let mut run = run.clone();
+    let mut hosts: BTreeSet<String> = BTreeSet::new();
+    for RunStep { event, .. } in steps {
+        let next = run::step(&run, event, note.at)?.next;
+        hosts.extend(claims::hosts_of(&run, &next).into_iter().map(str::to_owned));
+        run = next;
+    }
+    let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    dialect::lock_hosts(connection, &hosts).map_err(StoreError::from)?;
+    Ok(())
 }
 
 impl Store {
@@ -105,6 +152,36 @@ impl Store {
         decide: impl Fn(&RunRecord) -> Result<Vec<RunStep>, E> + Send + 'static,
     ) -> Result<RunRecord, RunStepError<E>> {
         self.write(move |connection| step(connection, uuid, &note, &decide))
+            .await
+    }
+
+    /// [`Store::run_step`] for whoever keeps the run by himself: only those operations are read that
+    /// `events` are about, of which `decide` may say any, and the others are counted. So it takes as
+    /// long whatever there is of them.
+    pub async fn run_step_part<E: Send + 'static>(
+        &self,
+        uuid: RunUuid,
+        events: Vec<Event>,
+        note: ChangeNote,
+        decide: impl Fn(&RunRecord) -> Result<Vec<RunStep>, E> + Send + 'static,
+    ) -> Result<RunPart, RunStepError<E>> {
+        self.write(move |connection| step_part(connection, (uuid, &events), &note, &decide))
+            .await
+    }
+
+    /// [`Store::run_step_part`] with one event that is known beforehand.
+    ///
+    /// # Errors
+    /// [`RunStepError`], never `Refused`.
+    pub async fn run_apply_part(
+        &self,
+        uuid: RunUuid,
+        step: impl Into<RunStep>,
+        note: ChangeNote,
+    ) -> Result<RunPart, RunStepError> {
+        let step = step.into();
+        let events = vec![step.event.clone()];
+        self.run_step_part(uuid, events, note, move |_| Ok(vec![step.clone()]))
             .await
     }
 

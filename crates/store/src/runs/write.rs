@@ -9,7 +9,7 @@ use godwit_core::run::{self, Event, Outcome, Run};
 use serde_json::{Value, json};
 
 use super::row::LockedRun;
-use super::{RunRecord, RunStepError, claims, operation, revisions};
+use super::{RunRecord, RunStepError, claims, operation, part, revisions};
 use crate::change_note::add_message;
 use crate::columns::{instants, json as written};
 use crate::connection::Database;
@@ -163,6 +163,7 @@ pub(super) fn write_row(
                 runs::eta.eq(after.eta.as_ref().map(written)),
                 runs::waits_for.eq(written(&after.waits_for)),
                 runs::messages.eq(written(&after.messages)),
+                runs::tally.eq(part::counted(run)),
             ),
             runs::started_at.eq(instants(run.started_at)),
             runs::ended_at.eq(instants(run.ended_at)),

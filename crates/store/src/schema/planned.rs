@@ -101,6 +101,7 @@ diesel::table! {
         created_at -> Timestamp,
         updated_at -> Nullable<Timestamp>,
         short_since -> Nullable<Timestamp>,
+        tally -> Nullable<Text>,
     }
 }
 

@@ -165,6 +165,10 @@ impl Bench {
             .unwrap()
     }
 
+    pub(crate) fn is_sqlite(&self) -> bool {
+        self.url.starts_with("sqlite")
+    }
+
     /// Says to the database what the store never would.
     pub(crate) fn sql(&self, statements: &str) {
         execute(&self.url, statements);

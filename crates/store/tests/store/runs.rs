@@ -14,7 +14,7 @@ use godwit_core::status::MigrationStatus;
 use godwit_store::{
     BeginError, EventSubject, NewLiveMigration, NewMigration, NewPlan, NewRun, OperationBeginError,
     OperationStart, PlanDeleteError, PlanMade, PlanRunError, RoomAnswer, RunFilter, RunPage,
-    RunProgress, RunRecord, RunStep, RunStepError, RunningOperation, Server,
+    RunPart, RunProgress, RunRecord, RunStep, RunStepError, RunningOperation, Server,
 };
 use uuid::Uuid;
 
@@ -77,11 +77,19 @@ impl Bench {
     }
 
     pub(crate) async fn happens(&self, number: u128, event: Event, second: i64) -> RunRecord {
+        let before = self.run(number).await;
         let applied = self
             .store
-            .run_apply(run(number), event, by_conductor(second));
-        let mut record = applied.await.unwrap();
-        let found = self.run(number).await;
+            .run_apply_part(run(number), event, by_conductor(second));
+        let part = applied.await.unwrap();
+        self.is_what_was_written(before, part).await
+    }
+
+    /// What a step has returned is what is there now.
+    pub(crate) async fn is_what_was_written(&self, before: RunRecord, part: RunPart) -> RunRecord {
+        let found = self.store.run_find(before.uuid, None).await;
+        let found = found.unwrap().unwrap();
+        let mut record = part.onto(before).expect("it is of that version");
         // A step only adds to them.
         record.run.revisions.clone_from(&found.run.revisions);
         assert_eq!(found, record, "it is what was written");
@@ -95,6 +103,7 @@ impl Bench {
         of: u128,
         second: i64,
     ) -> Result<RunRecord, OperationBeginError<std::convert::Infallible>> {
+        let before = self.run(number).await;
         let start = OperationStart::Live(new_migration(of, at(second)));
         let begun = self.store.operation_begin(
             run(number),
@@ -103,7 +112,8 @@ impl Bench {
             anybody,
             by_conductor(second),
         );
-        begun.await
+        let part = begun.await?;
+        Ok(self.is_what_was_written(before, part).await)
     }
 
     /// What runs hold, as `RUN HOST MEMORY`.
@@ -315,7 +325,7 @@ on_both! {
         let check = |_: &Server| Err("no");
         let begin = async |of: u128, start| {
             let begun = bench.store.operation_begin(run(1), operation(of), start, check, by_conductor(42));
-            begun.await.map(|it| it.uuid)
+            begun.await.map(|it| it.record().uuid)
         };
         let live = |of, number| {
             let new: NewLiveMigration = new_migration(of, at(42));

@@ -8,16 +8,29 @@ fn an_operation_counts_by_how_long_it_was_to_take() {
     let mut operations = vec![moves(1, "a"), moves(2, "a")];
     operations[0].weight = 3;
     operations[0].state = OperationState::Completed;
-    let progress = Progress::NONE.after(&operations, |_| 0);
+    let progress = Progress::NONE.after(&operations, Tally::default(), |_| 0);
     assert_eq!(progress.percent(), 75);
     operations[1].state = OperationState::Running;
-    assert_eq!(progress.after(&operations, |_| 50).percent(), 87);
-    assert_eq!(progress.after(&operations, |_| 255).percent(), 99);
+    assert_eq!(
+        progress
+            .after(&operations, Tally::default(), |_| 50)
+            .percent(),
+        87
+    );
+    assert_eq!(
+        progress
+            .after(&operations, Tally::default(), |_| 255)
+            .percent(),
+        99
+    );
 }
 
 #[test]
 fn a_run_of_nothing_has_no_progress_until_it_is_completed() {
-    assert_eq!(Progress::NONE.after(&[], |_| 0), Progress::NONE);
+    assert_eq!(
+        Progress::NONE.after(&[], Tally::default(), |_| 0),
+        Progress::NONE
+    );
 }
 
 proptest! {
@@ -33,10 +46,10 @@ proptest! {
                 Operation { state, weight, ..moves(1, "a") },
                 Operation { weight: u32::MAX, ..moves(2, "a") },
             ];
-            let next = progress.after(&operations, |_| percent);
+            let next = progress.after(&operations, Tally::default(), |_| percent);
             prop_assert!(next >= progress && next < Progress::COMPLETED);
             progress = next;
         }
-        prop_assert_eq!(Progress::COMPLETED.after(&[], |_| 0), Progress::COMPLETED);
+        prop_assert_eq!(Progress::COMPLETED.after(&[], Tally::default(), |_| 0), Progress::COMPLETED);
     }
 }

@@ -216,7 +216,9 @@ mod held {
     fn left(held: &[(&str, i64)], next: [OperationState; 3]) -> BTreeMap<HostName, Resources> {
         use OperationState::Waiting;
         let before = swap([OperationState::Running, Waiting, Waiting]);
-        held_after(&free(held), &before, &swap(next), size)
+        let next = swap(next);
+        let needed = needed(&next.operations, size);
+        held_after(&free(held), (&before, &next), &needed, size)
     }
 
     #[test]
@@ -247,8 +249,7 @@ mod held {
             let kept = left(&held, next);
             let run = swap(next);
             for (name, before) in held {
-                let of_host = arrivals(&run).filter(|it| it.destination == name);
-                let needed: i64 = of_host.map(|it| size(it.id).memory_mb).sum();
+                let needed = needed(&run.operations, size).get(&host(name)).map_or(0, |it| it.memory_mb);
                 let kept = kept.get(&host(name)).map_or(0, |it| it.memory_mb);
                 prop_assert!(kept <= needed);
                 prop_assert!(kept >= before.min(needed));
