@@ -24,6 +24,7 @@ mod interleavings;
 mod invariants;
 mod lists;
 mod maintenance;
+mod maintenance_runs;
 mod notifications;
 mod nova;
 mod observation;
