@@ -127,7 +127,7 @@ impl Bench {
 
     /// There is enough room.
     pub(crate) async fn claims(&self, number: u128) {
-        let answer = self.claim(number, &[("b", 9)]).await;
+        let answer = self.claim(number, crate::runs::TEN).await;
         assert!(matches!(answer, RoomAnswer::Claimed(_)), "{answer:?}");
     }
 

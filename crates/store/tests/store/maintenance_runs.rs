@@ -4,14 +4,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use godwit_core::effect::Subject;
 use godwit_core::failure::FailureCode;
 use godwit_core::host::maintenance::{Event, Left, Maintenance, Purpose, Rejected, State};
 use godwit_core::plan::Options;
 use godwit_core::plan::options::{Immovable, ReturnHome};
 use godwit_core::plan::request::Target;
+use godwit_core::power::{Outcome as Seen, PowerAction};
 use godwit_core::run::{
     Event as OfRun, OperationKind, OperationState, Outcome, RollingState, RunState,
 };
+use godwit_core::server::PowerState;
 use godwit_store::{
     ChangeNote, MaintenanceError, NewRun, NotMade, OperationStart, PlanMade, PlannedOperation,
     RoomAnswer,
@@ -42,17 +45,17 @@ fn released(name: &str, return_home: ReturnHome) -> Event {
 }
 
 impl Bench {
-    /// A run that has all room carries out a power action, whatever comes of it.
+    /// A run that has all room carries out a power action: it is off at the end.
     async fn carries_out_power(&self, number: u128, of: u128, outcome: Outcome) {
+        let done = outcome == Outcome::Completed;
         let start = OperationStart::Power(godwit_store::NewPower {
             server: server(of),
-            action: match outcome {
-                Outcome::Completed => godwit_core::power::PowerAction::Stop,
-                Outcome::Failed(_) | Outcome::Cancelled(_) => {
-                    godwit_core::power::PowerAction::Start
-                }
+            action: if done {
+                PowerAction::Stop
+            } else {
+                PowerAction::Start
             },
-            note: asked("req-9", at(42)),
+            note: asked(&format!("req-{number}"), at(42)),
         });
         let begun = self.store.operation_begin(
             run(number),
@@ -62,12 +65,20 @@ impl Bench {
             by_conductor(42),
         );
         begun.await.unwrap();
+        let off = PowerState::Shutdown;
+        let seen = match &outcome {
+            Outcome::Completed => Seen::Done(off),
+            Outcome::Failed(why) | Outcome::Cancelled(why) => Seen::Failed(why.clone(), off),
+        };
+        let outbox = self.outbox().await;
+        let claimed = outbox.iter().find_map(|it| match it.subject {
+            Subject::Server(uuid, action) => Some(it.about((uuid, action))),
+            Subject::Migration(..) | Subject::Plan(..) | Subject::Run(..) => None,
+        });
+        let concluded = self.store.power_conclude(claimed.unwrap(), seen, at(43));
+        assert!(concluded.await.unwrap());
         let ended = OfRun::OperationEnded(operation(of), outcome);
-        self.happens(number, ended, 43).await;
-        self.sql(
-            "UPDATE servers SET task_state = NULL, vm_state = 'stopped';
-             UPDATE effects SET done_at = created_at WHERE subject_kind = 'server'",
-        );
+        self.happens(number, ended, 44).await;
     }
 
     /// Host a was held with `shutdown_restart`, its guest was shut down, and nobody holds it any more:
@@ -187,7 +198,6 @@ on_both! {
         bench.claim(5, &[]).await;
         bench.carries_out_power(5, 2, Outcome::Completed).await;
         bench.assert_sound().await;
-        bench.sql("UPDATE servers SET vm_state = 'active' WHERE host = 'a' AND id = 1");
         let told = bench.reports_end(5, 7, 60).await.maintenance;
         assert!(told.shut_down().eq([server(2)]));
         assert_eq!(told.work.unwrap().run, run(1), "it goes on");
