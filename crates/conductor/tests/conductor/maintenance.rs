@@ -209,6 +209,15 @@ on_both! {
         cluster.gets(1, "it to be at home elsewhere", |it| !it.home.contains(&server(1))).await;
     }
 
+    /// It was off for its host's maintenance, and somebody has started it meanwhile.
+    async fn whoever_runs_again_need_not_be_started_again(made: Made) {
+        let cluster = made.with_hosts(&[1, 0]).start().await;
+        let run = cluster.enters(1).await;
+        let left = BTreeMap::from([(server(1), Left::ShutDown)]);
+        cluster.report_end(1, run, left, SystemClock.now()).await;
+        cluster.gets(1, "it to be seen running", |it| it.shut_down().next().is_none()).await;
+    }
+
     async fn metrics_tell_who_is_held_and_what_is_in_the_way(made: Made) {
         let cluster = made.with_hosts(&[1, 0, 0]).start().await;
         let run = cluster.enters(1).await;

@@ -179,6 +179,27 @@ on_both! {
         cluster.is_sound().await;
     }
 
+    /// By hand, whatever the run was about to do there.
+    async fn a_run_goes_on_without_a_host_that_somebody_has_released(made: Made) {
+        let cluster = made.with_hosts(&[1, 1, 0]).start().await;
+        let run = cluster.run(two_in_turn(ReturnHome::Never)).await;
+        becomes_ready(&cluster, run, 1).await;
+        let released = OfMaintenance::Released {
+            holder: format!("run:{run}"),
+            return_home: ReturnHome::Never,
+        };
+        let left = cluster.store.maintenance_apply(host(1), released, fresh(), note());
+        left.await.unwrap();
+        becomes_ready(&cluster, run, 2).await;
+        let record = cluster.run_record(run).await;
+        assert_eq!(rolling(&record), [RollingState::Done, RollingState::Ready]);
+        cluster.run_asked(run, Event::HostDone(host(2))).await;
+        let record = cluster.run_ends(run).await;
+        assert_eq!(record.run.state, RunState::Completed, "{:#?}", record.run);
+        assert_eq!((state(&cluster, 1).await, state(&cluster, 2).await), (State::None, State::None));
+        cluster.is_sound().await;
+    }
+
     async fn what_was_shut_down_for_a_maintenance_is_started_again(made: Made) {
         let cluster = made.with_hosts(&[1]).start().await;
         let holder = Holder {

@@ -137,11 +137,12 @@ impl Event {
             Self::OperationBegun(id, _) => About::Beginning(*id),
             Self::OperationRefused(id, _)
             | Self::OperationEnded(id, _)
-            | Self::OperationRevised(id, _)
+            | Self::OperationRevised(id, _, _)
             | Self::OperationNotRevised(id, _)
+            | Self::OperationUnneeded(id, _)
             | Self::SkipRequested(id) => About::Operation(*id),
-            Self::HostDone(host) => About::Source(host),
-            Self::HostReady(_) | Self::HostReturned(_) => About::Nothing,
+            Self::HostDone(host) | Self::HostReleased(host) => About::Source(host),
+            Self::HostHeld(_) | Self::HostReady(_) | Self::HostReturned(_) => About::Nothing,
             Self::RoomClaimed
             | Self::RoomRefused(_)
             | Self::CancelRequested { .. }

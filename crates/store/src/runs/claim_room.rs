@@ -220,7 +220,7 @@ fn others(
     let returns = run.run.kind == PlanKind::ReturnHome;
     let behind = returns.then(|| waiting_for(run.uuid, &waits(run, &rows)));
     let mut held = claims::with_migrations(claims::of_all(connection)?, of_runs);
-    let mut servers = servers(connection)?;
+    let mut servers = servers(connection, run)?;
     let idle = is_idle(run.run.kind, run.priority);
     let own = place(run.uuid, (run.run.kind, run.priority), run.created_at, now);
     let mut seen = Others::default();

@@ -26,6 +26,7 @@ mod invariants;
 mod links;
 mod lists;
 mod maintenance;
+mod maintenance_runs;
 mod notifications;
 mod nova;
 mod observation;

@@ -121,10 +121,18 @@ impl Bench {
 
     /// A run that has all room begins with an operation, which is done at once.
     pub(crate) async fn moves_one(&self, number: u128, of: u128) -> RunRecord {
-        assert!(matches!(
-            self.claim(number, &[("b", 9)]).await,
-            RoomAnswer::Claimed(_)
-        ));
+        self.claims(number).await;
+        self.carries_out(number, of).await
+    }
+
+    /// There is enough room.
+    pub(crate) async fn claims(&self, number: u128) {
+        let answer = self.claim(number, crate::runs::TEN).await;
+        assert!(matches!(answer, RoomAnswer::Claimed(_)), "{answer:?}");
+    }
+
+    /// An operation begins and is done at once.
+    pub(crate) async fn carries_out(&self, number: u128, of: u128) -> RunRecord {
         let new = crate::bench::new_migration(of, at(41));
         let begun = self.store.operation_begin(
             run(number),
@@ -144,6 +152,39 @@ impl Bench {
         self.drive(of, way).await;
         let event = OfRun::OperationEnded(operation(of), Outcome::Completed);
         self.happens(number, event, 50).await
+    }
+
+    /// The rolling run 1 of these hosts has all room, and holds none of them yet.
+    pub(crate) async fn rolls(&self, hosts: &[&str], made: PlanMade) {
+        let target = Target::Rolling {
+            hosts: hosts.iter().map(|it| host(it)).collect(),
+            max_unavailable: 2,
+        };
+        let new = godwit_store::NewPlan {
+            options: Options {
+                allow_partial: true,
+                ..Options::default()
+            },
+            ..crate::plans::new_plan(1, target)
+        };
+        self.ask_for(new, 10).await;
+        let planned = self.store.plan_made(plan(1), made, by_conductor(20));
+        planned.await.unwrap();
+        let nothing = Vec::<()>::new();
+        let begun = self
+            .store
+            .plan_run(plan(1), crate::runs::new_run(1), nothing, by_user(30));
+        begun.await.unwrap();
+        self.claims(1).await;
+    }
+
+    /// It holds one of its hosts.
+    pub(crate) async fn holds_by_run(&self, name: &str, options: &Options) -> MaintenanceRecord {
+        let of = (run(1), host(name));
+        let held = self
+            .store
+            .maintenance_hold_by_run(of, options, fresh(2), by_conductor(40));
+        held.await.unwrap()
     }
 
     /// Whoever performs what its end asks for.
@@ -307,6 +348,10 @@ on_both! {
         bench.assert_sound().await;
         let record = bench.reports_end(1, 2, 50).await;
         assert_eq!((work(&record), record.maintenance.state), (None, State::Entering));
+        assert_eq!(record.maintenance.blockers().collect::<Vec<_>>(), [server(1)]);
+        let why = &record.reasons[&server(1)][0];
+        assert!(why.text.contains("cancelled by somebody"), "{why:?}");
+        assert_eq!(record.maintenance.retry_at, None, "until somebody asks for it");
         bench.assert_sound().await;
     }
 
@@ -419,22 +464,16 @@ on_both! {
 
     async fn a_rolling_run_holds_a_host_and_releases_it(bench: Bench) {
         bench.fleet(&[("a", 1), ("b", 0)]).await;
-        let target = Target::Rolling { hosts: vec![host("a")], max_unavailable: 1 };
-        bench.ask_for(crate::plans::new_plan(1, target), 10).await;
-        bench.store.plan_made(plan(1), one_move(), by_conductor(20)).await.unwrap();
-        let new = godwit_store::NewRun { uuid: run(1), host: None, hold: None };
-        bench.store.plan_run(plan(1), new, Vec::<()>::new(), by_user(30)).await.unwrap();
+        bench.rolls(&["a"], one_move()).await;
         let options = Options { reason: Some("a new kernel".to_owned()), ..Options::default() };
         for _ in 0..2 {
-            let of = (run(1), host("a"));
-            let held = bench.store.maintenance_hold_by_run(of, &options, fresh(2), by_conductor(40));
-            let held = held.await.unwrap();
+            let held = bench.holds_by_run("a", &options).await;
             assert_eq!(held.maintenance.holders.len(), 1);
             assert_eq!(held.maintenance.holders[0].holder, format!("run:{}", run(1)));
             assert_eq!(work(&held), Some((run(1), Purpose::Emptying)));
         }
         assert_eq!(bench.store.run_find(run(2), None).await.unwrap(), None, "none is made");
-        bench.moves_one(1, 1).await;
+        bench.carries_out(1, 1).await;
         bench.sees(&[], 60).await;
         for _ in 0..2 {
             let of = (run(1), host("a"));
@@ -450,45 +489,29 @@ on_both! {
     /// Whoever joins somebody who empties many hosts wants this one empty, and none of the others as it is.
     async fn a_run_of_many_hosts_goes_on_when_others_hold_one_of_them_too(bench: Bench) {
         bench.fleet(&[("a", 1), ("b", 0)]).await;
-        let target = Target::Rolling { hosts: vec![host("a")], max_unavailable: 1 };
-        bench.ask_for(crate::plans::new_plan(1, target), 10).await;
-        bench.store.plan_made(plan(1), one_move(), by_conductor(20)).await.unwrap();
-        let new = godwit_store::NewRun { uuid: run(1), host: None, hold: None };
-        bench.store.plan_run(plan(1), new, Vec::<()>::new(), by_user(30)).await.unwrap();
+        bench.rolls(&["a"], one_move()).await;
         let options = Options { immovable: Immovable::Skip, ..Options::default() };
-        let of = (run(1), host("a"));
-        let held = bench.store.maintenance_hold_by_run(of, &options, fresh(2), by_conductor(40));
-        held.await.unwrap();
+        bench.holds_by_run("a", &options).await;
         let joined = bench.holds(hold("b", Immovable::Wait), 3, 50).await;
         assert_eq!(joined.maintenance.holders.len(), 2);
         assert_eq!(joined.maintenance.immovable(), Immovable::Wait);
         let record = bench.run(1).await.run;
-        assert_eq!((record.state, record.cancel_requested_at), (RunState::Pending, None));
+        assert_eq!((record.state, record.cancel_requested_at), (RunState::Running, None));
         bench.assert_sound().await;
     }
 
     async fn of_what_a_plan_of_several_hosts_left_out_each_hears_of_its_own(bench: Bench) {
         bench.fleet(&[("a", 2), ("b", 1)]).await;
-        let target = Target::Rolling { hosts: vec![host("a"), host("b")], max_unavailable: 2 };
-        let new = godwit_store::NewPlan {
-            options: Options { allow_partial: true, ..Options::default() },
-            ..crate::plans::new_plan(1, target)
-        };
-        bench.ask_for(new, 10).await;
         let made = godwit_store::PlanMade {
             blocked: vec![crate::plans::blocked(2), crate::plans::blocked(3)],
             ..one_move()
         };
-        bench.store.plan_made(plan(1), made, by_conductor(20)).await.unwrap();
-        let new = godwit_store::NewRun { uuid: run(1), host: None, hold: None };
-        bench.store.plan_run(plan(1), new, Vec::<()>::new(), by_user(30)).await.unwrap();
+        bench.rolls(&["a", "b"], made).await;
         for (name, number) in [("a", 2), ("b", 3)] {
             let of = (run(1), host(name));
             let nobody = bench.store.maintenance_end_part(of.clone(), fresh(9), by_conductor(35)).await;
             assert_eq!(nobody.unwrap(), None, "nobody holds it yet");
-            let options = Options::default();
-            let held = bench.store.maintenance_hold_by_run(of.clone(), &options, fresh(2), by_conductor(40));
-            held.await.unwrap();
+            bench.holds_by_run(name, &Options::default()).await;
             for _ in 0..2 {
                 let ended = bench.store.maintenance_end_part(of.clone(), fresh(3), by_conductor(50)).await;
                 let it = ended.unwrap().unwrap();

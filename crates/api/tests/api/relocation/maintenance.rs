@@ -27,7 +27,8 @@ async fn shown(world: &World) -> Value {
 async fn a_host_is_held_and_its_run_is_there() {
     let world = two().await;
     let none = json!({"state": "none", "holders": [], "blockers": [], "safe_to_reboot": false,
-        "evidence": {"guests_seen": null, "seen_at": null, "placements_in_flight": 0},
+        "evidence": {"guests_seen": null, "seen_at": null, "age_seconds": null,
+            "placements_in_flight": 0},
         "run": null, "percent": null, "eta_seconds": null, "messages": []});
     assert_eq!(shown(&world).await, none);
     let body = json!({"reason": "its fan", "immovable": "skip", "return_home": "now",
@@ -239,11 +240,8 @@ async fn nothing_goes_to_a_held_host_and_a_fix_releases_it() {
     );
 }
 
-/// Whoever was told that the host may be switched off is not surprised.
-#[tokio::test]
-async fn nothing_is_started_on_a_host_that_is_safe_to_reboot() {
-    let world = two().await;
-    enter(&world, &Value::Null).await;
+/// Of host 1, whose hypervisor was seen to execute nothing twice, at last at 12:00:02.
+fn is_safe(world: &World) {
     world.sql(
         r#"UPDATE maintenances SET state = 'in_maintenance', work = NULL, evidence =
            '{"placements_in_flight": 0, "counts_after": "2026-11-20T12:00:00Z", "inventories": [
@@ -251,6 +249,84 @@ async fn nothing_is_started_on_a_host_that_is_safe_to_reboot() {
              {"began_at": "2026-11-20T12:00:02Z", "executing": []}]}';
            UPDATE servers SET vm_state = 'stopped'"#,
     );
+}
+
+/// Nobody may be asking it any more.
+#[tokio::test]
+async fn a_host_is_safe_as_long_as_what_it_said_is_fresh() {
+    let world = two().await;
+    enter(&world, &Value::Null).await;
+    is_safe(&world);
+    for (seconds, age, safe) in [
+        (12, 10, true),
+        (20, 30, true),
+        (1, 31, false),
+        (7_200, 7_231, false),
+    ] {
+        world.advance(seconds);
+        let it = shown(&world).await;
+        assert_eq!(it["safe_to_reboot"], safe, "{it}");
+        assert_eq!(it["evidence"]["age_seconds"], age);
+        assert_eq!(it["evidence"]["seen_at"], "2026-11-20T12:00:02Z");
+        assert_eq!(it["state"], "in_maintenance");
+    }
+    let start = json!({"os-start": null});
+    let refused = world.act(Who::Member, 1, start).await;
+    assert_eq!(refused.status, 409, "whoever was told so may be at it");
+}
+
+/// The usual end of a drain.
+#[tokio::test]
+async fn a_held_host_whose_service_was_deleted_can_be_released() {
+    let world = two().await;
+    enter(&world, &json!({"holder": "me"})).await;
+    world.sql("DELETE FROM hosts WHERE name = 'host-1'");
+    assert_eq!(shown(&world).await["holders"][0]["holder"], "me");
+    enter(&world, &json!({"holder": "you"}))
+        .await
+        .problem(404, "not-found");
+    leave(&world, "holder=you")
+        .await
+        .problem(404, "holder-unknown");
+    let answer = send(&world, Who::Manager, ("DELETE", PATH), &Value::Null).await;
+    answer.problem(403, "forbidden");
+    let left = leave(&world, "holder=me&return_home=never").await;
+    assert!(left.status == 202 || left.status == 204, "{left:?}");
+    world.sql("UPDATE maintenances SET state = 'none', work = NULL");
+    let answer = send(&world, Who::Admin, ("GET", PATH), &Value::Null).await;
+    answer.problem(404, "not-found");
+}
+
+/// A server that was shut down for the maintenance, and could not be started again.
+#[tokio::test]
+async fn what_was_not_started_again_is_shown_when_the_host_is_left() {
+    let world = two().await;
+    enter(&world, &Value::Null).await;
+    world.sql(&format!(
+        r#"UPDATE maintenances SET state = 'leaving', holders = '[]', work = NULL,
+           retry_at = '2026-11-20 12:01:00', servers_left = '{{"{SERVER}": "shut_down"}}',
+           reasons = '{{"{SERVER}": [{{"code": "refused", "text": "It did not start.",
+             "evidence": {{}}, "fix": null}}]}}'"#
+    ));
+    let it = shown(&world).await;
+    assert_eq!(
+        (&it["state"], &it["run"]),
+        (&json!("leaving"), &Value::Null)
+    );
+    let blockers = it["blockers"].as_array().unwrap();
+    assert_eq!(
+        (blockers.len(), &blockers[0]["server"]),
+        (1, &json!(SERVER))
+    );
+    assert_eq!(blockers[0]["reasons"][0]["text"], "It did not start.");
+}
+
+/// Whoever was told that the host may be switched off is not surprised.
+#[tokio::test]
+async fn nothing_is_started_on_a_host_that_is_safe_to_reboot() {
+    let world = two().await;
+    enter(&world, &Value::Null).await;
+    is_safe(&world);
     assert_eq!(shown(&world).await["safe_to_reboot"], true);
     let start = json!({"os-start": null});
     let refused = world.act(Who::Member, 1, start.clone()).await;

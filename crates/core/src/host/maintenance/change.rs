@@ -160,10 +160,10 @@ impl Change {
     /// released. What cannot return stays where it is, but what was shut down is tried again until it
     /// is started.
     pub(super) fn left(mut self) -> Result<Transition, Rejected> {
+        self.keep_only_shut_down();
         if self.next.work.is_some() {
             return self.stay();
         }
-        self.keep_only_shut_down();
         if self.ended == Some(Purpose::Emptying) && self.somebody_returns() {
             return self.begin_returning().stay();
         }
