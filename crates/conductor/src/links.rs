@@ -16,7 +16,7 @@ use godwit_planner::table::{HostNo, Number as _};
 use godwit_store::{FullHosts, Guest, HostLink, StoreError, UnderWay};
 use tracing::info;
 
-use crate::config::LinkBudgets;
+use crate::config::{Config, LinkBudgets};
 use crate::context::Context;
 
 /// Of a guest that has sent all but this part of its memory, the last rounds begin.
@@ -85,21 +85,25 @@ impl HostLinks {
     ) -> Result<Self, StoreError> {
         let mut moves = ctx.store.moves_under_way().await?;
         moves.retain(|it| counts(it.priority));
-        let mut links = Self {
-            budgets: ctx.config.link_budgets,
-            limits: Limits {
-                slots: ctx.config.slots.limits(),
-                streams: ctx.config.link_budgets.most(),
-            },
-            numbers: HashMap::new(),
-            known: Vec::new(),
-            moving: Vec::new(),
-        };
+        let mut links = Self::of_none(&ctx.config);
         let ends = moves.iter().flat_map(|it| [&it.source, &it.destination]);
         let ends = ends.cloned().collect();
         links.know(ctx, ends).await?;
         links.moving = moves.iter().filter_map(|it| links.under_way(it)).collect();
         Ok(links)
+    }
+
+    fn of_none(config: &Config) -> Self {
+        Self {
+            budgets: config.link_budgets,
+            limits: Limits {
+                slots: config.slots.limits(),
+                streams: config.link_budgets.most(),
+            },
+            numbers: HashMap::new(),
+            known: Vec::new(),
+            moving: Vec::new(),
+        }
     }
 
     /// Reads the links of these hosts, where it has not.
@@ -270,3 +274,6 @@ impl HostLinks {
         (taken, all)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -151,13 +151,13 @@ pub(crate) fn take(
     let share = share.map(|share| i64::try_from(share.bytes_per_second).unwrap_or(i64::MAX));
     sql_query(
         "INSERT INTO slots (migration_id, role, host, created_at, bytes_per_second)
-         VALUES ($1, 'source', $2, $3, $5), ($1, 'destination', $4, $3, $5)",
+         VALUES ($1, 'source', $2, $3, $4), ($1, 'destination', $5, $3, $4)",
     )
     .bind::<BigInt, _>(migration)
     .bind::<Text, _>(source.as_str())
     .bind::<SqlTimestamp, _>(instant(at))
-    .bind::<Text, _>(destination.as_str())
     .bind::<Nullable<BigInt>, _>(share)
+    .bind::<Text, _>(destination.as_str())
     .prepared()
     .execute(connection)
     .map_err(StoreError::from)?;

@@ -35,6 +35,18 @@ pub fn of_moves(links: &[Link]) -> Option<&Link> {
     with(LinkRole::Migration).or_else(|| with(LinkRole::Management))
 }
 
+/// The same networks, where one stream of the one that moves use was seen to achieve `seen`.
+pub fn as_seen(links: &[Link], seen: Option<u64>) -> Vec<Link> {
+    let mut links = links.to_vec();
+    let used = of_moves(&links).map(|used| used.name.clone());
+    for link in &mut links {
+        if seen.is_some() && Some(&link.name) == used.as_ref() {
+            link.stream_bytes_per_second = seen;
+        }
+    }
+    links
+}
+
 /// By which part of the difference a lower rate than the known one lowers it: one guest that was sent
 /// slowly for reasons of its own says little.
 const LOWERED_BY: u64 = 4;
@@ -86,6 +98,19 @@ mod tests {
         assert_eq!(used(&all).as_deref(), Some("eth2"));
         assert_eq!(used(&all[..2]).as_deref(), Some("eth0"));
         assert_eq!(used(&all[1..2]), None);
+    }
+
+    #[test]
+    fn what_was_seen_is_of_the_network_that_moves_use() {
+        let all = [
+            link("eth0", LinkRole::Management),
+            link("eth2", LinkRole::Migration),
+        ];
+        assert_eq!(as_seen(&all, None), all);
+        let rates = as_seen(&all, Some(5))
+            .into_iter()
+            .map(|it| it.stream_bytes_per_second);
+        assert_eq!(rates.collect::<Vec<_>>(), [None, Some(5)]);
     }
 
     #[test]

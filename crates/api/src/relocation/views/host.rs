@@ -1,6 +1,6 @@
 //! A host: what it has, what of it is free, and whether it may be used.
 
-use godwit_core::host::link::Link;
+use godwit_core::host::link::{Link, as_seen};
 use godwit_core::host::maintenance::State;
 use godwit_core::ids::HostName;
 use godwit_core::resources::Resources;
@@ -47,7 +47,7 @@ pub struct HostView<'a> {
     /// What of `capacity` times `allocation_ratios` nobody takes: what placements count with.
     free: RoomView,
     pools: Vec<&'a str>,
-    links: &'a [Link],
+    links: Vec<Link>,
     agent: AgentView<'a>,
     allocation: AllocationView<'a>,
     maintenance: MaintenanceView,
@@ -119,7 +119,7 @@ impl<'a> HostView<'a> {
             },
             free: basis.ratios.capacity(facts.resources()).less(used).into(),
             pools: pools.map(|pool| pool.id.as_str()).collect(),
-            links: &facts.links,
+            links: as_seen(&facts.links, load.host.stream_bytes_per_second),
             agent: AgentView::new(load, basis),
             allocation: AllocationView::of_host(load, sees),
             maintenance: MaintenanceView { state: maintenance },
