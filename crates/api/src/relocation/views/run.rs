@@ -133,7 +133,7 @@ impl<'a> RunOperationView<'a> {
         let planned = OperationView::new(&record.planned, owner, sees);
         let failure = operation.failure.iter();
         Self {
-            planned: planned.towards(&operation.destination, owner, sees),
+            planned: planned.towards((operation.kind, &operation.destination), owner, sees),
             state: operation.state,
             migration: operation.migration,
             attempts: operation.attempts,
