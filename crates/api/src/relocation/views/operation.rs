@@ -43,14 +43,15 @@ impl<'a> OperationView<'a> {
 }
 
 impl OperationView<'_> {
-    /// The same, but it goes elsewhere by now.
+    /// The same, but it goes elsewhere by now, or goes as one of another kind.
     pub(super) fn towards(
         mut self,
-        destination: &str,
+        (kind, destination): (OperationKind, &str),
         owner: Option<&str>,
         sees: Visibility<'_>,
     ) -> Self {
-        self.destination = end(self.kind, destination, owner, sees);
+        self.kind = kind;
+        self.destination = end(kind, destination, owner, sees);
         self
     }
 }

@@ -154,7 +154,7 @@ impl<'a> RunOperationView<'a> {
         let failure = operation.failure.iter();
         let how = (operation.kind, operation.migration.is_some());
         Self {
-            planned: planned.towards(&operation.destination, owner, sees),
+            planned: planned.towards((operation.kind, &operation.destination), owner, sees),
             state: operation.state,
             migration: operation.migration,
             attempts: operation.attempts,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::failure::FailureCode;
 use crate::host::maintenance::Left;
 use crate::ids::{HostName, ServerUuid};
 use crate::plan::options::Immovable;
@@ -68,9 +69,17 @@ const fn blocked_as(immovable: Immovable) -> Left {
     }
 }
 
+/// Was it left out as nobody was there to do it with?
+fn is_gone(operation: &Operation) -> bool {
+    let failure = operation.failure.as_ref();
+    failure.is_some_and(|it| it.code == FailureCode::Superseded)
+}
+
 /// `None`: its server is not there.
 fn of_operation(operation: &Operation, immovable: Immovable) -> Option<Left> {
     match (operation.kind, operation.state) {
+        // It was off before, so nobody starts it again.
+        (OperationKind::Shutdown, OperationState::Completed) if operation.attempts == 0 => None,
         (OperationKind::Shutdown, OperationState::Completed) => Some(Left::ShutDown),
         (
             OperationKind::Live
@@ -80,6 +89,8 @@ fn of_operation(operation: &Operation, immovable: Immovable) -> Option<Left> {
             | OperationKind::Start,
             OperationState::Completed,
         ) => None,
+        // There is no such server any more.
+        (_, OperationState::Skipped) if is_gone(operation) => None,
         // Somebody wants it left out, and nothing had gone wrong with it.
         (_, OperationState::Skipped) if operation.failure.is_none() => Some(Left::Skipped),
         (_, OperationState::Skipped | OperationState::Failed) => Some(blocked_as(immovable)),
@@ -92,7 +103,7 @@ fn of_operation(operation: &Operation, immovable: Immovable) -> Option<Left> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::{Failure, FailureCode};
+    use crate::failure::Failure;
     use crate::fixtures::host;
     use crate::plan::PlanKind;
 
@@ -116,6 +127,14 @@ mod tests {
         }
     }
 
+    fn gone(operation: Operation) -> Operation {
+        let failure = Failure::new(FailureCode::Superseded, "It does not exist any more.");
+        Operation {
+            failure: Some(failure),
+            ..operation
+        }
+    }
+
     #[test]
     fn what_has_gone_is_not_left_and_the_rest_is_for_its_reason() {
         use OperationKind::{Live, Shutdown};
@@ -130,9 +149,15 @@ mod tests {
             operation(3, Live, Skipped),
             failed(operation(4, Live, Skipped)),
             operation(5, Live, Cancelled),
-            operation(6, Shutdown, Completed),
+            Operation {
+                attempts: 1,
+                ..operation(6, Shutdown, Completed)
+            },
             failed(operation(7, Shutdown, Failed)),
             elsewhere,
+            // Its owner had switched it off, and is not to find it on.
+            operation(10, Shutdown, Completed),
+            gone(operation(11, Shutdown, Skipped)),
         ];
         let run = Run::pending(PlanKind::Maintenance, operations, vec![]).unwrap();
         let left = |immovable| of_emptying(&run, &host("a"), [server(8)], immovable);
