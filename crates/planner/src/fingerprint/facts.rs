@@ -174,9 +174,10 @@ impl Facts<'_> {
             let both = from.as_ref().zip(to.host.topology.cluster.as_ref());
             both.is_some_and(|(from, to)| from != to)
         });
-        let cluster = to.host.topology.cluster.as_deref().filter(|_| apart);
-        let cluster = cluster.unwrap_or("theirs");
-        self.add(FactCode::HostCluster, subject(), cluster);
+        // Nothing is said of the ordinary case, as fingerprints of earlier releases say nothing of any.
+        if let Some(cluster) = to.host.topology.cluster.as_deref().filter(|_| apart) {
+            self.add(FactCode::HostCluster, subject(), cluster);
+        }
         let fits = needs.iter().all(|need| {
             need.hypervisor_type == to.host.hypervisor_type
                 && need.hypervisor_version <= to.host.hypervisor_version
