@@ -168,6 +168,9 @@ fn measure(cli: &Cli) -> Result<()> {
         for table in plan::measure(&cli.plans)? {
             print!("{table}");
         }
+        if !cli.plans.are_of_a_file() {
+            print!("{}", runtime.block_on(plan::questions::measure())?);
+        }
     }
     if wanted(Subject::First) {
         print!("{}", runtime.block_on(first::measure())?);

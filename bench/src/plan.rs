@@ -4,9 +4,11 @@
 //! Fleets are generated from seeds, so they are the same on every machine, and so are the
 //! makespans, which are simulated. Only the times of the first table are this machine's.
 
+mod estimates;
 mod file;
 mod makespans;
 mod optima;
+pub(crate) mod questions;
 mod times;
 mod why_not;
 
@@ -37,6 +39,13 @@ pub(crate) struct Seeds {
     plan_fleet: Option<PathBuf>,
 }
 
+impl Seeds {
+    /// Is it only a fleet file that is looked at?
+    pub(crate) const fn are_of_a_file(&self) -> bool {
+        self.plan_fleet.is_some()
+    }
+}
+
 /// Measures all of it.
 pub(crate) fn measure(seeds: &Seeds) -> Result<Vec<Table>> {
     if let Some(path) = &seeds.plan_fleet {
@@ -47,6 +56,7 @@ pub(crate) fn measure(seeds: &Seeds) -> Result<Vec<Table>> {
         why_not::measure()?,
         makespans::measure(seeds.plan_seeds)?,
         makespans::with_wrong_beliefs(seeds.plan_seeds)?,
+        estimates::measure(seeds.plan_seeds)?,
         optima::measure(seeds.plan_optima, seeds.plan_states)?,
     ])
 }
@@ -54,6 +64,11 @@ pub(crate) fn measure(seeds: &Seeds) -> Result<Vec<Table>> {
 fn empty(host: usize) -> Result<Wish> {
     let host = HostName::new(format!("host-{host}"))?;
     Ok(Wish::Host { host })
+}
+
+/// Whether an aim is met, in a table.
+fn met(is_met: bool) -> String {
+    if is_met { "yes" } else { "no" }.to_owned()
 }
 
 fn worst(values: &[f64]) -> f64 {

@@ -7,7 +7,7 @@ use godwit_planner::lint::lint;
 use godwit_planner::plan::{Operation, Options, Plan, make};
 use godwit_planner::simulate::{Conditions, Course, Outcome, Policy, simulate};
 
-use super::{empty, worst};
+use super::{empty, met, worst};
 use crate::table::{Table, median, percentile};
 
 const POLICIES: [(Policy, &str); 8] = [
@@ -21,18 +21,19 @@ const POLICIES: [(Policy, &str); 8] = [
     (Policy::OneTransfer, "all prepared, 1 transfers"),
 ];
 /// Gbit/s of each host, and of one stream at most.
-const LINKS: [(u64, u64); 6] = [(10, 10), (25, 10), (100, 10), (10, 3), (25, 3), (100, 3)];
+pub(super) const LINKS: [(u64, u64); 6] =
+    [(10, 10), (25, 10), (100, 10), (10, 3), (25, 3), (100, 3)];
 /// A shorter pause than this is not told from none.
 const LEAST_PAUSE_SECONDS: f64 = 0.001;
 
 /// A drain of a seed, as it is planned.
-struct Drain {
-    fleet: Fleet,
-    plan: Plan,
+pub(super) struct Drain {
+    pub(super) fleet: Fleet,
+    pub(super) plan: Plan,
 }
 
 impl Drain {
-    fn new(seed: u64, link: Link) -> Result<Self> {
+    pub(super) fn new(seed: u64, link: Link) -> Result<Self> {
         // What never converges alone is blocked.
         let options = Options {
             allow_partial: true,
@@ -73,6 +74,7 @@ pub(super) fn measure(seeds: u64) -> Result<Table> {
             "worst",
             "pause over alone p95",
             "stalled",
+            "aims met",
         ],
     );
     for (gbit, stream) in LINKS {
@@ -98,13 +100,18 @@ pub(super) fn measure(seeds: u64) -> Result<Table> {
                     .filter(|it| it.stalled)
                     .count();
             }
+            let (middle, slow) = (median(ratios.clone()), percentile(ratios.clone(), 95));
+            let (worst, pause) = (worst(&ratios), percentile(pauses, 95));
+            let is_met = middle <= 1.10 && slow <= 1.25 && worst <= 1.5;
+            let is_met = is_met && pause <= 1.1 && stalled == 0;
             table.row(vec![
                 format!("{gbit}, {stream}, {name}"),
-                format!("{:.3}", median(ratios.clone())),
-                format!("{:.3}", percentile(ratios.clone(), 95)),
-                format!("{:.3}", worst(&ratios)),
-                format!("{:.2}", percentile(pauses, 95)),
+                format!("{middle:.3}"),
+                format!("{slow:.3}"),
+                format!("{worst:.3}"),
+                format!("{pause:.2}"),
                 stalled.to_string(),
+                met(is_met),
             ]);
         }
     }
@@ -122,6 +129,7 @@ pub(super) fn with_wrong_beliefs(seeds: u64) -> Result<Table> {
             "p95",
             "worst",
             "drains with a guest that cannot end",
+            "aim met",
         ],
     );
     for (gbit, stream) in LINKS {
@@ -138,6 +146,7 @@ pub(super) fn with_wrong_beliefs(seeds: u64) -> Result<Table> {
             format!("{:.3}", percentile(ratios.clone(), 95)),
             format!("{:.3}", worst(&ratios)),
             endless.to_string(),
+            met(median(ratios) <= 1.3),
         ]);
     }
     Ok(table)

@@ -171,6 +171,31 @@ impl Keystone {
         id("user").zip(id("project")).context("no ids")
     }
 
+    /// Makes an application credential of `user` for a project that they have a role in: its id
+    /// and its secret.
+    ///
+    /// # Errors
+    /// Keystone refuses.
+    pub async fn application_credential(
+        &self,
+        user: &str,
+        project: &'static str,
+    ) -> Result<(String, String)> {
+        let (owner, _) = self.ids(user, project).await?;
+        let token = self.log_in(user, Scope::Project(project)).await?;
+        let url = format!("{}/users/{owner}/application_credentials", self.url);
+        let body = json!({"application_credential": {"name": format!("{user} in {project}")}});
+        let call = self.client.post(url).json(&body);
+        let answer = call.header("x-auth-token", token).send().await?;
+        ensure!(answer.status() == StatusCode::CREATED, "{answer:?}");
+        let made: Value = answer.json().await?;
+        let part = |name: &str| {
+            let part = made["application_credential"][name].as_str();
+            part.map(str::to_owned)
+        };
+        part("id").zip(part("secret")).context("no credential")
+    }
+
     async fn authenticate(&self, user: &str, scope: Scope) -> Result<Response> {
         let domain = json!({"id": "default"});
         let scope = match scope {

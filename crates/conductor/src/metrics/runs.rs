@@ -58,9 +58,9 @@ impl OfRuns {
                 registry
             )?,
             estimates: histograms!(
-                "godwit_run_estimate_ratio",
-                "What completed operations took, by what they were estimated to take: bytes, \
-                 seconds or downtime_seconds.",
+                "godwit_plan_estimate_ratio",
+                "What completed operations took, by what their plan estimated: bytes, seconds or \
+                 downtime_seconds; and completed runs: makespan_seconds.",
                 &["quantity"],
                 RATIOS.to_vec(),
                 registry
@@ -109,12 +109,15 @@ impl OfRuns {
         let run = &record.run;
         self.ended.with_label_values(&[run.state.as_str()]).inc();
         let took = run.started_at.zip(run.ended_at);
-        if let (RunState::Completed, Some((started, ended)), Some(bound)) =
-            (run.state, took, record.lower_bound)
-            && bound > 0.0
-        {
-            let took = ended.since(started).as_secs_f64();
+        let (RunState::Completed, Some((started, ended))) = (run.state, took) else {
+            return;
+        };
+        let took = ended.since(started).as_secs_f64();
+        if let Some(bound) = record.lower_bound.filter(|it| *it > 0.0) {
             self.over_bound.observe(took / bound);
+        }
+        if let Some(estimate) = record.makespan {
+            self.compare("makespan_seconds", estimate, Some(took));
         }
     }
 
@@ -125,12 +128,12 @@ impl OfRuns {
             let was = before.run.operation(is.id).map(|it| it.state);
             if was != Some(completed) && is.state == completed {
                 let actual = beside.actual.unwrap_or_default();
-                self.compare(beside.planned.estimates, actual);
+                self.compare_all(beside.planned.estimates, actual);
             }
         }
     }
 
-    fn compare(&self, estimated: Estimates, actual: Actual) {
+    fn compare_all(&self, estimated: Estimates, actual: Actual) {
         let quantities = [
             ("bytes", estimated.bytes, actual.bytes.map(float)),
             ("seconds", estimated.seconds, actual.seconds),
@@ -141,9 +144,13 @@ impl OfRuns {
             ),
         ];
         for (quantity, estimate, actual) in quantities {
-            if let Some(ratio) = ratio(estimate, actual) {
-                self.estimates.with_label_values(&[quantity]).observe(ratio);
-            }
+            self.compare(quantity, estimate, actual);
+        }
+    }
+
+    fn compare(&self, quantity: &str, estimate: Estimate, actual: Option<f64>) {
+        if let Some(ratio) = ratio(estimate, actual) {
+            self.estimates.with_label_values(&[quantity]).observe(ratio);
         }
     }
 }
@@ -163,6 +170,37 @@ fn ratio(estimate: Estimate, actual: Option<f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_estimate_is_compared_by_its_median_and_nothing_by_none() {
+        let registry = Registry::new();
+        let metrics = OfRuns::register(&registry).unwrap();
+        let of = |mid: f64| Estimate {
+            low: mid / 2.0,
+            mid,
+            high: mid * 2.0,
+        };
+        let estimated = Estimates {
+            bytes: of(1_000.0),
+            seconds: of(10.0),
+            downtime_seconds: of(0.0),
+        };
+        for (bytes, seconds) in [(Some(1_500), Some(5.0)), (Some(500), None)] {
+            let actual = Actual {
+                bytes,
+                seconds,
+                downtime_seconds: Some(0.1),
+            };
+            metrics.compare_all(estimated, actual);
+        }
+        let sums = |quantity| {
+            let histogram = metrics.estimates.with_label_values(&[quantity]);
+            (histogram.get_sample_count(), histogram.get_sample_sum())
+        };
+        assert_eq!(sums("bytes"), (2, 2.0));
+        assert_eq!(sums("seconds"), (1, 0.5));
+        assert_eq!(sums("downtime_seconds"), (0, 0.0));
+    }
 
     #[test]
     fn a_run_has_less_time_to_spare_the_longer_it_will_take() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::ensure;
 use godwit_core::event::Event as OfMigration;
 use godwit_core::failure::FailureCode;
 use godwit_core::plan::request::Target;
@@ -233,19 +234,55 @@ on_both! {
         cluster.is_sound().await;
     }
 
-    async fn runs_are_counted(made: Made) {
+    async fn runs_are_counted_with_what_they_took_by_what_was_estimated(made: Made) {
         let cluster = made.with_hosts(&[1, 0]).start().await;
         let run = cluster.run(Wanted::of(vec![moves(1, (1, 2))])).await;
-        cluster.run_ends(run).await;
-        let count = |name: &str| {
-            let families = cluster.registry.gather();
-            let family = families.iter().find(|it| it.name() == name);
-            family.map_or(0, |it| it.get_metric().len())
-        };
+        let record = cluster.run_ends(run).await;
+        let (started, ended) = record.run.started_at.zip(record.run.ended_at).unwrap();
+        let took = ended.since(started).as_secs_f64();
+        let operation = &record.operations[0];
+        let (estimated, actual) = (operation.planned.estimates, operation.actual.unwrap());
+        let expected = [
+            ("bytes", actual.bytes.map(|it| it as f64), estimated.bytes),
+            ("seconds", actual.seconds, estimated.seconds),
+            (
+                "downtime_seconds",
+                actual.downtime_seconds,
+                estimated.downtime_seconds,
+            ),
+            ("makespan_seconds", Some(took), record.makespan.unwrap()),
+        ];
+        let expected = expected.map(|(quantity, actual, estimate)| {
+            (quantity, actual.map(|it| it / estimate.mid))
+        });
+        assert!(expected.iter().filter(|it| it.1.is_some()).count() >= 3);
         wait_for("the run to be counted", PATIENCE, async || {
-            let ended = count("godwit_runs_ended_total");
-            let compared = count("godwit_run_estimate_ratio");
-            Ok((ended == 1 && compared >= 2).then_some(()))
+            let families = cluster.registry.gather();
+            let metrics = |name: &str| {
+                let family = families.iter().find(|it| it.name() == name);
+                family.map_or(&[][..], |it| it.get_metric())
+            };
+            let is = |histogram: &prometheus::proto::Histogram, expected: f64| {
+                histogram.get_sample_count() == 1
+                    && (histogram.get_sample_sum() - expected).abs() < 1e-9
+            };
+            let compared = metrics("godwit_plan_estimate_ratio");
+            let of = |quantity: &str| {
+                let mut found = compared.iter();
+                found.find(|it| it.get_label()[0].value() == quantity)
+            };
+            let over_bound = took / record.lower_bound.unwrap();
+            let bounds = metrics("godwit_run_makespan_over_bound");
+            let are_as_expected = expected.iter().all(|(quantity, ratio)| match ratio {
+                Some(ratio) => of(quantity).is_some_and(|it| is(it.get_histogram(), *ratio)),
+                None => of(quantity).is_none(),
+            });
+            ensure!(are_as_expected, "{expected:?}: {compared:?}");
+            ensure!(
+                bounds.iter().any(|it| is(it.get_histogram(), over_bound)),
+                "{bounds:?}"
+            );
+            Ok((metrics("godwit_runs_ended_total").len() == 1).then_some(()))
         })
         .await
         .unwrap();

@@ -8,6 +8,7 @@
 //! for its image service, without which `openstack` lists no servers.
 
 mod fleet;
+mod operator;
 mod schemathesis;
 
 use std::path::Path;
@@ -26,7 +27,8 @@ const HOUR: Duration = Duration::from_secs(3_600);
 /// A service in a Keystone's catalog.
 struct Cloud {
     directory: TempDir,
-    _keystone: Keystone,
+    keystone: Keystone,
+    compute: String,
     _up: Process,
     _api: Process,
 }
@@ -54,7 +56,8 @@ impl Cloud {
         std::fs::write(clouds, keystone.clouds_yaml())?;
         Ok(Self {
             directory,
-            _keystone: keystone,
+            keystone,
+            compute,
             _up: up,
             _api: api,
         })
