@@ -34,5 +34,6 @@ mod runs;
 mod seen;
 mod slots;
 mod together;
+mod undisturbed;
 mod upgrade;
 mod verdicts;
