@@ -431,6 +431,7 @@ impl Cluster {
                 ensure!(server.host == here, "{} is at {here:?}", server.uuid);
                 ensure!(server.task_state.is_none(), "{server:?}");
                 ensure!(server.vm_state != VmState::Error, "{server:?}");
+                self.is_undisturbed(server.uuid).await?;
             }
             let open = self.store.discrepancy_list_open().await?;
             ensure!(open.is_empty(), "{open:?}");

@@ -37,5 +37,6 @@ mod runs;
 mod seen;
 mod slots;
 mod together;
+mod undisturbed;
 mod upgrade;
 mod verdicts;

@@ -93,6 +93,13 @@ fn free(
     Ok(free.collect())
 }
 
+const SHARED: &str = "SELECT r.uuid AS run, theirs.server_uuid AS server
+         FROM operations AS own
+         JOIN operations AS theirs ON theirs.server_uuid = own.server_uuid
+              AND theirs.ended_at IS NULL AND theirs.state IN ('waiting', 'running')
+         JOIN runs AS r ON r.plan_id = theirs.plan_id
+         WHERE own.plan_id = $1 AND theirs.plan_id <> $1 AND r.ended_at IS NULL";
+
 /// Of the servers of a run those that each other run has still to move.
 fn servers(
     connection: &mut Database,
@@ -105,17 +112,10 @@ fn servers(
         #[diesel(sql_type = Text)]
         server: ServerUuid,
     }
-    let shared: Vec<Shared> = sql_query(
-        "SELECT r.uuid AS run, theirs.server_uuid AS server
-         FROM operations AS own
-         JOIN operations AS theirs ON theirs.server_uuid = own.server_uuid
-              AND theirs.state IN ('waiting', 'running')
-         JOIN runs AS r ON r.plan_id = theirs.plan_id
-         WHERE own.plan_id = $1 AND theirs.plan_id <> $1 AND r.ended_at IS NULL",
-    )
-    .bind::<BigInt, _>(run.plan_id)
-    .prepared()
-    .load(connection)?;
+    let shared: Vec<Shared> = sql_query(SHARED)
+        .bind::<BigInt, _>(run.plan_id)
+        .prepared()
+        .load(connection)?;
     let mut servers: BTreeMap<RunUuid, BTreeSet<ServerUuid>> = BTreeMap::new();
     for Shared { run, server } in shared {
         servers.entry(run).or_default().insert(server);
@@ -455,5 +455,19 @@ impl Store {
                 .load(connection)?)
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::query_plan;
+
+    #[tokio::test]
+    async fn whose_servers_a_run_wants_is_found_by_its_own() {
+        let (_directory, mut connection) = query_plan::empty().await;
+        let plan = query_plan::explain(&mut connection, SHARED);
+        let by_server = "operations_open (server_uuid=?)";
+        assert!(plan.iter().any(|it| it.contains(by_server)), "{plan:?}");
     }
 }

@@ -202,18 +202,7 @@ fn needed_at(
     plan: i64,
     hosts: &BTreeSet<&str>,
 ) -> Result<Held, StoreError> {
-    let named = dialect::rows_of(connection, &[("host", "text")]);
-    // PostgreSQL adds BIGINTs up to a NUMERIC, so the sums are cast back.
-    let statement = format!(
-        "SELECT destination AS host, CAST(SUM(vcpus) AS BIGINT) AS vcpus,
-                CAST(SUM(memory_mb) AS BIGINT) AS memory_mb,
-                CAST(SUM(disk_gb) AS BIGINT) AS disk_gb
-         FROM operations
-         WHERE plan_id = $2 AND state IN ('waiting', 'running')
-           AND kind IN ('live', 'cold', 'evacuate')
-           AND destination IN (SELECT host FROM {named})
-         GROUP BY destination"
-    );
+    let statement = needed_statement(&dialect::rows_of(connection, &[("host", "text")]));
     let hosts: Vec<_> = hosts.iter().map(|host| json!({ "host": host })).collect();
     let rows: Vec<NeededRow> = sql_query(statement)
         .bind::<Text, _>(json!(hosts).to_string())
@@ -225,6 +214,20 @@ fn needed_at(
         Some(amount((host, row.vcpus, row.memory_mb, row.disk_gb)))
     });
     Ok(needed.collect())
+}
+
+/// Of the hosts in `named`. PostgreSQL adds BIGINTs up to a NUMERIC, so the sums are cast back.
+fn needed_statement(named: &str) -> String {
+    format!(
+        "SELECT destination AS host, CAST(SUM(vcpus) AS BIGINT) AS vcpus,
+                CAST(SUM(memory_mb) AS BIGINT) AS memory_mb,
+                CAST(SUM(disk_gb) AS BIGINT) AS disk_gb
+         FROM operations
+         WHERE destination IN (SELECT host FROM {named})
+           AND plan_id = $2 AND state IN ('waiting', 'running')
+           AND kind IN ('live', 'cold', 'evacuate')
+         GROUP BY destination"
+    )
 }
 
 #[derive(QueryableByName)]
@@ -381,5 +384,20 @@ impl Store {
             }))
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::query_plan;
+
+    #[tokio::test]
+    async fn what_is_needed_of_a_host_is_found_without_those_that_go_elsewhere() {
+        let (_directory, mut connection) = query_plan::empty().await;
+        let named = dialect::rows_of(&connection, &[("host", "text")]);
+        let plan = query_plan::explain(&mut connection, &needed_statement(&named));
+        let by_host = "operations_in_state (plan_id=? AND state=? AND destination=?)";
+        assert!(plan.iter().any(|it| it.contains(by_host)), "{plan:?}");
     }
 }

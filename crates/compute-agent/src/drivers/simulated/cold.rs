@@ -27,6 +27,7 @@ impl World {
         let Some(server) = self.moves.get(&migration).map(|moving| moving.server) else {
             return;
         };
+        self.stops(server);
         self.change(server, |guest| guest.power = Power::Off);
     }
 

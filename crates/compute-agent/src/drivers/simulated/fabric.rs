@@ -12,7 +12,7 @@ use super::driver::Simulated;
 use super::faults::{Fault, Step};
 use super::fleet::{Fleet, HostSpec, Place, Power};
 use super::kept::Kept;
-use super::world::World;
+use super::world::{Disturbed, World};
 use crate::holds::Holds;
 
 /// A world cannot be kept or read.
@@ -170,6 +170,11 @@ impl Fabric {
     /// The process at the destination that receives this guest dies.
     pub fn kill_incoming(&self, server: ServerUuid) {
         self.look(|world| world.kill_incoming(server));
+    }
+
+    /// What was done to a guest on the way, beside moving it.
+    pub fn disturbed(&self, server: ServerUuid) -> Disturbed {
+        self.look(|world| world.disturbed.get(&server).copied().unwrap_or_default())
     }
 
     /// What a user does to a guest from within or through the hypervisor.

@@ -39,6 +39,7 @@ pub use driver::Simulated;
 pub use fabric::{Fabric, FabricError};
 pub use faults::{Fault, Step};
 pub use fleet::{Fleet, GuestSpec, HostSpec, Place, PoolSpec, Power};
+pub use world::Disturbed;
 
 #[cfg(test)]
 mod conformance;

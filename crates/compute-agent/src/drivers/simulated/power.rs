@@ -25,6 +25,7 @@ impl World {
         server: ServerUuid,
     ) -> Result<(), DriverError> {
         self.at_rest(host, server)?;
+        self.stops(server);
         self.change(server, |guest| guest.power = Power::Off);
         Ok(())
     }

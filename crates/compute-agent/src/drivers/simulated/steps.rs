@@ -134,6 +134,8 @@ impl World {
             }
             Mode::PreCopy => {
                 moving.transfer.stand_still(Mode::Paused);
+                let server = moving.server;
+                self.disturbed.entry(server).or_default().pauses += 1;
                 Ok(ForceMeans::Pause)
             }
         }

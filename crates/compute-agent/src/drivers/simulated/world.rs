@@ -7,7 +7,7 @@ use godwit_core::ids::{HostName, MigrationUuid, ServerUuid};
 use godwit_rpc::progress::{Ended, Outcome};
 
 use super::faults::{Fault, Faults};
-use super::fleet::{Fleet, GuestSpec, HostSpec, PoolSpec};
+use super::fleet::{Fleet, GuestSpec, HostSpec, PoolSpec, Power};
 use super::guests::Guests;
 use super::transfer::{Mode, Transfer};
 
@@ -63,13 +63,32 @@ pub(super) struct World {
     pub(super) stopped: BTreeSet<ServerUuid>,
     pub(super) moves: BTreeMap<MigrationUuid, Moving>,
     pub(super) faults: Faults,
+    /// How often guests were powered off that executed, and how often paused before their last pass,
+    /// because a driver was told so.
+    pub(super) disturbed: BTreeMap<ServerUuid, Disturbed>,
     /// Simulated seconds since the world began.
     now: f64,
     /// Hosts on which a domain came, went, or changed its state, and nobody was told yet.
     pub(super) changed: BTreeSet<HostName>,
 }
 
+/// What was done to a guest that a move by itself does not do.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Disturbed {
+    /// How often it was powered off.
+    pub stops: u32,
+    /// How often it was paused until what is left of its memory had crossed.
+    pub pauses: u32,
+}
+
 impl World {
+    pub(super) fn stops(&mut self, server: ServerUuid) {
+        let executes = |guest: &GuestSpec| guest.power != Power::Off;
+        if self.guests.get(server).is_some_and(executes) {
+            self.disturbed.entry(server).or_default().stops += 1;
+        }
+    }
+
     pub(super) fn new(fleet: Fleet) -> Self {
         let host = |spec: HostSpec| {
             (

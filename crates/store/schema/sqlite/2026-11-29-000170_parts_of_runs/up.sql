@@ -5,4 +5,4 @@ ALTER TABLE runs ADD COLUMN tally TEXT;
 -- Of a plan those that run, that are left to do, and that go somewhere.
 CREATE INDEX operations_in_state ON operations (plan_id, state, destination);
 -- Of a server those that are left to do.
-CREATE INDEX operations_open ON operations (server_uuid) WHERE state IN ('waiting', 'running');
+CREATE INDEX operations_open ON operations (server_uuid) WHERE ended_at IS NULL;
