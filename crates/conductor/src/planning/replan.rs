@@ -55,7 +55,7 @@ pub(crate) async fn replan(
     };
     let mut need = look.need.clone();
     let ends = |host: &Host| look.need.never_ends(host).is_none();
-    if run.run.options.fallback == Fallback::Cold {
+    if run.run.fallback == Fallback::Cold {
         need.stream = None;
     }
     let chosen = choose(

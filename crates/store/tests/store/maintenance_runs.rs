@@ -68,7 +68,9 @@ impl Bench {
         let off = PowerState::Shutdown;
         let seen = match &outcome {
             Outcome::Completed => Seen::Done(off),
-            Outcome::Failed(why) | Outcome::Cancelled(why) => Seen::Failed(why.clone(), off),
+            Outcome::Failed(why) | Outcome::Cancelled(why) | Outcome::Skipped(why) => {
+                Seen::Failed(why.clone(), off)
+            }
         };
         let outbox = self.outbox().await;
         let claimed = outbox.iter().find_map(|it| match it.subject {

@@ -15,8 +15,8 @@ use godwit_core::run::order::startable;
 use godwit_core::run::{Event, Operation, OperationState, Outcome, RunState};
 use godwit_core::status::MigrationStatus;
 use godwit_store::{
-    BeginError, NewLiveMigration, NewPlan, OperationBeginError, OperationStart, PlannedOperation,
-    RoomError, RunPart, RunRecord, RunStepError, Store,
+    BeginError, NewDestination, NewLiveMigration, NewPlan, OperationBeginError, OperationStart,
+    PlannedOperation, RoomError, RunPart, RunRecord, RunStepError, Store,
 };
 
 use crate::bench::{
@@ -215,10 +215,13 @@ impl Conductor {
             .filter(|name| *name != it.source)
             .collect();
         let to = others[self.random.usize(0..others.len())];
-        let most = capacity(TEN)[&host(to)];
-        let revised =
-            self.store
-                .operation_revise(of, it.id, (host(to), most, ROOM), by_conductor(55));
+        let to = NewDestination {
+            host: host(to),
+            capacity: capacity(TEN)[&host(to)],
+            size: ROOM,
+            kind: it.kind,
+        };
+        let revised = self.store.operation_revise(of, it.id, to, by_conductor(55));
         match revised.await {
             Ok(part) => Some(part),
             Err(RoomError::NoRoom(_)) => {

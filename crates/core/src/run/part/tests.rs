@@ -6,7 +6,7 @@ use crate::fixtures::{host, noon};
 use crate::plan::PlanKind;
 use crate::plan::options::Constraint;
 use crate::run::tests::{id, moves, server, walk};
-use crate::run::{Outcome, Rolling, RunState, Transition, step};
+use crate::run::{OperationKind, Outcome, Rolling, RunState, Transition, step};
 
 fn is_about(about: About<'_>, run: &Run, it: &Operation) -> bool {
     match about {
@@ -74,9 +74,12 @@ fn events(number: u128, name: &str) -> Vec<Event> {
         Event::OperationEnded(id, Outcome::Completed),
         Event::OperationEnded(id, failed(FailureCode::LinkLost)),
         Event::OperationEnded(id, failed(FailureCode::GuestLost)),
-        Event::OperationRevised(id, "y".to_owned()),
+        Event::OperationRevised(id, "y".to_owned(), OperationKind::Live),
+        Event::OperationUnneeded(id, None),
         Event::OperationNotRevised(id, Failure::new(FailureCode::NoValidHost, "none")),
         Event::SkipRequested(id),
+        Event::HostHeld(host(name)),
+        Event::HostReleased(host(name)),
         Event::HostReady(host(name)),
         Event::HostDone(host(name)),
         Event::HostReturned(host(name)),

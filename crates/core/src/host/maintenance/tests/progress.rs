@@ -101,6 +101,7 @@ fn steps() -> impl Strategy<Value = Vec<(Event, u8)>> {
                 .then(|| (guest(), Left::Blocked))
                 .into_iter()
                 .collect(),
+            cancelled_by: None,
         }),
     ];
     proptest::collection::vec((event, 0..=100_u8), 1..40)
@@ -117,7 +118,9 @@ proptest! {
             of_run = of_run.raised_to(percent);
             let event = match (event, it.work) {
                 // Whatever run is under way is meant.
-                (Event::RunEnded { left, .. }, Some(work)) => Event::RunEnded { run: work.run, left },
+                (Event::RunEnded { left, cancelled_by, .. }, Some(work)) => {
+                    Event::RunEnded { run: work.run, left, cancelled_by }
+                }
                 (Event::RunEnded { .. }, None) => continue,
                 (other, _) => other,
             };

@@ -107,7 +107,7 @@ impl World {
                     self.holding.push(own);
                 }
                 // What cannot return stays where it is.
-                Decision::Refuse(_) => self.end(own.run),
+                Decision::Refuse(_) | Decision::Later(_) => self.end(own.run),
             }
             self.waiting.remove(place);
             changed = true;
