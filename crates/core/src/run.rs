@@ -10,15 +10,16 @@
 //! ```
 //!
 //! ```text
-//!  waiting ◄──► running ──► completed, failed, cancelled
+//!  waiting ◄──► running ──► completed, failed, skipped, cancelled
 //!     │
 //!     ▼
-//!  skipped, cancelled, failed
+//!  completed, failed, skipped, cancelled
 //! ```
 //!
 //! A run waits until all the room that it needs is claimed for it ([`room`]), and then begins
 //! operations as soon as their order, their constraints and the slots permit ([`order`]). One that
-//! fails is planned anew, so many times and no more. It is cancelled only when nothing of it moves
+//! fails is planned anew, so many times and no more, and within what its plan was asked for: a server
+//! that cannot be moved while it runs goes cold only where that is permitted. It is cancelled only when nothing of it moves
 //! any more, guests that return to a host included; if everything had been moved by then, it is
 //! completed.
 //!

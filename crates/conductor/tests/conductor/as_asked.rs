@@ -270,11 +270,15 @@ on_both! {
         let migration = record.run.operations[0].migration.unwrap();
         cluster.journals(&host(2), migration).await;
         cluster.run_asked(run, cancel(true)).await;
+        let aborted = wait_for("it to be aborted", PATIENCE, async || {
+            Ok(cluster.record(migration).await.migration.failure)
+        })
+        .await
+        .unwrap();
+        assert_eq!(aborted.code, FailureCode::Aborted);
         cluster.release(&host(2), HoldPoint::BeforePrepare);
         let record = cluster.run_ends(run).await;
         assert_eq!((record.run.state, states(&record)), (RunState::Cancelled, vec![Is::Cancelled]));
-        let aborted = cluster.record(migration).await.migration;
-        assert_eq!(aborted.failure.unwrap().code, FailureCode::Aborted);
         assert_eq!(cluster.fabric.starts_of(server(1)), starts, "it ran on all the time");
         assert_eq!(cluster.server(1).await.vm_state, VmState::Active);
         cluster.is_sound().await;
