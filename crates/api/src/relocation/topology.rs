@@ -117,7 +117,7 @@ pub async fn set(call: &Call) -> Answer {
         at: call.state.clock.now(),
     };
     let headers = call.headers.clone();
-    let wanted = move |before: &Topology| {
+    let wanted = move |before: &Topology| -> Result<Topology, Problem> {
         etag::check(&headers, &version(before)?)?;
         Ok(wanted.of(before))
     };

@@ -33,26 +33,23 @@ struct Count {
     count: i64,
 }
 
-/// Is a host in it?
-fn is_there(
-    connection: &mut Database,
-    (kind, name): (ScopeKind, &str),
-) -> Result<bool, StoreError> {
+/// How many hosts are in it.
+fn hosts_in(connection: &mut Database, (kind, name): (ScopeKind, &str)) -> Result<i64, StoreError> {
     let column = match kind {
         ScopeKind::Zone => "s.zone",
         ScopeKind::Pod => "t.pod",
         ScopeKind::Cluster => "t.cluster",
     };
     let found: Count = sql_query(format!(
-        "SELECT COUNT(*) AS count FROM (
-             SELECT 1 FROM services s LEFT JOIN host_topologies t ON t.host = s.host
-             WHERE s.\"binary\" = $1 AND {column} = $2 LIMIT 1) AS found"
+        "SELECT COUNT(*) AS count
+         FROM services s LEFT JOIN host_topologies t ON t.host = s.host
+         WHERE s.\"binary\" = $1 AND {column} = $2"
     ))
     .bind::<Text, _>(ServiceBinary::Compute.as_str())
     .bind::<Text, _>(name)
     .prepared()
     .get_result(connection)?;
-    Ok(found.count > 0)
+    Ok(found.count)
 }
 
 /// The scopes of a place that no host is in: asked before one comes.
@@ -62,7 +59,7 @@ pub(super) fn without_hosts(
 ) -> Result<Vec<(ScopeKind, String)>, StoreError> {
     let mut found = Vec::new();
     for (kind, name) in place.scopes() {
-        if !is_there(connection, (kind, name))? {
+        if hosts_in(connection, (kind, name))? == 0 {
             found.push((kind, name.to_owned()));
         }
     }
@@ -91,12 +88,13 @@ pub(crate) fn begin(
             continue;
         }
         write(connection, (*kind, name), &switch)?;
+        let hosts = hosts_in(connection, (*kind, name))?;
         let told = OfScope {
             kind: *kind,
             name,
             event: Some(ScopeEvent::Disabled),
             reason: switch.reason.as_deref(),
-            of_hosts: 1,
+            of_hosts: usize::try_from(hosts).unwrap_or_default(),
             // They are told of it by what made them come.
             hosts: Vec::new(),
         };

@@ -213,7 +213,7 @@ on_both! {
         assert_eq!((dead.forced_down_reason, dead.forced_down_at), (None, Some(at(10))));
         let why = fence("its power was cut", "req-11", 11).await;
         assert_eq!(why.forced_down_at, Some(at(10)));
-        let events = bench.texts("SELECT name FROM events ORDER BY id");
+        let events = bench.texts("SELECT name AS text FROM events ORDER BY id");
         assert_eq!(events, ["forced_down", "forced_down", "forced_up", "forced_down", "forced_down"]);
         let no_such = Fencing { reason: "x".to_owned(), note: asked("req-1", at(12)) };
         let unknown = bench.store.host_fence(&host("z"), no_such.clone(), |_| Ok::<_, ()>(())).await;
