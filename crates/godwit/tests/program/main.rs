@@ -4,6 +4,7 @@ mod client;
 mod client_waits;
 mod doctor;
 mod import;
+mod plans;
 mod process;
 mod real_clients;
 mod real_keystone;
