@@ -32,7 +32,8 @@ impl Progress {
     }
 
     /// Raised to the share of what has ended: each operation counts by how long it was estimated to
-    /// take, and one that runs by as much of that as `percent_of` says.
+    /// take, and one that runs by as much of that as `percent_of` says. What was cancelled was not done,
+    /// so that a run is not nearly completed for being cancelled.
     #[must_use]
     pub fn after(self, operations: &[Operation], percent_of: impl Fn(&Operation) -> u8) -> Self {
         let mut all: u64 = 0;
@@ -40,12 +41,9 @@ impl Progress {
         for operation in operations {
             let weight = u64::from(operation.weight.max(1));
             let percent = match operation.state {
-                OperationState::Waiting => 0,
+                OperationState::Waiting | OperationState::Cancelled => 0,
                 OperationState::Running => percent_of(operation).min(NEARLY),
-                OperationState::Completed
-                | OperationState::Failed
-                | OperationState::Skipped
-                | OperationState::Cancelled => 100,
+                OperationState::Completed | OperationState::Failed | OperationState::Skipped => 100,
             };
             all = all.saturating_add(weight);
             done = done.saturating_add(weight.saturating_mul(u64::from(percent)));

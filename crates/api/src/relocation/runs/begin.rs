@@ -2,8 +2,8 @@
 
 use godwit_core::host::maintenance::Holder;
 use godwit_core::ids::{PlanUuid, RunUuid};
-use godwit_core::plan::{NotRunnable, PlanState};
 use godwit_core::plan::request::Target;
+use godwit_core::plan::{NotRunnable, PlanState};
 use godwit_facts::planning::{differences, scope_of_plan};
 use godwit_planner::fingerprint::Difference;
 use godwit_store::{
