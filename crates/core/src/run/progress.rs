@@ -32,7 +32,8 @@ impl Progress {
     }
 
     /// Raised to the share of what has ended: each operation counts by how long it was estimated to
-    /// take, and one that runs by as much of that as `percent_of` says; of `others` none does.
+    /// take, and one that runs by as much of that as `percent_of` says; of `others` none does. What was
+    /// cancelled was not done, so that a run is not nearly completed for being cancelled.
     #[must_use]
     pub fn after(
         self,
@@ -44,19 +45,19 @@ impl Progress {
         let mut done: u64 = 0;
         for state in OperationState::ALL {
             let weight = others.of_state(*state).weight;
-            let percent = if state.is_terminal() { 100 } else { 0 };
+            let percent = match state {
+                OperationState::Waiting | OperationState::Running | OperationState::Cancelled => 0,
+                OperationState::Completed | OperationState::Failed | OperationState::Skipped => 100,
+            };
             all = all.saturating_add(weight);
             done = done.saturating_add(weight.saturating_mul(percent));
         }
         for operation in operations {
             let weight = operation.share();
             let percent = match operation.state {
-                OperationState::Waiting => 0,
+                OperationState::Waiting | OperationState::Cancelled => 0,
                 OperationState::Running => percent_of(operation).min(NEARLY),
-                OperationState::Completed
-                | OperationState::Failed
-                | OperationState::Skipped
-                | OperationState::Cancelled => 100,
+                OperationState::Completed | OperationState::Failed | OperationState::Skipped => 100,
             };
             all = all.saturating_add(weight);
             done = done.saturating_add(weight.saturating_mul(u64::from(percent)));

@@ -5,6 +5,7 @@ mod client_commands;
 mod client_waits;
 mod doctor;
 mod import;
+mod plans;
 mod process;
 mod real_clients;
 mod real_keystone;

@@ -9,12 +9,13 @@ use godwit_core::host::maintenance::{Event, Holder, Inventory, Left, Purpose, Re
 use godwit_core::ids::RunUuid;
 use godwit_core::plan::options::{Immovable, ReturnHome};
 use godwit_core::plan::request::Target;
-use godwit_core::plan::{Options, PlanKind, PlanState};
+use godwit_core::plan::{Estimate, Options, PlanKind, PlanState};
 use godwit_core::power::PowerAction;
-use godwit_core::run::{Event as OfRun, OperationKind, Outcome, RunState};
+use godwit_core::run::{Event as OfRun, OperationKind, Outcome, Progress, RunState};
 use godwit_store::{
     ChangeNote, CommitError, EventSubject, FreshIds, Hold, MaintenanceError, MaintenanceRecord,
-    NewPower, NotMade, OperationStart, PlanMade, RoomAnswer, RunRecord, StepError,
+    MaintenanceRequestError, NewPower, NotMade, OperationStart, PlanMade, RoomAnswer, RunProgress,
+    RunRecord, StepError,
 };
 
 use crate::bench::{Bench, anybody, asked, at, host, note_for, placed, server};
@@ -334,6 +335,84 @@ on_both! {
         // Its guests are at home, so nobody has to bring them there: but that is for a plan to say.
         let left = bench.reports_end(1, 3, 51).await;
         assert_eq!(work(&left).map(|it| it.1), Some(Purpose::Returning));
+    }
+
+    async fn a_host_has_come_as_far_as_the_runs_before_the_one_at_work(bench: Bench) {
+        bench.fleet(&[("a", 2), ("b", 0)]).await;
+        let percent = async |record: &MaintenanceRecord| {
+            let progress = bench.store.maintenance_progress(record).await.unwrap();
+            (progress.progress.map(Progress::percent), progress.eta)
+        };
+        let held = bench.holds(hold("me", Immovable::Wait), 1, 30).await;
+        assert_eq!((percent(&held).await, held.requests), ((Some(0), None), 1));
+        let two = made(vec![moves(1, "a", "b"), moves(2, "a", "b")], &[("b", 2)]);
+        bench.planned(1, two).await;
+        bench.claim(1, &[("b", 9)]).await;
+        let eta = Some(Estimate { low: 1.0, mid: 2.0, high: 3.0 });
+        let progress = Progress::NONE.raised_to(60);
+        let is_under_way = bench.store.run_progress(RunProgress { run: run(1), progress, eta }).await;
+        assert!(is_under_way.unwrap());
+        assert_eq!(percent(&held).await, (Some(60), eta));
+        bench.happens(1, OfRun::CancelRequested { abort_running: false }, 50).await;
+        let blocked = bench.reports_end(1, 2, 51).await;
+        assert_eq!((percent(&blocked).await, blocked.requests), ((Some(60), None), 1));
+        let retried = bench.applies(Event::RetryDue, 2, 200).await;
+        assert_eq!(work(&retried), Some((run(2), Purpose::Emptying)));
+        assert_eq!(percent(&retried).await, (Some(60), None), "the second run begins with nothing");
+        let left = bench.releases("me", 3, 210).await;
+        assert_eq!((left.maintenance.state, left.requests), (State::Leaving, 2));
+        assert_eq!(percent(&left).await, (Some(0), None), "it is another way");
+        bench.assert_sound().await;
+    }
+
+    /// How far it is with all of its hosts says nothing of one.
+    async fn of_a_run_of_many_nobody_knows_how_far_it_is_with_a_host(bench: Bench) {
+        bench.fleet(&[("a", 1), ("b", 0)]).await;
+        bench.run_running(1, made(vec![moves(1, "a", "b")], &[("b", 1)])).await;
+        bench.sql("UPDATE runs SET rolling = '{\"hosts\": [], \"max_unavailable\": 1}', percent = 50");
+        let by_run = Hold { run: Some(run(1)), ..hold("run", Immovable::Wait) };
+        let held = bench.holds(by_run, 2, 50).await;
+        assert_eq!(work(&held), Some((run(1), Purpose::Emptying)));
+        let progress = bench.store.maintenance_progress(&held).await.unwrap();
+        assert_eq!((progress.progress, progress.eta), (None, None));
+    }
+
+    /// What is refused in the transaction leaves everything as it is.
+    async fn whoever_asks_may_refuse_what_is_there(bench: Bench) {
+        bench.fleet(&[("a", 1), ("b", 0)]).await;
+        let enter = async |name: &str, requests: i64| {
+            let wanted = hold(name, Immovable::Wait);
+            let check = move |it: &MaintenanceRecord| match it.requests == requests {
+                true => Ok(()),
+                false => Err(it.requests),
+            };
+            let entered = bench.store.maintenance_enter(host("a"), wanted, fresh(1), by_user(30), check);
+            entered.await
+        };
+        assert_eq!(enter("me", 0).await.unwrap().requests, 1);
+        let refused = enter("you", 0).await;
+        assert!(matches!(refused, Err(MaintenanceRequestError::Refused(1))), "{refused:?}");
+        assert_eq!(bench.maintenance("a").await.maintenance.holders.len(), 1);
+        let leave = async |name: &str, is_fine: bool| {
+            let check = move |_: &MaintenanceRecord| if is_fine { Ok(()) } else { Err("no") };
+            let whom = (host("a"), name.to_owned());
+            bench.store.maintenance_leave(whom, None, fresh(2), by_user(40), check).await
+        };
+        let refused = leave("me", false).await;
+        assert!(matches!(refused, Err(MaintenanceRequestError::Refused("no"))), "{refused:?}");
+        let unknown = leave("you", true).await;
+        assert!(
+            matches!(
+                unknown,
+                Err(MaintenanceRequestError::Maintenance(MaintenanceError::Rejected(
+                    Rejected::HolderUnknown(_)
+                )))
+            ),
+            "{unknown:?}"
+        );
+        let left = leave("me", true).await.unwrap();
+        assert_eq!((left.requests, left.maintenance.return_home), (2, ReturnHome::Never));
+        bench.assert_sound().await;
     }
 
     async fn a_promised_run_can_be_cancelled_and_its_plan_comes_to_nothing(bench: Bench) {

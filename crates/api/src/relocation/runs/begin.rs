@@ -2,8 +2,8 @@
 
 use godwit_core::host::maintenance::Holder;
 use godwit_core::ids::{PlanUuid, RunUuid};
-use godwit_core::plan::NotRunnable;
 use godwit_core::plan::request::Target;
+use godwit_core::plan::{NotRunnable, PlanState};
 use godwit_facts::planning::{differences, scope_of_plan};
 use godwit_planner::fingerprint::Difference;
 use godwit_store::{
@@ -29,6 +29,14 @@ pub async fn create(call: &Call) -> Answer {
         operations,
         ..
     } = detail;
+    // What it consists of was read with it, so it counts as it was then.
+    if plan.plan.state == PlanState::Initializing {
+        return Err(not_runnable(
+            call,
+            &plan,
+            NotRunnable::NotReady(PlanState::Initializing),
+        ));
+    }
     let state = &call.state;
     let new = new_run(call, &plan);
     let note = ChangeNote::requested(&call.note());

@@ -26,6 +26,18 @@ fn an_operation_counts_by_how_long_it_was_to_take() {
 }
 
 #[test]
+fn what_is_cancelled_is_not_done() {
+    let mut operations = vec![moves(1, "a"), moves(2, "a")];
+    operations[0].state = OperationState::Completed;
+    operations[1].state = OperationState::Running;
+    let progress = Progress::NONE.after(&operations, |_| 20);
+    operations[1].state = OperationState::Cancelled;
+    assert_eq!(progress.percent(), 60);
+    assert_eq!(Progress::NONE.after(&operations, |_| 0).percent(), 50);
+    assert_eq!(progress.after(&operations, |_| 0).percent(), 60);
+}
+
+#[test]
 fn a_run_of_nothing_has_no_progress_until_it_is_completed() {
     assert_eq!(
         Progress::NONE.after(&[], Tally::default(), |_| 0),
