@@ -46,9 +46,8 @@ async fn a_host_is_emptied_by_an_administrator_of_a_keystone() -> Result<()> {
             let keystone = &cloud.keystone;
             keystone.register("relocation", "godwit", &native).await?;
         }
-        let admin = ["--os-cloud", "admin"];
-        let hosts = cloud.says(0, &[], &[&admin[..], &["hosts", "--json"]].concat());
-        let hosts: Value = serde_json::from_str(&hosts.await?)?;
+        let hosts = ["--os-cloud", "admin", "hosts", "--json"];
+        let hosts: Value = serde_json::from_str(&cloud.says(0, &[], &hosts).await?)?;
         let hosts = hosts["items"].as_array().context("no list")?;
         assert_eq!(hosts.len(), 3, "{hosts:?}");
     }
