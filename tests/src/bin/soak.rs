@@ -29,7 +29,7 @@ enum Command {
     },
     /// Empty a host of six guests over links of a known speed, as conductors do it and one guest at
     /// a time, and print how long it takes beside what the link must take.
-    Drain {
+    Schedule {
         /// What a link carries, in MiB per second.
         #[arg(long, default_value_t = 16)]
         rate: u64,
@@ -49,12 +49,12 @@ fn main() -> Result<()> {
             println!("good");
             Ok(())
         }
-        Command::Drain { rate, rounds } => drain(rate << 20, rounds),
+        Command::Schedule { rate, rounds } => schedule(rate << 20, rounds),
     }
 }
 
 /// The aim: 1.25 of what the link must take for the bytes that cross it.
-fn drain(rate: u64, rounds: u32) -> Result<()> {
+fn schedule(rate: u64, rounds: u32) -> Result<()> {
     println!(
         "{:<20} {:>9} {:>9} {:>9} {:>6}",
         "", "MiB", "bound s", "took s", "ratio"

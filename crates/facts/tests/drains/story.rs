@@ -29,6 +29,8 @@ pub(crate) struct Seen {
     pub(crate) blocked: u64,
     pub(crate) skipped: u64,
     pub(crate) released: u64,
+    /// Servers that were shut down, as asked, and that a host that was left has not started again.
+    pub(crate) left_off: u64,
 }
 
 impl Sum for Seen {
@@ -46,6 +48,7 @@ impl Sum for Seen {
             sum.blocked += it.blocked;
             sum.skipped += it.skipped;
             sum.released += it.released;
+            sum.left_off += it.left_off;
             sum
         })
     }
