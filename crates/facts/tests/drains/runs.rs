@@ -40,6 +40,7 @@ impl World {
             is_return,
             planned: false,
             reported: false,
+            cancelled_by: None,
             blocked: BTreeMap::new(),
             immovable: options.immovable,
             tried: BTreeSet::new(),
@@ -310,7 +311,9 @@ impl World {
         };
         match &outcome {
             Outcome::Completed => self.do_it(it),
-            Outcome::Failed(_) | Outcome::Cancelled(_) => self.seen.failures += 1,
+            Outcome::Failed(_) | Outcome::Cancelled(_) | Outcome::Skipped(_) => {
+                self.seen.failures += 1;
+            }
         }
         assert!(
             self.run_step(run, &Event::OperationEnded(it.id, outcome)),
@@ -364,7 +367,7 @@ impl World {
             BTreeSet::new()
         };
         let event = match suitable.first() {
-            Some(to) => Event::OperationRevised(it.id, to.clone()),
+            Some(to) => Event::OperationRevised(it.id, to.clone(), it.kind),
             None => Event::OperationNotRevised(it.id, failure(FailureCode::NoValidHost)),
         };
         assert!(self.run_step(run, &event), "seed {}: {event:?}", self.seed);
@@ -395,7 +398,12 @@ impl World {
         reasons.extend(
             failed.filter_map(|it| Some((it.server, it.failure.as_ref()?.message.clone()))),
         );
-        if self.maintenance_step(&OfMaintenance::RunEnded { run, left }) {
+        let ended = OfMaintenance::RunEnded {
+            run,
+            left,
+            cancelled_by: kept.cancelled_by.clone(),
+        };
+        if self.maintenance_step(&ended) {
             let left = &self.maintenance.left;
             let known = reasons
                 .into_iter()

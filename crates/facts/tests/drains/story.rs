@@ -143,6 +143,9 @@ impl World {
             (91, Some(run)) => {
                 let abort = self.random.bool();
                 self.cancel(run, abort);
+                if let Some(kept) = self.runs.get_mut(&run) {
+                    kept.cancelled_by = Some("somebody".to_owned());
+                }
             }
             (92, Some(run)) => self.somebody_skips(run),
             (93, _) => self.somebody_deletes(),

@@ -23,6 +23,8 @@ pub(crate) struct Kept {
     pub(crate) is_return: bool,
     pub(crate) planned: bool,
     pub(crate) reported: bool,
+    /// Who wanted it to end.
+    pub(crate) cancelled_by: Option<String>,
     pub(crate) blocked: BTreeMap<ServerUuid, String>,
     /// As its plan was made.
     pub(crate) immovable: Immovable,
@@ -320,6 +322,7 @@ impl World {
             let standing = Standing {
                 host: self.guests.get(&server).map(|it| it.need.source.clone()),
                 by_maintenance: self.by_maintenance.contains(&server),
+                is_off: self.guests.get(&server).is_none_or(|it| !it.running),
             };
             if let Some(event) = self.maintenance.departure(&host, server, &standing) {
                 self.maintenance_step(&event);

@@ -30,11 +30,11 @@ fn what_is_cancelled_is_not_done() {
     let mut operations = vec![moves(1, "a"), moves(2, "a")];
     operations[0].state = OperationState::Completed;
     operations[1].state = OperationState::Running;
-    let progress = Progress::NONE.after(&operations, |_| 20);
+    let progress = Progress::NONE.after(&operations, Tally::default(), |_| 20);
     operations[1].state = OperationState::Cancelled;
     assert_eq!(progress.percent(), 60);
-    assert_eq!(Progress::NONE.after(&operations, |_| 0).percent(), 50);
-    assert_eq!(progress.after(&operations, |_| 0).percent(), 60);
+    assert_eq!(Progress::NONE.after(&operations, Tally::default(), |_| 0).percent(), 50);
+    assert_eq!(progress.after(&operations, Tally::default(), |_| 0).percent(), 60);
 }
 
 #[test]
