@@ -82,9 +82,9 @@ async fn look(
     searches: &mut JoinSet<()>,
 ) -> Result<Duration, CommitError> {
     let begun = Instant::now();
-    let mut links = HostLinks::load(ctx).await?;
     // They come before their turn in the queue where their runs matter more.
     let mut of_runs = ctx.store.moves_begun_by_runs().await?;
+    let mut links = HostLinks::load(ctx).await?;
     let all_of_runs: HashSet<MigrationUuid> = of_runs.iter().map(|it| it.uuid).collect();
     of_runs.retain(|it| it.is_queued);
     let mut reading = begun.elapsed();

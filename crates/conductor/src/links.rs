@@ -2,10 +2,10 @@
 //!
 //! What moves is read from the store each time, so that all conductors count the same.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use godwit_core::ids::HostName;
+use godwit_core::ids::{HostName, MigrationUuid};
 use godwit_core::plan::options::Priority;
 use godwit_core::slots::{LinkShare, SlotRole};
 use godwit_core::time::Timestamp;
@@ -54,6 +54,7 @@ pub(crate) struct HostLinks {
     numbers: HashMap<HostName, HostNo>,
     known: Vec<Known>,
     moving: Vec<Stream>,
+    under_way: HashSet<MigrationUuid>,
 }
 
 impl Links for HostLinks {
@@ -86,6 +87,7 @@ impl HostLinks {
         let mut moves = ctx.store.moves_under_way().await?;
         moves.retain(|it| counts(it.priority));
         let mut links = Self::of_none(&ctx.config);
+        links.under_way = moves.iter().map(|it| it.uuid).collect();
         let ends = moves.iter().flat_map(|it| [&it.source, &it.destination]);
         let ends = ends.cloned().collect();
         links.know(ctx, ends).await?;
@@ -103,6 +105,7 @@ impl HostLinks {
             numbers: HashMap::new(),
             known: Vec::new(),
             moving: Vec::new(),
+            under_way: HashSet::new(),
         }
     }
 
@@ -211,6 +214,11 @@ impl HostLinks {
             last_rounds: total > 0 && (sent >= total || is_nearly_all),
             ..new
         })
+    }
+
+    /// Does it hold its slots, and is it counted?
+    pub(crate) fn counts(&self, migration: MigrationUuid) -> bool {
+        self.under_way.contains(&migration)
     }
 
     /// Counts a move as one that moves.

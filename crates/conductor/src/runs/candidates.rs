@@ -162,9 +162,10 @@ pub(super) async fn links(
     own: Priority,
     waiting: &[&[Candidate]],
 ) -> Result<HostLinks, StoreError> {
-    let mut links = HostLinks::load_some(ctx, |of| leaves(own, of)).await?;
+    // In this order, as one that is admitted meanwhile is then seen twice, and never missed.
     let mut begun = ctx.store.moves_begun_by_runs().await?;
-    begun.retain(|it| leaves(own, Some(it.priority)));
+    let mut links = HostLinks::load_some(ctx, |of| leaves(own, of)).await?;
+    begun.retain(|it| leaves(own, Some(it.priority)) && !links.counts(it.uuid));
     let ends = begun.iter().flat_map(|it| [&it.source, &it.destination]);
     let all = waiting.iter().copied().flatten();
     let ends = ends.chain(all.flat_map(|it| [it.source(), &it.destination]));

@@ -64,27 +64,24 @@ fn our_order_is_near_the_bound_and_behind_no_other() {
     }
 }
 
-/// Destinations are made ready while the link is idle, and nothing can be slowed for the sake of
-/// another: that is what it is behind by.
 #[test]
-fn what_conductors_do_is_not_far_behind_and_ahead_of_fixed_numbers() {
+fn what_conductors_do_is_never_behind_one_at_a_time() {
     for (gbit, stream) in [(10, 10), (10, 3), (25, 10), (100, 10)] {
         let link = generate::link(gbit, stream);
-        let (mut ours, mut others) = (Vec::new(), vec![Vec::new(); OTHERS.len() - 1]);
+        let (mut ours, mut others) = (Vec::new(), Vec::new());
         for seed in 0..8 {
             let (fleet, plan) = drain(seed, link, Vec::new());
             ours.push(ratio(&fleet, &plan, Policy::Executed));
-            for (ratios, policy) in others.iter_mut().zip(OTHERS) {
-                ratios.push(ratio(&fleet, &plan, policy));
-            }
+            others.push(ratio(&fleet, &plan, Policy::Fixed(1)));
         }
         println!(
-            "{gbit} Gbit/s, {stream} a stream: {:.3}",
-            of(ours.clone(), 50)
+            "{gbit} Gbit/s, {stream} a stream: {:.3}, one at a time {:.3}",
+            of(ours.clone(), 50),
+            of(others.clone(), 50)
         );
         assert!(ours.iter().all(|it| *it >= 1.0 - 1e-9), "{ours:?}");
-        for (ratios, policy) in others.into_iter().zip(OTHERS) {
-            println!("    {policy:?}: {:.3}", of(ratios, 50));
+        for (ours, other) in ours.into_iter().zip(others) {
+            assert!(ours <= other * 1.001, "{ours} is more than {other}");
         }
     }
 }
