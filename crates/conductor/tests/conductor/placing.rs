@@ -132,7 +132,7 @@ on_both! {
     async fn another_processor(made: Made) {
         let mut made = made.with_hosts(&[1, 0]);
         made.guest(1).cpu_features = vec!["avx512f".to_owned()];
-        no_host_fits(made, to(2), "Unacceptable CPU info").await;
+        no_host_fits(made, to(2), "the processors have no avx512f").await;
     }
 
     async fn an_older_hypervisor(made: Made) {

@@ -178,10 +178,10 @@ async fn groups_count_when_a_host_is_emptied() {
         "INSERT INTO server_groups (uuid, name, project_id, user_id, policy, created_at)
          VALUES ('66666666-0000-4000-8000-000000000001', 'web', '{LAB}', 'u', 'anti-affinity',
              '2026-11-20 12:00:00');
-         INSERT INTO server_group_members (group_id, server_uuid, created_at)
-         SELECT id, '{SERVER}', '2026-11-20 12:00:00' FROM server_groups;
-         INSERT INTO server_group_members (group_id, server_uuid, created_at)
-         SELECT id, '{OTHER}', '2026-11-20 12:00:00' FROM server_groups;
+         INSERT INTO server_group_members (group_id, server_uuid, origin, created_at)
+         SELECT id, '{SERVER}', 'observed', '2026-11-20 12:00:00' FROM server_groups;
+         INSERT INTO server_group_members (group_id, server_uuid, origin, created_at)
+         SELECT id, '{OTHER}', 'observed', '2026-11-20 12:00:00' FROM server_groups;
          UPDATE services SET disabled = TRUE WHERE host IN ('host-3', 'host-4');"
     ));
     let path = "/hosts/host-1/drain-check";
