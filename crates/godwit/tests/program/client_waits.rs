@@ -238,6 +238,27 @@ async fn a_plan_is_shown_once_it_is_made() -> Result<()> {
     Ok(())
 }
 
+/// What was under way is ending, and the run home is made then.
+#[tokio::test]
+async fn a_way_home_that_is_yet_to_be_made_is_waited_for() -> Result<()> {
+    let mut yet = maintenance("leaving", false);
+    yet["run"] = Value::Null;
+    let shown = format!("GET /runs/{RUN}");
+    let service = Service::start(&[
+        ("DELETE /hosts/host-1/maintenance", &[(202, yet.clone())]),
+        (
+            "GET /hosts/host-1/maintenance",
+            &[(200, yet), (200, maintenance("leaving", false))],
+        ),
+        (&shown, &[(200, run("partial", "failed", 50))]),
+    ])?;
+    let arguments = ["undrain", "host-1", "--wait", "--timeout", "60"];
+    let (code, out, error) = text(&service.run(&arguments).await?);
+    assert_eq!(code, Some(4), "the way home is partial: {out}{error}");
+    service.stop().await;
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_host_is_left_with_or_without_a_way_home() -> Result<()> {
     let shown = format!("GET /runs/{RUN}");
