@@ -323,22 +323,22 @@ async fn seeds(from: u64, count: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_runs_end_whoever_drives_them_first_seeds() {
-    seeds(0, 60).await;
+    seeds(0, 50).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_runs_end_whoever_drives_them_second_seeds() {
-    seeds(1_000, 60).await;
+    seeds(1_000, 50).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_runs_end_whoever_drives_them_third_seeds() {
-    seeds(2_000, 60).await;
+    seeds(2_000, 50).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_runs_end_whoever_drives_them_fourth_seeds() {
-    seeds(3_000, 60).await;
+    seeds(3_000, 50).await;
 }
 
 /// Drives whatever there is until nothing is left.
