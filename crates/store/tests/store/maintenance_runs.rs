@@ -7,6 +7,7 @@ use std::time::Duration;
 use godwit_core::effect::Subject;
 use godwit_core::failure::FailureCode;
 use godwit_core::host::maintenance::{Event, Left, Maintenance, Purpose, Rejected, State};
+use godwit_core::ids::OperationUuid;
 use godwit_core::plan::Options;
 use godwit_core::plan::options::{Immovable, ReturnHome};
 use godwit_core::plan::request::Target;
@@ -29,8 +30,13 @@ const CANCEL: OfRun = OfRun::CancelRequested {
     abort_running: false,
 };
 
+fn power_operation(number: u128, kind: OperationKind) -> OperationUuid {
+    operation(if kind == OperationKind::Start { 20 } else { 0 } + number)
+}
+
 fn power(number: u128, kind: OperationKind) -> PlanMade {
     let operation = PlannedOperation {
+        id: power_operation(number, kind),
         kind,
         ..moves(number, "a", "a")
     };
@@ -48,6 +54,11 @@ impl Bench {
     /// A run that has all room carries out a power action: it is off at the end.
     async fn carries_out_power(&self, number: u128, of: u128, outcome: Outcome) {
         let done = outcome == Outcome::Completed;
+        let kind = match done {
+            true => OperationKind::Shutdown,
+            false => OperationKind::Start,
+        };
+        let id = power_operation(of, kind);
         let start = OperationStart::Power(godwit_store::NewPower {
             server: server(of),
             action: if done {
@@ -57,13 +68,9 @@ impl Bench {
             },
             note: asked(&format!("req-{number}"), at(42)),
         });
-        let begun = self.store.operation_begin(
-            run(number),
-            operation(of),
-            start,
-            anybody,
-            by_conductor(42),
-        );
+        let begun = self
+            .store
+            .operation_begin(run(number), id, start, anybody, by_conductor(42));
         begun.await.unwrap();
         let off = PowerState::Shutdown;
         let seen = match &outcome {
@@ -79,7 +86,7 @@ impl Bench {
         });
         let concluded = self.store.power_conclude(claimed.unwrap(), seen, at(43));
         assert!(concluded.await.unwrap());
-        let ended = OfRun::OperationEnded(operation(of), outcome);
+        let ended = OfRun::OperationEnded(id, outcome);
         self.happens(number, ended, 44).await;
     }
 
