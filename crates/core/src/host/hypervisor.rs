@@ -5,8 +5,8 @@ const STAND_STILL: &[&str] = &["LXC", "UML", "OpenVZ", "Virtuozzo", "bhyve", "ir
 
 /// Do hypervisors of this type move guests that run? Of a type that nobody knows, its agent says.
 pub fn moves_live(hypervisor_type: &str) -> bool {
-    let is = |known: &&str| known.eq_ignore_ascii_case(hypervisor_type);
-    !STAND_STILL.iter().any(|known| is(&known))
+    let mut known = STAND_STILL.iter();
+    !known.any(|it| it.eq_ignore_ascii_case(hypervisor_type))
 }
 
 #[cfg(test)]
