@@ -2,15 +2,18 @@
 //! crosses, unless somebody has asked for that.
 
 use anyhow::{Context as _, ensure};
-use godwit_compute_agent::drivers::simulated::Disturbed;
+use godwit_compute_agent::driver::{Driver as _, PowerOff};
+use godwit_compute_agent::drivers::simulated::{Disturbed, Power};
+use godwit_compute_agent::holds::Holds;
+use godwit_core::event::Event;
 use godwit_core::ids::ServerUuid;
-use godwit_core::migration::Intent;
+use godwit_core::migration::{Intent, TimeoutAction};
 use godwit_core::plan::options::Immovable;
 use godwit_core::run::OperationKind;
-use godwit_core::status::MigrationKind;
+use godwit_core::status::{MigrationKind, MigrationStatus};
 use godwit_store::{ActionPage, MigrationFilter, MigrationPage, RunFilter, RunPage};
 
-use crate::cluster::Cluster;
+use crate::cluster::*;
 
 /// More than there are of anything in one test.
 const ALL: i64 = 10_000;
@@ -36,9 +39,11 @@ impl Cluster {
             .into_iter()
             .map(|it| it.record.migration)
             .collect();
-        let forced = migrations
-            .iter()
-            .any(|it| it.intent == Some(Intent::ForceComplete));
+        let late = self.config.time_limits.timeout_action == TimeoutAction::ForceComplete;
+        let forced = late
+            || migrations
+                .iter()
+                .any(|it| it.intent == Some(Intent::ForceComplete));
         ensure!(
             pauses == 0 || forced,
             "{server} was paused, and nobody forced it"
@@ -87,5 +92,28 @@ impl Cluster {
             );
         }
         Ok(())
+    }
+}
+
+on_both! {
+    async fn what_is_done_to_guests_is_noticed_where_nobody_asked_for_it(made: Made) {
+        let mut made = made.with_hosts(&[3, 0]);
+        made.host(1).post_copy = false;
+        made.never_converges(2);
+        let cluster = made.start().await;
+        let moved = cluster.begin(1, to(2)).await.unwrap();
+        cluster.ends(moved).await;
+        assert_eq!(cluster.fabric.disturbed(server(1)), Disturbed::default(), "a move is none");
+        let forced = cluster.begin(2, to(2)).await.unwrap();
+        cluster.reaches(forced, MigrationStatus::Running).await;
+        assert!(cluster.ask(forced, Event::ForceCompleteRequested).await);
+        cluster.ends(forced).await;
+        assert_eq!(cluster.fabric.disturbed(server(2)), Disturbed { stops: 0, pauses: 1 });
+        cluster.is_undisturbed(server(2)).await.unwrap();
+        let driver = cluster.fabric.driver(&host(1), Holds::default()).unwrap();
+        driver.power_off(server(3), PowerOff::Forced).await.unwrap();
+        let noticed = cluster.is_undisturbed(server(3)).await.unwrap_err();
+        assert!(noticed.to_string().contains("nobody wanted it off"), "{noticed}");
+        cluster.fabric.set_power(server(3), Power::On);
     }
 }

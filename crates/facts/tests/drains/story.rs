@@ -58,14 +58,11 @@ impl Seen {
     /// A test in which nothing happens proves nothing.
     pub(crate) fn assert_everything_happens(&self, count: u64) {
         assert_eq!(self.blockers, BTreeSet::from(BLOCKERS));
-        for (what, seen) in [
-            ("plans", self.plans),
-            ("operations", self.operations),
-            ("failures", self.failures),
-        ] {
+        for (what, seen) in [("plans", self.plans), ("operations", self.operations)] {
             assert!(seen > count, "{what}: {seen}");
         }
         for (what, seen) in [
+            ("failures", self.failures),
             ("another destination", self.replanned),
             ("stopped as asked", self.stopped_as_asked),
             ("safe to reboot", self.safe),
@@ -100,9 +97,9 @@ pub(crate) fn story(seed: u64) -> Seen {
 impl World {
     fn somebody_holds(&mut self) {
         let holder = HOLDERS[self.random.usize(0..HOLDERS.len())];
-        let immovable = match self.random.u8(0..6) {
-            0 => Immovable::Wait,
-            1 => Immovable::Skip,
+        let immovable = match self.random.u8(0..7) {
+            0..2 => Immovable::Wait,
+            2..4 => Immovable::Skip,
             _ => Immovable::ShutdownRestart,
         };
         let late = self.random.u8(0..12) == 0;

@@ -66,7 +66,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn of(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
-        let (hosts, servers) = (random.usize(3..6), random.usize(6..22));
+        let (hosts, servers) = (random.usize(3..6), random.usize(8..40));
         let link = generate::link(25, 10);
         let fleet = generate::fleet(seed, hosts, servers, link).unwrap();
         let (mut hosts, mut guests, groups) = fleet.into_parts();
