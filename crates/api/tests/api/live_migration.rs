@@ -8,7 +8,6 @@ use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::migration::{
     BlockMigration, Limits, LiveRequest, Placement, Request, StorageMode,
 };
-use godwit_core::plan::options::Affinity;
 use godwit_core::server::TaskState;
 use godwit_core::status::MigrationStatus;
 use godwit_core::time::Clock;

@@ -70,9 +70,10 @@ impl Cluster {
         let page = RunPage {
             limit: ALL,
             after: None,
-            operations: true,
+            operations: Some(usize::MAX),
         };
-        for run in self.store.run_list(&RunFilter::default(), page).await? {
+        let runs = self.store.run_list(&RunFilter::default(), page).await?;
+        for run in runs.items {
             let shuts_down = |it: &&godwit_core::run::Operation| {
                 it.server == server && it.kind == OperationKind::Shutdown && it.attempts > 0
             };

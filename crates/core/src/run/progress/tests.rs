@@ -33,8 +33,18 @@ fn what_is_cancelled_is_not_done() {
     let progress = Progress::NONE.after(&operations, Tally::default(), |_| 20);
     operations[1].state = OperationState::Cancelled;
     assert_eq!(progress.percent(), 60);
-    assert_eq!(Progress::NONE.after(&operations, Tally::default(), |_| 0).percent(), 50);
-    assert_eq!(progress.after(&operations, Tally::default(), |_| 0).percent(), 60);
+    assert_eq!(
+        Progress::NONE
+            .after(&operations, Tally::default(), |_| 0)
+            .percent(),
+        50
+    );
+    assert_eq!(
+        progress
+            .after(&operations, Tally::default(), |_| 0)
+            .percent(),
+        60
+    );
 }
 
 #[test]
