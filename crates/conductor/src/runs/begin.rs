@@ -57,7 +57,8 @@ pub(super) async fn some(
         ctx.queues.publish(driver.run, candidates.need_links);
         chosen.extend(candidates.need_none.into_iter().take(AT_ONCE));
         // All together they have to keep to the constraints, too.
-        let begin = startable(&record.run, |it| chosen.contains(&it.id));
+        let mut begin = startable(&record.run, |it| chosen.contains(&it.id));
+        begin.sort_by_key(|id| chosen.iter().position(|it| it == id));
         if begin.is_empty() {
             return Ok(None);
         }
@@ -88,9 +89,9 @@ async fn next(
     driver: &Driver<'_>,
     priority: Priority,
     waiting: &mut [Candidate],
-) -> Result<BTreeSet<OperationUuid>, Retry> {
+) -> Result<Vec<OperationUuid>, Retry> {
     if waiting.is_empty() {
-        return Ok(BTreeSet::new());
+        return Ok(Vec::new());
     }
     let ctx = driver.ctx;
     read_guests(ctx, waiting).await?;

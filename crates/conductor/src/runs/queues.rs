@@ -4,7 +4,7 @@
 //! to each of its drivers, which leaves links to whoever comes first. Runs that another conductor
 //! drives meet these where migrations are admitted, which is by the same order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use godwit_core::ids::{HostName, OperationUuid, RunUuid, ServerUuid};
@@ -78,7 +78,7 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Those of `own` that begin at `now`, `most` of them at most, where `others` wait as well, beside what
+/// Those of `own` that begin at `now`, in this order, `most` of them at most, where `others` wait as well, beside what
 /// `links` know to move already.
 pub(super) fn choose(
     own: &[Candidate],
@@ -86,7 +86,7 @@ pub(super) fn choose(
     links: &HostLinks,
     now: Timestamp,
     most: usize,
-) -> BTreeSet<OperationUuid> {
+) -> Vec<OperationUuid> {
     let both = own.iter().map(|it| (true, it));
     let both = both.chain(others.iter().map(|it| (false, it)));
     let waiting = both.filter_map(|(is_own, it)| {
