@@ -162,6 +162,7 @@ fn refused(rejected: &Rejected) -> Problem {
         Rejected::Ended(_)
         | Rejected::Operation(_)
         | Rejected::NotStartable(_)
+        | Rejected::OtherKind(..)
         | Rejected::RevisedTooOften(_)
         | Rejected::TooEarly => sentence(&rejected.to_string()),
     };
