@@ -8,11 +8,12 @@ use godwit_compute_agent::drivers::simulated::Power;
 use godwit_compute_agent::holds::HoldPoint;
 use godwit_core::event::Event as OfMigration;
 use godwit_core::failure::FailureCode;
-use godwit_core::plan::options::{Affinity, Constraint, Fallback};
+use godwit_core::ids::HostName;
+use godwit_core::plan::options::{Affinity, Constraint, Fallback, ReturnHome};
 use godwit_core::plan::request::Target;
 use godwit_core::plan::{Options, PlanState};
 use godwit_core::reason::ReasonCode;
-use godwit_core::run::{OperationKind, OperationState as Is, RunState};
+use godwit_core::run::{Event, OperationKind, OperationState as Is, RollingState, RunState};
 use godwit_core::server::VmState;
 use godwit_core::server_group::Policy;
 use godwit_core::status::{MigrationKind, MigrationStatus as Status};
@@ -50,6 +51,12 @@ fn hurries(made: &mut Made) {
 
 fn kinds(record: &RunRecord) -> Vec<OperationKind> {
     record.run.operations.iter().map(|it| it.kind).collect()
+}
+
+/// A host of a run of many that is in this state.
+fn in_turn(record: &RunRecord, state: RollingState) -> Option<HostName> {
+    let mut hosts = record.run.rolling.iter().flat_map(|it| &it.hosts);
+    hosts.find(|it| it.state == state).map(|it| it.host.clone())
 }
 
 /// Until a move of it has shown how fast a server changes its memory; then that ends.
@@ -337,6 +344,37 @@ on_both! {
         assert!(cluster.store.migrations_unfinished().await.unwrap().is_empty());
         assert!(cluster.store.slot_list().await.unwrap().is_empty());
         assert!(cluster.store.claim_list().await.unwrap().is_empty());
+    }
+
+    async fn one_host_to_spare_is_enough_where_guests_return_to_each_that_is_done(made: Made) {
+        let mut made = made.with_hosts(&[1, 1, 0]);
+        for number in [1, 2, 3] {
+            made.host(number).memory_bytes = 3 * GIB / 2;
+        }
+        let cluster = made.start().await;
+        let target = Target::Rolling { hosts: vec![host(1), host(2)], max_unavailable: 1 };
+        let options = Options { return_home: ReturnHome::Now, ..Options::default() };
+        let run = cluster.carry_out(target, options).await;
+        for _ in 0..2 {
+            let record = cluster
+                .run_reaches(run, "a host to be ready", |it| in_turn(it, RollingState::Ready).is_some())
+                .await;
+            let ready = in_turn(&record, RollingState::Ready).unwrap();
+            cluster.run_asked(run, Event::HostDone(ready.clone())).await;
+            cluster.run_reaches(run, "its guest to be back", |it| {
+                let hosts = it.run.rolling.iter().flat_map(|it| &it.hosts);
+                hosts.clone().any(|it| it.host == ready && it.state == RollingState::Done)
+            })
+            .await;
+        }
+        let record = cluster.run_ends(run).await;
+        assert_eq!(record.run.state, RunState::Completed, "{:#?}", record.run);
+        assert!(record.run.revisions.is_empty(), "{:#?}", record.run);
+        for number in [1, 2] {
+            assert!(cluster.is_on(number, number).await);
+            assert_eq!(cluster.migrations_of(number).await, 2, "there and back");
+        }
+        cluster.is_sound().await;
     }
 
     async fn a_circle_of_full_hosts_is_solved_by_a_third_one(made: Made) {

@@ -188,7 +188,7 @@ on_both! {
     async fn what_an_operation_has_become_is_read_as_such(bench: Bench) {
         bench.fleet(&[("a", 2), ("b", 0), ("c", 0)]).await;
         let options = Options { fallback: Fallback::Cold, ..Options::default() };
-        let wish = NewPlan { options: options.clone(), ..new_plan(1, Target::Host(host("a"))) };
+        let wish = NewPlan { options: options.clone(), ..new_plan(1, Target::Servers(Vec::new())) };
         bench.store.plan_create(wish, None, by_user(1)).await.unwrap();
         bench.store.plan_made(plan(1), two(), by_conductor(2)).await.unwrap();
         let nothing = Vec::<()>::new();
