@@ -194,7 +194,7 @@ impl Facts<'_> {
             let has_all = need.cpu_features.is_subset(&to.host.cpu_features);
             need.arch == to.host.arch && has_all
         };
-        let cpu = needs.iter().all(|need| runs(need));
+        let cpu = needs.iter().all(runs);
         let cpu = if cpu { "runs them" } else { &to.host.arch };
         self.add(FactCode::HostCpu, subject(), cpu);
         let reached = needs
