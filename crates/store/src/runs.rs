@@ -4,8 +4,9 @@
 //!   run of a plan ──► effect `drive` ──► room claimed ──► operations begin and end ──► it ends
 //! ```
 //!
-//! Each change goes through one function (`write`): the run is loaded and locked, core says what
-//! follows from an event, and all of it is written in the same transaction: the row (compare and swap
+//! Each change goes through one function (`write`): the run is loaded and locked, or so much of it as the
+//! event is about ([`godwit_core::run::part`]), core says what follows from the event, and all of it is
+//! written in the same transaction: the row (compare and swap
 //! on its generation), those of its operations that changed, revisions, the event, the outbox, and what
 //! the run holds of hosts.
 //!
