@@ -29,8 +29,8 @@ fn what_is_new_begins_as_it_is_configured() {
         new_scopes: Beginning::Enabled,
     };
     assert_eq!(config.allocation, expected);
-    let error = refused("allocation: {new_hosts: off}\n");
-    assert!(error.contains("allocation"), "{error}");
+    let error = refused("allocation: {new_hosts: never}\n");
+    assert!(error.starts_with("godwit.yaml: "), "{error}");
 }
 
 #[test]
