@@ -326,6 +326,11 @@ proptest! {
                 && schedule.rate(&other.stream).is_none()));
         }
     }
+}
+
+proptest! {
+    // Each is a long story.
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     /// Some of what moves ends, as much as may begin does, and new moves of users come for ever.
     #[test]
