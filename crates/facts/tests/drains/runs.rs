@@ -398,6 +398,12 @@ impl World {
         reasons.extend(
             failed.filter_map(|it| Some((it.server, it.failure.as_ref()?.message.clone()))),
         );
+        if let Some(by) = &kept.cancelled_by {
+            for server in left.keys() {
+                let because = || format!("cancelled by {by}");
+                reasons.entry(*server).or_insert_with(because);
+            }
+        }
         let ended = OfMaintenance::RunEnded {
             run,
             left,

@@ -126,12 +126,6 @@ impl World {
         self.hosts[0].host.name.clone()
     }
 
-    pub(crate) fn is_here(&self, server: ServerUuid) -> bool {
-        self.guests
-            .get(&server)
-            .is_some_and(|it| it.need.source == self.host())
-    }
-
     /// What it executes.
     pub(crate) fn executing(&self) -> BTreeSet<ServerUuid> {
         let here = self

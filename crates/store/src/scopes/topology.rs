@@ -204,12 +204,14 @@ pub(super) fn write(
 
 /// Removes what says nothing of a host any more.
 pub(super) fn forget(connection: &mut Database, host: &HostName) -> QueryResult<()> {
-    let row = host_topologies::table
+    diesel::delete(host_topologies::table)
         .filter(host_topologies::host.eq(host.as_str()))
         .filter(host_topologies::pod.is_null())
         .filter(host_topologies::cluster.is_null())
-        .filter(host_topologies::left_at.is_null());
-    diesel::delete(row).prepared().execute(connection).map(drop)
+        .filter(host_topologies::left_at.is_null())
+        .prepared()
+        .execute(connection)
+        .map(drop)
 }
 
 impl Store {

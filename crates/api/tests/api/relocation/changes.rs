@@ -139,6 +139,16 @@ async fn granted(world: &World, operation: &Operation, form: usize) -> (String, 
                 "return_home": "now", "deadline": "2026-11-21T12:00:00Z"});
             ("/hosts/host-1/maintenance".to_owned(), hold)
         }
+        ("POST", "/hosts/{host}/fence") => {
+            world.host("host-9").await;
+            world.sql("UPDATE services SET last_seen_up = created_at WHERE host = 'host-9'");
+            world.advance(90);
+            for heard in ["host-1", "host-2"] {
+                world.host(heard).await;
+            }
+            let dead = json!({"kind": "operator", "reason": "its power is cut"});
+            ("/hosts/host-9/fence".to_owned(), dead)
+        }
         ("DELETE", "/hosts/{host}/maintenance") => {
             let hold = json!({"holder": "me"});
             done(world, ("POST", "/hosts/host-1/maintenance"), &hold).await;
