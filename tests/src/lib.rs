@@ -2,6 +2,7 @@
 //!
 //! - [`collector`]: who is sent traces.
 //! - [`deployment`]: PostgreSQL, conductors, API and agents around real libvirt hosts.
+//! - [`outage`]: a database that does not answer.
 //! - [`package`]: the Debian package, and the tree in which it is tried.
 //! - [`process`]: one role as a process, to be killed and started again.
 //! - [`simulated`]: the same around simulated hosts, where hypervisors are not the point.
@@ -22,6 +23,7 @@ pub mod maintained;
 pub mod native;
 pub mod notifications;
 pub mod operator;
+pub mod outage;
 pub mod package;
 pub mod process;
 pub mod prometheus;

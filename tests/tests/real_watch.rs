@@ -13,6 +13,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use system_tests::maintained::{Maintained, after};
 use system_tests::native::Native;
+use system_tests::outage::{locked, open_database, unlock};
 use system_tests::prometheus::{Prometheus, rules, shortened};
 use system_tests::sdk::Refused;
 use system_tests::sdk::{Sdk, repository};
@@ -314,55 +315,6 @@ fn webhook_to_nowhere(deployment: &Simulated) -> Result<(Native, Value)> {
     let url = format!("http://{}/", free_address()?);
     let webhook = Runtime::new()?.block_on(native.webhook(&url, None))?;
     Ok((native, webhook))
-}
-
-/// Holds locks that everybody waits for who asks about servers, and all that a conductor does.
-fn locked(deployment: &Simulated) -> Result<std::process::Child> {
-    let begin = || {
-        deployment.sql(
-            "BEGIN;
-             LOCK TABLE servers, services, effects, migrations IN ACCESS EXCLUSIVE MODE;
-             SELECT pg_sleep(120);",
-        )
-    };
-    let held = format!(
-        "DO $$ BEGIN
-             IF (SELECT COUNT(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
-                 WHERE datname = '{}' AND mode = 'AccessExclusiveLock' AND granted) < 4
-             THEN RAISE EXCEPTION 'not all are locked'; END IF;
-         END $$",
-        deployment.database_name()
-    );
-    let mut lock = begin()?;
-    wait_for_blocking("the locks", MOVE, || {
-        // Others have locks as well, and who ends a deadlock may be we.
-        if lock.try_wait()?.is_some() {
-            lock = begin()?;
-        }
-        deployment.sql_elsewhere(&held).map(Some)
-    })?;
-    Ok(lock)
-}
-
-/// A client that is killed leaves its session at work, so the session is ended.
-fn unlock(deployment: &Simulated, mut lock: std::process::Child) -> Result<()> {
-    deployment.sql_elsewhere(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE query LIKE '%pg_sleep(120)%' AND pid <> pg_backend_pid()",
-    )?;
-    lock.wait()?;
-    Ok(())
-}
-
-/// Lets nobody have a connection to the database, not even those who have one, or everybody again.
-fn open_database(deployment: &Simulated, open: bool) -> Result<()> {
-    let database = deployment.database_name();
-    deployment.sql_elsewhere(&format!(
-        "ALTER DATABASE {database} ALLOW_CONNECTIONS {open}"
-    ))?;
-    deployment.sql_elsewhere(&format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
-    ))
 }
 
 /// Few connections for the API, so that a crowd takes them all, and two for a conductor, soon given up

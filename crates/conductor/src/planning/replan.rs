@@ -25,7 +25,7 @@ use crate::testimony::explain;
 
 mod choose;
 
-use self::choose::{choose, may_be_replaced};
+use self::choose::{choose, why_not_replaced};
 
 /// What comes of looking for another destination.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,7 +46,7 @@ pub(crate) async fn replan(
     let Some(operation) = run.run.operation(operation) else {
         return Ok(Replanned::Nowhere(vec![unknown_operation()]));
     };
-    if let Err(reason) = may_be_replaced(&plan.target, &run.run, operation) {
+    if let Some(reason) = why_not_replaced(&plan.target, &run.run, operation) {
         return Ok(Replanned::Nowhere(vec![reason]));
     }
     let look = match Look::at(ctx, run, operation, Far::Everywhere).await? {

@@ -19,8 +19,10 @@ words!(
 
 words!(
     /// How far the rules of server groups bind a plan.
+    #[derive(Default)]
     Affinity, "affinity", {
         /// A hard rule is never broken.
+        #[default]
         Strict = "strict",
         /// A hard rule may be broken where nothing else fits.
         BestEffort = "best_effort",
@@ -75,12 +77,6 @@ words!(
         Rebalance = "rebalance",
     }
 );
-
-impl Default for Affinity {
-    fn default() -> Self {
-        Self::Strict
-    }
-}
 
 impl Affinity {
     /// Is it what whoever asks for nothing gets?

@@ -276,7 +276,7 @@ async fn hosts_are_emptied_one_after_the_other_and_get_their_guests_back() -> Re
         let turn = |it: &Value| ready(it).into_iter().find(|host| !done.contains(host));
         let shown = cloud.once(&run, |it| turn(it).is_some()).await?;
         let host = turn(&shown).context("none is ready")?;
-        assert_eq!(ready(&shown), [host.clone()], "{shown}");
+        assert_eq!(ready(&shown), std::slice::from_ref(&host), "{shown}");
         assert!(on(&cloud.places().await?, &host).is_empty(), "{host}");
         let path = format!("{run}/hosts/{host}/done");
         let said = (Method::POST, path.as_str());

@@ -76,7 +76,7 @@ impl Store {
         after: Option<&Queued>,
         limit: i64,
     ) -> Result<Vec<Queued>, StoreError> {
-        let [sources, destinations] = [&full.sources, &full.destinations].map(|it| json(it));
+        let [sources, destinations] = [&full.sources, &full.destinations].map(json);
         let beginning = (Timestamp::from(DateTime::<Utc>::UNIX_EPOCH), 0);
         let (created_at, id) = after.map_or(beginning, |last| (last.created_at, last.id));
         self.read(move |connection| {

@@ -11,20 +11,19 @@ use godwit_planner::candidates::candidates;
 use godwit_planner::inventory::{Host, Need, Target};
 use godwit_store::NewDestination;
 
-/// Is there another destination for it, or another way to the one it has, that its plan permits?
-pub(super) fn may_be_replaced(
+/// Why there is no other destination for it, nor another way to the one it has, that its plan permits;
+/// `None`: there may be one.
+pub(super) fn why_not_replaced(
     target: &PlanTarget,
     run: &Run,
     operation: &Operation,
-) -> Result<(), Reason> {
+) -> Option<Reason> {
     if operation.kind == OperationKind::Storage {
         let text = format!("its disks go to {}, or nowhere", operation.destination);
-        return Err(Reason::new(ReasonCode::NotNamed, text));
+        return Some(Reason::new(ReasonCode::NotNamed, text));
     }
-    match only_destination(target) {
-        Some(only) if !operation.goes_cold(run.fallback) => Err(not_named(only)),
-        Some(_) | None => Ok(()),
-    }
+    let only = only_destination(target)?;
+    (!operation.goes_cold(run.fallback)).then(|| not_named(only))
 }
 
 /// The best of the hosts that the operation was not sent to before, and that the plan leaves alone; one

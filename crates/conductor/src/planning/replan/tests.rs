@@ -248,12 +248,12 @@ fn who_did_not_end_goes_cold_to_where_it_was_to_go() {
     let named = PlanTarget::Server(operation(1).server, Some(name("b")));
     let mut run = run(vec![operation(1)]);
     run.operations[0].failure = Some(Failure::new(FailureCode::Stalled, "It never ended."));
-    let refused = may_be_replaced(&named, &run, &run.operations[0]);
-    assert_eq!(refused.unwrap_err().code, ReasonCode::NotNamed);
+    let refused = why_not_replaced(&named, &run, &run.operations[0]);
+    assert_eq!(refused.unwrap().code, ReasonCode::NotNamed);
     run.fallback = Fallback::Cold;
     let servers = PlanTarget::Servers(Vec::new());
     for target in [&named, &servers] {
-        assert_eq!(may_be_replaced(target, &run, &run.operations[0]), Ok(()));
+        assert_eq!(why_not_replaced(target, &run, &run.operations[0]), None);
         let cold = ("b".to_owned(), OperationKind::Cold);
         assert_eq!(turned(&hosts, target, &run, &["c"]), cold);
     }
@@ -263,7 +263,7 @@ fn who_did_not_end_goes_cold_to_where_it_was_to_go() {
     assert_eq!(found.unwrap_err()[0].code, ReasonCode::Memory);
     run.operations[0].kind = OperationKind::Cold;
     assert_eq!(chosen(&hosts, &servers, &run), Ok("c".to_owned()));
-    assert!(may_be_replaced(&named, &run, &run.operations[0]).is_err());
+    assert!(why_not_replaced(&named, &run, &run.operations[0]).is_some());
 }
 
 #[test]
@@ -274,6 +274,6 @@ fn disks_go_to_the_pool_that_was_named_or_nowhere() {
     };
     let mut run = run(vec![operation(1)]);
     run.operations[0].kind = OperationKind::Storage;
-    let refused = may_be_replaced(&target, &run, &run.operations[0]);
-    assert_eq!(refused.unwrap_err().code, ReasonCode::NotNamed);
+    let refused = why_not_replaced(&target, &run, &run.operations[0]);
+    assert_eq!(refused.unwrap().code, ReasonCode::NotNamed);
 }
