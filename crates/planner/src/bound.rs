@@ -201,7 +201,13 @@ impl Bounds<'_> {
         let comes = task.destination.map(|host| {
             // Wherever else it comes from, what this host cannot reach is copied to it.
             let disks = disks(&self.fleet.hosts()[host].host.pools);
-            Sent::of(memory + disks, memory, dirty, stream(self.fleet, host))
+            let rate = stream(self.fleet, host);
+            let dirty = if task.live {
+                dirty_rate(server.dirty_bytes_per_second, rate)
+            } else {
+                0.0
+            };
+            Sent::of(memory + disks, memory, dirty, rate)
         });
         Least {
             leaves,

@@ -226,9 +226,10 @@ fn first<Id, Q: Ord + Clone>(
     queues: &BTreeMap<Q, Vec<Candidate<Id, Q>>>,
     now: Timestamp,
 ) -> Option<Q> {
+    // Of each queue its first one is asked for first.
     let all = queues
         .values()
-        .flatten()
+        .filter_map(|queue| queue.first())
         .map(|candidate| &candidate.waiting);
     let first = all.min_by(|one, other| compare(one, other, now))?;
     Some(first.queue.clone())

@@ -47,8 +47,10 @@ pub(super) fn candidates(record: &RunRecord, later: &BTreeSet<OperationUuid>) ->
     });
     let weights = weights(record);
     let weight = |it: &Candidate| weights.get(&it.operation).copied().unwrap_or_default();
-    // Those of the same length stay in the order of the plan.
-    found.need_links.sort_by_key(|it| Reverse(weight(it)));
+    // What goes on first; those of the same length stay in the order of the plan.
+    found
+        .need_links
+        .sort_by_key(|it| Reverse((it.waiting.goes_on, weight(it))));
     let mut looked_at: BTreeMap<HostName, usize> = BTreeMap::new();
     found.need_links.retain(|it| {
         let of_queue = looked_at.entry(it.source().clone()).or_default();

@@ -121,7 +121,10 @@ pub(super) async fn advance(
         if let Some(event) = event {
             let store = &driver.ctx.store;
             let stepped = store.run_apply_part(driver.run, event, driver.note());
-            return Ok(applied(stepped.await)?.map(Changed::part));
+            // What means nothing to the run as it is keeps it from no other host.
+            if let Some(part) = applied(stepped.await)? {
+                return Ok(Some(Changed::part(part)));
+            }
         }
     }
     Ok(None)
@@ -139,6 +142,10 @@ async fn held(
     let holds = is_held(record, &maintenance);
     if it.held && !holds {
         return Ok(released(record, &it.host));
+    }
+    if holds && !it.held && it.state == RollingState::Emptying {
+        // A program of the release before has held it, and has not said so.
+        return Ok(Some(Event::HostHeld(it.host.clone())));
     }
     match it.state {
         RollingState::Emptying if holds => emptied(driver, record, maintenance).await,

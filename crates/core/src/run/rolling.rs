@@ -131,10 +131,14 @@ impl Rolling {
         found.is_some_and(|it| it.state == RollingState::Emptying && !it.released && !it.held)
     }
 
-    /// Those whose guests return, which the run waits for.
-    pub fn returning(&self) -> impl Iterator<Item = &HostName> {
-        let returning = |it: &&RollingHost| it.released && it.state != RollingState::Done;
-        self.hosts.iter().filter(returning).map(|it| &it.host)
+    /// Those that are being emptied, are worked on, or get their guests back: the run waits for whoever
+    /// does that.
+    pub fn unavailable(&self) -> impl Iterator<Item = &HostName> {
+        let hosts = self.hosts.iter().filter(|it| match it.state {
+            RollingState::Emptying | RollingState::Ready => true,
+            RollingState::Waiting | RollingState::Done => false,
+        });
+        hosts.map(|it| &it.host)
     }
 
     /// As a destination; `None`: nothing is sent there. One whose turn is to come is only for what

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use godwit_core::begin::is_in_the_way;
 use godwit_core::ids::{HostName, ServerGroupUuid};
+use godwit_core::server::PowerState;
 use godwit_core::status::MigrationKind;
 use godwit_planner::admission::SlotsTaken;
 use godwit_planner::fleet::{Fleet, FleetError, FleetHost, FleetServer, Group, Link};
@@ -101,9 +102,10 @@ fn server(
         need,
         memory_bytes: memory << 20,
         disk_bytes,
-        dirty_bytes_per_second: guest
-            .server
-            .dirty_bytes_per_second
+        // Who stands still changes nothing, whatever was measured before.
+        dirty_bytes_per_second: (guest.server.power_state == PowerState::Running)
+            .then_some(guest.server.dirty_bytes_per_second)
+            .flatten()
             .and_then(|it| u64::try_from(it).ok()),
         running: guest.runs(),
         // Of a host that is gone nobody can say more than that.

@@ -17,7 +17,7 @@ const ATTEMPTS: usize = 3;
 const PAGES: usize = 1_000;
 
 /// The longest page, by the API.
-const PAGE: &str = "1000";
+const PAGE: usize = 1_000;
 
 /// The API, as the one who has logged in sees it.
 pub(super) struct Api {
@@ -96,16 +96,29 @@ impl Api {
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<Value, Failure> {
+        self.first_of_list(path, query, usize::MAX).await
+    }
+
+    /// The first `most` items of a list, as if they were one page: the API may end pages before.
+    pub(super) async fn first_of_list(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        most: usize,
+    ) -> Result<Value, Failure> {
         let first = self.address(path, query);
         let mut address = first.clone();
-        address.query_pairs_mut().append_pair("limit", PAGE);
+        let limit = most.min(PAGE).to_string();
+        address.query_pairs_mut().append_pair("limit", &limit);
         let mut items = Vec::new();
         for _ in 0..PAGES {
             let mut page = self.ask(Method::GET, address.clone(), None).await?.document;
             if let Some(Value::Array(more)) = page.get_mut("items").map(Value::take) {
                 items.extend(more);
             }
-            let Some(next) = page["next"].as_str().and_then(|it| first.join(it).ok()) else {
+            let next = page["next"].as_str().filter(|_| items.len() < most);
+            let Some(next) = next.and_then(|it| first.join(it).ok()) else {
+                items.truncate(most);
                 return Ok(json!({ "items": items, "next": null, "total": page["total"] }));
             };
             // Only what it asks for: the token goes nowhere else.

@@ -159,7 +159,14 @@ async fn to_end(
     timeout: u64,
 ) -> Result<Outcome, Failure> {
     let mut follow = Follow::new(api, screen, timeout);
-    let run = match run_of(held) {
+    let mut run = run_of(held);
+    if run.is_none() && is_entering(&held.document) {
+        // Its run is made once the one that is under way has ended.
+        let mut emptying = MaintenanceOf::until_its_emptying(host.to_owned());
+        let maintenance = follow.until_end(&mut emptying).await?;
+        run = read::<Maintenance>(&maintenance).run;
+    }
+    let run = match run {
         Some(run) => Some(follow.until_end(&mut RunOf::new(run)).await?),
         None => None,
     };
@@ -181,6 +188,10 @@ async fn to_end(
         show::maintenance(screen, host, &it, &follow.names);
     });
     Ok(outcome_of_drain(of_run, &it))
+}
+
+fn is_entering(maintenance: &Value) -> bool {
+    read::<Maintenance>(maintenance).state == "entering"
 }
 
 /// What came of emptying a host, whose run ended so.

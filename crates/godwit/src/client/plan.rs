@@ -56,9 +56,13 @@ pub(super) async fn run(
 
 /// The newest of a list of plans or runs.
 pub(super) async fn list(api: &Api, what: &str, asked: &List) -> Result<Value, Failure> {
-    let limit = asked.limit.to_string();
+    // What tables do not show, and may be much.
+    let fields = match what {
+        "plans" => "id,type,state,sources,created_at,runs",
+        _ => "id,type,state,percent,created_at,plan",
+    };
     let query = [
-        ("limit", Some(limit.as_str())),
+        ("fields", Some(fields).filter(|_| !asked.output.json)),
         ("state", asked.state.as_deref()),
         ("type", asked.kind.as_deref()),
     ];
@@ -66,7 +70,7 @@ pub(super) async fn list(api: &Api, what: &str, asked: &List) -> Result<Value, F
         .into_iter()
         .filter_map(|(key, value)| Some((key, value?)));
     let given: Vec<(&str, &str)> = given.collect();
-    api.get(&[what], &given).await
+    api.first_of_list(&[what], &given, asked.limit.into()).await
 }
 
 /// Shows a run that begins, or waits `timeout` seconds at most for its end.

@@ -100,12 +100,11 @@ impl Facts<'_> {
         let server = &self.fleet.servers()[no];
         let subject = || Subject::Server(server.need.server);
         let need = &server.need;
+        // Disks fill up all the time; where that matters the room of destinations says so.
         let Resources {
-            vcpus,
-            memory_mb,
-            disk_gb,
+            vcpus, memory_mb, ..
         } = need.room;
-        let size = format!("{vcpus} vcpus, {memory_mb} MiB, {disk_gb} GiB of disk");
+        let size = format!("{vcpus} vcpus, {memory_mb} MiB");
         let pools: Vec<_> = need.pools.iter().map(String::as_str).collect();
         let local = if need.local_disks {
             " and local disks"

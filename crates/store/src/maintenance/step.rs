@@ -72,7 +72,8 @@ pub(super) fn hold_locked(
     }
     // Nobody is on his way there from now on whom this does not count. With the hosts of what may have
     // to be cancelled, as hosts are locked in their order.
-    let works = it.work.iter().chain(&it.next).map(|it| it.run);
+    let works = it.work.iter().chain(&it.beside).chain(&it.next);
+    let works = works.map(|it| it.run);
     let mut hosts = runs::ends_of_waiting(connection, works)?;
     hosts.insert(host.to_string());
     let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();

@@ -190,19 +190,17 @@ fn place(
     }
 }
 
-/// Whom each of them waits for. A run of many hosts that has begun waits for those that bring guests
-/// of one of them home; so it may wait for `run`.
+/// Whom each of them waits for. A run of many hosts that has begun waits for those that work for one
+/// of them: that empty it once more, or bring its guests home. So it may wait for `run`.
 fn waits(run: &RunRecord, others: &[Other]) -> Waits {
-    let homes = others.iter().map(|it| (it.run, it.kind, it.host.as_ref()));
-    let own = (run.uuid, run.run.kind, run.host.as_ref());
-    let homes = homes.chain([own]);
-    let homes = homes.filter(|(_, kind, _)| *kind == PlanKind::ReturnHome);
-    let homes: Vec<(RunUuid, Option<&HostName>)> =
-        homes.map(|(run, _, host)| (run, host)).collect();
+    let of_hosts = others.iter().map(|it| (it.run, it.host.as_ref()));
+    let of_hosts = of_hosts.chain([(run.uuid, run.host.as_ref())]);
+    let of_hosts: Vec<(RunUuid, Option<&HostName>)> = of_hosts.collect();
     let of = |it: &Other| -> BTreeSet<RunUuid> {
         let rolling = it.rolling.as_ref().filter(|_| !it.waits());
-        let returning = rolling.into_iter().flat_map(|it| it.0.returning());
-        let ways = returning.flat_map(|of| homes.iter().filter(move |(_, host)| *host == Some(of)));
+        let unavailable = rolling.into_iter().flat_map(|it| it.0.unavailable());
+        let ways =
+            unavailable.flat_map(|of| of_hosts.iter().filter(move |(_, host)| *host == Some(of)));
         let pending = it.waits_for.0.iter().filter(|_| it.waits());
         ways.map(|(run, _)| *run).chain(pending.copied()).collect()
     };
@@ -217,8 +215,8 @@ fn others(
     now: Timestamp,
 ) -> Result<Others, StoreError> {
     let rows = Other::load_all(connection, run)?;
-    let returns = run.run.kind == PlanKind::ReturnHome;
-    let behind = returns.then(|| waiting_for(run.uuid, &waits(run, &rows)));
+    let of_host = run.host.is_some();
+    let behind = of_host.then(|| waiting_for(run.uuid, &waits(run, &rows)));
     let mut held = claims::with_migrations(claims::of_all(connection)?, of_runs);
     let mut servers = servers(connection, run)?;
     let idle = is_idle(run.run.kind, run.priority);
@@ -266,9 +264,11 @@ fn claim_room(
     let wanted = |(host, _): &(&HostName, &Resources)| room.hosts.contains_key(*host);
     let capacity = capacity.iter().filter(wanted);
     let capacity = capacity.map(|(host, it)| (host.clone(), *it)).collect();
-    let free = free(connection, &capacity)?;
+    // Of what is given back meanwhile too much is counted that way: as held, and as free. It is refused
+    // to nobody for that.
     let claims::OfMigrations { of_runs, of_none } = claims::of_migrations(connection)?;
     let others = others(connection, run, of_runs, note.at)?;
+    let free = free(connection, &capacity)?;
     let times = (run.short_since, note.at);
     let decision = match run.run.state == RunState::Pending && run.planned {
         true => {

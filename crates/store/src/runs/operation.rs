@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
-use godwit_core::failure::Failure;
+use godwit_core::failure::{Failure, FailureCode};
 use godwit_core::ids::{MigrationUuid, OperationUuid, RunUuid, ServerUuid};
 use godwit_core::plan::Actual;
 use godwit_core::resources::Resources;
@@ -205,8 +205,17 @@ impl RunningOperation {
 
     /// How it ended; `None`: it has not, or is not a matter of a migration.
     pub fn outcome(&self) -> Option<Outcome> {
-        let migration = &self.migration.as_ref()?.migration;
-        Outcome::of(migration.status(), migration.failure.as_ref())
+        let record = self.migration.as_ref()?;
+        let migration = &record.migration;
+        let mut failure = migration.failure.clone();
+        // One that never moved was kept by somebody else than its server, however long that took.
+        if record.started_at.is_none()
+            && let Some(it) = &mut failure
+            && it.code == FailureCode::TimedOut
+        {
+            it.code = FailureCode::PrepareFailed;
+        }
+        Outcome::of(migration.status(), failure.as_ref())
     }
 }
 

@@ -206,6 +206,23 @@ pub(crate) fn looked_at(
     }
 }
 
+/// A host was declared dead, or is gone: if its cluster waited for it to be looked at, it waits no more.
+pub(crate) fn not_waited_for(
+    connection: &mut Database,
+    host: &HostName,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let cluster: Option<Option<String>> = host_topologies::table
+        .find(host.as_str())
+        .select(host_topologies::cluster)
+        .first(connection)
+        .optional()?;
+    match cluster.flatten() {
+        Some(cluster) => reconciled(connection, &cluster, at),
+        None => Ok(()),
+    }
+}
+
 /// A host takes part in moves again that came from a cluster that did not.
 fn has_come(
     connection: &mut Database,
@@ -303,8 +320,10 @@ impl Store {
             if after != before {
                 write(connection, &cluster, &after)?;
                 tell::managed(connection, &cluster, (&before, &after), &cause)?;
+                // Where all its hosts are declared dead there is nobody to wait for.
+                reconciled(connection, &cluster, at)?;
             }
-            Ok(after)
+            Ok(load_all(connection)?.remove(&cluster).unwrap_or(after))
         })
         .await
     }

@@ -17,6 +17,7 @@ use crate::dialect::{self, ZoneLock};
 use crate::events::{self, Cause};
 use crate::prepared::Prepare as _;
 use crate::schema::{hosts, migrations, servers, services, sightings};
+use crate::scopes::management;
 use crate::{ActionNote, Store, StoreError, aggregates};
 
 /// How a service is named.
@@ -202,6 +203,9 @@ pub(super) fn write(
         for event in of_declaration(before.declared(), service.declared()) {
             events::append_of_host(connection, &service, event, &cause)?;
         }
+        if service.forced_down && !before.forced_down {
+            management::not_waited_for(connection, &service.host, change.note.at)?;
+        }
     }
     Ok(service)
 }
@@ -253,6 +257,7 @@ fn delete(
     if service.binary == ServiceBinary::Compute {
         let cause = Cause::asked(note);
         events::append_of_host(connection, service, HostEvent::Removed, &cause)?;
+        management::not_waited_for(connection, &service.host, note.at)?;
     }
     Ok(())
 }

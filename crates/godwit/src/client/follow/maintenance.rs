@@ -10,8 +10,8 @@ use crate::client::failure::Failure;
 pub(in crate::client) struct MaintenanceOf {
     host: String,
     told: String,
-    /// Only until the run is there that brings its servers home.
-    until_way_home: bool,
+    /// Only until the run is there that was asked for, in this state.
+    until_its_run: Option<&'static str>,
 }
 
 impl MaintenanceOf {
@@ -20,7 +20,7 @@ impl MaintenanceOf {
         Self {
             host,
             told: String::new(),
-            until_way_home: false,
+            until_its_run: None,
         }
     }
 
@@ -28,7 +28,16 @@ impl MaintenanceOf {
     /// going to be.
     pub(in crate::client) fn until_its_way_home(host: String) -> Self {
         Self {
-            until_way_home: true,
+            until_its_run: Some("leaving"),
+            ..Self::new(host)
+        }
+    }
+
+    /// That of `host`, which is to be emptied, until the run is there that does it, or none is going to
+    /// be.
+    pub(in crate::client) fn until_its_emptying(host: String) -> Self {
+        Self {
+            until_its_run: Some("entering"),
             ..Self::new(host)
         }
     }
@@ -66,8 +75,8 @@ impl Subject for MaintenanceOf {
     fn has_ended(&self, document: &Value) -> bool {
         let it: Maintenance = read(document);
         let is_left = it.state == "leaving";
-        if self.until_way_home {
-            return !is_left || it.run.is_some();
+        if let Some(state) = self.until_its_run {
+            return it.state != state || it.run.is_some();
         }
         matches!(it.state.as_str(), "none" | "in_maintenance")
             || !is_left && !it.blockers.is_empty()
