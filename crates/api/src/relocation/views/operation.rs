@@ -1,5 +1,7 @@
 //! An operation of a plan, as it was planned.
 
+use std::collections::HashSet;
+
 use godwit_core::ids::{OperationUuid, ServerUuid};
 use godwit_core::plan::Estimates;
 use godwit_core::run::OperationKind;
@@ -17,7 +19,7 @@ pub struct OperationView<'a> {
     source: Option<String>,
     destination: Option<String>,
     /// Operations that have ended before it begins.
-    after: &'a [OperationUuid],
+    after: Vec<&'a OperationUuid>,
     /// A host that somebody is done with before it begins.
     after_done: Option<String>,
     because: Vec<Value>,
@@ -34,7 +36,7 @@ impl<'a> OperationView<'a> {
             server: planned.server,
             source: end(&planned.source),
             destination: end(&planned.destination),
-            after: &planned.after,
+            after: planned.after.iter().collect(),
             after_done: after_done.and_then(|host| sees.host(owner, host.as_str())),
             because: because(&planned.because, sees),
             estimates: planned.estimates,
@@ -43,6 +45,12 @@ impl<'a> OperationView<'a> {
 }
 
 impl OperationView<'_> {
+    /// The same, of which only these are shown: of the others not even the ids.
+    pub(super) fn among(mut self, shown: &HashSet<OperationUuid>) -> Self {
+        self.after.retain(|it| shown.contains(it));
+        self
+    }
+
     /// The same, but it goes elsewhere by now, or goes as one of another kind.
     pub(super) fn towards(
         mut self,

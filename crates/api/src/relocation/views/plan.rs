@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use godwit_core::ids::{PlanUuid, RunUuid, ServerUuid};
+use godwit_core::ids::{OperationUuid, PlanUuid, RunUuid, ServerUuid};
 use godwit_core::plan::options::Priority;
 use godwit_core::plan::{Estimate, PlanKind, PlanState};
 use godwit_core::time::Timestamp;
@@ -124,6 +124,7 @@ impl<'a> PlanView<'a> {
         let (plan, options) = (&record.plan, &record.options);
         let owner = record.by.project.as_deref();
         let operations = operations.iter().filter(|it| seen.has(it.server));
+        let shown: HashSet<OperationUuid> = operations.clone().map(|it| it.id).collect();
         let blocked = record.blocked.iter().filter(|it| seen.has(it.server));
         Self {
             id: record.uuid,
@@ -144,7 +145,7 @@ impl<'a> PlanView<'a> {
             eta_seconds: None,
             messages: MessageView::all(&record.messages, sees),
             operations: operations
-                .map(|it| OperationView::new(it, owner, sees))
+                .map(|it| OperationView::new(it, owner, sees).among(&shown))
                 .collect(),
             blocked: blocked
                 .map(|it| BlockedView::new(it, owner, sees))

@@ -147,10 +147,11 @@ struct RunOperationView<'a> {
 impl<'a> RunOperationView<'a> {
     fn new(
         (operation, record): (&Operation, &'a OperationRecord),
+        shown: &HashSet<OperationUuid>,
         owner: Option<&str>,
         sees: Visibility<'_>,
     ) -> Self {
-        let planned = OperationView::new(&record.planned, owner, sees);
+        let planned = OperationView::new(&record.planned, owner, sees).among(shown);
         let failure = operation.failure.iter();
         let how = (operation.kind, operation.migration.is_some());
         Self {
@@ -210,6 +211,7 @@ impl<'a> RunView<'a> {
         let (run, owner) = (&record.run, record.by.project.as_deref());
         let operations = run.operations.iter().zip(&record.operations);
         let operations = operations.filter(|(it, _)| seen.servers.has(it.server));
+        let shown: HashSet<OperationUuid> = operations.clone().map(|(it, _)| it.id).collect();
         let waits_for = record.waits_for.iter().copied();
         let waits_for: Vec<RunUuid> = waits_for.filter(|it| seen.has(*it)).collect();
         let is_seen = |revision: &&Revision| {
@@ -239,7 +241,7 @@ impl<'a> RunView<'a> {
             eta_seconds: record.eta,
             messages: MessageView::all(&record.messages, sees),
             operations: operations
-                .map(|it| RunOperationView::new(it, owner, sees))
+                .map(|it| RunOperationView::new(it, &shown, owner, sees))
                 .collect(),
             revisions: revisions
                 .map(|it| RevisionView::new(it, run, owner, sees))

@@ -364,8 +364,12 @@ async fn a_project_sees_of_its_plans_its_own_servers_and_no_hosts() {
     let world = two().await;
     let both = json!({"servers": [SERVER, OTHER], "allow_partial": true, "reason": "host-1 fails"});
     let id = made(&plan(&world, Who::HomeAdmin, &both).await);
-    world.plan_is_made(&id, moves(&[SERVER, OTHER], &[])).await;
+    let mut in_turn = moves(&[SERVER, OTHER], &[]);
+    let hidden = in_turn.operations[1].id;
+    in_turn.operations[0].after.push(hidden);
+    world.plan_is_made(&id, in_turn).await;
     let seen = shown(&world, Who::Reader, &id).await;
+    assert!(!seen.to_string().contains(&hidden.to_string()), "{seen}");
     let operations = seen["operations"].as_array().unwrap();
     assert_eq!(operations.len(), 1);
     assert_eq!(operations[0]["server"], SERVER);
