@@ -250,6 +250,8 @@ async fn fleet_of(seed: u64, tally: &mut Tally) {
     made.fleet = world.clone();
     made.speed = 1.0;
     made.config.slots.per_source = 1;
+    // Verdicts are no matter of who moves when.
+    made.config.link_budgets.enabled = false;
     made.config.time_limits.completion_per_gib = Duration::ZERO;
     made.config.service_down_time = Duration::from_secs(5);
     let mut cluster = made.start().await;

@@ -73,20 +73,10 @@ impl Rolling {
         }
     }
 
-    /// How many are not available.
-    pub fn unavailable(&self) -> usize {
-        let states = self.hosts.iter().map(|it| it.state);
-        let held = states.filter(|state| match state {
-            RollingState::Emptying | RollingState::Ready => true,
-            RollingState::Waiting | RollingState::Done => false,
-        });
-        held.count()
-    }
-
     /// Begins with as many as may be unavailable, and says which.
     pub(super) fn begin_next(&mut self) -> Vec<HostName> {
         let most = usize::try_from(self.max_unavailable).unwrap_or(usize::MAX);
-        let free = most.saturating_sub(self.unavailable());
+        let free = most.saturating_sub(self.unavailable().count());
         let waiting = self.hosts.iter_mut();
         let waiting = waiting.filter(|it| it.state == RollingState::Waiting);
         let begun = waiting.take(free).map(|it| {

@@ -121,7 +121,10 @@ impl World {
         let mut operations = plan.map(|it| self.operations(&it)).unwrap_or_default();
         if ready {
             let start = asked.start.iter().map(|server| {
-                let (id, host) = (OperationUuid(self.id()), self.host());
+                // Somebody may have moved it while it was off.
+                let home = self.host();
+                let host = self.guests.get(server).map(|it| it.need.source.clone());
+                let (id, host) = (OperationUuid(self.id()), host.unwrap_or(home));
                 Operation::waiting(
                     id,
                     OperationKind::Start,
@@ -398,12 +401,6 @@ impl World {
         reasons.extend(
             failed.filter_map(|it| Some((it.server, it.failure.as_ref()?.message.clone()))),
         );
-        if let Some(by) = &kept.cancelled_by {
-            for server in left.keys() {
-                let because = || format!("cancelled by {by}");
-                reasons.entry(*server).or_insert_with(because);
-            }
-        }
         let ended = OfMaintenance::RunEnded {
             run,
             left,

@@ -1,7 +1,7 @@
 //! Nothing more goes wrong: what has begun ends, and what cannot be is said, with its reason.
 
 use godwit_core::host::maintenance::{Left, State};
-use godwit_core::ids::RunUuid;
+use godwit_core::ids::{RunUuid, ServerUuid};
 use godwit_core::plan::options::Immovable;
 
 use crate::world::World;
@@ -54,6 +54,12 @@ impl World {
         went_on
     }
 
+    fn is_on_dead_host(&self, server: ServerUuid) -> bool {
+        let on = self.guests.get(&server).map(|it| &it.need.source);
+        let mut hosts = self.hosts.iter();
+        hosts.any(|it| Some(&it.host.name) == on && !it.host.up)
+    }
+
     fn look_twice(&mut self) {
         for _ in 0..2 {
             self.pass(1);
@@ -70,9 +76,14 @@ impl World {
             (None, None),
             "seed {seed}: nobody does it"
         );
+        // It is left once what is off was started: by somebody, where the way home was cancelled, or
+        // when the host is back that it was taken to meanwhile.
+        let mut off = it.shut_down();
+        let waits = it.cancelled_by.is_some() || off.all(|server| self.is_on_dead_host(server));
+        let still_waits = it.state == State::Leaving && waits;
         assert_eq!(
             self.wishes.is_empty(),
-            self.is_free(),
+            self.is_free() || still_waits,
             "seed {seed}: {it:#?}"
         );
         match it.state {
@@ -103,6 +114,13 @@ impl World {
                 let all = it.immovable() == Immovable::ShutdownRestart;
                 let known = |server| late || all || it.left.contains_key(server);
                 assert!(self.executing().iter().all(known), "seed {seed}: {it:#?}");
+            }
+            State::Leaving if still_waits => {
+                let mut off = it.shut_down();
+                assert!(
+                    off.all(|server| self.reasons.contains_key(&server)),
+                    "seed {seed}: {it:#?}"
+                );
             }
             State::Leaving => panic!("seed {seed}: it is left for ever: {it:#?}"),
         }

@@ -191,6 +191,12 @@ impl World {
         self.maintenance = transition.next;
         let left = &self.maintenance.left;
         self.reasons.retain(|server, _| left.contains_key(server));
+        if let Some(by) = &self.maintenance.cancelled_by {
+            for server in left.keys() {
+                let because = || format!("cancelled by {by}");
+                self.reasons.entry(*server).or_insert_with(because);
+            }
+        }
         for effect in transition.effects {
             match effect {
                 Effect::MakePlan(run) => self.promise(run, false),
@@ -316,7 +322,7 @@ impl World {
             let standing = Standing {
                 host: self.guests.get(&server).map(|it| it.need.source.clone()),
                 by_maintenance: self.by_maintenance.contains(&server),
-                is_off: self.guests.get(&server).is_none_or(|it| !it.running),
+                is_off: self.guests.get(&server).is_some_and(|it| !it.running),
             };
             if let Some(event) = self.maintenance.departure(&host, server, &standing) {
                 self.maintenance_step(&event);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use godwit_core::effect::{PlanEffect, RunEffect, Subject};
 use godwit_core::event::Event as OfMigration;
-use godwit_core::failure::{Failure, FailureCode};
+use godwit_core::failure::FailureCode;
 use godwit_core::host::maintenance::{Event, Holder, Inventory, Left, Purpose, Rejected, State};
 use godwit_core::ids::RunUuid;
 use godwit_core::plan::options::{Immovable, ReturnHome};
@@ -355,17 +355,14 @@ on_both! {
         let is_under_way = bench.store.run_progress(RunProgress { run: run(1), progress, eta }).await;
         assert!(is_under_way.unwrap());
         assert_eq!(percent(&held).await, (Some(60), eta));
-        for number in [1, 2] {
-            let failure = Failure::new(FailureCode::Superseded, "it moves");
-            bench.happens(1, OfRun::OperationRefused(operation(number), failure), 50).await;
-        }
+        bench.happens(1, OfRun::CancelRequested { abort_running: false }, 50).await;
         let blocked = bench.reports_end(1, 2, 51).await;
         assert_eq!((percent(&blocked).await, blocked.requests), ((Some(60), None), 1));
-        let retried = bench.applies(Event::RetryDue, 2, 200).await;
+        let retried = bench.holds(hold("me", Immovable::Wait), 2, 200).await;
         assert_eq!(work(&retried), Some((run(2), Purpose::Emptying)));
         assert_eq!(percent(&retried).await, (Some(60), None), "the second run begins with nothing");
         let left = bench.releases("me", 3, 210).await;
-        assert_eq!((left.maintenance.state, left.requests), (State::Leaving, 2));
+        assert_eq!((left.maintenance.state, left.requests), (State::Leaving, 3));
         assert_eq!(percent(&left).await, (Some(0), None), "it is another way");
         bench.assert_sound().await;
     }

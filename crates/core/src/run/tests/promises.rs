@@ -165,7 +165,7 @@ fn a_host_is_held_and_released_once_and_no_more_than_permitted_are() {
         let (Some(was), Some(is)) = (&before.rolling, &next.rolling) else {
             return;
         };
-        assert!(is.unavailable() <= is.max_unavailable as usize);
+        assert!(is.unavailable().count() <= is.max_unavailable as usize);
         for (was, is) in was.hosts.iter().zip(&is.hosts) {
             let begins = was.state == RollingState::Waiting && is.state == RollingState::Emptying;
             let held = count(effects, &Effect::Hold(is.host.clone()));
