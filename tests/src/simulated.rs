@@ -306,6 +306,21 @@ impl Simulated {
             .context("cannot run psql")
     }
 
+    /// Has a conductor count no links from its next start on.
+    ///
+    /// # Errors
+    /// Its configuration cannot be written.
+    pub fn forget_links(&self, number: usize) -> Result<()> {
+        let path = self
+            .directory
+            .path()
+            .join(format!("conductor-{number}.yaml"));
+        let mut config: Value = serde_json::from_slice(&fs::read(&path)?)?;
+        config["conductor"]["link_budgets"] = json!({"enabled": false});
+        fs::write(path, serde_json::to_vec_pretty(&config)?)?;
+        Ok(())
+    }
+
     /// Gives a conductor a certificate that is good for so many days. It is read at its start.
     ///
     /// # Errors

@@ -66,8 +66,12 @@ impl Load {
 /// # Errors
 /// Something is lost, or does not work meanwhile.
 pub fn upgrade(old: &Path, new: &Path) -> Result<()> {
-    // Nobody has to wait for the one that never gets there.
-    let overlay = json!({"conductor": {"slots": {"per_source": 0, "per_destination": 0}}});
+    // Nobody has to wait for the one that never gets there: neither for a slot nor, in releases that
+    // count them, for a link.
+    let mut overlay = json!({"conductor": {"slots": {"per_source": 0, "per_destination": 0}}});
+    if old == new {
+        overlay["conductor"]["link_budgets"] = json!({"enabled": false});
+    }
     let mut deployment = Simulated::with(&Options {
         overlay,
         binary: Some(old.to_owned()),
@@ -79,6 +83,8 @@ pub fn upgrade(old: &Path, new: &Path) -> Result<()> {
         load.sdk.server_named("vm-busy")?,
         load.sdk.server_named("vm-2")?,
     );
+    deployment.forget_links(1)?;
+    deployment.forget_links(2)?;
     load.begin(&busy)?;
     load.sdk.await_migration(&busy, "running", MOVE)?;
     load.sdk.migrate(&waiting, None)?;
