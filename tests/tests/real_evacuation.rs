@@ -186,7 +186,7 @@ fn real_guest_whose_disk_died_with_its_host_is_not_rebuilt() -> Result<()> {
     scene.await_server(&guest, "ERROR", 0)?;
     let stories = scene.deployment.stories(&guest.uuid.to_string())?;
     let told = stories[0].tell();
-    ensure!(told.contains("not on storage"), "{told}");
+    ensure!(told.contains("of its disks are on host-1 alone"), "{told}");
     ensure!(
         scene.host(1).domain_state(guest.name())?.is_none(),
         "host-2 made something of it"
