@@ -46,10 +46,7 @@ enum Key {
 impl Key {
     /// Is there no request that makes it?
     const fn is_by_hand(self) -> bool {
-        !matches!(
-            self,
-            Self::Scope(_) | Self::Cluster(_) | Self::Leave(_) | Self::Stop(_)
-        )
+        !matches!(self, Self::Scope(_))
     }
 }
 

@@ -121,16 +121,8 @@ async fn begin_one(
         return Ok(begun);
     };
     let now = driver.ctx.now();
-    let limit = driver.ctx.config.time_limits.accepted;
-    let (since, last) = *driver.busy.entry(id).or_insert((now, now));
-    // Whoever was not asked for long may have been free meanwhile.
-    let since = if now.since(last) < limit / 10 {
-        since
-    } else {
-        now
-    };
-    driver.busy.insert(id, (since, now));
-    if now.since(since) < limit {
+    let since = *driver.busy.entry(id).or_insert(now);
+    if now.since(since) < driver.ctx.config.time_limits.accepted {
         return Ok(Begun::NotYet(why));
     }
     driver.busy.remove(&id);

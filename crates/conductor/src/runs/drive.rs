@@ -32,9 +32,8 @@ pub(super) struct Driver<'a> {
     /// How far its plan binds it by server groups.
     pub(super) affinity: Affinity,
     pub(super) trace: Option<TraceContext>,
-    /// Since when, and when last, a server was seen to be in use by somebody else whose operation might
-    /// begin.
-    pub(super) busy: HashMap<OperationUuid, (Timestamp, Timestamp)>,
+    /// Since when a server was seen to be in use by somebody else whose operation might begin.
+    pub(super) busy: HashMap<OperationUuid, Timestamp>,
     /// Those whose room it waits for.
     pub(super) awaited: Awaited,
     /// As it was read or written last.
